@@ -1,0 +1,1 @@
+"""The officers' screens (later issues); nothing else lives here."""

@@ -1,0 +1,1 @@
+"""Keys, signers and certificates; not the formats they sign (see tlog)."""

@@ -1,0 +1,244 @@
+"""The tree of errors: each class owns a stable reason code, a canonical status and a sentence for operators.
+
+Transport maps these to `google.rpc.Status`; nothing here knows gRPC. Other modules add classes to this tree by
+subclassing here, so that one file lists every reason a caller can meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+
+class Kind(Enum):
+    """Canonical status of an error; the values are the gRPC canonical code numbers."""
+
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule: the field's path in the message (`goods[0].net_mass_kg`), the rule's id and what is wrong."""
+
+    field: str
+    rule: str
+    message: str
+
+
+class GatewayError(Exception):
+    """Base of all errors.
+
+    Attributes:
+        reason: stable code in UPPER_SNAKE_CASE, part of the contract.
+        kind: canonical status.
+        way_out: what an operator or caller can do about it.
+        metadata: facts that belong to this instance, string to string.
+        retry_after_s: seconds after which a retry makes sense, or None.
+    """
+
+    reason: ClassVar[str] = "INTERNAL"
+    kind: ClassVar[Kind] = Kind.INTERNAL
+    way_out: ClassVar[str] = "This is a defect of the gateway; the log has the details."
+
+    def __init__(
+        self, message: str, *, metadata: Mapping[str, str] | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata: Mapping[str, str] = dict(metadata or {})
+        self.retry_after_s = retry_after_s
+
+
+class InvalidRequestError(GatewayError):
+    """A request breaks rules of the contract; all violations are listed at once."""
+
+    reason = "INVALID_REQUEST"
+    kind = Kind.INVALID_ARGUMENT
+    way_out = "Correct the listed fields and send the request again."
+
+    def __init__(self, violations: Sequence[Violation], message: str = "") -> None:
+        self.violations = tuple(violations)
+        super().__init__(message or "; ".join(f"{v.field}: {v.message}" for v in self.violations))
+
+
+class MalformedError(GatewayError):
+    """Bytes that should be in a defined format aren't, or aren't in its canonical form."""
+
+    reason = "MALFORMED"
+    kind = Kind.INVALID_ARGUMENT
+    way_out = "The input isn't in the documented format; get it from its source again."
+
+
+class TooLargeError(MalformedError):
+    """Input exceeds a limit and was refused before it was parsed."""
+
+    reason = "TOO_LARGE"
+    way_out = "Send less at once; the limits stand in docs/protocol.md."
+
+
+class VerificationError(GatewayError):
+    """A signature, root, proof or digest doesn't verify.
+
+    `step` names the failing step in the words of the documented verification sequence.
+    """
+
+    reason = "VERIFICATION_FAILED"
+    kind = Kind.DATA_LOSS
+    way_out = "Don't rely on this data; keep it as it is and ask its source."
+
+    def __init__(self, message: str, *, step: str = "", metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, metadata={**(metadata or {}), **({"step": step} if step else {})})
+        self.step = step
+
+
+class SignatureInvalidError(VerificationError):
+    """No signature by a trusted key, or a trusted key's signature is wrong."""
+
+    reason = "SIGNATURE_INVALID"
+
+
+class ProofInvalidError(VerificationError):
+    """An inclusion or consistency proof doesn't lead to the root."""
+
+    reason = "PROOF_INVALID"
+
+
+class UnauthenticatedError(GatewayError):
+    """The caller couldn't be identified. The reply says no more than that; the audit log has the reason."""
+
+    reason = "UNAUTHENTICATED"
+    kind = Kind.UNAUTHENTICATED
+    way_out = "Present a valid certificate of this federation; the gateway's audit log has the exact reason."
+
+
+class PermissionDeniedError(GatewayError):
+    """The caller is known and may not do this."""
+
+    reason = "PERMISSION_DENIED"
+    kind = Kind.PERMISSION_DENIED
+    way_out = "Ask the operator which role or agreement allows this."
+
+
+class AgreementForbidsError(PermissionDeniedError):
+    """The agreement with a partner doesn't allow this message, purpose or field class."""
+
+    reason = "AGREEMENT_FORBIDS"
+    way_out = "The agreement in the directory decides what may be sent to this partner; see `gateway directory show`."
+
+
+class NotFoundError(GatewayError):
+    """There is no such thing, or none that this caller may see."""
+
+    reason = "NOT_FOUND"
+    kind = Kind.NOT_FOUND
+    way_out = "Check the identifier."
+
+
+class IllegalTransitionError(GatewayError):
+    """The life of an alert doesn't allow this step in its present state or from this side."""
+
+    reason = "ILLEGAL_TRANSITION"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "Read the alert's present state and choose a step that it allows."
+
+
+class RevisionConflictError(GatewayError):
+    """The caller acted on another revision than the current one."""
+
+    reason = "REVISION_CONFLICT"
+    kind = Kind.ABORTED
+    way_out = "Read the alert again and repeat the step on its current revision."
+
+
+class RequestIdReusedError(GatewayError):
+    """The same request id was used before with another body."""
+
+    reason = "REQUEST_ID_REUSED"
+    kind = Kind.ALREADY_EXISTS
+    way_out = "Use a new request id for a new request; repeat the old one only with the same body."
+
+
+class OverloadedError(GatewayError):
+    """A per-principal limit or a queue is full."""
+
+    reason = "OVERLOADED"
+    kind = Kind.RESOURCE_EXHAUSTED
+    way_out = "Wait for the given time and retry."
+
+
+class StoreUnavailableError(GatewayError):
+    """The database can't be written: disk full, server gone, locked for too long."""
+
+    reason = "STORE_UNAVAILABLE"
+    kind = Kind.UNAVAILABLE
+    way_out = "Nothing was half-written. Free disk space or bring the database back; the gateway recovers by itself."
+
+
+class FeedBehindError(GatewayError):
+    """The partner holds more of our own feed than we do: this database is older than what was sent."""
+
+    reason = "FEED_BEHIND_PARTNER"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "This database is older than what was already sent. Run `gateway recover` to fetch the missing entries back."
+
+
+class FeedForkedError(GatewayError):
+    """Two different histories of one feed exist; nobody may extend either until an operator has decided."""
+
+    reason = "FEED_FORKED"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "See `gateway link list` and the evidence folder it names; resolve with the partner."
+
+
+class QuarantinedError(GatewayError):
+    """The link's feed is in quarantine after proof of misbehaviour."""
+
+    reason = "QUARANTINED"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "Examine the evidence that `gateway link list` names, then `gateway link resolve` or keep it suspended."
+
+
+class PositionUnknownError(GatewayError):
+    """A position lies beyond the log's end."""
+
+    reason = "POSITION_UNKNOWN"
+    kind = Kind.OUT_OF_RANGE
+    way_out = "The position isn't one of this gateway's. Start from position 0 or from one that it gave."
+
+
+class ConfigurationError(GatewayError):
+    """Settings, keys, certificates or directory don't allow the node to start."""
+
+    reason = "CONFIGURATION"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "Correct the named setting; `gateway doctor` checks all of them."
+
+
+class DirectoryError(ConfigurationError):
+    """The directory doesn't verify, is too old, or doesn't name what is needed."""
+
+    reason = "DIRECTORY_REJECTED"
+    way_out = "Get the current directory, signed by a threshold of the authorities, and verify it with `gateway directory verify`."
+
+
+class UnavailableError(GatewayError):
+    """A partner or service can't be reached now."""
+
+    reason = "UNAVAILABLE"
+    kind = Kind.UNAVAILABLE
+    way_out = "Retry; the gateway keeps trying by itself."

@@ -1,0 +1,1 @@
+"""Pure rules as frozen dataclasses: no I/O, no clock, no randomness."""

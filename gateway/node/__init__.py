@@ -1,0 +1,1 @@
+"""Settings, assembly and run: the only place where objects are put together."""

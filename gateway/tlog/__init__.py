@@ -1,0 +1,1 @@
+"""Transparency-log formats: bytes in, bytes out; no I/O, no clock, no randomness."""

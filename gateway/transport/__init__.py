@@ -1,0 +1,1 @@
+"""The only importer of gRPC besides the client: credentials, interceptors, servicers, links."""
