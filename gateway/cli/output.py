@@ -1,0 +1,248 @@
+"""How every command speaks: tables or JSON on stdout, notes and errors on stderr, exit codes.
+
+Owns the consoles, `--json`, and the way from a `GatewayError` to one sentence, its way out and an exit code.
+Knows nothing of what the commands do. Text that came from elsewhere is shown without markup and without control
+characters, so that a partner's alert can't repaint an officer's terminal.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from datetime import UTC, date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from gateway.errors import GatewayError, InvalidRequestError, Kind
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+"""The input was understood and the thing itself failed: a signature is wrong, a partner can't be reached."""
+EXIT_WRONG_INPUT = 2
+"""The caller can correct it: an argument, a file, a setting, a state that doesn't allow the step."""
+
+_CORRECTABLE = frozenset(
+    {Kind.INVALID_ARGUMENT, Kind.NOT_FOUND, Kind.ALREADY_EXISTS, Kind.FAILED_PRECONDITION, Kind.OUT_OF_RANGE}
+)
+
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs"})
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables, for other programs.")]
+"""Every command's parameter `as_json: JsonOption = False`."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+def printable(value: object) -> str:
+    """Text for a terminal: control, format and surrogate characters become `\\u{…}`; newlines stay."""
+    return "".join(c if c == "\n" or unicodedata.category(c) not in _UNPRINTABLE else _escaped(c) for c in _text(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's results go: `Output(as_json=as_json)` at its start.
+
+    Data goes to stdout, as a table or as one JSON document; notes go to stderr, and only for humans.
+    """
+
+    as_json: bool = False
+
+    def table(
+        self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, data: object = None
+    ) -> None:
+        """Prints rows; with --json `data`, or else one object per row (`Valid until` → `valid_until`)."""
+        listed = [tuple(row) for row in rows]
+        if self.as_json:
+            self.json(data if data is not None else [dict(zip(map(_key, columns), row, strict=True)) for row in listed])
+            return
+        table = Table(title=Text(printable(title)), title_justify="left", header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in listed:
+            table.add_row(*(Text(printable(cell)) for cell in row))
+        _console().print(table)
+
+    def facts(self, title: str, facts: Mapping[str, object], *, data: object = None) -> None:
+        """Prints names with values, one a line; with --json `data`, or else one object."""
+        if self.as_json:
+            self.json(data if data is not None else {_key(name): value for name, value in facts.items()})
+            return
+        table = Table(title=Text(printable(title)), title_justify="left", show_header=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in facts.items():
+            table.add_row(Text(printable(name)), Text(printable(value)))
+        _console().print(table)
+
+    def json(self, data: object) -> None:
+        """Prints one JSON document on stdout, whatever `as_json` says."""
+        sys.stdout.write(to_json(data) + "\n")
+        sys.stdout.flush()
+
+    def json_line(self, data: object) -> None:
+        """Prints one JSON document on one line, for streams."""
+        sys.stdout.write(json.dumps(data, default=_jsonable, ensure_ascii=False, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
+
+    def line(self, text: object) -> None:
+        """Prints a result line for humans on stdout; nothing with --json."""
+        if not self.as_json:
+            _console().print(Text(printable(text)), soft_wrap=True)
+
+    def note(self, text: object) -> None:
+        """Tells a human something on stderr; nothing with --json."""
+        if not self.as_json:
+            _console(stderr=True).print(Text(printable(text)), soft_wrap=True)
+
+    def warning(self, text: object) -> None:
+        """Tells something that must not be missed on stderr, with --json too."""
+        _console(stderr=True).print(Text.assemble(("Warning: ", "bold yellow"), printable(text)), soft_wrap=True)
+
+    @contextmanager
+    def progress(self, description: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
+        """A progress bar on stderr while the block runs; yields `advance(steps)`.
+
+        Silent with --json or without a terminal.
+        """
+        console = _console(stderr=True)
+        with Progress(console=console, transient=True, disable=self.as_json or not console.is_terminal) as progress:
+            task = progress.add_task(description, total=total)
+            yield lambda steps: progress.advance(task, steps)
+
+    def track(self, items: Iterable[T], description: str, total: float | None = None) -> Iterator[T]:
+        """The items, with a progress bar on stderr that advances as they are taken."""
+        with self.progress(description, total) as advance:
+            for item in items:
+                yield item
+                advance(1)
+
+
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorates a command: an expected error becomes one sentence, its way out and an exit code.
+
+    Put it directly below `@app.command()`. With `as_json` among the command's arguments, the error is a JSON object
+    on stderr. A defect (anything that isn't a `GatewayError` or `OSError`) keeps its traceback.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        as_json = bool(kwargs.get("as_json", False))
+        try:
+            return command(*args, **kwargs)
+        except GatewayError as error:
+            fail(error, as_json=as_json)
+        except OSError as error:
+            fail(_from_os(error), as_json=as_json)
+
+    return wrapped
+
+
+def fail(error: GatewayError, *, as_json: bool = False) -> NoReturn:
+    """Reports an error on stderr and ends the command.
+
+    Raises:
+        typer.Exit: always, with the error's exit code.
+    """
+    if as_json:
+        sys.stderr.write(to_json({"error": error_facts(error)}) + "\n")
+    else:
+        console = _console(stderr=True)
+        console.print(Text.assemble(("Error: ", "bold red"), printable(error.message)), soft_wrap=True)
+        if isinstance(error, InvalidRequestError) and len(error.violations) > 1:
+            for violation in error.violations:
+                console.print(Text(printable(f"  {violation.field}: {violation.message}")), soft_wrap=True)
+        console.print(Text.assemble(("Way out: ", "bold"), printable(error.way_out)), soft_wrap=True)
+    raise typer.Exit(exit_code(error))
+
+
+def exit_code(error: GatewayError) -> int:
+    """2 for what the caller can correct, 1 for what failed."""
+    return EXIT_WRONG_INPUT if error.kind in _CORRECTABLE else EXIT_FAILED
+
+
+def error_facts(error: GatewayError) -> dict[str, object]:
+    """An error as JSON members: reason, message, way_out, metadata, violations."""
+    facts: dict[str, object] = {"reason": error.reason, "message": error.message, "way_out": error.way_out}
+    if error.metadata:
+        facts["metadata"] = dict(error.metadata)
+    if isinstance(error, InvalidRequestError):
+        facts["violations"] = [asdict(violation) for violation in error.violations]
+    return facts
+
+
+def to_json(data: object) -> str:
+    """Indented JSON; times in RFC 3339 UTC, bytes in hexadecimal, enums by value, data classes as objects."""
+    return json.dumps(data, default=_jsonable, ensure_ascii=False, indent=2)
+
+
+class _FileProblem(GatewayError):
+    """A file can't be read or written."""
+
+    reason = "FILE"
+    kind = Kind.INVALID_ARGUMENT
+    way_out = "Check the path, that it exists, and that this user may read or write there."
+
+
+def _from_os(error: OSError) -> GatewayError:
+    place = f"{error.filename}: " if error.filename else ""
+    return _FileProblem(f"{place}{error.strerror or error}")
+
+
+def _console(*, stderr: bool = False) -> Console:
+    # made at each use: sys.stdout may have been replaced (tests, pipes) since the import
+    return Console(stderr=stderr, highlight=False, emoji=False)
+
+
+def _key(column: str) -> str:
+    return column.lower().replace(" ", "_").replace("-", "_")
+
+
+def _escaped(character: str) -> str:
+    return f"\\u{{{ord(character):04x}}}"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(_text(item) for item in value)
+    converted = _jsonable(value) if isinstance(value, (datetime, date, bytes, Enum)) else value
+    return str(converted)
+
+
+def _jsonable(value: object) -> Any:
+    for kind, convert in _JSON_FORMS:
+        if isinstance(value, kind):
+            return convert(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    raise TypeError(f"{type(value).__name__} has no JSON form here")
+
+
+_JSON_FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
+    (datetime, lambda value: value.astimezone(UTC).isoformat().replace("+00:00", "Z")),  # before date: it is one
+    (date, lambda value: value.isoformat()),
+    (bytes, lambda value: value.hex()),
+    (Enum, lambda value: value.value),
+    (Path, str),
+    ((set, frozenset), sorted),
+    (Mapping, dict),
+)
