@@ -118,6 +118,14 @@ class ProofInvalidError(VerificationError):
     reason = "PROOF_INVALID"
 
 
+class TileMissingError(GatewayError):
+    """Hashes that a feed of its recorded size must have aren't stored."""
+
+    reason = "TILE_MISSING"
+    kind = Kind.DATA_LOSS
+    way_out = "The database lost part of a feed's tree. `gateway verify` names the feed; restore the database."
+
+
 class UnauthenticatedError(GatewayError):
     """The caller couldn't be identified. The reply says no more than that; the audit log has the reason."""
 

@@ -1,0 +1,129 @@
+"""Owns checkpoints: a log's signed tree head as a note (C2SP tlog-checkpoint).
+
+Whether a checkpoint fits the log it speaks of (its root over stored bytes, its consistency with an earlier one) is
+for callers to check; so is that a log never signs two that differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.errors import MalformedError, SignatureInvalidError, TooLargeError
+from gateway.tlog.encoding import (
+    HASH_BYTES,
+    decode_decimal,
+    decode_hash,
+    decode_text,
+    encode_base64,
+    encode_text,
+    has_control_characters,
+)
+from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
+from gateway.tlog.note import SignatureType, Signer, Verifier, open_note, sign_note
+
+MAX_BODY_BYTES = 4096
+"""Largest checkpoint body in bytes; three lines take some 200, the rest leaves room for extension lines."""
+
+_LEAST_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A tree head: what the log named `origin` says it holds.
+
+    Attributes:
+        origin: the log's name, one line.
+        size: leaves in the tree.
+        root: Merkle tree hash, 32 bytes.
+        extensions: further lines, opaque.
+
+    Raises:
+        MalformedError: no checkpoint can say that.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    extensions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for line in (self.origin, *self.extensions):
+            if not line or has_control_characters(encode_text(line, "checkpoint line"), newline_allowed=False):
+                raise MalformedError(f"checkpoint line {line!r} is empty or has control characters")
+        if not 0 <= self.size <= MAX_TREE_SIZE:
+            raise MalformedError(f"checkpoint of {self.origin}: no tree has {self.size} leaves")
+        if len(self.root) != HASH_BYTES or (self.size == 0 and self.root != EMPTY_ROOT):
+            raise MalformedError(f"checkpoint of {self.origin}: that isn't the root of a tree of {self.size} leaves")
+
+    def body(self) -> bytes:
+        """The note's text: origin, size, root and extensions, each a line with its newline."""
+        lines = (self.origin, str(self.size), encode_base64(self.root).decode(), *self.extensions)
+        return ("\n".join(lines) + "\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCheckpoint:
+    """A checkpoint that its log has signed, with the note that shows it."""
+
+    checkpoint: Checkpoint
+    note: bytes
+
+
+def parse_checkpoint_body(body: bytes) -> Checkpoint:
+    """Read a checkpoint's body; it is as trustworthy as the bytes are.
+
+    Raises:
+        TooLargeError: longer than MAX_BODY_BYTES.
+        MalformedError: not a checkpoint body in canonical form.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLargeError(f"a checkpoint body of {len(body)} bytes; at most {MAX_BODY_BYTES} are read")
+    lines = body.split(b"\n")
+    if lines.pop() or len(lines) < _LEAST_LINES:
+        raise MalformedError("a checkpoint has an origin, a tree size and a root hash, each on a line of its own")
+    origin, size, root, *extensions = lines
+    return Checkpoint(
+        decode_text(origin, "checkpoint origin"),
+        decode_decimal(size, "tree size", MAX_TREE_SIZE),
+        decode_hash(root, "root hash"),
+        tuple(decode_text(line, "checkpoint extension") for line in extensions),
+    )
+
+
+def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
+    """Sign a checkpoint as its log: a note with one type 0x01 signature.
+
+    The caller makes sure that the log signs no other checkpoint of this size.
+
+    Raises:
+        MalformedError: the key isn't named as the log is.
+    """
+    if signer.name != checkpoint.origin:
+        raise MalformedError(f"the key {signer.name!r} can't sign for the log {checkpoint.origin!r}")
+    return sign_note(checkpoint.body(), [signer])
+
+
+def verify_checkpoint(note: bytes, verifier: Verifier, origin: str) -> VerifiedCheckpoint:
+    """Verify a log's checkpoint.
+
+    1. The key is the log's: named as the log, signature type 0x01 (a cosigner's key can't speak for a log).
+    2. The note is in canonical form and the log's signature over its text is valid.
+    3. The text is a checkpoint in canonical form.
+    4. Its origin is the log that was asked about.
+
+    Args:
+        note: the checkpoint with its signatures; cosignatures are ignored.
+        verifier: the log's key.
+        origin: the log that the checkpoint must be of.
+
+    Raises:
+        MalformedError: a form (2, 3) is wrong.
+        SignatureInvalidError: step 1, 2 or 4.
+    """
+    if verifier.name != origin or verifier.algorithm is not SignatureType.ED25519:  # 1
+        raise SignatureInvalidError(f"{verifier.to_vkey()} isn't a key of the log {origin}", step="log key")
+    verified = open_note(note, [verifier])  # 2
+    checkpoint = parse_checkpoint_body(verified.text)  # 3
+    if checkpoint.origin != origin:  # 4
+        raise SignatureInvalidError(f"the checkpoint is of {checkpoint.origin}, not of {origin}", step="origin")
+    return VerifiedCheckpoint(checkpoint, note)

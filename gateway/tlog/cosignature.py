@@ -1,0 +1,114 @@
+"""Owns timestamped Ed25519 cosignatures of checkpoints, signature type 0x04 (C2SP tlog-cosignature).
+
+A cosignature says that its maker saw this tree head, at that time, as the largest consistent one of the log. Whether
+it did see so is its own duty before it calls `cosign`; whether a time is plausible is the policy of whoever reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.errors import MalformedError, SignatureInvalidError
+from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body
+from gateway.tlog.note import (
+    MAX_TIMESTAMP,
+    NoteSignature,
+    SignatureType,
+    Signer,
+    VerifiedSignature,
+    Verifier,
+    add_signature,
+    cosigned_message,
+    key_id,
+    open_note,
+    parse_note,
+    parse_signature_line,
+    verify_signature,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCosignature:
+    """A cosigner's statement that verifies.
+
+    Attributes:
+        name: the cosigner's key name.
+        timestamp: when it cosigned, by its own clock, POSIX seconds.
+        checkpoint: what it cosigned. That the log signed it too is shown by `verify_checkpoint`, not by this.
+    """
+
+    name: str
+    timestamp: int
+    checkpoint: Checkpoint
+
+
+def cosign(note: bytes, signer: Signer, timestamp: int) -> bytes:
+    """Cosign a checkpoint whose signature and root the caller has verified.
+
+    Args:
+        note: the checkpoint's note.
+        signer: the cosigner's key.
+        timestamp: now, POSIX seconds.
+
+    Returns:
+        The signature line with its newline.
+
+    Raises:
+        MalformedError: not a checkpoint, or the time is out of range.
+    """
+    if not 0 <= timestamp <= MAX_TIMESTAMP:
+        raise MalformedError(f"cosignature time {timestamp} is out of range")
+    text = parse_note(note).unverified_text
+    parse_checkpoint_body(text)
+    identity = key_id(signer.name, SignatureType.COSIGNATURE, signer.public_key)
+    signature = signer.sign(cosigned_message(text, timestamp))
+    line = NoteSignature(signer.name, identity, timestamp.to_bytes(8, "big") + signature).line()
+    parse_signature_line(line)  # refuses a key name that can't stand in a line
+    return line
+
+
+def append_cosignature(note: bytes, line: bytes) -> bytes:
+    """The checkpoint's note with a cosignature line more; see `add_signature`."""
+    return add_signature(note, line)
+
+
+def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:
+    """Verify a known cosigner's statement in a checkpoint's note.
+
+    1. The key is a cosigner's: signature type 0x04.
+    2. The note is in canonical form and each of this cosigner's signatures in it is valid; there is one at least.
+    3. The text is a checkpoint in canonical form.
+
+    When the cosigner signed more than once, its latest statement counts.
+
+    Raises:
+        MalformedError: a form (2, 3) is wrong.
+        SignatureInvalidError: step 1 or 2.
+    """
+    _require_cosigner(verifier)  # 1
+    verified = open_note(note, [verifier])  # 2
+    checkpoint = parse_checkpoint_body(verified.text)  # 3
+    return max((_statement(each, checkpoint) for each in verified.signatures), key=lambda each: each.timestamp)
+
+
+def verify_cosignature_line(note: bytes, line: bytes, verifier: Verifier) -> VerifiedCosignature:
+    """Verify a cosignature that came apart from the note it is for; steps and errors as `verify_cosignature`.
+
+    Args:
+        note: the checkpoint's note; signatures in it play no part.
+        line: the signature line with its newline.
+        verifier: the cosigner's key.
+    """
+    _require_cosigner(verifier)  # 1
+    text = parse_note(note).unverified_text
+    signature = verify_signature(text, parse_signature_line(line), verifier)  # 2
+    return _statement(signature, parse_checkpoint_body(text))  # 3
+
+
+def _require_cosigner(verifier: Verifier) -> None:
+    if verifier.algorithm is not SignatureType.COSIGNATURE:
+        raise SignatureInvalidError(f"{verifier.to_vkey()} isn't a cosigner's key", step="cosigner key")
+
+
+def _statement(signature: VerifiedSignature, checkpoint: Checkpoint) -> VerifiedCosignature:
+    return VerifiedCosignature(signature.verifier.name, signature.timestamp or 0, checkpoint)

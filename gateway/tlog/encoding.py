@@ -1,0 +1,90 @@
+"""Owns the primitive encodings the C2SP text formats share: canonical base64 and canonical decimals.
+
+What doesn't round-trip is refused here, so that one value has one spelling and a signature or an identity over bytes
+can't be sidestepped by a second spelling. It doesn't know any format made of these.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from gateway.errors import MalformedError
+
+HASH_BYTES = 32
+"""Length of a SHA-256 hash in bytes."""
+
+
+def encode_base64(data: bytes) -> bytes:
+    """Standard base64 with padding (RFC 4648, section 4), as ASCII bytes."""
+    return base64.b64encode(data)
+
+
+def decode_base64(text: bytes, what: str) -> bytes:
+    """Decode standard base64 that must be spelled canonically (padding present, unused bits zero).
+
+    Args:
+        text: ASCII base64 without line breaks.
+        what: the field's name, for the error.
+
+    Raises:
+        MalformedError: another alphabet, wrong padding or non-zero unused bits.
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise MalformedError(f"{what} isn't standard base64") from error
+    if base64.b64encode(data) != text:
+        raise MalformedError(f"{what} isn't canonical base64")
+    return data
+
+
+def decode_hash(text: bytes, what: str) -> bytes:
+    """Decode a base64 SHA-256 hash (32 bytes); raises MalformedError."""
+    data = decode_base64(text, what)
+    if len(data) != HASH_BYTES:
+        raise MalformedError(f"{what} has {len(data)} bytes; a SHA-256 hash has {HASH_BYTES}")
+    return data
+
+
+def decode_decimal(text: bytes, what: str, maximum: int) -> int:
+    """Decode an ASCII decimal without sign or leading zeroes, at most `maximum`.
+
+    Raises:
+        MalformedError: not such a decimal, or larger than `maximum`.
+    """
+    if len(text) > len(str(maximum)) or not (text.isdigit() and text.isascii()):
+        raise MalformedError(f"{what} isn't a decimal number of at most {maximum}")
+    value = int(text)
+    if str(value).encode() != text:
+        raise MalformedError(f"{what} has leading zeroes")
+    if value > maximum:
+        raise MalformedError(f"{what} is larger than {maximum}")
+    return value
+
+
+def decode_text(data: bytes, what: str) -> str:
+    """Decode UTF-8 strictly; raises MalformedError."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"{what} isn't valid UTF-8") from error
+
+
+def encode_text(text: str, what: str) -> bytes:
+    """Encode UTF-8 strictly (a lone surrogate has no encoding); raises MalformedError."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise MalformedError(f"{what} has characters that UTF-8 can't carry") from error
+
+
+def has_control_characters(data: bytes, *, newline_allowed: bool) -> bool:
+    """Whether UTF-8 bytes contain ASCII control characters (below U+0020)."""
+    # One C-speed pass: a note is checked on every batch.
+    controls = _CONTROLS_BUT_NEWLINE if newline_allowed else _CONTROLS
+    return len(data.translate(None, controls)) != len(data)
+
+
+_CONTROLS = bytes(range(0x20))
+_CONTROLS_BUT_NEWLINE = _CONTROLS.replace(b"\n", b"")

@@ -1,0 +1,352 @@
+"""Owns signed notes and verifier keys (C2SP signed-note) for the signature types 0x01 and 0x04.
+
+A note's text means nothing until `open_note` has returned it. What the text says (a checkpoint, a directory) and when
+a signature may be made are for others to know; so are private keys, which come in as a `Signer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import lru_cache
+from hashlib import sha256
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from gateway.errors import ConfigurationError, MalformedError, SignatureInvalidError, TooLargeError
+from gateway.tlog.encoding import decode_base64, decode_text, encode_base64, encode_text, has_control_characters
+
+MAX_NOTE_BYTES = 1 << 20
+"""Largest note in bytes that is looked into; a directory of a few hundred keys and certificates fits several times."""
+
+MAX_SIGNATURES = 64
+"""Most signatures of one note; the specification wants at least 16, and each known one costs a verification."""
+
+MAX_TIMESTAMP = 2**63 - 1
+"""Largest cosignature time in POSIX seconds (C2SP tlog-cosignature)."""
+
+PUBLIC_KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+KEY_ID_BYTES = 4
+_TIMESTAMP_BYTES = 8
+_LINE_START = "— ".encode()
+
+_SMALL_ORDER_Y = frozenset(
+    bytes.fromhex(y)
+    for y in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""The y coordinates, in every encoding, of the curve's points of order 1, 2, 4 and 8 (RFC 8032, section 5.1)."""
+
+
+class SignatureType(IntEnum):
+    """Signature type byte of a key (C2SP signed-note, section Signature types)."""
+
+    ED25519 = 0x01
+    COSIGNATURE = 0x04
+
+
+class Signer(Protocol):
+    """An Ed25519 private key and the name it signs under.
+
+    Implementations may be called from any thread. `sign` may take as long as a hardware module does; it keeps nothing
+    and the same message gives the same signature (RFC 8032).
+    """
+
+    @property
+    def name(self) -> str:
+        """Key name: not empty, no Unicode spaces, no plus sign."""
+        ...
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes (RFC 8032)."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519 signature of the message, 64 bytes (RFC 8032)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """A public key that is known under a name for one signature type.
+
+    Attributes:
+        name: key name.
+        public_key: Ed25519, 32 bytes.
+        algorithm: signature type byte.
+        key_id: 4 bytes, SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4].
+
+    Raises:
+        MalformedError: not a key name, not a supported type, or not a key that can tell one text from another.
+    """
+
+    name: str
+    public_key: bytes
+    algorithm: SignatureType = SignatureType.ED25519
+    key_id: bytes = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _require_key_name(self.name)
+        _require_strong_key(self.public_key)
+        object.__setattr__(self, "algorithm", _signature_type(self.algorithm))
+        object.__setattr__(self, "key_id", key_id(self.name, self.algorithm, self.public_key))
+
+    @classmethod
+    def from_vkey(cls, vkey: str) -> Verifier:
+        """Read a verifier key: `<name>+<hex key id>+<base64(type ‖ public key)>`.
+
+        Raises:
+            MalformedError: another form, another spelling, a type other than 0x01 and 0x04, or a wrong key id.
+        """
+        name, _, rest = vkey.partition("+")
+        _, _, material = rest.partition("+")
+        data = decode_base64(encode_text(material, "verifier key"), "verifier key")
+        verifier = cls(name, data[1:], _signature_type(data[0] if data else 0))
+        if verifier.to_vkey() != vkey:
+            raise MalformedError(f"verifier key of {name!r}: its key id or its form is wrong")
+        return verifier
+
+    def to_vkey(self) -> str:
+        """The verifier key in text form."""
+        material = encode_base64(bytes([self.algorithm]) + self.public_key).decode()
+        return f"{self.name}+{self.key_id.hex()}+{material}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSignature:
+    """One signature line, of whatever type: key name, 4-byte key id, and at least one byte of signature."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+    def line(self) -> bytes:
+        """The line with its newline: `— <name> <base64(key id ‖ signature)>`."""
+        name = encode_text(self.name, "key name")
+        return _LINE_START + name + b" " + encode_base64(self.key_id + self.signature) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedNote:
+    """A note in canonical form whose signatures nobody has checked: its text is a claim."""
+
+    unverified_text: bytes
+    signatures: tuple[NoteSignature, ...]
+
+    def encode(self) -> bytes:
+        """The note; what was parsed comes back byte for byte."""
+        return b"%b\n%b" % (self.unverified_text, b"".join(each.line() for each in self.signatures))
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSignature:
+    """A signature that a known key made over a text; `timestamp` (POSIX seconds) for cosignatures alone."""
+
+    verifier: Verifier
+    timestamp: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedNote:
+    """A note's text with the known keys that signed it, in the note's order."""
+
+    text: bytes
+    signatures: tuple[VerifiedSignature, ...]
+
+
+def key_id(name: str, algorithm: SignatureType, public_key: bytes) -> bytes:
+    """Key id, 4 bytes: SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4]."""
+    return sha256(encode_text(name, "key name") + b"\n" + bytes([algorithm]) + public_key).digest()[:KEY_ID_BYTES]
+
+
+def sign_note(text: bytes, signers: Sequence[Signer]) -> bytes:
+    """Sign a text with type 0x01 signatures, one line for each signer.
+
+    Args:
+        text: UTF-8 that ends in a newline and has no other control characters.
+        signers: at least one.
+
+    Raises:
+        MalformedError: the text can't be a note's text, or a key name isn't one.
+    """
+    _require_text(text)
+    if not signers:
+        raise MalformedError("a note needs at least one signer")
+    signatures = tuple(_sign(text, signer) for signer in signers)
+    return UnverifiedNote(text, signatures).encode()
+
+
+def parse_note(note: bytes) -> UnverifiedNote:
+    """Take a note apart without believing it.
+
+    Raises:
+        TooLargeError: longer than MAX_NOTE_BYTES, or more than MAX_SIGNATURES signatures.
+        MalformedError: not a note in canonical form.
+    """
+    if len(note) > MAX_NOTE_BYTES:
+        raise TooLargeError(f"a note of {len(note)} bytes; at most {MAX_NOTE_BYTES} are read")
+    end = note.rfind(b"\n\n") + 1
+    if not end:
+        raise MalformedError("a note needs an empty line before its signatures")
+    text, lines = note[:end], note[end + 1 :].split(b"\n")
+    _require_text(text)
+    if lines.pop() or not lines:
+        raise MalformedError("a note ends with signature lines, each with its newline")
+    if len(lines) > MAX_SIGNATURES:
+        raise TooLargeError(f"a note with {len(lines)} signatures; at most {MAX_SIGNATURES} are read")
+    return UnverifiedNote(text, tuple(parse_signature_line(line + b"\n") for line in lines))
+
+
+def parse_signature_line(line: bytes) -> NoteSignature:
+    """Take a signature line apart; raises MalformedError unless it is one, in canonical form, with its newline."""
+    start, dash, rest = line.partition(_LINE_START)
+    name_bytes, _, signature = rest.partition(b" ")
+    if start or not dash or not signature.endswith(b"\n") or len(line) > MAX_NOTE_BYTES:
+        raise MalformedError("a signature line reads '— <key name> <base64>'")
+    name = decode_text(name_bytes, "key name")
+    _require_key_name(name)
+    data = decode_base64(signature[:-1], f"signature of {name!r}")
+    if len(data) <= KEY_ID_BYTES:
+        raise MalformedError(f"signature of {name!r}: nothing follows the key id")
+    return NoteSignature(name, data[:KEY_ID_BYTES], data[KEY_ID_BYTES:])
+
+
+def add_signature(note: bytes, line: bytes) -> bytes:
+    """The note with one more signature line at its end; unchanged when it has that very line already.
+
+    Nothing is verified: whoever opens the note does that.
+
+    Raises:
+        MalformedError: note or line isn't in canonical form.
+        TooLargeError: the result would exceed a limit of `parse_note`.
+    """
+    signature = parse_signature_line(line)
+    if signature in parse_note(note).signatures:
+        return note
+    longer = note + line
+    parse_note(longer)
+    return longer
+
+
+def open_note(note: bytes, verifiers: Iterable[Verifier], threshold: int = 1) -> VerifiedNote:
+    """Verify a note.
+
+    1. Take it apart: canonical form, within the limits.
+    2. Of its signatures keep those whose name and key id both belong to a known key; ignore the others.
+    3. Verify each of these over the text's bytes, repeated ones too; a single wrong one condemns the note.
+    4. At least `threshold` different public keys have signed (one key under two names counts once).
+
+    Args:
+        note: the note's bytes.
+        verifiers: the known keys.
+        threshold: how many of them must have signed, at least 1.
+
+    Raises:
+        MalformedError: step 1.
+        SignatureInvalidError: step 3 or 4.
+        ConfigurationError: the threshold is below 1, or two known keys share both name and key id.
+    """
+    known = _by_name_and_id(verifiers)
+    if threshold < 1:
+        raise ConfigurationError("a threshold below 1 would accept unsigned notes")
+    unverified = parse_note(note)  # 1
+    verified = tuple(
+        verify_signature(unverified.unverified_text, signature, verifier)  # 3
+        for signature in unverified.signatures
+        if (verifier := known.get((signature.name, signature.key_id)))  # 2
+    )
+    signed = len({each.verifier.public_key for each in verified})
+    if signed < threshold:  # 4
+        raise SignatureInvalidError(f"signed by {signed} known keys; {threshold} are needed", step="threshold")
+    return VerifiedNote(unverified.unverified_text, verified)
+
+
+def verify_signature(text: bytes, signature: NoteSignature, verifier: Verifier) -> VerifiedSignature:
+    """Check one signature over a note's text.
+
+    Raises:
+        SignatureInvalidError: another key's signature, of the wrong length, or not over this text.
+    """
+    step = f"signature of {verifier.name}"
+    if (signature.name, signature.key_id) != (verifier.name, verifier.key_id):
+        raise SignatureInvalidError("the signature names another key", step=step)
+    raw, timestamp, message = signature.signature, None, text
+    if verifier.algorithm is SignatureType.COSIGNATURE:
+        timestamp, raw = int.from_bytes(raw[:_TIMESTAMP_BYTES], "big"), raw[_TIMESTAMP_BYTES:]
+        if timestamp > MAX_TIMESTAMP:
+            raise SignatureInvalidError("its time is beyond 2^63 - 1", step=step)
+        message = cosigned_message(text, timestamp)
+    # The length is checked here because the signature and the fields before it must fill the line's data exactly.
+    if len(raw) != SIGNATURE_BYTES:
+        raise SignatureInvalidError(f"it has {len(raw)} bytes of {SIGNATURE_BYTES}", step=step)
+    try:
+        _public_key(verifier.public_key).verify(raw, message)
+    except InvalidSignature as error:
+        raise SignatureInvalidError("it isn't this key's signature over this text", step=step) from error
+    return VerifiedSignature(verifier, timestamp)
+
+
+def cosigned_message(text: bytes, timestamp: int) -> bytes:
+    """What a type 0x04 signature covers (C2SP tlog-cosignature, section Ed25519 signed message)."""
+    return b"cosignature/v1\ntime %d\n%b" % (timestamp, text)
+
+
+def _sign(text: bytes, signer: Signer) -> NoteSignature:
+    _require_key_name(signer.name)
+    return NoteSignature(signer.name, key_id(signer.name, SignatureType.ED25519, signer.public_key), signer.sign(text))
+
+
+def _by_name_and_id(verifiers: Iterable[Verifier]) -> dict[tuple[str, bytes], Verifier]:
+    known: dict[tuple[str, bytes], Verifier] = {}
+    for verifier in verifiers:
+        if known.setdefault((verifier.name, verifier.key_id), verifier) != verifier:
+            raise ConfigurationError(f"two known keys share the name {verifier.name!r} and a key id")
+    return known
+
+
+@lru_cache(maxsize=1024)
+def _public_key(data: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(data)
+
+
+@lru_cache(maxsize=1024)
+def _require_key_name(name: str) -> None:
+    data = encode_text(name, "key name")
+    if not name or "+" in name or any(map(str.isspace, name)) or has_control_characters(data, newline_allowed=False):
+        raise MalformedError(f"key name {name!r} is empty or has a space, a plus sign or a control character")
+
+
+@lru_cache(maxsize=1024)
+def _require_strong_key(public_key: bytes) -> None:
+    if len(public_key) != PUBLIC_KEY_BYTES:
+        raise MalformedError(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, not {len(public_key)}")
+    # Under such a key one signature fits many texts, so its owner could sign and later disown everything.
+    if public_key[:-1] + bytes([public_key[-1] & 0x7F]) in _SMALL_ORDER_Y:
+        raise MalformedError("an Ed25519 public key of small order proves nothing")
+
+
+def _signature_type(value: int) -> SignatureType:
+    try:
+        return SignatureType(value)
+    except ValueError as error:
+        raise MalformedError(f"signature type 0x{value:02x}; 0x01 and 0x04 are supported") from error
+
+
+def _require_text(text: bytes) -> None:
+    if not text.endswith(b"\n"):
+        raise MalformedError("a note's text ends with a newline")
+    if has_control_characters(text, newline_allowed=True):
+        raise MalformedError("a note's text has no control characters but newlines")
+    decode_text(text, "note")

@@ -1,0 +1,170 @@
+"""Owns tlog-proof files: one entry's inclusion in a signed and cosigned log, verifiable offline (C2SP tlog-proof).
+
+It doesn't know what the entry is: the leaf hash comes from the caller, computed from the entry's own bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.errors import ConfigurationError, MalformedError, SignatureInvalidError, TooLargeError
+from gateway.tlog.checkpoint import VerifiedCheckpoint, parse_checkpoint_body, verify_checkpoint
+from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature
+from gateway.tlog.encoding import HASH_BYTES, decode_base64, decode_decimal, decode_hash, encode_base64
+from gateway.tlog.merkle import MAX_TREE_SIZE
+from gateway.tlog.note import Verifier, parse_note
+from gateway.tlog.proofs import verify_inclusion
+
+MAX_PROOF_BYTES = 1 << 18
+"""Largest proof file in bytes: 63 hashes, a checkpoint with all its signatures (post-quantum ones of others are
+5 kB each) and the extra data."""
+
+MAX_EXTRA_BYTES = 1 << 16
+"""Most extra data in bytes."""
+
+MAX_HASHES = 63
+"""Most hashes of an inclusion proof: the height of the largest tree."""
+
+_FIRST_LINE = b"c2sp.org/tlog-proof@v1"
+
+
+@dataclass(frozen=True, slots=True)
+class TlogProof:
+    """A proof file's content; nothing in it is verified.
+
+    Attributes:
+        index: number of the entry, from 0.
+        hashes: inclusion proof, 32 bytes each, the leaf's sibling first.
+        checkpoint_note: the checkpoint with its signatures, verbatim.
+        extra: data that nothing authenticates, or None.
+
+    Raises:
+        MalformedError: no proof file can hold that.
+        TooLargeError: it exceeds a limit of this module.
+    """
+
+    index: int
+    hashes: tuple[bytes, ...]
+    checkpoint_note: bytes
+    extra: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < MAX_TREE_SIZE:
+            raise MalformedError(f"no log has an entry {self.index}")
+        if len(self.hashes) > MAX_HASHES or any(len(each) != HASH_BYTES for each in self.hashes):
+            raise MalformedError(f"an inclusion proof has at most {MAX_HASHES} hashes of {HASH_BYTES} bytes")
+        if self.extra == b"":
+            raise MalformedError("extra data is left out when there is none, never empty")
+        if self.extra and len(self.extra) > MAX_EXTRA_BYTES:
+            raise TooLargeError(f"extra data of {len(self.extra)} bytes; at most {MAX_EXTRA_BYTES} are read")
+        parse_checkpoint_body(parse_note(self.checkpoint_note).unverified_text)
+
+    def encode(self) -> bytes:
+        """The file's bytes; what was parsed comes back byte for byte.
+
+        Raises:
+            TooLargeError: longer than `parse_proof` would read.
+        """
+        lines = [_FIRST_LINE]
+        if self.extra is not None:
+            lines.append(b"extra " + encode_base64(self.extra))
+        lines += [b"index %d" % self.index, *map(encode_base64, self.hashes), b"", self.checkpoint_note]
+        data = b"\n".join(lines)
+        _require_length(data)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedProof:
+    """What a proof file showed.
+
+    Attributes:
+        index: number of the entry in the log.
+        leaf_hash: the entry's, 32 bytes.
+        checkpoint: the log's signed tree head.
+        cosignatures: statements of known cosigners, in the order of the keys given.
+        unauthenticated_extra: the file's extra data; no signature covers it.
+    """
+
+    index: int
+    leaf_hash: bytes
+    checkpoint: VerifiedCheckpoint
+    cosignatures: tuple[VerifiedCosignature, ...]
+    unauthenticated_extra: bytes | None
+
+
+def parse_proof(data: bytes) -> TlogProof:
+    """Read a proof file without believing it.
+
+    Raises:
+        TooLargeError: longer than MAX_PROOF_BYTES, or a part exceeds its limit.
+        MalformedError: not a proof file in canonical form.
+    """
+    _require_length(data)
+    head, separator, checkpoint_note = data.partition(b"\n\n")
+    first, *lines = head.split(b"\n")
+    if first != _FIRST_LINE or not separator:
+        raise MalformedError(
+            f"a proof starts with {_FIRST_LINE.decode()!r} and has an empty line before its checkpoint"
+        )
+    extra = None
+    if lines and lines[0].startswith(b"extra "):
+        extra = decode_base64(lines.pop(0).removeprefix(b"extra "), "extra data")
+    if not lines or not lines[0].startswith(b"index "):
+        raise MalformedError("a proof needs an index line")
+    index = decode_decimal(lines.pop(0).removeprefix(b"index "), "index", MAX_TREE_SIZE - 1)
+    hashes = tuple(decode_hash(line, f"proof hash {number}") for number, line in enumerate(lines, 1))
+    return TlogProof(index, hashes, checkpoint_note, extra)
+
+
+def verify_proof(
+    proof: bytes, leaf_hash: bytes, log_verifier: Verifier, cosigner_verifiers: Sequence[Verifier], required: int
+) -> VerifiedProof:
+    """Verify a proof file, by the specification's own steps.
+
+    1. The leaf hash: computed by the caller from the entry's bytes, never taken from the file.
+    2. The checkpoint's origin is the log that `log_verifier` is a key of, and this key has signed it.
+    3. Each known cosigner's cosignature is valid where there is one, and at least `required` of them cosigned (one
+       key counts once, the log's own key never).
+    4. The inclusion proof leads from the leaf hash to the checkpoint's root.
+
+    Args:
+        proof: the file's bytes.
+        leaf_hash: 32 bytes.
+        log_verifier: the log's key, named as the log's origin.
+        cosigner_verifiers: known cosigners' keys, type 0x04.
+        required: how many of these must have cosigned; 0 asks for the log's signature alone.
+
+    Raises:
+        MalformedError: the file isn't a proof in canonical form.
+        SignatureInvalidError: step 2 or 3.
+        ProofInvalidError: step 4.
+        ConfigurationError: `required` is negative.
+    """
+    if required < 0:
+        raise ConfigurationError("a negative number of cosignatures can't be required")
+    unverified = parse_proof(proof)
+    note = unverified.checkpoint_note
+    checkpoint = verify_checkpoint(note, log_verifier, log_verifier.name)  # 2
+    cosignatures = _verify_cosignatures(note, log_verifier, cosigner_verifiers, required)  # 3
+    head = checkpoint.checkpoint
+    verify_inclusion(leaf_hash, unverified.index, head.size, unverified.hashes, head.root)  # 4
+    return VerifiedProof(unverified.index, leaf_hash, checkpoint, cosignatures, unverified.extra)
+
+
+def _verify_cosignatures(
+    note: bytes, log_verifier: Verifier, cosigners: Sequence[Verifier], required: int
+) -> tuple[VerifiedCosignature, ...]:
+    present = {(each.name, each.key_id) for each in parse_note(note).signatures}
+    signed = [each for each in cosigners if (each.name, each.key_id) in present]
+    cosignatures = tuple(verify_cosignature(note, each) for each in signed)
+    counted = len({each.public_key for each in signed} - {log_verifier.public_key})
+    if counted < required:
+        raise SignatureInvalidError(f"{counted} known cosigners signed; {required} are needed", step="cosignatures")
+    return cosignatures
+
+
+def _require_length(data: bytes) -> None:
+    if len(data) > MAX_PROOF_BYTES:
+        raise TooLargeError(f"a proof of {len(data)} bytes; at most {MAX_PROOF_BYTES} are read")

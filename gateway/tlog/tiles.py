@@ -1,0 +1,203 @@
+"""Owns the geometry of tiles and the making of roots and proofs from stored ones (C2SP tlog-tiles).
+
+Tile level L holds the tree's nodes at height 8 x L, 256 to a tile; the seven heights between are hashed again when
+needed, so a proof reads at most two tiles per level at any size. Storage itself is somebody else's: it comes in as
+a `TileReader`. Checking proofs is in `proofs.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from gateway.errors import MalformedError, TileMissingError
+from gateway.tlog.encoding import HASH_BYTES
+from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE, TILE_HEIGHT, TileWrite, node_hash
+
+TILE_WIDTH = 1 << TILE_HEIGHT
+"""Hashes in a full tile."""
+
+MAX_TILE_LEVEL = 63
+"""Highest tile level that a tile path can name (C2SP tlog-tiles)."""
+
+
+class TileReader(Protocol):
+    """Stored node hashes of one log.
+
+    What was once returned for a position never changes. Calls read committed data only and may come from any
+    thread. The makers below ask for no more than one tile at a time and never across a tile's border.
+    """
+
+    def hashes(self, level: int, start: int, count: int) -> bytes:
+        """Node hashes number `start` to `start + count` of tile level `level`, concatenated (32 x count bytes).
+
+        Raises:
+            GatewayError: some of them aren't stored.
+        """
+        ...
+
+
+def tile_coordinates(level: int, index: int) -> tuple[int, int]:
+    """The tile that holds hash number `index` of `level`, and the hash's offset in it, in hashes.
+
+    Raises:
+        MalformedError: no tile path can name that level, or the index is negative.
+    """
+    if not 0 <= level <= MAX_TILE_LEVEL or index < 0:
+        raise MalformedError(f"there is no hash {index} at tile level {level}")
+    return divmod(index, TILE_WIDTH)
+
+
+def split_by_tile(write: TileWrite) -> Iterator[tuple[int, int, bytes]]:
+    """Cut a write at tile borders: (tile, offset of the first hash in hashes, concatenated hashes)."""
+    at, index = 0, write.start
+    while at < len(write.hashes):
+        tile, offset = tile_coordinates(write.level, index)
+        part = write.hashes[at : at + (TILE_WIDTH - offset) * HASH_BYTES]
+        yield tile, offset, part
+        at += len(part)
+        index += TILE_WIDTH - offset
+
+
+def tile_path(level: int, tile: int, width: int = TILE_WIDTH) -> str:
+    """Path of a tile in a published log, e.g. `tile/0/x001/234.p/5` (C2SP tlog-tiles, section Merkle Tree).
+
+    Args:
+        level: tile level, 0 to 63.
+        tile: number of the tile in its level.
+        width: hashes in it, 1 to 256; below 256 it is a partial tile.
+
+    Raises:
+        MalformedError: a number is out of range.
+    """
+    if not 0 <= level <= MAX_TILE_LEVEL or tile < 0 or not 1 <= width <= TILE_WIDTH:
+        raise MalformedError(f"there is no tile {tile} of width {width} at level {level}")
+    digits = str(tile)
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
+    number = "/".join([*(f"x{group}" for group in groups[:-1]), groups[-1]])
+    return f"tile/{level}/{number}" + (f".p/{width}" if width < TILE_WIDTH else "")
+
+
+def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
+    """All tiles of a tree of `size` leaves as (level, tile, width), level by level; no empty ones."""
+    level, hashes = 0, size
+    while hashes:
+        for tile in range(-(-hashes // TILE_WIDTH)):
+            yield level, tile, min(TILE_WIDTH, hashes - tile * TILE_WIDTH)
+        level, hashes = level + 1, hashes // TILE_WIDTH
+
+
+def tree_root(size: int, reader: TileReader) -> bytes:
+    """Root of the tree of the first `size` leaves, 32 bytes.
+
+    Raises:
+        MalformedError: no tree has that size.
+        TileMissingError: the reader gave fewer hashes than asked for (besides what it raises itself).
+    """
+    _require_size(size)
+    return _Nodes(size, reader).root(0, size) if size else EMPTY_ROOT
+
+
+def inclusion_proof(index: int, size: int, reader: TileReader) -> list[bytes]:
+    """Inclusion proof (audit path) of leaf `index` in the tree of the first `size` leaves, leaf's sibling first.
+
+    RFC 6962, section 2.1.1. Errors as `tree_root`; an index beyond the tree is a MalformedError too.
+    """
+    _require_size(size)
+    if not 0 <= index < size:
+        raise MalformedError(f"a tree of {size} leaves has no leaf {index}")
+    nodes, proof, low, high = _Nodes(size, reader), list[bytes](), 0, size
+    while high - low > 1:
+        middle = low + _left_width(high - low)
+        if index < middle:
+            proof.append(nodes.root(middle, high))
+            high = middle
+        else:
+            proof.append(nodes.root(low, middle))
+            low = middle
+    proof.reverse()
+    return proof
+
+
+def consistency_proof(old: int, new: int, reader: TileReader) -> list[bytes]:
+    """Consistency proof between the trees of the first `old` and the first `new` leaves.
+
+    RFC 6962, section 2.1.2, SUBPROOF. Empty when the sizes are equal or `old` is 0: then there is nothing to show.
+    Errors as `tree_root`; `old` above `new` is a MalformedError too.
+    """
+    _require_size(new)
+    if not 0 <= old <= new:
+        raise MalformedError(f"a tree of {new} leaves doesn't contain one of {old}")
+    if not old:
+        return []
+    nodes, proof, low, high = _Nodes(new, reader), list[bytes](), 0, new
+    while high != old:
+        middle = low + _left_width(high - low)
+        if old <= middle:
+            proof.append(nodes.root(middle, high))
+            high = middle
+        else:
+            proof.append(nodes.root(low, middle))
+            low = middle
+    if low:  # otherwise the old root itself, which the verifier has
+        proof.append(nodes.root(low, old))
+    proof.reverse()
+    return proof
+
+
+def _left_width(leaves: int) -> int:
+    """RFC 6962's k: the largest power of two below `leaves` (at least 2)."""
+    return 1 << (leaves - 1).bit_length() - 1
+
+
+def _require_size(size: int) -> None:
+    if not 0 <= size <= MAX_TREE_SIZE:
+        raise MalformedError(f"no tree has {size} leaves")
+
+
+class _Nodes:
+    """Node hashes of the tree of the first `size` leaves; asks the reader once for each tile it touches."""
+
+    def __init__(self, size: int, reader: TileReader) -> None:
+        self._size = size
+        self._reader = reader
+        self._tiles: dict[tuple[int, int], bytes] = {}
+
+    def root(self, low: int, high: int) -> bytes:
+        """Root over leaves `low` to `high`, a range that RFC 6962's splitting leads to."""
+        subtrees = []
+        while low < high:  # `low` is aligned, so these are the range's perfect subtrees, largest first
+            height = (high - low).bit_length() - 1
+            subtrees.append(self._perfect(height, low >> height))
+            low += 1 << height
+        root = subtrees.pop()
+        while subtrees:
+            root = node_hash(subtrees.pop(), root)
+        return root
+
+    def _perfect(self, height: int, index: int) -> bytes:
+        level, inner = divmod(height, TILE_HEIGHT)
+        tile, offset = tile_coordinates(level, index << inner)
+        data = self._tile(level, tile)
+        at = offset * HASH_BYTES
+        row = [data[i : i + HASH_BYTES] for i in range(at, at + (HASH_BYTES << inner), HASH_BYTES)]
+        while len(row) > 1:
+            pairs = iter(row)
+            row = [node_hash(left, right) for left, right in zip(pairs, pairs, strict=True)]
+        return row[0]
+
+    def _tile(self, level: int, tile: int) -> bytes:
+        known = self._tiles.get((level, tile))
+        if known is not None:
+            return known
+        start = tile * TILE_WIDTH
+        # No more than this size implies: the stored log may be longer, and a partial tile is enough.
+        count = min(TILE_WIDTH, (self._size >> TILE_HEIGHT * level) - start)
+        data = self._reader.hashes(level, start, count)
+        if len(data) != count * HASH_BYTES:
+            raise TileMissingError(
+                f"tile level {level}, hashes {start} to {start + count}: {len(data)} bytes of {count * HASH_BYTES}"
+            )
+        self._tiles[level, tile] = data
+        return data
