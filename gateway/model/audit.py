@@ -1,0 +1,184 @@
+"""Owns the audit event, its canonical bytes and the hash chain over them; pure.
+
+It doesn't own where events are kept (store.audit) or queued (services.audit).
+
+Chain: `hash_0` is 32 zero bytes, `hash_n = SHA-256(hash_{n-1} ‖ body_n)`; `body` is the event as canonical JSON
+(RFC 8785: UTF-8, keys sorted, no white space, numbers are integers). A chain shows change and loss inside it, not a
+cut-off tail: an auditor keeps a head (sequence number, hash) from time to time and has later chains checked against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from gateway.errors import MalformedError, TooLargeError
+
+GENESIS_HASH = bytes(32)
+"""Chain value before the first event."""
+
+MAX_TEXT_CHARS = 512
+"""Longest text kept of one field in characters; purposes and case references are far shorter."""
+
+MAX_SUBJECT_IDS = 256
+"""Most subject ids kept in one event; a batch reports how many there were in `counts`."""
+
+MAX_SUBJECT_ID_CHARS = 64
+"""Longest subject id kept in characters; a UUID takes 36."""
+
+MAX_COUNTS = 16
+"""Most named numbers kept in one event."""
+
+MAX_BODY_BYTES = 131_072
+"""Longest event in bytes. No event exceeds it once cut to the limits above (a character takes at most six bytes as
+JSON), so writing an event can't fail for its size."""
+
+_TEXTS = ("principal", "method", "reason", "purpose", "case_reference")
+
+_SAFE_INTEGER = 2**53 - 1
+"""Largest integer that every JSON reader keeps exact (RFC 8785)."""
+
+
+class AuditResult(StrEnum):
+    """What became of a call."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One decision: who wanted what, for which purpose and case, and what became of it.
+
+    Attributes:
+        time_us: microseconds since 1970-01-01T00:00:00Z.
+        principal: the caller's id, or `unverified:` and what the caller claimed to be.
+        method: full gRPC method name, or the name of a local operation.
+        result: allow, deny or error.
+        reason: stable reason code with detail for deny and error; empty for allow.
+        purpose: purpose of the exchange as the request gave it.
+        case_reference: reference of the case as the request gave it.
+        subject_ids: ids of the alerts, entries or links concerned.
+        counts: named numbers, e.g. `(("entries", 500),)`, in the order of their names.
+    """
+
+    time_us: int
+    principal: str
+    method: str
+    result: AuditResult
+    reason: str = ""
+    purpose: str = ""
+    case_reference: str = ""
+    subject_ids: tuple[str, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+
+    def clipped(self) -> AuditEvent:
+        """Return the event with every field cut to its limit; itself when nothing is to cut, as is usual."""
+        if self._is_plain():
+            return self
+        return replace(
+            self,
+            time_us=_clamped(self.time_us),
+            principal=_text(self.principal),
+            method=_text(self.method),
+            reason=_text(self.reason),
+            purpose=_text(self.purpose),
+            case_reference=_text(self.case_reference),
+            subject_ids=tuple(_text(one, MAX_SUBJECT_ID_CHARS) for one in self.subject_ids[:MAX_SUBJECT_IDS]),
+            counts=tuple(
+                (_text(name, MAX_SUBJECT_ID_CHARS), _clamped(number)) for name, number in self.counts[:MAX_COUNTS]
+            ),
+        )
+
+    def _is_plain(self) -> bool:
+        return (
+            not self.counts
+            and not self.subject_ids
+            and all(text.isascii() and len(text) <= MAX_TEXT_CHARS for text in (getattr(self, name) for name in _TEXTS))
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical JSON of the clipped event, so every event has a body."""
+        event = self.clipped()
+        document = {name: getattr(event, name) for name in _TEXTS}
+        document |= {
+            "counts": dict(event.counts),
+            "result": event.result.value,
+            "subject_ids": event.subject_ids,
+            "time_us": event.time_us,
+        }
+        return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> AuditEvent:
+        """Parse a body that `to_bytes` made; anything that doesn't round-trip is refused.
+
+        Raises:
+            TooLargeError: longer than `MAX_BODY_BYTES`.
+            MalformedError: not the canonical JSON of an audit event.
+        """
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLargeError(f"audit event of {len(body)} bytes exceeds {MAX_BODY_BYTES}")
+        try:
+            event = _from_document(json.loads(body))
+            canonical = event.to_bytes()
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise MalformedError("not an audit event") from error
+        if canonical != body:
+            raise MalformedError("audit event isn't in its canonical form")
+        return event
+
+
+AuditSink = Callable[[AuditEvent], None]
+"""Takes one event without blocking, from any thread. Raises OverloadedError when it can't: what can't be audited
+must not be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """Where a chain stands: the number of the last event (0 when empty) and the chain value after it."""
+
+    seq: int
+    hash: bytes
+
+
+EMPTY_HEAD = AuditHead(0, GENESIS_HASH)
+
+
+def extend(head: AuditHead, body: bytes) -> AuditHead:
+    """Return the head after one more event."""
+    return AuditHead(head.seq + 1, hashlib.sha256(head.hash + body).digest())
+
+
+def _from_document(document: dict[str, Any]) -> AuditEvent:
+    return AuditEvent(
+        time_us=_integer(document["time_us"]),
+        principal=document["principal"],
+        method=document["method"],
+        result=AuditResult(document["result"]),
+        reason=document["reason"],
+        purpose=document["purpose"],
+        case_reference=document["case_reference"],
+        subject_ids=tuple(document["subject_ids"]),
+        counts=tuple((name, _integer(number)) for name, number in document["counts"].items()),
+    )
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int or abs(value) > _SAFE_INTEGER:
+        raise ValueError("not an integer that every JSON reader keeps exact")
+    return value
+
+
+def _clamped(number: int) -> int:
+    return max(-_SAFE_INTEGER, min(number, _SAFE_INTEGER))
+
+
+def _text(value: str, limit: int = MAX_TEXT_CHARS) -> str:
+    # Lone surrogates have no UTF-8 form, and the text may come from a caller.
+    return value[:limit].encode("utf-8", "replace").decode("utf-8")
