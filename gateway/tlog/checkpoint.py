@@ -39,6 +39,7 @@ class Checkpoint:
 
     Raises:
         MalformedError: no checkpoint can say that.
+        TooLargeError: its body would be longer than MAX_BODY_BYTES.
     """
 
     origin: str
@@ -54,6 +55,7 @@ class Checkpoint:
             raise MalformedError(f"checkpoint of {self.origin}: no tree has {self.size} leaves")
         if len(self.root) != HASH_BYTES or (self.size == 0 and self.root != EMPTY_ROOT):
             raise MalformedError(f"checkpoint of {self.origin}: that isn't the root of a tree of {self.size} leaves")
+        _require_length(self.body())
 
     def body(self) -> bytes:
         """The note's text: origin, size, root and extensions, each a line with its newline."""
@@ -76,8 +78,7 @@ def parse_checkpoint_body(body: bytes) -> Checkpoint:
         TooLargeError: longer than MAX_BODY_BYTES.
         MalformedError: not a checkpoint body in canonical form.
     """
-    if len(body) > MAX_BODY_BYTES:
-        raise TooLargeError(f"a checkpoint body of {len(body)} bytes; at most {MAX_BODY_BYTES} are read")
+    _require_length(body)
     lines = body.split(b"\n")
     if lines.pop() or len(lines) < _LEAST_LINES:
         raise MalformedError("a checkpoint has an origin, a tree size and a root hash, each on a line of its own")
@@ -127,3 +128,8 @@ def verify_checkpoint(note: bytes, verifier: Verifier, origin: str) -> VerifiedC
     if checkpoint.origin != origin:  # 4
         raise SignatureInvalidError(f"the checkpoint is of {checkpoint.origin}, not of {origin}", step="origin")
     return VerifiedCheckpoint(checkpoint, note)
+
+
+def _require_length(body: bytes) -> None:
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLargeError(f"a checkpoint body of {len(body)} bytes; at most {MAX_BODY_BYTES} are read")

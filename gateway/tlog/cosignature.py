@@ -7,6 +7,7 @@ it did see so is its own duty before it calls `cosign`; whether a time is plausi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from gateway.errors import MalformedError, SignatureInvalidError
 from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body
@@ -111,4 +112,5 @@ def _require_cosigner(verifier: Verifier) -> None:
 
 
 def _statement(signature: VerifiedSignature, checkpoint: Checkpoint) -> VerifiedCosignature:
-    return VerifiedCosignature(signature.verifier.name, signature.timestamp or 0, checkpoint)
+    # A type 0x04 signature always carries its time; `_require_cosigner` has seen to the type.
+    return VerifiedCosignature(signature.verifier.name, cast("int", signature.timestamp), checkpoint)

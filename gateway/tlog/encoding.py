@@ -53,7 +53,7 @@ def decode_decimal(text: bytes, what: str, maximum: int) -> int:
     Raises:
         MalformedError: not such a decimal, or larger than `maximum`.
     """
-    if len(text) > len(str(maximum)) or not (text.isdigit() and text.isascii()):
+    if len(text) > len(str(maximum)) or not text.isdigit():
         raise MalformedError(f"{what} isn't a decimal number of at most {maximum}")
     value = int(text)
     if str(value).encode() != text:

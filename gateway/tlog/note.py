@@ -180,12 +180,14 @@ def sign_note(text: bytes, signers: Sequence[Signer]) -> bytes:
 
     Raises:
         MalformedError: the text can't be a note's text, or a key name isn't one.
+        TooLargeError: `parse_note` wouldn't read the result.
     """
     _require_text(text)
     if not signers:
         raise MalformedError("a note needs at least one signer")
-    signatures = tuple(_sign(text, signer) for signer in signers)
-    return UnverifiedNote(text, signatures).encode()
+    note = UnverifiedNote(text, tuple(_sign(text, signer) for signer in signers)).encode()
+    _require_limits(len(note), len(signers))
+    return note
 
 
 def parse_note(note: bytes) -> UnverifiedNote:
@@ -195,8 +197,7 @@ def parse_note(note: bytes) -> UnverifiedNote:
         TooLargeError: longer than MAX_NOTE_BYTES, or more than MAX_SIGNATURES signatures.
         MalformedError: not a note in canonical form.
     """
-    if len(note) > MAX_NOTE_BYTES:
-        raise TooLargeError(f"a note of {len(note)} bytes; at most {MAX_NOTE_BYTES} are read")
+    _require_limits(len(note), 0)
     end = note.rfind(b"\n\n") + 1
     if not end:
         raise MalformedError("a note needs an empty line before its signatures")
@@ -204,16 +205,16 @@ def parse_note(note: bytes) -> UnverifiedNote:
     _require_text(text)
     if lines.pop() or not lines:
         raise MalformedError("a note ends with signature lines, each with its newline")
-    if len(lines) > MAX_SIGNATURES:
-        raise TooLargeError(f"a note with {len(lines)} signatures; at most {MAX_SIGNATURES} are read")
+    _require_limits(len(note), len(lines))
     return UnverifiedNote(text, tuple(parse_signature_line(line + b"\n") for line in lines))
 
 
 def parse_signature_line(line: bytes) -> NoteSignature:
     """Take a signature line apart; raises MalformedError unless it is one, in canonical form, with its newline."""
+    _require_limits(len(line), 1)
     start, dash, rest = line.partition(_LINE_START)
     name_bytes, _, signature = rest.partition(b" ")
-    if start or not dash or not signature.endswith(b"\n") or len(line) > MAX_NOTE_BYTES:
+    if start or not dash or not signature.endswith(b"\n"):
         raise MalformedError("a signature line reads '— <key name> <base64>'")
     name = decode_text(name_bytes, "key name")
     _require_key_name(name)
@@ -321,14 +322,13 @@ def _public_key(data: bytes) -> Ed25519PublicKey:
     return Ed25519PublicKey.from_public_bytes(data)
 
 
-@lru_cache(maxsize=1024)
 def _require_key_name(name: str) -> None:
     data = encode_text(name, "key name")
-    if not name or "+" in name or any(map(str.isspace, name)) or has_control_characters(data, newline_allowed=False):
+    # `split` cuts at every Unicode space, so it gives the name back only when there is something and no space in it.
+    if name.split() != [name] or "+" in name or has_control_characters(data, newline_allowed=False):
         raise MalformedError(f"key name {name!r} is empty or has a space, a plus sign or a control character")
 
 
-@lru_cache(maxsize=1024)
 def _require_strong_key(public_key: bytes) -> None:
     if len(public_key) != PUBLIC_KEY_BYTES:
         raise MalformedError(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, not {len(public_key)}")
@@ -342,6 +342,13 @@ def _signature_type(value: int) -> SignatureType:
         return SignatureType(value)
     except ValueError as error:
         raise MalformedError(f"signature type 0x{value:02x}; 0x01 and 0x04 are supported") from error
+
+
+def _require_limits(note_bytes: int, signatures: int) -> None:
+    if note_bytes > MAX_NOTE_BYTES:
+        raise TooLargeError(f"a note of {note_bytes} bytes; at most {MAX_NOTE_BYTES} are read")
+    if signatures > MAX_SIGNATURES:
+        raise TooLargeError(f"a note with {signatures} signatures; at most {MAX_SIGNATURES} are read")
 
 
 def _require_text(text: bytes) -> None:

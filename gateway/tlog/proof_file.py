@@ -105,9 +105,7 @@ def parse_proof(data: bytes) -> TlogProof:
     head, separator, checkpoint_note = data.partition(b"\n\n")
     first, *lines = head.split(b"\n")
     if first != _FIRST_LINE or not separator:
-        raise MalformedError(
-            f"a proof starts with {_FIRST_LINE.decode()!r} and has an empty line before its checkpoint"
-        )
+        raise MalformedError("a proof starts with 'c2sp.org/tlog-proof@v1' and has an empty line before its checkpoint")
     extra = None
     if lines and lines[0].startswith(b"extra "):
         extra = decode_base64(lines.pop(0).removeprefix(b"extra "), "extra data")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from gateway.errors import MalformedError, TileMissingError
+from gateway.errors import MalformedError, PositionUnknownError, TileMissingError
 from gateway.tlog.encoding import HASH_BYTES
 from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE, TILE_HEIGHT, TileWrite, node_hash
 
@@ -102,11 +102,11 @@ def tree_root(size: int, reader: TileReader) -> bytes:
 def inclusion_proof(index: int, size: int, reader: TileReader) -> list[bytes]:
     """Inclusion proof (audit path) of leaf `index` in the tree of the first `size` leaves, leaf's sibling first.
 
-    RFC 6962, section 2.1.1. Errors as `tree_root`; an index beyond the tree is a MalformedError too.
+    RFC 6962, section 2.1.1. Errors as `tree_root`; an index beyond the tree is a PositionUnknownError.
     """
     _require_size(size)
     if not 0 <= index < size:
-        raise MalformedError(f"a tree of {size} leaves has no leaf {index}")
+        raise PositionUnknownError(f"a tree of {size} leaves has no leaf {index}")
     nodes, proof, low, high = _Nodes(size, reader), list[bytes](), 0, size
     while high - low > 1:
         middle = low + _left_width(high - low)
@@ -124,11 +124,11 @@ def consistency_proof(old: int, new: int, reader: TileReader) -> list[bytes]:
     """Consistency proof between the trees of the first `old` and the first `new` leaves.
 
     RFC 6962, section 2.1.2, SUBPROOF. Empty when the sizes are equal or `old` is 0: then there is nothing to show.
-    Errors as `tree_root`; `old` above `new` is a MalformedError too.
+    Errors as `tree_root`; `old` above `new` is a PositionUnknownError.
     """
     _require_size(new)
     if not 0 <= old <= new:
-        raise MalformedError(f"a tree of {new} leaves doesn't contain one of {old}")
+        raise PositionUnknownError(f"a tree of {new} leaves doesn't contain one of {old}")
     if not old:
         return []
     nodes, proof, low, high = _Nodes(new, reader), list[bytes](), 0, new
