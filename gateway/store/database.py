@@ -1,0 +1,121 @@
+"""Opens the database and gives transactions; the only place that knows SQLite from PostgreSQL at this level.
+
+Owns engine, pragmas, transaction modes and the translation of driver errors. Doesn't own tables (schema) or statements.
+SQLite: WAL and synchronous=FULL, so a commit that returned survives a power cut; writers begin IMMEDIATE.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+
+from gateway.errors import ConfigurationError, StoreUnavailableError
+
+_BUSY_TIMEOUT_MS = 5000
+"""How long SQLite waits for another writer, e.g. a backup, in milliseconds."""
+
+_RETRY_AFTER_S = 1.0
+"""What a caller is told to wait when the store can't be written, in seconds."""
+
+_WRITE = "gateway_write"
+
+
+class Database:
+    """One database: reads in parallel, writes one transaction at a time on SQLite.
+
+    Raises:
+        ConfigurationError: the URL isn't one of sqlite:///… or postgresql://…
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent snapshot for reading.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached.
+        """
+        with _translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits at the end of the block and rolls back when the block raises.
+
+        Raises:
+            StoreUnavailableError: the database can't be written; nothing was.
+        """
+        with _translated(), self.engine.connect() as connection:
+            connection.execution_options(**{_WRITE: True})
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, sqlite3.OperationalError) as error:
+        raise _unavailable(error) from error
+    except ProgrammingError:
+        raise
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _unavailable(error) from error
+        raise
+
+
+def _unavailable(error: Exception) -> StoreUnavailableError:
+    cause = getattr(error, "orig", None) or error
+    return StoreUnavailableError(f"the database can't be used: {cause}", retry_after_s=_RETRY_AFTER_S)
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            if parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            engine = create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+            event.listen(engine, "connect", _sqlite_connect)
+            event.listen(engine, "begin", _sqlite_begin)
+            return engine
+        case "postgresql":
+            return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        case other:
+            raise ConfigurationError(f"database URL: {other!r} isn't supported; use sqlite:///PATH or postgresql://…")
+
+
+def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # this module says BEGIN itself
+    for pragma in (
+        "journal_mode=wal",
+        "synchronous=full",
+        "foreign_keys=on",
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        "cache_size=-32768",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    mode = "IMMEDIATE" if connection.get_execution_options().get(_WRITE) else "DEFERRED"
+    connection.execute(text(f"BEGIN {mode}"))

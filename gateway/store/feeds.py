@@ -1,0 +1,393 @@
+"""Statements on feeds, their entries, tiles, checkpoints and the journal: the truth.
+
+Owns how a feed's head moves: by compare-and-swap on its size. Doesn't own what may be appended (services) or how
+hashes are made (tlog).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gateway.errors import GatewayError, Kind, VerificationError
+from gateway.model.ids import FeedOrigin
+from gateway.store.schema import checkpoints, entries, feeds, journal, tiles
+from gateway.tlog.merkle import Growth, Tree
+from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
+from gateway.wire.entries import EncodedEntry
+
+_HASH = 32
+
+
+class FeedState(StrEnum):
+    """Whether a feed may move."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    QUARANTINED = "quarantined"
+    BEHIND = "behind"
+    FORKED = "forked"
+
+
+class HeadMovedError(GatewayError):
+    """Another writer moved the feed's head first; the same work succeeds when it is done again."""
+
+    reason = "HEAD_MOVED"
+    kind = Kind.ABORTED
+    way_out = "Retry."
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed as stored. `receipted_size` counts entries with the recipient's receipt; for `in` feeds it is unused."""
+
+    id: int
+    origin: FeedOrigin
+    direction: str
+    partner: str
+    tree: Tree
+    checkpoint: bytes
+    receipted_size: int
+    disposed_size: int
+    state: FeedState
+    state_reason: str
+    state_since: int
+    evidence_path: str
+
+    @property
+    def size(self) -> int:
+        return self.tree.size
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A checkpoint of a feed at one size; `cosignature` is empty and `receipted_at` 0 until it is receipted."""
+
+    size: int
+    root: bytes
+    note: bytes
+    cosignature: bytes
+    receipted_at: int
+
+    @property
+    def cosigned_note(self) -> bytes:
+        """The publisher's note with the recipient's signature line."""
+        return self.note + self.cosignature
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry at its index."""
+
+    index: int
+    header: bytes
+    salt: bytes
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRun:
+    """Entries committed together: `count` entries of a feed from `first_index`, at positions from `first_position`."""
+
+    first_position: int
+    feed_id: int
+    first_index: int
+    count: int
+    committed_at: int
+
+
+def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
+    """The feed with this name, made empty when it doesn't exist yet."""
+    found = find(conn, origin)
+    if found is not None:
+        return found
+    outgoing = origin.publisher == own_node
+    conn.execute(
+        insert(feeds).values(
+            origin=origin.line,
+            direction="out" if outgoing else "in",
+            partner=origin.recipient if outgoing else origin.publisher,
+            channel=origin.channel.value,
+            edge=b"",
+            checkpoint=b"",
+        )
+    )
+    return get(conn, origin)
+
+
+def find(conn: Connection, origin: FeedOrigin) -> Feed | None:
+    """The feed with this name, or None."""
+    row = conn.execute(select(feeds).where(feeds.c.origin == origin.line)).one_or_none()
+    return None if row is None else _feed(row)
+
+
+def get(conn: Connection, origin: FeedOrigin) -> Feed:
+    """The feed with this name, which must exist."""
+    return _feed(conn.execute(select(feeds).where(feeds.c.origin == origin.line)).one())
+
+
+def get_by_id(conn: Connection, feed_id: int) -> Feed:
+    """The feed with this id, which must exist."""
+    return _feed(conn.execute(select(feeds).where(feeds.c.id == feed_id)).one())
+
+
+def list_all(conn: Connection) -> list[Feed]:
+    """All feeds, outgoing first, by name."""
+    return [_feed(row) for row in conn.execute(select(feeds).order_by(feeds.c.direction.desc(), feeds.c.origin))]
+
+
+def append(
+    conn: Connection,
+    feed: Feed,
+    new: Sequence[EncodedEntry],
+    growth: Growth,
+    checkpoint: StoredCheckpoint,
+    *,
+    committed_at: int,
+) -> int:
+    """Writes entries, tiles, checkpoint and journal, and moves the head.
+
+    Returns:
+        The position of the first entry in this node's order.
+
+    Raises:
+        HeadMovedError: somebody else moved the head or the journal first; the transaction must be rolled back.
+    """
+    moved = conn.execute(
+        update(feeds)
+        .where(feeds.c.id == feed.id, feeds.c.size == feed.size)
+        .values(size=growth.tree.size, edge=growth.tree.edge_bytes(), checkpoint=checkpoint.note)
+    )
+    if moved.rowcount != 1:
+        raise HeadMovedError(f"feed {feed.origin} is no longer at size {feed.size}")
+    conn.execute(
+        insert(entries),
+        [
+            {"feed_id": feed.id, "idx": index, "header": e.header, "salt": e.salt, "payload": e.payload}
+            for index, e in enumerate(new, feed.size)
+        ],
+    )
+    for write in growth.tiles:
+        for tile, offset, hashes in split_by_tile(write):
+            _extend_tile(conn, feed.id, write.level, tile, offset, hashes)
+    conn.execute(
+        insert(checkpoints).values(
+            feed_id=feed.id,
+            size=checkpoint.size,
+            root=checkpoint.root,
+            note=checkpoint.note,
+            cosignature=checkpoint.cosignature,
+            receipted_at=checkpoint.receipted_at,
+        )
+    )
+    return _journal(conn, feed.id, feed.size, len(new), committed_at)
+
+
+def _extend_tile(conn: Connection, feed_id: int, level: int, tile: int, offset: int, hashes: bytes) -> None:
+    if offset == 0:
+        conn.execute(insert(tiles).values(feed_id=feed_id, level=level, tile=tile, hashes=hashes))
+        return
+    key = (tiles.c.feed_id == feed_id, tiles.c.level == level, tiles.c.tile == tile)
+    before = bytes(conn.execute(select(tiles.c.hashes).where(*key)).scalar_one())
+    if len(before) != offset * _HASH:
+        raise VerificationError(f"tile {level}/{tile} of feed {feed_id} has {len(before)} bytes", step="tiles")
+    conn.execute(update(tiles).where(*key).values(hashes=before + hashes))
+
+
+def _journal(conn: Connection, feed_id: int, first_index: int, count: int, committed_at: int) -> int:
+    first_position = head_position(conn) + 1
+    try:
+        conn.execute(
+            insert(journal).values(
+                first_position=first_position,
+                feed_id=feed_id,
+                first_index=first_index,
+                count=count,
+                committed_at=committed_at,
+            )
+        )
+    except IntegrityError as error:
+        raise HeadMovedError(f"journal position {first_position} was taken") from error
+    return first_position
+
+
+def head_position(conn: Connection) -> int:
+    """Position of the newest committed entry in this node's order; 0 when there is none."""
+    row = conn.execute(
+        select(journal.c.first_position + journal.c.count - 1).order_by(journal.c.first_position.desc()).limit(1)
+    )
+    return row.scalar_one_or_none() or 0
+
+
+def journal_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:
+    """Runs that hold positions greater than `position`, oldest first; the first may begin before it."""
+    start = conn.execute(
+        select(func.max(journal.c.first_position)).where(journal.c.first_position <= position + 1)
+    ).scalar_one()
+    if start is None:
+        return []
+    rows = conn.execute(
+        select(journal).where(journal.c.first_position >= start).order_by(journal.c.first_position).limit(limit)
+    )
+    runs = [JournalRun(*row) for row in rows]
+    return [run for run in runs if run.first_position + run.count - 1 > position]
+
+
+def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[StoredEntry]:
+    """Entries with first ≤ index < end, in order."""
+    rows = conn.execute(
+        select(entries.c.idx, entries.c.header, entries.c.salt, entries.c.payload)
+        .where(entries.c.feed_id == feed_id, entries.c.idx >= first, entries.c.idx < end)
+        .order_by(entries.c.idx)
+    )
+    return [StoredEntry(*row) for row in rows]
+
+
+def iterate_entries(conn: Connection, feed_id: int, chunk: int = 2000) -> Iterator[list[StoredEntry]]:
+    """All entries of a feed in order, `chunk` at a time."""
+    first = 0
+    while batch := read_entries(conn, feed_id, first, first + chunk):
+        yield batch
+        first += len(batch)
+
+
+def checkpoint_at(conn: Connection, feed_id: int, size: int) -> StoredCheckpoint | None:
+    """The checkpoint of exactly this size, or None."""
+    return _checkpoint(
+        conn.execute(
+            select(checkpoints).where(checkpoints.c.feed_id == feed_id, checkpoints.c.size == size)
+        ).one_or_none()
+    )
+
+
+def checkpoint_between(conn: Connection, feed_id: int, above: int, most: int) -> StoredCheckpoint | None:
+    """The largest checkpoint with above < size ≤ most; failing that the smallest one above, or None at the end."""
+    this = (checkpoints.c.feed_id == feed_id, checkpoints.c.size > above)
+    largest = select(checkpoints).where(*this, checkpoints.c.size <= most).order_by(checkpoints.c.size.desc()).limit(1)
+    found = conn.execute(largest).one_or_none()
+    if found is None:
+        found = conn.execute(select(checkpoints).where(*this).order_by(checkpoints.c.size).limit(1)).one_or_none()
+    return _checkpoint(found)
+
+
+def receipted_checkpoint_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoint | None:
+    """The smallest receipted checkpoint that covers the entry at `index`: when the recipient first had it."""
+    return _checkpoint(
+        conn.execute(
+            select(checkpoints)
+            .where(checkpoints.c.feed_id == feed_id, checkpoints.c.size > index, checkpoints.c.receipted_at > 0)
+            .order_by(checkpoints.c.size)
+            .limit(1)
+        ).one_or_none()
+    )
+
+
+def newest_receipted_checkpoint(conn: Connection, feed_id: int) -> StoredCheckpoint | None:
+    """The largest receipted checkpoint, or None."""
+    return _checkpoint(
+        conn.execute(
+            select(checkpoints)
+            .where(checkpoints.c.feed_id == feed_id, checkpoints.c.receipted_at > 0)
+            .order_by(checkpoints.c.size.desc())
+            .limit(1)
+        ).one_or_none()
+    )
+
+
+def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:
+    """Keeps a verified cosignature with its checkpoint and moves `receipted_size` up to it; the first one stays."""
+    conn.execute(
+        update(checkpoints)
+        .where(checkpoints.c.feed_id == feed_id, checkpoints.c.size == size, checkpoints.c.receipted_at == 0)
+        .values(cosignature=cosignature, receipted_at=receipted_at)
+    )
+    conn.execute(update(feeds).where(feeds.c.id == feed_id, feeds.c.receipted_size < size).values(receipted_size=size))
+
+
+def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:
+    """Notes up to which entry dispositions were sent, so that a rebuild sends none twice."""
+    conn.execute(update(feeds).where(feeds.c.id == feed_id).values(disposed_size=size))
+
+
+def set_state(
+    conn: Connection, feed_id: int, state: FeedState, *, reason: str, since: int, evidence_path: str = ""
+) -> None:
+    """Changes whether a feed may move."""
+    conn.execute(
+        update(feeds)
+        .where(feeds.c.id == feed_id)
+        .values(state=state.value, state_reason=reason, state_since=since, evidence_path=evidence_path)
+    )
+
+
+class StoredTiles:
+    """Reads a feed's Merkle hashes from its tiles; implements tlog's TileReader. Not safe across threads."""
+
+    def __init__(self, conn: Connection, feed_id: int) -> None:
+        self._conn = conn
+        self._feed_id = feed_id
+        self._cache: dict[tuple[int, int], bytes] = {}
+
+    def hashes(self, level: int, start: int, count: int) -> bytes:
+        """Concatenated node hashes number start … start + count - 1 of a tile level.
+
+        Raises:
+            VerificationError: they aren't there: the database was damaged.
+        """
+        found = bytearray()
+        end = start + count
+        while start < end:
+            tile, offset = divmod(start, TILE_WIDTH)
+            stop = min(end - tile * TILE_WIDTH, TILE_WIDTH)
+            part = self._tile(level, tile)[offset * _HASH : stop * _HASH]
+            if len(part) != (stop - offset) * _HASH:
+                raise VerificationError(f"hashes are missing from tile {level}/{tile}", step="tiles")
+            found += part
+            start = tile * TILE_WIDTH + stop
+        return bytes(found)
+
+    def _tile(self, level: int, tile: int) -> bytes:
+        key = (level, tile)
+        if key not in self._cache:
+            row = self._conn.execute(
+                select(tiles.c.hashes).where(
+                    tiles.c.feed_id == self._feed_id, tiles.c.level == level, tiles.c.tile == tile
+                )
+            ).scalar_one_or_none()
+            self._cache[key] = b"" if row is None else bytes(row)
+        return self._cache[key]
+
+
+def _feed(row: Row[tuple[object, ...]]) -> Feed:
+    values = row._mapping
+    return Feed(
+        id=values["id"],
+        origin=FeedOrigin.parse(values["origin"]),
+        direction=values["direction"],
+        partner=values["partner"],
+        tree=Tree.from_bytes(values["size"], bytes(values["edge"])),
+        checkpoint=bytes(values["checkpoint"]),
+        receipted_size=values["receipted_size"],
+        disposed_size=values["disposed_size"],
+        state=FeedState(values["state"]),
+        state_reason=values["state_reason"],
+        state_since=values["state_since"],
+        evidence_path=values["evidence_path"],
+    )
+
+
+def _checkpoint(row: Row[tuple[object, ...]] | None) -> StoredCheckpoint | None:
+    if row is None:
+        return None
+    values = row._mapping
+    return StoredCheckpoint(
+        values["size"],
+        bytes(values["root"]),
+        bytes(values["note"]),
+        bytes(values["cosignature"]),
+        values["receipted_at"],
+    )

@@ -1,0 +1,147 @@
+"""The tables. Truth: feeds, entries, tiles, checkpoints, journal, requests. Projections: alerts, alert_events, dispositions.
+
+Owns names, types and keys, and no statements: those are in one module per aggregate. Every key on the hot path grows in
+order (feed and index, position, UUIDv7): random keys make SQLite ten times slower. Times are milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("origin", String(320), nullable=False, unique=True),
+    Column("direction", String(3), nullable=False),  # out, in
+    Column("partner", String(32), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("size", BigInteger, nullable=False, server_default="0"),
+    Column("edge", LargeBinary, nullable=False),  # tlog Tree.edge_bytes
+    Column("checkpoint", LargeBinary, nullable=False),  # newest signed note; empty at size 0
+    Column("receipted_size", BigInteger, nullable=False, server_default="0"),  # out: the partner's newest receipt
+    Column("disposed_size", BigInteger, nullable=False, server_default="0"),  # in: dispositions were sent up to here
+    Column("state", String(16), nullable=False, server_default="active"),
+    Column("state_reason", Text, nullable=False, server_default=""),
+    Column("state_since", BigInteger, nullable=False, server_default="0"),
+    Column("evidence_path", Text, nullable=False, server_default=""),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("idx", BigInteger, primary_key=True),
+    Column("header", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),  # empty after erasure
+    Column("payload", LargeBinary, nullable=False),  # empty after erasure
+)
+
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("tile", BigInteger, primary_key=True),
+    Column("hashes", LargeBinary, nullable=False),  # up to 256 x 32 bytes
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("size", BigInteger, primary_key=True),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),  # the publisher's signed note
+    Column("cosignature", LargeBinary, nullable=False),  # the recipient's signature line; empty until receipted
+    Column("receipted_at", BigInteger, nullable=False),  # the recipient's time in the cosignature; 0 until receipted
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("first_position", BigInteger, primary_key=True, autoincrement=False),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    Column("first_index", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", LargeBinary(16), primary_key=True),
+    Column("principal", String(160), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of the request
+    Column("response", LargeBinary, nullable=False),  # serialised response
+    sqlite_with_rowid=False,
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("alert_id", String(36), primary_key=True),
+    Column("publisher", String(32), primary_key=True),
+    Column("recipient", String(32), primary_key=True),
+    Column("direction", String(3), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("acknowledged_revision", Integer, nullable=False),
+    Column("questions", Text, nullable=False),  # JSON; empty when there are none
+    Column("priority", String(1), nullable=False),
+    Column("purpose", String(64), nullable=False),
+    Column("case_reference", String(128), nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+    Column("valid_until", BigInteger, nullable=False),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    Column("first_idx", BigInteger, nullable=False),  # entry that published it
+    Column("current_idx", BigInteger, nullable=False),  # entry with its current revision
+    Index(None, "direction", "valid_until"),
+    sqlite_with_rowid=False,
+)
+
+alert_events = Table(
+    "alert_events",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("alert_id", String(36), nullable=False),
+    Column("publisher", String(32), nullable=False),
+    Column("recipient", String(32), nullable=False),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    Column("idx", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+    Index(None, "alert_id"),
+)
+
+dispositions = Table(
+    "dispositions",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),  # the feed that holds the entries
+    Column("first_idx", BigInteger, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("message", LargeBinary, nullable=False),  # serialised Disposition
+)
+
+PROJECTIONS = (alert_events, alerts, dispositions)
+"""Tables that can be dropped and rebuilt from the truth."""

@@ -1,0 +1,106 @@
+"""Checks messages against the rules that stand in the contract; all violations at once, with field paths.
+
+Owns the evaluation of protovalidate rules and of the contract's own `at_least_one_of`. Doesn't own the rules: they
+stand in protos/gateway/v1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import protovalidate
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.errors import InvalidRequestError, Violation
+from gateway.v1 import options_pb2
+
+_VALIDATOR = protovalidate.Validator()
+
+_Rule = Callable[[Message, str], Iterator[Violation]]
+
+
+def violations(message: Message, prefix: str = "") -> list[Violation]:
+    """Every rule of the contract that the message breaks.
+
+    Args:
+        message: any message of the contract.
+        prefix: put before each field path, e.g. `alerts[3].`.
+    """
+    found = [
+        Violation(prefix + _path(violation), violation.proto.rule_id, violation.proto.message)
+        for violation in _VALIDATOR.collect_violations(message)
+    ]
+    for rule in _own_rules(message.DESCRIPTOR):
+        found.extend(rule(message, prefix))
+    return found
+
+
+def validate(message: Message, prefix: str = "") -> None:
+    """Raises InvalidRequestError with every violation when the message breaks a rule of the contract."""
+    found = violations(message, prefix)
+    if found:
+        raise InvalidRequestError(found)
+
+
+def _path(violation: protovalidate.Violation) -> str:
+    path = violation.proto.field
+    return ".".join(_element(element) for element in path.elements) if path is not None else ""
+
+
+def _element(element: Any) -> str:
+    subscript = element.subscript
+    if subscript is None:
+        return str(element.field_name)
+    key = subscript.value
+    return f"{element.field_name}[{key}]" if subscript.field == "index" else f"{element.field_name}[{key!r}]"
+
+
+@cache
+def _own_rules(descriptor: Descriptor) -> tuple[_Rule, ...]:
+    """Rules for a message type and everything below it, compiled once; empty where nothing carries the option."""
+    return tuple(_compile(descriptor, frozenset()))
+
+
+def _compile(descriptor: Descriptor, above: frozenset[str]) -> Iterable[_Rule]:
+    option = descriptor.GetOptions().Extensions[options_pb2.at_least_one_of]
+    if option.fields:
+        yield _at_least_one_of(tuple(option.fields))
+    for field in descriptor.fields:
+        below = field.message_type
+        if below is None or below.full_name in above or _is_map(field):
+            continue
+        rules = tuple(_compile(below, above | {descriptor.full_name}))
+        if rules:
+            yield _below(field, rules)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _at_least_one_of(names: tuple[str, ...]) -> _Rule:
+    def rule(message: Message, prefix: str) -> Iterator[Violation]:
+        if not any(getattr(message, name) for name in names):
+            yield Violation(prefix.rstrip("."), "at_least_one_of", f"give at least one of: {', '.join(names)}")
+
+    return rule
+
+
+def _below(field: FieldDescriptor, rules: tuple[_Rule, ...]) -> _Rule:
+    name = field.name
+
+    def one(message: Message, prefix: str) -> Iterator[Violation]:
+        if message.HasField(name):
+            below = getattr(message, name)
+            for rule in rules:
+                yield from rule(below, f"{prefix}{name}.")
+
+    def many(message: Message, prefix: str) -> Iterator[Violation]:
+        for index, below in enumerate(getattr(message, name)):
+            for rule in rules:
+                yield from rule(below, f"{prefix}{name}[{index}].")
+
+    return many if field.is_repeated else one
