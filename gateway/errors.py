@@ -91,6 +91,17 @@ class TooLargeError(MalformedError):
     way_out = "Send less at once; the limits stand in docs/protocol.md."
 
 
+class DocumentInvalidError(MalformedError):
+    """A JSON document (directory, node card) breaks its format; all problems are listed with their paths."""
+
+    reason = "DOCUMENT_INVALID"
+    way_out = "Correct the listed members; docs/protocol.md has the format."
+
+    def __init__(self, what: str, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__(f"{what}: " + "; ".join(f"{v.field}: {v.message}" for v in self.violations))
+
+
 class VerificationError(GatewayError):
     """A signature, root, proof or digest doesn't verify.
 

@@ -25,7 +25,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from gateway.errors import GatewayError, InvalidRequestError, Kind
+from gateway.errors import DocumentInvalidError, GatewayError, InvalidRequestError, Kind
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -162,7 +162,7 @@ def fail(error: GatewayError, *, as_json: bool = False) -> NoReturn:
     else:
         console = _console(stderr=True)
         console.print(Text.assemble(("Error: ", "bold red"), printable(error.message)), soft_wrap=True)
-        if isinstance(error, InvalidRequestError) and len(error.violations) > 1:
+        if isinstance(error, (InvalidRequestError, DocumentInvalidError)) and len(error.violations) > 1:
             for violation in error.violations:
                 console.print(Text(printable(f"  {violation.field}: {violation.message}")), soft_wrap=True)
         console.print(Text.assemble(("Way out: ", "bold"), printable(error.way_out)), soft_wrap=True)
@@ -179,7 +179,7 @@ def error_facts(error: GatewayError) -> dict[str, object]:
     facts: dict[str, object] = {"reason": error.reason, "message": error.message, "way_out": error.way_out}
     if error.metadata:
         facts["metadata"] = dict(error.metadata)
-    if isinstance(error, InvalidRequestError):
+    if isinstance(error, (InvalidRequestError, DocumentInvalidError)):
         facts["violations"] = [asdict(violation) for violation in error.violations]
     return facts
 
