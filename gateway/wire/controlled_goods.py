@@ -1,0 +1,158 @@
+"""Reads the list of controlled goods from CSV, the project's own or a user's.
+
+Owns the file format: UTF-8, a header with the columns in COLUMNS in any order (others are ignored), dates as
+YYYY-MM-DD, intervals as first and last day. Doesn't own what the lines mean (`gateway.model.controlled_goods`).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+from gateway.errors import ConfigurationError, MalformedError
+from gateway.model.controlled_goods import Confidence, ControlledGood, ControlledGoods, Interval
+
+COLUMNS = (
+    "code",
+    "digits",
+    "hs6",
+    "hs6_title",
+    "element",
+    "substance",
+    "form",
+    "control_code",
+    "announcement",
+    "announced",
+    "effective",
+    "effective_to",
+    "suspended_from",
+    "suspended_to",
+    "suspended_by",
+    "confidence",
+    "note",
+)
+"""What the header must name. `digits` and `hs6` repeat what the code says, to catch typing errors."""
+
+MAX_LIST_BYTES = 16 << 20
+"""Largest list in bytes; the world's longest are under one megabyte."""
+
+MAX_PROBLEMS_SHOWN = 20
+"""Problems that one error message lists; more than that is another file altogether."""
+
+_Row = Mapping[str | None, str | list[str] | None]
+
+
+def reference_controlled_goods() -> ControlledGoods:
+    """The list that comes with the gateway."""
+    file = resources.files("gateway.reference").joinpath("controlled_goods.csv")
+    return parse_controlled_goods(file.read_text("utf-8").splitlines(), source=file.name)
+
+
+def load_controlled_goods(path: Path) -> ControlledGoods:
+    """A list of one's own.
+
+    Raises:
+        ConfigurationError: the file can't be read or lines of it are wrong; the message names file, lines and columns.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_LIST_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the list of controlled goods {path} can't be read: {error}") from error
+    if len(content) > MAX_LIST_BYTES:
+        raise ConfigurationError(f"the list of controlled goods {path} is larger than {MAX_LIST_BYTES} bytes")
+    return parse_controlled_goods(text.splitlines(), source=str(path))
+
+
+def parse_controlled_goods(lines: Iterable[str], *, source: str) -> ControlledGoods:
+    """The list in lines of CSV; `source` names it in errors.
+
+    Raises:
+        ConfigurationError: columns are missing, there are no lines, or lines are wrong: all of them are named at once.
+    """
+    reader = csv.DictReader(lines, strict=True)
+    goods: list[ControlledGood] = []
+    problems: list[str] = []
+    try:
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise ConfigurationError(f"{source} has no column {', '.join(missing)}")
+        for row in reader:
+            try:
+                goods.append(_good(_fields(row)))
+            except MalformedError as error:
+                problems.append(f"{source} line {reader.line_num}: {error.message}")
+    except csv.Error as error:
+        problems.append(f"{source} line {reader.line_num}: not CSV: {error}")
+    if problems:
+        more = len(problems) - MAX_PROBLEMS_SHOWN
+        tail = [f"and {more} more"] if more > 0 else []
+        raise ConfigurationError("\n".join([*problems[:MAX_PROBLEMS_SHOWN], *tail]))
+    if not goods:
+        raise ConfigurationError(f"{source} lists no goods")
+    return ControlledGoods(tuple(goods))
+
+
+def _fields(row: _Row) -> dict[str, str]:
+    if None in row or None in row.values():
+        raise MalformedError("the line has another number of columns than the header")
+    return {str(column): str(value).strip() for column, value in row.items()}
+
+
+def _good(row: Mapping[str, str]) -> ControlledGood:
+    if (row["digits"], row["hs6"]) != (str(len(row["code"])), row["code"][:6]):
+        raise MalformedError(
+            f"code: {row['code']!r} doesn't agree with digits {row['digits']!r} and hs6 {row['hs6']!r}"
+        )
+    suspension = _interval(row, "suspended_from", "suspended_to")
+    effective = _interval(row, "effective", "effective_to")
+    if effective is None:
+        raise MalformedError("effective: the day on which the control begins is missing")
+    return ControlledGood(
+        code=row["code"],
+        element="" if row["element"] == "-" else row["element"],
+        substance=row["substance"],
+        form=row["form"],
+        control_code=row["control_code"],
+        announcement=row["announcement"],
+        announced=_date(row, "announced"),
+        effective=effective,
+        suspensions=(suspension,) if suspension else (),
+        suspended_by=row["suspended_by"],
+        confidence=_confidence(row["confidence"]),
+        title=row["hs6_title"],
+        note=row["note"],
+    )
+
+
+def _interval(row: Mapping[str, str], first: str, last: str) -> Interval | None:
+    if not row[first]:
+        if row[last]:
+            raise MalformedError(f"{first}: {last} is given without it")
+        return None
+    begin, end = _date(row, first), _date(row, last) if row[last] else None
+    try:
+        return Interval(begin, end)
+    except MalformedError as error:
+        raise MalformedError(f"{last}: {error.message}") from None
+
+
+def _date(row: Mapping[str, str], column: str) -> date:
+    text = row[column]
+    try:
+        if len(text) != len("YYYY-MM-DD"):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise MalformedError(f"{column}: {text[:40]!r} is not a date YYYY-MM-DD") from None
+
+
+def _confidence(text: str) -> Confidence:
+    try:
+        return Confidence[text.upper()]
+    except KeyError:
+        raise MalformedError(f"confidence: {text[:40]!r} is not high, medium or low") from None
