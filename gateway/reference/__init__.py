@@ -1,7 +1,7 @@
 """Reference data: facts as files and no code; read them through the loaders in `gateway.wire`.
 
-* `controlled_goods.csv`: commodity codes under Chinese export control. Source: announcements of MOFCOM and GACC, 2023 to
-  2025, as published and copied; HS6 titles from the HS 2022 nomenclature. `effective` and `effective_to`,
+* `controlled_goods.csv`: commodity codes under Chinese export control. Source: announcements of MOFCOM and GACC,
+  2023 to 2025, as published and copied; HS6 titles from the HS 2022 nomenclature. `effective` and `effective_to`,
   `suspended_from` and `suspended_to` are first and last days, both included; an empty last day means no end is known.
   What holds after a suspension ends is the control again, unless a later announcement says otherwise (not verified).
 * `announcements.csv`: the announcements themselves, one line per part where parts differ in date or suspension.

@@ -87,7 +87,7 @@ def parse_controlled_goods(lines: Iterable[str], *, source: str) -> ControlledGo
             except MalformedError as error:
                 problems.append(f"{source} line {reader.line_num}: {error.message}")
     except csv.Error as error:
-        problems.append(f"{source} line {reader.line_num}: not CSV: {error}")
+        problems.append(f"{source} line {reader.reader.line_num}: not CSV: {error}")
     if problems:
         more = len(problems) - MAX_PROBLEMS_SHOWN
         tail = [f"and {more} more"] if more > 0 else []

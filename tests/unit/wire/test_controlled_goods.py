@@ -99,7 +99,7 @@ def test_all_wrong_lines_are_named_at_once_up_to_a_bound() -> None:
 
 
 def test_a_file_of_another_shape_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="own.csv has no column digits, hs6"):
+    with pytest.raises(ConfigurationError, match=r"own\.csv has no column digits, hs6"):
         parse_controlled_goods(["code,element", "811292,Ga"], source="own.csv")
     with pytest.raises(ConfigurationError, match="no column code"):
         parse_controlled_goods([], source="own.csv")
@@ -116,7 +116,7 @@ def test_a_file_of_ones_own_is_loaded(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "own.csv"
     path.write_text("\n".join(lines({"element": "-"})), encoding="utf-8-sig")
     assert [good.element for good in load_controlled_goods(path)] == [""]
-    with pytest.raises(ConfigurationError, match="none.csv can't be read"):
+    with pytest.raises(ConfigurationError, match=r"none\.csv can't be read"):
         load_controlled_goods(tmp_path / "none.csv")
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigurationError, match="can't be read"):
@@ -176,7 +176,7 @@ def test_suspended_elements_are_not_controlled_until_the_suspension_ends() -> No
         return {match.good.element for match in goods.match("28053019", on, territory="CN")}
 
     assert elements(date(2025, 4, 3)) == set()
-    assert elements(date(2026, 1, 15)) == {"Sm", "Gd", "Lu", "Sc"} & elements(date(2026, 1, 15)) >= {"Lu", "Sc"}
+    assert elements(date(2026, 1, 15)) == {"Sm", "Gd", "Lu", "Sc"}
     assert elements(date(2026, 11, 10)) == elements(date(2026, 1, 15))
     assert elements(date(2026, 11, 11)) - elements(date(2026, 11, 10)) == {"Ho", "Er", "Tm", "Eu", "Yb"}
 
