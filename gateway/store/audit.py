@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
     Connection,
-    Index,
-    Integer,
     LargeBinary,
     Row,
     String,
@@ -25,11 +24,9 @@ from sqlalchemy import (
 )
 
 from gateway.errors import InvalidRequestError, MalformedError, VerificationError, Violation
-from gateway.model.audit import EMPTY_HEAD, AuditEvent, AuditHead, AuditResult, extend
-from gateway.store.schema import metadata
-
-MAX_PAGE_SIZE = 1_000
-"""Most events of one page: about a megabyte of answer."""
+from gateway.model.audit import EMPTY_HEAD, MAX_TEXT_CHARS, AuditEvent, AuditHead, AuditResult, extend
+from gateway.store.schema import Id, metadata
+from gateway.wire.limits import MAX_PAGE_SIZE
 
 VERIFY_BATCH = 5_000
 """Rows read at once while verifying, so that memory stays level at any length."""
@@ -37,33 +34,36 @@ VERIFY_BATCH = 5_000
 _APPEND_LOCK = 0x6175646974
 """Key of the PostgreSQL advisory lock that lets one replica at a time extend the chain (`audit` in ASCII)."""
 
-_BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
-
 audit_events = Table(
     "audit_events",
     metadata,
-    Column("seq", _BIG_KEY, primary_key=True, autoincrement=False),
-    Column("time", BigInteger, nullable=False, comment="microseconds since 1970-01-01T00:00:00Z"),
-    Column("principal", String, nullable=False),
-    Column("method", String, nullable=False),
-    Column("result", String, nullable=False),
-    Column("body", LargeBinary, nullable=False, comment="canonical JSON; what the chain covers"),
-    Column("hash", LargeBinary, nullable=False, comment="SHA-256 of the previous row's hash and the body"),
-    # Auditors ask for one caller's doings or for denials; both in order of seq.
-    Index("ix_audit_events_principal", "principal", "seq"),
-    Index("ix_audit_events_result", "result", "seq"),
+    Column("seq", Id, primary_key=True, autoincrement=False),
+    Column("time", BigInteger, nullable=False),
+    Column("principal", String(MAX_TEXT_CHARS), nullable=False),
+    Column("method", String(MAX_TEXT_CHARS), nullable=False),
+    Column("result", String(8), nullable=False),
+    Column("reason", String(MAX_TEXT_CHARS), nullable=False),
+    Column("body", LargeBinary, nullable=False),  # canonical JSON; what the chain covers
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 of the previous row's hash and the body
 )
+
+
+_COLUMNS = ("time", "principal", "method", "result", "reason")
+"""Columns to search by; each says what the body says."""
+
+_Row = Row[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """Which events to list; None means any. Times are microseconds since the epoch, `until_us` is exclusive."""
+    """Which events to list; None means any. Times are milliseconds since 1970, `until_ms` is exclusive."""
 
     principal: str | None = None
     method: str | None = None
     result: AuditResult | None = None
-    from_us: int | None = None
-    until_us: int | None = None
+    reason: str | None = None
+    from_ms: int | None = None
+    until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,29 +131,33 @@ def verify_chain(conn: Connection, *, trusted_head: AuditHead | None = None) -> 
 
 
 def list_events(
-    conn: Connection, *, where: AuditFilter | None = None, after_seq: int = 0, limit: int = 100
+    conn: Connection, *, where: AuditFilter | None = None, before_seq: int | None = None, limit: int = 100
 ) -> tuple[StoredEvent, ...]:
-    """Return up to `limit` events that match, oldest first, from behind `after_seq` on.
+    """Return up to `limit` events that match, newest first, from in front of `before_seq` (None: the newest) on.
 
-    The last event's `seq` is the next page's `after_seq`; a page shorter than `limit` is the last one.
+    The last event's `seq` is the next page's `before_seq`; a page shorter than `limit` is the last one. Events that
+    are appended meanwhile don't shift pages.
 
     Raises:
-        InvalidRequestError: `limit` isn't between 1 and `MAX_PAGE_SIZE`, or `after_seq` is negative.
+        InvalidRequestError: `limit` isn't between 1 and `MAX_PAGE_SIZE`, or `before_seq` isn't positive.
         VerificationError: a stored body isn't an audit event.
     """
-    _check_page(after_seq, limit)
-    rows = _rows_after(conn, after_seq, limit, *_conditions(where or AuditFilter()))
+    _check_page(before_seq, limit)
+    query = select(audit_events).where(*_conditions(where or AuditFilter()))
+    if before_seq is not None:
+        query = query.where(audit_events.c.seq < before_seq)
+    rows = conn.execute(query.order_by(audit_events.c.seq.desc()).limit(limit)).all()
     return tuple(StoredEvent(row.seq, _event_of(row), bytes(row.hash)) for row in rows)
 
 
-def _verified_next(head: AuditHead, row: Row[tuple[int, int, str, str, str, bytes, bytes]]) -> AuditHead:
+def _verified_next(head: AuditHead, row: _Row) -> AuditHead:
     if row.seq != head.seq + 1:  # 1
         raise _broken(head.seq + 1, "1. sequence", f"event {head.seq + 1} is missing")
     following = extend(head, bytes(row.body))
     if following.hash != bytes(row.hash):  # 2
         raise _broken(row.seq, "2. chain", f"event {row.seq} or its predecessor was changed")
     event = _event_of(row)  # 3
-    shown = {name: getattr(row, name) for name in ("time", "principal", "method", "result")}
+    shown = {name: getattr(row, name) for name in _COLUMNS}
     if _columns(event) != shown:
         raise _broken(row.seq, "3. columns", f"the columns of event {row.seq} differ from its body")
     return following
@@ -164,17 +168,15 @@ def _require_through(trusted: AuditHead | None, head: AuditHead) -> None:
         raise _broken(head.seq, "4. trusted head", f"the chain up to {head.seq} isn't the one whose head was kept")
 
 
-def _event_of(row: Row[tuple[int, int, str, str, str, bytes, bytes]]) -> AuditEvent:
+def _event_of(row: _Row) -> AuditEvent:
     try:
         return AuditEvent.from_bytes(bytes(row.body))
     except MalformedError as error:
         raise _broken(row.seq, "3. body", f"event {row.seq} isn't an audit event") from error
 
 
-def _rows_after(
-    conn: Connection, seq: int, limit: int, *conditions: ColumnElement[bool]
-) -> Sequence[Row[tuple[int, int, str, str, str, bytes, bytes]]]:
-    query = select(audit_events).where(audit_events.c.seq > seq, *conditions).order_by(audit_events.c.seq).limit(limit)
+def _rows_after(conn: Connection, seq: int, limit: int) -> Sequence[_Row]:
+    query = select(audit_events).where(audit_events.c.seq > seq).order_by(audit_events.c.seq).limit(limit)
     return conn.execute(query).all()
 
 
@@ -183,21 +185,22 @@ def _conditions(where: AuditFilter) -> list[ColumnElement[bool]]:
     wanted = {
         columns.principal: where.principal,
         columns.method: where.method,
+        columns.reason: where.reason,
         columns.result: None if where.result is None else where.result.value,
     }
     conditions = [column == value for column, value in wanted.items() if value is not None]
-    if where.from_us is not None:
-        conditions.append(columns.time >= where.from_us)
-    if where.until_us is not None:
-        conditions.append(columns.time < where.until_us)
+    if where.from_ms is not None:
+        conditions.append(columns.time >= where.from_ms)
+    if where.until_ms is not None:
+        conditions.append(columns.time < where.until_ms)
     return conditions
 
 
-def _check_page(after_seq: int, limit: int) -> None:
+def _check_page(before_seq: int | None, limit: int) -> None:
     violations = []
     if not 1 <= limit <= MAX_PAGE_SIZE:
         violations.append(Violation("page_size", "range", f"must be between 1 and {MAX_PAGE_SIZE}"))
-    if after_seq < 0:
+    if before_seq is not None and before_seq < 1:
         violations.append(Violation("page_token", "range", "must be one that this gateway gave"))
     if violations:
         raise InvalidRequestError(violations)
@@ -205,10 +208,11 @@ def _check_page(after_seq: int, limit: int) -> None:
 
 def _columns(event: AuditEvent) -> dict[str, int | str]:
     return {
-        "time": event.time_us,
+        "time": event.time_ms,
         "principal": event.principal,
         "method": event.method,
         "result": event.result.value,
+        "reason": event.reason,
     }
 
 

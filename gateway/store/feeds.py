@@ -7,7 +7,7 @@ hashes are made (tlog).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -61,6 +61,10 @@ class Feed:
     @property
     def size(self) -> int:
         return self.tree.size
+
+    def grown(self, tree: Tree, checkpoint: bytes) -> Feed:
+        """The same feed after an append."""
+        return replace(self, tree=tree, checkpoint=checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ def append(
     )
     for write in growth.tiles:
         for tile, offset, hashes in split_by_tile(write):
-            _extend_tile(conn, feed.id, write.level, tile, offset, hashes)
+            _extend_tile(conn, (feed.id, write.level, tile), offset, hashes)
     conn.execute(
         insert(checkpoints).values(
             feed_id=feed.id,
@@ -187,15 +191,16 @@ def append(
     return _journal(conn, feed.id, feed.size, len(new), committed_at)
 
 
-def _extend_tile(conn: Connection, feed_id: int, level: int, tile: int, offset: int, hashes: bytes) -> None:
+def _extend_tile(conn: Connection, key: tuple[int, int, int], offset: int, hashes: bytes) -> None:
+    feed_id, level, tile = key
     if offset == 0:
         conn.execute(insert(tiles).values(feed_id=feed_id, level=level, tile=tile, hashes=hashes))
         return
-    key = (tiles.c.feed_id == feed_id, tiles.c.level == level, tiles.c.tile == tile)
-    before = bytes(conn.execute(select(tiles.c.hashes).where(*key)).scalar_one())
+    this = (tiles.c.feed_id == feed_id, tiles.c.level == level, tiles.c.tile == tile)
+    before = bytes(conn.execute(select(tiles.c.hashes).where(*this)).scalar_one())
     if len(before) != offset * _HASH:
         raise VerificationError(f"tile {level}/{tile} of feed {feed_id} has {len(before)} bytes", step="tiles")
-    conn.execute(update(tiles).where(*key).values(hashes=before + hashes))
+    conn.execute(update(tiles).where(*this).values(hashes=before + hashes))
 
 
 def _journal(conn: Connection, feed_id: int, first_index: int, count: int, committed_at: int) -> int:

@@ -1,4 +1,4 @@
-"""The tables. Truth: feeds, entries, tiles, checkpoints, journal, requests. Projections: alerts, alert_events, dispositions.
+"""The tables. Truth: feeds, entries, tiles, checkpoints, journal, requests. Projections: see PROJECTIONS.
 
 Owns names, types and keys, and no statements: those are in one module per aggregate. Every key on the hot path grows in
 order (feed and index, position, UUIDv7): random keys make SQLite ten times slower. Times are milliseconds since 1970.

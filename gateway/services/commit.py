@@ -1,0 +1,351 @@
+"""Group commit: concurrent work shares one transaction, one signature per feed and one fsync.
+
+Owns the one writer thread, the order of what it does, and the sealing of appended entries (grow the tree, sign, write).
+Doesn't own what the work is (publish, receive, project) nor the statements (store).
+
+Guarantees: work is acknowledged after its commit and never before; a work that raises a GatewayError before it has
+written anything doesn't disturb the others of its group; when the transaction fails, all of them fail and nothing is
+written; anything else that is raised makes the group run again one by one, so that it hits only its cause.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from gateway.errors import FeedBehindError, FeedForkedError, GatewayError, OverloadedError, StoreUnavailableError
+from gateway.model.ids import FeedOrigin
+from gateway.services.audit import AuditQueue
+from gateway.store import audit, feeds
+from gateway.store.database import Database
+from gateway.store.feeds import Feed, FeedState, HeadMovedError, StoredCheckpoint
+from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
+from gateway.tlog.note import Signer
+from gateway.wire import limits
+from gateway.wire.entries import EncodedEntry
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], int]
+"""Gives the time in milliseconds since 1970."""
+
+QUEUE_WEIGHT = 20_000
+"""Most items waiting for the writer: a second of full load; beyond it callers are told to wait."""
+
+GROUP_WEIGHT = 1_000
+"""Most items in one transaction: bounds how long a lone alert waits behind a bulk load."""
+
+PROJECTION_CHUNK = 1_000
+"""Entries projected in one transaction, so that publishing and projecting take turns."""
+
+_IDLE_S = 0.1
+"""How often an idle writer flushes audit events and looks for leftover projection work, in seconds."""
+
+_RETRY_AFTER_S = 1.0
+_HEAD_RETRIES = 20
+
+
+class LogSigners(Protocol):
+    """Gives the signer of each own feed; thread-safe."""
+
+    def for_feed(self, origin: FeedOrigin) -> Signer:
+        """The own log key under the feed's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entry lies."""
+
+    origin: FeedOrigin
+    index: int
+
+
+@dataclass(slots=True)
+class _Staged:
+    feed: Feed
+    entries: list[EncodedEntry] = field(default_factory=list)
+
+
+class Transaction:
+    """What the works of one group share; lives as long as the transaction. Not thread-safe."""
+
+    def __init__(self, conn: Connection, *, own_node: str, signers: LogSigners, now_ms: int) -> None:
+        self.conn = conn
+        self.now_ms = now_ms
+        self.own_node = own_node
+        self.touched: set[FeedOrigin] = set()
+        self._signers = signers
+        self._staged: dict[FeedOrigin, _Staged] = {}
+
+    def append(self, origin: FeedOrigin, entry: EncodedEntry) -> Place:
+        """Puts an entry at the end of an own feed; written and signed when the transaction seals.
+
+        Raises:
+            FeedBehindError, FeedForkedError: the feed must not be extended.
+        """
+        staged = self._staged.get(origin)
+        if staged is None:
+            feed = feeds.ensure(self.conn, origin, self.own_node)
+            require_extensible(feed)
+            staged = self._staged[origin] = _Staged(feed)
+        staged.entries.append(entry)
+        return Place(origin, staged.feed.size + len(staged.entries) - 1)
+
+    def require_extensible(self, origin: FeedOrigin) -> None:
+        """Raises what `append` would raise, before anything is written."""
+        if origin not in self._staged:
+            require_extensible(feeds.ensure(self.conn, origin, self.own_node))
+
+    def seal(self) -> None:
+        """Writes what was appended, each chunk under its own signed checkpoint. Signing happens here, release after
+        the commit: no checkpoint leaves the node before its transaction is durable."""
+        for origin, staged in self._staged.items():
+            feed = staged.feed
+            for chunk in _chunks(staged.entries):
+                feed = self._seal_chunk(origin, feed, chunk)
+            self.touched.add(origin)
+        self._staged.clear()
+
+    def _seal_chunk(self, origin: FeedOrigin, feed: Feed, chunk: Sequence[EncodedEntry]) -> Feed:
+        growth = feed.tree.append([entry.leaf for entry in chunk])
+        root = growth.tree.root
+        note = sign_checkpoint(Checkpoint(origin.line, growth.tree.size, root), self._signers.for_feed(origin))
+        checkpoint = StoredCheckpoint(growth.tree.size, root, note, b"", 0)
+        feeds.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
+        return feed.grown(growth.tree, note)
+
+
+class Work(Protocol):
+    """Something that the writer does in a group's transaction.
+
+    `stage` checks everything first and writes after; a GatewayError that it raises must come before any write.
+    """
+
+    @property
+    def weight(self) -> int:
+        """How many items it holds."""
+
+    def stage(self, tx: Transaction) -> Any:
+        """Does it and returns its result."""
+
+
+class Projector(Protocol):
+    """Builds projections in the writer's transactions."""
+
+    def advance(self, tx: Transaction, limit: int) -> bool:
+        """Projects up to `limit` entries; True when more are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a work: a result or an error."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+Done = Callable[[Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A transaction that is durable: which feeds it moved, and whether projections moved."""
+
+    feeds: frozenset[FeedOrigin]
+    projected: bool
+
+
+class Committer:
+    """The writer. `submit` and `run` may be called from any thread; everything else happens in its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        own_node: str,
+        signers: LogSigners,
+        clock: Clock,
+        audit_queue: AuditQueue,
+        projector: Projector,
+    ) -> None:
+        self._database = database
+        self._own_node = own_node
+        self._signers = signers
+        self._clock = clock
+        self._audit = audit_queue
+        self._projector = projector
+        self._queue: queue.SimpleQueue[tuple[Work, Done] | None] = queue.SimpleQueue()
+        self._waiting_weight = 0
+        self._weight_lock = threading.Lock()
+        self._listeners: list[Callable[[Committed], None]] = []
+        self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
+        self._stopping = False
+        self._more_to_project = True
+
+    def start(self) -> None:
+        """Starts the writer thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finishes what was submitted and stops."""
+        self._stopping = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def on_commit(self, listener: Callable[[Committed], None]) -> None:
+        """Calls `listener` in the writer thread after each commit; it must return at once."""
+        self._listeners.append(listener)
+
+    def submit(self, work: Work, done: Done) -> None:
+        """Queues work; `done` is called in the writer thread after the commit or the failure.
+
+        Raises:
+            OverloadedError: too much is waiting.
+            StoreUnavailableError: the gateway is stopping.
+        """
+        if self._stopping:
+            raise StoreUnavailableError("the gateway is stopping", retry_after_s=_RETRY_AFTER_S)
+        with self._weight_lock:
+            if self._waiting_weight >= QUEUE_WEIGHT:
+                raise OverloadedError("too many requests are waiting for the database", retry_after_s=_RETRY_AFTER_S)
+            self._waiting_weight += work.weight
+        self._queue.put((work, done))
+
+    def run(self, work: Work) -> Any:
+        """Does work and waits for its result; raises its error."""
+        future: Future[Any] = Future()
+
+        def done(outcome: Outcome) -> None:
+            if outcome.error is not None:
+                future.set_exception(outcome.error)
+            else:
+                future.set_result(outcome.result)
+
+        self.submit(work, done)
+        return future.result()
+
+    def _loop(self) -> None:
+        running = True
+        while running:
+            group, running = self._next_group()
+            if group:
+                self._commit(group)
+            elif len(self._audit):
+                self._commit([])
+            if self._more_to_project:
+                self._project()
+
+    def _next_group(self) -> tuple[list[tuple[Work, Done]], bool]:
+        group: list[tuple[Work, Done]] = []
+        weight = 0
+        try:
+            item = self._queue.get(timeout=0 if self._more_to_project else _IDLE_S)
+            while True:
+                if item is None:
+                    return group, False
+                group.append(item)
+                weight += item[0].weight
+                if weight >= GROUP_WEIGHT:
+                    break
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        with self._weight_lock:
+            self._waiting_weight -= weight
+        return group, True
+
+    def _commit(self, group: list[tuple[Work, Done]]) -> None:
+        try:
+            outcomes = self._with_moving_head(lambda: self._transact([work for work, _ in group]))
+        except StoreUnavailableError as error:
+            log.error("commit failed: %s", error)
+            outcomes = [Outcome(error=error)] * len(group)
+        except Exception as error:
+            log.exception("a work failed unexpectedly")
+            if len(group) > 1:
+                for one in group:
+                    self._commit([one])
+                return
+            outcomes = [Outcome(error=error)] * len(group)
+        for (_, done), outcome in zip(group, outcomes, strict=True):
+            done(outcome)
+
+    def _transact(self, works: Sequence[Work]) -> list[Outcome]:
+        with self._audit.drained() as events, self._database.write() as conn:
+            tx = self._transaction(conn)
+            outcomes = [_stage(work, tx) for work in works]
+            tx.seal()
+            if events:
+                audit.append(conn, events)
+        if tx.touched:
+            self._more_to_project = True
+            self._announce(Committed(frozenset(tx.touched), projected=False))
+        return outcomes
+
+    def _project(self) -> None:
+        def once() -> None:
+            with self._database.write() as conn:
+                tx = self._transaction(conn)
+                more = self._projector.advance(tx, PROJECTION_CHUNK)
+                tx.seal()
+            self._more_to_project = more or bool(tx.touched)
+            self._announce(Committed(frozenset(tx.touched), projected=True))
+
+        try:
+            self._with_moving_head(once)
+        except Exception:
+            log.exception("projection failed; it is tried again")
+            time.sleep(_IDLE_S)
+
+    def _with_moving_head(self, attempt: Callable[[], Any]) -> Any:
+        for _ in range(_HEAD_RETRIES):
+            try:
+                return attempt()
+            except HeadMovedError as error:
+                log.info("retrying: %s", error)
+        raise StoreUnavailableError("other writers kept moving the feed's head", retry_after_s=_RETRY_AFTER_S)
+
+    def _transaction(self, conn: Connection) -> Transaction:
+        return Transaction(conn, own_node=self._own_node, signers=self._signers, now_ms=self._clock())
+
+    def _announce(self, committed: Committed) -> None:
+        for listener in self._listeners:
+            listener(committed)
+
+
+def require_extensible(feed: Feed) -> None:
+    """Raises when an own feed must not be extended: the partner holds another or a longer history."""
+    if feed.state is FeedState.BEHIND:
+        raise FeedBehindError(f"feed {feed.origin}: {feed.state_reason}")
+    if feed.state is FeedState.FORKED:
+        raise FeedForkedError(f"feed {feed.origin}: {feed.state_reason}")
+
+
+def _stage(work: Work, tx: Transaction) -> Outcome:
+    try:
+        return Outcome(result=work.stage(tx))
+    except (StoreUnavailableError, HeadMovedError):
+        raise
+    except GatewayError as error:
+        return Outcome(error=error)
+
+
+def _chunks(entries: Sequence[EncodedEntry]) -> list[Sequence[EncodedEntry]]:
+    chunks: list[Sequence[EncodedEntry]] = []
+    start = size = 0
+    for at, entry in enumerate(entries):
+        if at - start >= limits.BATCH_ENTRIES or (at > start and size + entry.size_bytes > limits.BATCH_BYTES):
+            chunks.append(entries[start:at])
+            start, size = at, 0
+        size += entry.size_bytes
+    if start < len(entries):
+        chunks.append(entries[start:])
+    return chunks

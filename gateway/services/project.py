@@ -1,0 +1,372 @@
+"""The projector: reads feeds in this node's order from a cursor and builds alerts, their events and dispositions.
+
+Owns what becomes of an entry after it is stored: applied, rejected with every violation, or held; and says so in the
+own feed, once per entry. Doesn't own storage (store.alerts) or the rules of an alert's life (model.alert_life). Runs in
+the writer's transactions: cursor, projections and dispositions move together or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, MalformedError, Violation
+from gateway.model.alert_life import AlertLife, Step, advance
+from gateway.model.directory import Directory
+from gateway.model.ids import FeedOrigin
+from gateway.services.commit import Transaction
+from gateway.store import alerts, feeds
+from gateway.store.alerts import AlertEventRow, AlertRow, DispositionRow
+from gateway.store.feeds import Feed, FeedState, JournalRun, StoredEntry
+from gateway.v1 import alert_pb2, feed_pb2
+from gateway.wire import alerts as wire
+from gateway.wire.alerts import EVENT_TYPE, AlertKey
+from gateway.wire.disclosure import undisclosable
+from gateway.wire.entries import FORMAT, EncodedEntry, make_entry, parse_header
+from gateway.wire.limits import SALT_BYTES
+from gateway.wire.validation import validate
+
+log = logging.getLogger(__name__)
+
+APPLIED = "applied"
+REJECTED = "rejected"
+HELD = "held"
+
+_OUTCOMES = {
+    APPLIED: feed_pb2.DISPOSITION_OUTCOME_APPLIED,
+    REJECTED: feed_pb2.DISPOSITION_OUTCOME_REJECTED,
+    HELD: feed_pb2.DISPOSITION_OUTCOME_HELD,
+}
+_OUTCOME_NAMES = {value: name for name, value in _OUTCOMES.items()}
+
+
+class _HeldError(GatewayError):
+    """The entry is of a type or format that this version doesn't know."""
+
+    reason = "UNKNOWN_TYPE"
+
+
+@dataclass(slots=True)
+class _Page:
+    """What one run of the projector gathers before it writes, so that writes are few and sorted."""
+
+    known: dict[AlertKey, AlertRow]
+    new: dict[AlertKey, AlertRow] = field(default_factory=dict)
+    changed: dict[AlertKey, AlertRow] = field(default_factory=dict)
+    events: list[AlertEventRow] = field(default_factory=list)
+    received: list[DispositionRow] = field(default_factory=list)
+    sent: list[tuple[Feed, _Run]] = field(default_factory=list)
+
+    def row(self, key: AlertKey) -> AlertRow | None:
+        return self.changed.get(key) or self.new.get(key) or self.known.get(key)
+
+    def put(self, row: AlertRow, *, is_new: bool) -> None:
+        if is_new or row.key in self.new:
+            self.new[row.key] = row
+        else:
+            self.changed[row.key] = row
+
+
+@dataclass(slots=True)
+class _Run:
+    """Consecutive entries of one feed with the same outcome."""
+
+    first: int
+    count: int
+    outcome: str
+    error: GatewayError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An entry on its way into the projection, with its parsed event or the reason why there is none."""
+
+    position: int
+    committed_at: int
+    feed: Feed
+    index: int
+    event: alert_pb2.AlertEvent | None
+    error: GatewayError | None
+
+
+class AlertProjector:
+    """Projects alerts feeds; implements the committer's Projector. Used by the writer thread alone."""
+
+    def __init__(self, *, directory: Callable[[], Directory]) -> None:
+        self._directory = directory
+
+    def advance(self, tx: Transaction, limit: int) -> bool:
+        """Projects up to about `limit` entries after the cursor; True when more are left."""
+        cursor = alerts.cursor(tx.conn)
+        runs = _runs(tx, cursor, limit)
+        if not runs:
+            return False
+        items = [item for run in runs for item in self._items(tx, run, cursor)]
+        page = _Page(known=alerts.find(tx.conn, _keys(items)))
+        for item in items:
+            self._apply(tx, item, page)
+        _write(tx, page)
+        self._send_dispositions(tx, items, page)
+        last = runs[-1].first_position + runs[-1].count - 1
+        alerts.move_cursor(tx.conn, last)
+        return feeds.head_position(tx.conn) > last
+
+    def catch_up(self, tx: Transaction) -> None:
+        """Projects everything committed or sealed so far, so that a step is judged by the present state."""
+        tx.seal()
+        while self.advance(tx, 1_000):
+            tx.seal()
+
+    def _items(self, tx: Transaction, run: JournalRun, cursor: int) -> list[_Item]:
+        feed = feeds.get_by_id(tx.conn, run.feed_id)
+        skip = max(0, cursor + 1 - run.first_position)
+        stored = feeds.read_entries(tx.conn, feed.id, run.first_index + skip, run.first_index + run.count)
+        return [self._item(run, feed, entry) for entry in stored]
+
+    def _item(self, run: JournalRun, feed: Feed, entry: StoredEntry) -> _Item:
+        position = run.first_position + entry.index - run.first_index
+        try:
+            event = _event(entry)
+        except GatewayError as error:
+            return _Item(position, run.committed_at, feed, entry.index, None, error)
+        return _Item(position, run.committed_at, feed, entry.index, event, None)
+
+    def _apply(self, tx: Transaction, item: _Item, page: _Page) -> None:
+        error = item.error
+        if item.event is not None:
+            error = self._refusal(tx, item, item.event, page)
+        if error is not None:
+            log.warning("entry %s of %s isn't applied: %s", item.index, item.feed.origin, error)
+        if item.feed.direction == "in" and _is_answered(item.event, error):
+            outcome = HELD if isinstance(error, _HeldError) else REJECTED if error else APPLIED
+            _extend_runs(page.sent, item.feed, item.index, outcome, error)
+
+    def _refusal(self, tx: Transaction, item: _Item, event: alert_pb2.AlertEvent, page: _Page) -> GatewayError | None:
+        """Applies an event; returns why it couldn't be."""
+        disposition = wire.disposition_of(event)
+        try:
+            if disposition is not None:
+                _note_disposition(tx, item, disposition, page)
+            else:
+                self._apply_step(item, event, page)
+        except GatewayError as error:
+            return error
+        return None
+
+    def _apply_step(self, item: _Item, event: alert_pb2.AlertEvent, page: _Page) -> None:
+        if item.feed.direction == "in":
+            validate(event)
+        step = wire.step_of(event, item.feed.origin)
+        key = wire.key_of(event, item.feed.origin)
+        row = page.row(key)
+        if item.feed.direction == "in":
+            self._require_allowed(item, event, row)
+        life = advance(row.life if row else None, step, recorded=True)
+        alert = wire.alert_of(event)
+        if row is None and alert is not None:
+            row = _new_row(key, item, alert, step)
+            page.put(row, is_new=True)
+        elif row is not None:
+            page.put(_changed_row(row, item, alert, life), is_new=False)
+        page.events.append(AlertEventRow(item.position, key, item.feed.id, item.index, life.status, item.committed_at))
+
+    def _require_allowed(self, item: _Item, event: alert_pb2.AlertEvent, row: AlertRow | None) -> None:
+        origin = item.feed.origin
+        purpose = wire.purpose_of(event) or (row.purpose if row else "")
+        require_agreement(
+            self._directory(), origin.publisher, origin.recipient, event, purpose, at_ms=item.committed_at
+        )
+
+    def _send_dispositions(self, tx: Transaction, items: Sequence[_Item], page: _Page) -> None:
+        ends: dict[int, tuple[Feed, int]] = {}
+        for item in items:
+            if item.feed.direction == "in":
+                ends[item.feed.id] = (item.feed, item.index + 1)
+        for feed, run in page.sent:
+            fresh = _fresh(run, feed)
+            if fresh is not None and _can_answer(tx, feed):
+                tx.append(_answering(feed.origin), _disposition_entry(feed, fresh, tx.now_ms))
+        for feed, end in ends.values():
+            if end > feed.disposed_size and _can_answer(tx, feed):
+                feeds.set_disposed_size(tx.conn, feed.id, end)
+
+
+def require_agreement(
+    directory: Directory, sender: str, recipient: str, event: alert_pb2.AlertEvent, purpose: str, *, at_ms: int
+) -> None:
+    """Raises AgreementForbidsError or InvalidRequestError when no agreement lets this event through at that time."""
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    allowed = directory.allowed_field_classes(sender, recipient, at, message_type=EVENT_TYPE, purpose=purpose)
+    if allowed is None:
+        raise AgreementForbidsError(
+            f"no agreement lets {sender} send {EVENT_TYPE} to {recipient} for the purpose {purpose!r}",
+            metadata={"sender": sender, "recipient": recipient, "purpose": purpose},
+        )
+    withheld = undisclosable(event, allowed)
+    if withheld:
+        raise InvalidRequestError(withheld, "the agreement doesn't allow these fields: " + _fields(withheld))
+
+
+def _fields(violations: Sequence[Violation]) -> str:
+    return ", ".join(f"{v.field} ({v.message})" for v in violations)
+
+
+def _runs(tx: Transaction, cursor: int, limit: int) -> list[JournalRun]:
+    runs: list[JournalRun] = []
+    total = 0
+    for run in feeds.journal_after(tx.conn, cursor, limit):
+        if runs and total + run.count > limit:
+            break
+        runs.append(run)
+        total += run.count
+    return runs
+
+
+def _event(entry: StoredEntry) -> alert_pb2.AlertEvent | None:
+    header = parse_header(entry.header)
+    if header.format != FORMAT:
+        raise _HeldError(f"entry format {header.format} is newer than {FORMAT}")
+    if header.type != EVENT_TYPE:
+        raise _HeldError(f"entry type {header.type!r} isn't known here")
+    if not entry.payload:
+        return None
+    event = wire.parse_event(entry.payload)
+    if event.WhichOneof("event") is None:
+        raise _HeldError("an alert event of a kind that isn't known here")
+    return event
+
+
+def _keys(items: Sequence[_Item]) -> set[AlertKey]:
+    return {
+        wire.key_of(item.event, item.feed.origin)
+        for item in items
+        if item.event is not None and wire.disposition_of(item.event) is None
+    }
+
+
+def _is_answered(event: alert_pb2.AlertEvent | None, error: GatewayError | None) -> bool:
+    """Alerts are always answered, other steps when they couldn't be applied, dispositions never: no endless talk."""
+    if event is None:  # unreadable, or erased at the end of its retention
+        return error is not None
+    if wire.disposition_of(event) is not None:
+        return False
+    return error is not None or wire.alert_of(event) is not None
+
+
+def _new_row(key: AlertKey, item: _Item, alert: alert_pb2.Alert, step: Step) -> AlertRow:
+    life = advance(None, step)
+    content = alert.content
+    return AlertRow(
+        key=key,
+        direction=item.feed.direction,
+        life=life,
+        priority=wire.PRIORITIES[content.priority],
+        purpose=content.purpose,
+        case_reference=content.case_reference,
+        published_at=wire.to_ms(alert.published_at),
+        feed_id=item.feed.id,
+        first_idx=item.index,
+        current_idx=item.index,
+    )
+
+
+def _changed_row(row: AlertRow, item: _Item, alert: alert_pb2.Alert | None, life: AlertLife) -> AlertRow:
+    if alert is None:
+        return replace(row, life=life)
+    content = alert.content
+    return replace(
+        row,
+        life=life,
+        priority=wire.PRIORITIES[content.priority],
+        purpose=content.purpose,
+        case_reference=content.case_reference,
+        current_idx=item.index,
+    )
+
+
+def _note_disposition(tx: Transaction, item: _Item, disposition: feed_pb2.Disposition, page: _Page) -> None:
+    origin = item.feed.origin
+    about = FeedOrigin.parse(disposition.origin)
+    if (about.publisher, about.recipient) != (origin.recipient, origin.publisher):
+        raise MalformedError(f"a disposition in {origin} can't speak of {about}")
+    spoken_of = feeds.find(tx.conn, about)
+    if spoken_of is None or disposition.index + disposition.count > spoken_of.size:
+        raise MalformedError(f"a disposition speaks of entries that {about} doesn't have")
+    page.received.append(
+        DispositionRow(
+            feed_id=spoken_of.id,
+            first_idx=disposition.index,
+            count=disposition.count,
+            outcome=_OUTCOME_NAMES.get(disposition.outcome, HELD),
+            reason=disposition.reason,
+            message=disposition.SerializeToString(deterministic=True),
+        )
+    )
+
+
+def _write(tx: Transaction, page: _Page) -> None:
+    alerts.add(tx.conn, sorted(page.new.values(), key=lambda row: (row.key.alert_id, row.key.publisher)))
+    for row in page.changed.values():
+        alerts.replace(tx.conn, row)
+    alerts.add_events(tx.conn, page.events)
+    alerts.add_dispositions(tx.conn, page.received)
+
+
+def _extend_runs(
+    sent: list[tuple[Feed, _Run]], feed: Feed, index: int, outcome: str, error: GatewayError | None
+) -> None:
+    if sent and error is None:
+        last_feed, last = sent[-1]
+        if last_feed.id == feed.id and last.outcome == outcome and last.first + last.count == index:
+            last.count += 1
+            return
+    sent.append((feed, _Run(index, 1, outcome, error)))
+
+
+def _fresh(run: _Run, feed: Feed) -> _Run | None:
+    """The part of a run that hasn't been answered before, e.g. before a rebuild."""
+    end = run.first + run.count
+    first = max(run.first, feed.disposed_size)
+    return _Run(first, end - first, run.outcome, run.error) if first < end else None
+
+
+def _can_answer(tx: Transaction, feed: Feed) -> bool:
+    """Whether the own feed to that partner may be extended; if not, a later rebuild answers."""
+    answering = feeds.find(tx.conn, _answering(feed.origin))
+    return answering is None or answering.state not in (FeedState.BEHIND, FeedState.FORKED)
+
+
+def _answering(origin: FeedOrigin) -> FeedOrigin:
+    return FeedOrigin(origin.federation, origin.recipient, origin.publisher, origin.channel)
+
+
+def _disposition_entry(feed: Feed, run: _Run, now_ms: int) -> EncodedEntry:
+    disposition = feed_pb2.Disposition(
+        origin=feed.origin.line,
+        index=run.first,
+        count=run.count,
+        outcome=_OUTCOMES[run.outcome],
+        decided_at=wire.to_timestamp(now_ms),
+    )
+    if run.error is not None:
+        disposition.reason = run.error.reason
+        disposition.violations.extend(
+            feed_pb2.FieldViolation(field=v.field[:512], rule=v.rule[:256], message=v.message[:1024])
+            for v in _violations(run.error)[:200]
+        )
+    event = alert_pb2.AlertEvent(occurred_at=wire.to_timestamp(now_ms), actor="gateway", disposition=disposition)
+    return make_entry(
+        EVENT_TYPE,
+        event.SerializeToString(deterministic=True),
+        salt=secrets.token_bytes(SALT_BYTES),
+        recorded_at_ms=now_ms,
+    )
+
+
+def _violations(error: GatewayError) -> Sequence[Violation]:
+    if isinstance(error, InvalidRequestError):
+        return error.violations
+    return (Violation("", error.reason, error.message),)

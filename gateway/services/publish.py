@@ -1,0 +1,425 @@
+"""Publishing: what an own system does with alerts becomes entries in feeds.
+
+Owns steps 2 to 4 of the way of an alert (docs/protocol.md): authorise against the agreement, validate, append; and that
+a resent request has no second effect. Doesn't own authentication and roles (transport), signing and committing
+(services.commit), or what happens at the partner (services.receive).
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from gateway.errors import (
+    AgreementForbidsError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RequestIdReusedError,
+    Violation,
+)
+from gateway.model.alert_life import Step, advance
+from gateway.model.directory import Directory
+from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
+from gateway.services.commit import Clock, Outcome, Place, Transaction
+from gateway.services.project import AlertProjector, require_agreement
+from gateway.store import alerts, requests
+from gateway.store.alerts import AlertRow
+from gateway.store.requests import AnsweredRequest
+from gateway.v1 import alert_pb2, alert_service_pb2
+from gateway.wire import alerts as wire
+from gateway.wire.disclosure import undisclosable
+from gateway.wire.entries import EncodedEntry, make_entry
+from gateway.wire.limits import SALT_BYTES
+from gateway.wire.validation import violations
+
+MAX_VALIDITY_MS = 366 * 24 * 3600 * 1000
+"""Longest validity of an alert in milliseconds: what is older than a year deserves a fresh look and a new alert."""
+
+ResponseT = TypeVar("ResponseT", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedAlert:
+    """An alert that passed every check that needs no database: ready to append.
+
+    Attributes:
+        request_id: 16 bytes.
+        digest: SHA-256 of the request, to tell a resent request from a reused id.
+        entries: one per recipient.
+        derived_from: alerts whose onward-transfer rule must be checked.
+        recipients: as in entries, by node.
+    """
+
+    request_id: bytes
+    digest: bytes
+    alert_id: str
+    entries: tuple[tuple[FeedOrigin, EncodedEntry], ...]
+    notices: tuple[alert_pb2.DataQualityNotice, ...]
+    derived_from: tuple[tuple[str, str], ...]
+
+
+class Publisher:
+    """Prepares what own systems publish. Thread-safe: holds no state but the directory's current version."""
+
+    def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory], clock: Clock) -> None:
+        self._federation = federation
+        self._node = node
+        self._directory = directory
+        self._clock = clock
+
+    def prepare(self, request: alert_service_pb2.PublishAlertRequest, actor: str) -> PreparedAlert:
+        """Steps 2 and 3 for a new alert.
+
+        Raises:
+            InvalidRequestError: with every violation of the contract and every field that an agreement forbids.
+            AgreementForbidsError: no agreement allows alerts for this purpose.
+        """
+        now = self._clock()
+        content = request.content
+        found = violations(request)
+        found.extend(self._time_violations(content, now))
+        if found:
+            raise InvalidRequestError(found)
+        for recipient in request.recipients:
+            self._require_agreement(recipient, content, now)
+        alert_id = self.new_id()
+        notices = tuple(wire.quality_notices(content))
+        body = request.SerializeToString(deterministic=True)
+        return PreparedAlert(
+            request_id=uuid.UUID(request.request_id).bytes,
+            digest=sha256(body).digest(),
+            alert_id=alert_id,
+            entries=tuple(
+                (self.origin(recipient), self._new_alert(alert_id, recipient, content, notices, actor, now))
+                for recipient in request.recipients
+            ),
+            notices=notices,
+            derived_from=tuple((r.publisher, r.alert_id) for r in content.derived_from),
+        )
+
+    def origin(self, recipient: str) -> FeedOrigin:
+        """The own alerts feed to a partner."""
+        return FeedOrigin(self._federation, self._node, recipient, Channel.ALERTS)
+
+    def new_id(self) -> str:
+        """A new UUIDv7."""
+        return uuid7(self._clock(), secrets.token_bytes(UUID7_RANDOM_BYTES))
+
+    def entry(self, event: alert_pb2.AlertEvent, now: int) -> EncodedEntry:
+        """An event as an entry with a fresh salt."""
+        return make_entry(
+            wire.EVENT_TYPE,
+            event.SerializeToString(deterministic=True),
+            salt=secrets.token_bytes(SALT_BYTES),
+            recorded_at_ms=now,
+        )
+
+    def _new_alert(
+        self,
+        alert_id: str,
+        recipient: str,
+        content: alert_pb2.AlertContent,
+        notices: Sequence[alert_pb2.DataQualityNotice],
+        actor: str,
+        now: int,
+    ) -> EncodedEntry:
+        at = wire.to_timestamp(now)
+        event = alert_pb2.AlertEvent(occurred_at=at, actor=actor)
+        alert = event.published
+        alert.id, alert.revision, alert.publisher, alert.recipient = alert_id, 1, self._node, recipient
+        alert.published_at.CopyFrom(at)
+        alert.content.CopyFrom(content)
+        if notices:
+            alert.notices.extend(notices)
+        return self.entry(event, now)
+
+    def _require_agreement(self, recipient: str, content: alert_pb2.AlertContent, now: int) -> None:
+        directory = self._directory()
+        if recipient == self._node or recipient not in directory.nodes:
+            known = ", ".join(sorted(set(directory.nodes) - {self._node}))
+            raise InvalidRequestError(
+                [Violation("recipients", "recipient.known", f"{recipient!r} isn't a partner; partners are: {known}")]
+            )
+        allowed = directory.allowed_field_classes(
+            self._node,
+            recipient,
+            datetime.fromtimestamp(now / 1000, UTC),
+            message_type=wire.EVENT_TYPE,
+            purpose=content.purpose,
+        )
+        if allowed is None:
+            raise AgreementForbidsError(
+                f"no agreement lets {self._node} send alerts to {recipient} for the purpose {content.purpose!r}",
+                metadata={"sender": self._node, "recipient": recipient, "purpose": content.purpose},
+            )
+        forbidden = undisclosable(content, allowed, "content.")
+        if forbidden:
+            raise InvalidRequestError(forbidden)
+
+    def _time_violations(self, content: alert_pb2.AlertContent, now: int) -> list[Violation]:
+        found = []
+        valid_until = wire.to_ms(content.valid_until)
+        if content.HasField("valid_until") and not now < valid_until <= now + MAX_VALIDITY_MS:
+            found.append(
+                Violation("content.valid_until", "valid_until.range", "must lie in the future, at most 366 days ahead")
+            )
+        if content.HasField("reply_by") and wire.to_ms(content.reply_by) <= now:
+            found.append(Violation("content.reply_by", "reply_by.future", "must lie in the future"))
+        return found
+
+
+class PublishWork:
+    """Step 4 for new alerts of one caller: one refused alert doesn't stop the others.
+
+    The result is a list with one PublishAlertResponse or GatewayError per alert, in order.
+    """
+
+    def __init__(self, prepared: Sequence[PreparedAlert | GatewayError], *, principal: str) -> None:
+        self._prepared = prepared
+        self._principal = principal
+
+    @property
+    def weight(self) -> int:
+        return len(self._prepared)
+
+    def stage(self, tx: Transaction) -> list[alert_service_pb2.PublishAlertResponse | GatewayError]:
+        # The usual case first: no id was ever seen before. One statement instead of a look-up per alert.
+        checked = [self._checked(tx, one) for one in self._prepared]
+        fresh = [one for one in checked if isinstance(one, PreparedAlert)]
+        if len({one.request_id for one in fresh}) == len(fresh):
+            savepoint = tx.conn.begin_nested()
+            answered = [self._answer(one) for one in fresh]
+            if not answered or requests.remember(tx.conn, answered):
+                savepoint.commit()
+                return [self._append(tx, one) if isinstance(one, PreparedAlert) else one for one in checked]
+            savepoint.rollback()
+        return self._stage_with_repeats(tx, checked)
+
+    def _stage_with_repeats(
+        self, tx: Transaction, checked: Sequence[PreparedAlert | GatewayError]
+    ) -> list[alert_service_pb2.PublishAlertResponse | GatewayError]:
+        ids = [one.request_id for one in checked if isinstance(one, PreparedAlert)]
+        known = requests.find(tx.conn, self._principal, ids)
+        results: list[alert_service_pb2.PublishAlertResponse | GatewayError] = []
+        for one in checked:
+            if isinstance(one, GatewayError):
+                results.append(one)
+                continue
+            before = known.get(one.request_id)
+            if before is not None:
+                results.append(repeated(tx, before, one.digest, alert_service_pb2.PublishAlertResponse))
+                continue
+            known[one.request_id] = self._answer(one)
+            requests.remember(tx.conn, [known[one.request_id]])
+            results.append(self._append(tx, one))
+        return results
+
+    def _checked(self, tx: Transaction, one: PreparedAlert | GatewayError) -> PreparedAlert | GatewayError:
+        if isinstance(one, GatewayError):
+            return one
+        try:
+            for origin, _ in one.entries:
+                tx.require_extensible(origin)
+            for publisher, alert_id in one.derived_from:
+                require_onward_transfer(tx, publisher, alert_id, [origin.recipient for origin, _ in one.entries])
+        except GatewayError as error:
+            return error
+        return one
+
+    def _answer(self, one: PreparedAlert) -> AnsweredRequest:
+        # Where the entries lie is added when the answer is repeated: it isn't known before they are appended.
+        response = alert_service_pb2.PublishAlertResponse(alert_id=one.alert_id, revision=1, notices=one.notices)
+        return AnsweredRequest(one.request_id, self._principal, one.digest, response.SerializeToString())
+
+    def _append(self, tx: Transaction, one: PreparedAlert) -> alert_service_pb2.PublishAlertResponse:
+        response = alert_service_pb2.PublishAlertResponse(alert_id=one.alert_id, revision=1, notices=one.notices)
+        for origin, entry in one.entries:
+            place = tx.append(origin, entry)
+            response.entries.add(origin=origin.line, index=place.index)
+        return response
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """A step on an existing alert, as an own system asks for it.
+
+    Attributes:
+        request_id: UUID as text.
+        message: the whole request, for its digest.
+        publisher, alert_id: the alert.
+        recipient: limits the step to one recipient's copy of an own alert; empty for all copies.
+        event: the event without time and actor; for an amendment a template whose recipient is filled in per copy.
+        response: the response's type; its `entries` are filled in.
+    """
+
+    request_id: str
+    message: Message
+    publisher: str
+    alert_id: str
+    recipient: str
+    event: alert_pb2.AlertEvent
+    response: Message
+
+
+class StepWork:
+    """Steps 2 to 4 for a step on an existing alert: judged by the state at commit, so two callers can't both win."""
+
+    weight = 1
+
+    def __init__(
+        self,
+        step: StepRequest,
+        *,
+        publisher: Publisher,
+        projector: AlertProjector,
+        principal: str,
+        actor: str,
+        directory: Callable[[], Directory],
+        own_node: str,
+    ) -> None:
+        self._step = step
+        self._publisher = publisher
+        self._projector = projector
+        self._principal = principal
+        self._actor = actor
+        self._directory = directory
+        self._own_node = own_node
+
+    def stage(self, tx: Transaction) -> Message:
+        step = self._step
+        request_id = uuid.UUID(step.request_id).bytes
+        digest = sha256(step.message.SerializeToString(deterministic=True)).digest()
+        before = requests.find(tx.conn, self._principal, [request_id]).get(request_id)
+        if before is not None:
+            answer = repeated(tx, before, digest, type(step.response))
+            if isinstance(answer, GatewayError):
+                raise answer
+            return answer
+        self._projector.catch_up(tx)
+        staged = [self._checked(tx, row) for row in self._copies(tx)]
+        response = type(step.response)()
+        response.CopyFrom(step.response)
+        for origin, entry in staged:
+            place = tx.append(origin, entry)
+            response.entries.add(origin=origin.line, index=place.index)  # type: ignore[attr-defined]
+        requests.remember(tx.conn, [AnsweredRequest(request_id, self._principal, digest, response.SerializeToString())])
+        return response
+
+    def _copies(self, tx: Transaction) -> list[AlertRow]:
+        step = self._step
+        rows = alerts.copies(tx.conn, step.publisher, step.alert_id)
+        if step.recipient:
+            rows = [row for row in rows if row.key.recipient == step.recipient]
+        if not rows:
+            raise NotFoundError(f"there is no alert {step.publisher}/{step.alert_id} here")
+        return rows
+
+    def _checked(self, tx: Transaction, row: AlertRow) -> tuple[FeedOrigin, EncodedEntry]:
+        partner = row.key.recipient if row.direction == "out" else row.key.publisher
+        origin = self._publisher.origin(partner)
+        event = alert_pb2.AlertEvent()
+        event.CopyFrom(self._step.event)
+        event.occurred_at.CopyFrom(wire.to_timestamp(tx.now_ms))
+        event.actor = self._actor
+        alert = wire.alert_of(event)
+        if alert is not None:
+            alert.recipient = partner
+            alert.published_at.CopyFrom(wire.to_timestamp(row.published_at))
+        if event.WhichOneof("event") in ("withdrawn", "closed", "expired"):
+            purpose = row.purpose
+        else:
+            purpose = wire.purpose_of(event) or row.purpose
+        step: Step = wire.step_of(event, origin)
+        advance(row.life, step)
+        require_agreement(self._directory(), self._own_node, partner, event, purpose, at_ms=tx.now_ms)
+        tx.require_extensible(origin)
+        return origin, self._publisher.entry(event, tx.now_ms)
+
+
+class ExpireWork:
+    """Lets own alerts expire whose valid-until time has passed."""
+
+    weight = 1
+
+    def __init__(self, *, publisher: Publisher, projector: AlertProjector, limit: int = 200) -> None:
+        self._publisher = publisher
+        self._projector = projector
+        self._limit = limit
+
+    def stage(self, tx: Transaction) -> int:
+        """Appends the expiries; returns how many."""
+        self._projector.catch_up(tx)
+        keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit)
+        rows = alerts.find(tx.conn, keys)
+        for key, row in rows.items():
+            event = alert_pb2.AlertEvent(occurred_at=wire.to_timestamp(tx.now_ms), actor="gateway")
+            event.expired.revision = row.life.revision
+            event.expired.alert.publisher, event.expired.alert.alert_id = key.publisher, key.alert_id
+            origin = self._publisher.origin(key.recipient)
+            advance(row.life, wire.step_of(event, origin))
+            tx.append(origin, self._publisher.entry(event, tx.now_ms))
+        return len(rows)
+
+
+def repeated(
+    tx: Transaction, before: AnsweredRequest, digest: bytes, response_type: type[ResponseT]
+) -> ResponseT | GatewayError:
+    """The answer to a request that was answered before, or why it can't be the same request."""
+    if before.digest != digest:
+        return RequestIdReusedError(
+            f"request_id {uuid.UUID(bytes=before.request_id)} was used before for another request",
+            metadata={"field": "request_id"},
+        )
+    response: Any = response_type.FromString(before.response)
+    if isinstance(response, alert_service_pb2.PublishAlertResponse):
+        _fill_places(tx, response)
+    return response  # type: ignore[no-any-return]
+
+
+def _fill_places(tx: Transaction, response: alert_service_pb2.PublishAlertResponse) -> None:
+    for row in alerts.copies(tx.conn, tx.own_node, response.alert_id):
+        origin = alerts.origin_line(tx.conn, row.feed_id)
+        response.entries.add(origin=origin, index=row.first_idx)
+
+
+def require_onward_transfer(tx: Transaction, publisher: str, alert_id: str, recipients: Sequence[str]) -> None:
+    """Raises unless the alert that a new one is derived from may be passed on to these nodes.
+
+    Raises:
+        NotFoundError: this node doesn't have that alert.
+        PermissionDeniedError: its publisher doesn't allow it.
+    """
+    if publisher == tx.own_node:
+        return
+    payload = alerts.current_payload(tx.conn, publisher, alert_id)
+    if payload is None:
+        raise NotFoundError(f"content.derived_from: there is no alert {publisher}/{alert_id} here")
+    alert = wire.alert_of(wire.parse_event(payload))
+    handling = alert.content.handling if alert is not None else alert_pb2.Handling()
+    for recipient in recipients:
+        if recipient == publisher or handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_FEDERATION:
+            continue
+        listed = handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_LISTED
+        if not (listed and recipient in handling.onward_recipients):
+            raise PermissionDeniedError(
+                f"content.derived_from: {publisher} doesn't allow alert {alert_id} to be passed on to {recipient}; "
+                "ask it with a question on that alert",
+                metadata={"field": "content.derived_from", "recipient": recipient},
+            )
+
+
+def outcome_of(result: alert_service_pb2.PublishAlertResponse | GatewayError) -> Outcome:
+    """One result of a PublishWork as an outcome."""
+    return Outcome(error=result) if isinstance(result, GatewayError) else Outcome(result=result)
+
+
+__all__ = ["ExpireWork", "Place", "PreparedAlert", "PublishWork", "Publisher", "StepRequest", "StepWork", "outcome_of"]

@@ -1,0 +1,322 @@
+"""Statements on the alerts projection: copies of alerts, their events, dispositions, and the projector's cursor.
+
+Owns how `AlertLife` is kept in a row. Doesn't own its rules (model.alert_life), filters' grammar (wire.filters) or what
+is projected (services.project).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select, tuple_, update
+
+from gateway.model.alert_life import AlertLife, AlertStatus, Question, Side
+from gateway.store.schema import PROJECTIONS, alert_events, alerts, cursors, dispositions, entries, feeds
+from gateway.wire.alerts import AlertKey
+
+_CURSOR = "alerts"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One recipient's copy of an alert as projected; times in milliseconds since 1970."""
+
+    key: AlertKey
+    direction: str
+    life: AlertLife
+    priority: str
+    purpose: str
+    case_reference: str
+    published_at: int
+    feed_id: int
+    first_idx: int
+    current_idx: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEventRow:
+    """One step of one copy, at its position in this node's order."""
+
+    position: int
+    key: AlertKey
+    feed_id: int
+    idx: int
+    status: AlertStatus
+    committed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DispositionRow:
+    """What a recipient made of a run of entries in the feed `feed_id`."""
+
+    feed_id: int
+    first_idx: int
+    count: int
+    outcome: str
+    reason: str
+    message: bytes
+
+
+def cursor(conn: Connection) -> int:
+    """Position up to which entries are projected; locks it against other writers where the database can."""
+    found = conn.execute(
+        select(cursors.c.position).where(cursors.c.name == _CURSOR).with_for_update()
+    ).scalar_one_or_none()
+    if found is None:
+        conn.execute(insert(cursors).values(name=_CURSOR, position=0))
+        return 0
+    return int(found)
+
+
+def peek_cursor(conn: Connection) -> int:
+    """Position up to which entries are projected."""
+    return conn.execute(select(cursors.c.position).where(cursors.c.name == _CURSOR)).scalar_one_or_none() or 0
+
+
+def move_cursor(conn: Connection, position: int) -> None:
+    """Notes up to which position entries are projected."""
+    conn.execute(update(cursors).where(cursors.c.name == _CURSOR).values(position=position))
+
+
+def clear(conn: Connection) -> None:
+    """Drops every projection; the projector builds them again from the feeds."""
+    for table in PROJECTIONS:
+        conn.execute(delete(table))
+    conn.execute(update(cursors).where(cursors.c.name == _CURSOR).values(position=0))
+
+
+def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRow]:
+    """Copies by key; unknown keys are left out."""
+    if not keys:
+        return {}
+    ids = {key.alert_id for key in keys}
+    rows = conn.execute(select(alerts).where(alerts.c.alert_id.in_(ids)))
+    found = {row.key: row for row in map(_alert, rows)}
+    return {key: found[key] for key in keys if key in found}
+
+
+def copies(conn: Connection, publisher: str, alert_id: str) -> list[AlertRow]:
+    """All copies of one alert that this node knows, by recipient."""
+    rows = conn.execute(
+        select(alerts)
+        .where(alerts.c.alert_id == alert_id, alerts.c.publisher == publisher)
+        .order_by(alerts.c.recipient)
+    )
+    return [_alert(row) for row in rows]
+
+
+def add(conn: Connection, new: Sequence[AlertRow]) -> None:
+    """Writes new copies."""
+    if new:
+        conn.execute(insert(alerts), [_values(row) for row in new])
+
+
+def replace(conn: Connection, row: AlertRow) -> None:
+    """Writes the new state of a copy."""
+    values = _values(row)
+    conn.execute(
+        update(alerts)
+        .where(
+            alerts.c.alert_id == row.key.alert_id,
+            alerts.c.publisher == row.key.publisher,
+            alerts.c.recipient == row.key.recipient,
+        )
+        .values(values)
+    )
+
+
+def add_events(conn: Connection, new: Sequence[AlertEventRow]) -> None:
+    """Writes events in order of position."""
+    if new:
+        conn.execute(
+            insert(alert_events),
+            [
+                {
+                    "position": e.position,
+                    "alert_id": e.key.alert_id,
+                    "publisher": e.key.publisher,
+                    "recipient": e.key.recipient,
+                    "feed_id": e.feed_id,
+                    "idx": e.idx,
+                    "status": e.status.value,
+                    "committed_at": e.committed_at,
+                }
+                for e in new
+            ],
+        )
+
+
+def add_dispositions(conn: Connection, new: Sequence[DispositionRow]) -> None:
+    """Writes dispositions; of two about the same run the later one counts."""
+    for row in new:
+        conn.execute(
+            delete(dispositions).where(dispositions.c.feed_id == row.feed_id, dispositions.c.first_idx == row.first_idx)
+        )
+        conn.execute(
+            insert(dispositions).values(
+                feed_id=row.feed_id,
+                first_idx=row.first_idx,
+                count=row.count,
+                outcome=row.outcome,
+                reason=row.reason,
+                message=row.message,
+            )
+        )
+
+
+def disposition_of(conn: Connection, feed_id: int, idx: int) -> DispositionRow | None:
+    """What the recipient made of an entry, or None while it hasn't said so."""
+    row = conn.execute(
+        select(dispositions)
+        .where(dispositions.c.feed_id == feed_id, dispositions.c.first_idx <= idx)
+        .order_by(dispositions.c.first_idx.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None or idx >= row.first_idx + row.count:
+        return None
+    return DispositionRow(row[0], row[1], row[2], row[3], row[4], bytes(row[5]))
+
+
+def events_after(conn: Connection, position: int, limit: int) -> list[tuple[AlertEventRow, str, bytes]]:
+    """Events after a position in order, each with its feed's origin line and its payload (empty when erased)."""
+    rows = conn.execute(
+        _event_query().where(alert_events.c.position > position).order_by(alert_events.c.position).limit(limit)
+    )
+    return [_event(row) for row in rows]
+
+
+def events_of(conn: Connection, publisher: str, alert_id: str) -> list[tuple[AlertEventRow, str, bytes]]:
+    """All events of one alert, oldest first, each with its feed's origin line and its payload."""
+    rows = conn.execute(
+        _event_query()
+        .where(alert_events.c.alert_id == alert_id, alert_events.c.publisher == publisher)
+        .order_by(alert_events.c.position)
+    )
+    return [_event(row) for row in rows]
+
+
+def list_page(
+    conn: Connection,
+    conditions: Iterable[ColumnElement[bool]],
+    *,
+    before: tuple[str, str, str] | None,
+    limit: int,
+) -> list[tuple[AlertRow, bytes]]:
+    """Copies, newest first, each with the payload of its current revision.
+
+    Args:
+        conditions: SQL conditions on the alerts table.
+        before: (alert id, publisher, recipient) of the last row of the page before, or None.
+        limit: most rows.
+    """
+    key = (alerts.c.alert_id, alerts.c.publisher, alerts.c.recipient)
+    query = (
+        select(alerts, entries.c.payload)
+        .join(entries, (entries.c.feed_id == alerts.c.feed_id) & (entries.c.idx == alerts.c.current_idx))
+        .where(*conditions)
+        .order_by(*(column.desc() for column in key))
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(tuple_(*key) < tuple_(*before))
+    return [(_alert(row), bytes(row._mapping["payload"])) for row in conn.execute(query)]
+
+
+def due_to_expire(conn: Connection, now_ms: int, limit: int) -> list[AlertKey]:
+    """Own copies that are open past their valid-until time."""
+    open_states = [status.value for status in AlertStatus if not status.is_terminal]
+    rows = conn.execute(
+        select(alerts.c.publisher, alerts.c.alert_id, alerts.c.recipient)
+        .where(alerts.c.direction == "out", alerts.c.valid_until <= now_ms, alerts.c.status.in_(open_states))
+        .order_by(alerts.c.valid_until)
+        .limit(limit)
+    )
+    return [AlertKey(*row) for row in rows]
+
+
+def _event_query() -> Select[*tuple[Any, ...]]:
+    return (
+        select(alert_events, feeds.c.origin, entries.c.payload)
+        .join(feeds, feeds.c.id == alert_events.c.feed_id)
+        .join(entries, (entries.c.feed_id == alert_events.c.feed_id) & (entries.c.idx == alert_events.c.idx))
+    )
+
+
+def _event(row: Row[tuple[object, ...]]) -> tuple[AlertEventRow, str, bytes]:
+    v = row._mapping
+    key = AlertKey(v["publisher"], v["alert_id"], v["recipient"])
+    event = AlertEventRow(v["position"], key, v["feed_id"], v["idx"], AlertStatus(v["status"]), v["committed_at"])
+    return event, v["origin"], bytes(v["payload"])
+
+
+def _values(row: AlertRow) -> dict[str, str | int]:
+    life = row.life
+    return {
+        "alert_id": row.key.alert_id,
+        "publisher": row.key.publisher,
+        "recipient": row.key.recipient,
+        "direction": row.direction,
+        "revision": life.revision,
+        "status": life.status.value,
+        "acknowledged_revision": life.acknowledged_revision,
+        "questions": _questions_text(life.questions) if life.questions else "",
+        "priority": row.priority,
+        "purpose": row.purpose,
+        "case_reference": row.case_reference,
+        "published_at": row.published_at,
+        "valid_until": life.valid_until_unix_ms or 0,
+        "feed_id": row.feed_id,
+        "first_idx": row.first_idx,
+        "current_idx": row.current_idx,
+    }
+
+
+def _alert(row: Row[tuple[object, ...]]) -> AlertRow:
+    v = row._mapping
+    return AlertRow(
+        key=AlertKey(v["publisher"], v["alert_id"], v["recipient"]),
+        direction=v["direction"],
+        life=AlertLife(
+            revision=v["revision"],
+            status=AlertStatus(v["status"]),
+            acknowledged_revision=v["acknowledged_revision"],
+            valid_until_unix_ms=v["valid_until"] or None,
+            questions=_questions(v["questions"]),
+        ),
+        priority=v["priority"],
+        purpose=v["purpose"],
+        case_reference=v["case_reference"],
+        published_at=v["published_at"],
+        feed_id=v["feed_id"],
+        first_idx=v["first_idx"],
+        current_idx=v["current_idx"],
+    )
+
+
+def _questions_text(questions: tuple[Question, ...]) -> str:
+    return json.dumps([[q.asked_by.value, q.question_id, q.deadline_unix_ms, q.answered] for q in questions])
+
+
+def _questions(text: str) -> tuple[Question, ...]:
+    if not text:
+        return ()
+    return tuple(Question(Side(side), qid, deadline, answered) for side, qid, deadline, answered in json.loads(text))
+
+
+def current_payload(conn: Connection, publisher: str, alert_id: str) -> bytes | None:
+    """Payload of the current revision of any copy of an alert, or None when this node doesn't have it."""
+    row = conn.execute(
+        select(entries.c.payload)
+        .join(alerts, (entries.c.feed_id == alerts.c.feed_id) & (entries.c.idx == alerts.c.current_idx))
+        .where(alerts.c.alert_id == alert_id, alerts.c.publisher == publisher)
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if row is None else bytes(row)
+
+
+def origin_line(conn: Connection, feed_id: int) -> str:
+    """Name of the feed with this id."""
+    return str(conn.execute(select(feeds.c.origin).where(feeds.c.id == feed_id)).scalar_one())

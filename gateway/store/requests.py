@@ -1,0 +1,44 @@
+"""Statements on client requests: what was answered to which request id, so that a resent request has no second effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gateway.store.schema import requests
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRequest:
+    """A request as it was answered. `request_id` has 16 bytes, `digest` is the SHA-256 of the request's body."""
+
+    request_id: bytes
+    principal: str
+    digest: bytes
+    response: bytes
+
+
+def remember(conn: Connection, answered: Sequence[AnsweredRequest]) -> bool:
+    """Keeps answers; True when every one of them is new, else an unknown part of them was kept: roll back."""
+    new = sqlite_insert if conn.dialect.name == "sqlite" else postgresql_insert
+    result = conn.execute(
+        new(requests).on_conflict_do_nothing(),
+        [
+            {"request_id": a.request_id, "principal": a.principal, "digest": a.digest, "response": a.response}
+            for a in answered
+        ],
+        execution_options={"preserve_rowcount": True},
+    )
+    return result.rowcount == len(answered)
+
+
+def find(conn: Connection, principal: str, request_ids: Iterable[bytes]) -> dict[bytes, AnsweredRequest]:
+    """Earlier answers to these request ids of one principal, by id."""
+    rows = conn.execute(
+        select(requests).where(requests.c.principal == principal, requests.c.request_id.in_(list(request_ids)))
+    )
+    return {bytes(row.request_id): AnsweredRequest(bytes(row[0]), row[1], bytes(row[2]), bytes(row[3])) for row in rows}

@@ -1,0 +1,90 @@
+"""Finds what a message discloses, from the classes that the contract marks its fields with.
+
+Owns the walk over the contract's `disclosure` option. Doesn't own what an agreement allows (model.directory).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.errors import Violation
+from gateway.model.directory import FieldClass
+from gateway.v1 import options_pb2
+
+_ALL = frozenset(FieldClass)
+_PREFIX = "DISCLOSURE_CLASS_"
+_Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[Violation]]
+
+
+def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str = "") -> list[Violation]:
+    """Every field that is set and whose class isn't allowed.
+
+    Args:
+        message: any message of the contract.
+        allowed: the classes that the agreement lists; a field without a class is always allowed.
+        prefix: put before each field path.
+    """
+    if _ALL <= frozenset(allowed):
+        return []
+    return [found for walk in _walks(message.DESCRIPTOR) for found in walk(message, prefix, allowed)]
+
+
+@cache
+def _walks(descriptor: Descriptor) -> tuple[_Walk, ...]:
+    return tuple(_compile(descriptor, frozenset()))
+
+
+def _compile(descriptor: Descriptor, above: frozenset[str]) -> Iterable[_Walk]:
+    for field in descriptor.fields:
+        field_class = _class_of(field)
+        if field_class is not None:
+            yield _classified(field, field_class)
+        below = field.message_type
+        if below is None or below.full_name in above or below.GetOptions().map_entry:
+            continue
+        walks = tuple(_compile(below, above | {descriptor.full_name}))
+        if walks:
+            yield _below(field, walks)
+
+
+def _class_of(field: FieldDescriptor) -> FieldClass | None:
+    value = field.GetOptions().Extensions[options_pb2.disclosure]
+    if not value:
+        return None
+    return FieldClass(options_pb2.DisclosureClass.Name(value).removeprefix(_PREFIX))
+
+
+def _classified(field: FieldDescriptor, field_class: FieldClass) -> _Walk:
+    name = field.name
+
+    def walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[Violation]:
+        if field_class not in allowed and _is_set(message, field):
+            yield Violation(
+                f"{prefix}{name}", "disclosure", f"the agreement with this partner doesn't allow {field_class.value}"
+            )
+
+    return walk
+
+
+def _is_set(message: Message, field: FieldDescriptor) -> bool:
+    return message.HasField(field.name) if field.has_presence else bool(getattr(message, field.name))
+
+
+def _below(field: FieldDescriptor, walks: tuple[_Walk, ...]) -> _Walk:
+    name = field.name
+
+    def one(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[Violation]:
+        if message.HasField(name):
+            for walk in walks:
+                yield from walk(getattr(message, name), f"{prefix}{name}.", allowed)
+
+    def many(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[Violation]:
+        for index, below in enumerate(getattr(message, name)):
+            for walk in walks:
+                yield from walk(below, f"{prefix}{name}[{index}].", allowed)
+
+    return many if field.is_repeated else one
