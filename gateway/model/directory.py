@@ -11,14 +11,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeAlias
 
 from gateway.errors import DirectoryError
 
 JsonValue: TypeAlias = bool | int | str | list["JsonValue"] | dict[str, "JsonValue"] | None
-
-_NOTHING: Mapping[str, JsonValue] = MappingProxyType({})
 
 
 class FieldClass(StrEnum):
@@ -105,7 +102,26 @@ class Node:
     tls_server_name: str | None
     log_keys: tuple[KeyRecord, ...]
     cosign_keys: tuple[KeyRecord, ...]
-    extensions: Mapping[str, JsonValue] = field(default=_NOTHING, hash=False)
+    extensions: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCard:
+    """What a node's operator hands to the others for the directory: public material alone.
+
+    Attributes:
+        federation: name of the federation it wants to be in.
+        name: the node's name.
+        node: its entry.
+        directory_key: its authority's verifier key.
+        display_names: its authority's names by language tag, at least `en`.
+    """
+
+    federation: str
+    name: str
+    node: Node
+    directory_key: str
+    display_names: Mapping[str, str] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +150,7 @@ class Agreement:
     valid_from: datetime
     valid_until: datetime
     hit_reports: bool = False
-    extensions: Mapping[str, JsonValue] = field(default=_NOTHING, hash=False)
+    extensions: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
 
     def in_force(self, on: datetime) -> bool:
         """Whether it is valid at this time."""
@@ -167,7 +183,7 @@ class Directory:
     nodes: Mapping[str, Node] = field(hash=False)
     agreements: tuple[Agreement, ...] = ()
     revoked_certificates: frozenset[str] = frozenset()
-    extensions: Mapping[str, JsonValue] = field(default=_NOTHING, hash=False)
+    extensions: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
 
     @property
     def grace_ends_at(self) -> datetime:

@@ -60,9 +60,7 @@ def _keys(directory: Directory) -> Iterator[Violation]:
     uses = Counter(key for _, key in places)
     for path, key in places:
         if uses[key] > 1:
-            yield Violation(
-                path, "directory.key_once", "stands in another place too; each use has its own key"
-            )
+            yield Violation(path, "directory.key_once", "stands in another place too; each use has its own key")
     for name, node in directory.nodes.items():
         for kind, records in (("log_keys", node.log_keys), ("cosign_keys", node.cosign_keys)):
             for index, record in enumerate(records):
