@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PROTOS := $(shell find protos third_party -name '*.proto')
 GENERATED := gateway/v1/.generated
 
-.PHONY: help setup demo test check proto format lock bench clean
+.PHONY: help setup demo test conformance check proto format lock bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,3 +22,6 @@ setup: $(VENV)/.installed ## Make the environment: hash-pinned packages, generat
 proto: ## Generate gateway/v1 from the contract
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc --proto_path=protos --proto_path=third_party/protos --python_out=. \
 		--grpc_python_out=. --mypy_out=. --mypy_grpc_out=only_async:. $(PROTOS:protos/%=%)
+
+conformance: setup ## Let Go's transparency-log libraries verify what we write (Debian packages: tests/conformance/third_party)
+	@tests/conformance/third_party/run
