@@ -72,7 +72,10 @@ def _keys(directory: Directory) -> Iterator[Violation]:
 
 def _key_places(directory: Directory) -> Iterator[tuple[str, str]]:
     for name, authority in directory.authorities.items():
-        yield f"authorities.{name}.directory_key", authority.directory_key.rpartition("+")[2]
+        yield (
+            f"authorities.{name}.directory_key",
+            authority.directory_key.split("+", 2)[-1],
+        )  # base64 has plus signs too
     for name, node in directory.nodes.items():
         for index, record in enumerate(node.log_keys):
             yield f"nodes.{name}.log_keys[{index}].public_key", _material(record)

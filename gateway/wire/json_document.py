@@ -91,7 +91,7 @@ class ObjectReader:
         self._members: dict[str, object] = value if isinstance(value, dict) else {}
         self._usable = isinstance(value, dict)
         if not self._usable:
-            self.problem("", "json.object", "must be an object")
+            self.problem("", "json.object", "is missing" if value is _MISSING else "must be an object")
 
     def problem(self, member: str, rule: str, message: str) -> None:
         """Adds a problem of a member (or, with an empty name, of this object)."""
@@ -146,8 +146,7 @@ class ObjectReader:
 
     def nested(self, member: str) -> ObjectReader:
         """A reader for an object."""
-        value = self._take(member)
-        return self._below(member, {} if value is _MISSING and not self._usable else value)
+        return self._below(member, self._take(member))
 
     def objects(self, member: str, *, maximum: int) -> Iterator[ObjectReader]:
         """A reader for each object of a list."""
