@@ -85,24 +85,31 @@ class Transaction:
         self._signers = signers
         self._staged: dict[FeedOrigin, _Staged] = {}
 
+    def _stage(self, origin: FeedOrigin) -> _Staged:
+        staged = self._staged.get(origin)
+        if staged is None:
+            staged = self._staged[origin] = _Staged(feeds.ensure(self.conn, origin, self.own_node))
+        return staged
+
     def append(self, origin: FeedOrigin, entry: EncodedEntry) -> Place:
         """Puts an entry at the end of an own feed; written and signed when the transaction seals.
 
         Raises:
             FeedBehindError, FeedForkedError: the feed must not be extended.
         """
-        staged = self._staged.get(origin)
-        if staged is None:
-            feed = feeds.ensure(self.conn, origin, self.own_node)
-            require_extensible(feed)
-            staged = self._staged[origin] = _Staged(feed)
+        staged = self._stage(origin)
+        require_extensible(staged.feed)
         staged.entries.append(entry)
         return Place(origin, staged.feed.size + len(staged.entries) - 1)
 
+    def next_index(self, origin: FeedOrigin) -> int:
+        """The index that the next entry appended to an own feed will have."""
+        staged = self._stage(origin)
+        return staged.feed.size + len(staged.entries)
+
     def require_extensible(self, origin: FeedOrigin) -> None:
         """Raises what `append` would raise, before anything is written."""
-        if origin not in self._staged:
-            require_extensible(feeds.ensure(self.conn, origin, self.own_node))
+        require_extensible(self._stage(origin).feed)
 
     def seal(self) -> None:
         """Writes what was appended, each chunk under its own signed checkpoint. Signing happens here, release after
@@ -111,7 +118,7 @@ class Transaction:
             feed = staged.feed
             for chunk in _chunks(staged.entries):
                 feed = self._seal_chunk(origin, feed, chunk)
-            self.touched.add(origin)
+                self.touched.add(origin)
         self._staged.clear()
 
     def _seal_chunk(self, origin: FeedOrigin, feed: Feed, chunk: Sequence[EncodedEntry]) -> Feed:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -29,7 +30,7 @@ from gateway.errors import (
 from gateway.model.alert_life import Step, advance
 from gateway.model.directory import Directory
 from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
-from gateway.services.commit import Clock, Outcome, Place, Transaction
+from gateway.services.commit import Clock, Transaction
 from gateway.services.project import AlertProjector, require_agreement
 from gateway.store import alerts, requests
 from gateway.store.alerts import AlertRow
@@ -45,6 +46,8 @@ MAX_VALIDITY_MS = 366 * 24 * 3600 * 1000
 """Longest validity of an alert in milliseconds: what is older than a year deserves a fresh look and a new alert."""
 
 ResponseT = TypeVar("ResponseT", bound=Message)
+PublishResult: TypeAlias = alert_service_pb2.PublishAlertResponse | GatewayError
+"""What became of one alert: its response, or why it was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,12 @@ class Publisher:
             digest=sha256(body).digest(),
             alert_id=alert_id,
             entries=tuple(
-                (self.origin(recipient), self._new_alert(alert_id, recipient, content, notices, actor, now))
+                (
+                    self.origin(recipient),
+                    self._new_alert(
+                        alert_id=alert_id, recipient=recipient, content=content, notices=notices, actor=actor, now=now
+                    ),
+                )
                 for recipient in request.recipients
             ),
             notices=notices,
@@ -125,6 +133,7 @@ class Publisher:
 
     def _new_alert(
         self,
+        *,
         alert_id: str,
         recipient: str,
         content: alert_pb2.AlertContent,
@@ -191,36 +200,39 @@ class PublishWork:
     def weight(self) -> int:
         return len(self._prepared)
 
-    def stage(self, tx: Transaction) -> list[alert_service_pb2.PublishAlertResponse | GatewayError]:
-        # The usual case first: no id was ever seen before. One statement instead of a look-up per alert.
+    def stage(self, tx: Transaction) -> list[PublishResult]:
         checked = [self._checked(tx, one) for one in self._prepared]
         fresh = [one for one in checked if isinstance(one, PreparedAlert)]
-        if len({one.request_id for one in fresh}) == len(fresh):
-            savepoint = tx.conn.begin_nested()
-            answered = [self._answer(one) for one in fresh]
-            if not answered or requests.remember(tx.conn, answered):
-                savepoint.commit()
-                return [self._append(tx, one) if isinstance(one, PreparedAlert) else one for one in checked]
-            savepoint.rollback()
-        return self._stage_with_repeats(tx, checked)
+        if self._remember_all(tx, fresh):
+            return [_append(tx, one) if isinstance(one, PreparedAlert) else one for one in checked]
+        return self._stage_one_by_one(tx, checked)
 
-    def _stage_with_repeats(
+    def _remember_all(self, tx: Transaction, fresh: Sequence[PreparedAlert]) -> bool:
+        """The usual case: no id was ever seen before. One statement instead of a look-up per alert."""
+        if len({one.request_id for one in fresh}) < len(fresh):
+            return False
+        savepoint = tx.conn.begin_nested()
+        if not fresh or requests.remember(tx.conn, self._answers(tx, fresh)):
+            savepoint.commit()
+            return True
+        savepoint.rollback()
+        return False
+
+    def _stage_one_by_one(
         self, tx: Transaction, checked: Sequence[PreparedAlert | GatewayError]
-    ) -> list[alert_service_pb2.PublishAlertResponse | GatewayError]:
+    ) -> list[PublishResult]:
         ids = [one.request_id for one in checked if isinstance(one, PreparedAlert)]
         known = requests.find(tx.conn, self._principal, ids)
-        results: list[alert_service_pb2.PublishAlertResponse | GatewayError] = []
+        results: list[PublishResult] = []
         for one in checked:
             if isinstance(one, GatewayError):
                 results.append(one)
-                continue
-            before = known.get(one.request_id)
-            if before is not None:
-                results.append(repeated(tx, before, one.digest, alert_service_pb2.PublishAlertResponse))
-                continue
-            known[one.request_id] = self._answer(one)
-            requests.remember(tx.conn, [known[one.request_id]])
-            results.append(self._append(tx, one))
+            elif one.request_id in known:
+                results.append(repeated(known[one.request_id], one.digest, alert_service_pb2.PublishAlertResponse))
+            else:
+                (known[one.request_id],) = self._answers(tx, [one])
+                requests.remember(tx.conn, [known[one.request_id]])
+                results.append(_append(tx, one))
         return results
 
     def _checked(self, tx: Transaction, one: PreparedAlert | GatewayError) -> PreparedAlert | GatewayError:
@@ -235,17 +247,28 @@ class PublishWork:
             return error
         return one
 
-    def _answer(self, one: PreparedAlert) -> AnsweredRequest:
-        # Where the entries lie is added when the answer is repeated: it isn't known before they are appended.
-        response = alert_service_pb2.PublishAlertResponse(alert_id=one.alert_id, revision=1, notices=one.notices)
-        return AnsweredRequest(one.request_id, self._principal, one.digest, response.SerializeToString())
+    def _answers(self, tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[AnsweredRequest]:
+        """What will have been answered once these are appended in this order."""
+        ahead: Counter[FeedOrigin] = Counter()
+        answers = []
+        for one in fresh:
+            response = _response(one)
+            for origin, _ in one.entries:
+                response.entries.add(origin=origin.line, index=tx.next_index(origin) + ahead[origin])
+                ahead[origin] += 1
+            answers.append(AnsweredRequest(one.request_id, self._principal, one.digest, response.SerializeToString()))
+        return answers
 
-    def _append(self, tx: Transaction, one: PreparedAlert) -> alert_service_pb2.PublishAlertResponse:
-        response = alert_service_pb2.PublishAlertResponse(alert_id=one.alert_id, revision=1, notices=one.notices)
-        for origin, entry in one.entries:
-            place = tx.append(origin, entry)
-            response.entries.add(origin=origin.line, index=place.index)
-        return response
+
+def _response(one: PreparedAlert) -> alert_service_pb2.PublishAlertResponse:
+    return alert_service_pb2.PublishAlertResponse(alert_id=one.alert_id, revision=1, notices=one.notices)
+
+
+def _append(tx: Transaction, one: PreparedAlert) -> alert_service_pb2.PublishAlertResponse:
+    response = _response(one)
+    for origin, entry in one.entries:
+        response.entries.add(origin=origin.line, index=tx.append(origin, entry).index)
+    return response
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +323,7 @@ class StepWork:
         digest = sha256(step.message.SerializeToString(deterministic=True)).digest()
         before = requests.find(tx.conn, self._principal, [request_id]).get(request_id)
         if before is not None:
-            answer = repeated(tx, before, digest, type(step.response))
+            answer = repeated(before, digest, type(step.response))
             if isinstance(answer, GatewayError):
                 raise answer
             return answer
@@ -371,24 +394,15 @@ class ExpireWork:
 
 
 def repeated(
-    tx: Transaction, before: AnsweredRequest, digest: bytes, response_type: type[ResponseT]
-) -> ResponseT | GatewayError:
+    before: AnsweredRequest, digest: bytes, response_type: type[ResponseT]
+) -> ResponseT | RequestIdReusedError:
     """The answer to a request that was answered before, or why it can't be the same request."""
     if before.digest != digest:
         return RequestIdReusedError(
             f"request_id {uuid.UUID(bytes=before.request_id)} was used before for another request",
             metadata={"field": "request_id"},
         )
-    response: Any = response_type.FromString(before.response)
-    if isinstance(response, alert_service_pb2.PublishAlertResponse):
-        _fill_places(tx, response)
-    return response  # type: ignore[no-any-return]
-
-
-def _fill_places(tx: Transaction, response: alert_service_pb2.PublishAlertResponse) -> None:
-    for row in alerts.copies(tx.conn, tx.own_node, response.alert_id):
-        origin = alerts.origin_line(tx.conn, row.feed_id)
-        response.entries.add(origin=origin, index=row.first_idx)
+    return response_type.FromString(before.response)
 
 
 def require_onward_transfer(tx: Transaction, publisher: str, alert_id: str, recipients: Sequence[str]) -> None:
@@ -415,11 +429,3 @@ def require_onward_transfer(tx: Transaction, publisher: str, alert_id: str, reci
                 "ask it with a question on that alert",
                 metadata={"field": "content.derived_from", "recipient": recipient},
             )
-
-
-def outcome_of(result: alert_service_pb2.PublishAlertResponse | GatewayError) -> Outcome:
-    """One result of a PublishWork as an outcome."""
-    return Outcome(error=result) if isinstance(result, GatewayError) else Outcome(result=result)
-
-
-__all__ = ["ExpireWork", "Place", "PreparedAlert", "PublishWork", "Publisher", "StepRequest", "StepWork", "outcome_of"]

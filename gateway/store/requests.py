@@ -1,4 +1,4 @@
-"""Statements on client requests: what was answered to which request id, so that a resent request has no second effect."""
+"""Statements on client requests: what was answered to which request id, so that a resent one has no second effect."""
 
 from __future__ import annotations
 
