@@ -213,7 +213,9 @@ class FeedBehindError(GatewayError):
 
     reason = "FEED_BEHIND_PARTNER"
     kind = Kind.FAILED_PRECONDITION
-    way_out = "This database is older than what was already sent. Run `gateway recover` to fetch the missing entries back."
+    way_out = (
+        "This database is older than what was already sent. Run `gateway recover` to fetch the missing entries back."
+    )
 
 
 class FeedForkedError(GatewayError):
@@ -261,3 +263,43 @@ class UnavailableError(GatewayError):
     reason = "UNAVAILABLE"
     kind = Kind.UNAVAILABLE
     way_out = "Retry; the gateway keeps trying by itself."
+
+
+class DeadlineExceededError(GatewayError):
+    """The answer didn't come in the time that the caller gave."""
+
+    reason = "DEADLINE_EXCEEDED"
+    kind = Kind.DEADLINE_EXCEEDED
+    way_out = "A mutation may have succeeded: repeat it with the same request id, or give it more time."
+
+
+class MethodUnknownError(GatewayError):
+    """The method isn't served on this port."""
+
+    reason = "METHOD_UNKNOWN"
+    kind = Kind.UNIMPLEMENTED
+    way_out = "Check the port: partners' methods are on the peer port, all others on the local port."
+
+
+class SequenceError(GatewayError):
+    """A batch doesn't begin where the recipient's feed ends; `metadata["expected_index"]` says where it does."""
+
+    reason = "OUT_OF_SEQUENCE"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "Open the stream again and go on from the position that the recipient gives."
+
+
+class MisbehaviourError(GatewayError):
+    """A partner's batch proves misbehaviour: its root or signature is wrong, or it contradicts what it signed before."""
+
+    reason = "MISBEHAVIOUR"
+    kind = Kind.DATA_LOSS
+    way_out = "The feed is in quarantine; its evidence folder has the signed checkpoints. Ask the partner."
+
+
+class LinkSuspendedError(GatewayError):
+    """An operator has suspended the link."""
+
+    reason = "LINK_SUSPENDED"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "It goes on when the operator resumes it with `gateway link resume`."

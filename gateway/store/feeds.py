@@ -252,6 +252,16 @@ def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[S
     return [StoredEntry(*row) for row in rows]
 
 
+def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[bytes]:
+    """Headers of the entries with first ≤ index < end, in order."""
+    rows = conn.execute(
+        select(entries.c.header)
+        .where(entries.c.feed_id == feed_id, entries.c.idx >= first, entries.c.idx < end)
+        .order_by(entries.c.idx)
+    )
+    return [bytes(row[0]) for row in rows]
+
+
 def iterate_entries(conn: Connection, feed_id: int, chunk: int = 2000) -> Iterator[list[StoredEntry]]:
     """All entries of a feed in order, `chunk` at a time."""
     first = 0

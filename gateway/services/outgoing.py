@@ -1,0 +1,217 @@
+"""The publisher's side of replication against the store: judge a position, read batches, keep receipts.
+
+Owns the reading of batches and step 9, the verification of receipts. Doesn't own the window (services.replicate) or the
+stream (transport.links, transport.exchange).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from gateway.errors import FeedBehindError, FeedForkedError, GatewayError, MalformedError, SignatureInvalidError
+from gateway.model.ids import FeedOrigin
+from gateway.services.commit import Clock, Committer, Transaction
+from gateway.services.replicate import Standing, judge_position
+from gateway.services.trust import TrustedDirectory
+from gateway.store import feeds
+from gateway.store.database import Database
+from gateway.store.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
+from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
+from gateway.tlog.merkle import EMPTY_ROOT
+from gateway.tlog.tiles import consistency_proof, tree_root
+from gateway.v1 import feed_pb2
+from gateway.wire import limits
+
+log = logging.getLogger(__name__)
+
+
+class Outgoing:
+    """Reads feeds for partners and keeps what they receipt. Thread-safe."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        committer: Committer,
+        trust: Callable[[], TrustedDirectory],
+        clock: Clock,
+        node: str,
+    ) -> None:
+        self._database = database
+        self._committer = committer
+        self._trust = trust
+        self._clock = clock
+        self._node = node
+
+    def feed(self, origin: FeedOrigin) -> Feed | None:
+        """The feed as it stands."""
+        with self._database.read() as conn:
+            return feeds.find(conn, origin)
+
+    def position(self, origin: FeedOrigin) -> feed_pb2.FeedPosition:
+        """Where this node stands in a feed; size 0 when it has nothing of it."""
+        with self._database.read() as conn:
+            feed = feeds.find(conn, origin)
+            if feed is None or feed.size == 0:
+                return feed_pb2.FeedPosition(origin=origin.line, size=0, root=EMPTY_ROOT)
+            checkpoint = feeds.checkpoint_at(conn, feed.id, feed.size)
+        note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
+        return feed_pb2.FeedPosition(origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note)
+
+    def consistency(self, origin: FeedOrigin, old_size: int, new_size: int) -> list[bytes]:
+        """RFC 9162 consistency proof between two sizes of a feed."""
+        with self._database.read() as conn:
+            feed = feeds.find(conn, origin)
+            if feed is None or new_size > feed.size:
+                size = feed.size if feed is not None else 0
+                raise MalformedError(f"{origin} has {size} entries here, not {new_size}")
+            return consistency_proof(old_size, new_size, StoredTiles(conn, feed.id))
+
+    def agree_on_position(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> Feed:
+        """Judges where a recipient stands; the start of every stream of batches.
+
+        Raises:
+            FeedBehindError, FeedForkedError: the own feed must not be extended; its state now says so.
+        """
+        with self._database.read() as conn:
+            feed = feeds.find(conn, origin)
+            own_root = _root_at(conn, feed, position.size)
+        standing = judge_position(
+            own_size=feed.size if feed else 0,
+            own_root_at_theirs=own_root,
+            their_size=position.size,
+            their_root=position.root,
+        )
+        if standing is Standing.CONTINUES:
+            return self._made(origin) if feed is None else self._unblocked(feed)
+        own_size = feed.size if feed is not None else 0
+        if standing is Standing.BEHIND:
+            error: GatewayError = FeedBehindError(
+                f"{origin.recipient} holds {position.size} entries of {origin}, this database {own_size}"
+            )
+            self._committer.run(StateWork(origin, FeedState.BEHIND, error.message))
+        else:
+            error = FeedForkedError(f"{origin.recipient} holds other entries of {origin} at size {position.size}")
+            self._committer.run(StateWork(origin, FeedState.FORKED, error.message))
+        log.critical("%s", error.message)
+        raise error
+
+    def _made(self, origin: FeedOrigin) -> Feed:
+        result: Feed = self._committer.run(_EnsureWork(origin))
+        return result
+
+    def _unblocked(self, feed: Feed) -> Feed:
+        if feed.state in (FeedState.BEHIND, FeedState.FORKED):
+            result: Feed = self._committer.run(StateWork(feed.origin, FeedState.ACTIVE, ""))
+            return result
+        return feed
+
+    def read_batch(self, feed: Feed, first: int) -> feed_pb2.Batch | None:
+        """The next batch from `first` on, ending at a checkpoint; None when there is nothing more.
+
+        Every checkpoint covers at most BATCH_ENTRIES and BATCH_BYTES, so taking fewer of them always helps.
+        """
+        most = limits.BATCH_ENTRIES
+        with self._database.read() as conn:
+            while True:
+                checkpoint = feeds.checkpoint_between(conn, feed.id, first, first + most)
+                if checkpoint is None:
+                    return None
+                stored = feeds.read_entries(conn, feed.id, first, checkpoint.size)
+                size = sum(len(entry.payload) + len(entry.header) + len(entry.salt) for entry in stored)
+                if size <= limits.MAX_BATCH_BYTES or most == 0:
+                    break
+                most //= 2
+        return feed_pb2.Batch(
+            origin=feed.origin.line,
+            first_index=first,
+            entries=[feed_pb2.Entry(header=e.header, salt=e.salt, payload=e.payload) for e in stored],
+            checkpoint=checkpoint.note,
+        )
+
+    def verify_receipt(self, origin: FeedOrigin, receipt: feed_pb2.Receipt) -> ReceiptWork:
+        """Step 9: the recipient's cosignature is on the checkpoint that was sent, by a key that counts for it now.
+
+        Raises:
+            SignatureInvalidError, MalformedError: it isn't.
+        """
+        with self._database.read() as conn:
+            feed = feeds.find(conn, origin)
+            checkpoint = feeds.checkpoint_at(conn, feed.id, receipt.size) if feed is not None else None
+        if feed is None or checkpoint is None or receipt.origin != origin.line:
+            raise MalformedError(f"a receipt speaks of {receipt.origin} at {receipt.size}, which wasn't sent")
+        cosignature = self._verified(origin, checkpoint, receipt.cosignature)
+        return ReceiptWork(feed.id, receipt.size, receipt.cosignature, cosignature.timestamp * 1000)
+
+    def _verified(self, origin: FeedOrigin, checkpoint: StoredCheckpoint, line: bytes) -> VerifiedCosignature:
+        at = datetime.fromtimestamp(self._clock() / 1000, UTC)
+        error: GatewayError = SignatureInvalidError(
+            f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
+        )
+        for verifier in self._trust().cosign_verifiers(origin.recipient, at):
+            try:
+                return verify_cosignature_line(checkpoint.note, line, verifier)
+            except GatewayError as refused:
+                error = refused
+        raise error
+
+
+def _root_at(conn: Connection, feed: Feed | None, size: int) -> bytes | None:
+    if size == 0:
+        return EMPTY_ROOT
+    if feed is None or size > feed.size:
+        return None
+    return feed.tree.root if size == feed.size else tree_root(size, StoredTiles(conn, feed.id))
+
+
+class _EnsureWork:
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin) -> None:
+        self._origin = origin
+
+    def stage(self, tx: Transaction) -> Feed:
+        return feeds.ensure(tx.conn, self._origin, tx.own_node)
+
+
+class StateWork:
+    """Changes whether a feed may move; the result is the feed."""
+
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin, state: FeedState, reason: str) -> None:
+        self._origin = origin
+        self._state = state
+        self._reason = reason
+
+    def stage(self, tx: Transaction) -> Feed:
+        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        if (feed.state, feed.state_reason) == (self._state, self._reason):
+            return feed
+        keep = feed.evidence_path if self._state is FeedState.SUSPENDED else ""
+        feeds.set_state(tx.conn, feed.id, self._state, reason=self._reason, since=tx.now_ms, evidence_path=keep)
+        tx.touched.add(self._origin)
+        return feeds.get(tx.conn, self._origin)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptWork:
+    """Keeps a verified receipt."""
+
+    feed_id: int
+    size: int
+    cosignature: bytes
+    receipted_at: int
+
+    @property
+    def weight(self) -> int:
+        return 1
+
+    def stage(self, tx: Transaction) -> int:
+        feeds.record_receipt(tx.conn, self.feed_id, self.size, self.cosignature, self.receipted_at)
+        return self.size
