@@ -37,7 +37,7 @@ MAX_BODY_BYTES = 131_072
 """Longest event in bytes. No event exceeds it once cut to the limits above (a character takes at most six bytes as
 JSON), so writing an event can't fail for its size."""
 
-_TEXTS = ("principal", "method", "reason", "purpose", "case_reference")
+_TEXTS = ("principal", "method", "reason", "detail", "purpose", "case_reference")
 
 _SAFE_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exact (RFC 8785)."""
@@ -56,22 +56,24 @@ class AuditEvent:
     """One decision: who wanted what, for which purpose and case, and what became of it.
 
     Attributes:
-        time_us: microseconds since 1970-01-01T00:00:00Z.
+        time_ms: milliseconds since 1970-01-01T00:00:00Z.
         principal: the caller's id, or `unverified:` and what the caller claimed to be.
         method: full gRPC method name, or the name of a local operation.
         result: allow, deny or error.
-        reason: stable reason code with detail for deny and error; empty for allow.
+        reason: stable reason code for deny and error; usually empty for allow.
+        detail: why, in a sentence for the auditor; may say what the caller was not told.
         purpose: purpose of the exchange as the request gave it.
         case_reference: reference of the case as the request gave it.
         subject_ids: ids of the alerts, entries or links concerned.
         counts: named numbers, e.g. `(("entries", 500),)`, in the order of their names.
     """
 
-    time_us: int
+    time_ms: int
     principal: str
     method: str
     result: AuditResult
     reason: str = ""
+    detail: str = ""
     purpose: str = ""
     case_reference: str = ""
     subject_ids: tuple[str, ...] = ()
@@ -83,10 +85,11 @@ class AuditEvent:
             return self
         return replace(
             self,
-            time_us=_clamped(self.time_us),
+            time_ms=_clamped(self.time_ms),
             principal=_text(self.principal),
             method=_text(self.method),
             reason=_text(self.reason),
+            detail=_text(self.detail),
             purpose=_text(self.purpose),
             case_reference=_text(self.case_reference),
             subject_ids=tuple(_text(one, MAX_SUBJECT_ID_CHARS) for one in self.subject_ids[:MAX_SUBJECT_IDS]),
@@ -96,10 +99,12 @@ class AuditEvent:
         )
 
     def _is_plain(self) -> bool:
+        texts = (getattr(self, name) for name in _TEXTS)
         return (
             not self.counts
             and not self.subject_ids
-            and all(text.isascii() and len(text) <= MAX_TEXT_CHARS for text in (getattr(self, name) for name in _TEXTS))
+            and abs(self.time_ms) <= _SAFE_INTEGER
+            and all(text.isascii() and text.isprintable() and len(text) <= MAX_TEXT_CHARS for text in texts)
         )
 
     def to_bytes(self) -> bytes:
@@ -110,7 +115,7 @@ class AuditEvent:
             "counts": dict(event.counts),
             "result": event.result.value,
             "subject_ids": event.subject_ids,
-            "time_us": event.time_us,
+            "time_ms": event.time_ms,
         }
         return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
@@ -157,11 +162,12 @@ def extend(head: AuditHead, body: bytes) -> AuditHead:
 
 def _from_document(document: dict[str, Any]) -> AuditEvent:
     return AuditEvent(
-        time_us=_integer(document["time_us"]),
+        time_ms=_integer(document["time_ms"]),
         principal=document["principal"],
         method=document["method"],
         result=AuditResult(document["result"]),
         reason=document["reason"],
+        detail=document["detail"],
         purpose=document["purpose"],
         case_reference=document["case_reference"],
         subject_ids=tuple(document["subject_ids"]),
@@ -180,5 +186,5 @@ def _clamped(number: int) -> int:
 
 
 def _text(value: str, limit: int = MAX_TEXT_CHARS) -> str:
-    # Lone surrogates have no UTF-8 form, and the text may come from a caller.
-    return value[:limit].encode("utf-8", "replace").decode("utf-8")
+    # Lone surrogates have no UTF-8 form, PostgreSQL's text has no NUL, and either may come from a caller.
+    return value[:limit].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

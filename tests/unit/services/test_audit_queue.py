@@ -8,11 +8,11 @@ from gateway.services.audit import AuditQueue
 
 
 def event(number: int, result: AuditResult = AuditResult.ALLOW, reason: str = "", principal: str = "a") -> AuditEvent:
-    return AuditEvent(time_us=number, principal=principal, method="/s/M", result=result, reason=reason)
+    return AuditEvent(time_ms=number, principal=principal, method="/s/M", result=result, reason=reason)
 
 
 def times(events: list[AuditEvent]) -> list[int]:
-    return [one.time_us for one in events]
+    return [one.time_ms for one in events]
 
 
 def test_events_come_out_once_in_order() -> None:
@@ -42,8 +42,8 @@ def test_equal_denials_that_wait_together_become_one_with_a_count() -> None:
         queue.record(event(number, AuditResult.DENY, "PERMISSION_DENIED"))
     queue.record(event(1_000))
     denial, call = queue.drain()
-    assert (denial.time_us, denial.counts) == (0, (("repeated", 1_000),))
-    assert call.time_us == 1_000
+    assert (denial.time_ms, denial.counts) == (0, (("repeated", 1_000),))
+    assert call.time_ms == 1_000
 
 
 def test_denials_for_other_reasons_or_callers_stay_apart() -> None:
@@ -70,7 +70,7 @@ def test_denials_still_find_each_other_after_a_partial_drain() -> None:
     assert times(queue.drain(2)) == [0, 1]
     queue.record(event(3, AuditResult.DENY, "A"))
     queue.record(event(4, AuditResult.DENY, "B"))
-    assert [(one.time_us, one.counts) for one in queue.drain()] == [(2, (("repeated", 2),)), (3, ())]
+    assert [(one.time_ms, one.counts) for one in queue.drain()] == [(2, (("repeated", 2),)), (3, ())]
 
 
 def test_a_failed_transaction_gives_its_events_back_in_front() -> None:

@@ -1,0 +1,89 @@
+"""Owns what a handler sees of its call: who calls, and the way to tell the audit log what the call was about.
+
+It doesn't own the decision to let the call in (interceptors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from gateway.errors import UnauthenticatedError
+from gateway.model.audit import AuditEvent, AuditResult, AuditSink
+from gateway.model.policy import Principal
+
+
+@dataclass(slots=True)
+class Call:
+    """One authorised call.
+
+    Attributes:
+        principal: who calls.
+        method: full method name.
+        recorded: whether the permission to go on is in the audit log already.
+    """
+
+    principal: Principal
+    method: str
+    audit: AuditSink
+    time_ms: Callable[[], int]
+    recorded: bool = False
+
+    def record(
+        self,
+        *,
+        purpose: str = "",
+        case_reference: str = "",
+        subject_ids: Iterable[str] = (),
+        counts: Mapping[str, int] | None = None,
+        reason: str = "",
+    ) -> None:
+        """Put what this call does into the audit log, before it is done.
+
+        A handler that changes something calls this before it hands the change to the writer, so that both are
+        committed together and nothing is done that isn't recorded. A stream may do so once for each of its messages.
+        For a unary call that never does, the interceptor records the bare call at its end.
+
+        Raises:
+            OverloadedError: the audit log can't keep up; the call must not go on.
+        """
+        self.audit(
+            AuditEvent(
+                time_ms=self.time_ms(),
+                principal=self.principal.id,
+                method=self.method,
+                result=AuditResult.ALLOW,
+                reason=reason,
+                purpose=purpose,
+                case_reference=case_reference,
+                subject_ids=tuple(subject_ids),
+                counts=tuple(sorted((counts or {}).items())),
+            )
+        )
+        self.recorded = True
+
+
+_CURRENT: ContextVar[Call] = ContextVar("gateway_call")
+
+
+def enter_call(call: Call) -> None:
+    """Make `call` the current one of this task; gRPC runs each call in a task of its own, so nothing leaves it."""
+    _CURRENT.set(call)
+
+
+def current_call() -> Call:
+    """Return the call that runs in this task.
+
+    Raises:
+        UnauthenticatedError: outside a call that passed the interceptor; empty means no.
+    """
+    try:
+        return _CURRENT.get()
+    except LookupError as error:
+        raise UnauthenticatedError("there is no authenticated call here") from error
+
+
+def current_principal() -> Principal:
+    """Return who calls; raises as `current_call` does."""
+    return current_call().principal
