@@ -66,6 +66,20 @@ def test_an_inclusion_proof_longer_or_shorter_is_refused(
                 verify_inclusion(LEAVES[index], index, size, other, ROOTS[size])
 
 
+def test_a_hash_that_leads_to_the_root_over_fewer_steps_than_the_tree_has_is_refused() -> None:
+    """An inner node must not pass for a leaf: here the root itself, without a proof."""
+    with pytest.raises(ProofInvalidError, match="too short"):
+        verify_inclusion(ROOTS[2], 0, 2, [], ROOTS[2])
+    inner = merkle_oracle.root(LEAVES[:2])
+    with pytest.raises(ProofInvalidError, match="too short"):
+        verify_inclusion(inner, 0, 4, [merkle_oracle.root(LEAVES[2:4])], ROOTS[4])
+
+
+def test_a_hash_that_leads_to_the_root_over_more_steps_than_the_tree_has_is_refused() -> None:
+    with pytest.raises(ProofInvalidError, match="too long"):
+        verify_inclusion(LEAVES[1], 0, 1, [LEAVES[0]], ROOTS[2])
+
+
 @given(changes(), st.data())
 def test_any_flipped_bit_of_a_consistency_is_found(case: tuple[int, int, list[bytes]], data: st.DataObject) -> None:
     old, new, proof = case
