@@ -25,7 +25,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from gateway.errors import DocumentInvalidError, GatewayError, InvalidRequestError, Kind
+from gateway.errors import ConfigurationError, DocumentInvalidError, GatewayError, InvalidRequestError, Kind
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -111,6 +111,20 @@ class Output:
     def warning(self, text: object) -> None:
         """Tells something that must not be missed on stderr, with --json too."""
         _console(stderr=True).print(Text.assemble(("Warning: ", "bold yellow"), printable(text)), soft_wrap=True)
+
+    def confirm(self, question: str) -> bool:
+        """Asks a human yes or no on stderr. What is asked about should have been shown before.
+
+        Raises:
+            ConfigurationError: with --json there is nobody to ask.
+        """
+        self.require_human()
+        return typer.confirm(printable(question), err=True)
+
+    def require_human(self) -> None:
+        """Raises ConfigurationError with --json, before anything is shown for a question that can't be asked."""
+        if self.as_json:
+            raise ConfigurationError("--json never asks: confirm beforehand with --yes")
 
     @contextmanager
     def progress(self, description: str, total: float | None = None) -> Iterator[Callable[[float], None]]:

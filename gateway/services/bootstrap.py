@@ -187,6 +187,12 @@ def server_name(federation: str, node: str) -> str:
     return f"{node}.{federation}"
 
 
+def key_record(public_key: bytes, now: datetime, days: int = SIGNING_KEY_DAYS) -> KeyRecord:
+    """A signing key's entry in the directory: it counts from a little before now on, for so many days."""
+    now = now.replace(microsecond=0)
+    return KeyRecord(public_key, now - BACKDATED, now + timedelta(days=days))
+
+
 def _create_member(
     root: Path, member: MemberSpec, federation: str, now: datetime, leaf_days: int
 ) -> tuple[NodeCard, Ed25519Signer]:
@@ -204,8 +210,8 @@ def _create_member(
         endpoints=(_endpoint(member.host, member.peer_port),) if member.peer_port else (),
         tls_ca_pems=(ca.certificate_pem.decode(),),
         tls_server_name=server_name(federation, member.node),
-        log_keys=(_key_record(log, now),),
-        cosign_keys=(_key_record(receipts, now),),
+        log_keys=(key_record(log.public_key, now),),
+        cosign_keys=(key_record(receipts.public_key, now),),
     )
     names = member.display_names or {"en": f"Customs authority {member.node}"}
     return NodeCard(federation, member.node, node, vkey, names), signer
@@ -236,10 +242,6 @@ def _add_host(host: str, dns_names: list[str], ip_addresses: list[str]) -> None:
         return
     if address not in ip_addresses:
         ip_addresses.append(address)
-
-
-def _key_record(signer: Ed25519Signer, now: datetime) -> KeyRecord:
-    return KeyRecord(signer.public_key, now - BACKDATED, now + timedelta(days=SIGNING_KEY_DAYS))
 
 
 def _endpoint(host: str, port: int) -> str:

@@ -202,7 +202,7 @@ def _read_directory(reader: ObjectReader) -> Directory:
             name: _read_authority(below) for name, below in reader.named("authorities", *NAME, maximum=MAX_AUTHORITIES)
         },
         nodes={name: read_node(below) for name, below in reader.named("nodes", *NAME, maximum=MAX_AUTHORITIES)},
-        agreements=tuple(_read_agreement(below) for below in reader.objects("agreements", maximum=MAX_AGREEMENTS)),
+        agreements=tuple(read_agreement(below) for below in reader.objects("agreements", maximum=MAX_AGREEMENTS)),
         revoked_certificates=reader.text_set("revoked_certificates", *FINGERPRINT, maximum=MAX_REVOKED),
         extensions=reader.free("extensions"),
     )
@@ -222,7 +222,8 @@ def _read_authority(reader: ObjectReader) -> Authority:
     return authority
 
 
-def _read_agreement(reader: ObjectReader) -> Agreement:
+def read_agreement(reader: ObjectReader) -> Agreement:
+    """Reads an agreement's members; problems go to the reader."""
     classes = reader.text_set("field_classes", *FIELD_CLASS, maximum=MAX_LIST)
     agreement = Agreement(
         id=reader.text("id", *AGREEMENT_ID),

@@ -1,0 +1,49 @@
+"""Files that commands read and write, other than private keys (see crypto.secret_files).
+
+Owns caps on what is read and the rule that a file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gateway.errors import ConfigurationError, TooLargeError
+
+MAX_INPUT_BYTES = 1 << 20
+"""Largest file that a command here reads: a directory is the largest, and a signed note ends at 1 MiB."""
+
+
+def read_input(path: Path, max_bytes: int = MAX_INPUT_BYTES) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        TooLargeError: larger than `max_bytes`.
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise TooLargeError(f"{path} has more than {max_bytes} bytes; this isn't what the command reads")
+    return data
+
+
+def write_output(path: Path, data: bytes, *, replace: bool = False) -> None:
+    """Writes a file that isn't secret; it appears whole or not at all, and replaces another only when told to.
+
+    Raises:
+        ConfigurationError: something is there already.
+        OSError: it can't be written.
+    """
+    if path.exists() and not replace:
+        raise ConfigurationError(f"{path} exists already: choose another --out or move it away")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
