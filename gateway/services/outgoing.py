@@ -53,6 +53,15 @@ class Outgoing:
         with self._database.read() as conn:
             return feeds.find(conn, origin)
 
+    def size(self, origin: FeedOrigin) -> int:
+        """Number of entries in a feed."""
+        with self._database.read() as conn:
+            return feeds.size_of(conn, origin)
+
+    def made(self, origin: FeedOrigin) -> Feed:
+        """The feed, made empty when it doesn't exist yet."""
+        return self.feed(origin) or self._made(origin)
+
     def position(self, origin: FeedOrigin) -> feed_pb2.FeedPosition:
         """Where this node stands in a feed; size 0 when it has nothing of it."""
         with self._database.read() as conn:

@@ -70,6 +70,14 @@ class AlertQueries:
             history=[_change(event, origin, body) for event, origin, body in history],
         )
 
+    def who_asked(self, publisher: str, alert_id: str, question_id: str) -> str:
+        """Recipient of the copy that a question was asked about; empty when there is no such question."""
+        with self._database.read() as conn:
+            for row in alerts.copies(conn, publisher, alert_id):
+                if any(question.question_id == question_id for question in row.life.questions):
+                    return row.key.recipient
+        return ""
+
     def list(self, request: alert_service_pb2.ListAlertsRequest) -> alert_service_pb2.ListAlertsResponse:
         """A page of copies, newest first.
 

@@ -134,6 +134,11 @@ def get(conn: Connection, origin: FeedOrigin) -> Feed:
     return _feed(conn.execute(select(feeds).where(feeds.c.origin == origin.line)).one())
 
 
+def size_of(conn: Connection, origin: FeedOrigin) -> int:
+    """Number of entries in the feed with this name; 0 when it doesn't exist."""
+    return conn.execute(select(feeds.c.size).where(feeds.c.origin == origin.line)).scalar_one_or_none() or 0
+
+
 def get_by_id(conn: Connection, feed_id: int) -> Feed:
     """The feed with this id, which must exist."""
     return _feed(conn.execute(select(feeds).where(feeds.c.id == feed_id)).one())

@@ -1,0 +1,172 @@
+"""A node's settings: one frozen object, read once from gateway.toml and the environment, passed in by keyword.
+
+Owns names, defaults and checks of settings. Doesn't own what is made from them (node.assembly). A setting is taken from
+the environment (GATEWAY_NODE, GATEWAY_TLS__KEY, …) before the file. Paths in the file are relative to the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.errors import ConfigurationError
+from gateway.model.policy import Role
+
+DEFAULT_PEER_PORT = 7443
+"""Port for partner gateways."""
+
+DEFAULT_LOCAL_PORT = 7444
+"""Port for the authority's own systems."""
+
+
+class LinkMode(StrEnum):
+    """Who opens the connection that carries a feed to a partner."""
+
+    PUSH = "push"
+    PULL = "pull"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TlsSettings(_Section):
+    """TLS certificate and key of this gateway, and the CA of its own systems."""
+
+    certificate: Path = Field(description="This gateway's certificate, PEM.")
+    key: Path = Field(description="Its private key, PEM, mode 0600.")
+    ca: Path = Field(description="The own CA: the only one whose certificates count on the local port.")
+
+
+class KeySettings(_Section):
+    """Signing keys, apart from TLS keys."""
+
+    log: Path = Field(description="Ed25519 key that signs the own feeds, PKCS#8 PEM, mode 0600.")
+    receipts: Path = Field(description="Ed25519 key that cosigns what is received, PKCS#8 PEM, mode 0600.")
+    passphrase_file: Path | None = Field(default=None, description="File with the keys' passphrase, if they have one.")
+
+
+class DirectorySettings(_Section):
+    """The directory and what its first version is judged by."""
+
+    file: Path = Field(
+        description="The signed directory; replaced by `gateway directory` when a new version is signed."
+    )
+    anchors: tuple[str, ...] = Field(description="Pinned directory keys (vkeys) that the first version is judged by.")
+    threshold: int = Field(ge=1, description="How many of the anchors must have signed the first version.")
+
+
+class LinkSettings(_Section):
+    """How a partner is reached."""
+
+    mode: LinkMode = Field(
+        default=LinkMode.PUSH,
+        description="push: this node connects to the partner; pull: the partner fetches what this node publishes.",
+    )
+    fetch: bool = Field(
+        default=False,
+        description="Fetch the partner's feeds from it, for a network that allows only outbound connections.",
+    )
+    endpoint: str = Field(
+        default="", description="host:port to reach the partner at, instead of the directory's endpoint."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that an operator decides about one node."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="GATEWAY_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    node: str = Field(description="This node's name in the directory, e.g. cn.")
+    federation: str = Field(description="The federation's name, e.g. gba.customs.example.")
+    data_dir: Path = Field(
+        description="Folder for the embedded database, evidence of quarantines and accepted directories."
+    )
+    database_url: str = Field(
+        default="", description="sqlite:///PATH or postgresql://…; empty for gateway.sqlite3 in data_dir."
+    )
+    peer_bind: str = Field(default=f"0.0.0.0:{DEFAULT_PEER_PORT}", description="host:port for partner gateways.")
+    local_bind: str = Field(default=f"127.0.0.1:{DEFAULT_LOCAL_PORT}", description="host:port for own systems.")
+    tls: TlsSettings
+    keys: KeySettings
+    directory: DirectorySettings
+    systems: dict[str, tuple[Role, ...]] = Field(default_factory=dict, description="Own systems and their roles.")
+    links: dict[str, LinkSettings] = Field(default_factory=dict, description="Per partner: how it is reached.")
+    reflection: bool = Field(default=False, description="Serve gRPC reflection on the local port.")
+    log_format: str = Field(
+        default="text", pattern="^(text|json)$", description="text for people, json for collectors."
+    )
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
+    )
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database to open."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'gateway.sqlite3'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+_PATHS = (
+    ("data_dir",),
+    ("tls", "certificate"),
+    ("tls", "key"),
+    ("tls", "ca"),
+    ("keys", "log"),
+    ("keys", "receipts"),
+    ("keys", "passphrase_file"),
+    ("directory", "file"),
+)
+
+
+def load_settings(path: Path) -> Settings:
+    """Reads a node's settings.
+
+    Args:
+        path: the TOML file.
+
+    Raises:
+        ConfigurationError: the file can't be read or a setting is missing, unknown or out of range; all are named.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"settings {path}: {error.strerror}; make them with `gateway init`") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"settings {path}: {error}") from error
+    _make_absolute(document, path.resolve().parent)
+    try:
+        return Settings(**document)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"settings {path}: {problems}") from error
+
+
+def _make_absolute(document: dict[str, Any], base: Path) -> None:
+    for *sections, name in _PATHS:
+        table: Any = document
+        for section in sections:
+            table = table.get(section) if isinstance(table, dict) else None
+        if isinstance(table, dict) and isinstance(table.get(name), str):
+            table[name] = str(base / table[name])

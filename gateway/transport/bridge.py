@@ -1,0 +1,127 @@
+"""The way between the event loop and the plain synchronous code below: work goes down, results and wake-ups come up.
+
+Owns the crossing of threads. Doesn't own the work (services).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+from gateway.model.ids import FeedOrigin
+from gateway.services.commit import Committed, Committer, Outcome, Work
+
+RequestT = TypeVar("RequestT")
+ResultT = TypeVar("ResultT")
+
+_END = object()
+
+
+class Bridge:
+    """Hands work to the writer and resolves the results in the loop, a whole group with one wake-up.
+
+    Made and used in one event loop; only `_done` is called from the writer's thread.
+    """
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+        self._loop = asyncio.get_running_loop()
+        self._ready: list[tuple[asyncio.Future[Any], Outcome]] = []
+        self._scheduled = False
+
+    def submit(self, work: Work) -> asyncio.Future[Any]:
+        """Queues work; the future has its result after the commit."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._committer.submit(work, lambda outcome: self._done(future, outcome))
+        return future
+
+    async def commit(self, work: Work) -> Any:
+        """Does work and returns its result after the commit; raises its error."""
+        return await self.submit(work)
+
+    def _done(self, future: asyncio.Future[Any], outcome: Outcome) -> None:
+        self._ready.append((future, outcome))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon_threadsafe(self._resolve)
+
+    def _resolve(self) -> None:
+        self._scheduled = False  # before the swap: what arrives from now on schedules again
+        ready, self._ready = self._ready, []
+        for future, outcome in ready:
+            if future.done():
+                continue
+            if outcome.error is not None:
+                future.set_exception(outcome.error)
+            else:
+                future.set_result(outcome.result)
+
+
+class Wakeups:
+    """Tells the loop that feeds or projections moved. Topics: an origin, or PROJECTED."""
+
+    PROJECTED = "projected"
+
+    def __init__(self, committer: Committer) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
+        committer.on_commit(self._committed)
+
+    def subscribe(self, topic: FeedOrigin | str, event: asyncio.Event) -> Callable[[], None]:
+        """Sets `event` whenever the topic moves; returns what ends that."""
+        self._waiting[topic].add(event)
+        return lambda: self._waiting[topic].discard(event)
+
+    def _committed(self, committed: Committed) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake, committed)
+
+    def _wake(self, committed: Committed) -> None:
+        for origin in committed.feeds:
+            for event in self._waiting.get(origin, ()):
+                event.set()
+        if committed.projected:
+            for event in self._waiting.get(self.PROJECTED, ()):
+                event.set()
+
+
+async def in_order(
+    requests: AsyncIterator[RequestT], begin: Callable[[RequestT], Awaitable[Awaitable[ResultT]]], *, depth: int
+) -> AsyncIterator[ResultT]:
+    """Begins work for requests as they come and yields the results in their order, `depth` at most under way.
+
+    Args:
+        requests: a stream; its end ends this one after the last result.
+        begin: starts the work for one request and returns what to await for its result.
+        depth: bounds memory, and through flow control the sender.
+    """
+    queue: asyncio.Queue[Any] = asyncio.Queue(depth)
+
+    async def pump() -> None:
+        try:
+            async for request in requests:
+                await queue.put(await begin(request))
+        except Exception as error:
+            await queue.put(error)
+        else:
+            await queue.put(_END)
+
+    pumping = asyncio.create_task(pump())
+    try:
+        while (item := await queue.get()) is not _END:
+            if isinstance(item, Exception):
+                raise item
+            yield await item
+    finally:
+        pumping.cancel()
+        while not queue.empty():
+            left = queue.get_nowait()
+            if isinstance(left, asyncio.Future):
+                left.add_done_callback(_retrieve)
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()  # nobody waits for it any more; asyncio would complain that it was never looked at

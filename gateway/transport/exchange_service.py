@@ -1,0 +1,145 @@
+"""ExchangeService: what partner gateways do with each other, as gRPC handlers.
+
+Owns the shape of the streams. Doesn't own the checks on a batch (services.receive) or on a receipt (services.outgoing).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from gateway.errors import InvalidRequestError, MalformedError, PermissionDeniedError, Violation
+from gateway.model.ids import FeedOrigin
+from gateway.services.outgoing import Outgoing
+from gateway.services.receive import Receiver, Refused, require_moving
+from gateway.store.feeds import FeedState
+from gateway.transport.bridge import Bridge, Wakeups, in_order
+from gateway.transport.calls import current_call
+from gateway.transport.sending import FeedSender
+from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
+from gateway.wire.limits import WINDOW_BATCHES
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
+    """Handlers of ExchangeService."""
+
+    def __init__(self, *, receiver: Receiver, outgoing: Outgoing, bridge: Bridge, wakeups: Wakeups) -> None:
+        self._receiver = receiver
+        self._outgoing = outgoing
+        self._bridge = bridge
+        self._sender = FeedSender(outgoing=outgoing, bridge=bridge, wakeups=wakeups)
+
+    async def Replicate(
+        self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Context
+    ) -> AsyncIterator[pb.ReplicateResponse]:
+        peer = current_call().principal.node
+        opening = await anext(aiter(request_iterator), pb.ReplicateRequest())
+        if opening.WhichOneof("message") != "open":
+            raise _not_opened()
+        origin = self._receiver.require_right_peer(peer, opening.open.origin)
+        current_call().record(subject_ids=[origin.line])
+        feed = await asyncio.to_thread(self._outgoing.feed, origin)
+        if feed is not None:
+            require_moving(feed)
+        position = await asyncio.to_thread(self._outgoing.position, origin)
+        yield pb.ReplicateResponse(position=position)
+
+        async def begin(request: pb.ReplicateRequest) -> Awaitable[feed_pb2.Receipt | Refused]:
+            if request.WhichOneof("message") != "batch" or request.batch.origin != origin.line:
+                raise MalformedError(f"after the opening only batches of {origin} may follow")
+            work = await asyncio.to_thread(self._receiver.open_batch, peer, request.batch)
+            return self._bridge.submit(work)
+
+        async for result in in_order(request_iterator, begin, depth=WINDOW_BATCHES):
+            if isinstance(result, Refused):
+                raise result.error
+            yield pb.ReplicateResponse(receipt=result)
+
+    async def Fetch(
+        self, request_iterator: AsyncIterator[pb.FetchRequest], context: Context
+    ) -> AsyncIterator[pb.FetchResponse]:
+        opening = await anext(aiter(request_iterator), pb.FetchRequest())
+        if opening.WhichOneof("message") != "open":
+            raise _not_opened()
+        origin = self._party_of(opening.open.origin)
+        current_call().record(subject_ids=[origin.line])
+        yield pb.FetchResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
+        if opening.open.until_current or origin.recipient != current_call().principal.node:
+            async for batch in self._stored(origin, opening.open.first_index):
+                yield pb.FetchResponse(batch=batch)
+            return
+        async for batch in self._following(origin, opening.open.first_index, request_iterator):
+            yield pb.FetchResponse(batch=batch)
+
+    async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
+        origin = self._party_of(request.origin)
+        return pb.GetCheckpointResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
+
+    async def GetConsistencyProof(
+        self, request: pb.GetConsistencyProofRequest, context: Context
+    ) -> pb.GetConsistencyProofResponse:
+        origin = self._party_of(request.origin)
+        hashes = await asyncio.to_thread(self._outgoing.consistency, origin, request.old_size, request.new_size)
+        return pb.GetConsistencyProofResponse(hashes=hashes)
+
+    def _party_of(self, origin_line: str) -> FeedOrigin:
+        """The feed, when the caller is its publisher or recipient and this node the other."""
+        peer = current_call().principal.node
+        try:
+            origin = FeedOrigin.parse(origin_line)
+        except MalformedError as error:
+            raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
+        parties = {origin.publisher, origin.recipient}
+        if origin.federation != self._receiver.federation or parties != {peer, self._receiver.node}:
+            raise PermissionDeniedError(f"{peer} is no party to {origin}")
+        return origin
+
+    async def _stored(self, origin: FeedOrigin, first: int) -> AsyncIterator[feed_pb2.Batch]:
+        feed = await asyncio.to_thread(self._outgoing.feed, origin)
+        while feed is not None:
+            batch = await asyncio.to_thread(self._outgoing.read_batch, feed, first)
+            if batch is None:
+                return
+            first += len(batch.entries)
+            yield batch
+
+    async def _following(
+        self, origin: FeedOrigin, first: int, requests: AsyncIterator[pb.FetchRequest]
+    ) -> AsyncIterator[feed_pb2.Batch]:
+        feed = await asyncio.to_thread(self._outgoing.made, origin)
+        if feed.state is FeedState.SUSPENDED:
+            require_moving(feed)
+        batches: asyncio.Queue[feed_pb2.Batch] = asyncio.Queue(1)
+        running = asyncio.create_task(
+            self._sender.run(feed, position=first, write=batches.put, receipts=_receipts(requests))
+        )
+        try:
+            while True:
+                getting = asyncio.create_task(batches.get())
+                done, _ = await asyncio.wait({getting, running}, return_when=asyncio.FIRST_COMPLETED)
+                if getting in done:
+                    yield getting.result()
+                else:
+                    getting.cancel()
+                    running.result()
+                    return
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def _receipts(requests: AsyncIterator[pb.FetchRequest]) -> AsyncIterator[feed_pb2.Receipt]:
+    async for request in requests:
+        if request.WhichOneof("message") != "receipt":
+            raise MalformedError("after the opening only receipts may follow")
+        yield request.receipt
+
+
+def _not_opened() -> InvalidRequestError:
+    return InvalidRequestError([Violation("message", "stream.opening", "a stream begins with `open`")])

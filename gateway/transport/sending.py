@@ -1,0 +1,84 @@
+"""Sends a feed over one stream, whichever side opened it: reads batches, keeps to the window, takes receipts.
+
+Owns the loop around the replication core. Doesn't own connecting and back-off (links) or the RPCs (exchange_service).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from gateway.model.ids import FeedOrigin
+from gateway.services.outgoing import Outgoing
+from gateway.services.replicate import Outbound
+from gateway.store.feeds import Feed
+from gateway.transport.bridge import Bridge, Wakeups
+from gateway.v1 import feed_pb2
+
+Write = Callable[[feed_pb2.Batch], Awaitable[None]]
+
+
+class FeedSender:
+    """One stream of batches and its receipts; used in one event loop."""
+
+    def __init__(self, *, outgoing: Outgoing, bridge: Bridge, wakeups: Wakeups) -> None:
+        self._outgoing = outgoing
+        self._bridge = bridge
+        self._wakeups = wakeups
+
+    async def run(
+        self,
+        feed: Feed,
+        *,
+        position: int,
+        write: Write,
+        receipts: AsyncIterator[feed_pb2.Receipt],
+        on_progress: Callable[[Outbound], None] = lambda _: None,
+    ) -> None:
+        """Sends from `position` on and goes on as the feed grows, until the receipts end or something fails."""
+        outbound = Outbound(position=position, head=feed.size)
+        wake = asyncio.Event()
+        end_subscription = self._wakeups.subscribe(feed.origin, wake)
+        receiving = asyncio.create_task(self._take_receipts(feed.origin, outbound, receipts, wake, on_progress))
+        sending = asyncio.create_task(self._send(feed, outbound, write, wake))
+        try:
+            done, _ = await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            end_subscription()
+            for task in (receiving, sending):
+                task.cancel()
+            await asyncio.gather(receiving, sending, return_exceptions=True)
+
+    async def _send(self, feed: Feed, outbound: Outbound, write: Write, wake: asyncio.Event) -> None:
+        while True:
+            wake.clear()
+            following = outbound.next_range()
+            if following is None:
+                now = await asyncio.to_thread(self._outgoing.size, feed.origin)
+                outbound.head_moved(now)
+                if outbound.next_range() is None:
+                    await wake.wait()
+                continue
+            batch = await asyncio.to_thread(self._outgoing.read_batch, feed, following.first)
+            if batch is None:
+                await wake.wait()
+                continue
+            outbound.sent(batch.first_index + len(batch.entries))
+            await write(batch)
+
+    async def _take_receipts(
+        self,
+        origin: FeedOrigin,
+        outbound: Outbound,
+        receipts: AsyncIterator[feed_pb2.Receipt],
+        wake: asyncio.Event,
+        on_progress: Callable[[Outbound], None],
+    ) -> None:
+        async for receipt in receipts:
+            work = await asyncio.to_thread(self._outgoing.verify_receipt, origin, receipt)
+            outbound.receipt(receipt.size)
+            wake.set()
+            await self._bridge.commit(work)
+            on_progress(outbound)
