@@ -12,9 +12,10 @@ from datetime import datetime
 
 from gateway.cli.directory_files import OpenedDirectory
 from gateway.cli.output import Output, to_json
-from gateway.model.directory import Directory, KeyRecord, Node
+from gateway.model.directory import Agreement, Directory, KeyRecord, Node
 from gateway.services.directory_drafts import Difference
 from gateway.wire.directory import encode_directory
+from gateway.wire.json_document import format_time
 
 
 def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> None:
@@ -49,24 +50,7 @@ def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> N
     output.table(
         "Signing keys", ["Node", "For", "Public key", "Counts from", "Until", "Now"], _key_rows(directory, now)
     )
-    output.table(
-        "Agreements",
-        ["Id", "From", "To", "Messages", "Purposes", "Classes", "Valid until", "Now", "Clause"],
-        [
-            (
-                each.id,
-                each.sender,
-                each.recipient,
-                sorted(each.message_types),
-                sorted(each.purposes),
-                sorted(each.field_classes) or "none",
-                each.valid_until,
-                "in force" if each.in_force(now) else "not in force",
-                each.clause,
-            )
-            for each in directory.agreements
-        ],
-    )
+    output.table("Agreements", ["From, to", "Terms"], _agreement_rows(directory, now))
 
 
 def print_differences(output: Output, changes: Iterable[Difference]) -> None:
@@ -98,6 +82,28 @@ def _key_rows(directory: Directory, now: datetime) -> list[tuple[object, ...]]:
         for name, node in sorted(directory.nodes.items())
         for use, record in _keys(node)
     ]
+
+
+def _agreement_rows(directory: Directory, now: datetime) -> list[tuple[str, str]]:
+    """Terms with all the directions in which they hold, since the same terms often hold in many."""
+    directions: dict[str, list[str]] = {}
+    for agreement in directory.agreements:
+        direction = f"{agreement.sender} → {agreement.recipient} ({agreement.id})"
+        directions.setdefault(_terms(agreement, now), []).append(direction)
+    return [("\n".join(held), terms) for terms, held in directions.items()]
+
+
+def _terms(agreement: Agreement, now: datetime) -> str:
+    period = f"{format_time(agreement.valid_from)} to {format_time(agreement.valid_until)}"
+    lines = {
+        "Messages": ", ".join(sorted(agreement.message_types)) or "none",
+        "Purposes": ", ".join(sorted(agreement.purposes)) or "none",
+        "Classes": ", ".join(sorted(agreement.field_classes)) or "none",
+        "Hits": "reported back" if agreement.hit_reports else "not reported",
+        "Valid": f"{period}, {'in force' if agreement.in_force(now) else 'not in force'}",
+        "Clause": agreement.clause,
+    }
+    return "\n".join(f"{name}: {value}" for name, value in lines.items())
 
 
 def _keys(node: Node) -> list[tuple[str, KeyRecord]]:

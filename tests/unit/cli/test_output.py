@@ -99,3 +99,16 @@ def test_json_of_values() -> None:
     }
     with pytest.raises(TypeError):
         to_json(object())
+
+
+def test_nobody_is_asked_in_json() -> None:
+    with pytest.raises(ConfigurationError, match="--yes"):
+        Output(as_json=True).confirm("Sure?")
+
+
+def test_progress_passes_items_through_and_lines_are_whole_json(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output()
+    assert list(output.track(range(3), "working", total=3)) == [0, 1, 2]
+    output.json_line({"a": [1, "镓"]})
+    output.json_line({"b": None})
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [{"a": [1, "镓"]}, {"b": None}]

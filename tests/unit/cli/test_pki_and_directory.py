@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from gateway.cli.directory import directory_app
 from gateway.cli.pki import pki_app
 from gateway.crypto.certificates import authenticate
+from gateway.services.bootstrap import MemberSpec, create_federation
 from gateway.services.trust import accept, unsafe_reopen
 
 FEDERATION = "gba.customs.example"
@@ -143,6 +144,35 @@ def test_every_private_key_is_0600_and_the_ca_key_encrypted(world: Path) -> None
     assert b"ENCRYPTED" in (world / "cn" / "ca" / "ca.key").read_bytes()
 
 
+def test_a_card_names_what_is_wrong_with_it(world: Path, tmp_path: Path) -> None:
+    cn = world / "cn"
+    names = ("--node", "cn", "--federation", FEDERATION, "--pki", cn / "pki")
+    rest = ("--directory-key", cn / "offline" / "directory.vkey", "--out", tmp_path / "card.json")
+    assert "LANGUAGE=NAME" in refused("directory", "card", *names, *rest, "--name", "Customs")
+    wrong = refused("directory", "card", *names, *rest, "--name", "pt=Alfândega", "--endpoint", "nowhere")
+    assert "display_names.en: is missing" in wrong
+    assert "node.endpoints[0]: must be host:port" in wrong
+    other = ("--anchor", "other.example/cn/directory+00000000+AA==")
+    assert "different federations" in refused(
+        "directory", "verify", world / "directory.note", *anchors(world, "cn"), *other
+    )
+
+
+def test_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"{" + b" " * (1 << 20) + b"}\n")
+    assert "more than" in refused("directory", "show", tmp_path / "large")
+    assert "more than" in refused("pki", "show", tmp_path / "large")
+
+
+def test_an_outdated_directory_is_accepted_with_a_loud_warning(tmp_path: Path) -> None:
+    past = datetime.now(UTC) - timedelta(days=10)
+    made = create_federation(tmp_path, [MemberSpec("cn")], now=past, directory_days=5, grace_days=30)
+    result = run("directory", "verify", made.directory, "--anchor", made.anchor_vkeys[0], "--json")
+    assert result.exit_code == 0
+    assert "Warning: directory version 1 expired on" in result.stderr
+    assert json.loads(result.stdout)["validity"] == "grace"
+
+
 def test_a_card_holds_nothing_secret(world: Path) -> None:
     assert b"PRIVATE" not in (world / "cn" / "card.json").read_bytes()
 
@@ -173,6 +203,11 @@ def test_revoking_a_key_from_a_time_on(world: Path, tmp_path: Path) -> None:
         arguments = ("directory", "revoke", world / "directory.note", "--key", wrong, "--out", tmp_path / "y")
         assert problem in refused(*arguments)
     assert "either" in refused("directory", "revoke", world / "directory.note", "--out", tmp_path / "y")
+    colons = ":".join(["AB"] * 32)
+    ok("directory", "revoke", world / "directory.note", "--certificate", colons, "--out", tmp_path / "colons.json")
+    assert ok("directory", "show", tmp_path / "colons.json")["directory"]["revoked_certificates"] == ["ab" * 32]
+    ca = world / "hk" / "ca" / "ca.pem"
+    ok("directory", "revoke", world / "directory.note", "--certificate", ca, "--out", tmp_path / "ca.json")
     by_name = ("--certificate", "nothing like it", "--out", tmp_path / "y")
     assert "neither a file nor" in refused("directory", "revoke", world / "directory.note", *by_name)
 
@@ -202,6 +237,10 @@ def test_renewing_takes_newer_cards_and_terms(world: Path, tmp_path: Path) -> No
     problems = refused(*arguments, "--terms", terms, "--out", tmp_path / "x.json")
     for path in ("agreements[0].recipient", "agreements[0].purposes", "agreements[0].wildcard"):
         assert path in problems
+    terms.write_text('agreements = ["not a table"]\nmore = 1\n')
+    problems = refused(*arguments, "--terms", terms, "--out", tmp_path / "x.json")
+    assert "agreements[0]: must be an object" in problems
+    assert "more: unknown member" in problems
     terms.write_text("not toml")
     assert "TOML" in refused(*arguments, "--terms", terms, "--out", tmp_path / "x.json")
 

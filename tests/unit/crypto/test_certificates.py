@@ -290,6 +290,43 @@ def test_a_ca_that_isnt_one(ca: CertificateAuthority, gateway_pem: bytes) -> Non
         inspect_ca(crafted(ca, is_ca=True, usages=[]))
 
 
+def _own_ca(
+    *, path_length: int | None, key_cert_sign: bool, subject: x509.Name
+) -> tuple[bytes, ec.EllipticCurvePrivateKey]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    usage = x509.KeyUsage(not key_cert_sign, False, False, False, False, key_cert_sign, False, False, False)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + dt.timedelta(days=10))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+        .add_extension(usage, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), key
+
+
+def test_a_ca_of_another_shape_is_refused() -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "some CA")])
+    for path_length in (None, 1):
+        with pytest.raises(ConfigurationError, match="path length 0"):
+            inspect_ca(_own_ca(path_length=path_length, key_cert_sign=True, subject=name)[0])
+    with pytest.raises(ConfigurationError, match="key usage"):
+        inspect_ca(_own_ca(path_length=0, key_cert_sign=False, subject=name)[0])
+    pem, key = _own_ca(path_length=0, key_cert_sign=True, subject=name)
+    inspect_ca(pem)
+    with pytest.raises(ConfigurationError, match=r"federation \(O\) and node \(OU\)"):
+        CertificateAuthority(pem, key)
+
+
+def test_a_ca_shows_whom_it_signs_for_and_no_key(ca: CertificateAuthority) -> None:
+    assert repr(ca) == "CertificateAuthority(federation='gba.customs.example', node='cn')"
+
+
 def test_a_ca_signs_only_what_is_expected(folder: Path, ca: CertificateAuthority, tmp_path: Path) -> None:
     request = create_request(CN, key_path=tmp_path / "gateway.key", dns_names=["cn.example"])
     assert inspect_request(request).identity == CN

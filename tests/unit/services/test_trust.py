@@ -266,5 +266,5 @@ class Trust(RuleBasedStateMachine):
         assert versions == sorted(versions)
 
 
-Trust.TestCase.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+Trust.TestCase.settings = settings(max_examples=25, stateful_step_count=10, deadline=None)
 TestTrust = Trust.TestCase

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import DocumentInvalidError, MalformedError, TooLargeError
 from gateway.model.directory import Directory
+from gateway.tlog.note import SignatureType, Verifier
 from gateway.wire.directory import MAX_DIRECTORY_BYTES, decode_directory, encode_directory
 from gateway.wire.json_document import dump_json
 from gateway.wire.node_card import MAX_CARD_BYTES, card_digest, decode_card, encode_card
@@ -85,7 +86,7 @@ def directories(draw: st.DrawFn) -> Directory:
 
 
 @given(directories())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_sound_directory_round_trips(any_directory: Directory) -> None:
     text = encode_directory(any_directory)
     assert decode_directory(text) == any_directory
@@ -254,6 +255,24 @@ def test_what_would_not_read_back_is_not_written() -> None:
         encode_directory(replace(good, issued_at=NOW.replace(tzinfo=None)))
     with pytest.raises(DocumentInvalidError, match="order of id"):
         encode_directory(replace(good, agreements=good.agreements[::-1]))
+
+
+def test_what_reads_back_as_something_else_is_not_written() -> None:
+    """JSON knows lists alone; a tuple that slipped in would come back as another value."""
+    extensions: dict[str, Any] = {"modes": ("by_reference",)}
+    with pytest.raises(MalformedError, match="doesn't read back"):
+        encode_directory(replace(directory(), extensions=extensions))
+    hk = card("hk")
+    with pytest.raises(MalformedError, match="doesn't read back"):
+        encode_card(replace(hk, node=replace(hk.node, extensions=extensions)))
+
+
+def test_directory_keys_are_of_the_signing_kind() -> None:
+    cosigner = signer("gba.customs.example/cn/directory", 77)
+    vkey = Verifier(cosigner.name, cosigner.public_key, SignatureType.COSIGNATURE).to_vkey()
+    assert "0x01" in problems(changed(_set("authorities", "cn", "directory_key")(vkey)))["authorities.cn.directory_key"]
+    empty = problems(changed(_set("authorities", "cn", "display_names")([])))
+    assert empty["authorities.cn.display_names"] == "must be an object of at most 16"
 
 
 def test_a_node_card_round_trips_and_refuses_what_a_directory_would() -> None:
