@@ -115,7 +115,7 @@ def test_errors_name_the_file_and_the_problem(tmp_path: Path) -> None:
 
 def test_a_key_below_a_file_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ConfigurationError, match="folder .*file can't be made"):
+    with pytest.raises(ConfigurationError, match=r"folder .*file can't be made"):
         create_signing_key(tmp_path / "file" / "log.pem", name=NAME)
     with pytest.raises(ConfigurationError, match="can't be created: File name too long"):
         create_signing_key(tmp_path / ("x" * 300), name=NAME)
