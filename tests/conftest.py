@@ -1,4 +1,4 @@
 """For all tests."""
 
 # Before any test module imports gRPC: it reads the TLS floor while it is imported.
-import gateway as gateway
+import gateway  # noqa: F401

@@ -115,6 +115,7 @@ class TlsSource:
         self._seen = self._look()
         self._material = self._load(self._seen)
         self._generation = 1
+        self._reported = ""
 
     @property
     def generation(self) -> int:
@@ -127,14 +128,20 @@ class TlsSource:
         with self._lock:
             try:
                 self._take_change()
-            except (GatewayError, OSError) as error:
-                _log.error(
-                    "TLS credentials changed and are not valid; the previous ones stay in force",
-                    certificate=str(self._files.certificate),
-                    key=str(self._files.key),
-                    error=str(error),
-                )
+            except GatewayError as error:
+                self._report(error)
             return self._material
+
+    def _report(self, error: GatewayError) -> None:
+        if error.message == self._reported:
+            return
+        self._reported = error.message
+        _log.error(
+            "TLS credentials changed and are not valid; the previous ones stay in force",
+            certificate=str(self._files.certificate),
+            key=str(self._files.key),
+            error=error.message,
+        )
 
     def _take_change(self) -> None:
         now = self._look()
@@ -143,6 +150,7 @@ class TlsSource:
         self._seen = now  # before validation, so that a broken file is reported once and not at every handshake
         self._material = self._load(now)
         self._generation += 1
+        self._reported = ""
         _log.info(
             "TLS credentials taken over",
             certificate=self._material.certificate.fingerprint_sha256,

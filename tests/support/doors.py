@@ -309,6 +309,6 @@ async def running_node(
         await asyncio.gather(peer.stop(0), local.stop(0))
 
 
-async def call(channel: grpc.aio.Channel, request: bytes = b"x", method: str = "Unary", timeout: float = 5.0) -> bytes:
+async def call(channel: grpc.aio.Channel, request: bytes = b"x", method: str = "Unary", seconds: float = 5.0) -> bytes:
     """One unary call of the test service."""
-    return await channel.unary_unary(f"/{SERVICE}/{method}")(request, timeout=timeout)
+    return await channel.unary_unary(f"/{SERVICE}/{method}")(request, timeout=seconds)
