@@ -14,6 +14,9 @@ from gateway.model.policy import Principal, PrincipalKind
 MIN_RETRY_AFTER_S = 0.1
 """Shortest retry time in seconds told to a caller, so that a flood doesn't come back at once."""
 
+_ROUNDING = 1e-6
+"""Part of a token that may be missing: a caller that waits exactly as long as it was told must get in."""
+
 BUSY_RETRY_AFTER_S = 1.0
 """Retry time in seconds when too many calls run; when one ends isn't known."""
 
@@ -109,8 +112,8 @@ def _take_token(usage: _Usage, now_s: float) -> None:
     limits = usage.limits
     elapsed = max(0.0, now_s - usage.updated_s)
     usage.tokens = min(float(limits.burst), usage.tokens + elapsed * limits.calls_per_s)
-    usage.updated_s = now_s
-    if usage.tokens < 1.0:
+    usage.updated_s = max(usage.updated_s, now_s)
+    if usage.tokens < 1.0 - _ROUNDING:
         wait_s = (1.0 - usage.tokens) / limits.calls_per_s
         raise OverloadedError(
             f"more than {limits.calls_per_s:g} calls a second", retry_after_s=max(MIN_RETRY_AFTER_S, wait_s)
