@@ -97,6 +97,7 @@ class Outgoing:
             their_root=position.root,
         )
         if standing is Standing.CONTINUES:
+            self._take_receipt_of(origin, position)
             return self._made(origin) if feed is None else self._unblocked(feed)
         own_size = feed.size if feed is not None else 0
         if standing is Standing.BEHIND:
@@ -109,6 +110,26 @@ class Outgoing:
             self._committer.run(StateWork(origin, FeedState.FORKED, error.message))
         log.critical("%s", error.message)
         raise error
+
+    def _take_receipt_of(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:
+        """Keeps the receipt in a position: the one on the stream may have been lost in a crash.
+
+        Raises:
+            SignatureInvalidError, MalformedError: the position isn't cosigned as the recipient must.
+        """
+        if not position.size:
+            return
+        with self._database.read() as conn:
+            feed = feeds.get(conn, origin)
+            checkpoint = feeds.checkpoint_at(conn, feed.id, position.size)
+        if checkpoint is None or checkpoint.receipted_at:
+            return
+        if not position.cosigned_checkpoint.startswith(checkpoint.note):
+            raise MalformedError(f"the position of {origin.recipient} isn't on the checkpoint that was sent")
+        line = position.cosigned_checkpoint[len(checkpoint.note) :]
+        self._committer.run(
+            self.verify_receipt(origin, feed_pb2.Receipt(origin=origin.line, size=position.size, cosignature=line))
+        )
 
     def _made(self, origin: FeedOrigin) -> Feed:
         result: Feed = self._committer.run(_EnsureWork(origin))

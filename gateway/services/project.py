@@ -303,6 +303,7 @@ def _note_disposition(tx: Transaction, item: _Item, disposition: feed_pb2.Dispos
             outcome=_OUTCOME_NAMES.get(disposition.outcome, HELD),
             reason=disposition.reason,
             message=disposition.SerializeToString(deterministic=True),
+            position=item.position,
         )
     )
 

@@ -35,6 +35,7 @@ from gateway.errors import (
     VerificationError,
 )
 from gateway.model.ids import FeedOrigin
+from gateway.services.alarms import Alarms
 from gateway.services.commit import Transaction
 from gateway.services.trust import TrustedDirectory
 from gateway.store import feeds
@@ -45,7 +46,7 @@ from gateway.tlog.merkle import Growth
 from gateway.tlog.note import Signer
 from gateway.v1 import feed_pb2
 from gateway.wire import limits
-from gateway.wire.entries import EncodedEntry, check_entry
+from gateway.wire.entries import EncodedEntry, check_entry, parse_header
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +69,14 @@ class Receiver:
         trust: Callable[[], TrustedDirectory],
         cosigner: Signer,
         evidence_root: Path,
+        alarms: Alarms,
     ) -> None:
         self.federation = federation
         self.node = node
         self._trust = trust
         self._cosigner = cosigner
         self._evidence_root = evidence_root
+        self._alarms = alarms
 
     def require_right_peer(self, peer: str, origin_line: str) -> FeedOrigin:
         """Step 5a.
@@ -97,7 +100,9 @@ class Receiver:
             TooLargeError, MalformedError, VerificationError: step 6b.
         """
         origin = self.require_right_peer(peer, batch.origin)
-        return ReceiveWork(self, origin, batch, _checked_entries(batch))
+        entries = _checked_entries(batch)
+        self._alarms.compare_clocks(peer, parse_header(entries[-1].header).recorded_at_unix_ms)
+        return ReceiveWork(self, origin, batch, entries)
 
     def verify_signature(self, origin: FeedOrigin, note: bytes, now_ms: int) -> VerifiedCheckpoint:
         """Step 6c.

@@ -50,7 +50,7 @@ class AlertEventRow:
 
 @dataclass(frozen=True, slots=True)
 class DispositionRow:
-    """What a recipient made of a run of entries in the feed `feed_id`."""
+    """What a recipient made of a run of entries in the feed `feed_id`, said by the entry at `position`."""
 
     feed_id: int
     first_idx: int
@@ -58,6 +58,7 @@ class DispositionRow:
     outcome: str
     reason: str
     message: bytes
+    position: int
 
 
 def cursor(conn: Connection) -> int:
@@ -163,6 +164,7 @@ def add_dispositions(conn: Connection, new: Sequence[DispositionRow]) -> None:
                 outcome=row.outcome,
                 reason=row.reason,
                 message=row.message,
+                position=row.position,
             )
         )
 
@@ -177,7 +179,7 @@ def disposition_of(conn: Connection, feed_id: int, idx: int) -> DispositionRow |
     ).one_or_none()
     if row is None or idx >= row.first_idx + row.count:
         return None
-    return DispositionRow(row[0], row[1], row[2], row[3], row[4], bytes(row[5]))
+    return DispositionRow(row[0], row[1], row[2], row[3], row[4], bytes(row[5]), row[6])
 
 
 def events_after(conn: Connection, position: int, limit: int) -> list[tuple[AlertEventRow, str, bytes]]:

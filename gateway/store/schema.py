@@ -141,6 +141,7 @@ dispositions = Table(
     Column("outcome", String(16), nullable=False),
     Column("reason", String(64), nullable=False),
     Column("message", LargeBinary, nullable=False),  # serialised Disposition
+    Column("position", BigInteger, nullable=False),  # of the entry that says so, in this node's order
 )
 
 PROJECTIONS = (alert_events, alerts, dispositions)

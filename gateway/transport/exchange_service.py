@@ -16,7 +16,7 @@ from gateway.model.ids import FeedOrigin
 from gateway.services.outgoing import Outgoing
 from gateway.services.receive import Receiver, Refused, require_moving
 from gateway.store.feeds import FeedState
-from gateway.transport.bridge import Bridge, Wakeups, in_order
+from gateway.transport.bridge import Bridge, in_order
 from gateway.transport.calls import current_call
 from gateway.transport.sending import FeedSender
 from gateway.v1 import exchange_service_pb2 as pb
@@ -29,11 +29,11 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     """Handlers of ExchangeService."""
 
-    def __init__(self, *, receiver: Receiver, outgoing: Outgoing, bridge: Bridge, wakeups: Wakeups) -> None:
+    def __init__(self, *, receiver: Receiver, outgoing: Outgoing, bridge: Bridge, sender: FeedSender) -> None:
         self._receiver = receiver
         self._outgoing = outgoing
         self._bridge = bridge
-        self._sender = FeedSender(outgoing=outgoing, bridge=bridge, wakeups=wakeups)
+        self._sender = sender
 
     async def Replicate(
         self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Context

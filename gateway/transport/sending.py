@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from gateway.model.ids import FeedOrigin
+from gateway.services.alarms import Alarms
 from gateway.services.outgoing import Outgoing
 from gateway.services.replicate import Outbound
 from gateway.store.feeds import Feed
@@ -21,10 +22,11 @@ Write = Callable[[feed_pb2.Batch], Awaitable[None]]
 class FeedSender:
     """One stream of batches and its receipts; used in one event loop."""
 
-    def __init__(self, *, outgoing: Outgoing, bridge: Bridge, wakeups: Wakeups) -> None:
+    def __init__(self, *, outgoing: Outgoing, bridge: Bridge, wakeups: Wakeups, alarms: Alarms) -> None:
         self._outgoing = outgoing
         self._bridge = bridge
         self._wakeups = wakeups
+        self._alarms = alarms
 
     async def run(
         self,
@@ -79,6 +81,7 @@ class FeedSender:
         async for receipt in receipts:
             work = await asyncio.to_thread(self._outgoing.verify_receipt, origin, receipt)
             outbound.receipt(receipt.size)
+            self._alarms.compare_clocks(origin.recipient, work.receipted_at)
             wake.set()
             await self._bridge.commit(work)
             on_progress(outbound)

@@ -1,0 +1,105 @@
+"""Recovery after a restore from an old backup: own entries come back from the partner that has them.
+
+Owns the checks on what comes back: it must be what this node itself signed, follow on what it still has, and lead to
+the signed roots. Doesn't own the fetching (transport.links). Until a feed has been compared with its recipient, a restored
+database must not extend it: it would sign a second history.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.errors import GatewayError, SequenceError, SignatureInvalidError, VerificationError
+from gateway.model.ids import FeedOrigin
+from gateway.services.commit import Transaction
+from gateway.services.trust import TrustedDirectory
+from gateway.store import feeds
+from gateway.store.database import Database
+from gateway.store.feeds import FeedState, StoredCheckpoint
+from gateway.store.starts import count_start
+from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
+from gateway.v1 import feed_pb2
+from gateway.wire.entries import check_entry
+
+log = logging.getLogger(__name__)
+
+UNCOMPARED = "this database was restored and has not yet been compared with the recipient"
+
+
+class RecoverWork:
+    """Appends entries of the own feed that a recipient gave back; the result is the feed's new size.
+
+    1. The entries follow on what this node has.
+    2. Every entry is canonical and matches its digest.
+    3. The checkpoint is signed by this node's own log key for this feed.
+    4. Its size and root equal those computed.
+    """
+
+    def __init__(self, origin: FeedOrigin, batch: feed_pb2.Batch, trust: Callable[[], TrustedDirectory]) -> None:
+        self._origin = origin
+        self._batch = batch
+        self._trust = trust
+        self._entries = [check_entry(entry) for entry in batch.entries]  # 2
+
+    @property
+    def weight(self) -> int:
+        return len(self._entries)
+
+    def stage(self, tx: Transaction) -> int:
+        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        if self._batch.origin != self._origin.line or self._batch.first_index != feed.size:  # 1
+            raise SequenceError(f"{self._origin} ends at {feed.size}; entries from {self._batch.first_index} came back")
+        checkpoint = self._own_checkpoint(tx.now_ms)  # 3
+        growth = feed.tree.append([entry.leaf for entry in self._entries])
+        if (checkpoint.size, checkpoint.root) != (growth.tree.size, growth.tree.root):  # 4
+            raise VerificationError("what came back doesn't lead to the root that this node signed", step="4 root")
+        stored = StoredCheckpoint(growth.tree.size, growth.tree.root, self._batch.checkpoint, b"", 0)
+        feeds.append(tx.conn, feed, self._entries, growth, stored, committed_at=tx.now_ms)
+        tx.touched.add(self._origin)
+        return growth.tree.size
+
+    def _own_checkpoint(self, now_ms: int) -> Checkpoint:
+        at = datetime.fromtimestamp(now_ms / 1000, UTC)
+        error: GatewayError = SignatureInvalidError("the directory names no own log key that is valid now")
+        for verifier in self._trust().log_verifiers(self._origin, at):
+            try:
+                return verify_checkpoint(self._batch.checkpoint, verifier, self._origin.line).checkpoint
+            except GatewayError as refused:
+                error = refused
+        raise error
+
+
+def detect_restore(database: Database, marker: Path, *, now_ms: int) -> bool:
+    """Counts this start in the database and in a file beside it; True when the two didn't agree before.
+
+    They disagree when the database was restored from a backup (or the file lost). Then every own feed is blocked until
+    its recipient has been asked how much it holds.
+    """
+    with database.write() as conn:
+        before = count_start(conn)
+        restored = before != _read(marker)
+        if restored:
+            for feed in feeds.list_all(conn):
+                if feed.direction == "out" and feed.size:
+                    feeds.set_state(conn, feed.id, FeedState.BEHIND, reason=UNCOMPARED, since=now_ms)
+    _write(marker, before + 1)
+    if restored:
+        log.warning("this database was restored or moved: own feeds wait until their recipients were asked")
+    return restored
+
+
+def _read(marker: Path) -> int:
+    try:
+        return int(marker.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _write(marker: Path, count: int) -> None:
+    marker.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = marker.with_suffix(".new")
+    temporary.write_text(f"{count}\n", encoding="ascii")
+    temporary.replace(marker)
