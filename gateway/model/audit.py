@@ -81,7 +81,7 @@ class AuditEvent:
 
     def clipped(self) -> AuditEvent:
         """Return the event with every field cut to its limit; itself when nothing is to cut, as is usual."""
-        if self._is_plain():
+        if self._fits():
             return self
         return replace(
             self,
@@ -98,13 +98,18 @@ class AuditEvent:
             ),
         )
 
-    def _is_plain(self) -> bool:
-        texts = (getattr(self, name) for name in _TEXTS)
+    def _fits(self) -> bool:
+        # Printable text has neither surrogates nor NUL, so this is enough for `clipped`, if not always necessary.
+        texts = self.principal, self.method, self.reason, self.detail, self.purpose, self.case_reference
+        ids = *self.subject_ids, *(name for name, _ in self.counts)
         return (
-            not self.counts
-            and not self.subject_ids
-            and abs(self.time_ms) <= _SAFE_INTEGER
-            and all(text.isascii() and text.isprintable() and len(text) <= MAX_TEXT_CHARS for text in texts)
+            all(map(str.isprintable, texts))
+            and max(map(len, texts)) <= MAX_TEXT_CHARS
+            and all(map(str.isprintable, ids))
+            and max(map(len, ids), default=0) <= MAX_SUBJECT_ID_CHARS
+            and len(self.subject_ids) <= MAX_SUBJECT_IDS
+            and len(self.counts) <= MAX_COUNTS
+            and all(abs(number) <= _SAFE_INTEGER for number in (self.time_ms, *(number for _, number in self.counts)))
         )
 
     def to_bytes(self) -> bytes:
