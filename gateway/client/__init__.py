@@ -1,0 +1,29 @@
+"""The typed client that a customs system imports to talk to its own gateway.
+
+    from gateway.client import AlertReference, GatewayClient
+
+    async with GatewayClient.connect("127.0.0.1:7444", ca=ca, certificate=certificate, key=key) as client:
+        published = await client.publish(content, ["hk"])
+        async for change in client.watch(position=last_position):
+            ...
+
+Owns the connection (mutual TLS 1.3, retries, new certificates without a restart), request ids, pages and streams that
+survive reconnects. Errors are those of `gateway.errors`. Doesn't own what an alert says: messages are the contract's,
+from `gateway.v1`. Import it, or anything else of `gateway`, before gRPC: see `gateway.transport.tls_floor`.
+"""
+
+from gateway.client.alerts import GatewayClient
+from gateway.client.bulk import PublishOutcome, new_alert, new_request_id
+from gateway.client.operations import EvidenceClient, NodeClient
+from gateway.v1.alert_pb2 import AlertContent, AlertReference
+
+__all__ = [
+    "AlertContent",
+    "AlertReference",
+    "EvidenceClient",
+    "GatewayClient",
+    "NodeClient",
+    "PublishOutcome",
+    "new_alert",
+    "new_request_id",
+]

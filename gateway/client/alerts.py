@@ -1,0 +1,324 @@
+"""GatewayClient: what a customs system does with alerts, and the way to everything else of its gateway.
+
+Owns request ids, pages and the watch that survives reconnects. The stream of publishes is `gateway.client.bulk`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.client.bulk import (
+    DEFAULT_BATCH,
+    DEFAULT_PATIENCE_S,
+    BulkPublisher,
+    PublishOutcome,
+    new_alert,
+    new_request_id,
+)
+from gateway.client.connection import DEFAULT_TIMEOUT_S, Backoff, Connection, may_pass
+from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
+from gateway.errors import GatewayError, InvalidRequestError, Violation
+from gateway.v1 import alert_service_pb2 as service
+from gateway.v1.alert_pb2 import AlertContent, AlertFinding, AlertReference, CloseOutcome, FlagReason
+
+
+class GatewayClient:
+    """A customs system's client of its own gateway. Used inside one event loop; calls may run side by side.
+
+    Example:
+        async with GatewayClient.connect("127.0.0.1:7444", ca=ca, certificate=certificate, key=key) as client:
+            published = await client.publish(content, ["hk"])
+            print(published.alert_id)
+
+    Every method raises an error of `gateway.errors`: InvalidRequestError with all violations at once,
+    PermissionDeniedError, NotFoundError, UnavailableError and so on. A mutation that failed with UnavailableError or
+    DeadlineExceededError may have happened: repeat it with the same `request_id`, and it happens once.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.node = NodeClient(connection)
+        self.evidence = EvidenceClient(connection)
+
+    @classmethod
+    def connect(
+        cls,
+        address: str,
+        *,
+        ca: Path | str,
+        certificate: Path | str,
+        key: Path | str,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Self:
+        """Makes a client; it connects at the first call.
+
+        Args:
+            address: host:port of the own gateway's local port.
+            ca: the own CA's certificate, PEM.
+            certificate: this system's certificate, PEM. When it is replaced, the client takes the new one by itself.
+            key: its private key, PEM, mode 0600.
+            timeout_s: seconds that a unary call may take with its retries.
+
+        Raises:
+            ConfigurationError: certificate, key or CA can't be read, don't belong together or aren't valid now.
+        """
+        return cls(Connection(address, ca=Path(ca), certificate=Path(certificate), key=Path(key), timeout_s=timeout_s))
+
+    @property
+    def node_name(self) -> str:
+        """Name of the own node, as the certificate has it."""
+        return self._connection.node
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection and every call on it."""
+        await self._connection.close()
+
+    async def publish(
+        self, content: AlertContent, recipients: Sequence[str], *, request_id: str | None = None
+    ) -> service.PublishAlertResponse:
+        """Publishes one alert; when this returns, it is durable.
+
+        Args:
+            content: what it says.
+            recipients: nodes it is for, e.g. `["hk", "mo"]`; none learns of the others.
+            request_id: a UUID; None makes a UUIDv7.
+        """
+        method = self._connection.stubs.alerts.PublishAlert
+        request = new_alert(content, recipients, request_id)
+        return await self._connection.unary(method, request, service.PublishAlertResponse)
+
+    def publish_many(
+        self,
+        alerts: Iterable[service.PublishAlertRequest] | AsyncIterable[service.PublishAlertRequest],
+        *,
+        batch: int = DEFAULT_BATCH,
+        patience_s: float = DEFAULT_PATIENCE_S,
+    ) -> AsyncIterator[PublishOutcome]:
+        """Publishes many alerts over one stream; a refused one doesn't stop the rest.
+
+        An interrupted stream is opened again, and what wasn't answered is sent again under the same request ids.
+
+        Example:
+            async for outcome in client.publish_many(new_alert(content, ["hk"]) for content in contents):
+                if outcome.refused:
+                    print(outcome.refused.message)
+
+        Args:
+            alerts: made by `new_alert`; read as fast as the gateway takes them.
+            batch: most alerts in one message, at most 500.
+            patience_s: seconds without an answer after which a stream that keeps failing is given up.
+
+        Yields:
+            One outcome per alert, in their order.
+        """
+        return BulkPublisher(self._connection, alerts, batch=batch, patience_s=patience_s).run()
+
+    async def amend(
+        self, alert_id: str, content: AlertContent, *, revision: int, request_id: str | None = None
+    ) -> service.AmendAlertResponse:
+        """Replaces the content of an own alert; `revision` is the one that was read."""
+        request = service.AmendAlertRequest(
+            request_id=request_id or new_request_id(), alert_id=alert_id, revision=revision, content=content
+        )
+        method = self._connection.stubs.alerts.AmendAlert
+        return await self._connection.unary(method, request, service.AmendAlertResponse)
+
+    async def withdraw(
+        self, alert_id: str, *, revision: int, reason: str, request_id: str | None = None
+    ) -> service.WithdrawAlertResponse:
+        """Withdraws an own alert everywhere."""
+        request = service.WithdrawAlertRequest(
+            request_id=request_id or new_request_id(), alert_id=alert_id, revision=revision, reason=reason
+        )
+        method = self._connection.stubs.alerts.WithdrawAlert
+        return await self._connection.unary(method, request, service.WithdrawAlertResponse)
+
+    async def acknowledge(
+        self, alert: AlertReference, *, revision: int, case_reference: str = "", request_id: str | None = None
+    ) -> service.AcknowledgeAlertResponse:
+        """Tells the publisher that an officer has read its alert."""
+        request = service.AcknowledgeAlertRequest(
+            request_id=request_id or new_request_id(), alert=alert, revision=revision, case_reference=case_reference
+        )
+        method = self._connection.stubs.alerts.AcknowledgeAlert
+        return await self._connection.unary(method, request, service.AcknowledgeAlertResponse)
+
+    async def flag(
+        self,
+        alert: AlertReference,
+        *,
+        revision: int,
+        reason: FlagReason.ValueType,
+        explanation: str,
+        request_id: str | None = None,
+    ) -> service.FlagAlertResponse:
+        """Tells the publisher that what it asked for can't be done, and why."""
+        request = service.FlagAlertRequest(
+            request_id=request_id or new_request_id(),
+            alert=alert,
+            revision=revision,
+            reason=reason,
+            explanation=explanation,
+        )
+        method = self._connection.stubs.alerts.FlagAlert
+        return await self._connection.unary(method, request, service.FlagAlertResponse)
+
+    async def ask(
+        self,
+        alert: AlertReference,
+        text: str,
+        *,
+        deadline: datetime,
+        recipient: str = "",
+        request_id: str | None = None,
+    ) -> service.AskQuestionResponse:
+        """Asks the other side for supplementary information.
+
+        Args:
+            alert: own or a partner's.
+            text: the question.
+            deadline: when the answer is needed, with its zone.
+            recipient: for an own alert: which recipient is asked.
+            request_id: a UUID; None makes a UUIDv7.
+        """
+        request = service.AskQuestionRequest(
+            request_id=request_id or new_request_id(),
+            alert=alert,
+            recipient=recipient,
+            text=text,
+            deadline=_timestamp("deadline", deadline),
+        )
+        method = self._connection.stubs.alerts.AskQuestion
+        return await self._connection.unary(method, request, service.AskQuestionResponse)
+
+    async def answer(
+        self, alert: AlertReference, question_id: str, text: str, *, request_id: str | None = None
+    ) -> service.AnswerQuestionResponse:
+        """Answers a question of the other side."""
+        request = service.AnswerQuestionRequest(
+            request_id=request_id or new_request_id(), alert=alert, question_id=question_id, text=text
+        )
+        method = self._connection.stubs.alerts.AnswerQuestion
+        return await self._connection.unary(method, request, service.AnswerQuestionResponse)
+
+    async def report_finding(
+        self, finding: AlertFinding, *, request_id: str | None = None
+    ) -> service.ReportFindingResponse:
+        """Reports what an inspection found; `finding.alert` names the partner's alert."""
+        request = service.ReportFindingRequest(request_id=request_id or new_request_id(), finding=finding)
+        method = self._connection.stubs.alerts.ReportFinding
+        return await self._connection.unary(method, request, service.ReportFindingResponse)
+
+    async def close_alert(
+        self,
+        alert_id: str,
+        *,
+        revision: int,
+        outcome: CloseOutcome.ValueType,
+        remarks: str = "",
+        request_id: str | None = None,
+    ) -> service.CloseAlertResponse:
+        """Closes an own alert."""
+        request = service.CloseAlertRequest(
+            request_id=request_id or new_request_id(),
+            alert_id=alert_id,
+            revision=revision,
+            outcome=outcome,
+            remarks=remarks,
+        )
+        method = self._connection.stubs.alerts.CloseAlert
+        return await self._connection.unary(method, request, service.CloseAlertResponse)
+
+    async def get_alert(self, alert: AlertReference) -> service.GetAlertResponse:
+        """One alert, own or a partner's, with its deliveries and its whole history."""
+        method = self._connection.stubs.alerts.GetAlert
+        return await self._connection.unary(method, service.GetAlertRequest(alert=alert), service.GetAlertResponse)
+
+    async def list_alerts_page(
+        self, *, filter: str = "", page_size: int = 0, page_token: str = ""
+    ) -> service.ListAlertsResponse:
+        """One page of alerts, newest first."""
+        request = service.ListAlertsRequest(page_size=page_size, page_token=page_token, filter=filter)
+        method = self._connection.stubs.alerts.ListAlerts
+        return await self._connection.unary(method, request, service.ListAlertsResponse)
+
+    async def list_alerts(self, *, filter: str = "", page_size: int = PAGE_SIZE) -> AsyncIterator[service.AlertSummary]:
+        """Alerts, newest first, page after page.
+
+        Args:
+            filter: conditions joined by AND, e.g. `direction = in AND status = published AND priority = A`.
+            page_size: rows asked for at once, at most 1,000.
+        """
+        token = ""
+        while True:
+            page = await self.list_alerts_page(filter=filter, page_size=page_size, page_token=token)
+            for summary in page.alerts:
+                yield summary
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def watch(
+        self,
+        position: int = 0,
+        *,
+        until_current: bool = False,
+        on_interruption: Callable[[GatewayError], None] | None = None,
+    ) -> AsyncIterator[service.AlertChange]:
+        """Every change after a position, without gap or double, and on as changes come; reconnects by itself.
+
+        Keep `change.position` with what you made of the change, in one transaction, and begin there the next time.
+
+        Args:
+            position: changes after this one; 0 for everything.
+            until_current: end when everything there now has come, instead of waiting for more.
+            on_interruption: told of each interruption; it isn't an error, the watch goes on.
+
+        Raises:
+            GatewayError: what doesn't pass by itself, e.g. PermissionDeniedError or PositionUnknownError.
+        """
+        backoff = Backoff()
+        while True:
+            request = service.WatchAlertsRequest(position=position, until_current=until_current)
+            call = self._connection.stubs.alerts.WatchAlerts(request)
+            try:
+                async for response in call:
+                    backoff.reset()
+                    for change in response.changes:
+                        position = change.position
+                        yield change
+                    position = max(position, response.position)
+                if until_current:
+                    return
+            except grpc.aio.AioRpcError as rpc_error:
+                error = self._connection.error(rpc_error)
+                if not may_pass(error):
+                    raise error from None
+                if on_interruption is not None:
+                    on_interruption(error)
+                await backoff.pause(error)
+            finally:
+                call.cancel()
+
+
+def _timestamp(field: str, time: datetime) -> Timestamp:
+    if time.tzinfo is None:
+        raise InvalidRequestError([Violation(field, "zone", "must have its zone, e.g. datetime.now(UTC)")])
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp

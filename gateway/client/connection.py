@@ -1,0 +1,214 @@
+"""One connection to the own gateway: credentials, channel, retries, and errors of calls as errors of the tree.
+
+Owns when a channel is replaced (certificate, key or CA changed) and what is retried. Doesn't own the calls.
+
+Retries: unary calls that failed with UNAVAILABLE are sent again by gRPC. That is safe for mutations too, since each
+carries a request id. Streams aren't retried here: those who read them know where to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from gateway.crypto.certificates import inspect_certificate
+from gateway.errors import ConfigurationError, GatewayError, Kind, UnavailableError
+from gateway.model.ids import GatewayIdentity, SystemIdentity
+from gateway.services.bootstrap import server_name
+from gateway.transport.options import channel_options
+from gateway.transport.status import from_rpc_error
+from gateway.transport.tls import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_from_file, channel_credentials
+from gateway.v1 import alert_service_pb2_grpc, evidence_service_pb2_grpc, node_service_pb2_grpc
+
+DEFAULT_TIMEOUT_S = 30.0
+"""Seconds that a unary call may take with all its retries."""
+
+MAX_ATTEMPTS = 5
+"""Times that a unary call is sent at most; gRPC allows no more."""
+
+FIRST_BACKOFF_S = 0.1
+LONGEST_BACKOFF_S = 2.0
+"""Bounds of the pause before a retry in seconds; it doubles each time."""
+
+CREDENTIALS_CHECK_S = 1.0
+"""Seconds between looks at the files of the credentials."""
+
+OLD_CHANNEL_GRACE_S = 30.0
+"""Seconds that calls on a replaced channel get to end."""
+
+ResponseT = TypeVar("ResponseT", bound=Message)
+
+_SERVICES = ("gateway.v1.AlertService", "gateway.v1.NodeService", "gateway.v1.EvidenceService")
+_STREAMS = ("PublishAlerts", "WatchAlerts")
+_SERVICE_CONFIG = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [{"service": service} for service in _SERVICES],
+                "retryPolicy": {
+                    "maxAttempts": MAX_ATTEMPTS,
+                    "initialBackoff": f"{FIRST_BACKOFF_S}s",
+                    "maxBackoff": f"{LONGEST_BACKOFF_S}s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            },
+            {"name": [{"service": _SERVICES[0], "method": method} for method in _STREAMS]},
+        ]
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stubs:
+    """The three services on one channel."""
+
+    channel: grpc.aio.Channel
+    alerts: alert_service_pb2_grpc.AlertServiceStub
+    node: node_service_pb2_grpc.NodeServiceStub
+    evidence: evidence_service_pb2_grpc.EvidenceServiceStub
+
+    @classmethod
+    def on(cls, channel: grpc.aio.Channel) -> Stubs:
+        """The services' stubs on a channel."""
+        return cls(
+            channel,
+            alert_service_pb2_grpc.AlertServiceStub(channel),
+            node_service_pb2_grpc.NodeServiceStub(channel),
+            evidence_service_pb2_grpc.EvidenceServiceStub(channel),
+        )
+
+
+class Connection:
+    """A connection to the own gateway; made outside or inside an event loop, used inside one."""
+
+    def __init__(
+        self, address: str, *, ca: Path, certificate: Path, key: Path, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> None:
+        """Reads and checks the credentials; connects at the first call.
+
+        Raises:
+            ConfigurationError: the certificate, key or CA can't be read, don't belong together, or have expired.
+        """
+        self.address = address
+        self.timeout_s = timeout_s
+        identity = _identity(certificate)
+        # Whatever host the gateway runs on, its certificate has this name; and only the own CA may vouch for it.
+        self._server_name = server_name(identity.trust_domain, identity.node)
+        self.node = identity.node
+        self._source = TlsSource(
+            TlsFiles(certificate=certificate, key=key),
+            identity=identity,
+            trust_anchors=anchors_from_file(ca),
+            clock=lambda: datetime.now(UTC),
+        )
+        self._generation = 0
+        self._stubs: Stubs | None = None
+        self._looked_at_s = 0.0
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def stubs(self) -> Stubs:
+        """Stubs on a channel with the credentials in force."""
+        now_s = time.monotonic()
+        if self._stubs is None or now_s - self._looked_at_s >= CREDENTIALS_CHECK_S:
+            self._looked_at_s = now_s
+            self._follow_credentials()
+        assert self._stubs is not None  # noqa: S101  # _follow_credentials has made them
+        return self._stubs
+
+    async def unary(self, method: Any, request: Message, response_type: type[ResponseT]) -> ResponseT:
+        """One call.
+
+        Args:
+            method: of the stubs.
+            request: its request.
+            response_type: what it answers; for the type checker alone.
+
+        Raises:
+            GatewayError: what the gateway answered, or that none did.
+        """
+        try:
+            response: ResponseT = await method(request, timeout=self.timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise self.error(error) from None
+        return response
+
+    def error(self, error: grpc.aio.AioRpcError) -> GatewayError:
+        """What a call failed with, as an error of the tree."""
+        translated = from_rpc_error(error)
+        if type(translated) is UnavailableError and error.code() is grpc.StatusCode.UNAVAILABLE:
+            return UnavailableError(f"no gateway answers at {self.address}: {translated.message}")
+        return translated
+
+    async def close(self) -> None:
+        """Ends the connection and every call on it."""
+        if self._stubs is not None:
+            await self._stubs.channel.close()
+            self._stubs = None
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    def _follow_credentials(self) -> None:
+        generation = self._source.generation
+        if generation == self._generation:
+            return
+        self._generation = generation
+        old, self._stubs = self._stubs, Stubs.on(self._new_channel())
+        if old is not None:
+            task = asyncio.get_running_loop().create_task(old.channel.close(OLD_CHANNEL_GRACE_S))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    def _new_channel(self) -> grpc.aio.Channel:
+        material = self._source.current()
+        credentials = channel_credentials(material.trust_anchors_pem, material.certificate_pem, material.key_pem)
+        options = channel_options(server_name=self._server_name)
+        options += [("grpc.enable_retries", 1), ("grpc.service_config", _SERVICE_CONFIG)]
+        return grpc.aio.secure_channel(self.address, credentials, options=options)
+
+
+def may_pass(error: GatewayError) -> bool:
+    """Whether the same stream, opened again, may succeed by itself."""
+    return error.kind is Kind.UNAVAILABLE or error.retry_after_s is not None
+
+
+class Backoff:
+    """Pauses between attempts: doubling, with jitter, and back to the shortest after success."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def reset(self) -> None:
+        """The last attempt succeeded."""
+        self._failures = 0
+
+    async def pause(self, error: GatewayError) -> None:
+        """Waits before the next attempt, at least as long as the gateway asked for."""
+        pause_s = min(FIRST_BACKOFF_S * 2**self._failures, LONGEST_BACKOFF_S)
+        self._failures = min(self._failures + 1, 16)
+        await asyncio.sleep(max(pause_s * random.uniform(0.8, 1.2), error.retry_after_s or 0.0))  # noqa: S311
+
+
+def _identity(certificate: Path) -> SystemIdentity:
+    try:
+        with certificate.open("rb") as file:
+            found = inspect_certificate(file.read(MAX_PEM_BYTES))
+    except OSError as error:
+        raise ConfigurationError(f"{certificate}: {error.strerror}") from error
+    except GatewayError as error:
+        raise ConfigurationError(f"{certificate}: {error.message}") from error
+    if isinstance(found.identity, GatewayIdentity):
+        raise ConfigurationError(f"{certificate}: is a gateway's certificate; the local port takes those of systems")
+    return found.identity

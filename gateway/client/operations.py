@@ -1,0 +1,118 @@
+"""What operators and auditors ask of their own node: NodeService and EvidenceService.
+
+Reached as `client.node` and `client.evidence`. Owns no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+from gateway.client.connection import Connection
+from gateway.v1 import evidence_service_pb2 as evidence
+from gateway.v1 import node_service_pb2 as node
+from gateway.v1.alert_pb2 import AlertReference
+from gateway.v1.directory_pb2 import DirectoryStatus
+
+PAGE_SIZE = 200
+"""Rows asked for at once when a list is read to its end."""
+
+
+class NodeClient:
+    """NodeService; roles operator, and for reading supervisor or auditor."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def status(self) -> node.GetNodeStatusResponse:
+        """Version, uptime, positions and alarms."""
+        method = self._connection.stubs.node.GetNodeStatus
+        return await self._connection.unary(method, node.GetNodeStatusRequest(), node.GetNodeStatusResponse)
+
+    async def links(self) -> list[node.Link]:
+        """All feeds to and from partners, out before in."""
+        method = self._connection.stubs.node.ListLinks
+        return list((await self._connection.unary(method, node.ListLinksRequest(), node.ListLinksResponse)).links)
+
+    async def suspend_link(self, origin: str, *, reason: str) -> node.Link:
+        """Stops a feed's link until it is resumed; publishes still succeed."""
+        request = node.SuspendLinkRequest(origin=origin, reason=reason)
+        method = self._connection.stubs.node.SuspendLink
+        return (await self._connection.unary(method, request, node.SuspendLinkResponse)).link
+
+    async def resume_link(self, origin: str) -> node.Link:
+        """Resumes a suspended link."""
+        request = node.ResumeLinkRequest(origin=origin)
+        method = self._connection.stubs.node.ResumeLink
+        return (await self._connection.unary(method, request, node.ResumeLinkResponse)).link
+
+    async def resolve_quarantine(self, origin: str, *, reason: str) -> node.Link:
+        """Ends the quarantine of a feed after its evidence was examined."""
+        request = node.ResolveQuarantineRequest(origin=origin, reason=reason)
+        method = self._connection.stubs.node.ResolveQuarantine
+        return (await self._connection.unary(method, request, node.ResolveQuarantineResponse)).link
+
+    async def recover_feed(self, origin: str) -> node.RecoverFeedResponse:
+        """Fetches own entries back from the partner after a restore from an old backup."""
+        request = node.RecoverFeedRequest(origin=origin)
+        method = self._connection.stubs.node.RecoverFeed
+        return await self._connection.unary(method, request, node.RecoverFeedResponse)
+
+    async def certificates(self) -> list[node.CertificateStatus]:
+        """Own certificates and the partners' CAs, own first."""
+        method = self._connection.stubs.node.ListCertificates
+        response = await self._connection.unary(method, node.ListCertificatesRequest(), node.ListCertificatesResponse)
+        return list(response.certificates)
+
+    async def keys(self) -> list[node.KeyStatus]:
+        """Log and cosigning keys of all nodes."""
+        method = self._connection.stubs.node.ListKeys
+        return list((await self._connection.unary(method, node.ListKeysRequest(), node.ListKeysResponse)).keys)
+
+    async def directory(self) -> DirectoryStatus:
+        """The directory in force."""
+        method = self._connection.stubs.node.GetDirectory
+        response = await self._connection.unary(method, node.GetDirectoryRequest(), node.GetDirectoryResponse)
+        return response.directory
+
+
+class EvidenceClient:
+    """EvidenceService; roles officer, supervisor, auditor."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def export(self, alert: AlertReference, *, recipient: str = "") -> list[evidence.EvidenceFile]:
+        """Everything needed to prove one alert offline.
+
+        Args:
+            alert: own or a partner's.
+            recipient: for an own alert with several recipients: whose copy.
+        """
+        request = evidence.ExportEvidenceRequest(alert=alert, recipient=recipient)
+        method = self._connection.stubs.evidence.ExportEvidence
+        return list((await self._connection.unary(method, request, evidence.ExportEvidenceResponse)).files)
+
+    async def verify(self, files: Iterable[evidence.EvidenceFile]) -> evidence.VerifyEvidenceResponse:
+        """Verifies exported evidence with the node's directory; the steps say how far it got."""
+        request = evidence.VerifyEvidenceRequest(files=files)
+        method = self._connection.stubs.evidence.VerifyEvidence
+        return await self._connection.unary(method, request, evidence.VerifyEvidenceResponse)
+
+    async def audit_events_page(
+        self, *, page_size: int = 0, page_token: str = "", filter: str = ""
+    ) -> evidence.ListAuditEventsResponse:
+        """One page of the audit log, newest first."""
+        request = evidence.ListAuditEventsRequest(page_size=page_size, page_token=page_token, filter=filter)
+        method = self._connection.stubs.evidence.ListAuditEvents
+        return await self._connection.unary(method, request, evidence.ListAuditEventsResponse)
+
+    async def audit_events(self, *, filter: str = "", page_size: int = PAGE_SIZE) -> AsyncIterator[evidence.AuditEvent]:
+        """The audit log, newest first, page after page; `filter` e.g. `result = deny`."""
+        token = ""
+        while True:
+            page = await self.audit_events_page(page_size=page_size, page_token=token, filter=filter)
+            for event in page.events:
+                yield event
+            token = page.next_page_token
+            if not token:
+                return
