@@ -1,0 +1,239 @@
+"""Nodes without a network: real keys, directory, database, writer and projector; batches are handed over by the test.
+
+Owns how two nodes exchange what they have (`exchange`). What is checked and stored is the product's own code.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import Message
+
+from gateway.crypto.keys import Ed25519Signer, load_signing_key
+from gateway.model.directory import receipts_key_name
+from gateway.model.ids import FeedOrigin
+from gateway.services.alarms import Alarms
+from gateway.services.audit import AuditQueue
+from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, create_federation
+from gateway.services.commit import Committer, Transaction
+from gateway.services.outgoing import Outgoing
+from gateway.services.project import AlertProjector
+from gateway.services.publish import Publisher, PublishWork, StepRequest, StepWork
+from gateway.services.receive import Receiver
+from gateway.services.trust import TrustedDirectory, accept
+from gateway.store.database import Database
+from gateway.v1 import alert_pb2, alert_service_pb2
+from gateway.wire.alerts import to_timestamp
+
+START = datetime(2026, 1, 15, 0, 0, tzinfo=UTC)
+DAY_MS = 24 * 3600 * 1000
+NODES = ("cn", "hk", "mo")
+
+
+@dataclass
+class ManualClock:
+    """Milliseconds since 1970 that only a test moves; every reading is one later, so that order shows."""
+
+    now: int = int(START.timestamp() * 1000)
+
+    def __call__(self) -> int:
+        self.now += 1
+        return self.now
+
+    def forward(self, ms: int) -> None:
+        self.now += ms
+
+
+@dataclass(frozen=True)
+class NodeSigners:
+    """A node's log key under the name of each feed."""
+
+    key: Ed25519Signer
+
+    def for_feed(self, origin: FeedOrigin) -> Ed25519Signer:
+        return self.key.named(origin.line)
+
+
+@dataclass
+class _Settle:
+    """Projects everything that is committed."""
+
+    projector: AlertProjector
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> None:
+        self.projector.catch_up(tx)
+
+
+@dataclass
+class PaperNode:
+    """One node: what `gateway serve` assembles, less ports and links."""
+
+    name: str
+    database: Database
+    trust: TrustedDirectory
+    clock: ManualClock
+    signers: NodeSigners
+    cosigner: Ed25519Signer
+    evidence_root: Path
+    audit: AuditQueue = field(default_factory=AuditQueue)
+
+    def __post_init__(self) -> None:
+        self.projector = AlertProjector(directory=lambda: self.trust.directory)
+        self.publisher = Publisher(
+            federation=FEDERATION, node=self.name, directory=lambda: self.trust.directory, clock=self.clock
+        )
+        self.committer = Committer(
+            self.database,
+            own_node=self.name,
+            signers=self.signers,
+            clock=self.clock,
+            audit_queue=self.audit,
+            projector=self.projector,
+        )
+        self.receiver = Receiver(
+            federation=FEDERATION,
+            node=self.name,
+            trust=lambda: self.trust,
+            cosigner=self.cosigner,
+            evidence_root=self.evidence_root,
+            alarms=Alarms(self.clock),
+        )
+        self.outgoing = Outgoing(
+            self.database, committer=self.committer, trust=lambda: self.trust, clock=self.clock, node=self.name
+        )
+
+    def settle(self) -> None:
+        """Projects everything; afterwards projections are up to date."""
+        self.committer.run(_Settle(self.projector))
+
+    def origin(self, recipient: str) -> FeedOrigin:
+        return self.publisher.origin(recipient)
+
+    def publish(self, *recipients: str, request_id: str = "", **content: Any) -> str:
+        """Publishes an alert; returns its id."""
+        request = alert_service_pb2.PublishAlertRequest(
+            request_id=request_id or str(uuid.uuid4()),
+            recipients=recipients,
+            content=alert_content(self.clock.now, **content),
+        )
+        prepared = self.publisher.prepare(request, "risk-engine")
+        (result,) = self.committer.run(PublishWork([prepared], principal=f"system/{self.name}/risk-engine"))
+        if isinstance(result, Exception):
+            raise result
+        return str(result.alert_id)
+
+    def step(self, publisher: str, alert_id: str, *, recipient: str = "", **event: Message) -> None:
+        """Takes a step on an alert, e.g. `step("cn", id, acknowledged=AlertAcknowledged(revision=1))`."""
+        ((name, body),) = event.items()
+        if isinstance(body, alert_pb2.Alert):
+            body.id, body.publisher = alert_id, self.name
+        else:
+            body.alert.CopyFrom(alert_pb2.AlertReference(publisher=publisher, alert_id=alert_id))  # type: ignore[attr-defined]
+        request = StepRequest(
+            request_id=str(uuid.uuid4()),
+            message=body,
+            publisher=publisher,
+            alert_id=alert_id,
+            recipient=recipient,
+            event=alert_pb2.AlertEvent(**{name: body}),
+            response=alert_service_pb2.AcknowledgeAlertResponse(),
+        )
+        self.committer.run(
+            StepWork(
+                request,
+                publisher=self.publisher,
+                projector=self.projector,
+                principal=f"system/{self.name}/desk",
+                actor="desk",
+                directory=lambda: self.trust.directory,
+                own_node=self.name,
+            )
+        )
+
+    def amend(self, alert_id: str, revision: int, **content: Any) -> None:
+        """Publishes revision `revision` of an own alert."""
+        self.step(
+            self.name,
+            alert_id,
+            amended=alert_pb2.Alert(revision=revision, content=alert_content(self.clock.now, **content)),
+        )
+
+
+def deliver(sender: PaperNode, recipient: PaperNode, *, receipts: bool = True) -> int:
+    """Hands over what the recipient doesn't have yet, and its receipts back; returns how many entries."""
+    origin = sender.origin(recipient.name)
+    feed = sender.outgoing.agree_on_position(origin, recipient.outgoing.position(origin))
+    first = start = recipient.outgoing.size(origin)
+    while batch := sender.outgoing.read_batch(feed, first):
+        receipt = recipient.committer.run(recipient.receiver.open_batch(sender.name, batch))
+        if receipts:
+            sender.committer.run(sender.outgoing.verify_receipt(origin, receipt))
+        first = receipt.size
+    return first - start
+
+
+def exchange(*nodes: PaperNode) -> None:
+    """Lets all nodes exchange and project until nothing is left to say."""
+    moved = True
+    while moved:
+        for node in nodes:
+            node.settle()
+        moved = any([deliver(a, b) for a in nodes for b in nodes if a is not b])
+
+
+@contextmanager
+def paper_nodes(
+    folder: Path, make_database: Callable[[], Database], names: Sequence[str] = ("cn", "hk")
+) -> Iterator[list[PaperNode]]:
+    """Running nodes of a fresh federation of three, under one clock."""
+    federation = create_federation(folder / "federation", [MemberSpec(name) for name in NODES], now=START)
+    clock = ManualClock()
+    nodes = [_node(federation, name, make_database(), clock, folder) for name in names]
+    for node in nodes:
+        node.committer.start()
+    try:
+        yield nodes
+    finally:
+        for node in nodes:
+            node.committer.stop()
+
+
+def _node(federation: FederationFolder, name: str, database: Database, clock: ManualClock, folder: Path) -> PaperNode:
+    keys = federation.node(name)
+    return PaperNode(
+        name=name,
+        database=database,
+        trust=accept(federation.directory.read_bytes(), now=START, anchors=federation.anchors),
+        clock=clock,
+        signers=NodeSigners(load_signing_key(keys.log_key, name=f"{FEDERATION}/{name}/log")),
+        cosigner=load_signing_key(keys.receipts_key, name=receipts_key_name(FEDERATION, name)),
+        evidence_root=folder / name / "evidence",
+    )
+
+
+def alert_content(now_ms: int, **overrides: Any) -> alert_pb2.AlertContent:
+    """A small valid alert."""
+    content = alert_pb2.AlertContent(
+        priority=alert_pb2.PRIORITY_A,
+        typologies=["false_declaration"],
+        requested_action=alert_pb2.REQUESTED_ACTION_INSPECT,
+        legal_basis="Arrangement 2024, article 7",
+        purpose="export_control",
+        case_reference="CASE-2026-0001",
+        handling=alert_pb2.Handling(
+            classification=alert_pb2.CLASSIFICATION_RESTRICTED,
+            onward_transfer=alert_pb2.ONWARD_TRANSFER_PROHIBITED,
+        ),
+        valid_until=to_timestamp(now_ms + 30 * DAY_MS),
+        narratives=[alert_pb2.Narrative(language="en", text="Antimony ingots declared as lead.")],
+    )
+    content.subject.equipment.add(id="CSQU3054383")
+    content.MergeFrom(alert_pb2.AlertContent(**overrides))
+    return content
