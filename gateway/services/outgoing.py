@@ -40,13 +40,11 @@ class Outgoing:
         committer: Committer,
         trust: Callable[[], TrustedDirectory],
         clock: Clock,
-        node: str,
     ) -> None:
         self._database = database
         self._committer = committer
         self._trust = trust
         self._clock = clock
-        self._node = node
 
     def feed(self, origin: FeedOrigin) -> Feed | None:
         """The feed as it stands."""

@@ -6,18 +6,20 @@ Owns the shape of the streams. Doesn't own the checks on a batch (services.recei
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import grpc.aio
 
-from gateway.errors import InvalidRequestError, MalformedError, PermissionDeniedError, Violation
+from gateway.errors import GatewayError, InvalidRequestError, MalformedError, PermissionDeniedError, Violation
 from gateway.model.ids import FeedOrigin
 from gateway.services.outgoing import Outgoing
 from gateway.services.receive import Receiver, Refused, require_moving
 from gateway.store.feeds import FeedState
 from gateway.transport.bridge import Bridge, in_order
 from gateway.transport.calls import current_call
+from gateway.transport.links import LinkStatus
 from gateway.transport.sending import FeedSender
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
@@ -29,11 +31,22 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     """Handlers of ExchangeService."""
 
-    def __init__(self, *, receiver: Receiver, outgoing: Outgoing, bridge: Bridge, sender: FeedSender) -> None:
+    def __init__(
+        self,
+        *,
+        receiver: Receiver,
+        outgoing: Outgoing,
+        bridge: Bridge,
+        sender: FeedSender,
+        statuses: dict[FeedOrigin, LinkStatus],
+        clock: Callable[[], int],
+    ) -> None:
         self._receiver = receiver
         self._outgoing = outgoing
         self._bridge = bridge
         self._sender = sender
+        self._statuses = statuses
+        self._clock = clock
 
     async def Replicate(
         self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Context
@@ -47,8 +60,15 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         feed = await asyncio.to_thread(self._outgoing.feed, origin)
         if feed is not None:
             require_moving(feed)
-        position = await asyncio.to_thread(self._outgoing.position, origin)
-        yield pb.ReplicateResponse(position=position)
+        yield pb.ReplicateResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
+        with self._connected(origin) as status:
+            async for receipt in self._received(peer, origin, request_iterator):
+                status.last_exchange_at = self._clock()
+                yield pb.ReplicateResponse(receipt=receipt)
+
+    async def _received(
+        self, peer: str, origin: FeedOrigin, requests: AsyncIterator[pb.ReplicateRequest]
+    ) -> AsyncIterator[feed_pb2.Receipt]:
 
         async def begin(request: pb.ReplicateRequest) -> Awaitable[feed_pb2.Receipt | Refused]:
             if request.WhichOneof("message") != "batch" or request.batch.origin != origin.line:
@@ -56,10 +76,22 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             work = await asyncio.to_thread(self._receiver.open_batch, peer, request.batch)
             return self._bridge.submit(work)
 
-        async for result in in_order(request_iterator, begin, depth=WINDOW_BATCHES):
+        async for result in in_order(requests, begin, depth=WINDOW_BATCHES):
             if isinstance(result, Refused):
                 raise result.error
-            yield pb.ReplicateResponse(receipt=result)
+            yield result
+
+    @contextmanager
+    def _connected(self, origin: FeedOrigin) -> Iterator[LinkStatus]:
+        """What operators see while a partner's stream is open; the newest stream of a feed is the one shown."""
+        status = self._statuses[origin] = LinkStatus(connected=True, last_exchange_at=self._clock())
+        try:
+            yield status
+        except GatewayError as error:
+            status.last_error = f"{error.reason}: {error.message}"
+            raise
+        finally:
+            status.connected = False
 
     async def Fetch(
         self, request_iterator: AsyncIterator[pb.FetchRequest], context: Context
@@ -74,8 +106,10 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             async for batch in self._stored(origin, opening.open.first_index):
                 yield pb.FetchResponse(batch=batch)
             return
-        async for batch in self._following(origin, opening.open.first_index, request_iterator):
-            yield pb.FetchResponse(batch=batch)
+        with self._connected(origin) as status:
+            async for batch in self._following(origin, opening.open.first_index, request_iterator):
+                status.last_exchange_at = self._clock()
+                yield pb.FetchResponse(batch=batch)
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
         origin = self._party_of(request.origin)

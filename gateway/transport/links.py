@@ -13,6 +13,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import grpc.aio
 
@@ -62,6 +63,10 @@ _NEEDS_PEOPLE = (
     QuarantinedError,
     UnauthenticatedError,
 )
+
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
 
 
 @dataclass(slots=True)
@@ -174,9 +179,9 @@ class PushLink(Link):
         call = stub.Replicate()
         try:
             await call.write(pb.ReplicateRequest(open=pb.FeedOpening(origin=self.origin.line)))
-            first = await call.read()
-            if not isinstance(first, pb.ReplicateResponse) or first.WhichOneof("message") != "position":
-                await call.code()
+            responses = _responses(call)
+            first = await anext(responses, pb.ReplicateResponse())
+            if first.WhichOneof("message") != "position":
                 raise MalformedError(f"{self.partner} didn't answer the opening with its position")
             feed = await asyncio.to_thread(self._outgoing.agree_on_position, self.origin, first.position)
             self._opened()
@@ -188,16 +193,14 @@ class PushLink(Link):
                 feed,
                 position=first.position.size,
                 write=write,
-                receipts=self._receipts(call),
+                receipts=self._receipts(responses),
                 on_progress=lambda _: self._exchanged(),
             )
         finally:
             call.cancel()
 
-    async def _receipts(
-        self, call: grpc.aio.StreamStreamCall[pb.ReplicateRequest, pb.ReplicateResponse]
-    ) -> AsyncIterator[feed_pb2.Receipt]:
-        async for response in call:
+    async def _receipts(self, responses: AsyncIterator[pb.ReplicateResponse]) -> AsyncIterator[feed_pb2.Receipt]:
+        async for response in responses:
             if response.WhichOneof("message") != "receipt":
                 raise MalformedError(f"{self.partner} sent something else than a receipt")
             yield response.receipt
@@ -244,7 +247,7 @@ class PullLink(Link):
     async def _batches(
         self, call: grpc.aio.StreamStreamCall[pb.FetchRequest, pb.FetchResponse]
     ) -> AsyncIterator[feed_pb2.Batch]:
-        async for response in call:
+        async for response in _responses(call):
             if response.WhichOneof("message") == "batch":
                 yield response.batch
             else:
@@ -259,10 +262,16 @@ async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterat
         opening = pb.FetchOpening(origin=origin.line, first_index=first, until_current=True)
         await call.write(pb.FetchRequest(open=opening))
         await call.done_writing()
-        async for response in call:
+        async for response in _responses(call):
             if response.WhichOneof("message") == "batch":
                 yield response.batch
     except grpc.aio.AioRpcError as error:
         raise from_rpc_error(error) from error
     finally:
         call.cancel()
+
+
+async def _responses(call: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> AsyncIterator[ResponseT]:
+    """What comes on a stream. gRPC doesn't allow iterating over a call that is written to with `write`."""
+    while (response := await call.read()) is not grpc.aio.EOF:
+        yield cast("ResponseT", response)

@@ -83,4 +83,7 @@ def _both_sides() -> Options:
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        # gRPC also pings to measure bandwidth, waits 60 s for that answer and holds keepalive back meanwhile: measured,
+        # a link cut just after data was noticed only then.
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),
     ]

@@ -1,0 +1,329 @@
+"""Puts a node together: the only place where its objects are made and joined.
+
+Owns construction, the checks that must hold before a node may start, and start and stop in order. Doesn't own the
+process around it (node.run).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from gateway import __version__
+from gateway.crypto.keys import Ed25519Signer, load_signing_key
+from gateway.crypto.secret_files import read_passphrase
+from gateway.errors import ConfigurationError, GatewayError
+from gateway.model.directory import receipts_key_name
+from gateway.model.ids import Channel, FeedOrigin, GatewayIdentity
+from gateway.node.directory_store import DirectoryStore
+from gateway.node.settings import LinkMode, LinkSettings, Settings
+from gateway.services.alarms import CERTIFICATE, Alarms
+from gateway.services.audit import AuditQueue
+from gateway.services.commit import Committer
+from gateway.services.outgoing import Outgoing
+from gateway.services.project import AlertProjector
+from gateway.services.publish import ExpireWork, Publisher
+from gateway.services.query import AlertQueries
+from gateway.services.receive import Receiver
+from gateway.services.recover import detect_restore
+from gateway.services.trust import RootOfTrust
+from gateway.store import migrate
+from gateway.store.database import Database
+from gateway.transport.alert_service import AlertServicer
+from gateway.transport.authentication import Authenticator, LocalPort, PeerPort, Port
+from gateway.transport.bridge import Bridge, Wakeups
+from gateway.transport.evidence_service import EvidenceServicer
+from gateway.transport.exchange_service import ExchangeServicer
+from gateway.transport.interceptors import Door, DoorInterceptor
+from gateway.transport.limits import CallerLimits
+from gateway.transport.links import Link, LinkStatus, PullLink, PushLink
+from gateway.transport.node_service import NodeServicer
+from gateway.transport.peers import Peers
+from gateway.transport.sending import FeedSender
+from gateway.transport.server import Listener, build_server
+from gateway.transport.tls import TlsFiles, TlsSource, anchors_from_file, server_credentials
+from gateway.v1.alert_service_pb2_grpc import add_AlertServiceServicer_to_server
+from gateway.v1.evidence_service_pb2_grpc import add_EvidenceServiceServicer_to_server
+from gateway.v1.exchange_service_pb2_grpc import add_ExchangeServiceServicer_to_server
+from gateway.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
+from gateway.wire.permissions import load_permissions
+
+log = logging.getLogger(__name__)
+
+STOP_GRACE_S = 2.0
+"""Seconds that running calls get at a stop; streams resume from their position at the next start."""
+
+PASSPHRASE_VARIABLE = "GATEWAY_PASSPHRASE"
+"""Environment variable with the signing keys' passphrase, when no file is set."""
+
+REFRESH_S = 1.0
+"""How often the directory's file, certificates and expiring alerts are looked at, in seconds."""
+
+CERTIFICATE_WARNING = timedelta(days=14)
+"""How long before its end an expiring certificate raises an alarm."""
+
+
+def system_clock_ms() -> int:
+    """Milliseconds since 1970 by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class LogKey:
+    """The node's log key under each feed's name; implements the committer's LogSigners."""
+
+    def __init__(self, key: Ed25519Signer) -> None:
+        self._key = key
+        self._by_feed: dict[FeedOrigin, Ed25519Signer] = {}
+
+    def for_feed(self, origin: FeedOrigin) -> Ed25519Signer:
+        """The key named as the feed's log."""
+        signer = self._by_feed.get(origin)
+        if signer is None:
+            signer = self._by_feed[origin] = self._key.named(origin.line)
+        return signer
+
+
+class Node:
+    """One gateway: made from settings, started and stopped in an event loop.
+
+    Raises (on construction):
+        ConfigurationError, DirectoryError: what doesn't allow it to start, and why.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], int] = system_clock_ms) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._directory = DirectoryStore(
+            settings.directory.file,
+            kept=settings.data_dir / "directory.accepted.note",
+            anchors=RootOfTrust.from_vkeys(
+                settings.directory.anchors, federation=settings.federation, threshold=settings.directory.threshold
+            ),
+            now=self._now(),
+        )
+        log_key, receipts_key = self._signing_keys()
+        self.alarms = Alarms(clock)
+        files = TlsFiles(certificate=settings.tls.certificate, key=settings.tls.key)
+        identity = GatewayIdentity(settings.federation, settings.node)
+        self._peer_tls = TlsSource(files, identity=identity, trust_anchors=self._partner_cas, clock=self._now)
+        self._local_tls = TlsSource(
+            files, identity=identity, trust_anchors=anchors_from_file(settings.tls.ca), clock=self._now
+        )
+        self.database = Database(settings.effective_database_url)
+        migrate.upgrade(self.database)
+        detect_restore(self.database, settings.data_dir / "starts", now_ms=clock())
+        self._audit = AuditQueue()
+        self._projector = AlertProjector(directory=self._directory.directory)
+        self.committer = Committer(
+            self.database,
+            own_node=settings.node,
+            signers=LogKey(log_key),
+            clock=clock,
+            audit_queue=self._audit,
+            projector=self._projector,
+        )
+        self._publisher = Publisher(
+            federation=settings.federation, node=settings.node, directory=self._directory.directory, clock=clock
+        )
+        self._receiver = Receiver(
+            federation=settings.federation,
+            node=settings.node,
+            trust=self._directory.trusted,
+            cosigner=receipts_key,
+            evidence_root=settings.data_dir / "quarantine",
+            alarms=self.alarms,
+        )
+        self._outgoing = Outgoing(self.database, committer=self.committer, trust=self._directory.trusted, clock=clock)
+        self._links: dict[FeedOrigin, Link] = {}
+        self._running: dict[FeedOrigin, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listeners: list[Listener] = []
+
+    @property
+    def peer_port(self) -> int:
+        """Port for partners; known after `start`."""
+        return self._listeners[0].port
+
+    @property
+    def local_port(self) -> int:
+        """Port for own systems; known after `start`."""
+        return self._listeners[1].port
+
+    async def start(self) -> None:
+        """Starts the writer, both listeners and the links.
+
+        Raises:
+            ConfigurationError: a port can't be bound or accepts less than TLS 1.3.
+        """
+        started_at = self._clock()
+        self.committer.start()
+        bridge, wakeups = Bridge(self.committer), Wakeups(self.committer)
+        sender = FeedSender(outgoing=self._outgoing, bridge=bridge, wakeups=wakeups, alarms=self.alarms)
+        endpoints = {name: link.endpoint for name, link in self.settings.links.items() if link.endpoint}
+        self._peers = Peers(directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints)
+        streams: dict[FeedOrigin, LinkStatus] = {}
+        exchange = ExchangeServicer(
+            receiver=self._receiver,
+            outgoing=self._outgoing,
+            bridge=bridge,
+            sender=sender,
+            statuses=streams,
+            clock=self._clock,
+        )
+        alert = AlertServicer(
+            node=self.settings.node,
+            publisher=self._publisher,
+            projector=self._projector,
+            queries=AlertQueries(self.database),
+            bridge=bridge,
+            wakeups=wakeups,
+            directory=self._directory.directory,
+        )
+        evidence = EvidenceServicer(database=self.database, trust=self._directory.trusted, clock=self._clock)
+        node = NodeServicer(
+            node=self.settings.node,
+            version=__version__,
+            started_at_ms=started_at,
+            database=self.database,
+            outgoing=self._outgoing,
+            bridge=bridge,
+            peers=self._peers,
+            links=self._links,
+            partner_streams=streams,
+            alarms=self.alarms,
+            trust=self._directory.trusted,
+            tls=self._peer_tls,
+            clock=self._clock,
+        )
+        self._listeners = [
+            build_server(
+                bind=self.settings.peer_bind,
+                credentials=server_credentials(self._peer_tls),
+                interceptors=[self._door(PeerPort(self.settings.node))],
+                services={"gateway.v1.ExchangeService": lambda s: add_ExchangeServiceServicer_to_server(exchange, s)},
+            ),
+            build_server(
+                bind=self.settings.local_bind,
+                credentials=server_credentials(self._local_tls),
+                interceptors=[self._door(self._local_port())],
+                services={
+                    "gateway.v1.AlertService": lambda s: add_AlertServiceServicer_to_server(alert, s),
+                    "gateway.v1.EvidenceService": lambda s: add_EvidenceServiceServicer_to_server(evidence, s),
+                    "gateway.v1.NodeService": lambda s: add_NodeServiceServicer_to_server(node, s),
+                },
+                reflect=self.settings.reflection,
+            ),
+        ]
+        for listener in self._listeners:
+            await listener.start()
+        self._open_links(sender, bridge)
+        self._tasks.append(asyncio.create_task(self._look_after(sender, bridge), name="look-after"))
+        log.info(
+            "%s serves partners on port %d, own systems on %d", self.settings.node, self.peer_port, self.local_port
+        )
+
+    async def stop(self) -> None:
+        """Stops links and listeners, finishes what was accepted, closes the database."""
+        tasks = [*self._tasks, *self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._peers.close()
+        await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
+        await asyncio.to_thread(self.committer.stop)
+        self.database.close()
+
+    def _signing_keys(self) -> tuple[Ed25519Signer, Ed25519Signer]:
+        keys, federation, node = self.settings.keys, self.settings.federation, self.settings.node
+        variable = PASSPHRASE_VARIABLE if PASSPHRASE_VARIABLE in os.environ else None
+        passphrase = read_passphrase(file=keys.passphrase_file, variable=variable, environment=os.environ)
+        log_key = load_signing_key(keys.log, name=f"{federation}/{node}", passphrase=passphrase)
+        receipts_key = load_signing_key(keys.receipts, name=receipts_key_name(federation, node), passphrase=passphrase)
+        directory = self._directory.directory()
+        directory.node(node)
+        for what, key, listed in (
+            ("keys.log", log_key, directory.log_keys(node, self._now())),
+            ("keys.receipts", receipts_key, directory.cosign_keys(node, self._now())),
+        ):
+            if key.public_key not in listed:
+                raise ConfigurationError(
+                    f"{what}: directory version {directory.version} doesn't list this key for {node} as valid now"
+                )
+        return log_key, receipts_key
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock() / 1000, UTC)
+
+    def _partner_cas(self) -> bytes:
+        nodes = self._directory.directory().nodes
+        return "".join(
+            pem for name in sorted(set(nodes) - {self.settings.node}) for pem in nodes[name].tls_ca_pems
+        ).encode()
+
+    def _local_port(self) -> LocalPort:
+        systems = {name: frozenset(roles) for name, roles in self.settings.systems.items()}
+        return LocalPort(self.settings.node, systems)
+
+    def _door(self, port: Port) -> DoorInterceptor:
+        return DoorInterceptor(
+            Door(
+                authenticator=Authenticator(port=port, directory=self._directory.directory, clock=self._now),
+                permissions=load_permissions(),
+                limits=CallerLimits(),
+                audit=self._audit.record,
+                clock=self._now,
+            )
+        )
+
+    def _open_links(self, sender: FeedSender, bridge: Bridge) -> None:
+        """One link per feed that the directory and the settings want carried by connections from here."""
+        federation, own = self.settings.federation, self.settings.node
+        for partner in sorted(self._directory.directory().partners(own, self._now())):
+            how = self.settings.links.get(partner, LinkSettings())
+            outgoing = FeedOrigin(federation, own, partner, Channel.ALERTS)
+            incoming = FeedOrigin(federation, partner, own, Channel.ALERTS)
+            if how.mode is LinkMode.PUSH and outgoing not in self._links:
+                self._run_link(
+                    PushLink(outgoing, peers=self._peers, clock=self._clock, outgoing=self._outgoing, sender=sender)
+                )
+            if how.fetch and incoming not in self._links:
+                self._run_link(
+                    PullLink(
+                        incoming,
+                        peers=self._peers,
+                        clock=self._clock,
+                        outgoing=self._outgoing,
+                        receiver=self._receiver,
+                        bridge=bridge,
+                    )
+                )
+
+    def _run_link(self, link: Link) -> None:
+        self._links[link.origin] = link
+        self._running[link.origin] = asyncio.create_task(link.run(), name=f"link {link.origin}")
+
+    async def _look_after(self, sender: FeedSender, bridge: Bridge) -> None:
+        while True:
+            try:
+                if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self.alarms):
+                    self._open_links(sender, bridge)
+                self._watch_certificate()
+                await bridge.commit(ExpireWork(publisher=self._publisher, projector=self._projector))
+            except GatewayError as error:
+                log.warning("%s", error.message)
+            except Exception:
+                log.exception("looking after the node failed; it is tried again")
+            await asyncio.sleep(REFRESH_S)
+
+    def _watch_certificate(self) -> None:
+        certificate = self._peer_tls.current().certificate
+        if certificate.not_after - self._now() < CERTIFICATE_WARNING:
+            self.alarms.set(
+                CERTIFICATE, "own", f"this gateway's certificate ends at {certificate.not_after:%Y-%m-%d %H:%M} UTC"
+            )
+        else:
+            self.alarms.clear(CERTIFICATE, "own")

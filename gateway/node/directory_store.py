@@ -1,0 +1,99 @@
+"""The directory in force at a node: read from its file, judged, kept, and exchanged when a new version appears.
+
+Owns files and the swap. Doesn't own the judgement (services.trust). The last accepted version is kept in the data
+folder: without it a restart could be tricked into an older version.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from pathlib import Path
+
+from gateway.errors import DirectoryError, GatewayError
+from gateway.model.directory import Directory, Validity
+from gateway.services.alarms import DIRECTORY, Alarms
+from gateway.services.trust import RootOfTrust, TrustedDirectory, accept, unsafe_reopen
+
+log = logging.getLogger(__name__)
+
+MAX_DIRECTORY_FILE_BYTES = 4 * 1024 * 1024
+"""Largest directory file that is read, in bytes."""
+
+
+class DirectoryStore:
+    """Gives the trusted directory; `refresh` takes over a new version. Reads are safe from any thread."""
+
+    def __init__(self, file: Path, *, kept: Path, anchors: RootOfTrust, now: datetime) -> None:
+        """Judges the file for the first time.
+
+        Raises:
+            DirectoryError: the directory can't be read or isn't to be believed; the node must not start.
+        """
+        self._file = file
+        self._kept = kept
+        self._anchors = anchors
+        self._seen = _read(file)
+        previous = unsafe_reopen(_read(kept)) if kept.exists() else None
+        self._trusted = accept(self._seen, now=now, previous=previous, anchors=anchors)
+        self._keep()
+
+    def trusted(self) -> TrustedDirectory:
+        """The version in force."""
+        return self._trusted
+
+    def directory(self) -> Directory:
+        """Its content."""
+        return self._trusted.directory
+
+    def refresh(self, *, now: datetime, alarms: Alarms) -> bool:
+        """Takes over the file when it has changed; True when a new version is in force.
+
+        A file that isn't to be believed changes nothing but raises an alarm.
+        """
+        try:
+            note = _read(self._file)
+            changed = note != self._seen
+            if changed:
+                self._seen = note
+                self._trusted = accept(note, now=now, previous=self._trusted, anchors=self._anchors)
+                self._keep()
+                log.info("directory version %d is in force", self._trusted.version)
+        except GatewayError as error:
+            alarms.set(
+                DIRECTORY, "file", f"{self._file}: {error.message}; version {self._trusted.version} stays in force"
+            )
+            return False
+        if changed:
+            alarms.clear(DIRECTORY, "file")
+        self._watch_validity(now, alarms)
+        return changed
+
+    def _watch_validity(self, now: datetime, alarms: Alarms) -> None:
+        if self._trusted.validity(now) is Validity.CURRENT:
+            alarms.clear(DIRECTORY, "validity")
+            return
+        ends = self._trusted.directory.grace_ends_at
+        alarms.set(
+            DIRECTORY,
+            "validity",
+            f"directory version {self._trusted.version} has expired; the exchange stops at {ends:%Y-%m-%d %H:%M} UTC: "
+            "get the next version signed",
+        )
+
+    def _keep(self) -> None:
+        self._kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = self._kept.with_suffix(".new")
+        temporary.write_bytes(self._trusted.note)
+        temporary.replace(self._kept)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            note = stream.read(MAX_DIRECTORY_FILE_BYTES + 1)
+    except OSError as error:
+        raise DirectoryError(f"directory file {file}: {error.strerror}") from error
+    if len(note) > MAX_DIRECTORY_FILE_BYTES:
+        raise DirectoryError(f"directory file {file}: longer than {MAX_DIRECTORY_FILE_BYTES} bytes")
+    return note

@@ -1,0 +1,69 @@
+"""Runs a node as a process: logging, signals, start, wait, stop. Doesn't own what the node is (node.assembly)."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+import structlog
+
+from gateway.node.assembly import Node
+from gateway.node.settings import Settings
+
+
+def configure_logging(settings: Settings) -> None:
+    """One line per event on standard error, for people or as JSON; structlog and the standard library alike."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _: None) -> None:
+    """Runs a node until SIGTERM or SIGINT.
+
+    Args:
+        settings: the node's settings.
+        ready: called once it serves.
+
+    Raises:
+        ConfigurationError: it can't start, and why.
+    """
+    node = Node(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await node.start()
+    gc.freeze()  # what was made at the start lives as long as the process: no need to look at it again
+    ready(node)
+    await stopping.wait()
+    await node.stop()

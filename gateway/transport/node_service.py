@@ -1,0 +1,283 @@
+"""NodeService: what an authority's own operators do with their node, as gRPC handlers.
+
+Owns the shape of the answers. Doesn't own links (links), feeds' states (store.feeds) or recovery's checks
+(services.recover).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.crypto.certificates import inspect_ca
+from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, QuarantinedError, Violation
+from gateway.model.directory import KeyRecord, Validity, receipts_key_name
+from gateway.model.ids import Channel, FeedOrigin
+from gateway.services.alarms import FEED, Alarms
+from gateway.services.outgoing import Outgoing, StateWork
+from gateway.services.recover import RecoverWork
+from gateway.services.trust import TrustedDirectory
+from gateway.store import alerts, feeds
+from gateway.store.database import Database
+from gateway.store.feeds import Feed, FeedState
+from gateway.tlog.note import SignatureType, Verifier
+from gateway.transport.bridge import Bridge
+from gateway.transport.calls import current_call
+from gateway.transport.links import Link, LinkStatus, fetch_all
+from gateway.transport.peers import Peers
+from gateway.transport.tls import TlsSource
+from gateway.v1 import directory_pb2
+from gateway.v1 import node_service_pb2 as pb
+from gateway.v1 import node_service_pb2_grpc as pb_grpc
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.validation import validate
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_BLOCKED = {
+    FeedState.SUSPENDED: pb.LINK_STATE_SUSPENDED,
+    FeedState.QUARANTINED: pb.LINK_STATE_QUARANTINED,
+    FeedState.BEHIND: pb.LINK_STATE_RECOVERY_REQUIRED,
+    FeedState.FORKED: pb.LINK_STATE_RECOVERY_REQUIRED,
+}
+
+
+class NodeServicer(pb_grpc.NodeServiceServicer):
+    """Handlers of NodeService."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        version: str,
+        started_at_ms: int,
+        database: Database,
+        outgoing: Outgoing,
+        bridge: Bridge,
+        peers: Peers,
+        links: Mapping[FeedOrigin, Link],
+        partner_streams: Mapping[FeedOrigin, LinkStatus],
+        alarms: Alarms,
+        trust: Callable[[], TrustedDirectory],
+        tls: TlsSource,
+        clock: Callable[[], int],
+    ) -> None:
+        self._node = node
+        self._version = version
+        self._started_at_ms = started_at_ms
+        self._database = database
+        self._outgoing = outgoing
+        self._bridge = bridge
+        self._peers = peers
+        self._links = links
+        self._partner_streams = partner_streams
+        self._alarms = alarms
+        self._trust = trust
+        self._tls = tls
+        self._clock = clock
+
+    async def GetNodeStatus(self, request: pb.GetNodeStatusRequest, context: Context) -> pb.GetNodeStatusResponse:
+        position, projected, all_feeds = await asyncio.to_thread(self._positions)
+        blocked = [
+            pb.Alarm(
+                code=f"{FEED}_{feed.state.name}",
+                message=f"{feed.origin}: {feed.state_reason}",
+                since=to_timestamp(feed.state_since),
+            )
+            for feed in all_feeds
+            if feed.state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED)
+        ]
+        lasting = [
+            pb.Alarm(code=alarm.code, message=alarm.message, since=to_timestamp(alarm.since))
+            for alarm in self._alarms.list()
+        ]
+        return pb.GetNodeStatusResponse(
+            node=self._node,
+            version=self._version,
+            started_at=to_timestamp(self._started_at_ms),
+            federation=self._trust().federation,
+            position=position,
+            projected_position=projected,
+            alarms=[*blocked, *lasting],
+        )
+
+    async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
+        _, _, stored = await asyncio.to_thread(self._positions)
+        known = {feed.origin: feed for feed in stored}
+        origins = sorted({*known, *self._possible()}, key=lambda o: (o.publisher != self._node, o.line))
+        return pb.ListLinksResponse(links=[self._link(origin, known.get(origin)) for origin in origins])
+
+    async def SuspendLink(self, request: pb.SuspendLinkRequest, context: Context) -> pb.SuspendLinkResponse:
+        validate(request)
+        origin = self._known(request.origin)
+        current_call().record(subject_ids=[origin.line], reason=request.reason)
+        feed = await asyncio.to_thread(self._outgoing.feed, origin)
+        if feed is not None and feed.state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED):
+            raise QuarantinedError(f"{origin} is {feed.state.value}; that keeps it still already")
+        feed = await self._bridge.commit(StateWork(origin, FeedState.SUSPENDED, request.reason))
+        return pb.SuspendLinkResponse(link=self._changed(origin, feed))
+
+    async def ResumeLink(self, request: pb.ResumeLinkRequest, context: Context) -> pb.ResumeLinkResponse:
+        validate(request)
+        origin = self._known(request.origin)
+        current_call().record(subject_ids=[origin.line])
+        feed = await asyncio.to_thread(self._outgoing.feed, origin)
+        if feed is not None and feed.state is not FeedState.SUSPENDED:
+            return pb.ResumeLinkResponse(link=self._changed(origin, feed))
+        feed = await self._bridge.commit(StateWork(origin, FeedState.ACTIVE, ""))
+        return pb.ResumeLinkResponse(link=self._changed(origin, feed))
+
+    async def ResolveQuarantine(
+        self, request: pb.ResolveQuarantineRequest, context: Context
+    ) -> pb.ResolveQuarantineResponse:
+        validate(request)
+        origin = self._known(request.origin)
+        current_call().record(subject_ids=[origin.line], reason=request.reason)
+        feed = await asyncio.to_thread(self._outgoing.feed, origin)
+        if feed is None or feed.state is not FeedState.QUARANTINED:
+            raise NotFoundError(f"{origin} isn't in quarantine")
+        feed = await self._bridge.commit(StateWork(origin, FeedState.ACTIVE, ""))
+        return pb.ResolveQuarantineResponse(link=self._changed(origin, feed))
+
+    async def RecoverFeed(self, request: pb.RecoverFeedRequest, context: Context) -> pb.RecoverFeedResponse:
+        validate(request)
+        origin = self._known(request.origin)
+        if origin.publisher != self._node:
+            raise InvalidRequestError(
+                [Violation("origin", "origin.own", f"only own feeds are recovered; this one is {origin.publisher}'s")]
+            )
+        current_call().record(subject_ids=[origin.line])
+        before = await asyncio.to_thread(self._outgoing.size, origin)
+        size = before
+        async for batch in fetch_all(self._peers, origin, before):
+            size = await self._bridge.commit(RecoverWork(origin, batch, self._trust))
+        self._changed(origin, await asyncio.to_thread(self._outgoing.made, origin))
+        return pb.RecoverFeedResponse(recovered=size - before, size=size)
+
+    async def ListCertificates(
+        self, request: pb.ListCertificatesRequest, context: Context
+    ) -> pb.ListCertificatesResponse:
+        own = self._tls.current().certificate
+        rows = [
+            pb.CertificateStatus(
+                owner=self._node,
+                use="gateway",
+                subject=str(own.identity),
+                fingerprint_sha256=own.fingerprint_sha256,
+                not_before=_timestamp(own.not_before),
+                not_after=_timestamp(own.not_after),
+            )
+        ]
+        for name, node in sorted(self._trust().directory.nodes.items()):
+            for pem in node.tls_ca_pems:
+                ca = inspect_ca(pem)
+                rows.append(
+                    pb.CertificateStatus(
+                        owner=name,
+                        use="ca",
+                        subject=ca.subject,
+                        fingerprint_sha256=ca.fingerprint_sha256,
+                        not_before=_timestamp(ca.not_before),
+                        not_after=_timestamp(ca.not_after),
+                    )
+                )
+        return pb.ListCertificatesResponse(certificates=rows)
+
+    async def ListKeys(self, request: pb.ListKeysRequest, context: Context) -> pb.ListKeysResponse:
+        directory = self._trust().directory
+        rows: list[pb.KeyStatus] = []
+        for name, node in sorted(directory.nodes.items()):
+            log_name = f"{directory.federation}/{name}"
+            rows.extend(_keys(name, "log", log_name, SignatureType.ED25519, node.log_keys))
+            receipts = receipts_key_name(directory.federation, name)
+            rows.extend(_keys(name, "receipts", receipts, SignatureType.COSIGNATURE, node.cosign_keys))
+        return pb.ListKeysResponse(keys=rows)
+
+    async def GetDirectory(self, request: pb.GetDirectoryRequest, context: Context) -> pb.GetDirectoryResponse:
+        trusted = self._trust()
+        now = datetime.fromtimestamp(self._clock() / 1000, UTC)
+        return pb.GetDirectoryResponse(
+            directory=directory_pb2.DirectoryStatus(
+                federation=trusted.federation,
+                version=trusted.version,
+                expires_at=_timestamp(trusted.directory.expires_at),
+                in_grace=trusted.validity(now) is not Validity.CURRENT,
+                nodes=sorted(trusted.directory.nodes),
+                note=trusted.note,
+            )
+        )
+
+    def _positions(self) -> tuple[int, int, list[Feed]]:
+        with self._database.read() as conn:
+            return feeds.head_position(conn), alerts.peek_cursor(conn), feeds.list_all(conn)
+
+    def _possible(self) -> Iterable[FeedOrigin]:
+        trusted = self._trust()
+        for partner in sorted(set(trusted.directory.nodes) - {self._node}):
+            yield FeedOrigin(trusted.federation, self._node, partner, Channel.ALERTS)
+            yield FeedOrigin(trusted.federation, partner, self._node, Channel.ALERTS)
+
+    def _known(self, line: str) -> FeedOrigin:
+        try:
+            origin = FeedOrigin.parse(line)
+        except MalformedError as error:
+            raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
+        if origin not in set(self._possible()):
+            raise NotFoundError(f"there is no feed {line} at this node; `gateway link list` shows them")
+        return origin
+
+    def _changed(self, origin: FeedOrigin, feed: Feed) -> pb.Link:
+        link = self._links.get(origin)
+        if link is not None:
+            link.kick()
+        return self._link(origin, feed)
+
+    def _link(self, origin: FeedOrigin, feed: Feed | None) -> pb.Link:
+        outgoing = origin.publisher == self._node
+        own = self._links.get(origin)
+        status = own.status if own is not None else self._partner_streams.get(origin, LinkStatus())
+        size = feed.size if feed is not None else 0
+        receipted = size if not outgoing else feed.receipted_size if feed is not None else 0
+        state = _BLOCKED.get(feed.state) if feed is not None else None
+        if state is None:
+            waiting = pb.LINK_STATE_CONNECTING if own is not None or not outgoing else pb.LINK_STATE_PULLED
+            state = pb.LINK_STATE_CONNECTED if status.connected else waiting
+        link = pb.Link(
+            origin=origin.line,
+            partner=origin.recipient if outgoing else origin.publisher,
+            direction="out" if outgoing else "in",
+            state=state,
+            size=size,
+            receipted_size=receipted,
+            backlog=size - receipted,
+            last_error=status.last_error,
+            evidence_path=feed.evidence_path if feed is not None else "",
+        )
+        if status.last_exchange_at:
+            link.last_exchange_at.CopyFrom(to_timestamp(status.last_exchange_at))
+        return link
+
+
+def _keys(
+    node: str, use: str, name: str, algorithm: SignatureType, records: Iterable[KeyRecord]
+) -> Iterable[pb.KeyStatus]:
+    for record in records:
+        status = pb.KeyStatus(
+            node=node,
+            use=use,
+            vkey=Verifier(name, record.public_key, algorithm).to_vkey(),
+            not_before=_timestamp(record.not_before),
+            not_after=_timestamp(record.not_after),
+        )
+        if record.revoked_at is not None:
+            status.revoked_at.CopyFrom(_timestamp(record.revoked_at))
+        yield status
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    return to_timestamp(int(time.timestamp() * 1000))
