@@ -3,25 +3,85 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROTOS := $(shell find protos third_party -name '*.proto')
-GENERATED := gateway/v1/.generated
+PACKAGES := $(VENV)/.packages
+INSTALLED := $(VENV)/.installed
+PROTOS := $(shell find protos third_party/protos -name '*.proto')
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+CODE := gateway $(wildcard demo bench)
+# What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
+ARGS ?=
 
-.PHONY: help setup demo test conformance check proto format lock bench clean
+.PHONY: help setup demo test check lint types contract drift conformance proto format migration lock bench clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-$(VENV)/.installed: requirements.lock pyproject.toml $(PROTOS)
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+demo: setup ## Set everything up, then run three gateways on this machine with a scripted case
+	@$(BIN)/python -m demo $(ARGS)
+
+test: setup ## Set everything up, then run all tests
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet $(ARGS)
+
+setup: $(INSTALLED) ## Make the environment: hash-pinned packages, generated code
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; name one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(PACKAGES): requirements.lock | $(BIN)/python
+	@echo "Installing packages into $(VENV) …"
+	@$(PIP) install --require-hashes --requirement requirements.lock
 	@touch $@
 
-setup: $(VENV)/.installed ## Make the environment: hash-pinned packages, generated code
+# An editable install generates the code of the contract, hence the protos here, and PATH: protoc looks for its plugins.
+$(INSTALLED): $(PACKAGES) pyproject.toml $(PROTOS)
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
 
-proto: ## Generate gateway/v1 from the contract
-	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc --proto_path=protos --proto_path=third_party/protos --python_out=. \
-		--grpc_python_out=. --mypy_out=. --mypy_grpc_out=only_async:. $(PROTOS:protos/%=%)
+check: lint types contract drift ## Everything that is checked without running the product
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
+
+types: setup
+	$(BIN)/mypy --strict $(CODE:%=--package %)
+
+contract: setup
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	BIN=$(CURDIR)/$(BIN) scripts/breaking
+
+# Whatever is written in two places, or made from another file, says the same in both.
+drift: setup
+	BIN=$(CURDIR)/$(BIN) scripts/generated
+	$(BIN)/python -m pytest --quiet -m drift tests
 
 conformance: setup ## Let Go's transparency-log libraries verify what we write (Debian packages: tests/conformance/third_party)
 	@tests/conformance/third_party/run
+
+proto: setup ## Generate gateway/v1 from the contract
+	@BIN=$(CURDIR)/$(BIN) scripts/generate .
+
+format: setup ## Format code and contract
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format --quiet
+	@$(BIN)/buf format --write
+
+migration: setup ## Write the first migration again from the tables; until the first release there is just that one
+	@$(BIN)/python -m scripts.first_migration
+
+lock: $(BIN)/python ## Resolve the packages again: requirements.lock for everything, requirements-runtime.lock for the image
+	@$(PIP) install uv
+	@$(LOCK) --group dev $(ARGS) --output-file requirements.lock >/dev/null
+	@$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock >/dev/null
+
+bench: setup ## Measure the product beside its floors, in one run
+	@$(BIN)/python -m bench $(ARGS)
+
+clean: ## Remove the environment and everything that was generated
+	@rm -rf $(VENV) buf demo-run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -f gateway/v1/*_pb2*
