@@ -168,6 +168,14 @@ class NotFoundError(GatewayError):
     way_out = "Check the identifier."
 
 
+class ErasedError(GatewayError):
+    """The content was erased at the end of its retention; its proofs still verify, but there is nothing to show."""
+
+    reason = "ERASED"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "Its retention has ended here. Ask the partner, whose own retention may be longer."
+
+
 class IllegalTransitionError(GatewayError):
     """The life of an alert doesn't allow this step in its present state or from this side."""
 

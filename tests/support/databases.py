@@ -43,18 +43,15 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=DIALECTS)
-def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeDatabase]:
-    """Makes databases of one kind; all are removed at the end of the test."""
+def make_empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeDatabase]:
+    """Makes databases of one kind without any tables; all are removed at the end of the test."""
     made: list[Database] = []
     server = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
 
     def make() -> Database:
         url = _new_postgres_database(server) if server else f"sqlite:///{tmp_path / f'{len(made)}.sqlite3'}"
-        database = Database(url)
-        made.append(database)
-        with database.write() as conn:
-            metadata.create_all(conn)
-        return database
+        made.append(new_database(url))
+        return made[-1]
 
     yield make
     for database in made:
@@ -66,9 +63,30 @@ def make_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ma
 
 
 @pytest.fixture
+def make_database(make_empty_database: MakeDatabase) -> MakeDatabase:
+    """Makes databases of one kind with all tables."""
+
+    def make() -> Database:
+        database = make_empty_database()
+        with database.write() as conn:
+            metadata.create_all(conn)
+        return database
+
+    return make
+
+
+@pytest.fixture
 def database(make_database: MakeDatabase) -> Database:
     """One fresh, empty database with all tables."""
     return make_database()
+
+
+def new_database(url: str) -> Database:
+    """A database with all tables, e.g. at sqlite:///PATH, for fixtures that live longer than one test."""
+    opened = Database(url)
+    with opened.write() as conn:
+        metadata.create_all(conn)
+    return opened
 
 
 @contextmanager

@@ -105,9 +105,7 @@ class PaperNode:
             evidence_root=self.evidence_root,
             alarms=Alarms(self.clock),
         )
-        self.outgoing = Outgoing(
-            self.database, committer=self.committer, trust=lambda: self.trust, clock=self.clock, node=self.name
-        )
+        self.outgoing = Outgoing(self.database, committer=self.committer, trust=lambda: self.trust, clock=self.clock)
 
     def settle(self) -> None:
         """Projects everything; afterwards projections are up to date."""
@@ -185,7 +183,7 @@ def exchange(*nodes: PaperNode) -> None:
     while moved:
         for node in nodes:
             node.settle()
-        moved = any([deliver(a, b) for a in nodes for b in nodes if a is not b])
+        moved = sum(deliver(a, b) for a in nodes for b in nodes if a is not b) > 0
 
 
 @contextmanager
