@@ -1,0 +1,158 @@
+"""EvidenceService: proof for auditors and courts, and the audit log, as gRPC handlers.
+
+Owns the shape of the RPCs. Doesn't own what is proved and how (services.evidence, services.evidence_check), nor the
+chain of audit events (store.audit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from gateway.errors import InvalidRequestError, TooLargeError, Violation
+from gateway.model.audit import AuditResult
+from gateway.services.evidence import export
+from gateway.services.evidence_check import examine
+from gateway.services.evidence_report import Examination, Status
+from gateway.services.trust import TrustedDirectory
+from gateway.store import audit
+from gateway.store.audit import AuditFilter, StoredEvent
+from gateway.store.database import Database
+from gateway.transport.calls import current_call
+from gateway.v1 import evidence_service_pb2, evidence_service_pb2_grpc
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.bundle import Bundle
+from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.wire.limits import MAX_MESSAGE_BYTES
+from gateway.wire.validation import validate
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_FIELDS = {"principal": ("=",), "method": ("=",), "result": ("=",), "reason": ("=",)}
+_RESULTS = tuple(AuditResult)
+_REPLY_MARGIN_BYTES = 64 * 1024
+"""Room in a message for the names of the files."""
+
+
+class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
+    """Handlers of EvidenceService."""
+
+    def __init__(self, *, database: Database, trust: Callable[[], TrustedDirectory]) -> None:
+        self._database = database
+        self._trust = trust
+
+    async def ExportEvidence(
+        self, request: evidence_service_pb2.ExportEvidenceRequest, context: Context
+    ) -> evidence_service_pb2.ExportEvidenceResponse:
+        validate(request)
+        alert = request.alert
+        current_call().record(subject_ids=[alert.alert_id])
+        bundle = await asyncio.to_thread(
+            export,
+            self._database,
+            self._trust(),
+            publisher=alert.publisher,
+            alert_id=alert.alert_id,
+            recipient=request.recipient,
+        )
+        response = evidence_service_pb2.ExportEvidenceResponse(
+            files=[
+                evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()
+            ]
+        )
+        if response.ByteSize() > MAX_MESSAGE_BYTES - _REPLY_MARGIN_BYTES:
+            raise TooLargeError(
+                f"the evidence of alert {alert.alert_id} has {response.ByteSize()} bytes, too many for one message; "
+                "export it where the gateway runs, with `gateway evidence export --settings`"
+            )
+        return response
+
+    async def VerifyEvidence(
+        self, request: evidence_service_pb2.VerifyEvidenceRequest, context: Context
+    ) -> evidence_service_pb2.VerifyEvidenceResponse:
+        validate(request)
+        bundle = Bundle.of((file.name, file.content) for file in request.files)
+        note = self._trust().note
+        examination = await asyncio.to_thread(examine, bundle, directory_note=note)
+        if examination.evidence is not None:
+            current_call().record(subject_ids=[examination.evidence.key.alert_id])
+        return _verified(examination)
+
+    async def ListAuditEvents(
+        self, request: evidence_service_pb2.ListAuditEventsRequest, context: Context
+    ) -> evidence_service_pb2.ListAuditEventsResponse:
+        validate(request)
+        where = _filter(parse_filter(request.filter, _FIELDS))
+        before_seq = _before(decode_page_token(request.page_token, request.filter, 1))
+        limit = page_size(request.page_size)
+        events = await asyncio.to_thread(self._events, where, before_seq, limit)
+        response = evidence_service_pb2.ListAuditEventsResponse(events=[_event(stored) for stored in events])
+        if len(events) == limit and events[-1].seq > 1:
+            response.next_page_token = encode_page_token((str(events[-1].seq),), request.filter)
+        return response
+
+    def _events(self, where: AuditFilter, before_seq: int | None, limit: int) -> Sequence[StoredEvent]:
+        with self._database.read() as conn:
+            return audit.list_events(conn, where=where, before_seq=before_seq, limit=limit)
+
+
+def _verified(examination: Examination) -> evidence_service_pb2.VerifyEvidenceResponse:
+    return evidence_service_pb2.VerifyEvidenceResponse(
+        verified=examination.evidence is not None,
+        steps=[
+            evidence_service_pb2.VerificationStep(
+                number=step.number, name=step.name, passed=step.status is Status.PASSED, detail=step.detail
+            )
+            for step in examination.steps
+        ],
+    )
+
+
+def _filter(terms: Sequence[Term]) -> AuditFilter:
+    values: dict[str, str] = {}
+    for term in terms:
+        if values.setdefault(term.field, term.value) != term.value:
+            raise InvalidRequestError([Violation("filter", "filter.twice", f"{term.field} can't have two values")])
+        if term.field == "result" and term.value not in _RESULTS:
+            raise invalid_value(term, f"one of {', '.join(_RESULTS)}")
+    result = values.get("result")
+    return AuditFilter(
+        principal=values.get("principal"),
+        method=values.get("method"),
+        result=None if result is None else AuditResult(result),
+        reason=values.get("reason"),
+    )
+
+
+def _before(token: tuple[str, ...] | None) -> int | None:
+    if token is None:
+        return None
+    if not token[0].isascii() or not token[0].isdigit() or len(token[0]) > 18 or int(token[0]) < 1:
+        raise InvalidRequestError(
+            [Violation("page_token", "page_token.form", "not a token that this list gave; start again without one")]
+        )
+    return int(token[0])
+
+
+def _event(stored: StoredEvent) -> evidence_service_pb2.AuditEvent:
+    event = stored.event
+    details = {name: str(number) for name, number in event.counts}
+    if event.detail:
+        details["detail"] = event.detail
+    if event.subject_ids:
+        details["subject_ids"] = ", ".join(event.subject_ids)
+    return evidence_service_pb2.AuditEvent(
+        sequence=stored.seq,
+        time=to_timestamp(event.time_ms),
+        principal=event.principal,
+        method=event.method,
+        purpose=event.purpose,
+        case_reference=event.case_reference,
+        result=event.result.value,
+        reason=event.reason,
+        details=details,
+        hash=stored.hash,
+    )
