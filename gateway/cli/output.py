@@ -159,6 +159,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except GatewayError as error:
             fail(error, as_json=as_json)
+        except BrokenPipeError:
+            raise  # whoever read the output, e.g. `head`, has enough: not an error to speak of
         except OSError as error:
             fail(_from_os(error), as_json=as_json)
 

@@ -5,7 +5,7 @@ Owns request ids, pages and the watch that survives reconnects. The stream of pu
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -108,7 +108,7 @@ class GatewayClient:
         *,
         batch: int = DEFAULT_BATCH,
         patience_s: float = DEFAULT_PATIENCE_S,
-    ) -> AsyncIterator[PublishOutcome]:
+    ) -> AsyncGenerator[PublishOutcome, None]:
         """Publishes many alerts over one stream; a refused one doesn't stop the rest.
 
         An interrupted stream is opened again, and what wasn't answered is sent again under the same request ids.
@@ -257,7 +257,9 @@ class GatewayClient:
         method = self._connection.stubs.alerts.ListAlerts
         return await self._connection.unary(method, request, service.ListAlertsResponse)
 
-    async def list_alerts(self, *, filter: str = "", page_size: int = PAGE_SIZE) -> AsyncIterator[service.AlertSummary]:
+    async def list_alerts(
+        self, *, filter: str = "", page_size: int = PAGE_SIZE
+    ) -> AsyncGenerator[service.AlertSummary, None]:
         """Alerts, newest first, page after page.
 
         Args:
@@ -279,7 +281,7 @@ class GatewayClient:
         *,
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
-    ) -> AsyncIterator[service.AlertChange]:
+    ) -> AsyncGenerator[service.AlertChange, None]:
         """Every change after a position, without gap or double, and on as changes come; reconnects by itself.
 
         Keep `change.position` with what you made of the change, in one transaction, and begin there the next time.

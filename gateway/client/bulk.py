@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,7 +139,7 @@ class BulkPublisher:
         self._window = asyncio.Semaphore(WINDOW_BATCHES)
         self._answered_at_s = time.monotonic()
 
-    async def run(self) -> AsyncIterator[PublishOutcome]:
+    async def run(self) -> AsyncGenerator[PublishOutcome, None]:
         """Results in the order of the alerts."""
         pump = asyncio.create_task(self._pump())
         backoff = Backoff()

@@ -1,0 +1,156 @@
+"""How commands reach a gateway: options that every one of them has, and the client made from them.
+
+Owns `connected`, which gives a command those options and a `Target`. Where they come from, first wins: the option, its
+environment variable, the node's settings file. A customs system's own machine needs no settings file: address, CA,
+certificate and key are enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Concatenate, ParamSpec, TypeVar
+
+import typer
+
+from gateway.client import GatewayClient
+from gateway.errors import ConfigurationError
+from gateway.node.settings import Settings, load_settings
+
+DEFAULT_CONFIG = Path("gateway.toml")
+PANEL = "Connection"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", envvar="GATEWAY_CONFIG", help="The node's settings, gateway.toml.", rich_help_panel=PANEL),
+]
+SystemOption = Annotated[
+    str,
+    typer.Option(
+        "--system",
+        envvar="GATEWAY_SYSTEM",
+        help="Which local system speaks: the name of a certificate in pki/systems.",
+        rich_help_panel=PANEL,
+    ),
+]
+AddressOption = Annotated[
+    str,
+    typer.Option(
+        "--address", envvar="GATEWAY_ADDRESS", help="host:port of the gateway's local port.", rich_help_panel=PANEL
+    ),
+]
+CaOption = Annotated[
+    Path | None, typer.Option("--ca", envvar="GATEWAY_CA", help="The own CA, PEM.", rich_help_panel=PANEL)
+]
+CertificateOption = Annotated[
+    Path | None,
+    typer.Option("--cert", envvar="GATEWAY_CERT", help="The system's certificate, PEM.", rich_help_panel=PANEL),
+]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option("--key", envvar="GATEWAY_KEY", help="The system's private key, PEM.", rich_help_panel=PANEL),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which gateway, and as whom; empty means: see the settings."""
+
+    config: Path = DEFAULT_CONFIG
+    system: str = ""
+    address: str = ""
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+    def client(self) -> GatewayClient:
+        """A client of the gateway.
+
+        Raises:
+            ConfigurationError: it isn't clear which gateway or system is meant, or its files aren't right.
+        """
+        if self.address and self.ca and self.cert and self.key:
+            return GatewayClient.connect(self.address, ca=self.ca, certificate=self.cert, key=self.key)
+        settings = self._settings()
+        ca = self.ca or settings.tls.ca
+        certificate = self.cert or self._certificate(settings)
+        key = self.key or certificate.with_suffix(".key")
+        return GatewayClient.connect(
+            self.address or reachable(settings.local_bind), ca=ca, certificate=certificate, key=key
+        )
+
+    def run(self, work: Callable[[GatewayClient], Awaitable[T]]) -> T:
+        """Does some work with a client in an event loop of its own."""
+
+        async def connected_work() -> T:
+            async with self.client() as client:
+                return await work(client)
+
+        return asyncio.run(connected_work())
+
+    def _settings(self) -> Settings:
+        if not self.config.exists():
+            raise ConfigurationError(
+                f"no gateway is named: {self.config} isn't there. Give --config (or GATEWAY_CONFIG) on a gateway's "
+                "machine, or --address, --ca, --cert and --key elsewhere"
+            )
+        return load_settings(self.config)
+
+    def _certificate(self, settings: Settings) -> Path:
+        folder = settings.tls.ca.parent / "systems"
+        if self.system:
+            return folder / f"{self.system}.pem"
+        found = sorted(folder.glob("*.pem"))
+        if len(found) == 1:
+            return found[0]
+        names = [f"{path.stem} ({', '.join(settings.systems.get(path.stem, ())) or 'no role'})" for path in found]
+        there = f"There are: {', '.join(names)}" if names else f"There is none in {folder}"
+        raise ConfigurationError(f"which system speaks? Give --system (or GATEWAY_SYSTEM). {there}")
+
+
+def reachable(bind: str) -> str:
+    """The address under which a port that is bound so is reached from this machine."""
+    host, _, port = bind.rpartition(":")
+    return {"0.0.0.0": f"127.0.0.1:{port}", "[::]": f"[::1]:{port}", "": f"127.0.0.1:{port}"}.get(host, bind)  # noqa: S104
+
+
+_OPTIONS: dict[str, tuple[object, object]] = {
+    "config": (ConfigOption, DEFAULT_CONFIG),
+    "system": (SystemOption, ""),
+    "address": (AddressOption, ""),
+    "ca": (CaOption, None),
+    "cert": (CertificateOption, None),
+    "key": (KeyOption, None),
+}
+
+
+def connected(command: Callable[Concatenate[Target, P], R]) -> Callable[P, R]:
+    """Gives a command the connection options; its first parameter becomes the `Target` made from them.
+
+    Put it directly above the command's `def`, below `reports_errors`.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        # the type checker sees the command's own parameters; typer passes ours beside them
+        ours = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
+        return command(Target(**ours), *args, **kwargs)  # type: ignore[arg-type]
+
+    # typer reads annotations from the signature, and there as objects and not as text
+    signature = inspect.signature(command, eval_str=True)
+    own = list(signature.parameters.values())[1:]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _OPTIONS.items()
+    ]
+    wrapped.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {each.name: each.annotation for each in (*own, *added)}
+    return wrapped

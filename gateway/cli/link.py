@@ -1,0 +1,141 @@
+"""`gateway link` and `gateway recover`: feeds to and from partners, and what an operator decides about them.
+
+Owns these commands. What a link does is the node's.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, shown_time, word_of
+from gateway.v1.node_service_pb2 import Link, LinkState
+
+link_app = typer.Typer(no_args_is_help=True, help="Links to partners: lag, suspension, quarantine, recovery.")
+
+OriginArgument = Annotated[
+    str,
+    typer.Argument(metavar="FEED", help="Name of the feed, as `gateway link list` shows it.", show_default=False),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
+
+
+@link_app.command("list")
+@reports_errors
+@connected
+def list_(target: Target, *, as_json: JsonOption = False) -> None:
+    """List all feeds to and from partners with their state and lag. Role: operator, supervisor, auditor.
+
+    \b
+    Example:
+      gateway link list --system ops
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+    links = target.run(lambda client: client.node.links())
+    Output(as_json).table(
+        "Links",
+        ["Feed", "Direction", "State", "Size", "Receipted", "Backlog", "Last exchange", "Last error", "Evidence"],
+        [
+            (
+                link.origin,
+                link.direction,
+                word_of(LinkState, link.state),
+                link.size,
+                link.receipted_size,
+                link.backlog,
+                shown_time(link, "last_exchange_at"),
+                link.last_error or None,
+                link.evidence_path or None,
+            )
+            for link in links
+        ],
+        data=[as_dict(link) for link in links],
+    )
+
+
+@link_app.command("suspend")
+@reports_errors
+@connected
+def suspend(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_json: JsonOption = False) -> None:
+    """Stop a feed's link until it is resumed. Publishing goes on; what is published waits. Role: operator.
+
+    \b
+    Example:
+      gateway link suspend gba.customs.example/cn/hk/alerts --reason "Maintenance at hk until 14:00"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    _show(as_json, "Suspended", target.run(lambda client: client.node.suspend_link(feed, reason=reason)))
+
+
+@link_app.command("resume")
+@reports_errors
+@connected
+def resume(target: Target, feed: OriginArgument, *, as_json: JsonOption = False) -> None:
+    """Resume a suspended link; what waited is sent in its order. Role: operator.
+
+    \b
+    Example:
+      gateway link resume gba.customs.example/cn/hk/alerts
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    _show(as_json, "Resumed", target.run(lambda client: client.node.resume_link(feed)))
+
+
+@link_app.command("resolve")
+@reports_errors
+@connected
+def resolve(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_json: JsonOption = False) -> None:
+    """End the quarantine of a feed, after its evidence was examined with the partner. Role: operator.
+
+    \b
+    Example:
+      gateway link resolve gba.customs.example/hk/cn/alerts --reason "hk restored the wrong backup; see case 17"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    _show(as_json, "Resolved", target.run(lambda client: client.node.resolve_quarantine(feed, reason=reason)))
+
+
+@reports_errors
+@connected
+def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False) -> None:
+    """Fetch own entries back from a partner, after this database was restored from an old backup. Role: operator.
+
+    Until then the node refuses to publish on the feed: the partner holds more of it than the node itself.
+
+    \b
+    Example:
+      gateway recover gba.customs.example/cn/hk/alerts --system ops
+
+    \b
+    Exit codes: 0 done, 1 refused, unreachable, or what came back doesn't verify, 2 wrong input.
+    """
+    response = target.run(lambda client: client.node.recover_feed(feed))
+    Output(as_json).facts(
+        "Recovered", {"Feed": feed, "Entries fetched back": response.recovered, "Size now": response.size}
+    )
+
+
+link_app.command("recover")(recover)
+
+
+def _show(as_json: bool, what: str, link: Link) -> None:
+    facts = {
+        "Feed": link.origin,
+        "Partner": link.partner,
+        "Direction": link.direction,
+        "State": word_of(LinkState, link.state),
+        "Size": link.size,
+        "Backlog": link.backlog,
+    }
+    Output(as_json).facts(what, facts, data=as_dict(link))

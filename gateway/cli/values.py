@@ -1,0 +1,170 @@
+"""How values of the contract are given and shown on the command line: enums, times, alerts, protobuf as JSON.
+
+Owns the words; what the values mean is the contract's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from google.protobuf.json_format import MessageToDict, Parse, ParseError
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.cli.files import read_input
+from gateway.errors import ConfigurationError, InvalidRequestError, MalformedError, Violation
+from gateway.model.ids import is_node_name, is_uuid
+from gateway.v1.alert_pb2 import AlertReference
+from gateway.v1.alert_service_pb2 import EntryReference
+from gateway.wire.limits import MAX_PAYLOAD_BYTES
+
+MAX_JSON_BYTES = 4 * MAX_PAYLOAD_BYTES
+"""Largest JSON text of one message: names of fields and escapes make it longer than its bytes on the wire."""
+
+MessageT = TypeVar("MessageT", bound=Message)
+
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def words(enum: Any) -> Mapping[str, Any]:
+    """An enum's values by the words that people type: FLAG_REASON_NOT_FOUND → not_found; unspecified isn't one."""
+    names = dict(enum.items())
+    prefix = next(name for name, number in names.items() if number == 0).removesuffix("UNSPECIFIED")
+    return {name.removeprefix(prefix).lower(): number for name, number in names.items() if number != 0}
+
+
+def value_of(enum: Any, word: str, option: str) -> Any:
+    """The enum's value for a word.
+
+    Raises:
+        ConfigurationError: there is no such value; the message lists those there are.
+    """
+    known = words(enum)
+    value = known.get(word.lower().replace("-", "_"))
+    if value is None:
+        raise ConfigurationError(f"{option}: {word!r} isn't one of {', '.join(known)}")
+    return value
+
+
+def word_of(enum: Any, value: int) -> str:
+    """The word for an enum's value; — for unspecified and for values that this version doesn't know."""
+    return next((word for word, number in words(enum).items() if number == value), "—")
+
+
+def instant(text: str, option: str) -> datetime:
+    """A time: RFC 3339 with its zone, or 30m, 12h, 5d from now.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if match := _DURATION.fullmatch(text):
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise ConfigurationError(
+            f"{option}: {text!r} isn't a time with its zone (2026-01-15T08:00:00+08:00) or a span from now (12h, 5d)"
+        )
+    return time
+
+
+def timestamp(time: datetime) -> Timestamp:
+    """A time as the contract has it."""
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def shown_time(message: Message, field: str) -> datetime | None:
+    """A time field; None where it is absent."""
+    if not message.HasField(field):
+        return None
+    time: datetime = getattr(message, field).ToDatetime(UTC)
+    return time
+
+
+def reference(text: str, own_node: str) -> AlertReference:
+    """An alert as people name it: PUBLISHER/ID, or the id alone for an own one.
+
+    Raises:
+        ConfigurationError: it isn't one.
+    """
+    publisher, _, alert_id = text.rpartition("/")
+    publisher = publisher or own_node
+    if not is_uuid(alert_id) or not is_node_name(publisher):
+        raise ConfigurationError(
+            f"{text!r} doesn't name an alert: give PUBLISHER/ID as `gateway alert list` shows it, or an own alert's id"
+        )
+    return AlertReference(publisher=publisher, alert_id=alert_id)
+
+
+def own_alert_id(text: str, own_node: str) -> str:
+    """The id of an own alert.
+
+    Raises:
+        ConfigurationError: it names no alert, or a partner's, which only its publisher can change.
+    """
+    found = reference(text, own_node)
+    if found.publisher != own_node:
+        raise ConfigurationError(f"{text}: is an alert of {found.publisher}; only its publisher can do this")
+    return found.alert_id
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """A message as JSON members, with the contract's field names (protobuf's JSON form)."""
+    return MessageToDict(message, preserving_proto_field_name=True)
+
+
+def entries(found: Any) -> list[str]:
+    """Where entries lie, as text: ORIGIN#INDEX."""
+    listed: list[EntryReference] = list(found)
+    return [f"{entry.origin}#{entry.index}" for entry in listed]
+
+
+def read_message(path: Path, kind: type[MessageT]) -> MessageT:
+    """A message in protobuf's JSON form from a file, - for standard input.
+
+    Raises:
+        MalformedError: it isn't JSON of this message; the message says where.
+    """
+    if str(path) == "-":
+        data = typer.get_binary_stream("stdin").read(MAX_JSON_BYTES + 1)
+    else:
+        data = read_input(path, MAX_JSON_BYTES)
+    return parse_message(data, kind, str(path))
+
+
+def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
+    """A message from protobuf's JSON form.
+
+    Raises:
+        MalformedError: it isn't JSON of this message, or too long; the message says where.
+    """
+    if len(data) > MAX_JSON_BYTES:
+        raise MalformedError(f"{source}: longer than {MAX_JSON_BYTES} bytes")
+    try:
+        return Parse(data.decode("utf-8"), kind())
+    except (ParseError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"{source}: not a {kind.DESCRIPTOR.name} as JSON: {error}") from None
+
+
+def recipients(given: list[str]) -> list[str]:
+    """Nodes from options that may be repeated and may hold commas.
+
+    Raises:
+        InvalidRequestError: there is none, or one isn't the name of a node.
+    """
+    names = list(dict.fromkeys(name.strip() for each in given for name in each.split(",") if name.strip()))
+    wrong = [name for name in names if not is_node_name(name)]
+    if wrong or not names:
+        found = f"{wrong[0]!r} isn't the name of a node" if wrong else "name at least one node"
+        raise InvalidRequestError([Violation("--to", "node", found)])
+    return names
