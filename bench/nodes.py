@@ -1,0 +1,235 @@
+"""Nodes as real processes on loopback, with real keys, certificates, directory and files.
+
+Owns making, starting, watching and stopping them. Doesn't own what is measured on them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc.aio
+import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.cli.init import settings_text
+from gateway.client import GatewayClient
+from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, NodeFolder, create_federation, server_name
+from gateway.transport.options import channel_options
+from gateway.transport.tls import channel_credentials
+
+PUBLISHER, RECIPIENT = "cn", "hk"
+SYSTEM = "bench"
+ROLES = ("publisher", "officer", "supervisor", "operator")
+
+START_TIMEOUT_S = 120.0
+"""How long a node may take until it serves, in seconds; the target for it is far below."""
+
+SETTLE_TIMEOUT_S = 600.0
+"""How long nodes may take to catch up, in seconds."""
+
+POLL_S = 0.005
+"""How often a node's state is asked for while it is timed, in seconds: the resolution of those times."""
+
+ORIGIN = f"{FEDERATION}/{PUBLISHER}/{RECIPIENT}/alerts"
+
+SERVE = (sys.executable, "-m", "gateway.cli.main", "serve")
+
+
+def free_port() -> int:
+    """A port that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class NodeProcess:
+    """One node: its folder, ports and, while it runs, its process."""
+
+    name: str
+    folder: NodeFolder
+    local_port: int
+    command: Sequence[str] = SERVE
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def settings(self) -> Path:
+        return self.folder.path / "gateway.toml"
+
+    @property
+    def log(self) -> Path:
+        return self.folder.path / "node.log"
+
+    @property
+    def rss_mb(self) -> float:
+        """Resident memory in MB (10⁶ bytes)."""
+        return float(psutil.Process(self._running().pid).memory_info().rss) / 1e6
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time used so far, in seconds."""
+        times = psutil.Process(self._running().pid).cpu_times()
+        return float(times.user + times.system)
+
+    @property
+    def database_mb(self) -> float:
+        """Size of the database with its write-ahead log in MB."""
+        return sum(path.stat().st_size for path in (self.folder.path / "data").glob("gateway.sqlite3*")) / 1e6
+
+    def client(self) -> GatewayClient:
+        """A client of its local port."""
+        return GatewayClient.connect(
+            f"127.0.0.1:{self.local_port}",
+            ca=self.folder.ca,
+            certificate=self.folder.system_certificate(SYSTEM),
+            key=self.folder.system_key(SYSTEM),
+            timeout_s=120,
+        )
+
+    async def start(self) -> float:
+        """Starts it; returns the seconds until its health says SERVING."""
+        with self.log.open("ab") as log:
+            started = time.perf_counter()
+            self.process = subprocess.Popen([*self.command, "--config", str(self.settings)], stdout=log, stderr=log)
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._serving()
+        except TimeoutError:
+            raise SystemExit(f"{self.name} doesn't serve after {START_TIMEOUT_S:g} s; see {self.log}") from None
+        return time.perf_counter() - started
+
+    async def stop(self) -> None:
+        """Stops it in order; the files stay."""
+        if self.process is None:
+            return
+        process, self.process = self.process, None
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait)
+
+    async def _serving(self) -> None:
+        await self._listening()
+        ca, certificate, key = self.folder.ca, self.folder.system_certificate(SYSTEM), self.folder.system_key(SYSTEM)
+        credentials = channel_credentials(ca.read_bytes(), certificate.read_bytes(), key.read_bytes())
+        options = channel_options(server_name=server_name(FEDERATION, self.name))
+        request = health_pb2.HealthCheckRequest(service="gateway.v1.AlertService")
+        async with grpc.aio.secure_channel(f"127.0.0.1:{self.local_port}", credentials, options) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            while True:
+                with suppress(grpc.aio.AioRpcError):
+                    response = await stub.Check(request, wait_for_ready=True)
+                    if response.status == health_pb2.HealthCheckResponse.SERVING:
+                        return
+                await asyncio.sleep(POLL_S)
+
+    async def _listening(self) -> None:
+        """Waits for the port before gRPC tries it: gRPC's own pause between attempts is 100 ms and more."""
+        while True:
+            if self._running().poll() is not None:
+                raise SystemExit(f"{self.name} ended at its start; see {self.log}")
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.local_port)
+            except OSError:
+                await asyncio.sleep(POLL_S)
+                continue
+            writer.close()
+            return
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self.process is None:
+            raise SystemExit(f"{self.name} isn't running")
+        return self.process
+
+
+@dataclass
+class Pair:
+    """A publisher and a recipient, running, with a client of each in this process."""
+
+    root: Path
+    federation: FederationFolder
+    cn: NodeProcess
+    hk: NodeProcess
+    cn_client: GatewayClient
+    hk_client: GatewayClient
+
+    async def receipted_size(self) -> int:
+        """Entries of the publisher's feed that the recipient has and has cosigned."""
+        return next(link.receipted_size for link in await self.cn_client.node.links() if link.origin == ORIGIN)
+
+    async def receipted(self, size: int) -> None:
+        """Waits until the publisher has the receipt for `size` entries: durable on both sides."""
+        async with asyncio.timeout(SETTLE_TIMEOUT_S):
+            while await self.receipted_size() < size:
+                await asyncio.sleep(POLL_S)
+
+    async def projected(self, client: GatewayClient) -> None:
+        """Waits until a node has projected everything that it holds now."""
+        position = (await client.node.status()).position
+        async with asyncio.timeout(SETTLE_TIMEOUT_S):
+            while (await client.node.status()).projected_position < position:
+                await asyncio.sleep(POLL_S)
+
+    async def settled(self) -> int:
+        """Waits until nothing is left to do anywhere, so that a measurement starts clean; returns the feed's size."""
+        async with asyncio.timeout(SETTLE_TIMEOUT_S):
+            while True:
+                statuses = [await client.node.status() for client in (self.cn_client, self.hk_client)]
+                links = [link for client in (self.cn_client, self.hk_client) for link in await client.node.links()]
+                backlog = sum(link.backlog for link in links)
+                if not backlog and all(s.position == s.projected_position for s in statuses):
+                    return next((link.size for link in links if link.origin == ORIGIN), 0)
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def running_pair(root: Path, command: Sequence[str] = SERVE) -> AsyncIterator[Pair]:
+    """Two nodes with fresh keys and empty databases; stopped at the end, their folder stays."""
+    ports = {name: (free_port(), free_port()) for name in (PUBLISHER, RECIPIENT)}
+    federation = create_federation(
+        root,
+        [
+            MemberSpec(name, peer_port=peer, local_port=local, systems={SYSTEM: ROLES})
+            for name, (peer, local) in ports.items()
+        ],
+        now=datetime.now(UTC),
+    )
+    nodes = {}
+    for name, (peer, local) in ports.items():
+        nodes[name] = node = NodeProcess(name, federation.node(name), local, command)
+        node.settings.write_text(_settings(federation, name, peer, local), encoding="utf-8")
+    pair = Pair(
+        root, federation, nodes[PUBLISHER], nodes[RECIPIENT], nodes[PUBLISHER].client(), nodes[RECIPIENT].client()
+    )
+    try:
+        async with asyncio.TaskGroup() as starts:
+            for node in nodes.values():
+                starts.create_task(node.start())
+        yield pair
+    finally:
+        await asyncio.gather(pair.cn_client.close(), pair.hk_client.close())
+        await asyncio.gather(*(node.stop() for node in nodes.values()))
+
+
+def _settings(federation: FederationFolder, name: str, peer: int, local: int) -> str:
+    return settings_text(
+        node=name,
+        federation=FEDERATION,
+        peer_bind=f"127.0.0.1:{peer}",
+        local_bind=f"127.0.0.1:{local}",
+        directory=Path(os.path.relpath(federation.directory, federation.node(name).path)),
+        anchors=federation.anchor_vkeys,
+        threshold=federation.anchors.threshold,
+        systems={SYSTEM: ROLES},
+    )
