@@ -7,7 +7,6 @@ randomness: both come in as parameters.
 from __future__ import annotations
 
 import re
-import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,12 +56,18 @@ def uuid7(unix_ms: int, random: bytes) -> str:
     noise = int.from_bytes(random, "big")
     rand_a = noise >> 68
     rand_b = noise & ((1 << 62) - 1)
-    return str(uuid.UUID(int=unix_ms << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b))
+    digits = f"{unix_ms << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def is_uuid(text: str) -> bool:
     """Whether the text is a UUID of RFC 9562 in its canonical form: lower case, hyphens, no braces."""
     return _UUID.fullmatch(text) is not None
+
+
+def uuid_bytes(text: str) -> bytes:
+    """The 16 bytes of a UUID whose form was checked before."""
+    return bytes.fromhex(text.replace("-", ""))
 
 
 def uuid7_unix_ms(text: str) -> int:

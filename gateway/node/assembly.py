@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 STOP_GRACE_S = 2.0
 """Seconds that running calls get at a stop; streams resume from their position at the next start."""
 
-PASSPHRASE_VARIABLE = "GATEWAY_PASSPHRASE"
+PASSPHRASE_VARIABLE = "GATEWAY_PASSPHRASE"  # noqa: S105  the variable's name
 """Environment variable with the signing keys' passphrase, when no file is set."""
 
 REFRESH_S = 1.0
@@ -181,9 +181,8 @@ class Node:
             queries=AlertQueries(self.database),
             bridge=bridge,
             wakeups=wakeups,
-            directory=self._directory.directory,
         )
-        evidence = EvidenceServicer(database=self.database, trust=self._directory.trusted, clock=self._clock)
+        evidence = EvidenceServicer(database=self.database, trust=self._directory.trusted)
         node = NodeServicer(
             node=self.settings.node,
             version=__version__,

@@ -11,20 +11,19 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
-from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, MalformedError, Violation
-from gateway.model.alert_life import AlertLife, Step, advance
+from gateway.errors import GatewayError, InvalidRequestError, MalformedError, Violation
+from gateway.model.alert_life import AlertLife, advance
 from gateway.model.directory import Directory
 from gateway.model.ids import FeedOrigin
+from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
 from gateway.store import alerts, feeds
 from gateway.store.alerts import AlertEventRow, AlertRow, DispositionRow
 from gateway.store.feeds import Feed, FeedState, JournalRun, StoredEntry
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.wire import alerts as wire
-from gateway.wire.alerts import EVENT_TYPE, AlertKey
-from gateway.wire.disclosure import undisclosable
+from gateway.wire.alerts import EVENT_TYPE, AlertKey, AlertStep
 from gateway.wire.entries import FORMAT, EncodedEntry, make_entry, parse_header
 from gateway.wire.limits import SALT_BYTES
 from gateway.wire.validation import validate
@@ -89,6 +88,7 @@ class _Item:
     feed: Feed
     index: int
     event: alert_pb2.AlertEvent | None
+    step: AlertStep | None
     error: GatewayError | None
 
 
@@ -96,7 +96,7 @@ class AlertProjector:
     """Projects alerts feeds; implements the committer's Projector. Used by the writer thread alone."""
 
     def __init__(self, *, directory: Callable[[], Directory]) -> None:
-        self._directory = directory
+        self._agreements = Agreements(directory)
 
     def advance(self, tx: Transaction, limit: int) -> bool:
         """Projects up to about `limit` entries after the cursor; True when more are left."""
@@ -105,7 +105,7 @@ class AlertProjector:
         if not runs:
             return False
         items = [item for run in runs for item in self._items(tx, run, cursor)]
-        page = _Page(known=alerts.find(tx.conn, _keys(items)))
+        page = _Page(known=alerts.find(tx.conn, {item.step.key for item in items if item.step is not None}))
         for item in items:
             self._apply(tx, item, page)
         _write(tx, page)
@@ -127,16 +127,23 @@ class AlertProjector:
         return [self._item(run, feed, entry) for entry in stored]
 
     def _item(self, run: JournalRun, feed: Feed, entry: StoredEntry) -> _Item:
-        position = run.first_position + entry.index - run.first_index
+        event: alert_pb2.AlertEvent | None = None
+        step: AlertStep | None = None
+        error: GatewayError | None = None
         try:
             event = _event(entry)
-        except GatewayError as error:
-            return _Item(position, run.committed_at, feed, entry.index, None, error)
-        return _Item(position, run.committed_at, feed, entry.index, event, None)
+            if event is not None and wire.disposition_of(event) is None:
+                if feed.direction == "in":
+                    validate(event)
+                step = wire.step_of(event, feed.origin)
+        except GatewayError as refused:
+            error = refused
+        position = run.first_position + entry.index - run.first_index
+        return _Item(position, run.committed_at, feed, entry.index, event, step, error)
 
     def _apply(self, tx: Transaction, item: _Item, page: _Page) -> None:
         error = item.error
-        if item.event is not None:
+        if error is None and item.event is not None:
             error = self._refusal(tx, item, item.event, page)
         if error is not None:
             log.warning("entry %s of %s isn't applied: %s", item.index, item.feed.origin, error)
@@ -146,38 +153,34 @@ class AlertProjector:
 
     def _refusal(self, tx: Transaction, item: _Item, event: alert_pb2.AlertEvent, page: _Page) -> GatewayError | None:
         """Applies an event; returns why it couldn't be."""
-        disposition = wire.disposition_of(event)
         try:
-            if disposition is not None:
-                _note_disposition(tx, item, disposition, page)
+            if item.step is not None:
+                self._apply_step(item, event, item.step, page)
             else:
-                self._apply_step(item, event, page)
+                _note_disposition(tx, item, event.disposition, page)
         except GatewayError as error:
             return error
         return None
 
-    def _apply_step(self, item: _Item, event: alert_pb2.AlertEvent, page: _Page) -> None:
+    def _apply_step(self, item: _Item, event: alert_pb2.AlertEvent, read: AlertStep, page: _Page) -> None:
+        row = page.row(read.key)
         if item.feed.direction == "in":
-            validate(event)
-        step = wire.step_of(event, item.feed.origin)
-        key = wire.key_of(event, item.feed.origin)
-        row = page.row(key)
-        if item.feed.direction == "in":
-            self._require_allowed(item, event, row)
-        life = advance(row.life if row else None, step, recorded=True)
+            origin = item.feed.origin
+            self._agreements.require(
+                event,
+                sender=origin.publisher,
+                recipient=origin.recipient,
+                purpose=wire.purpose_of(event) or (row.purpose if row else ""),
+                at_ms=item.committed_at,
+            )
+        life = advance(row.life if row else None, read.step, recorded=True)
         alert = wire.alert_of(event)
         if row is None and alert is not None:
-            row = _new_row(key, item, alert, step)
-            page.put(row, is_new=True)
+            page.put(_new_row(read.key, item, alert, life), is_new=True)
         elif row is not None:
             page.put(_changed_row(row, item, alert, life), is_new=False)
-        page.events.append(AlertEventRow(item.position, key, item.feed.id, item.index, life.status, item.committed_at))
-
-    def _require_allowed(self, item: _Item, event: alert_pb2.AlertEvent, row: AlertRow | None) -> None:
-        origin = item.feed.origin
-        purpose = wire.purpose_of(event) or (row.purpose if row else "")
-        require_agreement(
-            self._directory(), origin.publisher, origin.recipient, event, purpose, at_ms=item.committed_at
+        page.events.append(
+            AlertEventRow(item.position, read.key, item.feed.id, item.index, life.status, item.committed_at)
         )
 
     def _send_dispositions(self, tx: Transaction, items: Sequence[_Item], page: _Page) -> None:
@@ -192,26 +195,6 @@ class AlertProjector:
         for feed, end in ends.values():
             if end > feed.disposed_size and _can_answer(tx, feed):
                 feeds.set_disposed_size(tx.conn, feed.id, end)
-
-
-def require_agreement(
-    directory: Directory, sender: str, recipient: str, event: alert_pb2.AlertEvent, purpose: str, *, at_ms: int
-) -> None:
-    """Raises AgreementForbidsError or InvalidRequestError when no agreement lets this event through at that time."""
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    allowed = directory.allowed_field_classes(sender, recipient, at, message_type=EVENT_TYPE, purpose=purpose)
-    if allowed is None:
-        raise AgreementForbidsError(
-            f"no agreement lets {sender} send {EVENT_TYPE} to {recipient} for the purpose {purpose!r}",
-            metadata={"sender": sender, "recipient": recipient, "purpose": purpose},
-        )
-    withheld = undisclosable(event, allowed)
-    if withheld:
-        raise InvalidRequestError(withheld, "the agreement doesn't allow these fields: " + _fields(withheld))
-
-
-def _fields(violations: Sequence[Violation]) -> str:
-    return ", ".join(f"{v.field} ({v.message})" for v in violations)
 
 
 def _runs(tx: Transaction, cursor: int, limit: int) -> list[JournalRun]:
@@ -239,14 +222,6 @@ def _event(entry: StoredEntry) -> alert_pb2.AlertEvent | None:
     return event
 
 
-def _keys(items: Sequence[_Item]) -> set[AlertKey]:
-    return {
-        wire.key_of(item.event, item.feed.origin)
-        for item in items
-        if item.event is not None and wire.disposition_of(item.event) is None
-    }
-
-
 def _is_answered(event: alert_pb2.AlertEvent | None, error: GatewayError | None) -> bool:
     """Alerts are always answered, other steps when they couldn't be applied, dispositions never: no endless talk."""
     if event is None:  # unreadable, or erased at the end of its retention
@@ -256,8 +231,7 @@ def _is_answered(event: alert_pb2.AlertEvent | None, error: GatewayError | None)
     return error is not None or wire.alert_of(event) is not None
 
 
-def _new_row(key: AlertKey, item: _Item, alert: alert_pb2.Alert, step: Step) -> AlertRow:
-    life = advance(None, step)
+def _new_row(key: AlertKey, item: _Item, alert: alert_pb2.Alert, life: AlertLife) -> AlertRow:
     content = alert.content
     return AlertRow(
         key=key,

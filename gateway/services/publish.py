@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
 from gateway.errors import (
-    AgreementForbidsError,
     GatewayError,
     InvalidRequestError,
     NotFoundError,
@@ -27,17 +24,17 @@ from gateway.errors import (
     RequestIdReusedError,
     Violation,
 )
-from gateway.model.alert_life import Step, advance
+from gateway.model.alert_life import advance
 from gateway.model.directory import Directory
-from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
+from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
+from gateway.services.agreements import Agreements
 from gateway.services.commit import Clock, Transaction
-from gateway.services.project import AlertProjector, require_agreement
+from gateway.services.project import AlertProjector
 from gateway.store import alerts, requests
 from gateway.store.alerts import AlertRow
 from gateway.store.requests import AnsweredRequest
 from gateway.v1 import alert_pb2, alert_service_pb2
 from gateway.wire import alerts as wire
-from gateway.wire.disclosure import undisclosable
 from gateway.wire.entries import EncodedEntry, make_entry
 from gateway.wire.limits import SALT_BYTES
 from gateway.wire.validation import violations
@@ -46,6 +43,7 @@ MAX_VALIDITY_MS = 366 * 24 * 3600 * 1000
 """Longest validity of an alert in milliseconds: what is older than a year deserves a fresh look and a new alert."""
 
 ResponseT = TypeVar("ResponseT", bound=Message)
+_Response = alert_service_pb2.PublishAlertResponse
 PublishResult: TypeAlias = alert_service_pb2.PublishAlertResponse | GatewayError
 """What became of one alert: its response, or why it was refused."""
 
@@ -77,6 +75,7 @@ class Publisher:
         self._federation = federation
         self._node = node
         self._directory = directory
+        self._agreements = Agreements(directory)
         self._clock = clock
 
     def prepare(self, request: alert_service_pb2.PublishAlertRequest, actor: str) -> PreparedAlert:
@@ -98,7 +97,7 @@ class Publisher:
         notices = tuple(wire.quality_notices(content))
         body = request.SerializeToString(deterministic=True)
         return PreparedAlert(
-            request_id=uuid.UUID(request.request_id).bytes,
+            request_id=uuid_bytes(request.request_id),
             digest=sha256(body).digest(),
             alert_id=alert_id,
             entries=tuple(
@@ -117,6 +116,10 @@ class Publisher:
     def origin(self, recipient: str) -> FeedOrigin:
         """The own alerts feed to a partner."""
         return FeedOrigin(self._federation, self._node, recipient, Channel.ALERTS)
+
+    def require_agreement(self, event: alert_pb2.AlertEvent, recipient: str, purpose: str, now: int) -> None:
+        """Step 2 for a step on an existing alert; raises as `Agreements.require` does."""
+        self._agreements.require(event, sender=self._node, recipient=recipient, purpose=purpose, at_ms=now)
 
     def new_id(self) -> str:
         """A new UUIDv7."""
@@ -158,21 +161,14 @@ class Publisher:
             raise InvalidRequestError(
                 [Violation("recipients", "recipient.known", f"{recipient!r} isn't a partner; partners are: {known}")]
             )
-        allowed = directory.allowed_field_classes(
-            self._node,
-            recipient,
-            datetime.fromtimestamp(now / 1000, UTC),
-            message_type=wire.EVENT_TYPE,
+        self._agreements.require(
+            content,
+            sender=self._node,
+            recipient=recipient,
             purpose=content.purpose,
+            at_ms=now,
+            prefix="content.",
         )
-        if allowed is None:
-            raise AgreementForbidsError(
-                f"no agreement lets {self._node} send alerts to {recipient} for the purpose {content.purpose!r}",
-                metadata={"sender": self._node, "recipient": recipient, "purpose": content.purpose},
-            )
-        forbidden = undisclosable(content, allowed, "content.")
-        if forbidden:
-            raise InvalidRequestError(forbidden)
 
     def _time_violations(self, content: alert_pb2.AlertContent, now: int) -> list[Violation]:
         found = []
@@ -203,16 +199,20 @@ class PublishWork:
     def stage(self, tx: Transaction) -> list[PublishResult]:
         checked = [self._checked(tx, one) for one in self._prepared]
         fresh = [one for one in checked if isinstance(one, PreparedAlert)]
-        if self._remember_all(tx, fresh):
-            return [_append(tx, one) if isinstance(one, PreparedAlert) else one for one in checked]
+        responses = _responses(tx, fresh)
+        if self._remember_all(tx, fresh, responses):
+            for one in fresh:
+                _append(tx, one)
+            following = iter(responses)
+            return [next(following) if isinstance(one, PreparedAlert) else one for one in checked]
         return self._stage_one_by_one(tx, checked)
 
-    def _remember_all(self, tx: Transaction, fresh: Sequence[PreparedAlert]) -> bool:
+    def _remember_all(self, tx: Transaction, fresh: Sequence[PreparedAlert], responses: Sequence[_Response]) -> bool:
         """The usual case: no id was ever seen before. One statement instead of a look-up per alert."""
         if len({one.request_id for one in fresh}) < len(fresh):
             return False
         savepoint = tx.conn.begin_nested()
-        if not fresh or requests.remember(tx.conn, self._answers(tx, fresh)):
+        if not fresh or requests.remember(tx.conn, list(map(self._answered, fresh, responses))):
             savepoint.commit()
             return True
         savepoint.rollback()
@@ -228,12 +228,17 @@ class PublishWork:
             if isinstance(one, GatewayError):
                 results.append(one)
             elif one.request_id in known:
-                results.append(repeated(known[one.request_id], one.digest, alert_service_pb2.PublishAlertResponse))
+                results.append(repeated(known[one.request_id], one.digest, _Response))
             else:
-                (known[one.request_id],) = self._answers(tx, [one])
+                (response,) = _responses(tx, [one])
+                known[one.request_id] = self._answered(one, response)
                 requests.remember(tx.conn, [known[one.request_id]])
-                results.append(_append(tx, one))
+                _append(tx, one)
+                results.append(response)
         return results
+
+    def _answered(self, one: PreparedAlert, response: _Response) -> AnsweredRequest:
+        return AnsweredRequest(one.request_id, self._principal, one.digest, response.SerializeToString())
 
     def _checked(self, tx: Transaction, one: PreparedAlert | GatewayError) -> PreparedAlert | GatewayError:
         if isinstance(one, GatewayError):
@@ -247,28 +252,24 @@ class PublishWork:
             return error
         return one
 
-    def _answers(self, tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[AnsweredRequest]:
-        """What will have been answered once these are appended in this order."""
-        ahead: Counter[FeedOrigin] = Counter()
-        answers = []
-        for one in fresh:
-            response = _response(one)
-            for origin, _ in one.entries:
-                response.entries.add(origin=origin.line, index=tx.next_index(origin) + ahead[origin])
-                ahead[origin] += 1
-            answers.append(AnsweredRequest(one.request_id, self._principal, one.digest, response.SerializeToString()))
-        return answers
+
+def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Response]:
+    """The answers, given that these are appended in this order and nothing comes between."""
+    following: dict[FeedOrigin, int] = {}
+    responses = []
+    for one in fresh:
+        response = _Response(alert_id=one.alert_id, revision=1, notices=one.notices)
+        for origin, _ in one.entries:
+            index = following[origin] if origin in following else tx.next_index(origin)
+            response.entries.add(origin=origin.line, index=index)
+            following[origin] = index + 1
+        responses.append(response)
+    return responses
 
 
-def _response(one: PreparedAlert) -> alert_service_pb2.PublishAlertResponse:
-    return alert_service_pb2.PublishAlertResponse(alert_id=one.alert_id, revision=1, notices=one.notices)
-
-
-def _append(tx: Transaction, one: PreparedAlert) -> alert_service_pb2.PublishAlertResponse:
-    response = _response(one)
+def _append(tx: Transaction, one: PreparedAlert) -> None:
     for origin, entry in one.entries:
-        response.entries.add(origin=origin.line, index=tx.append(origin, entry).index)
-    return response
+        tx.append(origin, entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,20 +307,16 @@ class StepWork:
         projector: AlertProjector,
         principal: str,
         actor: str,
-        directory: Callable[[], Directory],
-        own_node: str,
     ) -> None:
         self._step = step
         self._publisher = publisher
         self._projector = projector
         self._principal = principal
         self._actor = actor
-        self._directory = directory
-        self._own_node = own_node
 
     def stage(self, tx: Transaction) -> Message:
         step = self._step
-        request_id = uuid.UUID(step.request_id).bytes
+        request_id = uuid_bytes(step.request_id)
         digest = sha256(step.message.SerializeToString(deterministic=True)).digest()
         before = requests.find(tx.conn, self._principal, [request_id]).get(request_id)
         if before is not None:
@@ -361,9 +358,8 @@ class StepWork:
             purpose = row.purpose
         else:
             purpose = wire.purpose_of(event) or row.purpose
-        step: Step = wire.step_of(event, origin)
-        advance(row.life, step)
-        require_agreement(self._directory(), self._own_node, partner, event, purpose, at_ms=tx.now_ms)
+        advance(row.life, wire.step_of(event, origin).step)
+        self._publisher.require_agreement(event, partner, purpose, tx.now_ms)
         tx.require_extensible(origin)
         return origin, self._publisher.entry(event, tx.now_ms)
 
@@ -388,7 +384,7 @@ class ExpireWork:
             event.expired.revision = row.life.revision
             event.expired.alert.publisher, event.expired.alert.alert_id = key.publisher, key.alert_id
             origin = self._publisher.origin(key.recipient)
-            advance(row.life, wire.step_of(event, origin))
+            advance(row.life, wire.step_of(event, origin).step)
             tx.append(origin, self._publisher.entry(event, tx.now_ms))
         return len(rows)
 

@@ -1,8 +1,8 @@
 """Recovery after a restore from an old backup: own entries come back from the partner that has them.
 
 Owns the checks on what comes back: it must be what this node itself signed, follow on what it still has, and lead to
-the signed roots. Doesn't own the fetching (transport.links). Until a feed has been compared with its recipient, a restored
-database must not extend it: it would sign a second history.
+the signed roots. Doesn't own the fetching (transport.links). Until a feed has been compared with its recipient, a
+restored database must not extend it: it would sign a second history.
 """
 
 from __future__ import annotations

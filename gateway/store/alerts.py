@@ -14,10 +14,29 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select, tuple_, update
 
 from gateway.model.alert_life import AlertLife, AlertStatus, Question, Side
+from gateway.store.database import insert_rows
 from gateway.store.schema import PROJECTIONS, alert_events, alerts, cursors, dispositions, entries, feeds
 from gateway.wire.alerts import AlertKey
 
 _CURSOR = "alerts"
+_KEY_COLUMNS = ("alert_id", "publisher", "recipient")
+_ALERT_COLUMNS = (
+    *_KEY_COLUMNS,
+    "direction",
+    "revision",
+    "status",
+    "acknowledged_revision",
+    "questions",
+    "priority",
+    "purpose",
+    "case_reference",
+    "published_at",
+    "valid_until",
+    "feed_id",
+    "first_idx",
+    "current_idx",
+)
+_EVENT_COLUMNS = ("position", *_KEY_COLUMNS, "feed_id", "idx", "status", "committed_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +131,7 @@ def copies(conn: Connection, publisher: str, alert_id: str) -> list[AlertRow]:
 def add(conn: Connection, new: Sequence[AlertRow]) -> None:
     """Writes new copies."""
     if new:
-        conn.execute(insert(alerts), [_values(row) for row in new])
+        insert_rows(conn, alerts, _ALERT_COLUMNS, [_values(row) for row in new])
 
 
 def replace(conn: Connection, row: AlertRow) -> None:
@@ -125,28 +144,18 @@ def replace(conn: Connection, row: AlertRow) -> None:
             alerts.c.publisher == row.key.publisher,
             alerts.c.recipient == row.key.recipient,
         )
-        .values(values)
+        .values(dict(zip(_ALERT_COLUMNS, values, strict=True)))
     )
 
 
 def add_events(conn: Connection, new: Sequence[AlertEventRow]) -> None:
     """Writes events in order of position."""
     if new:
-        conn.execute(
-            insert(alert_events),
-            [
-                {
-                    "position": e.position,
-                    "alert_id": e.key.alert_id,
-                    "publisher": e.key.publisher,
-                    "recipient": e.key.recipient,
-                    "feed_id": e.feed_id,
-                    "idx": e.idx,
-                    "status": e.status.value,
-                    "committed_at": e.committed_at,
-                }
-                for e in new
-            ],
+        insert_rows(
+            conn,
+            alert_events,
+            _EVENT_COLUMNS,
+            [(e.position, *_key_values(e.key), e.feed_id, e.idx, e.status.value, e.committed_at) for e in new],
         )
 
 
@@ -254,26 +263,29 @@ def _event(row: Row[tuple[object, ...]]) -> tuple[AlertEventRow, str, bytes]:
     return event, v["origin"], bytes(v["payload"])
 
 
-def _values(row: AlertRow) -> dict[str, str | int]:
+def _values(row: AlertRow) -> tuple[str | int, ...]:
+    """In the order of _ALERT_COLUMNS."""
     life = row.life
-    return {
-        "alert_id": row.key.alert_id,
-        "publisher": row.key.publisher,
-        "recipient": row.key.recipient,
-        "direction": row.direction,
-        "revision": life.revision,
-        "status": life.status.value,
-        "acknowledged_revision": life.acknowledged_revision,
-        "questions": _questions_text(life.questions) if life.questions else "",
-        "priority": row.priority,
-        "purpose": row.purpose,
-        "case_reference": row.case_reference,
-        "published_at": row.published_at,
-        "valid_until": life.valid_until_unix_ms or 0,
-        "feed_id": row.feed_id,
-        "first_idx": row.first_idx,
-        "current_idx": row.current_idx,
-    }
+    return (
+        *_key_values(row.key),
+        row.direction,
+        life.revision,
+        life.status.value,
+        life.acknowledged_revision,
+        _questions_text(life.questions) if life.questions else "",
+        row.priority,
+        row.purpose,
+        row.case_reference,
+        row.published_at,
+        life.valid_until_unix_ms or 0,
+        row.feed_id,
+        row.first_idx,
+        row.current_idx,
+    )
+
+
+def _key_values(key: AlertKey) -> tuple[str, str, str]:
+    return key.alert_id, key.publisher, key.recipient
 
 
 def _alert(row: Row[tuple[object, ...]]) -> AlertRow:

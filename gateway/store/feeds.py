@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import GatewayError, Kind, VerificationError
 from gateway.model.ids import FeedOrigin
+from gateway.store.database import insert_rows
 from gateway.store.schema import checkpoints, entries, feeds, journal, tiles
 from gateway.tlog.merkle import Growth, Tree
 from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
@@ -173,12 +174,11 @@ def append(
     )
     if moved.rowcount != 1:
         raise HeadMovedError(f"feed {feed.origin} is no longer at size {feed.size}")
-    conn.execute(
-        insert(entries),
-        [
-            {"feed_id": feed.id, "idx": index, "header": e.header, "salt": e.salt, "payload": e.payload}
-            for index, e in enumerate(new, feed.size)
-        ],
+    insert_rows(
+        conn,
+        entries,
+        ("feed_id", "idx", "header", "salt", "payload"),
+        [(feed.id, index, e.header, e.salt, e.payload) for index, e in enumerate(new, feed.size)],
     )
     for write in growth.tiles:
         for tile, offset, hashes in split_by_tile(write):

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from gateway.store.database import insert_rows
 from gateway.store.schema import requests
+
+_COLUMNS = ("request_id", "principal", "digest", "response")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,8 @@ class AnsweredRequest:
 
 def remember(conn: Connection, answered: Sequence[AnsweredRequest]) -> bool:
     """Keeps answers; True when every one of them is new, else an unknown part of them was kept: roll back."""
-    new = sqlite_insert if conn.dialect.name == "sqlite" else postgresql_insert
-    result = conn.execute(
-        new(requests).on_conflict_do_nothing(),
-        [
-            {"request_id": a.request_id, "principal": a.principal, "digest": a.digest, "response": a.response}
-            for a in answered
-        ],
-        execution_options={"preserve_rowcount": True},
-    )
-    return result.rowcount == len(answered)
+    rows = [(a.request_id, a.principal, a.digest, a.response) for a in answered]
+    return insert_rows(conn, requests, _COLUMNS, rows, or_ignore=True) == len(rows)
 
 
 def find(conn: Connection, principal: str, request_ids: Iterable[bytes]) -> dict[bytes, AnsweredRequest]:

@@ -7,14 +7,13 @@ what the work does (services.publish, services.query).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeAlias, TypeVar
 
 import grpc.aio
 from google.protobuf.message import Message
 
 from gateway.errors import GatewayError, InvalidRequestError
-from gateway.model.directory import Directory
 from gateway.services.project import AlertProjector
 from gateway.services.publish import PreparedAlert, Publisher, PublishResult, PublishWork, StepRequest, StepWork
 from gateway.services.query import AlertQueries
@@ -46,7 +45,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         queries: AlertQueries,
         bridge: Bridge,
         wakeups: Wakeups,
-        directory: Callable[[], Directory],
     ) -> None:
         self._node = node
         self._publisher = publisher
@@ -54,7 +52,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._queries = queries
         self._bridge = bridge
         self._wakeups = wakeups
-        self._directory = directory
 
     async def PublishAlert(
         self, request: alert_service_pb2.PublishAlertRequest, context: Context
@@ -257,8 +254,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 projector=self._projector,
                 principal=call.principal.id,
                 actor=call.principal.name,
-                directory=self._directory,
-                own_node=self._node,
             )
         )
         return result

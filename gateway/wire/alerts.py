@@ -1,6 +1,7 @@
 """Alert events: protobuf to the model's steps, and the facts about an alert that lists and checks need.
 
-Owns the mapping between the contract's messages and `model.alert_life`. Doesn't own the rules of that life, nor storage.
+Owns the mapping between the contract's messages and `model.alert_life`. Doesn't own the rules of that life, nor
+storage.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ _ACTIONS = {
 }
 """Name of the event in the contract's oneof to the action of the model."""
 
+_WHOLE_ALERT = (Action.PUBLISH, Action.AMEND)
+_ABOUT_QUESTIONS = (Action.ASK, Action.ANSWER)
 _WITHOUT_REVISION = (Action.ASK, Action.ANSWER, Action.REPORT_FINDING)
 _FIRST_REVISION = 1
 
@@ -76,16 +79,16 @@ def disposition_of(event: alert_pb2.AlertEvent) -> feed_pb2.Disposition | None:
     return event.disposition if event.WhichOneof("event") == "disposition" else None
 
 
-def key_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertKey:
-    """Which copy of which alert an event in this feed concerns; its alert's publisher decides whose side speaks."""
-    reference = _reference(event)
-    if reference.publisher == origin.publisher:
-        return AlertKey(reference.publisher, reference.alert_id, origin.recipient)
-    return AlertKey(reference.publisher, reference.alert_id, origin.publisher)
+@dataclass(frozen=True, slots=True)
+class AlertStep:
+    """An event of an alerts feed as the model sees it: which copy of which alert, and which step."""
+
+    key: AlertKey
+    step: Step
 
 
-def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> Step:
-    """The event as a step of the model.
+def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
+    """Reads an event of a feed; its alert's publisher decides whose side speaks.
 
     Raises:
         MalformedError: an alert under another publisher's or recipient's name, or a step on a third party's alert.
@@ -93,20 +96,32 @@ def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> Step:
     name = event.WhichOneof("event") or ""
     action = _ACTIONS[name]
     body = getattr(event, name)
-    reference = _reference(event)
-    if reference.publisher not in (origin.publisher, origin.recipient):
-        raise MalformedError(f"an alert of {reference.publisher!r} doesn't belong in {origin}")
-    if isinstance(body, alert_pb2.Alert) and (body.publisher, body.recipient) != (origin.publisher, origin.recipient):
-        raise MalformedError(f"an alert from {body.publisher!r} to {body.recipient!r} doesn't belong in {origin}")
-    return Step(
+    if action in _WHOLE_ALERT:
+        publisher, alert_id, revision = body.publisher, body.id, body.revision
+        if (publisher, body.recipient) != (origin.publisher, origin.recipient):
+            raise MalformedError(f"an alert from {publisher!r} to {body.recipient!r} doesn't belong in {origin}")
+        valid_until = to_ms(body.content.valid_until)
+    else:
+        publisher, alert_id, valid_until = body.alert.publisher, body.alert.alert_id, None
+        revision = _FIRST_REVISION if action in _WITHOUT_REVISION else body.revision
+        if publisher not in (origin.publisher, origin.recipient):
+            raise MalformedError(f"an alert of {publisher!r} doesn't belong in {origin}")
+    by_publisher = publisher == origin.publisher
+    step = Step(
         action=action,
-        side=Side.PUBLISHER if reference.publisher == origin.publisher else Side.RECIPIENT,
-        revision=_FIRST_REVISION if action in _WITHOUT_REVISION else body.revision,
+        side=Side.PUBLISHER if by_publisher else Side.RECIPIENT,
+        revision=revision,
         at_unix_ms=to_ms(event.occurred_at),
-        valid_until_unix_ms=to_ms(body.content.valid_until) if isinstance(body, alert_pb2.Alert) else None,
-        question_id=getattr(body, "question_id", ""),
+        valid_until_unix_ms=valid_until,
+        question_id=body.question_id if action in _ABOUT_QUESTIONS else "",
         deadline_unix_ms=to_ms(body.deadline) if action is Action.ASK else 0,
     )
+    return AlertStep(AlertKey(publisher, alert_id, origin.recipient if by_publisher else origin.publisher), step)
+
+
+def key_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertKey:
+    """Which copy of which alert an event concerns; raises as `step_of` does."""
+    return step_of(event, origin).key
 
 
 def purpose_of(event: alert_pb2.AlertEvent) -> str | None:
@@ -171,11 +186,3 @@ def _identifiers(content: alert_pb2.AlertContent) -> Iterator[tuple[str, str, st
 def _with_schemes(path: str, identifiers: Iterable[Message]) -> Iterator[tuple[str, str, str]]:
     for at, identifier in enumerate(identifiers):
         yield f"{path}[{at}].value", getattr(identifier, "scheme"), getattr(identifier, "value")  # noqa: B009
-
-
-def _reference(event: alert_pb2.AlertEvent) -> alert_pb2.AlertReference:
-    body = getattr(event, event.WhichOneof("event") or "")
-    if isinstance(body, alert_pb2.Alert):
-        return alert_pb2.AlertReference(publisher=body.publisher, alert_id=body.id)
-    reference: alert_pb2.AlertReference = body.alert
-    return reference

@@ -6,7 +6,7 @@ stand in protos/gateway/v1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from gateway.v1 import options_pb2
 
 _VALIDATOR = protovalidate.Validator()
 
-_Rule = Callable[[Message, str], Iterator[Violation]]
+_Rule = Callable[[Message, str, list[Violation]], None]
 
 
 def violations(message: Message, prefix: str = "") -> list[Violation]:
@@ -34,7 +34,7 @@ def violations(message: Message, prefix: str = "") -> list[Violation]:
         for violation in _VALIDATOR.collect_violations(message)
     ]
     for rule in _own_rules(message.DESCRIPTOR):
-        found.extend(rule(message, prefix))
+        rule(message, prefix, found)
     return found
 
 
@@ -82,9 +82,11 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 
 def _at_least_one_of(names: tuple[str, ...]) -> _Rule:
-    def rule(message: Message, prefix: str) -> Iterator[Violation]:
-        if not any(getattr(message, name) for name in names):
-            yield Violation(prefix.rstrip("."), "at_least_one_of", f"give at least one of: {', '.join(names)}")
+    def rule(message: Message, prefix: str, found: list[Violation]) -> None:
+        for name in names:
+            if getattr(message, name):
+                return
+        found.append(Violation(prefix.rstrip("."), "at_least_one_of", f"give at least one of: {', '.join(names)}"))
 
     return rule
 
@@ -92,15 +94,15 @@ def _at_least_one_of(names: tuple[str, ...]) -> _Rule:
 def _below(field: FieldDescriptor, rules: tuple[_Rule, ...]) -> _Rule:
     name = field.name
 
-    def one(message: Message, prefix: str) -> Iterator[Violation]:
+    def one(message: Message, prefix: str, found: list[Violation]) -> None:
         if message.HasField(name):
             below = getattr(message, name)
             for rule in rules:
-                yield from rule(below, f"{prefix}{name}.")
+                rule(below, f"{prefix}{name}.", found)
 
-    def many(message: Message, prefix: str) -> Iterator[Violation]:
+    def many(message: Message, prefix: str, found: list[Violation]) -> None:
         for index, below in enumerate(getattr(message, name)):
             for rule in rules:
-                yield from rule(below, f"{prefix}{name}[{index}].")
+                rule(below, f"{prefix}{name}[{index}].", found)
 
     return many if field.is_repeated else one

@@ -1,0 +1,68 @@
+"""Agreements applied to messages: step 2 of the way of an alert at the publisher, and the same at the recipient.
+
+Owns the question "may this go from here to there", with its answer remembered for a second: every message asks it.
+Doesn't own the agreements (model.directory) or the classes of fields (the contract, through wire.disclosure).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from google.protobuf.message import Message
+
+from gateway.errors import AgreementForbidsError, InvalidRequestError
+from gateway.model.directory import Directory, FieldClass
+from gateway.wire.alerts import EVENT_TYPE
+from gateway.wire.disclosure import undisclosable
+
+_REMEMBERED = 1000
+"""Most answers remembered: some for each pair of nodes and purpose."""
+
+_Question = tuple[str, str, str, int]
+
+
+class Agreements:
+    """Answers from the directory in force. Thread-safe: at worst a question is asked twice."""
+
+    def __init__(self, directory: Callable[[], Directory]) -> None:
+        self._directory = directory
+        self._basis: Directory | None = None
+        self._answers: dict[_Question, frozenset[FieldClass] | None] = {}
+
+    def require(
+        self, message: Message, *, sender: str, recipient: str, purpose: str, at_ms: int, prefix: str = ""
+    ) -> None:
+        """Lets a message through or raises.
+
+        Args:
+            message: what is to be sent or was received.
+            sender, recipient: node names.
+            purpose: what it is for.
+            at_ms: when, in milliseconds since 1970.
+            prefix: put before the paths of fields that aren't allowed.
+
+        Raises:
+            AgreementForbidsError: no agreement lets this type of message go there for this purpose.
+            InvalidRequestError: fields are set whose class it doesn't allow; all are listed.
+        """
+        allowed = self._allowed((sender, recipient, purpose, at_ms // 1000))
+        if allowed is None:
+            raise AgreementForbidsError(
+                f"no agreement lets {sender} send {EVENT_TYPE} to {recipient} for the purpose {purpose!r}",
+                metadata={"sender": sender, "recipient": recipient, "purpose": purpose},
+            )
+        forbidden = undisclosable(message, allowed, prefix)
+        if forbidden:
+            raise InvalidRequestError(forbidden)
+
+    def _allowed(self, question: _Question) -> frozenset[FieldClass] | None:
+        directory = self._directory()
+        if directory is not self._basis or len(self._answers) > _REMEMBERED:
+            self._basis, self._answers = directory, {}
+        if question not in self._answers:
+            sender, recipient, purpose, second = question
+            self._answers[question] = directory.allowed_field_classes(
+                sender, recipient, datetime.fromtimestamp(second, UTC), message_type=EVENT_TYPE, purpose=purpose
+            )
+        return self._answers[question]
