@@ -71,8 +71,8 @@ format: setup ## Format code and contract
 	@$(BIN)/ruff format --quiet
 	@$(BIN)/buf format --write
 
-migration: setup ## Write the first migration again from the tables; until the first release there is just that one
-	@$(BIN)/python -m scripts.first_migration
+migration: setup ## Write the newest migration again from the tables; with ARGS="message" add one (after a release)
+	@$(BIN)/python scripts/migration.py $(ARGS)
 
 lock: $(BIN)/python ## Resolve the packages again: requirements.lock for everything, requirements-runtime.lock for the image
 	@$(PIP) install uv

@@ -2,6 +2,6 @@
 
 # Before any test module imports gRPC: it reads the TLS floor while it is imported.
 import gateway  # noqa: F401
-from tests.support.databases import database, make_database, postgres_url
+from tests.support.databases import database, make_database, make_empty_database, postgres_url
 
-__all__ = ["database", "make_database", "postgres_url"]
+__all__ = ["database", "make_database", "make_empty_database", "postgres_url"]

@@ -1,0 +1,150 @@
+"""Initial schema."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Bring the schema from `down_revision` to `revision`."""
+    op.create_table(
+        "audit_events",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("time", sa.BigInteger(), nullable=False),
+        sa.Column("principal", sa.String(length=512), nullable=False),
+        sa.Column("method", sa.String(length=512), nullable=False),
+        sa.Column("result", sa.String(length=8), nullable=False),
+        sa.Column("reason", sa.String(length=512), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_events")),
+    )
+    op.create_table(
+        "cursors",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_cursors")),
+    )
+    op.create_table(
+        "feeds",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("origin", sa.String(length=320), nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("partner", sa.String(length=32), nullable=False),
+        sa.Column("channel", sa.String(length=16), nullable=False),
+        sa.Column("size", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("edge", sa.LargeBinary(), nullable=False),
+        sa.Column("checkpoint", sa.LargeBinary(), nullable=False),
+        sa.Column("receipted_size", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("disposed_size", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("state", sa.String(length=16), server_default="active", nullable=False),
+        sa.Column("state_reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("state_since", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("evidence_path", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feeds")),
+        sa.UniqueConstraint("origin", name=op.f("uq_feeds_origin")),
+    )
+    op.create_table(
+        "requests",
+        sa.Column("request_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("principal", sa.String(length=160), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("response", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("request_id", "principal", name=op.f("pk_requests")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "alert_events",
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("alert_id", sa.String(length=36), nullable=False),
+        sa.Column("publisher", sa.String(length=32), nullable=False),
+        sa.Column("recipient", sa.String(length=32), nullable=False),
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("committed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_alert_events_feed_id")),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_alert_events")),
+    )
+    with op.batch_alter_table("alert_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alert_events_alert_id"), ["alert_id"], unique=False)
+
+    op.create_table(
+        "alerts",
+        sa.Column("alert_id", sa.String(length=36), nullable=False),
+        sa.Column("publisher", sa.String(length=32), nullable=False),
+        sa.Column("recipient", sa.String(length=32), nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("acknowledged_revision", sa.Integer(), nullable=False),
+        sa.Column("questions", sa.Text(), nullable=False),
+        sa.Column("priority", sa.String(length=1), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=False),
+        sa.Column("case_reference", sa.String(length=128), nullable=False),
+        sa.Column("published_at", sa.BigInteger(), nullable=False),
+        sa.Column("valid_until", sa.BigInteger(), nullable=False),
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("first_idx", sa.BigInteger(), nullable=False),
+        sa.Column("current_idx", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_alerts_feed_id")),
+        sa.PrimaryKeyConstraint("alert_id", "publisher", "recipient", name=op.f("pk_alerts")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alerts_direction_valid_until"), ["direction", "valid_until"], unique=False)
+
+    op.create_table(
+        "checkpoints",
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.Column("cosignature", sa.LargeBinary(), nullable=False),
+        sa.Column("receipted_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_checkpoints_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", "size", name=op.f("pk_checkpoints")),
+    )
+    op.create_table(
+        "dispositions",
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("first_idx", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=64), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_dispositions_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", "first_idx", name=op.f("pk_dispositions")),
+    )
+    op.create_table(
+        "entries",
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("header", sa.LargeBinary(), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_entries_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", "idx", name=op.f("pk_entries")),
+    )
+    op.create_table(
+        "journal",
+        sa.Column("first_position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("first_index", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("committed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_journal_feed_id")),
+        sa.PrimaryKeyConstraint("first_position", name=op.f("pk_journal")),
+    )
+    op.create_table(
+        "tiles",
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("tile", sa.BigInteger(), nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_tiles_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", "level", "tile", name=op.f("pk_tiles")),
+    )
