@@ -196,6 +196,7 @@ class Committer:
         self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
         self._stopping = False
         self._more_to_project = True
+        self._project_again_at = 0.0
 
     def start(self) -> None:
         """Starts the writer thread."""
@@ -247,14 +248,14 @@ class Committer:
                 self._commit(group)
             elif len(self._audit):
                 self._commit([])
-            if self._more_to_project:
+            if self._more_to_project and time.monotonic() >= self._project_again_at:
                 self._project()
 
     def _next_group(self) -> tuple[list[tuple[Work, Done]], bool]:
         group: list[tuple[Work, Done]] = []
         weight = 0
         try:
-            item = self._queue.get(timeout=0 if self._more_to_project else _IDLE_S)
+            item = self._queue.get(timeout=self._patience_s())
             while True:
                 if item is None:
                     return group, False
@@ -268,6 +269,11 @@ class Committer:
         with self._weight_lock:
             self._waiting_weight -= weight
         return group, True
+
+    def _patience_s(self) -> float:
+        """How long to wait for work: not at all while there is something to project."""
+        ready = self._more_to_project and time.monotonic() >= self._project_again_at
+        return 0 if ready else _IDLE_S
 
     def _commit(self, group: list[tuple[Work, Done]]) -> None:
         try:
@@ -308,9 +314,12 @@ class Committer:
 
         try:
             self._with_moving_head(once)
+        except StoreUnavailableError as error:
+            log.error("projection waits for the database: %s", error)
+            self._project_again_at = time.monotonic() + _RETRY_AFTER_S
         except Exception:
             log.exception("projection failed; it is tried again")
-            time.sleep(_IDLE_S)
+            self._project_again_at = time.monotonic() + _RETRY_AFTER_S
 
     def _with_moving_head(self, attempt: Callable[[], Any]) -> Any:
         for _ in range(_HEAD_RETRIES):

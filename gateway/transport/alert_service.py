@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
-from gateway.errors import GatewayError, InvalidRequestError
+from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.services.project import AlertProjector
 from gateway.services.publish import PreparedAlert, Publisher, PublishResult, PublishWork, StepRequest, StepWork
 from gateway.services.query import AlertQueries
@@ -21,6 +21,7 @@ from gateway.transport.bridge import Bridge, Wakeups, in_order
 from gateway.transport.calls import Call, current_call
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
 from gateway.wire.alerts import quality_notices
+from gateway.wire.limits import MAX_STREAM_ITEMS
 from gateway.wire.validation import validate
 
 STREAM_DEPTH = 4
@@ -71,6 +72,10 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         call = current_call()
 
         async def begin(request: alert_service_pb2.PublishAlertsRequest) -> Awaitable[list[PublishResult]]:
+            if not 0 < len(request.alerts) <= MAX_STREAM_ITEMS:
+                raise InvalidRequestError(
+                    [Violation("alerts", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} alerts in one message")]
+                )
             prepared = await asyncio.to_thread(self._prepare_all, request, call.principal.name)
             _record_bulk(call, request, prepared)
             return self._bridge.submit(PublishWork(prepared, principal=call.principal.id))

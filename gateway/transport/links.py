@@ -93,7 +93,7 @@ class Link(ABC):
         self._kick = asyncio.Event()
 
     def kick(self) -> None:
-        """Ends a wait between attempts, e.g. after an operator has resumed the link."""
+        """Begins anew at once: ends a wait or a stream, e.g. after an operator has suspended or resumed the link."""
         self._kick.set()
 
     async def run(self) -> None:
@@ -120,9 +120,13 @@ class Link(ABC):
         streaming = asyncio.create_task(self._stream())
         try:
             while True:
-                done, _ = await asyncio.wait({streaming}, timeout=_REFRESH_S)
-                if done:
+                kicked = asyncio.create_task(self._kick.wait())
+                await asyncio.wait({streaming, kicked}, timeout=_REFRESH_S, return_when=asyncio.FIRST_COMPLETED)
+                kicked.cancel()
+                if streaming.done():
                     streaming.result()
+                    return
+                if self._kick.is_set():
                     return
                 if self._peers.basis() != basis:
                     log.info("link %s reopens with new credentials or directory", self.origin)
