@@ -45,11 +45,8 @@ from gateway.transport.node_service import NodeServicer
 from gateway.transport.peers import Peers
 from gateway.transport.sending import FeedSender
 from gateway.transport.server import Listener, build_server
+from gateway.transport.services import local_services, peer_services
 from gateway.transport.tls import TlsFiles, TlsSource, anchors_from_file, server_credentials
-from gateway.v1.alert_service_pb2_grpc import add_AlertServiceServicer_to_server
-from gateway.v1.evidence_service_pb2_grpc import add_EvidenceServiceServicer_to_server
-from gateway.v1.exchange_service_pb2_grpc import add_ExchangeServiceServicer_to_server
-from gateway.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 from gateway.wire.permissions import load_permissions
 
 log = logging.getLogger(__name__)
@@ -203,17 +200,13 @@ class Node:
                 bind=self.settings.peer_bind,
                 credentials=server_credentials(self._peer_tls),
                 interceptors=[self._door(PeerPort(self.settings.node))],
-                services={"gateway.v1.ExchangeService": lambda s: add_ExchangeServiceServicer_to_server(exchange, s)},
+                services=peer_services(exchange=exchange),
             ),
             build_server(
                 bind=self.settings.local_bind,
                 credentials=server_credentials(self._local_tls),
                 interceptors=[self._door(self._local_port())],
-                services={
-                    "gateway.v1.AlertService": lambda s: add_AlertServiceServicer_to_server(alert, s),
-                    "gateway.v1.EvidenceService": lambda s: add_EvidenceServiceServicer_to_server(evidence, s),
-                    "gateway.v1.NodeService": lambda s: add_NodeServiceServicer_to_server(node, s),
-                },
+                services=local_services(alert=alert, evidence=evidence, node=node),
                 reflect=self.settings.reflection,
             ),
         ]

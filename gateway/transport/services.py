@@ -1,0 +1,32 @@
+"""Which services each port has. Owns their full names and how a servicer is added to a server.
+
+Doesn't own who may call what (permissions.toml) nor the servicers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.transport.alert_service import AlertServicer
+from gateway.transport.evidence_service import EvidenceServicer
+from gateway.transport.exchange_service import ExchangeServicer
+from gateway.transport.node_service import NodeServicer
+from gateway.transport.server import Register
+from gateway.v1.alert_service_pb2_grpc import add_AlertServiceServicer_to_server
+from gateway.v1.evidence_service_pb2_grpc import add_EvidenceServiceServicer_to_server
+from gateway.v1.exchange_service_pb2_grpc import add_ExchangeServiceServicer_to_server
+from gateway.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
+
+
+def peer_services(*, exchange: ExchangeServicer) -> Mapping[str, Register]:
+    """What partner gateways find, for `build_server`."""
+    return {"gateway.v1.ExchangeService": lambda server: add_ExchangeServiceServicer_to_server(exchange, server)}
+
+
+def local_services(*, alert: AlertServicer, evidence: EvidenceServicer, node: NodeServicer) -> Mapping[str, Register]:
+    """What the authority's own systems find, for `build_server`."""
+    return {
+        "gateway.v1.AlertService": lambda server: add_AlertServiceServicer_to_server(alert, server),
+        "gateway.v1.EvidenceService": lambda server: add_EvidenceServiceServicer_to_server(evidence, server),
+        "gateway.v1.NodeService": lambda server: add_NodeServiceServicer_to_server(node, server),
+    }
