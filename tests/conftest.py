@@ -1,7 +1,36 @@
 """For all tests."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
 # Before any test module imports gRPC: it reads the TLS floor while it is imported.
 import gateway  # noqa: F401
 from tests.support.databases import database, make_database, make_empty_database, postgres_url
 
 __all__ = ["database", "make_database", "make_empty_database", "postgres_url"]
+
+if TYPE_CHECKING:
+    from tests.support.federation import Federation
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Iterator[Federation]:
+    """A federation of real processes for one test; nothing of it runs yet."""
+    from tests.support.federation import with_logs  # the whole product: not for tests of its parts
+
+    yield from with_logs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def running_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """Three running nodes that the tests of a module share; they must not disturb each other."""
+    from tests.support.federation import with_logs
+
+    for made in with_logs(tmp_path_factory.mktemp("federation")):
+        made.start()
+        yield made

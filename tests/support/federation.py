@@ -1,0 +1,419 @@
+"""Three gateways as real processes: real certificates, a signed directory, settings in files, ports of this machine.
+
+    def test_an_alert_arrives(federation: Federation) -> None:
+        federation.start()
+        async def run() -> None:
+            async with federation.client("cn", "publisher") as client:
+                await client.publish(alert(), ["hk"])
+        federation.run(run())
+
+Between nodes lie proxies (`federation.between("cn", "hk")`), which can be cut. Whatever happens, processes are ended by
+their id. When a test fails, the nodes' logs are among what pytest shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.client import GatewayClient
+from gateway.crypto.keys import load_signing_key
+from gateway.errors import GatewayError
+from gateway.model.directory import Directory, directory_key_name
+from gateway.model.ids import FeedOrigin
+from gateway.model.policy import Role
+from gateway.node.assembly import Node, system_clock_ms
+from gateway.node.settings import Settings, load_settings
+from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, NodeFolder, create_federation
+from gateway.tlog.note import parse_note, sign_note
+from gateway.transport.options import channel_options
+from gateway.transport.tls import channel_credentials
+from gateway.v1 import alert_pb2
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.directory import decode_directory, encode_directory
+from tests.support.node_processes import Process, end, forking_process
+from tests.support.proxy import Network, Proxy
+from tests.support.stored import EMPTY, StoredFeed, read_feed
+
+NODES = ("cn", "hk", "mo")
+SYSTEMS = {role.value: (role.value,) for role in Role}
+"""One local system for each role, with the role's name."""
+
+READY_S = 30.0
+"""Seconds that a node may take to start on a machine that does other things as well."""
+
+STOPPED_S = 15.0
+"""Seconds that a node may take to stop."""
+
+PATIENCE_S = 15.0
+"""Seconds that a test waits for what must come."""
+
+_REPOSITORY = Path(__file__).parents[2]
+_DAY = timedelta(days=1)
+
+T = TypeVar("T")
+
+
+def origin(publisher: str, recipient: str) -> str:
+    """Name of an alerts feed."""
+    return f"{FEDERATION}/{publisher}/{recipient}/alerts"
+
+
+def alert(**overrides: Any) -> alert_pb2.AlertContent:
+    """A small valid alert."""
+    content = alert_pb2.AlertContent(
+        priority=alert_pb2.PRIORITY_A,
+        typologies=["false_declaration"],
+        requested_action=alert_pb2.REQUESTED_ACTION_INSPECT,
+        legal_basis="Arrangement 2024, article 7",
+        purpose="export_control",
+        case_reference="CASE-2026-0001",
+        handling=alert_pb2.Handling(
+            classification=alert_pb2.CLASSIFICATION_RESTRICTED,
+            onward_transfer=alert_pb2.ONWARD_TRANSFER_PROHIBITED,
+        ),
+        narratives=[alert_pb2.Narrative(language="en", text="Antimony ingots declared as lead.")],
+    )
+    if "valid_until" not in overrides:
+        content.valid_until.CopyFrom(to_timestamp(system_clock_ms() + 30 * 24 * 3600 * 1000))
+    content.subject.equipment.add(id="CSQU3054383")
+    content.MergeFrom(alert_pb2.AlertContent(**overrides))
+    return content
+
+
+async def eventually(
+    check: Callable[[], Awaitable[T]], *, within_s: float = PATIENCE_S, every_s: float = 0.05, what: str = ""
+) -> T:
+    """Calls `check` until what it returns is true and returns that.
+
+    A GatewayError or AssertionError that it raises counts as not yet.
+
+    Raises:
+        AssertionError: it didn't come to pass in time, with what was seen last.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        last: Any
+        try:
+            last = await check()
+            if last:
+                return last  # type: ignore[no-any-return]
+        except (GatewayError, AssertionError) as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what or 'it'} didn't come to pass in {within_s:g} s; last seen: {last!r}")
+        await asyncio.sleep(every_s)
+
+
+@dataclass
+class NodeProcess:
+    """One node: its files, and its process while it runs."""
+
+    name: str
+    folder: NodeFolder
+    config: Path
+    peer_port: int
+    local_port: int
+    process: Process | None = None
+    started: int = 0
+
+    @property
+    def data(self) -> Path:
+        return self.folder.path / "data"
+
+    @property
+    def database(self) -> Path:
+        return self.data / "gateway.sqlite3"
+
+    @property
+    def log(self) -> str:
+        """What the node has logged in all its runs."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None, f"{self.name} doesn't run"
+        return self.process.pid
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.config)
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder.path / "log.txt"
+
+    def start(self, *, wait: bool = True) -> None:
+        """Starts the process; with `wait` returns when it serves."""
+        assert self.process is None, f"{self.name} runs already"
+        self.started += 1
+        self.process = forking_process().start(self.config, self.log_path)
+        if wait:
+            self.wait_ready()
+
+    def start_command(self) -> None:
+        """Starts it as operators do: `gateway serve --config FILE`."""
+        assert self.process is None, f"{self.name} runs already"
+        self.started += 1
+        command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(self.config)]
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Returns when the node says SERVING to its own operator, over mutual TLS."""
+        with grpc.secure_channel(
+            f"127.0.0.1:{self.local_port}",
+            self.credentials("operator"),
+            options=channel_options(server_name=f"{self.name}.{FEDERATION}"),
+        ) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            deadline = time.monotonic() + READY_S
+            while not self._serves(health):
+                assert self.process is not None
+                assert self.process.poll() is None, f"{self.name} ended at its start:\n{self.log[-4000:]}"
+                assert time.monotonic() < deadline, f"{self.name} isn't ready:\n{self.log[-4000:]}"
+                time.sleep(0.03)
+
+    def _serves(self, health: health_pb2_grpc.HealthStub) -> bool:
+        request = health_pb2.HealthCheckRequest(service="gateway.v1.NodeService")
+        try:
+            return bool(health.Check(request, timeout=1).status == health_pb2.HealthCheckResponse.SERVING)
+        except grpc.RpcError:
+            return False
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: int) -> int:
+        if self.process is None:
+            return 0
+        process, self.process = self.process, None
+        code = end(process, number, STOPPED_S)
+        if code is None:
+            end(process, signal.SIGKILL, STOPPED_S)
+            raise AssertionError(f"{self.name} didn't stop in {STOPPED_S:g} s:\n{self.log[-4000:]}")
+        return code
+
+    def credentials(self, system: str) -> grpc.ChannelCredentials:
+        """TLS credentials of a local system, for a channel."""
+        return channel_credentials(
+            self.folder.ca.read_bytes(),
+            self.folder.system_certificate(system).read_bytes(),
+            self.folder.system_key(system).read_bytes(),
+        )
+
+    def feed(self, name: str) -> StoredFeed:
+        """A feed in this node's database; empty when there is neither."""
+        return read_feed(self.database, name) if self.database.exists() else EMPTY
+
+
+@dataclass
+class Federation:
+    """cn, hk and mo in a folder of their own. Nothing runs until `start`.
+
+    Args:
+        root: an empty folder.
+        links: per node and partner, other settings of that link, e.g. `{"cn": {"hk": {"mode": "pull"}}}`.
+        now: when keys, certificates and directory were made.
+    """
+
+    root: Path
+    links: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    settings: str = ""
+
+    def __enter__(self) -> Self:
+        self._stack = ExitStack()
+        self._network = self._stack.enter_context(Network())
+        ports = {name: (free_port(), free_port()) for name in NODES}
+        members = [
+            MemberSpec(name, peer_port=ports[name][0], local_port=ports[name][1], systems=SYSTEMS) for name in NODES
+        ]
+        self.folder: FederationFolder = create_federation(self.root, members, now=self.now, threshold=2)
+        self._proxies = {(a, b): self._network.proxy(ports[b][0], free_port()) for a in NODES for b in NODES if a != b}
+        self.nodes = {name: self._node(name, *ports[name]) for name in NODES}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for node in self.nodes.values():
+            node.kill()
+        self._stack.close()
+
+    def __getitem__(self, name: str) -> NodeProcess:
+        return self.nodes[name]
+
+    def start(self, *names: str) -> None:
+        """Starts nodes, all without names, side by side; returns when they serve."""
+        for name in names or NODES:
+            self.nodes[name].start(wait=False)
+        for name in names or NODES:
+            self.nodes[name].wait_ready()
+
+    def between(self, sender: str, recipient: str) -> Proxy:
+        """The network under the connections that `sender` opens to `recipient`."""
+        return self._proxies[sender, recipient]
+
+    def client(self, node: str, system: str, *, timeout_s: float = 20.0) -> GatewayClient:
+        """A client of a local system; systems are named as their only role."""
+        return self.client_at(self.nodes[node].local_port, node, system, timeout_s=timeout_s)
+
+    def client_at(self, port: int, node: str, system: str, *, timeout_s: float = 20.0) -> GatewayClient:
+        """The same where the node listens elsewhere."""
+        folder = self.nodes[node].folder
+        return GatewayClient.connect(
+            f"127.0.0.1:{port}",
+            ca=folder.ca,
+            certificate=folder.system_certificate(system),
+            key=folder.system_key(system),
+            timeout_s=timeout_s,
+        )
+
+    def run(self, test: Coroutine[Any, Any, T], *, within_s: float = 60.0) -> T:
+        """Runs a coroutine in a new event loop."""
+        return asyncio.run(asyncio.wait_for(test, within_s))
+
+    @asynccontextmanager
+    async def inside(self, name: str, *, clock: Callable[[], int] = system_clock_ms) -> AsyncIterator[Node]:
+        """The node in this process, e.g. under another clock."""
+        node = Node(self.nodes[name].settings, clock=clock)
+        await node.start()
+        try:
+            yield node
+        finally:
+            await node.stop()
+
+    @property
+    def directory(self) -> Directory:
+        """The directory in its file."""
+        return decode_directory(parse_note(self.folder.directory.read_bytes()).unverified_text)
+
+    def put_directory(self, version: Directory, *, signers: Sequence[str] = NODES) -> None:
+        """Lets authorities sign a version and puts it in the place of the one before."""
+        keys = [
+            load_signing_key(self.folder.directory_key(name), name=directory_key_name(FEDERATION, name))
+            for name in signers
+        ]
+        new = self.folder.directory.with_suffix(".new")
+        new.write_bytes(sign_note(encode_directory(version), keys))
+        new.replace(self.folder.directory)
+
+    async def converged(self, *pairs: tuple[str, str], within_s: float = PATIENCE_S) -> None:
+        """Waits until both databases of each pair hold the same feed, entry by entry, under the same root and note.
+
+        Without pairs: every feed between any two nodes.
+        """
+        wanted = pairs or tuple((a, b) for a in NODES for b in NODES if a != b)
+
+        async def same() -> bool:
+            for a, b in wanted:
+                here, there = (self.nodes[name].feed(origin(a, b)) for name in (a, b))
+                assert here.entries == there.entries, f"{a}/{b}: {here.size} entries at {a}, {there.size} at {b}"
+                assert (here.root, here.checkpoint) == (there.root, there.checkpoint)
+            return True
+
+        await eventually(same, within_s=within_s, every_s=0.1, what="the same feeds on both sides")
+
+    def _node(self, name: str, peer_port: int, local_port: int) -> NodeProcess:
+        folder = self.folder.node(name)
+        config = folder.path / "gateway.toml"
+        node = NodeProcess(name, folder, config, peer_port, local_port)
+        config.write_text(self._settings_of(node), encoding="utf-8")
+        return node
+
+    def _settings_of(self, node: NodeProcess) -> str:
+        def text(value: object) -> str:
+            return json.dumps(str(value) if isinstance(value, Path) else value)
+
+        lines = [
+            f"node = {text(node.name)}",
+            f"federation = {text(FEDERATION)}",
+            f"data_dir = {text(node.data)}",
+            f'peer_bind = "127.0.0.1:{node.peer_port}"',
+            f'local_bind = "127.0.0.1:{node.local_port}"',
+            self.settings,
+            "[tls]",
+            f"certificate = {text(node.folder.certificate)}",
+            f"key = {text(node.folder.key)}",
+            f"ca = {text(node.folder.ca)}",
+            "[keys]",
+            f"log = {text(node.folder.log_key)}",
+            f"receipts = {text(node.folder.receipts_key)}",
+            "[directory]",
+            f"file = {text(self.folder.directory)}",
+            f"anchors = {text(self.folder.anchor_vkeys)}",
+            f"threshold = {self.folder.anchors.threshold}",
+            "[systems]",
+            *(f"{name} = {text(roles)}" for name, roles in SYSTEMS.items()),
+        ]
+        for partner in NODES:
+            if partner != node.name:
+                link = {"endpoint": self._proxies[node.name, partner].endpoint}
+                link |= self.links.get(node.name, {}).get(partner, {})  # type: ignore[arg-type]
+                lines.append(f"[links.{partner}]")
+                lines.extend(f"{key} = {text(value)}" for key, value in link.items())
+        return "\n".join(lines) + "\n"
+
+
+def feed(publisher: str, recipient: str) -> FeedOrigin:
+    """An alerts feed's name, parsed."""
+    return FeedOrigin.parse(origin(publisher, recipient))
+
+
+def new_id() -> str:
+    """A request id."""
+    return str(uuid.uuid4())
+
+
+_ports = count(os.getpid() * 40)
+
+
+def free_port() -> int:
+    """A port that stays free while its node is down.
+
+    Below the range from which the system takes ports for outgoing connections, and in other places for processes that
+    run tests side by side.
+    """
+    for number in _ports:
+        port = 10_000 + number % 22_000
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("unreachable")
+
+
+def with_logs(root: Path, **options: Any) -> Iterator[Federation]:
+    """A federation whose nodes' logs are printed at its end: pytest shows them for tests that fail."""
+    with Federation(root / "federation", **options) as made:
+        try:
+            yield made
+        finally:
+            for node in made.nodes.values():
+                if node.started:
+                    print(f"--- log of {node.name}\n{node.log[-12_000:]}")

@@ -1,0 +1,152 @@
+"""Node processes that start fast: a process that has imported everything once forks each of them.
+
+Importing takes seconds of a core, which tests that kill and start nodes over and over don't have. What is forked is a
+process of its own in every respect: it begins with reading its settings, and dies of kill -9. When the tests' process
+ends in whatever way, the forking one sees the end of its input and kills what is left.
+
+Run as `python -m tests.support.node_processes`: reads commands as JSON lines and answers each with one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+_REPOSITORY = Path(__file__).parents[2]
+
+
+class Process(Protocol):
+    """What `subprocess.Popen` and `ForkedProcess` have in common."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal, or None while it runs."""
+
+
+@dataclass
+class ForkedProcess:
+    """A node's process, child of the forking one."""
+
+    pid: int
+    parent: ForkingProcess
+    exit_code: int | None = None
+
+    def poll(self) -> int | None:
+        if self.exit_code is None:
+            self.exit_code = self.parent.ask({"poll": self.pid})
+        return self.exit_code
+
+
+class ForkingProcess:
+    """The process that forks nodes; one for each process that runs tests."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.node_processes"],
+            cwd=_REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        atexit.register(self.close)
+
+    def ask(self, command: dict[str, Any]) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "the process that forks nodes has ended"
+        return json.loads(answer)
+
+    def start(self, config: Path, log: Path) -> ForkedProcess:
+        """Starts a node with these settings; what it prints is appended to the log."""
+        return ForkedProcess(self.ask({"start": [str(config), str(log)]}), self)
+
+    def close(self) -> None:
+        """Ends it and whatever it still runs."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(10)
+
+
+@cache
+def forking_process() -> ForkingProcess:
+    """The forking process, started when it is needed first."""
+    return ForkingProcess()
+
+
+def end(process: Process, number: int, within_s: float) -> int | None:
+    """Sends a signal and waits for the end; None when it goes on running."""
+    if process.poll() is None:
+        os.kill(process.pid, number)
+    deadline = time.monotonic() + within_s
+    while (code := process.poll()) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return code
+
+
+def _serve_commands() -> None:
+    running: set[int] = set()
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "start" in command:
+            answer: int | None = _fork(*command["start"])
+            running.add(answer or 0)
+        else:
+            pid, status = os.waitpid(command["poll"], os.WNOHANG)
+            running.discard(pid)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        print(json.dumps(answer), flush=True)
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _fork(config: str, log: str) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        with open(os.devnull) as nothing, open(log, "ab") as output:
+            os.dup2(nothing.fileno(), 0)
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+        _run_node(Path(config))
+        code = 0
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _run_node(config: Path) -> None:
+    import asyncio
+
+    from gateway.node.run import configure_logging, serve
+    from gateway.node.settings import load_settings
+
+    settings = load_settings(config)
+    configure_logging(settings)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; this one ends with its input
+    import gateway.node.run  # noqa: F401  the whole product, once
+
+    _serve_commands()
