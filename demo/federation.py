@@ -1,0 +1,133 @@
+"""Three nodes ready to start: keys, certificates, a directory signed by all, and each one's gateway.toml.
+
+Owns who takes part and where they listen. The keys and the directory are `gateway.services.bootstrap`'s, the text of
+the settings is `gateway init`'s. Whoever runs this holds everybody's keys, which is right for a trial only.
+
+As a program: python -m demo.federation ROOT [--place NODE=HOST:PEER_PORT:LOCAL_PORT …] [--bind ADDRESS]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.cli.init import SETTINGS_FILE, settings_text
+from gateway.errors import ConfigurationError
+from gateway.node.settings import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT
+from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, create_federation
+
+AUTHORITIES: Mapping[str, Mapping[str, str]] = {
+    "cn": {"en": "Mainland customs (demo)", "zh-Hans": "内地海关（演示）"},
+    "hk": {"en": "Hong Kong customs (demo)", "zh-Hant": "香港海關（示範）"},
+    "mo": {"en": "Macao customs (demo)", "zh-Hant": "澳門海關（示範）", "pt": "Alfândega de Macau (demonstração)"},
+}
+"""The authorities' names by language tag; each has one node of its own name."""
+
+SYSTEMS: Mapping[str, tuple[str, ...]] = {
+    "risk-engine": ("publisher",),
+    "officers": ("officer", "analyst"),
+    "supervisors": ("supervisor",),
+    "auditors": ("auditor",),
+    "ops": ("operator",),
+}
+"""Local systems of each node with their roles."""
+
+PORT_STEP = 10
+"""On one host the nodes' ports are so far apart: cn 7443 and 7444, hk 7453 and 7454, mo 7463 and 7464."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one node is reached: by partners at host:peer_port, by its own systems at host:local_port."""
+
+    host: str
+    peer_port: int
+    local_port: int
+
+
+def on_one_host(host: str = "127.0.0.1") -> dict[str, Place]:
+    """A place for each node, side by side."""
+    return {
+        node: Place(host, DEFAULT_PEER_PORT + PORT_STEP * number, DEFAULT_LOCAL_PORT + PORT_STEP * number)
+        for number, node in enumerate(AUTHORITIES)
+    }
+
+
+def make_federation(root: Path, places: Mapping[str, Place], *, bind: str = "", now: datetime) -> FederationFolder:
+    """Make everything that the nodes need to start.
+
+    In each node's folder, `<root>/<node>`, is all that this node needs, with paths relative to it: gateway.toml, its
+    copy of directory.note, pki/. So the folder can be moved to, or mounted at, another place.
+
+    Args:
+        root: folder to make it in, without a federation so far.
+        places: node to place.
+        bind: address that the nodes listen on; empty for each one's host.
+        now: start of validity, with zone.
+
+    Raises:
+        ConfigurationError: there are keys in it already, or it can't be written.
+    """
+    members = [
+        MemberSpec(node, place.host, place.peer_port, place.local_port, SYSTEMS, AUTHORITIES[node])
+        for node, place in places.items()
+    ]
+    made = create_federation(root, members, FEDERATION, now=now)
+    for node, place in places.items():
+        folder = made.node(node).path
+        shutil.copyfile(made.directory, folder / "directory.note")
+        text = settings_text(
+            node=node,
+            federation=FEDERATION,
+            peer_bind=f"{bind or place.host}:{place.peer_port}",
+            local_bind=f"{bind or place.host}:{place.local_port}",
+            anchors=made.anchor_vkeys,
+            threshold=made.anchors.threshold,
+            systems=dict(SYSTEMS),
+        )
+        (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")  # last: with it the node is complete
+    return made
+
+
+def is_complete(root: Path) -> bool:
+    """Whether a federation was made here, to the end."""
+    return all((root / node / SETTINGS_FILE).exists() for node in AUTHORITIES)
+
+
+def main() -> None:
+    """Make a federation, unless there is one: so it can run at every start of a set of containers."""
+    parser = argparse.ArgumentParser(prog="python -m demo.federation", description=main.__doc__)
+    parser.add_argument("root", type=Path, help="folder to make it in")
+    parser.add_argument("--place", action="append", default=[], metavar="NODE=HOST:PEER_PORT:LOCAL_PORT")
+    parser.add_argument("--bind", default="", help="address that the nodes listen on; without it each one's host")
+    arguments = parser.parse_args()
+    if is_complete(arguments.root):
+        print(f"{arguments.root}: the federation is there already")
+        return
+    try:
+        places = {**on_one_host(), **dict(_places(arguments.place))}
+        make_federation(arguments.root, places, bind=arguments.bind, now=datetime.now(UTC))
+    except ConfigurationError as error:
+        parser.exit(2, f"Error: {error.message}\n")
+    for node, place in places.items():
+        print(f"{node}: partners at {place.host}:{place.peer_port}, own systems at {place.host}:{place.local_port}")
+
+
+def _places(given: list[str]) -> Iterator[tuple[str, Place]]:
+    for text in given:
+        node, _, address = text.partition("=")
+        host, _, ports = address.partition(":")
+        peer_port, _, local_port = ports.partition(":")
+        if node not in AUTHORITIES or not (host and peer_port.isdigit() and local_port.isdigit()):
+            raise ConfigurationError(
+                f"--place {text}: it must read NODE=HOST:PEER_PORT:LOCAL_PORT, NODE one of {', '.join(AUTHORITIES)}"
+            )
+        yield node, Place(host, int(peer_port), int(local_port))
+
+
+if __name__ == "__main__":
+    main()
