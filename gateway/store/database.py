@@ -50,8 +50,11 @@ class Database:
         Raises:
             StoreUnavailableError: the database can't be reached.
         """
-        with _translated(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with _translated(), self.engine.connect() as connection:
+            if self.dialect == "postgresql":  # whose default lets each statement see another state
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -25,6 +25,7 @@ from gateway.services.commit import Committer, Transaction
 from gateway.services.outgoing import Outgoing
 from gateway.services.project import AlertProjector
 from gateway.services.publish import Publisher, PublishWork, StepRequest, StepWork
+from gateway.services.query import AlertQueries
 from gateway.services.receive import Receiver
 from gateway.services.trust import TrustedDirectory, accept
 from gateway.store.database import Database
@@ -107,6 +108,8 @@ class PaperNode:
         )
         self.outgoing = Outgoing(self.database, committer=self.committer, trust=lambda: self.trust, clock=self.clock)
 
+        self.queries = AlertQueries(self.database)
+
     def settle(self) -> None:
         """Projects everything; afterwards projections are up to date."""
         self.committer.run(_Settle(self.projector))
@@ -150,8 +153,6 @@ class PaperNode:
                 projector=self.projector,
                 principal=f"system/{self.name}/desk",
                 actor="desk",
-                directory=lambda: self.trust.directory,
-                own_node=self.name,
             )
         )
 
