@@ -15,6 +15,7 @@ import typer
 from gateway import __version__
 from gateway.cli.alert import alert_app
 from gateway.cli.directory import directory_app
+from gateway.cli.doctor import doctor
 from gateway.cli.init import init
 from gateway.cli.link import link_app, recover
 from gateway.cli.node import audit_app, status
@@ -37,6 +38,7 @@ app = typer.Typer(
 
 app.command("init")(init)
 app.command("serve")(serve)
+app.command("doctor")(doctor)
 app.command("status")(status)
 app.command("recover")(recover)
 app.add_typer(alert_app, name="alert")

@@ -28,6 +28,9 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
     Exit codes: 0 stopped as told, 1 it couldn't go on, 2 settings, keys or directory aren't right.
     """
     # only here: all other commands are spared the load of a whole node
+    from gateway.node.run import configure_logging  # noqa: PLC0415
     from gateway.node.run import serve as run_node  # noqa: PLC0415
 
-    asyncio.run(run_node(load_settings(config)))
+    settings = load_settings(config)
+    configure_logging(settings)
+    asyncio.run(run_node(settings))

@@ -84,11 +84,11 @@ def timestamp(time: datetime) -> Timestamp:
 
 
 def shown_time(message: Message, field: str) -> datetime | None:
-    """A time field; None where it is absent."""
+    """A time field, to the second; None where it is absent."""
     if not message.HasField(field):
         return None
     time: datetime = getattr(message, field).ToDatetime(UTC)
-    return time
+    return time.replace(microsecond=0)
 
 
 def reference(text: str, own_node: str) -> AlertReference:
