@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from gateway.cli.init import SETTINGS_FILE, settings_text
 from gateway.errors import ConfigurationError
-from gateway.node.settings import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT
+from gateway.node.settings import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, create_federation
 
 AUTHORITIES: Mapping[str, Mapping[str, str]] = {
@@ -57,7 +58,14 @@ def on_one_host(host: str = "127.0.0.1") -> dict[str, Place]:
     }
 
 
-def make_federation(root: Path, places: Mapping[str, Place], *, bind: str = "", now: datetime) -> FederationFolder:
+def make_federation(
+    root: Path,
+    places: Mapping[str, Place],
+    *,
+    bind: str = "",
+    detours: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    now: datetime,
+) -> FederationFolder:
     """Make everything that the nodes need to start.
 
     In each node's folder, `<root>/<node>`, is all that this node needs, with paths relative to it: gateway.toml, its
@@ -67,6 +75,7 @@ def make_federation(root: Path, places: Mapping[str, Place], *, bind: str = "", 
         root: folder to make it in, without a federation so far.
         places: node to place.
         bind: address that the nodes listen on; empty for each one's host.
+        detours: (node, partner) to the host:port at which the node reaches that partner instead of its place.
         now: start of validity, with zone.
 
     Raises:
@@ -88,6 +97,7 @@ def make_federation(root: Path, places: Mapping[str, Place], *, bind: str = "", 
             anchors=made.anchor_vkeys,
             threshold=made.anchors.threshold,
             systems=dict(SYSTEMS),
+            links={to: (LinkMode.PUSH.value, at) for (frm, to), at in detours.items() if frm == node},
         )
         (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")  # last: with it the node is complete
     return made
