@@ -42,6 +42,10 @@ from gateway.wire.validation import violations
 MAX_VALIDITY_MS = 366 * 24 * 3600 * 1000
 """Longest validity of an alert in milliseconds: what is older than a year deserves a fresh look and a new alert."""
 
+VALID_UNTIL_RANGE = Violation(
+    "content.valid_until", "valid_until.range", "must lie in the future, at most 366 days ahead"
+)
+
 ResponseT = TypeVar("ResponseT", bound=Message)
 _Response = alert_service_pb2.PublishAlertResponse
 PublishResult: TypeAlias = alert_service_pb2.PublishAlertResponse | GatewayError
@@ -174,9 +178,7 @@ class Publisher:
         found = []
         valid_until = wire.to_ms(content.valid_until)
         if content.HasField("valid_until") and not now < valid_until <= now + MAX_VALIDITY_MS:
-            found.append(
-                Violation("content.valid_until", "valid_until.range", "must lie in the future, at most 366 days ahead")
-            )
+            found.append(VALID_UNTIL_RANGE)
         if content.HasField("reply_by") and wire.to_ms(content.reply_by) <= now:
             found.append(Violation("content.reply_by", "reply_by.future", "must lie in the future"))
         return found
@@ -354,6 +356,7 @@ class StepWork:
         if alert is not None:
             alert.recipient = partner
             alert.published_at.CopyFrom(wire.to_timestamp(row.published_at))
+            _require_amendable(tx, alert.content, partner)
         if event.WhichOneof("event") in ("withdrawn", "closed", "expired"):
             purpose = row.purpose
         else:
@@ -362,6 +365,14 @@ class StepWork:
         self._publisher.require_agreement(event, partner, purpose, tx.now_ms)
         tx.require_extensible(origin)
         return origin, self._publisher.entry(event, tx.now_ms)
+
+
+def _require_amendable(tx: Transaction, content: alert_pb2.AlertContent, recipient: str) -> None:
+    """New content isn't held to less than that of a new alert; a reply-by that has passed since may stay."""
+    if not tx.now_ms < wire.to_ms(content.valid_until) <= tx.now_ms + MAX_VALIDITY_MS:
+        raise InvalidRequestError([VALID_UNTIL_RANGE])
+    for source in content.derived_from:
+        require_onward_transfer(tx, source.publisher, source.alert_id, [recipient])
 
 
 class ExpireWork:
