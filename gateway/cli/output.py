@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,9 @@ EXIT_FAILED = 1
 """The input was understood and the thing itself failed: a signature is wrong, a partner can't be reached."""
 EXIT_WRONG_INPUT = 2
 """The caller can correct it: an argument, a file, a setting, a state that doesn't allow the step."""
+
+UNFOLDED_COLUMNS = 2_000
+"""Width of tables that go to a pipe or a file: nothing is folded there, so that `grep` finds whole values."""
 
 _CORRECTABLE = frozenset(
     {Kind.INVALID_ARGUMENT, Kind.NOT_FOUND, Kind.ALREADY_EXISTS, Kind.FAILED_PRECONDITION, Kind.OUT_OF_RANGE}
@@ -70,8 +74,9 @@ class Output:
             self.json(data if data is not None else [dict(zip(map(_key, columns), row, strict=True)) for row in listed])
             return
         table = Table(title=Text(printable(title)), title_justify="left", header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        for number, column in enumerate(columns):
+            # the first column names the row: kept in one piece, so that it can be copied into the next command
+            table.add_column(column, overflow="fold", no_wrap=number == 0)
         for row in listed:
             table.add_row(*(Text(printable(cell)) for cell in row))
         _console().print(table)
@@ -220,7 +225,10 @@ def _from_os(error: OSError) -> GatewayError:
 
 def _console(*, stderr: bool = False) -> Console:
     # made at each use: sys.stdout may have been replaced (tests, pipes) since the import
-    return Console(stderr=stderr, highlight=False, emoji=False)
+    console = Console(stderr=stderr, highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = UNFOLDED_COLUMNS
+    return console
 
 
 def _key(column: str) -> str:
@@ -238,6 +246,8 @@ def _text(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
+    if isinstance(value, datetime):  # people don't read fractions of seconds; JSON has them
+        value = value.replace(microsecond=0)
     if isinstance(value, (list, tuple, set, frozenset)):
         return ", ".join(_text(item) for item in value)
     converted = _jsonable(value) if isinstance(value, (datetime, date, bytes, Enum)) else value
