@@ -6,6 +6,7 @@ written out in full and independent of schema.py, which only says how things are
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from alembic import command
@@ -18,6 +19,9 @@ import gateway.store.audit  # noqa: F401  its table is part of the schema
 from gateway.errors import ConfigurationError
 from gateway.store.database import Database
 from gateway.store.schema import metadata
+
+log = logging.getLogger(__name__)
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it reports each look at the version
 
 _MIGRATION_LOCK = 0x736368656D61
 """Key of the PostgreSQL advisory lock under which one process at a time migrates (`schema` in ASCII)."""
@@ -46,7 +50,10 @@ def upgrade(database: Database) -> None:
         if conn.dialect.name == "postgresql":
             conn.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         _require_known(conn, script)
+        found = schema_version(conn)
         command.upgrade(_config(connection=conn, target_metadata=metadata), "head")
+    if found != newest:
+        log.info("database: schema version %s, was %s", newest, found or "none")
 
 
 def schema_version(conn: Connection) -> str | None:

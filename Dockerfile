@@ -1,0 +1,51 @@
+# The gateway in a container: settings, keys and data in /var/lib/gateway, partners at port 7443, own systems at 7444.
+#   docker build --tag customs-gateway .
+# docker-compose.yml shows three of them.
+
+FROM docker.io/library/python:3.13-slim AS build
+WORKDIR /src
+# Everything with its hash, generators of code included; none of it but the wheel leaves this stage.
+COPY requirements.lock ./
+RUN python -m venv /build && /build/bin/pip install --no-cache-dir --disable-pip-version-check \
+    --require-hashes --requirement requirements.lock
+COPY requirements-runtime.lock ./
+RUN python -m venv --without-pip /opt/gateway && /build/bin/pip --python /opt/gateway/bin/python install \
+    --no-cache-dir --disable-pip-version-check --no-compile --require-hashes --requirement requirements-runtime.lock
+COPY pyproject.toml README.md ./
+COPY protos protos
+COPY third_party third_party
+COPY gateway gateway
+RUN PATH=/build/bin:$PATH pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && pip --python /opt/gateway/bin/python install --no-deps --no-index --no-compile /wheels/*.whl \
+    && /opt/gateway/bin/python -m compileall -q /opt/gateway/lib
+
+FROM docker.io/library/python:3.13-slim AS runtime
+RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/gateway gateway \
+    && install --directory --owner gateway --group gateway --mode 700 /var/lib/gateway
+COPY --from=build /opt/gateway /opt/gateway
+ENV PATH=/opt/gateway/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    GATEWAY_CONFIG=/var/lib/gateway/gateway.toml
+USER gateway
+WORKDIR /var/lib/gateway
+
+# For a trial: writes the keys of all three parties, so it is apart from what a party runs.
+FROM runtime AS federation
+USER root
+RUN install --directory --owner gateway --group gateway --mode 700 \
+    /federation /federation/cn /federation/hk /federation/mo /federation/offline
+COPY demo/__init__.py demo/federation.py /opt/demo/demo/
+ENV PYTHONPATH=/opt/demo
+USER gateway
+ENTRYPOINT ["python", "-m", "demo.federation", "/federation"]
+
+FROM runtime AS gateway
+VOLUME /var/lib/gateway
+EXPOSE 7443 7444
+# A call through the front door: TLS, certificate, role, database. It speaks as the system `ops`, a certificate in
+# pki/systems with the role operator; name another one with GATEWAY_SYSTEM.
+ENV GATEWAY_SYSTEM=ops
+HEALTHCHECK --interval=30s --timeout=20s --start-period=30s --retries=3 CMD ["gateway", "status", "--json"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["gateway"]
+CMD ["serve"]
