@@ -4,13 +4,13 @@
 
 FROM docker.io/library/python:3.13-slim AS build
 WORKDIR /src
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # Everything with its hash, generators of code included; none of it but the wheel leaves this stage.
 COPY requirements.lock ./
-RUN python -m venv /build && /build/bin/pip install --no-cache-dir --disable-pip-version-check \
-    --require-hashes --requirement requirements.lock
+RUN python -m venv /build && /build/bin/pip install --require-hashes --requirement requirements.lock
 COPY requirements-runtime.lock ./
 RUN python -m venv --without-pip /opt/gateway && /build/bin/pip --python /opt/gateway/bin/python install \
-    --no-cache-dir --disable-pip-version-check --no-compile --require-hashes --requirement requirements-runtime.lock
+    --no-compile --require-hashes --requirement requirements-runtime.lock
 COPY pyproject.toml README.md ./
 COPY protos protos
 COPY third_party third_party
@@ -20,13 +20,14 @@ RUN PATH=/build/bin:$PATH pip wheel --no-deps --no-build-isolation --wheel-dir /
     && /opt/gateway/bin/python -m compileall -q /opt/gateway/lib
 
 FROM docker.io/library/python:3.13-slim AS runtime
-RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/gateway gateway \
+RUN groupadd --gid 10001 gateway \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/gateway --shell /usr/sbin/nologin gateway \
     && install --directory --owner gateway --group gateway --mode 700 /var/lib/gateway
 COPY --from=build /opt/gateway /opt/gateway
 ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GATEWAY_CONFIG=/var/lib/gateway/gateway.toml
-USER gateway
+USER 10001:10001
 WORKDIR /var/lib/gateway
 
 # For a trial: writes the keys of all three parties, so it is apart from what a party runs.
@@ -36,7 +37,7 @@ RUN install --directory --owner gateway --group gateway --mode 700 \
     /federation /federation/cn /federation/hk /federation/mo /federation/offline
 COPY demo/__init__.py demo/federation.py /opt/demo/demo/
 ENV PYTHONPATH=/opt/demo
-USER gateway
+USER 10001:10001
 ENTRYPOINT ["python", "-m", "demo.federation", "/federation"]
 
 FROM runtime AS gateway
