@@ -1,0 +1,237 @@
+"""Nodes for state machines: the product's own code, driven step by step in the test's thread, so that runs repeat.
+
+Owns what a state machine does to a node from outside: crash, backup, restore, commits that fail before or after they
+are durable. What is checked, stored and projected is the product's; the writer's thread alone is left out: the same
+methods are called in the same order by `StillCommitter`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from gateway.crypto.keys import load_signing_key
+from gateway.errors import StoreUnavailableError
+from gateway.model.directory import receipts_key_name
+from gateway.model.ids import FeedOrigin
+from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, create_federation
+from gateway.services.commit import Committer, Outcome, Transaction, Work
+from gateway.services.outgoing import Outgoing
+from gateway.services.query import AlertQueries
+from gateway.services.recover import detect_restore
+from gateway.services.trust import TrustedDirectory, accept
+from gateway.store import alerts, feeds
+from gateway.store.database import Database
+from gateway.store.feeds import FeedState
+from gateway.store.schema import PROJECTIONS, metadata
+from tests.support.nodes import NODES, START, ManualClock, NodeSigners, PaperNode
+
+
+class FailingDatabase(Database):
+    """A database whose next commit can be made to fail: before it is durable, or after, when only the answer is lost."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.fail_before = False
+        self.fail_after = False
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        before, after = self.fail_before, self.fail_after
+        self.fail_before = self.fail_after = False
+        with super().write() as conn:
+            yield conn
+            if before:
+                raise StoreUnavailableError("the disk is full")
+        if after:
+            raise StoreUnavailableError("the answer of the database was lost")
+
+
+class StillCommitter(Committer):
+    """The writer without its thread: `run` and `run_group` commit at once, `project` projects what there is."""
+
+    def run(self, work: Work) -> Any:
+        (outcome,) = self.run_group([work])
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.result
+
+    def run_group(self, works: Sequence[Work]) -> list[Outcome]:
+        """Does works as the writer does those that wait together."""
+        futures: list[Future[Outcome]] = [Future() for _ in works]
+        self._commit([(work, future.set_result) for work, future in zip(works, futures, strict=True)])
+        return [future.result(timeout=0) for future in futures]
+
+    def project(self) -> None:
+        """Projects until nothing is left."""
+        self._more_to_project = True
+        while self._more_to_project:
+            self._project()
+
+
+class MachineNode(PaperNode):
+    """A node on a SQLite file that can be thrown away in memory, backed up and restored."""
+
+    committer: StillCommitter
+    database: FailingDatabase
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.committer = StillCommitter(
+            self.database,
+            own_node=self.name,
+            signers=self.signers,
+            clock=self.clock,
+            audit_queue=self.audit,
+            projector=self.projector,
+        )
+        self.outgoing = Outgoing(self.database, committer=self.committer, trust=lambda: self.trust, clock=self.clock)
+        self.queries = AlertQueries(self.database)
+
+    def settle(self) -> None:
+        self.committer.project()
+
+    def state(self, recipient: str) -> FeedState:
+        """Whether the own feed to a partner may move."""
+        return self.state_of(self.origin(recipient))
+
+    def state_of(self, origin: FeedOrigin) -> FeedState:
+        """Whether a feed may move."""
+        feed = self.outgoing.feed(origin)
+        return FeedState.ACTIVE if feed is None else feed.state
+
+    def lives(self) -> dict[tuple[str, str, str], object]:
+        """Every copy of an alert as projected: (publisher, id, recipient) to its AlertLife."""
+        with self.database.read() as conn:
+            found = alerts.list_page(conn, [], before=None, limit=1_000_000)
+        return {(row.key.publisher, row.key.alert_id, row.key.recipient): row.life for row, _ in found}
+
+    def projections(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of all projections, in order of their keys."""
+        with self.database.read() as conn:
+            return {
+                table.name: [tuple(row) for row in conn.execute(select(table).order_by(*table.primary_key.columns))]
+                for table in PROJECTIONS
+            }
+
+    def rebuild(self) -> None:
+        """Drops the projections and builds them again, as `gateway rebuild` does."""
+        with self.database.write() as conn:
+            alerts.clear(conn)
+        self.settle()
+
+    def sizes(self) -> dict[str, int]:
+        """Number of entries of each feed that has any."""
+        with self.database.read() as conn:
+            return {feed.origin.line: feed.size for feed in feeds.list_all(conn) if feed.size}
+
+
+def machine_node(name: str, database: Database, clock: ManualClock, folder: Path) -> MachineNode:
+    """A node on this database, as after a start; everything that was in memory before is gone."""
+    keys = federation().node(name)
+    return MachineNode(
+        name=name,
+        database=database,
+        trust=trusted(),
+        clock=clock,
+        signers=NodeSigners(load_signing_key(keys.log_key, name=f"{FEDERATION}/{name}/log")),
+        cosigner=load_signing_key(keys.receipts_key, name=receipts_key_name(FEDERATION, name)),
+        evidence_root=folder / name / "evidence",
+    )
+
+
+class Machine:
+    """One node's computer: its disk stays when the node crashes; the file `starts` stays when the disk is restored."""
+
+    def __init__(self, name: str, folder: Path, clock: ManualClock) -> None:
+        self.name = name
+        self._folder = folder
+        self._clock = clock
+        self._disk = folder / f"{name}.sqlite3"
+        _copy(_empty_database(), self._disk)
+        self.node = self._start()
+
+    def crash(self) -> None:
+        """The process is gone, and all it had in memory."""
+        self.node.database.close()
+        self.node = self._start()
+
+    def backup(self) -> Path:
+        """A copy of the database as it is now."""
+        copy = self._folder / f"{self.name}-{self._clock()}.backup"
+        _copy(self._disk, copy)
+        return copy
+
+    def restore(self, backup: Path) -> None:
+        """The process is gone, and the database is an older one."""
+        self.node.database.close()
+        for leftover in (self._disk, Path(f"{self._disk}-wal"), Path(f"{self._disk}-shm")):
+            leftover.unlink(missing_ok=True)
+        _copy(backup, self._disk)
+        self.node = self._start()
+
+    def stop(self) -> None:
+        self.node.database.close()
+
+    def _start(self) -> MachineNode:
+        database = FailingDatabase(f"sqlite:///{self._disk}")
+        self.restored = detect_restore(database, self._folder / self.name / "starts", now_ms=self._clock())
+        return machine_node(self.name, database, self._clock, self._folder)
+
+
+@cache
+def federation() -> FederationFolder:
+    """One federation for all machines of a test process: keys and certificates take longer than a test."""
+    folder = tempfile.TemporaryDirectory(prefix="gateway-federation-")
+    _KEPT.append(folder)
+    return create_federation(Path(folder.name) / "federation", [MemberSpec(name) for name in NODES], now=START)
+
+
+@cache
+def trusted() -> TrustedDirectory:
+    """Its directory."""
+    return accept(federation().directory.read_bytes(), now=START, anchors=federation().anchors)
+
+
+@cache
+def _empty_database() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="gateway-empty-")
+    _KEPT.append(folder)
+    path = Path(folder.name) / "empty.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    with database.write() as conn:
+        metadata.create_all(conn)
+    database.close()
+    return path
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _copy(source: Path, target: Path) -> None:
+    with sqlite3.connect(source) as old, sqlite3.connect(target) as new:
+        old.backup(new)
+    old.close()
+    new.close()
+
+
+class Raw:
+    """Appends an entry to an own feed without any check: what a node with a defect or a bad will would do."""
+
+    weight = 1
+
+    def __init__(self, stage: Callable[[Transaction], Any]) -> None:
+        self._stage = stage
+
+    def stage(self, tx: Transaction) -> Any:
+        return self._stage(tx)
+
+
