@@ -48,6 +48,9 @@ MAX_MESSAGE_BYTES = 280
 MAX_METADATA_CHARS = 256
 """Longest metadata value in characters."""
 
+WRITE_FAILED = "Internal error from Core"
+"""What gRPC itself says, with INTERNAL, when a connection ends under a write before the reason for it is known."""
+
 DETAILS_KEY = "grpc-status-details-bin"
 VIOLATIONS_TOTAL = "violations_total"
 
@@ -87,6 +90,8 @@ async def abort_with(context: grpc.aio.ServicerContext[object, object], error: G
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> GatewayError:
     """Return what a call failed with as an error of the tree, by its reason code or else by its status code."""
+    if (error.code(), error.details()) == (grpc.StatusCode.INTERNAL, WRITE_FAILED):
+        return UnavailableError("the connection ended while something was sent")
     try:
         status = rpc_status.from_call(error)
     except (ValueError, DecodeError):  # details that contradict the code, or aren't details

@@ -194,3 +194,11 @@ def test_damaged_details_say_nothing_and_break_nothing() -> None:
             details="m",
         )
         assert type(from_rpc_error(error)) is UnavailableError
+
+
+def test_a_connection_that_ends_under_a_write_may_be_tried_again() -> None:
+    # gRPC's own words (grpc.aio), seen when a gateway is killed while something is being sent to it
+    local = grpc.aio.AioRpcError(
+        grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata(), details="Internal error from Core"
+    )
+    assert isinstance(from_rpc_error(local), UnavailableError)
