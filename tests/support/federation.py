@@ -57,6 +57,9 @@ NODES = ("cn", "hk", "mo")
 SYSTEMS = {role.value: (role.value,) for role in Role}
 """One local system for each role, with the role's name."""
 
+PULLED = {"cn": {"hk": {"mode": "pull"}}, "hk": {"cn": {"fetch": True}}}
+"""Links of a federation in which hk opens all connections between cn and hk: it pushes its feed and fetches cn's."""
+
 READY_S = 30.0
 """Seconds that a node may take to start on a machine that does other things as well."""
 
@@ -276,6 +279,11 @@ class Federation:
     def between(self, sender: str, recipient: str) -> Proxy:
         """The network under the connections that `sender` opens to `recipient`."""
         return self._proxies[sender, recipient]
+
+    def carrier(self) -> Proxy:
+        """The network under the feed from cn to hk, whoever opens the connection."""
+        pulled = bool(self.links)
+        return self.between("hk", "cn") if pulled else self.between("cn", "hk")
 
     def client(self, node: str, system: str, *, timeout_s: float = 20.0) -> GatewayClient:
         """A client of a local system; systems are named as their only role."""

@@ -60,7 +60,7 @@ class Proxy:
 
     Attributes:
         port: where it listens.
-        forwarded: bytes that went from the caller to the target since the start.
+        forwarded: bytes that went through, both ways together.
         cuts: how often it cut by itself (`cut_after`).
     """
 
@@ -70,7 +70,7 @@ class Proxy:
         self._cut = False
         self._delay_s = 0.0
         self._budget: int | None = None
-        self._repeat = 0
+        self._repeat = self._every = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._whole = asyncio.Event()
@@ -101,7 +101,7 @@ class Proxy:
         self._delay_s = seconds
 
     def cut_after(self, count: int, *, times: int = 1) -> None:
-        """Resets connections in the middle once `count` more bytes have gone to the target; `times` times in a row."""
+        """Resets connections in the middle once `count` more bytes have gone through; `times` times in a row."""
 
         def arm() -> None:
             self._budget, self._repeat = count, times
@@ -141,7 +141,7 @@ class Proxy:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
             self._writers.add(far_writer)
             try:
-                await asyncio.gather(self._pump(reader, far_writer, counted=True), self._pump(far_reader, writer))
+                await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
             finally:
                 self._drop(far_writer)
         except OSError:
@@ -149,12 +149,12 @@ class Proxy:
         finally:
             self._drop(writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
             if self._delay_s:
                 await asyncio.sleep(self._delay_s)
             await self._whole.wait()
-            if counted and not await self._within_budget(data, writer):
+            if not await self._within_budget(data, writer):
                 return
             writer.write(data)
             await writer.drain()

@@ -1,0 +1,319 @@
+"""The command line against running gateways: an alert's life by commands alone, files to a partner, operators' work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToJson
+from typer.testing import CliRunner, Result
+
+from gateway.cli.main import app
+from gateway.transport.tls_probe import probe_tls_versions
+from tests.support.federation import Federation, alert, origin, shown
+from tests.support.shared import shared_path
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    for made in shown(tmp_path_factory.mktemp("cli")):
+        made.start("cn", "hk")
+        yield made
+
+
+class Cli:
+    """`gateway` with the settings of one node."""
+
+    def __init__(self, nodes: Federation, node: str) -> None:
+        self._environment = {"COLUMNS": "240", "GATEWAY_CONFIG": str(nodes[node].config), "GATEWAY_SYSTEM": ""}
+
+    def run(self, system: str, *arguments: object, code: int = 0, text: str | None = None) -> Result:
+        words = [str(each) for each in arguments] + (["--system", system] if system else [])
+        result = CliRunner(env=self._environment).invoke(app, words, input=text)
+        assert result.exit_code == code, f"gateway {' '.join(words)}: {result.exit_code}\n{result.output}"
+        return result
+
+    def json(self, system: str, *arguments: object, **options: Any) -> Any:
+        return json.loads(self.run(system, *arguments, "--json", **options).stdout)
+
+    def eventually(self, system: str, *arguments: object, until: Any) -> Any:
+        deadline = time.monotonic() + PATIENCE_S
+        while not until(found := self.json(system, *arguments)):
+            assert time.monotonic() < deadline, f"gateway {arguments} still says {found}"
+            time.sleep(0.1)
+        return found
+
+
+@pytest.fixture
+def cn(nodes: Federation) -> Cli:
+    return Cli(nodes, "cn")
+
+
+@pytest.fixture
+def hk(nodes: Federation) -> Cli:
+    return Cli(nodes, "hk")
+
+
+def published(cn: Cli, tmp_path: Path, case: str) -> str:
+    file = tmp_path / "alert.json"
+    file.write_text(MessageToJson(alert(case_reference=case)))
+    return str(cn.json("publisher", "alert", "publish", file, "--to", "hk")["alert_id"])
+
+
+def arrived(hk: Cli, case: str, count: int = 1) -> list[Any]:
+    where = ("--filter", f"case_reference = {case}", "--limit", 0)
+    return list(hk.eventually("officer", "alert", "list", *where, until=lambda found: len(found) >= count))
+
+
+def test_an_alert_lives_through_commands_alone(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+    alert_id = published(cn, tmp_path, "LIFE-1")
+    name = f"cn/{alert_id}"
+    (found,) = arrived(hk, "LIFE-1")
+    assert found["alert"]["id"] == alert_id
+
+    hk.run("officer", "alert", "ack", name, "--case", "HK-1")
+    question = hk.json("officer", "alert", "ask", name, "Which seals?", "--deadline", "12h")["question_id"]
+    cn.eventually("officer", "alert", "show", alert_id, until=lambda a: len(a["history"]) >= 3)
+    cn.run("officer", "alert", "answer", alert_id, question, "A1 and A2")
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"not really a photo")
+    report = ("--result", "confirmed", "--method", "x_ray", "--unlocode", "HKHKG", "--evidence", photo)
+    hk.run("officer", "alert", "finding", name, *report, "--remarks", "Antimony ingots")
+    hk.run("officer", "alert", "flag", name, "--reason", "no_legal_power", "--explanation", "Needs a warrant")
+    cn.eventually("officer", "alert", "show", alert_id, until=lambda a: "flagged" in str(a["history"]))
+
+    content = tmp_path / "content.json"
+    content.write_text(MessageToJson(alert(case_reference="LIFE-1b")))
+    assert cn.json("publisher", "alert", "amend", alert_id, content, "--revision", 1)["revision"] == 2
+    cn.run("publisher", "alert", "close", alert_id, "--outcome", "confirmed", "--remarks", "Done")
+    ended = hk.eventually(
+        "officer", "alert", "show", name, until=lambda a: a["deliveries"][0]["status"] == "ALERT_STATUS_CLOSED"
+    )
+    kinds = [next(key for key in step["event"] if key not in ("occurred_at", "actor")) for step in ended["history"]]
+    assert sorted(set(kinds) - {"disposition"}) == sorted(
+        ["published", "acknowledged", "question", "answer", "finding", "flagged", "amended", "closed"]
+    )
+    shown_text = hk.run("officer", "alert", "show", name).stdout
+    for expected in (
+        f"Alert cn/{alert_id}",
+        "LIFE-1b",
+        "CSQU3054383",
+        "Antimony ingots",
+        "Needs a warrant",
+        "A1 and A2",
+    ):
+        assert expected in shown_text
+
+
+def test_what_the_state_or_the_side_doesnt_allow_is_a_sentence(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+    alert_id = published(cn, tmp_path, "SIDES-1")
+    arrived(hk, "SIDES-1")
+    assert (
+        "only its publisher"
+        in hk.run("supervisor", "alert", "withdraw", f"cn/{alert_id}", "--reason", "x", code=2).stderr
+    )
+    cn.run("publisher", "alert", "withdraw", alert_id, "--reason", "Wrong container")
+    told = json.loads(cn.run("publisher", "alert", "withdraw", alert_id, "--reason", "x", "--json", code=2).stderr)
+    assert told["error"]["reason"] == "ILLEGAL_TRANSITION"
+    assert told["error"]["way_out"]
+    assert "role" in hk.run("operator", "alert", "ack", f"cn/{alert_id}", code=1).stderr
+
+
+def test_the_same_request_id_is_published_once(cn: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "alert.json"
+    file.write_text(MessageToJson(alert(case_reference="ONCE-1")))
+    command = ("alert", "publish", file, "--to", "hk", "--request-id", "01890000-0000-7000-8000-000000000001")
+    assert cn.json("publisher", *command) == cn.json("publisher", *command)
+
+
+def test_watch_shows_changes_and_goes_on_where_it_ended(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+    alert_id = published(cn, tmp_path, "WATCH-1")
+    arrived(hk, "WATCH-1")
+    lines = [json.loads(line) for line in hk.run("officer", "alert", "watch", "--once", "--json").stdout.splitlines()]
+    (mine,) = [line for line in lines if line["alert"]["alert_id"] == alert_id and "published" in line["event"]]
+    after = hk.run("officer", "alert", "watch", "--once", "--json", "--position", mine["position"]).stdout
+    assert all(int(json.loads(line)["position"]) > int(mine["position"]) for line in after.splitlines())
+    assert alert_id in hk.run("officer", "alert", "watch", "--once").stdout
+
+
+def test_real_declarations_arrive_at_the_partner_once_and_in_order(cn: Cli, hk: Cli) -> None:
+    file = shared_path("data/real/import_declarations.csv")
+    legal = ("--legal-basis", "Arrangement 2024, article 7", "--purpose", "export_control")
+    command = ("alert", "publish", "--format", "declarations", file, "--to", "hk", *legal)
+    assert cn.json("publisher", *command)["published"] == []  # none was controlled on its own day
+    as_of = (*command, "--case", "REAL-1", "--as-of", "2026-01-15")
+    first = cn.json("publisher", *as_of)["published"]
+    assert len(first) == 127
+    assert cn.json("publisher", *as_of)["published"] == first  # repeated: the same alerts
+    again = cn.json("publisher", *as_of, "--priority", "a")
+    assert (again["published"], len(again["published_before"])) == ([], 127)
+    there = arrived(hk, "REAL-1", 127)
+    assert [each["alert"]["id"] for each in reversed(there)] == [each["alert_id"] for each in first]
+
+
+def test_lines_that_arent_right_are_named_and_the_rest_goes_on(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+    good = MessageToJson(alert(case_reference="LINES-1"), indent=None)
+    refused = MessageToJson(alert(case_reference="LINES-1", purpose="Not A Purpose"), indent=None)
+    file = tmp_path / "alerts.jsonl"
+    file.write_text("\n".join([good, "{broken", refused, good]))
+    result = cn.json("publisher", "alert", "publish", file, "--to", "hk", code=3)
+    assert [each["line"] for each in result["published"]] == [1, 4]
+    assert [each["line"] for each in result["problems"]] == [2]
+    assert [(each["line"], each["violations"][0]["field"]) for each in result["refused"]] == [(3, "content.purpose")]
+    told = cn.run("publisher", "alert", "publish", file, "--to", "hk", code=3).stderr
+    assert "Line 2: not an AlertContent as JSON" in told
+    assert "Line 3: content.purpose" in told
+    file.write_text("\n".join([good, good.replace("PRIORITY_A", "PRIORITY_B"), good]))
+    corrected = cn.json("publisher", "alert", "publish", file, "--to", "hk")
+    assert corrected["published"][0] == result["published"][0]
+    assert (
+        len({each["alert_id"] for each in corrected["published"]} - {e["alert_id"] for e in result["published"]}) == 1
+    )
+    assert len(arrived(hk, "LINES-1", 3)) == 3
+
+
+def test_csv_of_alerts_and_declarations_with_a_mapping_of_ones_own(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+    alerts = tmp_path / "alerts.csv"
+    alerts.write_text(
+        "priority,typologies,containers,requested_action,legal_basis,purpose,case_reference,classification,"
+        "onward_transfer,valid_until\n"
+        f"B,concealment,CSQU3054383,inspect,Art. 7,export_control,CSV-1,official,prohibited,{_in_a_month()}\n"
+    )
+    assert len(cn.json("publisher", "alert", "publish", alerts, "--to", "hk")["published"]) == 1
+    mapping, rows = tmp_path / "ours.toml", tmp_path / "export.csv"
+    mapping.write_text('delimiter = ";"\n[columns]\ndeclaration_number = "No"\ndate = "Day"\nhs_code = "Code"\n')
+    rows.write_text("No;Day;Code\nE1;2026-01-02;811010\nE2;soon;811010\nE3;2026-01-03;010121\n")
+    options = ("--mapping", mapping, "--legal-basis", "Art. 7", "--case", "CSV-1")
+    result = cn.json("publisher", "alert", "publish", "--format", "declarations", rows, "--to", "hk", *options, code=3)
+    assert ([each["line"] for each in result["published"]], [each["line"] for each in result["problems"]]) == ([2], [3])
+    assert len(arrived(hk, "CSV-1", 2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("alert.txt", "--to", "hk"), "give --format"),
+        (("alerts.csv", "--to", "HK"), "'HK' isn't the name of a node"),
+        (("alerts.csv", "--to", ","), "at least one node"),
+        (("alerts.csv", "--to", "hk", "--format", "declarations"), "--legal-basis"),
+        (("alerts.csv", "--to", "hk", "--request-id", "1"), "--request-id is for one alert"),
+        (("missing.json", "--to", "hk"), "missing.json"),
+        (("alerts.csv", "--to", "hk"), "unknown column 'colour'"),
+    ],
+)
+def test_wrong_input_is_exit_code_2(cn: Cli, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    (tmp_path / "alerts.csv").write_text("colour\nred\n")
+    file, *rest = arguments
+    result = cn.run("publisher", "alert", "publish", tmp_path / file, *rest, code=2)
+    assert said in result.stderr
+    assert "Way out: " in result.stderr
+
+
+def test_a_dry_run_needs_no_gateway(tmp_path: Path) -> None:
+    file = shared_path("data/real/import_declarations.csv")
+    words = ["alert", "publish", "--format", "declarations", str(file), "--to", "hk", "--legal-basis", "L", "--dry-run"]
+    result = CliRunner(env={"GATEWAY_CONFIG": str(tmp_path / "none")}).invoke(app, [*words, "--as-of", "2026-01-15"])
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 127
+
+
+def test_operators_see_links_and_suspend_and_resume_them(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+    feed = origin("cn", "hk")
+    assert "cn/hk/alerts" in cn.run("operator", "link", "list").stdout
+    cn.run("operator", "link", "suspend", feed, "--reason", "Maintenance")
+    try:
+        state = {link["origin"]: link["state"] for link in cn.json("operator", "link", "list")}
+        assert state[feed] == "LINK_STATE_SUSPENDED"
+        published(cn, tmp_path, "SUSPENDED-1")
+    finally:
+        cn.run("operator", "link", "resume", feed)
+    assert len(arrived(hk, "SUSPENDED-1")) == 1
+    assert cn.run("operator", "link", "resume", "gba.customs.example/cn/xx/alerts", code=2).stderr
+
+
+def test_status_and_audit_say_who_did_what(cn: Cli, tmp_path: Path) -> None:
+    published(cn, tmp_path, "AUDIT-1")
+    assert cn.json("operator", "status")["node"] == "cn"
+    assert "Federation" in cn.run("operator", "status").stdout
+    cn.run("operator", "alert", "list", code=1)
+    cn.eventually("auditor", "audit", "list", until=lambda events: "PublishAlert" in str(events))
+    denied = cn.eventually("auditor", "audit", "list", "--filter", "result = deny", "--limit", 5, until=bool)
+    assert {event["principal"] for event in denied} <= {"system/cn/operator", "system/cn/auditor"}
+    assert "deny" in cn.run("auditor", "audit", "list", "--filter", "result = deny").stdout
+
+
+def test_doctor_beside_a_running_node_finds_the_partner_that_is_down(cn: Cli) -> None:
+    findings = {each["check"]: each for each in cn.json("", "doctor", code=1)}
+    assert findings.pop("Partner mo")["result"] == "fail"
+    assert {name: each["detail"] for name, each in findings.items() if each["result"] != "ok"} == {}
+    assert "speaks TLS 1.3 alone" in findings["Partner hk"]["detail"]
+    assert {"TLS certificate", "Directory", "Signing keys", "Clock", "Database", "Local port"} <= set(findings)
+
+
+def test_doctor_names_what_keeps_a_node_from_starting(nodes: Federation, tmp_path: Path) -> None:
+    text = nodes["mo"].config.read_text()
+    broken = tmp_path / "gateway.toml"
+    other_key = str(nodes["hk"].folder.key)
+    broken.write_text(text.replace(str(nodes["mo"].folder.key), other_key).replace("threshold = 2", "threshold = 9"))
+    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["doctor", "--config", str(broken), "--json"])
+    assert result.exit_code == 1
+    findings = {each["check"]: each for each in json.loads(result.stdout)}
+    assert "doesn't belong to the certificate" in findings["TLS certificate"]["detail"]
+    assert "threshold" in findings["Directory"]["detail"]
+    assert findings["Signing keys"]["way_out"] == "See the failed checks above."
+    assert (findings["Database"]["result"], findings["Peer port"]["result"]) == ("ok", "warn")
+
+
+def test_serve_runs_until_it_is_told_to_stop_and_says_why_it_cant_start(nodes: Federation, tmp_path: Path) -> None:
+    node = nodes["mo"]
+    command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([*command, str(node.config)], stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 30
+            while not _listens(node.local_port):
+                assert process.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                time.sleep(0.1)
+            second = subprocess.run(
+                [*command, str(node.config)], capture_output=True, text=True, timeout=60, check=False
+            )
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0, (tmp_path / "log").read_text()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    assert second.returncode == 2, second.stderr
+    assert f"can't listen on 127.0.0.1:{node.peer_port}" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_reader_that_has_enough_is_no_error(nodes: Federation) -> None:
+    environment = {**os.environ, "GATEWAY_CONFIG": str(nodes["cn"].config), "GATEWAY_SYSTEM": "auditor"}
+    command = f"{sys.executable} -m gateway.cli.main audit list --limit 0 --json | head -c 1"
+    ended = subprocess.run(
+        ["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("[", "")
+
+
+def _listens(port: int) -> bool:
+    try:
+        return probe_tls_versions("127.0.0.1", port).floor_holds
+    except Exception:
+        return False
+
+
+def _in_a_month() -> str:
+    return time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 30 * 24 * 3600))
