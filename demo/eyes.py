@@ -59,8 +59,9 @@ class Eyes:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def see(self, place: Place) -> Sight:
-        """Waits until an entry has been shown."""
+    async def see(self, origin: str, index: int) -> Sight:
+        """Waits until an entry has been shown; returns its first sight."""
+        place = (origin, index)
         if place not in self._first:
             await self._waiting.setdefault(place, asyncio.Event()).wait()
         return self._first[place]

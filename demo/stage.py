@@ -43,7 +43,11 @@ CALL_TIMEOUT_S = 20.0
 
 _POLL_S = 0.02
 _MARKER = ".customs-gateway-demo"
-_SYSTEMS = {"cn": ("risk-engine", "officers", "ops"), "hk": ("risk-engine", "officers", "ops"), "mo": ("officers", "ops")}
+_SYSTEMS = {
+    "cn": ("risk-engine", "officers", "ops"),
+    "hk": ("risk-engine", "officers", "ops"),
+    "mo": ("officers", "ops"),
+}
 """Local systems that take part, of those that the federation has."""
 
 SERVE = (sys.executable, "-m", "gateway.cli.main", "serve", "--config")
@@ -140,7 +144,7 @@ class Gateway:
             return await process.wait()
 
     async def _answers(self) -> None:
-        while not await self._listens():
+        while not await self._listens():  # noqa: ASYNC110  # what is waited for is another process
             await asyncio.sleep(_POLL_S)
         async with self.client("ops") as client:
             while True:

@@ -1,0 +1,165 @@
+"""`python -m demo`: three gateways, a case, an outage, a crash, evidence, and one honest summary.
+
+Owns arguments, the order of things, and the exit code: 0 when every expectation holds, 1 when one doesn't or the run
+couldn't be played to its end, 2 when the arguments aren't right, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from demo.facts import Facts
+from demo.federation import AUTHORITIES
+from demo.keep import tell_how_to_talk
+from demo.ledger import FeedCopy, read_feeds
+from demo.play import Play, StuckError
+from demo.scenes import SCENES
+from demo.screen import WIDTH, Screen
+from demo.stage import NODES, Stage, feed, set_stage
+from demo.summary import judge
+from gateway.errors import ConfigurationError, GatewayError
+
+EXIT_OK, EXIT_NOT_AS_EXPECTED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+_FOLDER = Path("demo-run")
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo", description="Three customs gateways on this machine with a scripted case; no Internet."
+    )
+    parser.add_argument("--dir", type=Path, default=_FOLDER, help="folder for keys, data, logs (default: ./demo-run)")
+    parser.add_argument("--keep", action="store_true", help="leave the gateways running at the end, until Ctrl-C")
+    arguments = parser.parse_args()
+    try:
+        code = asyncio.run(_run(arguments.dir.resolve(), keep=arguments.keep))
+    except ConfigurationError as error:
+        sys.stderr.write(f"Error: {error.message}\n")
+        code = EXIT_WRONG_INPUT
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write("Interrupted; the gateways are stopped.\n")
+        code = EXIT_INTERRUPTED
+    raise SystemExit(code)
+
+
+async def _run(root: Path, *, keep: bool) -> int:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  # this is one
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    began = time.perf_counter()
+    facts = Facts()
+    with Screen(_console(), {node: names["en"].split(" customs")[0] for node, names in AUTHORITIES.items()}) as screen:
+        async with set_stage(root) as stage:
+            await _play(Play(stage, screen, facts))
+            if keep:
+                code = _judge(screen, facts, began)
+                await _keep(stage, screen)
+                return code
+        facts.exit_codes = [code for gateway in stage.gateways.values() for code in gateway.exit_codes]
+        return _judge(screen, facts, began)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    return console
+
+
+async def _play(play: Play) -> None:
+    """Plays all scenes; what goes wrong is a fact like any other."""
+    try:
+        await _start(play)
+        following = asyncio.create_task(play.follow()) if play.screen.is_live else None
+        try:
+            for scene in SCENES:
+                await scene(play)
+            await _settle(play)
+        finally:
+            if following is not None:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+    except* (StuckError, GatewayError, OSError) as group:
+        play.facts.problems += [getattr(error, "message", str(error)) for error in _leaves(group)]
+    await asyncio.to_thread(_look, play)
+
+
+async def _start(play: Play) -> None:
+    stage, screen = play.stage, play.screen
+    screen.heading("0  Three gateways: mainland, Hong Kong, Macao")
+    screen.say(
+        f"Keys, certificates, and a directory signed by all three: {1000 * stage.made_s:,.0f} ms, in {stage.root}"
+    )
+    for eyes in stage.eyes.values():
+        eyes.on_sight = screen.sight
+    await stage.start()
+    for node in NODES:
+        gateway = stage.gateways[node]
+        screen.say(
+            f"  {node}: process {gateway.pid} serves after {stage.started_s[node]:.1f} s; partners at port "
+            f"{gateway.place.peer_port}, own systems at {gateway.place.local_port}"
+        )
+
+
+async def _settle(play: Play) -> None:
+    """Waits until every entry has its receipt."""
+
+    async def settled() -> bool | None:
+        links = [link for node in NODES for link in await play.stage.system(node, "ops").node.links()]
+        return True if sum(link.backlog for link in links) == 0 else None
+
+    await play.wait("a receipt for every entry", settled, poll_s=0.05)
+
+
+def _look(play: Play) -> None:
+    """Notes what was shown and what lies in the databases."""
+    facts, stage = play.facts, play.stage
+    for node, eyes in stage.eyes.items():
+        facts.shown_twice += sum(count - 1 for count in eyes.times_seen.values())
+        for publisher in NODES:
+            shown = eyes.published(feed(publisher, node))
+            if publisher != node and shown:
+                facts.shown[feed(publisher, node)] = shown
+    held: dict[str, dict[str, FeedCopy]] = {}
+    for node in NODES:
+        with suppress(OSError):
+            held[node] = read_feeds(stage.gateways[node].database)
+    for publisher in NODES:
+        for recipient in NODES:
+            origin = feed(publisher, recipient)
+            if publisher != recipient:
+                facts.copies[origin] = (held.get(publisher, {}).get(origin), held.get(recipient, {}).get(origin))
+
+
+def _judge(screen: Screen, facts: Facts, began: float) -> int:
+    checks = judge(facts)
+    screen.summary(checks, time.perf_counter() - began)
+    return EXIT_OK if all(check.holds for check in checks) else EXIT_NOT_AS_EXPECTED
+
+
+async def _keep(stage: Stage, screen: Screen) -> None:
+    tell_how_to_talk(stage, screen)
+    interrupted = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+    await interrupted.wait()
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for each in group.exceptions
+        for leaf in (_leaves(each) if isinstance(each, BaseExceptionGroup) else [each])
+    ]
+
+
+if __name__ == "__main__":
+    main()

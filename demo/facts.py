@@ -1,0 +1,147 @@
+"""What was measured in one run. Owns the values; the scenes fill them in, the summary judges them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from demo.ledger import FeedCopy
+
+BUNDLE_STEPS = 11
+"""Steps of `gateway evidence verify` (docs/protocol.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """One message on its way, in milliseconds after it was handed to the own gateway.
+
+    Attributes:
+        sender, recipient: nodes.
+        what: in words.
+        stored_ms: the own gateway has acknowledged it: signed and durable.
+        shown_ms: the partner's officers see it.
+        receipt_ms: the partner's signed receipt is in the own database; None when it wasn't waited for.
+        applied_ms: what the partner's gateway made of it is known to the sender; alerts alone.
+    """
+
+    sender: str
+    recipient: str
+    what: str
+    stored_ms: float
+    shown_ms: float
+    receipt_ms: float | None = None
+    applied_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What became of a file of declarations.
+
+    Attributes:
+        file: which.
+        published: alert ids in the order of their lines.
+        wrong_lines: lines that can't be read.
+        refused: lines whose alert the gateway refused.
+        exit_code: of the command.
+    """
+
+    file: str
+    published: tuple[str, ...] = ()
+    wrong_lines: tuple[int, ...] = ()
+    refused: int = 0
+    exit_code: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A link that was cut.
+
+    Attributes:
+        attempted, published: alerts while it was cut.
+        median_ms: of those publishes.
+        backlog: entries without receipt just before it was healed.
+        others_ms: an alert between the two other nodes meanwhile.
+        recovery_ms: from healing until everything was receipted and shown.
+    """
+
+    attempted: int
+    published: int
+    median_ms: float
+    backlog: int
+    others_ms: float
+    recovery_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A gateway that was killed while it published.
+
+    Attributes:
+        attempted: alerts in all.
+        before: acknowledged before the kill.
+        published: acknowledged in the end.
+        restart_ms: from its start until it answered.
+    """
+
+    attempted: int
+    before: int
+    published: int
+    restart_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the verification of exported evidence said.
+
+    Attributes:
+        file: the bundle.
+        size: its bytes.
+        events: later entries in it.
+        passed: steps that passed.
+        forgeries: what was changed → the step that failed, empty when none did.
+        expected: what was changed → the step that should fail.
+    """
+
+    file: str
+    size: int
+    events: int
+    passed: int
+    forgeries: dict[str, str] = field(default_factory=dict)
+    expected: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Facts:
+    """Everything that was measured.
+
+    Attributes:
+        published: per feed the ids of alerts whose publisher was told that they are durable.
+        shown: per feed the ids of alerts that the recipient's officers were shown, in order.
+        shown_twice: changes that officers were shown more than once.
+        steps: later steps (acknowledged, question, …) that were taken, by kind.
+        copies: feed → its copy at the publisher and at the recipient.
+        unreceipted: per feed entries without a receipt at the end.
+        closed: alerts of the case that are closed, as seen by both of their sides.
+        refused_onward: whether hk was refused to pass on what it must not.
+        exit_codes: of gateways that were stopped in order.
+        problems: why a scene couldn't be played to its end.
+    """
+
+    published: dict[str, list[str]] = field(default_factory=dict)
+    shown: dict[str, list[str]] = field(default_factory=dict)
+    shown_twice: int = 0
+    steps: Counter[str] = field(default_factory=Counter)
+    carried: list[Carried] = field(default_factory=list)
+    declarations: Declarations | None = None
+    outage: Outage | None = None
+    crash: Crash | None = None
+    evidence: Evidence | None = None
+    closed: int = 0
+    refused_onward: bool = False
+    copies: dict[str, tuple[FeedCopy | None, FeedCopy | None]] = field(default_factory=dict)
+    exit_codes: list[int] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def note_published(self, origin: str, alert_id: str) -> None:
+        """A publisher was told that its alert is durable."""
+        self.published.setdefault(origin, []).append(alert_id)

@@ -1,0 +1,12 @@
+"""What is played, one module for each scene; each takes a `Play` and leaves what it measured in its facts."""
+
+from demo.scenes.crash import killed
+from demo.scenes.declarations import from_declarations
+from demo.scenes.evidence import proved
+from demo.scenes.handover import handed_over
+from demo.scenes.outage import cut_off
+
+SCENES = (handed_over, from_declarations, cut_off, killed, proved)
+"""In the order in which they are played."""
+
+__all__ = ["SCENES"]

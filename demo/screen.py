@@ -1,0 +1,198 @@
+"""What is told of the run: a line for each thing that happened and, in a terminal, a live view of the three nodes.
+
+Owns words and layout for 100 columns. Without a terminal (CI, a file) there are the lines alone and no pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.cells import set_cell_size
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from demo.eyes import Sight
+from demo.facts import Carried
+from demo.summary import Check
+
+WIDTH = 100
+"""Columns, unless the terminal is narrower."""
+_NEWS = 4
+"""Newest changes shown for each node."""
+_REFRESH_PER_S = 8
+_WHAT_CELLS = 49
+_COLOURS: Mapping[str, str] = {"cn": "red", "hk": "magenta", "mo": "green"}
+_HEADER = f"{'':13}{'':{_WHAT_CELLS}}{'stored':>9}{'shown':>9}{'receipt':>9}{'applied':>9}"
+
+
+@dataclass(slots=True)
+class NodeView:
+    """What the live view shows of a node."""
+
+    title: str
+    state: str = "starting"
+    published: int = 0
+    received: int = 0
+    news: deque[Text] = field(default_factory=lambda: deque(maxlen=_NEWS))
+
+
+@dataclass(slots=True)
+class FeedView:
+    """What the live view shows of a feed, as its publisher sees it."""
+
+    size: int = 0
+    backlog: int = 0
+    state: str = ""
+
+
+class Screen:
+    """The only place that prints. Use it as a context manager around everything that is told."""
+
+    def __init__(self, console: Console, titles: Mapping[str, str]) -> None:
+        self.console = console
+        self.nodes = {node: NodeView(title) for node, title in titles.items()}
+        self.feeds: dict[tuple[str, str], FeedView] = {}
+        self._heading = ""
+        self._live: Live | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody looks at a terminal."""
+        return self.console.is_terminal
+
+    def __enter__(self) -> Self:
+        if self.is_live:
+            self._live = Live(
+                console=self.console,
+                get_renderable=self._view,
+                refresh_per_second=_REFRESH_PER_S,
+                transient=True,
+                vertical_overflow="crop",
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end_live()
+
+    def end_live(self) -> None:
+        """Takes the live view away; lines can still be printed."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def heading(self, text: str) -> None:
+        """Begins a scene."""
+        self._heading = text
+        self.console.print()
+        self.console.print(Rule(Text(text, style="bold"), align="left", style="dim"))
+
+    def say(self, text: str, style: str = "") -> None:
+        """One line."""
+        self.console.print(Text(text, style=style))
+
+    def legend(self) -> None:
+        """What the columns of `carried` mean."""
+        self.say("Milliseconds after the message was handed to the own gateway, until", "dim")
+        self.say("  stored   it is signed and durable there, and acknowledged", "dim")
+        self.say("  shown    the partner's officers see it", "dim")
+        self.say("  receipt  the partner's signed receipt is in the sender's database", "dim")
+        self.say("  applied  the sender has the partner's signed word on what it made of it (alerts alone)", "dim")
+        self.say(_HEADER, "dim")
+
+    def carried(self, one: Carried) -> None:
+        """A message with its times."""
+        line = Text("  ")
+        line.append(one.sender, _COLOURS[one.sender]).append(" → ").append(one.recipient, _COLOURS[one.recipient])
+        line.append("   ").append(set_cell_size(one.what, _WHAT_CELLS))
+        for ms in (one.stored_ms, one.shown_ms, one.receipt_ms, one.applied_ms):
+            line.append(f"{'' if ms is None else f'{ms:.1f}':>9}", "cyan")
+        self.console.print(line)
+
+    def sight(self, node: str, sight: Sight) -> None:
+        """Somebody at a node was shown a change: for the live view."""
+        view, change = self.nodes[node], sight.change
+        publisher = change.entry.origin.split("/")[1]
+        own = publisher == node
+        if sight.kind == "published":
+            view.published += own
+            view.received += not own
+        partner = change.entry.origin.split("/")[2] if own else publisher
+        line = Text("→ " if own else "← ", "bold").append(partner, _COLOURS[partner])
+        view.news.append(line.append(f" {sight.kind} ").append(_about(sight), "dim"))
+
+    async def beat(self, seconds: float = 0.5) -> None:
+        """Time to read, where somebody reads."""
+        if self.is_live:
+            await asyncio.sleep(seconds)
+
+    def summary(self, checks: Sequence[Check], elapsed_s: float) -> None:
+        """The last word."""
+        self.end_live()
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
+        table.add_column()
+        table.add_column("What", no_wrap=True)
+        table.add_column("Expected", justify="right", no_wrap=True)
+        table.add_column("Measured", justify="right", overflow="fold")
+        for check in checks:
+            mark = Text("✓", "green") if check.holds else Text("✗", "bold red")
+            style = "" if check.holds else "bold red"
+            table.add_row(mark, Text(check.what, style), Text(check.expected, style), Text(check.measured, style))
+        self.heading("Summary: measured in this run")
+        self.console.print(table)
+        failed = [check.what.strip() for check in checks if not check.holds]
+        if failed:
+            self.say(f"NOT as expected, {len(failed)} of {len(checks)}: {'; '.join(failed)}", "bold red")
+        else:
+            self.say(f"All {len(checks)} expectations hold; {elapsed_s:.1f} s.", "bold green")
+
+    def _view(self) -> RenderableType:
+        panels = Table.grid(expand=True, padding=0)
+        for _ in self.nodes:
+            panels.add_column(ratio=1)
+        panels.add_row(*(self._panel(node, view) for node, view in self.nodes.items()))
+        return Group(Text(), panels, self._feed_table())
+
+    def _panel(self, node: str, view: NodeView) -> Panel:
+        state = Text("● ", "green" if view.state.startswith("serving") else "bold red").append(view.state, "default")
+        counts = Text(f"alerts out {view.published:,}  in {view.received:,}")
+        news = [*view.news, *[Text()] * (_NEWS - len(view.news))]
+        for line in (state, counts, *news):
+            line.no_wrap, line.overflow = True, "ellipsis"
+        return Panel(Group(state, counts, *news), title=f"[bold]{node}[/] {view.title}", border_style=_COLOURS[node])
+
+    def _feed_table(self) -> Table:
+        table = Table.grid(expand=True, padding=(0, 1))
+        for _ in range(3):
+            table.add_column(ratio=1)
+        cells = [self._feed(*pair, view) for pair, view in sorted(self.feeds.items())]
+        for start in range(0, len(cells), 3):
+            table.add_row(*cells[start : start + 3])
+        return table
+
+    def _feed(self, publisher: str, recipient: str, view: FeedView) -> Text:
+        line = Text(" ").append(publisher, _COLOURS[publisher]).append("→").append(recipient, _COLOURS[recipient])
+        line.append(f" {view.size:>5,} entries ")
+        if view.backlog:
+            line.append(f"backlog {view.backlog:,}", "bold yellow")
+        else:
+            line.append("receipted", "green")
+        return line
+
+
+def _about(sight: Sight) -> str:
+    event = sight.change.event
+    if sight.kind == "published":
+        return event.published.content.case_reference
+    return f"…{sight.change.alert.alert_id[-6:]}"
