@@ -16,8 +16,10 @@ from gateway import __version__
 from gateway.cli.alert import alert_app
 from gateway.cli.directory import directory_app
 from gateway.cli.doctor import doctor
+from gateway.cli.evidence import evidence_app
 from gateway.cli.init import init
 from gateway.cli.link import link_app, recover
+from gateway.cli.maintenance import rebuild, verify
 from gateway.cli.node import audit_app, status
 from gateway.cli.output import EXIT_FAILED
 from gateway.cli.pki import pki_app
@@ -41,7 +43,10 @@ app.command("serve")(serve)
 app.command("doctor")(doctor)
 app.command("status")(status)
 app.command("recover")(recover)
+app.command("verify")(verify)
+app.command("rebuild")(rebuild)
 app.add_typer(alert_app, name="alert")
+app.add_typer(evidence_app, name="evidence")
 app.add_typer(link_app, name="link")
 app.add_typer(directory_app, name="directory")
 app.add_typer(pki_app, name="pki")

@@ -66,7 +66,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         if response.ByteSize() > MAX_MESSAGE_BYTES - _REPLY_MARGIN_BYTES:
             raise TooLargeError(
                 f"the evidence of alert {alert.alert_id} has {response.ByteSize()} bytes, too many for one message; "
-                "export it where the gateway runs, with `gateway evidence export --settings`"
+                "export it where the gateway runs, with `gateway evidence export --from-database`"
             )
         return response
 

@@ -1,0 +1,127 @@
+"""What is done to a node's database apart from serving: looking it over, rebuilding projections, evidence from it.
+
+Owns the putting together of these from settings. May run beside the node or while it is stopped. Doesn't own the work
+(services.verify, services.rebuild, services.evidence).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from gateway.crypto.keys import load_signing_key
+from gateway.crypto.secret_files import read_passphrase
+from gateway.errors import ConfigurationError
+from gateway.node.assembly import PASSPHRASE_VARIABLE, LogKey, system_clock_ms
+from gateway.node.directory_store import DirectoryStore
+from gateway.node.settings import Settings
+from gateway.services import verify as verification
+from gateway.services.audit import AuditQueue
+from gateway.services.commit import Committer
+from gateway.services.evidence import export
+from gateway.services.project import AlertProjector
+from gateway.services.rebuild import RebuildReport, rebuild
+from gateway.services.recover import detect_restore
+from gateway.services.trust import RootOfTrust, TrustedDirectory, unsafe_reopen
+from gateway.services.verify import DatabaseReport, verify_database
+from gateway.store import feeds, migrate
+from gateway.store.database import Database
+from gateway.wire.bundle import Bundle
+
+
+class Maintenance:
+    """One node's database and directory, while they are open.
+
+    Attributes:
+        database: as it is; never made here.
+        trust: the directory that the node accepted last.
+    """
+
+    def __init__(self, settings: Settings, database: Database, trust: TrustedDirectory) -> None:
+        self.database = database
+        self.trust = trust
+        self._settings = settings
+
+    def verification_work(self) -> int:
+        """Entries and audit events that there are to look at."""
+        return verification.work_in(self.database)
+
+    def verify(self, progress: verification.Progress) -> DatabaseReport:
+        """Looks the database over; see services.verify."""
+        return verify_database(self.database, self.trust, progress=progress)
+
+    def rebuild_work(self) -> int:
+        """Entries that there are to project."""
+        with self.database.read() as conn:
+            return feeds.head_position(conn)
+
+    def rebuild(self, progress: verification.Progress) -> RebuildReport:
+        """Drops and rebuilds the projections; see services.rebuild."""
+        settings = self._settings
+        migrate.upgrade(self.database)
+        # As at a start of the node: a restored database mustn't extend a feed, and a rebuild may send dispositions.
+        detect_restore(self.database, settings.data_dir / "starts", now_ms=system_clock_ms())
+        projector = AlertProjector(directory=lambda: self.trust.directory)
+        committer = Committer(
+            self.database,
+            own_node=settings.node,
+            signers=_log_key(settings),
+            clock=system_clock_ms,
+            audit_queue=AuditQueue(),
+            projector=projector,
+        )
+        committer.start()
+        try:
+            return rebuild(committer, projector, progress=progress)
+        finally:
+            committer.stop()
+
+    def export(self, *, publisher: str, alert_id: str, recipient: str) -> Bundle:
+        """Makes evidence of an alert; see services.evidence."""
+        return export(self.database, self.trust, publisher=publisher, alert_id=alert_id, recipient=recipient)
+
+
+@contextmanager
+def maintenance(settings: Settings) -> Iterator[Maintenance]:
+    """Opens what a node has.
+
+    Raises:
+        ConfigurationError: there is no database of a gateway, or no directory to be believed.
+        StoreUnavailableError: the database can't be reached.
+    """
+    url = settings.effective_database_url
+    path = make_url(url).database
+    if url.startswith("sqlite") and path and not Path(path).exists():
+        raise ConfigurationError(f"database_url: there is no database at {path}; `gateway serve` makes it")
+    trust = _accepted_directory(settings)
+    database = Database(url)
+    try:
+        with database.read() as conn:
+            if migrate.schema_version(conn) is None:
+                raise ConfigurationError("database_url: that isn't a gateway's database; `gateway serve` makes it one")
+        yield Maintenance(settings, database, trust)
+    finally:
+        database.close()
+
+
+def _accepted_directory(settings: Settings) -> TrustedDirectory:
+    """What the node accepted last; before its first start, its file as it would judge it."""
+    kept = settings.data_dir / "directory.accepted.note"
+    if kept.exists():
+        return unsafe_reopen(kept.read_bytes())
+    anchors = RootOfTrust.from_vkeys(
+        settings.directory.anchors, federation=settings.federation, threshold=settings.directory.threshold
+    )
+    return DirectoryStore(settings.directory.file, kept=kept, anchors=anchors, now=datetime.now(UTC)).trusted()
+
+
+def _log_key(settings: Settings) -> LogKey:
+    variable = PASSPHRASE_VARIABLE if PASSPHRASE_VARIABLE in os.environ else None
+    passphrase = read_passphrase(file=settings.keys.passphrase_file, variable=variable, environment=os.environ)
+    name = f"{settings.federation}/{settings.node}"
+    return LogKey(load_signing_key(settings.keys.log, name=name, passphrase=passphrase))
