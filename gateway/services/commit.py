@@ -43,8 +43,12 @@ QUEUE_WEIGHT = 20_000
 GROUP_WEIGHT = 1_000
 """Most items in one transaction: bounds how long a lone alert waits behind a bulk load."""
 
-PROJECTION_CHUNK = 1_000
-"""Entries projected in one transaction, so that publishing and projecting take turns."""
+PROJECTION_CHUNK = 500
+"""Entries projected in one transaction: a fraction of a second in which publishing waits."""
+
+PROJECTION_SHARE = 0.25
+"""Part of the writer's time that projecting gets while other work is waiting: durable first, shown a little later. With
+nothing else to do it gets all of it."""
 
 _IDLE_S = 0.1
 """How often an idle writer flushes audit events and looks for leftover projection work, in seconds."""
@@ -196,7 +200,8 @@ class Committer:
         self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
         self._stopping = False
         self._more_to_project = True
-        self._project_again_at = 0.0
+        self._project_again_at = 0.0  # under load: when its share of time lets the projector run again
+        self._blocked_until = 0.0  # after a failure: when it is tried again
 
     def start(self) -> None:
         """Starts the writer thread."""
@@ -248,7 +253,7 @@ class Committer:
                 self._commit(group)
             elif len(self._audit):
                 self._commit([])
-            if self._more_to_project and time.monotonic() >= self._project_again_at:
+            if self._may_project():
                 self._project()
 
     def _next_group(self) -> tuple[list[tuple[Work, Done]], bool]:
@@ -272,8 +277,15 @@ class Committer:
 
     def _patience_s(self) -> float:
         """How long to wait for work: not at all while there is something to project."""
-        ready = self._more_to_project and time.monotonic() >= self._project_again_at
-        return 0 if ready else _IDLE_S
+        if not self._more_to_project:
+            return _IDLE_S
+        return max(0.0, min(self._blocked_until - time.monotonic(), _IDLE_S))
+
+    def _may_project(self) -> bool:
+        if not self._more_to_project:
+            return False
+        now = time.monotonic()
+        return now >= self._blocked_until and (now >= self._project_again_at or self._queue.empty())
 
     def _commit(self, group: list[tuple[Work, Done]]) -> None:
         try:
@@ -312,14 +324,17 @@ class Committer:
             self._more_to_project = more or bool(tx.touched)
             self._announce(Committed(frozenset(tx.touched), projected=True))
 
+        started = time.monotonic()
         try:
             self._with_moving_head(once)
         except StoreUnavailableError as error:
             log.error("projection waits for the database: %s", error)
-            self._project_again_at = time.monotonic() + _RETRY_AFTER_S
+            self._blocked_until = time.monotonic() + _RETRY_AFTER_S
         except Exception:
             log.exception("projection failed; it is tried again")
-            self._project_again_at = time.monotonic() + _RETRY_AFTER_S
+            self._blocked_until = time.monotonic() + _RETRY_AFTER_S
+        ended = time.monotonic()
+        self._project_again_at = ended + (ended - started) * (1 / PROJECTION_SHARE - 1)
 
     def _with_moving_head(self, attempt: Callable[[], Any]) -> Any:
         for _ in range(_HEAD_RETRIES):
