@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from stdnum import iso6346
 
 from gateway.client.bulk import new_alert
-from gateway.v1 import alert_pb2, feed_pb2, goods_pb2, party_pb2
+from gateway.v1 import alert_pb2, goods_pb2, party_pb2
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
 
 VALID_S = 7 * 24 * 3600

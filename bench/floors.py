@@ -41,11 +41,14 @@ _MESSAGE = bytes(index * 37 % 251 for index in range(MESSAGE_BYTES))
 def _frame_type() -> Any:
     """message Frame { repeated bytes messages = 1; }, made here: it is no part of the contract."""
     file = descriptor_pb2.FileDescriptorProto(name="bench/frame.proto", package="bench", syntax="proto3")
-    of_bytes, repeated = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES, descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
+    of_bytes, repeated = (
+        descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
+        descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED,
+    )
     file.message_type.add(name="Frame").field.add(name="messages", number=1, type=of_bytes, label=repeated)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("bench.Frame"))  # type: ignore[no-untyped-call]
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("bench.Frame"))
 
 
 Frame = _frame_type()
@@ -55,9 +58,9 @@ class Echo:
     """A client of the echo service."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._unary = channel.unary_unary(f"/{SERVICE}/Unary")
-        self._stream = channel.stream_stream(f"/{SERVICE}/Stream")
-        self._frames = channel.stream_stream(
+        self._unary: Any = channel.unary_unary(f"/{SERVICE}/Unary")
+        self._stream: Any = channel.stream_stream(f"/{SERVICE}/Stream")
+        self._frames: Any = channel.stream_stream(
             f"/{SERVICE}/Frames",
             request_serializer=Frame.SerializeToString,
             response_deserializer=Frame.FromString,
@@ -134,7 +137,7 @@ def _handlers() -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {
-            "Unary": grpc.unary_unary_rpc_method_handler(_unary),  # type: ignore[type-var]
+            "Unary": grpc.unary_unary_rpc_method_handler(_unary),
             "Stream": both(_stream),
             "Frames": both(_stream, request_deserializer=Frame.FromString, response_serializer=Frame.SerializeToString),
         },

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench import alerts
@@ -88,9 +89,10 @@ async def bulk(pair: Pair, count: int, batch: int = BATCH) -> Bulk:
     )
 
 
-async def fill(pair: Pair, size: int, chunk: int = 20_000) -> None:
+async def fill(pair: Pair, size: int, *, tell: Callable[[str], None], chunk: int = 20_000) -> None:
     """Brings the publisher's feed to `size` entries by the bulk path."""
     while (now := await pair.settled()) < size:
+        tell(f"filling: {now:,} of {size:,} entries")
         count = min(chunk, size - now)
         await _publish_all(pair, list(alerts.requests(count, recipient=RECIPIENT)), BATCH)
         await pair.receipted(now + count)
@@ -147,5 +149,3 @@ async def _publish_all(pair: Pair, requests: list[PublishAlertRequest], batch: i
 
 def _quantile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-

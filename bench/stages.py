@@ -1,0 +1,174 @@
+"""What each stage of an alert's way costs: both nodes in this process, the same objects, no network, one thread.
+
+Owns the taking apart. Figures are processor time per alert, the least of several rounds: other load on the machine
+hardly shows in them. What gRPC costs on top is the batched floor's.
+
+    python -m bench.stages
+"""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import alerts
+from bench.nodes import ORIGIN, PUBLISHER, RECIPIENT, write_federation
+from gateway.model.ids import FeedOrigin
+from gateway.node.assembly import LogKey, Node, system_clock_ms
+from gateway.node.settings import load_settings
+from gateway.services.commit import Transaction
+from gateway.services.publish import PublishWork
+from gateway.store import feeds
+from gateway.v1 import exchange_service_pb2
+from gateway.v1.alert_service_pb2 import (
+    PublishAlertResponse,
+    PublishAlertsRequest,
+    PublishAlertsResponse,
+    PublishResult,
+)
+from gateway.wire.alerts import quality_notices
+from gateway.wire.validation import violations
+
+GROUP = 500
+"""Alerts in one message and one transaction, as under full load."""
+
+ROUNDS = 12
+
+ResultT = TypeVar("ResultT")
+
+
+class Stages:
+    """Times by stage: the least processor time per alert in µs, and the least wall time."""
+
+    def __init__(self) -> None:
+        self.cpu_us: dict[str, float] = {}
+        self.wall_us: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        cpu, wall = time.thread_time(), time.perf_counter()
+        yield
+        cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
+        self.cpu_us[name] = min(self.cpu_us.get(name, float("inf")), cpu / GROUP * 1e6)
+        self.wall_us[name] = min(self.wall_us.get(name, float("inf")), wall / GROUP * 1e6)
+
+    def run(self, name: str, work: Callable[[], ResultT]) -> ResultT:
+        with self.timed(name):
+            return work()
+
+
+class Halves:
+    """Both nodes, made as ever and not started: this module plays their writers."""
+
+    def __init__(self, root: Path) -> None:
+        write_federation(root, {PUBLISHER: (1, 2), RECIPIENT: (3, 4)})
+        self.cn, self.hk = (Node(load_settings(root / name / "gateway.toml")) for name in (PUBLISHER, RECIPIENT))
+
+    def close(self) -> None:
+        self.cn.database.close()
+        self.hk.database.close()
+
+
+def measure(halves: Halves, rounds: int = ROUNDS) -> Stages:
+    """Sends `rounds` groups through all stages."""
+    stages = Stages()
+    gc.collect()
+    gc.freeze()  # as a node does when it has started
+    for _ in range(rounds):
+        batch = _publish(stages, halves.cn)
+        _receive(stages, halves.hk, batch)
+    return stages
+
+
+def _publish(stages: Stages, node: Node) -> bytes:
+    origin = FeedOrigin.parse(ORIGIN)
+    requests = list(alerts.requests(GROUP, recipient=RECIPIENT))
+    sent = stages.run("client: serialise", PublishAlertsRequest(alerts=requests).SerializeToString)
+    request = stages.run("cn publish: parse", lambda: PublishAlertsRequest.FromString(sent))
+    stages.run("  of which validation", lambda: [violations(one) for one in request.alerts])
+    stages.run("  of which identifiers", lambda: [quality_notices(one.content) for one in request.alerts])
+    publisher = node._publisher
+    prepared = stages.run("cn publish: prepare", lambda: [publisher.prepare(one, "bench") for one in request.alerts])
+    results = _transact(stages, node, "cn publish", lambda tx: PublishWork(prepared, principal="bench").stage(tx))
+    answer = stages.run(
+        "cn publish: answer",
+        PublishAlertsResponse(results=[_published(one) for one in results]).SerializeToString,
+    )
+    stages.run("client: parse answer", lambda: PublishAlertsResponse.FromString(answer))
+    _project(stages, node, "cn projection")
+    with node.database.read() as conn:
+        feed = feeds.get(conn, origin)
+    batch = stages.run("cn sending: read", lambda: node._outgoing.read_batch(feed, feed.size - GROUP))
+    return stages.run("cn sending: serialise", exchange_service_pb2.ReplicateRequest(batch=batch).SerializeToString)
+
+
+def _published(result: object) -> PublishResult:
+    assert isinstance(result, PublishAlertResponse), result
+    return PublishResult(published=result)
+
+
+def _receive(stages: Stages, node: Node, sent: bytes) -> None:
+    request = stages.run("hk receiving: parse", lambda: exchange_service_pb2.ReplicateRequest.FromString(sent))
+    work = stages.run("hk receiving: check", lambda: node._receiver.open_batch(PUBLISHER, request.batch))
+    _transact(stages, node, "hk receiving", work.stage)
+    _project(stages, node, "hk projection")
+
+
+def _project(stages: Stages, node: Node, name: str) -> None:
+    _transact(stages, node, name, lambda tx: node._projector.advance(tx, 4 * GROUP))
+
+
+def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transaction], ResultT]) -> ResultT:
+    """What the committer does with a group: stage, seal, commit."""
+    own = node.settings.node
+    log_key = LogKey(node._signing_keys()[0])
+    with node.database.engine.connect() as conn:
+        conn.execution_options(gateway_write=True)
+        transaction = conn.begin()
+        tx = Transaction(conn, own_node=own, signers=log_key, now_ms=system_clock_ms())
+        result = stages.run(f"{name}: stage", lambda: stage(tx))
+        stages.run(f"{name}: seal", tx.seal)
+        stages.run(f"{name}: commit", transaction.commit)
+    return result
+
+
+def show(stages: Stages, console: Console) -> None:
+    """Prints the stages in the order of the way, and sums by part."""
+    table = Table("stage", "processor µs per alert", "wall µs per alert", title="The way of an alert, taken apart")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    sums: dict[str, float] = {}
+    for name, cpu_us in stages.cpu_us.items():
+        table.add_row(name, f"{cpu_us:.1f}", f"{stages.wall_us[name]:.1f}")
+        if not name.startswith("  "):
+            part = name.partition(":")[0]
+            sums[part] = sums.get(part, 0.0) + cpu_us
+    table.add_section()
+    for part, total in sums.items():
+        table.add_row(f"sum {part}", f"{total:.1f}", "")
+    table.add_row("sum", f"{sum(sums.values()):.1f}", "")
+    console.print(table)
+
+
+def main() -> None:
+    """Measures and prints."""
+    with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
+        halves = Halves(Path(folder))
+        try:
+            show(measure(halves), Console())
+        finally:
+            halves.close()
+
+
+if __name__ == "__main__":
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    main()
