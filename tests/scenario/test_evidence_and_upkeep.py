@@ -1,0 +1,180 @@
+"""Evidence and upkeep against running gateways: exported over the local port, verified with the directory alone."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToJson
+from typer.testing import CliRunner, Result
+
+from gateway.cli.main import app
+from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
+from gateway.v1 import evidence_service_pb2
+from gateway.v1.alert_pb2 import AlertReference
+from tests.support.federation import Federation, alert, new_id, with_logs
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    for made in with_logs(tmp_path_factory.mktemp("evidence")):
+        made.start("cn", "hk")
+        yield made
+
+
+def gateway(nodes: Federation, node: str, *arguments: object, code: int = 0) -> Result:
+    environment = {"COLUMNS": "240", "GATEWAY_CONFIG": str(nodes[node].config), "GATEWAY_SYSTEM": ""}
+    result = CliRunner(env=environment).invoke(app, [str(each) for each in arguments])
+    assert result.exit_code == code, f"gateway {arguments}: {result.exit_code}\n{result.output}"
+    return result
+
+
+def gateway_json(nodes: Federation, node: str, *arguments: object, code: int = 0) -> Any:
+    return json.loads(gateway(nodes, node, *arguments, "--json", code=code).stdout)
+
+
+@pytest.fixture(scope="module")
+def received(nodes: Federation, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An alert of cn that hk has received, acknowledged and answered for."""
+    file = tmp_path_factory.mktemp("alert") / "alert.json"
+    file.write_text(MessageToJson(alert()))
+    alert_id = gateway_json(nodes, "cn", "alert", "publish", file, "--to", "hk", "--system", "publisher")["alert_id"]
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        found = gateway_json(nodes, "cn", "alert", "show", f"cn/{alert_id}", "--system", "officer")
+        (delivery,) = found["deliveries"]
+        if delivery.get("disposition") and delivery.get("receipted_at"):
+            return str(alert_id)
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("node", ["cn", "hk"])
+@pytest.mark.parametrize("name", ["case.zip", "case"])
+def test_evidence_is_exported_and_verified_offline(
+    nodes: Federation, received: str, tmp_path: Path, node: str, name: str
+) -> None:
+    bundle, note = tmp_path / name, nodes[node].settings.directory.file
+    exported = gateway_json(nodes, node, "evidence", "export", f"cn/{received}", "--out", bundle, "--system", "officer")
+    assert exported["receipted"] is True
+    assert bundle.is_dir() is (name == "case")
+    verified = gateway_json(nodes, node, "evidence", "verify", bundle, "--directory", note)
+    assert verified["verified"] is True
+    assert verified["evidence"]["alert"] == f"cn/{received}"
+    assert verified["evidence"]["received_at"]
+    assert [step["status"] for step in verified["steps"]] == ["passed"] * 11
+    anchors = [word for vkey in nodes[node].settings.directory.anchors for word in ("--anchor", vkey)]
+    assert "received" in gateway(nodes, node, "evidence", "verify", bundle, *anchors).stdout.lower()
+    gateway(nodes, node, "evidence", "verify", bundle, code=2)
+    gateway(nodes, node, "evidence", "export", f"cn/{received}", "--out", bundle, "--system", "officer", code=2)
+
+
+def test_the_failing_step_is_named(nodes: Federation, received: str, tmp_path: Path) -> None:
+    bundle, note = tmp_path / "case", nodes["cn"].settings.directory.file
+    gateway(nodes, "cn", "evidence", "export", received, "--out", bundle, "--system", "auditor")
+    payload = bundle / "payload.binpb"
+    payload.write_bytes(payload.read_bytes()[:-1] + b"!")
+    failed = gateway_json(nodes, "cn", "evidence", "verify", bundle, "--directory", note, code=1)
+    assert failed["verified"] is False
+    assert failed["evidence"] is None
+    assert (failed["steps"][-1]["name"], failed["steps"][-1]["status"]) == ("bundle", "failed")
+    assert "payload.binpb" in failed["steps"][-1]["detail"]
+
+
+def test_an_alert_under_way_has_evidence_of_its_origin_alone(nodes: Federation, tmp_path: Path) -> None:
+    file, bundle, note = tmp_path / "alert.json", tmp_path / "case.zip", nodes["cn"].settings.directory.file
+    file.write_text(MessageToJson(alert()))
+    published = ("alert", "publish", file, "--to", "mo", "--system", "publisher")  # mo isn't there
+    alert_id = gateway_json(nodes, "cn", *published)["alert_id"]
+    deadline = time.monotonic() + PATIENCE_S
+    export = ("evidence", "export", alert_id, "--out", bundle, "--system", "officer")
+    while (
+        "there is no alert"
+        in (
+            result := CliRunner(env={"GATEWAY_CONFIG": str(nodes["cn"].config)}).invoke(
+                app, [str(each) for each in export]
+            )
+        ).output
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert result.exit_code == 0, result.output
+    assert "no receipt" in result.output
+    failed = gateway_json(nodes, "cn", "evidence", "verify", bundle, "--directory", note, code=1)
+    assert failed["steps"][-1]["name"] == "receipt"
+    content = gateway_json(nodes, "cn", "evidence", "verify", bundle, "--directory", note, "--origin-only")
+    assert content["evidence"]["received_at"] is None
+
+
+def test_the_service_verifies_refuses_and_lists_the_audit_log(nodes: Federation, received: str) -> None:
+    reference = AlertReference(publisher="cn", alert_id=received)
+
+    async def run() -> None:
+        async with nodes.client("hk", "auditor") as client:
+            files = await client.evidence.export(reference)
+            verified = await client.evidence.verify(files)
+            assert verified.verified
+            assert [step.number for step in verified.steps] == list(range(1, 12))
+            files[0].content += b" "
+            refused = await client.evidence.verify(files)
+            assert not refused.verified
+            assert not refused.steps[-1].passed
+            with pytest.raises(NotFoundError):
+                await client.evidence.export(AlertReference(publisher="cn", alert_id=new_id()))
+            events = [event async for event in client.evidence.audit_events(page_size=1)]
+            assert [event.sequence for event in events] == list(range(events[0].sequence, 0, -1))
+            exports = [event async for event in client.evidence.audit_events(filter="principal = system/hk/auditor")]
+            assert any(received in event.details.get("subject_ids", "") for event in exports)
+            for wrong in ("result = maybe", "when = now", "result = allow AND result = deny"):
+                with pytest.raises(InvalidRequestError):
+                    await client.evidence.audit_events_page(filter=wrong)
+            with pytest.raises(InvalidRequestError):
+                await client.evidence.audit_events_page(page_token="bm90IG9uZQ")
+        async with nodes.client("hk", "publisher") as client:
+            for call in (client.evidence.export(reference), client.evidence.audit_events_page()):
+                with pytest.raises(PermissionDeniedError):
+                    await call
+            with pytest.raises(PermissionDeniedError):
+                await client.evidence.verify([evidence_service_pb2.EvidenceFile(name="x")])
+
+    nodes.run(run())
+
+
+def test_a_running_node_is_looked_over_and_rebuilt(nodes: Federation, received: str, tmp_path: Path) -> None:
+    looked = gateway_json(nodes, "hk", "verify")
+    assert (looked["sound"], looked["findings"]) == (True, [])
+    assert looked["audit_events"] > 0
+    before = gateway_json(nodes, "hk", "alert", "list", "--system", "officer")
+    rebuilt = gateway_json(nodes, "hk", "rebuild")
+    assert rebuilt["answers_sent"] == 0
+    assert rebuilt["entries"] == sum(feed["entries"] for feed in looked["feeds"])
+    assert gateway_json(nodes, "hk", "alert", "list", "--system", "officer") == before
+    bundle = tmp_path / "case.zip"
+    gateway(nodes, "hk", "evidence", "export", f"cn/{received}", "--out", bundle, "--from-database")
+    gateway(nodes, "hk", "evidence", "verify", bundle, "--directory", nodes["cn"].settings.directory.file)
+    assert "Every root" in gateway(nodes, "hk", "verify").stdout
+
+
+def test_a_database_edited_by_hand_is_found(tmp_path: Path) -> None:
+    for nodes in with_logs(tmp_path):
+        assert "there is no database" in gateway(nodes, "cn", "verify", code=2).output
+        nodes.start("cn", "hk")
+        file = tmp_path / "alert.json"
+        file.write_text(MessageToJson(alert()))
+        gateway(nodes, "cn", "alert", "publish", file, "--to", "hk", "--system", "publisher")
+        nodes["cn"].stop()
+        with closing(sqlite3.connect(nodes["cn"].database)) as database, database:
+            database.execute("UPDATE entries SET payload = 'nothing to see' WHERE idx = 0")
+        looked = gateway_json(nodes, "cn", "verify", code=1)
+        assert looked["sound"] is False
+        (finding, *_) = looked["findings"]
+        assert (finding["place"], finding["index"]) == ("gba.customs.example/cn/hk/alerts", 0)
+        assert "gba.customs.example/cn/hk/alerts" in gateway(nodes, "cn", "verify", code=1).output
