@@ -11,11 +11,13 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
+from demo import LOADED_S
 from demo.facts import Facts
 from demo.federation import AUTHORITIES
 from demo.keep import tell_how_to_talk
@@ -24,7 +26,7 @@ from demo.play import Play, StuckError
 from demo.scenes import SCENES
 from demo.screen import WIDTH, Screen
 from demo.stage import NODES, Stage, feed, set_stage
-from demo.summary import judge
+from demo.summary import judge, medians
 from gateway.errors import ConfigurationError, GatewayError
 
 EXIT_OK, EXIT_NOT_AS_EXPECTED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -53,19 +55,28 @@ def main() -> None:
 async def _run(root: Path, *, keep: bool) -> int:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  # this is one
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    began = time.perf_counter()
+    _on_signal(lambda: _interrupt(task))
     facts = Facts()
     with Screen(_console(), {node: names["en"].split(" customs")[0] for node, names in AUTHORITIES.items()}) as screen:
         async with set_stage(root) as stage:
             await _play(Play(stage, screen, facts))
             if keep:
-                code = _judge(screen, facts, began)
+                code = _judge(screen, facts)
                 await _keep(stage, screen)
                 return code
         facts.exit_codes = [code for gateway in stage.gateways.values() for code in gateway.exit_codes]
-        return _judge(screen, facts, began)
+        return _judge(screen, facts)
+
+
+def _on_signal(call: Callable[[], object]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, call)
+
+
+def _interrupt(task: asyncio.Task[object]) -> None:
+    """Ends the run in order, once: an impatient second Ctrl-C must not leave gateways behind."""
+    _on_signal(lambda: None)
+    task.cancel()
 
 
 def _console() -> Console:
@@ -110,11 +121,16 @@ async def _start(play: Play) -> None:
 
 
 async def _settle(play: Play) -> None:
-    """Waits until every entry has its receipt."""
+    """Waits until nothing is left to do: everything projected and receipted, and nothing new at the second look."""
+    last: list[int] = []
 
     async def settled() -> bool | None:
+        statuses = [await play.stage.system(node, "ops").node.status() for node in NODES]
         links = [link for node in NODES for link in await play.stage.system(node, "ops").node.links()]
-        return True if sum(link.backlog for link in links) == 0 else None
+        done = all(s.position == s.projected_position for s in statuses) and not any(link.backlog for link in links)
+        now = [link.size for link in links]
+        was, last[:] = list(last), now
+        return True if done and now == was else None
 
     await play.wait("a receipt for every entry", settled, poll_s=0.05)
 
@@ -139,17 +155,16 @@ def _look(play: Play) -> None:
                 facts.copies[origin] = (held.get(publisher, {}).get(origin), held.get(recipient, {}).get(origin))
 
 
-def _judge(screen: Screen, facts: Facts, began: float) -> int:
+def _judge(screen: Screen, facts: Facts) -> int:
     checks = judge(facts)
-    screen.summary(checks, time.perf_counter() - began)
+    screen.summary(checks, medians(facts), time.perf_counter() - LOADED_S)
     return EXIT_OK if all(check.holds for check in checks) else EXIT_NOT_AS_EXPECTED
 
 
 async def _keep(stage: Stage, screen: Screen) -> None:
     tell_how_to_talk(stage, screen)
     interrupted = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+    _on_signal(interrupted.set)
     await interrupted.wait()
 
 

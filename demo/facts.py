@@ -95,19 +95,15 @@ class Evidence:
 
     Attributes:
         file: the bundle.
-        size: its bytes.
-        events: later entries in it.
         passed: steps that passed.
-        forgeries: what was changed → the step that failed, empty when none did.
-        expected: what was changed → the step that should fail.
+        expected: what was forged → the step that has to find it.
+        failed: what was forged → the step that failed; empty when none did.
     """
 
     file: str
-    size: int
-    events: int
     passed: int
-    forgeries: dict[str, str] = field(default_factory=dict)
-    expected: dict[str, str] = field(default_factory=dict)
+    expected: dict[str, str]
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ def commands(stage: Stage) -> list[str]:
         "gateway alert list --system officers --limit 10",
         "gateway alert watch --system officers --once",
         "gateway link list --system ops",
+        "gateway doctor --system ops",
         "gateway status --system ops",
         "gateway audit list --system auditors --limit 10",
     ]

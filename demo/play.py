@@ -135,7 +135,7 @@ class Play:
         except (GatewayError, TimeoutError):
             view.state = f"starting, pid {gateway.pid}"
             return
-        view.state = f"serving, pid {gateway.pid}, port {gateway.place.local_port}"
+        view.state = f"serving, pid {gateway.pid}"
         for link in links:
             if link.direction == "out":
                 self.screen.feeds[node, link.partner] = FeedView(link.size, link.backlog)

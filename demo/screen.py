@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +33,14 @@ _REFRESH_PER_S = 8
 _WHAT_CELLS = 49
 _COLOURS: Mapping[str, str] = {"cn": "red", "hk": "magenta", "mo": "green"}
 _HEADER = f"{'':13}{'':{_WHAT_CELLS}}{'stored':>9}{'shown':>9}{'receipt':>9}{'applied':>9}"
+
+_LEGEND = (
+    "Milliseconds after the message was handed to the own gateway, until",
+    "  stored   it is signed and durable there, and acknowledged",
+    "  shown    the partner's officers see it",
+    "  receipt  the partner's signed receipt is in the sender's database",
+    "  applied  the sender has the partner's signed word on what it made of it (alerts alone)",
+)
 
 
 @dataclass(slots=True)
@@ -99,17 +108,28 @@ class Screen:
         self.console.print(Rule(Text(text, style="bold"), align="left", style="dim"))
 
     def say(self, text: str, style: str = "") -> None:
-        """One line."""
-        self.console.print(Text(text, style=style))
+        """A sentence; what doesn't fit goes on below it, indented."""
+        lead = " " * (len(text) - len(text.lstrip()))
+        lines = wrap(
+            text.strip(),
+            self.console.width,
+            initial_indent=lead,
+            subsequent_indent=lead + "  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in lines:
+            self.console.print(Text(line, style=style))
+
+    def line(self, text: str) -> None:
+        """One line of a list; what doesn't fit is cut off."""
+        self.console.print(Text(text.rstrip()), no_wrap=True, overflow="ellipsis")
 
     def legend(self) -> None:
         """What the columns of `carried` mean."""
-        self.say("Milliseconds after the message was handed to the own gateway, until", "dim")
-        self.say("  stored   it is signed and durable there, and acknowledged", "dim")
-        self.say("  shown    the partner's officers see it", "dim")
-        self.say("  receipt  the partner's signed receipt is in the sender's database", "dim")
-        self.say("  applied  the sender has the partner's signed word on what it made of it (alerts alone)", "dim")
-        self.say(_HEADER, "dim")
+        for line in _LEGEND:
+            self.console.print(Text(line, style="dim"))
+        self.console.print(Text(_HEADER, style="dim"))
 
     def carried(self, one: Carried) -> None:
         """A message with its times."""
@@ -137,7 +157,7 @@ class Screen:
         if self.is_live:
             await asyncio.sleep(seconds)
 
-    def summary(self, checks: Sequence[Check], elapsed_s: float) -> None:
+    def summary(self, checks: Sequence[Check], times: str, elapsed_s: float) -> None:
         """The last word."""
         self.end_live()
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
@@ -151,6 +171,7 @@ class Screen:
             table.add_row(mark, Text(check.what, style), Text(check.expected, style), Text(check.measured, style))
         self.heading("Summary: measured in this run")
         self.console.print(table)
+        self.say(f"Times in this run: {times or 'none'}.", "dim")
         failed = [check.what.strip() for check in checks if not check.holds]
         if failed:
             self.say(f"NOT as expected, {len(failed)} of {len(checks)}: {'; '.join(failed)}", "bold red")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import median
 
 from demo.facts import BUNDLE_STEPS, Facts
 from demo.ledger import FeedCopy
@@ -32,6 +33,7 @@ class Check:
 def judge(facts: Facts) -> list[Check]:
     """All expectations, in the order in which they are told."""
     return [
+        *(Check("played to the end", "yes", problem, False) for problem in facts.problems),
         *_alerts(facts),
         *_feeds(facts),
         *_declarations(facts),
@@ -39,6 +41,21 @@ def judge(facts: Facts) -> list[Check]:
         *_evidence(facts),
         *_processes(facts),
     ]
+
+
+def medians(facts: Facts) -> str:
+    """The times of the run in one sentence."""
+    said = []
+    for name in ("stored", "shown", "receipt"):
+        times = [ms for one in facts.carried if (ms := getattr(one, f"{name}_ms")) is not None]
+        if times:
+            said.append(f"{name} {median(times):.0f} ms")
+    parts = [f"median of {len(facts.carried)} single messages: {', '.join(said)}"] if said else []
+    if facts.outage is not None:
+        parts.append(f"after the cut all was there within {facts.outage.recovery_ms:,.0f} ms")
+    if facts.crash is not None:
+        parts.append(f"restart after kill -9 {facts.crash.restart_ms / 1000:.1f} s")
+    return "; ".join(parts)
 
 
 def _check(what: str, expected: object, measured: object) -> Check:
@@ -120,14 +137,13 @@ def _evidence(facts: Facts) -> Iterator[Check]:
         return
     yield _check("evidence verified offline, steps passed", BUNDLE_STEPS, found.passed)
     for change, expected in found.expected.items():
-        yield _check(f"  {change}", f"fails: {expected}", f"fails: {found.forgeries.get(change) or 'nothing'}")
+        yield _check(f"  {change}", f"fails: {expected}", f"fails: {found.failed.get(change) or 'nothing'}")
 
 
 def _processes(facts: Facts) -> Iterator[Check]:
     if facts.exit_codes:
         stopped = sum(code == 0 for code in facts.exit_codes)
         yield _check("gateways stopped in order with exit code 0", len(facts.exit_codes), stopped)
-    yield from (Check("played to the end", "yes", problem, False) for problem in facts.problems)
 
 
 def _once(published: list[str], shown: list[str]) -> bool:

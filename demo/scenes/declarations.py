@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from demo import case
+from demo.command import run_gateway
 from demo.facts import Declarations
 from demo.play import Play, StuckError
-from demo.stage import clean_environment, feed
+from demo.stage import feed
 from gateway.client import AlertReference
 from gateway.errors import GatewayError, PermissionDeniedError
 
@@ -23,7 +20,6 @@ PARTNERS = ("hk", "mo")
 REAL_AS_OF = "2026-01-15"
 """The real declarations are of 2021, before the controls: they are assessed for this day."""
 
-_COMMAND = (sys.executable, "-m", "gateway.cli.main")
 _MOST_PROBLEMS_TOLD = 4
 
 
@@ -53,11 +49,15 @@ async def from_declarations(play: Play) -> None:
     with source.path.open("rb") as file:
         lines = sum(1 for _ in file) - 1
     play.screen.say(f"{source.path.name}: {lines:,} lines, {source.words}")
-    arguments = ["--format", "declarations", "--to", ",".join(PARTNERS), "--legal-basis", case.LEGAL_BASIS]
+    arguments = ["--format", "declarations", "--to", ",".join(PARTNERS)]
     arguments += ["--as-of", source.as_of] if source.as_of else []
-    play.screen.say(f"$ gateway alert publish {source.path.name} --format declarations --to hk,mo …", "dim")
+    play.screen.say(f"$ gateway alert publish {source.path.name} {' '.join(arguments)}", "dim")
+    arguments += ["--legal-basis", case.LEGAL_BASIS, "--system", "risk-engine"]
+    config = str(play.stage.gateways["cn"].config)
     began = time.perf_counter()
-    code, report = await _publish(play, [str(source.path), *arguments])
+    code, report = await run_gateway(
+        "alert", "publish", str(source.path), *arguments, "--config", config, folder=play.stage.root
+    )
     published = tuple(line["alert_id"] for line in report["published"])
     wrong = {problem["line"]: problem["reason"] for problem in report["problems"]}
     play.facts.declarations = Declarations(source.path.name, published, tuple(wrong), len(report["refused"]), code)
@@ -77,29 +77,6 @@ async def from_declarations(play: Play) -> None:
     await play.screen.beat(1)
 
 
-async def _publish(play: Play, arguments: list[str]) -> tuple[int, Any]:
-    """Runs the command; returns its exit code and its report."""
-    config = str(play.stage.gateways["cn"].config)
-    process = await asyncio.create_subprocess_exec(
-        *_COMMAND,
-        *("alert", "publish", *arguments, "--config", config, "--system", "risk-engine", "--json"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=clean_environment(),
-        start_new_session=True,
-    )
-    try:
-        said, complaint = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if not said:
-        raise StuckError(f"gateway alert publish ended with {process.returncode}: {complaint.decode().strip()}")
-    return process.returncode or 0, json.loads(said)
-
-
 async def _refused(play: Play, alert_id: str) -> None:
     """These alerts may not be passed on: hk's gateway doesn't let its own risk engine do it."""
     told = AlertReference(publisher="cn", alert_id=alert_id)
@@ -108,7 +85,7 @@ async def _refused(play: Play, alert_id: str) -> None:
         response = await play.stage.system("hk", "risk-engine").publish(passed_on, ["mo"])
     except PermissionDeniedError as error:
         play.facts.refused_onward = True
-        play.screen.say(f"  hk tries to pass one on to mo and its own gateway refuses: {error.message}", "dim")
+        play.screen.say(f"  hk tries to pass one on to mo, and hk's own gateway refuses: {error.message}", "dim")
     except GatewayError as error:
         raise StuckError(f"hk's gateway refused to pass on an alert, but not as expected: {error.message}") from error
     else:

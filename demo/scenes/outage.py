@@ -17,7 +17,7 @@ from gateway.client import AlertContent
 from gateway.errors import GatewayError
 
 ALERTS = 200
-PER_SECOND = 80
+PER_SECOND = 100
 """What is published while the link is cut."""
 
 _TELL_EVERY = ALERTS // 4
