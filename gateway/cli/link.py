@@ -114,8 +114,9 @@ def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False
     Until then the node refuses to publish on the feed: the partner holds more of it than the node itself.
 
     \b
-    Example:
+    Examples:
       gateway recover gba.customs.example/cn/hk/alerts --system ops
+      gateway link recover gba.customs.example/cn/hk/alerts --system ops
 
     \b
     Exit codes: 0 done, 1 refused, unreachable, or what came back doesn't verify, 2 wrong input.
