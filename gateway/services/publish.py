@@ -54,14 +54,15 @@ PublishResult: TypeAlias = alert_service_pb2.PublishAlertResponse | GatewayError
 
 @dataclass(frozen=True, slots=True)
 class PreparedAlert:
-    """An alert that passed every check that needs no database: ready to append.
+    """An alert that was judged by everything that needs no database.
 
     Attributes:
         request_id: 16 bytes.
         digest: SHA-256 of the request, to tell a resent request from a reused id.
-        entries: one per recipient.
+        entries: one per recipient, ready to append; none when it is refused.
         derived_from: alerts whose onward-transfer rule must be checked.
-        recipients: as in entries, by node.
+        refusal: why it may not be published now. Time and agreements change: the same request may have been accepted
+            before, and then it is answered as it was then.
     """
 
     request_id: bytes
@@ -70,6 +71,7 @@ class PreparedAlert:
     entries: tuple[tuple[FeedOrigin, EncodedEntry], ...]
     notices: tuple[alert_pb2.DataQualityNotice, ...]
     derived_from: tuple[tuple[str, str], ...]
+    refusal: GatewayError | None = None
 
 
 class Publisher:
@@ -86,17 +88,16 @@ class Publisher:
         """Steps 2 and 3 for a new alert.
 
         Raises:
-            InvalidRequestError: with every violation of the contract and every field that an agreement forbids.
-            AgreementForbidsError: no agreement allows alerts for this purpose.
+            InvalidRequestError: with every violation of the contract. What breaks the rules of today alone is a
+                `refusal` in the result: `PublishWork` answers it, unless the request was accepted before.
         """
         now = self._clock()
         content = request.content
+        late = self._time_violations(content, now)
         found = violations(request)
-        found.extend(self._time_violations(content, now))
         if found:
-            raise InvalidRequestError(found)
-        for recipient in request.recipients:
-            self._require_agreement(recipient, content, now)
+            raise InvalidRequestError([*found, *late])
+        refusal = self._refusal(request, late, now)
         alert_id = self.new_id()
         notices = tuple(wire.quality_notices(content))
         body = request.SerializeToString(deterministic=True)
@@ -111,11 +112,24 @@ class Publisher:
                         alert_id=alert_id, recipient=recipient, content=content, notices=notices, actor=actor, now=now
                     ),
                 )
-                for recipient in request.recipients
+                for recipient in (request.recipients if refusal is None else ())
             ),
             notices=notices,
             derived_from=tuple((r.publisher, r.alert_id) for r in content.derived_from),
+            refusal=refusal,
         )
+
+    def _refusal(
+        self, request: alert_service_pb2.PublishAlertRequest, late: Sequence[Violation], now: int
+    ) -> GatewayError | None:
+        if late:
+            return InvalidRequestError(late)
+        try:
+            for recipient in request.recipients:
+                self._require_agreement(recipient, request.content, now)
+        except GatewayError as error:
+            return error
+        return None
 
     def origin(self, recipient: str) -> FeedOrigin:
         """The own alerts feed to a partner."""
@@ -199,7 +213,7 @@ class PublishWork:
         return len(self._prepared)
 
     def stage(self, tx: Transaction) -> list[PublishResult]:
-        checked = [self._checked(tx, one) for one in self._prepared]
+        checked = self._unless_answered(tx, [self._checked(tx, one) for one in self._prepared])
         fresh = [one for one in checked if isinstance(one, PreparedAlert)]
         responses = _responses(tx, fresh)
         if self._remember_all(tx, fresh, responses):
@@ -208,6 +222,23 @@ class PublishWork:
             following = iter(responses)
             return [next(following) if isinstance(one, PreparedAlert) else one for one in checked]
         return self._stage_one_by_one(tx, checked)
+
+    def _unless_answered(
+        self, tx: Transaction, checked: Sequence[PreparedAlert | GatewayError]
+    ) -> list[PreparedAlert | PublishResult]:
+        """What is refused today may have been accepted before: then the answer is the one given then."""
+        refused = {
+            at: one
+            for at, (one, result) in enumerate(zip(self._prepared, checked, strict=True))
+            if isinstance(one, PreparedAlert) and isinstance(result, GatewayError)
+        }
+        results: list[PreparedAlert | PublishResult] = list(checked)
+        if refused:
+            known = requests.find(tx.conn, self._principal, [one.request_id for one in refused.values()])
+            for at, one in refused.items():
+                if one.request_id in known:
+                    results[at] = repeated(known[one.request_id], one.digest, _Response)
+        return results
 
     def _remember_all(self, tx: Transaction, fresh: Sequence[PreparedAlert], responses: Sequence[_Response]) -> bool:
         """The usual case: no id was ever seen before. One statement instead of a look-up per alert."""
@@ -221,13 +252,13 @@ class PublishWork:
         return False
 
     def _stage_one_by_one(
-        self, tx: Transaction, checked: Sequence[PreparedAlert | GatewayError]
+        self, tx: Transaction, checked: Sequence[PreparedAlert | PublishResult]
     ) -> list[PublishResult]:
         ids = [one.request_id for one in checked if isinstance(one, PreparedAlert)]
         known = requests.find(tx.conn, self._principal, ids)
         results: list[PublishResult] = []
         for one in checked:
-            if isinstance(one, GatewayError):
+            if not isinstance(one, PreparedAlert):
                 results.append(one)
             elif one.request_id in known:
                 results.append(repeated(known[one.request_id], one.digest, _Response))
@@ -245,6 +276,8 @@ class PublishWork:
     def _checked(self, tx: Transaction, one: PreparedAlert | GatewayError) -> PreparedAlert | GatewayError:
         if isinstance(one, GatewayError):
             return one
+        if one.refusal is not None:
+            return one.refusal
         try:
             for origin, _ in one.entries:
                 tx.require_extensible(origin)

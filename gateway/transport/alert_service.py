@@ -269,7 +269,7 @@ def _record_bulk(
     request: alert_service_pb2.PublishAlertsRequest,
     prepared: list[PreparedAlert | GatewayError],
 ) -> None:
-    refused = sum(isinstance(one, GatewayError) for one in prepared)
+    refused = sum(isinstance(one, GatewayError) or one.refusal is not None for one in prepared)
     purposes = {one.content.purpose for one in request.alerts}
     ids = [one.alert_id for one in prepared if isinstance(one, PreparedAlert)]
     call.record(
