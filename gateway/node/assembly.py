@@ -7,6 +7,7 @@ process around it (node.run).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -29,7 +30,7 @@ from gateway.services.project import AlertProjector
 from gateway.services.publish import ExpireWork, Publisher
 from gateway.services.query import AlertQueries
 from gateway.services.receive import Receiver
-from gateway.services.recover import detect_restore
+from gateway.services.recover import detect_restore, note_progress, own_feeds
 from gateway.services.trust import RootOfTrust
 from gateway.store import migrate
 from gateway.store.database import Database
@@ -112,7 +113,9 @@ class Node:
         )
         self.database = Database(settings.effective_database_url)
         migrate.upgrade(self.database)
-        detect_restore(self.database, settings.data_dir / "starts", now_ms=clock())
+        self._marker = settings.data_dir / "starts"
+        own = own_feeds(self._directory.directory(), settings.node)
+        detect_restore(self.database, self._marker, own=own, now_ms=clock())
         self._audit = AuditQueue()
         self._projector = AlertProjector(directory=self._directory.directory)
         self.committer = Committer(
@@ -227,6 +230,8 @@ class Node:
         await self._peers.close()
         await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
         await asyncio.to_thread(self.committer.stop)
+        with contextlib.suppress(GatewayError, OSError):  # the last one noted is a second old
+            await asyncio.to_thread(note_progress, self.database, self._marker)
         self.database.close()
 
     def _signing_keys(self) -> tuple[Ed25519Signer, Ed25519Signer]:
@@ -305,6 +310,7 @@ class Node:
                     self._open_links(sender, bridge)
                 self._watch_certificate()
                 await bridge.commit(ExpireWork(publisher=self._publisher, projector=self._projector))
+                await asyncio.to_thread(note_progress, self.database, self._marker)
             except GatewayError as error:
                 log.warning("%s", error.message)
             except Exception:

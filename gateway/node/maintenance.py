@@ -26,7 +26,7 @@ from gateway.services.commit import Committer
 from gateway.services.evidence import export
 from gateway.services.project import AlertProjector
 from gateway.services.rebuild import RebuildReport, rebuild
-from gateway.services.recover import detect_restore
+from gateway.services.recover import detect_restore, own_feeds
 from gateway.services.trust import RootOfTrust, TrustedDirectory, unsafe_reopen
 from gateway.services.verify import DatabaseReport, verify_database
 from gateway.store import feeds, migrate
@@ -65,7 +65,8 @@ class Maintenance:
         settings = self._settings
         migrate.upgrade(self.database)
         # As at a start of the node: a restored database mustn't extend a feed, and a rebuild may send dispositions.
-        detect_restore(self.database, settings.data_dir / "starts", now_ms=system_clock_ms())
+        own = own_feeds(self.trust.directory, settings.node)
+        detect_restore(self.database, settings.data_dir / "starts", own=own, now_ms=system_clock_ms())
         projector = AlertProjector(directory=lambda: self.trust.directory)
         committer = Committer(
             self.database,

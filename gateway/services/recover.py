@@ -8,12 +8,14 @@ restored database must not extend it: it would sign a second history.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.errors import GatewayError, SequenceError, SignatureInvalidError, VerificationError
-from gateway.model.ids import FeedOrigin
+from gateway.model.directory import Directory
+from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.commit import Transaction
 from gateway.services.trust import TrustedDirectory
 from gateway.store import feeds
@@ -72,34 +74,77 @@ class RecoverWork:
         raise error
 
 
-def detect_restore(database: Database, marker: Path, *, now_ms: int) -> bool:
-    """Counts this start in the database and in a file beside it; True when the two didn't agree before.
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What the file beside the database says: starts counted, and the newest position known to be committed."""
 
-    They disagree when the database was restored from a backup (or the file lost). Then every own feed is blocked until
-    its recipient has been asked how much it holds.
+    starts: int
+    position: int
+
+
+def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
+    """Every feed that a node may publish, whether or not it has begun."""
+    partners = sorted(set(directory.nodes) - {node})
+    return [FeedOrigin(directory.federation, node, partner, Channel.ALERTS) for partner in partners]
+
+
+def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin], now_ms: int) -> bool:
+    """Counts this start in the database and in a file beside it; True when the database is older than the file says.
+
+    It is when it was restored from a backup (or the file was lost). Then every own feed is blocked until its recipient
+    has been asked how much it holds, also one that the backup doesn't know. A database that is one start ahead was
+    killed between counting it and noting it.
+
+    Args:
+        database: with all tables.
+        marker: the file.
+        own: the feeds that this node may publish.
+        now_ms: milliseconds since 1970.
     """
+    mark = _read(marker)
     with database.write() as conn:
-        before = count_start(conn)
-        restored = before != _read(marker)
+        starts = count_start(conn)
+        position = feeds.head_position(conn)
+        restored = not _continues(mark, starts, position)
         if restored:
-            for feed in feeds.list_all(conn):
-                if feed.direction == "out" and feed.size:
-                    feeds.set_state(conn, feed.id, FeedState.BEHIND, reason=UNCOMPARED, since=now_ms)
-    _write(marker, before + 1)
+            for origin in own:
+                feed = feeds.ensure(conn, origin, origin.publisher)
+                feeds.set_state(conn, feed.id, FeedState.BEHIND, reason=UNCOMPARED, since=now_ms)
+    _write(marker, _Mark(starts + 1, position))
     if restored:
         log.warning("this database was restored or moved: own feeds wait until their recipients were asked")
     return restored
 
 
-def _read(marker: Path) -> int:
+def _continues(mark: _Mark | None, starts: int, position: int) -> bool:
+    if mark is None:
+        return starts == 0
+    return starts in (mark.starts, mark.starts + 1) and position >= mark.position
+
+
+def note_progress(database: Database, marker: Path) -> None:
+    """Notes beside the database how far it is, so that a backup taken since the last start shows as one when restored.
+
+    To be called every second or so, and at a stop: a restore goes unnoticed at the start only when its backup was
+    taken after the last call (the comparison with the recipients finds it then, later).
+    """
+    mark = _read(marker)
+    with database.read() as conn:
+        position = feeds.head_position(conn)
+    if mark is not None and position > mark.position:
+        _write(marker, _Mark(mark.starts, position))
+
+
+def _read(marker: Path) -> _Mark | None:
     try:
-        return int(marker.read_text(encoding="ascii"))
+        starts, position = marker.read_text(encoding="ascii").split()
+        return _Mark(int(starts), int(position))
     except (OSError, ValueError):
-        return 0
+        return None
 
 
-def _write(marker: Path, count: int) -> None:
+def _write(marker: Path, mark: _Mark) -> None:
     marker.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = marker.with_suffix(".new")
-    temporary.write_text(f"{count}\n", encoding="ascii")
+    temporary.write_text(f"{mark.starts} {mark.position}\n", encoding="ascii")
     temporary.replace(marker)
