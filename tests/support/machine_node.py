@@ -26,7 +26,7 @@ from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec,
 from gateway.services.commit import Committer, Outcome, Transaction, Work
 from gateway.services.outgoing import Outgoing
 from gateway.services.query import AlertQueries
-from gateway.services.recover import detect_restore
+from gateway.services.recover import detect_restore, note_progress, own_feeds
 from gateway.services.trust import TrustedDirectory, accept
 from gateway.store import alerts, feeds
 from gateway.store.database import Database
@@ -36,7 +36,7 @@ from tests.support.nodes import NODES, START, ManualClock, NodeSigners, PaperNod
 
 
 class FailingDatabase(Database):
-    """A database whose next commit can be made to fail: before it is durable, or after, when only the answer is lost."""
+    """A database whose next commit can be made to fail: before it is durable, or after it, with only the answer lost."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -155,6 +155,7 @@ class Machine:
         self.name = name
         self._folder = folder
         self._clock = clock
+        self._marker = folder / name / "starts"
         self._disk = folder / f"{name}.sqlite3"
         _copy(_empty_database(), self._disk)
         self.node = self._start()
@@ -171,7 +172,8 @@ class Machine:
         return copy
 
     def restore(self, backup: Path) -> None:
-        """The process is gone, and the database is an older one."""
+        """The process is gone, a second after it did its last work, and the database is an older one."""
+        note_progress(self.node.database, self._marker)
         self.node.database.close()
         for leftover in (self._disk, Path(f"{self._disk}-wal"), Path(f"{self._disk}-shm")):
             leftover.unlink(missing_ok=True)
@@ -183,7 +185,8 @@ class Machine:
 
     def _start(self) -> MachineNode:
         database = FailingDatabase(f"sqlite:///{self._disk}")
-        self.restored = detect_restore(database, self._folder / self.name / "starts", now_ms=self._clock())
+        own = own_feeds(trusted().directory, self.name)
+        self.restored = detect_restore(database, self._marker, own=own, now_ms=self._clock())
         return machine_node(self.name, database, self._clock, self._folder)
 
 
@@ -233,5 +236,3 @@ class Raw:
 
     def stage(self, tx: Transaction) -> Any:
         return self._stage(tx)
-
-
