@@ -62,7 +62,7 @@ async def _run(root: Path, *, keep: bool) -> int:
             await _play(Play(stage, screen, facts))
             if keep:
                 code = _judge(screen, facts)
-                await _keep(stage, screen)
+                await _keep(stage, screen, facts)
                 return code
         facts.exit_codes = [code for gateway in stage.gateways.values() for code in gateway.exit_codes]
         return _judge(screen, facts)
@@ -161,8 +161,9 @@ def _judge(screen: Screen, facts: Facts) -> int:
     return EXIT_OK if all(check.holds for check in checks) else EXIT_NOT_AS_EXPECTED
 
 
-async def _keep(stage: Stage, screen: Screen) -> None:
-    tell_how_to_talk(stage, screen)
+async def _keep(stage: Stage, screen: Screen, facts: Facts) -> None:
+    first = next(iter(facts.published.get(feed("cn", "hk"), ())), "ID")
+    tell_how_to_talk(stage, screen, f"cn/{first}")
     interrupted = asyncio.Event()
     _on_signal(interrupted.set)
     await interrupted.wait()

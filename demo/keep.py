@@ -10,24 +10,27 @@ from demo.screen import Screen
 from demo.stage import Stage
 
 
-def tell_how_to_talk(stage: Stage, screen: Screen) -> None:
-    """Prints commands to copy into another terminal."""
-    screen.heading("Left running: in another terminal (Ctrl-C here stops all three)")
-    for line in commands(stage):
+def tell_how_to_talk(stage: Stage, screen: Screen, alert: str) -> None:
+    """Prints commands to copy into another terminal; `alert` is one that hk has, PUBLISHER/ID."""
+    screen.heading("Left running until Ctrl-C; talk to hk's gateway from another terminal")
+    for line in commands(stage, alert):
         screen.console.print(line, soft_wrap=True, markup=False)
 
 
-def commands(stage: Stage) -> list[str]:
+def commands(stage: Stage, alert: str) -> list[str]:
     """Lines for a shell: variables that say which gateway and who speaks, and what can be asked then."""
     hk = stage.gateways["hk"]
-    program = Path(sys.executable).with_name("gateway")
+    evidence, directory = stage.root / "my-evidence.zip", stage.federation.directory
     return [
-        f"export PATH={shlex.quote(str(program.parent))}:$PATH",
+        f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH",
         f"export GATEWAY_CONFIG={shlex.quote(str(hk.config))}",
         "gateway alert list --system officers --limit 10",
         "gateway alert watch --system officers --once",
         "gateway link list --system ops",
-        "gateway doctor --system ops",
+        "gateway doctor",
         "gateway status --system ops",
         "gateway audit list --system auditors --limit 10",
+        f"gateway alert show {alert} --system officers",
+        f"gateway evidence export {alert} --system officers --out {shlex.quote(str(evidence))}",
+        f"gateway evidence verify {shlex.quote(str(evidence))} --directory {shlex.quote(str(directory))}",
     ]

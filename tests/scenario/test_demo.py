@@ -1,0 +1,148 @@
+"""`make demo` as a stranger runs it: it ends by itself, says what it measured, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+MOST_S = 60.0
+"""Seconds that a run may take, as promised."""
+PATIENCE_S = 120.0
+
+
+@contextmanager
+def demo(folder: Path, *arguments: str, shared: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Runs the demo with its output in `<folder>.txt`; whatever happens, it and its gateways are ended by their id."""
+    environment = dict(os.environ)
+    if shared is not None:
+        environment["GATEWAY_SHARED"] = str(shared)
+    with output(folder).open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "demo", "--dir", str(folder), *arguments],
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=environment,
+            text=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for left in running_in(folder):
+            left.kill()
+
+
+def output(folder: Path) -> Path:
+    return folder.with_suffix(".txt")
+
+
+def said_in(folder: Path) -> str:
+    return output(folder).read_text(encoding="utf-8")
+
+
+def running_in(folder: Path) -> list[psutil.Process]:
+    """Processes that name the folder in their command."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if process.pid != os.getpid() and any(word.startswith(f"{folder}/") for word in words):
+            found.append(process)
+    return found
+
+
+def wait_for(folder: Path, process: subprocess.Popen[str], text: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while text not in said_in(folder):
+        assert process.poll() is None, said_in(folder)
+        assert time.monotonic() < deadline, said_in(folder)
+        time.sleep(0.1)
+
+
+def measured(said: str, what: str) -> list[str]:
+    """Expected and measured value of a line of the summary."""
+    line = next((line for line in said.splitlines() if what in line and line[:1] in "✓✗"), None)
+    assert line is not None, said
+    return re.split(r"\s{2,}", line.partition(what)[2].strip())
+
+
+@pytest.mark.slow
+def test_it_plays_everything_and_ends_by_itself(tmp_path: Path) -> None:
+    folder, nothing = tmp_path / "run", tmp_path / "nothing"
+    began = time.monotonic()
+    with demo(folder, shared=nothing) as process:
+        code = process.wait(PATIENCE_S)
+        took_s = time.monotonic() - began
+        said = said_in(folder)
+        assert code == 0, said
+        assert running_in(folder) == []
+    assert took_s < MOST_S, said
+    assert "made-up sample" in said
+    assert "line 13: column 'HS6 Code'" in said
+    alerts = str(2 + 2 * 10 + 1 + 200 + 150)  # the case, the sample to two partners, one meanwhile, outage, crash
+    assert measured(said, "shown to the partner's officers, each once") == [alerts, alerts]
+    assert measured(said, "applied by the partner's gateway (signed disposition)") == [alerts, alerts]
+    assert measured(said, "acknowledged by an officer, and arrived") == ["2", "2"]
+    assert measured(said, "feeds with the same size and root on both sides") == ["6", "6"]
+    assert measured(said, "published through kill -9 and restart") == ["150", "150"]
+    assert measured(said, "evidence verified offline, steps passed") == ["11", "11"]
+    assert measured(said, "gateways stopped in order with exit code 0") == ["3", "3"]
+    assert re.search(r"All \d+ expectations hold", said)
+    assert "✗" not in said
+
+
+@pytest.mark.slow
+def test_kept_running_it_answers_the_commands_that_it_prints_and_stops_at_ctrl_c(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with demo(folder, "--keep", shared=tmp_path) as process:
+        wait_for(folder, process, "gateway evidence verify /")
+        told = said_in(folder).partition("Left running")[2].splitlines()[1:]
+        assert sum(line.startswith("gateway ") for line in told) >= 8, told
+        ran = subprocess.run(
+            ["bash", "-euc", "\n".join(told)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert "No alarms." in ran.stdout
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, said_in(folder)
+        assert running_in(folder) == []
+
+
+def test_ctrl_c_in_the_middle_leaves_nothing_running(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with demo(folder, shared=tmp_path) as process:
+        wait_for(folder, process, "Keys, certificates")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)  # an impatient one
+        assert process.wait(30) == 130, said_in(folder)
+        assert running_in(folder) == []
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with demo(folder) as process:
+        assert process.wait(PATIENCE_S) == 2, said_in(folder)
+    assert "--dir" in said_in(folder)
+    assert (folder / "thesis.txt").read_text(encoding="utf-8") == "years of work"
