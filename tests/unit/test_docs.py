@@ -1,0 +1,200 @@
+"""The documentation says what the code says: tables, numbers, links and first commands. Commands are test_cli's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from gateway import errors
+from gateway.model.alert_life import TRANSITIONS
+from gateway.model.policy import Role
+from gateway.node.settings import Settings
+from gateway.services import alarms
+from gateway.services.evidence_report import STEPS
+from gateway.store.feeds import FeedState
+from gateway.wire import limits
+
+pytestmark = pytest.mark.drift
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted(
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    if not name.startswith("third_party/protos")
+)
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def section(name: str, heading: str) -> str:
+    """What stands under a heading, up to the next one of the same rank."""
+    _, _, rest = text_of(name).partition(f"\n{heading}\n")
+    assert rest, f"{name} has no heading {heading!r}"
+    rank = heading.partition(" ")[0]
+    return re.split(rf"^{rank} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Rows of all tables, without heads."""
+    found: list[list[str]] = []
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        found += [[cell.strip() for cell in line.strip("| \n").split(" | ")] for line in table.splitlines()[2:]]
+    return found
+
+
+def first_cells(text: str) -> list[str]:
+    return [row[0].strip("`") for row in rows(text)]
+
+
+def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        section_model = next((each for each in _models(field.annotation)), None)
+        mapped = section_model is not None and section_model is not field.annotation
+        if section_model is None or mapped:
+            yield f"{prefix}{name}", field
+        if section_model is not None:
+            yield from settings_of(section_model, f"{prefix}{name}." + ("*." if mapped else ""))
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            yield each
+
+
+def test_every_setting_is_in_the_table_with_its_default() -> None:
+    documented = {row[0].strip("`"): row[1] for row in rows(section("docs/operating.md", "## Settings"))}
+    known = dict(settings_of(Settings))
+    assert documented.keys() == known.keys()
+    for name, field in known.items():
+        if field.is_required():
+            assert documented[name] == "–", name
+        elif isinstance(field.default, (str, bool, NoneType)) and field.default_factory is None:
+            words = {"": "empty", None: "none", True: "true", False: "false"}
+            assert documented[name].replace("`", "").startswith(words.get(field.default, str(field.default))), name
+
+
+def test_roles_are_all_named() -> None:
+    named = re.findall(
+        r"`([a-z]+)`", section("docs/operating.md", "## Settings").partition("Roles: ")[2].split(". ")[0]
+    )
+    assert set(named) == set(Role)
+
+
+def test_every_limit_is_in_the_table_with_its_number() -> None:
+    documented = {row[0].strip("`"): int(row[1]) for row in rows(section("docs/protocol.md", "## 11. Limits"))}
+    assert documented == {name: value for name, value in vars(limits).items() if name.isupper()}
+
+
+def all_errors(kind: type[errors.GatewayError] = errors.GatewayError) -> Iterator[type[errors.GatewayError]]:
+    if kind.__module__ == errors.__name__:
+        yield kind
+        for below in kind.__subclasses__():
+            yield from all_errors(below)
+
+
+def test_every_reason_code_is_in_the_table_with_its_status_and_way_out() -> None:
+    documented = {
+        row[0].strip("`"): (row[1].strip("`"), row[3]) for row in rows(section("docs/protocol.md", "## 12. Errors"))
+    }
+    assert documented == {each.reason: (each.kind.name, each.way_out) for each in all_errors()}
+
+
+def test_reasons_from_elsewhere_are_mentioned() -> None:
+    declared = set()
+    for file in (ROOT / "gateway").rglob("*.py"):
+        declared |= set(re.findall(r'^    reason = "([A-Z_]+)"$', file.read_text("utf-8"), flags=re.MULTILINE))
+    mentioned = set(re.findall(r"`([A-Z_]+)`", section("docs/protocol.md", "## 12. Errors")))
+    assert declared <= mentioned
+
+
+def test_the_life_of_an_alert_is_the_table_of_the_code() -> None:
+    documented = {
+        (row[0], row[2], row[1]): row[3] for row in rows(section("docs/protocol.md", "## 10. Life of an alert"))
+    }
+    assert documented == {
+        (status.value if status else "–", action.value, side.value): new.value
+        for (status, action, side), new in TRANSITIONS.items()
+    }
+
+
+def test_the_steps_of_evidence_have_the_codes_numbers_and_names() -> None:
+    documented = re.findall(r"^(\d+)\. ([a-z ]+): ", section("docs/protocol.md", "## 16. Evidence"), flags=re.MULTILINE)
+    assert {int(number): name for number, name in documented} == STEPS
+
+
+def test_every_alarm_is_described() -> None:
+    of_feeds = {f"{alarms.FEED}_{state.name}" for state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED)}
+    known = of_feeds | {alarms.CLOCK_SKEW, alarms.DIRECTORY, alarms.CERTIFICATE}
+    assert set(first_cells(section("docs/operating.md", "## Alarms"))) == known
+
+
+def test_the_two_commands_come_first_and_exist() -> None:
+    first = re.search(r"```\n(.*?)```", text_of("README.md"), flags=re.DOTALL)
+    assert first is not None
+    assert first[1].split("\n") == ["make demo", "make test", ""]
+    for command in ("demo", "test"):
+        assert re.search(rf"^{command}: ", text_of("Makefile"), flags=re.MULTILINE)
+
+
+def test_every_package_has_its_line_in_the_readme() -> None:
+    packages = {
+        f"gateway/{path.parent.name}/"
+        for path in (ROOT / "gateway").glob("*/__init__.py")
+        if any(path.parent.glob("[a-z]*.*"))
+    }
+    generated_or_empty = {"gateway/v1/", "gateway/console/"}
+    assert packages - generated_or_empty <= set(re.findall(r"`([\w/]+/)`", text_of("README.md")))
+
+
+def headings(text: str) -> set[str]:
+    """Anchors of a page, as they are made from headings where such pages are shown."""
+    without_code = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", without_code, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor:
+            assert anchor in headings(file.read_text("utf-8")), f"{page.name}: {target}"
+
+
+def test_the_threat_model_names_tests_that_exist() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", text_of("docs/threat-model.md")))
+    assert named
+    assert {name for name in named if f"def {name}(" not in sources} == set()
+    files = set(
+        re.findall(r"`((?:tests|gateway)/[\w/.]+)`", text_of("docs/threat-model.md") + text_of("docs/architecture.md"))
+    )
+    assert {name for name in files if not (ROOT / name).exists()} == set()
+
+
+@pytest.mark.parametrize("record", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda path: path.stem)
+def test_a_decision_says_why(record: Path) -> None:
+    text = record.read_text("utf-8")
+    assert text.startswith(f"# {int(record.stem[:4])}. ")
+    assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == ["Context", "Decision", "Measured", "Rejected"]
