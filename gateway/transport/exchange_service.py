@@ -107,7 +107,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
                 yield pb.FetchResponse(batch=batch)
             return
         with self._connected(origin) as status:
-            async for batch in self._following(origin, opening.open.first_index, request_iterator):
+            async for batch in self._following(origin, opening.open, request_iterator):
                 status.last_exchange_at = self._clock()
                 yield pb.FetchResponse(batch=batch)
 
@@ -144,9 +144,14 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             yield batch
 
     async def _following(
-        self, origin: FeedOrigin, first: int, requests: AsyncIterator[pb.FetchRequest]
+        self, origin: FeedOrigin, opening: pb.FetchOpening, requests: AsyncIterator[pb.FetchRequest]
     ) -> AsyncIterator[feed_pb2.Batch]:
-        feed = await asyncio.to_thread(self._outgoing.made, origin)
+        if not opening.HasField("position") or opening.position.size != opening.first_index:
+            raise InvalidRequestError(
+                [Violation("open.position", "fetch.position", "must say where the recipient stands: at first_index")]
+            )
+        first = opening.first_index
+        feed = await asyncio.to_thread(self._outgoing.agree_on_position, origin, opening.position)
         if feed.state is FeedState.SUSPENDED:
             require_moving(feed)
         batches: asyncio.Queue[feed_pb2.Batch] = asyncio.Queue(1)

@@ -123,6 +123,8 @@ class Link(ABC):
                 kicked = asyncio.create_task(self._kick.wait())
                 await asyncio.wait({streaming, kicked}, timeout=_REFRESH_S, return_when=asyncio.FIRST_COMPLETED)
                 kicked.cancel()
+                if streaming.cancelled():  # by the other link to this partner, which has made a new channel for both
+                    return
                 if streaming.done():
                     streaming.result()
                     return
@@ -231,10 +233,11 @@ class PullLink(Link):
     async def _stream(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.made, self.origin)
         require_moving(feed)
+        position = await asyncio.to_thread(self._outgoing.position, self.origin)
         stub = await self._peers.stub(self.partner)
         call = stub.Fetch()
         try:
-            opening = pb.FetchOpening(origin=self.origin.line, first_index=feed.size)
+            opening = pb.FetchOpening(origin=self.origin.line, first_index=position.size, position=position)
             await call.write(pb.FetchRequest(open=opening))
             async for receipt in in_order(self._batches(call), self._begin, depth=WINDOW_BATCHES):
                 if isinstance(receipt, Refused):
