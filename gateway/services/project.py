@@ -267,7 +267,13 @@ def _note_disposition(tx: Transaction, item: _Item, disposition: feed_pb2.Dispos
     if (about.publisher, about.recipient) != (origin.recipient, origin.publisher):
         raise MalformedError(f"a disposition in {origin} can't speak of {about}")
     spoken_of = feeds.find(tx.conn, about)
-    if spoken_of is None or disposition.index + disposition.count > spoken_of.size:
+    end = disposition.index + disposition.count
+    if item.feed.direction == "out":
+        # Said by this node itself, perhaps before its database was restored: the entries may come back after this.
+        spoken_of = spoken_of or feeds.ensure(tx.conn, about, tx.own_node)
+        if end > spoken_of.disposed_size:
+            feeds.set_disposed_size(tx.conn, spoken_of.id, end)
+    elif spoken_of is None or end > spoken_of.size:
         raise MalformedError(f"a disposition speaks of entries that {about} doesn't have")
     page.received.append(
         DispositionRow(
