@@ -35,10 +35,12 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.client import GatewayClient
+from gateway.crypto.certificates import inspect_certificate
+from gateway.crypto.issuance import create_request, load_ca
 from gateway.crypto.keys import load_signing_key
 from gateway.errors import GatewayError
 from gateway.model.directory import Directory, directory_key_name
-from gateway.model.ids import FeedOrigin
+from gateway.model.ids import FeedOrigin, GatewayIdentity
 from gateway.model.policy import Role
 from gateway.node.assembly import Node, system_clock_ms
 from gateway.node.settings import Settings, load_settings
@@ -328,6 +330,23 @@ class Federation:
         new = self.folder.directory.with_suffix(".new")
         new.write_bytes(sign_note(encode_directory(version), keys))
         new.replace(self.folder.directory)
+
+    def renew_certificate(self, name: str) -> str:
+        """Gives a gateway a new key and certificate in the place of the old ones; returns the old one's fingerprint."""
+        folder, identity = self.folder.node(name), GatewayIdentity(FEDERATION, name)
+        old = inspect_certificate(folder.certificate.read_bytes()).fingerprint_sha256
+        names, addresses = [f"{name}.{FEDERATION}", "localhost"], ["127.0.0.1"]
+        new_key = folder.key.with_name("next.key")
+        request = create_request(identity, key_path=new_key, dns_names=names, ip_addresses=addresses)
+        authority = load_ca(folder.ca.read_bytes(), self.folder.ca_key(name))
+        pem = authority.issue(
+            request, identity=identity, dns_names=names, ip_addresses=addresses, now=datetime.now(UTC)
+        )
+        new_certificate = folder.certificate.with_name("next.pem")
+        new_certificate.write_bytes(pem)
+        new_key.replace(folder.key)
+        new_certificate.replace(folder.certificate)
+        return old
 
     async def converged(self, *pairs: tuple[str, str], within_s: float = PATIENCE_S) -> None:
         """Waits until both databases of each pair hold the same feed, entry by entry, under the same root and note.

@@ -1,0 +1,139 @@
+"""A database from an old backup: nothing is published on top of it until what was sent is back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.client import GatewayClient, new_alert
+from gateway.errors import FeedBehindError
+from gateway.v1.alert_pb2 import AlertEvent
+from gateway.v1.node_service_pb2 import LINK_STATE_CONNECTED, LINK_STATE_RECOVERY_REQUIRED
+from tests.support.federation import Federation, NodeProcess, alert, eventually, origin
+from tests.support.stored import StoredFeed, published_ids
+
+CN_HK = origin("cn", "hk")
+
+
+def backup(node: NodeProcess, folder: Path) -> None:
+    folder.mkdir()
+    for file in node.data.glob("gateway.sqlite3*"):
+        shutil.copy2(file, folder / file.name)
+
+
+def restore(node: NodeProcess, folder: Path) -> None:
+    for file in node.data.glob("gateway.sqlite3*"):
+        file.unlink()
+    for file in folder.iterdir():
+        shutil.copy2(file, node.data / file.name)
+
+
+async def publish(client: GatewayClient, count: int, recipient: str) -> list[str]:
+    requests = [new_alert(alert(), [recipient]) for _ in range(count)]
+    return [outcome.result().alert_id async for outcome in client.publish_many(requests)]
+
+
+def dispositions(feed: StoredFeed) -> list[tuple[str, int]]:
+    """What a feed says was made of entries: (feed, index), once for each entry and each time it is said."""
+    events = [AlertEvent.FromString(payload) for _, _, payload in feed.entries]
+    said = [event.disposition for event in events if event.WhichOneof("event") == "disposition"]
+    return [(one.origin, one.index + at) for one in said for at in range(one.count)]
+
+
+async def state(client: GatewayClient) -> tuple[int, set[str]]:
+    (link,) = [link for link in await client.node.links() if link.origin == CN_HK]
+    return link.state, {alarm.code for alarm in (await client.node.status()).alarms}
+
+
+async def settled(federation: Federation, applied: Callable[[], int]) -> None:
+    """Both feeds are the same on both sides, and cn has answered all alerts of hk."""
+
+    async def answered() -> bool:
+        feed = federation["cn"].feed(CN_HK)
+        return len(set(dispositions(feed))) == applied()
+
+    await eventually(answered, what="the dispositions")
+    await federation.converged(("cn", "hk"), ("hk", "cn"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["own entries", "the partner's entries"])
+def test_a_restored_database_refuses_until_it_has_recovered(either: Federation, tmp_path: Path, first: str) -> None:
+    either.start("cn", "hk")
+    cn = either["cn"]
+
+    async def run() -> None:
+        async with either.client("cn", "publisher") as risk, either.client("hk", "publisher") as hk:
+            ids = await publish(risk, 20, "hk")
+            from_hk = await publish(hk, 5, "cn")
+            await settled(either, lambda: 5)
+            cn.stop()
+            backup(cn, tmp_path / "backup")
+            cn.start()
+            ids += await publish(risk, 15, "hk")
+            from_hk += await publish(hk, 5, "cn")
+            await settled(either, lambda: 10)
+            cn.stop()
+            restore(cn, tmp_path / "backup")
+            if first == "own entries":
+                either.between("hk", "cn").cut()
+            cn.start()
+            async with either.client("cn", "operator") as operator:
+                with pytest.raises(FeedBehindError):
+                    await risk.publish(alert(), ["hk"])
+
+                async def known() -> bool:
+                    return await state(operator) == (LINK_STATE_RECOVERY_REQUIRED, {"FEED_BEHIND"})
+
+                await eventually(known, what="the alarm")
+                if first != "own entries":
+                    await either.converged(("hk", "cn"))
+                recovered = await operator.node.recover_feed(CN_HK)
+                assert recovered.recovered > 15
+                assert recovered.size == either["hk"].feed(CN_HK).size
+                either.between("hk", "cn").heal()
+
+                async def works_again() -> bool:
+                    ids.append((await risk.publish(alert(), ["hk"])).alert_id)
+                    return True
+
+                await eventually(works_again, what="publishing after the recovery")
+                await eventually(lambda: connected(operator), what="the link after the recovery")
+            from_hk += await publish(hk, 5, "cn")
+            await settled(either, lambda: 15)
+            assert published_ids(either["hk"].feed(CN_HK)) == ids
+            assert published_ids(cn.feed(origin("hk", "cn"))) == from_hk
+            said = dispositions(cn.feed(CN_HK))
+            assert len(said) == len(set(said))
+
+    async def connected(operator: GatewayClient) -> bool:
+        return await state(operator) == (LINK_STATE_CONNECTED, set())
+
+    either.run(run())
+
+
+def test_killed_between_counting_its_start_and_noting_it_a_node_is_no_restored_one(federation: Federation) -> None:
+    """The partner is away: a node that took itself for a restored one would have to refuse."""
+    federation.start("cn")
+    cn = federation["cn"]
+
+    async def publish_one() -> None:
+        async with federation.client("cn", "publisher") as risk:
+            await risk.publish(alert(), ["hk"])
+
+    federation.run(publish_one())
+    cn.stop()
+    noted = (cn.data / "starts").read_bytes()
+    cn.start()
+    cn.kill()
+    (cn.data / "starts").write_bytes(noted)  # what such a kill leaves behind
+    cn.start()
+    federation.run(publish_one())
+    cn.kill()
+    (cn.data / "starts").unlink()  # and without any note it can't know
+    cn.start()
+    with pytest.raises(FeedBehindError):
+        federation.run(publish_one())
