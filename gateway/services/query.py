@@ -97,6 +97,16 @@ class AlertQueries:
             response.next_page_token = encode_page_token((key.alert_id, key.publisher, key.recipient), request.filter)
         return response
 
+    def head(self) -> int:
+        """Position of the newest committed entry."""
+        with self._database.read() as conn:
+            return feeds.head_position(conn)
+
+    def projected(self) -> int:
+        """Position up to which entries are projected."""
+        with self._database.read() as conn:
+            return alerts.peek_cursor(conn)
+
     def changes(self, position: int) -> alert_service_pb2.WatchAlertsResponse:
         """Changes after a position, at most WATCH_PAGE; the response's position says where to go on.
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
-from gateway.errors import GatewayError, InvalidRequestError, Violation
+from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
 from gateway.services.project import AlertProjector
 from gateway.services.publish import PreparedAlert, Publisher, PublishResult, PublishWork, StepRequest, StepWork
 from gateway.services.query import AlertQueries
@@ -26,6 +26,9 @@ from gateway.wire.validation import validate
 
 STREAM_DEPTH = 4
 """Messages of one PublishAlerts stream under way at once: hides the commit, bounds memory."""
+
+READ_OWN_WRITES_S = 2.0
+"""How long GetAlert waits for projections before it says that there is no such alert, in seconds."""
 
 _HEARTBEAT_S = 15.0
 """How often an idle watch tells its position, in seconds: shows the caller that it is alive."""
@@ -193,7 +196,27 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     ) -> alert_service_pb2.GetAlertResponse:
         validate(request)
         current_call().record(subject_ids=[request.alert.alert_id])
-        return await asyncio.to_thread(self._queries.get, request.alert.publisher, request.alert.alert_id)
+        wanted = request.alert.publisher, request.alert.alert_id
+        try:
+            return await asyncio.to_thread(self._queries.get, *wanted)
+        except NotFoundError:
+            await self._caught_up()
+            return await asyncio.to_thread(self._queries.get, *wanted)
+
+    async def _caught_up(self) -> None:
+        """Waits until what is committed now is projected: a caller may ask for what it has just published."""
+        moved = asyncio.Event()
+        end_subscription = self._wakeups.subscribe(Wakeups.PROJECTED, moved)
+        try:
+            async with asyncio.timeout(READ_OWN_WRITES_S):
+                head = await asyncio.to_thread(self._queries.head)
+                while await asyncio.to_thread(self._queries.projected) < head:
+                    await moved.wait()
+                    moved.clear()
+        except TimeoutError:
+            pass
+        finally:
+            end_subscription()
 
     async def ListAlerts(
         self, request: alert_service_pb2.ListAlertsRequest, context: Context
