@@ -132,9 +132,9 @@ class AlertProjector:
         error: GatewayError | None = None
         try:
             event = _event(entry)
+            if event is not None and feed.direction == "in":
+                validate(event)
             if event is not None and wire.disposition_of(event) is None:
-                if feed.direction == "in":
-                    validate(event)
                 step = wire.step_of(event, feed.origin)
         except GatewayError as refused:
             error = refused
@@ -273,7 +273,7 @@ def _note_disposition(tx: Transaction, item: _Item, disposition: feed_pb2.Dispos
         spoken_of = spoken_of or feeds.ensure(tx.conn, about, tx.own_node)
         if end > spoken_of.disposed_size:
             feeds.set_disposed_size(tx.conn, spoken_of.id, end)
-    elif spoken_of is None or end > spoken_of.size:
+    elif spoken_of is None or end > feeds.size_at(tx.conn, spoken_of.id, item.position):
         raise MalformedError(f"a disposition speaks of entries that {about} doesn't have")
     page.received.append(
         DispositionRow(

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
 
 from gateway.model.alert_life import AlertLife, AlertStatus, Question, Side
 from gateway.store.database import insert_rows
+from gateway.store.feeds import HeadMovedError
 from gateway.store.schema import PROJECTIONS, alert_events, alerts, cursors, dispositions, entries, feeds
 from gateway.wire.alerts import AlertKey
 
@@ -86,7 +88,10 @@ def cursor(conn: Connection) -> int:
         select(cursors.c.position).where(cursors.c.name == _CURSOR).with_for_update()
     ).scalar_one_or_none()
     if found is None:
-        conn.execute(insert(cursors).values(name=_CURSOR, position=0))
+        try:
+            conn.execute(insert(cursors).values(name=_CURSOR, position=0))
+        except IntegrityError as error:
+            raise HeadMovedError("another writer has just made the projector's cursor") from error
         return 0
     return int(found)
 

@@ -106,21 +106,24 @@ class JournalRun:
 
 
 def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
-    """The feed with this name, made empty when it doesn't exist yet."""
+    """The feed with this name, made empty when it doesn't exist yet; raises HeadMovedError as `append` does."""
     found = find(conn, origin)
     if found is not None:
         return found
     outgoing = origin.publisher == own_node
-    conn.execute(
-        insert(feeds).values(
-            origin=origin.line,
-            direction="out" if outgoing else "in",
-            partner=origin.recipient if outgoing else origin.publisher,
-            channel=origin.channel.value,
-            edge=b"",
-            checkpoint=b"",
+    try:
+        conn.execute(
+            insert(feeds).values(
+                origin=origin.line,
+                direction="out" if outgoing else "in",
+                partner=origin.recipient if outgoing else origin.publisher,
+                channel=origin.channel.value,
+                edge=b"",
+                checkpoint=b"",
+            )
         )
-    )
+    except IntegrityError as error:
+        raise HeadMovedError(f"another writer has just made feed {origin}") from error
     return get(conn, origin)
 
 
@@ -138,6 +141,17 @@ def get(conn: Connection, origin: FeedOrigin) -> Feed:
 def size_of(conn: Connection, origin: FeedOrigin) -> int:
     """Number of entries in the feed with this name; 0 when it doesn't exist."""
     return conn.execute(select(feeds.c.size).where(feeds.c.origin == origin.line)).scalar_one_or_none() or 0
+
+
+def size_at(conn: Connection, feed_id: int, position: int) -> int:
+    """Number of entries that a feed had when the entry at this position of the node's order was committed."""
+    row = conn.execute(
+        select(journal.c.first_index + journal.c.count)
+        .where(journal.c.feed_id == feed_id, journal.c.first_position <= position)
+        .order_by(journal.c.first_position.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return row or 0
 
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:
