@@ -58,6 +58,7 @@ from gateway.wire.bundle_text import FORMAT, ClaimedEntry, has_unknown_fields, r
 from gateway.wire.entries import FORMAT as ENTRY_FORMAT
 from gateway.wire.entries import parse_header
 from gateway.wire.json_document import ObjectReader, format_time, parse_canonical_json
+from gateway.wire.limits import SALT_BYTES
 
 _VerifiedT = TypeVar("_VerifiedT")
 
@@ -244,7 +245,8 @@ def _header_digest(entry: EvidenceEntry) -> bytes:
 
 
 def _require_digest(entry: EvidenceEntry, digest: bytes) -> None:
-    if sha256(entry.salt + entry.payload).digest() != digest:
+    # The salt's length fixes the border between the two: without it one leaf would stand for many payloads.
+    if len(entry.salt) != SALT_BYTES or sha256(entry.salt + entry.payload).digest() != digest:
         raise VerificationError("salt and payload aren't those that the header commits to")
 
 

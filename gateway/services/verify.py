@@ -44,6 +44,7 @@ from gateway.tlog.merkle import Growth, TileWrite, Tree, leaf_hash
 from gateway.tlog.note import Verifier
 from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
 from gateway.wire.entries import parse_header
+from gateway.wire.limits import SALT_BYTES
 
 CHUNK = 1_000
 """Entries, checkpoints or journal runs read at once."""
@@ -321,7 +322,8 @@ def _entry_problem(entry: StoredEntry) -> str:
     except GatewayError as error:
         return error.message
     erased = not entry.salt and not entry.payload
-    if not erased and sha256(entry.salt + entry.payload).digest() != header.payload_digest:
+    committed = len(entry.salt) == SALT_BYTES and sha256(entry.salt + entry.payload).digest() == header.payload_digest
+    if not erased and not committed:
         return "payload and salt aren't those that the header commits to"
     return ""
 

@@ -71,7 +71,7 @@ def check_entry(entry: feed_pb2.Entry) -> EncodedEntry:
     An entry whose payload was erased (salt and payload empty) is accepted: its leaf still counts.
 
     Raises:
-        MalformedError: the header isn't canonical or a limit is exceeded.
+        MalformedError: the header isn't canonical, the salt isn't 32 bytes long, or a limit is exceeded.
         VerificationError: payload and salt don't match the digest.
     """
     header = entry.header
@@ -79,15 +79,19 @@ def check_entry(entry: feed_pb2.Entry) -> EncodedEntry:
     payload, salt = entry.payload, entry.salt
     if len(payload) > limits.MAX_PAYLOAD_BYTES:
         raise TooLargeError(f"a payload has {len(payload)} bytes; at most {limits.MAX_PAYLOAD_BYTES} are allowed")
-    if (salt or payload) and sha256(salt + payload).digest() != parsed.payload_digest:
-        raise VerificationError("the payload doesn't match the digest in its header", step="payload digest")
+    if salt or payload:
+        # A salt of any length would let bytes move between salt and payload: one leaf for many payloads.
+        if len(salt) != limits.SALT_BYTES:
+            raise MalformedError(f"a salt has {len(salt)} bytes instead of {limits.SALT_BYTES}")
+        if sha256(salt + payload).digest() != parsed.payload_digest:
+            raise VerificationError("the payload doesn't match the digest in its header", step="payload digest")
     return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest())
 
 
 def parse_header(header: bytes) -> feed_pb2.EntryHeader:
     """Parses a header and insists on its canonical form: what serialises to the same bytes again.
 
-    The format number is not judged: a newer one is stored and held.
+    The format number is not judged: a newer one, which may have more fields, is stored and held.
 
     Raises:
         MalformedError: too long, not an EntryHeader, or not canonical.
@@ -98,6 +102,8 @@ def parse_header(header: bytes) -> feed_pb2.EntryHeader:
         parsed = feed_pb2.EntryHeader.FromString(header)
     except DecodeError as error:
         raise MalformedError("an entry header isn't a serialised EntryHeader") from error
+    if parsed.format == FORMAT:
+        parsed.DiscardUnknownFields()  # format 1 has none
     if parsed.SerializeToString(deterministic=True) != header:
         raise MalformedError("an entry header isn't in canonical form")
     if len(parsed.payload_digest) != sha256().digest_size:
