@@ -164,6 +164,7 @@ class AlertProjector:
 
     def _apply_step(self, item: _Item, event: alert_pb2.AlertEvent, read: AlertStep, page: _Page) -> None:
         row = page.row(read.key)
+        life = advance(row.life if row else None, read.step, recorded=True)
         if item.feed.direction == "in":
             origin = item.feed.origin
             self._agreements.require(
@@ -173,7 +174,6 @@ class AlertProjector:
                 purpose=wire.purpose_of(event) or (row.purpose if row else ""),
                 at_ms=item.committed_at,
             )
-        life = advance(row.life if row else None, read.step, recorded=True)
         alert = wire.alert_of(event)
         if row is None and alert is not None:
             page.put(_new_row(read.key, item, alert, life), is_new=True)

@@ -1,7 +1,7 @@
 """Checks messages against the rules that stand in the contract; all violations at once, with field paths.
 
-Owns the evaluation of protovalidate rules and of the contract's own `at_least_one_of`. Doesn't own the rules: they
-stand in protos/gateway/v1.
+Owns the evaluation of protovalidate rules, of the contract's own `at_least_one_of` and of the range of times. Doesn't
+own the rules: they stand in protos/gateway/v1.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from gateway.errors import InvalidRequestError, Violation
 from gateway.v1 import options_pb2
 
 _VALIDATOR = protovalidate.Validator()
+
+_YEAR_1_S = -62_135_596_800
+_YEAR_10000_S = 253_402_300_800
+"""Bounds of google.protobuf.Timestamp in seconds since 1970."""
 
 _Rule = Callable[[Message, str, list[Violation]], None]
 
@@ -65,6 +69,8 @@ def _own_rules(descriptor: Descriptor) -> tuple[_Rule, ...]:
 
 
 def _compile(descriptor: Descriptor, above: frozenset[str]) -> Iterable[_Rule]:
+    if descriptor.full_name == "google.protobuf.Timestamp":
+        yield _timestamp
     option = descriptor.GetOptions().Extensions[options_pb2.at_least_one_of]
     if option.fields:
         yield _at_least_one_of(tuple(option.fields))
@@ -75,6 +81,13 @@ def _compile(descriptor: Descriptor, above: frozenset[str]) -> Iterable[_Rule]:
         rules = tuple(_compile(below, above | {descriptor.full_name}))
         if rules:
             yield _below(field, rules)
+
+
+def _timestamp(message: Message, prefix: str, found: list[Violation]) -> None:
+    """A time that Timestamp's own definition allows; others have no date and, in milliseconds, fit no database."""
+    seconds, nanos = getattr(message, "seconds"), getattr(message, "nanos")  # noqa: B009  of a Timestamp
+    if not (_YEAR_1_S <= seconds < _YEAR_10000_S and 0 <= nanos < 1_000_000_000):
+        found.append(Violation(prefix.rstrip("."), "timestamp", "isn't a time between the years 1 and 9999"))
 
 
 def _is_map(field: FieldDescriptor) -> bool:
