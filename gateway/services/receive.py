@@ -32,6 +32,7 @@ from gateway.errors import (
     QuarantinedError,
     SequenceError,
     SignatureInvalidError,
+    TooLargeError,
     VerificationError,
 )
 from gateway.model.ids import FeedOrigin
@@ -39,11 +40,12 @@ from gateway.services.alarms import Alarms
 from gateway.services.commit import Transaction
 from gateway.services.trust import TrustedDirectory
 from gateway.store import feeds
-from gateway.store.feeds import Feed, FeedState, StoredCheckpoint
+from gateway.store.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
 from gateway.tlog.checkpoint import VerifiedCheckpoint, verify_checkpoint
 from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import Growth
 from gateway.tlog.note import Signer
+from gateway.tlog.tiles import tree_root
 from gateway.v1 import feed_pb2
 from gateway.wire import limits
 from gateway.wire.entries import EncodedEntry, check_entry, parse_header
@@ -187,22 +189,29 @@ class ReceiveWork:
     def _received_before(self, tx: Transaction, feed: Feed) -> feed_pb2.Receipt | Refused:
         """Step 6a for a batch that doesn't begin at the end: a repetition, a gap, or a fork."""
         end = self.batch.first_index + len(self._entries)
-        known = feeds.checkpoint_at(tx.conn, feed.id, end) if end <= feed.size else None
-        if known is None:
-            raise SequenceError(
-                f"{feed.origin} has {feed.size} entries here; the batch begins at {self.batch.first_index}",
-                metadata={"expected_index": str(feed.size)},
-            )
+        if end > feed.size:
+            raise self._out_of_sequence(feed)
+        known = feeds.checkpoint_at(tx.conn, feed.id, end)
+        held = known.note if known is not None else feed.checkpoint
         try:
             claimed = self._receiver.verify_signature(self._origin, self.batch.checkpoint, tx.now_ms).checkpoint
         except (VerificationError, MalformedError) as error:
-            return self._quarantine(tx, feed, known.note, error.message)
-        if (claimed.size, claimed.root) != (known.size, known.root):
-            return self._quarantine(tx, feed, known.note, f"two different checkpoints of size {end} are signed")
+            return self._quarantine(tx, feed, held, error.message)
+        root = known.root if known is not None else tree_root(end, StoredTiles(tx.conn, feed.id))
+        if (claimed.size, claimed.root) != (end, root):
+            return self._quarantine(tx, feed, held, f"another root than the one held is signed for size {end}")
+        if known is None:  # nothing that was receipted ended there: the sender has to ask where this node stands
+            raise self._out_of_sequence(feed)
         stored = feeds.read_headers(tx.conn, feed.id, self.batch.first_index, end)
         if stored != [entry.header for entry in self._entries]:
             return self._quarantine(tx, feed, known.note, "entries sent again differ from those received before")
         return feed_pb2.Receipt(origin=feed.origin.line, size=known.size, cosignature=known.cosignature)
+
+    def _out_of_sequence(self, feed: Feed) -> SequenceError:
+        return SequenceError(
+            f"{feed.origin} has {feed.size} entries here; the batch begins at {self.batch.first_index}",
+            metadata={"expected_index": str(feed.size)},
+        )
 
     def _quarantine(self, tx: Transaction, feed: Feed, held: bytes, problem: str) -> Refused:
         folder = self._receiver.keep_evidence(feed, self, held, problem, tx.now_ms)
@@ -229,4 +238,8 @@ def _checked_entries(batch: feed_pb2.Batch) -> list[EncodedEntry]:
     """Step 6b."""
     if not 0 < len(batch.entries) <= limits.MAX_BATCH_ENTRIES:
         raise MalformedError(f"a batch has 1 to {limits.MAX_BATCH_ENTRIES} entries; this one has {len(batch.entries)}")
-    return [check_entry(entry) for entry in batch.entries]
+    entries = [check_entry(entry) for entry in batch.entries]
+    size = sum(entry.size_bytes for entry in entries)
+    if size > limits.MAX_BATCH_BYTES:
+        raise TooLargeError(f"a batch has at most {limits.MAX_BATCH_BYTES} bytes of entries; this one has {size}")
+    return entries
