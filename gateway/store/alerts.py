@@ -176,7 +176,7 @@ def add_dispositions(conn: Connection, new: Sequence[DispositionRow]) -> None:
                 first_idx=row.first_idx,
                 count=row.count,
                 outcome=row.outcome,
-                reason=row.reason,
+                reason=_text(row.reason),
                 message=row.message,
                 position=row.position,
             )
@@ -280,13 +280,18 @@ def _values(row: AlertRow) -> tuple[str | int, ...]:
         _questions_text(life.questions) if life.questions else "",
         row.priority,
         row.purpose,
-        row.case_reference,
+        _text(row.case_reference),
         row.published_at,
         life.valid_until_unix_ms or 0,
         row.feed_id,
         row.first_idx,
         row.current_idx,
     )
+
+
+def _text(text: str) -> str:
+    """PostgreSQL keeps no NUL in a text; the projection shows that one was there, the entry has it as it came."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _key_values(key: AlertKey) -> tuple[str, str, str]:
@@ -302,7 +307,7 @@ def _alert(row: Row[tuple[object, ...]]) -> AlertRow:
             revision=v["revision"],
             status=AlertStatus(v["status"]),
             acknowledged_revision=v["acknowledged_revision"],
-            valid_until_unix_ms=v["valid_until"] or None,
+            valid_until_unix_ms=v["valid_until"],  # of every alert: the contract requires it
             questions=_questions(v["questions"]),
         ),
         priority=v["priority"],

@@ -64,6 +64,8 @@ def _term(match: re.Match[str], fields: Mapping[str, Sequence[str]]) -> Term:
         raise _invalid(f"there is no field {field!r}; fields are {', '.join(fields)}")
     if operator not in fields[field]:
         raise _invalid(f"{field} takes {' '.join(fields[field])}, not {operator}")
+    if "\0" in value:
+        raise _invalid(f"{field}: a value has no NUL character")
     if value.startswith('"'):
         value = re.sub(r"\\(.)", r"\1", value[1:-1])
     return Term(field, operator, value)
@@ -97,7 +99,9 @@ def decode_page_token(token: str, filter_text: str, parts: int) -> tuple[str, ..
         values = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError) as error:
         raise _token_invalid() from error
-    if not isinstance(values, list) or len(values) != parts + 1 or not all(isinstance(v, str) for v in values):
+    if not isinstance(values, list) or len(values) != parts + 1:
+        raise _token_invalid()
+    if not all(isinstance(value, str) and value.isprintable() for value in values):
         raise _token_invalid()
     if values[0] != _tag(filter_text):
         raise InvalidRequestError(
