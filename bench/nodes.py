@@ -80,14 +80,18 @@ class NodeProcess:
         return self.folder.path / "node.log"
 
     @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    @property
     def rss_mb(self) -> float:
         """Resident memory in MB (10⁶ bytes)."""
-        return float(psutil.Process(self._running().pid).memory_info().rss) / 1e6
+        return float(psutil.Process(self.pid).memory_info().rss) / 1e6
 
     @property
     def cpu_s(self) -> float:
         """Processor time used so far, in seconds."""
-        times = psutil.Process(self._running().pid).cpu_times()
+        times = psutil.Process(self.pid).cpu_times()
         return float(times.user + times.system)
 
     @property

@@ -3,7 +3,7 @@
 Owns the taking apart. Figures are processor time per alert, the least of several rounds: other load on the machine
 hardly shows in them. What gRPC costs on top is the batched floor's.
 
-    python -m bench.stages
+    python -m bench.stages [--group N] [--rounds N]
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -42,6 +42,7 @@ GROUP = 500
 """Alerts in one message and one transaction, as under full load."""
 
 ROUNDS = 12
+"""Rounds of which the least counts."""
 
 ResultT = TypeVar("ResultT")
 
@@ -49,7 +50,8 @@ ResultT = TypeVar("ResultT")
 class Stages:
     """Times by stage: the least processor time per alert in µs, and the least wall time."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: int) -> None:
+        self.group = group
         self.cpu_us: dict[str, float] = {}
         self.wall_us: dict[str, float] = {}
 
@@ -58,8 +60,8 @@ class Stages:
         cpu, wall = time.thread_time(), time.perf_counter()
         yield
         cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
-        self.cpu_us[name] = min(self.cpu_us.get(name, float("inf")), cpu / GROUP * 1e6)
-        self.wall_us[name] = min(self.wall_us.get(name, float("inf")), wall / GROUP * 1e6)
+        self.cpu_us[name] = min(self.cpu_us.get(name, float("inf")), cpu / self.group * 1e6)
+        self.wall_us[name] = min(self.wall_us.get(name, float("inf")), wall / self.group * 1e6)
 
     def run(self, name: str, work: Callable[[], ResultT]) -> ResultT:
         with self.timed(name):
@@ -78,9 +80,9 @@ class Halves:
         self.hk.database.close()
 
 
-def measure(halves: Halves, rounds: int = ROUNDS) -> Stages:
-    """Sends `rounds` groups through all stages."""
-    stages = Stages()
+def measure(halves: Halves, group: int = GROUP, rounds: int = ROUNDS) -> Stages:
+    """Sends `rounds` groups of `group` alerts through all stages."""
+    stages = Stages(group)
     gc.collect()
     gc.freeze()  # as a node does when it has started
     for _ in range(rounds):
@@ -91,7 +93,7 @@ def measure(halves: Halves, rounds: int = ROUNDS) -> Stages:
 
 def _publish(stages: Stages, node: Node) -> bytes:
     origin = FeedOrigin.parse(ORIGIN)
-    requests = list(alerts.requests(GROUP, recipient=RECIPIENT))
+    requests = list(alerts.requests(stages.group, recipient=RECIPIENT))
     sent = stages.run("client: serialise", PublishAlertsRequest(alerts=requests).SerializeToString)
     request = stages.run("cn publish: parse", lambda: PublishAlertsRequest.FromString(sent))
     stages.run("  of which validation", lambda: [violations(one) for one in request.alerts])
@@ -107,7 +109,7 @@ def _publish(stages: Stages, node: Node) -> bytes:
     _project(stages, node, "cn projection")
     with node.database.read() as conn:
         feed = feeds.get(conn, origin)
-    batch = stages.run("cn sending: read", lambda: node._outgoing.read_batch(feed, feed.size - GROUP))
+    batch = stages.run("cn sending: read", lambda: node._outgoing.read_batch(feed, feed.size - stages.group))
     return stages.run("cn sending: serialise", exchange_service_pb2.ReplicateRequest(batch=batch).SerializeToString)
 
 
@@ -124,7 +126,7 @@ def _receive(stages: Stages, node: Node, sent: bytes) -> None:
 
 
 def _project(stages: Stages, node: Node, name: str) -> None:
-    _transact(stages, node, name, lambda tx: node._projector.advance(tx, 4 * GROUP))
+    _transact(stages, node, name, lambda tx: node._projector.advance(tx, 4 * stages.group))
 
 
 def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transaction], ResultT]) -> ResultT:
@@ -159,16 +161,18 @@ def show(stages: Stages, console: Console) -> None:
     console.print(table)
 
 
-def main() -> None:
-    """Measures and prints."""
+def main(
+    group: Annotated[int, typer.Option(min=1, max=500, help="Alerts in one message and one transaction.")] = GROUP,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of which the least counts.")] = ROUNDS,
+) -> None:
+    """Measure and print what each stage of an alert's way costs."""
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
         halves = Halves(Path(folder))
         try:
-            show(measure(halves), Console())
+            show(measure(halves, group, rounds), Console())
         finally:
             halves.close()
 
 
 if __name__ == "__main__":
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    main()
+    typer.run(main)
