@@ -105,7 +105,8 @@ class Node:
         )
         log_key, receipts_key = self._signing_keys()
         self.alarms = Alarms(clock)
-        files = TlsFiles(certificate=settings.tls.certificate, key=settings.tls.key)
+        tls = settings.tls
+        files = TlsFiles(certificate=tls.certificate, key=tls.key, passphrase=tls.passphrase())
         identity = GatewayIdentity(settings.federation, settings.node)
         self._peer_tls = TlsSource(files, identity=identity, trust_anchors=self._partner_cas, clock=self._now)
         self._local_tls = TlsSource(

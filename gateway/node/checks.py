@@ -95,7 +95,7 @@ class NodeChecks:
     def _certificate(self, name: str) -> Iterator[Finding]:
         tls = self._settings.tls
         self._material = load_material(
-            TlsFiles(certificate=tls.certificate, key=tls.key),
+            TlsFiles(certificate=tls.certificate, key=tls.key, passphrase=tls.passphrase()),
             identity=GatewayIdentity(self._settings.federation, self._settings.node),
             trust_anchors_pem=_read(tls.ca),
             now=self._now,

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.crypto.secret_files import read_passphrase
 from gateway.errors import ConfigurationError
 from gateway.model.policy import Role
 
@@ -41,6 +42,15 @@ class TlsSettings(_Section):
     certificate: Path = Field(description="This gateway's certificate, PEM.")
     key: Path = Field(description="Its private key, PEM, mode 0600.")
     ca: Path = Field(description="The own CA: the only one whose certificates count on the local port.")
+    passphrase_file: Path | None = Field(default=None, description="File with the TLS key's passphrase, if it has one.")
+
+    def passphrase(self) -> bytes | None:
+        """What opens the key; None when it isn't encrypted.
+
+        Raises:
+            ConfigurationError: the file can't be read.
+        """
+        return read_passphrase(file=self.passphrase_file, environment={})
 
 
 class KeySettings(_Section):
@@ -133,6 +143,7 @@ _PATHS = (
     ("tls", "certificate"),
     ("tls", "key"),
     ("tls", "ca"),
+    ("tls", "passphrase_file"),
     ("keys", "log"),
     ("keys", "receipts"),
     ("keys", "passphrase_file"),

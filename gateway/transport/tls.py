@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -36,10 +36,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """Where a node's TLS certificate and its private key lie."""
+    """Where a node's TLS certificate and its private key lie, and what opens the key when it is encrypted."""
 
     certificate: Path
     key: Path
+    passphrase: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: byt
             f"{files.certificate}: valid from {certificate.not_before:%Y-%m-%d %H:%M:%SZ} to "
             f"{certificate.not_after:%Y-%m-%d %H:%M:%SZ}, and now is {now:%Y-%m-%d %H:%M:%SZ}"
         )
-    key_pem = load_tls_key_pem(files.key)  # 3
+    key_pem = load_tls_key_pem(files.key, files.passphrase)  # 3
     _require_pair(files, certificate_pem, key_pem)
     split_trust_anchors(trust_anchors_pem)  # 4
     return TlsMaterial(certificate, certificate_pem, key_pem, trust_anchors_pem)

@@ -31,9 +31,6 @@ WINDOW_BATCHES: Final = 8
 MAX_MESSAGE_BYTES: Final = 5 * 1024 * 1024
 """Largest gRPC message in bytes, refused by the transport before parsing: a batch and its frame."""
 
-MAX_NESTING: Final = 32
-"""Deepest nesting of messages; the contract has 7 levels."""
-
 MAX_STREAM_ITEMS: Final = 500
 """Most items in one message of a client's stream."""
 

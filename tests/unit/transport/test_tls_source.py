@@ -1,11 +1,14 @@
 import os
 import socket
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.crypto.keys import load_private_key, private_key_pem
+from gateway.crypto.secret_files import write_secret
 from gateway.errors import ConfigurationError, UnavailableError
 from gateway.transport.tls import (
     MAX_PEM_BYTES,
@@ -55,6 +58,18 @@ def test_what_does_not_fit_is_refused_and_the_file_named(federation: Federation)
         with pytest.raises(ConfigurationError) as caught:
             load(federation, own, files)
         assert message in str(caught.value)
+
+
+def test_an_encrypted_key_opens_with_its_passphrase_alone(federation: Federation) -> None:
+    own = federation.issue(gateway_of("cn"))
+    encrypted = federation.folder / "encrypted.key"
+    write_secret(encrypted, private_key_pem(load_private_key(own.files.key), b"open sesame"))
+    files = TlsFiles(certificate=own.files.certificate, key=encrypted, passphrase=b"open sesame")
+    assert load(federation, own, files).key_pem == load(federation, own).key_pem
+    assert "sesame" not in repr(files)
+    for passphrase in (None, b"open barley"):
+        with pytest.raises(ConfigurationError, match=r"encrypted\.key"):
+            load(federation, own, replace(files, passphrase=passphrase))
 
 
 def test_trust_anchors_are_cas_and_nothing_else(federation: Federation) -> None:
