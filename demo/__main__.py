@@ -47,6 +47,7 @@ def main() -> None:
         sys.stderr.write(f"Error: {error.message}\n")
         code = EXIT_WRONG_INPUT
     except (KeyboardInterrupt, asyncio.CancelledError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: an impatient one mustn't change the exit code
         sys.stderr.write("Interrupted; the gateways are stopped.\n")
         code = EXIT_INTERRUPTED
     raise SystemExit(code)
