@@ -1,0 +1,91 @@
+"""A clock that is wrong by a day: the exchange goes on, the alarm names the partner, and order doesn't notice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.client import GatewayClient
+from gateway.node.assembly import system_clock_ms
+from gateway.services.alarms import CLOCK_SKEW
+from tests.support.federation import Federation, alert, eventually, origin, with_logs
+from tests.support.stored import published_ids
+
+DAY_MS = 24 * 3600 * 1000
+
+
+class Clock:
+    """The time, and how far a test has moved it."""
+
+    def __init__(self, ahead_ms: int) -> None:
+        self.ahead_ms = ahead_ms
+
+    def __call__(self) -> int:
+        return system_clock_ms() + self.ahead_ms
+
+
+async def skews(client: GatewayClient) -> set[str]:
+    return {alarm.message for alarm in (await client.node.status()).alarms if alarm.code == CLOCK_SKEW}
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_a_clock_off_by_a_day(tmp_path: Path, days: int) -> None:
+    for federation in with_logs(tmp_path, now=datetime.now(UTC) - timedelta(days=3)):
+        federation.run(exchange(federation, Clock(days * DAY_MS)))
+
+
+async def exchange(federation: Federation, clock: Clock) -> None:
+    """hk's clock is wrong, cn's is right; then hk's is set right."""
+    async with (
+        federation.inside("cn"),
+        federation.inside("hk", clock=clock),
+        federation.client("cn", "publisher") as cn,
+        federation.client("hk", "publisher") as hk,
+        federation.client("cn", "operator") as cn_operator,
+        federation.client("hk", "operator") as hk_operator,
+    ):
+        from_cn, from_hk = [], []
+        for _ in range(5):
+            from_cn.append((await cn.publish(alert(), ["hk"])).alert_id)
+            from_hk.append((await hk.publish(alert(), ["cn"])).alert_id)
+        await federation.converged(("cn", "hk"), ("hk", "cn"))
+        # Only the future tells: the alarm rises at the one whose clock is behind the other's.
+        behind, right = (cn_operator, "hk") if clock.ahead_ms > 0 else (hk_operator, "cn")
+        (message,) = await eventually(lambda: skews(behind), what="the alarm")
+        assert f"the clock of {right} is" in message
+        assert published_ids(federation["hk"].feed(origin("cn", "hk"))) == from_cn
+        assert published_ids(federation["cn"].feed(origin("hk", "cn"))) == from_hk
+        seen = [change.alert.alert_id async for change in hk.watch(until_current=True)]
+        assert [one for one in seen if one in set(from_cn)] == from_cn
+        assert [one for one in seen if one in set(from_hk)] == from_hk
+
+        clock.ahead_ms = 0
+        from_cn.append((await cn.publish(alert(), ["hk"])).alert_id)
+        from_hk.append((await hk.publish(alert(), ["cn"])).alert_id)
+        await federation.converged(("cn", "hk"), ("hk", "cn"))
+        assert published_ids(federation["hk"].feed(origin("cn", "hk"))) == from_cn
+        assert published_ids(federation["cn"].feed(origin("hk", "cn"))) == from_hk
+
+        async def calm() -> bool:
+            return not await skews(cn_operator) and not await skews(hk_operator)
+
+        await eventually(calm, what="the end of the alarm")
+
+
+def test_clocks_within_the_tolerance_raise_no_alarm(federation: Federation) -> None:
+    async def run() -> None:
+        async with (
+            federation.inside("cn"),
+            federation.inside("hk", clock=Clock(4 * 60 * 1000)),
+            federation.client("cn", "publisher") as cn,
+            federation.client("hk", "publisher") as hk,
+            federation.client("cn", "operator") as operator,
+        ):
+            await cn.publish(alert(), ["hk"])
+            await hk.publish(alert(), ["cn"])
+            await federation.converged(("cn", "hk"), ("hk", "cn"))
+            assert await skews(operator) == set()
+
+    federation.run(run())
