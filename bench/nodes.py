@@ -45,8 +45,12 @@ START_TIMEOUT_S = 120.0
 SETTLE_TIMEOUT_S = 600.0
 """How long nodes may take to catch up, in seconds."""
 
-POLL_S = 0.005
-"""How often a node's state is asked for while it is timed, in seconds: the resolution of those times."""
+POLL_S = 0.02
+"""How often a node's state is asked for while it is timed, in seconds: the resolution of those times. At 5 ms the
+asking took 6 % of the node."""
+
+START_POLL_S = 0.005
+"""How often a starting node's port is tried, in seconds."""
 
 ORIGIN = f"{FEDERATION}/{PUBLISHER}/{RECIPIENT}/alerts"
 
@@ -144,7 +148,7 @@ class NodeProcess:
                     response = await stub.Check(request, wait_for_ready=True)
                     if response.status == health_pb2.HealthCheckResponse.SERVING:
                         return
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(START_POLL_S)
 
     async def _listening(self) -> None:
         """Waits for the port before gRPC tries it: gRPC's own pause between attempts is 100 ms and more."""
@@ -154,7 +158,7 @@ class NodeProcess:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", self.local_port)
             except OSError:
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(START_POLL_S)
                 continue
             writer.close()
             return
