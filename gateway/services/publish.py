@@ -30,7 +30,7 @@ from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uu
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Clock, Transaction
 from gateway.services.project import AlertProjector
-from gateway.store import alerts, requests
+from gateway.store import alerts, feeds, requests
 from gateway.store.alerts import AlertRow
 from gateway.store.requests import AnsweredRequest
 from gateway.v1 import alert_pb2, alert_service_pb2
@@ -409,7 +409,7 @@ def _require_amendable(tx: Transaction, content: alert_pb2.AlertContent, recipie
 
 
 class ExpireWork:
-    """Lets own alerts expire whose valid-until time has passed."""
+    """Lets own alerts expire whose valid-until time has passed; where a feed is blocked they wait until it isn't."""
 
     weight = 1
 
@@ -421,7 +421,8 @@ class ExpireWork:
     def stage(self, tx: Transaction) -> int:
         """Appends the expiries; returns how many."""
         self._projector.catch_up(tx)
-        keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit)
+        blocked = [feed.partner for feed in feeds.list_all(tx.conn) if feed.direction == "out" and not feed.extensible]
+        keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
         rows = alerts.find(tx.conn, keys)
         for key, row in rows.items():
             event = alert_pb2.AlertEvent(occurred_at=wire.to_timestamp(tx.now_ms), actor="gateway")

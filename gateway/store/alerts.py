@@ -241,12 +241,17 @@ def list_page(
     return [(_alert(row), bytes(row._mapping["payload"])) for row in conn.execute(query)]
 
 
-def due_to_expire(conn: Connection, now_ms: int, limit: int) -> list[AlertKey]:
-    """Own copies that are open past their valid-until time."""
+def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Collection[str] = ()) -> list[AlertKey]:
+    """Own copies that are open past their valid-until time, less those to some recipients."""
     open_states = [status.value for status in AlertStatus if not status.is_terminal]
     rows = conn.execute(
         select(alerts.c.publisher, alerts.c.alert_id, alerts.c.recipient)
-        .where(alerts.c.direction == "out", alerts.c.valid_until <= now_ms, alerts.c.status.in_(open_states))
+        .where(
+            alerts.c.direction == "out",
+            alerts.c.valid_until <= now_ms,
+            alerts.c.status.in_(open_states),
+            alerts.c.recipient.not_in(except_to),
+        )
         .order_by(alerts.c.valid_until)
         .limit(limit)
     )

@@ -63,6 +63,11 @@ class Feed:
     def size(self) -> int:
         return self.tree.size
 
+    @property
+    def extensible(self) -> bool:
+        """Whether the own history of this feed may go on: nobody holds another or a longer one."""
+        return self.state not in (FeedState.BEHIND, FeedState.FORKED)
+
     def grown(self, tree: Tree, checkpoint: bytes) -> Feed:
         """The same feed after an append."""
         return replace(self, tree=tree, checkpoint=checkpoint)

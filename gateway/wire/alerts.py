@@ -161,11 +161,15 @@ def to_timestamp(unix_ms: int) -> Timestamp:
     return Timestamp(seconds=unix_ms // 1000, nanos=unix_ms % 1000 * 1_000_000)
 
 
+MAX_NOTICES = 200
+"""Most notices on one alert, as the contract has it; whoever gets more of them wrong has been told enough."""
+
+
 def quality_notices(content: alert_pb2.AlertContent) -> list[alert_pb2.DataQualityNotice]:
     """What the published algorithms say about the identifiers in an alert; never a reason to refuse it."""
-    found = []
+    found: list[alert_pb2.DataQualityNotice] = []
     for field, scheme, value in _identifiers(content):
-        notice = check_identifier(scheme, value)
+        notice = check_identifier(scheme, value) if len(found) < MAX_NOTICES else None
         if notice is not None:
             found.append(
                 alert_pb2.DataQualityNotice(field=field, scheme=scheme, code=notice.code, message=notice.message)
