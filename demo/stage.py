@@ -32,7 +32,7 @@ NODES = tuple(AUTHORITIES)
 CUT_PAIRS = (("cn", "hk"), ("hk", "cn"))
 """Connections that the demo can cut: those that cn opens to hk and those that hk opens to cn."""
 
-START_TIMEOUT_S = 40.0
+START_TIMEOUT_S = 60.0
 """How long a gateway may take to start on a busy machine, in seconds; a few are usual."""
 
 STOP_TIMEOUT_S = 10.0
