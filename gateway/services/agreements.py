@@ -20,6 +20,7 @@ _REMEMBERED = 1000
 """Most answers remembered: some for each pair of nodes and purpose."""
 
 _Question = tuple[str, str, str, int]
+_Answers = dict[_Question, frozenset[FieldClass] | None]
 
 
 class Agreements:
@@ -27,8 +28,8 @@ class Agreements:
 
     def __init__(self, directory: Callable[[], Directory]) -> None:
         self._directory = directory
-        self._basis: Directory | None = None
-        self._answers: dict[_Question, frozenset[FieldClass] | None] = {}
+        # Both in one place: what one version of the directory said is never taken for the answer of another.
+        self._remembered: tuple[Directory | None, _Answers] = (None, {})
 
     def require(
         self, message: Message, *, sender: str, recipient: str, purpose: str, at_ms: int, prefix: str = ""
@@ -58,11 +59,13 @@ class Agreements:
 
     def _allowed(self, question: _Question) -> frozenset[FieldClass] | None:
         directory = self._directory()
-        if directory is not self._basis or len(self._answers) > _REMEMBERED:
-            self._basis, self._answers = directory, {}
-        if question not in self._answers:
+        basis, answers = self._remembered
+        if directory is not basis or len(answers) > _REMEMBERED:
+            answers = {}
+            self._remembered = (directory, answers)
+        if question not in answers:
             sender, recipient, purpose, second = question
-            self._answers[question] = directory.allowed_field_classes(
+            answers[question] = directory.allowed_field_classes(
                 sender, recipient, datetime.fromtimestamp(second, UTC), message_type=EVENT_TYPE, purpose=purpose
             )
-        return self._answers[question]
+        return answers[question]

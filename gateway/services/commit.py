@@ -26,7 +26,8 @@ from gateway.model.ids import FeedOrigin
 from gateway.services.audit import AuditQueue
 from gateway.store import audit, feeds
 from gateway.store.database import Database
-from gateway.store.feeds import Feed, FeedState, HeadMovedError, StoredCheckpoint
+from gateway.store.feeds import Feed, FeedState, StoredCheckpoint
+from gateway.store.journal import HeadMovedError
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.note import Signer
 from gateway.wire import limits
@@ -195,7 +196,7 @@ class Committer:
         self._projector = projector
         self._queue: queue.SimpleQueue[tuple[Work, Done] | None] = queue.SimpleQueue()
         self._waiting_weight = 0
-        self._weight_lock = threading.Lock()
+        self._door = threading.Lock()
         self._listeners: list[Callable[[Committed], None]] = []
         self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
         self._stopping = False
@@ -209,8 +210,9 @@ class Committer:
 
     def stop(self) -> None:
         """Finishes what was submitted and stops."""
-        self._stopping = True
-        self._queue.put(None)
+        with self._door:
+            self._stopping = True
+            self._queue.put(None)
         self._thread.join()
 
     def on_commit(self, listener: Callable[[Committed], None]) -> None:
@@ -224,13 +226,14 @@ class Committer:
             OverloadedError: too much is waiting.
             StoreUnavailableError: the gateway is stopping.
         """
-        if self._stopping:
-            raise StoreUnavailableError("the gateway is stopping", retry_after_s=_RETRY_AFTER_S)
-        with self._weight_lock:
+        weight = work.weight
+        with self._door:  # nothing comes into the queue behind its end, where nobody would answer it
+            if self._stopping:
+                raise StoreUnavailableError("the gateway is stopping", retry_after_s=_RETRY_AFTER_S)
             if self._waiting_weight >= QUEUE_WEIGHT:
                 raise OverloadedError("too many requests are waiting for the database", retry_after_s=_RETRY_AFTER_S)
-            self._waiting_weight += work.weight
-        self._queue.put((work, done))
+            self._waiting_weight += weight
+            self._queue.put((work, done))
 
     def run(self, work: Work) -> Any:
         """Does work and waits for its result; raises its error."""
@@ -271,7 +274,7 @@ class Committer:
                 item = self._queue.get_nowait()
         except queue.Empty:
             pass
-        with self._weight_lock:
+        with self._door:
             self._waiting_weight -= weight
         return group, True
 
