@@ -262,7 +262,10 @@ class DirectoryError(ConfigurationError):
     """The directory doesn't verify, is too old, or doesn't name what is needed."""
 
     reason = "DIRECTORY_REJECTED"
-    way_out = "Get the current directory, signed by a threshold of the authorities, and verify it with `gateway directory verify`."
+    way_out = (
+        "Get the current directory, signed by a threshold of the authorities, and verify it with "
+        "`gateway directory verify`."
+    )
 
 
 class UnavailableError(GatewayError):
@@ -298,7 +301,7 @@ class SequenceError(GatewayError):
 
 
 class MisbehaviourError(GatewayError):
-    """A partner's batch proves misbehaviour: its root or signature is wrong, or it contradicts what it signed before."""
+    """A partner's batch proves misbehaviour: wrong root or signature, or it contradicts what was signed before."""
 
     reason = "MISBEHAVIOUR"
     kind = Kind.DATA_LOSS

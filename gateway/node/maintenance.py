@@ -29,7 +29,7 @@ from gateway.services.rebuild import RebuildReport, rebuild
 from gateway.services.recover import detect_restore, own_feeds
 from gateway.services.trust import RootOfTrust, TrustedDirectory, unsafe_reopen
 from gateway.services.verify import DatabaseReport, verify_database
-from gateway.store import feeds, migrate
+from gateway.store import journal, migrate
 from gateway.store.database import Database
 from gateway.wire.bundle import Bundle
 
@@ -58,7 +58,7 @@ class Maintenance:
     def rebuild_work(self) -> int:
         """Entries that there are to project."""
         with self.database.read() as conn:
-            return feeds.head_position(conn)
+            return journal.head_position(conn)
 
     def rebuild(self, progress: verification.Progress) -> RebuildReport:
         """Drops and rebuilds the projections; see services.rebuild."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from gateway.errors import ErasedError, InvalidRequestError, NotFoundError, VerificationError, Violation
 from gateway.services.evidence_check import examine
 from gateway.services.trust import TrustedDirectory
-from gateway.store import alerts, feeds
+from gateway.store import alerts, feeds, journal
 from gateway.store.alerts import AlertRow
 from gateway.store.database import Database
 from gateway.store.feeds import StoredTiles
@@ -96,7 +96,7 @@ def _later(conn: Connection, row: AlertRow) -> list[_Place]:
 
 
 def _place_of(conn: Connection, position: int) -> _Place:
-    run = feeds.journal_after(conn, position - 1, 1)[0]
+    run = journal.runs_after(conn, position - 1, 1)[0]
     return _Place(position, run.feed_id, run.first_index + position - run.first_position)
 
 

@@ -18,9 +18,10 @@ from gateway.model.directory import Directory
 from gateway.model.ids import FeedOrigin
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
-from gateway.store import alerts, feeds
+from gateway.store import alerts, feeds, journal
 from gateway.store.alerts import AlertEventRow, AlertRow, DispositionRow
-from gateway.store.feeds import Feed, FeedState, JournalRun, StoredEntry
+from gateway.store.feeds import Feed, FeedState, StoredEntry
+from gateway.store.journal import JournalRun
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.wire import alerts as wire
 from gateway.wire.alerts import EVENT_TYPE, AlertKey, AlertStep
@@ -112,7 +113,7 @@ class AlertProjector:
         self._send_dispositions(tx, items, page)
         last = runs[-1].first_position + runs[-1].count - 1
         alerts.move_cursor(tx.conn, last)
-        return feeds.head_position(tx.conn) > last
+        return journal.head_position(tx.conn) > last
 
     def catch_up(self, tx: Transaction) -> None:
         """Projects everything committed or sealed so far, so that a step is judged by the present state."""
@@ -200,7 +201,7 @@ class AlertProjector:
 def _runs(tx: Transaction, cursor: int, limit: int) -> list[JournalRun]:
     runs: list[JournalRun] = []
     total = 0
-    for run in feeds.journal_after(tx.conn, cursor, limit):
+    for run in journal.runs_after(tx.conn, cursor, limit):
         if runs and total + run.count > limit:
             break
         runs.append(run)
@@ -273,7 +274,7 @@ def _note_disposition(tx: Transaction, item: _Item, disposition: feed_pb2.Dispos
         spoken_of = spoken_of or feeds.ensure(tx.conn, about, tx.own_node)
         if end > spoken_of.disposed_size:
             feeds.set_disposed_size(tx.conn, spoken_of.id, end)
-    elif spoken_of is None or end > feeds.size_at(tx.conn, spoken_of.id, item.position):
+    elif spoken_of is None or end > journal.size_at(tx.conn, spoken_of.id, item.position):
         raise MalformedError(f"a disposition speaks of entries that {about} doesn't have")
     page.received.append(
         DispositionRow(

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection
 from gateway.errors import NotFoundError, PositionUnknownError
 from gateway.model.alert_life import AlertStatus, Side
 from gateway.model.ids import FeedOrigin
-from gateway.store import alerts, feeds
+from gateway.store import alerts, feeds, journal
 from gateway.store.alerts import AlertEventRow, AlertRow
 from gateway.store.database import Database
 from gateway.store.schema import alerts as alerts_table
@@ -100,7 +100,7 @@ class AlertQueries:
     def head(self) -> int:
         """Position of the newest committed entry."""
         with self._database.read() as conn:
-            return feeds.head_position(conn)
+            return journal.head_position(conn)
 
     def projected(self) -> int:
         """Position up to which entries are projected."""
@@ -115,7 +115,7 @@ class AlertQueries:
         """
         with self._database.read() as conn:
             projected = alerts.peek_cursor(conn)
-            if position > projected and position > feeds.head_position(conn):
+            if position > projected and position > journal.head_position(conn):
                 raise PositionUnknownError(
                     f"position {position} is beyond this gateway's last one, {projected}",
                     metadata={"position": str(position), "last": str(projected)},

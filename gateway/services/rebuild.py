@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.services.commit import PROJECTION_CHUNK, Committer, Transaction
 from gateway.services.project import AlertProjector
-from gateway.store import alerts, feeds
+from gateway.store import alerts, journal
 
 Progress = Callable[[int], None]
 """Called with how many more entries were projected."""
@@ -41,7 +41,7 @@ class _ClearWork:
     def stage(self, tx: Transaction) -> int:
         alerts.cursor(tx.conn)  # keeps other projectors out until the commit
         alerts.clear(tx.conn)
-        return feeds.head_position(tx.conn)
+        return journal.head_position(tx.conn)
 
 
 class _AdvanceWork:
@@ -55,7 +55,7 @@ class _AdvanceWork:
     def stage(self, tx: Transaction) -> _Reached:
         self._projector.advance(tx, PROJECTION_CHUNK)
         tx.seal()
-        return _Reached(alerts.cursor(tx.conn), feeds.head_position(tx.conn))
+        return _Reached(alerts.cursor(tx.conn), journal.head_position(tx.conn))
 
 
 def rebuild(committer: Committer, projector: AlertProjector, *, progress: Progress) -> RebuildReport:

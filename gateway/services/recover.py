@@ -18,7 +18,7 @@ from gateway.model.directory import Directory
 from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.commit import Transaction
 from gateway.services.trust import TrustedDirectory
-from gateway.store import feeds
+from gateway.store import feeds, journal
 from gateway.store.database import Database
 from gateway.store.feeds import FeedState, StoredCheckpoint
 from gateway.store.starts import count_start
@@ -104,7 +104,7 @@ def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin
     mark = _read(marker)
     with database.write() as conn:
         starts = count_start(conn)
-        position = feeds.head_position(conn)
+        position = journal.head_position(conn)
         restored = not _continues(mark, starts, position)
         if restored:
             for origin in own:
@@ -130,7 +130,7 @@ def note_progress(database: Database, marker: Path) -> None:
     """
     mark = _read(marker)
     with database.read() as conn:
-        position = feeds.head_position(conn)
+        position = journal.head_position(conn)
     if mark is not None and position > mark.position:
         _write(marker, _Mark(mark.starts, position))
 

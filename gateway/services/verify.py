@@ -34,7 +34,7 @@ from typing import TypeVar
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.model.ids import FeedOrigin
 from gateway.services.trust import TrustedDirectory
-from gateway.store import audit, feeds, inspection
+from gateway.store import audit, inspection, journal
 from gateway.store.database import Database
 from gateway.store.feeds import StoredCheckpoint, StoredEntry
 from gateway.store.inspection import FeedRow
@@ -131,7 +131,7 @@ def verify_database(database: Database, trust: TrustedDirectory, *, progress: Pr
     findings = _Findings()
     with database.read() as conn:
         rows = inspection.feed_rows(conn)
-        head = feeds.head_position(conn)
+        head = journal.head_position(conn)
     summaries = tuple(_FeedCheck(database, row, trust, findings, progress).run() for row in rows)
     _check_journal(database, rows, head, findings)
     events = _check_audit(database, findings, progress)
@@ -345,7 +345,7 @@ def _check_journal(database: Database, rows: Sequence[FeedRow], head: int, findi
     position = 0
     while position < head:
         with database.read() as conn:
-            runs = feeds.journal_after(conn, position, CHUNK)
+            runs = journal.runs_after(conn, position, CHUNK)
         if not runs:
             findings.add("journal", position + 1, "7 journal", "the position is missing")
             return

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.model.alert_life import AlertLife, AlertStatus, Question, Side
 from gateway.store.database import insert_rows
-from gateway.store.feeds import HeadMovedError
+from gateway.store.journal import HeadMovedError
+from gateway.store.prepared import Prepared
 from gateway.store.schema import PROJECTIONS, alert_events, alerts, cursors, dispositions, entries, feeds
 from gateway.wire.alerts import AlertKey
 
@@ -38,6 +38,34 @@ _ALERT_COLUMNS = (
     "first_idx",
     "current_idx",
 )
+_THIS_CURSOR = cursors.c.name == _CURSOR
+_LOCK_CURSOR = Prepared(select(cursors.c.position).where(_THIS_CURSOR).with_for_update())
+_PEEK_CURSOR = Prepared(select(cursors.c.position).where(_THIS_CURSOR))
+_MOVE_CURSOR = Prepared(update(cursors).where(_THIS_CURSOR).values(position=bindparam("position")))
+_SLOTS = tuple(f"id_{number}" for number in range(50))
+"""Parameters of one look-up of many alerts; unused ones repeat the last."""
+_BY_IDS = Prepared(select(alerts).where(or_(*(alerts.c.alert_id == bindparam(slot) for slot in _SLOTS))))
+_COPIES = Prepared(
+    select(alerts)
+    .where(alerts.c.alert_id == bindparam("alert"), alerts.c.publisher == bindparam("by"))
+    .order_by(alerts.c.recipient)
+)
+_EVENTS = (
+    select(alert_events, feeds.c.origin, entries.c.payload)
+    .join(feeds, feeds.c.id == alert_events.c.feed_id)
+    .join(entries, (entries.c.feed_id == alert_events.c.feed_id) & (entries.c.idx == alert_events.c.idx))
+    .order_by(alert_events.c.position)
+)
+_EVENTS_AFTER = Prepared(_EVENTS.where(alert_events.c.position > bindparam("after")).limit(bindparam("most")))
+_EVENTS_OF = Prepared(
+    _EVENTS.where(alert_events.c.alert_id == bindparam("alert"), alert_events.c.publisher == bindparam("by"))
+)
+_DROP_DISPOSITION = Prepared(
+    delete(dispositions).where(
+        dispositions.c.feed_id == bindparam("feed"), dispositions.c.first_idx == bindparam("first")
+    )
+)
+_ADD_DISPOSITION = Prepared(insert(dispositions))
 _EVENT_COLUMNS = ("position", *_KEY_COLUMNS, "feed_id", "idx", "status", "committed_at")
 
 
@@ -84,9 +112,7 @@ class DispositionRow:
 
 def cursor(conn: Connection) -> int:
     """Position up to which entries are projected; locks it against other writers where the database can."""
-    found = conn.execute(
-        select(cursors.c.position).where(cursors.c.name == _CURSOR).with_for_update()
-    ).scalar_one_or_none()
+    found = _LOCK_CURSOR(conn).scalar_one_or_none()
     if found is None:
         try:
             conn.execute(insert(cursors).values(name=_CURSOR, position=0))
@@ -98,39 +124,37 @@ def cursor(conn: Connection) -> int:
 
 def peek_cursor(conn: Connection) -> int:
     """Position up to which entries are projected."""
-    return conn.execute(select(cursors.c.position).where(cursors.c.name == _CURSOR)).scalar_one_or_none() or 0
+    return _PEEK_CURSOR(conn).scalar_one_or_none() or 0
 
 
 def move_cursor(conn: Connection, position: int) -> None:
     """Notes up to which position entries are projected."""
-    conn.execute(update(cursors).where(cursors.c.name == _CURSOR).values(position=position))
+    _MOVE_CURSOR(conn, position=position)
 
 
 def clear(conn: Connection) -> None:
     """Drops every projection; the projector builds them again from the feeds."""
     for table in PROJECTIONS:
         conn.execute(delete(table))
-    conn.execute(update(cursors).where(cursors.c.name == _CURSOR).values(position=0))
+    move_cursor(conn, 0)
 
 
 def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRow]:
     """Copies by key; unknown keys are left out."""
     if not keys:
         return {}
-    ids = {key.alert_id for key in keys}
-    rows = conn.execute(select(alerts).where(alerts.c.alert_id.in_(ids)))
-    found = {row.key: row for row in map(_alert, rows)}
+    ids = sorted({key.alert_id for key in keys})
+    found: dict[AlertKey, AlertRow] = {}
+    for chunk in (ids[at : at + len(_SLOTS)] for at in range(0, len(ids), len(_SLOTS))):
+        slots = chunk + [chunk[-1]] * (len(_SLOTS) - len(chunk))
+        rows = _BY_IDS(conn, **dict(zip(_SLOTS, slots, strict=True)))
+        found.update((row.key, row) for row in map(_alert, rows))
     return {key: found[key] for key in keys if key in found}
 
 
 def copies(conn: Connection, publisher: str, alert_id: str) -> list[AlertRow]:
     """All copies of one alert that this node knows, by recipient."""
-    rows = conn.execute(
-        select(alerts)
-        .where(alerts.c.alert_id == alert_id, alerts.c.publisher == publisher)
-        .order_by(alerts.c.recipient)
-    )
-    return [_alert(row) for row in rows]
+    return [_alert(row) for row in _COPIES(conn, alert=alert_id, by=publisher)]
 
 
 def add(conn: Connection, new: Sequence[AlertRow]) -> None:
@@ -167,19 +191,16 @@ def add_events(conn: Connection, new: Sequence[AlertEventRow]) -> None:
 def add_dispositions(conn: Connection, new: Sequence[DispositionRow]) -> None:
     """Writes dispositions; of two about the same run the later one counts."""
     for row in new:
-        conn.execute(
-            delete(dispositions).where(dispositions.c.feed_id == row.feed_id, dispositions.c.first_idx == row.first_idx)
-        )
-        conn.execute(
-            insert(dispositions).values(
-                feed_id=row.feed_id,
-                first_idx=row.first_idx,
-                count=row.count,
-                outcome=row.outcome,
-                reason=_text(row.reason),
-                message=row.message,
-                position=row.position,
-            )
+        _DROP_DISPOSITION(conn, feed=row.feed_id, first=row.first_idx)
+        _ADD_DISPOSITION(
+            conn,
+            feed_id=row.feed_id,
+            first_idx=row.first_idx,
+            count=row.count,
+            outcome=row.outcome,
+            reason=_text(row.reason),
+            message=row.message,
+            position=row.position,
         )
 
 
@@ -198,20 +219,12 @@ def disposition_of(conn: Connection, feed_id: int, idx: int) -> DispositionRow |
 
 def events_after(conn: Connection, position: int, limit: int) -> list[tuple[AlertEventRow, str, bytes]]:
     """Events after a position in order, each with its feed's origin line and its payload (empty when erased)."""
-    rows = conn.execute(
-        _event_query().where(alert_events.c.position > position).order_by(alert_events.c.position).limit(limit)
-    )
-    return [_event(row) for row in rows]
+    return [_event(row) for row in _EVENTS_AFTER(conn, after=position, most=limit)]
 
 
 def events_of(conn: Connection, publisher: str, alert_id: str) -> list[tuple[AlertEventRow, str, bytes]]:
     """All events of one alert, oldest first, each with its feed's origin line and its payload."""
-    rows = conn.execute(
-        _event_query()
-        .where(alert_events.c.alert_id == alert_id, alert_events.c.publisher == publisher)
-        .order_by(alert_events.c.position)
-    )
-    return [_event(row) for row in rows]
+    return [_event(row) for row in _EVENTS_OF(conn, alert=alert_id, by=publisher)]
 
 
 def list_page(
@@ -256,14 +269,6 @@ def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Colle
         .limit(limit)
     )
     return [AlertKey(*row) for row in rows]
-
-
-def _event_query() -> Select[*tuple[Any, ...]]:
-    return (
-        select(alert_events, feeds.c.origin, entries.c.payload)
-        .join(feeds, feeds.c.id == alert_events.c.feed_id)
-        .join(entries, (entries.c.feed_id == alert_events.c.feed_id) & (entries.c.idx == alert_events.c.idx))
-    )
 
 
 def _event(row: Row[tuple[object, ...]]) -> tuple[AlertEventRow, str, bytes]:

@@ -1,4 +1,4 @@
-"""Statements on feeds, their entries, tiles, checkpoints and the journal: the truth.
+"""Statements on feeds, their entries, tiles, and checkpoints: the truth, together with the journal.
 
 Owns how a feed's head moves: by compare-and-swap on its size. Doesn't own what may be appended (services) or how
 hashes are made (tlog).
@@ -10,18 +10,72 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.errors import GatewayError, Kind, VerificationError
+from gateway.errors import VerificationError
 from gateway.model.ids import FeedOrigin
+from gateway.store import journal
 from gateway.store.database import insert_rows
-from gateway.store.schema import checkpoints, entries, feeds, journal, tiles
+from gateway.store.journal import HeadMovedError
+from gateway.store.prepared import Prepared
+from gateway.store.schema import checkpoints, entries, feeds, tiles
 from gateway.tlog.merkle import Growth, Tree
 from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
 from gateway.wire.entries import EncodedEntry
 
 _HASH = 32
+
+_BY_ORIGIN = Prepared(select(feeds).where(feeds.c.origin == bindparam("origin")))
+_BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
+_SIZE = Prepared(select(feeds.c.size).where(feeds.c.origin == bindparam("origin")))
+_MOVE_HEAD = Prepared(
+    update(feeds)
+    .where(feeds.c.id == bindparam("feed"), feeds.c.size == bindparam("before"))
+    .values(size=bindparam("size"), edge=bindparam("edge"), checkpoint=bindparam("checkpoint"))
+)
+_MOVE_RECEIPTED = Prepared(
+    update(feeds)
+    .where(feeds.c.id == bindparam("feed"), feeds.c.receipted_size < bindparam("receipted_size"))
+    .values(receipted_size=bindparam("receipted_size"))
+)
+_SET_DISPOSED = Prepared(
+    update(feeds).where(feeds.c.id == bindparam("feed")).values(disposed_size=bindparam("disposed_size"))
+)
+_ENTRIES = Prepared(
+    select(entries.c.idx, entries.c.header, entries.c.salt, entries.c.payload)
+    .where(
+        entries.c.feed_id == bindparam("feed"), entries.c.idx >= bindparam("first"), entries.c.idx < bindparam("end")
+    )
+    .order_by(entries.c.idx)
+)
+_THIS_TILE = (
+    tiles.c.feed_id == bindparam("feed"),
+    tiles.c.level == bindparam("at_level"),
+    tiles.c.tile == bindparam("number"),
+)
+_TILE = Prepared(select(tiles.c.hashes).where(*_THIS_TILE))
+_ADD_TILE = Prepared(insert(tiles))
+_EXTEND_TILE = Prepared(update(tiles).where(*_THIS_TILE).values(hashes=bindparam("hashes")))
+_OF_FEED = checkpoints.c.feed_id == bindparam("feed")
+_ABOVE = (_OF_FEED, checkpoints.c.size > bindparam("above"))
+_CHECKPOINT = Prepared(select(checkpoints).where(_OF_FEED, checkpoints.c.size == bindparam("at_size")))
+_NEXT_CHECKPOINT = Prepared(select(checkpoints).where(*_ABOVE).order_by(checkpoints.c.size).limit(1))
+_LARGEST_CHECKPOINT = Prepared(
+    select(checkpoints)
+    .where(*_ABOVE, checkpoints.c.size <= bindparam("most"))
+    .order_by(checkpoints.c.size.desc())
+    .limit(1)
+)
+_RECEIPTED_OVER = Prepared(
+    select(checkpoints).where(*_ABOVE, checkpoints.c.receipted_at > 0).order_by(checkpoints.c.size).limit(1)
+)
+_ADD_CHECKPOINT = Prepared(insert(checkpoints))
+_ADD_RECEIPT = Prepared(
+    update(checkpoints)
+    .where(_OF_FEED, checkpoints.c.size == bindparam("at_size"), checkpoints.c.receipted_at == 0)
+    .values(cosignature=bindparam("cosignature"), receipted_at=bindparam("receipted_at"))
+)
 
 
 class FeedState(StrEnum):
@@ -32,14 +86,6 @@ class FeedState(StrEnum):
     QUARANTINED = "quarantined"
     BEHIND = "behind"
     FORKED = "forked"
-
-
-class HeadMovedError(GatewayError):
-    """Another writer moved the feed's head first; the same work succeeds when it is done again."""
-
-    reason = "HEAD_MOVED"
-    kind = Kind.ABORTED
-    way_out = "Retry."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +145,6 @@ class StoredEntry:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class JournalRun:
-    """Entries committed together: `count` entries of a feed from `first_index`, at positions from `first_position`."""
-
-    first_position: int
-    feed_id: int
-    first_index: int
-    count: int
-    committed_at: int
-
-
 def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
     """The feed with this name, made empty when it doesn't exist yet; raises HeadMovedError as `append` does."""
     found = find(conn, origin)
@@ -134,34 +169,23 @@ def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
 
 def find(conn: Connection, origin: FeedOrigin) -> Feed | None:
     """The feed with this name, or None."""
-    row = conn.execute(select(feeds).where(feeds.c.origin == origin.line)).one_or_none()
+    row = _BY_ORIGIN(conn, origin=origin.line).one_or_none()
     return None if row is None else _feed(row)
 
 
 def get(conn: Connection, origin: FeedOrigin) -> Feed:
     """The feed with this name, which must exist."""
-    return _feed(conn.execute(select(feeds).where(feeds.c.origin == origin.line)).one())
+    return _feed(_BY_ORIGIN(conn, origin=origin.line).one())
 
 
 def size_of(conn: Connection, origin: FeedOrigin) -> int:
     """Number of entries in the feed with this name; 0 when it doesn't exist."""
-    return conn.execute(select(feeds.c.size).where(feeds.c.origin == origin.line)).scalar_one_or_none() or 0
-
-
-def size_at(conn: Connection, feed_id: int, position: int) -> int:
-    """Number of entries that a feed had when the entry at this position of the node's order was committed."""
-    row = conn.execute(
-        select(journal.c.first_index + journal.c.count)
-        .where(journal.c.feed_id == feed_id, journal.c.first_position <= position)
-        .order_by(journal.c.first_position.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-    return row or 0
+    return _SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
 
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:
     """The feed with this id, which must exist."""
-    return _feed(conn.execute(select(feeds).where(feeds.c.id == feed_id)).one())
+    return _feed(_BY_ID(conn, feed=feed_id).one())
 
 
 def list_all(conn: Connection) -> list[Feed]:
@@ -186,10 +210,13 @@ def append(
     Raises:
         HeadMovedError: somebody else moved the head or the journal first; the transaction must be rolled back.
     """
-    moved = conn.execute(
-        update(feeds)
-        .where(feeds.c.id == feed.id, feeds.c.size == feed.size)
-        .values(size=growth.tree.size, edge=growth.tree.edge_bytes(), checkpoint=checkpoint.note)
+    moved = _MOVE_HEAD(
+        conn,
+        feed=feed.id,
+        before=feed.size,
+        size=growth.tree.size,
+        edge=growth.tree.edge_bytes(),
+        checkpoint=checkpoint.note,
     )
     if moved.rowcount != 1:
         raise HeadMovedError(f"feed {feed.origin} is no longer at size {feed.size}")
@@ -202,78 +229,32 @@ def append(
     for write in growth.tiles:
         for tile, offset, hashes in split_by_tile(write):
             _extend_tile(conn, (feed.id, write.level, tile), offset, hashes)
-    conn.execute(
-        insert(checkpoints).values(
-            feed_id=feed.id,
-            size=checkpoint.size,
-            root=checkpoint.root,
-            note=checkpoint.note,
-            cosignature=checkpoint.cosignature,
-            receipted_at=checkpoint.receipted_at,
-        )
+    _ADD_CHECKPOINT(
+        conn,
+        feed_id=feed.id,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        note=checkpoint.note,
+        cosignature=checkpoint.cosignature,
+        receipted_at=checkpoint.receipted_at,
     )
-    return _journal(conn, feed.id, feed.size, len(new), committed_at)
+    return journal.add(conn, feed.id, feed.size, len(new), committed_at=committed_at)
 
 
 def _extend_tile(conn: Connection, key: tuple[int, int, int], offset: int, hashes: bytes) -> None:
     feed_id, level, tile = key
     if offset == 0:
-        conn.execute(insert(tiles).values(feed_id=feed_id, level=level, tile=tile, hashes=hashes))
+        _ADD_TILE(conn, feed_id=feed_id, level=level, tile=tile, hashes=hashes)
         return
-    this = (tiles.c.feed_id == feed_id, tiles.c.level == level, tiles.c.tile == tile)
-    before = bytes(conn.execute(select(tiles.c.hashes).where(*this)).scalar_one())
+    before = bytes(_TILE(conn, feed=feed_id, at_level=level, number=tile).scalar_one())
     if len(before) != offset * _HASH:
         raise VerificationError(f"tile {level}/{tile} of feed {feed_id} has {len(before)} bytes", step="tiles")
-    conn.execute(update(tiles).where(*this).values(hashes=before + hashes))
-
-
-def _journal(conn: Connection, feed_id: int, first_index: int, count: int, committed_at: int) -> int:
-    first_position = head_position(conn) + 1
-    try:
-        conn.execute(
-            insert(journal).values(
-                first_position=first_position,
-                feed_id=feed_id,
-                first_index=first_index,
-                count=count,
-                committed_at=committed_at,
-            )
-        )
-    except IntegrityError as error:
-        raise HeadMovedError(f"journal position {first_position} was taken") from error
-    return first_position
-
-
-def head_position(conn: Connection) -> int:
-    """Position of the newest committed entry in this node's order; 0 when there is none."""
-    row = conn.execute(
-        select(journal.c.first_position + journal.c.count - 1).order_by(journal.c.first_position.desc()).limit(1)
-    )
-    return row.scalar_one_or_none() or 0
-
-
-def journal_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:
-    """Runs that hold positions greater than `position`, oldest first; the first may begin before it."""
-    start = conn.execute(
-        select(func.max(journal.c.first_position)).where(journal.c.first_position <= position + 1)
-    ).scalar_one()
-    if start is None:
-        return []
-    rows = conn.execute(
-        select(journal).where(journal.c.first_position >= start).order_by(journal.c.first_position).limit(limit)
-    )
-    runs = [JournalRun(*row) for row in rows]
-    return [run for run in runs if run.first_position + run.count - 1 > position]
+    _EXTEND_TILE(conn, feed=feed_id, at_level=level, number=tile, hashes=before + hashes)
 
 
 def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[StoredEntry]:
     """Entries with first ≤ index < end, in order."""
-    rows = conn.execute(
-        select(entries.c.idx, entries.c.header, entries.c.salt, entries.c.payload)
-        .where(entries.c.feed_id == feed_id, entries.c.idx >= first, entries.c.idx < end)
-        .order_by(entries.c.idx)
-    )
-    return [StoredEntry(*row) for row in rows]
+    return [StoredEntry(*row) for row in _ENTRIES(conn, feed=feed_id, first=first, end=end)]
 
 
 def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[bytes]:
@@ -296,33 +277,18 @@ def iterate_entries(conn: Connection, feed_id: int, chunk: int = 2000) -> Iterat
 
 def checkpoint_at(conn: Connection, feed_id: int, size: int) -> StoredCheckpoint | None:
     """The checkpoint of exactly this size, or None."""
-    return _checkpoint(
-        conn.execute(
-            select(checkpoints).where(checkpoints.c.feed_id == feed_id, checkpoints.c.size == size)
-        ).one_or_none()
-    )
+    return _checkpoint(_CHECKPOINT(conn, feed=feed_id, at_size=size).one_or_none())
 
 
 def checkpoint_between(conn: Connection, feed_id: int, above: int, most: int) -> StoredCheckpoint | None:
     """The largest checkpoint with above < size ≤ most; failing that the smallest one above, or None at the end."""
-    this = (checkpoints.c.feed_id == feed_id, checkpoints.c.size > above)
-    largest = select(checkpoints).where(*this, checkpoints.c.size <= most).order_by(checkpoints.c.size.desc()).limit(1)
-    found = conn.execute(largest).one_or_none()
-    if found is None:
-        found = conn.execute(select(checkpoints).where(*this).order_by(checkpoints.c.size).limit(1)).one_or_none()
-    return _checkpoint(found)
+    found = _LARGEST_CHECKPOINT(conn, feed=feed_id, above=above, most=most).one_or_none()
+    return _checkpoint(found or _NEXT_CHECKPOINT(conn, feed=feed_id, above=above).one_or_none())
 
 
 def receipted_checkpoint_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoint | None:
     """The smallest receipted checkpoint that covers the entry at `index`: when the recipient first had it."""
-    return _checkpoint(
-        conn.execute(
-            select(checkpoints)
-            .where(checkpoints.c.feed_id == feed_id, checkpoints.c.size > index, checkpoints.c.receipted_at > 0)
-            .order_by(checkpoints.c.size)
-            .limit(1)
-        ).one_or_none()
-    )
+    return _checkpoint(_RECEIPTED_OVER(conn, feed=feed_id, above=index).one_or_none())
 
 
 def newest_receipted_checkpoint(conn: Connection, feed_id: int) -> StoredCheckpoint | None:
@@ -339,17 +305,13 @@ def newest_receipted_checkpoint(conn: Connection, feed_id: int) -> StoredCheckpo
 
 def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:
     """Keeps a verified cosignature with its checkpoint and moves `receipted_size` up to it; the first one stays."""
-    conn.execute(
-        update(checkpoints)
-        .where(checkpoints.c.feed_id == feed_id, checkpoints.c.size == size, checkpoints.c.receipted_at == 0)
-        .values(cosignature=cosignature, receipted_at=receipted_at)
-    )
-    conn.execute(update(feeds).where(feeds.c.id == feed_id, feeds.c.receipted_size < size).values(receipted_size=size))
+    _ADD_RECEIPT(conn, feed=feed_id, at_size=size, cosignature=cosignature, receipted_at=receipted_at)
+    _MOVE_RECEIPTED(conn, feed=feed_id, receipted_size=size)
 
 
 def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:
     """Notes up to which entry dispositions were sent, so that a rebuild sends none twice."""
-    conn.execute(update(feeds).where(feeds.c.id == feed_id).values(disposed_size=size))
+    _SET_DISPOSED(conn, feed=feed_id, disposed_size=size)
 
 
 def set_state(
@@ -392,11 +354,7 @@ class StoredTiles:
     def _tile(self, level: int, tile: int) -> bytes:
         key = (level, tile)
         if key not in self._cache:
-            row = self._conn.execute(
-                select(tiles.c.hashes).where(
-                    tiles.c.feed_id == self._feed_id, tiles.c.level == level, tiles.c.tile == tile
-                )
-            ).scalar_one_or_none()
+            row = _TILE(self._conn, feed=self._feed_id, at_level=level, number=tile).scalar_one_or_none()
             self._cache[key] = b"" if row is None else bytes(row)
         return self._cache[key]
 

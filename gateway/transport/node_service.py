@@ -22,7 +22,7 @@ from gateway.services.alarms import FEED, Alarms
 from gateway.services.outgoing import Outgoing, StateWork
 from gateway.services.recover import RecoverWork
 from gateway.services.trust import TrustedDirectory
-from gateway.store import alerts, feeds
+from gateway.store import alerts, feeds, journal
 from gateway.store.database import Database
 from gateway.store.feeds import Feed, FeedState
 from gateway.tlog.note import SignatureType, Verifier
@@ -214,7 +214,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
     def _positions(self) -> tuple[int, int, list[Feed]]:
         with self._database.read() as conn:
-            return feeds.head_position(conn), alerts.peek_cursor(conn), feeds.list_all(conn)
+            return journal.head_position(conn), alerts.peek_cursor(conn), feeds.list_all(conn)
 
     def _possible(self) -> Iterable[FeedOrigin]:
         trusted = self._trust()

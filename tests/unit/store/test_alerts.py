@@ -48,7 +48,7 @@ def event(feed_id: int, position: int, number: int) -> AlertEventRow:
 def test_copies_come_back_as_they_were_written(database: Database, feed_id: int) -> None:
     questions = (Question(Side.PUBLISHER, uuid_of(7), 9), Question(Side.RECIPIENT, uuid_of(8), 10, answered=True))
     full = AlertLife(
-        3, AlertStatus.ACKNOWLEDGED, acknowledged_revision=2, valid_until_unix_ms=None, questions=questions
+        3, AlertStatus.ACKNOWLEDGED, acknowledged_revision=2, valid_until_unix_ms=9_000, questions=questions
     )
     rows = [row(feed_id, 1), row(feed_id, 1, recipient="mo", life=full), row(feed_id, 2)]
     with database.write() as conn:

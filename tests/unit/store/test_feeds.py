@@ -10,10 +10,12 @@ from sqlalchemy import Connection, func, select, update
 
 from gateway.errors import StoreUnavailableError, VerificationError
 from gateway.model.ids import Channel, FeedOrigin
-from gateway.store import feeds
+from gateway.store import feeds, journal
 from gateway.store.database import Database
-from gateway.store.feeds import Feed, FeedState, HeadMovedError, JournalRun, StoredCheckpoint, StoredTiles
-from gateway.store.schema import entries, journal, tiles
+from gateway.store.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
+from gateway.store.journal import HeadMovedError, JournalRun
+from gateway.store.schema import entries, tiles
+from gateway.store.schema import journal as journal_table
 from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.proofs import verify_consistency, verify_inclusion
 from gateway.tlog.tiles import consistency_proof, inclusion_proof, tree_root
@@ -96,7 +98,7 @@ def test_any_sequence_of_appends_leads_to_the_root_of_all_leaves(
     feed = filled(database, *counts)
     with database.read() as conn:
         assert tree_root(feed.size, StoredTiles(conn, feed.id)) == feed.tree.root
-        runs = feeds.journal_after(conn, 0, 100)
+        runs = journal.runs_after(conn, 0, 100)
     assert [(run.first_index, run.count) for run in runs] == [
         (sum(counts[:at]), count) for at, count in enumerate(counts)
     ]
@@ -111,7 +113,7 @@ def test_a_head_that_moved_refuses_and_nothing_is_written(database: Database) ->
     with database.read() as conn:
         assert feeds.get(conn, OUT).size == 5
         assert conn.execute(select(func.count()).select_from(entries)).scalar_one() == 5
-        assert feeds.head_position(conn) == 5
+        assert journal.head_position(conn) == 5
 
 
 def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
@@ -147,13 +149,13 @@ def test_two_writers_at_once_never_fork_a_feed(database: Database) -> None:
     assert feed.size == 21
     with database.read() as conn:
         assert tree_root(21, StoredTiles(conn, feed.id)) == feed.tree.root
-        assert [run.first_position for run in feeds.journal_after(conn, 0, 100)] == list(range(1, 22))
+        assert [run.first_position for run in journal.runs_after(conn, 0, 100)] == list(range(1, 22))
 
 
 def test_a_position_taken_by_another_replica_refuses(database: Database) -> None:
     filled(database, 2)
     with database.write() as conn:
-        conn.execute(update(journal).values(first_position=3, count=0))
+        conn.execute(update(journal_table).values(first_position=3, count=0))
     with pytest.raises(HeadMovedError, match="position 3"), database.write() as conn:
         append(conn, IN, 1)
 
@@ -170,17 +172,17 @@ def test_the_journal_is_read_from_any_position(database: Database) -> None:
             JournalRun(4, into.id, 0, 2, 1_000),
             JournalRun(6, out.id, 3, 1, 1_003),
         ]
-        assert feeds.head_position(conn) == 6
-        assert feeds.journal_after(conn, 0, 10) == runs
-        assert feeds.journal_after(conn, 2, 10) == runs  # position 3 lies in the first run
-        assert feeds.journal_after(conn, 3, 10) == runs[1:]
-        assert feeds.journal_after(conn, 4, 1) == runs[1:2]
-        assert feeds.journal_after(conn, 6, 10) == []
+        assert journal.head_position(conn) == 6
+        assert journal.runs_after(conn, 0, 10) == runs
+        assert journal.runs_after(conn, 2, 10) == runs  # position 3 lies in the first run
+        assert journal.runs_after(conn, 3, 10) == runs[1:]
+        assert journal.runs_after(conn, 4, 1) == runs[1:2]
+        assert journal.runs_after(conn, 6, 10) == []
 
 
 def test_an_empty_journal(database: Database) -> None:
     with database.read() as conn:
-        assert (feeds.head_position(conn), feeds.journal_after(conn, 0, 10)) == (0, [])
+        assert (journal.head_position(conn), journal.runs_after(conn, 0, 10)) == (0, [])
 
 
 def test_checkpoints_are_found_by_size_range_and_receipt(database: Database) -> None:
