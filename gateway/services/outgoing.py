@@ -22,7 +22,7 @@ from gateway.store import feeds
 from gateway.store.database import Database
 from gateway.store.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
 from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
-from gateway.tlog.merkle import EMPTY_ROOT
+from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
 from gateway.tlog.tiles import consistency_proof, tree_root
 from gateway.v1 import feed_pb2
 from gateway.wire import limits
@@ -145,6 +145,8 @@ class Outgoing:
         Every checkpoint covers at most BATCH_ENTRIES and BATCH_BYTES, so taking fewer of them always helps.
         """
         most = limits.BATCH_ENTRIES
+        if first > MAX_TREE_SIZE - most:  # a partner's number, which no database could look for
+            return None
         with self._database.read() as conn:
             while True:
                 checkpoint = feeds.checkpoint_between(conn, feed.id, first, first + most)
@@ -170,7 +172,9 @@ class Outgoing:
         """
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
-            checkpoint = feeds.checkpoint_at(conn, feed.id, receipt.size) if feed is not None else None
+            checkpoint = None
+            if feed is not None and receipt.size <= feed.size:
+                checkpoint = feeds.checkpoint_at(conn, feed.id, receipt.size)
         if feed is None or checkpoint is None or receipt.origin != origin.line:
             raise MalformedError(f"a receipt speaks of {receipt.origin} at {receipt.size}, which wasn't sent")
         cosignature = self._verified(origin, checkpoint, receipt.cosignature)
