@@ -79,3 +79,17 @@ def test_killed_at_any_moment_of_its_start_a_node_starts_the_same_way(federation
         assert published_ids(federation["hk"].feed(origin("cn", "hk"))) == acknowledged
 
     federation.run(run())
+
+
+def test_started_as_operators_do_a_node_stops_in_order_when_told(federation: Federation) -> None:
+    cn = federation["cn"]
+    cn.start_command()
+
+    async def run() -> None:
+        async with federation.client("cn", "publisher") as risk:
+            await risk.publish(alert(), ["hk"])
+
+    federation.run(run())
+    assert cn.stop() == 0
+    assert "Traceback" not in cn.log
+    assert cn.feed(origin("cn", "hk")).size == 1

@@ -97,8 +97,11 @@ def test_a_cut_network_resumes_when_it_is_healed(either: Federation, how: str) -
             healed = time.monotonic()
             await arrives_once(either, ids)
             assert time.monotonic() - healed < RESUMED_S
-            seen = [change.alert.alert_id async for change in hk.watch(until_current=True)]
-            assert [one for one in seen if one in set(ids)] == ids
+
+            async def all_shown() -> bool:
+                return [change.alert.alert_id async for change in hk.watch(until_current=True)] == ids
+
+            await eventually(all_shown, what="every alert in hk's watch, once and in order")
 
     either.run(run())
 

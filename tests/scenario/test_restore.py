@@ -45,7 +45,7 @@ def dispositions(feed: StoredFeed) -> list[tuple[str, int]]:
 
 async def state(client: GatewayClient) -> tuple[int, set[str]]:
     (link,) = [link for link in await client.node.links() if link.origin == CN_HK]
-    return link.state, {alarm.code for alarm in (await client.node.status()).alarms}
+    return link.state, {alarm.code for alarm in (await client.node.status()).alarms if CN_HK in alarm.message}
 
 
 async def settled(federation: Federation, applied: Callable[[], int]) -> None:

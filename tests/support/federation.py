@@ -14,6 +14,7 @@ their id. When a test fails, the nodes' logs are among what pytest shows.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import signal
@@ -26,7 +27,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -415,24 +417,38 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-_ports = count(os.getpid() * 40)
+FIRST_PORT, LAST_PORT, BLOCK = 10_000, 32_000, 500
+"""Ports for tests: below those that the system takes for outgoing connections; so many for each process."""
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """A block of ports that no other process with tests uses: who listens on its first port has it, for its life."""
+    for number in range((LAST_PORT - FIRST_PORT) // BLOCK):
+        first = FIRST_PORT + (os.getpid() + number) % ((LAST_PORT - FIRST_PORT) // BLOCK) * BLOCK
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", first))
+        except OSError:
+            guard.close()
+            continue
+        guard.listen()
+        atexit.register(guard.close)
+        return cycle(range(first + 1, first + BLOCK))
+    raise AssertionError("all blocks of ports are taken")
 
 
 def free_port() -> int:
-    """A port that stays free while its node is down.
-
-    Below the range from which the system takes ports for outgoing connections, and in other places for processes that
-    run tests side by side.
-    """
-    for number in _ports:
-        port = 10_000 + number % 22_000
+    """A port that stays free for its node while the node is down."""
+    for _ in range(BLOCK):
+        port = next(_own_ports())
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise AssertionError("unreachable")
+    raise AssertionError("no port is free")
 
 
 def with_logs(root: Path, **options: Any) -> Iterator[Federation]:

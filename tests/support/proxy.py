@@ -25,11 +25,14 @@ class Network:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        for proxy in self._proxies:
-            self.run(proxy.close)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _close(self) -> None:
+        await asyncio.gather(*(proxy.close() for proxy in self._proxies))
+        await asyncio.sleep(0.01)  # transports are gone a turn of the loop after they were closed
 
     def proxy(self, target: int, port: int = 0) -> Proxy:
         """Starts a proxy in front of a port of this machine.
@@ -122,10 +125,13 @@ class Proxy:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._server.close()
-        for task in self._tasks:
+        tasks = [*self._tasks]
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._reset()
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._forward(reader, writer))
@@ -158,7 +164,7 @@ class Proxy:
                 return
             writer.write(data)
             await writer.drain()
-        self._drop(writer)
+        writer.close()
 
     async def _within_budget(self, data: bytes, writer: asyncio.StreamWriter) -> bool:
         self.forwarded += len(data)
@@ -181,4 +187,4 @@ class Proxy:
 
     def _drop(self, writer: asyncio.StreamWriter) -> None:
         self._writers.discard(writer)
-        writer.close()
+        writer.transport.abort()
