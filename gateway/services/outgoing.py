@@ -18,7 +18,7 @@ from gateway.model.ids import FeedOrigin
 from gateway.services.commit import Clock, Committer, Transaction
 from gateway.services.replicate import Standing, judge_position
 from gateway.services.trust import TrustedDirectory
-from gateway.store import feeds
+from gateway.store import alerts, feeds, journal
 from gateway.store.database import Database
 from gateway.store.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
 from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
@@ -225,10 +225,22 @@ class StateWork:
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
         if (feed.state, feed.state_reason) == (self._state, self._reason):
             return feed
+        if feed.state in (FeedState.BEHIND, FeedState.FORKED) and self._state is FeedState.ACTIVE:
+            _project_unanswered(tx, feed)
         keep = feed.evidence_path if self._state is FeedState.SUSPENDED else ""
         feeds.set_state(tx.conn, feed.id, self._state, reason=self._reason, since=tx.now_ms, evidence_path=keep)
         tx.touched.add(self._origin)
         return feeds.get(tx.conn, self._origin)
+
+
+def _project_unanswered(tx: Transaction, feed: Feed) -> None:
+    """Has everything projected again when entries came from the partner while the own feed couldn't answer them."""
+    origin = feed.origin
+    answered = feeds.find(tx.conn, FeedOrigin(origin.federation, origin.recipient, origin.publisher, origin.channel))
+    if answered is not None:
+        projected = journal.size_at(tx.conn, answered.id, alerts.peek_cursor(tx.conn))
+        if projected > answered.disposed_size:
+            alerts.clear(tx.conn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,17 +185,25 @@ class AlertProjector:
         )
 
     def _send_dispositions(self, tx: Transaction, items: Sequence[_Item], page: _Page) -> None:
-        ends: dict[int, tuple[Feed, int]] = {}
+        """Answers what was received, each entry once and in order: what can't be answered now leaves a gap, and nothing
+        after it is answered before `StateWork` has the gap projected again."""
+        received: dict[int, list[_Item]] = {}
         for item in items:
             if item.feed.direction == "in":
-                ends[item.feed.id] = (item.feed, item.index + 1)
+                received.setdefault(item.feed.id, []).append(item)
+        answered = {
+            feed_id
+            for feed_id, of_feed in received.items()
+            if of_feed[0].index <= of_feed[0].feed.disposed_size and _can_answer(tx, of_feed[0].feed)
+        }
         for feed, run in page.sent:
             fresh = _fresh(run, feed)
-            if fresh is not None and _can_answer(tx, feed):
+            if fresh is not None and feed.id in answered:
                 tx.append(_answering(feed.origin), _disposition_entry(feed, fresh, tx.now_ms))
-        for feed, end in ends.values():
-            if end > feed.disposed_size and _can_answer(tx, feed):
-                feeds.set_disposed_size(tx.conn, feed.id, end)
+        for feed_id in answered:
+            end = received[feed_id][-1].index + 1
+            if end > received[feed_id][0].feed.disposed_size:
+                feeds.set_disposed_size(tx.conn, feed_id, end)
 
 
 def _runs(tx: Transaction, cursor: int, limit: int) -> list[JournalRun]:
@@ -316,7 +324,7 @@ def _fresh(run: _Run, feed: Feed) -> _Run | None:
 
 
 def _can_answer(tx: Transaction, feed: Feed) -> bool:
-    """Whether the own feed to that partner may be extended; if not, a later rebuild answers."""
+    """Whether the own feed to that partner may be extended; if not, the gap is answered when it may be again."""
     answering = feeds.find(tx.conn, _answering(feed.origin))
     return answering is None or answering.state not in (FeedState.BEHIND, FeedState.FORKED)
 
