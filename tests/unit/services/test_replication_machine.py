@@ -218,10 +218,11 @@ class Replication(RuleBasedStateMachine):
             return
         wire.outbound = Outbound(position=position.size, head=feed.size)
 
-    @precondition(lambda self: any(wire.outbound for wire in self.wires.values()))
     @rule(name=names)
     def send(self, name: str) -> None:
         wire, sender = self.wires[name], self.node(name)
+        if wire.outbound is None:
+            self.connect(name)
         if wire.outbound is None:
             return
         wire.outbound.head_moved(sender.outgoing.size(wire.origin))
@@ -240,9 +241,8 @@ class Replication(RuleBasedStateMachine):
     @rule(name=names, pick=picks, copies=st.integers(1, 2), lost=st.sampled_from((False, False, False, True)))
     def deliver(self, name: str, pick: int, copies: int, lost: bool) -> None:
         """Any batch on the way arrives, in any order, perhaps twice; or the recipient dies before it can receipt it."""
+        name = self._sending(name)
         wire = self.wires[name]
-        if not wire.batches:
-            return
         batch = wire.batches.pop(pick % len(wire.batches))
         for _ in range(copies):
             self._deliver(name, batch)
@@ -253,24 +253,22 @@ class Replication(RuleBasedStateMachine):
     @precondition(lambda self: any(wire.batches for wire in self.wires.values()))
     @rule(name=names, pick=picks)
     def duplicate(self, name: str, pick: int) -> None:
-        wire = self.wires[name]
-        if wire.batches and len(wire.batches) < 8:
+        wire = self.wires[self._sending(name)]
+        if len(wire.batches) < 8:
             wire.batches.append(wire.batches[pick % len(wire.batches)])
 
     @precondition(lambda self: any(wire.batches for wire in self.wires.values()))
     @rule(name=names, pick=picks)
     def drop(self, name: str, pick: int) -> None:
-        wire = self.wires[name]
-        if wire.batches:
-            wire.batches.pop(pick % len(wire.batches))
+        wire = self.wires[self._sending(name)]
+        wire.batches.pop(pick % len(wire.batches))
 
     @precondition(lambda self: any(wire.batches for wire in self.wires.values()))
     @rule(name=names, pick=picks, bit=picks)
     def deliver_damaged(self, name: str, pick: int, bit: int) -> None:
         """A changed bit in what is signed is found, nothing is stored, and the operator looks at it."""
+        name = self._sending(name)
         wire, recipient = self.wires[name], self.node(other(name))
-        if not wire.batches:
-            return
         batch = feed_pb2.Batch.FromString(wire.batches[pick % len(wire.batches)])
         place = bit % (8 * 32)
         digest = bytearray(sha256(batch.entries[0].salt + b"?").digest())
@@ -307,6 +305,15 @@ class Replication(RuleBasedStateMachine):
             self._cut(wire)
             return
         sender.committer.run(work)
+
+    @precondition(lambda self: not any(wire.batches for wire in self.wires.values()))
+    @rule(name=names)
+    def calm(self, name: str) -> None:
+        """Nothing goes wrong for a while: everything of one side arrives and is projected."""
+        if self.node(name).state(other(name)) is not FeedState.ACTIVE:
+            return
+        self._drain(name)
+        self.node(other(name)).settle()
 
     # Faults
 
@@ -461,6 +468,7 @@ class Replication(RuleBasedStateMachine):
     def _check_watch(self, name: str) -> None:
         node = self.node(name)
         everything = _all_changes(node, 0)
+        assert everything == [row[0] for row in node.projections()["alert_events"]]
         assert everything == sorted(set(everything))
         position, seen = self.watched[name]
         assert seen + _all_changes(node, position) == everything
@@ -588,6 +596,10 @@ class Replication(RuleBasedStateMachine):
         assert isinstance(receipt, feed_pb2.Receipt), receipt
         assert recipient.sizes()[wire.origin.line] == max(before, receipt.size)
         wire.receipts.append(receipt.SerializeToString())
+
+    def _sending(self, name: str) -> str:
+        """This sender, or the other one when this one has nothing on its way."""
+        return name if self.wires[name].batches else other(name)
 
     def _cut(self, wire: Wire) -> None:
         wire.outbound = None
