@@ -8,7 +8,6 @@ the writer's transactions: cursor, projections and dispositions move together or
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +17,7 @@ from gateway.model.directory import Directory
 from gateway.model.ids import FeedOrigin
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
+from gateway.services.randomness import random_bytes
 from gateway.store import alerts, feeds, journal
 from gateway.store.alerts import AlertEventRow, AlertRow, DispositionRow
 from gateway.store.feeds import Feed, FeedState, StoredEntry
@@ -351,7 +351,7 @@ def _disposition_entry(feed: Feed, run: _Run, now_ms: int) -> EncodedEntry:
     return make_entry(
         EVENT_TYPE,
         event.SerializeToString(deterministic=True),
-        salt=secrets.token_bytes(SALT_BYTES),
+        salt=random_bytes(SALT_BYTES),
         recorded_at_ms=now_ms,
     )
 

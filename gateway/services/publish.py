@@ -7,7 +7,6 @@ a resent request has no second effect. Doesn't own authentication and roles (tra
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uu
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Clock, Transaction
 from gateway.services.project import AlertProjector
+from gateway.services.randomness import random_bytes
 from gateway.store import alerts, feeds, requests
 from gateway.store.alerts import AlertRow
 from gateway.store.requests import AnsweredRequest
@@ -141,14 +141,14 @@ class Publisher:
 
     def new_id(self) -> str:
         """A new UUIDv7."""
-        return uuid7(self._clock(), secrets.token_bytes(UUID7_RANDOM_BYTES))
+        return uuid7(self._clock(), random_bytes(UUID7_RANDOM_BYTES))
 
     def entry(self, event: alert_pb2.AlertEvent, now: int) -> EncodedEntry:
         """An event as an entry with a fresh salt."""
         return make_entry(
             wire.EVENT_TYPE,
             event.SerializeToString(deterministic=True),
-            salt=secrets.token_bytes(SALT_BYTES),
+            salt=random_bytes(SALT_BYTES),
             recorded_at_ms=now,
         )
 
@@ -419,9 +419,12 @@ class ExpireWork:
         self._limit = limit
 
     def stage(self, tx: Transaction) -> int:
-        """Appends the expiries; returns how many."""
-        self._projector.catch_up(tx)
+        """Appends the expiries; returns how many. Looks first at what is projected: usually nothing is due, and catching
+        up on a backlog every second would undo the projector's share."""
         blocked = [feed.partner for feed in feeds.list_all(tx.conn) if feed.direction == "out" and not feed.extensible]
+        if not alerts.due_to_expire(tx.conn, tx.now_ms, 1, except_to=blocked):
+            return 0
+        self._projector.catch_up(tx)
         keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
         rows = alerts.find(tx.conn, keys)
         for key, row in rows.items():
