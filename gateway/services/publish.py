@@ -419,8 +419,11 @@ class ExpireWork:
         self._limit = limit
 
     def stage(self, tx: Transaction) -> int:
-        """Appends the expiries; returns how many. Looks first at what is projected: usually nothing is due, and catching
-        up on a backlog every second would undo the projector's share."""
+        """Appends the expiries; returns how many.
+
+        Looks first at what is projected: usually nothing is due, and catching up on a backlog every second would undo
+        the projector's share.
+        """
         blocked = [feed.partner for feed in feeds.list_all(tx.conn) if feed.direction == "out" and not feed.extensible]
         if not alerts.due_to_expire(tx.conn, tx.now_ms, 1, except_to=blocked):
             return 0

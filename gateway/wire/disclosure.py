@@ -28,7 +28,7 @@ def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str
         allowed: the classes that the agreement lists; a field without a class is always allowed.
         prefix: put before each field path.
     """
-    if _ALL <= frozenset(allowed):
+    if frozenset(allowed) >= _ALL:
         return []
     return [found for walk in _walks(message.DESCRIPTOR) for found in walk(message, prefix, allowed)]
 

@@ -77,7 +77,7 @@ def test_a_failed_transaction_gives_its_events_back_in_front() -> None:
     queue = AuditQueue()
     queue.record(event(0))
     queue.record(event(1, AuditResult.DENY, "A"))
-    with pytest.raises(OSError, match="disk full"), queue.drained(1) as taken:
+    with pytest.raises(OSError, match="disk full"), queue.drained(1) as taken:  # noqa: PT012  the block is what fails
         queue.record(event(2))
         queue.record(event(3, AuditResult.DENY, "A"))
         assert times(taken) == [0]
