@@ -15,10 +15,11 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from random import SystemRandom
 
 from demo.eyes import Eyes
 from demo.federation import AUTHORITIES, Place, make_federation
@@ -40,6 +41,9 @@ STOP_TIMEOUT_S = 10.0
 
 CALL_TIMEOUT_S = 20.0
 """How long one call may take with its retries, in seconds."""
+
+_PORTS = range(20_000, 32_768)
+"""Below those that Linux (from 32,768) and others (from 49,152) give out automatically."""
 
 _POLL_S = 0.02
 _MARKER = ".customs-gateway-demo"
@@ -234,7 +238,7 @@ async def set_stage(root: Path) -> AsyncIterator[Stage]:
     """
     with _fresh_folder(root):
         began = time.perf_counter()
-        ports = _free_ports(2 * len(NODES) + len(CUT_PAIRS))
+        ports = free_ports(2 * len(NODES) + len(CUT_PAIRS))
         places = {node: Place("127.0.0.1", ports.pop(), ports.pop()) for node in NODES}
         detours = {pair: ports.pop() for pair in CUT_PAIRS}
         federation = await asyncio.to_thread(
@@ -281,10 +285,19 @@ def _fresh_folder(root: Path) -> Iterator[None]:
         yield
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody has now, all different: the sockets stay bound until all are chosen."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has now, all different, and that the kernel gives to nobody by itself.
+
+    A gateway that is killed leaves its port for seconds and must get it again: one from the range of ports that are
+    given out automatically may have another owner by then.
+    """
+    found: list[int] = []
+    for port in SystemRandom().sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise ConfigurationError(
+        f"there aren't {count} free ports from {_PORTS.start} to {_PORTS.stop - 1} on this machine"
+    )

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
+
+from demo.facts import Facts
+from demo.play import Play
+from demo.scenes.crash import killed
+from demo.screen import Screen
+from demo.stage import NODES, free_ports, set_stage
+from gateway.client.bulk import DEFAULT_PATIENCE_S
+from gateway.errors import UnavailableError
 
 REPOSITORY = Path(__file__).parents[2]
 MOST_CPU_S = 60.0
@@ -153,3 +165,28 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> Non
         assert process.wait(PATIENCE_S) == 2, said_in(folder)
     assert "--dir" in said_in(folder)
     assert (folder / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+@pytest.mark.slow
+def test_a_gateway_that_does_not_start_again_ends_the_scene_at_once_and_says_why(tmp_path: Path) -> None:
+    async def play() -> float:
+        async with set_stage(tmp_path / "run") as stage:
+            await stage.start()
+            stage.gateways["cn"].folder.log_key.unlink()
+            screen = Screen(Console(file=StringIO(), width=100), dict.fromkeys(NODES, ""))
+            began = time.monotonic()
+            with pytest.raises(ExceptionGroup) as raised:
+                await killed(Play(stage, screen, Facts()))
+            took_s = time.monotonic() - began
+            assert raised.group_contains(UnavailableError, match=r"(?s)cn ended at its start.*log\.pem")
+            return took_s
+
+    assert asyncio.run(play()) < DEFAULT_PATIENCE_S
+
+
+def test_a_port_that_must_survive_a_restart_is_none_that_the_kernel_gives_out() -> None:
+    ports = free_ports(8)
+    assert len(set(ports)) == 8
+    with socket.socket() as given:
+        given.bind(("127.0.0.1", 0))
+        assert max(ports) < given.getsockname()[1]
