@@ -43,6 +43,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self._closed = False
 
     @property
     def dialect(self) -> str:
@@ -56,7 +57,7 @@ class Database:
         Raises:
             StoreUnavailableError: the database can't be reached.
         """
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self._connection() as connection:
             if self.dialect == "postgresql":  # whose default lets each statement see another state
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
@@ -69,14 +70,24 @@ class Database:
         Raises:
             StoreUnavailableError: the database can't be written; nothing was.
         """
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self._connection() as connection:
             connection.execution_options(**{_WRITE: True})
             with connection.begin():
                 yield connection
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections; one that is in use in another thread when that thread is done with it."""
+        self._closed = True
         self.engine.dispose()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            try:
+                yield connection
+            finally:
+                if self._closed:  # nobody would close it in the pool any more
+                    connection.detach()
 
 
 def insert_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import time
@@ -15,6 +16,7 @@ from google.protobuf.json_format import MessageToJson
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
+from gateway.client import GatewayClient
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from gateway.v1 import evidence_service_pb2
 from gateway.v1.alert_pb2 import AlertReference
@@ -117,6 +119,10 @@ def test_an_alert_under_way_has_evidence_of_its_origin_alone(nodes: Federation, 
 def test_the_service_verifies_refuses_and_lists_the_audit_log(nodes: Federation, received: str) -> None:
     reference = AlertReference(publisher="cn", alert_id=received)
 
+    async def exported(client: GatewayClient) -> bool:
+        events = [event async for event in client.evidence.audit_events(filter="principal = system/hk/auditor")]
+        return any(received in event.details.get("subject_ids", "") for event in events)
+
     async def run() -> None:
         async with nodes.client("hk", "auditor") as client:
             files = await client.evidence.export(reference)
@@ -131,8 +137,9 @@ def test_the_service_verifies_refuses_and_lists_the_audit_log(nodes: Federation,
                 await client.evidence.export(AlertReference(publisher="cn", alert_id=new_id()))
             events = [event async for event in client.evidence.audit_events(page_size=1)]
             assert [event.sequence for event in events] == list(range(events[0].sequence, 0, -1))
-            exports = [event async for event in client.evidence.audit_events(filter="principal = system/hk/auditor")]
-            assert any(received in event.details.get("subject_ids", "") for event in exports)
+            async with asyncio.timeout(10):  # what changes nothing is written to the audit log within a moment
+                while not await exported(client):  # noqa: ASYNC110  there is no event to wait for
+                    await asyncio.sleep(0.05)
             for wrong in ("result = maybe", "when = now", "result = allow AND result = deny"):
                 with pytest.raises(InvalidRequestError):
                     await client.evidence.audit_events_page(filter=wrong)

@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from sqlite3 import ProgrammingError
 
 import pytest
 from hypothesis import given, settings
@@ -257,3 +259,14 @@ def test_a_database_that_cannot_be_reached_is_unavailable(tmp_path_factory: pyte
             pass
         assert caught.value.retry_after_s
         database.close()
+
+
+def test_a_connection_in_use_when_the_database_closes_is_closed_after_use(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'closing.sqlite3'}")
+    with database.read() as conn:
+        raw = conn.connection.dbapi_connection
+        database.close()
+        assert conn.execute(select(1)).scalar_one() == 1
+    assert raw is not None
+    with pytest.raises(ProgrammingError, match="closed database"):
+        raw.cursor()
