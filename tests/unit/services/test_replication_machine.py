@@ -102,7 +102,7 @@ class Replication(RuleBasedStateMachine):
         self.wires = {name: Wire(self.node(name).origin(other(name))) for name in NAMES}
         self.released: dict[tuple[str, int], bytes] = {}
         self.published: dict[str, list[Published]] = {name: [] for name in NAMES}
-        self.recovered: dict[str, set[str]] = {name: set() for name in NAMES}
+        self.recovered: dict[str, dict[str, int]] = {name: {} for name in NAMES}
         self.steps: dict[str, list[tuple[StepRequest, bytes]]] = {name: [] for name in NAMES}
         self.misdeeds: dict[str, list[tuple[int, str]]] = {name: [] for name in NAMES}
         self.backups: dict[str, list[tuple[Path, dict[str, int]]]] = {name: [] for name in NAMES}
@@ -351,13 +351,11 @@ class Replication(RuleBasedStateMachine):
             self._cut(one)
         wire.batches.clear()
         wire.receipts.clear()
-        own_size = sizes.get(wire.origin.line, 0)
-        theirs = self.node(other(name)).sizes().get(wire.origin.line, 0)
         assert self.machines[name].restored or not lost
         if lost:
             assert self.node(name).state(other(name)) is FeedState.BEHIND
         self.order_was_lost = self.order_was_lost or lost
-        self._forget(name, own_size, theirs)
+        self._forget(name)
 
     @rule(name=names)
     def recover(self, name: str) -> None:
@@ -609,19 +607,24 @@ class Replication(RuleBasedStateMachine):
     def _cut(self, wire: Wire) -> None:
         wire.outbound = None
 
-    def _forget(self, name: str, own_size: int, theirs: int) -> None:
-        """What a restore loses: entries that nobody else has, and which requests were answered since the backup."""
-        line = self.wires[name].origin.line
-        self.released = {key: root for key, root in self.released.items() if key[0] != line or key[1] <= theirs}
-        kept = [one for one in self.published[name] if one.index < own_size]
-        self.recovered[name] = self.recovered[name] | {
-            one.alert_id for one in self.published[name] if own_size <= one.index < theirs
-        }
-        self.published[name] = kept
+    def _forget(self, name: str) -> None:
+        """What a restore loses: entries that nobody has any more, and which requests were answered since the backup.
+
+        Two restores in a row can lose what each alone would have kept: nobody is left who could tell.
+        """
+        for one in NAMES:
+            line = self.wires[one].origin.line
+            own, theirs = (self.node(each).sizes().get(line, 0) for each in (one, other(one)))
+            known = max(own, theirs)
+            self.released = {key: root for key, root in self.released.items() if key[0] != line or key[1] <= known}
+            back = {each.alert_id: each.index for each in self.published[one] if each.index >= own}
+            self.recovered[one] = {each: at for each, at in (self.recovered[one] | back).items() if at < known}
+            self.published[one] = [each for each in self.published[one] if each.index < own]
+            self.misdeeds[one] = [(index, kind) for index, kind in self.misdeeds[one] if index < known]
+        line, own = self.wires[name].origin.line, self.node(name).sizes().get(self.wires[name].origin.line, 0)
         self.steps[name].clear()
-        self.misdeeds[name] = [(index, kind) for index, kind in self.misdeeds[name] if index < max(own_size, theirs)]
         self.watched[name] = (0, [])
-        self.backups[name] = [(path, sizes) for path, sizes in self.backups[name] if sizes.get(line, 0) <= own_size]
+        self.backups[name] = [(path, sizes) for path, sizes in self.backups[name] if sizes.get(line, 0) <= own]
 
 
 def _body(kind: str, revision: int, now_ms: int, question_id: str) -> Any:
