@@ -713,7 +713,7 @@ DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
 TestReplication = pytest.mark.slow(Replication.TestCase)
 TestReplication.settings = settings(
-    max_examples=400 if DEEP else 25,
+    max_examples=400 if DEEP else 60,
     stateful_step_count=100 if DEEP else 40,
     phases=tuple(Phase) if DEEP else (Phase.explicit, Phase.reuse, Phase.generate),
     deadline=None,
