@@ -231,6 +231,8 @@ def test_a_federation_of_the_same_name_with_other_keys_proves_nothing(case: Case
         alert_id = cn.publish("hk")
         exchange(cn, hk)
         forged = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id)
+    cn.database.close()
+    hk.database.close()
     assert verify(forged, directory_note=cn.trust.note)
     assert failed_step(examine(forged, anchors=case.anchors)) == 2
     assert failed_step(examine(forged, directory_note=case.directory)) == 2  # two versions 1
