@@ -7,6 +7,7 @@ SQLite: WAL and synchronous=FULL, so a commit that returned survives a power cut
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -22,6 +23,9 @@ from gateway.errors import ConfigurationError, StoreUnavailableError
 
 _BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another writer, e.g. a backup, in milliseconds."""
+
+_WAL_PAUSE_S = 0.01
+"""Pause before another attempt to turn a new file to WAL, in seconds."""
 
 _RETRY_AFTER_S = 1.0
 """What a caller is told to wait when the store can't be written, in seconds."""
@@ -163,14 +167,25 @@ def _engine(url: str) -> Engine:
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # this module says BEGIN itself
-    for pragma in (
-        "journal_mode=wal",
-        "synchronous=full",
-        "foreign_keys=on",
-        f"busy_timeout={_BUSY_TIMEOUT_MS}",
-        "cache_size=-32768",
-    ):
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    _begin_wal(connection)
+    for pragma in ("synchronous=full", "foreign_keys=on", "cache_size=-32768"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_wal(connection: sqlite3.Connection) -> None:
+    # Of those that turn a new file to WAL at once, each holds the read lock that another waits for: SQLite refuses all
+    # but one at once, without its busy timeout. A moment later the file is in WAL mode and there is nothing to do.
+    deadline_s = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=wal")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the low byte; the rest says which kind
+            if not busy or time.monotonic() >= deadline_s:
+                raise
+        time.sleep(_WAL_PAUSE_S)
 
 
 def _sqlite_begin(connection: Connection) -> None:
