@@ -39,15 +39,29 @@ def list_(target: Target, *, as_json: JsonOption = False) -> None:
     links = target.run(lambda client: client.node.links())
     Output(as_json).table(
         "Links",
-        ["Feed", "Direction", "State", "Size", "Receipted", "Backlog", "Last exchange", "Last error", "Evidence"],
+        [
+            "Feed",
+            "Direction",
+            "State",
+            "Suspended",
+            "Size",
+            "Receipted",
+            "Backlog",
+            "Waiting",
+            "Last exchange",
+            "Last error",
+            "Evidence",
+        ],
         [
             (
                 link.origin,
                 link.direction,
                 word_of(LinkState, link.state),
+                link.suspension or None,
                 link.size,
                 link.receipted_size,
                 link.backlog,
+                link.waiting,
                 shown_time(link, "last_exchange_at"),
                 link.last_error or None,
                 link.evidence_path or None,
@@ -111,7 +125,9 @@ def resolve(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_js
 def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False) -> None:
     """Fetch own entries back from a partner, after this database was restored from an old backup. Role: operator.
 
-    Until then the node refuses to publish on the feed: the partner holds more of it than the node itself.
+    Until then the node refuses to publish on the feed: the partner holds more of it than the node itself. Entries that
+    this node recorded after it had seen entries of the partner wait until those are back too; they come with the link
+    by themselves. When both sides were restored and have lost what entries wait for, these are applied without it.
 
     \b
     Examples:
@@ -122,9 +138,26 @@ def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False
     Exit codes: 0 done, 1 refused, unreachable, or what came back doesn't verify, 2 wrong input.
     """
     response = target.run(lambda client: client.node.recover_feed(feed))
-    Output(as_json).facts(
-        "Recovered", {"Feed": feed, "Entries fetched back": response.recovered, "Size now": response.size}
+    output = Output(as_json)
+    output.facts(
+        "Recovered",
+        {
+            "Feed": feed,
+            "Entries fetched back": response.recovered,
+            "Size now": response.size,
+            "Entries that still wait": response.waiting,
+            "Entries applied without what they follow": response.forced,
+        },
     )
+    if response.waiting:
+        output.note(
+            "Entries wait for entries of the partner that come with the link; publishing goes on by itself after that."
+        )
+    if response.forced:
+        output.note(
+            "Both sides have lost entries that others follow. Compare the alerts of these days with the partner; the "
+            "gateway's log has the numbers."
+        )
 
 
 link_app.command("recover")(recover)

@@ -117,6 +117,11 @@ class FeedOrigin:
         """The origin line, e.g. `gba.customs.example/cn/hk/alerts`."""
         return f"{self.federation}/{self.publisher}/{self.recipient}/{self.channel.value}"
 
+    @property
+    def counter(self) -> FeedOrigin:
+        """The feed between the same two nodes in the other direction."""
+        return FeedOrigin(self.federation, self.recipient, self.publisher, self.channel)
+
     def __str__(self) -> str:
         return self.line
 

@@ -23,12 +23,14 @@ from sqlalchemy import Connection
 
 from gateway.errors import FeedBehindError, FeedForkedError, GatewayError, OverloadedError, StoreUnavailableError
 from gateway.model.ids import FeedOrigin
+from gateway.services import order
 from gateway.services.audit import AuditQueue
 from gateway.store import audit, feeds
 from gateway.store.database import Database
 from gateway.store.feeds import Feed, FeedState, StoredCheckpoint
 from gateway.store.journal import HeadMovedError
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
+from gateway.tlog.merkle import Growth
 from gateway.tlog.note import Signer
 from gateway.wire import limits
 from gateway.wire.entries import EncodedEntry
@@ -87,6 +89,7 @@ class Transaction:
         self.now_ms = now_ms
         self.own_node = own_node
         self.touched: set[FeedOrigin] = set()
+        self._awaited: set[FeedOrigin] = set()
         self._signers = signers
         self._staged: dict[FeedOrigin, _Staged] = {}
 
@@ -125,14 +128,25 @@ class Transaction:
                 feed = self._seal_chunk(origin, feed, chunk)
                 self.touched.add(origin)
         self._staged.clear()
+        while self._awaited:  # by what was stored after the feed had been staged
+            order.settle(self.conn, feeds.get(self.conn, self._awaited.pop()), now_ms=self.now_ms)
+
+    def store(self, feed: Feed, entries: Sequence[EncodedEntry], growth: Growth, checkpoint: StoredCheckpoint) -> Feed:
+        """Writes entries that came from a partner; what they follow may keep them out of this node's order for now."""
+        stored = order.append(self.conn, feed, entries, growth, checkpoint, now_ms=self.now_ms)
+        if stored.waiting:
+            self._awaited.add(feed.origin.counter)
+        self.touched.add(feed.origin)
+        return stored
 
     def _seal_chunk(self, origin: FeedOrigin, feed: Feed, chunk: Sequence[EncodedEntry]) -> Feed:
         growth = feed.tree.append([entry.leaf for entry in chunk])
         root = growth.tree.root
         note = sign_checkpoint(Checkpoint(origin.line, growth.tree.size, root), self._signers.for_feed(origin))
         checkpoint = StoredCheckpoint(growth.tree.size, root, note, b"", 0)
-        feeds.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
-        return feed.grown(growth.tree, note)
+        grown = feeds.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
+        order.settle(self.conn, grown, now_ms=self.now_ms)
+        return grown
 
 
 class Work(Protocol):
@@ -361,6 +375,16 @@ def require_extensible(feed: Feed) -> None:
         raise FeedBehindError(f"feed {feed.origin}: {feed.state_reason}")
     if feed.state is FeedState.FORKED:
         raise FeedForkedError(f"feed {feed.origin}: {feed.state_reason}")
+    if feed.waiting:
+        raise FeedBehindError(f"feed {feed.origin}: {waiting_reason(feed)}")
+
+
+def waiting_reason(feed: Feed) -> str:
+    """Why an own feed with entries that wait mustn't be extended."""
+    return (
+        f"recovered; {feed.waiting} own entries wait for entries of {feed.partner} that this node had seen: "
+        "they come with the link"
+    )
 
 
 def _stage(work: Work, tx: Transaction) -> Outcome:

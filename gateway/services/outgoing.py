@@ -15,12 +15,14 @@ from sqlalchemy import Connection
 
 from gateway.errors import FeedBehindError, FeedForkedError, GatewayError, MalformedError, SignatureInvalidError
 from gateway.model.ids import FeedOrigin
-from gateway.services.commit import Clock, Committer, Transaction
+from gateway.services import order
+from gateway.services.commit import Clock, Committer, Transaction, require_extensible, waiting_reason
 from gateway.services.replicate import Standing, judge_position
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, journal
 from gateway.store.database import Database
 from gateway.store.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
+from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
 from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
 from gateway.tlog.tiles import consistency_proof, tree_root
@@ -88,6 +90,8 @@ class Outgoing:
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
             own_root = _root_at(conn, feed, position.size)
+        if own_root != position.root:
+            self._require_own_signature(origin, position)
         standing = judge_position(
             own_size=feed.size if feed else 0,
             own_root_at_theirs=own_root,
@@ -108,6 +112,25 @@ class Outgoing:
             self._committer.run(StateWork(origin, FeedState.FORKED, error.message))
         log.critical("%s", error.message)
         raise error
+
+    def _require_own_signature(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:
+        """A recipient that claims to hold what this node doesn't shows this node's own signature on it.
+
+        Without that anybody who may receive the feed could stop it.
+
+        Raises:
+            MalformedError: it doesn't; what is missing is named, and no state changes.
+        """
+        claim = f"the position of {origin.recipient} in {origin} claims {position.size} entries that this node hasn't"
+        for verifier in self._trust().every_log_verifier(origin):
+            try:
+                signed = verify_checkpoint(position.cosigned_checkpoint, verifier, origin.line).checkpoint
+            except GatewayError:
+                continue
+            if (signed.size, signed.root) != (position.size, position.root):
+                raise MalformedError(f"{claim}, but shows this node's checkpoint of another size or root")
+            return
+        raise MalformedError(f"{claim}, and shows no checkpoint of them with this node's signature")
 
     def _take_receipt_of(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:
         """Keeps the receipt in a position: the one on the stream may have been lost in a crash.
@@ -134,9 +157,9 @@ class Outgoing:
         return result
 
     def _unblocked(self, feed: Feed) -> Feed:
-        if feed.state in (FeedState.BEHIND, FeedState.FORKED):
-            result: Feed = self._committer.run(StateWork(feed.origin, FeedState.ACTIVE, ""))
-            return result
+        if not feed.extensible:
+            feed = self._committer.run(StateWork(feed.origin, FeedState.ACTIVE, ""))
+        require_extensible(feed)
         return feed
 
     def read_batch(self, feed: Feed, first: int) -> feed_pb2.Batch | None:
@@ -212,7 +235,11 @@ class _EnsureWork:
 
 
 class StateWork:
-    """Changes whether a feed may move; the result is the feed."""
+    """Changes whether a feed may move; the result is the feed.
+
+    An own feed stays behind as long as entries of it wait to get into this node's order: what is recorded now would be
+    judged without them.
+    """
 
     weight = 1
 
@@ -223,21 +250,73 @@ class StateWork:
 
     def stage(self, tx: Transaction) -> Feed:
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
-        if (feed.state, feed.state_reason) == (self._state, self._reason):
+        state, reason = self._state, self._reason
+        if state is FeedState.ACTIVE and feed.waiting and feed.direction == "out":
+            state, reason = FeedState.BEHIND, waiting_reason(feed)
+        if (feed.state, feed.state_reason) == (state, reason):
             return feed
-        if feed.state in (FeedState.BEHIND, FeedState.FORKED) and self._state is FeedState.ACTIVE:
+        if feed.state in (FeedState.BEHIND, FeedState.FORKED) and state is FeedState.ACTIVE:
             _project_unanswered(tx, feed)
-        keep = feed.evidence_path if self._state is FeedState.SUSPENDED else ""
-        feeds.set_state(tx.conn, feed.id, self._state, reason=self._reason, since=tx.now_ms, evidence_path=keep)
+        feeds.set_state(tx.conn, feed.id, state, reason=reason, since=tx.now_ms)
         tx.touched.add(self._origin)
         return feeds.get(tx.conn, self._origin)
 
 
+class SuspensionWork:
+    """Suspends a feed, or with an empty reason ends its suspension; the result is the feed."""
+
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin, reason: str) -> None:
+        self._origin = origin
+        self._reason = reason
+
+    def stage(self, tx: Transaction) -> Feed:
+        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        if feed.suspension == self._reason:
+            return feed
+        feeds.set_suspension(tx.conn, feed.id, self._reason, since=tx.now_ms if self._reason else 0)
+        tx.touched.add(self._origin)
+        return feeds.get(tx.conn, self._origin)
+
+
+class ForceWork:
+    """Puts what waits in an own feed and its counter-feed into this node's order, though what it follows is lost.
+
+    The result is how many entries waited. To be done only when both sides' positions have been compared and neither
+    has anything more to give.
+    """
+
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin) -> None:
+        self._origin = origin
+
+    def stage(self, tx: Transaction) -> int:
+        tx.seal()
+        forced = order.force(tx.conn, self._origin, now_ms=tx.now_ms)
+        if forced:
+            tx.touched.add(self._origin)
+            log.critical(
+                "%d entries of %s and %s entered this node's order without what they follow: both sides have lost it; "
+                "compare the alerts concerned with %s",
+                forced,
+                self._origin,
+                self._origin.counter,
+                self._origin.recipient,
+            )
+        return forced
+
+
 def _project_unanswered(tx: Transaction, feed: Feed) -> None:
-    """Has everything projected again when entries came from the partner while the own feed couldn't answer them."""
-    origin = feed.origin
-    answered = feeds.find(tx.conn, FeedOrigin(origin.federation, origin.recipient, origin.publisher, origin.channel))
+    """Has everything projected again when entries came from the partner while the own feed couldn't answer them.
+
+    Answers that came back may be about entries that both sides have lost: these don't count for what comes instead.
+    """
+    answered = feeds.find(tx.conn, feed.origin.counter)
     if answered is not None:
+        if answered.disposed_size > answered.size:
+            feeds.set_disposed_size(tx.conn, answered.id, answered.size)
         projected = journal.size_at(tx.conn, answered.id, alerts.peek_cursor(tx.conn))
         if projected > answered.disposed_size:
             alerts.clear(tx.conn)

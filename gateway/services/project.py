@@ -20,7 +20,7 @@ from gateway.services.commit import Transaction
 from gateway.services.randomness import random_bytes
 from gateway.store import alerts, feeds, journal
 from gateway.store.alerts import AlertEventRow, AlertRow, DispositionRow
-from gateway.store.feeds import Feed, FeedState, StoredEntry
+from gateway.store.feeds import Feed, StoredEntry
 from gateway.store.journal import JournalRun
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.wire import alerts as wire
@@ -199,7 +199,7 @@ class AlertProjector:
         for feed, run in page.sent:
             fresh = _fresh(run, feed)
             if fresh is not None and feed.id in answered:
-                tx.append(_answering(feed.origin), _disposition_entry(feed, fresh, tx.now_ms))
+                tx.append(feed.origin.counter, _disposition_entry(feed, fresh, tx.now_ms))
         for feed_id in answered:
             end = received[feed_id][-1].index + 1
             if end > received[feed_id][0].feed.disposed_size:
@@ -277,12 +277,7 @@ def _note_disposition(tx: Transaction, item: _Item, disposition: feed_pb2.Dispos
         raise MalformedError(f"a disposition in {origin} can't speak of {about}")
     spoken_of = feeds.find(tx.conn, about)
     end = disposition.index + disposition.count
-    if item.feed.direction == "out":
-        # Said by this node itself, perhaps before its database was restored: the entries may come back after this.
-        spoken_of = spoken_of or feeds.ensure(tx.conn, about, tx.own_node)
-        if end > spoken_of.disposed_size:
-            feeds.set_disposed_size(tx.conn, spoken_of.id, end)
-    elif spoken_of is None or end > journal.size_at(tx.conn, spoken_of.id, item.position):
+    if spoken_of is None or end > journal.size_at(tx.conn, spoken_of.id, item.position):
         raise MalformedError(f"a disposition speaks of entries that {about} doesn't have")
     page.received.append(
         DispositionRow(
@@ -325,12 +320,8 @@ def _fresh(run: _Run, feed: Feed) -> _Run | None:
 
 def _can_answer(tx: Transaction, feed: Feed) -> bool:
     """Whether the own feed to that partner may be extended; if not, the gap is answered when it may be again."""
-    answering = feeds.find(tx.conn, _answering(feed.origin))
-    return answering is None or answering.state not in (FeedState.BEHIND, FeedState.FORKED)
-
-
-def _answering(origin: FeedOrigin) -> FeedOrigin:
-    return FeedOrigin(origin.federation, origin.recipient, origin.publisher, origin.channel)
+    answering = feeds.find(tx.conn, feed.origin.counter)
+    return answering is None or answering.extensible
 
 
 def _disposition_entry(feed: Feed, run: _Run, now_ms: int) -> EncodedEntry:
@@ -353,6 +344,7 @@ def _disposition_entry(feed: Feed, run: _Run, now_ms: int) -> EncodedEntry:
         event.SerializeToString(deterministic=True),
         salt=random_bytes(SALT_BYTES),
         recorded_at_ms=now_ms,
+        follows=feed.journaled_size,
     )
 
 

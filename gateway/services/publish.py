@@ -143,13 +143,14 @@ class Publisher:
         """A new UUIDv7."""
         return uuid7(self._clock(), random_bytes(UUID7_RANDOM_BYTES))
 
-    def entry(self, event: alert_pb2.AlertEvent, now: int) -> EncodedEntry:
-        """An event as an entry with a fresh salt."""
+    def entry(self, event: alert_pb2.AlertEvent, now: int, *, follows: int = 0) -> EncodedEntry:
+        """An event as an entry with a fresh salt; `follows` as in the contract's EntryHeader."""
         return make_entry(
             wire.EVENT_TYPE,
             event.SerializeToString(deterministic=True),
             salt=random_bytes(SALT_BYTES),
             recorded_at_ms=now,
+            follows=follows,
         )
 
     def _new_alert(
@@ -397,7 +398,8 @@ class StepWork:
         advance(row.life, wire.step_of(event, origin).step)
         self._publisher.require_agreement(event, partner, purpose, tx.now_ms)
         tx.require_extensible(origin)
-        return origin, self._publisher.entry(event, tx.now_ms)
+        seen = feeds.journaled_size_of(tx.conn, origin.counter)  # all of it is projected: `row` says what is known
+        return origin, self._publisher.entry(event, tx.now_ms, follows=seen)
 
 
 def _require_amendable(tx: Transaction, content: alert_pb2.AlertContent, recipient: str) -> None:
@@ -430,13 +432,15 @@ class ExpireWork:
         self._projector.catch_up(tx)
         keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
         rows = alerts.find(tx.conn, keys)
+        origins = {key.recipient: self._publisher.origin(key.recipient) for key in rows}
+        seen = {one: feeds.journaled_size_of(tx.conn, origin.counter) for one, origin in origins.items()}
         for key, row in rows.items():
             event = alert_pb2.AlertEvent(occurred_at=wire.to_timestamp(tx.now_ms), actor="gateway")
             event.expired.revision = row.life.revision
             event.expired.alert.publisher, event.expired.alert.alert_id = key.publisher, key.alert_id
-            origin = self._publisher.origin(key.recipient)
+            origin = origins[key.recipient]
             advance(row.life, wire.step_of(event, origin).step)
-            tx.append(origin, self._publisher.entry(event, tx.now_ms))
+            tx.append(origin, self._publisher.entry(event, tx.now_ms, follows=seen[key.recipient]))
         return len(rows)
 
 

@@ -8,7 +8,8 @@ The numbers are those of the way of an alert (docs/protocol.md). Steps 1 to 4 ha
    again if it leads to the root that this node holds; if it doesn't, that is a fork. (b) Every entry is within its
    limits, its header canonical, its payload as the header's digest says. (c) The checkpoint is signed by a key that the
    directory gives the publisher for this feed now. (d) Its size and root equal those computed from the bytes received.
-7. Entries, checkpoint and cosignature are committed in one transaction; the receipt leaves after the commit.
+7. Entries, checkpoint and cosignature are committed in one transaction; the receipt leaves after the commit. Entries
+   that follow more of the counter-feed than this node has are stored and receipted, and wait (services.order).
 
 Steps 8 (project) and 9 (the publisher keeps the receipt) follow in services.project and services.outgoing.
 
@@ -182,8 +183,16 @@ class ReceiveWork:
         line = self._receiver.receipt(note, tx.now_ms)
         seconds = tx.now_ms // 1000
         checkpoint = StoredCheckpoint(growth.tree.size, growth.tree.root, note, line, seconds * 1000)
-        feeds.append(tx.conn, feed, self._entries, growth, checkpoint, committed_at=tx.now_ms)
-        tx.touched.add(self._origin)
+        stored = tx.store(feed, self._entries, growth, checkpoint)
+        if stored.waiting and not feed.waiting:
+            log.warning(
+                "entry %d of %s waits: it follows more entries of %s than this node has; if they don't come, "
+                "`gateway recover %s`",
+                stored.journaled_size,
+                self._origin,
+                self._origin.counter,
+                self._origin.counter,
+            )
         return feed_pb2.Receipt(origin=self._origin.line, size=growth.tree.size, cosignature=line)
 
     def _received_before(self, tx: Transaction, feed: Feed) -> feed_pb2.Receipt | Refused:
@@ -230,7 +239,7 @@ def require_moving(feed: Feed) -> None:
     """
     if feed.state is FeedState.QUARANTINED:
         raise QuarantinedError(f"{feed.origin} is in quarantine at its recipient: {feed.state_reason}")
-    if feed.state is FeedState.SUSPENDED:
+    if feed.suspended:
         raise LinkSuspendedError(f"{feed.origin} is suspended by its recipient's operator")
 
 

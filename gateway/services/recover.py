@@ -23,8 +23,10 @@ from gateway.store.database import Database
 from gateway.store.feeds import FeedState, StoredCheckpoint
 from gateway.store.starts import count_start
 from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
+from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.v1 import feed_pb2
-from gateway.wire.entries import check_entry
+from gateway.wire.alerts import EVENT_TYPE, disposition_of, parse_event
+from gateway.wire.entries import EncodedEntry, check_entry, parse_header
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +47,14 @@ class RecoverWork:
         self._batch = batch
         self._trust = trust
         self._entries = [check_entry(entry) for entry in batch.entries]  # 2
+        self._answered = max((_answered_by(entry, origin) for entry in self._entries), default=0)
 
     @property
     def weight(self) -> int:
         return len(self._entries)
 
     def stage(self, tx: Transaction) -> int:
+        tx.seal()  # if this feed is being extended, the batch doesn't follow on it any more
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
         if self._batch.origin != self._origin.line or self._batch.first_index != feed.size:  # 1
             raise SequenceError(f"{self._origin} ends at {feed.size}; entries from {self._batch.first_index} came back")
@@ -59,9 +63,16 @@ class RecoverWork:
         if (checkpoint.size, checkpoint.root) != (growth.tree.size, growth.tree.root):  # 4
             raise VerificationError("what came back doesn't lead to the root that this node signed", step="4 root")
         stored = StoredCheckpoint(growth.tree.size, growth.tree.root, self._batch.checkpoint, b"", 0)
-        feeds.append(tx.conn, feed, self._entries, growth, stored, committed_at=tx.now_ms)
-        tx.touched.add(self._origin)
+        tx.store(feed, self._entries, growth, stored)
+        self._note_answers(tx)
         return growth.tree.size
+
+    def _note_answers(self, tx: Transaction) -> None:
+        """What this node said before its database was restored counts as said, even if what it is about isn't back."""
+        if self._answered:
+            about = feeds.ensure(tx.conn, self._origin.counter, tx.own_node)
+            if self._answered > about.disposed_size:
+                feeds.set_disposed_size(tx.conn, about.id, self._answered)
 
     def _own_checkpoint(self, now_ms: int) -> Checkpoint:
         at = datetime.fromtimestamp(now_ms / 1000, UTC)
@@ -72,6 +83,20 @@ class RecoverWork:
             except GatewayError as refused:
                 error = refused
         raise error
+
+
+def _answered_by(entry: EncodedEntry, origin: FeedOrigin) -> int:
+    """Up to which entry of the counter-feed an own entry answers; 0 when it answers nothing."""
+    try:
+        if parse_header(entry.header).type != EVENT_TYPE:
+            return 0
+        disposition = disposition_of(parse_event(entry.payload))
+    except GatewayError:
+        return 0
+    if disposition is None or disposition.origin != origin.counter.line:
+        return 0
+    end = disposition.index + disposition.count
+    return end if end <= MAX_TREE_SIZE else 0
 
 
 @dataclass(frozen=True, slots=True)

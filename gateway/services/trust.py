@@ -106,6 +106,14 @@ class TrustedDirectory:
             return ()
         return tuple(Verifier(origin.line, key) for key in self.directory.log_keys(origin.publisher, at))
 
+    def every_log_verifier(self, origin: FeedOrigin) -> tuple[Verifier, ...]:
+        """All log keys that this version lists for the feed's publisher, also past, future and revoked ones.
+
+        Only for the question whether a node itself signed something once: these keys vouch for nothing.
+        """
+        records = self.directory.node(origin.publisher).log_keys
+        return tuple(Verifier(origin.line, record.public_key) for record in records)
+
     def cosign_verifiers(self, node: str, at: datetime) -> tuple[Verifier, ...]:
         """Keys whose receipts for this node count at this time; none for an unknown node."""
         name = receipts_key_name(self.federation, node)

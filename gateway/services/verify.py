@@ -17,7 +17,8 @@ For each feed, from its first entry to its head:
 
 For the whole database:
 
-7. journal: every entry has one position, and positions have no gap.
+7. journal: every entry has one position, and positions have no gap; entries at a feed's end have none as long as the
+   first of them waits for more of the counter-feed than has a position.
 8. audit: the hash chain of audit events is whole.
 
 A damaged row of these tables shows as a finding. Projections aren't looked at: `gateway rebuild` makes them again.
@@ -25,7 +26,7 @@ A damaged row of these tables shows as a finding. Projections aren't looked at: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -361,8 +362,36 @@ def _check_journal(database: Database, rows: Sequence[FeedRow], head: int, findi
             expected[run.feed_id] = run.first_index + run.count
             position = run.first_position + run.count - 1
     for row in rows:
-        if expected[row.id] != row.size:
-            findings.add(names[row.id], expected[row.id], "7 journal", "the entry has no position")
+        _check_waiting(database, row, {names[each.id]: expected[each.id] for each in rows}, findings)
+
+
+def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], findings: _Findings) -> None:
+    """Judges what a feed says of its entries without a position.
+
+    Args:
+        database: a node's.
+        row: the feed.
+        reach: how many entries of each feed the journal covers, by origin line.
+        findings: where to name what is wrong.
+    """
+    covered = reach[row.origin]
+    if covered != row.journaled_size:
+        findings.add(
+            row.origin,
+            covered,
+            "7 journal",
+            f"the entry has no position: the journal covers {covered} entries, the feed says {row.journaled_size}",
+        )
+    elif covered != row.size:
+        with database.read() as conn:
+            waiting = inspection.entries_between(conn, row.id, covered, covered + 1)
+        try:
+            held = reach.get(FeedOrigin.parse(row.origin).counter.line, 0)
+            waits = bool(waiting) and parse_header(waiting[0].header).follows > held
+        except GatewayError:  # it was named at its feed or entry
+            return
+        if not waits:
+            findings.add(row.origin, covered, "7 journal", "the entry has no position, and waits for nothing")
 
 
 def _check_audit(database: Database, findings: _Findings, progress: Progress) -> int:

@@ -1,7 +1,7 @@
 """Statements on feeds, their entries, tiles, and checkpoints: the truth, together with the journal.
 
-Owns how a feed's head moves: by compare-and-swap on its size. Doesn't own what may be appended (services) or how
-hashes are made (tlog).
+Owns how a feed's head moves: by compare-and-swap on its size and on how far it is in the journal. Doesn't own what may
+be appended, which entries have their place in this node's order (services), or how hashes are made (tlog).
 """
 
 from __future__ import annotations
@@ -29,10 +29,25 @@ _HASH = 32
 _BY_ORIGIN = Prepared(select(feeds).where(feeds.c.origin == bindparam("origin")))
 _BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
 _SIZE = Prepared(select(feeds.c.size).where(feeds.c.origin == bindparam("origin")))
+_JOURNALED_SIZE = Prepared(select(feeds.c.journaled_size).where(feeds.c.origin == bindparam("origin")))
+_UNMOVED = (
+    feeds.c.id == bindparam("feed"),
+    feeds.c.size == bindparam("size_before"),
+    feeds.c.journaled_size == bindparam("journaled_before"),
+)
 _MOVE_HEAD = Prepared(
     update(feeds)
-    .where(feeds.c.id == bindparam("feed"), feeds.c.size == bindparam("before"))
-    .values(size=bindparam("size"), edge=bindparam("edge"), checkpoint=bindparam("checkpoint"))
+    .where(*_UNMOVED)
+    .values(
+        size=bindparam("size"),
+        journaled_size=bindparam("journaled_size"),
+        edge=bindparam("edge"),
+        checkpoint=bindparam("checkpoint"),
+    )
+)
+_MOVE_JOURNALED = Prepared(update(feeds).where(*_UNMOVED).values(journaled_size=bindparam("journaled_size")))
+_SET_AWAITED = Prepared(
+    update(feeds).where(feeds.c.id == bindparam("feed")).values(awaited_size=bindparam("awaited_size"))
 )
 _MOVE_RECEIPTED = Prepared(
     update(feeds)
@@ -79,10 +94,9 @@ _ADD_RECEIPT = Prepared(
 
 
 class FeedState(StrEnum):
-    """Whether a feed may move."""
+    """Whether a feed may move; an operator's suspension comes on top of it."""
 
     ACTIVE = "active"
-    SUSPENDED = "suspended"
     QUARANTINED = "quarantined"
     BEHIND = "behind"
     FORKED = "forked"
@@ -90,13 +104,25 @@ class FeedState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed as stored. `receipted_size` counts entries with the recipient's receipt; for `in` feeds it is unused."""
+    """A feed as stored.
+
+    Attributes:
+        journaled_size: entries that have their place in this node's order; the others wait for entries of the
+            counter-feed.
+        awaited_size: how far this feed must be in this node's order for the next waiting entry of the counter-feed;
+            0 when none waits.
+        receipted_size: entries with the recipient's receipt; unused for `in` feeds.
+        disposed_size: for `in` feeds the entries that were answered; unused for `out` feeds.
+        suspended_since: milliseconds since 1970; 0 when no operator has suspended the feed.
+    """
 
     id: int
     origin: FeedOrigin
     direction: str
     partner: str
     tree: Tree
+    journaled_size: int
+    awaited_size: int
     checkpoint: bytes
     receipted_size: int
     disposed_size: int
@@ -104,19 +130,28 @@ class Feed:
     state_reason: str
     state_since: int
     evidence_path: str
+    suspended_since: int
+    suspension: str
 
     @property
     def size(self) -> int:
         return self.tree.size
 
     @property
-    def extensible(self) -> bool:
-        """Whether the own history of this feed may go on: nobody holds another or a longer one."""
-        return self.state not in (FeedState.BEHIND, FeedState.FORKED)
+    def waiting(self) -> int:
+        """Entries that aren't in this node's order yet."""
+        return self.tree.size - self.journaled_size
 
-    def grown(self, tree: Tree, checkpoint: bytes) -> Feed:
-        """The same feed after an append."""
-        return replace(self, tree=tree, checkpoint=checkpoint)
+    @property
+    def suspended(self) -> bool:
+        """Whether an operator has suspended it."""
+        return self.suspended_since > 0
+
+    @property
+    def extensible(self) -> bool:
+        """Whether the own history of this feed may go on: nobody holds another or a longer one, and all of it is in
+        this node's order."""
+        return self.state not in (FeedState.BEHIND, FeedState.FORKED) and not self.waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +218,11 @@ def size_of(conn: Connection, origin: FeedOrigin) -> int:
     return _SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
 
 
+def journaled_size_of(conn: Connection, origin: FeedOrigin) -> int:
+    """How far the feed with this name is in this node's order; 0 when it doesn't exist."""
+    return _JOURNALED_SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
+
+
 def get_by_id(conn: Connection, feed_id: int) -> Feed:
     """The feed with this id, which must exist."""
     return _feed(_BY_ID(conn, feed=feed_id).one())
@@ -201,20 +241,30 @@ def append(
     checkpoint: StoredCheckpoint,
     *,
     committed_at: int,
-) -> int:
+    ready: int | None = None,
+) -> Feed:
     """Writes entries, tiles, checkpoint and journal, and moves the head.
 
+    Args:
+        conn, feed, new, growth, checkpoint: what is appended to what.
+        committed_at: milliseconds since 1970.
+        ready: how many of the new entries take their place in this node's order now; None for all. The others wait.
+
     Returns:
-        The position of the first entry in this node's order.
+        The feed as it is now.
 
     Raises:
         HeadMovedError: somebody else moved the head or the journal first; the transaction must be rolled back.
     """
+    ready = len(new) if ready is None else ready
+    journaled = feed.journaled_size + ready
     moved = _MOVE_HEAD(
         conn,
         feed=feed.id,
-        before=feed.size,
+        size_before=feed.size,
+        journaled_before=feed.journaled_size,
         size=growth.tree.size,
+        journaled_size=journaled,
         edge=growth.tree.edge_bytes(),
         checkpoint=checkpoint.note,
     )
@@ -238,7 +288,35 @@ def append(
         cosignature=checkpoint.cosignature,
         receipted_at=checkpoint.receipted_at,
     )
-    return journal.add(conn, feed.id, feed.size, len(new), committed_at=committed_at)
+    if ready:
+        journal.add(conn, feed.id, feed.journaled_size, ready, committed_at=committed_at)
+    return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled)
+
+
+def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int) -> Feed:
+    """Gives the next `count` waiting entries their place in this node's order; returns the feed as it is then.
+
+    Raises:
+        HeadMovedError: as `append`.
+    """
+    journaled = feed.journaled_size + count
+    moved = _MOVE_JOURNALED(
+        conn,
+        feed=feed.id,
+        size_before=feed.size,
+        journaled_before=feed.journaled_size,
+        journaled_size=journaled,
+    )
+    if moved.rowcount != 1:
+        raise HeadMovedError(f"feed {feed.origin} has moved in this node's order")
+    journal.add(conn, feed.id, feed.journaled_size, count, committed_at=committed_at)
+    return replace(feed, journaled_size=journaled)
+
+
+def set_awaited_size(conn: Connection, feed: Feed, size: int) -> Feed:
+    """Notes how far the feed must be for the next waiting entry of its counter-feed; 0 when none waits."""
+    _SET_AWAITED(conn, feed=feed.id, awaited_size=size)
+    return replace(feed, awaited_size=size)
 
 
 def _extend_tile(conn: Connection, key: tuple[int, int, int], offset: int, hashes: bytes) -> None:
@@ -317,12 +395,17 @@ def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:
 def set_state(
     conn: Connection, feed_id: int, state: FeedState, *, reason: str, since: int, evidence_path: str = ""
 ) -> None:
-    """Changes whether a feed may move."""
+    """Changes whether a feed may move; an operator's suspension stays."""
     conn.execute(
         update(feeds)
         .where(feeds.c.id == feed_id)
         .values(state=state.value, state_reason=reason, state_since=since, evidence_path=evidence_path)
     )
+
+
+def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -> None:
+    """Suspends a feed, or with `since` 0 ends its suspension; what else keeps it still stays."""
+    conn.execute(update(feeds).where(feeds.c.id == feed_id).values(suspended_since=since, suspension=reason))
 
 
 class StoredTiles:
@@ -367,6 +450,8 @@ def _feed(row: Row[tuple[object, ...]]) -> Feed:
         direction=values["direction"],
         partner=values["partner"],
         tree=Tree.from_bytes(values["size"], bytes(values["edge"])),
+        journaled_size=values["journaled_size"],
+        awaited_size=values["awaited_size"],
         checkpoint=bytes(values["checkpoint"]),
         receipted_size=values["receipted_size"],
         disposed_size=values["disposed_size"],
@@ -374,6 +459,8 @@ def _feed(row: Row[tuple[object, ...]]) -> Feed:
         state_reason=values["state_reason"],
         state_since=values["state_since"],
         evidence_path=values["evidence_path"],
+        suspended_since=values["suspended_since"],
+        suspension=values["suspension"],
     )
 
 

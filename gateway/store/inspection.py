@@ -24,6 +24,7 @@ class FeedRow:
     origin: str
     direction: str
     size: int
+    journaled_size: int
     edge: bytes
     checkpoint: bytes
     receipted_size: int
@@ -41,6 +42,7 @@ def feed_rows(conn: Connection) -> list[FeedRow]:
             feeds.c.origin,
             feeds.c.direction,
             feeds.c.size,
+            feeds.c.journaled_size,
             _bytes(feeds.c.edge),
             _bytes(feeds.c.checkpoint),
             feeds.c.receipted_size,
@@ -48,7 +50,7 @@ def feed_rows(conn: Connection) -> list[FeedRow]:
             func.coalesce(last_checkpoint, 0),
         ).order_by(feeds.c.id)
     )
-    return [FeedRow(r[0], r[1], r[2], r[3], bytes(r[4]), bytes(r[5]), r[6], r[7], r[8]) for r in rows]
+    return [FeedRow(r[0], r[1], r[2], r[3], r[4], bytes(r[5]), bytes(r[6]), r[7], r[8], r[9]) for r in rows]
 
 
 def checkpoints_after(conn: Connection, feed_id: int, size: int, most: int, limit: int) -> list[StoredCheckpoint]:

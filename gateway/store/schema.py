@@ -28,6 +28,8 @@ feeds = Table(
     Column("partner", String(32), nullable=False),
     Column("channel", String(16), nullable=False),
     Column("size", BigInteger, nullable=False, server_default="0"),
+    Column("journaled_size", BigInteger, nullable=False, server_default="0"),  # entries with a place in the journal
+    Column("awaited_size", BigInteger, nullable=False, server_default="0"),  # see store.feeds.Feed
     Column("edge", LargeBinary, nullable=False),  # tlog Tree.edge_bytes
     Column("checkpoint", LargeBinary, nullable=False),  # newest signed note; empty at size 0
     Column("receipted_size", BigInteger, nullable=False, server_default="0"),  # out: the partner's newest receipt
@@ -36,6 +38,8 @@ feeds = Table(
     Column("state_reason", Text, nullable=False, server_default=""),
     Column("state_since", BigInteger, nullable=False, server_default="0"),
     Column("evidence_path", Text, nullable=False, server_default=""),
+    Column("suspended_since", BigInteger, nullable=False, server_default="0"),  # by an operator; 0 when it isn't
+    Column("suspension", Text, nullable=False, server_default=""),  # the operator's reason
 )
 
 entries = Table(

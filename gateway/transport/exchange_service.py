@@ -16,7 +16,6 @@ from gateway.errors import GatewayError, InvalidRequestError, MalformedError, Pe
 from gateway.model.ids import FeedOrigin
 from gateway.services.outgoing import Outgoing
 from gateway.services.receive import Receiver, Refused, require_moving
-from gateway.store.feeds import FeedState
 from gateway.transport.bridge import Bridge, in_order
 from gateway.transport.calls import current_call
 from gateway.transport.links import LinkStatus
@@ -152,8 +151,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             )
         first = opening.first_index
         feed = await asyncio.to_thread(self._outgoing.agree_on_position, origin, opening.position)
-        if feed.state is FeedState.SUSPENDED:
-            require_moving(feed)
+        require_moving(feed)
         batches: asyncio.Queue[feed_pb2.Batch] = asyncio.Queue(1)
         running = asyncio.create_task(
             self._sender.run(feed, position=first, write=batches.put, receipts=_receipts(requests))

@@ -31,7 +31,6 @@ from gateway.errors import (
 from gateway.model.ids import FeedOrigin
 from gateway.services.outgoing import Outgoing
 from gateway.services.receive import Receiver, Refused, require_moving
-from gateway.store.feeds import FeedState
 from gateway.transport.bridge import Bridge, in_order
 from gateway.transport.peers import Peers
 from gateway.transport.sending import FeedSender
@@ -179,7 +178,7 @@ class PushLink(Link):
 
     async def _stream(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.feed, self.origin)
-        if feed is not None and feed.state is FeedState.SUSPENDED:
+        if feed is not None and feed.suspended:
             raise LinkSuspendedError(f"{self.origin} is suspended here")
         stub = await self._peers.stub(self.partner)
         call = stub.Replicate()
@@ -276,6 +275,16 @@ async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterat
         raise from_rpc_error(error) from error
     finally:
         call.cancel()
+
+
+async def position_at(peers: Peers, origin: FeedOrigin, partner: str) -> feed_pb2.FeedPosition:
+    """Where a partner stands in a feed, by its own word."""
+    stub = await peers.stub(partner)
+    try:
+        response: pb.GetCheckpointResponse = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin.line))
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+    return response.position
 
 
 async def _responses(call: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> AsyncIterator[ResponseT]:

@@ -15,11 +15,11 @@ import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.crypto.certificates import inspect_ca
-from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, QuarantinedError, Violation
+from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
 from gateway.model.directory import KeyRecord, Validity, receipts_key_name
 from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.alarms import FEED, Alarms
-from gateway.services.outgoing import Outgoing, StateWork
+from gateway.services.outgoing import ForceWork, Outgoing, StateWork, SuspensionWork
 from gateway.services.recover import RecoverWork
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, journal
@@ -28,7 +28,7 @@ from gateway.store.feeds import Feed, FeedState
 from gateway.tlog.note import SignatureType, Verifier
 from gateway.transport.bridge import Bridge
 from gateway.transport.calls import current_call
-from gateway.transport.links import Link, LinkStatus, fetch_all
+from gateway.transport.links import Link, LinkStatus, fetch_all, position_at
 from gateway.transport.peers import Peers
 from gateway.transport.tls import TlsSource
 from gateway.v1 import directory_pb2
@@ -40,7 +40,6 @@ from gateway.wire.validation import validate
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _BLOCKED = {
-    FeedState.SUSPENDED: pb.LINK_STATE_SUSPENDED,
     FeedState.QUARANTINED: pb.LINK_STATE_QUARANTINED,
     FeedState.BEHIND: pb.LINK_STATE_RECOVERY_REQUIRED,
     FeedState.FORKED: pb.LINK_STATE_RECOVERY_REQUIRED,
@@ -92,6 +91,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             for feed in all_feeds
             if feed.state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED)
         ]
+        waiting = [pb.Alarm(code=f"{FEED}_WAITING", message=message) for message in _waiting(all_feeds)]
         lasting = [
             pb.Alarm(code=alarm.code, message=alarm.message, since=to_timestamp(alarm.since))
             for alarm in self._alarms.list()
@@ -103,7 +103,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             federation=self._trust().federation,
             position=position,
             projected_position=projected,
-            alarms=[*blocked, *lasting],
+            alarms=[*blocked, *waiting, *lasting],
         )
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
@@ -116,20 +116,14 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         validate(request)
         origin = self._known(request.origin)
         current_call().record(subject_ids=[origin.line], reason=request.reason)
-        feed = await asyncio.to_thread(self._outgoing.feed, origin)
-        if feed is not None and feed.state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED):
-            raise QuarantinedError(f"{origin} is {feed.state.value}; that keeps it still already")
-        feed = await self._bridge.commit(StateWork(origin, FeedState.SUSPENDED, request.reason))
+        feed = await self._bridge.commit(SuspensionWork(origin, request.reason))
         return pb.SuspendLinkResponse(link=self._changed(origin, feed))
 
     async def ResumeLink(self, request: pb.ResumeLinkRequest, context: Context) -> pb.ResumeLinkResponse:
         validate(request)
         origin = self._known(request.origin)
         current_call().record(subject_ids=[origin.line])
-        feed = await asyncio.to_thread(self._outgoing.feed, origin)
-        if feed is not None and feed.state is not FeedState.SUSPENDED:
-            return pb.ResumeLinkResponse(link=self._changed(origin, feed))
-        feed = await self._bridge.commit(StateWork(origin, FeedState.ACTIVE, ""))
+        feed = await self._bridge.commit(SuspensionWork(origin, ""))
         return pb.ResumeLinkResponse(link=self._changed(origin, feed))
 
     async def ResolveQuarantine(
@@ -156,8 +150,25 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         size = before
         async for batch in fetch_all(self._peers, origin, before):
             size = await self._bridge.commit(RecoverWork(origin, batch, self._trust))
+        forced = await self._bridge.commit(ForceWork(origin)) if await self._nothing_more_comes(origin) else 0
+        waiting = sum([feed.waiting for feed in await self._both(origin)])
         self._changed(origin, await asyncio.to_thread(self._outgoing.made, origin))
-        return pb.RecoverFeedResponse(recovered=size - before, size=size)
+        return pb.RecoverFeedResponse(recovered=size - before, size=size, waiting=waiting, forced=forced)
+
+    async def _both(self, origin: FeedOrigin) -> list[Feed]:
+        """An own feed and its counter-feed, as far as they exist."""
+        found = await asyncio.to_thread(lambda: [self._outgoing.feed(one) for one in (origin, origin.counter)])
+        return [feed for feed in found if feed is not None]
+
+    async def _nothing_more_comes(self, origin: FeedOrigin) -> bool:
+        """Whether entries wait although this node holds all that the partner holds, of both feeds."""
+        if not any(feed.waiting for feed in await self._both(origin)):
+            return False
+        for one in (origin, origin.counter):
+            theirs = await position_at(self._peers, one, origin.recipient)
+            if theirs.size > await asyncio.to_thread(self._outgoing.size, one):
+                return False
+        return True
 
     async def ListCertificates(
         self, request: pb.ListCertificatesRequest, context: Context
@@ -244,6 +255,8 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         size = feed.size if feed is not None else 0
         receipted = size if not outgoing else feed.receipted_size if feed is not None else 0
         state = _BLOCKED.get(feed.state) if feed is not None else None
+        if state is None and feed is not None and feed.suspended:
+            state = pb.LINK_STATE_SUSPENDED
         if state is None:
             waiting = pb.LINK_STATE_CONNECTING if own is not None or not outgoing else pb.LINK_STATE_PULLED
             state = pb.LINK_STATE_CONNECTED if status.connected else waiting
@@ -257,10 +270,25 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             backlog=size - receipted,
             last_error=status.last_error,
             evidence_path=feed.evidence_path if feed is not None else "",
+            waiting=feed.waiting if feed is not None else 0,
+            suspension=feed.suspension if feed is not None else "",
         )
         if status.last_exchange_at:
             link.last_exchange_at.CopyFrom(to_timestamp(status.last_exchange_at))
         return link
+
+
+def _waiting(all_feeds: Iterable[Feed]) -> Iterable[str]:
+    """What to say of partners' entries that wait; an own feed's are said with its state."""
+    by_origin = {feed.origin: feed for feed in all_feeds}
+    for feed in by_origin.values():
+        if feed.waiting and feed.direction == "in":
+            own = by_origin[feed.origin.counter]
+            yield (
+                f"{feed.origin}: {feed.waiting} entries from {feed.journaled_size} on wait: the first follows "
+                f"{own.awaited_size} entries of {own.origin}, of which {own.journaled_size} are applied here. If this "
+                f"node was restored: gateway recover {own.origin}"
+            )
 
 
 def _keys(

@@ -30,19 +30,21 @@ class EncodedEntry:
         salt: 32 random bytes, empty after erasure.
         payload: serialised message, empty after erasure.
         leaf: SHA-256(0x00 ‖ header), 32 bytes.
+        follows: entries of the counter-feed that come before this one, as the header says; 0 says nothing.
     """
 
     header: bytes
     salt: bytes
     payload: bytes
     leaf: bytes
+    follows: int = 0
 
     @property
     def size_bytes(self) -> int:
         return len(self.header) + len(self.salt) + len(self.payload)
 
 
-def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: int) -> EncodedEntry:
+def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: int, follows: int = 0) -> EncodedEntry:
     """Encodes a new entry.
 
     Args:
@@ -50,6 +52,7 @@ def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: i
         payload: its serialised form.
         salt: 32 random bytes.
         recorded_at_ms: milliseconds since 1970.
+        follows: entries of the counter-feed that were applied before this one; 0 when it depends on none.
 
     Raises:
         TooLargeError: the payload exceeds MAX_PAYLOAD_BYTES.
@@ -61,8 +64,9 @@ def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: i
         type=type_name,
         payload_digest=sha256(salt + payload).digest(),
         recorded_at_unix_ms=recorded_at_ms,
+        follows=follows,
     ).SerializeToString(deterministic=True)
-    return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest())
+    return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest(), follows)
 
 
 def check_entry(entry: feed_pb2.Entry) -> EncodedEntry:
@@ -85,7 +89,7 @@ def check_entry(entry: feed_pb2.Entry) -> EncodedEntry:
             raise MalformedError(f"a salt has {len(salt)} bytes instead of {limits.SALT_BYTES}")
         if sha256(salt + payload).digest() != parsed.payload_digest:
             raise VerificationError("the payload doesn't match the digest in its header", step="payload digest")
-    return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest())
+    return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest(), parsed.follows)
 
 
 def parse_header(header: bytes) -> feed_pb2.EntryHeader:
@@ -108,4 +112,6 @@ def parse_header(header: bytes) -> feed_pb2.EntryHeader:
         raise MalformedError("an entry header isn't in canonical form")
     if len(parsed.payload_digest) != sha256().digest_size:
         raise MalformedError(f"an entry header's digest has {len(parsed.payload_digest)} bytes instead of 32")
+    if parsed.follows > limits.MAX_FOLLOWS:
+        raise MalformedError(f"an entry header follows {parsed.follows} entries; no feed has that many")
     return parsed

@@ -8,7 +8,10 @@ MAX_PAYLOAD_BYTES: Final = 256 * 1024
 """Largest payload of one entry in bytes: fifty times a rich alert; documents travel as digests."""
 
 MAX_HEADER_BYTES: Final = 256
-"""Largest entry header in bytes; one of format 1 has at most 120."""
+"""Largest entry header in bytes; one of format 1 has at most 123."""
+
+MAX_FOLLOWS: Final = 2**63 - 1
+"""Most entries that an entry may say it follows: the largest tree, and the largest number of the databases."""
 
 SALT_BYTES: Final = 32
 """Length of a salt: as long as the digest, so that a guessed payload can't be confirmed."""

@@ -18,7 +18,7 @@ from gateway.errors import (
     TooLargeError,
     VerificationError,
 )
-from gateway.services.outgoing import StateWork
+from gateway.services.outgoing import SuspensionWork
 from gateway.services.receive import Refused
 from gateway.store import feeds
 from gateway.store.feeds import Feed, FeedState
@@ -102,11 +102,11 @@ def test_5a_only_the_publisher_of_a_feed_to_this_node_sends_it(hk: PaperNode, cn
 
 def test_5b_a_suspended_feed_takes_nothing_until_it_is_resumed(hk: PaperNode, cn: Author) -> None:
     batch = cn.batch(*cn.alerts(1))
-    hk.committer.run(StateWork(cn.origin, FeedState.SUSPENDED, "maintenance"))
+    hk.committer.run(SuspensionWork(cn.origin, "maintenance"))
     with pytest.raises(LinkSuspendedError):
         receive(hk, batch)
     assert stored(hk, cn).size == 0
-    hk.committer.run(StateWork(cn.origin, FeedState.ACTIVE, ""))
+    hk.committer.run(SuspensionWork(cn.origin, ""))
     assert isinstance(receive(hk, batch), feed_pb2.Receipt)
 
 

@@ -9,6 +9,12 @@ The rules, and where they are looked at:
 4. at least once on the wire, exactly once in effect: `duplicate`, `_check_trees`;
 5. only the publisher amends and withdraws: `step`, `misbehave`, `_check_answers`;
 6. what one side doesn't allow leaves no trace on the other: `misbehave`, `_check_lives`.
+
+And after restores, however many and of both sides, once each side has recovered and all has arrived: both hold the
+same feeds; nothing waits; every alert has the same life on both sides; every entry that is due an answer has it once,
+and the right one. One exception: when a side is restored while entries wait for what the other's restore has lost,
+these have to be applied without it (`forced`). Then feeds and publishes still hold, and a rebuild still changes
+nothing, but lives and answers of what was lost may differ.
 """
 
 from __future__ import annotations
@@ -41,7 +47,7 @@ from gateway.errors import (
 )
 from gateway.model.ids import FeedOrigin
 from gateway.services.commit import Outcome, Transaction
-from gateway.services.outgoing import StateWork
+from gateway.services.outgoing import ForceWork, StateWork
 from gateway.services.publish import ExpireWork, PublishWork, StepRequest, StepWork
 from gateway.services.receive import Refused
 from gateway.services.recover import RecoverWork
@@ -107,7 +113,7 @@ class Replication(RuleBasedStateMachine):
         self.misdeeds: dict[str, list[tuple[int, str]]] = {name: [] for name in NAMES}
         self.backups: dict[str, list[tuple[Path, dict[str, int]]]] = {name: [] for name in NAMES}
         self.watched: dict[str, tuple[int, list[int]]] = {name: (0, []) for name in NAMES}
-        self.order_was_lost = False
+        self.forced = 0
 
     def node(self, name: str) -> MachineNode:
         return self.machines[name].node
@@ -218,9 +224,12 @@ class Replication(RuleBasedStateMachine):
         try:
             feed = sender.outgoing.agree_on_position(wire.origin, position)
         except FeedBehindError:
-            assert sender.sizes().get(wire.origin.line, 0) < position.size
-            assert sender.state(other(name)) is FeedState.BEHIND
+            held = sender.outgoing.feed(wire.origin)
+            assert held is not None
+            assert held.size < position.size or held.waiting
+            assert held.state is FeedState.BEHIND
             return
+        assert feed.extensible
         wire.outbound = Outbound(position=position.size, head=feed.size)
 
     @rule(name=names)
@@ -354,7 +363,6 @@ class Replication(RuleBasedStateMachine):
         assert self.machines[name].restored or not lost
         if lost:
             assert self.node(name).state(other(name)) is FeedState.BEHIND
-        self.order_was_lost = self.order_was_lost or lost
         self._forget(name)
 
     @rule(name=names)
@@ -365,6 +373,11 @@ class Replication(RuleBasedStateMachine):
         first = node.sizes().get(wire.origin.line, 0)
         while feed is not None and (batch := partner.outgoing.read_batch(feed, first)):
             first = node.committer.run(RecoverWork(wire.origin, batch, lambda: node.trust))
+        if self._waiting(name) and all(
+            partner.sizes().get(one.line, 0) <= node.sizes().get(one.line, 0)
+            for one in (wire.origin, wire.origin.counter)
+        ):
+            self.forced += node.committer.run(ForceWork(wire.origin))
 
     # What must hold
 
@@ -374,7 +387,7 @@ class Replication(RuleBasedStateMachine):
             line = self.wires[name].origin.line
             theirs = self.node(other(name)).sizes().get(line, 0)
             own = self.node(name).sizes().get(line, 0)
-            assert theirs <= own or self.order_was_lost
+            assert theirs <= own or self.node(name).state(other(name)) is FeedState.BEHIND
 
     def teardown(self) -> None:
         if not hasattr(self, "machines"):
@@ -395,18 +408,22 @@ class Replication(RuleBasedStateMachine):
 
     def _let_everything_arrive(self) -> None:
         for _ in range(20):
-            before = [self.node(name).sizes() for name in NAMES]
+            before = [(self.node(name).sizes(), self._waiting(name)) for name in NAMES]
             for name in NAMES:
                 self._drain(name)
             for name in NAMES:
                 self.node(name).settle()
-            if before == [self.node(name).sizes() for name in NAMES]:
-                break
+            if before == [(self.node(name).sizes(), self._waiting(name)) for name in NAMES]:
+                if not any(map(self._waiting, NAMES)):
+                    break
+                for name in NAMES:
+                    self.recover(name)
         else:
             raise AssertionError("the nodes go on talking")
         for name in NAMES:
             feed = self.node(name).outgoing.feed(self.wires[name].origin)
             assert feed is None or (feed.state, feed.receipted_size) == (FeedState.ACTIVE, feed.size)
+            assert not self._waiting(name)
 
     def _drain(self, name: str) -> None:
         wire = self.wires[name]
@@ -416,7 +433,9 @@ class Replication(RuleBasedStateMachine):
         if wire.outbound is None:
             self.recover(name)
             self.connect(name)
-        assert wire.outbound is not None
+        if wire.outbound is None:
+            assert self._waiting(name), "recovered, but still behind"
+            return
         while True:
             self.send(name)
             if not wire.batches:
@@ -457,7 +476,7 @@ class Replication(RuleBasedStateMachine):
         own, _ = _feed_of(self.node(name), self.wires[name].origin)
         told = {index for index, event in _events(own) if event.HasField("disposition")}
         assert told.isdisjoint(answered), "no disposition is about a disposition"
-        if self.order_was_lost:
+        if self.forced:
             return
         for index, kind in self.misdeeds[name]:
             outcome = "HELD" if kind == "unknown type" else "REJECTED"
@@ -486,10 +505,15 @@ class Replication(RuleBasedStateMachine):
         assert node.sizes() == sizes, "a rebuild says nothing twice"
 
     def _check_lives(self) -> None:
-        if not self.order_was_lost:
+        if not self.forced:
             assert self.node("cn").lives() == self.node("hk").lives()
 
     # How things are done
+
+    def _waiting(self, name: str) -> int:
+        """Entries of both directions that a node holds and hasn't in its order."""
+        found = [self.node(name).outgoing.feed(wire.origin) for wire in self.wires.values()]
+        return sum(feed.waiting for feed in found if feed is not None)
 
     def _request(self, name: str, validity_ms: int) -> alert_service_pb2.PublishAlertRequest:
         content = alert_content(self.clock.now)

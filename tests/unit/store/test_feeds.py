@@ -33,15 +33,16 @@ def entry(number: int) -> EncodedEntry:
     return EncodedEntry(header, b"salt", b"payload %d" % number, leaf_hash(header))
 
 
-def append(conn: Connection, origin: FeedOrigin, count: int, *, feed: Feed | None = None) -> Feed:
+def append(
+    conn: Connection, origin: FeedOrigin, count: int, *, feed: Feed | None = None, ready: int | None = None
+) -> Feed:
     """Appends entries numbered like their index under one checkpoint."""
     feed = feed or feeds.ensure(conn, origin, "cn")
     new = [entry(number) for number in range(feed.size, feed.size + count)]
     growth = feed.tree.append([one.leaf for one in new])
     note = b"note of %d" % growth.tree.size
     checkpoint = StoredCheckpoint(growth.tree.size, growth.tree.root, note, b"", 0)
-    feeds.append(conn, feed, new, growth, checkpoint, committed_at=1_000 + feed.size)
-    return feed.grown(growth.tree, note)
+    return feeds.append(conn, feed, new, growth, checkpoint, committed_at=1_000 + feed.size, ready=ready)
 
 
 def filled(database: Database, *counts: int) -> Feed:
@@ -185,6 +186,43 @@ def test_the_journal_is_read_from_any_position(database: Database) -> None:
 def test_an_empty_journal(database: Database) -> None:
     with database.read() as conn:
         assert (journal.head_position(conn), journal.runs_after(conn, 0, 10)) == (0, [])
+
+
+def test_entries_that_wait_take_their_place_later(database: Database) -> None:
+    with database.write() as conn:
+        feed = append(conn, OUT, 3, ready=2)
+        assert (feed.size, feed.journaled_size, feed.waiting, feed.extensible) == (3, 2, 1, False)
+        append(conn, IN, 2)
+        feed = append(conn, OUT, 1, feed=feed, ready=0)
+        assert feed == feeds.get(conn, OUT)
+        assert feeds.journaled_size_of(conn, OUT) == 2
+    with database.write() as conn:
+        moved = feeds.journal_more(conn, feed, 2, committed_at=9_000)
+        assert moved == feeds.get(conn, OUT)
+        assert (moved.waiting, moved.extensible) == (0, True)
+        found = [(run.feed_id, run.first_index, run.count) for run in journal.runs_after(conn, 0, 10)]
+        other = feeds.get(conn, IN)
+        assert found == [(feed.id, 0, 2), (other.id, 0, 2), (feed.id, 2, 2)]
+        assert feeds.get(conn, IN) == feeds.set_awaited_size(conn, feeds.set_awaited_size(conn, other, 7), 0)
+    for stale in (
+        lambda conn: feeds.journal_more(conn, feed, 1, committed_at=1),
+        lambda conn: append(conn, OUT, 1, feed=feed),
+    ):
+        with pytest.raises(HeadMovedError), database.write() as conn:
+            stale(conn)
+
+
+def test_a_suspension_and_what_else_keeps_a_feed_still_leave_each_other_alone(database: Database) -> None:
+    with database.write() as conn:
+        feed = append(conn, OUT, 1)
+        feeds.set_suspension(conn, feed.id, "maintenance", since=5)
+        feeds.set_state(conn, feed.id, FeedState.BEHIND, reason="restored", since=6)
+        found = feeds.get(conn, OUT)
+        assert (found.suspended, found.suspension, found.state) == (True, "maintenance", FeedState.BEHIND)
+        feeds.set_state(conn, feed.id, FeedState.ACTIVE, reason="", since=7)
+        assert feeds.get(conn, OUT).suspended
+        feeds.set_suspension(conn, feed.id, "", since=0)
+        assert not feeds.get(conn, OUT).suspended
 
 
 def test_checkpoints_are_found_by_size_range_and_receipt(database: Database) -> None:

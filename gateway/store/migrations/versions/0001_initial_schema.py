@@ -35,6 +35,8 @@ def upgrade() -> None:
         sa.Column("partner", sa.String(length=32), nullable=False),
         sa.Column("channel", sa.String(length=16), nullable=False),
         sa.Column("size", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("journaled_size", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("awaited_size", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("edge", sa.LargeBinary(), nullable=False),
         sa.Column("checkpoint", sa.LargeBinary(), nullable=False),
         sa.Column("receipted_size", sa.BigInteger(), server_default="0", nullable=False),
@@ -43,6 +45,8 @@ def upgrade() -> None:
         sa.Column("state_reason", sa.Text(), server_default="", nullable=False),
         sa.Column("state_since", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("evidence_path", sa.Text(), server_default="", nullable=False),
+        sa.Column("suspended_since", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("suspension", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feeds")),
         sa.UniqueConstraint("origin", name=op.f("uq_feeds_origin")),
     )
