@@ -1,0 +1,127 @@
+"""Keys under which an index files organisations.
+
+Owns the keys and the reading of a core as syllables. Forms that `organisation_rules` finds compatible share
+a key here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+
+from gateway.screening.lexicon import Weight
+from gateway.screening.organisation_form import OrganisationForm
+from gateway.screening.skeleton import skeleton
+from gateway.screening.sounds import SOUND_PAIRS, SYLLABLES, Scheme, mandarin, pivots, sounds_of, spellings
+from gateway.screening.text import has_han
+
+MIN_SKELETON = 3
+"""Consonants that a core needs to be compared by its skeleton; fewer agree by chance."""
+
+MAX_PREFIX_WORDS = 4
+"""Words at the beginning of a Latin core that are read as syllables for keys."""
+
+
+@cache
+def spellings_of(character: str, scheme: Scheme) -> tuple[str, ...]:
+    """Spellings of a Han character under a scheme, longest first; a Latin word among Han characters is its own."""
+    if not has_han(character):
+        return (character,)
+    found: set[str] = set()
+    mask = sounds_of(character)
+    while mask:
+        lowest = mask & -mask
+        found |= spellings(SOUND_PAIRS[lowest.bit_length() - 1], scheme)
+        mask ^= lowest
+    return tuple(sorted(found, key=lambda s: (-len(s), s)))
+
+
+@cache
+def any_spellings(unit: str) -> tuple[str, ...]:
+    """Spellings of a Han character under every scheme, for a quick look at how a name begins."""
+    return tuple({spelling for scheme in Scheme for spelling in spellings_of(unit, scheme)})
+
+
+@lru_cache(maxsize=65_536)
+def pinyin_letters(core: tuple[str, ...]) -> str:
+    """A Han core in pinyin, first readings, joined."""
+    return "".join((mandarin(unit) or (unit,))[0].replace("v", "u") if has_han(unit) else unit for unit in core)
+
+
+@lru_cache(maxsize=65_536)
+def openings(word: str, scheme: Scheme) -> frozenset[tuple[str, str]]:
+    """First two syllables in each way to read a whole word as syllables; the second is empty for a single one."""
+    syllables = SYLLABLES[scheme]
+    found: set[tuple[str, str]] = set()
+    for cut in range(1, min(len(word), 6) + 1):
+        if word[:cut] not in syllables:
+            continue
+        rest = word[cut:]
+        if not rest:
+            found.add((word[:cut], ""))
+        for second in range(1, min(len(rest), 6) + 1):
+            if rest[:second] in syllables and is_syllables(rest[second:], scheme):
+                found.add((word[:cut], rest[:second]))
+    return frozenset(found)
+
+
+@lru_cache(maxsize=131_072)
+def is_syllables(word: str, scheme: Scheme) -> bool:
+    """Whether a word, which may be empty, is syllables of a scheme joined."""
+    if not word:
+        return True
+    cuts = range(min(len(word), 6), 0, -1)
+    return any(word[:cut] in SYLLABLES[scheme] and is_syllables(word[cut:], scheme) for cut in cuts)
+
+
+def organisation_keys(form: OrganisationForm) -> set[str]:
+    """Keys that two forms share if they compare as compatible or better."""
+    if not form.core:
+        return _coreless_keys(form)
+    found = {f"c:{concept}" for start, _, concepts in form.names if start < 2 for concept in concepts}
+    found |= {f"l:{unit}" for unit in form.core[:1] if form.is_han and not has_han(unit)}
+    if form.is_han:
+        found |= {"h:" + "".join(form.core[:4])} | _near_key(pinyin_letters(form.core))
+        return found | set(_han_openings(form.core))
+    letters = "".join(form.core)
+    found |= {"=" + letters, "=" + "".join(sorted(form.core)), "l:" + form.core[0]} | _near_key(letters)
+    return found | set(_latin_openings(form.core))
+
+
+def _near_key(letters: str) -> set[str]:
+    code = skeleton(letters)
+    return {"k:" + code} if len(code) >= MIN_SKELETON else set()
+
+
+def _coreless_keys(form: OrganisationForm) -> set[str]:
+    places = "+".join(sorted(form.places))
+    strongest = max((unit.term.weight for unit in form.terms), default=Weight.NONE)
+    telling = [unit for unit in form.terms if unit.term.weight == strongest]
+    return {f"o:{places}:{concept}" for unit in telling for concept in unit.term.concepts} or {f"o:{places}:"}
+
+
+def _opening_key(first: str, second: str) -> str:
+    return f"q:{first}.{re.sub('[aeiou].*', '', second) if second else '-'}"
+
+
+def _han_openings(core: Sequence[str]) -> Iterator[str]:
+    first = pivots(sounds_of(core[0])) if has_han(core[0]) else ()
+    if len(core) == 1:
+        yield from (_opening_key(one, "") for one in first)
+    elif has_han(core[1]):
+        yield from (_opening_key(one, other) for one in first for other in pivots(sounds_of(core[1])))
+
+
+def _latin_openings(core: Sequence[str]) -> Iterator[str]:
+    pairs: set[tuple[Scheme, str, str]] = set()
+    for end in range(1, min(len(core), MAX_PREFIX_WORDS) + 1):
+        letters = "".join(core[:end])
+        for scheme in (Scheme.MAINLAND, Scheme.CANTONESE):
+            pairs |= {(scheme, *pair) for pair in openings(letters, scheme) if pair[1] or end == len(core)}
+    for scheme, first, second in pairs:
+        for one in pivots(SYLLABLES[scheme][first]):
+            if not second:
+                yield _opening_key(one, "")
+            for other in pivots(SYLLABLES[scheme][second]) if second else ():
+                yield _opening_key(one, other)

@@ -1,0 +1,120 @@
+"""Reads an organisation's name in Han characters.
+
+Owns the split of the Han part. Doesn't own the vocabulary (`lexicon`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.screening.lexicon import HAN_LEGAL_FORMS, HAN_PLACES, HAN_TERMS, Term, Weight
+from gateway.screening.organisation_form import OrganisationForm, Unit
+
+_BRANCHES = re.compile(r"(?:股份)?(?:分行|支行|分公司|办事处|代表处|分店|分部)$")
+_AREA_SUFFIXES = ("特别行政区", "自治区", "省", "市", "区", "县")
+
+
+def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[OrganisationForm, ...]:
+    """Forms of a canonical Han name, the likeliest first; `beside` are Latin words at its head or end.
+
+    A single character for a line of business may also be part of the name (宝钛): that is a second form.
+    """
+    body, brackets = _brackets(han)
+    branch = _BRANCHES.search(body)
+    body = body[: branch.start()] if branch else body
+    body, legal, legal_text = _legal(body)
+    places, body = _leading_places(body)
+    extra = []
+    for bracket in brackets:
+        found, rest = _leading_places(bracket)
+        places |= found
+        extra.append(rest)
+    if branch:
+        body = _trailing_place(body, places)
+    plain = "".join((*beside, re.sub(r"[()&]", "", han)))
+    readings = dict.fromkeys(_read([body, *extra], beside, leads, single) for single in (True, False))
+    return tuple(
+        OrganisationForm(plain, plain, *reading, frozenset(places), legal, legal_text, branch is not None)
+        for reading in readings
+    )
+
+
+def _legal(body: str) -> tuple[str, frozenset[str], str]:
+    legal: frozenset[str] = frozenset()
+    legal_text = ""
+    while (ending := HAN_LEGAL_FORMS.ending(body)) is not None and ending[0] > 0:
+        legal = legal or ending[1]
+        legal_text = body[ending[0] :] + legal_text
+        body = body[: ending[0]]
+    return body, legal, legal_text
+
+
+_Names = tuple[tuple[int, int, frozenset[str]], ...]
+_Split = tuple[tuple[str, ...], _Names, tuple[Unit, ...]]
+
+
+def _read(bodies: list[str], beside: tuple[str, ...], leads: bool, single: bool) -> _Split:
+    core: list[str] = list(beside) if leads else []
+    names: list[tuple[int, int, frozenset[str]]] = []
+    terms: list[Unit] = []
+    for body in bodies:
+        more, spans, units = _split_han(body, single)
+        names += [(a + len(core), b + len(core), concepts) for a, b, concepts in spans]
+        core += more
+        terms += units
+    return tuple(core if leads else [*core, *beside]), tuple(names), tuple(terms)
+
+
+def _brackets(han: str) -> tuple[str, list[str]]:
+    inner = re.findall(r"\(([^()]*)\)", han)
+    return re.sub(r"[()&]", "", re.sub(r"\([^()]*\)", "", han)), [text for text in inner if text]
+
+
+def _leading_places(body: str) -> tuple[set[str], str]:
+    places: set[str] = set()
+    while (match := HAN_PLACES.at(body, 0)) is not None:
+        end, place = match
+        places.add(place)
+        body = body[end:]
+        suffix = next((s for s in _AREA_SUFFIXES if body.startswith(s)), "")
+        body = body[len(suffix) :]
+    return places, body
+
+
+def _trailing_place(body: str, places: set[str]) -> str:
+    match = HAN_PLACES.ending(body.removesuffix("市").removesuffix("省"))
+    if match is None:
+        return body
+    places.add(match[1])
+    return body[: match[0]]
+
+
+def _split_han(body: str, single: bool) -> tuple[list[str], list[tuple[int, int, frozenset[str]]], list[Unit]]:
+    core: list[str] = []
+    names: list[tuple[int, int, frozenset[str]]] = []
+    terms: list[Unit] = []
+    position = 0
+    while position < len(body):
+        match = _term(body, position, single)
+        if match is None:
+            core.append(body[position])
+            position += 1
+            continue
+        end, term = match
+        phrase = body[position:end]
+        if term.weight == Weight.NAME:
+            names.append((len(core), len(core) + len(phrase), term.concepts))
+            core += phrase
+        else:
+            terms.append(Unit(phrase, term))
+        position = end
+    return core, names, terms
+
+
+def _term(body: str, position: int, single: bool) -> tuple[int, Term] | None:
+    """Longest term here. One character counts only where nothing but further terms follows (锌锗, 业)."""
+    match = HAN_TERMS.at(body, position)
+    if match is None or match[0] - position > 1:
+        return match
+    follows = position + 1 == len(body) or HAN_TERMS.at(body, position + 1) is not None
+    return match if follows and single else None

@@ -1,0 +1,116 @@
+"""Reads an organisation's name in Latin letters, in English, Portuguese or a romanisation.
+
+Owns the split of the Latin part. Doesn't own the vocabulary (`lexicon`). Some words can be read in two ways:
+tin is a metal and 天 (Hoi Tin), da is Portuguese and 大 (Hong Da), Chenzhou is a city and a company's name; such a name
+has more than one form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from gateway.screening.lexicon import LATIN_LEGAL_FORMS, LATIN_PLACES, LATIN_TERMS, NOISE, Weight, folded
+from gateway.screening.organisation_form import OrganisationForm, Unit
+from gateway.screening.sounds import Scheme, segment
+from gateway.screening.text import latin_letters, words
+
+MAX_WORDS = 24
+"""Words of a name that are read."""
+
+_ABBREVIATION = re.compile(r"\b(?:[a-z][./]){1,4}[a-z]\b\.?")
+_BRANCHES = frozenset({"branch", "sucursal", "filial", "subsidiary", "representative"})
+_ANYWHERE_LEGAL = frozenset({"ltd", "limited", "lda", "limitada", "ltda", "inc", "llc", "gmbh", "plc", "co"})
+
+
+@lru_cache(maxsize=65_536)
+def latin_words(text: str) -> tuple[str, ...]:
+    """Words with abbreviations joined: S.A. → sa, H.K. → hk."""
+    lowered = latin_letters(text)
+    joined = _ABBREVIATION.sub(lambda match: re.sub(r"[./]", "", match.group()), lowered)
+    return words(joined)[:MAX_WORDS]
+
+
+def read_latin(text: str) -> tuple[OrganisationForm, ...]:
+    """Forms of the Latin part, the likeliest first; none where it has no words."""
+    tokens = list(latin_words(text))
+    if not tokens:
+        return ()
+    branch = bool(_BRANCHES & set(tokens))
+    tokens = [t for t in tokens if t not in _BRANCHES and t != "office"] or tokens
+    tokens, legal, legal_text = _legal(tokens)
+    telling = [t for t in tokens if t not in NOISE] or tokens
+    readings = [_split(telling), _split(telling, ambiguous_are_core=True)]
+    if len(telling) < len(tokens) and any(t in NOISE and is_syllabic(t) for t in tokens):
+        readings.append(_split(tokens, ambiguous_are_core=True))
+    if len(readings[0][3]) > 1:
+        readings.append(_split(telling, later_places_are_core=True))
+    text = " ".join(tokens)
+    forms = (
+        OrganisationForm(text, "", core, names, terms, places, legal, legal_text, branch)
+        for core, names, terms, places in readings
+    )
+    return tuple(dict.fromkeys(form for form in forms if form.core or form.terms or form.places))
+
+
+@lru_cache(maxsize=65_536)
+def is_syllabic(word: str) -> bool:
+    """Whether a word can be one or two syllables under some romanisation."""
+    return any(segment(word, scheme, 2) for scheme in Scheme)
+
+
+_Names = tuple[tuple[int, int, frozenset[str]], ...]
+_Split = tuple[tuple[str, ...], _Names, tuple[Unit, ...], frozenset[str]]
+
+
+def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, later_places_are_core: bool = False) -> _Split:
+    core: list[str] = []
+    names: list[tuple[int, int, frozenset[str]]] = []
+    terms: list[Unit] = []
+    places: set[str] = set()
+    plain = [folded(token) for token in tokens]
+    position = 0
+    while position < len(tokens):
+        place, term = LATIN_PLACES.at(tokens, position), LATIN_TERMS.at(plain, position)
+        alone = tokens[position]
+        if place is not None and (term is None or place[0] >= term[0]) and not (places and later_places_are_core):
+            places.add(place[1])
+            position = place[0]
+        elif term is None or (ambiguous_are_core and term[0] == position + 1 and is_syllabic(alone)):
+            if not _is_acronym(alone, tokens):
+                core.append(alone)
+            position += 1
+        else:
+            phrase = tokens[position : term[0]]
+            if term[1].weight == Weight.NAME:
+                names.append((len(core), len(core) + len(phrase), term[1].concepts))
+                core += phrase
+            else:
+                terms.append(Unit(" ".join(phrase), term[1]))
+            position = term[0]
+    return tuple(core), tuple(names), tuple(terms), frozenset(places)
+
+
+def _is_acronym(word: str, tokens: Sequence[str]) -> bool:
+    """Whether a word is the initials of all the others: Companhia de Electricidade de Macau – CEM."""
+    others = [t for t in tokens if t != word and t not in NOISE]
+    return len(word) > 2 and word == "".join(t[0] for t in others)
+
+
+def _legal(tokens: list[str]) -> tuple[list[str], frozenset[str], str]:
+    """Takes legal forms off: at the end as often as there is one, and unmistakable ones anywhere."""
+    legal: frozenset[str] = frozenset()
+    found: list[str] = []
+    while len(tokens) > 1 and (ending := LATIN_LEGAL_FORMS.ending(tokens)) is not None and ending[0] > 0:
+        start, classes = ending
+        legal = legal & classes or classes if legal else classes
+        found = tokens[start:] + found
+        tokens = tokens[:start]
+    for position, token in enumerate(tokens[1:], 1):
+        if token in _ANYWHERE_LEGAL:
+            match = LATIN_LEGAL_FORMS.at(tokens, position)
+            if match is not None:
+                end, classes = match
+                return tokens[:position] + tokens[end:], legal or classes, " ".join(found or tokens[position:end])
+    return tokens, legal, " ".join(found)

@@ -1,0 +1,144 @@
+"""Reads what isn't a person's or organisation's name: vessels, vehicles, containers, addresses, identifiers.
+
+Owns their normal forms and their comparison. Doesn't check identifiers (`gateway.model.identifiers`): a wrong check
+digit never hinders a match.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from gateway.screening.result import MatchClass, NameKind, TokenMatch, Verdict, weigh
+from gateway.screening.skeleton import skeleton
+from gateway.screening.text import has_han, simplified, words
+
+_VESSEL_PREFIXES = frozenset({"mv", "mt", "ms", "ss", "fv", "mts", "lng", "tug", "barge", "motor", "vessel", "ship"})
+_ROMAN = {
+    "i": "1",
+    "ii": "2",
+    "iii": "3",
+    "iv": "4",
+    "v": "5",
+    "vi": "6",
+    "vii": "7",
+    "viii": "8",
+    "ix": "9",
+    "x": "10",
+}
+_NUMBERS = {"no": "", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"} | _ROMAN
+_HAN_NUMERALS = str.maketrans("〇零一二三四五六七八九", "00123456789")
+_ADDRESS_WORDS = {
+    "rd": "road", "st": "street", "ave": "avenue", "av": "avenue", "avenida": "avenue", "rua": "street",
+    "fl": "floor", "f": "floor",
+    "flr": "floor", "andar": "floor", "bldg": "building", "edificio": "building", "blk": "block", "bloco": "block",
+    "rm": "room",
+    "ctr": "centre", "center": "centre", "centro": "centre", "ind": "industrial", "dist": "district", "n": "north",
+    "s": "south",
+    "e": "east", "w": "west", "hk": "hongkong", "macao": "macau", "estrada": "road", "lane": "lane", "travessa": "lane",
+}  # fmt: skip
+_ADDRESS_NOISE = frozenset(["no", "of", "the", "and", "de", "da", "do", "dos", "das", "n°", "nr"])
+_HAN_ADDRESS = re.compile(r"[0-9]+|[a-z]+|[\u3400-\u9fff]")
+
+
+class PlainForm(NamedTuple):
+    """A name in its normal form: tokens in order, and the text that has to be equal for an identical match."""
+
+    text: str
+    kind: NameKind
+    tokens: tuple[str, ...]
+    exact: str
+
+
+def read_plain(text: str, kind: NameKind) -> PlainForm:
+    """Normal form of a vessel, vehicle, container, address or identifier."""
+    match kind:
+        case NameKind.VESSEL:
+            tokens = _vessel(text)
+        case NameKind.ADDRESS:
+            tokens = _address(text)
+        case _:
+            tokens = ("".join(_plate(text)),)
+    return PlainForm(text, kind, tokens, "".join(tokens))
+
+
+def _plate(text: str) -> tuple[str, ...]:
+    return tuple(word.upper() for word in words(simplified(text)))
+
+
+def _vessel(text: str) -> tuple[str, ...]:
+    found = list(words(simplified(text)))
+    if found[:2] in (["m", "v"], ["m", "t"], ["s", "s"], ["m", "s"], ["f", "v"]):
+        found = found[2:]
+    while len(found) > 1 and found[0] in _VESSEL_PREFIXES:
+        found = found[1:]
+    spelt = [word.translate(_HAN_NUMERALS) if has_han(word) else word for word in found]
+    tokens = [t for word in spelt for t in re.findall(r"[0-9]+|[^0-9]+", word.removesuffix("号"))]
+    numbered = [tokens[0], *(_NUMBERS.get(t, t) for t in tokens[1:])] if tokens else []
+    return tuple(t.lstrip("0") or "0" if t.isdigit() else t for t in numbered if t)
+
+
+def _address(text: str) -> tuple[str, ...]:
+    plain = [token for word in words(simplified(text)) for token in _HAN_ADDRESS.findall(word)]
+    expanded = (_ADDRESS_WORDS.get(token, token) for token in plain if token not in _ADDRESS_NOISE)
+    return tuple(expanded)
+
+
+def compare_plain(query: PlainForm, candidate: PlainForm) -> Verdict | None:
+    """Verdict on two normal forms of one kind; None where nothing agrees."""
+    if query.kind != candidate.kind or not query.exact or not candidate.exact:
+        return None
+    if query.exact == candidate.exact:
+        return _equal(query, candidate)
+    if query.kind == NameKind.ADDRESS:
+        return _addresses(query, candidate)
+    if query.kind == NameKind.VESSEL:
+        return _vessels(query, candidate)
+    return None
+
+
+def _equal(query: PlainForm, candidate: PlainForm) -> Verdict:
+    ceiling, because = MatchClass.IDENTICAL, "the same once punctuation and spaces are left out"
+    if query.kind in (NameKind.VESSEL, NameKind.ADDRESS) and not has_han(query.exact):
+        ceiling, because = MatchClass.COMPATIBLE, "only Latin letters agree"
+    token = TokenMatch(query.exact, candidate.exact, "equal in normal form", 1.0)
+    return Verdict(query.text, candidate.text, weigh([("normal form", 1.0, 1.0)]), (token,), ceiling, because)
+
+
+def _vessels(query: PlainForm, candidate: PlainForm) -> Verdict | None:
+    if len(query.tokens) != len(candidate.tokens) or has_han(query.exact) or has_han(candidate.exact):
+        return None
+    tokens = []
+    for mine, yours in zip(query.tokens, candidate.tokens, strict=True):
+        alike = mine == yours or (len(mine) > 3 and skeleton(mine) == skeleton(yours) and not mine.isdigit())
+        if not alike:
+            return None
+        tokens.append(
+            TokenMatch(mine, yours, "same word" if mine == yours else "spelt alike", 1.0 if mine == yours else 0.85)
+        )
+    parts = weigh([("words", 1.0, sum(t.agreement for t in tokens) / len(tokens))])
+    return Verdict(
+        query.text, candidate.text, parts, tuple(tokens), MatchClass.COMPATIBLE, "spelt alike in Latin letters"
+    )
+
+
+def _addresses(query: PlainForm, candidate: PlainForm) -> Verdict | None:
+    mine, yours = set(query.tokens), set(candidate.tokens)
+    common = mine & yours
+    numbers, other_numbers = ({t for t in side if t.isdigit()} for side in (mine, yours))
+    if len(common) < 2 or (numbers and other_numbers and not numbers & other_numbers):
+        return None
+    shorter = len(common) / min(len(mine), len(yours))
+    longer = len(common) / max(len(mine), len(yours))
+    tokens = tuple(TokenMatch(t, t, "same word", 1.0) for t in query.tokens if t in common)
+    parts = weigh([("words of the shorter address", 0.7, shorter), ("words of the longer address", 0.3, longer)])
+    return Verdict(query.text, candidate.text, parts, tokens, MatchClass.COMPATIBLE, "words of the addresses agree")
+
+
+def plain_keys(form: PlainForm) -> frozenset[str]:
+    """Keys that two forms share if they compare as compatible or better."""
+    if form.kind == NameKind.ADDRESS:
+        return frozenset(f"{form.kind.value[0]}:{t}" for t in sorted(set(form.tokens), key=lambda t: (-len(t), t))[:12])
+    if form.kind == NameKind.VESSEL and not has_han(form.exact):
+        return frozenset({"v:" + "".join(skeleton(t) if not t.isdigit() else t for t in form.tokens)})
+    return frozenset({f"{form.kind.value}:{form.exact}"})

@@ -1,0 +1,157 @@
+"""What a comparison of two names says: class, score, which forms, which tokens by which rule, and the score's parts.
+
+Owns these values, the thresholds and the arithmetic that makes a score out of parts. Doesn't own any rule of language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from gateway.errors import MalformedError
+
+
+class NameKind(StrEnum):
+    """What a name names. `UNKNOWN` is for a party whose kind wasn't declared: it is guessed from the name itself."""
+
+    PERSON = "person"
+    ORGANISATION = "organisation"
+    VESSEL = "vessel"
+    VEHICLE = "vehicle"
+    CONTAINER = "container"
+    ADDRESS = "address"
+    IDENTIFIER = "identifier"
+    UNKNOWN = "unknown"
+
+
+class MatchClass(IntEnum):
+    """How far a hit can be relied on; ordered.
+
+    `COMPATIBLE`: the names may be two writings of one name; so may others. Whatever agrees in Latin letters alone is
+    never more than this, and neither is Han against a romanisation: 黃 and 王 are both Wong.
+    `STRONG`: the same Han name apart from what carries no identity (legal form, place prefix, 集团), or apart from a
+    surname that is written in two ways.
+    `IDENTICAL`: the same Han form once traditional characters are simplified, or the same identifier.
+    """
+
+    NONE = 0
+    COMPATIBLE = 1
+    STRONG = 2
+    IDENTICAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Scores from which a list takes a pair as compatible, and from which as strong; both in [0, 1].
+
+    The evidence sets the highest class a pair can have; thresholds can only lower it.
+
+    Raises:
+        MalformedError: out of range, or strong below compatible.
+    """
+
+    compatible: float = 0.8
+    strong: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0 < self.compatible <= self.strong <= 1:
+            raise MalformedError(
+                f"thresholds need 0 < compatible ≤ strong ≤ 1, not {self.compatible} and {self.strong}: "
+                "set them in the list's policy"
+            )
+
+
+DEFAULT_THRESHOLDS = Thresholds()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenMatch:
+    """One token, or run of tokens, of each name, and the rule that holds between them.
+
+    An empty side means the other has no counterpart there. `agreement` is in [0, 1]: 1 agrees fully, 0 is contrary.
+    """
+
+    query: str
+    candidate: str
+    rule: str
+    agreement: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePart:
+    """One summand of the score: `weight` × `agreement`. The weights of a comparison sum to 1."""
+
+    name: str
+    weight: float
+    agreement: float
+
+    @property
+    def contribution(self) -> float:
+        return self.weight * self.agreement
+
+
+@dataclass(frozen=True, slots=True)
+class FormTried:
+    """One pair of forms that was compared: how each name was read, and what came out."""
+
+    query: str
+    candidate: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Outcome for one pair of forms: parts, tokens, and the highest class that this kind of evidence allows."""
+
+    query: str
+    candidate: str
+    parts: tuple[ScorePart, ...]
+    tokens: tuple[TokenMatch, ...]
+    ceiling: MatchClass
+    because: str
+
+    @property
+    def score(self) -> float:
+        return min(1.0, round(sum(part.contribution for part in self.parts), 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Result of comparing two names.
+
+    `score` is the sum of the contributions of `parts`. `forms` lists what was tried, the winner first. `because` says
+    in one sentence why the class is what it is.
+    """
+
+    match_class: MatchClass
+    score: float
+    because: str
+    forms: tuple[FormTried, ...] = ()
+    tokens: tuple[TokenMatch, ...] = ()
+    parts: tuple[ScorePart, ...] = field(default=())
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a JSON document; the class by its lower-case name, parts with their contribution."""
+        document = asdict(self)
+        document["match_class"] = self.match_class.name.lower()
+        for part, value in zip(document["parts"], self.parts, strict=True):
+            part["contribution"] = round(value.contribution, 4)
+        return document
+
+
+def weigh(parts: Iterable[tuple[str, float, float]]) -> tuple[ScorePart, ...]:
+    """Score parts from (name, raw weight, agreement), weights scaled to sum to 1; those of weight 0 are left out."""
+    kept = [part for part in parts if part[1] > 0]
+    total = sum(weight for _, weight, _ in kept)
+    return tuple(ScorePart(name, round(weight / total, 6), agreement) for name, weight, agreement in kept)
+
+
+def class_of(score: float, ceiling: MatchClass, thresholds: Thresholds) -> MatchClass:
+    """Class of a score: what the evidence allows at most, lowered by the list's thresholds."""
+    if score < thresholds.compatible:
+        return MatchClass.NONE
+    if score < thresholds.strong:
+        return min(ceiling, MatchClass.COMPATIBLE)
+    return ceiling
