@@ -18,7 +18,7 @@ from gateway.model.directory import Directory
 from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.commit import Transaction
 from gateway.services.trust import TrustedDirectory
-from gateway.store import feeds, journal
+from gateway.store import feeds
 from gateway.store.database import Database
 from gateway.store.feeds import FeedState, StoredCheckpoint
 from gateway.store.starts import count_start
@@ -101,10 +101,13 @@ def _answered_by(entry: EncodedEntry, origin: FeedOrigin) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """What the file beside the database says: starts counted, and the newest position known to be committed."""
+    """What the file beside the database says: starts counted, and how many entries are known to be committed.
+
+    Of all feeds, with those that wait for their place in this node's order.
+    """
 
     starts: int
-    position: int
+    entries: int
 
 
 def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
@@ -129,22 +132,22 @@ def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin
     mark = _read(marker)
     with database.write() as conn:
         starts = count_start(conn)
-        position = journal.head_position(conn)
-        restored = not _continues(mark, starts, position)
+        entries = feeds.total_size(conn)
+        restored = not _continues(mark, starts, entries)
         if restored:
             for origin in own:
                 feed = feeds.ensure(conn, origin, origin.publisher)
                 feeds.set_state(conn, feed.id, FeedState.BEHIND, reason=UNCOMPARED, since=now_ms)
-    _write(marker, _Mark(starts + 1, position))
+    _write(marker, _Mark(starts + 1, entries))
     if restored:
         log.warning("this database was restored or moved: own feeds wait until their recipients were asked")
     return restored
 
 
-def _continues(mark: _Mark | None, starts: int, position: int) -> bool:
+def _continues(mark: _Mark | None, starts: int, entries: int) -> bool:
     if mark is None:
         return starts == 0
-    return starts in (mark.starts, mark.starts + 1) and position >= mark.position
+    return starts in (mark.starts, mark.starts + 1) and entries >= mark.entries
 
 
 def note_progress(database: Database, marker: Path) -> None:
@@ -155,15 +158,15 @@ def note_progress(database: Database, marker: Path) -> None:
     """
     mark = _read(marker)
     with database.read() as conn:
-        position = journal.head_position(conn)
-    if mark is not None and position > mark.position:
-        _write(marker, _Mark(mark.starts, position))
+        entries = feeds.total_size(conn)
+    if mark is not None and entries > mark.entries:
+        _write(marker, _Mark(mark.starts, entries))
 
 
 def _read(marker: Path) -> _Mark | None:
     try:
-        starts, position = marker.read_text(encoding="ascii").split()
-        return _Mark(int(starts), int(position))
+        starts, entries = marker.read_text(encoding="ascii").split()
+        return _Mark(int(starts), int(entries))
     except (OSError, ValueError):
         return None
 
@@ -171,5 +174,5 @@ def _read(marker: Path) -> _Mark | None:
 def _write(marker: Path, mark: _Mark) -> None:
     marker.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = marker.with_suffix(".new")
-    temporary.write_text(f"{mark.starts} {mark.position}\n", encoding="ascii")
+    temporary.write_text(f"{mark.starts} {mark.entries}\n", encoding="ascii")
     temporary.replace(marker)

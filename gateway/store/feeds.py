@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import VerificationError
@@ -221,6 +221,11 @@ def size_of(conn: Connection, origin: FeedOrigin) -> int:
 def journaled_size_of(conn: Connection, origin: FeedOrigin) -> int:
     """How far the feed with this name is in this node's order; 0 when it doesn't exist."""
     return _JOURNALED_SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
+
+
+def total_size(conn: Connection) -> int:
+    """Number of entries in all feeds; it never shrinks."""
+    return int(conn.execute(select(func.coalesce(func.sum(feeds.c.size), 0))).scalar_one())
 
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:

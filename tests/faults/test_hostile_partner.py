@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.client import GatewayClient
+from gateway.crypto.keys import load_signing_key
 from gateway.errors import FeedForkedError, InvalidRequestError, MalformedError
 from gateway.node.assembly import Node
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
@@ -23,7 +25,7 @@ from gateway.v1 import alert_pb2, feed_pb2
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1.node_service_pb2 import LINK_STATE_QUARANTINED
 from tests.support.federation import Federation, alert, eventually, feed, origin
-from tests.support.partner import Partner, an_alert, entry, leaf, publication, refusal
+from tests.support.partner import Partner, an_alert, entry, leaf, publication, recipient, refusal
 
 HK_CN = origin("hk", "cn")
 CN_HK = origin("cn", "hk")
@@ -403,13 +405,63 @@ def test_a_receipt_counts_only_from_its_recipient_and_for_what_was_sent(federati
     federation.run(run())
 
 
+def lies(federation: Federation, checkpoint: bytes) -> list[feed_pb2.FeedPosition]:
+    """Positions that a recipient may claim of cn's feed to hk, which has one entry under this checkpoint."""
+    log_key = load_signing_key(federation.folder.node("hk").log_key, name=CN_HK)
+    invented = sign_checkpoint(Checkpoint(CN_HK, 7, bytes(32)), log_key)  # well-formed, but not signed by cn
+    return [
+        feed_pb2.FeedPosition(origin=CN_HK, size=size, root=bytes(32), cosigned_checkpoint=note)
+        for size, note in ((1, b"nothing"), (7, b""), (7, invented), (1, checkpoint), (7, checkpoint), (0, checkpoint))
+    ]
+
+
+def test_a_recipient_that_fetches_can_not_stop_a_feed_with_a_claim(federation: Federation) -> None:
+    """That it holds more, or something else, counts only with this node's own signature on exactly that."""
+
+    async def run() -> None:
+        async with scene(federation) as at:
+            await at.risk.publish(alert(), ["hk"])
+            async with at.hk.fetching(feed_pb2.FeedPosition(origin=CN_HK, root=EMPTY_ROOT)) as stream:
+                checkpoint = (await stream.read()).batch.checkpoint
+            for lie in lies(federation, checkpoint):
+                with pytest.raises(MalformedError, match=r"this node's (signature|checkpoint of another size)"):
+                    async with at.hk.fetching(lie) as stream:
+                        await at.hk.read(stream, "batch")
+                await at.risk.publish(alert(), ["hk"])
+            assert await at.alarms() == set()
+
+    federation.run(run())
+
+
+def test_a_recipient_that_is_pushed_to_can_not_stop_a_feed_with_a_claim(federation: Federation) -> None:
+    async def run() -> None:
+        async with scene(federation) as at:
+            await at.risk.publish(alert(), ["hk"])
+            async with at.hk.fetching(feed_pb2.FeedPosition(origin=CN_HK, root=EMPTY_ROOT)) as stream:
+                checkpoint = (await stream.read()).batch.checkpoint
+            for lie in lies(federation, checkpoint):
+                async with recipient(federation, "hk", lie) as hk:
+
+                    async def refused(hk: Any = hk) -> bool:
+                        (link,) = [one for one in await at.operator.node.links() if one.origin == CN_HK]
+                        return hk.opened > 1 and "MALFORMED" in link.last_error
+
+                    await eventually(refused, what="the refusal of the position")
+                await at.risk.publish(alert(), ["hk"])
+            assert await at.alarms() == set()
+
+    federation.run(run())
+
+
 def test_a_recipient_that_claims_another_history_blocks_its_own_feed_alone(federation: Federation) -> None:
     async def run() -> None:
         async with scene(federation) as at:
             await at.risk.publish(alert(), ["hk", "mo"])
-            lie = feed_pb2.FeedPosition(origin=CN_HK, size=1, root=bytes(32), cosigned_checkpoint=b"nothing")
+            log_key = load_signing_key(federation.folder.node("cn").log_key, name=CN_HK)
+            signed = sign_checkpoint(Checkpoint(CN_HK, 1, bytes(32)), log_key)  # cn itself, before it was restored
+            other = feed_pb2.FeedPosition(origin=CN_HK, size=1, root=bytes(32), cosigned_checkpoint=signed)
             with pytest.raises(FeedForkedError, match="other entries"):
-                async with at.hk.fetching(lie) as stream:
+                async with at.hk.fetching(other) as stream:
                     await at.hk.read(stream, "batch")
             with pytest.raises(FeedForkedError):
                 await at.risk.publish(alert(), ["hk"])

@@ -145,6 +145,37 @@ class Partner:
         await self.channel.close()
 
 
+class _Recipient(exchange_service_pb2_grpc.ExchangeServiceServicer):
+    def __init__(self, position: feed_pb2.FeedPosition) -> None:
+        self.position = position
+        self.opened = 0
+
+    async def Replicate(self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Any) -> Any:
+        self.opened += 1
+        yield pb.ReplicateResponse(position=self.position)
+        async for _ in request_iterator:
+            pass
+
+
+@asynccontextmanager
+async def recipient(federation: Federation, name: str, position: feed_pb2.FeedPosition) -> AsyncIterator[_Recipient]:
+    """The gateway `name` as a server that answers each opening of a push with this position and takes nothing."""
+    folder = federation.folder.node(name)
+    everyone = b"".join(node.folder.ca.read_bytes() for node in federation.nodes.values())
+    credentials = grpc.ssl_server_credentials(
+        [(folder.key.read_bytes(), folder.certificate.read_bytes())], everyone, require_client_auth=True
+    )
+    server = grpc.aio.server()
+    servicer = _Recipient(position)
+    exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+    server.add_secure_port(f"127.0.0.1:{federation[name].peer_port}", credentials)
+    await server.start()
+    try:
+        yield servicer
+    finally:
+        await server.stop(0)
+
+
 async def refusal(federation_call: Any) -> GatewayError:
     """The error that an awaitable ends with."""
     try:
