@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
 from gateway.errors import (
+    AgreementForbidsError,
     GatewayError,
     InvalidRequestError,
     NotFoundError,
@@ -122,13 +123,23 @@ class Publisher:
     def _refusal(
         self, request: alert_service_pb2.PublishAlertRequest, late: Sequence[Violation], now: int
     ) -> GatewayError | None:
-        if late:
-            return InvalidRequestError(late)
-        try:
-            for recipient in request.recipients:
+        """Everything that speaks against it, for all recipients at once."""
+        found, forbidden = list(late), list[AgreementForbidsError]()
+        for recipient in request.recipients:
+            try:
                 self._require_agreement(recipient, request.content, now)
-        except GatewayError as error:
-            return error
+            except InvalidRequestError as error:
+                found += (
+                    one if one.field == "recipients" else replace(one, message=f"{recipient}: {one.message}")
+                    for one in error.violations
+                )
+            except AgreementForbidsError as error:
+                forbidden.append(error)
+        if found:
+            found += (Violation("recipients", "agreement", error.message) for error in forbidden)
+            return InvalidRequestError(found)
+        if forbidden:
+            return AgreementForbidsError("; ".join(e.message for e in forbidden), metadata=forbidden[0].metadata)
         return None
 
     def origin(self, recipient: str) -> FeedOrigin:

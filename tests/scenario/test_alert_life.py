@@ -392,5 +392,7 @@ def test_what_the_contract_or_the_agreement_does_not_allow_is_named_at_once(runn
             published = await risk.publish(alert(), ["hk"])
             with pytest.raises(InvalidRequestError):
                 await risk.amend(published.alert_id, alert(valid_until=past), revision=1)
+            with pytest.raises(InvalidRequestError, match="revision"):  # after which there is none
+                await risk.amend(published.alert_id, alert(), revision=2**32 - 1)
 
     running_federation.run(run())

@@ -226,6 +226,28 @@ def test_purposes_and_types_that_arent_listed_are_forbidden(cn: PaperNode, chang
         publish_one(cn, request(cn))
 
 
+def test_what_speaks_against_each_recipient_is_named_at_once(cn: PaperNode) -> None:
+    """Not the first recipient's alone: whoever corrects that one would meet the next."""
+    directory = cn.trust.directory
+    classes = {"hk": {FieldClass.INVESTIGATIVE}, "mo": {FieldClass.COMMERCIAL}}
+    narrowed = [
+        replace(one, field_classes=frozenset(classes[one.recipient])) if one.sender == "cn" else one
+        for one in directory.agreements
+    ]
+    _use(cn, replace(directory, agreements=tuple(narrowed)))
+    one = request(cn, "hk", "mo")
+    one.content.valid_until.CopyFrom(to_timestamp(cn.clock.now - 1))
+    one.content.goods.add().customs_value.currency_code = "HKD"
+    with pytest.raises(InvalidRequestError) as refused:
+        publish_one(cn, one)
+    told = {(violation.field, violation.message.partition(":")[0]) for violation in refused.value.violations}
+    assert {partner for _, partner in told} >= {"hk", "mo"}
+    assert "content.valid_until" in fields(refused.value)
+    _use(cn, replace(directory, agreements=()))
+    with pytest.raises(AgreementForbidsError, match=r"to hk .*; .* to mo "):
+        publish_one(cn, request(cn, "hk", "mo"))
+
+
 def test_every_field_of_a_forbidden_class_is_named(cn: PaperNode) -> None:
     with_agreement(cn, field_classes=frozenset({FieldClass.INVESTIGATIVE}))
     one = request(cn)

@@ -634,7 +634,8 @@ class Replication(RuleBasedStateMachine):
     def _forget(self, name: str) -> None:
         """What a restore loses: entries that nobody has any more, and which requests were answered since the backup.
 
-        Two restores in a row can lose what each alone would have kept: nobody is left who could tell.
+        Two restores in a row can lose what each alone would have kept: nobody is left who could tell. Backups that
+        still hold it are of a history that has ended; nobody restores those.
         """
         for one in NAMES:
             line = self.wires[one].origin.line
@@ -645,6 +646,8 @@ class Replication(RuleBasedStateMachine):
             self.recovered[one] = {each: at for each, at in (self.recovered[one] | back).items() if at < known}
             self.published[one] = [each for each in self.published[one] if each.index < own]
             self.misdeeds[one] = [(index, kind) for index, kind in self.misdeeds[one] if index < known]
+            for each in NAMES:
+                self.backups[each] = [taken for taken in self.backups[each] if taken[1].get(line, 0) <= known]
         line, own = self.wires[name].origin.line, self.node(name).sizes().get(self.wires[name].origin.line, 0)
         self.steps[name].clear()
         self.watched[name] = (0, [])
