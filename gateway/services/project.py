@@ -1,8 +1,9 @@
 """The projector: reads feeds in this node's order from a cursor and builds alerts, their events and dispositions.
 
 Owns what becomes of an entry after it is stored: applied, rejected with every violation, or held; and says so in the
-own feed, once per entry. Doesn't own storage (store.alerts) or the rules of an alert's life (model.alert_life). Runs in
-the writer's transactions: cursor, projections and dispositions move together or not at all.
+own feed, once per entry. An entry at which this software itself fails holds up nothing else: it is marked as not
+applied. Doesn't own storage (store.alerts) or the rules of an alert's life (model.alert_life). Runs in the writer's
+transactions: cursor, projections and dispositions move together or not at all.
 """
 
 from __future__ import annotations
@@ -10,8 +11,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from gateway.errors import GatewayError, InvalidRequestError, MalformedError, Violation
+from gateway.errors import (
+    GatewayError,
+    InvalidRequestError,
+    MalformedError,
+    StoreUnavailableError,
+    Violation,
+)
 from gateway.model.alert_life import AlertLife, advance
 from gateway.model.directory import Directory
 from gateway.model.ids import FeedOrigin
@@ -20,8 +28,9 @@ from gateway.services.commit import Transaction
 from gateway.services.randomness import random_bytes
 from gateway.store import alerts, feeds, journal
 from gateway.store.alerts import AlertEventRow, AlertRow, DispositionRow
+from gateway.store.database import savepoint
 from gateway.store.feeds import Feed, StoredEntry
-from gateway.store.journal import JournalRun
+from gateway.store.journal import HeadMovedError, JournalRun
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.wire import alerts as wire
 from gateway.wire.alerts import EVENT_TYPE, AlertKey, AlertStep
@@ -49,6 +58,14 @@ class _HeldError(GatewayError):
     reason = "UNKNOWN_TYPE"
 
 
+class _DefectError(GatewayError):
+    """This software failed at the entry. The message may be shown to a partner; `problem` is for the own operator."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("the recipient's gateway has a defect; its operator has been told")
+        self.problem = problem
+
+
 @dataclass(slots=True)
 class _Page:
     """What one run of the projector gathers before it writes, so that writes are few and sorted."""
@@ -58,7 +75,7 @@ class _Page:
     changed: dict[AlertKey, AlertRow] = field(default_factory=dict)
     events: list[AlertEventRow] = field(default_factory=list)
     received: list[DispositionRow] = field(default_factory=list)
-    sent: list[tuple[Feed, _Run]] = field(default_factory=list)
+    sent: _Answers = field(default_factory=list)
 
     def row(self, key: AlertKey) -> AlertRow | None:
         return self.changed.get(key) or self.new.get(key) or self.known.get(key)
@@ -78,6 +95,9 @@ class _Run:
     count: int
     outcome: str
     error: GatewayError | None
+
+
+_Answers: TypeAlias = list[tuple[Feed, _Run]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +126,37 @@ class AlertProjector:
         if not runs:
             return False
         items = [item for run in runs for item in self._items(tx, run, cursor)]
+        self._send_dispositions(tx, items, self._projected(tx, items))
+        last = runs[-1].first_position + runs[-1].count - 1
+        alerts.move_cursor(tx.conn, last)
+        return journal.head_position(tx.conn) > last
+
+    def _projected(self, tx: Transaction, items: Sequence[_Item]) -> _Answers:
+        """Applies entries and writes what follows; returns what is to be answered.
+
+        When something unforeseen is raised, the entries are applied one by one, so that it hits only its cause.
+        """
+        try:
+            with savepoint(tx.conn):
+                return self._apply_all(tx, items)
+        except (StoreUnavailableError, HeadMovedError):
+            raise
+        except Exception as defect:
+            if len(items) == 1:
+                return _give_up(tx, items[0], defect)
+            log.warning("entries are applied one by one: %r", defect)
+        sent: _Answers = []
+        for item in items:
+            for feed, run in self._projected(tx, [item]):
+                _extend_runs(sent, feed, run.first, run.outcome, run.error)
+        return sent
+
+    def _apply_all(self, tx: Transaction, items: Sequence[_Item]) -> _Answers:
         page = _Page(known=alerts.find(tx.conn, {item.step.key for item in items if item.step is not None}))
         for item in items:
             self._apply(tx, item, page)
         _write(tx, page)
-        self._send_dispositions(tx, items, page)
-        last = runs[-1].first_position + runs[-1].count - 1
-        alerts.move_cursor(tx.conn, last)
-        return journal.head_position(tx.conn) > last
+        return page.sent
 
     def catch_up(self, tx: Transaction) -> None:
         """Projects everything committed or sealed so far, so that a step is judged by the present state."""
@@ -139,6 +182,8 @@ class AlertProjector:
                 step = wire.step_of(event, feed.origin)
         except GatewayError as refused:
             error = refused
+        except Exception as defect:
+            error = _defect(feed, entry.index, defect)
         position = run.first_position + entry.index - run.first_index
         return _Item(position, run.committed_at, feed, entry.index, event, step, error)
 
@@ -146,7 +191,9 @@ class AlertProjector:
         error = item.error
         if error is None and item.event is not None:
             error = self._refusal(tx, item, item.event, page)
-        if error is not None:
+        if isinstance(error, _DefectError):
+            alerts.add_defect(tx.conn, item.feed.id, item.index, error.problem, noted_at=tx.now_ms)
+        elif error is not None:
             log.warning("entry %s of %s isn't applied: %s", item.index, item.feed.origin, error)
         if item.feed.direction == "in" and _is_answered(item.event, error):
             outcome = HELD if isinstance(error, _HeldError) else REJECTED if error else APPLIED
@@ -184,7 +231,7 @@ class AlertProjector:
             AlertEventRow(item.position, read.key, item.feed.id, item.index, life.status, item.committed_at)
         )
 
-    def _send_dispositions(self, tx: Transaction, items: Sequence[_Item], page: _Page) -> None:
+    def _send_dispositions(self, tx: Transaction, items: Sequence[_Item], sent: _Answers) -> None:
         """Answers what was received, each entry once and in order: what can't be answered now leaves a gap, and nothing
         after it is answered before `StateWork` has the gap projected again."""
         received: dict[int, list[_Item]] = {}
@@ -196,7 +243,7 @@ class AlertProjector:
             for feed_id, of_feed in received.items()
             if of_feed[0].index <= of_feed[0].feed.disposed_size and _can_answer(tx, of_feed[0].feed)
         }
-        for feed, run in page.sent:
+        for feed, run in sent:
             fresh = _fresh(run, feed)
             if fresh is not None and feed.id in answered:
                 tx.append(feed.origin.counter, _disposition_entry(feed, fresh, tx.now_ms))
@@ -204,6 +251,19 @@ class AlertProjector:
             end = received[feed_id][-1].index + 1
             if end > received[feed_id][0].feed.disposed_size:
                 feeds.set_disposed_size(tx.conn, feed_id, end)
+
+
+def _give_up(tx: Transaction, item: _Item, defect: Exception) -> _Answers:
+    """Marks an entry as not applied; returns what is to be answered."""
+    error = _defect(item.feed, item.index, defect)
+    alerts.add_defect(tx.conn, item.feed.id, item.index, error.problem, noted_at=tx.now_ms)
+    answered = item.feed.direction == "in" and _is_answered(item.event, error)
+    return [(item.feed, _Run(item.index, 1, REJECTED, error))] if answered else []
+
+
+def _defect(feed: Feed, index: int, defect: Exception) -> _DefectError:
+    log.error("entry %s of %s isn't applied: this gateway has a defect", index, feed.origin, exc_info=defect)
+    return _DefectError(f"this gateway has a defect ({type(defect).__name__}; its log has the details)")
 
 
 def _runs(tx: Transaction, cursor: int, limit: int) -> list[JournalRun]:
@@ -300,9 +360,7 @@ def _write(tx: Transaction, page: _Page) -> None:
     alerts.add_dispositions(tx.conn, page.received)
 
 
-def _extend_runs(
-    sent: list[tuple[Feed, _Run]], feed: Feed, index: int, outcome: str, error: GatewayError | None
-) -> None:
+def _extend_runs(sent: _Answers, feed: Feed, index: int, outcome: str, error: GatewayError | None) -> None:
     if sent and error is None:
         last_feed, last = sent[-1]
         if last_feed.id == feed.id and last.outcome == outcome and last.first + last.count == index:

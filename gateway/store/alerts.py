@@ -1,4 +1,4 @@
-"""Statements on the alerts projection: copies of alerts, their events, dispositions, and the projector's cursor.
+"""Statements on the alerts projection: alerts' copies, events, dispositions, what failed, and the projector's cursor.
 
 Owns how `AlertLife` is kept in a row. Doesn't own its rules (model.alert_life), filters' grammar (wire.filters) or what
 is projected (services.project).
@@ -17,7 +17,7 @@ from gateway.model.alert_life import AlertLife, AlertStatus, Question, Side
 from gateway.store.database import insert_rows
 from gateway.store.journal import HeadMovedError
 from gateway.store.prepared import Prepared
-from gateway.store.schema import PROJECTIONS, alert_events, alerts, cursors, dispositions, entries, feeds
+from gateway.store.schema import PROJECTIONS, alert_events, alerts, cursors, defects, dispositions, entries, feeds
 from gateway.wire.alerts import AlertKey
 
 _CURSOR = "alerts"
@@ -215,6 +215,32 @@ def disposition_of(conn: Connection, feed_id: int, idx: int) -> DispositionRow |
     if row is None or idx >= row.first_idx + row.count:
         return None
     return DispositionRow(row[0], row[1], row[2], row[3], row[4], bytes(row[5]), row[6])
+
+
+@dataclass(frozen=True, slots=True)
+class DefectRow:
+    """An entry that couldn't be applied because of a defect of this software; noted in milliseconds since 1970."""
+
+    origin: str
+    idx: int
+    problem: str
+    noted_at: int
+
+
+def add_defect(conn: Connection, feed_id: int, idx: int, problem: str, *, noted_at: int) -> None:
+    """Marks an entry as not applied."""
+    conn.execute(insert(defects).values(feed_id=feed_id, idx=idx, problem=_text(problem), noted_at=noted_at))
+
+
+def list_defects(conn: Connection, limit: int) -> list[DefectRow]:
+    """Entries that are marked as not applied, oldest first."""
+    rows = conn.execute(
+        select(feeds.c.origin, defects.c.idx, defects.c.problem, defects.c.noted_at)
+        .join(feeds, feeds.c.id == defects.c.feed_id)
+        .order_by(defects.c.noted_at, defects.c.feed_id, defects.c.idx)
+        .limit(limit)
+    )
+    return [DefectRow(*row) for row in rows]
 
 
 def events_after(conn: Connection, position: int, limit: int) -> list[tuple[AlertEventRow, str, bytes]]:

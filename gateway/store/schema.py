@@ -148,5 +148,14 @@ dispositions = Table(
     Column("position", BigInteger, nullable=False),  # of the entry that says so, in this node's order
 )
 
-PROJECTIONS = (alert_events, alerts, dispositions)
+defects = Table(
+    "defects",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("idx", BigInteger, primary_key=True),
+    Column("problem", Text, nullable=False),
+    Column("noted_at", BigInteger, nullable=False),
+)
+
+PROJECTIONS = (alert_events, alerts, dispositions, defects)
 """Tables that can be dropped and rebuilt from the truth."""

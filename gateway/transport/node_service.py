@@ -23,6 +23,7 @@ from gateway.services.outgoing import ForceWork, Outgoing, StateWork, Suspension
 from gateway.services.recover import RecoverWork
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, journal
+from gateway.store.alerts import DefectRow
 from gateway.store.database import Database
 from gateway.store.feeds import Feed, FeedState
 from gateway.tlog.note import SignatureType, Verifier
@@ -44,6 +45,10 @@ _BLOCKED = {
     FeedState.BEHIND: pb.LINK_STATE_RECOVERY_REQUIRED,
     FeedState.FORKED: pb.LINK_STATE_RECOVERY_REQUIRED,
 }
+
+
+MAX_DEFECTS_SHOWN = 20
+"""Most alarms about single entries in one answer: the first ones tell what there is to tell."""
 
 
 class NodeServicer(pb_grpc.NodeServiceServicer):
@@ -82,6 +87,14 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
     async def GetNodeStatus(self, request: pb.GetNodeStatusRequest, context: Context) -> pb.GetNodeStatusResponse:
         position, projected, all_feeds = await asyncio.to_thread(self._positions)
+        defects = [
+            pb.Alarm(
+                code=f"{FEED}_DEFECT",
+                message=f"{one.origin}: entry {one.idx} isn't applied: {one.problem}",
+                since=to_timestamp(one.noted_at),
+            )
+            for one in await asyncio.to_thread(self._defects)
+        ]
         blocked = [
             pb.Alarm(
                 code=f"{FEED}_{feed.state.name}",
@@ -103,7 +116,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             federation=self._trust().federation,
             position=position,
             projected_position=projected,
-            alarms=[*blocked, *waiting, *lasting],
+            alarms=[*blocked, *waiting, *defects, *lasting],
         )
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
@@ -226,6 +239,10 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
     def _positions(self) -> tuple[int, int, list[Feed]]:
         with self._database.read() as conn:
             return journal.head_position(conn), alerts.peek_cursor(conn), feeds.list_all(conn)
+
+    def _defects(self) -> list[DefectRow]:
+        with self._database.read() as conn:
+            return alerts.list_defects(conn, MAX_DEFECTS_SHOWN)
 
     def _possible(self) -> Iterable[FeedOrigin]:
         trusted = self._trust()

@@ -112,6 +112,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("feed_id", "size", name=op.f("pk_checkpoints")),
     )
     op.create_table(
+        "defects",
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("noted_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_defects_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", "idx", name=op.f("pk_defects")),
+    )
+    op.create_table(
         "dispositions",
         sa.Column("feed_id", sa.Integer(), nullable=False),
         sa.Column("first_idx", sa.BigInteger(), nullable=False),
