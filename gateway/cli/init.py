@@ -7,7 +7,7 @@ Owns the file's text, with every setting and what it means. Doesn't make keys (`
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +50,14 @@ def init(
         list[str] | None,
         typer.Option(help="How a partner is reached, NODE=push|pull[,HOST:PORT]; may be repeated. push without it."),
     ] = None,
+    fetch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PARTNER",
+            help="Fetch this partner's feed from it, when its link to here is pull mode because it can't connect; "
+            "may be repeated.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write gateway.toml and make the folders of one node; asks nothing and overwrites nothing.
@@ -62,6 +70,8 @@ def init(
       gateway init --node cn --federation gba.customs.example --out /srv/gateway
         --anchor cn.vkey --anchor hk.vkey --anchor mo.vkey --threshold 2
         --system risk-engine=publisher --system officers=officer,supervisor --system ops=operator
+      gateway init --node hk --federation gba.customs.example --out /srv/gateway --fetch cn
+        (hk opens all connections between cn and hk; cn was prepared with --link hk=pull)
 
     \b
     Exit codes: 0 done, 2 an option isn't right or the file is there already.
@@ -79,6 +89,7 @@ def init(
         threshold=needed,
         systems=dict(_system(federation, node, each) for each in system or []),
         links=dict(_link(each) for each in link or []),
+        fetch=[_partner(each) for each in fetch or []],
     )
     file = out / SETTINGS_FILE
     write_output(file, text.encode())
@@ -102,6 +113,7 @@ def settings_text(
     threshold: int = 1,
     systems: dict[str, tuple[str, ...]],
     links: dict[str, tuple[str, str]] | None = None,
+    fetch: Collection[str] = (),
 ) -> str:
     """The text of a gateway.toml in the layout that `gateway init` makes.
 
@@ -110,6 +122,7 @@ def settings_text(
         anchors: verifier keys.
         systems: own systems with their roles.
         links: partner to (mode, endpoint or empty).
+        fetch: partners whose feeds this node fetches from them.
     """
     lines = [
         "# Settings of one node. Paths are relative to this file; environment variables win: GATEWAY_LOG_LEVEL,",
@@ -142,8 +155,10 @@ def settings_text(
         "[systems] # own systems (the name in their certificate) and their roles",
         *(f"{name} = {_toml(list(roles))}" for name, roles in systems.items()),
     ]
-    for partner, (mode, endpoint) in (links or {}).items():
+    known = {**dict.fromkeys(fetch, (LinkMode.PUSH.value, "")), **(links or {})}
+    for partner, (mode, endpoint) in known.items():
         lines += ["", f"[links.{partner}]", f"mode = {_toml(mode)}"]
+        lines += ["fetch = true # this node connects to the partner for its feed too"] if partner in fetch else []
         lines += [f"endpoint = {_toml(endpoint)}"] if endpoint else []
     return "\n".join(lines) + "\n"
 
@@ -176,6 +191,12 @@ def _link(text: str) -> tuple[str, tuple[str, str]]:
     if not is_node_name(name) or mode not in tuple(LinkMode):
         raise ConfigurationError(f"--link {text!r}: it must read NODE=push or NODE=pull, and may go on with ,HOST:PORT")
     return name, (mode, endpoint)
+
+
+def _partner(name: str) -> str:
+    if not is_node_name(name):
+        raise ConfigurationError(f"--fetch {name!r}: it must be a partner's name in the directory, e.g. cn")
+    return name
 
 
 def _next_steps(node: str, federation: str, out: Path, *, needs_anchors: bool) -> str:

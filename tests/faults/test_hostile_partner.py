@@ -23,7 +23,11 @@ from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.note import Verifier
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.v1 import exchange_service_pb2 as pb
-from gateway.v1.node_service_pb2 import LINK_STATE_QUARANTINED
+from gateway.v1.node_service_pb2 import (
+    LINK_STATE_QUARANTINED,
+    LINK_STATE_RECOVERY_REQUIRED,
+    LINK_STATE_SUSPENDED,
+)
 from tests.support.federation import Federation, alert, eventually, feed, origin
 from tests.support.partner import Partner, an_alert, entry, leaf, publication, recipient, refusal
 
@@ -475,6 +479,33 @@ def test_a_recipient_that_claims_another_history_blocks_its_own_feed_alone(feder
             async with at.hk.fetching(feed_pb2.FeedPosition(origin=CN_HK, root=EMPTY_ROOT)) as stream:
                 assert (await stream.read()).batch.first_index == 0  # the truth heals it
             await at.risk.publish(alert(), ["hk"])
+
+    federation.run(run())
+
+
+def test_a_suspension_survives_that_its_feed_falls_behind(federation: Federation) -> None:
+    """Both facts are shown, and what ends the one leaves the other."""
+
+    async def run() -> None:
+        async with scene(federation) as at:
+            await at.risk.publish(alert(), ["hk"])
+            await at.operator.node.suspend_link(CN_HK, reason="maintenance at hk")
+            log_key = load_signing_key(federation.folder.node("cn").log_key, name=CN_HK)
+            signed = sign_checkpoint(Checkpoint(CN_HK, 9, bytes(32)), log_key)
+            more = feed_pb2.FeedPosition(origin=CN_HK, size=9, root=bytes(32), cosigned_checkpoint=signed)
+            async with at.hk.fetching(more) as stream:
+                assert (await refusal(at.hk.read(stream, "batch"))).reason == "FEED_BEHIND_PARTNER"
+
+            async def shown() -> tuple[int, str]:
+                (link,) = [one for one in await at.operator.node.links() if one.origin == CN_HK]
+                return link.state, link.suspension
+
+            assert await shown() == (LINK_STATE_RECOVERY_REQUIRED, "maintenance at hk")
+            async with at.hk.fetching(feed_pb2.FeedPosition(origin=CN_HK, root=EMPTY_ROOT)) as stream:
+                assert (await refusal(at.hk.read(stream, "batch"))).reason == "LINK_SUSPENDED"
+            assert await shown() == (LINK_STATE_SUSPENDED, "maintenance at hk")
+            link = await at.operator.node.resume_link(CN_HK)
+            assert (link.suspension, link.state != LINK_STATE_SUSPENDED) == ("", True)
 
     federation.run(run())
 

@@ -59,6 +59,14 @@ def test_init_writes_settings_that_say_what_was_asked_for(tmp_path: Path) -> Non
     assert stat.S_IMODE((tmp_path / "node" / "pki" / "keys").stat().st_mode) == 0o700
 
 
+def test_a_node_can_be_told_to_open_all_connections_to_a_partner(tmp_path: Path) -> None:
+    fetching = ("--fetch", "hk", "--fetch", "mo", "--link", "mo=pull,mo.example:7443")
+    assert run("init", *NODE, "--out", tmp_path, *fetching).exit_code == 0
+    links = load_settings(tmp_path / "gateway.toml").links
+    assert (links["hk"].mode, links["hk"].fetch, links["hk"].endpoint) == (LinkMode.PUSH, True, "")
+    assert (links["mo"].mode, links["mo"].fetch, links["mo"].endpoint) == (LinkMode.PULL, True, "mo.example:7443")
+
+
 def test_init_tells_the_next_steps_and_never_overwrites(tmp_path: Path) -> None:
     first = run("init", *NODE, "--out", tmp_path)
     assert first.exit_code == 0
@@ -76,6 +84,7 @@ def test_init_tells_the_next_steps_and_never_overwrites(tmp_path: Path) -> None:
         ("--system", "desk=king", "unknown role 'king'"),
         ("--system", "Desk=officer", "system name"),
         ("--link", "hk=carrier-pigeon", "NODE=push or NODE=pull"),
+        ("--fetch", "HK", "--fetch 'HK'"),
         ("--node", "CN", "node 'CN'"),
     ],
 )

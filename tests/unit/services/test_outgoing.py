@@ -18,17 +18,18 @@ from gateway.errors import (
     VerificationError,
 )
 from gateway.services.alarms import CLOCK_SKEW, Alarms
-from gateway.services.outgoing import StateWork
+from gateway.services.outgoing import StateWork, SuspensionWork
 from gateway.services.recover import RecoverWork, detect_restore, note_progress, own_feeds
 from gateway.services.replicate import Outbound, Standing, judge_position
 from gateway.store.feeds import FeedState
+from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.v1 import feed_pb2
 from gateway.wire import limits
 from tests.support.author import Author
 from tests.support.databases import MakeDatabase
-from tests.support.nodes import PaperNode, deliver, paper_nodes
+from tests.support.nodes import START, PaperNode, deliver, paper_nodes
 
 
 @pytest.fixture
@@ -240,6 +241,50 @@ def test_own_entries_come_back(cn: PaperNode) -> None:
     assert _recover(cn, author.batch(*author.alerts(2))) == 5
     assert cn.outgoing.made(author.origin).tree == author.tree
     assert state(cn) is FeedState.BEHIND, "until the positions have been compared"
+
+
+def test_a_restore_leaves_an_operators_suspension(cn: PaperNode, tmp_path: Path) -> None:
+    cn.publish("hk")
+    cn.committer.run(SuspensionWork(cn.origin("hk"), "maintenance"))
+    marker = tmp_path / "marker"
+    _start(cn, marker)
+    marker.unlink()
+    assert _start(cn, marker), "without its note it may be a restored one"
+    feed = cn.outgoing.feed(cn.origin("hk"))
+    assert feed is not None
+    assert (feed.state, feed.suspension) == (FeedState.BEHIND, "maintenance")
+    cn.committer.run(StateWork(feed.origin, FeedState.ACTIVE, ""))
+    feed = cn.outgoing.feed(cn.origin("hk"))
+    assert feed is not None
+    assert (feed.state, feed.suspended) == (FeedState.ACTIVE, True)
+
+
+def test_a_claim_without_this_nodes_signature_changes_nothing(cn: PaperNode, hk: PaperNode) -> None:
+    """Signed by the recipient, for another feed, size or root, or not at all."""
+    origin = cn.origin("hk")
+    cn.publish("hk")
+    key, root = cn.signers.for_feed(origin), bytes(32)
+    other = cn.origin("mo")
+    notes = {
+        "no checkpoint": b"",
+        "with this node's signature": sign_checkpoint(Checkpoint(origin.line, 5, root), hk.signers.for_feed(origin)),
+        "no checkpoint of them": sign_checkpoint(Checkpoint(other.line, 5, root), cn.signers.for_feed(other)),
+        "another size or root": sign_checkpoint(Checkpoint(origin.line, 6, root), key),
+        "of another size": sign_checkpoint(Checkpoint(origin.line, 5, bytes(31) + b"x"), key),
+    }
+    for missing, note in notes.items():
+        position = feed_pb2.FeedPosition(origin=origin.line, size=5, root=root, cosigned_checkpoint=note)
+        with pytest.raises(MalformedError, match=missing):
+            cn.outgoing.agree_on_position(origin, position)
+        assert state(cn) is FeedState.ACTIVE
+    revoked = replace(cn.trust.directory.nodes["cn"].log_keys[0], revoked_at=START)
+    nodes = {**cn.trust.directory.nodes, "cn": replace(cn.trust.directory.nodes["cn"], log_keys=(revoked,))}
+    cn.trust.directory = replace(cn.trust.directory, nodes=nodes)  # what it signed once it has signed
+    note = sign_checkpoint(Checkpoint(origin.line, 5, root), key)
+    with pytest.raises(FeedBehindError):
+        cn.outgoing.agree_on_position(
+            origin, feed_pb2.FeedPosition(origin=origin.line, size=5, root=root, cosigned_checkpoint=note)
+        )
 
 
 def test_recover_1_entries_follow_on_what_is_there(cn: PaperNode) -> None:
