@@ -10,7 +10,7 @@ import pytest
 
 from gateway.client import GatewayClient, new_alert
 from gateway.errors import FeedBehindError
-from gateway.v1.alert_pb2 import AlertEvent
+from gateway.v1.alert_pb2 import AlertEvent, AlertReference
 from gateway.v1.node_service_pb2 import LINK_STATE_CONNECTED, LINK_STATE_RECOVERY_REQUIRED
 from tests.support.federation import Federation, NodeProcess, alert, eventually, origin
 from tests.support.stored import StoredFeed, published_ids
@@ -46,6 +46,11 @@ def dispositions(feed: StoredFeed) -> list[tuple[str, int]]:
 async def state(client: GatewayClient) -> tuple[int, set[str]]:
     (link,) = [link for link in await client.node.links() if link.origin == CN_HK]
     return link.state, {alarm.code for alarm in (await client.node.status()).alarms if CN_HK in alarm.message}
+
+
+async def waiting(client: GatewayClient) -> int:
+    """Entries between cn and hk that wait at the client's node."""
+    return sum(link.waiting for link in await client.node.links() if link.partner in ("cn", "hk"))
 
 
 async def settled(federation: Federation, applied: Callable[[], int]) -> None:
@@ -94,6 +99,11 @@ def test_a_restored_database_refuses_until_it_has_recovered(either: Federation, 
                 recovered = await operator.node.recover_feed(CN_HK)
                 assert recovered.recovered > 15
                 assert recovered.size == either["hk"].feed(CN_HK).size
+                assert recovered.forced == 0
+                if first == "own entries":  # which answer alerts of hk that aren't back yet
+                    assert recovered.waiting == await waiting(operator) > 0
+                    with pytest.raises(FeedBehindError):
+                        await risk.publish(alert(), ["hk"])
                 either.between("hk", "cn").heal()
 
                 async def works_again() -> bool:
@@ -102,6 +112,7 @@ def test_a_restored_database_refuses_until_it_has_recovered(either: Federation, 
 
                 await eventually(works_again, what="publishing after the recovery")
                 await eventually(lambda: connected(operator), what="the link after the recovery")
+                assert await waiting(operator) == 0
             from_hk += await publish(hk, 5, "cn")
             await settled(either, lambda: 15)
             assert published_ids(either["hk"].feed(CN_HK)) == ids
@@ -113,6 +124,65 @@ def test_a_restored_database_refuses_until_it_has_recovered(either: Federation, 
         return await state(operator) == (LINK_STATE_CONNECTED, set())
 
     either.run(run())
+
+
+@pytest.mark.slow
+def test_what_two_restores_have_lost_holds_nothing_up_after_the_recovery(
+    federation: Federation, tmp_path: Path
+) -> None:
+    """cn's entries wait for an alert of hk; then hk is restored too, and nobody has that alert any more."""
+    federation.start("cn", "hk")
+    cn, hk = federation["cn"], federation["hk"]
+
+    async def run() -> None:
+        async with (
+            federation.client("cn", "publisher") as risk,
+            federation.client("cn", "officer") as officer,
+            federation.client("cn", "operator") as operator,
+            federation.client("hk", "publisher") as from_hk,
+        ):
+            await publish(risk, 1, "hk")
+            await federation.converged(("cn", "hk"), ("hk", "cn"))
+            for node in (cn, hk):
+                node.stop()
+                backup(node, tmp_path / node.name)
+                node.start()
+            (lost,) = await publish(from_hk, 1, "cn")
+            reference = AlertReference(publisher="hk", alert_id=lost)
+
+            async def acknowledged() -> bool:
+                await officer.acknowledge(reference, revision=1)
+                return True
+
+            await eventually(acknowledged, what="the acknowledgement at cn")
+            await federation.converged(("cn", "hk"), ("hk", "cn"))
+            federation.between("hk", "cn").cut()
+            cn.stop()
+            restore(cn, tmp_path / "cn")
+            cn.start()
+            recovered = await eventually(lambda: operator.node.recover_feed(CN_HK), what="the recovery of cn")
+            assert (recovered.waiting, recovered.forced) == (2, 0)  # the answer and the acknowledgement
+            hk.stop()
+            restore(hk, tmp_path / "hk")
+            hk.start()
+            federation.between("hk", "cn").heal()
+
+            async def told() -> bool:
+                recovered = await operator.node.recover_feed(CN_HK)
+                return recovered.forced == 2
+
+            await eventually(told, what="the recovery of what nobody has any more")
+            assert "without what they follow" in cn.log
+
+            async def works_again() -> bool:
+                await risk.publish(alert(), ["hk"])
+                return bool(await publish(from_hk, 1, "cn"))
+
+            await eventually(works_again, what="publishing on both sides")
+            await federation.converged(("cn", "hk"), ("hk", "cn"))
+            assert await waiting(operator) == 0
+
+    federation.run(run())
 
 
 def test_killed_between_counting_its_start_and_noting_it_a_node_is_no_restored_one(federation: Federation) -> None:
