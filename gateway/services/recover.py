@@ -8,7 +8,8 @@ restored database must not extend it: it would sign a second history.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from gateway.services.trust import TrustedDirectory
 from gateway.store import feeds
 from gateway.store.database import Database
 from gateway.store.feeds import FeedState, StoredCheckpoint
-from gateway.store.starts import count_start
+from gateway.store.starts import mark_start
 from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.v1 import feed_pb2
@@ -101,12 +102,12 @@ def _answered_by(entry: EncodedEntry, origin: FeedOrigin) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """What the file beside the database says: starts counted, and how many entries are known to be committed.
+    """What the file beside the database says: the last start's token, and how many entries are known to be committed.
 
     Of all feeds, with those that wait for their place in this node's order.
     """
 
-    starts: int
+    start: int
     entries: int
 
 
@@ -117,11 +118,11 @@ def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
 
 
 def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin], now_ms: int) -> bool:
-    """Counts this start in the database and in a file beside it; True when the database is older than the file says.
+    """Marks this start in the database and in a file beside it; True when the database isn't the one of the file.
 
     It is when it was restored from a backup (or the file was lost). Then every own feed is blocked until its recipient
     has been asked how much it holds, also one that the backup doesn't know. A database that is one start ahead was
-    killed between counting it and noting it.
+    killed between marking it and noting it.
 
     Args:
         database: with all tables.
@@ -131,23 +132,24 @@ def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin
     """
     mark = _read(marker)
     with database.write() as conn:
-        starts = count_start(conn)
+        token = secrets.randbelow(MAX_TREE_SIZE)
+        before = mark_start(conn, token)
         entries = feeds.total_size(conn)
-        restored = not _continues(mark, starts, entries)
+        restored = not _continues(mark, before, entries)
         if restored:
             for origin in own:
                 feed = feeds.ensure(conn, origin, origin.publisher)
                 feeds.set_state(conn, feed.id, FeedState.BEHIND, reason=UNCOMPARED, since=now_ms)
-    _write(marker, _Mark(starts + 1, entries))
+    _write(marker, _Mark(token, entries))
     if restored:
         log.warning("this database was restored or moved: own feeds wait until their recipients were asked")
     return restored
 
 
-def _continues(mark: _Mark | None, starts: int, entries: int) -> bool:
+def _continues(mark: _Mark | None, before: Sequence[int], entries: int) -> bool:
     if mark is None:
-        return starts == 0
-    return starts in (mark.starts, mark.starts + 1) and entries >= mark.entries
+        return not before
+    return mark.start in before and entries >= mark.entries
 
 
 def note_progress(database: Database, marker: Path) -> None:
@@ -160,13 +162,13 @@ def note_progress(database: Database, marker: Path) -> None:
     with database.read() as conn:
         entries = feeds.total_size(conn)
     if mark is not None and entries > mark.entries:
-        _write(marker, _Mark(mark.starts, entries))
+        _write(marker, _Mark(mark.start, entries))
 
 
 def _read(marker: Path) -> _Mark | None:
     try:
-        starts, entries = marker.read_text(encoding="ascii").split()
-        return _Mark(int(starts), int(entries))
+        start, entries = marker.read_text(encoding="ascii").split()
+        return _Mark(int(start), int(entries))
     except (OSError, ValueError):
         return None
 
@@ -174,5 +176,5 @@ def _read(marker: Path) -> _Mark | None:
 def _write(marker: Path, mark: _Mark) -> None:
     marker.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = marker.with_suffix(".new")
-    temporary.write_text(f"{mark.starts} {mark.entries}\n", encoding="ascii")
+    temporary.write_text(f"{mark.start} {mark.entries}\n", encoding="ascii")
     temporary.replace(marker)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 
 from gateway.errors import (
     FeedBehindError,
@@ -22,6 +23,7 @@ from gateway.services.outgoing import StateWork, SuspensionWork
 from gateway.services.recover import RecoverWork, detect_restore, note_progress, own_feeds
 from gateway.services.replicate import Outbound, Standing, judge_position
 from gateway.store.feeds import FeedState
+from gateway.store.schema import cursors
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import EMPTY_ROOT
@@ -377,11 +379,23 @@ def test_a_backup_since_the_last_start_is_found_by_its_length(
     backup = replace(cn, database=make_database())
     _start(cn, marker)
     noted = marker.read_bytes()
-    _start(backup, tmp_path / "elsewhere")  # the same start, but none of what was published after
+    with cn.database.read() as old, backup.database.write() as new:  # none of what is published after
+        new.execute(insert(cursors), [row._asdict() for row in old.execute(select(cursors))])
     cn.publish("hk")
     note_progress(cn.database, marker)
     assert marker.read_bytes() != noted
     assert _start(backup, marker)
+
+
+def test_a_backup_of_a_history_that_was_left_is_found_though_it_is_no_shorter(
+    cn: PaperNode, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """As many starts and as many entries, but not this history's."""
+    marker = tmp_path / "starts"
+    left = replace(cn, database=make_database())
+    _start(left, tmp_path / "other")
+    _start(cn, marker)
+    assert _start(left, marker)
 
 
 # Alarms
