@@ -14,7 +14,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -53,6 +54,17 @@ PROJECTION_SHARE = 0.25
 """Part of the writer's time that projecting gets while other work is waiting: durable first, shown a little later. With
 nothing else to do it gets all of it."""
 
+PROJECT_ALONG_WEIGHT = 100
+"""A group of at most so many items is projected in its own transaction: a lone alert then takes one commit, not two."""
+
+GATHER_S_EACH = 0.0003
+GATHER_S_MOST = 0.005
+"""How long the writer waits for a group to gather: as many as came together last time are likely to come again, each
+in about the time that a call takes. Whoever comes alone never waits."""
+
+PATIENT_S = 0.02
+"""How long work that nobody waits for is kept back, so that it shares the next group's commit, in seconds."""
+
 _IDLE_S = 0.1
 """How often an idle writer flushes audit events and looks for leftover projection work, in seconds."""
 
@@ -90,6 +102,8 @@ class Transaction:
         self.own_node = own_node
         self.touched: set[FeedOrigin] = set()
         self._awaited: set[FeedOrigin] = set()
+        self.urgent: set[FeedOrigin] = set()
+        self.sizes: dict[FeedOrigin, int] = {}
         self._signers = signers
         self._staged: dict[FeedOrigin, _Staged] = {}
 
@@ -99,8 +113,13 @@ class Transaction:
             staged = self._staged[origin] = _Staged(feeds.ensure(self.conn, origin, self.own_node))
         return staged
 
-    def append(self, origin: FeedOrigin, entry: EncodedEntry) -> Place:
+    def append(self, origin: FeedOrigin, entry: EncodedEntry, *, urgent: bool = True) -> Place:
         """Puts an entry at the end of an own feed; written and signed when the transaction seals.
+
+        Args:
+            origin: the feed.
+            entry: what to append.
+            urgent: whether to send it at once; what isn't may wait a moment for more of its kind.
 
         Raises:
             FeedBehindError, FeedForkedError: the feed must not be extended.
@@ -108,6 +127,8 @@ class Transaction:
         staged = self._stage(origin)
         require_extensible(staged.feed)
         staged.entries.append(entry)
+        if urgent:
+            self.urgent.add(origin)
         return Place(origin, staged.feed.size + len(staged.entries) - 1)
 
     def next_index(self, origin: FeedOrigin) -> int:
@@ -119,17 +140,24 @@ class Transaction:
         """Raises what `append` would raise, before anything is written."""
         require_extensible(self._stage(origin).feed)
 
-    def seal(self) -> None:
+    def seal(self) -> bool:
         """Writes what was appended, each chunk under its own signed checkpoint. Signing happens here, release after
-        the commit: no checkpoint leaves the node before its transaction is durable."""
+        the commit: no checkpoint leaves the node before its transaction is durable.
+
+        Returns:
+            Whether there was anything.
+        """
+        sealed = False
         for origin, staged in self._staged.items():
             feed = staged.feed
             for chunk in _chunks(staged.entries):
                 feed = self._seal_chunk(origin, feed, chunk)
                 self.touched.add(origin)
+                sealed = True
         self._staged.clear()
         while self._awaited:  # by what was stored after the feed had been staged
             order.settle(self.conn, feeds.get(self.conn, self._awaited.pop()), now_ms=self.now_ms)
+        return sealed
 
     def store(self, feed: Feed, entries: Sequence[EncodedEntry], growth: Growth, checkpoint: StoredCheckpoint) -> Feed:
         """Writes entries that came from a partner; what they follow may keep them out of this node's order for now."""
@@ -146,6 +174,7 @@ class Transaction:
         checkpoint = StoredCheckpoint(growth.tree.size, root, note, b"", 0)
         grown = feeds.append(self.conn, feed, chunk, growth, checkpoint, committed_at=self.now_ms)
         order.settle(self.conn, grown, now_ms=self.now_ms)
+        self.sizes[origin] = growth.tree.size
         return grown
 
 
@@ -183,9 +212,18 @@ Done = Callable[[Outcome], None]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A transaction that is durable: which feeds it moved, and whether projections moved."""
+    """A transaction that is durable.
+
+    Attributes:
+        feeds: those that it moved.
+        urgent: own feeds with something new to send at once.
+        sizes: of the own feeds that it moved, in entries.
+        projected: whether projections moved.
+    """
 
     feeds: frozenset[FeedOrigin]
+    urgent: frozenset[FeedOrigin]
+    sizes: Mapping[FeedOrigin, int]
     projected: bool
 
 
@@ -209,6 +247,8 @@ class Committer:
         self._audit = audit_queue
         self._projector = projector
         self._queue: queue.SimpleQueue[tuple[Work, Done] | None] = queue.SimpleQueue()
+        self._patient: deque[tuple[Work, Done]] = deque()
+        self._patient_until = 0.0
         self._waiting_weight = 0
         self._door = threading.Lock()
         self._listeners: list[Callable[[Committed], None]] = []
@@ -216,6 +256,7 @@ class Committer:
         self._stopping = False
         self._more_to_project = True
         self._project_again_at = 0.0  # under load: when its share of time lets the projector run again
+        self._gather_s = 0.0
         self._blocked_until = 0.0  # after a failure: when it is tried again
 
     def start(self) -> None:
@@ -233,8 +274,13 @@ class Committer:
         """Calls `listener` in the writer thread after each commit; it must return at once."""
         self._listeners.append(listener)
 
-    def submit(self, work: Work, done: Done) -> None:
+    def submit(self, work: Work, done: Done, *, patient: bool = False) -> None:
         """Queues work; `done` is called in the writer thread after the commit or the failure.
+
+        Args:
+            work: what to do.
+            done: told of the outcome.
+            patient: nobody waits for it: it shares a commit with the next work, or has its own a little later.
 
         Raises:
             OverloadedError: too much is waiting.
@@ -247,7 +293,12 @@ class Committer:
             if self._waiting_weight >= QUEUE_WEIGHT:
                 raise OverloadedError("too many requests are waiting for the database", retry_after_s=_RETRY_AFTER_S)
             self._waiting_weight += weight
-            self._queue.put((work, done))
+            if patient:
+                if not self._patient:
+                    self._patient_until = time.monotonic() + PATIENT_S
+                self._patient.append((work, done))
+            else:
+                self._queue.put((work, done))
 
     def run(self, work: Work) -> Any:
         """Does work and waits for its result; raises its error."""
@@ -267,6 +318,7 @@ class Committer:
         while running:
             group, running = self._next_group()
             if group:
+                self._gather_s = min(GATHER_S_EACH * (len(group) - 1), GATHER_S_MOST)
                 self._commit(group)
             elif len(self._audit):
                 self._commit([])
@@ -275,12 +327,15 @@ class Committer:
 
     def _next_group(self) -> tuple[list[tuple[Work, Done]], bool]:
         group: list[tuple[Work, Done]] = []
-        weight = 0
+        weight, running = 0, True
         try:
             item = self._queue.get(timeout=self._patience_s())
+            if self._gather_s and item is not None:
+                time.sleep(self._gather_s)
             while True:
                 if item is None:
-                    return group, False
+                    running = False
+                    break
                 group.append(item)
                 weight += item[0].weight
                 if weight >= GROUP_WEIGHT:
@@ -289,14 +344,20 @@ class Committer:
         except queue.Empty:
             pass
         with self._door:
+            if group or not running or time.monotonic() >= self._patient_until:
+                group.extend(self._patient)
+                weight += sum(work.weight for work, _ in self._patient)
+                self._patient.clear()
             self._waiting_weight -= weight
-        return group, True
+        return group, running
 
     def _patience_s(self) -> float:
         """How long to wait for work: not at all while there is something to project."""
-        if not self._more_to_project:
-            return _IDLE_S
-        return max(0.0, min(self._blocked_until - time.monotonic(), _IDLE_S))
+        now = time.monotonic()
+        wait_s = max(0.0, self._patient_until - now) if self._patient else _IDLE_S
+        if self._more_to_project:
+            wait_s = min(wait_s, max(0.0, self._blocked_until - now))
+        return min(wait_s, _IDLE_S)
 
     def _may_project(self) -> bool:
         if not self._more_to_project:
@@ -321,25 +382,48 @@ class Committer:
             done(outcome)
 
     def _transact(self, works: Sequence[Work]) -> list[Outcome]:
+        along = not self._more_to_project and sum(work.weight for work in works) <= PROJECT_ALONG_WEIGHT
+        try:
+            return self._transact_once(works, along=along)
+        except _ProjectionFailedError:
+            log.exception("projection failed; it is tried again after the commit")
+            return self._transact_once(works, along=False)
+
+    def _transact_once(self, works: Sequence[Work], *, along: bool) -> list[Outcome]:
         with self._audit.drained() as events, self._database.write() as conn:
             tx = self._transaction(conn)
             outcomes = [_stage(work, tx) for work in works]
             tx.seal()
+            along = along and bool(tx.touched)
+            if along:
+                self._project_along(tx)
             if events:
                 audit.append(conn, events)
         if tx.touched:
-            self._more_to_project = True
-            self._announce(Committed(frozenset(tx.touched), projected=False))
+            self._more_to_project = not along
+            self._announce(tx, projected=along)
         return outcomes
+
+    def _project_along(self, tx: Transaction) -> None:
+        """Projects what the group has appended, and what this node has to say to it, in the group's transaction."""
+        try:
+            more = True
+            while more:
+                more = self._projector.advance(tx, PROJECTION_CHUNK)
+                more = tx.seal() or more
+        except (StoreUnavailableError, HeadMovedError):
+            raise
+        except Exception as error:
+            raise _ProjectionFailedError("projecting a group along with its commit failed") from error
 
     def _project(self) -> None:
         def once() -> None:
             with self._database.write() as conn:
                 tx = self._transaction(conn)
                 more = self._projector.advance(tx, PROJECTION_CHUNK)
-                tx.seal()
-            self._more_to_project = more or bool(tx.touched)
-            self._announce(Committed(frozenset(tx.touched), projected=True))
+                more = tx.seal() or more
+            self._more_to_project = more
+            self._announce(tx, projected=True)
 
         started = time.monotonic()
         try:
@@ -364,9 +448,14 @@ class Committer:
     def _transaction(self, conn: Connection) -> Transaction:
         return Transaction(conn, own_node=self._own_node, signers=self._signers, now_ms=self._clock())
 
-    def _announce(self, committed: Committed) -> None:
+    def _announce(self, tx: Transaction, *, projected: bool) -> None:
+        committed = Committed(frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, projected)
         for listener in self._listeners:
             listener(committed)
+
+
+class _ProjectionFailedError(Exception):
+    """Raised in front of a rollback: what was committed along must be done again without projecting."""
 
 
 def require_extensible(feed: Feed) -> None:

@@ -246,7 +246,7 @@ class AlertProjector:
         for feed, run in sent:
             fresh = _fresh(run, feed)
             if fresh is not None and feed.id in answered:
-                tx.append(feed.origin.counter, _disposition_entry(feed, fresh, tx.now_ms))
+                tx.append(feed.origin.counter, _disposition_entry(feed, fresh, tx.now_ms), urgent=False)
         for feed_id in answered:
             end = received[feed_id][-1].index + 1
             if end > received[feed_id][0].feed.disposed_size:

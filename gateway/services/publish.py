@@ -33,6 +33,7 @@ from gateway.services.project import AlertProjector
 from gateway.services.randomness import random_bytes
 from gateway.store import alerts, feeds, requests
 from gateway.store.alerts import AlertRow
+from gateway.store.database import savepoint
 from gateway.store.requests import AnsweredRequest
 from gateway.v1 import alert_pb2, alert_service_pb2
 from gateway.wire import alerts as wire
@@ -84,6 +85,7 @@ class Publisher:
         self._directory = directory
         self._agreements = Agreements(directory)
         self._clock = clock
+        self._origins: dict[str, FeedOrigin] = {}  # of partners in the directory: a handful
 
     def prepare(self, request: alert_service_pb2.PublishAlertRequest, actor: str) -> PreparedAlert:
         """Steps 2 and 3 for a new alert.
@@ -144,7 +146,10 @@ class Publisher:
 
     def origin(self, recipient: str) -> FeedOrigin:
         """The own alerts feed to a partner."""
-        return FeedOrigin(self._federation, self._node, recipient, Channel.ALERTS)
+        known = self._origins.get(recipient)
+        if known is None:
+            known = self._origins[recipient] = FeedOrigin(self._federation, self._node, recipient, Channel.ALERTS)
+        return known
 
     def require_agreement(self, event: alert_pb2.AlertEvent, recipient: str, purpose: str, now: int) -> None:
         """Step 2 for a step on an existing alert; raises as `Agreements.require` does."""
@@ -256,12 +261,15 @@ class PublishWork:
         """The usual case: no id was ever seen before. One statement instead of a look-up per alert."""
         if len({one.request_id for one in fresh}) < len(fresh):
             return False
-        savepoint = tx.conn.begin_nested()
-        if not fresh or requests.remember(tx.conn, list(map(self._answered, fresh, responses))):
-            savepoint.commit()
+        if not fresh:
             return True
-        savepoint.rollback()
-        return False
+        try:
+            with savepoint(tx.conn):
+                if not requests.remember(tx.conn, list(map(self._answered, fresh, responses))):
+                    raise _SeenBeforeError
+        except _SeenBeforeError:
+            return False
+        return True
 
     def _stage_one_by_one(
         self, tx: Transaction, checked: Sequence[PreparedAlert | PublishResult]
@@ -298,6 +306,10 @@ class PublishWork:
         except GatewayError as error:
             return error
         return one
+
+
+class _SeenBeforeError(Exception):
+    """Takes a savepoint back: one of the ids isn't new."""
 
 
 def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Response]:

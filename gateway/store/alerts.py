@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.model.alert_life import AlertLife, AlertStatus, Question, Side
@@ -45,6 +46,7 @@ _MOVE_CURSOR = Prepared(update(cursors).where(_THIS_CURSOR).values(position=bind
 _SLOTS = tuple(f"id_{number}" for number in range(50))
 """Parameters of one look-up of many alerts; unused ones repeat the last."""
 _BY_IDS = Prepared(select(alerts).where(or_(*(alerts.c.alert_id == bindparam(slot) for slot in _SLOTS))))
+_BY_ID = Prepared(select(alerts).where(alerts.c.alert_id == bindparam("alert")))
 _COPIES = Prepared(
     select(alerts)
     .where(alerts.c.alert_id == bindparam("alert"), alerts.c.publisher == bindparam("by"))
@@ -144,7 +146,10 @@ def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRo
     if not keys:
         return {}
     ids = sorted({key.alert_id for key in keys})
-    found: dict[AlertKey, AlertRow] = {}
+    if len(ids) == 1:
+        found = {row.key: row for row in map(_alert, _BY_ID(conn, alert=ids[0]))}
+        return {key: found[key] for key in keys if key in found}
+    found = {}
     for chunk in (ids[at : at + len(_SLOTS)] for at in range(0, len(ids), len(_SLOTS))):
         slots = chunk + [chunk[-1]] * (len(_SLOTS) - len(chunk))
         rows = _BY_IDS(conn, **dict(zip(_SLOTS, slots, strict=True)))
@@ -277,7 +282,7 @@ def list_page(
     )
     if before is not None:
         query = query.where(tuple_(*key) < tuple_(*before))
-    return [(_alert(row), bytes(row._mapping["payload"])) for row in conn.execute(query)]
+    return [(_alert(row), bytes(row[-1])) for row in conn.execute(query)]
 
 
 def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Collection[str] = ()) -> list[AlertKey]:
@@ -297,11 +302,10 @@ def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Colle
     return [AlertKey(*row) for row in rows]
 
 
-def _event(row: Row[tuple[object, ...]]) -> tuple[AlertEventRow, str, bytes]:
-    v = row._mapping
-    key = AlertKey(v["publisher"], v["alert_id"], v["recipient"])
-    event = AlertEventRow(v["position"], key, v["feed_id"], v["idx"], AlertStatus(v["status"]), v["committed_at"])
-    return event, v["origin"], bytes(v["payload"])
+def _event(row: Iterable[Any]) -> tuple[AlertEventRow, str, bytes]:
+    position, alert_id, publisher, recipient, feed_id, idx, status, committed_at, origin, payload = row
+    key = AlertKey(publisher, alert_id, recipient)
+    return AlertEventRow(position, key, feed_id, idx, AlertStatus(status), committed_at), origin, bytes(payload)
 
 
 def _values(row: AlertRow) -> tuple[str | int, ...]:
@@ -334,8 +338,8 @@ def _key_values(key: AlertKey) -> tuple[str, str, str]:
     return key.alert_id, key.publisher, key.recipient
 
 
-def _alert(row: Row[tuple[object, ...]]) -> AlertRow:
-    v = row._mapping
+def _alert(row: Iterable[Any]) -> AlertRow:
+    v = dict(zip(_ALERT_COLUMNS, row, strict=False))  # a page's rows have the payload at their end
     return AlertRow(
         key=AlertKey(v["publisher"], v["alert_id"], v["recipient"]),
         direction=v["direction"],

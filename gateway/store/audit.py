@@ -19,12 +19,13 @@ from sqlalchemy import (
     String,
     Table,
     func,
-    insert,
     select,
 )
 
 from gateway.errors import InvalidRequestError, MalformedError, VerificationError, Violation
 from gateway.model.audit import EMPTY_HEAD, MAX_TEXT_CHARS, AuditEvent, AuditHead, AuditResult, extend
+from gateway.store.database import insert_rows
+from gateway.store.prepared import Prepared
 from gateway.store.schema import Id, metadata
 from gateway.wire.limits import MAX_PAGE_SIZE
 
@@ -50,6 +51,8 @@ audit_events = Table(
 
 _COLUMNS = ("time", "principal", "method", "result", "reason")
 """Columns to search by; each says what the body says."""
+
+_HEAD = Prepared(select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1))
 
 _Row = Row[Any]
 
@@ -77,10 +80,8 @@ class StoredEvent:
 
 def read_head(conn: Connection) -> AuditHead:
     """Return the unverified head of the chain; `EMPTY_HEAD` when there are no events."""
-    row = conn.execute(
-        select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1)
-    ).first()
-    return EMPTY_HEAD if row is None else AuditHead(row.seq, bytes(row.hash))
+    row = _HEAD(conn).one_or_none()
+    return EMPTY_HEAD if row is None else AuditHead(row[0], bytes(row[1]))
 
 
 def append(conn: Connection, events: Sequence[AuditEvent]) -> AuditHead:
@@ -99,9 +100,9 @@ def append(conn: Connection, events: Sequence[AuditEvent]) -> AuditHead:
     for event in map(AuditEvent.clipped, events):
         body = event.to_bytes()
         head = extend(head, body)
-        rows.append({"seq": head.seq, "body": body, "hash": head.hash, **_columns(event)})
+        rows.append((head.seq, body, head.hash, *_columns(event).values()))
     if rows:
-        conn.execute(insert(audit_events), rows)
+        insert_rows(conn, audit_events, ("seq", "body", "hash", *_COLUMNS), rows)
     return head
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from gateway.errors import ConfigurationError, StoreUnavailableError
+from gateway.store.prepared import run
 
 _BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for another writer, e.g. a backup, in milliseconds."""
@@ -104,13 +105,14 @@ def savepoint(conn: Connection) -> Iterator[None]:
         StoreUnavailableError: the database failed, not the block; the transaction must end.
     """
     with _translated():
-        conn.exec_driver_sql("SAVEPOINT block")
+        run(conn, "SAVEPOINT block", ())
         try:
             yield
         except BaseException:
-            conn.exec_driver_sql("ROLLBACK TO SAVEPOINT block")
+            run(conn, "ROLLBACK TO SAVEPOINT block", ())
+            run(conn, "RELEASE SAVEPOINT block", ())
             raise
-        conn.exec_driver_sql("RELEASE SAVEPOINT block")
+        run(conn, "RELEASE SAVEPOINT block", ())
 
 
 def insert_rows(
@@ -137,7 +139,7 @@ def insert_rows(
     for at in range(0, len(rows), _ROWS_PER_STATEMENT):
         chunk = rows[at : at + _ROWS_PER_STATEMENT]
         statement = _insert_text(conn.dialect.name, table.name, tuple(columns), len(chunk), or_ignore)
-        inserted += conn.exec_driver_sql(statement, tuple(chain.from_iterable(chunk))).rowcount
+        inserted += run(conn, statement, tuple(chain.from_iterable(chunk))).rowcount
     return inserted
 
 
@@ -174,7 +176,9 @@ def _engine(url: str) -> Engine:
         case "sqlite":
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            engine = create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+            # Every transaction ends in `read` or `write`: nothing is left to reset when a connection goes back.
+            connect_args = {"timeout": _BUSY_TIMEOUT_MS / 1000}
+            engine = create_engine(parsed, connect_args=connect_args, pool_reset_on_return=None)
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
             return engine

@@ -6,11 +6,12 @@ be appended, which entries have their place in this node's order (services), or 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import VerificationError
@@ -25,6 +26,9 @@ from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
 from gateway.wire.entries import EncodedEntry
 
 _HASH = 32
+
+_FEED_COLUMNS = tuple(feeds.c.keys())
+_CHECKPOINT_COLUMNS = tuple(checkpoints.c.keys())
 
 _BY_ORIGIN = Prepared(select(feeds).where(feeds.c.origin == bindparam("origin")))
 _BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
@@ -447,8 +451,8 @@ class StoredTiles:
         return self._cache[key]
 
 
-def _feed(row: Row[tuple[object, ...]]) -> Feed:
-    values = row._mapping
+def _feed(row: Iterable[Any]) -> Feed:
+    values = dict(zip(_FEED_COLUMNS, row, strict=True))
     return Feed(
         id=values["id"],
         origin=FeedOrigin.parse(values["origin"]),
@@ -469,10 +473,10 @@ def _feed(row: Row[tuple[object, ...]]) -> Feed:
     )
 
 
-def _checkpoint(row: Row[tuple[object, ...]] | None) -> StoredCheckpoint | None:
+def _checkpoint(row: Iterable[Any] | None) -> StoredCheckpoint | None:
     if row is None:
         return None
-    values = row._mapping
+    values = dict(zip(_CHECKPOINT_COLUMNS, row, strict=True))
     return StoredCheckpoint(
         values["size"],
         bytes(values["root"]),

@@ -31,10 +31,11 @@ class Bridge:
         self._ready: list[tuple[asyncio.Future[Any], Outcome]] = []
         self._scheduled = False
 
-    def submit(self, work: Work) -> asyncio.Future[Any]:
-        """Queues work; the future has its result after the commit."""
+    def submit(self, work: Work, *, patient: bool = False) -> asyncio.Future[Any]:
+        """Queues work; the future has its result after the commit. Nobody waits for `patient` work: it may ride along
+        with the next."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._committer.submit(work, lambda outcome: self._done(future, outcome))
+        self._committer.submit(work, lambda outcome: self._done(future, outcome), patient=patient)
         return future
 
     async def commit(self, work: Work) -> Any:
@@ -59,6 +60,10 @@ class Bridge:
                 future.set_result(outcome.result)
 
 
+UNHURRIED_S = 0.05
+"""How long what isn't urgent waits for more of its kind, in seconds: dispositions travel together."""
+
+
 class Wakeups:
     """Tells the loop that feeds or projections moved. Topics: an origin, or PROJECTED."""
 
@@ -67,7 +72,13 @@ class Wakeups:
     def __init__(self, committer: Committer) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
+        self._sizes: dict[FeedOrigin, int] = {}
+        self._unhurried: set[FeedOrigin] = set()
         committer.on_commit(self._committed)
+
+    def size(self, origin: FeedOrigin) -> int:
+        """Entries of an own feed after its newest commit by this process; 0 when there was none."""
+        return self._sizes.get(origin, 0)
 
     def subscribe(self, topic: FeedOrigin | str, event: asyncio.Event) -> Callable[[], None]:
         """Sets `event` whenever the topic moves; returns what ends that."""
@@ -79,12 +90,23 @@ class Wakeups:
             self._loop.call_soon_threadsafe(self._wake, committed)
 
     def _wake(self, committed: Committed) -> None:
+        self._sizes.update(committed.sizes)
         for origin in committed.feeds:
-            for event in self._waiting.get(origin, ()):
-                event.set()
+            if origin not in committed.sizes or origin in committed.urgent:
+                self._tell(origin)
+            elif origin not in self._unhurried:
+                self._unhurried.add(origin)
+                self._loop.call_later(UNHURRIED_S, self._tell_later, origin)
         if committed.projected:
-            for event in self._waiting.get(self.PROJECTED, ()):
-                event.set()
+            self._tell(self.PROJECTED)
+
+    def _tell_later(self, origin: FeedOrigin) -> None:
+        self._unhurried.discard(origin)
+        self._tell(origin)
+
+    def _tell(self, topic: FeedOrigin | str) -> None:
+        for event in self._waiting.get(topic, ()):
+            event.set()
 
 
 async def in_order(

@@ -24,6 +24,9 @@ from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
 from gateway.wire.limits import WINDOW_BATCHES
 
+SMALL_BATCH = 10
+"""Entries whose hashing takes less than the way to another thread and back."""
+
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
@@ -72,6 +75,8 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         async def begin(request: pb.ReplicateRequest) -> Awaitable[feed_pb2.Receipt | Refused]:
             if request.WhichOneof("message") != "batch" or request.batch.origin != origin.line:
                 raise MalformedError(f"after the opening only batches of {origin} may follow")
+            if len(request.batch.entries) <= SMALL_BATCH:
+                return self._bridge.submit(self._receiver.open_batch(peer, request.batch))
             work = await asyncio.to_thread(self._receiver.open_batch, peer, request.batch)
             return self._bridge.submit(work)
 

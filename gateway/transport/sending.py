@@ -56,12 +56,10 @@ class FeedSender:
     async def _send(self, feed: Feed, outbound: Outbound, write: Write, wake: asyncio.Event) -> None:
         while True:
             wake.clear()
+            outbound.head_moved(self._wakeups.size(feed.origin))
             following = outbound.next_range()
             if following is None:
-                now = await asyncio.to_thread(self._outgoing.size, feed.origin)
-                outbound.head_moved(now)
-                if outbound.next_range() is None:
-                    await wake.wait()
+                await wake.wait()
                 continue
             batch = await asyncio.to_thread(self._outgoing.read_batch, feed, following.first)
             if batch is None:
@@ -78,10 +76,13 @@ class FeedSender:
         wake: asyncio.Event,
         on_progress: Callable[[Outbound], None],
     ) -> None:
+        kept: asyncio.Future[int] | None = None
         async for receipt in receipts:
             work = await asyncio.to_thread(self._outgoing.verify_receipt, origin, receipt)
             outbound.receipt(receipt.size)
             self._alarms.compare_clocks(origin.recipient, work.receipted_at)
             wake.set()
-            await self._bridge.commit(work)
+            if kept is not None:
+                await kept
+            kept = self._bridge.submit(work, patient=True)
             on_progress(outbound)
