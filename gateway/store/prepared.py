@@ -1,4 +1,4 @@
-"""Statements that are written once with SQLAlchemy Core, compiled once per database, and then go straight to the driver.
+"""Statements that are written once with SQLAlchemy Core, compiled once per database, and go straight to the driver.
 
 Building a Core statement for each call costs ten times what SQLite needs to run it, and running a text through
 SQLAlchemy still three times; a lone alert takes some fifty. Owns the compiled form and the short way to the driver.

@@ -16,7 +16,7 @@ from gateway.errors import NotFoundError, OverloadedError, StoreUnavailableError
 from gateway.model.ids import FeedOrigin
 from gateway.services import commit
 from gateway.services.commit import Committed, Committer, Outcome, Place, Transaction
-from gateway.store import schema
+from gateway.store import alerts, journal, schema
 from gateway.store.database import Database
 from gateway.store.journal import HeadMovedError
 from gateway.wire import limits
@@ -274,3 +274,67 @@ def test_whoever_submits_while_it_stops_gets_an_answer(node: PaperNode) -> None:
     outcome = future.result(5)
     stopper.join(10)
     assert outcome.error is None or isinstance(outcome.error, StoreUnavailableError)
+
+
+def _heard(node: PaperNode) -> list[Committed]:
+    heard: list[Committed] = []
+    node.committer.on_commit(heard.append)
+    return heard
+
+
+def test_a_lone_alert_is_projected_in_its_own_transaction(node: PaperNode) -> None:
+    node.publish("hk")  # by now nothing is left to project
+    heard = _heard(node)
+    alert_id = node.publish("hk")
+    first = heard[0]
+    assert first.feeds == first.urgent == {node.origin("hk")}
+    assert first.sizes == {node.origin("hk"): 2}
+    assert first.projected
+    with node.database.read() as conn:
+        (row,) = alerts.copies(conn, "cn", alert_id)
+        assert alerts.peek_cursor(conn) == journal.head_position(conn)
+    assert row.first_idx == 1
+
+
+def test_a_large_group_is_durable_before_it_is_projected(node: PaperNode) -> None:
+    node.publish("hk")
+    heard = _heard(node)
+    node.committer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
+    assert not heard[0].projected
+
+
+def test_a_projector_that_fails_delays_no_commit(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.publish("hk")
+    heard = _heard(node)
+
+    def fail(*_: object) -> bool:
+        raise ZeroDivisionError("a defect in projecting")
+
+    monkeypatch.setattr(node.projector, "advance", fail)
+    assert node.committer.run(Append(node.origin("hk"))) == Place(node.origin("hk"), 1)
+    assert [one.projected for one in heard] == [False]
+    assert sizes(node)[0] == 2
+
+
+def test_patient_work_shares_the_commit_of_the_next(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit, "PATIENT_S", 30.0)
+    node.publish("hk")
+    heard, kept = _heard(node), Future[Outcome]()
+    node.committer.submit(Append(node.origin("mo")), kept.set_result, patient=True)
+    with pytest.raises(TimeoutError):
+        kept.result(0.2)
+    node.committer.run(Append(node.origin("hk")))
+    assert kept.result(10).error is None
+    assert heard[0].feeds == {node.origin("hk"), node.origin("mo")}
+
+
+def test_patient_work_is_done_by_itself_and_before_a_stop(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Future[Outcome]()
+    node.committer.submit(Append(node.origin("mo")), alone.set_result, patient=True)
+    assert alone.result(10).error is None
+    monkeypatch.setattr(commit, "PATIENT_S", 30.0)
+    committer, last = _committer(node), Future[Outcome]()
+    committer.start()
+    committer.submit(Append(node.origin("mo")), last.set_result, patient=True)
+    committer.stop()
+    assert last.result(0).error is None

@@ -1,0 +1,74 @@
+"""Wake-ups: who is told of what, and when."""
+
+import asyncio
+import time
+from typing import cast
+
+from gateway.model.ids import Channel, FeedOrigin
+from gateway.services.commit import Committed, Committer
+from gateway.transport import bridge
+from gateway.transport.bridge import Wakeups
+
+HK = FeedOrigin("gba.customs.example", "cn", "hk", Channel.ALERTS)
+MO = FeedOrigin("gba.customs.example", "cn", "mo", Channel.ALERTS)
+FROM_HK = FeedOrigin("gba.customs.example", "hk", "cn", Channel.ALERTS)
+
+
+class Commits:
+    """Stands where the writer announces commits."""
+
+    def on_commit(self, listener: object) -> None:
+        self.tell = listener
+
+    def committed(self, **what: object) -> None:
+        given: dict[str, object] = {"feeds": frozenset(), "urgent": frozenset(), "sizes": {}, "projected": False}
+        self.tell(Committed(**{**given, **what}))  # type: ignore[operator, arg-type]
+
+
+def test_urgent_entries_wake_at_once_and_tell_the_size() -> None:
+    async def main() -> None:
+        commits = Commits()
+        wakeups, woken, other = Wakeups(cast("Committer", commits)), asyncio.Event(), asyncio.Event()
+        wakeups.subscribe(HK, woken)
+        wakeups.subscribe(MO, other)
+        commits.committed(feeds=frozenset({HK}), urgent=frozenset({HK}), sizes={HK: 7})
+        await asyncio.wait_for(woken.wait(), bridge.UNHURRIED_S / 2)
+        assert (wakeups.size(HK), wakeups.size(MO)) == (7, 0)
+        assert not other.is_set()
+
+    asyncio.run(main())
+
+
+def test_what_isnt_urgent_wakes_once_and_later() -> None:
+    async def main() -> None:
+        commits = Commits()
+        wakeups, woken = Wakeups(cast("Committer", commits)), asyncio.Event()
+        wakeups.subscribe(HK, woken)
+        started = time.monotonic()
+        for size in (1, 2, 3):
+            commits.committed(feeds=frozenset({HK}), sizes={HK: size})
+        await asyncio.wait_for(woken.wait(), 5)
+        assert time.monotonic() - started >= bridge.UNHURRIED_S
+        assert wakeups.size(HK) == 3
+        woken.clear()
+        await asyncio.sleep(2 * bridge.UNHURRIED_S)
+        assert not woken.is_set()
+
+    asyncio.run(main())
+
+
+def test_feeds_that_came_from_partners_and_projections_wake_at_once() -> None:
+    async def main() -> None:
+        commits = Commits()
+        wakeups, woken, projected = Wakeups(cast("Committer", commits)), asyncio.Event(), asyncio.Event()
+        wakeups.subscribe(FROM_HK, woken)
+        end = wakeups.subscribe(Wakeups.PROJECTED, projected)
+        commits.committed(feeds=frozenset({FROM_HK}), projected=True)
+        await asyncio.wait_for(asyncio.gather(woken.wait(), projected.wait()), bridge.UNHURRIED_S / 2)
+        projected.clear()
+        end()
+        commits.committed(projected=True)
+        await asyncio.sleep(0)
+        assert not projected.is_set()
+
+    asyncio.run(main())
