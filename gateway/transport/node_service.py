@@ -18,7 +18,7 @@ from gateway.crypto.certificates import inspect_ca
 from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
 from gateway.model.directory import KeyRecord, Validity, receipts_key_name
 from gateway.model.ids import Channel, FeedOrigin
-from gateway.services.alarms import FEED, Alarms
+from gateway.services.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
 from gateway.services.outgoing import ForceWork, Outgoing, StateWork, SuspensionWork
 from gateway.services.recover import RecoverWork
 from gateway.services.trust import TrustedDirectory
@@ -89,7 +89,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         position, projected, all_feeds = await asyncio.to_thread(self._positions)
         defects = [
             pb.Alarm(
-                code=f"{FEED}_DEFECT",
+                code=FEED_DEFECT,
                 message=f"{one.origin}: entry {one.idx} isn't applied: {one.problem}",
                 since=to_timestamp(one.noted_at),
             )
@@ -104,7 +104,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             for feed in all_feeds
             if feed.state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED)
         ]
-        waiting = [pb.Alarm(code=f"{FEED}_WAITING", message=message) for message in _waiting(all_feeds)]
+        waiting = [pb.Alarm(code=FEED_WAITING, message=message) for message in _waiting(all_feeds)]
         lasting = [
             pb.Alarm(code=alarm.code, message=alarm.message, since=to_timestamp(alarm.since))
             for alarm in self._alarms.list()
