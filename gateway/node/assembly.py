@@ -32,6 +32,7 @@ from gateway.services.query import AlertQueries
 from gateway.services.receive import Receiver
 from gateway.services.recover import detect_restore, note_progress, own_feeds
 from gateway.services.trust import RootOfTrust
+from gateway.services.upgrade import HeldEntries
 from gateway.store import migrate
 from gateway.store.database import Database
 from gateway.transport.alert_service import AlertServicer
@@ -60,6 +61,9 @@ PASSPHRASE_VARIABLE = "GATEWAY_PASSPHRASE"  # noqa: S105  the variable's name
 
 REFRESH_S = 1.0
 """How often the directory's file, certificates and expiring alerts are looked at, in seconds."""
+
+HELD_RETRY_S = 10.0
+"""How long after a failed attempt held entries are looked at again, in seconds."""
 
 CERTIFICATE_WARNING = timedelta(days=14)
 """How long before its end an expiring certificate raises an alarm."""
@@ -218,6 +222,7 @@ class Node:
             await listener.start()
         self._open_links(sender, bridge)
         self._tasks.append(asyncio.create_task(self._look_after(sender, bridge), name="look-after"))
+        self._tasks.append(asyncio.create_task(self._apply_held(), name="apply-held"))
         log.info(
             "%s serves partners on port %d, own systems on %d", self.settings.node, self.peer_port, self.local_port
         )
@@ -317,6 +322,19 @@ class Node:
             except Exception:
                 log.exception("looking after the node failed; it is tried again")
             await asyncio.sleep(REFRESH_S)
+
+    async def _apply_held(self) -> None:
+        """After an upgrade, beside everything else: it may take long, and needs own feeds that aren't blocked."""
+        held, done = HeldEntries(self.database, self.committer, self._projector), False
+        while not done:
+            try:
+                done = await asyncio.to_thread(held.apply)
+            except GatewayError as error:
+                log.warning("%s", error.message)
+            except Exception:
+                log.exception("applying what was held failed; it is tried again")
+            if not done:
+                await asyncio.sleep(HELD_RETRY_S)
 
     def _watch_certificate(self) -> None:
         certificate = self._peer_tls.current().certificate

@@ -406,6 +406,23 @@ def _disposition_entry(feed: Feed, run: _Run, now_ms: int) -> EncodedEntry:
     )
 
 
+def knowledge() -> str:
+    """What kinds of entries this software knows: what is of another kind is held."""
+    kinds = sorted(field.name for field in alert_pb2.AlertEvent.DESCRIPTOR.oneofs_by_name["event"].fields)
+    return f"{FORMAT} {EVENT_TYPE} {' '.join(kinds)}"
+
+
+def can_answer(tx: Transaction, origin: str) -> bool:
+    """Whether entries of a partner's feed can be answered now."""
+    return _can_answer(tx, feeds.get(tx.conn, FeedOrigin.parse(origin)))
+
+
+def answer_applied(tx: Transaction, origin: str, index: int) -> None:
+    """Says in the own feed that a partner's entry which was held is applied now; raises as `tx.append`."""
+    feed = feeds.get(tx.conn, FeedOrigin.parse(origin))
+    tx.append(feed.origin.counter, _disposition_entry(feed, _Run(index, 1, APPLIED, None), tx.now_ms))
+
+
 def _violations(error: GatewayError) -> Sequence[Violation]:
     if isinstance(error, InvalidRequestError):
         return error.violations

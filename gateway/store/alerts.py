@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.model.alert_life import AlertLife, AlertStatus, Question, Side
@@ -22,6 +22,7 @@ from gateway.store.schema import PROJECTIONS, alert_events, alerts, cursors, def
 from gateway.wire.alerts import AlertKey
 
 _CURSOR = "alerts"
+_KNOWN = "known"
 _KEY_COLUMNS = ("alert_id", "publisher", "recipient")
 _ALERT_COLUMNS = (
     *_KEY_COLUMNS,
@@ -220,6 +221,42 @@ def disposition_of(conn: Connection, feed_id: int, idx: int) -> DispositionRow |
     if row is None or idx >= row.first_idx + row.count:
         return None
     return DispositionRow(row[0], row[1], row[2], row[3], row[4], bytes(row[5]), row[6])
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """A partner's entry that this node has answered with HELD, and whether it is applied by now."""
+
+    origin: str
+    idx: int
+    applied: bool
+
+
+def held_here(conn: Connection) -> list[HeldRow]:
+    """Partners' entries whose last answer is HELD, by feed and index."""
+    applied = exists().where(
+        alert_events.c.feed_id == dispositions.c.feed_id, alert_events.c.idx == dispositions.c.first_idx
+    )
+    rows = conn.execute(
+        select(feeds.c.origin, dispositions.c.first_idx, applied)
+        .join(feeds, feeds.c.id == dispositions.c.feed_id)
+        .where(dispositions.c.outcome == "held", feeds.c.direction == "in")
+        .order_by(dispositions.c.feed_id, dispositions.c.first_idx)
+    )
+    return [HeldRow(origin, idx, bool(found)) for origin, idx, found in rows]
+
+
+def known_then(conn: Connection) -> int | None:
+    """What was noted last of what the software knew; None when nothing was."""
+    return conn.execute(select(cursors.c.position).where(cursors.c.name == _KNOWN)).scalar_one_or_none()
+
+
+def note_known(conn: Connection, known: int) -> None:
+    """Notes what the software knows, as a number."""
+    if known_then(conn) is None:
+        conn.execute(insert(cursors).values(name=_KNOWN, position=known))
+    else:
+        conn.execute(update(cursors).where(cursors.c.name == _KNOWN).values(position=known))
 
 
 @dataclass(frozen=True, slots=True)
