@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 
-from gateway.screening.lexicon import Weight
+from gateway.screening.lexicon import NOISE, Weight
 from gateway.screening.organisation_form import OrganisationForm
 from gateway.screening.skeleton import skeleton
 from gateway.screening.sounds import SOUND_PAIRS, SYLLABLES, Scheme, mandarin, pivots, sounds_of, spellings
@@ -85,7 +85,11 @@ def organisation_keys(form: OrganisationForm) -> set[str]:
         found |= {"h:" + "".join(form.core[:4])} | _near_key(pinyin_letters(form.core))
         return found | set(_han_openings(form.core))
     letters = "".join(form.core)
-    found |= {"=" + letters, "=" + "".join(sorted(form.core)), "l:" + form.core[0]} | _near_key(letters)
+    found |= {
+        "=" + letters,
+        "=" + "".join(sorted(form.core)),
+        *(f"l:{w}" for w in form.core[:1] if w not in NOISE),
+    } | _near_key(letters)
     return found | set(_latin_openings(form.core))
 
 

@@ -90,31 +90,29 @@ def _trailing_place(body: str, places: set[str]) -> str:
 
 
 def _split_han(body: str, single: bool) -> tuple[list[str], list[tuple[int, int, frozenset[str]]], list[Unit]]:
+    """Core characters, translated stretches of the core, and terms; terms are looked for from the end.
+
+    Names end in them, and characters in doubt belong to the later word: 东发电子 is 东发 + 电子, not 发电.
+    """
+    pieces: list[tuple[str, Term | None]] = []
+    end = len(body)
+    while end:
+        match = HAN_TERMS.ending(body[:end])
+        behind = all(term is not None for _, term in pieces)
+        if match is not None and (end - match[0] > 1 or (single and behind and match[0] > 0)):
+            pieces.append((body[match[0] : end], match[1]))
+            end = match[0]
+        else:
+            pieces.append((body[end - 1], None))
+            end -= 1
     core: list[str] = []
     names: list[tuple[int, int, frozenset[str]]] = []
     terms: list[Unit] = []
-    position = 0
-    while position < len(body):
-        match = _term(body, position, single)
-        if match is None:
-            core.append(body[position])
-            position += 1
+    for text, term in reversed(pieces):
+        if term is not None and term.weight != Weight.NAME:
+            terms.append(Unit(text, term))
             continue
-        end, term = match
-        phrase = body[position:end]
-        if term.weight == Weight.NAME:
-            names.append((len(core), len(core) + len(phrase), term.concepts))
-            core += phrase
-        else:
-            terms.append(Unit(phrase, term))
-        position = end
+        if term is not None:
+            names.append((len(core), len(core) + len(text), term.concepts))
+        core += text
     return core, names, terms
-
-
-def _term(body: str, position: int, single: bool) -> tuple[int, Term] | None:
-    """Longest term here. One character counts only where nothing but further terms follows (锌锗, 业)."""
-    match = HAN_TERMS.at(body, position)
-    if match is None or match[0] - position > 1:
-        return match
-    follows = position + 1 == len(body) or HAN_TERMS.at(body, position + 1) is not None
-    return match if follows and single else None

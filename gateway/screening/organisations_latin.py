@@ -21,6 +21,7 @@ MAX_WORDS = 24
 
 _ABBREVIATION = re.compile(r"\b(?:[a-z][./]){1,4}[a-z]\b\.?")
 _BRANCHES = frozenset({"branch", "sucursal", "filial", "subsidiary", "representative"})
+_AREA_WORDS = (["shi"], ["sheng"], ["city"], ["province"], ["municipality"])
 _ANYWHERE_LEGAL = frozenset({"ltd", "limited", "lda", "limitada", "ltda", "inc", "llc", "gmbh", "plc", "co"})
 
 
@@ -45,7 +46,9 @@ def read_latin(text: str) -> tuple[OrganisationForm, ...]:
     if len(telling) < len(tokens) and any(t in NOISE and is_syllabic(t) for t in tokens):
         readings.append(_split(tokens, ambiguous_are_core=True))
     if len(readings[0][3]) > 1:
-        readings.append(_split(telling, later_places_are_core=True))
+        readings.append(_split(telling, places_are_core=1))
+    if readings[0][3] and not readings[0][0] and not readings[0][2] and any(map(is_syllabic, telling)):
+        readings.append(_split(telling, places_are_core=0))
     text = " ".join(tokens)
     forms = (
         OrganisationForm(text, "", core, names, terms, places, legal, legal_text, branch)
@@ -64,7 +67,10 @@ _Names = tuple[tuple[int, int, frozenset[str]], ...]
 _Split = tuple[tuple[str, ...], _Names, tuple[Unit, ...], frozenset[str]]
 
 
-def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, later_places_are_core: bool = False) -> _Split:
+def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_core: int = MAX_WORDS) -> _Split:
+    """Core, translated stretches, terms and places; `places_are_core` is how many places there may be before the next
+    one counts as a part of the core.
+    """
     core: list[str] = []
     names: list[tuple[int, int, frozenset[str]]] = []
     terms: list[Unit] = []
@@ -74,9 +80,9 @@ def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, later_places
     while position < len(tokens):
         place, term = LATIN_PLACES.at(tokens, position), LATIN_TERMS.at(plain, position)
         alone = tokens[position]
-        if place is not None and (term is None or place[0] >= term[0]) and not (places and later_places_are_core):
+        if place is not None and (term is None or place[0] >= term[0]) and len(places) < places_are_core:
             places.add(place[1])
-            position = place[0]
+            position = place[0] + (not ambiguous_are_core and tokens[place[0] : place[0] + 1] in _AREA_WORDS)
         elif term is None or (ambiguous_are_core and term[0] == position + 1 and is_syllabic(alone)):
             if not _is_acronym(alone, tokens):
                 core.append(alone)

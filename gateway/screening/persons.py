@@ -132,7 +132,7 @@ def _latin_readings(text: str) -> list[Reading]:
         return []
     parts = _latin_words(text)
     for scheme, superseding in _SCHEMES:
-        if any(reading.scheme in superseding and reading.given for reading in found):
+        if any(reading.scheme in superseding and reading.given and not reading.maiden for reading in found):
             continue
         for start, end, surname in _surname_spans(parts, BY_SPELLING[scheme]):
             before, after = parts[:start], parts[end:]
@@ -188,7 +188,7 @@ def _rest(before: Sequence[_Word], after: Sequence[_Word], scheme: Scheme) -> It
 def _married(chosen: Sequence[_Word], western: tuple[str, ...], scheme: Scheme) -> Iterator[_Rest]:
     for length in (2, 1):
         own, rest = "".join(w.text for w in chosen[:length]), chosen[length:]
-        if rest and own in ANY_SPELLING and (length == 1 or len(own) > 3):
+        if rest and rest[0].group != chosen[length - 1].group and own in ANY_SPELLING and (length == 1 or len(own) > 3):
             for given in _given(rest, scheme):
                 if len(given) == 2:
                     yield own, given, western

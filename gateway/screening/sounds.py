@@ -8,6 +8,7 @@ Characters of GB 2312 with their first readings define which sounds exist: that 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from enum import IntEnum
 from functools import cache, lru_cache
@@ -44,6 +45,11 @@ _MAX_READINGS = 3
 """Readings of a character that count in each language; the dictionaries list rare ones after the third."""
 
 
+_VOWEL = re.compile(r"[aeiou]|^t?sz$")
+_ONSET = re.compile(r"(ng(?=[aeiou])|gw|kw|[bpdtgkzc]?)(.+)")
+_UNWRITTEN = {"ng": "", "gw": "kw", "g": "k", "d": "t", "b": "p", "z": "c"}
+
+
 def mandarin(character: str) -> tuple[str, ...]:
     """Toneless pinyin readings, v for ü, the usual one first; empty for an unknown character."""
     marked = PINYIN_DICT.get(ord(character), "")
@@ -75,9 +81,6 @@ _SOUNDS = _define_sounds()
 SOUND_PAIRS: tuple[tuple[str, str], ...] = tuple(_SOUNDS)
 """Sounds by bit: (pinyin, Jyutping)."""
 
-PIVOTS: tuple[str, ...] = tuple(pair[1] for pair in _SOUNDS)
-"""Cantonese half of each sound, by bit: what keys are made of."""
-
 
 def spellings(pair: tuple[str, str], scheme: Scheme) -> frozenset[str]:
     """Spellings of one sound (pinyin, Jyutping) under a scheme."""
@@ -100,7 +103,7 @@ def _define_masks() -> dict[Scheme, dict[str, int]]:
     for scheme in Scheme:
         by_spelling: defaultdict[str, int] = defaultdict(int)
         for pair, bit in _SOUNDS.items():
-            for spelling in spellings(pair, scheme):
+            for spelling in filter(_VOWEL.search, spellings(pair, scheme)):
                 by_spelling[spelling] |= 1 << bit
         masks[scheme] = dict(by_spelling)
     return masks
@@ -142,13 +145,20 @@ def mask_of(spoken: str, cantonese_reading: str) -> int:
 
 @lru_cache(maxsize=16_384)
 def pivots(mask: int) -> tuple[str, ...]:
-    """Cantonese syllables of a mask, sorted: two masks that share a bit share one of these."""
+    """Cantonese syllables of a mask as `pivot` gives them, sorted: two masks that share a bit share one of these."""
     found = set()
     while mask:
         lowest = mask & -mask
-        found.add(PIVOTS[lowest.bit_length() - 1])
+        found.add(pivot(SOUND_PAIRS[lowest.bit_length() - 1][1]))
         mask ^= lowest
     return tuple(sorted(found))
+
+
+@cache
+def pivot(jyutping: str) -> str:
+    """A Cantonese syllable without what Hong Kong and Macao don't write: aspiration, long a, ng at the beginning."""
+    initial, rest = _ONSET.match(jyutping + "-").groups()  # type: ignore[union-attr]
+    return _UNWRITTEN.get(initial, initial) + rest.rstrip("-").replace("aa", "a")
 
 
 @lru_cache(maxsize=65_536)

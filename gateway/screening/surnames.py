@@ -12,16 +12,16 @@ from functools import lru_cache
 from importlib import resources
 
 from gateway.screening import romanisation
-from gateway.screening.sounds import Scheme, cantonese
+from gateway.screening.sounds import Scheme, cantonese, pivot
 from gateway.screening.text import simplified, words
 
 
 @dataclass(frozen=True, slots=True)
 class Surname:
-    """One surname: canonical Han forms (more than one where registers write it so: 萧, 肖), and spellings by scheme."""
+    """One surname: canonical Han forms (萧 and 肖 are one), the sound of its keys, spellings by scheme."""
 
     han: tuple[str, ...]
-    pivot: str
+    key: str
     spellings: tuple[frozenset[str], ...]
 
 
@@ -32,11 +32,11 @@ def _listed(cell: str) -> frozenset[str]:
 def _surname(row: dict[str, str]) -> Surname:
     han = tuple(dict.fromkeys(simplified(form) for form in row["hans"].split("|")))
     spoken = ["".join(words(p)).replace("ü", "v") for p in row["pinyin"].split("|")]
-    pivot = "".join((cantonese(c) or (c,))[0] for c in row["hant"])
+    spoken_south = "".join((cantonese(c) or (c,))[0] for c in row["hant"])
     single = len(han[0]) == 1
     wade_giles = frozenset[str]().union(*(romanisation.wade_giles(p) for p in spoken)) if single else frozenset[str]()
-    hong_kong = _listed(row["hk"]) or (romanisation.hong_kong(pivot) if single else frozenset())
-    macao = _listed(row["macao"]) or (romanisation.macao(pivot) if single else frozenset())
+    hong_kong = _listed(row["hk"]) or (romanisation.hong_kong(spoken_south) if single else frozenset())
+    macao = _listed(row["macao"]) or (romanisation.macao(spoken_south) if single else frozenset())
     by_scheme = {
         Scheme.MAINLAND: frozenset(spoken),
         Scheme.HONG_KONG: hong_kong,
@@ -44,7 +44,7 @@ def _surname(row: dict[str, str]) -> Surname:
         Scheme.WADE_GILES: wade_giles,
         Scheme.CANTONESE: hong_kong | macao,
     }
-    return Surname(han, pivot, tuple(by_scheme[scheme] for scheme in Scheme))
+    return Surname(han, pivot(spoken_south), tuple(by_scheme[scheme] for scheme in Scheme))
 
 
 def _load() -> tuple[Surname, ...]:
@@ -82,4 +82,4 @@ for _bit, _entry in enumerate(SURNAMES):
 @lru_cache(maxsize=8_192)
 def surname_pivots(mask: int) -> tuple[str, ...]:
     """Cantonese readings of the surnames of a mask, sorted; homophones have one between them."""
-    return tuple(sorted({surname.pivot for bit, surname in enumerate(SURNAMES) if mask >> bit & 1}))
+    return tuple(sorted({surname.key for bit, surname in enumerate(SURNAMES) if mask >> bit & 1}))

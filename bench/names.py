@@ -1,0 +1,102 @@
+"""Accuracy and speed of comparing names: `python -m bench.names`.
+
+Reads the shared pairs (`../shared/data/name_pairs.json`) and the project's own (`tests/unit/screening/name_pairs.csv`),
+prints for each kind how many matches were found and non-matches left alone, the balanced accuracy, and every failure
+with its explanation. Trade names that no rule leads to are counted apart. Then rates of reading, keys and comparison,
+over the names of the pairs and of the United Nations list.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+
+from gateway.screening.compare import compare, compare_texts
+from gateway.screening.forms import PreparedName, keys, prepare
+from gateway.screening.result import MatchClass, NameKind
+from gateway.screening.text import has_han
+from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
+from tests.support.shared import shared_path
+
+
+def report(title: str, pairs: Sequence[Pair]) -> None:
+    print(f"\n{title}")
+    outcomes: dict[str, list[tuple[bool, bool]]] = {}
+    failures, latin_only_above = [], 0
+    for pair in pairs:
+        found = compare_texts(pair.a, pair.b, pair.name_kind)
+        matched = found.match_class > MatchClass.NONE
+        kind = f"{pair.kind} (trade name)" if {pair.a, pair.b} & TRADE_NAMES else pair.kind
+        outcomes.setdefault(kind, []).append((pair.same, matched))
+        latin_only_above += not (has_han(pair.a) and has_han(pair.b)) and found.match_class > MatchClass.COMPATIBLE
+        if matched != pair.same:
+            failures.append((pair, found))
+    print(f"  {'kind':<28}{'found':>12}{'left alone':>14}{'balanced accuracy':>20}")
+    for kind, of_kind in sorted(outcomes.items()):
+        counts = Counter(of_kind)
+        found_text = f"{counts[True, True]}/{counts[True, True] + counts[True, False]}"
+        alone = f"{counts[False, False]}/{counts[False, False] + counts[False, True]}"
+        print(f"  {kind:<28}{found_text:>12}{alone:>14}{balanced_accuracy(of_kind):>20.3f}")
+    asked = [o for kind in ("org", "person") for o in outcomes.get(kind, [])]
+    with_trade = asked + outcomes.get("org (trade name)", [])
+    print(
+        f"  persons and organisations {balanced_accuracy(asked):.3f}; with trade names {balanced_accuracy(with_trade):.3f}"
+    )
+    print(f"  pairs without Han on both sides called more than compatible: {latin_only_above}")
+    for pair, found in failures:
+        print(f"  wrong: {pair.a} | {pair.b} ({'same' if pair.same else 'different'}, {pair.why or pair.kind})")
+        print(f"         {json.dumps(found.as_json(), ensure_ascii=False)}")
+
+
+def _un_names() -> tuple[list[str], list[str]]:
+    root = ET.parse(shared_path("data/real/un_consolidated.xml")).getroot()  # noqa: S314 (a file of the test data)
+    parts = ("FIRST_NAME", "SECOND_NAME", "THIRD_NAME", "FOURTH_NAME")
+    people = [" ".join(filter(None, (entry.findtext(part) for part in parts))) for entry in root.iter("INDIVIDUAL")]
+    return people, [entry.findtext("FIRST_NAME") or "" for entry in root.iter("ENTITY")]
+
+
+def speed(title: str, texts: Sequence[str], kind: NameKind) -> None:
+    texts = list(dict.fromkeys(text for text in texts if text))
+    began = time.perf_counter()
+    names = [prepare(text, kind) for text in texts]
+    read = time.perf_counter()
+    filed = [keys(name) for name in names]
+    keyed = time.perf_counter()
+    compared = _compare_all(names[:60], names)
+    ended = time.perf_counter()
+    counts = [len(found) for found in filed]
+    most_shared = Counter(key for found in filed for key in found).most_common(1)[0]
+    print(
+        f"  {title:<22}{len(texts):>6} names  read {len(texts) / (read - began):>8,.0f}/s  "
+        f"keys {len(texts) / (keyed - read):>8,.0f}/s  {statistics.mean(counts):>5.1f} keys (most {max(counts)})  "
+        f"commonest key {most_shared[1] / len(texts):.1%}  compare {(ended - keyed) / compared * 1e6:>5.1f} µs"
+    )
+
+
+def _compare_all(some: Sequence[PreparedName], names: Sequence[PreparedName]) -> int:
+    for one in some:
+        for other in names:
+            compare(one, other)
+    return len(some) * len(names)
+
+
+def main() -> None:
+    own = own_pairs()
+    report("Shared pairs", development_pairs())
+    report("Own pairs", own)
+    print("\nRates on one core; words of the pairs were met before, those of the UN list were not")
+    people, entities = _un_names()
+    for kind, title in ((NameKind.PERSON, "persons"), (NameKind.ORGANISATION, "organisations")):
+        texts = [text for pair in own if pair.name_kind == kind for text in (pair.a, pair.b)]
+        speed(f"{title}, Han", [text for text in texts if has_han(text)], kind)
+        speed(f"{title}, Latin", [text for text in texts if not has_han(text)], kind)
+    speed("UN individuals", people, NameKind.PERSON)
+    speed("UN entities", entities, NameKind.ORGANISATION)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Pairs of names to judge the comparison by, and a maker of names in every writing that registers use."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from gateway.screening.result import NameKind
+from gateway.screening.sounds import Scheme, cantonese, mandarin, spellings
+from gateway.screening.surnames import SURNAMES
+from tests.support.shared import shared_path
+
+OWN_PAIRS = Path(__file__).parents[1] / "unit" / "screening" / "name_pairs.csv"
+
+KINDS = {"person": NameKind.PERSON, "org": NameKind.ORGANISATION}
+"""Kinds as the files of pairs write them; for any other the kind is left to be guessed."""
+
+TRADE_NAMES = {
+    "SJM Resorts, S.A.",
+    "Lenovo Group Limited",
+    "CK Hutchison Holdings Limited",
+    "MMG Limited",
+    "Wynn Resorts (Macau), S.A.",
+}
+"""Latin names of the shared pairs that neither romanise nor translate the Han name: no rule leads to them."""
+
+GIVEN = (
+    "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华文辉玲建国嘉豪志家俊欣怡佩珊诗雅慧仪美玉兰珍海天德荣富贵永康宏达"
+)
+CORE = "宏达华美永盛新丰利金泰兴隆昌源恒信德安康荣富广联海天汇鑫瑞祥和顺发通龙凤东升明辉"
+
+
+@dataclass(frozen=True)
+class Pair:
+    kind: str
+    same: bool
+    a: str
+    b: str
+    why: str = ""
+
+    @property
+    def name_kind(self) -> NameKind:
+        return KINDS.get(self.kind, NameKind.UNKNOWN)
+
+
+def own_pairs() -> list[Pair]:
+    with OWN_PAIRS.open(encoding="utf-8", newline="") as stream:
+        return [Pair(r["kind"], r["same"] == "yes", r["a"], r["b"], r["why"]) for r in csv.DictReader(stream)]
+
+
+def development_pairs() -> list[Pair]:
+    found = json.loads(shared_path("data/name_pairs.json").read_text(encoding="utf-8"))
+    return [Pair(pair["kind"], pair["same"], pair["a"], pair["b"]) for pair in found]
+
+
+def balanced_accuracy(outcomes: Sequence[tuple[bool, bool]]) -> float:
+    """Mean of the rates of matches found and of non-matches left alone, from (same, matched); 1 for a missing side."""
+    rates = []
+    for side in (True, False):
+        of_side = [matched == same for same, matched in outcomes if same == side]
+        rates.append(sum(of_side) / len(of_side) if of_side else 1.0)
+    return sum(rates) / 2
+
+
+def syllable(character: str, scheme: Scheme, which: int) -> str:
+    """One spelling of a character's first readings, chosen by `which`."""
+    options = sorted(s for s in spellings((mandarin(character)[0], cantonese(character)[0]), scheme) if s.isalpha())
+    return options[which % len(options)]
+
+
+romanising = st.sampled_from([Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO])
+
+
+@dataclass(frozen=True)
+class WrittenPerson:
+    """A person's Han name and one Latin writing of it."""
+
+    han: str
+    latin: str
+
+
+@st.composite
+def persons(draw: st.DrawFn, scheme: Scheme | None = None) -> WrittenPerson:
+    scheme = draw(romanising) if scheme is None else scheme
+    surname = draw(st.sampled_from([s for s in SURNAMES if s.spellings[scheme] and len(s.han[0]) == 1]))
+    given = draw(st.text(alphabet=GIVEN, min_size=1, max_size=2))
+    latin = [syllable(c, scheme, draw(st.integers(0, 9))) for c in given]
+    return WrittenPerson(surname.han[0] + given, draw(writings(sorted(surname.spellings[scheme])[0], latin)))
+
+
+@st.composite
+def writings(draw: st.DrawFn, surname: str, given: list[str]) -> str:
+    """One of the ways to order, join and capitalise a surname and a given name."""
+    joint = draw(st.sampled_from([" ", "-"]))
+    first_name = joint.join(part.capitalize() for part in given)
+    shape = draw(st.sampled_from(["{s} {g}", "{s}, {g}", "{S} {g}", "{g} {S}", "{s} {g} Peter", "Peter {s} {g}"]))
+    return shape.format(s=surname.capitalize(), S=surname.upper(), g=first_name)
+
+
+LEGAL = [("", ""), ("有限公司", "Limited"), ("有限公司", "Co., Ltd."), ("有限公司", "Lda."), ("股份有限公司", "S.A.")]
+BUSINESS = [
+    ("", ""),
+    ("贸易", "Trading"),
+    ("物流", "Logistics"),
+    ("电子", "Electronics"),
+    ("银行", "Bank"),
+    ("钨业", "Tungsten"),
+]
+PLACES = [("", ""), ("深圳市", "Shenzhen"), ("香港", "Hong Kong"), ("澳门", "Macau"), ("广州", "Guangzhou")]
+
+
+@dataclass(frozen=True)
+class WrittenOrganisation:
+    """An organisation's Han name and one Latin writing of it."""
+
+    han: str
+    latin: str
+
+
+@st.composite
+def organisations(draw: st.DrawFn) -> WrittenOrganisation:
+    scheme = draw(romanising)
+    core = draw(st.text(alphabet=CORE, min_size=2, max_size=3))
+    spelt = [syllable(c, scheme, draw(st.integers(0, 9))) for c in core]
+    joint = "" if scheme == Scheme.MAINLAND and draw(st.booleans()) else " "
+    place, business, legal = (draw(st.sampled_from(table)) for table in (PLACES, BUSINESS, LEGAL))
+    han = place[0] + core + business[0] + legal[0]
+    latin = " ".join(filter(None, (place[1], joint.join(spelt).title(), business[1], legal[1])))
+    return WrittenOrganisation(han, latin)

@@ -1,0 +1,56 @@
+"""Names whose answer is known: own pairs in every script and romanisation, with hard negatives, and shared ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.screening.compare import compare, compare_parties, compare_texts
+from gateway.screening.forms import keys, prepare
+from gateway.screening.result import MatchClass
+from gateway.screening.text import han_part, has_han
+from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
+
+ALL = [*own_pairs(), *development_pairs()]
+DECIDABLE = [pair for pair in ALL if pair.kind != "alias" and not {pair.a, pair.b} & TRADE_NAMES]
+
+
+def _matched(pair: Pair) -> bool:
+    return compare_texts(pair.a, pair.b, pair.name_kind).match_class > MatchClass.NONE
+
+
+@pytest.mark.parametrize("kind", ["person", "org"])
+def test_own_pairs_are_told_apart(kind: str) -> None:
+    outcomes = [(pair.same, _matched(pair)) for pair in own_pairs() if pair.kind == kind]
+    assert len(outcomes) >= 120
+    assert balanced_accuracy(outcomes) >= 0.97
+
+
+@pytest.mark.parametrize("kind", ["person", "org"])
+def test_shared_pairs_are_told_apart(kind: str) -> None:
+    outcomes = [(p.same, _matched(p)) for p in development_pairs() if p.kind == kind and p in DECIDABLE]
+    assert balanced_accuracy(outcomes) >= 0.95
+
+
+@pytest.mark.parametrize("pair", [p for p in ALL if p.kind == "alias" or {p.a, p.b} & TRADE_NAMES], ids=lambda p: p.b)
+def test_a_trade_name_is_found_by_an_alias_alone(pair: Pair) -> None:
+    query, entry, alias = (prepare(text, pair.name_kind) for text in (pair.b, pair.a, pair.b))
+    assert compare(query, entry).match_class == MatchClass.NONE
+    assert compare_parties([query], [entry, alias]).match_class > MatchClass.NONE
+
+
+@pytest.mark.parametrize("pair", ALL, ids=lambda p: f"{p.a}|{p.b}")
+def test_class_and_keys_keep_their_promises(pair: Pair) -> None:
+    a, b = prepare(pair.a, pair.name_kind), prepare(pair.b, pair.name_kind)
+    found, back = compare(a, b), compare(b, a)
+    assert (found.match_class, found.score) == (back.match_class, back.score)
+    if found.parts:
+        assert sum(part.weight for part in found.parts) == pytest.approx(1, abs=1e-4)
+        assert sum(part.contribution for part in found.parts) == pytest.approx(found.score, abs=1e-3)
+        assert found.forms[0].score == found.score
+        assert found.tokens
+    if found.match_class > MatchClass.NONE:
+        assert keys(a) & keys(b)
+    if not (has_han(pair.a) and has_han(pair.b)):
+        assert found.match_class <= MatchClass.COMPATIBLE
+    if found.match_class == MatchClass.IDENTICAL:
+        assert han_part(pair.a).strip("()") == han_part(pair.b).strip("()") or "(" in han_part(pair.a + pair.b)
