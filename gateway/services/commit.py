@@ -65,6 +65,9 @@ in about the time that a call takes. Whoever comes alone never waits."""
 PATIENT_S = 0.02
 """How long work that nobody waits for is kept back, so that it shares the next group's commit, in seconds."""
 
+PAGES_ALONG = 3
+"""Chunks that are projected with a group at most: the group itself, what it answers, and a little more."""
+
 _IDLE_S = 0.1
 """How often an idle writer flushes audit events and looks for leftover projection work, in seconds."""
 
@@ -395,22 +398,24 @@ class Committer:
             outcomes = [_stage(work, tx) for work in works]
             tx.seal()
             along = along and bool(tx.touched)
-            if along:
-                self._project_along(tx)
+            more = self._project_along(tx) if along else True
             if events:
                 audit.append(conn, events)
         if tx.touched:
-            self._more_to_project = not along
+            self._more_to_project = more
             self._announce(tx, projected=along)
         return outcomes
 
-    def _project_along(self, tx: Transaction) -> None:
-        """Projects what the group has appended, and what this node has to say to it, in the group's transaction."""
+    def _project_along(self, tx: Transaction) -> bool:
+        """Projects what the group has appended, and what this node has to say to it, in the group's transaction; True
+        when more is left: a work may have let much into the order, or have had everything projected again."""
         try:
-            more = True
-            while more:
+            more, pages = True, 0
+            while more and pages < PAGES_ALONG:
                 more = self._projector.advance(tx, PROJECTION_CHUNK)
                 more = tx.seal() or more
+                pages += 1
+            return more
         except (StoreUnavailableError, HeadMovedError):
             raise
         except Exception as error:

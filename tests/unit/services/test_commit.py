@@ -303,6 +303,35 @@ def test_a_large_group_is_durable_before_it_is_projected(node: PaperNode) -> Non
     assert not heard[0].projected
 
 
+def test_a_work_that_leaves_much_to_project_is_durable_before_all_of_it(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a recovery, when everything is projected again: one transaction doesn't hold all of it up."""
+    for _ in range(commit.PAGES_ALONG + 3):
+        node.publish("hk")
+    node.settle()
+    monkeypatch.setattr(commit, "PROJECTION_CHUNK", 1)
+
+    class ProjectsAgain(Append):
+        def stage(self, tx: Transaction) -> int:
+            alerts.clear(tx.conn)
+            tx.touched.add(self.origin)
+            return 0
+
+    reached: list[int] = []
+
+    def listen(_: Committed) -> None:
+        with node.database.read() as conn:
+            reached.append(alerts.peek_cursor(conn))
+
+    node.committer.on_commit(listen)
+    node.committer.run(ProjectsAgain(node.origin("hk")))
+    node.settle()
+    assert reached[0] == commit.PAGES_ALONG
+    with node.database.read() as conn:
+        assert alerts.peek_cursor(conn) == journal.head_position(conn)
+
+
 def test_a_projector_that_fails_delays_no_commit(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     node.publish("hk")
     heard = _heard(node)
