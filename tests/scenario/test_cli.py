@@ -235,8 +235,11 @@ def test_operators_see_links_and_suspend_and_resume_them(cn: Cli, hk: Cli, tmp_p
     assert "cn/hk/alerts" in cn.run("operator", "link", "list").stdout
     cn.run("operator", "link", "suspend", feed, "--reason", "Maintenance")
     try:
-        state = {link["origin"]: link["state"] for link in cn.json("operator", "link", "list")}
-        assert state[feed] == "LINK_STATE_SUSPENDED"
+        (link,) = [link for link in cn.json("operator", "link", "list") if link["origin"] == feed]
+        assert (link["state"], link["suspension"]) == ("LINK_STATE_SUSPENDED", "Maintenance")
+        table = cn.run("operator", "link", "list").stdout
+        assert "Maintenance" in table
+        assert "Waiting" in table
         published(cn, tmp_path, "SUSPENDED-1")
     finally:
         cn.run("operator", "link", "resume", feed)

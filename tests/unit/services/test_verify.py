@@ -15,8 +15,10 @@ from gateway.services.publish import PublishWork
 from gateway.services.verify import DatabaseReport, verify_database, work_in
 from gateway.store import audit
 from gateway.store.audit import audit_events
+from gateway.store.feeds import find as find_feed
 from gateway.store.schema import checkpoints, entries, feeds, journal, tiles
-from gateway.v1 import alert_service_pb2
+from gateway.v1 import alert_service_pb2, feed_pb2
+from tests.support.author import Author
 from tests.support.databases import MakeDatabase
 from tests.support.histories import random_history
 from tests.support.nodes import NODES, PaperNode, alert_content, deliver, exchange, paper_nodes
@@ -277,6 +279,42 @@ def test_erased_content_is_sound(tmp_path: Path, make_database: MakeDatabase) ->
         with cn.database.write() as conn:
             conn.execute(update(entries).values(salt=b"", payload=b""))
         assert looked_over(cn).findings == ()
+
+
+def test_entries_that_wait_have_no_position_and_nothing_else_may_lack_one(
+    tmp_path: Path, make_database: MakeDatabase
+) -> None:
+    with paper_nodes(tmp_path, make_database) as (cn, hk):
+        cn.publish("hk")
+        exchange(cn, hk)
+        author = Author(cn, "hk")
+        with hk.database.read() as conn:
+            held = find_feed(conn, author.origin)
+        assert held is not None
+        author.tree = held.tree
+        alert = author.alerts(1)[0]
+        header = feed_pb2.EntryHeader.FromString(alert.header)
+        header.follows = 99
+        alert.header = header.SerializeToString(deterministic=True)
+        hk.committer.run(hk.receiver.open_batch("cn", author.batch(alert, *author.alerts(2))))
+        assert looked_over(hk).findings == ()
+
+        def journaled(size: int) -> Damage:
+            return lambda conn: conn.execute(update(feeds).where(feeds.c.id == held.id).values(journaled_size=size))
+
+        for size in (0, 2, 4):
+            found = looked_over_damaged(hk, journaled(size)).findings
+            assert [(one.place, one.index, one.step) for one in found] == [(author.origin.line, 1, "7 journal")], size
+
+        def forget_the_last_run(conn: Connection) -> Any:
+            """The position of an entry that waits for nothing, and what its feed says of it."""
+            last = select(func.max(journal.c.first_position)).scalar_subquery()
+            run = conn.execute(select(journal).where(journal.c.first_position == last)).one()
+            conn.execute(delete(journal).where(journal.c.first_position == run.first_position))
+            conn.execute(update(feeds).where(feeds.c.id == run.feed_id).values(journaled_size=run.first_index))
+
+        (finding,) = looked_over_damaged(hk, forget_the_last_run).findings
+        assert (finding.step, "waits for nothing" in finding.problem) == ("7 journal", True)
 
 
 def test_a_node_that_works_meanwhile_disturbs_nothing(tmp_path: Path, make_database: MakeDatabase) -> None:
