@@ -12,9 +12,10 @@ The rules, and where they are looked at:
 
 And after restores, however many and of both sides, once each side has recovered and all has arrived: both hold the
 same feeds; nothing waits; every alert has the same life on both sides; every entry that is due an answer has it once,
-and the right one. One exception: when a side is restored while entries wait for what the other's restore has lost,
-these have to be applied without it (`forced`). Then feeds and publishes still hold, and a rebuild still changes
-nothing, but lives and answers of what was lost may differ.
+and the right one. One exception: when restores overlap, that is, when a side is restored while entries wait for what
+that restore loses, nobody has what these follow any more (`overlapped`). They are applied after others that have come
+in its place, or when the operator recovers once more. Then feeds and publishes still hold, and a rebuild still changes
+nothing, but lives and answers of what was lost may differ. Nothing is ever forced otherwise.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class Replication(RuleBasedStateMachine):
         self.misdeeds: dict[str, list[tuple[int, str]]] = {name: [] for name in NAMES}
         self.backups: dict[str, list[tuple[Path, dict[str, int]]]] = {name: [] for name in NAMES}
         self.watched: dict[str, tuple[int, list[int]]] = {name: (0, []) for name in NAMES}
-        self.forced = 0
+        self.overlapped = False
 
     def node(self, name: str) -> MachineNode:
         return self.machines[name].node
@@ -364,6 +365,7 @@ class Replication(RuleBasedStateMachine):
         if lost:
             assert self.node(name).state(other(name)) is FeedState.BEHIND
         self._forget(name)
+        self.overlapped = self.overlapped or any(map(self._waits_for_ever, NAMES))
 
     @rule(name=names)
     def recover(self, name: str) -> None:
@@ -377,7 +379,7 @@ class Replication(RuleBasedStateMachine):
             partner.sizes().get(one.line, 0) <= node.sizes().get(one.line, 0)
             for one in (wire.origin, wire.origin.counter)
         ):
-            self.forced += node.committer.run(ForceWork(wire.origin))
+            assert node.committer.run(ForceWork(wire.origin)) == 0 or self.overlapped
 
     # What must hold
 
@@ -474,10 +476,10 @@ class Replication(RuleBasedStateMachine):
                 for index in range(event.disposition.index, event.disposition.index + event.disposition.count):
                     answered.setdefault(index, []).append(event.disposition.outcome)
         own, _ = _feed_of(self.node(name), self.wires[name].origin)
+        if self.overlapped:
+            return
         told = {index for index, event in _events(own) if event.HasField("disposition")}
         assert told.isdisjoint(answered), "no disposition is about a disposition"
-        if self.forced:
-            return
         for index, kind in self.misdeeds[name]:
             outcome = "HELD" if kind == "unknown type" else "REJECTED"
             assert answered.pop(index) == [feed_pb2.DispositionOutcome.Value(f"DISPOSITION_OUTCOME_{outcome}")], kind
@@ -505,10 +507,23 @@ class Replication(RuleBasedStateMachine):
         assert node.sizes() == sizes, "a rebuild says nothing twice"
 
     def _check_lives(self) -> None:
-        if not self.forced:
+        if not self.overlapped:
             assert self.node("cn").lives() == self.node("hk").lives()
 
     # How things are done
+
+    def _waits_for_ever(self, name: str) -> bool:
+        """Whether a node holds entries that follow what no node has any more."""
+        for wire in self.wires.values():
+            feed = self.node(name).outgoing.feed(wire.origin)
+            if feed is not None and feed.waiting:
+                counter = wire.origin.counter.line
+                known = max(self.node(each).sizes().get(counter, 0) for each in NAMES)
+                entries, _ = _feed_of(self.node(name), wire.origin)
+                headers = [feed_pb2.EntryHeader.FromString(one[1]) for one in entries[feed.journaled_size :]]
+                if any(header.follows > known for header in headers):
+                    return True
+        return False
 
     def _waiting(self, name: str) -> int:
         """Entries of both directions that a node holds and hasn't in its order."""
