@@ -32,7 +32,8 @@ def report(title: str, pairs: Sequence[Pair]) -> None:
         matched = found.match_class > MatchClass.NONE
         kind = f"{pair.kind} (trade name)" if {pair.a, pair.b} & TRADE_NAMES else pair.kind
         outcomes.setdefault(kind, []).append((pair.same, matched))
-        latin_only_above += not (has_han(pair.a) and has_han(pair.b)) and found.match_class > MatchClass.COMPATIBLE
+        both_han = has_han(pair.a) and has_han(pair.b)
+        latin_only_above += not both_han and found.match_class > MatchClass.COMPATIBLE
         if matched != pair.same:
             failures.append((pair, found))
     print(f"  {'kind':<28}{'found':>12}{'left alone':>14}{'balanced accuracy':>20}")
@@ -43,9 +44,8 @@ def report(title: str, pairs: Sequence[Pair]) -> None:
         print(f"  {kind:<28}{found_text:>12}{alone:>14}{balanced_accuracy(of_kind):>20.3f}")
     asked = [o for kind in ("org", "person") for o in outcomes.get(kind, [])]
     with_trade = asked + outcomes.get("org (trade name)", [])
-    print(
-        f"  persons and organisations {balanced_accuracy(asked):.3f}; with trade names {balanced_accuracy(with_trade):.3f}"
-    )
+    without, with_all = balanced_accuracy(asked), balanced_accuracy(with_trade)
+    print(f"  persons and organisations {without:.3f}; with trade names {with_all:.3f}")
     print(f"  pairs without Han on both sides called more than compatible: {latin_only_above}")
     for pair, found in failures:
         print(f"  wrong: {pair.a} | {pair.b} ({'same' if pair.same else 'different'}, {pair.why or pair.kind})")
@@ -71,7 +71,7 @@ def speed(title: str, texts: Sequence[str], kind: NameKind) -> None:
     counts = [len(found) for found in filed]
     most_shared = Counter(key for found in filed for key in found).most_common(1)[0]
     print(
-        f"  {title:<22}{len(texts):>6} names  read {len(texts) / (read - began):>8,.0f}/s  "
+        f"  {title:<22}{len(texts):>5}  read {len(texts) / (read - began):>8,.0f}/s  "
         f"keys {len(texts) / (keyed - read):>8,.0f}/s  {statistics.mean(counts):>5.1f} keys (most {max(counts)})  "
         f"commonest key {most_shared[1] / len(texts):.1%}  compare {(ended - keyed) / compared * 1e6:>5.1f} µs"
     )

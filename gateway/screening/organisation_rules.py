@@ -123,23 +123,30 @@ def _may_begin(han: OrganisationForm, latin: OrganisationForm) -> bool:
 
 
 def _beyond_vocabulary(han: OrganisationForm, latin: OrganisationForm) -> _Core | None:
-    """The cores agree at their beginning; what follows in one or both is taken for words that the vocabulary lacks."""
-    has_business = [any(u.term.weight == Weight.ACTIVITY for u in form.terms) for form in (han, latin)]
-    for units in range(len(han.core), 1, -1):
+    """The cores agree at their beginning; what follows is taken for words that the vocabulary lacks.
+
+    That needs a counterpart: words left over in one name stand against words left over in the other, or against its
+    line of business. Hang Seng and Hang Seng Foo Bank have none.
+    """
+    pairs, *unmatched = _pair_terms(han.terms, latin.terms)
+    open_han, open_latin = (any(u.term.weight == Weight.ACTIVITY for u in side) for side in unmatched)
+    matched = any(unit.term.weight == Weight.ACTIVITY for unit, _ in pairs)
+    for units in range(len(han.core), max(1, len(han.core) - MAX_REST_CHARACTERS - 1), -1):
         for count in range(len(latin.core), 0, -1):
-            left, right = len(han.core) - units, len(latin.core) - count
-            if (
-                not (left or right)
-                or left > MAX_REST_CHARACTERS
-                or (right and not has_business[0])
-                or not any(has_business)
-            ):
+            left, right = units < len(han.core), count < len(latin.core)
+            explained = (matched if right else open_latin) if left else (right and open_han)
+            if not explained or _is_known(han, units) or _is_known(latin, count):
                 continue
             for scheme in _WHOLE_SCHEMES:
                 tokens = _align(han, latin, units, count, scheme)
                 if tokens is not None:
                     return _Core(UNTRANSLATED_CORE if left and right else ROMANISED, tokens, rest=True)
     return None
+
+
+def _is_known(form: OrganisationForm, end: int) -> bool:
+    """Whether a core has a word of known meaning at or behind `end`; that can't be one the vocabulary lacks."""
+    return any(stop > end for _, stop, _ in form.names)
 
 
 def _near(han: OrganisationForm, latin: OrganisationForm) -> _Core | None:

@@ -11,19 +11,22 @@ from gateway.screening.lexicon import HAN_LEGAL_FORMS, HAN_PLACES, HAN_TERMS, Te
 from gateway.screening.organisation_form import OrganisationForm, Unit
 
 _BRANCHES = re.compile(r"(?:股份)?(?:分行|支行|分公司|办事处|代表处|分店|分部)$")
+_UNLISTED_AREA = re.compile(r"^(..)[市县区](?=..)")  # 南丹县南方: a place beyond the table stays in the core
 _AREA_SUFFIXES = ("特别行政区", "自治区", "省", "市", "区", "县")
 
 
 def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[OrganisationForm, ...]:
     """Forms of a canonical Han name, the likeliest first; `beside` are Latin words at its head or end.
 
-    A single character for a line of business may also be part of the name (宝钛): that is a second form.
+    A single character for a line of business may also be part of the name (宝钛), and a word that leaves one
+    character of core may be no word (东通信): these are further forms.
     """
     body, brackets = _brackets(han)
     branch = _BRANCHES.search(body)
     body = body[: branch.start()] if branch else body
     body, legal, legal_text = _legal(body)
     places, body = _leading_places(body)
+    body = _UNLISTED_AREA.sub(r"\1", body)
     extra = []
     for bracket in brackets:
         found, rest = _leading_places(bracket)
@@ -33,6 +36,8 @@ def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[Org
         body = _trailing_place(body, places)
     plain = "".join((*beside, re.sub(r"[()&]", "", han)))
     readings = dict.fromkeys(_read([body, *extra], beside, leads, single) for single in (True, False))
+    if len(next(iter(readings))[0]) == 1:
+        readings[(*beside, *body, *"".join(extra)), (), ()] = None
     return tuple(
         OrganisationForm(plain, plain, *reading, frozenset(places), legal, legal_text, branch is not None)
         for reading in readings

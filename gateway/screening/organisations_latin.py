@@ -83,7 +83,7 @@ def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_c
         if place is not None and (term is None or place[0] >= term[0]) and len(places) < places_are_core:
             places.add(place[1])
             position = place[0] + (not ambiguous_are_core and tokens[place[0] : place[0] + 1] in _AREA_WORDS)
-        elif term is None or (ambiguous_are_core and term[0] == position + 1 and is_syllabic(alone)):
+        elif term is None or (ambiguous_are_core and all(map(is_syllabic, tokens[position : term[0]]))):
             if not _is_acronym(alone, tokens):
                 core.append(alone)
             position += 1

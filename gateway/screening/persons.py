@@ -116,7 +116,7 @@ def _latin_words(text: str) -> list[_Word]:
     groups = re.split(r"[\s,.;/·•()]+", text.strip())
     groups = [g for g in groups if any(c.isalpha() for c in g)][:MAX_WORDS]
     surname_words = set(words(before_comma)) if comma else None
-    capitals = [g for g in groups if len(g) > 1 and g.isupper()]
+    capitals = [g for g in groups if g.isupper() and max(map(len, words(g)), default=0) > 1]
     marked = capitals if 0 < len(capitals) <= 2 and len(capitals) < len(groups) else groups
     found = []
     for number, group in enumerate(groups):
