@@ -330,6 +330,14 @@ class Replication(RuleBasedStateMachine):
         self._drain(name)
         self.node(other(name)).settle()
 
+    @precondition(lambda self: not any(wire.batches for wire in self.wires.values()))
+    @rule(name=names)
+    def talk(self, name: str) -> None:
+        """A calm in which one side says something, the other answers, and the answer arrives."""
+        self.publish(name, 1, short=False, fault="")
+        for speaking in (name, other(name), name):
+            self.calm(speaking)
+
     # Faults
 
     @rule(name=names)
@@ -380,6 +388,13 @@ class Replication(RuleBasedStateMachine):
             for one in (wire.origin, wire.origin.counter)
         ):
             assert node.committer.run(ForceWork(wire.origin)) == 0 or self.overlapped
+
+    @precondition(lambda self: any(self.backups.values()))
+    @rule(name=names, pick=picks)
+    def restore_and_recover(self, name: str, pick: int) -> None:
+        """As an operator does it: own entries come back before those of the partner that they follow."""
+        self.restore(name, pick)
+        self.recover(name)
 
     # What must hold
 
