@@ -37,6 +37,8 @@ class Channel(StrEnum):
 
     ALERTS = "alerts"
     WATCHLIST = "watchlist"
+    LISTS = "lists"
+    """A node's own lists and who decided them; kept for itself, so its publisher is its recipient."""
 
 
 def uuid7(unix_ms: int, random: bytes) -> str:
@@ -108,9 +110,12 @@ class FeedOrigin:
         _require_federation(self.federation, "federation")
         _require_node(self.publisher, "publisher")
         _require_node(self.recipient, "recipient")
-        if self.publisher == self.recipient:
-            raise MalformedError(f"a feed leads to another node, but publisher and recipient are {self.publisher!r}")
         object.__setattr__(self, "channel", _channel(self.channel))
+        if (self.publisher == self.recipient) != (self.channel is Channel.LISTS):
+            raise MalformedError(
+                f"a feed leads to another node, and a node's own lists to itself; {self.channel.value} of "
+                f"{self.publisher!r} can't lead to {self.recipient!r}"
+            )
 
     @property
     def line(self) -> str:

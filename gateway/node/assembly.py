@@ -122,7 +122,9 @@ class Node:
         own = own_feeds(self._directory.directory(), settings.node)
         detect_restore(self.database, self._marker, own=own, now_ms=clock())
         self._audit = AuditQueue()
-        self._projector = AlertProjector(directory=self._directory.directory)
+        self._projector = AlertProjector(
+            federation=settings.federation, node=settings.node, directory=self._directory.directory
+        )
         self.committer = Committer(
             self.database,
             own_node=settings.node,

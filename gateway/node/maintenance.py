@@ -67,7 +67,9 @@ class Maintenance:
         # As at a start of the node: a restored database mustn't extend a feed, and a rebuild may send dispositions.
         own = own_feeds(self.trust.directory, settings.node)
         detect_restore(self.database, settings.data_dir / "starts", own=own, now_ms=system_clock_ms())
-        projector = AlertProjector(directory=lambda: self.trust.directory)
+        projector = AlertProjector(
+            federation=settings.federation, node=settings.node, directory=lambda: self.trust.directory
+        )
         committer = Committer(
             self.database,
             own_node=settings.node,

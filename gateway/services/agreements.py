@@ -19,7 +19,7 @@ from gateway.wire.disclosure import undisclosable
 _REMEMBERED = 1000
 """Most answers remembered: some for each pair of nodes and purpose."""
 
-_Question = tuple[str, str, str, int]
+_Question = tuple[str, str, str, str, int]
 _Answers = dict[_Question, frozenset[FieldClass] | None]
 
 
@@ -32,7 +32,15 @@ class Agreements:
         self._remembered: tuple[Directory | None, _Answers] = (None, {})
 
     def require(
-        self, message: Message, *, sender: str, recipient: str, purpose: str, at_ms: int, prefix: str = ""
+        self,
+        message: Message,
+        *,
+        sender: str,
+        recipient: str,
+        purpose: str,
+        at_ms: int,
+        prefix: str = "",
+        message_type: str = EVENT_TYPE,
     ) -> None:
         """Lets a message through or raises.
 
@@ -42,15 +50,16 @@ class Agreements:
             purpose: what it is for.
             at_ms: when, in milliseconds since 1970.
             prefix: put before the paths of fields that aren't allowed.
+            message_type: as in EntryHeader.type.
 
         Raises:
             AgreementForbidsError: no agreement lets this type of message go there for this purpose.
             InvalidRequestError: fields are set whose class it doesn't allow; all are listed.
         """
-        allowed = self._allowed((sender, recipient, purpose, at_ms // 1000))
+        allowed = self._allowed((sender, recipient, purpose, message_type, at_ms // 1000))
         if allowed is None:
             raise AgreementForbidsError(
-                f"no agreement lets {sender} send {EVENT_TYPE} to {recipient} for the purpose {purpose!r}",
+                f"no agreement lets {sender} send {message_type} to {recipient} for the purpose {purpose!r}",
                 metadata={"sender": sender, "recipient": recipient, "purpose": purpose},
             )
         forbidden = undisclosable(message, allowed, prefix)
@@ -64,8 +73,8 @@ class Agreements:
             answers = {}
             self._remembered = (directory, answers)
         if question not in answers:
-            sender, recipient, purpose, second = question
+            sender, recipient, purpose, message_type, second = question
             answers[question] = directory.allowed_field_classes(
-                sender, recipient, datetime.fromtimestamp(second, UTC), message_type=EVENT_TYPE, purpose=purpose
+                sender, recipient, datetime.fromtimestamp(second, UTC), message_type=message_type, purpose=purpose
             )
         return answers[question]

@@ -17,8 +17,8 @@ DEFAULT_DAYS = 365
 """Validity of a version in days."""
 DEFAULT_GRACE_DAYS = 30
 """Days of grace: time enough to gather signatures from offline keys in three places."""
-ALERT_MESSAGE_TYPES = ("AlertEvent", "Disposition")
-"""Entry types that an exchange of alerts needs: the alert's life, and what was made of it."""
+DRAFT_MESSAGE_TYPES = ("AlertEvent", "Disposition", "WatchlistEvent")
+"""Entry types that a draft's agreements name: the alert's life, what was made of it, and watchlists."""
 PURPOSES = (
     "customs_fraud",
     "export_control",
@@ -82,7 +82,7 @@ def agreements_among(
     *,
     valid_from: datetime,
     valid_until: datetime,
-    message_types: Iterable[str] = ALERT_MESSAGE_TYPES,
+    message_types: Iterable[str] = DRAFT_MESSAGE_TYPES,
     purposes: Iterable[str] = PURPOSES,
     field_classes: Iterable[FieldClass] = tuple(FieldClass),
     clause: str = "Example arrangement on the exchange of alerts, all purposes, all classes of information.",

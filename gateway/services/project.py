@@ -1,9 +1,10 @@
-"""The projector: reads feeds in this node's order from a cursor and builds alerts, their events and dispositions.
+"""The projector: reads feeds in this node's order from a cursor and builds alerts, lists and dispositions.
 
 Owns what becomes of an entry after it is stored: applied, rejected with every violation, or held; and says so in the
 own feed, once per entry. An entry at which this software itself fails holds up nothing else: it is marked as not
-applied. Doesn't own storage (store.alerts) or the rules of an alert's life (model.alert_life). Runs in the writer's
-transactions: cursor, projections and dispositions move together or not at all.
+applied. Doesn't own storage (store.alerts), the rules of an alert's life (model.alert_life) or what list changes do
+(services.list_projection, services.list_release). Runs in the writer's transactions: cursor, projections and
+dispositions move together or not at all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
+
+from google.protobuf.message import Message
 
 from gateway.errors import (
     GatewayError,
@@ -22,20 +25,23 @@ from gateway.errors import (
 )
 from gateway.model.alert_life import AlertLife, advance
 from gateway.model.directory import Directory
-from gateway.model.ids import FeedOrigin
+from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
+from gateway.services.list_projection import ListProjection
+from gateway.services.list_release import ListRelease, Told
 from gateway.services.randomness import random_bytes
-from gateway.store import alerts, feeds, journal
+from gateway.store import alerts, feeds, journal, watchlists
 from gateway.store.alerts import AlertEventRow, AlertRow, DispositionRow
 from gateway.store.database import savepoint
 from gateway.store.feeds import Feed, StoredEntry
 from gateway.store.journal import HeadMovedError, JournalRun
-from gateway.v1 import alert_pb2, feed_pb2
+from gateway.v1 import alert_pb2, feed_pb2, watchlist_pb2
 from gateway.wire import alerts as wire
+from gateway.wire import watchlist as lists_wire
 from gateway.wire.alerts import EVENT_TYPE, AlertKey, AlertStep
 from gateway.wire.entries import FORMAT, EncodedEntry, make_entry, parse_header
-from gateway.wire.limits import SALT_BYTES
+from gateway.wire.limits import MAX_STREAM_ITEMS, SALT_BYTES
 from gateway.wire.validation import validate
 
 log = logging.getLogger(__name__)
@@ -98,6 +104,7 @@ class _Run:
 
 
 _Answers: TypeAlias = list[tuple[Feed, _Run]]
+_Event: TypeAlias = alert_pb2.AlertEvent | watchlist_pb2.WatchlistEvent | watchlist_pb2.ListDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,7 @@ class _Item:
     committed_at: int
     feed: Feed
     index: int
-    event: alert_pb2.AlertEvent | None
+    event: _Event | None
     step: AlertStep | None
     error: GatewayError | None
 
@@ -116,20 +123,43 @@ class _Item:
 class AlertProjector:
     """Projects alerts feeds; implements the committer's Projector. Used by the writer thread alone."""
 
-    def __init__(self, *, directory: Callable[[], Directory]) -> None:
+    def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory]) -> None:
+        self._directory = directory
         self._agreements = Agreements(directory)
+        self._rested: tuple[int, int, Directory] | None = None  # lists as they were when nothing was left to do
+        self._lists = ListProjection(self._agreements)
+        self._release = ListRelease(federation=federation, node=node, directory=directory)
 
     def advance(self, tx: Transaction, limit: int) -> bool:
-        """Projects up to about `limit` entries after the cursor; True when more are left."""
+        """Projects up to about `limit` entries after the cursor; when there are none, lets one update of a list take
+        effect, or tells one partner of one. True when more may be left."""
         cursor = alerts.cursor(tx.conn)
-        runs = _runs(tx, cursor, limit)
-        if not runs:
-            return False
-        items = [item for run in runs for item in self._items(tx, run, cursor)]
+        items = self._read(tx, cursor, limit)
+        if not items:
+            return self._advance_lists(tx)
         self._send_dispositions(tx, items, self._projected(tx, items))
-        last = runs[-1].first_position + runs[-1].count - 1
-        alerts.move_cursor(tx.conn, last)
-        return journal.head_position(tx.conn) > last
+        alerts.move_cursor(tx.conn, items[-1].position)
+        return journal.head_position(tx.conn) > items[-1].position or any(item.step is None for item in items)
+
+    def _advance_lists(self, tx: Transaction) -> bool:
+        now = (watchlists.applied(tx.conn), watchlists.last_seq(tx.conn), self._directory())
+        if now == self._rested or now[1] == 0:
+            return False
+        if self._lists.advance(tx):
+            return True
+        told = self._release.advance(tx)
+        self._rested = None if told is not Told.EVERYTHING else now
+        return told is Told.MORE
+
+    def _read(self, tx: Transaction, cursor: int, limit: int) -> list[_Item]:
+        """Entries after the cursor, fewer where each of them says much."""
+        items: list[_Item] = []
+        for run in _runs(tx, cursor, limit):
+            read = self._items(tx, run, cursor, limit)
+            items.extend(read)
+            if len(read) < run.first_position + run.count - 1 - max(cursor, run.first_position - 1):
+                break
+        return items
 
     def _projected(self, tx: Transaction, items: Sequence[_Item]) -> _Answers:
         """Applies entries and writes what follows; returns what is to be answered.
@@ -164,21 +194,24 @@ class AlertProjector:
         while self.advance(tx, 1_000):
             tx.seal()
 
-    def _items(self, tx: Transaction, run: JournalRun, cursor: int) -> list[_Item]:
+    def _items(self, tx: Transaction, run: JournalRun, cursor: int, limit: int) -> list[_Item]:
         feed = feeds.get_by_id(tx.conn, run.feed_id)
         skip = max(0, cursor + 1 - run.first_position)
-        stored = feeds.read_entries(tx.conn, feed.id, run.first_index + skip, run.first_index + run.count)
+        end = run.first_index + run.count
+        if feed.origin.channel is not Channel.ALERTS:
+            end = min(end, run.first_index + skip + max(1, limit // MAX_STREAM_ITEMS))
+        stored = feeds.read_entries(tx.conn, feed.id, run.first_index + skip, end)
         return [self._item(run, feed, entry) for entry in stored]
 
     def _item(self, run: JournalRun, feed: Feed, entry: StoredEntry) -> _Item:
-        event: alert_pb2.AlertEvent | None = None
+        event: _Event | None = None
         step: AlertStep | None = None
         error: GatewayError | None = None
         try:
-            event = _event(entry)
+            event = _event(feed, entry)
             if event is not None and feed.direction == "in":
                 validate(event)
-            if event is not None and wire.disposition_of(event) is None:
+            if isinstance(event, alert_pb2.AlertEvent) and wire.disposition_of(event) is None:
                 step = wire.step_of(event, feed.origin)
         except GatewayError as refused:
             error = refused
@@ -199,13 +232,18 @@ class AlertProjector:
             outcome = HELD if isinstance(error, _HeldError) else REJECTED if error else APPLIED
             _extend_runs(page.sent, item.feed, item.index, outcome, error)
 
-    def _refusal(self, tx: Transaction, item: _Item, event: alert_pb2.AlertEvent, page: _Page) -> GatewayError | None:
+    def _refusal(self, tx: Transaction, item: _Item, event: _Event, page: _Page) -> GatewayError | None:
         """Applies an event; returns why it couldn't be."""
         try:
-            if item.step is not None:
-                self._apply_step(item, event, item.step, page)
-            else:
-                _note_disposition(tx, item, event.disposition, page)
+            match event:
+                case alert_pb2.AlertEvent() if item.step is not None:
+                    self._apply_step(item, event, item.step, page)
+                case watchlist_pb2.ListDecision():
+                    self._lists.take_decision(tx, item.feed, item.index, event, committed_at=item.committed_at)
+                case watchlist_pb2.WatchlistEvent() if event.WhichOneof("event") == "update":
+                    self._lists.take_update(tx, item.feed, item.index, event.update, committed_at=item.committed_at)
+                case _:
+                    _note_disposition(tx, item, event.disposition, page)
         except GatewayError as error:
             return error
         return None
@@ -277,27 +315,57 @@ def _runs(tx: Transaction, cursor: int, limit: int) -> list[JournalRun]:
     return runs
 
 
-def _event(entry: StoredEntry) -> alert_pb2.AlertEvent | None:
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """What a channel carries: one type of message with one oneof, and which kinds of it are known here."""
+
+    type_name: str
+    parse: Callable[[bytes], _Event]
+    oneof: str
+    kinds: frozenset[str]
+
+
+_CARRIED = {
+    Channel.ALERTS: _Carried(EVENT_TYPE, wire.parse_event, "event", frozenset(wire.KINDS)),
+    Channel.WATCHLIST: _Carried(
+        lists_wire.EVENT_TYPE, lists_wire.parse_event, "event", frozenset({"update", "disposition"})
+    ),
+    Channel.LISTS: _Carried(
+        lists_wire.DECISION_TYPE,
+        lists_wire.parse_decision,
+        "decision",
+        frozenset({"proposed", "approved", "rejected", "published"}),
+    ),
+}
+
+
+def _event(feed: Feed, entry: StoredEntry) -> _Event | None:
     header = parse_header(entry.header)
     if header.format != FORMAT:
         raise _HeldError(f"entry format {header.format} is newer than {FORMAT}")
-    if header.type != EVENT_TYPE:
+    carried = _CARRIED[feed.origin.channel]
+    if header.type != carried.type_name:
         raise _HeldError(f"entry type {header.type!r} isn't known here")
     if not entry.payload:
         return None
-    event = wire.parse_event(entry.payload)
-    if event.WhichOneof("event") is None:
-        raise _HeldError("an alert event of a kind that isn't known here")
-    return event
+    event: Message = carried.parse(entry.payload)
+    if event.WhichOneof(carried.oneof) not in carried.kinds:
+        raise _HeldError(f"a {carried.type_name} of a kind that isn't known here")
+    return cast("_Event", event)
 
 
-def _is_answered(event: alert_pb2.AlertEvent | None, error: GatewayError | None) -> bool:
-    """Alerts are always answered, other steps when they couldn't be applied, dispositions never: no endless talk."""
-    if event is None:  # unreadable, or erased at the end of its retention
-        return error is not None
-    if wire.disposition_of(event) is not None:
-        return False
-    return error is not None or wire.alert_of(event) is not None
+def _is_answered(event: _Event | None, error: GatewayError | None) -> bool:
+    """Alerts and updates of lists are always answered, other steps when they couldn't be applied, dispositions never:
+    no endless talk."""
+    match event:
+        case None:  # unreadable, or erased at the end of its retention
+            return error is not None
+        case alert_pb2.AlertEvent() | watchlist_pb2.WatchlistEvent() if event.WhichOneof("event") == "disposition":
+            return False
+        case alert_pb2.AlertEvent():
+            return error is not None or wire.alert_of(event) is not None
+        case _:
+            return True
 
 
 def _new_row(key: AlertKey, item: _Item, alert: alert_pb2.Alert, life: AlertLife) -> AlertRow:
@@ -333,7 +401,7 @@ def _changed_row(row: AlertRow, item: _Item, alert: alert_pb2.Alert | None, life
 def _note_disposition(tx: Transaction, item: _Item, disposition: feed_pb2.Disposition, page: _Page) -> None:
     origin = item.feed.origin
     about = FeedOrigin.parse(disposition.origin)
-    if (about.publisher, about.recipient) != (origin.recipient, origin.publisher):
+    if about != origin.counter:
         raise MalformedError(f"a disposition in {origin} can't speak of {about}")
     spoken_of = feeds.find(tx.conn, about)
     end = disposition.index + disposition.count
@@ -396,9 +464,13 @@ def _disposition_entry(feed: Feed, run: _Run, now_ms: int) -> EncodedEntry:
             feed_pb2.FieldViolation(field=v.field[:512], rule=v.rule[:256], message=v.message[:1024])
             for v in _violations(run.error)[:200]
         )
-    event = alert_pb2.AlertEvent(occurred_at=wire.to_timestamp(now_ms), actor="gateway", disposition=disposition)
+    event: _Event
+    if feed.origin.channel is Channel.WATCHLIST:
+        event = watchlist_pb2.WatchlistEvent(occurred_at=wire.to_timestamp(now_ms), disposition=disposition)
+    else:
+        event = alert_pb2.AlertEvent(occurred_at=wire.to_timestamp(now_ms), actor="gateway", disposition=disposition)
     return make_entry(
-        EVENT_TYPE,
+        _CARRIED[feed.origin.channel].type_name,
         event.SerializeToString(deterministic=True),
         salt=random_bytes(SALT_BYTES),
         recorded_at_ms=now_ms,
@@ -408,8 +480,7 @@ def _disposition_entry(feed: Feed, run: _Run, now_ms: int) -> EncodedEntry:
 
 def knowledge() -> str:
     """What kinds of entries this software knows: what is of another kind is held."""
-    kinds = sorted(field.name for field in alert_pb2.AlertEvent.DESCRIPTOR.oneofs_by_name["event"].fields)
-    return f"{FORMAT} {EVENT_TYPE} {' '.join(kinds)}"
+    return f"{FORMAT} " + " ".join(f"{one.type_name} {sorted(one.kinds)}" for one in _CARRIED.values())
 
 
 def can_answer(tx: Transaction, origin: str) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, ins
 from sqlalchemy.exc import IntegrityError
 
 from gateway.model.alert_life import AlertLife, AlertStatus, Question, Side
+from gateway.store import watchlists
 from gateway.store.database import insert_rows
 from gateway.store.journal import HeadMovedError
 from gateway.store.prepared import Prepared
@@ -140,6 +141,7 @@ def clear(conn: Connection) -> None:
     for table in PROJECTIONS:
         conn.execute(delete(table))
     move_cursor(conn, 0)
+    watchlists.move_applied(conn, 0)
 
 
 def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRow]:

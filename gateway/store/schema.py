@@ -6,7 +6,7 @@ order (feed and index, position, UUIDv7): random keys make SQLite ten times slow
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
 metadata = MetaData(
     naming_convention={
@@ -157,5 +157,82 @@ defects = Table(
     Column("noted_at", BigInteger, nullable=False),
 )
 
-PROJECTIONS = (alert_events, alerts, dispositions, defects)
+list_changes = Table(
+    "list_changes",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # the entry with the update that takes effect here
+    Column("idx", BigInteger, nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+)
+
+list_entries = Table(
+    "list_entries",
+    metadata,
+    Column("publisher", String(32), primary_key=True),
+    Column("list", String(64), primary_key=True),
+    Column("entry_id", String(64), primary_key=True),
+    Column("kind", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("ended", Integer, nullable=False),  # WatchlistEnd; 0 while it is listed
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where its newest revision stands
+    Column("idx", BigInteger, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("valid_until", BigInteger, nullable=False),  # 0: without end
+    Column("digest", LargeBinary, nullable=False),  # own entries: SHA-256 of the content
+    Index(
+        "ix_list_entries_valid_until",
+        "valid_until",
+        sqlite_where=text("valid_until > 0"),
+        postgresql_where=text("valid_until > 0"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+list_proposals = Table(
+    "list_proposals",
+    metadata,
+    Column("proposal_id", String(36), primary_key=True),
+    Column("list", String(64), nullable=False),
+    Column("proposer", String(256), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("changes", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),  # open (parts may follow), complete, approved, rejected
+    sqlite_with_rowid=False,
+)
+
+list_parts = Table(
+    "list_parts",
+    metadata,
+    Column("proposal_id", String(36), primary_key=True),
+    Column("idx", BigInteger, primary_key=True),  # in the own lists feed
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+list_copies = Table(
+    "list_copies",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("list", String(64), primary_key=True),
+    Column("entry_id", String(64), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("ended", Integer, nullable=False),  # WatchlistEnd that was told; 0 while the partner has it
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where it was told last
+    Column("idx", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+PROJECTIONS = (
+    alert_events,
+    alerts,
+    dispositions,
+    defects,
+    list_changes,
+    list_entries,
+    list_proposals,
+    list_parts,
+    list_copies,
+)
 """Tables that can be dropped and rebuilt from the truth."""

@@ -47,6 +47,9 @@ _ACTIONS = {
 }
 """Name of the event in the contract's oneof to the action of the model."""
 
+KINDS = (*_ACTIONS, "disposition")
+"""Events that are known here, by their names in the contract's oneof."""
+
 _WHOLE_ALERT = (Action.PUBLISH, Action.AMEND)
 _ABOUT_QUESTIONS = (Action.ASK, Action.ANSWER)
 _WITHOUT_REVISION = (Action.ASK, Action.ANSWER, Action.REPORT_FINDING)

@@ -17,11 +17,13 @@ from google.protobuf.message import Message
 
 from gateway.crypto.keys import Ed25519Signer, load_signing_key
 from gateway.model.directory import receipts_key_name
-from gateway.model.ids import FeedOrigin
+from gateway.model.ids import Channel, FeedOrigin
+from gateway.model.watchlist import ListPolicy
 from gateway.services.alarms import Alarms
 from gateway.services.audit import AuditQueue
 from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, create_federation
 from gateway.services.commit import Committer, Transaction
+from gateway.services.lists import Lists
 from gateway.services.outgoing import Outgoing
 from gateway.services.project import AlertProjector
 from gateway.services.publish import Publisher, PublishWork, StepRequest, StepWork
@@ -29,7 +31,7 @@ from gateway.services.query import AlertQueries
 from gateway.services.receive import Receiver
 from gateway.services.trust import TrustedDirectory, accept
 from gateway.store.database import Database
-from gateway.v1 import alert_pb2, alert_service_pb2
+from gateway.v1 import alert_pb2, alert_service_pb2, watchlist_pb2
 from gateway.wire.alerts import to_timestamp
 
 START = datetime(2026, 1, 15, 0, 0, tzinfo=UTC)
@@ -84,9 +86,10 @@ class PaperNode:
     cosigner: Ed25519Signer
     evidence_root: Path
     audit: AuditQueue = field(default_factory=AuditQueue)
+    policies: dict[str, ListPolicy] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.projector = AlertProjector(directory=lambda: self.trust.directory)
+        self.projector = AlertProjector(federation=FEDERATION, node=self.name, directory=lambda: self.trust.directory)
         self.publisher = Publisher(
             federation=FEDERATION, node=self.name, directory=lambda: self.trust.directory, clock=self.clock
         )
@@ -109,6 +112,13 @@ class PaperNode:
         self.outgoing = Outgoing(self.database, committer=self.committer, trust=lambda: self.trust, clock=self.clock)
 
         self.queries = AlertQueries(self.database)
+        self.lists = Lists(
+            federation=FEDERATION,
+            node=self.name,
+            directory=lambda: self.trust.directory,
+            clock=self.clock,
+            policies=self.policies.get,
+        )
 
     def settle(self) -> None:
         """Projects everything; afterwards projections are up to date."""
@@ -165,9 +175,11 @@ class PaperNode:
         )
 
 
-def deliver(sender: PaperNode, recipient: PaperNode, *, receipts: bool = True) -> int:
+def deliver(
+    sender: PaperNode, recipient: PaperNode, *, receipts: bool = True, channel: Channel = Channel.ALERTS
+) -> int:
     """Hands over what the recipient doesn't have yet, and its receipts back; returns how many entries."""
-    origin = sender.origin(recipient.name)
+    origin = FeedOrigin(FEDERATION, sender.name, recipient.name, channel)
     feed = sender.outgoing.agree_on_position(origin, recipient.outgoing.position(origin))
     first = start = recipient.outgoing.size(origin)
     while batch := sender.outgoing.read_batch(feed, first):
@@ -184,7 +196,13 @@ def exchange(*nodes: PaperNode) -> None:
     while moved:
         for node in nodes:
             node.settle()
-        moved = sum(deliver(a, b) for a in nodes for b in nodes if a is not b) > 0
+        moved = 0 < sum(
+            deliver(a, b, channel=channel)
+            for a in nodes
+            for b in nodes
+            if a is not b
+            for channel in (Channel.ALERTS, Channel.WATCHLIST)
+        )
 
 
 @contextmanager
@@ -235,4 +253,25 @@ def alert_content(now_ms: int, **overrides: Any) -> alert_pb2.AlertContent:
     )
     content.subject.equipment.add(id="CSQU3054383")
     content.MergeFrom(alert_pb2.AlertContent(**overrides))
+    return content
+
+
+def listed_content(name: str = "Placeholder Metals Limited", **overrides: Any) -> watchlist_pb2.WatchlistContent:
+    """A small valid entry of a watchlist, for hk alone unless told otherwise."""
+    content = watchlist_pb2.WatchlistContent(
+        kind=watchlist_pb2.WATCHLIST_KIND_ORGANISATION,
+        names=[watchlist_pb2.ListedName(text=name, kind=watchlist_pb2.LISTED_NAME_KIND_PRIMARY)],
+        reason="Exported antimony as lead twice.",
+        legal_basis="Export Control Law, article 20",
+        purpose="export_control",
+        requested_action=alert_pb2.REQUESTED_ACTION_INSPECT,
+        handling=alert_pb2.Handling(
+            classification=alert_pb2.CLASSIFICATION_RESTRICTED,
+            onward_transfer=alert_pb2.ONWARD_TRANSFER_PROHIBITED,
+        ),
+        releasable_to=["hk"],
+    )
+    for field_name, value in overrides.items():
+        content.ClearField(field_name)  # type: ignore[arg-type]
+        content.MergeFrom(watchlist_pb2.WatchlistContent(**{field_name: value}))
     return content

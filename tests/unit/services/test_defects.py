@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.services.bootstrap import FEDERATION
 from gateway.services.commit import Transaction
 from gateway.services.project import AlertProjector
 from gateway.store import alerts, feeds, journal
@@ -82,7 +83,7 @@ class FailsAt(AlertProjector):
     """A projector with a defect."""
 
     def __init__(self, node: PaperNode, alert_id: str) -> None:
-        super().__init__(directory=lambda: node.trust.directory)
+        super().__init__(federation=FEDERATION, node=node.name, directory=lambda: node.trust.directory)
         self.alert_id = alert_id
 
     def _apply_step(self, item: Any, event: Any, read: Any, page: Any) -> None:

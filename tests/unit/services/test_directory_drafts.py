@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import ConfigurationError
 from gateway.model.directory import FieldClass
 from gateway.services.directory_drafts import (
-    ALERT_MESSAGE_TYPES,
+    DRAFT_MESSAGE_TYPES,
     agreements_among,
     differences,
     draft_directory,
@@ -26,7 +26,7 @@ SECONDS = LATER.replace(microsecond=0)
 def test_agreements_among_three_are_six_and_allow_alerts_alone() -> None:
     agreements = agreements_among(NODES, valid_from=NOW, valid_until=NOW + timedelta(days=1))
     assert [each.id for each in agreements] == ["cn-hk", "cn-mo", "hk-cn", "hk-mo", "mo-cn", "mo-hk"]
-    assert {each.message_types for each in agreements} == {frozenset(ALERT_MESSAGE_TYPES)}
+    assert {each.message_types for each in agreements} == {frozenset(DRAFT_MESSAGE_TYPES)}
     assert agreements[0].field_classes == frozenset(FieldClass)
 
 

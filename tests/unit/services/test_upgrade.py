@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.errors import GatewayError
 from gateway.services import project
+from gateway.services.bootstrap import FEDERATION
 from gateway.services.outgoing import StateWork
 from gateway.services.project import AlertProjector
 from gateway.services.upgrade import HeldEntries
@@ -50,7 +51,9 @@ def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
 ) -> None:
     with paper_nodes(tmp_path, make_database) as (cn, hk):
         newer = hk.projector
-        hk.projector = hk.committer._projector = OlderProjector(directory=lambda: hk.trust.directory)
+        hk.projector = hk.committer._projector = OlderProjector(
+            federation=FEDERATION, node="hk", directory=lambda: hk.trust.directory
+        )
         alert_id = cn.publish("hk")
         exchange(cn, hk)
         question = alert_pb2.AlertQuestion(

@@ -51,6 +51,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("origin", name=op.f("uq_feeds_origin")),
     )
     op.create_table(
+        "list_proposals",
+        sa.Column("proposal_id", sa.String(length=36), nullable=False),
+        sa.Column("list", sa.String(length=64), nullable=False),
+        sa.Column("proposer", sa.String(length=256), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("proposed_at", sa.BigInteger(), nullable=False),
+        sa.Column("changes", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("proposal_id", name=op.f("pk_list_proposals")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "requests",
         sa.Column("request_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("principal", sa.String(length=160), nullable=False),
@@ -151,6 +163,63 @@ def upgrade() -> None:
         sa.Column("committed_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_journal_feed_id")),
         sa.PrimaryKeyConstraint("first_position", name=op.f("pk_journal")),
+    )
+    op.create_table(
+        "list_changes",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("committed_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_list_changes_feed_id")),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_list_changes")),
+    )
+    op.create_table(
+        "list_copies",
+        sa.Column("partner", sa.String(length=32), nullable=False),
+        sa.Column("list", sa.String(length=64), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.Integer(), nullable=False),
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_list_copies_feed_id")),
+        sa.PrimaryKeyConstraint("partner", "list", "entry_id", name=op.f("pk_list_copies")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "list_entries",
+        sa.Column("publisher", sa.String(length=32), nullable=False),
+        sa.Column("list", sa.String(length=64), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.Integer(), nullable=False),
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("valid_until", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_list_entries_feed_id")),
+        sa.PrimaryKeyConstraint("publisher", "list", "entry_id", name=op.f("pk_list_entries")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("list_entries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_list_entries_valid_until",
+            ["valid_until"],
+            unique=False,
+            sqlite_where=sa.text("valid_until > 0"),
+            postgresql_where=sa.text("valid_until > 0"),
+        )
+
+    op.create_table(
+        "list_parts",
+        sa.Column("proposal_id", sa.String(length=36), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_list_parts_feed_id")),
+        sa.PrimaryKeyConstraint("proposal_id", "idx", name=op.f("pk_list_parts")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "tiles",

@@ -1,0 +1,52 @@
+"""The rules of watchlists that need nothing but themselves: list policies and what a proposal may become.
+
+Owns who may decide what. Doesn't own storage or messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.errors import IllegalTransitionError, PermissionDeniedError
+
+
+@dataclass(frozen=True, slots=True)
+class ListPolicy:
+    """How a list is kept.
+
+    Attributes:
+        four_eyes: changes take effect when a second person has approved them.
+    """
+
+    four_eyes: bool = True
+
+
+DEFAULT_POLICY = ListPolicy()
+"""Of a list that the settings don't name: unknown means no."""
+
+
+class ProposalState(StrEnum):
+    """Where a proposal stands."""
+
+    OPEN = "open"
+    """Parts may follow."""
+    COMPLETE = "complete"
+    """It waits for a decision."""
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+def require_decidable(state: ProposalState, *, proposer: str, decider: str, approve: bool) -> None:
+    """Raises unless this person may decide this proposal now.
+
+    Raises:
+        IllegalTransitionError: it isn't complete, or was decided before.
+        PermissionDeniedError: whoever proposes doesn't approve.
+    """
+    if state is ProposalState.OPEN:
+        raise IllegalTransitionError("the proposal isn't complete: its import is under way or was cut off")
+    if state is not ProposalState.COMPLETE:
+        raise IllegalTransitionError(f"the proposal was {state.value} before")
+    if approve and proposer == decider:
+        raise PermissionDeniedError("four eyes: whoever proposes a change doesn't approve it; ask somebody else")

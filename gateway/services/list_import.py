@@ -1,0 +1,213 @@
+"""Imports: an own watchlist brought to the state of a source, changes alone.
+
+Owns the comparison of a source's rows with the list, and that what differs becomes decisions as services.lists makes
+them: parts of a proposal, or changes that take effect. Doesn't own files (wire.lists) or what decisions do
+(services.list_projection).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.errors import InvalidRequestError, Violation
+from gateway.services.commit import Transaction
+from gateway.services.lists import Lists, append_parts, ended
+from gateway.store import watchlists
+from gateway.store.database import Database
+from gateway.store.watchlists import EntryRow
+from gateway.v1 import watchlist_pb2, watchlist_service_pb2
+from gateway.wire import watchlist as wire
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.validation import violations
+
+IDS_PAGE = 5_000
+"""Ids that are read at once when an import looks for what has vanished."""
+
+MOST_REFUSED = 1_000
+"""Refused rows that are told one by one; of more the number."""
+
+_Pb = watchlist_service_pb2
+
+
+@dataclass(slots=True)
+class Import:
+    """One import under way: what it found, and the changes that wait for the rest of their part.
+
+    An import that is cut off has published what it had read, or left a proposal that is never complete; importing the
+    same source again does the rest.
+    """
+
+    lists: Lists
+    opening: _Pb.ImportOpening
+    actor: str
+    proposal_id: str = ""
+    seen: set[str] = field(default_factory=set)
+    pending: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
+    response: _Pb.ImportEntriesResponse = field(default_factory=_Pb.ImportEntriesResponse)
+
+    def __post_init__(self) -> None:
+        if self.lists.policy(self.opening.list).four_eyes:
+            self.proposal_id = self.lists.new_id()
+
+    def check(self, rows: Iterable[_Pb.ImportRow]) -> list[tuple[_Pb.ImportRow, bytes]]:
+        """Rows that may go on, each with the digest of its content; the others are noted as refused."""
+        good = []
+        for row in rows:
+            found = [*violations(row), *self.lists.objections(row.content, "content.")]
+            if row.id in self.seen:
+                found.append(Violation("id", "import.unique", f"{row.id!r} stands in the source before"))
+            if found:
+                self._refuse(row, InvalidRequestError(found))
+                continue
+            self.seen.add(row.id)
+            good.append((row, wire.content_digest(row.content)))
+        return good
+
+    def _refuse(self, row: _Pb.ImportRow, error: InvalidRequestError) -> None:
+        self.response.refused_count += 1
+        if len(self.response.refused) < MOST_REFUSED:
+            refused = self.response.refused.add(line=row.line, id=row.id)
+            refused.error.reason, refused.error.message = error.reason, error.message
+            for v in error.violations:
+                refused.error.violations.add(field=v.field[:512], rule=v.rule[:256], message=v.message[:1024])
+
+
+class ImportRowsWork:
+    """Compares rows with the list and appends what differs; the result is nothing, the import has it."""
+
+    def __init__(self, importing: Import, rows: Sequence[tuple[_Pb.ImportRow, bytes]]) -> None:
+        self._import = importing
+        self._rows = rows
+
+    @property
+    def weight(self) -> int:
+        return len(self._rows)
+
+    def stage(self, tx: Transaction) -> Counts:
+        importing = self._import
+        known = watchlists.find(
+            tx.conn, importing.lists.node, importing.opening.list, [row.id for row, _ in self._rows]
+        )
+        counts = Counts()
+        changes = list(importing.pending)
+        for row, digest in self._rows:
+            change = _imported(importing.opening.list, row, digest, known.get(row.id), now_ms=tx.now_ms, counts=counts)
+            if change is not None:
+                changes.append(change)
+        *full, last = wire.updates(changes) if changes else [None]
+        if full:
+            _append(tx, importing, [update for update in full if update is not None], complete=False)
+        counts.left = list(last.changes) if last is not None else []
+        return counts
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a chunk of an import came to; taken over when it is durable."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    left: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
+
+    def take(self, importing: Import) -> None:
+        """Adds to what the import has counted."""
+        importing.pending = self.left
+        importing.response.added += self.added
+        importing.response.changed += self.changed
+        importing.response.unchanged += self.unchanged
+
+
+class EndRowsWork:
+    """Withdraws entries that a source no longer has; the result is how many of them were still listed."""
+
+    def __init__(self, importing: Import, ids: Collection[str]) -> None:
+        self._import = importing
+        self._ids = ids
+
+    @property
+    def weight(self) -> int:
+        return len(self._ids)
+
+    def stage(self, tx: Transaction) -> list[watchlist_pb2.WatchlistChange]:
+        importing = self._import
+        rows = watchlists.find(tx.conn, importing.lists.node, importing.opening.list, self._ids)
+        changes = [
+            *importing.pending,
+            *(
+                ended(row, watchlist_pb2.WATCHLIST_END_WITHDRAWN, importing.opening.prune_reason, tx.now_ms)
+                for row in rows.values()
+                if not row.ended
+            ),
+        ]
+        *full, last = wire.updates(changes) if changes else [None]
+        if full:
+            _append(tx, importing, [update for update in full if update is not None], complete=False)
+        return list(last.changes) if last is not None else []
+
+
+class FinishImportWork:
+    """Appends what waits and completes the proposal; the result is the response."""
+
+    weight = 1
+
+    def __init__(self, importing: Import) -> None:
+        self._import = importing
+
+    def stage(self, tx: Transaction) -> _Pb.ImportEntriesResponse:
+        importing = self._import
+        _append(tx, importing, list(wire.updates(importing.pending)), complete=True)
+        response = _Pb.ImportEntriesResponse()
+        response.CopyFrom(importing.response)
+        if importing.pending:
+            response.proposal_id = importing.proposal_id
+        return response
+
+
+def vanished(database: Database, importing: Import) -> list[str]:
+    """Ids of the list that the source no longer has. Reads page by page."""
+    found: list[str] = []
+    after = ""
+    while True:
+        with database.read() as conn:
+            ids = watchlists.ids_of(conn, importing.lists.node, importing.opening.list, after=after, limit=IDS_PAGE)
+        found.extend(entry_id for entry_id, _ in ids if entry_id not in importing.seen)
+        if len(ids) < IDS_PAGE:
+            return found
+        after = ids[-1][0]
+
+
+def _append(
+    tx: Transaction, importing: Import, updates: Sequence[watchlist_pb2.WatchlistUpdate], *, complete: bool
+) -> None:
+    append_parts(
+        tx,
+        importing.lists,
+        updates,
+        importing.proposal_id,
+        list_name=importing.opening.list,
+        note=importing.opening.note,
+        actor=importing.actor,
+        complete=complete,
+    )
+
+
+def _imported(
+    list_name: str, row: _Pb.ImportRow, digest: bytes, known: EntryRow | None, *, now_ms: int, counts: Counts
+) -> watchlist_pb2.WatchlistChange | None:
+    if known is not None and not known.ended and known.digest == digest:
+        counts.unchanged += 1
+        return None
+    if known is None or known.ended:
+        counts.added += 1
+    else:
+        counts.changed += 1
+    entry = watchlist_pb2.WatchlistEntry(
+        list=list_name,
+        id=row.id,
+        revision=(known.revision if known is not None else 0) + 1,
+        published_at=to_timestamp(now_ms),
+        content=row.content,
+    )
+    return watchlist_pb2.WatchlistChange(entered=entry)

@@ -1,0 +1,244 @@
+"""Watchlists as a projection: what decisions, and what partners send, make of the lists that this node holds.
+
+Owns the two steps from an entry of a feed to the lists. First its changes get a place in this node's order of changes
+(a decision, an update of a partner); then, one update after the other, they take effect. So the approval of a million
+changes is one entry, and never one transaction of a million rows in which an alert would have to wait.
+
+Doesn't own the walk over the journal (services.project), who may decide (services.lists), or what partners are told
+(services.list_release). Runs in the writer's transactions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from gateway.errors import InvalidRequestError, MalformedError, StoreUnavailableError, Violation
+from gateway.model.ids import Channel, FeedOrigin
+from gateway.model.watchlist import ProposalState
+from gateway.services.agreements import Agreements
+from gateway.services.commit import Transaction
+from gateway.store import alerts, feeds, watchlists
+from gateway.store.database import savepoint
+from gateway.store.feeds import Feed
+from gateway.store.journal import HeadMovedError
+from gateway.store.watchlists import ChangeRow, CopyRow, EntryRow, ProposalRow
+from gateway.v1 import watchlist_pb2
+from gateway.wire import watchlist as wire
+from gateway.wire.alerts import to_ms
+from gateway.wire.entries import parse_header
+from gateway.wire.watchlist import ListKey
+
+log = logging.getLogger(__name__)
+
+
+class ListProjection:
+    """Builds the lists. Used by the writer's thread alone."""
+
+    def __init__(self, agreements: Agreements) -> None:
+        self._agreements = agreements
+
+    def require_allowed(self, update: watchlist_pb2.WatchlistUpdate, origin: FeedOrigin, *, at_ms: int) -> None:
+        """Raises unless the agreement lets a partner's update come here.
+
+        Raises:
+            AgreementForbidsError, InvalidRequestError: as `Agreements.require`; of fields all that aren't allowed.
+        """
+        found: list[Violation] = []
+        for at, change in enumerate(update.changes):
+            if change.WhichOneof("change") != "entered":
+                continue  # the end of an entry always gets through
+            try:
+                self._agreements.require(
+                    change.entered.content,
+                    sender=origin.publisher,
+                    recipient=origin.recipient,
+                    purpose=change.entered.content.purpose,
+                    at_ms=at_ms,
+                    prefix=f"update.changes[{at}].entered.content.",
+                    message_type=wire.EVENT_TYPE,
+                )
+            except InvalidRequestError as error:
+                found.extend(error.violations)
+        if found:
+            raise InvalidRequestError(found)
+
+    def take_update(
+        self, tx: Transaction, feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate, *, committed_at: int
+    ) -> None:
+        """An update in a watchlist feed: a partner's takes its place; an own one is what the partner was told."""
+        if feed.direction == "in":
+            self.require_allowed(update, feed.origin, at_ms=committed_at)
+            watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
+        else:
+            watchlists.put_copies(tx.conn, _copies(feed, index, update))
+
+    def take_decision(
+        self, tx: Transaction, feed: Feed, index: int, decision: watchlist_pb2.ListDecision, *, committed_at: int
+    ) -> None:
+        """An entry of the own lists feed.
+
+        Raises:
+            MalformedError: it speaks of a proposal that isn't there.
+        """
+        match decision.WhichOneof("decision"):
+            case "published":
+                watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
+            case "proposed":
+                _take_part(tx.conn, feed, index, decision)
+            case "approved":
+                _decide(tx.conn, decision.approved.proposal_id, ProposalState.APPROVED)
+                parts = watchlists.parts_of(tx.conn, decision.approved.proposal_id)
+                watchlists.add_changes(tx.conn, parts, committed_at=committed_at)
+            case "rejected":
+                _decide(tx.conn, decision.rejected.proposal_id, ProposalState.REJECTED)
+
+    def advance(self, tx: Transaction) -> bool:
+        """Lets the next update take effect; True when there was one."""
+        following = watchlists.changes_after(tx.conn, watchlists.applied(tx.conn), 1)
+        if not following:
+            return False
+        (change,) = following
+        try:
+            with savepoint(tx.conn):
+                self._apply(tx, change)
+        except (StoreUnavailableError, HeadMovedError):
+            raise
+        except Exception as defect:
+            log.exception("the update in entry %d of %s has no effect: a defect", change.idx, change.origin)
+            alerts.add_defect(tx.conn, change.feed_id, change.idx, type(defect).__name__, noted_at=tx.now_ms)
+        watchlists.move_applied(tx.conn, change.seq)
+        return True
+
+    def _apply(self, tx: Transaction, change: ChangeRow) -> None:
+        origin = FeedOrigin.parse(change.origin)
+        update = read_update(tx.conn, change.feed_id, change.idx)
+        own = origin.channel is Channel.LISTS
+        known = _known(tx.conn, origin.publisher, update.changes)
+        rows: dict[ListKey, EntryRow] = {}
+        for ordinal, one in enumerate(update.changes):
+            key = wire.key_of(one)
+            row = _row(origin.publisher, one, change, ordinal, rows.get(key) or known.get(key), own=own)
+            if own and not _follows(row, rows.get(key) or known.get(key)):
+                log.warning("a change of %s/%s was overtaken by another one and has no effect", key.list, key.entry_id)
+                continue
+            if row is not None:
+                rows[key] = row
+        watchlists.put(tx.conn, sorted(rows.values(), key=lambda row: (row.list, row.entry_id)))
+
+
+def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistUpdate:
+    """The changes in one entry of a feed; none when it was erased."""
+    (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
+    if not entry.payload:
+        return watchlist_pb2.WatchlistUpdate()
+    return wire.update_in(parse_header(entry.header).type, entry.payload)
+
+
+def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, watchlist_pb2.WatchlistChange]:
+    """The newest change of entries of one publisher, each payload read once; erased ones are left out."""
+    places: dict[tuple[int, int], list[EntryRow]] = {}
+    for row in rows:
+        places.setdefault((row.feed_id, row.idx), []).append(row)
+    found = {}
+    for (feed_id, index), at_place in places.items():
+        update = read_update(conn, feed_id, index)
+        for row in at_place:
+            if row.ordinal < len(update.changes):
+                found[ListKey(row.list, row.entry_id)] = update.changes[row.ordinal]
+    return found
+
+
+def _known(
+    conn: Connection, publisher: str, changes: Sequence[watchlist_pb2.WatchlistChange]
+) -> Mapping[ListKey, EntryRow]:
+    by_list: dict[str, set[str]] = {}
+    for change in changes:
+        key = wire.key_of(change)
+        by_list.setdefault(key.list, set()).add(key.entry_id)
+    return {
+        ListKey(name, entry_id): row
+        for name, ids in by_list.items()
+        for entry_id, row in watchlists.find(conn, publisher, name, ids).items()
+    }
+
+
+def _row(
+    publisher: str,
+    change: watchlist_pb2.WatchlistChange,
+    place: ChangeRow,
+    ordinal: int,
+    before: EntryRow | None,
+    *,
+    own: bool,
+) -> EntryRow | None:
+    if change.WhichOneof("change") == "ended":
+        if before is None:
+            return None  # the end of what never came
+        ended = change.ended
+        return replace(
+            before,
+            revision=ended.revision,
+            ended=ended.end,
+            feed_id=place.feed_id,
+            idx=place.idx,
+            ordinal=ordinal,
+            valid_until=0,
+        )
+    entry = change.entered
+    return EntryRow(
+        publisher=publisher,
+        list=entry.list,
+        entry_id=entry.id,
+        kind=entry.content.kind,
+        revision=entry.revision,
+        ended=0,
+        feed_id=place.feed_id,
+        idx=place.idx,
+        ordinal=ordinal,
+        valid_until=to_ms(entry.content.valid_until),
+        digest=wire.content_digest(entry.content) if own else b"",
+    )
+
+
+def _follows(row: EntryRow | None, before: EntryRow | None) -> bool:
+    """Whether an own change is about the present revision: each entered one has the next, an end has the last."""
+    if row is None:
+        return False
+    if row.ended:
+        return before is not None and not before.ended and row.revision == before.revision
+    return row.revision == (before.revision if before is not None else 0) + 1
+
+
+def _copies(feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate) -> list[CopyRow]:
+    rows = {}
+    for change in update.changes:
+        entered = change.WhichOneof("change") == "entered"
+        about = change.entered if entered else change.ended
+        ended = 0 if entered else change.ended.end
+        rows[about.list, about.id] = CopyRow(
+            feed.origin.recipient, about.list, about.id, about.revision, ended, feed.id, index
+        )
+    return [rows[key] for key in sorted(rows)]
+
+
+def _take_part(conn: Connection, feed: Feed, index: int, decision: watchlist_pb2.ListDecision) -> None:
+    part = decision.proposed
+    before = watchlists.proposal(conn, part.proposal_id)
+    row = before or ProposalRow(
+        part.proposal_id, part.list, decision.actor, part.note, to_ms(decision.decided_at), 0, ProposalState.OPEN.value
+    )
+    state = ProposalState.COMPLETE if part.complete else ProposalState.OPEN
+    changes = row.changes + len(part.update.changes)
+    watchlists.put_proposal(conn, replace(row, changes=changes, state=state.value))
+    watchlists.add_part(conn, part.proposal_id, feed.id, index)
+
+
+def _decide(conn: Connection, proposal_id: str, state: ProposalState) -> None:
+    row = watchlists.proposal(conn, proposal_id)
+    if row is None or row.state != ProposalState.COMPLETE.value:
+        raise MalformedError(f"proposal {proposal_id} doesn't wait for a decision")
+    watchlists.put_proposal(conn, replace(row, state=state.value))

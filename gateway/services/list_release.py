@@ -1,0 +1,203 @@
+"""Release: tells each partner of the own lists what it may have, and the end of what it may have no longer.
+
+Owns the comparison of what a partner should have (each entry's releasable_to, the agreements) with what it was told,
+and that the difference goes into its watchlist feed. Told is told once: what a partner was told is itself projected
+from that feed. A partner that was told nothing yet gets the present state, not the history.
+
+Doesn't own the lists (services.list_projection). Runs in the writer's transactions, when nothing is left to project.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from gateway.errors import GatewayError
+from gateway.model.directory import Directory
+from gateway.model.ids import Channel, FeedOrigin
+from gateway.services.agreements import Agreements
+from gateway.services.commit import Transaction
+from gateway.services.list_projection import read_changes, read_update
+from gateway.services.randomness import random_bytes
+from gateway.store import feeds, watchlists
+from gateway.store.schema import list_entries
+from gateway.store.watchlists import CopyRow, EntryRow
+from gateway.v1 import watchlist_pb2
+from gateway.wire import watchlist as wire
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.entries import EncodedEntry, make_entry
+from gateway.wire.limits import SALT_BYTES
+from gateway.wire.watchlist import ListKey
+
+log = logging.getLogger(__name__)
+
+SWEEP_ENTRIES = 500
+"""Entries compared in one step of a sweep."""
+
+
+class Told(Enum):
+    """What a step left."""
+
+    MORE = "more"
+    BLOCKED = "blocked"
+    """Everything is told, but to partners whose feed must not be extended now."""
+    EVERYTHING = "everything"
+
+
+@dataclass(slots=True)
+class _Sweep:
+    """A comparison of everything, under way: what to go on after, and what it makes true at its end."""
+
+    after: tuple[str, str, str]
+    seq: int
+    basis: Directory
+    snapshot: bool
+
+
+class ListRelease:
+    """Tells partners. Used by the writer's thread alone; a sweep that is cut off begins anew and repeats nothing."""
+
+    def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory]) -> None:
+        self._federation = federation
+        self._node = node
+        self._directory = directory
+        self._agreements = Agreements(directory)
+        self._sweeps: dict[str, _Sweep] = {}
+
+    def origin(self, partner: str) -> FeedOrigin:
+        """The own watchlist feed to a partner."""
+        return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
+
+    def advance(self, tx: Transaction) -> Told:
+        """Takes one step for the first partner that has something to be told.
+
+        What a step appends has to be projected before the next.
+        """
+        at = datetime.fromtimestamp(tx.now_ms / 1000, UTC)
+        told = Told.EVERYTHING
+        for partner in sorted(self._directory().partners(self._node, at)):
+            feed = feeds.find(tx.conn, self.origin(partner))
+            if feed is not None and not feed.extensible:
+                told = Told.BLOCKED
+            elif self._advance(tx, partner):
+                return Told.MORE
+        return told
+
+    def _advance(self, tx: Transaction, partner: str) -> bool:
+        released = watchlists.released(tx.conn, partner)
+        if released is None or watchlists.compared(tx.conn, partner) != self._directory().version:
+            return self._sweep(tx, partner, released)
+        following = watchlists.changes_after(tx.conn, released or 0, 1)
+        if not following:
+            return False
+        change = following[0]
+        if FeedOrigin.parse(change.origin).channel is Channel.LISTS:
+            update = read_update(tx.conn, change.feed_id, change.idx)
+            keys = list(dict.fromkeys(wire.key_of(one) for one in update.changes))
+            self._tell(tx, partner, self._rows(tx, keys), snapshot=False)
+        watchlists.move_released(tx.conn, partner, change.seq)
+        return True
+
+    def _sweep(self, tx: Transaction, partner: str, released: int | None) -> bool:
+        """The first time, and whenever another directory may have changed what an agreement allows."""
+        directory = self._directory()
+        sweep = self._sweeps.get(partner)
+        if sweep is None or sweep.basis is not directory:
+            seq = watchlists.last_seq(tx.conn) if released is None else released
+            sweep = _Sweep((self._node, "", ""), seq, directory, snapshot=released is None)
+        rows = watchlists.page(
+            tx.conn, [list_entries.c.publisher == self._node], after=sweep.after, limit=SWEEP_ENTRIES
+        )
+        if rows:
+            self._tell(tx, partner, rows, snapshot=sweep.snapshot)
+            last = rows[-1]
+            self._sweeps[partner] = _Sweep(
+                (last.publisher, last.list, last.entry_id), sweep.seq, sweep.basis, sweep.snapshot
+            )
+            return True
+        self._sweeps.pop(partner, None)
+        watchlists.move_compared(tx.conn, partner, directory.version)
+        if released is None:
+            watchlists.move_released(tx.conn, partner, sweep.seq)
+        return True
+
+    def _rows(self, tx: Transaction, keys: Sequence[ListKey]) -> list[EntryRow]:
+        by_list: dict[str, list[str]] = {}
+        for key in keys:
+            by_list.setdefault(key.list, []).append(key.entry_id)
+        found = {name: watchlists.find(tx.conn, self._node, name, ids) for name, ids in by_list.items()}
+        return [row for key in keys if (row := found[key.list].get(key.entry_id)) is not None]
+
+    def _tell(self, tx: Transaction, partner: str, rows: Sequence[EntryRow], *, snapshot: bool) -> None:
+        names = {row.list for row in rows}
+        told = {
+            ListKey(name, entry_id): copy
+            for name in names
+            for entry_id, copy in watchlists.find_copies(
+                tx.conn, partner, name, [row.entry_id for row in rows if row.list == name]
+            ).items()
+        }
+        newest = read_changes(tx.conn, rows)
+        changes = []
+        for row in rows:
+            key = ListKey(row.list, row.entry_id)
+            change = self._difference(row, newest.get(key), told.get(key), partner, tx.now_ms)
+            if change is not None:
+                changes.append(change)
+        for update in wire.updates(changes, snapshot=snapshot):
+            tx.append(self.origin(partner), _entry(update, tx.now_ms))
+
+    def _difference(
+        self,
+        row: EntryRow,
+        newest: watchlist_pb2.WatchlistChange | None,
+        told: CopyRow | None,
+        partner: str,
+        now_ms: int,
+    ) -> watchlist_pb2.WatchlistChange | None:
+        has = told is not None and not told.ended
+        if not row.ended and newest is not None and self._may_have(newest.entered.content, partner, now_ms):
+            current = told is not None and has and told.revision >= row.revision
+            return None if current else newest
+        if not has:
+            return None
+        if row.ended and newest is not None:
+            return newest
+        tombstone = watchlist_pb2.WatchlistTombstone(
+            list=row.list,
+            id=row.entry_id,
+            revision=row.revision,
+            end=watchlist_pb2.WATCHLIST_END_NOT_RELEASABLE,
+            ended_at=to_timestamp(now_ms),
+        )
+        return watchlist_pb2.WatchlistChange(ended=tombstone)
+
+    def _may_have(self, content: watchlist_pb2.WatchlistContent, partner: str, now_ms: int) -> bool:
+        if partner not in content.releasable_to:
+            return False
+        try:
+            self._agreements.require(
+                content,
+                sender=self._node,
+                recipient=partner,
+                purpose=content.purpose,
+                at_ms=now_ms,
+                message_type=wire.EVENT_TYPE,
+            )
+        except GatewayError as error:
+            log.info("an entry that names %s isn't told to it: %s", partner, error)
+            return False
+        return True
+
+
+def _entry(update: watchlist_pb2.WatchlistUpdate, now_ms: int) -> EncodedEntry:
+    event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(now_ms), update=update)
+    return make_entry(
+        wire.EVENT_TYPE,
+        event.SerializeToString(deterministic=True),
+        salt=random_bytes(SALT_BYTES),
+        recorded_at_ms=now_ms,
+    )

@@ -1,0 +1,348 @@
+"""Statements on watchlists as projected: changes in order, entries, proposals, and what each partner was told.
+
+Owns how a row reads and is written, many at once. Doesn't own what a change does (services.list_projection) nor the
+content of entries, which stays in the feeds: a row says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, insert, or_, select, tuple_, update
+
+from gateway.store.database import insert_rows
+from gateway.store.prepared import Prepared, run
+from gateway.store.schema import cursors, feeds, list_changes, list_copies, list_entries, list_parts, list_proposals
+
+_APPLIED = "lists"
+_RELEASED = "released:"
+_COMPARED = "compared:"
+_SLOTS = tuple(f"id_{number}" for number in range(50))
+"""Parameters of one look-up of many ids; unused ones repeat the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """An update that takes effect as number `seq` in this node's order; it stands in entry `idx` of a feed."""
+
+    seq: int
+    origin: str
+    feed_id: int
+    idx: int
+    committed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """The newest revision of an entry and where it stands; `ended` is a WatchlistEnd, 0 while it is listed."""
+
+    publisher: str
+    list: str
+    entry_id: str
+    kind: int
+    revision: int
+    ended: int
+    feed_id: int
+    idx: int
+    ordinal: int
+    valid_until: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRow:
+    """What a partner was told of an own entry, and where."""
+
+    partner: str
+    list: str
+    entry_id: str
+    revision: int
+    ended: int
+    feed_id: int
+    idx: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """A proposal; `state` is open (parts may follow), complete, approved or rejected."""
+
+    proposal_id: str
+    list: str
+    proposer: str
+    note: str
+    proposed_at: int
+    changes: int
+    state: str
+
+
+_CHANGE_COLUMNS = tuple(list_changes.c.keys())
+_ENTRY_COLUMNS = tuple(list_entries.c.keys())
+_COPY_COLUMNS = tuple(list_copies.c.keys())
+_PROPOSAL_COLUMNS = tuple(list_proposals.c.keys())
+
+_CURSOR = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
+_LAST_SEQ = Prepared(select(func.max(list_changes.c.seq)))
+_CHANGES = Prepared(
+    select(list_changes.c.seq, feeds.c.origin, list_changes.c.feed_id, list_changes.c.idx, list_changes.c.committed_at)
+    .join(feeds, feeds.c.id == list_changes.c.feed_id)
+    .where(list_changes.c.seq > bindparam("after"))
+    .order_by(list_changes.c.seq)
+    .limit(bindparam("most"))
+)
+_ENTRIES = Prepared(
+    select(list_entries).where(
+        list_entries.c.publisher == bindparam("by"),
+        list_entries.c.list == bindparam("called"),
+        or_(*(list_entries.c.entry_id == bindparam(slot) for slot in _SLOTS)),
+    )
+)
+_COPIES = Prepared(
+    select(list_copies).where(
+        list_copies.c.partner == bindparam("at"),
+        list_copies.c.list == bindparam("called"),
+        or_(*(list_copies.c.entry_id == bindparam(slot) for slot in _SLOTS)),
+    )
+)
+_COPIES_OF = Prepared(
+    select(list_copies)
+    .where(list_copies.c.list == bindparam("called"), list_copies.c.entry_id == bindparam("id"))
+    .order_by(list_copies.c.partner)
+)
+_PROPOSAL = Prepared(select(list_proposals).where(list_proposals.c.proposal_id == bindparam("id")))
+_PARTS = Prepared(
+    select(list_parts.c.feed_id, list_parts.c.idx)
+    .where(list_parts.c.proposal_id == bindparam("id"))
+    .order_by(list_parts.c.idx)
+)
+
+
+# Changes in order
+
+
+def last_seq(conn: Connection) -> int:
+    """Number of the newest change; 0 when there is none."""
+    return _LAST_SEQ(conn).scalar_one() or 0
+
+
+def add_changes(conn: Connection, places: Sequence[tuple[int, int]], *, committed_at: int) -> None:
+    """Gives updates, each (feed id, index), the next places in this node's order."""
+    first = last_seq(conn) + 1
+    if places:
+        rows = [(first + at, feed_id, idx, committed_at) for at, (feed_id, idx) in enumerate(places)]
+        insert_rows(conn, list_changes, _CHANGE_COLUMNS, rows)
+
+
+def changes_after(conn: Connection, seq: int, limit: int) -> list[ChangeRow]:
+    """Changes after a number, in order."""
+    return [ChangeRow(*row) for row in _CHANGES(conn, after=seq, most=limit)]
+
+
+def applied(conn: Connection) -> int:
+    """Number of the last change that the entries show."""
+    return _CURSOR(conn, called=_APPLIED).scalar_one_or_none() or 0
+
+
+def move_applied(conn: Connection, seq: int) -> None:
+    """Notes up to which change the entries are."""
+    _move(conn, _APPLIED, seq)
+
+
+def released(conn: Connection, partner: str) -> int | None:
+    """Number of the last change that was considered for a partner; None when it was never told anything."""
+    found: int | None = _CURSOR(conn, called=_RELEASED + partner).scalar_one_or_none()
+    return found
+
+
+def move_released(conn: Connection, partner: str, seq: int) -> None:
+    """Notes up to which change a partner was told."""
+    _move(conn, _RELEASED + partner, seq)
+
+
+def compared(conn: Connection, partner: str) -> int:
+    """Version of the directory with which everything was compared for a partner; 0 when that never was."""
+    return _CURSOR(conn, called=_COMPARED + partner).scalar_one_or_none() or 0
+
+
+def move_compared(conn: Connection, partner: str, version: int) -> None:
+    """Notes with which version of the directory everything was compared for a partner."""
+    _move(conn, _COMPARED + partner, version)
+
+
+def _move(conn: Connection, name: str, position: int) -> None:
+    moved = conn.execute(update(cursors).where(cursors.c.name == name).values(position=position))
+    if moved.rowcount == 0:
+        conn.execute(insert(cursors).values(name=name, position=position))
+
+
+# Entries
+
+
+def find(conn: Connection, publisher: str, list_name: str, ids: Collection[str]) -> dict[str, EntryRow]:
+    """Entries of one list by id, ended ones too; unknown ids are left out."""
+    rows = _by_ids(conn, _ENTRIES, {"by": publisher, "called": list_name}, ids)
+    return {row.entry_id: row for row in map(_entry, rows)}
+
+
+def put(conn: Connection, rows: Sequence[EntryRow]) -> None:
+    """Writes the newest revision of entries."""
+    _upsert(conn, list_entries, _ENTRY_COLUMNS, [_values(row, _ENTRY_COLUMNS) for row in rows])
+
+
+def page(
+    conn: Connection,
+    conditions: Iterable[ColumnElement[bool]],
+    *,
+    after: tuple[str, str, str] | None,
+    limit: int,
+) -> list[EntryRow]:
+    """Listed entries by publisher, list and id.
+
+    Args:
+        conditions: SQL conditions on list_entries.
+        after: key of the last row of the page before, or None.
+        limit: most rows.
+    """
+    key = (list_entries.c.publisher, list_entries.c.list, list_entries.c.entry_id)
+    query = select(list_entries).where(list_entries.c.ended == 0, *conditions).order_by(*key).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(*after))
+    return [_entry(row) for row in conn.execute(query)]
+
+
+def ids_of(conn: Connection, publisher: str, list_name: str, *, after: str, limit: int) -> list[tuple[str, int]]:
+    """Ids and revisions of what a list holds, by id."""
+    query = (
+        select(list_entries.c.entry_id, list_entries.c.revision)
+        .where(
+            list_entries.c.publisher == publisher,
+            list_entries.c.list == list_name,
+            list_entries.c.ended == 0,
+            list_entries.c.entry_id > after,
+        )
+        .order_by(list_entries.c.entry_id)
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in conn.execute(query)]
+
+
+def count(conn: Connection, *conditions: ColumnElement[bool]) -> int:
+    """Number of listed entries."""
+    return int(conn.execute(select(func.count()).where(list_entries.c.ended == 0, *conditions)).scalar_one())
+
+
+def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) -> list[EntryRow]:
+    """Listed entries whose validity ends before a time, the earliest first."""
+    query = (
+        select(list_entries)
+        .where(
+            list_entries.c.valid_until > 0,
+            list_entries.c.valid_until <= before_ms,
+            list_entries.c.publisher == publisher,
+            list_entries.c.ended == 0,
+        )
+        .order_by(list_entries.c.valid_until)
+        .limit(limit)
+    )
+    return [_entry(row) for row in conn.execute(query)]
+
+
+# What partners were told
+
+
+def find_copies(conn: Connection, partner: str, list_name: str, ids: Collection[str]) -> dict[str, CopyRow]:
+    """What a partner was told of entries of one list, by id."""
+    rows = _by_ids(conn, _COPIES, {"at": partner, "called": list_name}, ids)
+    return {row.entry_id: row for row in (CopyRow(*row) for row in rows)}
+
+
+def copies_of(conn: Connection, list_name: str, entry_id: str) -> list[CopyRow]:
+    """What each partner was told of one own entry."""
+    return [CopyRow(*row) for row in _COPIES_OF(conn, called=list_name, id=entry_id)]
+
+
+def put_copies(conn: Connection, rows: Sequence[CopyRow]) -> None:
+    """Writes what a partner was told."""
+    _upsert(conn, list_copies, _COPY_COLUMNS, [_values(row, _COPY_COLUMNS) for row in rows])
+
+
+def active_copies(conn: Connection, partner: str) -> int:
+    """Number of own entries that a partner has, once it has everything that it was told."""
+    query = select(func.count()).where(list_copies.c.partner == partner, list_copies.c.ended == 0)
+    return int(conn.execute(query).scalar_one())
+
+
+# Proposals
+
+
+def proposal(conn: Connection, proposal_id: str) -> ProposalRow | None:
+    """A proposal by id, or None."""
+    row = _PROPOSAL(conn, id=proposal_id).one_or_none()
+    return None if row is None else ProposalRow(*row)
+
+
+def put_proposal(conn: Connection, row: ProposalRow) -> None:
+    """Writes a proposal as it is now."""
+    _upsert(conn, list_proposals, _PROPOSAL_COLUMNS, [_values(row, _PROPOSAL_COLUMNS)])
+
+
+def waiting_proposals(conn: Connection, *, after: str, limit: int) -> list[ProposalRow]:
+    """Complete proposals that nobody has decided, oldest first."""
+    query = (
+        select(list_proposals)
+        .where(list_proposals.c.state == "complete", list_proposals.c.proposal_id > after)
+        .order_by(list_proposals.c.proposal_id)
+        .limit(limit)
+    )
+    return [ProposalRow(*row) for row in conn.execute(query)]
+
+
+def add_part(conn: Connection, proposal_id: str, feed_id: int, idx: int) -> None:
+    """Notes where a part of a proposal stands."""
+    insert_rows(conn, list_parts, ("proposal_id", "idx", "feed_id"), [(proposal_id, idx, feed_id)])
+
+
+def parts_of(conn: Connection, proposal_id: str) -> list[tuple[int, int]]:
+    """Where the parts of a proposal stand: (feed id, index), in order."""
+    return [(row[0], row[1]) for row in _PARTS(conn, id=proposal_id)]
+
+
+def _by_ids(conn: Connection, statement: Prepared, given: dict[str, str], ids: Collection[str]) -> list[Any]:
+    ordered = sorted(ids)
+    found: list[Any] = []
+    for chunk in (ordered[at : at + len(_SLOTS)] for at in range(0, len(ordered), len(_SLOTS))):
+        slots = chunk + [chunk[-1]] * (len(_SLOTS) - len(chunk))
+        found.extend(statement(conn, **given, **dict(zip(_SLOTS, slots, strict=True))))
+    return found
+
+
+def _entry(row: Iterable[Any]) -> EntryRow:
+    return EntryRow(*row)
+
+
+def _values(row: Any, columns: Sequence[str]) -> tuple[Any, ...]:
+    return tuple([getattr(row, name) for name in columns])
+
+
+_ROWS_PER_STATEMENT = 100
+
+
+def _upsert(conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    for at in range(0, len(rows), _ROWS_PER_STATEMENT):
+        chunk = rows[at : at + _ROWS_PER_STATEMENT]
+        run(conn, _upsert_text(conn.dialect.name, table, columns, len(chunk)), tuple(chain.from_iterable(chunk)))
+
+
+@cache
+def _upsert_text(dialect: str, table: Table, columns: tuple[str, ...], rows: int) -> str:
+    mark = "?" if dialect == "sqlite" else "%s"
+    values = ", ".join([f"({', '.join([mark] * len(columns))})"] * rows)
+    key = [column.name for column in table.primary_key.columns]
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    return (
+        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {values} "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+    )

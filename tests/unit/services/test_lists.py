@@ -1,0 +1,398 @@
+"""Own lists and partners' copies: who decides, what travels to whom, and that everything can be built again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from gateway.errors import (
+    IllegalTransitionError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RequestIdReusedError,
+    RevisionConflictError,
+)
+from gateway.model.ids import Channel, FeedOrigin
+from gateway.model.watchlist import ListPolicy
+from gateway.services.bootstrap import FEDERATION
+from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
+from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork
+from gateway.services.trust import TrustedDirectory
+from gateway.store import alerts, feeds, watchlists
+from gateway.store.schema import PROJECTIONS
+from gateway.v1 import watchlist_pb2, watchlist_service_pb2
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.watchlist import parse_event
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
+
+LIST = "minerals"
+Pb = watchlist_service_pb2
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNode]]:
+    with paper_nodes(tmp_path, make_database, ("cn", "hk", "mo")) as made:
+        made[0].policies[LIST] = ListPolicy(four_eyes=False)
+        yield made
+
+
+def propose(
+    node: PaperNode,
+    *contents: watchlist_pb2.WatchlistContent,
+    ids: Sequence[str] = (),
+    revision: int = 0,
+    withdraw: Sequence[tuple[str, int]] = (),
+    list_name: str = LIST,
+    actor: str = "risk-engine",
+    request_id: str = "",
+) -> Pb.ProposeEntriesResponse:
+    request = Pb.ProposeEntriesRequest(
+        request_id=request_id or str(uuid.uuid4()),
+        list=list_name,
+        entries=[
+            Pb.ProposedEntry(id=ids[at] if ids else "", revision=revision, content=content)
+            for at, content in enumerate(contents)
+        ],
+        withdrawals=[Pb.ProposedWithdrawal(id=one, revision=rev, reason="cleared") for one, rev in withdraw],
+    )
+    node.lists.check(request)
+    work = ProposeWork(node.lists, node.projector, request, f"system/{node.name}/{actor}", actor)
+    return node.committer.run(work)  # type: ignore[no-any-return]
+
+
+def decide(node: PaperNode, proposal_id: str, *, approve: bool = True, actor: str = "chief") -> int:
+    request = Pb.DecideProposalRequest(
+        request_id=str(uuid.uuid4()), proposal_id=proposal_id, approve=approve, remarks="seen"
+    )
+    work = DecideWork(node.lists, node.projector, request, f"system/{node.name}/{actor}", actor)
+    return int(node.committer.run(work).changes)
+
+
+def listed(node: PaperNode, publisher: str = "cn") -> dict[str, int]:
+    """Ids and revisions of a publisher's entries as a node has them."""
+    node.settle()
+    with node.database.read() as conn:
+        return {
+            row.entry_id: row.revision
+            for row in watchlists.page(conn, [], after=None, limit=1000)
+            if row.publisher == publisher
+        }
+
+
+def told(sender: PaperNode, recipient: str) -> list[str]:
+    """Every change in a watchlist feed: `+id@revision` or `-id END`."""
+    origin = FeedOrigin(FEDERATION, sender.name, recipient, Channel.WATCHLIST)
+    with sender.database.read() as conn:
+        feed = feeds.find(conn, origin)
+        stored = feeds.read_entries(conn, feed.id, 0, feed.size) if feed is not None else []
+    changes = [change for entry in stored for change in parse_event(entry.payload).update.changes]
+    return [
+        f"+{c.entered.id}@{c.entered.revision}"
+        if c.WhichOneof("change") == "entered"
+        else f"-{c.ended.id} {watchlist_pb2.WatchlistEnd.Name(c.ended.end).removeprefix('WATCHLIST_END_')}"
+        for c in changes
+    ]
+
+
+def projections(node: PaperNode) -> dict[str, list[tuple[Any, ...]]]:
+    with node.database.read() as conn:
+        return {
+            table.name: [tuple(row) for row in conn.execute(select(table).order_by(*table.primary_key.columns))]
+            for table in PROJECTIONS
+        }
+
+
+def test_an_entry_reaches_those_it_is_released_to_and_nobody_else(nodes: list[PaperNode]) -> None:
+    cn, hk, mo = nodes
+    propose(cn, listed_content(), ids=["A"])
+    exchange(*nodes)
+    assert listed(cn) == listed(hk) == {"A": 1}
+    assert listed(mo) == {}
+    assert (told(cn, "hk"), told(cn, "mo")) == (["+A@1"], [])
+    with cn.database.read() as conn:
+        (copy,) = watchlists.copies_of(conn, LIST, "A")
+        feed = feeds.get(conn, FeedOrigin(FEDERATION, "cn", "hk", Channel.WATCHLIST))
+        disposition = alerts.disposition_of(conn, copy.feed_id, copy.idx)
+    assert (copy.partner, copy.revision, copy.ended) == ("hk", 1, 0)
+    assert feed.receipted_size == feed.size == 1
+    assert disposition is not None
+    assert disposition.outcome == "applied"
+
+
+def test_amendments_and_withdrawals_travel_as_such(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    propose(cn, listed_content(), listed_content("Second Placeholder"), ids=["A", "B"])
+    propose(cn, listed_content("Placeholder Metals (HK) Limited"), ids=["A"], revision=1)
+    propose(cn, withdraw=[("B", 1)])
+    exchange(*nodes)
+    assert listed(cn) == listed(hk) == {"A": 2}
+    assert told(cn, "hk")[-1] == "-B WITHDRAWN"
+    propose(cn, listed_content("Second Placeholder"), ids=["B"])
+    exchange(*nodes)
+    assert listed(hk) == {"A": 2, "B": 2}, "what comes back has the next revision"
+
+
+def test_nobody_overwrites_what_they_havent_seen(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    propose(cn, listed_content(), ids=["A"])
+    for contents, arguments in (
+        ((listed_content(),), {"ids": ["A"]}),
+        ((listed_content(),), {"ids": ["A"], "revision": 2}),
+    ):
+        with pytest.raises(RevisionConflictError) as refused:
+            propose(cn, *contents, **arguments)  # type: ignore[arg-type]
+        assert refused.value.metadata == {"entry": "minerals/A", "revision": "1"}
+    with pytest.raises(RevisionConflictError):
+        propose(cn, withdraw=[("A", 2)])
+    with pytest.raises(NotFoundError):
+        propose(cn, withdraw=[("B", 1)])
+    assert listed(cn) == {"A": 1}
+
+
+def test_a_resent_proposal_has_no_second_effect(nodes: list[PaperNode]) -> None:
+    cn, again = nodes[0], str(uuid.uuid4())
+    first = propose(cn, listed_content(), request_id=again)
+    assert propose(cn, listed_content(), request_id=again) == first
+    assert len(listed(cn)) == 1
+    with pytest.raises(RequestIdReusedError):
+        propose(cn, listed_content("Another"), request_id=again)
+
+
+def test_four_eyes_where_the_policy_doesnt_say_otherwise(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    proposal = propose(cn, listed_content(), ids=["A"], list_name="un-sc").proposal_id
+    exchange(*nodes)
+    assert listed(cn) == listed(hk) == {}, "a proposal has no effect"
+    with pytest.raises(PermissionDeniedError, match="four eyes"):
+        decide(cn, proposal, actor="risk-engine")
+    assert decide(cn, proposal) == 1
+    exchange(*nodes)
+    assert listed(cn) == listed(hk) == {"A": 1}
+    with pytest.raises(IllegalTransitionError):
+        decide(cn, proposal)
+    with pytest.raises(NotFoundError):
+        decide(cn, str(uuid.uuid4()))
+
+
+def test_a_rejected_proposal_has_no_effect_and_may_be_taken_back_by_its_proposer(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    for actor in ("chief", "risk-engine"):
+        proposal = propose(cn, listed_content(), list_name="un-sc").proposal_id
+        decide(cn, proposal, approve=False, actor=actor)
+    assert listed(cn) == {}
+
+
+def test_an_approval_is_judged_by_the_state_at_its_time(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    first, second = (propose(cn, listed_content(), ids=["A"], list_name="un-sc").proposal_id for _ in range(2))
+    decide(cn, first)
+    with pytest.raises(RevisionConflictError):
+        decide(cn, second)
+
+
+def test_an_entry_that_becomes_unreleasable_is_withdrawn_there(nodes: list[PaperNode]) -> None:
+    cn, hk, mo = nodes
+    propose(cn, listed_content(releasable_to=["hk", "mo"]), ids=["A"])
+    exchange(*nodes)
+    propose(cn, listed_content(releasable_to=["mo"]), ids=["A"], revision=1)
+    exchange(*nodes)
+    assert (listed(hk), listed(mo)) == ({}, {"A": 2})
+    assert told(cn, "hk") == ["+A@1", "-A NOT_RELEASABLE"]
+    propose(cn, listed_content(releasable_to=["mo", "hk"]), ids=["A"], revision=2)
+    exchange(*nodes)
+    assert listed(hk) == listed(mo) == {"A": 3}
+
+
+def test_an_agreement_that_ends_withdraws_what_was_told_under_it(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    propose(cn, listed_content(), ids=["A"])
+    exchange(*nodes)
+    with_less = [
+        replace(one, message_types=frozenset({"AlertEvent", "Disposition"})) if one.id == "cn-hk" else one
+        for one in cn.trust.directory.agreements
+    ]
+    cn.trust = _version(cn.trust, agreements=tuple(with_less))
+    propose(cn, listed_content("Unrelated", releasable_to=["mo"]), ids=["B"])
+    exchange(*nodes)
+    assert told(cn, "hk") == ["+A@1", "-A NOT_RELEASABLE"]
+    assert listed(hk) == {}
+
+
+def _version(trust: TrustedDirectory, **changes: Any) -> TrustedDirectory:
+    """The next version of a directory, as if it had been signed."""
+    directory = replace(trust.directory, version=trust.version + 1, **changes)
+    made = object.__new__(TrustedDirectory)
+    for name in TrustedDirectory.__slots__:
+        setattr(made, name, directory if name == "directory" else getattr(trust, name))
+    return made
+
+
+def test_a_new_partner_gets_the_present_state_and_not_the_history(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    everything = cn.trust
+    alone = [one for one in everything.directory.agreements if one.id != "cn-hk"]
+    cn.trust = _version(everything, agreements=tuple(alone))
+    for revision in range(3):
+        propose(cn, listed_content(f"Placeholder {revision}", releasable_to=[]), ids=["A"], revision=revision)
+    propose(cn, listed_content(releasable_to=[]), ids=["B"])
+    propose(cn, withdraw=[("B", 1)])
+    with cn.database.write() as conn:  # as before hk was ever a partner
+        conn.execute(watchlists.cursors.delete().where(watchlists.cursors.c.name == "released:hk"))
+    cn.trust = _version(cn.trust, agreements=everything.directory.agreements)
+    propose(cn, listed_content("Placeholder 3", releasable_to=["hk"]), ids=["A"], revision=3)
+    exchange(*nodes)
+    assert told(cn, "hk") == ["+A@4"]
+    assert listed(hk) == {"A": 4}
+
+
+def test_an_end_of_validity_ends_the_entry_everywhere(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    until = to_timestamp(cn.clock.now + DAY_MS)
+    propose(cn, listed_content(valid_until=until), listed_content("For good"), ids=["A", "B"])
+    exchange(*nodes)
+    cn.clock.forward(2 * DAY_MS)
+    assert cn.committer.run(ExpireListedWork(cn.lists)) == 1
+    exchange(*nodes)
+    assert listed(cn) == listed(hk) == {"B": 1}
+    assert told(cn, "hk")[-1] == "-A EXPIRED"
+    assert cn.committer.run(ExpireListedWork(cn.lists)) == 0
+
+
+def test_every_objection_is_named(nodes: list[PaperNode]) -> None:
+    content = listed_content(
+        reason="", releasable_to=["cn", "xx"], purpose="gossip", valid_until=to_timestamp(nodes[0].clock.now - 1)
+    )
+    with pytest.raises(InvalidRequestError) as refused:
+        propose(nodes[0], content, listed_content(releasable_to=["hk"], purpose="gossip"))
+    fields = [v.field for v in refused.value.violations]
+    assert "entries[0].content.reason" in fields
+    assert fields.count("entries[0].content.releasable_to") == 2
+    assert "entries[0].content.valid_until" in fields
+    assert "entries[1].content.releasable_to" in fields
+
+
+def bring(
+    node: PaperNode, rows: dict[str, watchlist_pb2.WatchlistContent], *, prune: bool = False, list_name: str = LIST
+) -> Pb.ImportEntriesResponse:
+    """An import as the service does it."""
+    opening = Pb.ImportOpening(list=list_name, prune=prune, prune_reason="not in the source")
+    importing = Import(node.lists, opening, "importer")
+    asked = [Pb.ImportRow(id=one, content=content, line=at) for at, (one, content) in enumerate(rows.items(), 1)]
+    for at in range(0, len(asked), 100):
+        counts = node.committer.run(ImportRowsWork(importing, importing.check(asked[at : at + 100])))
+        counts.take(importing)
+    gone = vanished(node.database, importing)
+    if prune:
+        importing.pending = node.committer.run(EndRowsWork(importing, gone))
+        importing.response.withdrawn = len(gone)
+    else:
+        importing.response.vanished = len(gone)
+    response: Pb.ImportEntriesResponse = node.committer.run(FinishImportWork(importing))
+    node.settle()
+    return response
+
+
+def counted(response: Pb.ImportEntriesResponse) -> tuple[int, int, int, int, int]:
+    return response.added, response.changed, response.unchanged, response.withdrawn, response.vanished
+
+
+def test_an_import_sends_changes_alone(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    rows = {f"E{number:04d}": listed_content(f"Placeholder {number}") for number in range(1_234)}
+    assert counted(bring(cn, rows)) == (1_234, 0, 0, 0, 0)
+    exchange(*nodes)
+    before = len(told(cn, "hk"))
+    assert before == len(listed(hk)) == 1_234
+    assert counted(bring(cn, rows)) == (0, 0, 1_234, 0, 0)
+    exchange(*nodes)
+    assert len(told(cn, "hk")) == before
+    for number in range(10):
+        rows[f"E{number * 100:04d}"].remarks = "changed"
+    del rows["E0555"]
+    assert counted(bring(cn, rows)) == (0, 10, 1_223, 0, 1)
+    assert counted(bring(cn, rows, prune=True)) == (0, 0, 1_233, 1, 0)
+    exchange(*nodes)
+    assert len(told(cn, "hk")) == before + 11
+    with cn.database.read() as ours, hk.database.read() as theirs:
+        assert watchlists.active_copies(ours, "hk") == 1_233
+        assert watchlists.count(theirs) == 1_233
+
+
+def test_bad_rows_are_told_and_the_rest_goes_on(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    importing = Import(cn.lists, Pb.ImportOpening(list=LIST), "importer")
+    good = importing.check(
+        [
+            Pb.ImportRow(id="A", content=listed_content(), line=1),
+            Pb.ImportRow(id="B", content=listed_content(reason=""), line=2),
+            Pb.ImportRow(id="A", content=listed_content(), line=3),
+        ]
+    )
+    assert [row.id for row, _ in good] == ["A"]
+    told_of = [(one.line, one.id, [v.field for v in one.error.violations]) for one in importing.response.refused]
+    assert told_of == [(2, "B", ["content.reason"]), (3, "A", ["id"])]
+
+
+def test_an_import_into_a_list_with_four_eyes_is_one_proposal(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    rows = {f"E{number:04d}": listed_content(f"Placeholder {number}") for number in range(1_100)}
+    response = bring(cn, rows, list_name="un-sc")
+    assert listed(cn) == {}
+    with cn.database.read() as conn:
+        (waiting,) = watchlists.waiting_proposals(conn, after="", limit=10)
+    assert (waiting.proposal_id, waiting.changes) == (response.proposal_id, 1_100)
+    assert decide(cn, response.proposal_id) == 1_100
+    exchange(*nodes)
+    with hk.database.read() as conn:
+        assert watchlists.count(conn) == 1_100
+    assert bring(cn, rows, list_name="un-sc").proposal_id == "", "nothing to propose"
+
+
+def test_everything_can_be_built_again(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    propose(cn, *(listed_content(f"Placeholder {at}") for at in range(5)), ids=list("ABCDE"))
+    propose(cn, listed_content("Changed", releasable_to=["mo"]), ids=["A"], revision=1)
+    propose(cn, withdraw=[("B", 1)])
+    decide(cn, propose(cn, listed_content(), ids=["U"], list_name="un-sc").proposal_id)
+    propose(cn, listed_content(), ids=["V"], list_name="un-sc")
+    exchange(*nodes)
+    for node in nodes:
+        before, sizes = projections(node), _sizes(node)
+        with node.database.write() as conn:
+            alerts.clear(conn)
+        node.settle()
+        assert projections(node) == before
+        assert _sizes(node) == sizes, "and nothing is told twice"
+
+
+def _sizes(node: PaperNode) -> dict[str, int]:
+    with node.database.read() as conn:
+        return {feed.origin.line: feed.size for feed in feeds.list_all(conn)}
+
+
+def test_a_partners_forbidden_fields_are_refused_here(nodes: list[PaperNode]) -> None:
+    """The sender's directory is older: its recipient judges by its own."""
+    cn, hk, _ = nodes
+    hk.trust = _version(
+        hk.trust,
+        agreements=tuple(
+            replace(one, field_classes=frozenset()) if one.id == "cn-hk" else one
+            for one in hk.trust.directory.agreements
+        ),
+    )
+    propose(cn, listed_content(), ids=["A"])
+    exchange(*nodes)
+    assert listed(hk) == {}
+    with cn.database.read() as conn:
+        (copy,) = watchlists.copies_of(conn, LIST, "A")
+        disposition = alerts.disposition_of(conn, copy.feed_id, copy.idx)
+    assert disposition is not None
+    assert disposition.outcome == "rejected"
