@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gateway.screening.compare import compare, compare_texts
-from gateway.screening.forms import PreparedName, keys, prepare
+from gateway.screening.forms import PreparedName, prepare
+from gateway.screening.keys import filed
 from gateway.screening.result import MatchClass, NameKind
 from gateway.screening.text import has_han
 from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
@@ -64,12 +65,12 @@ def speed(title: str, texts: Sequence[str], kind: NameKind) -> None:
     began = time.perf_counter()
     names = [prepare(text, kind) for text in texts]
     read = time.perf_counter()
-    filed = [keys(name) for name in names]
+    keys = [filed(name) for name in names]
     keyed = time.perf_counter()
     compared = _compare_all(names[:60], names)
     ended = time.perf_counter()
-    counts = [len(found) for found in filed]
-    most_shared = Counter(key for found in filed for key in found).most_common(1)[0]
+    counts = [len(found) for found in keys]
+    most_shared = Counter(key for found in keys for key in found).most_common(1)[0]
     print(
         f"  {title:<22}{len(texts):>5}  read {len(texts) / (read - began):>8,.0f}/s  "
         f"keys {len(texts) / (keyed - read):>8,.0f}/s  {statistics.mean(counts):>5.1f} keys (most {max(counts)})  "

@@ -6,14 +6,13 @@ a key here.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 
 from gateway.screening.lexicon import NOISE, Weight
 from gateway.screening.organisation_form import OrganisationForm
 from gateway.screening.skeleton import skeleton
-from gateway.screening.sounds import SOUND_PAIRS, SYLLABLES, Scheme, mandarin, pivots, sounds_of, spellings
+from gateway.screening.sounds import ANY_SYLLABLE, SOUND_PAIRS, SYLLABLES, Scheme, mandarin, pivots, sounds_of, spellings
 from gateway.screening.text import has_han
 
 MIN_SKELETON = 3
@@ -75,38 +74,85 @@ def is_syllables(word: str, scheme: Scheme) -> bool:
     return any(word[:cut] in SYLLABLES[scheme] and is_syllables(word[cut:], scheme) for cut in cuts)
 
 
-def organisation_keys(form: OrganisationForm) -> set[str]:
-    """Keys that two forms share if they compare as compatible or better."""
+def filed_organisation(form: OrganisationForm) -> set[str]:
+    """Keys under which a form is filed; capitals for Han forms."""
     if not form.core:
         return _coreless_keys(form)
-    found = {f"c:{concept}" for start, _, concepts in form.names if start < 2 for concept in concepts}
-    found |= {f"l:{unit}" for unit in form.core[:1] if form.is_han and not has_han(unit)}
     if form.is_han:
-        found |= {"h:" + "".join(form.core[:4])} | _near_key(pinyin_letters(form.core))
-        return found | set(_han_openings(form.core))
+        leading = {"L" + form.core[0]} if not has_han(form.core[0]) else set()
+        found = {"H" + "".join(form.core)} | _meanings(form, "C") | leading
+        return found | _near_key(pinyin_letters(form.core), "K") | _prefixed("Q", _han_openings(form.core))
     letters = "".join(form.core)
-    found |= {
-        "=" + letters,
-        "=" + "".join(sorted(form.core)),
-        *(f"l:{w}" for w in form.core[:1] if w not in NOISE),
-    } | _near_key(letters)
-    return found | set(_latin_openings(form.core))
+    return (
+        _letters(form, letters)
+        | _meanings(form, "c")
+        | _near_key(letters, "k")
+        | {"l" + word for word in form.core[:1] if word not in NOISE}
+        | _prefixed("q", _latin_openings(form.core))
+        | set(_single_syllables(form.core))
+    )
 
 
-def _near_key(letters: str) -> set[str]:
+def sought_organisation(form: OrganisationForm) -> set[str]:
+    """Keys under which a form is sought: those of whatever `organisation_rules` may find compatible with it.
+
+    Han forms agree with each other by characters alone, so by sound they are sought among Latin ones.
+    """
+    if not form.core:
+        return _coreless_keys(form)
+    if form.is_han:
+        leading = {"l" + form.core[0]} if not has_han(form.core[0]) else set()
+        found = {"H" + "".join(form.core)} | _meanings(form, "c") | leading
+        return found | _near_key(pinyin_letters(form.core), "k") | _prefixed("q", _han_openings(form.core))
+    letters = "".join(form.core)
+    return (
+        _letters(form, letters)
+        | _meanings(form, "c")
+        | _meanings(form, "C")
+        | _near_key(letters, "k")
+        | _near_key(letters, "K")
+        | {"L" + word for word in form.core[:1]}
+        | _prefixed("Q", _latin_openings(form.core))
+        | set(_single_syllables(form.core))
+    )
+
+
+def _letters(form: OrganisationForm, letters: str) -> set[str]:
+    return {"e" + letters, "e" + "".join(sorted(form.core))}
+
+
+def _meanings(form: OrganisationForm, prefix: str) -> set[str]:
+    return {prefix + concept for start, _, concepts in form.names if start < 2 for concept in concepts}
+
+
+def _near_key(letters: str, prefix: str) -> set[str]:
     code = skeleton(letters)
-    return {"k:" + code} if len(code) >= MIN_SKELETON else set()
+    return {prefix + code} if len(code) >= MIN_SKELETON else set()
+
+
+def _prefixed(prefix: str, found: Iterable[str]) -> set[str]:
+    return {prefix + key for key in found}
 
 
 def _coreless_keys(form: OrganisationForm) -> set[str]:
     places = "+".join(sorted(form.places))
     strongest = max((unit.term.weight for unit in form.terms), default=Weight.NONE)
     telling = [unit for unit in form.terms if unit.term.weight == strongest]
-    return {f"o:{places}:{concept}" for unit in telling for concept in unit.term.concepts} or {f"o:{places}:"}
+    return {f"o{places}:{concept}" for unit in telling for concept in unit.term.concepts} or {f"o{places}:"}
+
+
+def _single_syllables(core: Sequence[str]) -> Iterator[str]:
+    """Cores whose words are single syllables: what two romanisations of one Han core must be."""
+    if len(core) < 2:
+        return
+    first, second = (ANY_SYLLABLE.get(word, 0) for word in core[:2])
+    for one in pivots(first):
+        for other in pivots(second):
+            yield f"x{one}.{other}.{len(core)}"
 
 
 def _opening_key(first: str, second: str) -> str:
-    return f"q:{first}.{re.sub('[aeiou].*', '', second) if second else '-'}"
+    return f"{first}.{second or '-'}"
 
 
 def _han_openings(core: Sequence[str]) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.screening.compare import compare, compare_parties, compare_texts
-from gateway.screening.forms import keys, prepare
+from gateway.screening.forms import prepare
+from gateway.screening.keys import filed, sought
 from gateway.screening.result import MatchClass
 from gateway.screening.text import han_part, has_han
 from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
@@ -49,7 +50,8 @@ def test_class_and_keys_keep_their_promises(pair: Pair) -> None:
         assert found.forms[0].score == found.score
         assert found.tokens
     if found.match_class > MatchClass.NONE:
-        assert keys(a) & keys(b)
+        assert sought(a) & filed(b)
+        assert sought(b) & filed(a)
     if not (has_han(pair.a) and has_han(pair.b)):
         assert found.match_class <= MatchClass.COMPATIBLE
     if found.match_class == MatchClass.IDENTICAL:

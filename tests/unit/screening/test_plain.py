@@ -6,7 +6,8 @@ import pytest
 
 from gateway.errors import MalformedError
 from gateway.screening.compare import compare, compare_texts
-from gateway.screening.forms import keys, prepare
+from gateway.screening.forms import prepare
+from gateway.screening.keys import filed, sought
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 
 CASES = [
@@ -36,7 +37,7 @@ def test_normal_forms(kind: NameKind, a: str, b: str, expected: MatchClass) -> N
     found = compare_texts(a, b, kind)
     assert found.match_class == expected
     if expected:
-        assert keys(prepare(a, kind)) & keys(prepare(b, kind))
+        assert sought(prepare(a, kind)) & filed(prepare(b, kind))
 
 
 def test_different_kinds_never_match() -> None:
