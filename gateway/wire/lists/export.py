@@ -8,6 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from gateway.v1.watchlist_pb2 import WatchlistContent
+from gateway.wire.lists.normal import normalise
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +48,30 @@ class Tally:
 
     def export(self) -> Export:
         return Export(self._written, dict(sorted(self._left_out.items())), dict(self._not_written))
+
+
+def lost(content: WatchlistContent, carried: WatchlistContent) -> list[str]:
+    """Fields that a format doesn't carry whole.
+
+    Args:
+        content: what an entry says.
+        carried: what the format's own reader makes of what was written for it. So the account is what a reader will
+            find, and not what the writer believes.
+    """
+    before, after = WatchlistContent(), WatchlistContent()
+    before.CopyFrom(content)
+    after.CopyFrom(carried)
+    normalise(before)
+    normalise(after)
+    return [
+        field.name
+        for field in WatchlistContent.DESCRIPTOR.fields
+        if _said(before, field.name) and _said(before, field.name) != _said(after, field.name)
+    ]
+
+
+def _said(content: WatchlistContent, name: Any) -> Any:
+    value = getattr(content, name)
+    if isinstance(value, Message):
+        return value.SerializeToString(deterministic=True) if content.HasField(name) else b""
+    return value if isinstance(value, (str, int)) else list(value)
