@@ -41,6 +41,10 @@ class Channel(StrEnum):
     """A node's own lists and who decided them; kept for itself, so its publisher is its recipient."""
 
 
+BETWEEN_NODES = (Channel.ALERTS, Channel.WATCHLIST)
+"""Channels whose feeds lead to partners, the most urgent first."""
+
+
 def uuid7(unix_ms: int, random: bytes) -> str:
     """Builds a UUID version 7 (RFC 9562 section 5.7): ids made later sort later, which keeps index writes ordered.
 

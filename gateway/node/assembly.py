@@ -19,12 +19,15 @@ from gateway.crypto.keys import Ed25519Signer, load_signing_key
 from gateway.crypto.secret_files import read_passphrase
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.model.directory import receipts_key_name
-from gateway.model.ids import Channel, FeedOrigin, GatewayIdentity
+from gateway.model.ids import BETWEEN_NODES, FeedOrigin, GatewayIdentity
+from gateway.model.watchlist import ListPolicy
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.settings import LinkMode, LinkSettings, Settings
 from gateway.services.alarms import CERTIFICATE, Alarms
 from gateway.services.audit import AuditQueue
 from gateway.services.commit import Committer
+from gateway.services.list_query import ListQueries
+from gateway.services.lists import ExpireListedWork, Lists
 from gateway.services.outgoing import Outgoing
 from gateway.services.project import AlertProjector
 from gateway.services.publish import ExpireWork, Publisher
@@ -49,6 +52,7 @@ from gateway.transport.sending import FeedSender
 from gateway.transport.server import Listener, build_server
 from gateway.transport.services import local_services, peer_services
 from gateway.transport.tls import TlsFiles, TlsSource, anchors_from_file, server_credentials
+from gateway.transport.watchlist_service import WatchlistServicer
 from gateway.wire.permissions import load_permissions
 
 log = logging.getLogger(__name__)
@@ -136,6 +140,13 @@ class Node:
         self._publisher = Publisher(
             federation=settings.federation, node=settings.node, directory=self._directory.directory, clock=clock
         )
+        self._lists = Lists(
+            federation=settings.federation,
+            node=settings.node,
+            directory=self._directory.directory,
+            clock=clock,
+            policies=self._list_policy,
+        )
         self._receiver = Receiver(
             federation=settings.federation,
             node=settings.node,
@@ -171,7 +182,9 @@ class Node:
         bridge, wakeups = Bridge(self.committer), Wakeups(self.committer)
         sender = FeedSender(outgoing=self._outgoing, bridge=bridge, wakeups=wakeups, alarms=self.alarms)
         endpoints = {name: link.endpoint for name, link in self.settings.links.items() if link.endpoint}
-        self._peers = Peers(directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints)
+        self._peers = Peers(
+            own=self.settings.node, directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints
+        )
         streams: dict[FeedOrigin, LinkStatus] = {}
         exchange = ExchangeServicer(
             receiver=self._receiver,
@@ -188,6 +201,15 @@ class Node:
             queries=AlertQueries(self.database),
             bridge=bridge,
             wakeups=wakeups,
+        )
+        watchlist = WatchlistServicer(
+            lists=self._lists,
+            projector=self._projector,
+            queries=ListQueries(self.database, federation=self.settings.federation, node=self.settings.node),
+            database=self.database,
+            bridge=bridge,
+            wakeups=wakeups,
+            peers=self._peers,
         )
         evidence = EvidenceServicer(database=self.database, trust=self._directory.trusted)
         node = NodeServicer(
@@ -216,7 +238,7 @@ class Node:
                 bind=self.settings.local_bind,
                 credentials=server_credentials(self._local_tls),
                 interceptors=[self._door(self._local_port())],
-                services=local_services(alert=alert, evidence=evidence, node=node),
+                services=local_services(alert=alert, evidence=evidence, node=node, watchlist=watchlist),
                 reflect=self.settings.reflection,
             ),
         ]
@@ -289,23 +311,28 @@ class Node:
         federation, own = self.settings.federation, self.settings.node
         for partner in sorted(self._directory.directory().partners(own, self._now())):
             how = self.settings.links.get(partner, LinkSettings())
-            outgoing = FeedOrigin(federation, own, partner, Channel.ALERTS)
-            incoming = FeedOrigin(federation, partner, own, Channel.ALERTS)
-            if how.mode is LinkMode.PUSH and outgoing not in self._links:
-                self._run_link(
-                    PushLink(outgoing, peers=self._peers, clock=self._clock, outgoing=self._outgoing, sender=sender)
-                )
-            if how.fetch and incoming not in self._links:
-                self._run_link(
-                    PullLink(
-                        incoming,
-                        peers=self._peers,
-                        clock=self._clock,
-                        outgoing=self._outgoing,
-                        receiver=self._receiver,
-                        bridge=bridge,
+            for channel in BETWEEN_NODES:
+                outgoing = FeedOrigin(federation, own, partner, channel)
+                if how.mode is LinkMode.PUSH and outgoing not in self._links:
+                    self._run_link(
+                        PushLink(outgoing, peers=self._peers, clock=self._clock, outgoing=self._outgoing, sender=sender)
                     )
-                )
+                incoming = outgoing.counter
+                if how.fetch and incoming not in self._links:
+                    self._run_link(
+                        PullLink(
+                            incoming,
+                            peers=self._peers,
+                            clock=self._clock,
+                            outgoing=self._outgoing,
+                            receiver=self._receiver,
+                            bridge=bridge,
+                        )
+                    )
+
+    def _list_policy(self, list_name: str) -> ListPolicy | None:
+        kept = self.settings.lists.get(list_name)
+        return None if kept is None else ListPolicy(four_eyes=kept.four_eyes)
 
     def _run_link(self, link: Link) -> None:
         self._links[link.origin] = link
@@ -318,6 +345,7 @@ class Node:
                     self._open_links(sender, bridge)
                 self._watch_certificate()
                 await bridge.commit(ExpireWork(publisher=self._publisher, projector=self._projector))
+                await bridge.commit(ExpireListedWork(self._lists))
                 await asyncio.to_thread(note_progress, self.database, self._marker)
             except GatewayError as error:
                 log.warning("%s", error.message)

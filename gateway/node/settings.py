@@ -87,6 +87,14 @@ class LinkSettings(_Section):
     )
 
 
+class ListSettings(_Section):
+    """How an own watchlist is kept."""
+
+    four_eyes: bool = Field(
+        default=True, description="Changes take effect when a second person has approved them; so it is by default."
+    )
+
+
 class Settings(BaseSettings):
     """Everything that an operator decides about one node."""
 
@@ -113,6 +121,7 @@ class Settings(BaseSettings):
     directory: DirectorySettings
     systems: dict[str, tuple[Role, ...]] = Field(default_factory=dict, description="Own systems and their roles.")
     links: dict[str, LinkSettings] = Field(default_factory=dict, description="Per partner: how it is reached.")
+    lists: dict[str, ListSettings] = Field(default_factory=dict, description="Per own watchlist: how it is kept.")
     reflection: bool = Field(default=False, description="Serve gRPC reflection on the local port.")
     log_format: str = Field(
         default="text", pattern="^(text|json)$", description="text for people, json for collectors."

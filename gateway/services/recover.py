@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gateway.errors import GatewayError, SequenceError, SignatureInvalidError, VerificationError
 from gateway.model.directory import Directory
-from gateway.model.ids import Channel, FeedOrigin
+from gateway.model.ids import BETWEEN_NODES, FeedOrigin
 from gateway.services.commit import Transaction
 from gateway.services.trust import TrustedDirectory
 from gateway.store import feeds
@@ -26,7 +26,8 @@ from gateway.store.starts import mark_start
 from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.v1 import feed_pb2
-from gateway.wire.alerts import EVENT_TYPE, disposition_of, parse_event
+from gateway.wire import alerts as alerts_wire
+from gateway.wire import watchlist as lists_wire
 from gateway.wire.entries import EncodedEntry, check_entry, parse_header
 
 log = logging.getLogger(__name__)
@@ -89,9 +90,13 @@ class RecoverWork:
 def _answered_by(entry: EncodedEntry, origin: FeedOrigin) -> int:
     """Up to which entry of the counter-feed an own entry answers; 0 when it answers nothing."""
     try:
-        if parse_header(entry.header).type != EVENT_TYPE:
-            return 0
-        disposition = disposition_of(parse_event(entry.payload))
+        match parse_header(entry.header).type:
+            case alerts_wire.EVENT_TYPE:
+                disposition = alerts_wire.disposition_of(alerts_wire.parse_event(entry.payload))
+            case lists_wire.EVENT_TYPE:
+                disposition = lists_wire.disposition_of(lists_wire.parse_event(entry.payload))
+            case _:
+                return 0
     except GatewayError:
         return 0
     if disposition is None or disposition.origin != origin.counter.line:
@@ -114,7 +119,9 @@ class _Mark:
 def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
     """Every feed that a node may publish, whether or not it has begun."""
     partners = sorted(set(directory.nodes) - {node})
-    return [FeedOrigin(directory.federation, node, partner, Channel.ALERTS) for partner in partners]
+    return [
+        FeedOrigin(directory.federation, node, partner, channel) for partner in partners for channel in BETWEEN_NODES
+    ]
 
 
 def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin], now_ms: int) -> bool:

@@ -75,6 +75,11 @@ class Outbound:
         """Whether everything known was sent and receipted."""
         return self._receipted >= self._head
 
+    @property
+    def unsent(self) -> bool:
+        """Whether there is something that isn't on its way yet."""
+        return self._sent < self._head
+
     def head_moved(self, head: int) -> None:
         """The publisher's feed has grown."""
         self._head = max(self._head, head)

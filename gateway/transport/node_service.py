@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.crypto.certificates import inspect_ca
 from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
 from gateway.model.directory import KeyRecord, Validity, receipts_key_name
-from gateway.model.ids import Channel, FeedOrigin
+from gateway.model.ids import BETWEEN_NODES, FeedOrigin
 from gateway.services.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
 from gateway.services.outgoing import ForceWork, Outgoing, StateWork, SuspensionWork
 from gateway.services.recover import RecoverWork
@@ -247,8 +247,9 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
     def _possible(self) -> Iterable[FeedOrigin]:
         trusted = self._trust()
         for partner in sorted(set(trusted.directory.nodes) - {self._node}):
-            yield FeedOrigin(trusted.federation, self._node, partner, Channel.ALERTS)
-            yield FeedOrigin(trusted.federation, partner, self._node, Channel.ALERTS)
+            for channel in BETWEEN_NODES:
+                yield FeedOrigin(trusted.federation, self._node, partner, channel)
+                yield FeedOrigin(trusted.federation, partner, self._node, channel)
 
     def _known(self, line: str) -> FeedOrigin:
         try:

@@ -26,11 +26,18 @@ class _Made:
 class Peers:
     """One channel per partner, shared by its feeds. Used in one event loop."""
 
-    def __init__(self, *, directory: Callable[[], Directory], tls: TlsSource, endpoints: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, own: str, directory: Callable[[], Directory], tls: TlsSource, endpoints: Mapping[str, str]
+    ) -> None:
+        self._own = own
         self._directory = directory
         self._tls = tls
         self._endpoints = endpoints
         self._channels: dict[str, _Made] = {}
+
+    def names(self) -> list[str]:
+        """All other nodes of the directory."""
+        return sorted(set(self._directory().nodes) - {self._own})
 
     def basis(self) -> tuple[int, int]:
         """What channels are made from now: (generation of the credentials, version of the directory)."""

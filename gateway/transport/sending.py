@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
-from gateway.model.ids import FeedOrigin
+from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.alarms import Alarms
 from gateway.services.outgoing import Outgoing
 from gateway.services.replicate import Outbound
 from gateway.store.feeds import Feed
 from gateway.transport.bridge import Bridge, Wakeups
 from gateway.v1 import feed_pb2
+
+YIELD_S = 0.02
+"""How long a feed waits before it looks again whether a more urgent one has been sent, in seconds."""
 
 Write = Callable[[feed_pb2.Batch], Awaitable[None]]
 
@@ -27,6 +31,7 @@ class FeedSender:
         self._bridge = bridge
         self._wakeups = wakeups
         self._alarms = alarms
+        self._open: dict[FeedOrigin, Outbound] = {}
 
     async def run(
         self,
@@ -38,7 +43,7 @@ class FeedSender:
         on_progress: Callable[[Outbound], None] = lambda _: None,
     ) -> None:
         """Sends from `position` on and goes on as the feed grows, until the receipts end or something fails."""
-        outbound = Outbound(position=position, head=feed.size)
+        outbound = self._open[feed.origin] = Outbound(position=position, head=feed.size)
         wake = asyncio.Event()
         end_subscription = self._wakeups.subscribe(feed.origin, wake)
         receiving = asyncio.create_task(self._take_receipts(feed.origin, outbound, receipts, wake, on_progress))
@@ -48,6 +53,8 @@ class FeedSender:
             for task in done:
                 task.result()
         finally:
+            if self._open.get(feed.origin) is outbound:
+                del self._open[feed.origin]
             end_subscription()
             for task in (receiving, sending):
                 task.cancel()
@@ -61,12 +68,26 @@ class FeedSender:
             if following is None:
                 await wake.wait()
                 continue
+            if self._must_yield(feed.origin):
+                await asyncio.sleep(YIELD_S)
+                continue
             batch = await asyncio.to_thread(self._outgoing.read_batch, feed, following.first)
             if batch is None:
                 await wake.wait()
                 continue
             outbound.sent(batch.first_index + len(batch.entries))
             await write(batch)
+
+    def _must_yield(self, origin: FeedOrigin) -> bool:
+        """A feed that is less urgent waits while the more urgent one to the same partner has something unsent."""
+        if origin.channel is not Channel.WATCHLIST:
+            return False
+        alerts = replace(origin, channel=Channel.ALERTS)
+        urgent = self._open.get(alerts)
+        if urgent is None:
+            return False
+        urgent.head_moved(self._wakeups.size(alerts))
+        return urgent.unsent
 
     async def _take_receipts(
         self,

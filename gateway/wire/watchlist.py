@@ -12,7 +12,7 @@ from hashlib import sha256
 from google.protobuf.message import DecodeError
 
 from gateway.errors import MalformedError, TooLargeError
-from gateway.v1 import watchlist_pb2
+from gateway.v1 import feed_pb2, watchlist_pb2
 from gateway.wire.limits import MAX_STREAM_ITEMS
 
 EVENT_TYPE = "WatchlistEvent"
@@ -70,6 +70,11 @@ def update_in(type_name: str, payload: bytes) -> watchlist_pb2.WatchlistUpdate:
         return parse_event(payload).update
     decision = parse_decision(payload)
     return decision.published if decision.WhichOneof("decision") == "published" else decision.proposed.update
+
+
+def disposition_of(event: watchlist_pb2.WatchlistEvent) -> feed_pb2.Disposition | None:
+    """The disposition that the event carries, or None."""
+    return event.disposition if event.WhichOneof("event") == "disposition" else None
 
 
 def key_of(change: watchlist_pb2.WatchlistChange) -> ListKey:

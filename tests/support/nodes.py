@@ -196,13 +196,9 @@ def exchange(*nodes: PaperNode) -> None:
     while moved:
         for node in nodes:
             node.settle()
-        moved = 0 < sum(
-            deliver(a, b, channel=channel)
-            for a in nodes
-            for b in nodes
-            if a is not b
-            for channel in (Channel.ALERTS, Channel.WATCHLIST)
-        )
+        pairs = [(a, b) for a in nodes for b in nodes if a is not b]
+        channels = (Channel.ALERTS, Channel.WATCHLIST)
+        moved = any([deliver(a, b, channel=channel) for a, b in pairs for channel in channels])
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from gateway.errors import (
     IllegalTransitionError,
@@ -26,7 +26,7 @@ from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, 
 from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, watchlists
-from gateway.store.schema import PROJECTIONS
+from gateway.store.schema import PROJECTIONS, cursors
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.watchlist import parse_event
@@ -82,7 +82,7 @@ def listed(node: PaperNode, publisher: str = "cn") -> dict[str, int]:
     with node.database.read() as conn:
         return {
             row.entry_id: row.revision
-            for row in watchlists.page(conn, [], after=None, limit=1000)
+            for row in watchlists.page(conn, [], after=None, limit=2_000)
             if row.publisher == publisher
         }
 
@@ -148,7 +148,7 @@ def test_nobody_overwrites_what_they_havent_seen(nodes: list[PaperNode]) -> None
         ((listed_content(),), {"ids": ["A"], "revision": 2}),
     ):
         with pytest.raises(RevisionConflictError) as refused:
-            propose(cn, *contents, **arguments)  # type: ignore[arg-type]
+            propose(cn, *contents, **arguments)
         assert refused.value.metadata == {"entry": "minerals/A", "revision": "1"}
     with pytest.raises(RevisionConflictError):
         propose(cn, withdraw=[("A", 2)])
@@ -245,7 +245,7 @@ def test_a_new_partner_gets_the_present_state_and_not_the_history(nodes: list[Pa
     propose(cn, listed_content(releasable_to=[]), ids=["B"])
     propose(cn, withdraw=[("B", 1)])
     with cn.database.write() as conn:  # as before hk was ever a partner
-        conn.execute(watchlists.cursors.delete().where(watchlists.cursors.c.name == "released:hk"))
+        conn.execute(delete(cursors).where(cursors.c.name == "released:hk"))
     cn.trust = _version(cn.trust, agreements=everything.directory.agreements)
     propose(cn, listed_content("Placeholder 3", releasable_to=["hk"]), ids=["A"], revision=3)
     exchange(*nodes)

@@ -1,0 +1,245 @@
+"""Reading watchlists: one entry with where it is active, pages, changes from a position, a partner's copy compared.
+
+Owns how the lists as projected become the contract's messages. Doesn't own who may read (transport) or how the lists
+are projected (services.list_projection).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection
+
+from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
+from gateway.model.ids import Channel, FeedOrigin
+from gateway.services.list_projection import read_changes, read_update
+from gateway.store import alerts, feeds, watchlists
+from gateway.store.database import Database
+from gateway.store.feeds import Feed, StoredTiles
+from gateway.store.schema import list_entries
+from gateway.store.watchlists import CopyRow, EntryRow
+from gateway.tlog.merkle import EMPTY_ROOT
+from gateway.tlog.tiles import tree_root
+from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
+from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.wire.limits import MAX_STREAM_ITEMS
+from gateway.wire.watchlist import ListKey
+
+MOST_MISSING = 1_000
+"""Changes that a comparison tells one by one; of more the number."""
+
+_Pb = watchlist_service_pb2
+_KIND = "WATCHLIST_KIND_"
+_FIELDS = {"publisher": ("=",), "list": ("=",), "kind": ("=",), "id": ("=",)}
+_COLUMNS = {"publisher": list_entries.c.publisher, "list": list_entries.c.list, "id": list_entries.c.entry_id}
+
+
+@dataclass(frozen=True, slots=True)
+class FullState:
+    """A page of the whole present state: its changes, and the key to go on after; None at the end."""
+
+    changes: list[_Pb.PublishedChange]
+    after: tuple[str, str, str] | None
+
+
+class ListQueries:
+    """Reads lists from the projections. Thread-safe."""
+
+    def __init__(self, database: Database, *, federation: str, node: str) -> None:
+        self._database = database
+        self._federation = federation
+        self._node = node
+
+    def get(self, reference: watchlist_pb2.WatchlistReference) -> _Pb.GetEntryResponse:
+        """One entry; of an own one, also when it has ended, where it is still active.
+
+        Raises:
+            NotFoundError: this node doesn't have it.
+        """
+        publisher, name, entry_id = reference.publisher, reference.list, reference.id
+        with self._database.read() as conn:
+            row = watchlists.find(conn, publisher, name, [entry_id]).get(entry_id)
+            copies = watchlists.copies_of(conn, name, entry_id) if publisher == self._node else []
+            if row is None or (row.ended and not copies):
+                raise NotFoundError(f"there is no entry {publisher}/{name}/{entry_id} here")
+            response = _Pb.GetEntryResponse(copies=[_copy(conn, copy) for copy in copies])
+            change = read_changes(conn, [row]).get(ListKey(name, entry_id))
+            if change is not None and not row.ended:
+                response.entry.CopyFrom(change.entered)
+        return response
+
+    def list(self, request: _Pb.ListEntriesRequest) -> _Pb.ListEntriesResponse:
+        """A page of entries by publisher, list and id.
+
+        Raises:
+            InvalidRequestError: the filter or the page token isn't one.
+        """
+        conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        token = decode_page_token(request.page_token, request.filter, 3)
+        after = None if token is None else (token[0], token[1], token[2])
+        limit = page_size(request.page_size)
+        with self._database.read() as conn:
+            rows = watchlists.page(conn, conditions, after=after, limit=limit + 1)
+            entries = _entries(conn, rows[:limit])
+        response = _Pb.ListEntriesResponse(entries=entries)
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            response.next_page_token = encode_page_token((last.publisher, last.list, last.entry_id), request.filter)
+        return response
+
+    def proposals(self, request: _Pb.ListProposalsRequest) -> _Pb.ListProposalsResponse:
+        """Proposals that wait for a decision, oldest first.
+
+        Raises:
+            InvalidRequestError: the page token isn't one.
+        """
+        token = decode_page_token(request.page_token, "", 1)
+        limit = page_size(request.page_size)
+        with self._database.read() as conn:
+            rows = watchlists.waiting_proposals(conn, after=token[0] if token else "", limit=limit + 1)
+            proposals = [
+                _Pb.Proposal(
+                    proposal_id=row.proposal_id,
+                    list=row.list,
+                    proposer=row.proposer,
+                    note=row.note,
+                    proposed_at_unix_ms=row.proposed_at,
+                    changes=row.changes,
+                    sample=read_update(conn, *watchlists.parts_of(conn, row.proposal_id)[0]),
+                )
+                for row in rows[:limit]
+            ]
+        response = _Pb.ListProposalsResponse(proposals=proposals)
+        if len(rows) > limit:
+            response.next_page_token = encode_page_token((rows[limit - 1].proposal_id,), "")
+        return response
+
+    def position(self) -> int:
+        """Number of the newest change that the lists show."""
+        with self._database.read() as conn:
+            return watchlists.applied(conn)
+
+    def changes(self, position: int) -> _Pb.WatchEntriesResponse:
+        """The update after a position; without changes, and at the same position, when there is none.
+
+        Raises:
+            PositionUnknownError: the position lies beyond the newest change.
+        """
+        with self._database.read() as conn:
+            applied = watchlists.applied(conn)
+            if position > applied and position > watchlists.last_seq(conn):
+                raise PositionUnknownError(
+                    f"position {position} is beyond this gateway's last one, {applied}",
+                    metadata={"position": str(position), "last": str(applied)},
+                )
+            rows = watchlists.changes_after(conn, position, 1)
+            if not rows or rows[0].seq > applied:
+                return _Pb.WatchEntriesResponse(position=position)
+            (row,) = rows
+            update = read_update(conn, row.feed_id, row.idx)
+        publisher = FeedOrigin.parse(row.origin).publisher
+        changes = [_Pb.PublishedChange(publisher=publisher, change=change) for change in update.changes]
+        return _Pb.WatchEntriesResponse(changes=changes, position=row.seq)
+
+    def full_state(self, after: tuple[str, str, str] | None) -> FullState:
+        """The next page of everything that is listed."""
+        with self._database.read() as conn:
+            rows = watchlists.page(conn, [], after=after, limit=MAX_STREAM_ITEMS)
+            changes = [
+                _Pb.PublishedChange(publisher=one.publisher, change=watchlist_pb2.WatchlistChange(entered=one.entry))
+                for one in _entries(conn, rows)
+            ]
+        last = (rows[-1].publisher, rows[-1].list, rows[-1].entry_id) if rows else None
+        return FullState(changes, last if len(rows) == MAX_STREAM_ITEMS else None)
+
+    def origin(self, partner: str) -> FeedOrigin:
+        """The own watchlist feed to a partner."""
+        return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
+
+    def compare(self, partner: str, position: feed_pb2.FeedPosition) -> _Pb.CompareCopyResponse:
+        """Whether a partner holds what was told to it.
+
+        Args:
+            partner: its name.
+            position: where the partner says it stands in the own watchlist feed to it.
+        """
+        origin = self.origin(partner)
+        with self._database.read() as conn:
+            feed = feeds.find(conn, origin)
+            size = feed.size if feed is not None else 0
+            own_root = _root_at(conn, feed, position.size)
+            response = _Pb.CompareCopyResponse(
+                identical=position.size == size and own_root == position.root,
+                origin=origin.line,
+                own_size=size,
+                partner_size=position.size,
+                own_root=own_root,
+                partner_root=position.root,
+                active=watchlists.active_copies(conn, partner),
+            )
+            if feed is not None:
+                for change in _told_from(conn, feed, position.size):
+                    response.missing_count += 1
+                    if len(response.missing) < MOST_MISSING:
+                        response.missing.append(change)
+        return response
+
+
+def _root_at(conn: Connection, feed: Feed | None, size: int) -> bytes:
+    if size == 0:
+        return EMPTY_ROOT
+    if feed is None or size > feed.size:
+        return b""
+    return feed.tree.root if size == feed.size else tree_root(size, StoredTiles(conn, feed.id))
+
+
+def _told_from(conn: Connection, feed: Feed, first: int) -> Iterator[watchlist_pb2.WatchlistChange]:
+    for index in range(first, feed.size):
+        try:
+            yield from read_update(conn, feed.id, index).changes
+        except MalformedError:  # not an update: what this node made of the partner's entries
+            continue
+
+
+def _entries(conn: Connection, rows: Sequence[EntryRow]) -> list[_Pb.ListedEntry]:
+    by_publisher: dict[str, list[EntryRow]] = {}
+    for row in rows:
+        by_publisher.setdefault(row.publisher, []).append(row)
+    found = {publisher: read_changes(conn, own) for publisher, own in by_publisher.items()}
+    listed = []
+    for row in rows:
+        change = found[row.publisher].get(ListKey(row.list, row.entry_id))
+        if change is not None:
+            listed.append(_Pb.ListedEntry(publisher=row.publisher, entry=change.entered))
+    return listed
+
+
+def _copy(conn: Connection, copy: CopyRow) -> _Pb.PartnerCopy:
+    feed = feeds.get_by_id(conn, copy.feed_id)
+    receipt = feeds.receipted_checkpoint_over(conn, copy.feed_id, copy.idx)
+    disposition = alerts.disposition_of(conn, copy.feed_id, copy.idx)
+    states = {
+        (False, False): _Pb.COPY_STATE_SENT,
+        (False, True): _Pb.COPY_STATE_ACTIVE,
+        (True, False): _Pb.COPY_STATE_ENDING,
+        (True, True): _Pb.COPY_STATE_ENDED,
+    }
+    return _Pb.PartnerCopy(
+        partner=copy.partner,
+        state=states[bool(copy.ended), receipt is not None],
+        revision=copy.revision,
+        sent=alert_service_pb2.EntryReference(origin=feed.origin.line, index=copy.idx),
+        receipted_at_unix_ms=receipt.receipted_at if receipt is not None else 0,
+        outcome=disposition.outcome if disposition is not None else "",
+    )
+
+
+def _condition(term: Term) -> ColumnElement[bool]:
+    if term.field != "kind":
+        return _COLUMNS[term.field] == term.value
+    name = _KIND + term.value.upper()
+    kinds = {key: value for key, value in watchlist_pb2.WatchlistKind.items() if value}
+    if name not in kinds:
+        raise invalid_value(term, "one of " + ", ".join(key.removeprefix(_KIND).lower() for key in kinds))
+    return list_entries.c.kind == kinds[name]

@@ -1,0 +1,201 @@
+"""WatchlistService: what an authority's own systems do with watchlists, as gRPC handlers.
+
+Owns the shape of the RPCs: from request to work, from result to response. Doesn't own who may call (interceptors) or
+what the work does (services.lists, services.list_import, services.list_query).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from gateway.errors import InvalidRequestError, NotFoundError, Violation
+from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
+from gateway.services.list_query import ListQueries
+from gateway.services.lists import DecideWork, Lists, ProposeWork
+from gateway.services.project import AlertProjector
+from gateway.store.database import Database
+from gateway.transport.bridge import Bridge, Wakeups
+from gateway.transport.calls import current_call
+from gateway.transport.peers import Peers
+from gateway.transport.status import from_rpc_error
+from gateway.v1 import exchange_service_pb2, watchlist_service_pb2_grpc
+from gateway.v1 import watchlist_service_pb2 as pb
+from gateway.wire.limits import MAX_STREAM_ITEMS
+from gateway.wire.validation import validate
+
+_HEARTBEAT_S = 15.0
+"""How often an idle watch tells its position, in seconds: shows the caller that it is alive."""
+
+_ASK_TIMEOUT_S = 10.0
+"""How long a partner has to say where it stands, in seconds."""
+
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
+    """Handlers of WatchlistService."""
+
+    def __init__(
+        self,
+        *,
+        lists: Lists,
+        projector: AlertProjector,
+        queries: ListQueries,
+        database: Database,
+        bridge: Bridge,
+        wakeups: Wakeups,
+        peers: Peers,
+    ) -> None:
+        self._lists = lists
+        self._projector = projector
+        self._queries = queries
+        self._database = database
+        self._bridge = bridge
+        self._wakeups = wakeups
+        self._peers = peers
+
+    async def ProposeEntries(self, request: pb.ProposeEntriesRequest, context: Context) -> pb.ProposeEntriesResponse:
+        call = current_call()
+        await asyncio.to_thread(self._lists.check, request)
+        call.record(
+            purpose=",".join(sorted({one.content.purpose for one in request.entries}))[:64],
+            subject_ids=[request.list],
+            counts={"entries": len(request.entries), "withdrawals": len(request.withdrawals)},
+        )
+        work = ProposeWork(self._lists, self._projector, request, call.principal.id, call.principal.name)
+        response: pb.ProposeEntriesResponse = await self._bridge.commit(work)
+        return response
+
+    async def DecideProposal(self, request: pb.DecideProposalRequest, context: Context) -> pb.DecideProposalResponse:
+        validate(request)
+        if not request.approve and not request.remarks:
+            raise InvalidRequestError([Violation("remarks", "remarks.required", "say why it is rejected")])
+        call = current_call()
+        call.record(subject_ids=[request.proposal_id], reason="APPROVED" if request.approve else "REJECTED")
+        work = DecideWork(self._lists, self._projector, request, call.principal.id, call.principal.name)
+        response: pb.DecideProposalResponse = await self._bridge.commit(work)
+        return response
+
+    async def ListProposals(self, request: pb.ListProposalsRequest, context: Context) -> pb.ListProposalsResponse:
+        validate(request)
+        return await asyncio.to_thread(self._queries.proposals, request)
+
+    async def ImportEntries(
+        self, request_iterator: AsyncIterator[pb.ImportEntriesRequest], context: Context
+    ) -> pb.ImportEntriesResponse:
+        call = current_call()
+        opening = await anext(aiter(request_iterator), pb.ImportEntriesRequest())
+        if opening.WhichOneof("message") != "open":
+            raise InvalidRequestError([Violation("message", "stream.opening", "an import begins with `open`")])
+        validate(opening)
+        if opening.open.prune and not opening.open.prune_reason:
+            raise InvalidRequestError(
+                [Violation("open.prune_reason", "prune_reason.required", "say why vanished entries are withdrawn")]
+            )
+        importing = Import(self._lists, opening.open, call.principal.name)
+        async for request in request_iterator:
+            await self._take_rows(importing, request)
+        await self._take_vanished(importing)
+        response: pb.ImportEntriesResponse = await self._bridge.commit(FinishImportWork(importing))
+        call.record(
+            subject_ids=[opening.open.list],
+            counts={
+                "added": response.added,
+                "changed": response.changed,
+                "withdrawn": response.withdrawn,
+                "refused": response.refused_count,
+            },
+        )
+        return response
+
+    async def _take_rows(self, importing: Import, request: pb.ImportEntriesRequest) -> None:
+        rows = request.rows.rows
+        if request.WhichOneof("message") != "rows" or not 0 < len(rows) <= MAX_STREAM_ITEMS:
+            raise InvalidRequestError(
+                [Violation("rows", "repeated.items", f"after the opening send 1 to {MAX_STREAM_ITEMS} rows at a time")]
+            )
+        good = await asyncio.to_thread(importing.check, rows)
+        if good:
+            counts = await self._bridge.commit(ImportRowsWork(importing, good))
+            counts.take(importing)
+
+    async def _take_vanished(self, importing: Import) -> None:
+        gone = await asyncio.to_thread(vanished, self._database, importing)
+        if not importing.opening.prune:
+            importing.response.vanished = len(gone)
+            return
+        for at in range(0, len(gone), MAX_STREAM_ITEMS):
+            importing.pending = await self._bridge.commit(EndRowsWork(importing, gone[at : at + MAX_STREAM_ITEMS]))
+        importing.response.withdrawn = len(gone)
+
+    async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
+        validate(request)
+        current_call().record(subject_ids=[f"{request.entry.publisher}/{request.entry.list}/{request.entry.id}"])
+        return await asyncio.to_thread(self._queries.get, request.entry)
+
+    async def ListEntries(self, request: pb.ListEntriesRequest, context: Context) -> pb.ListEntriesResponse:
+        validate(request)
+        return await asyncio.to_thread(self._queries.list, request)
+
+    async def WatchEntries(
+        self, request: pb.WatchEntriesRequest, context: Context
+    ) -> AsyncIterator[pb.WatchEntriesResponse]:
+        position = request.position
+        if request.full_state:
+            position = await asyncio.to_thread(self._queries.position)
+            async for changes in self._full_state():
+                yield pb.WatchEntriesResponse(changes=changes)
+            yield pb.WatchEntriesResponse(position=position)
+        moved = asyncio.Event()
+        end_subscription = self._wakeups.subscribe(Wakeups.PROJECTED, moved)
+        told_at = asyncio.get_running_loop().time()
+        try:
+            while True:
+                moved.clear()
+                response = await asyncio.to_thread(self._queries.changes, position)
+                position = response.position
+                if response.changes:
+                    yield response
+                    told_at = asyncio.get_running_loop().time()
+                    continue
+                if request.until_current:
+                    yield response
+                    return
+                left_s = told_at + _HEARTBEAT_S - asyncio.get_running_loop().time()
+                try:
+                    await asyncio.wait_for(moved.wait(), max(0.0, left_s))
+                except TimeoutError:
+                    yield response
+                    told_at = asyncio.get_running_loop().time()
+        finally:
+            end_subscription()
+
+    async def _full_state(self) -> AsyncIterator[list[pb.PublishedChange]]:
+        """Everything that is listed. What changes meanwhile comes again as a change after the position."""
+        after: tuple[str, str, str] | None = None
+        while True:
+            page = await asyncio.to_thread(self._queries.full_state, after)
+            if page.changes:
+                yield page.changes
+            after = page.after
+            if after is None:
+                return
+
+    async def CompareCopy(self, request: pb.CompareCopyRequest, context: Context) -> pb.CompareCopyResponse:
+        validate(request)
+        if request.partner not in self._peers.names():
+            known = ", ".join(self._peers.names())
+            raise NotFoundError(f"partner: {request.partner!r} isn't a partner; partners are: {known}")
+        origin = self._queries.origin(request.partner)
+        stub = await self._peers.stub(request.partner)
+        try:
+            asked = exchange_service_pb2.GetCheckpointRequest(origin=origin.line)
+            answer = await stub.GetCheckpoint(asked, timeout=_ASK_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        return await asyncio.to_thread(self._queries.compare, request.partner, answer.position)
