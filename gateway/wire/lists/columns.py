@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -55,6 +56,7 @@ class Column:
     many: bool = False
 
 
+@lru_cache(maxsize=256)
 def enum_of(text: str, enum: Any, prefix: str) -> int:
     """An enum's number from its name in small letters without prefix.
 

@@ -22,6 +22,7 @@ from gateway.wire.lists.export import Export, Tally
 from gateway.wire.lists.lines import decoded, numbered_lines
 from gateway.wire.lists.rows import BadRow, ListOptions, Row, finish
 
+_NOT_CONTENT = ("revision", "publishedAt", "published_at")
 _Convert = Callable[[Any], Any]
 
 
@@ -68,6 +69,8 @@ def _parsed(text: str) -> WatchlistEntry:
         raise MalformedError(f"the line is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise MalformedError('the line is not a JSON object like {"id": "A-1", "content": {…}}')
+    for name in _NOT_CONTENT:
+        document.pop(name, None)
     try:
         return WatchlistEntry(**_message(WatchlistEntry.DESCRIPTOR)(document))
     except (_NotUsualError, TypeError, ValueError):

@@ -6,7 +6,7 @@ in a part: names and numbers stay as written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +20,7 @@ from gateway.v1.watchlist_pb2 import (
     WatchlistContent,
 )
 
+_Key = tuple[str, ...]
 _NameKey = tuple[int, str, str, str]
 
 
@@ -31,16 +32,16 @@ def normalise(content: WatchlistContent) -> None:
     recipients are sorted and stand once; addresses that say nothing go. The order of a route means something and stays.
     """
     _names(content.names)
-    _messages(content.identifiers, _identifier_key, lambda key: Identifier(scheme=key[0], value=key[1]))
-    _messages(content.addresses, _address_key, lambda key: Address(street=key[0], city=key[1], territory=key[2]), any)
-    _messages(
-        content.commodities,
-        lambda each: (each.scheme, each.code, each.territory),
-        lambda key: CommodityCode(scheme=key[0], code=key[1], territory=key[2]),
-    )
-    _texts(content.birth_dates)
-    _texts(content.territories)
-    _texts(content.releasable_to)
+    if len(content.identifiers) > 1:
+        _messages(content.identifiers, [(each.scheme, each.value) for each in content.identifiers], _identifier)
+    if content.addresses:
+        keys = [(each.street, each.city, each.territory) for each in content.addresses]
+        _messages(content.addresses, keys, _address)
+    if len(content.commodities) > 1:
+        codes = [(each.scheme, each.code, each.territory) for each in content.commodities]
+        _messages(content.commodities, codes, _commodity)
+    for texts in (content.birth_dates, content.territories, content.releasable_to):
+        _texts(texts)
     if content.HasField("handling"):
         _texts(content.handling.onward_recipients)
 
@@ -54,6 +55,8 @@ def digest(content: WatchlistContent) -> bytes:
 
 
 def _names(names: Any) -> None:
+    if len(names) == 1 and names[0].kind == LISTED_NAME_KIND_PRIMARY:
+        return
     keys: list[_NameKey] = [(each.kind, each.text, each.script, each.language) for each in names]
     wanted = _in_order(keys)
     if wanted != keys:
@@ -86,24 +89,20 @@ def _primary(keys: list[_NameKey]) -> int | None:
     return None
 
 
-def _identifier_key(each: Identifier) -> tuple[str, ...]:
-    return each.scheme, each.value
+def _identifier(key: _Key) -> Identifier:
+    return Identifier(scheme=key[0], value=key[1])
 
 
-def _address_key(each: Address) -> tuple[str, ...]:
-    return each.street, each.city, each.territory
+def _address(key: _Key) -> Address:
+    return Address(street=key[0], city=key[1], territory=key[2])
 
 
-def _messages(
-    field: Any,
-    key_of: Callable[[Any], tuple[str, ...]],
-    make: Callable[[tuple[str, ...]], Any],
-    keep: Callable[[Iterable[str]], bool] = lambda _: True,
-) -> None:
-    if not field:
-        return
-    keys = [key_of(each) for each in field]
-    wanted = sorted({key for key in keys if keep(key)})
+def _commodity(key: _Key) -> CommodityCode:
+    return CommodityCode(scheme=key[0], code=key[1], territory=key[2])
+
+
+def _messages(field: Any, keys: Sequence[_Key], make: Callable[[_Key], Any]) -> None:
+    wanted = sorted({key for key in keys if any(key)})
     if wanted != keys:
         del field[:]
         field.extend(make(key) for key in wanted)
