@@ -40,9 +40,9 @@ async def directory_version(client: GatewayClient, version: int) -> None:
 async def all_connected(client: GatewayClient) -> None:
     async def connected() -> bool:
         between = [link for link in await client.node.links() if link.partner in ("cn", "hk")]
-        return len(between) == 2 and all(link.state == LINK_STATE_CONNECTED for link in between)
+        return len(between) == 4 and all(link.state == LINK_STATE_CONNECTED for link in between)
 
-    await eventually(connected, what=f"both links of {client.node_name}")
+    await eventually(connected, what=f"all links of {client.node_name}")
 
 
 def test_certificates_are_renewed_without_a_restart(either: Federation) -> None:

@@ -180,6 +180,8 @@ def deliver(
 ) -> int:
     """Hands over what the recipient doesn't have yet, and its receipts back; returns how many entries."""
     origin = FeedOrigin(FEDERATION, sender.name, recipient.name, channel)
+    if channel is not Channel.ALERTS and sender.outgoing.feed(origin) is None:
+        return 0
     feed = sender.outgoing.agree_on_position(origin, recipient.outgoing.position(origin))
     first = start = recipient.outgoing.size(origin)
     while batch := sender.outgoing.read_batch(feed, first):
