@@ -13,7 +13,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,12 @@ class Echo:
 
     async def frames(self, count: int) -> float:
         """Messages per second over one stream, FRAME_MESSAGES in each frame."""
-        frame = Frame(messages=[_MESSAGE] * FRAME_MESSAGES)
-        frames = count // FRAME_MESSAGES
-        return frames * FRAME_MESSAGES / await self._echoed(self._frames(), [frame] * frames)
+        return await self.frames_of([_MESSAGE] * count)
+
+    async def frames_of(self, messages: Sequence[bytes]) -> float:
+        """These messages per second over one stream, FRAME_MESSAGES in each frame."""
+        frames = [Frame(messages=messages[at : at + FRAME_MESSAGES]) for at in range(0, len(messages), FRAME_MESSAGES)]
+        return len(messages) / await self._echoed(self._frames(), frames)
 
     async def _echoed(self, call: Any, messages: list[Any]) -> float:
         async def write() -> None:

@@ -228,6 +228,15 @@ async def running_pair(root: Path, command: Sequence[str] = SERVE) -> AsyncItera
         await asyncio.gather(*(node.stop() for node in nodes.values()))
 
 
+LIST = "bench"
+"""An own list of each node without four eyes: what is imported takes effect."""
+
+_LISTS = f"""
+[lists.{LIST}]
+four_eyes = false
+"""
+
+
 def write_federation(root: Path, ports: Mapping[str, tuple[int, int]]) -> FederationFolder:
     """Keys, certificates, directory and settings of nodes with these peer and local ports."""
     federation = create_federation(
@@ -240,7 +249,7 @@ def write_federation(root: Path, ports: Mapping[str, tuple[int, int]]) -> Federa
     )
     for name, (peer, local) in ports.items():
         settings = federation.node(name).path / "gateway.toml"
-        settings.write_text(_settings(federation, name, peer, local), encoding="utf-8")
+        settings.write_text(_settings(federation, name, peer, local) + _LISTS, encoding="utf-8")
     return federation
 
 
