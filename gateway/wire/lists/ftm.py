@@ -104,16 +104,15 @@ def _row(number: int, line: bytes | None, related: Related, options: ListOptions
             number, entity.id[:64], f"schema: {entity.schema[:64]!r} is nothing that a list has entries of"
         )
         return
-    about = [*_nested(entity), *related.by_holder.get(entity.id, [])]
     addresses = [
         found
         for each in entity.properties.get("addressEntity", [])
         if isinstance(each, str) and (found := related.by_id.get(each)) is not None
     ]
     try:
-        content = content_of(entity, [*about, *addresses])
-    except ValueError as error:  # protobuf's own, e.g. a lone surrogate
-        yield BadRow(number, entity.id[:64], "", str(error))
+        content = content_of(entity, [*_nested(entity), *related.by_holder.get(entity.id, []), *addresses])
+    except (MalformedError, ValueError) as error:  # ValueError: protobuf's own, e.g. a lone surrogate
+        yield BadRow(number, entity.id[:64], "", getattr(error, "message", str(error)))
         return
     yield from finish(number, entity.id, content, options, _property)
 
@@ -259,7 +258,7 @@ def _in_words(entity: Entity) -> list[str]:
 def _nested(entity: Entity) -> Iterator[Entity]:
     for values in entity.properties.values():
         for each in values:
-            if isinstance(each, dict) and each.get("schema") in RELATED:
+            if isinstance(each, dict) and isinstance(each.get("schema"), str) and each["schema"] in RELATED:
                 yield _entity(each)
 
 

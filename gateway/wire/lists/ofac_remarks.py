@@ -48,7 +48,8 @@ _IDENTIFIER = re.compile(
     rf"(?P<label>{'|'.join(sorted(map(re.escape, SCHEMES), key=len, reverse=True))})\s+"
     r"(?P<value>[^\s(][^(]*?)(?P<more>\s*\(.*|\s+(?:issued|expires)\b.*)?"
 )
-_BIRTH = re.compile(r"(?:alt\. )?DOB (?P<about>circa )?(?P<first>[\w ]*\d{4})(?: to (?P<last>[\w ]*\d{4}))?")
+_DAY = r"(?:(?:[0-9]{1,2} )?[A-Z][a-z]{2} )?[0-9]{4}"
+_BIRTH = re.compile(rf"(?:alt\. )?DOB (?P<about>circa )?(?P<first>{_DAY})(?: to (?P<last>{_DAY}))?")
 _NATIONALITY = re.compile(r"(?:alt\. )?(?:nationality|citizen|Vessel Flag) (?P<name>.+)")
 _WEAK_ALIAS = re.compile(r"a\.k\.a\. '(?P<name>.+)'")
 _DATE = re.compile(r"(?:(?:(?P<day>[0-9]{1,2}) )?(?P<month>[A-Z][a-z]{2}) )?(?P<year>[0-9]{4})")
