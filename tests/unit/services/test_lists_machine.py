@@ -1,5 +1,5 @@
-"""Any interleaving of proposals, decisions, imports, ends, crashes, failed commits and lost batches ends well: the lists
-are what was decided, each partner has what it may have and nothing else, and both sides stand at the same root.
+"""Any interleaving of proposals, decisions, imports, ends, crashes, failed commits and lost batches ends well: lists are
+what was decided, each partner has what it may have and nothing else, and both sides stand at the same root.
 
 The model is a dictionary: what each entry is after every decision, written without a look at the product's code.
 """
@@ -112,7 +112,7 @@ class Lists(RuleBasedStateMachine):
         if self._proposed(request, fault, conflict=stale or not known.listed):
             self.model[OWN, entry] = Known(known.revision, listed=False)
 
-    @rule(entry=ids, name=names, to=partners, fault=faults)
+    @rule(entry=st.sampled_from("AB"), name=names, to=partners, fault=faults)
     def propose(self, entry: str, name: str, to: list[str], fault: str) -> None:
         """It waits for a second person."""
         known = self.model.get((EYES, entry), Known(0, listed=False))
@@ -123,8 +123,8 @@ class Lists(RuleBasedStateMachine):
             self.open.append(Open(response.proposal_id, entry, known.revision, known.listed, result))
 
     @precondition(lambda self: self.open)
-    @rule(pick=st.integers(0, 100), approve=st.booleans(), same=st.booleans())
-    def decide(self, pick: int, approve: bool, same: bool) -> None:
+    @rule(pick=st.integers(0, 100), approve=st.sampled_from((True, True, False)), same=st.sampled_from((0, 0, 0, 1)))
+    def decide(self, pick: int, approve: bool, same: int) -> None:
         chosen = self.open[pick % len(self.open)]
         actor = "risk-engine" if same else "chief"
         known = self.model.get((EYES, chosen.entry_id), Known(0, listed=False))
