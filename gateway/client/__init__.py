@@ -15,7 +15,9 @@ from `gateway.v1`. Import it, or anything else of `gateway`, before gRPC: see `g
 from gateway.client.alerts import GatewayClient
 from gateway.client.bulk import PublishOutcome, new_alert, new_request_id
 from gateway.client.operations import EvidenceClient, NodeClient
+from gateway.client.watchlists import WatchedChanges, WatchlistClient
 from gateway.v1.alert_pb2 import AlertContent, AlertReference
+from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
 
 __all__ = [
     "AlertContent",
@@ -24,6 +26,10 @@ __all__ = [
     "GatewayClient",
     "NodeClient",
     "PublishOutcome",
+    "WatchedChanges",
+    "WatchlistClient",
+    "WatchlistContent",
+    "WatchlistReference",
     "new_alert",
     "new_request_id",
 ]

@@ -28,7 +28,12 @@ from gateway.services.bootstrap import server_name
 from gateway.transport.options import channel_options
 from gateway.transport.status import from_rpc_error
 from gateway.transport.tls import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_from_file, channel_credentials
-from gateway.v1 import alert_service_pb2_grpc, evidence_service_pb2_grpc, node_service_pb2_grpc
+from gateway.v1 import (
+    alert_service_pb2_grpc,
+    evidence_service_pb2_grpc,
+    node_service_pb2_grpc,
+    watchlist_service_pb2_grpc,
+)
 
 DEFAULT_TIMEOUT_S = 30.0
 """Seconds that a unary call may take with all its retries."""
@@ -48,8 +53,14 @@ OLD_CHANNEL_GRACE_S = 30.0
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
-_SERVICES = ("gateway.v1.AlertService", "gateway.v1.NodeService", "gateway.v1.EvidenceService")
-_STREAMS = ("PublishAlerts", "WatchAlerts")
+_ALERTS, _LISTS = "gateway.v1.AlertService", "gateway.v1.WatchlistService"
+_SERVICES = (_ALERTS, _LISTS, "gateway.v1.NodeService", "gateway.v1.EvidenceService")
+_STREAMS = (
+    (_ALERTS, "PublishAlerts"),
+    (_ALERTS, "WatchAlerts"),
+    (_LISTS, "ImportEntries"),
+    (_LISTS, "WatchEntries"),
+)
 _SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [
@@ -63,7 +74,7 @@ _SERVICE_CONFIG = json.dumps(
                     "retryableStatusCodes": ["UNAVAILABLE"],
                 },
             },
-            {"name": [{"service": _SERVICES[0], "method": method} for method in _STREAMS]},
+            {"name": [{"service": service, "method": method} for service, method in _STREAMS]},
         ]
     }
 )
@@ -71,12 +82,13 @@ _SERVICE_CONFIG = json.dumps(
 
 @dataclass(frozen=True, slots=True)
 class Stubs:
-    """The three services on one channel."""
+    """The services on one channel."""
 
     channel: grpc.aio.Channel
     alerts: alert_service_pb2_grpc.AlertServiceStub
     node: node_service_pb2_grpc.NodeServiceStub
     evidence: evidence_service_pb2_grpc.EvidenceServiceStub
+    watchlist: watchlist_service_pb2_grpc.WatchlistServiceStub
 
     @classmethod
     def on(cls, channel: grpc.aio.Channel) -> Stubs:
@@ -86,6 +98,7 @@ class Stubs:
             alert_service_pb2_grpc.AlertServiceStub(channel),
             node_service_pb2_grpc.NodeServiceStub(channel),
             evidence_service_pb2_grpc.EvidenceServiceStub(channel),
+            watchlist_service_pb2_grpc.WatchlistServiceStub(channel),
         )
 
 

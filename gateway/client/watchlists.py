@@ -1,0 +1,297 @@
+"""WatchlistClient: what a customs system does with watchlists, its own authority's and the partners' copies.
+
+Reached as `client.watchlist`. Owns request ids, pages, the messages of an import, and the watch that survives
+reconnects. Doesn't own files (wire.lists reads them) or what an entry says (the contract).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc.aio
+
+from gateway.client.bulk import new_request_id
+from gateway.client.connection import Backoff, Connection, may_pass
+from gateway.errors import GatewayError, TooLargeError
+from gateway.v1 import watchlist_service_pb2 as service
+from gateway.v1.watchlist_pb2 import WatchlistReference
+from gateway.wire.limits import BATCH_BYTES, MAX_STREAM_ITEMS
+
+PAGE_SIZE = 500
+"""Entries asked for at once when a list is read to its end."""
+
+ImportRows = Iterable[service.ImportRow] | AsyncIterable[service.ImportRow]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedChanges:
+    """Changes that belong together. Keep what you made of them and `position` in one transaction.
+
+    Attributes:
+        changes: in order; may be empty where only the position moved.
+        position: where to go on the next time; 0 within the full state, which has no place to go on from.
+        full_state: these are part of the whole present state, as entered, and not what has just changed.
+        begins: the whole present state begins here: drop what you hold. It also begins anew when it was cut off.
+    """
+
+    changes: Sequence[service.PublishedChange]
+    position: int
+    full_state: bool = False
+    begins: bool = False
+
+
+class WatchlistClient:
+    """WatchlistService. Who may call what stands in the contract; errors are those of `GatewayClient`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def propose(
+        self,
+        list_name: str,
+        *,
+        entries: Iterable[service.ProposedEntry] = (),
+        withdrawals: Iterable[service.ProposedWithdrawal] = (),
+        note: str = "",
+        request_id: str | None = None,
+    ) -> service.ProposeEntriesResponse:
+        """Proposes changes of an own list; on a list without four eyes they take effect at once.
+
+        Args:
+            list_name: of the own list.
+            entries: new ones (revision 0) and amendments (the revision that was read).
+            withdrawals: each with the revision that was read and its reason.
+            note: what it is for, in words.
+            request_id: a UUID; None makes a UUIDv7.
+
+        Returns:
+            Ids of the entries, and the proposal's; that is empty when the changes took effect at once.
+        """
+        request = service.ProposeEntriesRequest(
+            request_id=request_id or new_request_id(),
+            list=list_name,
+            note=note,
+            entries=entries,
+            withdrawals=withdrawals,
+        )
+        method = self._connection.stubs.watchlist.ProposeEntries
+        return await self._connection.unary(method, request, service.ProposeEntriesResponse)
+
+    async def decide(
+        self, proposal_id: str, *, approve: bool, remarks: str = "", request_id: str | None = None
+    ) -> service.DecideProposalResponse:
+        """Approves or rejects a proposal of somebody else; `remarks` are mandatory for a no."""
+        request = service.DecideProposalRequest(
+            request_id=request_id or new_request_id(), proposal_id=proposal_id, approve=approve, remarks=remarks
+        )
+        method = self._connection.stubs.watchlist.DecideProposal
+        return await self._connection.unary(method, request, service.DecideProposalResponse)
+
+    async def proposals_page(self, *, page_size: int = 0, page_token: str = "") -> service.ListProposalsResponse:
+        """One page of the proposals that wait for a decision, oldest first."""
+        request = service.ListProposalsRequest(page_size=page_size, page_token=page_token)
+        method = self._connection.stubs.watchlist.ListProposals
+        return await self._connection.unary(method, request, service.ListProposalsResponse)
+
+    async def proposals(self, *, page_size: int = 50) -> AsyncGenerator[service.Proposal, None]:
+        """Proposals that wait for a decision, oldest first, page after page."""
+        token = ""
+        while True:
+            page = await self.proposals_page(page_size=page_size, page_token=token)
+            for proposal in page.proposals:
+                yield proposal
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def import_entries(
+        self,
+        list_name: str,
+        rows: ImportRows,
+        *,
+        note: str = "",
+        prune_reason: str = "",
+        on_progress: Callable[[int], None] | None = None,
+    ) -> service.ImportEntriesResponse:
+        """Brings an own list to the state of a source; rows that say the same as their entry produce nothing.
+
+        An import that is cut off isn't repeated here, since its rows have been taken: import the source again, and
+        what is left is done. On a list with four eyes it is one proposal.
+
+        Args:
+            list_name: of the own list.
+            rows: of the source; taken as fast as the gateway takes them.
+            note: what it is for, in words.
+            prune_reason: withdraws entries that have no row, for this reason; empty: they stay and are counted. Give
+                it only when the rows are all there are: an entry whose row is left out here is taken for vanished.
+            on_progress: told of each message that was sent: the number of its rows.
+
+        Returns:
+            What became of the rows, with those that were refused; the others went on.
+
+        Raises:
+            TooLargeError: a row doesn't fit into a message.
+        """
+        opening = service.ImportOpening(list=list_name, note=note, prune=bool(prune_reason), prune_reason=prune_reason)
+        call = self._connection.stubs.watchlist.ImportEntries()
+        try:
+            await self._send(call, opening, rows, on_progress)
+            response: service.ImportEntriesResponse = await call
+        except grpc.aio.AioRpcError as error:
+            raise self._connection.error(error) from None
+        finally:
+            call.cancel()
+        return response
+
+    async def _send(
+        self, call: Any, opening: service.ImportOpening, rows: ImportRows, on_progress: Callable[[int], None] | None
+    ) -> None:
+        try:
+            await call.write(service.ImportEntriesRequest(open=opening))
+            async for message in _messages(rows):
+                await call.write(service.ImportEntriesRequest(rows=message))
+                if on_progress is not None:
+                    on_progress(len(message.rows))
+            await call.done_writing()
+        except asyncio.InvalidStateError:  # the call ended meanwhile: awaiting it says why
+            return
+
+    async def get(self, entry: WatchlistReference) -> service.GetEntryResponse:
+        """One entry of any node's list; of an own one also where it is active, still so after its end.
+
+        `entry` of the response is absent when the entry has ended.
+        """
+        method = self._connection.stubs.watchlist.GetEntry
+        return await self._connection.unary(method, service.GetEntryRequest(entry=entry), service.GetEntryResponse)
+
+    async def entries_page(
+        self, *, filter: str = "", page_size: int = 0, page_token: str = ""
+    ) -> service.ListEntriesResponse:
+        """One page of entries of own and partners' lists, by publisher, list and id."""
+        request = service.ListEntriesRequest(page_size=page_size, page_token=page_token, filter=filter)
+        method = self._connection.stubs.watchlist.ListEntries
+        return await self._connection.unary(method, request, service.ListEntriesResponse)
+
+    async def entries(
+        self, *, filter: str = "", page_size: int = PAGE_SIZE
+    ) -> AsyncGenerator[service.ListedEntry, None]:
+        """Entries of own and partners' lists, by publisher, list and id, page after page.
+
+        Args:
+            filter: conditions joined by AND on publisher, list, kind and id, e.g. `list = "un-sc" AND kind = person`.
+            page_size: entries asked for at once, at most 1,000.
+        """
+        token = ""
+        while True:
+            page = await self.entries_page(filter=filter, page_size=page_size, page_token=token)
+            for entry in page.entries:
+                yield entry
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def watch(
+        self,
+        position: int = 0,
+        *,
+        full_state: bool = False,
+        until_current: bool = False,
+        on_interruption: Callable[[GatewayError], None] | None = None,
+    ) -> AsyncGenerator[WatchedChanges, None]:
+        """Every change of any list after a position, without gap or double; reconnects by itself.
+
+        Args:
+            position: changes after this one; 0 for everything that has ever changed.
+            full_state: begin with all that is listed now instead, and go on with what changes after that. A change
+                that was made meanwhile may come in both; its revision says that it is the same.
+            until_current: end when everything there now has come, instead of waiting for more.
+            on_interruption: told of each interruption; it isn't an error, the watch goes on.
+
+        Raises:
+            GatewayError: what doesn't pass by itself, e.g. PermissionDeniedError or PositionUnknownError.
+        """
+        backoff = Backoff()
+        following = _Following(position, full_state)
+        while True:
+            request = service.WatchEntriesRequest(
+                position=following.position, full_state=following.in_full_state, until_current=until_current
+            )
+            following.connected()
+            call = self._connection.stubs.watchlist.WatchEntries(request)
+            try:
+                async for response in call:
+                    backoff.reset()
+                    watched = following.take(response)
+                    if watched is not None:
+                        yield watched
+                if until_current:
+                    return
+            except grpc.aio.AioRpcError as rpc_error:
+                error = self._connection.error(rpc_error)
+                if not may_pass(error):
+                    raise error from None
+                if on_interruption is not None:
+                    on_interruption(error)
+                await backoff.pause(error)
+            finally:
+                call.cancel()
+
+    async def compare(self, partner: str) -> service.CompareCopyResponse:
+        """Whether a partner's copy of the own lists is what was told to it; the partner is asked now."""
+        method = self._connection.stubs.watchlist.CompareCopy
+        request = service.CompareCopyRequest(partner=partner)
+        return await self._connection.unary(method, request, service.CompareCopyResponse)
+
+
+class _Following:
+    """Where a watch stands: in the full state, or after a position."""
+
+    def __init__(self, position: int, full_state: bool) -> None:
+        self.position = 0 if full_state else position
+        self.in_full_state = full_state
+        self._begins = full_state
+
+    def connected(self) -> None:
+        """A full state that was cut off begins anew."""
+        self._begins = self.in_full_state
+
+    def take(self, response: service.WatchEntriesResponse) -> WatchedChanges | None:
+        """What a response says, or None when it only shows that the gateway is alive."""
+        moved = response.position > self.position
+        if not (response.changes or moved or self._begins):
+            return None
+        watched = WatchedChanges(
+            tuple(response.changes), response.position, self.in_full_state and not moved, self._begins
+        )
+        self._begins = False
+        if moved:
+            self.position, self.in_full_state = response.position, False
+        return watched
+
+
+async def _messages(rows: ImportRows) -> AsyncIterator[service.ImportRows]:
+    """Rows in messages of at most MAX_STREAM_ITEMS and BATCH_BYTES."""
+    message, size = service.ImportRows(), 0
+    async for row in _taken(rows):
+        row_size = row.ByteSize()
+        if row_size > BATCH_BYTES:
+            raise TooLargeError(f"row {row.id!r} of line {row.line} has {row_size} bytes, too many for a message")
+        if len(message.rows) == MAX_STREAM_ITEMS or size + row_size > BATCH_BYTES:
+            yield message
+            message, size = service.ImportRows(), 0
+        message.rows.append(row)
+        size += row_size
+    if message.rows:
+        yield message
+
+
+async def _taken(rows: ImportRows) -> AsyncIterator[service.ImportRow]:
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            yield row
+    else:
+        for row in rows:
+            yield row
