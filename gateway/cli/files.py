@@ -6,7 +6,10 @@ Owns caps on what is read and the rule that a file appears whole or not at all.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from gateway.errors import ConfigurationError, TooLargeError
 
@@ -35,13 +38,25 @@ def write_output(path: Path, data: bytes, *, replace: bool = False) -> None:
         ConfigurationError: something is there already.
         OSError: it can't be written.
     """
+    with output_file(path, replace=replace) as file:
+        file.write(data)
+
+
+@contextmanager
+def output_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
+    """A file to write piece by piece; it appears when the block has ended well, and not at all otherwise.
+
+    Raises:
+        ConfigurationError: something is there already.
+        OSError: it can't be written.
+    """
     if path.exists() and not replace:
         raise ConfigurationError(f"{path} exists already: choose another --out or move it away")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

@@ -24,6 +24,7 @@ from gateway.cli.node import audit_app, status
 from gateway.cli.output import EXIT_FAILED
 from gateway.cli.pki import pki_app
 from gateway.cli.serve import serve
+from gateway.cli.watchlist import watchlist_app
 
 DEBUG_VARIABLE = "GATEWAY_DEBUG"
 """Environment variable that lets a defect show its traceback."""
@@ -34,8 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
     help="Customs gateway: signed alerts between customs authorities, provable for ever.\n\n"
-    "A node: init, pki and directory make it, doctor checks it, serve runs it. Its systems: alert, evidence. "
-    "Its operators: status, link, audit, verify, rebuild, recover.",
+    "A node: init, pki and directory make it, doctor checks it, serve runs it. "
+    "Its systems: alert, watchlist, evidence. Its operators: status, link, audit, verify, rebuild, recover.",
 )
 
 app.command("init")(init)
@@ -45,10 +46,8 @@ app.command("status")(status)
 app.command("verify")(verify)
 app.command("rebuild")(rebuild)
 app.command("recover")(recover)
-app.command("verify")(verify)
-app.command("rebuild")(rebuild)
 app.add_typer(alert_app, name="alert")
-app.add_typer(evidence_app, name="evidence")
+app.add_typer(watchlist_app, name="watchlist")
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(link_app, name="link")
 app.add_typer(directory_app, name="directory")

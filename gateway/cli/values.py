@@ -156,7 +156,7 @@ def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
         raise MalformedError(f"{source}: not a {kind.DESCRIPTOR.name} as JSON: {error}") from None
 
 
-def recipients(given: list[str]) -> list[str]:
+def recipients(given: list[str], option: str = "--to") -> list[str]:
     """Nodes from options that may be repeated and may hold commas.
 
     Raises:
@@ -166,5 +166,5 @@ def recipients(given: list[str]) -> list[str]:
     wrong = [name for name in names if not is_node_name(name)]
     if wrong or not names:
         found = f"{wrong[0]!r} isn't the name of a node" if wrong else "name at least one node"
-        raise InvalidRequestError([Violation("--to", "node", found)])
+        raise InvalidRequestError([Violation(option, "node", found)])
     return names
