@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -47,10 +47,14 @@ class Told(Enum):
     EVERYTHING = "everything"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Sweep:
-    """A comparison of everything, under way: what to go on after, and what it makes true at its end."""
+    """A comparison of everything, under way: what to go on after, and what it makes true at its end.
 
+    `step` is in the database too: where the two differ a commit has failed, and the comparison begins anew.
+    """
+
+    step: int
     after: tuple[str, str, str]
     seq: int
     basis: Directory
@@ -105,20 +109,20 @@ class ListRelease:
         """The first time, and whenever another directory may have changed what an agreement allows."""
         directory = self._directory()
         sweep = self._sweeps.get(partner)
-        if sweep is None or sweep.basis is not directory:
+        if sweep is None or sweep.basis is not directory or sweep.step != watchlists.swept(tx.conn, partner):
             seq = watchlists.last_seq(tx.conn) if released is None else released
-            sweep = _Sweep((self._node, "", ""), seq, directory, snapshot=released is None)
+            sweep = _Sweep(0, (self._node, "", ""), seq, directory, snapshot=released is None)
         rows = watchlists.page(
             tx.conn, [list_entries.c.publisher == self._node], after=sweep.after, limit=SWEEP_ENTRIES
         )
         if rows:
             self._tell(tx, partner, rows, snapshot=sweep.snapshot)
-            last = rows[-1]
-            self._sweeps[partner] = _Sweep(
-                (last.publisher, last.list, last.entry_id), sweep.seq, sweep.basis, sweep.snapshot
-            )
+            last, step = rows[-1], sweep.step + 1
+            after = (last.publisher, last.list, last.entry_id)
+            self._sweeps[partner] = replace(sweep, step=step, after=after)
+            watchlists.move_swept(tx.conn, partner, step)
             return True
-        self._sweeps.pop(partner, None)
+        watchlists.move_swept(tx.conn, partner, 0)
         watchlists.move_compared(tx.conn, partner, directory.version)
         if released is None:
             watchlists.move_released(tx.conn, partner, sweep.seq)

@@ -126,7 +126,8 @@ class AlertProjector:
     def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory]) -> None:
         self._directory = directory
         self._agreements = Agreements(directory)
-        self._rested: tuple[int, int, Directory] | None = None  # lists as they were when nothing was left to do
+        # The lists' progress, as the database has it, when nothing was left to do: memory outlives a failed commit.
+        self._rested: tuple[int, tuple[tuple[str, int], ...], Directory] | None = None
         self._lists = ListProjection(self._agreements)
         self._release = ListRelease(federation=federation, node=node, directory=directory)
 
@@ -142,8 +143,11 @@ class AlertProjector:
         return journal.head_position(tx.conn) > items[-1].position or any(item.step is None for item in items)
 
     def _advance_lists(self, tx: Transaction) -> bool:
-        now = (watchlists.applied(tx.conn), watchlists.last_seq(tx.conn), self._directory())
-        if now == self._rested or now[1] == 0:
+        last = watchlists.last_seq(tx.conn)
+        if not last:
+            return False
+        now = (last, watchlists.progress(tx.conn), self._directory())
+        if now == self._rested:
             return False
         if self._lists.advance(tx):
             return True

@@ -21,6 +21,7 @@ from gateway.store.schema import cursors, feeds, list_changes, list_copies, list
 _APPLIED = "lists"
 _RELEASED = "released:"
 _COMPARED = "compared:"
+_SWEPT = "swept:"
 _SLOTS = tuple(f"id_{number}" for number in range(50))
 """Parameters of one look-up of many ids; unused ones repeat the last."""
 
@@ -85,6 +86,7 @@ _COPY_COLUMNS = tuple(list_copies.c.keys())
 _PROPOSAL_COLUMNS = tuple(list_proposals.c.keys())
 
 _CURSOR = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
+_PROGRESS = Prepared(select(cursors.c.name, cursors.c.position))
 _LAST_SEQ = Prepared(select(func.max(list_changes.c.seq)))
 _CHANGES = Prepared(
     select(list_changes.c.seq, feeds.c.origin, list_changes.c.feed_id, list_changes.c.idx, list_changes.c.committed_at)
@@ -160,6 +162,21 @@ def released(conn: Connection, partner: str) -> int | None:
 def move_released(conn: Connection, partner: str, seq: int) -> None:
     """Notes up to which change a partner was told."""
     _move(conn, _RELEASED + partner, seq)
+
+
+def swept(conn: Connection, partner: str) -> int:
+    """Number of steps that comparing everything for a partner has taken so far; 0 while that isn't under way."""
+    return _CURSOR(conn, called=_SWEPT + partner).scalar_one_or_none() or 0
+
+
+def move_swept(conn: Connection, partner: str, steps: int) -> None:
+    """Notes how many steps comparing everything for a partner has taken."""
+    _move(conn, _SWEPT + partner, steps)
+
+
+def progress(conn: Connection) -> tuple[tuple[str, int], ...]:
+    """Everything that moves while changes take effect and partners are told; the same when nothing has moved since."""
+    return tuple(sorted((name, position) for name, position in _PROGRESS(conn) if name != "alerts"))
 
 
 def compared(conn: Connection, partner: str) -> int:

@@ -1,5 +1,5 @@
-"""Any interleaving of proposals, decisions, imports, ends, crashes, failed commits and lost batches ends well: lists are
-what was decided, each partner has what it may have and nothing else, and both sides stand at the same root.
+"""Any interleaving of proposals, decisions, imports, ends, crashes, failed commits and lost batches ends well: lists
+are what was decided, each partner has what it may have and nothing else, and both sides stand at the same root.
 
 The model is a dictionary: what each entry is after every decision, written without a look at the product's code.
 """
@@ -326,6 +326,15 @@ def _names(node: MachineNode, keys: dict[tuple[str, str], int]) -> dict[tuple[st
         reference = watchlist_pb2.WatchlistReference(publisher="cn", list=name, id=entry_id)
         found[name, entry_id] = queries.get(reference).entry.content.names[0].text
     return found
+
+
+def test_what_a_failed_commit_would_have_told_is_told_by_the_next() -> None:
+    """Found by the machine: what the writer remembers of a transaction that failed must not count as done."""
+    machine = Lists()
+    machine.begin()
+    machine.put(entry="A", name="Placeholder One", to=["hk"], days=0, stale=False, fault="")
+    machine.put(entry="C", name="Placeholder Two", to=["hk", "mo"], days=0, stale=False, fault="before")
+    machine.teardown()
 
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
