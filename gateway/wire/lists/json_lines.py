@@ -8,7 +8,7 @@ left to protobuf's reader, which also has the last word on what is wrong.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, BinaryIO
 
@@ -90,6 +90,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 @cache
 def _message(descriptor: Descriptor) -> _Convert:
+    """What makes of a JSON object the arguments of a message's constructor, which refuses most of what is wrong."""
     fields: dict[str, tuple[str, _Convert]] = {}
     for field in descriptor.fields:
         fields[field.json_name] = fields[field.name] = (field.name, _field(field))
@@ -117,9 +118,9 @@ def _field(field: FieldDescriptor) -> _Convert:
         return one
 
     def many(value: Any) -> list[Any]:
-        if type(value) is not list:
+        if type(value) is not list or None in value:
             raise _NotUsualError
-        return [one(each) for each in value]
+        return value if one is _as_it_is else [one(each) for each in value]
 
     return many
 
@@ -128,14 +129,26 @@ def _value(field: FieldDescriptor) -> _Convert:
     if field.message_type is not None:
         if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
             return _time
-        return _message(field.message_type)
-    if field.enum_type is not None:
-        return _enum(field.enum_type.values_by_name)
-    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and field.type == FieldDescriptor.TYPE_STRING:
+        return _as_it_is if _is_plain(field.message_type) else _message(field.message_type)
+    if field.enum_type is not None or field.type == FieldDescriptor.TYPE_STRING:
         return _text
-    if field.cpp_type == FieldDescriptor.CPPTYPE_UINT32:
-        return _whole
     return _other
+
+
+def _is_plain(descriptor: Descriptor) -> bool:
+    """Whether constructor and JSON say the same: single texts and enums whose names are spelled the same in both."""
+    return all(
+        field.name == field.json_name
+        and not field.is_repeated
+        and (field.enum_type is not None or field.type == FieldDescriptor.TYPE_STRING)
+        for field in descriptor.fields
+    )
+
+
+def _as_it_is(value: Any) -> Any:
+    if type(value) is not dict:
+        raise _NotUsualError
+    return value
 
 
 def _text(value: Any) -> str:
@@ -144,28 +157,10 @@ def _text(value: Any) -> str:
     return value
 
 
-def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise _NotUsualError
-    return value
-
-
 def _time(value: Any) -> Timestamp:
     stamp = Timestamp()
     stamp.FromJsonString(_text(value))
     return stamp
-
-
-def _enum(numbers: Mapping[str, Any]) -> _Convert:
-    by_name = {name: value.number for name, value in numbers.items()}
-
-    def convert(value: Any) -> int:
-        number = by_name.get(value) if type(value) is str else None
-        if number is None:
-            raise _NotUsualError
-        return int(number)
-
-    return convert
 
 
 def _other(_: Any) -> Any:
