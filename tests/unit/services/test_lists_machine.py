@@ -332,6 +332,7 @@ def test_what_a_failed_commit_would_have_told_is_told_by_the_next() -> None:
     """Found by the machine: what the writer remembers of a transaction that failed must not count as done."""
     machine = Lists()
     machine.begin()
+    machine.settle(name="cn")  # so that what is put is projected, and told, along with its commit
     machine.put(entry="C", name="Placeholder Two", to=["hk", "mo"], days=0, stale=False, fault="before")
     machine.teardown()
 
