@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.screening.forms import PreparedName, prepare
+from gateway.screening.organisation_form import OrganisationForm
 from gateway.screening.organisation_rules import compare_organisations
 from gateway.screening.person_rules import compare_persons
+from gateway.screening.persons import PersonForm
 from gateway.screening.plain import compare_plain
 from gateway.screening.result import (
     DEFAULT_THRESHOLDS,
@@ -60,28 +62,32 @@ def compare_parties(
 def _verdicts(query: PreparedName, candidate: PreparedName) -> Iterator[Verdict | None]:
     if query.plain is not None and candidate.plain is not None:
         yield compare_plain(query.plain, candidate.plain)
-    yield from _persons(query, candidate)
-    yield from _organisations(query, candidate)
+    elif query.persons:
+        yield from _persons(query.persons, candidate.persons)
+    else:
+        yield from _organisations(query.organisations, candidate.organisations)
 
 
-def _persons(query: PreparedName, candidate: PreparedName) -> Iterator[Verdict | None]:
-    han_decides = _any_han(query) and _any_han(candidate)
-    for one in query.persons:
-        for other in candidate.persons:
+def _persons(ours: tuple[PersonForm, ...], theirs: tuple[PersonForm, ...]) -> Iterator[Verdict | None]:
+    han_decides = _any_han(ours) and _any_han(theirs)
+    for one in ours:
+        for other in theirs:
             if not han_decides or (one.han and other.han):
                 yield compare_persons(one, other)
 
 
-def _organisations(query: PreparedName, candidate: PreparedName) -> Iterator[Verdict | None]:
-    han_decides = _any_han(query) and _any_han(candidate)
-    for one in query.organisations:
-        for other in candidate.organisations:
+def _organisations(
+    ours: tuple[OrganisationForm, ...], theirs: tuple[OrganisationForm, ...]
+) -> Iterator[Verdict | None]:
+    han_decides = _any_han(ours) and _any_han(theirs)
+    for one in ours:
+        for other in theirs:
             if not han_decides or (one.han and other.han):
                 yield compare_organisations(one, other)
 
 
-def _any_han(name: PreparedName) -> bool:
-    return any(form.han for form in name.persons) or any(form.han for form in name.organisations)
+def _any_han(forms: tuple[PersonForm, ...] | tuple[OrganisationForm, ...]) -> bool:
+    return any(form.han for form in forms)
 
 
 def _conclude(verdicts: Sequence[Verdict], thresholds: Thresholds) -> Comparison:

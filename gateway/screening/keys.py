@@ -15,10 +15,9 @@ pairs of words, as consonant skeletons. Capitals mark what is filed of a Han for
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache
 
 from gateway.screening.forms import PreparedName
 from gateway.screening.organisation_keys import filed_organisation, sought_organisation
@@ -104,38 +103,27 @@ def _han_variants(form: PersonForm) -> Iterator[str]:
 def _sounds(reading: Reading, prefix: str) -> Iterator[str]:
     if not reading.given or not reading.given_masks[-1]:
         return
-    onsets = _onsets(reading) if len(reading.given) > 1 else ("-",)
+    firsts = _firsts(reading) if len(reading.given) > 1 else ("-",)
     lasts = pivots(reading.given_masks[-1])
     for surname in surname_pivots(reading.surname_mask | reading.maiden_mask):
-        for onset in onsets:
+        for first in firsts:
             for last in lasts:
-                yield f"{prefix}{surname}.{onset}.{last}"
+                yield f"{prefix}{surname}.{first}.{last}"
 
 
-def _onsets(reading: Reading) -> tuple[str, ...]:
+def _firsts(reading: Reading) -> tuple[str, ...]:
     mask = reading.given_masks[0]
-    return onsets_of(mask) if mask else onsets_by_letter().get(reading.given[0][:1], ())
-
-
-@lru_cache(maxsize=16_384)
-def onsets_of(mask: int) -> tuple[str, ...]:
-    """How the Cantonese syllables of a mask begin, sorted: two masks that share a bit share one of these."""
-    return tuple(sorted({_onset(pivot) for pivot in pivots(mask)}))
+    return pivots(mask) if mask else _by_letter().get(reading.given[0][:1], ())
 
 
 @cache
-def _onset(pivot: str) -> str:
-    return re.sub("[aeiou].*", "", pivot)
-
-
-@cache
-def onsets_by_letter() -> dict[str, tuple[str, ...]]:
-    """How the syllables begin that are written with a first letter: what an initial can stand for."""
+def _by_letter() -> dict[str, tuple[str, ...]]:
+    """Cantonese syllables of what is written with a first letter: what an initial can stand for."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for scheme in Scheme:
         for spelling, mask in SYLLABLES[scheme].items():
-            found[spelling[:1]].update(onsets_of(mask))
-    return {letter: tuple(sorted(onsets)) for letter, onsets in found.items()}
+            found[spelling[:1]].update(pivots(mask))
+    return {letter: tuple(sorted(syllables)) for letter, syllables in found.items()}
 
 
 def _initials(reading: Reading) -> str:

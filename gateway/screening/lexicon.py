@@ -162,6 +162,7 @@ def _load_places() -> tuple[Phrases[str], Phrases[str], dict[str, str]]:
 HAN_TERMS, LATIN_TERMS = _load_terms()
 HAN_LEGAL_FORMS, LATIN_LEGAL_FORMS = _load_legal_forms()
 HAN_PLACES, LATIN_PLACES, _WITHIN = _load_places()
+PLACES = tuple(sorted(_WITHIN))
 
 
 def is_within(place: str, other: str) -> bool:

@@ -8,15 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import islice, product
 
 from gateway.screening.lexicon import NOISE, Weight
 from gateway.screening.organisation_form import OrganisationForm
 from gateway.screening.skeleton import skeleton
-from gateway.screening.sounds import ANY_SYLLABLE, SOUND_PAIRS, SYLLABLES, Scheme, mandarin, pivots, sounds_of, spellings
+from gateway.screening.sounds import (
+    ANY_SYLLABLE,
+    SOUND_PAIRS,
+    SYLLABLES,
+    Scheme,
+    mandarin,
+    pivots,
+    sounds_of,
+    spellings,
+)
 from gateway.screening.text import has_han
 
 MIN_SKELETON = 3
 """Consonants that a core needs to be compared by its skeleton; fewer agree by chance."""
+
+MAX_MEANINGS = 16
+"""Keys of a core whose words have several meanings each."""
 
 MAX_PREFIX_WORDS = 4
 """Words at the beginning of a Latin core that are read as syllables for keys."""
@@ -83,20 +96,20 @@ def filed_organisation(form: OrganisationForm) -> set[str]:
         found = {"H" + "".join(form.core)} | _meanings(form, "C") | leading
         return found | _near_key(pinyin_letters(form.core), "K") | _prefixed("Q", _han_openings(form.core))
     letters = "".join(form.core)
-    return (
-        _letters(form, letters)
-        | _meanings(form, "c")
-        | _near_key(letters, "k")
-        | {"l" + word for word in form.core[:1] if word not in NOISE}
-        | _prefixed("q", _latin_openings(form.core))
-        | set(_single_syllables(form.core))
+    found = (
+        _letters(form, letters) | _meanings(form, "c") | _translated(form) | _prefixed("q", _latin_openings(form.core))
     )
+    found |= {"l" + word for word in form.core[:1] if word not in NOISE} | set(_single_syllables(form.core))
+    if not is_syllables(letters, Scheme.MAINLAND):
+        found |= _near_key(letters, "k")
+    return found | _near_key(letters, "y") | _near_key(letters, f"y{_syllabic(letters)}:")
 
 
 def sought_organisation(form: OrganisationForm) -> set[str]:
     """Keys under which a form is sought: those of whatever `organisation_rules` may find compatible with it.
 
-    Han forms agree with each other by characters alone, so by sound they are sought among Latin ones.
+    Han forms agree with each other by characters alone, so by sound they are sought among Latin ones. Latin cores that
+    are spelt alike are sought where not both are syllables of one scheme: these differ by a sound.
     """
     if not form.core:
         return _coreless_keys(form)
@@ -105,16 +118,40 @@ def sought_organisation(form: OrganisationForm) -> set[str]:
         found = {"H" + "".join(form.core)} | _meanings(form, "c") | leading
         return found | _near_key(pinyin_letters(form.core), "k") | _prefixed("q", _han_openings(form.core))
     letters = "".join(form.core)
-    return (
-        _letters(form, letters)
-        | _meanings(form, "c")
-        | _meanings(form, "C")
-        | _near_key(letters, "k")
-        | _near_key(letters, "K")
-        | {"L" + word for word in form.core[:1]}
-        | _prefixed("Q", _latin_openings(form.core))
-        | set(_single_syllables(form.core))
+    found = (
+        _letters(form, letters) | _meanings(form, "C") | _translated(form) | _prefixed("Q", _latin_openings(form.core))
     )
+    found |= {"L" + word for word in form.core[:1]} | set(_single_syllables(form.core))
+    if not is_syllables(letters, Scheme.MAINLAND):
+        found |= _near_key(letters, "K")
+    syllabic = _syllabic(letters)
+    if not syllabic:
+        return found | _near_key(letters, "y")
+    return found.union(*(_near_key(letters, f"y{other}:") for other in _SYLLABIC if not other & syllabic))
+
+
+_SYLLABIC = tuple(
+    mask
+    for mask in range(1 << len(Scheme))
+    if mask >> Scheme.CANTONESE & 1 or not (mask >> Scheme.HONG_KONG & 1 or mask >> Scheme.MACAO & 1)
+)
+"""Sets of schemes, as bits, whose syllables a word may be: what Hong Kong or Macao spells so, the mixed scheme does."""
+
+
+@lru_cache(maxsize=65_536)
+def _syllabic(letters: str) -> int:
+    """Schemes, as bits, of which a core is syllables throughout."""
+    return sum(1 << scheme for scheme in Scheme if is_syllables(letters, scheme))
+
+
+def _translated(form: OrganisationForm) -> set[str]:
+    """Cores that are translated words throughout: one key for each choice among their meanings."""
+    if not form.names or sum(b - a for a, b, _ in form.names) != len(form.core):
+        return set()
+    return {
+        "m" + "+".join(meanings)
+        for meanings in islice(product(*(sorted(span[2]) for span in form.names)), MAX_MEANINGS)
+    }
 
 
 def _letters(form: OrganisationForm, letters: str) -> set[str]:

@@ -109,7 +109,11 @@ def _han_latin(han: OrganisationForm, latin: OrganisationForm) -> _Core | None:
     """Han core against Latin words: romanised or translated throughout, or as far as the vocabulary goes, or nearly."""
     if not _may_begin(han, latin):
         return _near(han, latin)
+    letters, first = "".join(latin.core), han.core[0]
+    translated = any(span[0] == 0 for span in latin.names)
     for scheme in _SCHEMES:
+        if not translated and not letters.startswith(spellings_of(first, scheme)):
+            continue
         tokens = _align(han, latin, len(han.core), len(latin.core), scheme)
         if tokens is not None:
             return _Core(ROMANISED if scheme != Scheme.CANTONESE else MIXED, tokens)
@@ -131,6 +135,7 @@ def _beyond_vocabulary(han: OrganisationForm, latin: OrganisationForm) -> _Core 
     pairs, *unmatched = _pair_terms(han.terms, latin.terms)
     open_han, open_latin = (any(u.term.weight == Weight.ACTIVITY for u in side) for side in unmatched)
     matched = any(unit.term.weight == Weight.ACTIVITY for unit, _ in pairs)
+    letters, translated = "".join(latin.core), any(span[0] == 0 for span in latin.names)
     for units in range(len(han.core), max(1, len(han.core) - MAX_REST_CHARACTERS - 1), -1):
         for count in range(len(latin.core), 0, -1):
             left, right = units < len(han.core), count < len(latin.core)
@@ -138,6 +143,8 @@ def _beyond_vocabulary(han: OrganisationForm, latin: OrganisationForm) -> _Core 
             if not explained or _is_known(han, units) or _is_known(latin, count):
                 continue
             for scheme in _WHOLE_SCHEMES:
+                if not translated and not letters.startswith(spellings_of(han.core[0], scheme)):
+                    continue
                 tokens = _align(han, latin, units, count, scheme)
                 if tokens is not None:
                     return _Core(UNTRANSLATED_CORE if left and right else ROMANISED, tokens, rest=True)

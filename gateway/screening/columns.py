@@ -1,0 +1,272 @@
+"""Holds what an index knows of entries in columns: arrays of numbers and bytes, no object for each entry.
+
+Owns the layout of one run of entries (`Columns`), the sorted table of keys (`Postings`) and how both grow. Doesn't own
+search or order among runs (`index`), nor files (`snapshot`).
+
+An entry has rows: one for each name, identifier and address. A row has the keys under which it is filed. A posting is
+one 64-bit number, 40 bits of the key's hash above 24 bits of the row's number, and the table of keys is those numbers
+sorted: looking a key up is one binary search, and merging two tables is merging two sorted runs. Two keys that share a
+hash, of ten million perhaps a hundred, cost a comparison and nothing else.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+from gateway.errors import TooLargeError
+from gateway.screening.forms import prepare
+from gateway.screening.identifiers import identifier_keys
+from gateway.screening.keys import filed
+from gateway.screening.marks import marks_of
+from gateway.screening.result import NameKind
+
+ROW_BITS = 24
+ROW_MASK = (1 << ROW_BITS) - 1
+MAX_ROWS = 1 << ROW_BITS
+"""Rows of one run: 16.7 million, of a list of a million entries some three."""
+
+KEY_BITS = 40
+_PARTS = 256
+"""Parts, by the first bits of the key, into which postings are gathered before they are sorted part by part."""
+
+WEAK = 0x10
+"""Flag of a row beside its kind: a name that its source calls a weak alias."""
+
+_KINDS = tuple(NameKind)
+KIND_CODES = {kind: code for code, kind in enumerate(_KINDS)}
+
+
+class Listed(NamedTuple):
+    """A name as it stands on an entry."""
+
+    text: str
+    kind: NameKind
+    weak: bool = False
+
+
+class Record(NamedTuple):
+    """An entry as an index takes it.
+
+    `group` is the list that it belongs to and `id` its id there, together its reference; `kind` and `action` are small
+    numbers that come back with a hit. Times are milliseconds since 1970, 0 where there is none.
+    """
+
+    group: str
+    id: str
+    revision: int
+    kind: int
+    action: int
+    valid_from: int
+    valid_until: int
+    names: Sequence[Listed]
+    identifiers: Sequence[tuple[str, str]]
+
+
+@lru_cache(maxsize=65_536)
+def key_hash(key: str) -> int:
+    """40 bits of a key. A key in capitals and the same in small letters are neighbours, so both are one look-up."""
+    first = key[0].lower()
+    folded = int.from_bytes(blake2b((first + key[1:]).encode(), digest_size=5).digest(), "big")
+    return folded & ~1 | (first != key[0])
+
+
+def reference_hash(group: str, entry_id: str) -> int:
+    """40 bits of a reference."""
+    return int.from_bytes(blake2b(f"{group}\0{entry_id}".encode(), digest_size=5).digest(), "big")
+
+
+NUMBERS = {
+    "text_ends": "I",  # of each row, in `texts`
+    "row_entries": "I",
+    "row_flags": "B",  # the kind of name, and WEAK
+    "marks": "Q",  # of each row: marks.Marks, packed
+    "first_rows": "I",  # of each entry
+    "id_ends": "I",  # of each entry, in `ids`
+    "groups": "H",
+    "revisions": "I",
+    "kinds": "B",
+    "actions": "B",
+    "valid_from": "q",
+    "valid_until": "q",
+}
+"""Columns and their types, in the order of a file."""
+
+
+class Columns:
+    """One run of entries. Grows at its end; an entry never changes but to become dead."""
+
+    text_ends: array[int]
+    row_entries: array[int]
+    row_flags: array[int]
+    marks: array[int]
+    first_rows: array[int]
+    id_ends: array[int]
+    groups: array[int]
+    revisions: array[int]
+    kinds: array[int]
+    actions: array[int]
+    valid_from: array[int]
+    valid_until: array[int]
+
+    def __init__(self) -> None:
+        for name, code in NUMBERS.items():
+            setattr(self, name, array(code))
+        self.texts = bytearray()
+        self.ids = bytearray()
+        self.dead = bytearray()
+        self.dead_count = 0
+
+    def __len__(self) -> int:
+        return len(self.first_rows)
+
+    @property
+    def rows(self) -> int:
+        return len(self.row_entries)
+
+    @property
+    def living(self) -> int:
+        return len(self.first_rows) - self.dead_count
+
+    def add(self, record: Record, group: int) -> int:
+        """Appends an entry with its rows; gives its number.
+
+        Raises:
+            TooLargeError: the run is full.
+        """
+        entry, count = len(self.first_rows), len(record.names) + len(record.identifiers)
+        if len(self.row_entries) + count > MAX_ROWS:
+            raise TooLargeError(f"one run of the index takes {MAX_ROWS} names; split the lists among nodes")
+        self.ids += record.id.encode()
+        self.dead.append(0)
+        self.id_ends.append(len(self.ids))
+        self.groups.append(group)
+        self.revisions.append(record.revision)
+        self.kinds.append(record.kind)
+        self.actions.append(record.action)
+        self.valid_from.append(record.valid_from)
+        self.valid_until.append(record.valid_until)
+        self.first_rows.append(len(self.row_entries))
+        for name in record.names:
+            self._add_row(name.text, entry, KIND_CODES[name.kind] | (WEAK if name.weak else 0))
+        for scheme, value in record.identifiers:
+            self._add_row(f"{scheme}\t{value}", entry, KIND_CODES[NameKind.IDENTIFIER])
+        return entry
+
+    def _add_row(self, text: str, entry: int, flags: int) -> None:
+        self.texts += text.encode("utf-8", "replace")
+        self.text_ends.append(len(self.texts))
+        self.row_flags.append(flags)
+        self.marks.append(0)
+        self.row_entries.append(entry)
+
+    def copy(self, other: Columns, entry: int) -> int:
+        """Appends a living entry of another run; gives its number here."""
+        here = len(self.first_rows)
+        self.ids += other._id(entry)
+        self.dead.append(0)
+        self.id_ends.append(len(self.ids))
+        self.groups.append(other.groups[entry])
+        self.revisions.append(other.revisions[entry])
+        self.kinds.append(other.kinds[entry])
+        self.actions.append(other.actions[entry])
+        self.valid_from.append(other.valid_from[entry])
+        self.valid_until.append(other.valid_until[entry])
+        self.first_rows.append(len(self.row_entries))
+        for row in other.rows_of(entry):
+            start = other.text_ends[row - 1] if row else 0
+            self.texts += other.texts[start : other.text_ends[row]]
+            self.text_ends.append(len(self.texts))
+            self.row_flags.append(other.row_flags[row])
+            self.marks.append(other.marks[row])
+            self.row_entries.append(here)
+        return here
+
+    def rows_of(self, entry: int) -> range:
+        """Numbers of an entry's rows."""
+        following = entry + 1
+        end = self.first_rows[following] if following < len(self.first_rows) else len(self.row_entries)
+        return range(self.first_rows[entry], end)
+
+    def text(self, row: int) -> str:
+        """Name of a row, or scheme and value of an identifier with a tabulator between."""
+        start = self.text_ends[row - 1] if row else 0
+        return self.texts[start : self.text_ends[row]].decode()
+
+    def kind(self, row: int) -> NameKind:
+        """Kind of name of a row."""
+        return _KINDS[self.row_flags[row] & 0xF]
+
+    def id(self, entry: int) -> str:
+        """Id of an entry within its group."""
+        return self._id(entry).decode()
+
+    def _id(self, entry: int) -> bytearray:
+        return self.ids[self.id_ends[entry - 1] if entry else 0 : self.id_ends[entry]]
+
+    def kill(self, entry: int) -> None:
+        """Marks an entry as gone."""
+        if not self.dead[entry]:
+            self.dead[entry] = 1
+            self.dead_count += 1
+
+    def read(self, row: int) -> list[int]:
+        """Reads a new row: notes its marks and gives the hashes of the keys under which it is filed."""
+        kind = self.kind(row)
+        if kind is NameKind.IDENTIFIER:
+            return [key_hash(key) for key in identifier_keys(*self.text(row).split("\t", 1))]
+        name = prepare(self.text(row), kind)
+        self.marks[row] = marks_of(name).packed()
+        return [key_hash(key) for key in filed(name)]
+
+
+class Postings:
+    """A sorted table of keys with, above it, where each range of keys begins: eight steps of search and not 24."""
+
+    def __init__(self, values: array[int]) -> None:
+        self.values = values
+        self._shift = max(KEY_BITS + ROW_BITS - max(len(values).bit_length() - 6, 1), 0)
+        fences = range(((1 << (KEY_BITS + ROW_BITS)) >> self._shift) + 1)
+        self._fences = array("I", (bisect_left(values, fence << self._shift) for fence in fences[:-1]))
+        self._fences.append(len(values))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Where the postings of the keys from `first` to `last` lie."""
+        low, high = first << ROW_BITS, (last + 1) << ROW_BITS
+        part, shift = low >> self._shift, self._shift
+        start = bisect_left(self.values, low, self._fences[part], self._fences[part + 1])
+        part = (high - 1) >> shift
+        return start, bisect_left(self.values, high, max(start, self._fences[part]), self._fences[part + 1])
+
+    def rows(self, start: int, end: int) -> list[int]:
+        """Rows of a span."""
+        return [value & ROW_MASK for value in self.values[start:end]]
+
+
+class PostingsBuilder:
+    """Gathers postings in any order and sorts them part by part, so that no more than a part is ever a list."""
+
+    def __init__(self) -> None:
+        self._parts = [array("Q") for _ in range(_PARTS)]
+
+    def add(self, row: int, hashes: Iterable[int]) -> None:
+        """Files a row under keys."""
+        parts = self._parts
+        for key in hashes:
+            parts[key >> (KEY_BITS - 8)].append(key << ROW_BITS | row)
+
+    def finish(self, breathe: Callable[[], None] = lambda: None) -> Postings:
+        """The sorted table; the builder is empty afterwards. `breathe` is called between parts."""
+        values = array("Q")
+        for number, part in enumerate(self._parts):
+            self._parts[number] = array("Q")
+            values.extend(array("Q", sorted(part)))
+            breathe()
+        return Postings(values)

@@ -1,0 +1,54 @@
+"""Compares identifiers: registrations, identity documents, IMO numbers, plates, container numbers.
+
+Owns their normal form, their keys and what it means when two agree. Doesn't check them (`gateway.model.identifiers`): a
+wrong check digit never hinders a match.
+
+The same value under the same scheme is the same thing. Where one of the two schemes is none that the gateway knows (a
+source's own word for a register, or a plate from a declaration that doesn't say whose), the value decides alone if it
+is long enough; under two known schemes that differ it says nothing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from gateway.model.identifiers import Scheme
+from gateway.screening.result import Comparison, FormTried, MatchClass, ScorePart, TokenMatch
+from gateway.screening.text import simplified, words
+
+MIN_VALUE_ALONE = 6
+"""Characters from which a value counts without its scheme; shorter ones are serial numbers that every register has."""
+
+_KNOWN = frozenset(Scheme)
+_EQUAL = (ScorePart("identifier", 1.0, 1.0),)
+
+
+@lru_cache(maxsize=16_384)
+def normal(scheme: str, value: str) -> str:
+    """Letters and digits of a value in upper case, simplified; without the prefix IMO of a ship's number."""
+    text = "".join(words(simplified(value))).upper()
+    return text.removeprefix("IMO") if scheme == Scheme.IMO_SHIP else text
+
+
+def identifier_keys(scheme: str, value: str) -> tuple[str, ...]:
+    """Keys under which an identifier is filed and sought; none for one without letters and digits."""
+    text = normal(scheme, value)
+    if not text:
+        return ()
+    return (f"#{text}",) if len(text) >= MIN_VALUE_ALONE else (f"#{scheme}:{text}",)
+
+
+def compare_identifiers(query: tuple[str, str], candidate: tuple[str, str]) -> Comparison | None:
+    """Compares two (scheme, value); None where they don't agree."""
+    mine, yours = normal(*query), normal(*candidate)
+    if mine != yours or not mine:
+        return None
+    if query[0] == candidate[0]:
+        match_class, because = MatchClass.IDENTICAL, f"the same identifier ({candidate[0]})"
+    elif len(mine) >= MIN_VALUE_ALONE and (query[0] not in _KNOWN or candidate[0] not in _KNOWN):
+        match_class, because = MatchClass.STRONG, "the same value; only one of the schemes is known"
+    else:
+        return None
+    token = TokenMatch(query[1], candidate[1], "same identifier", 1.0)
+    forms = (FormTried(":".join(query), ":".join(candidate), 1.0),)
+    return Comparison(match_class, 1.0, because, forms, (token,), _EQUAL)

@@ -1,0 +1,444 @@
+"""Finds the entries that a party may be, in memory, among a million of them and more.
+
+Owns adding, replacing and removing entries, the choice of candidates for a name and what a search gives back. Doesn't
+own the keys (`keys`), the comparison (`compare`), the layout (`columns`, `runs`), files (`snapshot`) or whose entries
+they are (services.screening).
+
+A search, for each name of the party:
+
+1. The keys of the name lead to rows in every run. Rows whose key says that the names are written the same (`SURE`)
+   are candidates, all of them. So are the others, unless they are more than `MAX_CANDIDATES`: then those with the most
+   and rarest common keys.
+2. Entries that are dead, not valid at this time, or not for this caller's eyes are left out before anything is
+   compared; so are organisations whose parts rule each other out (`marks`).
+3. The others are read and compared. Each entry keeps its best comparison; the best entries are given back.
+
+Texts are read again for each search, through a bounded memory of what was read last: a name that was read takes a
+kilobyte, and a million entries have almost two million.
+
+One thread writes; any number search meanwhile. What a search sees is a tuple of runs that never changes as such: a
+writer puts another tuple in its place. New entries go into a growing run; when it is full it is sorted, and sorted runs
+of like size are merged step by step (`tidy`), so no change ever costs more than some milliseconds at once.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from gateway.screening.columns import KIND_CODES, WEAK, Columns, Record, key_hash
+from gateway.screening.compare import compare
+from gateway.screening.forms import PreparedName, prepare
+from gateway.screening.glance import Glance
+from gateway.screening.identifiers import compare_identifiers, identifier_keys
+from gateway.screening.keys import sought
+from gateway.screening.marks import HOPELESS_BELOW, NO_MARKS, Filter, marks_of
+from gateway.screening.result import DEFAULT_THRESHOLDS, Comparison, MatchClass, NameKind, Thresholds
+from gateway.screening.runs import GrowingRun, Run, RunBuilder, SortedRun, may_merge, merge
+
+SURE = frozenset("hv=HeE#")
+"""First letters of keys that lead to names written the same, or nearly so: these candidates are always compared."""
+
+SOUNDS = frozenset("qQ")
+"""First letters of keys of sounds, which many names share: their candidates are looked at before they are read."""
+
+NEAR = frozenset("kK")
+"""First letters of keys of cores that only sound near each other: the line of business has to agree as well."""
+
+MAX_SURE = 1_000
+"""Candidates of one name by `SURE` keys that are compared; more than so many have one and the same name."""
+
+MAX_CANDIDATES = 150
+"""Other candidates of one name that are compared."""
+
+MAX_GATHERED = 3_000
+"""Rows of other keys that are weighed for one name; keys beyond are so common that they tell little."""
+
+GROWING_ROWS = 8_192
+"""Rows from which the growing run is sorted, which takes some tens of milliseconds."""
+
+MERGE_RATIO = 4
+"""A run is merged with the next newer one unless it is so many times as large."""
+
+PREPARED_NAMES = 40_000
+"""Names of entries kept as they were read: some 80 MB."""
+
+PREPARED_QUERIES = 8_192
+"""Names of parties kept as they were read: the same parties come again and again."""
+
+MAX_HITS = 20
+"""Entries given back for one party unless the caller says otherwise."""
+
+WEAK_FACTOR = 0.9
+"""What a score counts when the listed name is a weak alias; its class is compatible at most."""
+
+
+class Reference(NamedTuple):
+    """Which entry: the list it belongs to and its id there."""
+
+    group: str
+    id: str
+
+
+class Sought(NamedTuple):
+    """What a party is sought by. `identifiers` are (scheme, value), the scheme empty where it isn't known."""
+
+    names: Sequence[tuple[str, NameKind]] = ()
+    identifiers: Sequence[tuple[str, str]] = ()
+
+
+class Hit(NamedTuple):
+    """An entry that a party may be, with the comparison that says so and the two texts that were compared."""
+
+    reference: Reference
+    revision: int
+    kind: int
+    action: int
+    comparison: Comparison
+    query: str
+    listed: str
+    weak: bool
+
+    @property
+    def rank(self) -> tuple[MatchClass, float]:
+        return self.comparison.match_class, self.comparison.score
+
+
+class Found(NamedTuple):
+    """Hits, the best first, and how many there were in all."""
+
+    hits: list[Hit]
+    total: int
+
+
+Visible = Callable[[str], bool]
+"""Whether a caller may see entries of a group."""
+
+Limits = Callable[[str], Thresholds]
+"""Thresholds of a group."""
+
+
+def _everything(_: str) -> bool:
+    return True
+
+
+def _usual(_: str) -> Thresholds:
+    return DEFAULT_THRESHOLDS
+
+
+_Rows = tuple[Columns, list[int]]
+
+
+class _Keyed(NamedTuple):
+    name: PreparedName
+    filter: Filter
+    glance: Glance
+    sure: tuple[tuple[int, int], ...]
+    other: tuple[tuple[int, int], ...]
+    sounds: tuple[tuple[int, int], ...]
+    near: tuple[tuple[int, int], ...]
+
+
+class Index:
+    """Entries by name and identifier. One thread writes, any number read."""
+
+    def __init__(self, runs: Iterable[SortedRun] = (), groups: Sequence[str] = ()) -> None:
+        self._growing = GrowingRun()
+        self._runs: tuple[Run, ...] = (*runs, self._growing)
+        self._groups = list(groups)
+        self._group_numbers = {name: number for number, name in enumerate(self._groups)}
+        self._merging: tuple[SortedRun, SortedRun, Generator[None, None, SortedRun]] | None = None
+        self._read = lru_cache(maxsize=PREPARED_NAMES)(prepare)
+        self._keyed = lru_cache(maxsize=PREPARED_QUERIES)(_keyed)
+
+    def __len__(self) -> int:
+        return sum(run.columns.living for run in self._runs)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups that entries belong or belonged to, by number."""
+        return tuple(self._groups)
+
+    @property
+    def rows(self) -> int:
+        """Names, identifiers and addresses held, those of dead entries too until they are merged away."""
+        return sum(run.columns.rows for run in self._runs)
+
+    def sorted_runs(self) -> tuple[SortedRun, ...]:
+        """What a snapshot writes: the sorted runs, after the growing one was sorted. For the writing thread."""
+        self._sort_growing()
+        return tuple(run for run in self._runs if isinstance(run, SortedRun))
+
+    # Writing
+
+    def put(self, record: Record) -> None:
+        """Adds an entry, or replaces the one with its reference."""
+        group = self._group(record.group)
+        before = self._holding(group, record.group, record.id)
+        growing = self._growing
+        growing.add(record, group)
+        for columns, entry in before:
+            columns.kill(entry)
+        if growing.columns.rows >= GROWING_ROWS:
+            self._sort_growing()
+
+    def remove(self, group: str, entry_id: str) -> bool:
+        """Removes an entry; False when there is none."""
+        number = self._group_numbers.get(group)
+        held = [] if number is None else self._holding(number, group, entry_id)
+        for columns, entry in held:
+            columns.kill(entry)
+        return bool(held)
+
+    def load(self, records: Iterable[Record]) -> None:
+        """Adds many new entries as one run, faster than `put`; each reference once, and none that is held."""
+        builder = RunBuilder()
+        for record in records:
+            builder.add(record, self._group(record.group))
+        self._sort_growing()
+        self._runs = (*self._runs[:-1], builder.finish(), self._runs[-1])
+
+    def tidy(self) -> bool:
+        """Does one bounded step of merging; False when there is nothing to do."""
+        if self._merging is None:
+            pair = self._to_merge()
+            if pair is None:
+                return False
+            self._merging = (*pair, merge(*pair))
+        older, newer, steps = self._merging
+        try:
+            next(steps)
+        except StopIteration as done:
+            kept = [run for run in self._runs if run is not newer]
+            self._runs = tuple(done.value if run is older else run for run in kept)
+            self._merging = None
+        return True
+
+    def _group(self, name: str) -> int:
+        number = self._group_numbers.get(name)
+        if number is None:
+            number = len(self._groups)
+            self._groups.append(name)
+            self._group_numbers[name] = number
+        return number
+
+    def _holding(self, group: int, name: str, entry_id: str) -> list[tuple[Columns, int]]:
+        return [(run.columns, entry) for run in self._runs for entry in run.entries_of(group, name, entry_id)]
+
+    def _sort_growing(self) -> None:
+        if len(self._growing.columns):
+            done, self._growing = self._growing.sorted(), GrowingRun()
+            self._runs = (*self._runs[:-1], done, self._growing)
+
+    def _to_merge(self) -> tuple[SortedRun, SortedRun] | None:
+        runs = [run for run in self._runs if isinstance(run, SortedRun)]
+        for older, newer in reversed(list(pairwise(runs))):
+            if older.columns.rows < MERGE_RATIO * newer.columns.rows and may_merge(older, newer):
+                return older, newer
+        return None
+
+    # Searching
+
+    def search(
+        self,
+        party: Sought,
+        *,
+        at_ms: int = 0,
+        visible: Visible = _everything,
+        thresholds: Limits = _usual,
+        limit: int = MAX_HITS,
+        most: int = MAX_CANDIDATES,
+    ) -> Found:
+        """Entries that a party may be, the best first.
+
+        Args:
+            party: names and identifiers of the party.
+            at_ms: entries whose validity doesn't include this time are left out; 0: validity doesn't matter.
+            visible: which groups the caller may see.
+            thresholds: scores that count, by group.
+            limit: most hits.
+            most: candidates of one name that are compared beyond those that are written the same.
+        """
+        search = _Search(self._groups, visible, thresholds, at_ms)
+        runs = self._runs
+        any_may_pass = any(thresholds(group).compatible <= HOPELESS_BELOW for group in self._groups)
+        for scheme, value in dict.fromkeys(party.identifiers):
+            keys = tuple((key, key) for key in map(key_hash, identifier_keys(scheme, value)))
+            for run in runs:
+                for span in run.spans(keys):
+                    search.identifiers((scheme, value), run.columns, run.rows(span))
+        for text, kind in dict.fromkeys(party.names):
+            keyed = self._keyed(text, kind)
+            for columns, rows in _candidates(runs, keyed, most, any_may_pass):
+                search.names(keyed.name, columns, rows, self._read)
+        hits = search.hits()
+        return Found(heapq.nlargest(limit, hits, key=lambda hit: hit.rank), len(hits))
+
+
+def _keyed(text: str, kind: NameKind) -> _Keyed:
+    name = prepare(text, kind)
+    sure: list[int] = []
+    other: list[int] = []
+    sounds: list[int] = []
+    near: list[int] = []
+    for key in sought(name):
+        first = key[0]
+        group = sure if first in SURE else sounds if first in SOUNDS else near if first in NEAR else other
+        group.append(key_hash(key))
+    of_group = (_ranges(group) for group in (sure, other, sounds, near))
+    return _Keyed(name, Filter(marks_of(name)), Glance(name), *of_group)
+
+
+def _ranges(hashes: list[int]) -> tuple[tuple[int, int], ...]:
+    """Keys as ranges: one in capitals and the same in small letters are neighbours, and one look-up."""
+    found: list[tuple[int, int]] = []
+    for value in sorted(hashes):
+        if found and value == found[-1][1] + 1 and value & 1:
+            found[-1] = (value - 1, value)
+        else:
+            found.append((value, value))
+    return tuple(found)
+
+
+_NO_FILTER = Filter(NO_MARKS)
+
+
+def _candidates(runs: Sequence[Run], keyed: _Keyed, most: int, any_may_pass: bool) -> Iterator[_Rows]:
+    """Rows to compare with a name, run by run."""
+    hopeful = (_NO_FILTER if any_may_pass else keyed.filter).hopeful
+    weighed: list[tuple[float, int, int]] = []
+    for number, run in enumerate(runs):
+        marks = run.columns.marks
+        sure: set[int] = set()
+        for span in run.spans(keyed.sure):
+            sure.update(run.rows(span))
+        if sure:
+            yield run.columns, hopeful(sorted(sure), marks)[:MAX_SURE]
+        weights = _weigh(run, run.spans(keyed.other), hopeful)
+        in_line = hopeful if any_may_pass else keyed.filter.in_line
+        for row, weight in _weigh(run, run.spans(keyed.near), in_line).items():
+            weights.setdefault(row, weight)
+        sounding = _weigh(run, run.spans(keyed.sounds), hopeful)
+        weighed += [(weight, number, row) for row, weight in weights.items() if row not in sure]
+        text, may_be = run.columns.text, keyed.glance.may_be
+        weighed += [
+            (weight, number, row)
+            for row, weight in sounding.items()
+            if row not in sure and row not in weights and may_be(text(row))
+        ]
+    if len(weighed) > most:
+        weighed = heapq.nlargest(most, weighed)
+    by_run: dict[int, list[int]] = {}
+    for _, number, row in weighed:
+        by_run.setdefault(number, []).append(row)
+    for number, rows in by_run.items():
+        yield runs[number].columns, rows
+
+
+def _weigh(
+    run: Run, spans: Sequence[tuple[int, int]], hopeful: Callable[[list[int], Sequence[int]], list[int]]
+) -> dict[int, float]:
+    """Hopeful rows by how many keys they share with a name and how rare these are."""
+    weights: dict[int, float] = {}
+    gathered = 0
+    for span in spans:
+        count = span[1] - span[0]
+        if gathered > MAX_GATHERED and weights:
+            break
+        gathered += count
+        rarity = 1.0 / (8 + count)
+        for row in hopeful(run.rows(span)[:MAX_GATHERED], run.columns.marks):
+            weights[row] = weights.get(row, 0.0) + rarity
+    return weights
+
+
+class _Search:
+    """Compares candidates and keeps the best comparison of each entry."""
+
+    def __init__(self, groups: Sequence[str], visible: Visible, thresholds: Limits, at_ms: int) -> None:
+        self._groups = groups
+        self._visible = visible
+        self._thresholds = thresholds
+        self._at_ms = at_ms
+        self._of_group: dict[int, Thresholds | None] = {}
+        self._best: dict[tuple[int, int], tuple[tuple[MatchClass, float], Comparison, str, Columns, int]] = {}
+
+    def identifiers(self, query: tuple[str, str], columns: Columns, rows: Iterable[int]) -> None:
+        """Compares an identifier with those of rows."""
+        wanted = KIND_CODES[NameKind.IDENTIFIER]
+        for row in rows:
+            if columns.row_flags[row] & 0xF == wanted and self._limits(columns, row) is not None:
+                scheme, _, value = columns.text(row).partition("\t")
+                found = compare_identifiers(query, (scheme, value))
+                if found is not None:
+                    self._keep(found, ":".join(query) if query[0] else query[1], columns, row)
+
+    def names(
+        self,
+        query: PreparedName,
+        columns: Columns,
+        rows: Iterable[int],
+        read: Callable[[str, NameKind], PreparedName],
+    ) -> None:
+        """Compares a name with those of rows."""
+        wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
+        for row in rows:
+            if flags[row] & 0xF != wanted:
+                continue
+            limits = self._limits(columns, row)
+            if limits is None:
+                continue
+            found = compare(query, read(columns.text(row), kind), limits)
+            if found.match_class and flags[row] & WEAK:
+                found = _weakened(found, limits)
+            if found.match_class:
+                self._keep(found, query.text, columns, row)
+
+    def _limits(self, columns: Columns, row: int) -> Thresholds | None:
+        """Thresholds for the entry of a row; None when it isn't to be compared."""
+        entry = columns.row_entries[row]
+        if columns.dead[entry]:
+            return None
+        if self._at_ms:
+            until = columns.valid_until[entry]
+            if columns.valid_from[entry] > self._at_ms or 0 < until <= self._at_ms:
+                return None
+        group = columns.groups[entry]
+        if group not in self._of_group:
+            name = self._groups[group]
+            self._of_group[group] = self._thresholds(name) if self._visible(name) else None
+        return self._of_group[group]
+
+    def _keep(self, found: Comparison, query: str, columns: Columns, row: int) -> None:
+        key = (id(columns), columns.row_entries[row])
+        rank = (found.match_class, found.score)
+        if key not in self._best or rank > self._best[key][0]:
+            self._best[key] = (rank, found, query, columns, row)
+
+    def hits(self) -> list[Hit]:
+        """Every entry that was found, in no order."""
+        return [self._hit(*best[1:]) for best in self._best.values()]
+
+    def _hit(self, found: Comparison, query: str, columns: Columns, row: int) -> Hit:
+        entry = columns.row_entries[row]
+        return Hit(
+            Reference(self._groups[columns.groups[entry]], columns.id(entry)),
+            columns.revisions[entry],
+            columns.kinds[entry],
+            columns.actions[entry],
+            found,
+            query,
+            columns.text(row).replace("\t", ":"),
+            bool(columns.row_flags[row] & WEAK),
+        )
+
+
+def _weakened(found: Comparison, limits: Thresholds) -> Comparison:
+    """A comparison with a weak alias: a tenth less, and never more than compatible."""
+    score = round(found.score * WEAK_FACTOR, 4)
+    match_class = MatchClass.COMPATIBLE if score >= limits.compatible else MatchClass.NONE
+    because = f"{found.because}; a weak alias: compatible at most, and its score counts {WEAK_FACTOR}"
+    return Comparison(match_class, score, because, found.forms, found.tokens, found.parts)

@@ -1,0 +1,184 @@
+"""Says in a few bytes what an organisation's name is made of, so that hopeless candidates needn't be read.
+
+Owns these marks and the test on them. Doesn't own what the parts mean: a pair is called hopeless only where
+`organisation_rules` give less than every list's threshold, whatever else the names have in common:
+
+1. Each has a place of its own that has nothing to do with the other's.
+2. In one script, each says what it does, and they have no word in common.
+3. The cores only sound near each other, and no line of business is common to both (`in_line`).
+4. Of a Han name and a Latin one a line of business stands in one alone, and the cores have the same length, so that no
+   word of one can stand for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+from zlib import crc32
+
+from gateway.screening.forms import PreparedName
+from gateway.screening.lexicon import PLACES, Weight
+from gateway.screening.organisation_form import OrganisationForm
+from gateway.screening.organisation_rules import (
+    ACTIVITY_WEIGHT,
+    CORE_WEIGHT,
+    LEGAL_WEIGHT,
+    NEAR_ROMANISED,
+    OTHER_PLACE_WEIGHT,
+    PLACE_WEIGHT,
+    are_other_places,
+)
+from gateway.screening.sounds import SYLLABLES, Scheme
+
+_WHOLE = CORE_WEIGHT + ACTIVITY_WEIGHT + LEGAL_WEIGHT
+HOPELESS_BELOW = max(
+    (CORE_WEIGHT * NEAR_ROMANISED + PLACE_WEIGHT + LEGAL_WEIGHT) / (CORE_WEIGHT + PLACE_WEIGHT + LEGAL_WEIGHT),
+    _WHOLE / (_WHOLE + OTHER_PLACE_WEIGHT),
+    (CORE_WEIGHT + PLACE_WEIGHT + LEGAL_WEIGHT) / (_WHOLE + PLACE_WEIGHT),
+)
+"""The highest score of a pair that is called hopeless: two names that differ in nothing but their places."""
+
+MAX_SYLLABLES = 15
+_LINES = 16
+_CODES = {place: code for code, place in enumerate(PLACES, 1)}
+_SCHEMES = (Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO)
+
+
+class Marks(NamedTuple):
+    """Marks of a name.
+
+    `place` is a number, 0 where the name has none or may have several. `words` has a bit for each meaning of its words,
+    0 where it has none or may have none; `lines` a bit for each line of business. `script` is 1 for Han, 2 for Latin,
+    0 where the name is in both. `least` and `begun`: of a Han core its length; of a Latin one the syllables it has at
+    least, and those that it may have without its last word.
+    """
+
+    place: int = 0
+    words: int = 0
+    lines: int = 0
+    script: int = 0
+    least: int = 0
+    begun: int = MAX_SYLLABLES
+
+    def packed(self) -> int:
+        """All in 50 bits."""
+        low = self.place | self.script << 8 | self.least << 10 | self.begun << 14
+        return low | self.words << 18 | self.lines << (18 + _LINES)
+
+
+NO_MARKS = Marks()
+_MASK = (1 << _LINES) - 1
+
+
+def marks_of(name: PreparedName) -> Marks:
+    """Marks of a name; none for what isn't an organisation."""
+    forms = name.organisations
+    if not forms:
+        return NO_MARKS
+    words = [_bits(form, Weight.WEAK) for form in forms]
+    lines = [_bits(form, Weight.ACTIVITY) for form in forms]
+    scripts = {1 if form.is_han else 2 for form in forms}
+    spans = [_span(form) for form in forms]
+    return Marks(
+        _place(forms),
+        _union(words) if all(words) else 0,
+        _union(lines),
+        scripts.pop() if len(scripts) == 1 else 0,
+        min(span[0] for span in spans),
+        max(span[1] for span in spans),
+    )
+
+
+def _union(masks: list[int]) -> int:
+    found = 0
+    for mask in masks:
+        found |= mask
+    return found
+
+
+def _bits(form: OrganisationForm, weight: Weight) -> int:
+    return _union([_bit(c) for unit in form.terms if unit.term.weight >= weight for c in unit.term.concepts])
+
+
+@lru_cache(maxsize=1_024)
+def _bit(concept: str) -> int:
+    return 1 << crc32(concept.encode()) % _LINES
+
+
+def _place(forms: tuple[OrganisationForm, ...]) -> int:
+    places = {form.places for form in forms}
+    only = next(iter(places))
+    return _CODES.get(next(iter(only)), 0) if len(places) == len(only) == 1 else 0
+
+
+def _span(form: OrganisationForm) -> tuple[int, int]:
+    if form.names or not form.core:
+        return 0, MAX_SYLLABLES
+    if form.is_han:
+        length = min(len(form.core), MAX_SYLLABLES)
+        return length, length
+    counted = [_syllables("".join(form.core[:end]), scheme) for end in range(1, len(form.core)) for scheme in _SCHEMES]
+    whole = [_syllables("".join(form.core), scheme)[0] for scheme in _SCHEMES]
+    return min(whole), max((most for _, most in counted), default=0)
+
+
+@lru_cache(maxsize=32_768)
+def _syllables(word: str, scheme: Scheme) -> tuple[int, int]:
+    """Fewest and most syllables of a scheme that a word can be read as; `MAX_SYLLABLES` and 0 where it can't."""
+    if not word:
+        return 0, 0
+    least, most = MAX_SYLLABLES, -1
+    table = SYLLABLES[scheme]
+    for cut in range(1, min(len(word), 6) + 1):
+        if word[:cut] in table:
+            few, many = _syllables(word[cut:], scheme)
+            if few < MAX_SYLLABLES:
+                least, most = min(least, few + 1), max(most, many + 1)
+    return least, min(max(most, 0), MAX_SYLLABLES)
+
+
+@lru_cache(maxsize=512)
+def _elsewhere(place: int) -> bytes:
+    """For each place whether it is another one than this."""
+    if not place:
+        return bytes(256)
+    mine = frozenset({PLACES[place - 1]})
+    others = [are_other_places(mine, frozenset({other})) for other in PLACES]
+    return bytes([0, *others]).ljust(256, b"\0")
+
+
+class Filter:
+    """Tells hopeless candidates of one name by their packed marks."""
+
+    def __init__(self, marks: Marks) -> None:
+        self._elsewhere = _elsewhere(marks.place)
+        self._marks = marks
+        self._plain = marks == NO_MARKS
+
+    def hopeful(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+        """Rows that may agree."""
+        if self._plain:
+            return rows
+        elsewhere, hopeless = self._elsewhere, self._hopeless
+        return [row for row in rows if not (elsewhere[(mark := packed[row]) & 0xFF] or hopeless(mark))]
+
+    def in_line(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+        """Rows whose line of business may agree, and that may agree otherwise."""
+        mine = self._marks.lines << (18 + _LINES)
+        return self.hopeful([row for row in rows if packed[row] & mine], packed) if mine else []
+
+    def _hopeless(self, packed: int) -> bool:
+        mine, script = self._marks, packed >> 8 & 3
+        if not script or not mine.script:
+            return False
+        if script == mine.script:
+            words = packed >> 18 & _MASK
+            return bool(words and mine.words and not words & mine.words)
+        lines = packed >> (18 + _LINES)
+        if lines & mine.lines or not (lines or mine.lines):
+            return False
+        least, begun = packed >> 10 & 0xF, packed >> 14 & 0xF
+        if script == 2:
+            return begun < mine.least <= least
+        return mine.begun < least <= mine.least
