@@ -31,6 +31,19 @@ EXIT_INCOMPLETE = 3
 MAX_PROBLEMS_SHOWN = 200
 """Rows listed one by one; --json has them all."""
 
+DEFAULT_OPTIONS = {
+    "kind": "--kind",
+    "reason": "--listed-for",
+    "legal_basis": "--legal-basis",
+    "purpose": "--purpose",
+    "requested_action": "--action",
+    "classification": "--classification",
+    "handling": "--classification",
+    "onward_transfer": "--onward-transfer",
+    "releasable_to": "--releasable-to",
+}
+"""Option that says for all rows what a row leaves out, by the field's name in messages."""
+
 
 @dataclass(slots=True)
 class Reading:
@@ -246,7 +259,15 @@ def _report(output: Output, name: str, reading: Reading, response: ImportEntries
         "skipped": reading.skipped,
         "not_pruned": held_back,
     }
-    output.facts("Proposed" if response.proposal_id else "Imported", facts, data=data)
+    took = response.added + response.changed + response.unchanged
+    title = (
+        "Proposed"
+        if response.proposal_id
+        else "Imported"
+        if took or not (reading.bad or response.refused)
+        else "Nothing imported"
+    )
+    output.facts(title, facts, data=data)
     if response.proposal_id:
         output.note(
             f"It has no effect before somebody else approves it: gateway watchlist approve {response.proposal_id}"
@@ -256,7 +277,6 @@ def _report(output: Output, name: str, reading: Reading, response: ImportEntries
     elif response.vanished:
         output.note(f"{response.vanished} entries aren't in the file and stay; --prune --reason TEXT withdraws them.")
     if _tell_problems(output, reading, response) or held_back:
-        took = response.added + response.changed + response.unchanged
         raise typer.Exit(EXIT_INCOMPLETE if took else EXIT_FAILED)
 
 
@@ -270,4 +290,10 @@ def _tell_problems(output: Output, reading: Reading, response: ImportEntriesResp
     left = len(rows) - MAX_PROBLEMS_SHOWN
     if left > 0:
         output.note(f"and {left} more; --json has them all")
+    empty = {
+        row.field.removeprefix("content.").partition(".")[0] for row in reading.bad if "as a default" in row.reason
+    }
+    options = sorted({DEFAULT_OPTIONS[each] for each in empty if each in DEFAULT_OPTIONS})
+    if options:
+        output.note(f"Options that say it for all rows that don't: {', '.join(options)}.")
     return bool(rows) or response.refused_count > 0

@@ -196,25 +196,27 @@ def diff(
 
 def verdict(partner: str, found: CompareCopyResponse) -> str:
     """Whether the copies are identical, in one line."""
-    there = f"{found.partner_size} of {found.own_size} entries of {found.origin}"
+    feed = f"feed {found.origin}"
+    if found.identical and not found.own_size:
+        return f"Identical: nothing was told to {partner} so far, and it holds nothing; {feed} is empty on both sides."
     if found.identical:
         return (
-            f"Identical: {partner} holds all {found.own_size} entries of {found.origin}, "
-            f"root {_root(found.own_root)} on both sides; {found.active} listed there."
+            f"Identical: {partner} lists {found.active} entries, all that was told to it; {feed} has size "
+            f"{found.own_size} and root {_root(found.own_root)} on both sides."
         )
     if found.partner_size > found.own_size:
         return (
-            f"NOT identical: {partner} holds {found.partner_size} entries of {found.origin}, this node only "
-            f"{found.own_size}; after a restore from an older backup `gateway recover` fetches them back."
+            f"NOT identical: {feed} has size {found.partner_size} at {partner} and only {found.own_size} here; after a "
+            "restore from an older backup `gateway recover` fetches the rest back."
         )
     if found.own_root != found.partner_root:
         return (
-            f"NOT identical: {partner} holds {there}, but root {_root(found.partner_root)} instead of "
-            f"{_root(found.own_root)}: one side's history was changed."
+            f"NOT identical: at size {found.partner_size} {feed} has root {_root(found.own_root)} here and "
+            f"{_root(found.partner_root)} at {partner}: one side's history isn't what was signed."
         )
     return (
-        f"NOT identical: {partner} holds {there} with root {_root(found.partner_root)}, as here at that size; "
-        f"{found.missing_count} changes aren't there yet."
+        f"NOT identical: {partner} lacks {found.missing_count} changes; {feed} has size {found.own_size} here and "
+        f"{found.partner_size} there, up to which the roots are equal ({_root(found.partner_root)})."
     )
 
 

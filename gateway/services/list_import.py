@@ -65,6 +65,8 @@ class Import:
         return good
 
     def _refuse(self, row: _Pb.ImportRow, error: InvalidRequestError) -> None:
+        # A row that is refused stands in the source all the same: its entry hasn't vanished.
+        self.seen.add(row.id)
         self.response.refused_count += 1
         if len(self.response.refused) < MOST_REFUSED:
             refused = self.response.refused.add(line=row.line, id=row.id)

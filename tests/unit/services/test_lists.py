@@ -341,6 +341,16 @@ def test_bad_rows_are_told_and_the_rest_goes_on(nodes: list[PaperNode]) -> None:
     assert told_of == [(2, "B", ["content.reason"]), (3, "A", ["id"])]
 
 
+def test_an_entry_whose_row_is_refused_hasnt_vanished(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    rows = {"A": listed_content(), "B": listed_content("Second Placeholder"), "C": listed_content("Third")}
+    bring(cn, rows)
+    del rows["C"]
+    response = bring(cn, {**rows, "B": listed_content(reason="")}, prune=True)
+    assert (response.refused_count, response.withdrawn) == (1, 1)
+    assert listed(cn) == {"A": 1, "B": 1}
+
+
 def test_an_import_into_a_list_with_four_eyes_is_one_proposal(nodes: list[PaperNode]) -> None:
     cn, hk, _ = nodes
     rows = {f"E{number:04d}": listed_content(f"Placeholder {number}") for number in range(1_100)}
