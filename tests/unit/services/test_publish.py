@@ -303,6 +303,18 @@ def test_a_partners_information_goes_on_only_as_it_allows(
             publish_one(cn, one)
 
 
+def test_a_partners_information_doesnt_go_on_by_way_of_an_own_alert(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    source = _partners_alert(nodes, onward_transfer=alert_pb2.ONWARD_TRANSFER_PROHIBITED)
+    between = source
+    for _ in range(2):  # back to its source, which is allowed, and again from that
+        made = publish_one(cn, request(cn, "mo", derived_from=[between]))
+        cn.settle()
+        between = alert_pb2.AlertReference(publisher="cn", alert_id=made.alert_id)
+    with pytest.raises(PermissionDeniedError, match=source.alert_id):
+        publish_one(cn, request(cn, "hk", derived_from=[between]))
+
+
 def test_an_amendment_cant_bring_in_what_a_new_alert_couldnt(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     source = _partners_alert(nodes, onward_transfer=alert_pb2.ONWARD_TRANSFER_PROHIBITED)
