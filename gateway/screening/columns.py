@@ -220,6 +220,7 @@ class Columns:
         if kind is NameKind.IDENTIFIER:
             return [key_hash(key) for key in identifier_keys(*self.text(row).split("\t", 1))]
         name = prepare(self.text(row), kind)
+        self.row_flags[row] = self.row_flags[row] & WEAK | KIND_CODES[name.kind]  # a kind that wasn't declared
         self.marks[row] = marks_of(name).packed()
         return [key_hash(key) for key in filed(name)]
 

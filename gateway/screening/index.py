@@ -393,7 +393,7 @@ class _Search:
                 continue
             found = compare(query, read(columns.text(row), kind), limits)
             if found.match_class and flags[row] & WEAK:
-                found = _weakened(found, limits)
+                found = weakened(found, limits)
             if found.match_class:
                 self._keep(found, query.text, columns, row)
 
@@ -436,7 +436,7 @@ class _Search:
         )
 
 
-def _weakened(found: Comparison, limits: Thresholds) -> Comparison:
+def weakened(found: Comparison, limits: Thresholds) -> Comparison:
     """A comparison with a weak alias: a tenth less, and never more than compatible."""
     score = round(found.score * WEAK_FACTOR, 4)
     match_class = MatchClass.COMPATIBLE if score >= limits.compatible else MatchClass.NONE

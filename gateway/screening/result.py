@@ -6,7 +6,7 @@ Owns these values, the thresholds and the arithmetic that makes a score out of p
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -131,6 +131,14 @@ class Comparison:
     forms: tuple[FormTried, ...] = ()
     tokens: tuple[TokenMatch, ...] = ()
     parts: tuple[ScorePart, ...] = field(default=())
+
+    def turned(self) -> Comparison:
+        """The same comparison seen from the other side: query and candidate change places."""
+        return replace(
+            self,
+            forms=tuple(FormTried(form.candidate, form.query, form.score) for form in self.forms),
+            tokens=tuple(replace(token, query=token.candidate, candidate=token.query) for token in self.tokens),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a JSON document; the class by its lower-case name, parts with their contribution."""

@@ -1,4 +1,4 @@
-"""Whatever compares as compatible is found by a key, held against an exhaustive comparison; and keys tell names apart."""
+"""Whatever compares as compatible is found by a key, as an exhaustive comparison says; and keys tell names apart."""
 
 from __future__ import annotations
 
