@@ -72,7 +72,7 @@ def propose(
       gateway watchlist propose entry.json --list minerals --id M-17 --revision 2
 
     \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a revision that isn't the current one.
+    Exit codes: 0 done, 1 refused, unreachable or not the current revision, 2 wrong input.
     """
     if revision and not entry_id:
         raise ConfigurationError("--revision is for an amendment: name the entry with --id")
@@ -112,7 +112,7 @@ def withdraw(
       gateway watchlist withdraw minerals/M-17 --reason "Cleared by the licensing office"
 
     \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such entry or not at that revision.
+    Exit codes: 0 done, 1 refused, unreachable or not the current revision, 2 wrong input or no such entry.
     """
     if revision and len(entries) > 1:
         raise ConfigurationError("--revision is for one entry")
@@ -151,7 +151,7 @@ def approve(
       gateway watchlist approve 019bbf30-0000-7000-8000-000000000000 --system supervisors
 
     \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, decided before, or entries that have changed since.
+    Exit codes: 0 done, 1 refused, unreachable or an entry has changed since, 2 wrong input or decided before.
     """
     _decide(target, proposal, approve=True, remarks=remarks, request_id=request_id, as_json=as_json)
 

@@ -118,8 +118,8 @@ def _report(output: Output, out: Path, written: Export, *, to_stdout: bool) -> N
         data = {"file": out, **{name: getattr(written, name) for name in ("written", "left_out", "not_written")}}
         output.facts("Exported", facts, data=data)
     if written.left_out:
-        fields = ", ".join(f"{name} of {count}" for name, count in written.left_out.items())
-        output.note(f"The format has no place for all of: {fields} entries.")
+        fields = ", ".join(f"{name} ({count} entries)" for name, count in written.left_out.items())
+        output.note(f"Not carried whole by this format: {fields}.")
     for entry_id, reason in list(written.not_written.items())[:MOST_SHOWN]:
         output.note(f"Not written: {entry_id}: {reason}")
     if written.not_written:

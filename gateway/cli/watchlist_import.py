@@ -254,7 +254,7 @@ def _report(output: Output, name: str, reading: Reading, response: ImportEntries
         "withdrawn": response.withdrawn,
         "vanished": response.vanished,
         "refused_count": response.refused_count,
-        "refused": [as_dict(each) for each in response.refused],
+        "refused": [{"line": each.line, "id": each.id, **as_dict(each.error)} for each in response.refused],
         "problems": reading.bad,
         "skipped": reading.skipped,
         "not_pruned": held_back,

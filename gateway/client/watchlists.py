@@ -149,15 +149,14 @@ class WatchlistClient:
     async def _send(
         self, call: Any, opening: service.ImportOpening, rows: ImportRows, on_progress: Callable[[int], None] | None
     ) -> None:
-        try:
-            await call.write(service.ImportEntriesRequest(open=opening))
-            async for message in _messages(rows):
-                await call.write(service.ImportEntriesRequest(rows=message))
-                if on_progress is not None:
-                    on_progress(len(message.rows))
-            await call.done_writing()
-        except asyncio.InvalidStateError:  # the call ended meanwhile: awaiting it says why
+        if not await _written(call, service.ImportEntriesRequest(open=opening)):
             return
+        async for message in _messages(rows):
+            if not await _written(call, service.ImportEntriesRequest(rows=message)):
+                return
+            if on_progress is not None:
+                on_progress(len(message.rows))
+        await call.done_writing()
 
     async def get(self, entry: WatchlistReference) -> service.GetEntryResponse:
         """One entry of any node's list; of an own one also where it is active, still so after its end.
@@ -270,6 +269,15 @@ class _Following:
         if moved:
             self.position, self.in_full_state = response.position, False
         return watched
+
+
+async def _written(call: Any, message: service.ImportEntriesRequest) -> bool:
+    """Whether a message was sent; not so when the gateway has ended the call: what it ended with says why."""
+    try:
+        await call.write(message)
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return False
+    return True
 
 
 async def _messages(rows: ImportRows) -> AsyncIterator[service.ImportRows]:

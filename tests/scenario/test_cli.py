@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToJson
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from gateway.cli.main import app
 from gateway.transport.tls_probe import probe_tls_versions
+from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, origin, with_logs
 from tests.support.shared import shared_path
-
-PATIENCE_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -29,29 +28,6 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     for made in with_logs(tmp_path_factory.mktemp("cli")):
         made.start("cn", "hk")
         yield made
-
-
-class Cli:
-    """`gateway` with the settings of one node."""
-
-    def __init__(self, nodes: Federation, node: str) -> None:
-        self._environment = {"COLUMNS": "240", "GATEWAY_CONFIG": str(nodes[node].config), "GATEWAY_SYSTEM": ""}
-
-    def run(self, system: str, *arguments: object, code: int = 0, text: str | None = None) -> Result:
-        words = [str(each) for each in arguments] + (["--system", system] if system else [])
-        result = CliRunner(env=self._environment).invoke(app, words, input=text)
-        assert result.exit_code == code, f"gateway {' '.join(words)}: {result.exit_code}\n{result.output}"
-        return result
-
-    def json(self, system: str, *arguments: object, **options: Any) -> Any:
-        return json.loads(self.run(system, *arguments, "--json", **options).stdout)
-
-    def eventually(self, system: str, *arguments: object, until: Any) -> Any:
-        deadline = time.monotonic() + PATIENCE_S
-        while not until(found := self.json(system, *arguments)):
-            assert time.monotonic() < deadline, f"gateway {arguments} still says {found}"
-            time.sleep(0.1)
-        return found
 
 
 @pytest.fixture
