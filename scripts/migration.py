@@ -43,7 +43,7 @@ def main(message: str) -> None:
     lines = written.read_text(encoding="utf-8").splitlines(keepends=True)
     written.write_text("".join(line for line in lines if "# ###" not in line), encoding="utf-8")
     ruff = Path(sys.executable).with_name("ruff")
-    for arguments in (["check", "--fix", "--quiet"], ["format", "--quiet"]):
+    for arguments in (["format", "--quiet"], ["check", "--fix", "--quiet"], ["format", "--quiet"]):
         subprocess.run([ruff, *arguments, VERSIONS], check=True)  # noqa: S603
 
 

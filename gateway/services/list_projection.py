@@ -25,7 +25,7 @@ from gateway.store import alerts, feeds, watchlists
 from gateway.store.database import savepoint
 from gateway.store.feeds import Feed
 from gateway.store.journal import HeadMovedError
-from gateway.store.watchlists import ChangeRow, CopyRow, EntryRow, ProposalRow
+from gateway.store.watchlists import ChangeRow, CopyRow, EntryRow, HitRow, ProposalRow
 from gateway.v1 import watchlist_pb2
 from gateway.wire import watchlist as wire
 from gateway.wire.alerts import to_ms
@@ -76,6 +76,46 @@ class ListProjection:
         else:
             watchlists.put_copies(tx.conn, _copies(feed, index, update))
 
+    def take_hit(self, tx: Transaction, feed: Feed, index: int, hit: watchlist_pb2.WatchlistHit, *, at_ms: int) -> None:
+        """A hit: on an own entry, reported by a partner or met here; or an own report on a partner's entry.
+
+        Raises:
+            MalformedError: it isn't on an entry of the one whom it is told.
+            AgreementForbidsError, InvalidRequestError: the agreement doesn't allow it.
+        """
+        origin = feed.origin
+        if hit.entry.publisher != origin.recipient:
+            raise MalformedError(f"a hit in {origin} is on an entry of {hit.entry.publisher}")
+        if feed.direction == "in":
+            self._agreements.require(
+                hit,
+                sender=origin.publisher,
+                recipient=origin.recipient,
+                purpose=hit.purpose,
+                at_ms=at_ms,
+                prefix="hit.",
+                message_type=wire.EVENT_TYPE,
+            )
+            # By what it was told, which is in the journal's order as the hit is; the lists themselves come later.
+            if not watchlists.find_copies(tx.conn, origin.publisher, hit.entry.list, [hit.entry.id]):
+                raise MalformedError(f"{origin.publisher} was never told of an entry {hit.entry.list}/{hit.entry.id}")
+        before = watchlists.hit(tx.conn, origin.publisher, hit.hit_id)
+        if before is not None:
+            raise MalformedError(f"hit {hit.hit_id} was reported before")
+        row = HitRow(hit.hit_id, origin.publisher, hit.entry.publisher, hit.entry.list, hit.entry.id, 0, feed.id, index)
+        watchlists.put_hit(tx.conn, row)
+
+    def take_outcome(self, tx: Transaction, feed: Feed, outcome: watchlist_pb2.WatchlistHitOutcome) -> None:
+        """What the owner of an entry says of a hit on it.
+
+        Raises:
+            MalformedError: there is no such hit, or it is on somebody else's entry.
+        """
+        row = watchlists.hit(tx.conn, feed.origin.recipient, outcome.hit_id)
+        if row is None or row.publisher != feed.origin.publisher:
+            raise MalformedError(f"there is no hit {outcome.hit_id} on an entry of {feed.origin.publisher}")
+        watchlists.put_hit(tx.conn, replace(row, outcome=outcome.outcome))
+
     def take_decision(
         self, tx: Transaction, feed: Feed, index: int, decision: watchlist_pb2.ListDecision, *, committed_at: int
     ) -> None:
@@ -95,6 +135,10 @@ class ListProjection:
                 watchlists.add_changes(tx.conn, parts, committed_at=committed_at)
             case "rejected":
                 _decide(tx.conn, decision.rejected.proposal_id, ProposalState.REJECTED)
+            case "hit":
+                self.take_hit(tx, feed, index, decision.hit, at_ms=committed_at)
+            case "outcome":
+                self.take_outcome(tx, feed, decision.outcome)
 
     def advance(self, tx: Transaction) -> bool:
         """Lets the next update take effect; True when there was one."""

@@ -71,7 +71,7 @@ class Lists:
         self.node = node
         self.origin = FeedOrigin(federation, node, node, Channel.LISTS)
         self._directory = directory
-        self._agreements = Agreements(directory)
+        self.agreements = Agreements(directory)
         self._clock = clock
         self._policies = policies
 
@@ -111,7 +111,7 @@ class Lists:
             text = f"{partner!r} isn't a partner; partners are: {known}"
             return [Violation(f"{prefix}releasable_to", "recipient.known", text)]
         try:
-            self._agreements.require(
+            self.agreements.require(
                 content,
                 sender=self.node,
                 recipient=partner,

@@ -246,6 +246,10 @@ class AlertProjector:
                     self._lists.take_decision(tx, item.feed, item.index, event, committed_at=item.committed_at)
                 case watchlist_pb2.WatchlistEvent() if event.WhichOneof("event") == "update":
                     self._lists.take_update(tx, item.feed, item.index, event.update, committed_at=item.committed_at)
+                case watchlist_pb2.WatchlistEvent() if event.WhichOneof("event") == "hit":
+                    self._lists.take_hit(tx, item.feed, item.index, event.hit, at_ms=item.committed_at)
+                case watchlist_pb2.WatchlistEvent() if event.WhichOneof("event") == "outcome":
+                    self._lists.take_outcome(tx, item.feed, event.outcome)
                 case _:
                     _note_disposition(tx, item, event.disposition, page)
         except GatewayError as error:
@@ -332,13 +336,16 @@ class _Carried:
 _CARRIED = {
     Channel.ALERTS: _Carried(EVENT_TYPE, wire.parse_event, "event", frozenset(wire.KINDS)),
     Channel.WATCHLIST: _Carried(
-        lists_wire.EVENT_TYPE, lists_wire.parse_event, "event", frozenset({"update", "disposition"})
+        lists_wire.EVENT_TYPE,
+        lists_wire.parse_event,
+        "event",
+        frozenset({"update", "disposition", "hit", "outcome"}),
     ),
     Channel.LISTS: _Carried(
         lists_wire.DECISION_TYPE,
         lists_wire.parse_decision,
         "decision",
-        frozenset({"proposed", "approved", "rejected", "published"}),
+        frozenset({"proposed", "approved", "rejected", "published", "hit", "outcome"}),
     ),
 }
 

@@ -224,6 +224,20 @@ list_copies = Table(
     sqlite_with_rowid=False,
 )
 
+list_hits = Table(
+    "list_hits",
+    metadata,
+    Column("hit_id", String(36), primary_key=True),
+    Column("reporter", String(32), primary_key=True),  # node that met it
+    Column("publisher", String(32), nullable=False),  # node whose entry was met
+    Column("list", String(64), nullable=False),
+    Column("entry_id", String(64), nullable=False),
+    Column("outcome", Integer, nullable=False),  # HitOutcome; 0 until the owner has said so
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where the hit stands
+    Column("idx", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 PROJECTIONS = (
     alert_events,
     alerts,
@@ -234,5 +248,6 @@ PROJECTIONS = (
     list_proposals,
     list_parts,
     list_copies,
+    list_hits,
 )
 """Tables that can be dropped and rebuilt from the truth."""

@@ -16,7 +16,16 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, insert
 
 from gateway.store.database import insert_rows
 from gateway.store.prepared import Prepared, run
-from gateway.store.schema import cursors, feeds, list_changes, list_copies, list_entries, list_parts, list_proposals
+from gateway.store.schema import (
+    cursors,
+    feeds,
+    list_changes,
+    list_copies,
+    list_entries,
+    list_hits,
+    list_parts,
+    list_proposals,
+)
 
 _APPLIED = "lists"
 _RELEASED = "released:"
@@ -80,6 +89,21 @@ class ProposalRow:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class HitRow:
+    """A hit on an entry and where it stands; `outcome` is a HitOutcome, 0 until the entry's owner has said so."""
+
+    hit_id: str
+    reporter: str
+    publisher: str
+    list: str
+    entry_id: str
+    outcome: int
+    feed_id: int
+    idx: int
+
+
+_HIT_COLUMNS = tuple(list_hits.c.keys())
 _CHANGE_COLUMNS = tuple(list_changes.c.keys())
 _ENTRY_COLUMNS = tuple(list_entries.c.keys())
 _COPY_COLUMNS = tuple(list_copies.c.keys())
@@ -115,6 +139,7 @@ _COPIES_OF = Prepared(
     .order_by(list_copies.c.partner)
 )
 _PROPOSAL = Prepared(select(list_proposals).where(list_proposals.c.proposal_id == bindparam("id")))
+_HIT = Prepared(select(list_hits).where(list_hits.c.reporter == bindparam("by"), list_hits.c.hit_id == bindparam("id")))
 _PARTS = Prepared(
     select(list_parts.c.feed_id, list_parts.c.idx)
     .where(list_parts.c.proposal_id == bindparam("id"))
@@ -325,6 +350,53 @@ def add_part(conn: Connection, proposal_id: str, feed_id: int, idx: int) -> None
 def parts_of(conn: Connection, proposal_id: str) -> list[tuple[int, int]]:
     """Where the parts of a proposal stand: (feed id, index), in order."""
     return [(row[0], row[1]) for row in _PARTS(conn, id=proposal_id)]
+
+
+# Hits
+
+
+def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
+    """A hit by who met it and its id, or None."""
+    row = _HIT(conn, by=reporter, id=hit_id).one_or_none()
+    return None if row is None else HitRow(*row)
+
+
+def put_hit(conn: Connection, row: HitRow) -> None:
+    """Writes a hit as it is now."""
+    _upsert(conn, list_hits, _HIT_COLUMNS, [_values(row, _HIT_COLUMNS)])
+
+
+def hits_page(
+    conn: Connection, conditions: Iterable[ColumnElement[bool]], *, before: tuple[str, str] | None, limit: int
+) -> list[HitRow]:
+    """Hits, newest first.
+
+    Args:
+        conditions: SQL conditions on list_hits.
+        before: (hit id, reporter) of the last row of the page before, or None.
+        limit: most rows.
+    """
+    key = (list_hits.c.hit_id, list_hits.c.reporter)
+    query = select(list_hits).where(*conditions).order_by(*(column.desc() for column in key)).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(*key) < tuple_(*before))
+    return [HitRow(*row) for row in conn.execute(query)]
+
+
+def hits_by_list(conn: Connection) -> dict[tuple[str, str], dict[int, int]]:
+    """Number of hits by (publisher, list) and outcome."""
+    columns = (list_hits.c.publisher, list_hits.c.list, list_hits.c.outcome)
+    counted: dict[tuple[str, str], dict[int, int]] = {}
+    for publisher, name, outcome, number in conn.execute(select(*columns, func.count()).group_by(*columns)):
+        counted.setdefault((publisher, name), {})[outcome] = number
+    return counted
+
+
+def entries_by_list(conn: Connection) -> dict[tuple[str, str], int]:
+    """Number of listed entries by (publisher, list)."""
+    columns = (list_entries.c.publisher, list_entries.c.list)
+    query = select(*columns, func.count()).where(list_entries.c.ended == 0).group_by(*columns)
+    return {(publisher, name): number for publisher, name, number in conn.execute(query)}
 
 
 def _by_ids(conn: Connection, statement: Prepared, given: dict[str, str], ids: Collection[str]) -> list[Any]:

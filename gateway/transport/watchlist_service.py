@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import grpc.aio
 
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
+from gateway.services.list_hits import AnswerHitWork, HitQueries, ReportHitWork
 from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
 from gateway.services.list_query import ListQueries
 from gateway.services.lists import DecideWork, Lists, ProposeWork
@@ -54,6 +55,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self._lists = lists
         self._projector = projector
         self._queries = queries
+        self._hits = HitQueries(database)
         self._database = database
         self._bridge = bridge
         self._wakeups = wakeups
@@ -185,6 +187,37 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             after = page.after
             if after is None:
                 return
+
+    async def ReportHit(self, request: pb.ReportHitRequest, context: Context) -> pb.ReportHitResponse:
+        validate(request)
+        call = current_call()
+        reference = request.entry
+        call.record(
+            purpose=request.purpose,
+            case_reference=request.case_reference,
+            subject_ids=[f"{reference.publisher}/{reference.list}/{reference.id}"],
+        )
+        who = call.principal
+        work = ReportHitWork(self._lists, self._projector, self._lists.agreements, request, who.id, who.name)
+        response: pb.ReportHitResponse = await self._bridge.commit(work)
+        return response
+
+    async def AnswerHit(self, request: pb.AnswerHitRequest, context: Context) -> pb.AnswerHitResponse:
+        validate(request)
+        call = current_call()
+        call.record(subject_ids=[f"{request.reporter}/{request.hit_id}"])
+        work = AnswerHitWork(self._lists, self._projector, request, call.principal.id, call.principal.name)
+        response: pb.AnswerHitResponse = await self._bridge.commit(work)
+        return response
+
+    async def ListHits(self, request: pb.ListHitsRequest, context: Context) -> pb.ListHitsResponse:
+        validate(request)
+        return await asyncio.to_thread(self._hits.list, request)
+
+    async def GetListStatistics(
+        self, request: pb.GetListStatisticsRequest, context: Context
+    ) -> pb.GetListStatisticsResponse:
+        return await asyncio.to_thread(self._hits.statistics)
 
     async def CompareCopy(self, request: pb.CompareCopyRequest, context: Context) -> pb.CompareCopyResponse:
         validate(request)

@@ -213,6 +213,20 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "list_hits",
+        sa.Column("hit_id", sa.String(length=36), nullable=False),
+        sa.Column("reporter", sa.String(length=32), nullable=False),
+        sa.Column("publisher", sa.String(length=32), nullable=False),
+        sa.Column("list", sa.String(length=64), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("outcome", sa.Integer(), nullable=False),
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_list_hits_feed_id")),
+        sa.PrimaryKeyConstraint("hit_id", "reporter", name=op.f("pk_list_hits")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "list_parts",
         sa.Column("proposal_id", sa.String(length=36), nullable=False),
         sa.Column("idx", sa.BigInteger(), nullable=False),
