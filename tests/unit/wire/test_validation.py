@@ -69,11 +69,13 @@ def _breaking(kind: str, rule: str, value: Any) -> Any:
             return bytes(value + 1)
         case "enum", "not_in":
             return value[0]
+        case "enum", "in":
+            return max(value) + 1
         case "enum", "defined_only":
             return 9999
-        case (("int32" | "uint32" | "uint64" | "double"), "gte"):
+        case (("int32" | "uint32" | "uint64" | "double" | "float"), "gte"):
             return value - 1
-        case (("int32" | "double"), "lte"):
+        case (("int32" | "double" | "float"), "lte"):
             return value + 1
         case "int64", "gt":
             return value
