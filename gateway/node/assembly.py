@@ -48,6 +48,7 @@ from gateway.transport.limits import CallerLimits
 from gateway.transport.links import Link, LinkStatus, PullLink, PushLink
 from gateway.transport.node_service import NodeServicer
 from gateway.transport.peers import Peers
+from gateway.transport.screening import ScreeningIndex
 from gateway.transport.sending import FeedSender
 from gateway.transport.server import Listener, build_server
 from gateway.transport.services import local_services, peer_services
@@ -202,6 +203,8 @@ class Node:
             bridge=bridge,
             wakeups=wakeups,
         )
+        snapshot = self.settings.data_dir / "screening.index"
+        self._screening = ScreeningIndex(self.database, snapshot, wakeups=wakeups)
         watchlist = WatchlistServicer(
             lists=self._lists,
             projector=self._projector,
@@ -210,6 +213,8 @@ class Node:
             bridge=bridge,
             wakeups=wakeups,
             peers=self._peers,
+            screening=self._screening,
+            clock=self._clock,
         )
         evidence = EvidenceServicer(database=self.database, trust=self._directory.trusted)
         node = NodeServicer(
@@ -247,6 +252,7 @@ class Node:
         self._open_links(sender, bridge)
         self._tasks.append(asyncio.create_task(self._look_after(sender, bridge), name="look-after"))
         self._tasks.append(asyncio.create_task(self._apply_held(), name="apply-held"))
+        self._tasks.append(asyncio.create_task(self._screening.run(), name="screening"))
         log.info(
             "%s serves partners on port %d, own systems on %d", self.settings.node, self.peer_port, self.local_port
         )
@@ -260,6 +266,7 @@ class Node:
         await self._peers.close()
         await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
         await asyncio.to_thread(self.committer.stop)
+        await asyncio.to_thread(self._screening.save)
         with contextlib.suppress(GatewayError, OSError):  # the last one noted is a second old
             await asyncio.to_thread(note_progress, self.database, self._marker)
         self.database.close()

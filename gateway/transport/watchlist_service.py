@@ -7,7 +7,7 @@ what the work does (services.lists, services.list_import, services.list_query).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -22,8 +22,9 @@ from gateway.store.database import Database
 from gateway.transport.bridge import Bridge, Wakeups
 from gateway.transport.calls import current_call
 from gateway.transport.peers import Peers
+from gateway.transport.screening import ScreeningIndex
 from gateway.transport.status import from_rpc_error
-from gateway.v1 import exchange_service_pb2, watchlist_service_pb2_grpc
+from gateway.v1 import exchange_service_pb2, screening_pb2, watchlist_service_pb2_grpc
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.wire.limits import MAX_STREAM_ITEMS
 from gateway.wire.validation import validate
@@ -51,6 +52,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         bridge: Bridge,
         wakeups: Wakeups,
         peers: Peers,
+        screening: ScreeningIndex,
+        clock: Callable[[], int],
     ) -> None:
         self._lists = lists
         self._projector = projector
@@ -60,6 +63,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self._bridge = bridge
         self._wakeups = wakeups
         self._peers = peers
+        self._screening = screening
+        self._clock = clock
 
     async def ProposeEntries(self, request: pb.ProposeEntriesRequest, context: Context) -> pb.ProposeEntriesResponse:
         call = current_call()
@@ -187,6 +192,33 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             after = page.after
             if after is None:
                 return
+
+    async def ScreenParties(
+        self, request: screening_pb2.ScreenPartiesRequest, context: Context
+    ) -> screening_pb2.ScreenPartiesResponse:
+        validate(request)
+        subjects, position = await self._screened(request)
+        current_call().record(counts={"subjects": len(subjects), "hits": sum(len(one.hits) for one in subjects)})
+        return screening_pb2.ScreenPartiesResponse(subjects=subjects, position=position)
+
+    async def ScreenStream(
+        self, request_iterator: AsyncIterator[screening_pb2.ScreenStreamRequest], context: Context
+    ) -> AsyncIterator[screening_pb2.ScreenStreamResponse]:
+        screened = hits = 0
+        async for request in request_iterator:
+            validate(request)
+            subjects, position = await self._screened(request)
+            screened += len(subjects)
+            hits += sum(len(one.hits) for one in subjects)
+            yield screening_pb2.ScreenStreamResponse(subjects=subjects, position=position)
+        current_call().record(counts={"subjects": screened, "hits": hits})
+
+    async def _screened(
+        self, request: screening_pb2.ScreenPartiesRequest | screening_pb2.ScreenStreamRequest
+    ) -> tuple[list[screening_pb2.ScreenedSubject], int]:
+        return await asyncio.to_thread(
+            self._screening.screen, request.subjects, max_hits=request.max_hits, at_ms=self._clock()
+        )
 
     async def ReportHit(self, request: pb.ReportHitRequest, context: Context) -> pb.ReportHitResponse:
         validate(request)

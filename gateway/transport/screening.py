@@ -1,0 +1,106 @@
+"""Keeps a node's screening index beside its service: loads it after the start, follows commits, saves snapshots.
+
+Owns when that happens. Doesn't own the index (services.screening). The names' vocabularies take more than a second to
+load, so a node serves first and screens when it is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.errors import GatewayError, UnavailableError
+from gateway.store.database import Database
+from gateway.transport.bridge import Wakeups
+from gateway.v1 import screening_pb2
+
+if TYPE_CHECKING:
+    from gateway.services.screening import Followed, Screener
+
+log = logging.getLogger(__name__)
+
+SAVE_EVERY_S = 600.0
+"""How often the snapshot on disk is renewed when something has changed, in seconds."""
+
+RETRY_S = 5.0
+"""Pause after a failure, in seconds."""
+
+_RETRY_AFTER_S = 2.0
+
+
+class ScreeningIndex:
+    """The index of one node as its service uses it. Made and used in one event loop."""
+
+    def __init__(self, database: Database, snapshot: Path, *, wakeups: Wakeups) -> None:
+        self._database = database
+        self._snapshot = snapshot
+        self._wakeups = wakeups
+        self._screener: Screener | None = None
+
+    async def run(self) -> None:
+        """Loads, then follows until it is cancelled; whatever fails is tried again."""
+        moved = asyncio.Event()
+        end_subscription = self._wakeups.subscribe(Wakeups.PROJECTED, moved)
+        saved_at = asyncio.get_running_loop().time()
+        try:
+            while True:
+                moved.clear()
+                try:
+                    if self._screener is None:
+                        self._screener = await asyncio.to_thread(self._load)
+                    _tell(await asyncio.to_thread(self._screener.follow))
+                    if asyncio.get_running_loop().time() - saved_at > SAVE_EVERY_S:
+                        saved_at = asyncio.get_running_loop().time()
+                        await asyncio.to_thread(self._screener.save)
+                except (GatewayError, OSError) as error:
+                    log.warning("the screening index waits: %s", error)
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                except Exception:
+                    log.exception("the screening index failed; it is tried again")
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                await moved.wait()
+        finally:
+            end_subscription()
+
+    def _load(self) -> Screener:
+        from gateway.services.screening import Screener  # noqa: PLC0415  takes more than a second
+
+        screener = Screener(self._database, self._snapshot, thresholds={})
+        taken = screener.start()
+        log.info("screening against %d entries%s", screener.entries, ", from the snapshot" if taken else "")
+        return screener
+
+    def save(self) -> None:
+        """Renews the snapshot, at a stop; a failure costs the next start its time and nothing else."""
+        if self._screener is not None:
+            try:
+                self._screener.save()
+            except (GatewayError, OSError) as error:
+                log.warning("the screening index wasn't saved: %s", error)
+
+    def screen(
+        self, subjects: Sequence[screening_pb2.ScreeningSubject], *, max_hits: int, at_ms: int
+    ) -> tuple[list[screening_pb2.ScreenedSubject], int]:
+        """Screens in the calling thread; returns the answers in order and the last change considered.
+
+        Raises:
+            UnavailableError: the index isn't loaded yet.
+        """
+        if self._screener is None:
+            raise UnavailableError("the screening index is being loaded", retry_after_s=_RETRY_AFTER_S)
+        from gateway.services.screening import Subject  # noqa: PLC0415  loaded by now
+        from gateway.wire.screening import answer, sought_of  # noqa: PLC0415
+
+        asked = [Subject(one.reference, sought_of(one)) for one in subjects]
+        done = self._screener.screen(asked, at_ms=at_ms, max_hits=max_hits)
+        return answer((one.reference for one in subjects), done.found), done.position
+
+
+def _tell(followed: Followed) -> None:
+    for found in followed.backward:
+        log.warning("party %s, screened before, may be on %s now", found.party, "/".join(found.hit.reference))
