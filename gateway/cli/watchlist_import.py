@@ -198,12 +198,13 @@ def _import(
 ) -> None:
     held_back = _held_back(output, source, options) if prune_reason else ""
     reading = Reading()
+    rows = reading.take(source.rows(options))  # before the gateway is asked: a header may be wrong
 
     async def work(client: GatewayClient) -> ImportEntriesResponse:
         with output.progress("Importing", source.size_bytes) as advance:
-            rows = _told(source, reading.take(source.rows(options)), advance)
+            told = _told(source, rows, advance)
             return await client.watchlist.import_entries(
-                options.list, rows, note=note, prune_reason="" if held_back else prune_reason
+                options.list, told, note=note, prune_reason="" if held_back else prune_reason
             )
 
     response = target.run(work)
