@@ -96,6 +96,7 @@ _FOREIGN = {
     for origin in tables.FOREIGN_GIVEN
 }
 _ORIGINS = Choice(list(_FOREIGN), [0.35, 0.12, 0.2, 0.18, 0.15])
+_CORE_LENGTH = Choice((1, 2, 3, 4), (0.02, 0.6, 0.28, 0.1))
 _BUSINESS = Choice(tables.BUSINESSES)
 _PLACES = Choice(tables.MAINLAND_PLACES)
 _FOREIGN_CORES, _FOREIGN_BUSINESSES = _words(tables.FOREIGN_CORES), _words(tables.FOREIGN_BUSINESSES)
@@ -240,7 +241,7 @@ def _organisation(rng: random.Random, content: Content) -> None:
 
 
 def _core(rng: random.Random) -> tuple[Named, ...]:
-    return tuple(_CORE.draw(rng) for _ in range(rng.choice((2, 2, 2, 2, 2, 3, 3, 3, 4, 1))))
+    return tuple(_CORE.draw(rng) for _ in range(_CORE_LENGTH.draw(rng)))
 
 
 def _mainland_company(rng: random.Random, content: Content) -> None:

@@ -39,12 +39,12 @@ from gateway.v1 import watchlist_pb2
 from gateway.wire.screening import record_of
 
 SMALL = 10_000
-QUERIES = 3_000
+QUERIES = 2_000
 ROUNDS = 5
 PEER_QUERIES = 2
 """Queries of the peer in one round: one alone takes a second against a million."""
 EXHAUSTIVE_ENTRIES = 100_000
-EXHAUSTIVE_QUERIES = 25
+EXHAUSTIVE_QUERIES = 20
 
 Query = tuple[str, NameKind]
 

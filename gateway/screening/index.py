@@ -321,7 +321,7 @@ def _candidates(runs: Sequence[Run], keyed: _Keyed, most: int, any_may_pass: boo
         in_line = hopeful if any_may_pass else keyed.filter.in_line
         for row, weight in _weigh(run, run.spans(keyed.near), in_line).items():
             weights.setdefault(row, weight)
-        sounding = _weigh(run, run.spans(keyed.sounds), hopeful)
+        sounding = _weigh(run, run.spans(keyed.sounds), hopeful if any_may_pass else keyed.filter.in_length)
         weighed += [(weight, number, row) for row, weight in weights.items() if row not in sure]
         text, may_be = run.columns.text, keyed.glance.may_be
         weighed += [

@@ -4,7 +4,7 @@ Owns these marks and the test on them. Doesn't own what the parts mean: a pair i
 `organisation_rules` give less than every list's threshold, whatever else the names have in common:
 
 1. Each has a place of its own that has nothing to do with the other's.
-2. In one script, each says what it does, and they have no word in common.
+2. In one script, each has words beside its core, one of them telling, and they have none in common.
 3. The cores only sound near each other, and no line of business is common to both (`in_line`).
 4. Of a Han name and a Latin one a line of business stands in one alone, and the cores have the same length, so that no
    word of one can stand for it.
@@ -41,6 +41,8 @@ HOPELESS_BELOW = max(
 
 MAX_SYLLABLES = 15
 _LINES = 16
+_HAN, _LATIN = 1, 2
+_WORDS = 24
 _CODES = {place: code for code, place in enumerate(PLACES, 1)}
 _SCHEMES = (Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO)
 
@@ -49,26 +51,29 @@ class Marks(NamedTuple):
     """Marks of a name.
 
     `place` is a number, 0 where the name has none or may have several. `words` has a bit for each meaning of its words,
-    0 where it has none or may have none; `lines` a bit for each line of business. `script` is 1 for Han, 2 for Latin,
-    0 where the name is in both. `least` and `begun`: of a Han core its length; of a Latin one the syllables it has at
-    least, and those that it may have without its last word.
+    0 where it has none or may have none, and `telling` says that some carry identity; `lines` has a bit for each line
+    of business. `script` is 1 for Han, 2 for Latin, 0 where the name is in both. `least` and `begun`: of a Han core its
+    length, the least and the greatest where it can be read in several ways; of a Latin one the syllables it has at
+    least, and those it may have without its last word.
     """
 
     place: int = 0
     words: int = 0
+    telling: bool = False
     lines: int = 0
     script: int = 0
     least: int = 0
     begun: int = MAX_SYLLABLES
 
     def packed(self) -> int:
-        """All in 50 bits."""
+        """All in 59 bits."""
         low = self.place | self.script << 8 | self.least << 10 | self.begun << 14
-        return low | self.words << 18 | self.lines << (18 + _LINES)
+        return low | self.telling << 18 | self.words << _WORDS_AT | self.lines << _LINES_AT
 
 
 NO_MARKS = Marks()
-_MASK = (1 << _LINES) - 1
+_WORDS_AT, _LINES_AT = 19, 19 + _WORDS
+_WORDS_MASK = (1 << _WORDS) - 1
 
 
 def marks_of(name: PreparedName) -> Marks:
@@ -76,13 +81,15 @@ def marks_of(name: PreparedName) -> Marks:
     forms = name.organisations
     if not forms:
         return NO_MARKS
-    words = [_bits(form, Weight.WEAK) for form in forms]
-    lines = [_bits(form, Weight.ACTIVITY) for form in forms]
-    scripts = {1 if form.is_han else 2 for form in forms}
+    words = [_bits(form, Weight.NONE, _WORDS) for form in forms]
+    telling = all(_bits(form, Weight.WEAK, _WORDS) for form in forms)
+    lines = [_bits(form, Weight.ACTIVITY, _LINES) for form in forms]
+    scripts = {_HAN if form.is_han else _LATIN for form in forms}
     spans = [_span(form) for form in forms]
     return Marks(
         _place(forms),
         _union(words) if all(words) else 0,
+        telling,
         _union(lines),
         scripts.pop() if len(scripts) == 1 else 0,
         min(span[0] for span in spans),
@@ -97,13 +104,13 @@ def _union(masks: list[int]) -> int:
     return found
 
 
-def _bits(form: OrganisationForm, weight: Weight) -> int:
-    return _union([_bit(c) for unit in form.terms if unit.term.weight >= weight for c in unit.term.concepts])
+def _bits(form: OrganisationForm, weight: Weight, width: int) -> int:
+    return _union([_bit(c, width) for unit in form.terms if unit.term.weight >= weight for c in unit.term.concepts])
 
 
 @lru_cache(maxsize=1_024)
-def _bit(concept: str) -> int:
-    return 1 << crc32(concept.encode()) % _LINES
+def _bit(concept: str, width: int) -> int:
+    return 1 << crc32(concept.encode()) % width
 
 
 def _place(forms: tuple[OrganisationForm, ...]) -> int:
@@ -165,20 +172,44 @@ class Filter:
 
     def in_line(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         """Rows whose line of business may agree, and that may agree otherwise."""
-        mine = self._marks.lines << (18 + _LINES)
+        mine = self._marks.lines << _LINES_AT
         return self.hopeful([row for row in rows if packed[row] & mine], packed) if mine else []
+
+    def in_length(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+        """Rows whose core may be a writing of this one's, of those that share no other key than one of sounds."""
+        return [row for row in self.hopeful(rows, packed) if self._may_align(packed[row])]
 
     def _hopeless(self, packed: int) -> bool:
         mine, script = self._marks, packed >> 8 & 3
         if not script or not mine.script:
             return False
         if script == mine.script:
-            words = packed >> 18 & _MASK
-            return bool(words and mine.words and not words & mine.words)
-        lines = packed >> (18 + _LINES)
+            words = packed >> _WORDS_AT & _WORDS_MASK
+            apart = words and mine.words and not words & mine.words
+            return bool(apart and (mine.telling or packed >> 18 & 1))
+        lines = packed >> _LINES_AT
         if lines & mine.lines or not (lines or mine.lines):
             return False
-        least, begun = packed >> 10 & 0xF, packed >> 14 & 0xF
-        if script == 2:
-            return begun < mine.least <= least
-        return mine.begun < least <= mine.least
+        shortest, longest, least, begun = self._spans(packed)
+        return begun < shortest and longest <= least
+
+    def _may_align(self, packed: int) -> bool:
+        """Whether all of a Han core or its beginning may be all of a Latin one or its beginning.
+
+        What is left over needs a counterpart: a line of business of the other, or a rest of the other and a line of
+        business in common.
+        """
+        mine, script = self._marks, packed >> 8 & 3
+        if not script or not mine.script or script == mine.script:
+            return True
+        shortest, longest, least, begun = self._spans(packed)
+        han, latin = (mine.lines, packed >> _LINES_AT) if script == _LATIN else (packed >> _LINES_AT, mine.lines)
+        common = han & latin
+        whole = least <= longest and (common or not (han or latin))
+        rest = (latin and least < longest) or (han and begun >= shortest) or (common and begun)
+        return bool(whole or rest)
+
+    def _spans(self, packed: int) -> tuple[int, int, int, int]:
+        """Of a Han core the least and greatest length; of a Latin one `least` and `begun`. One of the two is this."""
+        mine, theirs = (self._marks.least, self._marks.begun), (packed >> 10 & 0xF, packed >> 14 & 0xF)
+        return (*theirs, *mine) if packed >> 8 & 3 == _HAN else (*mine, *theirs)
