@@ -24,6 +24,7 @@ from gateway.client.bulk import (
 )
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Backoff, Connection, may_pass
 from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
+from gateway.client.screening import ScreeningClient
 from gateway.client.watchlists import WatchlistClient
 from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.v1 import alert_service_pb2 as service
@@ -48,6 +49,7 @@ class GatewayClient:
         self.node = NodeClient(connection)
         self.evidence = EvidenceClient(connection)
         self.watchlist = WatchlistClient(connection)
+        self.screening = ScreeningClient(connection)
 
     @classmethod
     def connect(

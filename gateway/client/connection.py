@@ -59,6 +59,7 @@ _STREAMS = (
     (_ALERTS, "PublishAlerts"),
     (_ALERTS, "WatchAlerts"),
     (_LISTS, "ImportEntries"),
+    (_LISTS, "ScreenStream"),
     (_LISTS, "WatchEntries"),
 )
 _SERVICE_CONFIG = json.dumps(
