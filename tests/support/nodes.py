@@ -200,7 +200,7 @@ def exchange(*nodes: PaperNode) -> None:
             node.settle()
         pairs = [(a, b) for a in nodes for b in nodes if a is not b]
         channels = (Channel.ALERTS, Channel.WATCHLIST)
-        moved = any([deliver(a, b, channel=channel) for a, b in pairs for channel in channels])
+        moved = sum(deliver(a, b, channel=channel) for a, b in pairs for channel in channels) > 0
 
 
 @contextmanager

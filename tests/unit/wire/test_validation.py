@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from buf.validate import validate_pb2
 from gateway.errors import InvalidRequestError
 from gateway.v1 import alert_pb2, alert_service_pb2, options_pb2, party_pb2
 from gateway.wire.validation import validate, violations
