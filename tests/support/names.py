@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import strategies as st
 
+from gateway.screening.forms import prepare
 from gateway.screening.result import NameKind
 from gateway.screening.sounds import Scheme, cantonese, mandarin, spellings
 from gateway.screening.surnames import SURNAMES
@@ -93,6 +95,33 @@ def persons(draw: st.DrawFn, scheme: Scheme | None = None) -> WrittenPerson:
     return WrittenPerson(surname.han[0] + given, draw(writings(sorted(surname.spellings[scheme])[0], latin)))
 
 
+@dataclass(frozen=True)
+class WrittenTwice:
+    """A person's Han name and two Latin writings of it by two schemes."""
+
+    han: str
+    one: str
+    other: str
+
+
+@st.composite
+def persons_written_twice(draw: st.DrawFn) -> WrittenTwice:
+    schemes = draw(st.lists(romanising, min_size=2, max_size=2, unique=True))
+    known = [s for s in SURNAMES if all(s.spellings[scheme] for scheme in schemes) and len(s.han[0]) == 1]
+    surname = draw(st.sampled_from(known))
+    given = draw(st.text(alphabet=GIVEN, min_size=1, max_size=2))
+    spelt = [
+        draw(
+            writings(
+                draw(st.sampled_from(sorted(surname.spellings[scheme]))),
+                [syllable(c, scheme, draw(st.integers(0, 9))) for c in given],
+            )
+        )
+        for scheme in schemes
+    ]
+    return WrittenTwice(surname.han[0] + given, *spelt)
+
+
 @st.composite
 def writings(draw: st.DrawFn, surname: str, given: list[str]) -> str:
     """One of the ways to order, join and capitalise a surname and a given name."""
@@ -116,19 +145,50 @@ PLACES = [("", ""), ("深圳市", "Shenzhen"), ("香港", "Hong Kong"), ("澳门
 
 @dataclass(frozen=True)
 class WrittenOrganisation:
-    """An organisation's Han name and one Latin writing of it."""
+    """An organisation's Han name and one Latin writing of it; `core` and `spelt` are the core in each."""
 
     han: str
     latin: str
+    core: str
+    spelt: str
+
+    def core_is_read_otherwise(self) -> bool:
+        """Whether no reading of one of the writings has the whole core, a part of it being a word or place of itself.
+
+        通信 is a line of business, 联通 too; 达联 in pinyin is the city Dalian. No rule joins such names, which
+        docs/screening.md says.
+        """
+        han, latin = (prepare(text, NameKind.ORGANISATION).organisations for text in (self.han, self.latin))
+        cores = ({"".join(form.core) for form in forms} for forms in (han, latin))
+        return any(core not in found for core, found in zip((self.core, self.spelt), cores, strict=True))
+
+
+def made_organisation(
+    core: str, scheme: Scheme, which: Sequence[int], joint: str, *beside: tuple[str, str]
+) -> WrittenOrganisation:
+    """An organisation of a core and, beside it, place, line of business and legal form, each in Han and Latin."""
+    spelt = [syllable(c, scheme, number) for c, number in zip(core, which, strict=True)]
+    place, business, legal = beside
+    han = place[0] + core + business[0] + legal[0]
+    latin = " ".join(filter(None, (place[1], joint.join(spelt).title(), business[1], legal[1])))
+    return WrittenOrganisation(han, latin, core, "".join(spelt))
 
 
 @st.composite
 def organisations(draw: st.DrawFn) -> WrittenOrganisation:
     scheme = draw(romanising)
     core = draw(st.text(alphabet=CORE, min_size=2, max_size=3))
-    spelt = [syllable(c, scheme, draw(st.integers(0, 9))) for c in core]
+    which = [draw(st.integers(0, 9)) for _ in core]
     joint = "" if scheme == Scheme.MAINLAND and draw(st.booleans()) else " "
-    place, business, legal = (draw(st.sampled_from(table)) for table in (PLACES, BUSINESS, LEGAL))
-    han = place[0] + core + business[0] + legal[0]
-    latin = " ".join(filter(None, (place[1], joint.join(spelt).title(), business[1], legal[1])))
-    return WrittenOrganisation(han, latin)
+    return made_organisation(core, scheme, which, joint, *(draw(st.sampled_from(t)) for t in (PLACES, BUSINESS, LEGAL)))
+
+
+def drawn_organisations(count: int, seed: int) -> Iterator[WrittenOrganisation]:
+    """So many of those that `organisations` may draw, always the same."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        scheme = rng.choice([Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO])
+        core = "".join(rng.choice(CORE) for _ in range(rng.choice((2, 3))))
+        joint = rng.choice(("", " ")) if scheme == Scheme.MAINLAND else " "
+        which = [rng.randrange(10) for _ in core]
+        yield made_organisation(core, scheme, which, joint, *(rng.choice(t) for t in (PLACES, BUSINESS, LEGAL)))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gateway.screening.compare import compare_texts
 from gateway.screening.result import MatchClass, NameKind, Thresholds
-from gateway.screening.sounds import Scheme
-from tests.support.names import WrittenPerson, persons
+from tests.support.names import WrittenPerson, WrittenTwice, persons, persons_written_twice
 
 
 @settings(max_examples=300, deadline=None)
@@ -18,12 +16,11 @@ def test_a_latin_writing_is_compatible_with_its_han_name(person: WrittenPerson) 
     assert found.match_class == MatchClass.COMPATIBLE
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.data())
-def test_two_romanisations_of_one_name_are_compatible(data: st.DataObject) -> None:
-    person = data.draw(persons(Scheme.MAINLAND))
-    again = compare_texts(person.latin, person.latin.lower(), NameKind.PERSON)
-    assert again.match_class == MatchClass.COMPATIBLE
+@settings(max_examples=200, deadline=None)
+@given(persons_written_twice())
+def test_two_romanisations_of_one_name_are_compatible(person: WrittenTwice) -> None:
+    found = compare_texts(person.one, person.other, NameKind.PERSON)
+    assert found.match_class == MatchClass.COMPATIBLE, person
 
 
 def _rules(a: str, b: str) -> list[str]:
