@@ -5,7 +5,8 @@ Owns these commands. What a link does is the node's.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -37,39 +38,31 @@ def list_(target: Target, *, as_json: JsonOption = False) -> None:
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
     """
     links = target.run(lambda client: client.node.links())
+    columns = [(name, cell) for name, cell in _COLUMNS if name in _ALWAYS or any(cell(link) for link in links)]
     Output(as_json).table(
         "Links",
-        [
-            "Feed",
-            "Direction",
-            "State",
-            "Suspended",
-            "Size",
-            "Receipted",
-            "Backlog",
-            "Waiting",
-            "Last exchange",
-            "Last error",
-            "Evidence",
-        ],
-        [
-            (
-                link.origin,
-                link.direction,
-                word_of(LinkState, link.state),
-                link.suspension or None,
-                link.size,
-                link.receipted_size,
-                link.backlog,
-                link.waiting,
-                shown_time(link, "last_exchange_at"),
-                link.last_error or None,
-                link.evidence_path or None,
-            )
-            for link in links
-        ],
+        [name for name, _ in columns],
+        [tuple(cell(link) or (0 if name in _ALWAYS else None) for name, cell in columns) for link in links],
         data=[as_dict(link) for link in links],
     )
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Link], Any]], ...] = (
+    ("Feed", lambda link: link.origin.partition("/")[2]),
+    ("State", lambda link: word_of(LinkState, link.state)),
+    ("Size", lambda link: link.size),
+    ("Receipted", lambda link: link.receipted_size),
+    ("Backlog", lambda link: link.backlog),
+    ("Waiting", lambda link: link.waiting),
+    ("Suspended", lambda link: link.suspension),
+    ("Last exchange", lambda link: shown_time(link, "last_exchange_at")),
+    ("Last error", lambda link: link.last_error),
+    ("Evidence", lambda link: link.evidence_path),
+)
+"""Columns of the list and what stands in them."""
+
+_ALWAYS = ("Feed", "State", "Size", "Receipted", "Backlog")
+"""Columns that are shown even when nothing stands in them: on a terminal of 80 columns there is no room for more."""
 
 
 @link_app.command("suspend")

@@ -252,6 +252,8 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
                 yield FeedOrigin(trusted.federation, partner, self._node, channel)
 
     def _known(self, line: str) -> FeedOrigin:
+        if line.count("/") == 2:  # as lists show it, without the federation
+            line = f"{self._trust().federation}/{line}"
         try:
             origin = FeedOrigin.parse(line)
         except MalformedError as error:
