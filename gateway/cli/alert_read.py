@@ -28,10 +28,11 @@ from gateway.v1.alert_pb2 import (
     Priority,
     RequestedAction,
 )
-from gateway.v1.alert_service_pb2 import AlertChange, AlertSummary, GetAlertResponse
+from gateway.v1.alert_service_pb2 import AlertChange, AlertHit, AlertSummary, GetAlertResponse
 from gateway.v1.feed_pb2 import DispositionOutcome
 from gateway.v1.goods_pb2 import ShipmentReferenceKind
 from gateway.v1.party_pb2 import PartyRole
+from gateway.v1.watchlist_pb2 import MatchClass
 
 _COLUMNS = ("Alert", "Rev", "Priority", "Status", "To", "Published", "Case", "Receipted")
 
@@ -114,6 +115,14 @@ def show(
             for each in found.deliveries
         ],
     )
+    if found.hits:
+        output.table(
+            "On watchlists",
+            ["Entry", "Class", "Score", "What", "Given", "Listed", "Asked for"],
+            [_hit_row(each) for each in found.hits],
+        )
+    elif not found.screened:
+        output.note("Not compared with watchlists yet: the gateway is still loading them.")
     output.table(
         "History",
         ["Position", "When", "Copy", "What", "Who", "Details"],
@@ -270,3 +279,16 @@ _DETAILS: Mapping[str, Any] = {
     "closed": lambda event: f"{word_of(CloseOutcome, event.closed.outcome)} {event.closed.remarks}",
     "disposition": _disposition,
 }
+
+
+def _hit_row(found: AlertHit) -> tuple[object, ...]:
+    hit = found.hit
+    return (
+        f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}",
+        word_of(MatchClass, hit.match_class),
+        f"{hit.score:.2f}",
+        found.field,
+        hit.explanation.given,
+        hit.explanation.listed,
+        word_of(RequestedAction, hit.requested_action),
+    )

@@ -195,6 +195,8 @@ class Node:
             statuses=streams,
             clock=self._clock,
         )
+        snapshot = self.settings.data_dir / "screening.index"
+        self._screening = ScreeningIndex(self.database, snapshot, wakeups=wakeups)
         alert = AlertServicer(
             node=self.settings.node,
             publisher=self._publisher,
@@ -202,9 +204,9 @@ class Node:
             queries=AlertQueries(self.database),
             bridge=bridge,
             wakeups=wakeups,
+            screening=self._screening,
+            clock=self._clock,
         )
-        snapshot = self.settings.data_dir / "screening.index"
-        self._screening = ScreeningIndex(self.database, snapshot, wakeups=wakeups)
         watchlist = WatchlistServicer(
             lists=self._lists,
             projector=self._projector,

@@ -7,7 +7,7 @@ what the work does (services.publish, services.query).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
 import grpc.aio
@@ -19,6 +19,7 @@ from gateway.services.publish import PreparedAlert, Publisher, PublishResult, Pu
 from gateway.services.query import AlertQueries
 from gateway.transport.bridge import Bridge, Wakeups, in_order
 from gateway.transport.calls import Call, current_call
+from gateway.transport.screening import ScreeningIndex
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
 from gateway.wire.alerts import quality_notices
 from gateway.wire.limits import MAX_STREAM_ITEMS
@@ -49,6 +50,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         queries: AlertQueries,
         bridge: Bridge,
         wakeups: Wakeups,
+        screening: ScreeningIndex,
+        clock: Callable[[], int],
     ) -> None:
         self._node = node
         self._publisher = publisher
@@ -56,6 +59,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._queries = queries
         self._bridge = bridge
         self._wakeups = wakeups
+        self._screening = screening
+        self._clock = clock
 
     async def PublishAlert(
         self, request: alert_service_pb2.PublishAlertRequest, context: Context
@@ -198,10 +203,18 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         current_call().record(subject_ids=[request.alert.alert_id])
         wanted = request.alert.publisher, request.alert.alert_id
         try:
-            return await asyncio.to_thread(self._queries.get, *wanted)
+            return await asyncio.to_thread(self._get, *wanted)
         except NotFoundError:
             await self._caught_up()
-            return await asyncio.to_thread(self._queries.get, *wanted)
+            return await asyncio.to_thread(self._get, *wanted)
+
+    def _get(self, publisher: str, alert_id: str) -> alert_service_pb2.GetAlertResponse:
+        response = self._queries.get(publisher, alert_id)
+        hits = self._screening.screen_alert(response.alert.content, at_ms=self._clock())
+        if hits is not None:
+            response.screened = True
+            response.hits.extend(hits)
+        return response
 
     async def _caught_up(self) -> None:
         """Waits until what is committed now is projected: a caller may ask for what it has just published."""

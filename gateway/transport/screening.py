@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gateway.errors import GatewayError, UnavailableError
 from gateway.store.database import Database
 from gateway.transport.bridge import Wakeups
-from gateway.v1 import screening_pb2
+from gateway.v1 import alert_pb2, alert_service_pb2, screening_pb2
 
 if TYPE_CHECKING:
     from gateway.services.screening import Followed, Screener
@@ -82,6 +82,21 @@ class ScreeningIndex:
                 self._screener.save()
             except (GatewayError, OSError) as error:
                 log.warning("the screening index wasn't saved: %s", error)
+
+    def screen_alert(self, content: alert_pb2.AlertContent, *, at_ms: int) -> list[alert_service_pb2.AlertHit] | None:
+        """Screens what an alert names, in the calling thread; None while the index isn't loaded."""
+        if self._screener is None:
+            return None
+        from gateway.services.screening import Subject  # noqa: PLC0415  loaded by now
+        from gateway.wire.screening import hit_of, sought_of, subjects_of  # noqa: PLC0415
+
+        subjects = subjects_of(content)
+        done = self._screener.screen([Subject("", sought_of(one)) for one in subjects], at_ms=at_ms)
+        return [
+            alert_service_pb2.AlertHit(field=subject.reference, hit=hit_of(hit))
+            for subject, found in zip(subjects, done.found, strict=True)
+            for hit in found.hits
+        ]
 
     def screen(
         self, subjects: Sequence[screening_pb2.ScreeningSubject], *, max_hits: int, at_ms: int

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.client import GatewayClient
 from gateway.errors import UnavailableError
+from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.party_pb2 import Identifier, Name, Party
 from gateway.v1.screening_pb2 import ScreenedSubject, ScreeningSubject
 from gateway.v1.watchlist_pb2 import (
@@ -20,7 +21,7 @@ from gateway.v1.watchlist_pb2 import (
 )
 from gateway.v1.watchlist_service_pb2 import ProposedEntry
 from tests.support.command_line import Cli
-from tests.support.federation import Federation, eventually, with_logs
+from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.nodes import listed_content
 
 SETTINGS = "\n[lists.minerals]\nfour_eyes = false\n"
@@ -118,6 +119,33 @@ def test_a_hit_reaches_the_owner_and_its_answer_comes_back(nodes: Federation) ->
             assert (counted.publisher, counted.list, counted.hits, counted.confirmed) == ("cn", "minerals", 1, 1)
 
     nodes.run(run())
+
+
+def test_an_alert_shows_what_of_it_is_listed(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("cn", "publisher") as risk, nodes.client("hk", "officer") as hk:
+            content = alert()
+            content.subject.ClearField("equipment")
+            content.subject.equipment.add(id="CSQU3054383")
+            content.subject.parties.add(role=5).names.add(text="示例稀土股份有限公司")
+            content.subject.parties.add(role=3).names.add(text="Placeholder Fruit Trading Limited")
+            published = await risk.publish(content, ["hk"])
+            wanted = AlertReference(publisher="cn", alert_id=published.alert_id)
+
+            async def shown() -> list[tuple[str, str]]:
+                found = await hk.get_alert(wanted)
+                assert found.screened
+                return [(one.field, one.hit.entry.id) for one in found.hits]
+
+            found = await eventually(shown, what="the alert at hk")
+            assert found == [("subject.parties[0]", "company"), ("subject.equipment[0]", "box")]
+
+    nodes.run(run())
+    hk = Cli(nodes, "hk")
+    (listed, *_) = hk.json("officer", "alert", "list")
+    text = hk.run("officer", "alert", "show", f"cn/{listed['alert']['id']}").stdout
+    assert "On watchlists" in text
+    assert "cn/minerals/box" in text
 
 
 def test_after_a_restart_it_is_the_same(nodes: Federation) -> None:
