@@ -8,6 +8,7 @@ Doesn't own the comparison: what passes is compared, and in doubt a name passes.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 from gateway.screening.forms import PreparedName
 from gateway.screening.organisation_form import OrganisationForm
@@ -23,8 +24,15 @@ class Glance:
     """What to look for in listed names, from one name of a party."""
 
     def __init__(self, name: PreparedName) -> None:
-        self._spelt = _in_letters([form for form in name.organisations if form.is_han])
-        self._sounds = _in_sounds([form for form in name.organisations if not form.is_han])
+        self._forms = name.organisations
+
+    @cached_property  # made when there is something to look at; most names have nothing
+    def _spelt(self) -> re.Pattern[str] | None:
+        return _in_letters([form for form in self._forms if form.is_han])
+
+    @cached_property
+    def _sounds(self) -> list[tuple[int, int]]:
+        return _in_sounds([form for form in self._forms if not form.is_han])
 
     def may_be(self, text: str) -> bool:
         """Whether the core's first two syllables can stand in a text."""

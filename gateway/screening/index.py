@@ -35,7 +35,7 @@ from gateway.screening.forms import PreparedName, prepare
 from gateway.screening.glance import Glance
 from gateway.screening.identifiers import compare_identifiers, identifier_keys
 from gateway.screening.keys import sought
-from gateway.screening.marks import HOPELESS_BELOW, NO_MARKS, Filter, marks_of
+from gateway.screening.marks import HOPELESS_BELOW, Filter
 from gateway.screening.result import DEFAULT_THRESHOLDS, Comparison, MatchClass, NameKind, Thresholds
 from gateway.screening.runs import GrowingRun, Run, RunBuilder, SortedRun, may_merge, merge
 
@@ -263,7 +263,7 @@ class Index:
             most: candidates of one name that are compared beyond those that are written the same.
         """
         search = _Search(self._groups, visible, thresholds, at_ms)
-        runs = self._runs
+        runs = [run for run in self._runs if run.columns.rows]
         any_may_pass = any(thresholds(group).compatible <= HOPELESS_BELOW for group in self._groups)
         for scheme, value in dict.fromkeys(party.identifiers):
             keys = tuple((key, key) for key in map(key_hash, identifier_keys(scheme, value)))
@@ -289,7 +289,7 @@ def _keyed(text: str, kind: NameKind) -> _Keyed:
         group = sure if first in SURE else sounds if first in SOUNDS else near if first in NEAR else other
         group.append(key_hash(key))
     of_group = (_ranges(group) for group in (sure, other, sounds, near))
-    return _Keyed(name, Filter(marks_of(name)), Glance(name), *of_group)
+    return _Keyed(name, Filter(name), Glance(name), *of_group)
 
 
 def _ranges(hashes: list[int]) -> tuple[tuple[int, int], ...]:
@@ -303,7 +303,7 @@ def _ranges(hashes: list[int]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-_NO_FILTER = Filter(NO_MARKS)
+_NO_FILTER = Filter(None)
 
 
 def _candidates(runs: Sequence[Run], keyed: _Keyed, most: int, any_may_pass: bool) -> Iterator[_Rows]:

@@ -13,7 +13,7 @@ Owns these marks and the test on them. Doesn't own what the parts mean: a pair i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -156,18 +156,20 @@ def _elsewhere(place: int) -> bytes:
 
 
 class Filter:
-    """Tells hopeless candidates of one name by their packed marks."""
+    """Tells hopeless candidates of one name by their packed marks; without a name none is hopeless."""
 
-    def __init__(self, marks: Marks) -> None:
-        self._elsewhere = _elsewhere(marks.place)
-        self._marks = marks
-        self._plain = marks == NO_MARKS
+    def __init__(self, name: PreparedName | None) -> None:
+        self._name = name
+
+    @cached_property  # made when there is a candidate; most names have none
+    def _marks(self) -> Marks:
+        return NO_MARKS if self._name is None else marks_of(self._name)
 
     def hopeful(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         """Rows that may agree."""
-        if self._plain:
+        if self._marks == NO_MARKS:
             return rows
-        elsewhere, hopeless = self._elsewhere, self._hopeless
+        elsewhere, hopeless = _elsewhere(self._marks.place), self._hopeless
         return [row for row in rows if not (elsewhere[(mark := packed[row]) & 0xFF] or hopeless(mark))]
 
     def in_line(self, rows: list[int], packed: Sequence[int]) -> list[int]:
