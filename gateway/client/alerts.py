@@ -24,6 +24,7 @@ from gateway.client.bulk import (
 )
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Backoff, Connection, may_pass
 from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
+from gateway.client.pages import every
 from gateway.client.screening import ScreeningClient
 from gateway.client.watchlists import WatchlistClient
 from gateway.errors import GatewayError, InvalidRequestError, Violation
@@ -261,7 +262,7 @@ class GatewayClient:
         method = self._connection.stubs.alerts.ListAlerts
         return await self._connection.unary(method, request, service.ListAlertsResponse)
 
-    async def list_alerts(
+    def list_alerts(
         self, *, filter: str = "", page_size: int = PAGE_SIZE
     ) -> AsyncGenerator[service.AlertSummary, None]:
         """Alerts, newest first, page after page.
@@ -270,14 +271,10 @@ class GatewayClient:
             filter: conditions joined by AND, e.g. `direction = in AND status = published AND priority = A`.
             page_size: rows asked for at once, at most 1,000.
         """
-        token = ""
-        while True:
-            page = await self.list_alerts_page(filter=filter, page_size=page_size, page_token=token)
-            for summary in page.alerts:
-                yield summary
-            token = page.next_page_token
-            if not token:
-                return
+        return every(
+            lambda token: self.list_alerts_page(filter=filter, page_size=page_size, page_token=token),
+            lambda page: page.alerts,
+        )
 
     async def watch(
         self,

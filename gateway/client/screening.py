@@ -13,6 +13,7 @@ import grpc.aio
 
 from gateway.client.bulk import new_request_id
 from gateway.client.connection import Connection
+from gateway.client.pages import every
 from gateway.v1 import watchlist_service_pb2 as service
 from gateway.v1.party_pb2 import Party
 from gateway.v1.screening_pb2 import (
@@ -128,16 +129,11 @@ class ScreeningClient:
         method = self._connection.stubs.watchlist.ListHits
         return await self._connection.unary(method, request, service.ListHitsResponse)
 
-    async def hits(self, *, filter: str = "", page_size: int = 100) -> AsyncGenerator[service.ListedHit, None]:
+    def hits(self, *, filter: str = "", page_size: int = 100) -> AsyncGenerator[service.ListedHit, None]:
         """Hits, newest first, page after page."""
-        token = ""
-        while True:
-            page = await self.hits_page(filter=filter, page_size=page_size, page_token=token)
-            for hit in page.hits:
-                yield hit
-            token = page.next_page_token
-            if not token:
-                return
+        return every(
+            lambda token: self.hits_page(filter=filter, page_size=page_size, page_token=token), lambda page: page.hits
+        )
 
     async def statistics(self) -> Sequence[service.ListStatistics]:
         """Entries and hits of each list: how many, confirmed, false."""

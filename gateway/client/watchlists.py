@@ -15,6 +15,7 @@ import grpc.aio
 
 from gateway.client.bulk import new_request_id
 from gateway.client.connection import Backoff, Connection, may_pass
+from gateway.client.pages import every
 from gateway.errors import GatewayError, TooLargeError
 from gateway.v1 import watchlist_service_pb2 as service
 from gateway.v1.watchlist_pb2 import WatchlistReference
@@ -96,16 +97,11 @@ class WatchlistClient:
         method = self._connection.stubs.watchlist.ListProposals
         return await self._connection.unary(method, request, service.ListProposalsResponse)
 
-    async def proposals(self, *, page_size: int = 50) -> AsyncGenerator[service.Proposal, None]:
+    def proposals(self, *, page_size: int = 50) -> AsyncGenerator[service.Proposal, None]:
         """Proposals that wait for a decision, oldest first, page after page."""
-        token = ""
-        while True:
-            page = await self.proposals_page(page_size=page_size, page_token=token)
-            for proposal in page.proposals:
-                yield proposal
-            token = page.next_page_token
-            if not token:
-                return
+        return every(
+            lambda token: self.proposals_page(page_size=page_size, page_token=token), lambda page: page.proposals
+        )
 
     async def import_entries(
         self,
@@ -174,23 +170,17 @@ class WatchlistClient:
         method = self._connection.stubs.watchlist.ListEntries
         return await self._connection.unary(method, request, service.ListEntriesResponse)
 
-    async def entries(
-        self, *, filter: str = "", page_size: int = PAGE_SIZE
-    ) -> AsyncGenerator[service.ListedEntry, None]:
+    def entries(self, *, filter: str = "", page_size: int = PAGE_SIZE) -> AsyncGenerator[service.ListedEntry, None]:
         """Entries of own and partners' lists, by publisher, list and id, page after page.
 
         Args:
             filter: conditions joined by AND on publisher, list, kind and id, e.g. `list = "un-sc" AND kind = person`.
             page_size: entries asked for at once, at most 1,000.
         """
-        token = ""
-        while True:
-            page = await self.entries_page(filter=filter, page_size=page_size, page_token=token)
-            for entry in page.entries:
-                yield entry
-            token = page.next_page_token
-            if not token:
-                return
+        return every(
+            lambda token: self.entries_page(filter=filter, page_size=page_size, page_token=token),
+            lambda page: page.entries,
+        )
 
     async def watch(
         self,

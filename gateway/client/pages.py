@@ -1,0 +1,34 @@
+"""Lists read to their end, page after page. Owns the loop; the calls are each client's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from typing import Protocol, TypeVar
+
+RowT = TypeVar("RowT")
+PageT = TypeVar("PageT", bound="Page")
+
+
+class Page(Protocol):
+    """One page of a list."""
+
+    next_page_token: str
+
+
+async def every(
+    ask: Callable[[str], Awaitable[PageT]], rows: Callable[[PageT], Iterable[RowT]]
+) -> AsyncGenerator[RowT, None]:
+    """All rows of a list in its order.
+
+    Args:
+        ask: calls for the page with a token, empty for the first.
+        rows: takes the rows from a page.
+    """
+    token = ""
+    while True:
+        page = await ask(token)
+        for row in rows(page):
+            yield row
+        token = page.next_page_token
+        if not token:
+            return
