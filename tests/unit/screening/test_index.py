@@ -247,7 +247,7 @@ class IndexMachine(RuleBasedStateMachine):
 
 
 TestIndexMachine = IndexMachine.TestCase
-TestIndexMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestIndexMachine.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
 
 
 class TestSnapshot:
