@@ -106,6 +106,29 @@ class Evidence:
     failed: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Watchlist:
+    """A list that was imported at one node.
+
+    Attributes:
+        imported: entries of its file.
+        before: of them listed at the partner before a second person approved.
+        at_partner: after that.
+        elsewhere: at a node to which they aren't released.
+        sent_again: changes that the same file made when it was imported again.
+        identical: whether both copies have the same size and root.
+        took_ms: from the approval until the partner listed all.
+    """
+
+    imported: int
+    before: int
+    at_partner: int
+    elsewhere: int
+    sent_again: int
+    identical: bool
+    took_ms: float
+
+
 @dataclass(slots=True)
 class Facts:
     """Everything that was measured.
@@ -132,6 +155,7 @@ class Facts:
     outage: Outage | None = None
     crash: Crash | None = None
     evidence: Evidence | None = None
+    watchlist: Watchlist | None = None
     closed: int = 0
     refused_onward: bool = False
     copies: dict[str, tuple[FeedCopy | None, FeedCopy | None]] = field(default_factory=dict)

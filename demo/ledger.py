@@ -44,10 +44,12 @@ class FeedCopy:
 
 
 def read_feeds(database: Path) -> dict[str, FeedCopy]:
-    """All feeds in a gateway's SQLite file by name; it may be running."""
+    """All feeds of alerts in a gateway's SQLite file by name; it may be running."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         connection.execute("BEGIN")  # one state for all that follows
-        rows = connection.execute("SELECT id, origin, checkpoint, receipted_size FROM feeds WHERE size > 0").fetchall()
+        rows = connection.execute(
+            "SELECT id, origin, checkpoint, receipted_size FROM feeds WHERE size > 0 AND origin LIKE '%/alerts'"
+        ).fetchall()
         return {origin: _read(connection, key, origin, note, receipted) for key, origin, note, receipted in rows}
 
 

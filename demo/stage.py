@@ -48,7 +48,7 @@ _PORTS = range(20_000, 32_768)
 _POLL_S = 0.02
 _MARKER = ".customs-gateway-demo"
 _SYSTEMS = {
-    "cn": ("risk-engine", "officers", "ops"),
+    "cn": ("risk-engine", "officers", "supervisors", "ops"),
     "hk": ("risk-engine", "officers", "ops"),
     "mo": ("officers", "ops"),
 }

@@ -39,6 +39,7 @@ def judge(facts: Facts) -> list[Check]:
         *_declarations(facts),
         *_faults(facts),
         *_evidence(facts),
+        *_watchlist(facts),
         *_processes(facts),
     ]
 
@@ -53,6 +54,8 @@ def medians(facts: Facts) -> str:
     parts = [f"median of {len(facts.carried)} single messages: {', '.join(said)}"] if said else []
     if facts.outage is not None:
         parts.append(f"after the cut all was there within {facts.outage.recovery_ms:,.0f} ms")
+    if facts.watchlist is not None:
+        parts.append(f"watchlist at the partner {facts.watchlist.took_ms:,.0f} ms after its approval")
     if facts.crash is not None:
         parts.append(f"restart after kill -9 {facts.crash.restart_ms / 1000:.1f} s")
     return "; ".join(parts)
@@ -138,6 +141,19 @@ def _evidence(facts: Facts) -> Iterator[Check]:
     yield _check("evidence verified offline, steps passed", BUNDLE_STEPS, found.passed)
     for change, expected in found.expected.items():
         yield _check(f"  {change}", f"fails: {expected}", f"fails: {found.failed.get(change) or 'nothing'}")
+
+
+def _watchlist(facts: Facts) -> Iterator[Check]:
+    found = facts.watchlist
+    if found is None:
+        yield _check("watchlist", "synced", "not played")
+        return
+    yield Check("watchlist imported at cn, entries", "> 0", _shown(found.imported), found.imported > 0)
+    yield _check("  listed at hk before a second person approved", 0, found.before)
+    yield _check("  listed at hk afterwards", found.imported, found.at_partner)
+    yield _check("  listed at mo, to which it isn't released", 0, found.elsewhere)
+    yield _check("  changes sent when the same file came again", 0, found.sent_again)
+    yield _check("  copies compared by root", "identical", "identical" if found.identical else "different")
 
 
 def _processes(facts: Facts) -> Iterator[Check]:

@@ -5,8 +5,9 @@ from demo.scenes.declarations import from_declarations
 from demo.scenes.evidence import proved
 from demo.scenes.handover import handed_over
 from demo.scenes.outage import cut_off
+from demo.scenes.watchlist import listed
 
-SCENES = (handed_over, from_declarations, cut_off, killed, proved)
+SCENES = (handed_over, from_declarations, cut_off, killed, proved, listed)
 """In the order in which they are played."""
 
 __all__ = ["SCENES"]

@@ -119,6 +119,9 @@ def test_it_plays_everything_and_ends_by_itself(tmp_path: Path) -> None:
     assert measured(said, "feeds with the same size and root on both sides") == ["6", "6"]
     assert measured(said, "published through kill -9 and restart") == ["150", "150"]
     assert measured(said, "evidence verified offline, steps passed") == ["11", "11"]
+    assert measured(said, "listed at hk before a second person approved") == ["0", "0"]
+    assert measured(said, "listed at hk afterwards") == ["12", "12"]
+    assert measured(said, "copies compared by root") == ["identical", "identical"]
     assert measured(said, "gateways stopped in order with exit code 0") == ["3", "3"]
     assert re.search(r"All \d+ expectations hold", said)
     assert "✗" not in said

@@ -35,6 +35,8 @@ WITHOUT_FOUR_EYES = """
 four_eyes = false
 [lists.plates]
 four_eyes = false
+[lists.vans]
+four_eyes = false
 [lists.crash]
 four_eyes = false
 [lists.stream]
@@ -163,10 +165,19 @@ def test_the_united_nations_list_is_synced_and_only_changes_travel(
     assert b"QDi.430" in b"".join(path.read_bytes() for path in nodes["hk"].data.glob("gateway.sqlite3*"))
 
 
+def test_lists_have_links_to_partners_and_what_is_for_nobody_has_none(nodes: Federation, cn: Cli) -> None:
+    row = "id,kind,identifiers,reason\nBOX-1,container,container:CSQU3054383,smuggling\n"
+    cn.run("publisher", "watchlist", "import", "-", "--list", "plates", "--format", "csv", *LEGAL_BASIS, text=row)
+    assert nodes["cn"].feed(f"{FEDERATION}/cn/cn/lists").size > 0
+    links = {link["origin"]: link for link in cn.json("operator", "link", "list")}
+    assert f"{FEDERATION}/cn/hk/watchlist" in links
+    assert f"{FEDERATION}/cn/cn/lists" not in links
+
+
 def test_a_file_with_rows_that_cant_be_read_withdraws_nothing(cn: Cli, tmp_path: Path) -> None:
-    file = tmp_path / "plates.csv"
+    file = tmp_path / "vans.csv"
     head = "id,kind,identifiers,reason\n"
-    command = ("watchlist", "import", file, "--list", "plates", *LEGAL_BASIS)
+    command = ("watchlist", "import", file, "--list", "vans", *LEGAL_BASIS)
     file.write_text(
         head + "P-1,vehicle,plate:粤Z1234港,smuggling\nP-2,vehicle,plate:MO-1,smuggling\n", encoding="utf-8"
     )
@@ -175,7 +186,7 @@ def test_a_file_with_rows_that_cant_be_read_withdraws_nothing(cn: Cli, tmp_path:
     told = cn.run("publisher", *command, "--prune", "--reason", "x", code=3)
     assert "nothing was withdrawn" in told.stderr
     assert "Line 2, P-2: kind: 'car' isn't one of" in told.stderr
-    assert [each["entry"]["id"] for each in shows(cn, 3, "--list", "plates")] == ["P-1", "P-2", "P-3"]
+    assert {each["entry"]["id"] for each in shows(cn, 3, "--list", "vans")} == {"P-1", "P-2", "P-3"}
     refused = cn.json("publisher", *command, "--releasable-to", "xx", code=1)
     assert [each["line"] for each in refused["refused"]] == [3]
     assert "'xx' isn't a partner" in refused["refused"][0]["message"]

@@ -11,7 +11,7 @@ from itertools import permutations
 import pytest
 from rich.console import Console
 
-from demo.facts import BUNDLE_STEPS, Carried, Crash, Declarations, Evidence, Facts, Outage
+from demo.facts import BUNDLE_STEPS, Carried, Crash, Declarations, Evidence, Facts, Outage, Watchlist
 from demo.ledger import FeedCopy
 from demo.screen import Screen
 from demo.summary import judge, medians
@@ -46,6 +46,7 @@ def good() -> Facts:
         outage=Outage(20, 20, 5.0, 20, 9.0, 400.0),
         crash=Crash(30, 10, 30, 2000.0),
         evidence=Evidence("evidence.zip", BUNDLE_STEPS, {"a bit": "1 bundle"}, {"a bit": "1 bundle"}),
+        watchlist=Watchlist(12, 0, 12, 0, 0, identical=True, took_ms=90.0),
         closed=2,
         refused_onward=True,
         copies={
@@ -168,9 +169,27 @@ def _problem(facts: Facts) -> None:
     facts.problems.append("hk's receipt didn't come")
 
 
+def _watched(**changes: object) -> Callable[[Facts], None]:
+    def breaks(facts: Facts) -> None:
+        assert facts.watchlist is not None
+        facts.watchlist = replace(facts.watchlist, **changes)  # type: ignore[arg-type]
+
+    return breaks
+
+
+def _no_watchlist(facts: Facts) -> None:
+    facts.watchlist = None
+
+
 @pytest.mark.parametrize(
     ("breaks", "what"),
     [
+        (_no_watchlist, "watchlist"),
+        (_watched(before=1), "listed at hk before a second person approved"),
+        (_watched(at_partner=11), "listed at hk afterwards"),
+        (_watched(elsewhere=1), "listed at mo, to which it isn't released"),
+        (_watched(sent_again=1), "changes sent when the same file came again"),
+        (_watched(identical=False), "copies compared by root"),
         (_lost, "shown to the partner's officers, each once"),
         (_doubled, "shown to the partner's officers, each once"),
         (_another_instead, "shown to the partner's officers, each once"),
