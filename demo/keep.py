@@ -25,6 +25,7 @@ def commands(stage: Stage, alert: str) -> list[str]:
         f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH",
         f"export GATEWAY_CONFIG={shlex.quote(str(hk.config))}",
         "gateway alert list --system officers --limit 10",
+        "gateway watchlist list --system officers",
         "gateway link list --system ops",
         "gateway doctor",
         "gateway status --system ops",

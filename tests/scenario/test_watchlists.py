@@ -406,6 +406,44 @@ def test_what_a_client_isnt_allowed_or_asks_wrongly_raises_what_it_is(nodes: Fed
     nodes.run(run())
 
 
+def test_the_guides_code_does_what_the_guide_says(nodes: Federation, capsys: pytest.CaptureFixture[str]) -> None:
+    code = python_of("docs/integrating.md")
+
+    async def run() -> None:
+        async with nodes.client("cn", "publisher") as cn, nodes.client("cn", "supervisor") as supervisor:
+            contents = {"G-1": listed_content("Guide", releasable_to=[]), "G-2": listed_content(reason="")}
+            problems = await code["import_list"](cn, contents)
+            assert len(problems) == 1
+            assert problems[0].startswith("line 2: content.reason")
+            said = capsys.readouterr().out
+            assert "1 new, 0 changed, 0 unchanged" in said
+            held: dict[str, WatchlistContent] = {}
+            position = await code["follow_lists"](cn, held, None)
+            assert "cn/minerals/G-1" not in held
+            await supervisor.watchlist.decide(said.split()[-1], approve=True)
+
+            async def listed() -> bool:
+                nonlocal position
+                position = await code["follow_lists"](cn, held, position)
+                return "cn/minerals/G-1" in held
+
+            await eventually(listed, what="what was approved")
+            everything: dict[str, WatchlistContent] = {}
+            assert await code["follow_lists"](cn, everything, None) == position
+            assert everything == held
+
+    nodes.run(run())
+
+
+def python_of(document: str) -> dict[str, Any]:
+    """What the Python blocks of a document define."""
+    text = (Path(__file__).parents[2] / document).read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        exec(compile(block, document, "exec"), names)  # noqa: S102  the guide is ours
+    return names
+
+
 async def repeated(client: GatewayClient) -> None:
     """The same request id has its effect once."""
     content: WatchlistContent = listed_content("Once", releasable_to=[])
