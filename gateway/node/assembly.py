@@ -196,7 +196,12 @@ class Node:
             clock=self._clock,
         )
         snapshot = self.settings.data_dir / "screening.index"
-        self._screening = ScreeningIndex(self.database, snapshot, wakeups=wakeups)
+        self._screening = ScreeningIndex(
+            self.database,
+            snapshot,
+            wakeups=wakeups,
+            thresholds={name: (kept.compatible, kept.strong) for name, kept in self.settings.lists.items()},
+        )
         alert = AlertServicer(
             node=self.settings.node,
             publisher=self._publisher,

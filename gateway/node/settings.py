@@ -9,9 +9,9 @@ from __future__ import annotations
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.crypto.secret_files import read_passphrase
@@ -88,11 +88,19 @@ class LinkSettings(_Section):
 
 
 class ListSettings(_Section):
-    """How an own watchlist is kept."""
+    """How an own watchlist is kept, and how one of this name, or a partner's as `publisher/list`, is compared with."""
 
     four_eyes: bool = Field(
         default=True, description="Changes take effect when a second person has approved them; so it is by default."
     )
+    compatible: float = Field(default=0.8, gt=0, le=1, description="Score from which a name can be a listed one.")
+    strong: float = Field(default=0.9, gt=0, le=1, description="Score from which it agrees strongly.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.compatible > self.strong:
+            raise ValueError(f"compatible ({self.compatible}) must not be above strong ({self.strong})")
+        return self
 
 
 class Settings(BaseSettings):

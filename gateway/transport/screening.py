@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,18 @@ _RETRY_AFTER_S = 2.0
 class ScreeningIndex:
     """The index of one node as its service uses it. Made and used in one event loop."""
 
-    def __init__(self, database: Database, snapshot: Path, *, wakeups: Wakeups) -> None:
+    def __init__(
+        self, database: Database, snapshot: Path, *, wakeups: Wakeups, thresholds: Mapping[str, tuple[float, float]]
+    ) -> None:
+        """Reads nothing.
+
+        Args:
+            database: holds the lists.
+            snapshot: where the index is kept between starts.
+            wakeups: tells of commits.
+            thresholds: by list or `publisher/list`: scores for (compatible, strong).
+        """
+        self._thresholds = dict(thresholds)
         self._database = database
         self._snapshot = snapshot
         self._wakeups = wakeups
@@ -52,6 +63,8 @@ class ScreeningIndex:
                     if self._screener is None:
                         self._screener = await asyncio.to_thread(self._load)
                     _tell(await asyncio.to_thread(self._screener.follow))
+                    while not moved.is_set() and await asyncio.to_thread(self._screener.tidy):
+                        pass  # its own upkeep, in steps, while nothing else is to do
                     if asyncio.get_running_loop().time() - saved_at > SAVE_EVERY_S:
                         saved_at = asyncio.get_running_loop().time()
                         await asyncio.to_thread(self._screener.save)
@@ -68,9 +81,11 @@ class ScreeningIndex:
             end_subscription()
 
     def _load(self) -> Screener:
+        from gateway.screening.result import Thresholds  # noqa: PLC0415
         from gateway.services.screening import Screener  # noqa: PLC0415  takes more than a second
 
-        screener = Screener(self._database, self._snapshot, thresholds={})
+        thresholds = {name: Thresholds(*scores) for name, scores in self._thresholds.items()}
+        screener = Screener(self._database, self._snapshot, thresholds=thresholds)
         taken = screener.start()
         log.info("screening against %d entries%s", screener.entries, ", from the snapshot" if taken else "")
         return screener

@@ -24,7 +24,7 @@ from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.nodes import listed_content
 
-SETTINGS = "\n[lists.minerals]\nfour_eyes = false\n"
+SETTINGS = "\n[lists.minerals]\nfour_eyes = false\n[lists.strict]\nfour_eyes = false\ncompatible = 0.99\nstrong = 1.0\n"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ async def _list(federation: Federation) -> None:
     async with federation.client("cn", "publisher") as risk, federation.client("hk", "officer") as hk:
         proposed = [ProposedEntry(id=one, content=content) for one, content in entries.items()]
         await risk.watchlist.propose("minerals", entries=proposed)
+        await risk.watchlist.propose("strict", entries=[ProposedEntry(id="twin", content=entries["person"])])
 
         async def ready() -> bool:
             return bool((await screened(hk, containers=["CSQU3054383"])).hits)
@@ -75,6 +76,8 @@ def test_a_consignee_in_another_script_is_found_and_explained(nodes: Federation)
             assert identical.match_class == MATCH_CLASS_IDENTICAL
             (romanised, *_) = (await screened(hk, "Wong Siu Ming", kind=WATCHLIST_KIND_PERSON)).hits
             assert (romanised.entry.id, romanised.match_class) == ("person", MATCH_CLASS_COMPATIBLE)
+            hits = (await screened(hk, "Wong Siu Ming", "Wong Siu-Meng", kind=WATCHLIST_KIND_PERSON)).hits
+            assert "twin" not in [one.entry.id for one in hits], "the list's own thresholds are higher"
             assert (await screened(hk, "Placeholder Fruit Trading Limited")).hits == []
 
     nodes.run(run())
@@ -115,8 +118,13 @@ def test_a_hit_reaches_the_owner_and_its_answer_comes_back(nodes: Federation) ->
                 return [one.outcome async for one in auditor.screening.hits()] == [HIT_OUTCOME_CONFIRMED]
 
             await eventually(answered, what="the outcome at hk")
-            (counted,) = await auditor.screening.statistics()
-            assert (counted.publisher, counted.list, counted.hits, counted.confirmed) == ("cn", "minerals", 1, 1)
+            counted = {one.list: one for one in await auditor.screening.statistics()}
+            assert (counted["minerals"].publisher, counted["minerals"].hits, counted["minerals"].confirmed) == (
+                "cn",
+                1,
+                1,
+            )
+            assert counted["strict"].hits == 0
 
     nodes.run(run())
 
@@ -182,5 +190,4 @@ def test_the_command_says_why(nodes: Federation) -> None:
     hk.run("officer", "watchlist", "report", "cn/minerals/company", "示例稀土有限公司", *purpose)
     listed = hk.json("officer", "watchlist", "hits", "--filter", "outcome = none")
     assert [one["hit"]["entry"]["id"] for one in listed] == ["company"]
-    (counted,) = hk.json("officer", "watchlist", "statistics")
-    assert counted["list"] == "minerals"
+    assert [one["list"] for one in hk.json("officer", "watchlist", "statistics")] == ["minerals", "strict"]
