@@ -23,7 +23,7 @@ from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.tiles import tree_root
 from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
-from gateway.wire.limits import MAX_STREAM_ITEMS
+from gateway.wire.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.wire.watchlist import ListKey
 
 MOST_MISSING = 1_000
@@ -81,10 +81,10 @@ class ListQueries:
         limit = page_size(request.page_size)
         with self._database.read() as conn:
             rows = watchlists.page(conn, conditions, after=after, limit=limit + 1)
-            entries = _entries(conn, rows[:limit])
+            entries, taken = _entries(conn, rows[:limit])
         response = _Pb.ListEntriesResponse(entries=entries)
-        if len(rows) > limit:
-            last = rows[limit - 1]
+        if len(rows) > taken:
+            last = rows[taken - 1]
             response.next_page_token = encode_page_token((last.publisher, last.list, last.entry_id), request.filter)
         return response
 
@@ -146,12 +146,15 @@ class ListQueries:
         """The next page of everything that is listed."""
         with self._database.read() as conn:
             rows = watchlists.page(conn, [], after=after, limit=MAX_STREAM_ITEMS)
-            changes = [
-                _Pb.PublishedChange(publisher=one.publisher, change=watchlist_pb2.WatchlistChange(entered=one.entry))
-                for one in _entries(conn, rows)
-            ]
-        last = (rows[-1].publisher, rows[-1].list, rows[-1].entry_id) if rows else None
-        return FullState(changes, last if len(rows) == MAX_STREAM_ITEMS else None)
+            entries, taken = _entries(conn, rows)
+        changes = [
+            _Pb.PublishedChange(publisher=one.publisher, change=watchlist_pb2.WatchlistChange(entered=one.entry))
+            for one in entries
+        ]
+        if taken == len(rows) < MAX_STREAM_ITEMS:
+            return FullState(changes, None)
+        last = rows[taken - 1]
+        return FullState(changes, (last.publisher, last.list, last.entry_id))
 
     def origin(self, partner: str) -> FeedOrigin:
         """The own watchlist feed to a partner."""
@@ -202,17 +205,23 @@ def _told_from(conn: Connection, feed: Feed, first: int) -> Iterator[watchlist_p
             continue
 
 
-def _entries(conn: Connection, rows: Sequence[EntryRow]) -> list[_Pb.ListedEntry]:
+def _entries(conn: Connection, rows: Sequence[EntryRow]) -> tuple[list[_Pb.ListedEntry], int]:
+    """Entries, as many as one message takes, and how many rows that are."""
     by_publisher: dict[str, list[EntryRow]] = {}
     for row in rows:
         by_publisher.setdefault(row.publisher, []).append(row)
     found = {publisher: read_changes(conn, own) for publisher, own in by_publisher.items()}
-    listed = []
-    for row in rows:
+    listed: list[_Pb.ListedEntry] = []
+    size = 0
+    for taken, row in enumerate(rows):
         change = found[row.publisher].get(ListKey(row.list, row.entry_id))
-        if change is not None:
-            listed.append(_Pb.ListedEntry(publisher=row.publisher, entry=change.entered))
-    return listed
+        if change is None:
+            continue
+        size += change.ByteSize()
+        if size > BATCH_BYTES and listed:
+            return listed, taken
+        listed.append(_Pb.ListedEntry(publisher=row.publisher, entry=change.entered))
+    return listed, len(rows)
 
 
 def _copy(conn: Connection, copy: CopyRow) -> _Pb.PartnerCopy:

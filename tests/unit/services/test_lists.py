@@ -23,11 +23,13 @@ from gateway.model.ids import Channel, FeedOrigin
 from gateway.model.watchlist import ListPolicy
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
+from gateway.services.list_query import ListQueries
 from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, watchlists
 from gateway.store.schema import PROJECTIONS, cursors
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
+from gateway.wire import limits
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.watchlist import parse_event
 from tests.support.databases import MakeDatabase
@@ -386,6 +388,33 @@ def test_everything_can_be_built_again(nodes: list[PaperNode]) -> None:
 def _sizes(node: PaperNode) -> dict[str, int]:
     with node.database.read() as conn:
         return {feed.origin.line: feed.size for feed in feeds.list_all(conn)}
+
+
+def test_pages_of_large_entries_fit_into_a_message(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    names = [watchlist_pb2.ListedName(text=f"{at:03d} " + "Placeholder " * 40) for at in range(120)]
+    for first in range(0, 90, 30):
+        large = [listed_content(names=names) for _ in range(30)]
+        propose(cn, *large, ids=[f"E{first + at:03d}" for at in range(30)])
+        cn.settle()
+    queries = ListQueries(cn.database, federation=FEDERATION, node="cn")
+    found: list[str] = []
+    request = Pb.ListEntriesRequest(page_size=1000)
+    while True:
+        page = queries.list(request)
+        assert 0 < page.ByteSize() <= limits.MAX_MESSAGE_BYTES
+        found += [one.entry.id for one in page.entries]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    state, after = [], None
+    while True:
+        part = queries.full_state(after)
+        state += [one.change.entered.id for one in part.changes]
+        after = part.after
+        if after is None:
+            break
+    assert found == state == [f"E{at:03d}" for at in range(90)]
 
 
 def test_a_partners_forbidden_fields_are_refused_here(nodes: list[PaperNode]) -> None:
