@@ -1,7 +1,7 @@
 """Keeps a node's screening index beside its service: loads it after the start, follows commits, saves snapshots.
 
-Owns when that happens. Doesn't own the index (services.screening). The names' vocabularies take more than a second to
-load, so a node serves first and screens when it is ready.
+Owns when that happens. Doesn't own the index (services.screening). The names' vocabularies take more than a second and
+some 140 MB to load, so a node serves first and screens when it is ready, and one that holds no list never loads them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError, UnavailableError
+from gateway.store import watchlists
 from gateway.store.database import Database
 from gateway.transport.bridge import Wakeups
 from gateway.v1 import alert_pb2, alert_service_pb2, screening_pb2
@@ -50,6 +51,7 @@ class ScreeningIndex:
         self._snapshot = snapshot
         self._wakeups = wakeups
         self._screener: Screener | None = None
+        self._empty = True
 
     async def run(self) -> None:
         """Loads, then follows until it is cancelled; whatever fails is tried again."""
@@ -60,6 +62,11 @@ class ScreeningIndex:
             while True:
                 moved.clear()
                 try:
+                    if self._empty:
+                        self._empty = await asyncio.to_thread(self._is_empty)
+                        if self._empty:
+                            await moved.wait()
+                            continue
                     if self._screener is None:
                         self._screener = await asyncio.to_thread(self._load)
                     _tell(await asyncio.to_thread(self._screener.follow))
@@ -79,6 +86,10 @@ class ScreeningIndex:
                 await moved.wait()
         finally:
             end_subscription()
+
+    def _is_empty(self) -> bool:
+        with self._database.read() as conn:
+            return watchlists.last_seq(conn) == 0
 
     def _load(self) -> Screener:
         from gateway.screening.result import Thresholds  # noqa: PLC0415
@@ -101,7 +112,7 @@ class ScreeningIndex:
     def screen_alert(self, content: alert_pb2.AlertContent, *, at_ms: int) -> list[alert_service_pb2.AlertHit] | None:
         """Screens what an alert names, in the calling thread; None while the index isn't loaded."""
         if self._screener is None:
-            return None
+            return [] if self._empty and self._is_empty() else None
         from gateway.services.screening import Subject  # noqa: PLC0415  loaded by now
         from gateway.wire.screening import hit_of, sought_of, subjects_of  # noqa: PLC0415
 
@@ -121,6 +132,8 @@ class ScreeningIndex:
         Raises:
             UnavailableError: the index isn't loaded yet.
         """
+        if self._screener is None and self._empty and self._is_empty():
+            return [screening_pb2.ScreenedSubject(reference=one.reference) for one in subjects], 0
         if self._screener is None:
             raise UnavailableError("the screening index is being loaded", retry_after_s=_RETRY_AFTER_S)
         from gateway.services.screening import Subject  # noqa: PLC0415  loaded by now

@@ -62,6 +62,17 @@ async def screened(client: GatewayClient, *names: str, **fields: object) -> Scre
     return found
 
 
+def test_a_node_without_lists_answers_that_nothing_is_listed(nodes: Federation) -> None:
+    nodes.start("mo")
+
+    async def run() -> None:
+        async with nodes.client("mo", "officer") as mo:
+            found = await screened(mo, "示例稀土有限公司", reference="X-1")
+            assert (found.reference, list(found.hits)) == ("X-1", [])
+
+    nodes.run(run())
+
+
 def test_a_consignee_in_another_script_is_found_and_explained(nodes: Federation) -> None:
     async def run() -> None:
         async with nodes.client("hk", "officer") as hk:
