@@ -137,17 +137,22 @@ class Screener:
         self.follow()
         return taken
 
-    def follow(self) -> Followed:
+    def follow(self, most: int | None = None) -> Followed:
         """Takes in what has changed; new and amended entries are sought among the parties of before.
+
+        Args:
+            most: updates to take in at most; None for all that there are.
 
         Raises:
             StoreUnavailableError: the database can't be read; what was taken in before stays.
         """
-        done = Followed()
+        done, updates = Followed(), 0
         with self._writing:
             while True:
+                if most is not None and updates >= most:
+                    return done
                 with self._database.read() as conn:
-                    changes = self._next(conn)
+                    changes = self._next(conn)[:most]
                     taken = [(key, record) for change in changes for key, record in _effects(conn, change)]
                 if not changes:
                     return done
@@ -159,6 +164,7 @@ class Screener:
                         done.backward += self._recent.hits(record, self._limits)
                     self._index.tidy()
                 self._seq = changes[-1].seq
+                updates += len(changes)
                 done.changes += len(taken)
 
     def tidy(self) -> bool:

@@ -26,6 +26,15 @@ log = logging.getLogger(__name__)
 SAVE_EVERY_S = 600.0
 """How often the snapshot on disk is renewed when something has changed, in seconds."""
 
+LARGE_UPDATES = 4
+"""Updates, of up to 500 changes each, that are taken in at once; more of them wait until the lists come to rest."""
+
+CALM_S = 1.0
+"""Time without a commit after which the lists have come to rest, in seconds."""
+
+LONGEST_WAIT_S = 120.0
+"""How long the index waits for that at most, in seconds."""
+
 RETRY_S = 5.0
 """Pause after a failure, in seconds."""
 
@@ -67,9 +76,10 @@ class ScreeningIndex:
                         if self._empty:
                             await moved.wait()
                             continue
+                    await self._calm(moved)
                     if self._screener is None:
                         self._screener = await asyncio.to_thread(self._load)
-                    _tell(await asyncio.to_thread(self._screener.follow))
+                    await self._follow(self._screener, moved)
                     while not moved.is_set() and await asyncio.to_thread(self._screener.tidy):
                         pass  # its own upkeep, in steps, while nothing else is to do
                     if asyncio.get_running_loop().time() - saved_at > SAVE_EVERY_S:
@@ -86,6 +96,38 @@ class ScreeningIndex:
                 await moved.wait()
         finally:
             end_subscription()
+
+    async def _calm(self, moved: asyncio.Event) -> None:
+        """Lets a large change of the lists, an import or a partner's whole list, come to its end first.
+
+        Indexing takes the interpreter from the writer: in between it would make both several times slower.
+        """
+        until = asyncio.get_running_loop().time() + LONGEST_WAIT_S
+        while await asyncio.to_thread(self._backlog) > LARGE_UPDATES and asyncio.get_running_loop().time() < until:
+            moved.clear()
+            try:
+                await asyncio.wait_for(moved.wait(), CALM_S)
+            except TimeoutError:
+                return
+
+    async def _follow(self, screener: Screener, moved: asyncio.Event) -> None:
+        """Takes in what there is, a small part at a time, with pauses as long when there is much."""
+        loop = asyncio.get_running_loop()
+        while True:
+            moved.clear()
+            started = loop.time()
+            followed = await asyncio.to_thread(screener.follow, 1)
+            _tell(followed)
+            if not followed.changes and not await asyncio.to_thread(self._backlog):
+                return
+            if await asyncio.to_thread(self._backlog) > LARGE_UPDATES:
+                await asyncio.sleep(loop.time() - started)
+
+    def _backlog(self) -> int:
+        """Updates that the lists show and the index doesn't; none while the lists are being built again."""
+        known = self._screener.position if self._screener is not None else 0
+        with self._database.read() as conn:
+            return max(0, watchlists.applied(conn) - known)
 
     def _is_empty(self) -> bool:
         with self._database.read() as conn:
