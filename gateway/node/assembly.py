@@ -198,7 +198,8 @@ class Node:
         snapshot = self.settings.data_dir / "screening.index"
         self._screening = ScreeningIndex(
             self.database,
-            snapshot,
+            database_url=self.settings.effective_database_url,
+            snapshot=snapshot,
             wakeups=wakeups,
             thresholds={name: (kept.compatible, kept.strong) for name, kept in self.settings.lists.items()},
         )
@@ -273,7 +274,6 @@ class Node:
         await self._peers.close()
         await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
         await asyncio.to_thread(self.committer.stop)
-        await asyncio.to_thread(self._screening.save)
         with contextlib.suppress(GatewayError, OSError):  # the last one noted is a second old
             await asyncio.to_thread(note_progress, self.database, self._marker)
         self.database.close()

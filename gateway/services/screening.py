@@ -137,22 +137,17 @@ class Screener:
         self.follow()
         return taken
 
-    def follow(self, most: int | None = None) -> Followed:
+    def follow(self) -> Followed:
         """Takes in what has changed; new and amended entries are sought among the parties of before.
-
-        Args:
-            most: updates to take in at most; None for all that there are.
 
         Raises:
             StoreUnavailableError: the database can't be read; what was taken in before stays.
         """
-        done, updates = Followed(), 0
+        done = Followed()
         with self._writing:
             while True:
-                if most is not None and updates >= most:
-                    return done
                 with self._database.read() as conn:
-                    changes = self._next(conn)[:most]
+                    changes = self._next(conn)
                     taken = [(key, record) for change in changes for key, record in _effects(conn, change)]
                 if not changes:
                     return done
@@ -164,7 +159,6 @@ class Screener:
                         done.backward += self._recent.hits(record, self._limits)
                     self._index.tidy()
                 self._seq = changes[-1].seq
-                updates += len(changes)
                 done.changes += len(taken)
 
     def tidy(self) -> bool:

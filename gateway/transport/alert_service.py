@@ -203,14 +203,11 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         current_call().record(subject_ids=[request.alert.alert_id])
         wanted = request.alert.publisher, request.alert.alert_id
         try:
-            return await asyncio.to_thread(self._get, *wanted)
+            response = await asyncio.to_thread(self._queries.get, *wanted)
         except NotFoundError:
             await self._caught_up()
-            return await asyncio.to_thread(self._get, *wanted)
-
-    def _get(self, publisher: str, alert_id: str) -> alert_service_pb2.GetAlertResponse:
-        response = self._queries.get(publisher, alert_id)
-        hits = self._screening.screen_alert(response.alert.content, at_ms=self._clock())
+            response = await asyncio.to_thread(self._queries.get, *wanted)
+        hits = await self._screening.screen_alert(response.alert.content, at_ms=self._clock())
         if hits is not None:
             response.screened = True
             response.hits.extend(hits)

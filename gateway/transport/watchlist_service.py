@@ -197,9 +197,10 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self, request: screening_pb2.ScreenPartiesRequest, context: Context
     ) -> screening_pb2.ScreenPartiesResponse:
         validate(request)
-        subjects, position = await self._screened(request)
-        current_call().record(counts={"subjects": len(subjects), "hits": sum(len(one.hits) for one in subjects)})
-        return screening_pb2.ScreenPartiesResponse(subjects=subjects, position=position)
+        done = await self._screened(request)
+        hits = sum(len(one.hits) for one in done.subjects)
+        current_call().record(counts={"subjects": len(done.subjects), "hits": hits})
+        return done
 
     async def ScreenStream(
         self, request_iterator: AsyncIterator[screening_pb2.ScreenStreamRequest], context: Context
@@ -207,18 +208,16 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         screened = hits = 0
         async for request in request_iterator:
             validate(request)
-            subjects, position = await self._screened(request)
-            screened += len(subjects)
-            hits += sum(len(one.hits) for one in subjects)
-            yield screening_pb2.ScreenStreamResponse(subjects=subjects, position=position)
+            done = await self._screened(request)
+            screened += len(done.subjects)
+            hits += sum(len(one.hits) for one in done.subjects)
+            yield screening_pb2.ScreenStreamResponse(subjects=done.subjects, position=done.position)
         current_call().record(counts={"subjects": screened, "hits": hits})
 
     async def _screened(
         self, request: screening_pb2.ScreenPartiesRequest | screening_pb2.ScreenStreamRequest
-    ) -> tuple[list[screening_pb2.ScreenedSubject], int]:
-        return await asyncio.to_thread(
-            self._screening.screen, request.subjects, max_hits=request.max_hits, at_ms=self._clock()
-        )
+    ) -> screening_pb2.ScreenPartiesResponse:
+        return await self._screening.screen(request.subjects, max_hits=request.max_hits, at_ms=self._clock())
 
     async def ReportHit(self, request: pb.ReportHitRequest, context: Context) -> pb.ReportHitResponse:
         validate(request)

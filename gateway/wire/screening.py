@@ -13,7 +13,7 @@ from gateway.screening.columns import Listed, Record
 from gateway.screening.forms import prepare
 from gateway.screening.index import Found, Hit, Sought
 from gateway.screening.result import MatchClass, NameKind
-from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2
+from gateway.v1 import party_pb2, screening_pb2, watchlist_pb2
 from gateway.wire.alerts import to_ms
 
 NAME_KINDS = {
@@ -89,35 +89,6 @@ def sought_of(subject: screening_pb2.ScreeningSubject) -> Sought:
     identifiers += [(UNKNOWN_SCHEME, plate) for plate in subject.vehicles]
     identifiers += [(Scheme.CONTAINER.value, number) for number in subject.containers]
     return Sought(tuple(names), tuple(identifiers))
-
-
-def subjects_of(content: alert_pb2.AlertContent) -> list[screening_pb2.ScreeningSubject]:
-    """What an alert names, to be screened; the reference of each is its path in the content."""
-    subject = content.subject
-    found = [
-        screening_pb2.ScreeningSubject(
-            reference=f"subject.parties[{at}]",
-            names=party.names,
-            identifiers=party.identifiers,
-            addresses=party.addresses,
-        )
-        for at, party in enumerate(subject.parties)
-    ]
-    found += [
-        screening_pb2.ScreeningSubject(reference=f"subject.equipment[{at}]", containers=[equipment.id])
-        for at, equipment in enumerate(subject.equipment)
-    ]
-    for at, means in enumerate(subject.means):
-        registrations = [party_pb2.Identifier(scheme=one.scheme, value=one.value) for one in means.registrations]
-        found.append(
-            screening_pb2.ScreeningSubject(
-                reference=f"subject.means[{at}]",
-                identifiers=registrations,
-                vehicles=[one.value for one in means.registrations if one.scheme.endswith("plate")],
-                vessels=[means.name] if means.name else [],
-            )
-        )
-    return found
 
 
 def kinds_of(text: str, declared: NameKind) -> tuple[NameKind, ...]:

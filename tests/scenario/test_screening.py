@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from gateway.client import GatewayClient
@@ -183,6 +184,41 @@ def test_after_a_restart_it_is_the_same(nodes: Federation) -> None:
                     return False
 
             await eventually(found, within_s=30, what="the index")
+
+    nodes.run(run())
+
+
+def test_a_screening_process_that_is_killed_is_started_again(nodes: Federation) -> None:
+    (process,) = psutil.Process(nodes["hk"].pid).children()
+    process.kill()
+
+    async def run() -> None:
+        async with nodes.client("hk", "officer") as hk, nodes.client("cn", "publisher") as risk:
+            await risk.publish(alert(), ["hk"])  # alerts go on
+
+            async def found() -> bool:
+                return bool((await screened(hk, "示例稀土有限公司")).hits)
+
+            await eventually(found, within_s=30, what="the index after the kill")
+
+    nodes.run(run())
+    (again,) = psutil.Process(nodes["hk"].pid).children()
+    assert again.pid != process.pid
+
+
+def test_the_process_ends_with_its_node(nodes: Federation) -> None:
+    (process,) = psutil.Process(nodes["hk"].pid).children()
+    nodes["hk"].kill()
+    process.wait(timeout=30)
+    nodes.start("hk")
+
+    async def run() -> None:
+        async with nodes.client("hk", "officer") as hk:
+
+            async def found() -> bool:
+                return bool((await screened(hk, "示例稀土有限公司")).hits)
+
+            await eventually(found, within_s=30, what="the index after the kill")
 
     nodes.run(run())
 
