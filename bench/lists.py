@@ -16,6 +16,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,11 +176,13 @@ async def _change(pair: Pair, stub: WatchlistServiceStub, rows: Rows, number: in
     call = watching.WatchEntries(pb.WatchEntriesRequest(position=position))
     seen = asyncio.create_task(_saw(call, CHANGED))
     await asyncio.sleep(0.05)  # the watch is open
-    chosen = [rows[(number * CHANGED + at) % len(rows)] for at in range(CHANGED)]
+    chosen = rows[number * CHANGED : (number + 1) * CHANGED]  # each entry once, so that all are at revision 1
     for _, content in chosen:
         content.remarks = f"change {number}"
+    proposed = [pb.ProposedEntry(id=entry_id, revision=1, content=content) for entry_id, content in chosen]
+    request = pb.ProposeEntriesRequest(request_id=str(uuid.uuid4()), list=LIST, entries=proposed)
     started = time.perf_counter()
-    await _import(stub, chosen)
+    await stub.ProposeEntries(request)
     await seen
     taken = time.perf_counter() - started
     call.cancel()
@@ -282,7 +285,7 @@ def show(figures: Figures, console: Console) -> None:
 
 
 def main(
-    entries: Annotated[int, typer.Option(min=1_000, help="Entries in the list.")] = 1_000_000,
+    entries: Annotated[int, typer.Option(min=CHANGES * CHANGED, help="Entries in the list.")] = 1_000_000,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where the databases go.")] = None,
 ) -> None:
     """Measure import, sync and changes of a watchlist."""
