@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from demo import case
 from demo.command import run_gateway
@@ -58,7 +59,7 @@ async def listed(play: Play) -> None:
     await play.screen.beat(1)
 
 
-async def _import(play: Play) -> dict[str, int | str]:
+async def _import(play: Play) -> dict[str, Any]:
     arguments = (SOURCE.name, "--list", LIST, "--releasable-to", PARTNER)
     play.screen.say(f"$ gateway watchlist import {' '.join(arguments)}", "dim")
     options = (str(SOURCE), *arguments[1:], "--legal-basis", case.LEGAL_BASIS, *_as_engine(play))
