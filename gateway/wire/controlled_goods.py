@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.model.controlled_goods import Confidence, ControlledGood, ControlledGoods, Interval
+from gateway.wire.mapping_files import read_text
 
 COLUMNS = (
     "code",
@@ -57,14 +58,7 @@ def load_controlled_goods(path: Path) -> ControlledGoods:
     Raises:
         ConfigurationError: the file can't be read or lines of it are wrong; the message names file, lines and columns.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_LIST_BYTES + 1)
-        text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the list of controlled goods {path} can't be read: {error}") from error
-    if len(content) > MAX_LIST_BYTES:
-        raise ConfigurationError(f"the list of controlled goods {path} is larger than {MAX_LIST_BYTES} bytes")
+    text = read_text(path, what="the list of controlled goods", most_bytes=MAX_LIST_BYTES)
     return parse_controlled_goods(text.splitlines(), source=str(path))
 
 

@@ -7,25 +7,21 @@ single values. Doesn't own the reading of the CSV file (`gateway.wire.declaratio
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Context, Decimal
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.model.controlled_goods import normalise_code
+from gateway.wire.mapping_files import parse_toml, read_builtin_mapping, read_mapping
 
 MAX_TEXT_CHARS = 512
 """Longest text in a field in characters; goods descriptions are the longest (WCO: an..512)."""
-
-MAX_MAPPING_BYTES = 256 << 10
-"""Largest mapping file in bytes; translation tables are its longest part."""
 
 MAX_DIGITS = 18
 """Most digits before and after the decimal point: real exports carry binary noise such as 73.72000000000001."""
@@ -67,11 +63,7 @@ def builtin_mapping(name: str = "import_declarations") -> DeclarationMapping:
     Raises:
         ConfigurationError: there is none of this name; the message lists those there are.
     """
-    folder = resources.files("gateway.reference").joinpath("mappings")
-    known = {entry.name.removesuffix(".toml"): entry for entry in folder.iterdir() if entry.name.endswith(".toml")}
-    if name not in known:
-        raise ConfigurationError(f"there is no mapping {name!r}; those that come along: {', '.join(sorted(known))}")
-    return parse_mapping(known[name].read_text("utf-8"), source=f"{name}.toml")
+    return parse_mapping(read_builtin_mapping(name, lists=False), source=f"{name}.toml")
 
 
 def load_mapping(path: Path) -> DeclarationMapping:
@@ -80,15 +72,7 @@ def load_mapping(path: Path) -> DeclarationMapping:
     Raises:
         ConfigurationError: it can't be read or isn't a mapping; the message names file, key and way out.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_MAPPING_BYTES + 1)
-        text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the mapping {path} can't be read: {error}") from error
-    if len(content) > MAX_MAPPING_BYTES:
-        raise ConfigurationError(f"the mapping {path} is larger than {MAX_MAPPING_BYTES} bytes")
-    return parse_mapping(text, source=str(path))
+    return parse_mapping(read_mapping(path), source=str(path))
 
 
 def parse_mapping(text: str, *, source: str) -> DeclarationMapping:
@@ -97,14 +81,7 @@ def parse_mapping(text: str, *, source: str) -> DeclarationMapping:
     Raises:
         ConfigurationError: not TOML, an unknown key or field, a needed field missing, or a value that isn't allowed.
     """
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{source} is not TOML: {error}") from error
-    try:
-        return _mapping(document)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{source}: {error.message}") from None
+    return parse_toml(text, _mapping, source=source)
 
 
 def _mapping(document: dict[str, Any]) -> DeclarationMapping:

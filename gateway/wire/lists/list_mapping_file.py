@@ -6,10 +6,8 @@ Owns the format, documented in `gateway/reference/mappings/watchlist_entities.to
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
-from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,10 +15,11 @@ from typing import Any
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.v1 import watchlist_pb2
 from gateway.v1.watchlist_pb2 import WatchlistContent
-from gateway.wire.declaration_mapping import ENCODINGS, MAX_MAPPING_BYTES
+from gateway.wire.declaration_mapping import ENCODINGS
 from gateway.wire.lists.columns import COLUMNS, enum_of
 from gateway.wire.lists.list_mapping import ADDRESS_FIELDS, TARGETS, IdentifierColumn, ListMapping, NameColumn
 from gateway.wire.lists.notation import OWN, read_territory
+from gateway.wire.mapping_files import parse_toml, read_builtin_mapping, read_mapping
 
 
 def builtin_list_mapping(name: str = "watchlist_entities") -> ListMapping:
@@ -29,13 +28,7 @@ def builtin_list_mapping(name: str = "watchlist_entities") -> ListMapping:
     Raises:
         ConfigurationError: there is none of this name; the message lists those there are.
     """
-    folder = resources.files("gateway.reference").joinpath("mappings")
-    known = {
-        entry.name.removesuffix(".toml"): entry for entry in folder.iterdir() if entry.name.startswith("watchlist")
-    }
-    if name not in known:
-        raise ConfigurationError(f"there is no mapping {name!r}; those that come along: {', '.join(sorted(known))}")
-    return parse_list_mapping(known[name].read_text("utf-8"), source=f"{name}.toml")
+    return parse_list_mapping(read_builtin_mapping(name, lists=True), source=f"{name}.toml")
 
 
 def load_list_mapping(path: Path) -> ListMapping:
@@ -44,15 +37,7 @@ def load_list_mapping(path: Path) -> ListMapping:
     Raises:
         ConfigurationError: it can't be read or isn't a mapping; the message names file, key and way out.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_MAPPING_BYTES + 1)
-        text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the mapping {path} can't be read: {error}") from error
-    if len(content) > MAX_MAPPING_BYTES:
-        raise ConfigurationError(f"the mapping {path} is larger than {MAX_MAPPING_BYTES} bytes")
-    return parse_list_mapping(text, source=str(path))
+    return parse_list_mapping(read_mapping(path), source=str(path))
 
 
 def parse_list_mapping(text: str, *, source: str) -> ListMapping:
@@ -61,15 +46,12 @@ def parse_list_mapping(text: str, *, source: str) -> ListMapping:
     Raises:
         ConfigurationError: not TOML, an unknown key or field, a needed field missing, or a value that isn't allowed.
     """
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{source} is not TOML: {error}") from error
-    try:
-        mapping = _mapping(document)
-        _check(mapping)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{source}: {error.message}") from None
+    return parse_toml(text, _checked, source=source)
+
+
+def _checked(document: dict[str, Any]) -> ListMapping:
+    mapping = _mapping(document)
+    _check(mapping)
     return mapping
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationError
 from gateway.wire import declaration_mapping as mapping_module
+from gateway.wire import mapping_files
 from gateway.wire.controlled_goods import reference_controlled_goods
 from gateway.wire.declaration_mapping import (
     MAX_DIGITS,
@@ -316,7 +317,7 @@ def test_mappings_are_loaded_from_files(tmp_path: Path, monkeypatch: pytest.Monk
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match="can't be read"):
         load_mapping(path)
-    monkeypatch.setattr(mapping_module, "MAX_MAPPING_BYTES", 10)
+    monkeypatch.setattr(mapping_files, "MAX_MAPPING_BYTES", 10)
     path.write_text(SMALL)
     with pytest.raises(ConfigurationError, match="larger than 10 bytes"):
         load_mapping(path)

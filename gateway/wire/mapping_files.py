@@ -1,0 +1,78 @@
+"""Files that operators write or that come along: read whole within a limit, and mappings in TOML.
+
+Owns how they are found, read and refused. Doesn't own what stands in them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gateway.errors import ConfigurationError
+
+MAX_MAPPING_BYTES = 256 << 10
+"""Largest mapping file in bytes; translation tables are its longest part."""
+
+MappingT = TypeVar("MappingT")
+
+
+def read_text(path: Path, *, what: str, most_bytes: int) -> str:
+    """The text of a file, UTF-8 with or without a byte order mark.
+
+    Raises:
+        ConfigurationError: it can't be read or is larger; `what` says in the message what it should be.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+        text = content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{what} {path} can't be read: {error}") from error
+    if len(content) > most_bytes:
+        raise ConfigurationError(f"{what} {path} is larger than {most_bytes} bytes")
+    return text
+
+
+def read_mapping(path: Path) -> str:
+    """The text of a mapping of one's own; raises as `read_text`."""
+    return read_text(path, what="the mapping", most_bytes=MAX_MAPPING_BYTES)
+
+
+def read_builtin_mapping(name: str, *, lists: bool) -> str:
+    """The text of a mapping that comes with the gateway.
+
+    Args:
+        name: without `.toml`.
+        lists: one for watchlists, whose names begin so, or one for declarations.
+
+    Raises:
+        ConfigurationError: there is none of this name; the message lists those there are.
+    """
+    folder = resources.files("gateway.reference").joinpath("mappings")
+    known = {
+        entry.name.removesuffix(".toml"): entry
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml") and entry.name.startswith("watchlist") == lists
+    }
+    if name not in known:
+        raise ConfigurationError(f"there is no mapping {name!r}; those that come along: {', '.join(sorted(known))}")
+    return known[name].read_text("utf-8")
+
+
+def parse_toml(text: str, make: Callable[[dict[str, Any]], MappingT], *, source: str) -> MappingT:
+    """What `make` makes of a TOML document; `source` names it in errors.
+
+    Raises:
+        ConfigurationError: it isn't TOML, or `make` refuses it.
+    """
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{source} is not TOML: {error}") from error
+    try:
+        return make(document)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error.message}") from None
