@@ -16,9 +16,10 @@ from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
 from gateway.services.list_projection import read_changes
-from gateway.services.lists import Lists, before, remember, settle
+from gateway.services.lists import Lists, settle
+from gateway.services.new_entries import new_entry
+from gateway.services.once import once
 from gateway.services.project import AlertProjector
-from gateway.services.randomness import random_bytes
 from gateway.store import feeds, watchlists
 from gateway.store.database import Database
 from gateway.store.schema import list_hits
@@ -26,9 +27,8 @@ from gateway.store.watchlists import EntryRow, HitRow
 from gateway.v1 import alert_service_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.wire import watchlist as wire
 from gateway.wire.alerts import to_timestamp
-from gateway.wire.entries import EncodedEntry, make_entry, parse_header
+from gateway.wire.entries import EncodedEntry, parse_header
 from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
-from gateway.wire.limits import SALT_BYTES
 from gateway.wire.watchlist import ListKey
 
 _Pb = watchlist_service_pb2
@@ -60,9 +60,16 @@ class ReportHitWork:
     weight: int = 1
 
     def stage(self, tx: Transaction) -> _Pb.ReportHitResponse:
-        known = before(tx, self.principal, self.request, _Pb.ReportHitResponse)
-        if known is not None:
-            return known  # type: ignore[no-any-return]
+        return once(
+            tx,
+            self.request,
+            lambda: self._report(tx),
+            request_id=self.request.request_id,
+            principal=self.principal,
+            response_type=_Pb.ReportHitResponse,
+        )
+
+    def _report(self, tx: Transaction) -> _Pb.ReportHitResponse:
         settle(tx, self.projector)
         row = _listed(tx.conn, self.request.entry)
         hit = self._hit(tx.now_ms)
@@ -89,7 +96,6 @@ class ReportHitWork:
             entry=alert_service_pb2.EntryReference(origin=origin.line, index=place.index),
             requested_action=newest.content.requested_action,
         )
-        remember(tx, self.principal, self.request, response)
         return response
 
     def _hit(self, now_ms: int) -> watchlist_pb2.WatchlistHit:
@@ -126,9 +132,16 @@ class AnswerHitWork:
     weight: int = 1
 
     def stage(self, tx: Transaction) -> _Pb.AnswerHitResponse:
-        known = before(tx, self.principal, self.request, _Pb.AnswerHitResponse)
-        if known is not None:
-            return known  # type: ignore[no-any-return]
+        return once(
+            tx,
+            self.request,
+            lambda: self._answer(tx),
+            request_id=self.request.request_id,
+            principal=self.principal,
+            response_type=_Pb.AnswerHitResponse,
+        )
+
+    def _answer(self, tx: Transaction) -> _Pb.AnswerHitResponse:
         settle(tx, self.projector)
         request = self.request
         row = watchlists.hit(tx.conn, request.reporter, request.hit_id)
@@ -146,18 +159,15 @@ class AnswerHitWork:
             entry = _encoded(tx, origin, event)
         place = tx.append(origin, entry)
         response = _Pb.AnswerHitResponse(entry=alert_service_pb2.EntryReference(origin=origin.line, index=place.index))
-        remember(tx, self.principal, request, response)
         return response
 
 
 def _encoded(tx: Transaction, origin: FeedOrigin, event: watchlist_pb2.WatchlistEvent) -> EncodedEntry:
-    counter = feeds.find(tx.conn, origin.counter)
-    return make_entry(
+    return new_entry(
         wire.EVENT_TYPE,
-        event.SerializeToString(deterministic=True),
-        salt=random_bytes(SALT_BYTES),
-        recorded_at_ms=tx.now_ms,
-        follows=counter.journaled_size if counter is not None else 0,
+        event,
+        now_ms=tx.now_ms,
+        follows=feeds.journaled_size_of(tx.conn, origin.counter),
     )
 
 

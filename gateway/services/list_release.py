@@ -21,15 +21,13 @@ from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
 from gateway.services.list_projection import read_changes, read_update
-from gateway.services.randomness import random_bytes
+from gateway.services.new_entries import new_entry
 from gateway.store import feeds, watchlists
 from gateway.store.schema import list_entries
 from gateway.store.watchlists import CopyRow, EntryRow
 from gateway.v1 import watchlist_pb2
 from gateway.wire import watchlist as wire
 from gateway.wire.alerts import to_timestamp
-from gateway.wire.entries import EncodedEntry, make_entry
-from gateway.wire.limits import SALT_BYTES
 from gateway.wire.watchlist import ListKey
 
 log = logging.getLogger(__name__)
@@ -152,7 +150,8 @@ class ListRelease:
             if change is not None:
                 changes.append(change)
         for update in wire.updates(changes, snapshot=snapshot):
-            tx.append(self.origin(partner), _entry(update, tx.now_ms))
+            event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), update=update)
+            tx.append(self.origin(partner), new_entry(wire.EVENT_TYPE, event, now_ms=tx.now_ms))
 
     def _difference(
         self,
@@ -195,13 +194,3 @@ class ListRelease:
             log.info("an entry that names %s isn't told to it: %s", partner, error)
             return False
         return True
-
-
-def _entry(update: watchlist_pb2.WatchlistUpdate, now_ms: int) -> EncodedEntry:
-    event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(now_ms), update=update)
-    return make_entry(
-        wire.EVENT_TYPE,
-        event.SerializeToString(deterministic=True),
-        salt=random_bytes(SALT_BYTES),
-        recorded_at_ms=now_ms,
-    )

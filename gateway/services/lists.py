@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
 
 from google.protobuf.message import Message
 
@@ -18,28 +16,27 @@ from gateway.errors import (
     GatewayError,
     InvalidRequestError,
     NotFoundError,
-    RequestIdReusedError,
     RevisionConflictError,
     UnavailableError,
     Violation,
 )
 from gateway.model.directory import Directory
-from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
+from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
 from gateway.model.watchlist import DEFAULT_POLICY, ListPolicy, ProposalState, require_decidable
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Clock, Transaction
 from gateway.services.list_projection import read_update
+from gateway.services.new_entries import new_entry
+from gateway.services.once import once
 from gateway.services.project import AlertProjector
-from gateway.services.publish import repeated
 from gateway.services.randomness import random_bytes
-from gateway.store import requests, watchlists
-from gateway.store.requests import AnsweredRequest
+from gateway.store import watchlists
 from gateway.store.watchlists import EntryRow, ProposalRow
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.wire import watchlist as wire
 from gateway.wire.alerts import to_ms, to_timestamp
-from gateway.wire.entries import EncodedEntry, make_entry
-from gateway.wire.limits import MAX_STREAM_ITEMS, SALT_BYTES
+from gateway.wire.entries import EncodedEntry
+from gateway.wire.limits import MAX_STREAM_ITEMS
 from gateway.wire.validation import violations
 
 BY_ITSELF = "gateway"
@@ -131,12 +128,7 @@ class Lists:
         ((name, body),) = decision.items()
         made = watchlist_pb2.ListDecision(decided_at=to_timestamp(now_ms), actor=actor)
         getattr(made, name).CopyFrom(body)
-        return make_entry(
-            wire.DECISION_TYPE,
-            made.SerializeToString(deterministic=True),
-            salt=random_bytes(SALT_BYTES),
-            recorded_at_ms=now_ms,
-        )
+        return new_entry(wire.DECISION_TYPE, made, now_ms=now_ms)
 
     def check(self, request: _Pb.ProposeEntriesRequest) -> None:
         """Everything about a proposal that needs no database.
@@ -179,34 +171,6 @@ def settle(tx: Transaction, projector: AlertProjector) -> None:
         raise UnavailableError("a large change of the lists is taking effect", retry_after_s=_RETRY_AFTER_S)
 
 
-def before(tx: Transaction, principal: str, request: Any, response_type: Any) -> Any | None:
-    """The answer given before to the same request, or None.
-
-    Raises:
-        RequestIdReusedError: the id was used for another request.
-    """
-    request_id = uuid_bytes(request.request_id)
-    known = requests.find(tx.conn, principal, [request_id]).get(request_id)
-    if known is None:
-        return None
-    answer = repeated(known, _digest(request), response_type)
-    if isinstance(answer, RequestIdReusedError):
-        raise answer
-    return answer
-
-
-def remember(tx: Transaction, principal: str, request: Any, response: Message) -> None:
-    """Keeps the answer to a request."""
-    answered = AnsweredRequest(
-        uuid_bytes(request.request_id), principal, _digest(request), response.SerializeToString()
-    )
-    requests.remember(tx.conn, [answered])
-
-
-def _digest(request: Message) -> bytes:
-    return sha256(request.SerializeToString(deterministic=True)).digest()
-
-
 @dataclass(frozen=True, slots=True)
 class ProposeWork:
     """Changes of one list; the result is the response.
@@ -227,9 +191,16 @@ class ProposeWork:
         return len(self.request.entries) + len(self.request.withdrawals)
 
     def stage(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
-        known = before(tx, self.principal, self.request, _Pb.ProposeEntriesResponse)
-        if known is not None:
-            return known  # type: ignore[no-any-return]
+        return once(
+            tx,
+            self.request,
+            lambda: self._propose(tx),
+            request_id=self.request.request_id,
+            principal=self.principal,
+            response_type=_Pb.ProposeEntriesResponse,
+        )
+
+    def _propose(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
         settle(tx, self.projector)
         changes = self._changes(tx)
         parts = list(wire.updates(changes))
@@ -242,7 +213,6 @@ class ProposeWork:
         response = _Pb.ProposeEntriesResponse(
             proposal_id=proposal_id, ids=[wire.key_of(change).entry_id for change in changes]
         )
-        remember(tx, self.principal, self.request, response)
         return response
 
     def _changes(self, tx: Transaction) -> list[watchlist_pb2.WatchlistChange]:
@@ -348,9 +318,16 @@ class DecideWork:
     weight: int = 1
 
     def stage(self, tx: Transaction) -> _Pb.DecideProposalResponse:
-        known = before(tx, self.principal, self.request, _Pb.DecideProposalResponse)
-        if known is not None:
-            return known  # type: ignore[no-any-return]
+        return once(
+            tx,
+            self.request,
+            lambda: self._decide(tx),
+            request_id=self.request.request_id,
+            principal=self.principal,
+            response_type=_Pb.DecideProposalResponse,
+        )
+
+    def _decide(self, tx: Transaction) -> _Pb.DecideProposalResponse:
         settle(tx, self.projector)
         row = watchlists.proposal(tx.conn, self.request.proposal_id)
         if row is None:
@@ -363,7 +340,6 @@ class DecideWork:
         kind = "approved" if approve else "rejected"
         tx.append(self.lists.origin, self.lists.decision(tx.now_ms, self.actor, **{kind: decision}))
         response = _Pb.DecideProposalResponse(changes=row.changes)
-        remember(tx, self.principal, self.request, response)
         return response
 
     def _require_current(self, tx: Transaction, row: ProposalRow) -> None:

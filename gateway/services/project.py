@@ -30,7 +30,7 @@ from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
 from gateway.services.list_projection import ListProjection
 from gateway.services.list_release import ListRelease, Told
-from gateway.services.randomness import random_bytes
+from gateway.services.new_entries import new_entry
 from gateway.store import alerts, feeds, journal, watchlists
 from gateway.store.alerts import AlertEventRow, AlertRow, DispositionRow
 from gateway.store.database import savepoint
@@ -40,8 +40,8 @@ from gateway.v1 import alert_pb2, feed_pb2, watchlist_pb2
 from gateway.wire import alerts as wire
 from gateway.wire import watchlist as lists_wire
 from gateway.wire.alerts import EVENT_TYPE, AlertKey, AlertStep
-from gateway.wire.entries import FORMAT, EncodedEntry, make_entry, parse_header
-from gateway.wire.limits import MAX_STREAM_ITEMS, SALT_BYTES
+from gateway.wire.entries import FORMAT, EncodedEntry, parse_header
+from gateway.wire.limits import MAX_STREAM_ITEMS
 from gateway.wire.validation import validate
 
 log = logging.getLogger(__name__)
@@ -480,13 +480,7 @@ def _disposition_entry(feed: Feed, run: _Run, now_ms: int) -> EncodedEntry:
         event = watchlist_pb2.WatchlistEvent(occurred_at=wire.to_timestamp(now_ms), disposition=disposition)
     else:
         event = alert_pb2.AlertEvent(occurred_at=wire.to_timestamp(now_ms), actor="gateway", disposition=disposition)
-    return make_entry(
-        _CARRIED[feed.origin.channel].type_name,
-        event.SerializeToString(deterministic=True),
-        salt=random_bytes(SALT_BYTES),
-        recorded_at_ms=now_ms,
-        follows=feed.journaled_size,
-    )
+    return new_entry(_CARRIED[feed.origin.channel].type_name, event, now_ms=now_ms, follows=feed.journaled_size)
 
 
 def knowledge() -> str:

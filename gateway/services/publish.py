@@ -7,11 +7,9 @@ a resent request has no second effect. Doesn't own authentication and roles (tra
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from google.protobuf.message import Message
 
@@ -21,7 +19,6 @@ from gateway.errors import (
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
-    RequestIdReusedError,
     Violation,
 )
 from gateway.model.alert_life import advance
@@ -29,6 +26,8 @@ from gateway.model.directory import Directory
 from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Clock, Transaction
+from gateway.services.new_entries import new_entry
+from gateway.services.once import digest_of, once, repeated
 from gateway.services.project import AlertProjector
 from gateway.services.randomness import random_bytes
 from gateway.store import alerts, feeds, requests
@@ -37,8 +36,7 @@ from gateway.store.database import savepoint
 from gateway.store.requests import AnsweredRequest
 from gateway.v1 import alert_pb2, alert_service_pb2
 from gateway.wire import alerts as wire
-from gateway.wire.entries import EncodedEntry, make_entry
-from gateway.wire.limits import SALT_BYTES
+from gateway.wire.entries import EncodedEntry
 from gateway.wire.validation import violations
 
 MAX_VALIDITY_MS = 366 * 24 * 3600 * 1000
@@ -48,7 +46,6 @@ VALID_UNTIL_RANGE = Violation(
     "content.valid_until", "valid_until.range", "must lie in the future, at most 366 days ahead"
 )
 
-ResponseT = TypeVar("ResponseT", bound=Message)
 _Response = alert_service_pb2.PublishAlertResponse
 PublishResult: TypeAlias = alert_service_pb2.PublishAlertResponse | GatewayError
 """What became of one alert: its response, or why it was refused."""
@@ -103,10 +100,9 @@ class Publisher:
         refusal = self._refusal(request, late, now)
         alert_id = self.new_id()
         notices = tuple(wire.quality_notices(content))
-        body = request.SerializeToString(deterministic=True)
         return PreparedAlert(
             request_id=uuid_bytes(request.request_id),
-            digest=sha256(body).digest(),
+            digest=digest_of(request),
             alert_id=alert_id,
             entries=tuple(
                 (
@@ -161,13 +157,7 @@ class Publisher:
 
     def entry(self, event: alert_pb2.AlertEvent, now: int, *, follows: int = 0) -> EncodedEntry:
         """An event as an entry with a fresh salt; `follows` as in the contract's EntryHeader."""
-        return make_entry(
-            wire.EVENT_TYPE,
-            event.SerializeToString(deterministic=True),
-            salt=random_bytes(SALT_BYTES),
-            recorded_at_ms=now,
-            follows=follows,
-        )
+        return new_entry(wire.EVENT_TYPE, event, now_ms=now, follows=follows)
 
     def _new_alert(
         self,
@@ -375,14 +365,17 @@ class StepWork:
 
     def stage(self, tx: Transaction) -> Message:
         step = self._step
-        request_id = uuid_bytes(step.request_id)
-        digest = sha256(step.message.SerializeToString(deterministic=True)).digest()
-        before = requests.find(tx.conn, self._principal, [request_id]).get(request_id)
-        if before is not None:
-            answer = repeated(before, digest, type(step.response))
-            if isinstance(answer, GatewayError):
-                raise answer
-            return answer
+        return once(
+            tx,
+            step.message,
+            lambda: self._take(tx),
+            request_id=step.request_id,
+            principal=self._principal,
+            response_type=type(step.response),
+        )
+
+    def _take(self, tx: Transaction) -> Message:
+        step = self._step
         self._projector.catch_up(tx)
         staged = [self._checked(tx, row) for row in self._copies(tx)]
         response = type(step.response)()
@@ -390,7 +383,6 @@ class StepWork:
         for origin, entry in staged:
             place = tx.append(origin, entry)
             response.entries.add(origin=origin.line, index=place.index)  # type: ignore[attr-defined]
-        requests.remember(tx.conn, [AnsweredRequest(request_id, self._principal, digest, response.SerializeToString())])
         return response
 
     def _copies(self, tx: Transaction) -> list[AlertRow]:
@@ -465,18 +457,6 @@ class ExpireWork:
             advance(row.life, wire.step_of(event, origin).step)
             tx.append(origin, self._publisher.entry(event, tx.now_ms, follows=seen[key.recipient]))
         return len(rows)
-
-
-def repeated(
-    before: AnsweredRequest, digest: bytes, response_type: type[ResponseT]
-) -> ResponseT | RequestIdReusedError:
-    """The answer to a request that was answered before, or why it can't be the same request."""
-    if before.digest != digest:
-        return RequestIdReusedError(
-            f"request_id {uuid.UUID(bytes=before.request_id)} was used before for another request",
-            metadata={"field": "request_id"},
-        )
-    return response_type.FromString(before.response)
 
 
 def require_onward_transfer(tx: Transaction, publisher: str, alert_id: str, recipients: Sequence[str]) -> None:
