@@ -76,7 +76,7 @@ class Import:
 
 
 class ImportRowsWork:
-    """Compares rows with the list and appends what differs; the result is nothing, the import has it."""
+    """Compares rows with the list and appends what differs; the result is what it came to."""
 
     def __init__(self, importing: Import, rows: Sequence[tuple[_Pb.ImportRow, bytes]]) -> None:
         self._import = importing
@@ -97,10 +97,7 @@ class ImportRowsWork:
             change = _imported(importing.opening.list, row, digest, known.get(row.id), now_ms=tx.now_ms, counts=counts)
             if change is not None:
                 changes.append(change)
-        *full, last = wire.updates(changes) if changes else [None]
-        if full:
-            _append(tx, importing, [update for update in full if update is not None], complete=False)
-        counts.left = list(last.changes) if last is not None else []
+        counts.left = _append_full(tx, importing, changes)
         return counts
 
 
@@ -122,7 +119,7 @@ class Counts:
 
 
 class EndRowsWork:
-    """Withdraws entries that a source no longer has; the result is how many of them were still listed."""
+    """Withdraws entries that a source no longer has; the result is the changes that wait for the rest of their part."""
 
     def __init__(self, importing: Import, ids: Collection[str]) -> None:
         self._import = importing
@@ -143,10 +140,7 @@ class EndRowsWork:
                 if not row.ended
             ),
         ]
-        *full, last = wire.updates(changes) if changes else [None]
-        if full:
-            _append(tx, importing, [update for update in full if update is not None], complete=False)
-        return list(last.changes) if last is not None else []
+        return _append_full(tx, importing, changes)
 
 
 class FinishImportWork:
@@ -178,6 +172,15 @@ def vanished(database: Database, importing: Import) -> list[str]:
         if len(ids) < IDS_PAGE:
             return found
         after = ids[-1][0]
+
+
+def _append_full(
+    tx: Transaction, importing: Import, changes: Sequence[watchlist_pb2.WatchlistChange]
+) -> list[watchlist_pb2.WatchlistChange]:
+    """Appends updates that are full; returns the changes that wait for the rest of theirs."""
+    *full, last = [*wire.updates(changes)] or [watchlist_pb2.WatchlistUpdate()]
+    _append(tx, importing, full, complete=False)
+    return list(last.changes)
 
 
 def _append(

@@ -11,7 +11,7 @@ Doesn't own the walk over the journal (services.project), who may decide (servic
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -161,12 +161,13 @@ class ListProjection:
         origin = FeedOrigin.parse(change.origin)
         update = read_update(tx.conn, change.feed_id, change.idx)
         own = origin.channel is Channel.LISTS
-        known = _known(tx.conn, origin.publisher, update.changes)
+        known = watchlists.find_all(tx.conn, origin.publisher, map(wire.key_of, update.changes))
         rows: dict[ListKey, EntryRow] = {}
         for ordinal, one in enumerate(update.changes):
             key = wire.key_of(one)
-            row = _row(origin.publisher, one, change, ordinal, rows.get(key) or known.get(key), own=own)
-            if own and not _follows(row, rows.get(key) or known.get(key)):
+            before = rows.get(key) or known.get(key)
+            row = _row(origin.publisher, one, change, ordinal, before, own=own)
+            if own and not _follows(row, before):
                 log.warning("a change of %s/%s was overtaken by another one and has no effect", key.list, key.entry_id)
                 continue
             if row is not None:
@@ -194,20 +195,6 @@ def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, wa
             if row.ordinal < len(update.changes):
                 found[ListKey(row.list, row.entry_id)] = update.changes[row.ordinal]
     return found
-
-
-def _known(
-    conn: Connection, publisher: str, changes: Sequence[watchlist_pb2.WatchlistChange]
-) -> Mapping[ListKey, EntryRow]:
-    by_list: dict[str, set[str]] = {}
-    for change in changes:
-        key = wire.key_of(change)
-        by_list.setdefault(key.list, set()).add(key.entry_id)
-    return {
-        ListKey(name, entry_id): row
-        for name, ids in by_list.items()
-        for entry_id, row in watchlists.find(conn, publisher, name, ids).items()
-    }
 
 
 def _row(

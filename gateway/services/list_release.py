@@ -99,7 +99,8 @@ class ListRelease:
         if FeedOrigin.parse(change.origin).channel is Channel.LISTS:
             update = read_update(tx.conn, change.feed_id, change.idx)
             keys = list(dict.fromkeys(wire.key_of(one) for one in update.changes))
-            self._tell(tx, partner, self._rows(tx, keys), snapshot=False)
+            rows = watchlists.find_all(tx.conn, self._node, keys)
+            self._tell(tx, partner, [rows[key] for key in keys if key in rows], snapshot=False)
         watchlists.move_released(tx.conn, partner, change.seq)
         return True
 
@@ -126,22 +127,8 @@ class ListRelease:
             watchlists.move_released(tx.conn, partner, sweep.seq)
         return True
 
-    def _rows(self, tx: Transaction, keys: Sequence[ListKey]) -> list[EntryRow]:
-        by_list: dict[str, list[str]] = {}
-        for key in keys:
-            by_list.setdefault(key.list, []).append(key.entry_id)
-        found = {name: watchlists.find(tx.conn, self._node, name, ids) for name, ids in by_list.items()}
-        return [row for key in keys if (row := found[key.list].get(key.entry_id)) is not None]
-
     def _tell(self, tx: Transaction, partner: str, rows: Sequence[EntryRow], *, snapshot: bool) -> None:
-        names = {row.list for row in rows}
-        told = {
-            ListKey(name, entry_id): copy
-            for name in names
-            for entry_id, copy in watchlists.find_copies(
-                tx.conn, partner, name, [row.entry_id for row in rows if row.list == name]
-            ).items()
-        }
+        told = watchlists.find_all_copies(tx.conn, partner, [ListKey(row.list, row.entry_id) for row in rows])
         newest = read_changes(tx.conn, rows)
         changes = []
         for row in rows:

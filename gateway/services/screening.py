@@ -34,7 +34,7 @@ from gateway.store.database import Database
 from gateway.store.watchlists import ChangeRow, EntryRow
 from gateway.v1 import watchlist_pb2
 from gateway.wire import screening as wire
-from gateway.wire.watchlist import ListKey, key_of
+from gateway.wire.watchlist import key_of
 
 log = logging.getLogger(__name__)
 
@@ -308,15 +308,7 @@ def _effects(conn: Connection, change: ChangeRow) -> list[tuple[tuple[str, str],
     """What an update makes of the index: records that stand in it, None for what has ended in it."""
     publisher = FeedOrigin.parse(change.origin).publisher
     changes = read_update(conn, change.feed_id, change.idx).changes
-    by_list: dict[str, set[str]] = {}
-    for one in changes:
-        key = key_of(one)
-        by_list.setdefault(key.list, set()).add(key.entry_id)
-    rows = {
-        ListKey(name, entry_id): row
-        for name, ids in by_list.items()
-        for entry_id, row in watchlists.find(conn, publisher, name, ids).items()
-    }
+    rows = watchlists.find_all(conn, publisher, map(key_of, changes))
     effects: list[tuple[tuple[str, str], Record | None]] = []
     for ordinal, one in enumerate(changes):
         key = key_of(one)

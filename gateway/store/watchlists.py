@@ -26,6 +26,7 @@ from gateway.store.schema import (
     list_parts,
     list_proposals,
 )
+from gateway.wire.watchlist import ListKey
 
 _APPLIED = "lists"
 _RELEASED = "released:"
@@ -229,6 +230,15 @@ def find(conn: Connection, publisher: str, list_name: str, ids: Collection[str])
     return {row.entry_id: row for row in map(_entry, rows)}
 
 
+def find_all(conn: Connection, publisher: str, keys: Iterable[ListKey]) -> dict[ListKey, EntryRow]:
+    """Entries of any lists of one publisher, ended ones too; unknown keys are left out."""
+    return {
+        ListKey(name, entry_id): row
+        for name, ids in _by_list(keys).items()
+        for entry_id, row in find(conn, publisher, name, ids).items()
+    }
+
+
 def put(conn: Connection, rows: Sequence[EntryRow]) -> None:
     """Writes the newest revision of entries."""
     _upsert(conn, list_entries, _ENTRY_COLUMNS, [_values(row, _ENTRY_COLUMNS) for row in rows])
@@ -299,6 +309,15 @@ def find_copies(conn: Connection, partner: str, list_name: str, ids: Collection[
     """What a partner was told of entries of one list, by id."""
     rows = _by_ids(conn, _COPIES, {"at": partner, "called": list_name}, ids)
     return {row.entry_id: row for row in (CopyRow(*row) for row in rows)}
+
+
+def find_all_copies(conn: Connection, partner: str, keys: Iterable[ListKey]) -> dict[ListKey, CopyRow]:
+    """What a partner was told of entries of any lists; of the others nothing."""
+    return {
+        ListKey(name, entry_id): row
+        for name, ids in _by_list(keys).items()
+        for entry_id, row in find_copies(conn, partner, name, ids).items()
+    }
 
 
 def copies_of(conn: Connection, list_name: str, entry_id: str) -> list[CopyRow]:
@@ -397,6 +416,13 @@ def entries_by_list(conn: Connection) -> dict[tuple[str, str], int]:
     columns = (list_entries.c.publisher, list_entries.c.list)
     query = select(*columns, func.count()).where(list_entries.c.ended == 0).group_by(*columns)
     return {(publisher, name): number for publisher, name, number in conn.execute(query)}
+
+
+def _by_list(keys: Iterable[ListKey]) -> dict[str, set[str]]:
+    ids: dict[str, set[str]] = {}
+    for key in keys:
+        ids.setdefault(key.list, set()).add(key.entry_id)
+    return ids
 
 
 def _by_ids(conn: Connection, statement: Prepared, given: dict[str, str], ids: Collection[str]) -> list[Any]:
