@@ -83,12 +83,14 @@ class ScreeningIndex:
         moved = asyncio.Event()
         end_subscription = self._wakeups.subscribe(Wakeups.PROJECTED, moved)
         try:
-            while await self._is_empty():
-                await moved.wait()
-                moved.clear()
             while True:
                 try:
+                    while await self._is_empty():
+                        await moved.wait()
+                        moved.clear()
                     await self._serve(moved)
+                except GatewayError as error:
+                    log.warning("screening waits: %s", error)
                 except (OSError, asyncio.IncompleteReadError) as error:
                     log.warning("the screening process has ended (%s); it is started again", type(error).__name__)
                 await asyncio.sleep(RETRY_S)
@@ -171,17 +173,18 @@ class ScreeningIndex:
                 return screening_pb2.ScreenPartiesResponse(subjects=nothing)
             raise UnavailableError("the screening index is being loaded", retry_after_s=_RETRY_AFTER_S)
         request = screening_pb2.ScreenPartiesRequest(subjects=subjects, max_hits=max_hits)
-        async with self._asking:
-            answering = asyncio.ensure_future(self._ask(SCREEN + at_ms.to_bytes(8) + request.SerializeToString()))
-            answer = await asyncio.shield(answering)  # a caller that leaves mustn't leave its answer to the next
+        answering = asyncio.ensure_future(self._ask(SCREEN + at_ms.to_bytes(8) + request.SerializeToString()))
+        answer = await asyncio.shield(answering)  # a caller that leaves mustn't leave its answer to the next
         if answer[:1] != ANSWER:
             raise GatewayError(f"screening failed: {answer[1:].decode()}")
         return screening_pb2.ScreenPartiesResponse.FromString(answer[1:])
 
     async def _ask(self, question: bytes) -> bytes:
+        """One question at a time, until its answer is read, whoever still waits for that."""
         try:
-            self._send(question)
-            return await self._received()
+            async with self._asking:
+                self._send(question)
+                return await self._received()
         except (OSError, AssertionError, asyncio.IncompleteReadError) as error:
             raise UnavailableError("the screening process has just ended", retry_after_s=_RETRY_AFTER_S) from error
 
@@ -190,15 +193,12 @@ class ScreeningIndex:
     ) -> list[alert_service_pb2.AlertHit] | None:
         """Screens what an alert names; None while that can't be."""
         subjects = subjects_of(content)
-        unremembered = [screening_pb2.ScreeningSubject.FromString(one.SerializeToString()) for one in subjects]
-        for one in unremembered:
-            one.ClearField("reference")
         try:
-            done = await self.screen(unremembered, max_hits=0, at_ms=at_ms)
+            done = await self.screen(list(subjects.values()), max_hits=0, at_ms=at_ms)
         except GatewayError:
             return None
         return [
-            alert_service_pb2.AlertHit(field=subject.reference, hit=hit)
-            for subject, found in zip(subjects, done.subjects, strict=True)
+            alert_service_pb2.AlertHit(field=path, hit=hit)
+            for path, found in zip(subjects, done.subjects, strict=True)
             for hit in found.hits
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import psutil
@@ -105,6 +106,25 @@ def test_many_are_screened_over_one_stream_in_their_order(nodes: Federation) -> 
             found = [one async for one in hk.screening.screen_many(subjects, batch=40)]
         assert [one.reference for one in found] == [str(at) for at in range(250)]
         assert [bool(one.hits) for one in found] == [bool(at % 2) for at in range(250)]
+
+    nodes.run(run())
+
+
+def test_a_caller_that_leaves_leaves_its_answer_to_nobody(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("hk", "officer") as hk:
+
+            async def asked(number: int) -> str:
+                found = await screened(hk, "示例稀土有限公司", reference=f"party {number}")
+                return found.reference
+
+            for _ in range(5):
+                calls = [asyncio.create_task(asked(number)) for number in range(20)]
+                await asyncio.sleep(0.005)
+                for call in calls[::2]:
+                    call.cancel()
+                stayed = await asyncio.gather(*calls[1::2])
+                assert stayed == [f"party {number}" for number in range(1, 20, 2)]
 
     nodes.run(run())
 
