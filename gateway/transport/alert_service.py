@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, TypeAlias, TypeVar
 
 import grpc.aio
@@ -17,7 +18,7 @@ from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Vio
 from gateway.services.project import AlertProjector
 from gateway.services.publish import PreparedAlert, Publisher, PublishResult, PublishWork, StepRequest, StepWork
 from gateway.services.query import AlertQueries
-from gateway.transport.bridge import Bridge, Wakeups, in_order
+from gateway.transport.bridge import Bridge, Wakeups, follow_changes, in_order
 from gateway.transport.calls import Call, current_call
 from gateway.transport.screening import ScreeningIndex
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
@@ -30,9 +31,6 @@ STREAM_DEPTH = 4
 
 READ_OWN_WRITES_S = 2.0
 """How long GetAlert waits for projections before it says that there is no such alert, in seconds."""
-
-_HEARTBEAT_S = 15.0
-"""How often an idle watch tells its position, in seconds: shows the caller that it is alive."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ResponseT = TypeVar("ResponseT", bound=Message)
@@ -237,26 +235,12 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     async def WatchAlerts(
         self, request: alert_service_pb2.WatchAlertsRequest, context: Context
     ) -> AsyncIterator[alert_service_pb2.WatchAlertsResponse]:
-        position = request.position
-        moved = asyncio.Event()
-        end_subscription = self._wakeups.subscribe(Wakeups.PROJECTED, moved)
-        try:
-            while True:
-                moved.clear()
-                response = await asyncio.to_thread(self._queries.changes, position)
-                position = response.position
-                if response.changes:
-                    yield response
-                    continue
-                if request.until_current:
-                    yield response
-                    return
-                try:
-                    await asyncio.wait_for(moved.wait(), _HEARTBEAT_S)
-                except TimeoutError:
-                    yield response
-        finally:
-            end_subscription()
+        changes = follow_changes(
+            self._wakeups, self._queries.changes, request.position, until_current=request.until_current
+        )
+        async with aclosing(changes):
+            async for response in changes:
+                yield response
 
     def _own(self, alert_id: str) -> alert_pb2.AlertReference:
         return alert_pb2.AlertReference(publisher=self._node, alert_id=alert_id)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from typing import Any, Protocol, TypeVar
 
 from gateway.model.ids import FeedOrigin
 from gateway.services.commit import Committed, Committer, Outcome, Work
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
+ChangesT = TypeVar("ChangesT", bound="Changes")
 
 _END = object()
 
@@ -107,6 +108,54 @@ class Wakeups:
     def _tell(self, topic: FeedOrigin | str) -> None:
         for event in self._waiting.get(topic, ()):
             event.set()
+
+
+HEARTBEAT_S = 15.0
+"""How often an idle watch tells its position, in seconds: shows the caller that it is alive."""
+
+
+class Changes(Protocol):
+    """One message of a watch: changes, perhaps none, and the position after them."""
+
+    position: int
+
+    @property
+    def changes(self) -> Collection[Any]: ...
+
+
+async def follow_changes(
+    wakeups: Wakeups, read: Callable[[int], ChangesT], position: int, *, until_current: bool
+) -> AsyncGenerator[ChangesT, None]:
+    """Changes from a position on, as they are projected; without any a sign of life now and then.
+
+    Args:
+        wakeups: tells when to look again.
+        read: the changes after a position; called in a worker thread.
+        position: where to begin.
+        until_current: end when everything known was given.
+    """
+    loop, moved = asyncio.get_running_loop(), asyncio.Event()
+    end_subscription = wakeups.subscribe(Wakeups.PROJECTED, moved)
+    told_at = loop.time()
+    try:
+        while True:
+            moved.clear()
+            response = await asyncio.to_thread(read, position)
+            position = response.position
+            if response.changes:
+                yield response
+                told_at = loop.time()
+                continue
+            if until_current:
+                yield response
+                return
+            try:
+                await asyncio.wait_for(moved.wait(), max(0.0, told_at + HEARTBEAT_S - loop.time()))
+            except TimeoutError:
+                yield response
+                told_at = loop.time()
+    finally:
+        end_subscription()
 
 
 async def in_order(

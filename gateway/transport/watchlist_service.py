@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -19,7 +20,7 @@ from gateway.services.list_query import ListQueries
 from gateway.services.lists import DecideWork, Lists, ProposeWork
 from gateway.services.project import AlertProjector
 from gateway.store.database import Database
-from gateway.transport.bridge import Bridge, Wakeups
+from gateway.transport.bridge import Bridge, Wakeups, follow_changes
 from gateway.transport.calls import current_call
 from gateway.transport.peers import Peers
 from gateway.transport.screening import ScreeningIndex
@@ -28,9 +29,6 @@ from gateway.v1 import exchange_service_pb2, screening_pb2, watchlist_service_pb
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.wire.limits import MAX_STREAM_ITEMS
 from gateway.wire.validation import validate
-
-_HEARTBEAT_S = 15.0
-"""How often an idle watch tells its position, in seconds: shows the caller that it is alive."""
 
 _ASK_TIMEOUT_S = 10.0
 """How long a partner has to say where it stands, in seconds."""
@@ -158,29 +156,10 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             async for changes in self._full_state():
                 yield pb.WatchEntriesResponse(changes=changes)
             yield pb.WatchEntriesResponse(position=position)
-        moved = asyncio.Event()
-        end_subscription = self._wakeups.subscribe(Wakeups.PROJECTED, moved)
-        told_at = asyncio.get_running_loop().time()
-        try:
-            while True:
-                moved.clear()
-                response = await asyncio.to_thread(self._queries.changes, position)
-                position = response.position
-                if response.changes:
-                    yield response
-                    told_at = asyncio.get_running_loop().time()
-                    continue
-                if request.until_current:
-                    yield response
-                    return
-                left_s = told_at + _HEARTBEAT_S - asyncio.get_running_loop().time()
-                try:
-                    await asyncio.wait_for(moved.wait(), max(0.0, left_s))
-                except TimeoutError:
-                    yield response
-                    told_at = asyncio.get_running_loop().time()
-        finally:
-            end_subscription()
+        following = follow_changes(self._wakeups, self._queries.changes, position, until_current=request.until_current)
+        async with aclosing(following):
+            async for response in following:
+                yield response
 
     async def _full_state(self) -> AsyncIterator[list[pb.PublishedChange]]:
         """Everything that is listed. What changes meanwhile comes again as a change after the position."""
