@@ -14,6 +14,7 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, reference, shown_time, word_of
+from gateway.cli.watchlist_values import hit_cells
 from gateway.client import GatewayClient
 from gateway.errors import GatewayError
 from gateway.v1.alert_pb2 import (
@@ -28,11 +29,10 @@ from gateway.v1.alert_pb2 import (
     Priority,
     RequestedAction,
 )
-from gateway.v1.alert_service_pb2 import AlertChange, AlertHit, AlertSummary, GetAlertResponse
+from gateway.v1.alert_service_pb2 import AlertChange, AlertSummary, GetAlertResponse
 from gateway.v1.feed_pb2 import DispositionOutcome
 from gateway.v1.goods_pb2 import ShipmentReferenceKind
 from gateway.v1.party_pb2 import PartyRole
-from gateway.v1.watchlist_pb2 import MatchClass
 
 _COLUMNS = ("Alert", "Rev", "Priority", "Status", "To", "Published", "Case", "Receipted")
 
@@ -119,7 +119,7 @@ def show(
         output.table(
             "On watchlists",
             ["Entry", "Class", "Score", "What", "Given", "Listed", "Asked for"],
-            [_hit_row(each) for each in found.hits],
+            [(*hit_cells(each.hit)[:3], each.field, *hit_cells(each.hit)[3:]) for each in found.hits],
         )
     elif not found.screened:
         output.note("Not compared with watchlists yet: the gateway is still loading them.")
@@ -279,16 +279,3 @@ _DETAILS: Mapping[str, Any] = {
     "closed": lambda event: f"{word_of(CloseOutcome, event.closed.outcome)} {event.closed.remarks}",
     "disposition": _disposition,
 }
-
-
-def _hit_row(found: AlertHit) -> tuple[object, ...]:
-    hit = found.hit
-    return (
-        f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}",
-        word_of(MatchClass, hit.match_class),
-        f"{hit.score:.2f}",
-        found.field,
-        hit.explanation.given,
-        hit.explanation.listed,
-        word_of(RequestedAction, hit.requested_action),
-    )

@@ -12,7 +12,7 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, value_of, word_of, words
-from gateway.cli.watchlist_values import entry_reference
+from gateway.cli.watchlist_values import entry_reference, hit_cells
 from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError
 from gateway.v1.alert_pb2 import RequestedAction
@@ -99,23 +99,11 @@ def _show_found(output: Output, found: ScreenedSubject) -> None:
         output.line("Nothing found.")
         return
     columns = ("Entry", "Class", "Score", "Given", "Listed", "Asked for")
-    output.table(f"Found: {found.found}", columns, [_hit_row(hit) for hit in found.hits])
+    output.table(f"Found: {found.found}", columns, [hit_cells(hit) for hit in found.hits])
     for hit in found.hits[:3]:
         _explain(output, hit)
     if found.found > len(found.hits):
         output.note(f"There are {found.found - len(found.hits)} more; --max-hits shows them.")
-
-
-def _hit_row(hit: ScreeningHit) -> tuple[object, ...]:
-    entry = hit.entry
-    return (
-        f"{entry.publisher}/{entry.list}/{entry.id}",
-        word_of(MatchClass, hit.match_class),
-        f"{hit.score:.2f}",
-        hit.explanation.given,
-        hit.explanation.listed,
-        word_of(RequestedAction, hit.requested_action),
-    )
 
 
 def _explain(output: Output, hit: ScreeningHit) -> None:

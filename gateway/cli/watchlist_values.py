@@ -13,8 +13,10 @@ from gateway.cli.values import shown_time, word_of
 from gateway.errors import ConfigurationError
 from gateway.model.ids import is_node_name
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
+from gateway.v1.screening_pb2 import ScreeningHit
 from gateway.v1.watchlist_pb2 import (
     ListedNameKind,
+    MatchClass,
     WatchlistChange,
     WatchlistContent,
     WatchlistEnd,
@@ -53,6 +55,18 @@ def own_entry(text: str, own_node: str) -> WatchlistReference:
     if found.publisher != own_node:
         raise ConfigurationError(f"{text}: is an entry of {found.publisher}; only its publisher can do this")
     return found
+
+
+def hit_cells(hit: ScreeningHit) -> tuple[str, ...]:
+    """Cells of a hit in a table: entry, class, score, given, listed, asked for."""
+    return (
+        f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}",
+        word_of(MatchClass, hit.match_class),
+        f"{hit.score:.2f}",
+        hit.explanation.given,
+        hit.explanation.listed,
+        word_of(RequestedAction, hit.requested_action),
+    )
 
 
 def list_name(text: str) -> str:
