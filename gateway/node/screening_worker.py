@@ -59,9 +59,16 @@ class Worker:
 
     def _answer(self, asked: bytes) -> bytes:
         try:
-            request = screening_pb2.ScreenPartiesRequest.FromString(asked[8:])
+            begin = 12 + int.from_bytes(asked[8:12])
+            hidden = frozenset(asked[12:begin].decode().split())
+            request = screening_pb2.ScreenPartiesRequest.FromString(asked[begin:])
             subjects = [Subject(one.reference, sought_of(one)) for one in request.subjects]
-            done = self._screener.screen(subjects, at_ms=int.from_bytes(asked[:8]), max_hits=request.max_hits)
+            done = self._screener.screen(
+                subjects,
+                visible=lambda group: group not in hidden,
+                at_ms=int.from_bytes(asked[:8]),
+                max_hits=request.max_hits,
+            )
             found = answer((one.reference for one in request.subjects), done.found)
             response = screening_pb2.ScreenPartiesResponse(subjects=found, position=done.position)
             return ANSWER + response.SerializeToString()

@@ -4,7 +4,8 @@ Owns the process and the frames between. Doesn't own the index (services.screeni
 is its length in 4 bytes, big-endian, and a body that begins with one letter:
 
     node → process   first a JSON document that says what to do; then F (the lists have moved),
-                     S (screen: the time in milliseconds in 8 bytes, then a ScreenPartiesRequest)
+                     S (screen: the time in milliseconds in 8 bytes, the length in 4 bytes of the lists that the
+                     caller may not see, these as `publisher/list` parted by spaces, then a ScreenPartiesRequest)
     process → node   R (ready), A (a ScreenPartiesResponse), E (why a screening failed)
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gateway.errors import GatewayError, UnavailableError
+from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
 from gateway.store import watchlists
 from gateway.store.database import Database
 from gateway.transport.bridge import Wakeups
@@ -48,6 +50,11 @@ def read_frame(read: Callable[[int], bytes]) -> bytes | None:
     """The next body; None at the end."""
     length = read(4)
     return read(int.from_bytes(length)) if len(length) == 4 else None
+
+
+def _written(hidden: Hidden) -> bytes:
+    names = " ".join(sorted(f"{publisher}/{name}" for publisher, name in hidden)).encode()
+    return len(names).to_bytes(4) + names
 
 
 class ScreeningIndex:
@@ -159,9 +166,20 @@ class ScreeningIndex:
         return await asyncio.to_thread(look)
 
     async def screen(
-        self, subjects: Sequence[screening_pb2.ScreeningSubject], *, max_hits: int, at_ms: int
+        self,
+        subjects: Sequence[screening_pb2.ScreeningSubject],
+        *,
+        max_hits: int,
+        at_ms: int,
+        hidden: Hidden = NOTHING_HIDDEN,
     ) -> screening_pb2.ScreenPartiesResponse:
         """Screens; the answers come in order.
+
+        Args:
+            subjects: who and what to look for.
+            max_hits: most hits for one subject; 0 for the usual number.
+            at_ms: the time, in milliseconds since 1970.
+            hidden: lists that the caller may not see: they don't count, as if they weren't here.
 
         Raises:
             UnavailableError: the index is being loaded, or its process has just ended.
@@ -173,7 +191,8 @@ class ScreeningIndex:
                 return screening_pb2.ScreenPartiesResponse(subjects=nothing)
             raise UnavailableError("the screening index is being loaded", retry_after_s=_RETRY_AFTER_S)
         request = screening_pb2.ScreenPartiesRequest(subjects=subjects, max_hits=max_hits)
-        answering = asyncio.ensure_future(self._ask(SCREEN + at_ms.to_bytes(8) + request.SerializeToString()))
+        question = SCREEN + at_ms.to_bytes(8) + _written(hidden) + request.SerializeToString()
+        answering = asyncio.ensure_future(self._ask(question))
         answer = await asyncio.shield(answering)  # a caller that leaves mustn't leave its answer to the next
         if answer[:1] != ANSWER:
             raise GatewayError(f"screening failed: {answer[1:].decode()}")
@@ -189,12 +208,12 @@ class ScreeningIndex:
             raise UnavailableError("the screening process has just ended", retry_after_s=_RETRY_AFTER_S) from error
 
     async def screen_alert(
-        self, content: alert_pb2.AlertContent, *, at_ms: int
+        self, content: alert_pb2.AlertContent, *, at_ms: int, hidden: Hidden = NOTHING_HIDDEN
     ) -> list[alert_service_pb2.AlertHit] | None:
         """Screens what an alert names; None while that can't be."""
         subjects = subjects_of(content)
         try:
-            done = await self.screen(list(subjects.values()), max_hits=0, at_ms=at_ms)
+            done = await self.screen(list(subjects.values()), max_hits=0, at_ms=at_ms, hidden=hidden)
         except GatewayError:
             return None
         return [
