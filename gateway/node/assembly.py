@@ -20,6 +20,7 @@ from gateway.crypto.secret_files import read_passphrase
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.model.directory import receipts_key_name
 from gateway.model.ids import BETWEEN_NODES, FeedOrigin, GatewayIdentity
+from gateway.model.list_visibility import visibility_of
 from gateway.model.watchlist import ListPolicy
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.settings import LinkMode, LinkSettings, Settings
@@ -203,6 +204,10 @@ class Node:
             wakeups=wakeups,
             thresholds={name: (kept.compatible, kept.strong) for name, kept in self.settings.lists.items()},
         )
+        visible_to = {name: kept.visible_to for name, kept in self.settings.lists.items()}
+        visibility = visibility_of(
+            self.settings.node, {name: frozenset(roles) for name, roles in visible_to.items() if roles is not None}
+        )
         alert = AlertServicer(
             node=self.settings.node,
             publisher=self._publisher,
@@ -211,6 +216,7 @@ class Node:
             bridge=bridge,
             wakeups=wakeups,
             screening=self._screening,
+            visibility=visibility,
             clock=self._clock,
         )
         watchlist = WatchlistServicer(
@@ -222,6 +228,7 @@ class Node:
             wakeups=wakeups,
             peers=self._peers,
             screening=self._screening,
+            visibility=visibility,
             clock=self._clock,
         )
         evidence = EvidenceServicer(database=self.database, trust=self._directory.trusted)

@@ -95,6 +95,11 @@ class ListSettings(_Section):
     )
     compatible: float = Field(default=0.8, gt=0, le=1, description="Score from which a name can be a listed one.")
     strong: float = Field(default=0.9, gt=0, le=1, description="Score from which it agrees strongly.")
+    visible_to: tuple[Role, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Roles to which anything of it is shown; without it everybody who may call at all.",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -13,9 +13,11 @@ from sqlalchemy import ColumnElement, Connection
 
 from gateway.errors import MalformedError, NotFoundError, PermissionDeniedError
 from gateway.model.ids import Channel, FeedOrigin
+from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
 from gateway.services.list_projection import read_changes
+from gateway.services.list_query import visible
 from gateway.services.lists import Lists, settle
 from gateway.services.new_entries import new_entry
 from gateway.services.once import once
@@ -57,6 +59,7 @@ class ReportHitWork:
     request: _Pb.ReportHitRequest
     principal: str
     actor: str
+    hidden: Hidden = NOTHING_HIDDEN
     weight: int = 1
 
     def stage(self, tx: Transaction) -> _Pb.ReportHitResponse:
@@ -71,7 +74,7 @@ class ReportHitWork:
 
     def _report(self, tx: Transaction) -> _Pb.ReportHitResponse:
         settle(tx, self.projector)
-        row = _listed(tx.conn, self.request.entry)
+        row = _listed(tx.conn, self.request.entry, self.hidden)
         hit = self._hit(tx.now_ms)
         owner = row.publisher
         if owner == tx.own_node:
@@ -129,6 +132,7 @@ class AnswerHitWork:
     request: _Pb.AnswerHitRequest
     principal: str
     actor: str
+    hidden: Hidden = NOTHING_HIDDEN
     weight: int = 1
 
     def stage(self, tx: Transaction) -> _Pb.AnswerHitResponse:
@@ -145,7 +149,7 @@ class AnswerHitWork:
         settle(tx, self.projector)
         request = self.request
         row = watchlists.hit(tx.conn, request.reporter, request.hit_id)
-        if row is None:
+        if row is None or (row.publisher, row.list) in self.hidden:
             raise NotFoundError(f"there is no hit {request.reporter}/{request.hit_id} here")
         if row.publisher != tx.own_node:
             raise PermissionDeniedError(f"only {row.publisher}, whose entry it is, says what a hit turned out to be")
@@ -171,9 +175,9 @@ def _encoded(tx: Transaction, origin: FeedOrigin, event: watchlist_pb2.Watchlist
     )
 
 
-def _listed(conn: Connection, entry: watchlist_pb2.WatchlistReference) -> EntryRow:
+def _listed(conn: Connection, entry: watchlist_pb2.WatchlistReference, hidden: Hidden) -> EntryRow:
     row = watchlists.find(conn, entry.publisher, entry.list, [entry.id]).get(entry.id)
-    if row is None or row.ended:
+    if row is None or row.ended or (row.publisher, row.list) in hidden:
         raise NotFoundError(f"entry: there is no entry {entry.publisher}/{entry.list}/{entry.id} here")
     return row
 
@@ -184,13 +188,14 @@ class HitQueries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list(self, request: _Pb.ListHitsRequest) -> _Pb.ListHitsResponse:
+    def list(self, request: _Pb.ListHitsRequest, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.ListHitsResponse:
         """A page of hits, newest first.
 
         Raises:
             InvalidRequestError: the filter or the page token isn't one.
         """
         conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        conditions += visible(hidden, list_hits)
         token = decode_page_token(request.page_token, request.filter, 2)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
@@ -204,12 +209,12 @@ class HitQueries:
             response.next_page_token = encode_page_token((last.hit_id, last.reporter), request.filter)
         return response
 
-    def statistics(self) -> _Pb.GetListStatisticsResponse:
+    def statistics(self, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.GetListStatisticsResponse:
         """Entries and hits of every list that this node knows."""
         with self._database.read() as conn:
             entries, hits = watchlists.entries_by_list(conn), watchlists.hits_by_list(conn)
         response = _Pb.GetListStatisticsResponse()
-        for publisher, name in sorted(entries.keys() | hits.keys()):
+        for publisher, name in sorted((entries.keys() | hits.keys()) - hidden):
             counted = hits.get((publisher, name), {})
             response.lists.add(
                 publisher=publisher,

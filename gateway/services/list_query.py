@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, Table, or_
 
 from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
 from gateway.model.ids import Channel, FeedOrigin
+from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
 from gateway.services.list_projection import read_changes, read_update
 from gateway.store import alerts, feeds, watchlists
 from gateway.store.database import Database
 from gateway.store.feeds import Feed, StoredTiles
-from gateway.store.schema import list_entries
+from gateway.store.schema import list_copies, list_entries, list_proposals
 from gateway.store.watchlists import CopyRow, EntryRow
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.tiles import tree_root
 from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.wire.limits import BATCH_BYTES, MAX_STREAM_ITEMS
-from gateway.wire.watchlist import ListKey
+from gateway.wire.watchlist import ListKey, key_of
 
 MOST_MISSING = 1_000
 """Changes that a comparison tells one by one; of more the number."""
@@ -51,7 +52,9 @@ class ListQueries:
         self._federation = federation
         self._node = node
 
-    def get(self, reference: watchlist_pb2.WatchlistReference) -> _Pb.GetEntryResponse:
+    def get(
+        self, reference: watchlist_pb2.WatchlistReference, *, hidden: Hidden = NOTHING_HIDDEN
+    ) -> _Pb.GetEntryResponse:
         """One entry; of an own one, also when it has ended, where it is still active.
 
         Raises:
@@ -61,7 +64,7 @@ class ListQueries:
         with self._database.read() as conn:
             row = watchlists.find(conn, publisher, name, [entry_id]).get(entry_id)
             copies = watchlists.copies_of(conn, name, entry_id) if publisher == self._node else []
-            if row is None or (row.ended and not copies):
+            if row is None or (row.ended and not copies) or (publisher, name) in hidden:
                 raise NotFoundError(f"there is no entry {publisher}/{name}/{entry_id} here")
             response = _Pb.GetEntryResponse(copies=[_copy(conn, copy) for copy in copies])
             change = read_changes(conn, [row]).get(ListKey(name, entry_id))
@@ -69,13 +72,14 @@ class ListQueries:
                 response.entry.CopyFrom(change.entered)
         return response
 
-    def list(self, request: _Pb.ListEntriesRequest) -> _Pb.ListEntriesResponse:
+    def list(self, request: _Pb.ListEntriesRequest, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.ListEntriesResponse:
         """A page of entries by publisher, list and id.
 
         Raises:
             InvalidRequestError: the filter or the page token isn't one.
         """
         conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        conditions += visible(hidden, list_entries)
         token = decode_page_token(request.page_token, request.filter, 3)
         after = None if token is None else (token[0], token[1], token[2])
         limit = page_size(request.page_size)
@@ -88,7 +92,9 @@ class ListQueries:
             response.next_page_token = encode_page_token((last.publisher, last.list, last.entry_id), request.filter)
         return response
 
-    def proposals(self, request: _Pb.ListProposalsRequest) -> _Pb.ListProposalsResponse:
+    def proposals(
+        self, request: _Pb.ListProposalsRequest, *, hidden: Hidden = NOTHING_HIDDEN
+    ) -> _Pb.ListProposalsResponse:
         """Proposals that wait for a decision, oldest first.
 
         Raises:
@@ -97,7 +103,12 @@ class ListQueries:
         token = decode_page_token(request.page_token, "", 1)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            rows = watchlists.waiting_proposals(conn, after=token[0] if token else "", limit=limit + 1)
+            rows = watchlists.waiting_proposals(
+                conn,
+                *(list_proposals.c.list != name for name in self._own(hidden)),
+                after=token[0] if token else "",
+                limit=limit + 1,
+            )
             proposals = [
                 _Pb.Proposal(
                     proposal_id=row.proposal_id,
@@ -115,13 +126,16 @@ class ListQueries:
             response.next_page_token = encode_page_token((rows[limit - 1].proposal_id,), "")
         return response
 
+    def _own(self, hidden: Hidden) -> set[str]:
+        return {name for publisher, name in hidden if publisher == self._node}
+
     def position(self) -> int:
         """Number of the newest change that the lists show."""
         with self._database.read() as conn:
             return watchlists.applied(conn)
 
-    def changes(self, position: int) -> _Pb.WatchEntriesResponse:
-        """The update after a position; without changes, and at the same position, when there is none.
+    def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.WatchEntriesResponse:
+        """The next update after a position that shows anything; without changes, at the newest, if there is none.
 
         Raises:
             PositionUnknownError: the position lies beyond the newest change.
@@ -133,19 +147,27 @@ class ListQueries:
                     f"position {position} is beyond this gateway's last one, {applied}",
                     metadata={"position": str(position), "last": str(applied)},
                 )
-            rows = watchlists.changes_after(conn, position, 1)
-            if not rows or rows[0].seq > applied:
-                return _Pb.WatchEntriesResponse(position=position)
-            (row,) = rows
-            update = read_update(conn, row.feed_id, row.idx)
-        publisher = FeedOrigin.parse(row.origin).publisher
-        changes = [_Pb.PublishedChange(publisher=publisher, change=change) for change in update.changes]
-        return _Pb.WatchEntriesResponse(changes=changes, position=row.seq)
+        while True:
+            with self._database.read() as conn:
+                rows = watchlists.changes_after(conn, position, 1)
+                if not rows or rows[0].seq > applied:
+                    return _Pb.WatchEntriesResponse(position=position)
+                (row,) = rows
+                update = read_update(conn, row.feed_id, row.idx)
+            position = row.seq
+            publisher = FeedOrigin.parse(row.origin).publisher
+            changes = [
+                _Pb.PublishedChange(publisher=publisher, change=change)
+                for change in update.changes
+                if (publisher, key_of(change).list) not in hidden
+            ]
+            if changes:
+                return _Pb.WatchEntriesResponse(changes=changes, position=position)
 
-    def full_state(self, after: tuple[str, str, str] | None) -> FullState:
+    def full_state(self, after: tuple[str, str, str] | None, *, hidden: Hidden = NOTHING_HIDDEN) -> FullState:
         """The next page of everything that is listed."""
         with self._database.read() as conn:
-            rows = watchlists.page(conn, [], after=after, limit=MAX_STREAM_ITEMS)
+            rows = watchlists.page(conn, visible(hidden, list_entries), after=after, limit=MAX_STREAM_ITEMS)
             entries, taken = _entries(conn, rows)
         changes = [
             _Pb.PublishedChange(publisher=one.publisher, change=watchlist_pb2.WatchlistChange(entered=one.entry))
@@ -160,13 +182,17 @@ class ListQueries:
         """The own watchlist feed to a partner."""
         return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
 
-    def compare(self, partner: str, position: feed_pb2.FeedPosition) -> _Pb.CompareCopyResponse:
+    def compare(
+        self, partner: str, position: feed_pb2.FeedPosition, *, hidden: Hidden = NOTHING_HIDDEN
+    ) -> _Pb.CompareCopyResponse:
         """Whether a partner holds what was told to it.
 
         Args:
             partner: its name.
             position: where the partner says it stands in the own watchlist feed to it.
+            hidden: lists whose changes and entries are neither told nor counted; size and root are the whole feed's.
         """
+        unseen = self._own(hidden)
         origin = self.origin(partner)
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
@@ -179,14 +205,21 @@ class ListQueries:
                 partner_size=position.size,
                 own_root=own_root,
                 partner_root=position.root,
-                active=watchlists.active_copies(conn, partner),
+                active=watchlists.active_copies(conn, partner, *(list_copies.c.list != name for name in unseen)),
             )
             if feed is not None:
                 for change in _told_from(conn, feed, position.size):
+                    if key_of(change).list in unseen:
+                        continue
                     response.missing_count += 1
                     if len(response.missing) < MOST_MISSING:
                         response.missing.append(change)
         return response
+
+
+def visible(hidden: Hidden, table: Table) -> list[ColumnElement[bool]]:
+    """SQL conditions that leave out what is hidden, on a table with columns publisher and list."""
+    return [or_(table.c.publisher != publisher, table.c.list != name) for publisher, name in sorted(hidden)]
 
 
 def _root_at(conn: Connection, feed: Feed | None, size: int) -> bytes:

@@ -22,6 +22,7 @@ from gateway.errors import (
 )
 from gateway.model.directory import Directory
 from gateway.model.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
+from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
 from gateway.model.watchlist import DEFAULT_POLICY, ListPolicy, ProposalState, require_decidable
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Clock, Transaction
@@ -315,6 +316,7 @@ class DecideWork:
     request: _Pb.DecideProposalRequest
     principal: str
     actor: str
+    hidden: Hidden = NOTHING_HIDDEN
     weight: int = 1
 
     def stage(self, tx: Transaction) -> _Pb.DecideProposalResponse:
@@ -330,7 +332,7 @@ class DecideWork:
     def _decide(self, tx: Transaction) -> _Pb.DecideProposalResponse:
         settle(tx, self.projector)
         row = watchlists.proposal(tx.conn, self.request.proposal_id)
-        if row is None:
+        if row is None or (self.lists.node, row.list) in self.hidden:
             raise NotFoundError(f"there is no proposal {self.request.proposal_id}")
         approve = self.request.approve
         require_decidable(ProposalState(row.state), proposer=row.proposer, decider=self.actor, approve=approve)

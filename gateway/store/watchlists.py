@@ -330,9 +330,9 @@ def put_copies(conn: Connection, rows: Sequence[CopyRow]) -> None:
     _upsert(conn, list_copies, _COPY_COLUMNS, [_values(row, _COPY_COLUMNS) for row in rows])
 
 
-def active_copies(conn: Connection, partner: str) -> int:
+def active_copies(conn: Connection, partner: str, *conditions: ColumnElement[bool]) -> int:
     """Number of own entries that a partner has, once it has everything that it was told."""
-    query = select(func.count()).where(list_copies.c.partner == partner, list_copies.c.ended == 0)
+    query = select(func.count()).where(list_copies.c.partner == partner, list_copies.c.ended == 0, *conditions)
     return int(conn.execute(query).scalar_one())
 
 
@@ -350,11 +350,11 @@ def put_proposal(conn: Connection, row: ProposalRow) -> None:
     _upsert(conn, list_proposals, _PROPOSAL_COLUMNS, [_values(row, _PROPOSAL_COLUMNS)])
 
 
-def waiting_proposals(conn: Connection, *, after: str, limit: int) -> list[ProposalRow]:
+def waiting_proposals(conn: Connection, *conditions: ColumnElement[bool], after: str, limit: int) -> list[ProposalRow]:
     """Complete proposals that nobody has decided, oldest first."""
     query = (
         select(list_proposals)
-        .where(list_proposals.c.state == "complete", list_proposals.c.proposal_id > after)
+        .where(list_proposals.c.state == "complete", list_proposals.c.proposal_id > after, *conditions)
         .order_by(list_proposals.c.proposal_id)
         .limit(limit)
     )

@@ -15,6 +15,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
+from gateway.model.list_visibility import ListVisibility
 from gateway.services.project import AlertProjector
 from gateway.services.publish import PreparedAlert, Publisher, PublishResult, PublishWork, StepRequest, StepWork
 from gateway.services.query import AlertQueries
@@ -49,6 +50,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         bridge: Bridge,
         wakeups: Wakeups,
         screening: ScreeningIndex,
+        visibility: ListVisibility,
         clock: Callable[[], int],
     ) -> None:
         self._node = node
@@ -58,6 +60,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._bridge = bridge
         self._wakeups = wakeups
         self._screening = screening
+        self._visibility = visibility
         self._clock = clock
 
     async def PublishAlert(
@@ -205,7 +208,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         except NotFoundError:
             await self._caught_up()
             response = await asyncio.to_thread(self._queries.get, *wanted)
-        hits = await self._screening.screen_alert(response.alert.content, at_ms=self._clock())
+        hidden = self._visibility.hidden_from(current_call().principal.roles)
+        hits = await self._screening.screen_alert(response.alert.content, at_ms=self._clock(), hidden=hidden)
         if hits is not None:
             response.screened = True
             response.hits.extend(hits)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc.aio
 
-from gateway.errors import InvalidRequestError, NotFoundError, Violation
+from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
+from gateway.model.list_visibility import Hidden, ListVisibility
 from gateway.services.list_hits import AnswerHitWork, HitQueries, ReportHitWork
 from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
 from gateway.services.list_query import ListQueries
@@ -51,6 +53,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         wakeups: Wakeups,
         peers: Peers,
         screening: ScreeningIndex,
+        visibility: ListVisibility,
         clock: Callable[[], int],
     ) -> None:
         self._lists = lists
@@ -62,10 +65,21 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self._wakeups = wakeups
         self._peers = peers
         self._screening = screening
+        self._visibility = visibility
         self._clock = clock
+
+    def _hidden(self) -> Hidden:
+        """Lists that whoever calls may not see."""
+        return self._visibility.hidden_from(current_call().principal.roles)
+
+    def _require_visible(self, list_name: str) -> None:
+        """Raises unless the caller may see an own list: what a change meets there would tell what is in it."""
+        if (self._lists.node, list_name) in self._hidden():
+            raise PermissionDeniedError(f"list: {list_name} isn't open to this system's roles; see visible_to")
 
     async def ProposeEntries(self, request: pb.ProposeEntriesRequest, context: Context) -> pb.ProposeEntriesResponse:
         call = current_call()
+        self._require_visible(request.list)
         await asyncio.to_thread(self._lists.check, request)
         call.record(
             purpose=",".join(sorted({one.content.purpose for one in request.entries}))[:64],
@@ -82,13 +96,14 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             raise InvalidRequestError([Violation("remarks", "remarks.required", "say why it is rejected")])
         call = current_call()
         call.record(subject_ids=[request.proposal_id], reason="APPROVED" if request.approve else "REJECTED")
-        work = DecideWork(self._lists, self._projector, request, call.principal.id, call.principal.name)
+        who = call.principal
+        work = DecideWork(self._lists, self._projector, request, who.id, who.name, self._hidden())
         response: pb.DecideProposalResponse = await self._bridge.commit(work)
         return response
 
     async def ListProposals(self, request: pb.ListProposalsRequest, context: Context) -> pb.ListProposalsResponse:
         validate(request)
-        return await asyncio.to_thread(self._queries.proposals, request)
+        return await asyncio.to_thread(self._queries.proposals, request, hidden=self._hidden())
 
     async def ImportEntries(
         self, request_iterator: AsyncIterator[pb.ImportEntriesRequest], context: Context
@@ -98,6 +113,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         if opening.WhichOneof("message") != "open":
             raise InvalidRequestError([Violation("message", "stream.opening", "an import begins with `open`")])
         validate(opening)
+        self._require_visible(opening.open.list)
         if opening.open.prune and not opening.open.prune_reason:
             raise InvalidRequestError(
                 [Violation("open.prune_reason", "prune_reason.required", "say why vanished entries are withdrawn")]
@@ -141,31 +157,32 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
         validate(request)
         current_call().record(subject_ids=[f"{request.entry.publisher}/{request.entry.list}/{request.entry.id}"])
-        return await asyncio.to_thread(self._queries.get, request.entry)
+        return await asyncio.to_thread(self._queries.get, request.entry, hidden=self._hidden())
 
     async def ListEntries(self, request: pb.ListEntriesRequest, context: Context) -> pb.ListEntriesResponse:
         validate(request)
-        return await asyncio.to_thread(self._queries.list, request)
+        return await asyncio.to_thread(self._queries.list, request, hidden=self._hidden())
 
     async def WatchEntries(
         self, request: pb.WatchEntriesRequest, context: Context
     ) -> AsyncIterator[pb.WatchEntriesResponse]:
-        position = request.position
+        position, hidden = request.position, self._hidden()
         if request.full_state:
             position = await asyncio.to_thread(self._queries.position)
-            async for changes in self._full_state():
+            async for changes in self._full_state(hidden):
                 yield pb.WatchEntriesResponse(changes=changes)
             yield pb.WatchEntriesResponse(position=position)
-        following = follow_changes(self._wakeups, self._queries.changes, position, until_current=request.until_current)
+        read = partial(self._queries.changes, hidden=hidden)
+        following = follow_changes(self._wakeups, read, position, until_current=request.until_current)
         async with aclosing(following):
             async for response in following:
                 yield response
 
-    async def _full_state(self) -> AsyncIterator[list[pb.PublishedChange]]:
+    async def _full_state(self, hidden: Hidden) -> AsyncIterator[list[pb.PublishedChange]]:
         """Everything that is listed. What changes meanwhile comes again as a change after the position."""
         after: tuple[str, str, str] | None = None
         while True:
-            page = await asyncio.to_thread(self._queries.full_state, after)
+            page = await asyncio.to_thread(self._queries.full_state, after, hidden=hidden)
             if page.changes:
                 yield page.changes
             after = page.after
@@ -196,7 +213,9 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def _screened(
         self, request: screening_pb2.ScreenPartiesRequest | screening_pb2.ScreenStreamRequest
     ) -> screening_pb2.ScreenPartiesResponse:
-        return await self._screening.screen(request.subjects, max_hits=request.max_hits, at_ms=self._clock())
+        return await self._screening.screen(
+            request.subjects, max_hits=request.max_hits, at_ms=self._clock(), hidden=self._hidden()
+        )
 
     async def ReportHit(self, request: pb.ReportHitRequest, context: Context) -> pb.ReportHitResponse:
         validate(request)
@@ -208,7 +227,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             subject_ids=[f"{reference.publisher}/{reference.list}/{reference.id}"],
         )
         who = call.principal
-        work = ReportHitWork(self._lists, self._projector, self._lists.agreements, request, who.id, who.name)
+        agreements = self._lists.agreements
+        work = ReportHitWork(self._lists, self._projector, agreements, request, who.id, who.name, self._hidden())
         response: pb.ReportHitResponse = await self._bridge.commit(work)
         return response
 
@@ -216,18 +236,19 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         validate(request)
         call = current_call()
         call.record(subject_ids=[f"{request.reporter}/{request.hit_id}"])
-        work = AnswerHitWork(self._lists, self._projector, request, call.principal.id, call.principal.name)
+        who = call.principal
+        work = AnswerHitWork(self._lists, self._projector, request, who.id, who.name, self._hidden())
         response: pb.AnswerHitResponse = await self._bridge.commit(work)
         return response
 
     async def ListHits(self, request: pb.ListHitsRequest, context: Context) -> pb.ListHitsResponse:
         validate(request)
-        return await asyncio.to_thread(self._hits.list, request)
+        return await asyncio.to_thread(self._hits.list, request, hidden=self._hidden())
 
     async def GetListStatistics(
         self, request: pb.GetListStatisticsRequest, context: Context
     ) -> pb.GetListStatisticsResponse:
-        return await asyncio.to_thread(self._hits.statistics)
+        return await asyncio.to_thread(self._hits.statistics, hidden=self._hidden())
 
     async def CompareCopy(self, request: pb.CompareCopyRequest, context: Context) -> pb.CompareCopyResponse:
         validate(request)
@@ -241,4 +262,5 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             answer = await stub.GetCheckpoint(asked, timeout=_ASK_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
-        return await asyncio.to_thread(self._queries.compare, request.partner, answer.position)
+        hidden = self._hidden()
+        return await asyncio.to_thread(self._queries.compare, request.partner, answer.position, hidden=hidden)
