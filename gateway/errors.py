@@ -47,13 +47,14 @@ class GatewayError(Exception):
         reason: stable code in UPPER_SNAKE_CASE, part of the contract.
         kind: canonical status.
         way_out: what an operator or caller can do about it.
-        metadata: facts that belong to this instance, string to string.
+        metadata: facts that belong to this instance, string to string. `about` says what it is about where its class
+            speaks of an alert and this one is about something else: the way out speaks of that then.
         retry_after_s: seconds after which a retry makes sense, or None.
     """
 
     reason: ClassVar[str] = "INTERNAL"
     kind: ClassVar[Kind] = Kind.INTERNAL
-    way_out: ClassVar[str] = "This is a defect of the gateway; the log has the details."
+    way_out: str = "This is a defect of the gateway; the log has the details."
 
     def __init__(
         self, message: str, *, metadata: Mapping[str, str] | None = None, retry_after_s: float | None = None
@@ -61,6 +62,8 @@ class GatewayError(Exception):
         super().__init__(message)
         self.message = message
         self.metadata: Mapping[str, str] = dict(metadata or {})
+        if "about" in self.metadata:
+            self.way_out = self.way_out.replace("the alert", f"the {self.metadata['about']}")
         self.retry_after_s = retry_after_s
 
 
@@ -177,7 +180,7 @@ class ErasedError(GatewayError):
 
 
 class IllegalTransitionError(GatewayError):
-    """The life of an alert doesn't allow this step in its present state or from this side."""
+    """The life of an alert, or of something else, doesn't allow this step in its present state or from this side."""
 
     reason = "ILLEGAL_TRANSITION"
     kind = Kind.FAILED_PRECONDITION

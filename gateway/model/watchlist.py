@@ -26,6 +26,9 @@ DEFAULT_POLICY = ListPolicy()
 """Of a list that the settings don't name: unknown means no."""
 
 
+_ABOUT = {"about": "proposal"}
+
+
 class ProposalState(StrEnum):
     """Where a proposal stands."""
 
@@ -45,8 +48,8 @@ def require_decidable(state: ProposalState, *, proposer: str, decider: str, appr
         PermissionDeniedError: whoever proposes doesn't approve.
     """
     if state is ProposalState.OPEN:
-        raise IllegalTransitionError("the proposal isn't complete: its import is under way or was cut off")
+        raise IllegalTransitionError("the proposal isn't complete: its import is under way or was cut off", metadata=_ABOUT)
     if state is not ProposalState.COMPLETE:
-        raise IllegalTransitionError(f"the proposal was {state.value} before")
+        raise IllegalTransitionError(f"the proposal was {state.value} before", metadata=_ABOUT)
     if approve and proposer == decider:
         raise PermissionDeniedError("four eyes: whoever proposes a change doesn't approve it; ask somebody else")

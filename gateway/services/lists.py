@@ -252,7 +252,7 @@ class ProposeWork:
 def _conflict(list_name: str, entry_id: str, listed: int, given: int) -> RevisionConflictError:
     return RevisionConflictError(
         f"entry {entry_id or '(new)'} of {list_name} is at revision {listed}, not {given}",
-        metadata={"entry": f"{list_name}/{entry_id}", "revision": str(listed)},
+        metadata={"about": "entry", "entry": f"{list_name}/{entry_id}", "revision": str(listed)},
     )
 
 

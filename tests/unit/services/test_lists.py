@@ -28,6 +28,7 @@ from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, watchlists
 from gateway.store.schema import PROJECTIONS, cursors
+from gateway.transport.status import from_status, to_status
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.wire import limits
 from gateway.wire.alerts import to_timestamp
@@ -151,7 +152,10 @@ def test_nobody_overwrites_what_they_havent_seen(nodes: list[PaperNode]) -> None
     ):
         with pytest.raises(RevisionConflictError) as refused:
             propose(cn, *contents, **arguments)
-        assert refused.value.metadata == {"entry": "minerals/A", "revision": "1"}
+        assert refused.value.metadata == {"about": "entry", "entry": "minerals/A", "revision": "1"}
+        assert refused.value.message.startswith("entry A of minerals is at revision 1")
+        there = from_status(to_status(refused.value))
+        assert there.way_out == "Read the entry again and repeat the step on its current revision."
     with pytest.raises(RevisionConflictError):
         propose(cn, withdraw=[("A", 2)])
     with pytest.raises(NotFoundError):
@@ -178,8 +182,9 @@ def test_four_eyes_where_the_policy_doesnt_say_otherwise(nodes: list[PaperNode])
     assert decide(cn, proposal) == 1
     exchange(*nodes)
     assert listed(cn) == listed(hk) == {"A": 1}
-    with pytest.raises(IllegalTransitionError):
+    with pytest.raises(IllegalTransitionError) as refused:
         decide(cn, proposal)
+    assert refused.value.way_out == "Read the proposal's present state and choose a step that it allows."
     with pytest.raises(NotFoundError):
         decide(cn, str(uuid.uuid4()))
 
