@@ -196,7 +196,7 @@ def write_list(
         ExportFormat.JSONL: lambda stream: write_json_lines(stream, entries),
         ExportFormat.UN_XML: lambda stream: write_un_xml(stream, entries, entries),
         ExportFormat.FTM: lambda stream: write_ftm(stream, entries),
-        ExportFormat.STIX: lambda stream: write_stix(stream, publisher, entries, {}),
+        ExportFormat.STIX: lambda stream: write_stix(stream, publisher, entries),
     }
     with output(target) as stream:
         return writers[kind](stream)

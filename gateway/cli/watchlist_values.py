@@ -13,6 +13,7 @@ from gateway.cli.values import shown_time, word_of
 from gateway.errors import ConfigurationError
 from gateway.model.ids import is_node_name
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
+from gateway.v1.party_pb2 import Address, Identifier
 from gateway.v1.screening_pb2 import ScreeningHit
 from gateway.v1.watchlist_pb2 import (
     ListedNameKind,
@@ -115,9 +116,10 @@ def content_facts(content: WatchlistContent) -> Mapping[str, object]:
     facts: dict[str, object] = {
         "Kind": word_of(WatchlistKind, content.kind),
         "Names": [_name(each) for each in content.names],
-        "Identifiers": [f"{each.scheme} {each.value}" for each in content.identifiers],
-        "Addresses": [", ".join(filter(None, (a.street, a.city, a.territory))) for a in content.addresses],
-        "Born": ", ".join(content.birth_dates),
+        "Identifiers": [_identifier(each) for each in content.identifiers],
+        "Addresses": [_address(each) for each in content.addresses],
+        "Born": ", ".join([*content.birth_dates, *map(_period, content.birth_periods)]),
+        "Born in": [_address(each) for each in content.birth_places],
         "Territories": ", ".join(content.territories),
         "Commodities": [f"{each.scheme} {each.code} {each.territory}".strip() for each in content.commodities],
         "Route": " → ".join(each.unlocode or each.name or each.territory for each in content.route),
@@ -136,6 +138,20 @@ def content_facts(content: WatchlistContent) -> Mapping[str, object]:
     }
     listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
     return {name: value for name, value in listed.items() if value not in (None, "")}
+
+
+def _identifier(each: Identifier) -> str:
+    more = ", ".join(filter(None, (each.territory, f"valid until {each.expires}" if each.expires else "")))
+    return f"{each.scheme} {each.value} ({more})" if more else f"{each.scheme} {each.value}"
+
+
+def _address(each: Address) -> str:
+    return ", ".join(filter(None, (each.street, each.city, each.territory)))
+
+
+def _period(text: str) -> str:
+    first, slash, last = (f"about {part[:-1]}" if part.endswith("~") else part for part in text.partition("/"))
+    return f"between {first} and {last}" if slash else first
 
 
 def _name(name: Any) -> str:

@@ -21,6 +21,7 @@ NAME_KINDS = {
     watchlist_pb2.WATCHLIST_KIND_PERSON: NameKind.PERSON,
     watchlist_pb2.WATCHLIST_KIND_VESSEL: NameKind.VESSEL,
     watchlist_pb2.WATCHLIST_KIND_VEHICLE: NameKind.VEHICLE,
+    watchlist_pb2.WATCHLIST_KIND_AIRCRAFT: NameKind.VEHICLE,  # its name is its registration, as a vehicle's is its plate
     watchlist_pb2.WATCHLIST_KIND_CONTAINER: NameKind.CONTAINER,
     watchlist_pb2.WATCHLIST_KIND_ADDRESS: NameKind.ADDRESS,
 }

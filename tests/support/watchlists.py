@@ -77,6 +77,7 @@ dates = st.one_of(
     st.dates().map(lambda day: day.isoformat()),
     st.dates().map(lambda day: day.isoformat()[:7]),
 )
+periods = st.one_of(dates.map(lambda date: f"{date}~"), st.builds("{}/{}".format, dates, dates))
 stamps = st.builds(
     lambda seconds, nanos: {"seconds": seconds, "nanos": nanos},
     st.integers(-62_135_596_800, 253_402_300_799),
@@ -119,16 +120,23 @@ def contents(draw: st.DrawFn) -> WatchlistContent:
         **draw(
             st.fixed_dictionaries(
                 {
-                    "kind": st.integers(1, 8),
+                    "kind": st.integers(1, 9),
                     "names": st.lists(names, min_size=1, max_size=4),
                     "identifiers": st.lists(
                         st.fixed_dictionaries(
-                            {"scheme": schemes, "value": texts.filter(lambda text: text == text.strip())}
+                            {
+                                "scheme": schemes,
+                                "value": texts.filter(lambda text: text == text.strip()),
+                                "territory": st.just("") | codes,
+                                "expires": st.just("") | dates,
+                            }
                         ),
                         max_size=3,
                     ),
                     "addresses": st.lists(addresses, max_size=2),
                     "birth_dates": st.lists(dates, max_size=3),
+                    "birth_periods": st.lists(periods, max_size=2),
+                    "birth_places": st.lists(addresses, max_size=2),
                     "territories": st.lists(codes, max_size=3),
                     "commodities": st.lists(commodities, max_size=2),
                     "route": st.lists(places, max_size=3),

@@ -116,22 +116,30 @@ def _written_names(content: WatchlistContent, kind: int) -> Iterable[str]:
 
 def _put_identifiers(content: WatchlistContent, text: str, notation: Notation) -> None:
     for member in read_members(text, notation):
-        scheme, value = split_identifier(read_parts(member, 1, notation)[0])
-        content.identifiers.add(scheme=scheme, value=value)
+        whole, territory, expires = read_parts(member, 3, notation)
+        scheme, value = split_identifier(whole)
+        territory = read_territory(territory) if territory else ""
+        content.identifiers.add(scheme=scheme, value=value, territory=territory, expires=expires)
 
 
 def _get_identifiers(content: WatchlistContent) -> str:
-    return write_members(write_member((f"{each.scheme}:{each.value}",)) for each in content.identifiers)
+    return write_members(
+        write_member((f"{each.scheme}:{each.value}", each.territory, each.expires)) for each in content.identifiers
+    )
 
 
-def _put_addresses(content: WatchlistContent, text: str, notation: Notation) -> None:
-    for member in read_members(text, notation):
-        street, city, territory = read_parts(member, 3, notation)
-        content.addresses.add(street=street, city=city, territory=read_territory(territory) if territory else "")
+def _addresses(name: str) -> Column:
+    def put(content: WatchlistContent, text: str, notation: Notation) -> None:
+        for member in read_members(text, notation):
+            street, city, territory = read_parts(member, 3, notation)
+            territory = read_territory(territory) if territory else ""
+            getattr(content, name).add(street=street, city=city, territory=territory)
 
+    def get(content: WatchlistContent) -> str:
+        found = getattr(content, name)
+        return write_members(write_member((each.street, each.city, each.territory), keep=2) for each in found)
 
-def _get_addresses(content: WatchlistContent) -> str:
-    return write_members(write_member((each.street, each.city, each.territory), keep=2) for each in content.addresses)
+    return Column(put, get, many=True)
 
 
 def _put_commodities(content: WatchlistContent, text: str, notation: Notation) -> None:
@@ -217,8 +225,10 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "name": _single_name(watchlist_pb2.LISTED_NAME_KIND_PRIMARY),
         **{column: _names(kind) for kind, column in _NAME_COLUMNS.items() if column != "name"},
         "identifiers": Column(_put_identifiers, _get_identifiers, many=True),
-        "addresses": Column(_put_addresses, _get_addresses, many=True),
+        "addresses": _addresses("addresses"),
         "birth_dates": _list("birth_dates"),
+        "birth_periods": _list("birth_periods"),
+        "birth_places": _addresses("birth_places"),
         "territories": _list("territories", read_territory),
         "commodities": Column(_put_commodities, _get_commodities, many=True),
         "route": Column(_put_route, _get_route, many=True),

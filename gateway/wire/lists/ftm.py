@@ -28,7 +28,7 @@ from gateway.wire.lists.ftm_schema import (
 from gateway.wire.lists.lines import decoded, numbered_lines
 from gateway.wire.lists.rows import BadRow, ListOptions, Row, SkippedRow, finish
 from gateway.wire.lists.scripts import script_of
-from gateway.wire.lists.territories import territory_code
+from gateway.wire.lists.territories import MOST_CITY_CHARS, place_in, territory_code
 from gateway.wire.lists.un_xml import scheme_of
 
 PROGRAMME = "Programme: "
@@ -147,6 +147,7 @@ def content_of(entity: Entity, about: Iterable[Entity]) -> WatchlistContent:
     _territories(entity, content, remarks)
     for text in entity.texts("birthDate"):
         content.birth_dates.append(text[:10] if _DATE.fullmatch(text[:10]) else text)
+    _birth_places(entity, content, remarks)
     reasons = [f"{PROGRAMME}{text}" for text in entity.texts("program")]
     addresses = [each for each in about if each.schema == "Address"]
     if content.kind == WATCHLIST_KIND_ADDRESS:
@@ -198,6 +199,20 @@ def _territories(entity: Entity, content: WatchlistContent, remarks: list[str]) 
                 remarks.append(f"{name}: {text}")
 
 
+def _birth_places(entity: Entity, content: WatchlistContent, remarks: list[str]) -> None:
+    """Places with the country that they name; a place that names none has the only one that is said, if there is one."""
+    found = [place_in(text) for text in entity.texts("birthPlace")]
+    codes = {code for _, code in found}
+    said = {text: _code(text) for text in entity.texts("birthCountry")}
+    remarks += [f"birthCountry: {text}" for text, code in said.items() if not code]
+    others = {code for code in said.values() if code} - codes
+    if len(found) == len(others) == 1 and codes == {""}:
+        found, others = [(found[0][0], others.pop())], set()
+    for text, code in [*found, *(("", code) for code in sorted(others))]:
+        street, city = ("", text) if len(text) <= MOST_CITY_CHARS else (text, "")
+        content.birth_places.add(street=street, city=city, territory=code)
+
+
 def _code(text: str) -> str:
     """FollowTheMoney's codes are small letters, some with a subdivision (`gb-sct`); dissolved countries have longer."""
     code, hyphen, _ = text.partition("-")
@@ -217,9 +232,15 @@ def _related(each: Entity, content: WatchlistContent, reasons: list[str], remark
     elif each.schema in ("Identification", "Passport"):
         kinds = each.texts("type")
         scheme = "passport" if each.schema == "Passport" else scheme_of(kinds[0]) if kinds else "identification"
+        codes = {_code(text) for text in each.texts("country")}
+        territory = codes.pop() if len(codes) == 1 else ""
+        ends = each.texts("endDate")
+        expires = ends[0][:10] if len(ends) == 1 and _DATE.fullmatch(ends[0][:10]) else ""
+        carried = {"country" if territory else "", "endDate" if expires else ""}
         for number in sorted({*each.texts("number"), *each.texts("passportNumber")}):
-            content.identifiers.add(scheme=scheme, value=number)
-            remarks += [f"Document {number}, {name}: {text}" for name in _OF_DOCUMENT for text in each.texts(name)]
+            content.identifiers.add(scheme=scheme, value=number, territory=territory, expires=expires)
+            words = [(name, text) for name in _OF_DOCUMENT if name not in carried for text in each.texts(name)]
+            remarks += [f"Document {number}, {name}: {text}" for name, text in words]
 
 
 def _moment(text: str, content: WatchlistContent, name: str, remarks: list[str]) -> None:
@@ -264,7 +285,13 @@ def _nested(entity: Entity) -> Iterator[Entity]:
 
 def _property(violation: Violation, _: WatchlistContent) -> str:
     path = violation.field.partition(".")[0].partition("[")[0]
-    names = {"names": "name or alias", "birth_dates": "birthDate", "addresses": "address", "remarks": "notes"}
+    names = {
+        "names": "name or alias",
+        "birth_dates": "birthDate",
+        "birth_places": "birthPlace",
+        "addresses": "address",
+        "remarks": "notes",
+    }
     return names.get(path, path) or "the entity"
 
 

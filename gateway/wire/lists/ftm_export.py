@@ -12,9 +12,11 @@ from typing import Any, BinaryIO
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.v1.party_pb2 import Address, Identifier
 from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_PRIMARY,
     WATCHLIST_KIND_ADDRESS,
+    WATCHLIST_KIND_AIRCRAFT,
     WATCHLIST_KIND_ORGANISATION,
     WATCHLIST_KIND_PERSON,
     WATCHLIST_KIND_VEHICLE,
@@ -32,6 +34,7 @@ _SCHEMATA: Mapping[int, str] = {
     WATCHLIST_KIND_ORGANISATION: "Organization",
     WATCHLIST_KIND_VESSEL: "Vessel",
     WATCHLIST_KIND_VEHICLE: "Vehicle",
+    WATCHLIST_KIND_AIRCRAFT: "Airplane",
     WATCHLIST_KIND_ADDRESS: "Address",
 }
 _IDENTIFIERS: Mapping[int, tuple[str, ...]] = {
@@ -70,19 +73,21 @@ def _document(entity: Entity) -> dict[str, Any]:
 
 def _entities(entry: WatchlistEntry) -> Iterator[Entity]:
     content = entry.content
-    schema = _schema(content)
+    schema = _SCHEMATA.get(content.kind)
     if schema is None:
         return
     properties: dict[str, list[Any]] = {}
     about: list[Entity] = []
     caption = _put_names(content, properties)
     others = _put_identifiers(content, schema, properties)
-    about += [_identification(entry.id, at, *each) for at, each in enumerate(others, start=1)]
+    about += [_identification(entry.id, at, each) for at, each in enumerate(others, start=1)]
     if schema == "Address":
         _put_address(content, properties)
     else:
         properties[_TERRITORY.get(content.kind, "country")] = [code.lower() for code in content.territories]
-        properties["birthDate"] = list(content.birth_dates)
+        properties["birthDate"] = sorted({*content.birth_dates, *_dates_of_periods(content)})
+        properties["birthPlace"] = [_in_words(each) for each in content.birth_places if each.street or each.city]
+        properties["birthCountry"] = [each.territory.lower() for each in content.birth_places if each.territory]
         addresses = [_address(entry.id, at, content) for at in range(len(content.addresses))]
         properties["addressEntity"] = [each.id for each in addresses]
         about += addresses
@@ -92,10 +97,10 @@ def _entities(entry: WatchlistEntry) -> Iterator[Entity]:
     yield from about
 
 
-def _schema(content: WatchlistContent) -> str | None:
-    schema = _SCHEMATA.get(content.kind)
-    is_aircraft = any(each.scheme in _AIRCRAFT for each in content.identifiers)
-    return "Airplane" if schema == "Vehicle" and is_aircraft else schema
+def _dates_of_periods(content: WatchlistContent) -> Iterator[str]:
+    """The format has single dates alone: the ends of a period, so that its readers find those at least."""
+    for period in content.birth_periods:
+        yield from period.replace("~", "").split("/")
 
 
 def _put_names(content: WatchlistContent, properties: dict[str, list[Any]]) -> str:
@@ -109,8 +114,8 @@ def _put_names(content: WatchlistContent, properties: dict[str, list[Any]]) -> s
     return caption or next((each.text for each in content.names), "")
 
 
-def _put_identifiers(content: WatchlistContent, schema: str, properties: dict[str, list[Any]]) -> list[tuple[str, str]]:
-    """Sets what the schema has properties for; gives the others."""
+def _put_identifiers(content: WatchlistContent, schema: str, properties: dict[str, list[Any]]) -> list[Identifier]:
+    """Sets what the schema has properties for; gives the others, and those of which more is known than that says."""
     own = {IDENTIFIERS[name]: name for name in _IDENTIFIERS.get(content.kind, ())}
     if schema == "Vehicle":
         own = {"vehicle_plate": "registrationNumber", "vin": "vin"}
@@ -118,15 +123,17 @@ def _put_identifiers(content: WatchlistContent, schema: str, properties: dict[st
         own = _AIRCRAFT
     others = []
     for each in content.identifiers:
-        if each.scheme in own:
+        if each.scheme in own and not each.territory and not each.expires:
             properties.setdefault(own[each.scheme], []).append(each.value)
         else:
-            others.append((each.scheme, each.value))
+            others.append(each)
     return others
 
 
-def _identification(entry_id: str, at: int, scheme: str, value: str) -> Entity:
-    properties = {"holder": [entry_id], "type": [scheme], "number": [value]}
+def _identification(entry_id: str, at: int, each: Identifier) -> Entity:
+    said = {"holder": entry_id, "type": each.scheme, "number": each.value}
+    said |= {"country": each.territory.lower(), "endDate": each.expires}
+    properties: dict[str, list[Any]] = {name: [text] for name, text in said.items() if text}
     return Entity(f"{entry_id}-document-{at}", "Identification", "", properties)
 
 
@@ -139,9 +146,12 @@ def _address(entry_id: str, at: int, content: WatchlistContent) -> Entity:
 def _put_address(content: WatchlistContent, properties: dict[str, list[Any]], at: int = 0) -> None:
     if at < len(content.addresses):
         each = content.addresses[at]
-        full = ", ".join(filter(None, (each.street, each.city, territory_name(each.territory, NameOf.COMMON))))
-        said = {"full": full, "street": each.street, "city": each.city, "country": each.territory.lower()}
+        said = {"full": _in_words(each), "street": each.street, "city": each.city, "country": each.territory.lower()}
         properties.update({name: [text] for name, text in said.items() if text})
+
+
+def _in_words(each: Address) -> str:
+    return ", ".join(filter(None, (each.street, each.city, territory_name(each.territory, NameOf.COMMON))))
 
 
 def _sanction(entry: WatchlistEntry) -> list[Entity]:

@@ -14,6 +14,7 @@ from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_TRADE,
     LISTED_NAME_KIND_WEAK_ALIAS,
     WATCHLIST_KIND_ADDRESS,
+    WATCHLIST_KIND_AIRCRAFT,
     WATCHLIST_KIND_ORGANISATION,
     WATCHLIST_KIND_PERSON,
     WATCHLIST_KIND_VEHICLE,
@@ -30,8 +31,7 @@ KINDS: Mapping[str, WatchlistKind.ValueType] = MappingProxyType(
         "PublicBody": WATCHLIST_KIND_ORGANISATION,
         "Vessel": WATCHLIST_KIND_VESSEL,
         "Vehicle": WATCHLIST_KIND_VEHICLE,
-        # The contract has no aircraft; the scheme of their registration tells them from vehicles.
-        "Airplane": WATCHLIST_KIND_VEHICLE,
+        "Airplane": WATCHLIST_KIND_AIRCRAFT,
         "Address": WATCHLIST_KIND_ADDRESS,
     }
 )
@@ -90,7 +90,17 @@ NOT_READ = frozenset(
     {
         *("topics", "datasets", "createdAt", "modifiedAt", "retrievedAt", "indexText", "keywords", "publisher"),
         *("alephUrl", "wikidataId", "wikipediaUrl", "proof", "firstName", "secondName", "middleName", "lastName"),
-        *("fatherName", "motherName", "nameSuffix", "address", "addressEntity", "birthDate", "notes", "programId"),
+        *(
+            "fatherName",
+            "motherName",
+            "nameSuffix",
+            "address",
+            "addressEntity",
+            "birthDate",
+            "birthPlace",
+            "birthCountry",
+        ),
+        *("notes", "programId"),
     }
 )
 """Properties that aren't put into words: in the entry elsewhere, parts of the name, or the source's own keeping."""

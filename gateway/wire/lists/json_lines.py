@@ -22,7 +22,7 @@ from gateway.wire.lists.export import Export, Tally
 from gateway.wire.lists.lines import decoded, numbered_lines
 from gateway.wire.lists.rows import BadRow, ListOptions, Row, finish
 
-_NOT_CONTENT = ("revision", "publishedAt", "published_at")
+_NOT_CONTENT = ("revision", "publishedAt", "published_at", "firstPublishedAt", "first_published_at")
 _Convert = Callable[[Any], Any]
 
 
@@ -33,8 +33,8 @@ class _NotUsualError(Exception):
 def read_json_lines(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
     """Entries from JSON lines in their order; empty lines are left out; memory doesn't grow with the file.
 
-    `revision` and `publishedAt`, which `write_json_lines` writes, are read past: they belong to the entry as it was
-    published, not to what it says.
+    `revision`, `publishedAt` and `firstPublishedAt`, which `write_json_lines` writes, are read past: they belong to the
+    entry as it was published, not to what it says.
 
     Args:
         stream: the file, opened in binary mode; the caller closes it.

@@ -28,19 +28,22 @@ def normalise(content: WatchlistContent) -> None:
     """Brings a content into its normal form, in place. Doing it twice changes nothing more.
 
     The first primary name leads, or, where none is called primary, the first name whose kind isn't said; further
-    primary names become aliases. All other names, identifiers, addresses, dates, territories, commodities and
-    recipients are sorted and stand once; addresses that say nothing go. The order of a route means something and stays.
+    primary names become aliases. All other names, identifiers, addresses, dates, places and periods of birth,
+    territories, commodities and recipients are sorted and stand once; addresses that say nothing go. The order of a
+    route means something and stays.
     """
     _names(content.names)
     if len(content.identifiers) > 1:
-        _messages(content.identifiers, [(each.scheme, each.value) for each in content.identifiers], _identifier)
-    if content.addresses:
-        keys = [(each.street, each.city, each.territory) for each in content.addresses]
-        _messages(content.addresses, keys, _address)
+        found = [(each.scheme, each.value, each.territory, each.expires) for each in content.identifiers]
+        _messages(content.identifiers, found, _identifier)
+    for addresses in (content.addresses, content.birth_places):
+        if addresses:
+            keys = [(each.street, each.city, each.territory) for each in addresses]
+            _messages(addresses, keys, _address)
     if len(content.commodities) > 1:
         codes = [(each.scheme, each.code, each.territory) for each in content.commodities]
         _messages(content.commodities, codes, _commodity)
-    for texts in (content.birth_dates, content.territories, content.releasable_to):
+    for texts in (content.birth_dates, content.birth_periods, content.territories, content.releasable_to):
         _texts(texts)
     if content.HasField("handling"):
         _texts(content.handling.onward_recipients)
@@ -90,7 +93,7 @@ def _primary(keys: list[_NameKey]) -> int | None:
 
 
 def _identifier(key: _Key) -> Identifier:
-    return Identifier(scheme=key[0], value=key[1])
+    return Identifier(scheme=key[0], value=key[1], territory=key[2], expires=key[3])
 
 
 def _address(key: _Key) -> Address:

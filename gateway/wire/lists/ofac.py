@@ -18,9 +18,9 @@ from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_ALIAS,
     LISTED_NAME_KIND_FORMER,
     LISTED_NAME_KIND_PRIMARY,
+    WATCHLIST_KIND_AIRCRAFT,
     WATCHLIST_KIND_ORGANISATION,
     WATCHLIST_KIND_PERSON,
-    WATCHLIST_KIND_VEHICLE,
     WATCHLIST_KIND_VESSEL,
     WatchlistContent,
     WatchlistKind,
@@ -55,8 +55,7 @@ KINDS: Mapping[str, WatchlistKind.ValueType] = MappingProxyType(
         "entity": WATCHLIST_KIND_ORGANISATION,
         "individual": WATCHLIST_KIND_PERSON,
         "vessel": WATCHLIST_KIND_VESSEL,
-        # The contract has no aircraft; their registration's scheme, and a remark, tell them from vehicles.
-        "aircraft": WATCHLIST_KIND_VEHICLE,
+        "aircraft": WATCHLIST_KIND_AIRCRAFT,
     }
 )
 """SDN_Type to kind; entities have none."""
@@ -156,7 +155,6 @@ def content_of(record: Record, related: Related) -> WatchlistContent:
         code = territory_code(record["Vess_flag"])
         content.territories.extend([code] if code else [])
         kept += [] if code else [f"Flag: {record['Vess_flag']}"]
-    kept += ["Aircraft"] if record["SDN_Type"].casefold() == "aircraft" else []
     words = read_remarks(record["Remarks"], content)
     content.remarks = "; ".join(dict.fromkeys([*words, *kept]))
     if record["Program"]:
@@ -183,6 +181,7 @@ def _address(content: WatchlistContent, add: Record) -> list[str]:
 
 def _column(violation: Violation, _: WatchlistContent) -> str:
     names = {"names": "SDN_Name or alt_name", "identifiers": "Remarks", "birth_dates": "Remarks", "addresses": "add"}
+    names |= {"birth_periods": "Remarks", "birth_places": "Remarks"}
     path = violation.field.partition(".")[0].partition("[")[0]
     return {**names, "remarks": "Remarks", "reason": "Program"}.get(path, path) or "the entry"
 

@@ -13,11 +13,10 @@ from typing import BinaryIO
 from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_FORMER,
     LISTED_NAME_KIND_WEAK_ALIAS,
+    WATCHLIST_KIND_AIRCRAFT,
     WATCHLIST_KIND_ORGANISATION,
     WATCHLIST_KIND_PERSON,
-    WATCHLIST_KIND_VEHICLE,
     WATCHLIST_KIND_VESSEL,
-    WatchlistContent,
     WatchlistEntry,
 )
 from gateway.wire.lists.export import Export, Tally, lost
@@ -30,6 +29,7 @@ _TYPES: Mapping[int, str] = {
     WATCHLIST_KIND_ORGANISATION: "",
     WATCHLIST_KIND_PERSON: "individual",
     WATCHLIST_KIND_VESSEL: "vessel",
+    WATCHLIST_KIND_AIRCRAFT: "aircraft",
 }
 
 
@@ -45,7 +45,7 @@ def write_ofac(sdn: BinaryIO, alt: BinaryIO, add: BinaryIO, entries: Iterable[Wa
     try:
         writers = [csv.writer(file, lineterminator="\r\n") for file in files]
         for entry in entries:
-            kind = _type(entry.content)
+            kind = _TYPES.get(entry.content.kind)
             if kind is None or not entry.content.names:
                 tally.refused(entry.id, "the format has named persons, organisations, vessels and aircraft only")
                 continue
@@ -65,20 +65,11 @@ def write_ofac(sdn: BinaryIO, alt: BinaryIO, add: BinaryIO, entries: Iterable[Wa
     return tally.export()
 
 
-def _type(content: WatchlistContent) -> str | None:
-    if content.kind == WATCHLIST_KIND_VEHICLE and any(
-        each.scheme.startswith("aircraft_") for each in content.identifiers
-    ):
-        return "aircraft"
-    return _TYPES.get(content.kind)
-
-
 def _record(entry: WatchlistEntry, kind: str) -> Record:
     content = entry.content
     is_vessel = content.kind == WATCHLIST_KIND_VESSEL
     call_signs = [each.value for each in content.identifiers if each.scheme == "call_sign"]
-    kept = content.remarks.removesuffix("; Aircraft") if kind == "aircraft" else content.remarks
-    items = [*write_remarks(content), *([kept] if kept and kept != "Aircraft" else [])]
+    items = [*write_remarks(content), *([content.remarks] if content.remarks else [])]
     programmes = content.reason.removeprefix(PROGRAMME) if content.reason.startswith(PROGRAMME) else ""
     return {
         **dict.fromkeys(SDN_COLUMNS, ""),

@@ -1,7 +1,7 @@
 """The remarks of OFAC's files: facts in a conventional form, taken out of the text and put back into it.
 
-Owns the forms. An item that says more than its field holds (who issued a passport, until when) fills the field and
-stays in the remarks as well; one that isn't known stays in the remarks alone.
+Owns the forms. An item that says more than its field holds (when a passport was issued) fills the field and stays in the
+remarks as well; one that isn't known stays in the remarks alone.
 
 Source: the remarks of the published SDN list and its data specification.
 """
@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_WEAK_ALIAS, WATCHLIST_KIND_VESSEL, WatchlistContent
 from gateway.wire.lists.scripts import script_of
-from gateway.wire.lists.territories import NameOf, territory_code, territory_name
+from gateway.wire.lists.territories import MOST_CITY_CHARS, NameOf, place_in, territory_code, territory_name
 
 SCHEMES: Mapping[str, str] = MappingProxyType(
     {
@@ -49,12 +49,15 @@ _IDENTIFIER = re.compile(
     r"(?P<value>[^\s(][^(]*?)(?P<more>\s*\(.*|\s+(?:issued|expires)\b.*)?"
 )
 _DAY = r"(?:(?:[0-9]{1,2} )?[A-Z][a-z]{2} )?[0-9]{4}"
+_MORE = re.compile(
+    rf"\s*(?:\((?P<country>[^()]+)\))?(?:\s*issued (?P<issued>{_DAY}))?(?:\s*expires (?P<expires>{_DAY}))?"
+)
+_PLACE = re.compile(r"(?:alt\. )?POB (?P<place>.+)")
 _BIRTH = re.compile(rf"(?:alt\. )?DOB (?P<about>circa )?(?P<first>{_DAY})(?: to (?P<last>{_DAY}))?")
 _NATIONALITY = re.compile(r"(?:alt\. )?(?:nationality|citizen|Vessel Flag) (?P<name>.+)")
 _WEAK_ALIAS = re.compile(r"a\.k\.a\. '(?P<name>.+)'")
 _DATE = re.compile(r"(?:(?:(?P<day>[0-9]{1,2}) )?(?P<month>[A-Z][a-z]{2}) )?(?P<year>[0-9]{4})")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MOST_YEARS_BETWEEN = 16
 
 
 def read_remarks(text: str, content: WatchlistContent) -> list[str]:
@@ -71,13 +74,23 @@ def write_remarks(content: WatchlistContent) -> Iterator[str]:
     """The items for fields that have no column of their own; the vessel's flag and call sign have."""
     for day in content.birth_dates:
         yield f"DOB {_written_date(day)}"
+    for period in content.birth_periods:
+        first, slash, last = period.replace("~", "").partition("/")
+        about = "circa " if period.endswith("~") else ""
+        yield f"DOB {about}{_written_date(first)}" + (f" to {_written_date(last)}" if slash else "")
+    for each in content.birth_places:
+        country = territory_name(each.territory, NameOf.OFAC)
+        yield f"POB {', '.join(filter(None, (each.street, each.city, country)))}"
     is_vessel_flag = next(iter(content.territories), "")
     for code in content.territories:
         if not (code == is_vessel_flag and _has_flag_column(content)):
             yield f"nationality {territory_name(code, NameOf.OFAC)}"
-    for each in content.identifiers:
-        if each.scheme in _LABELS:
-            yield f"{_LABELS[each.scheme]} {each.value}"
+    for identifier in content.identifiers:
+        if identifier.scheme in _LABELS:
+            country = territory_name(identifier.territory, NameOf.OFAC)
+            more = f" ({country})" if country else ""
+            more += f" expires {_written_date(identifier.expires)}" if identifier.expires else ""
+            yield f"{_LABELS[identifier.scheme]} {identifier.value}{more}"
     for name in content.names:
         if name.kind == LISTED_NAME_KIND_WEAK_ALIAS:
             yield f"a.k.a. '{name.text}'"
@@ -99,25 +112,40 @@ def _takes(item: str, content: WatchlistContent) -> bool:
         content.territories.extend([code] if code else [])
         return code is not None
     if identifier := _IDENTIFIER.fullmatch(item):
-        value = identifier["value"].strip()
-        content.identifiers.add(scheme=SCHEMES[identifier["label"]], value=value)
-        return not identifier["more"]
+        return _identifier(identifier, content)
+    if place := _PLACE.fullmatch(item):
+        return _birth_place(place["place"].strip(), content)
     return False
+
+
+def _identifier(found: re.Match[str], content: WatchlistContent) -> bool:
+    more = _MORE.fullmatch((found["more"] or "").rstrip())
+    country, expires = (more["country"], more["expires"]) if more else (None, None)
+    code, until = territory_code(country or "") or "", _date(expires or "") or ""
+    value = found["value"].strip()
+    content.identifiers.add(scheme=SCHEMES[found["label"]], value=value, territory=code, expires=until)
+    return more is not None and bool(code) == bool(country) and bool(until) == bool(expires) and not more["issued"]
+
+
+def _birth_place(text: str, content: WatchlistContent) -> bool:
+    """A place whose last part is a territory's name, or else a place in words."""
+    city, code = place_in(text)
+    if len(city) > MOST_CITY_CHARS:
+        return False
+    content.birth_places.add(city=city, territory=code)
+    return True
 
 
 def _birth(birth: re.Match[str], content: WatchlistContent) -> bool:
     first, last = _date(birth["first"]), _date(birth["last"]) if birth["last"] else None
     if first is None or (birth["last"] and last is None):
         return False
-    if last is None:
-        content.birth_dates.append(first)
-        return not birth["about"]
-    years = int(first[:4]), int(last[:4])
-    if 0 <= years[1] - years[0] < _MOST_YEARS_BETWEEN:
-        content.birth_dates.extend(f"{year:04}" for year in range(years[0], years[1] + 1))
+    about = "~" if birth["about"] else ""
+    if last is not None:
+        content.birth_periods.append(f"{first}{about}/{last}{about}")
     else:
-        content.birth_dates.extend((first, last))
-    return False
+        (content.birth_periods if about else content.birth_dates).append(f"{first}{about}")
+    return True
 
 
 def _date(text: str) -> str | None:

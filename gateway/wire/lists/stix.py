@@ -2,7 +2,7 @@
 
 Owns the objects, their ids and markings. Doesn't read STIX.
 
-Persons and organisations are `identity` objects, addresses `location` objects; vessels, vehicles, containers,
+Persons and organisations are `identity` objects, addresses `location` objects; vessels, vehicles, aircraft, containers,
 commodities and routes are objects of types that the extension definition in the bundle introduces, and what identities
 and locations have no property for stands in a property extension of the same definition. Nothing here is an observation
 or an indicator: a list says what is to be found, not what was seen.
@@ -17,7 +17,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -34,6 +34,7 @@ from gateway.v1.alert_pb2 import (
 )
 from gateway.v1.watchlist_pb2 import (
     WATCHLIST_KIND_ADDRESS,
+    WATCHLIST_KIND_AIRCRAFT,
     WATCHLIST_KIND_COMMODITY,
     WATCHLIST_KIND_CONTAINER,
     WATCHLIST_KIND_ORGANISATION,
@@ -62,6 +63,7 @@ TYPES: Mapping[int, str] = MappingProxyType(
         WATCHLIST_KIND_ADDRESS: "location",
         WATCHLIST_KIND_VESSEL: "customs-listed-vessel",
         WATCHLIST_KIND_VEHICLE: "customs-listed-vehicle",
+        WATCHLIST_KIND_AIRCRAFT: "customs-listed-aircraft",
         WATCHLIST_KIND_CONTAINER: "customs-listed-container",
         WATCHLIST_KIND_COMMODITY: "customs-listed-commodity",
         WATCHLIST_KIND_ROUTE: "customs-listed-route",
@@ -102,24 +104,21 @@ def object_id(kind: str, publisher: str, name: str, entry_id: str = "") -> str:
     return f"{kind}--{uuid.uuid5(NAMESPACE, json.dumps([kind, publisher, name, entry_id], ensure_ascii=False))}"
 
 
-def write_stix(
-    stream: BinaryIO, publisher: str, entries: Iterable[WatchlistEntry], first_published: Mapping[str, datetime]
-) -> Export:
+def write_stix(stream: BinaryIO, publisher: str, entries: Iterable[WatchlistEntry]) -> Export:
     """Writes a bundle, object by object.
 
     Args:
         stream: where to; opened in binary mode.
         publisher: node whose list it is; it is the creator of all objects.
-        entries: with their times of publication.
-        first_published: id to the time of the first revision, which STIX calls `created` and keeps over versions. An
-            entry that isn't in it is taken to be as old as the revision that is written.
+        entries: with their times of publication. That of the first revision is what STIX calls `created` and keeps over
+            versions; where it isn't known, the entry is taken to be as old as the revision that is written.
     """
     tally = Tally()
     digest = sha256()
     stream.write(b'{"type": "bundle", "objects": [\n')
     marked: set[str] = set()
     separator = b""
-    for each in _objects(publisher, entries, first_published, marked, tally):
+    for each in _objects(publisher, entries, marked, tally):
         text = json.dumps(each, ensure_ascii=False).encode()
         digest.update(text)
         stream.write(separator + text)
@@ -132,7 +131,6 @@ def write_stix(
 def _objects(
     publisher: str,
     entries: Iterable[WatchlistEntry],
-    first_published: Mapping[str, datetime],
     marked: set[str],
     tally: Tally,
 ) -> Iterator[dict[str, Any]]:
@@ -149,7 +147,7 @@ def _objects(
             if marking["id"] not in marked:
                 marked.add(marking["id"])
                 yield marking
-        yield _object(entry, kind, publisher, first_published, [marking["id"] for marking in markings])
+        yield _object(entry, kind, publisher, [marking["id"] for marking in markings])
         tally.wrote()
 
 
@@ -204,21 +202,16 @@ def _markings(handling: Handling, creator: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def _object(
-    entry: WatchlistEntry, kind: str, publisher: str, first_published: Mapping[str, datetime], markings: list[str]
-) -> dict[str, Any]:
+def _object(entry: WatchlistEntry, kind: str, publisher: str, markings: list[str]) -> dict[str, Any]:
     content = entry.content
     modified = _milliseconds(entry.published_at)
-    first = first_published.get(entry.id)
-    stamp = Timestamp()
-    if first is not None:
-        stamp.FromDatetime(first)
+    first = _milliseconds(entry.first_published_at) if entry.HasField("first_published_at") else modified
     made: dict[str, Any] = {
         "type": kind,
         "spec_version": "2.1",
         "id": object_id(kind, publisher, entry.list, entry.id),
         "created_by_ref": object_id("identity", publisher, ""),
-        "created": min(_milliseconds(stamp), modified) if first is not None else modified,
+        "created": min(first, modified),
         "modified": modified,
         "external_references": list(_references(entry)),
         "object_marking_refs": markings,

@@ -13,6 +13,9 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
+MOST_CITY_CHARS = 128
+"""Longest city of an address in characters, as the contract has it."""
+
 _CODE = re.compile(r"[A-Z]{2}")
 _BESIDE_LETTERS = re.compile(r"[^\w]+")
 
@@ -36,6 +39,13 @@ def territory_name(code: str, kind: NameOf = NameOf.COMMON) -> str:
     """The name for a code; a code that isn't known stays as it is."""
     row = _rows().get(code)
     return (row[kind] or row[NameOf.COMMON]) if row else code
+
+
+def place_in(text: str) -> tuple[str, str]:
+    """A place in words as (what is before a territory's name at its end, that territory's code or empty)."""
+    place, _, last = text.rpartition(", ")
+    code = territory_code(last)
+    return (place, code) if code else (text, "")
 
 
 @cache

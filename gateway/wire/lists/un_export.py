@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
+from gateway.v1.party_pb2 import Address
 from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_FORMER,
     LISTED_NAME_KIND_WEAK_ALIAS,
@@ -85,9 +86,11 @@ def _below(entry: WatchlistEntry, tag: str) -> Iterator[Node]:
     if entry.HasField("published_at"):
         yield Node("LAST_DAY_UPDATED", 0, below=[_node("VALUE", _day(entry.published_at.ToDatetime()))])
     yield from (_alias(name, is_person) for name in content.names[1:])
-    yield from _addresses(content, tag)
+    yield from _addresses(content.addresses, f"{tag}_ADDRESS")
     if is_person:
         yield from map(_birth, content.birth_dates)
+        yield from (_node_of_period(each) for each in content.birth_periods)
+        yield from _addresses(content.birth_places, "INDIVIDUAL_PLACE_OF_BIRTH")
         yield from _documents(content)
 
 
@@ -105,22 +108,36 @@ def _alias(name: ListedName, is_person: bool) -> Node:
     return Node(tag, 0, below=[_node("QUALITY", quality), _node("ALIAS_NAME", name.text)])
 
 
-def _addresses(content: WatchlistContent, tag: str) -> Iterator[Node]:
-    for each in content.addresses:
+def _addresses(addresses: Iterable[Address], tag: str) -> Iterator[Node]:
+    for each in addresses:
         country = territory_name(each.territory, NameOf.UNITED_NATIONS)
         parts = {"STREET": each.street, "CITY": each.city, "COUNTRY": country}
-        yield Node(f"{tag}_ADDRESS", 0, below=[_node(key, text) for key, text in parts.items() if text])
+        yield Node(tag, 0, below=[_node(key, text) for key, text in parts.items() if text])
 
 
-def _birth(text: str) -> Node:
+def _birth(text: str, kind: str = "EXACT") -> Node:
     day = _node("DATE", text) if len(text) == len("1963-05-17") else _node("YEAR", text[:4])
-    return Node("INDIVIDUAL_DATE_OF_BIRTH", 0, below=[_node("TYPE_OF_DATE", "EXACT"), day])
+    return Node("INDIVIDUAL_DATE_OF_BIRTH", 0, below=[_node("TYPE_OF_DATE", kind), day])
+
+
+def _node_of_period(text: str) -> Node:
+    """Years alone: the format has no others between which a birth may lie."""
+    first, slash, last = text.partition("/")
+    if not slash:
+        return _birth(first.rstrip("~"), "APPROXIMATELY")
+    below = [_node("TYPE_OF_DATE", "BETWEEN"), _node("FROM_YEAR", first[:4]), _node("TO_YEAR", last[:4])]
+    return Node("INDIVIDUAL_DATE_OF_BIRTH", 0, below=below)
 
 
 def _documents(content: WatchlistContent) -> Iterator[Node]:
     for each in content.identifiers:
         kind = _TYPES.get(each.scheme, each.scheme)
-        yield Node("INDIVIDUAL_DOCUMENT", 0, below=[_node("TYPE_OF_DOCUMENT", kind), _node("NUMBER", each.value)])
+        below = [_node("TYPE_OF_DOCUMENT", kind), _node("NUMBER", each.value)]
+        if each.territory:
+            below.append(_node("ISSUING_COUNTRY", territory_name(each.territory, NameOf.UNITED_NATIONS)))
+        if each.expires:
+            below.append(_node("NOTE", f"Expires on {each.expires}"))
+        yield Node("INDIVIDUAL_DOCUMENT", 0, below=below)
 
 
 def _node(tag: str, text: str) -> Node:

@@ -28,7 +28,7 @@ from gateway.v1.watchlist_pb2 import (
 from gateway.wire.lists.rows import BadRow, ListOptions, Row, finish
 from gateway.wire.lists.safe_xml import Broken, Node, read_records
 from gateway.wire.lists.scripts import script_of
-from gateway.wire.lists.territories import territory_code
+from gateway.wire.lists.territories import MOST_CITY_CHARS, territory_code
 
 ROOT = "CONSOLIDATED_LIST"
 NAME_PARTS = ("FIRST_NAME", "SECOND_NAME", "THIRD_NAME", "FOURTH_NAME")
@@ -49,13 +49,17 @@ DOCUMENT_SCHEMES = {
 }
 """Type of document to scheme of identifier; other types are spelled as a scheme: `driving_licence`."""
 
-MOST_YEARS_BETWEEN = 16
-"""Most years that stand one by one for a birth between two years; of a longer span the ends alone."""
-
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_ISSUED_BY = ("ISSUING_COUNTRY", "COUNTRY_OF_ISSUE")
 _NUMBERED = re.compile(r"(?:^|\s)[a-z]\)\s")
 _IN_BRACKETS = re.compile(r"(.*?)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)[,;.\s]*")
 _ORIGINAL = re.compile(r"^original script:\s*|\s*\(original script\)$", re.IGNORECASE)
 _NUMBER_IN_WORDS = re.compile(r"(?P<words>[^\d]*\b(?:number|no\.?|n°))\s*[:.]?\s*(?P<number>\S*\d.*)", re.IGNORECASE)
+_EXPIRES = re.compile(
+    r"\b(?:expir(?:es|ed|y|ation date|y date)|valid until)(?:\s+on)?\s*:?\s*"
+    r"(?:(?P<iso>\d{4}-\d{2}-\d{2})|(?P<day>\d{1,2})\s+(?P<month>[A-Za-z]{3})[a-z]*\.?\s+(?P<year>\d{4}))\s*\.?",
+    re.IGNORECASE,
+)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEAR = re.compile(r"[0-9]{4}")
 _HANDLED = frozenset(
@@ -71,6 +75,8 @@ _ELEMENTS = {
     "identifiers": "INDIVIDUAL_DOCUMENT",
     "addresses": "INDIVIDUAL_ADDRESS or ENTITY_ADDRESS",
     "birth_dates": "INDIVIDUAL_DATE_OF_BIRTH",
+    "birth_periods": "INDIVIDUAL_DATE_OF_BIRTH",
+    "birth_places": "INDIVIDUAL_PLACE_OF_BIRTH",
     "territories": "NATIONALITY",
     "valid_from": "LISTED_ON",
     "remarks": "COMMENTS1 and what joins it",
@@ -115,7 +121,7 @@ def content_of(record: Node) -> WatchlistContent:
         elif each.tag == "INDIVIDUAL_DATE_OF_BIRTH":
             _birth(each, content, remarks)
         elif each.tag == "INDIVIDUAL_PLACE_OF_BIRTH":
-            _remark("Born in", _joined(each, "STREET", "CITY", "STATE_PROVINCE", "COUNTRY", "NOTE"), remarks)
+            _birth_place(each, content, remarks)
         elif each.tag == "INDIVIDUAL_DOCUMENT":
             _document(each, content, remarks)
         elif each.tag not in _HANDLED:
@@ -212,7 +218,7 @@ def _address(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
     code = territory_code(country) or ""
     if country and not code:
         city = ", ".join(filter(None, (city, country)))
-    if len(city) > 128:
+    if len(city) > MOST_CITY_CHARS:
         street, city = ", ".join(filter(None, (street, city))), ""
     if street or city or code:
         content.addresses.add(street=street, city=city, territory=code)
@@ -220,23 +226,29 @@ def _address(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
     _remark(f"Address {where}" if where else "Address", _joined(each, "NOTE"), remarks)
 
 
+def _birth_place(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    country = _clean(each.child("COUNTRY"))
+    code = territory_code(country) or ""
+    city = _joined(each, "STREET", "CITY", "STATE_PROVINCE", *(() if code else ("COUNTRY",)))
+    if city or code:
+        street, city = ("", city) if len(city) <= MOST_CITY_CHARS else (city, "")
+        content.birth_places.add(street=street, city=city, territory=code)
+    _remark("Born in", _joined(each, "NOTE"), remarks)
+
+
 def _birth(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
     first, last = each.child("FROM_YEAR"), each.child("TO_YEAR")
     exact = [text for text in (each.child("DATE")[:10], each.child("YEAR")) if _day(text) or _YEAR.fullmatch(text)]
-    content.birth_dates.extend(exact[:1])
     if _YEAR.fullmatch(first) and _YEAR.fullmatch(last):
-        content.birth_dates.extend(_years(int(first), int(last)))
-        remarks.append(f"Born between {first} and {last}")
-    elif each.child("TYPE_OF_DATE") == "APPROXIMATELY" and exact:
-        remarks.append(f"Born about {exact[0]}")
-    elif not exact:
-        _remark("Born", " ".join(filter(None, map(_clean, (each.child("DATE"), each.child("YEAR"))))), remarks)
+        content.birth_dates.extend(exact[:1])
+        content.birth_periods.append(f"{first}/{last}")
+    elif exact:
+        about = each.child("TYPE_OF_DATE") == "APPROXIMATELY"
+        (content.birth_periods if about else content.birth_dates).append(f"{exact[0]}~" if about else exact[0])
+    else:
+        said = (each.child(tag) for tag in ("DATE", "YEAR", "FROM_YEAR", "TO_YEAR"))
+        _remark("Born", " ".join(filter(None, map(_clean, said))), remarks)
     _remark("Birth", _joined(each, "NOTE"), remarks)
-
-
-def _years(first: int, last: int) -> list[str]:
-    years = range(first, last + 1) if 0 <= last - first < MOST_YEARS_BETWEEN else (first, last)
-    return [f"{year:04}" for year in years]
 
 
 def _document(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
@@ -247,11 +259,30 @@ def _document(each: Node, content: WatchlistContent, remarks: list[str]) -> None
         return
     words = _NUMBER_IN_WORDS.fullmatch(number)
     value = words["number"].strip() if words else number
-    content.identifiers.add(scheme=scheme_of(kind), value=value)
+    countries = [_clean(node.text) for tag in _ISSUED_BY for node in each.children(tag)]
+    codes = {territory_code(country) for country in countries if country}
+    territory = (codes.pop() or "") if len(codes) == 1 else ""
+    expires, note = _expiry(_joined(each, "NOTE"))
+    content.identifiers.add(scheme=scheme_of(kind), value=value, territory=territory, expires=expires)
     said = [*filter(None, [words["words"].strip()] if words else []), _joined(each, "TYPE_OF_DOCUMENT2")]
-    issued = _joined(each, "CITY_OF_ISSUE", "ISSUING_COUNTRY", "COUNTRY_OF_ISSUE", "DATE_OF_ISSUE")
-    said += [f"issued {issued}" if issued else "", _joined(each, "NOTE")]
+    issued = _joined(each, "CITY_OF_ISSUE", *(() if territory else _ISSUED_BY), "DATE_OF_ISSUE")
+    said += [f"issued {issued}" if issued else "", note]
     _remark(f"Document {value}", "; ".join(filter(None, said)), remarks)
+
+
+def _expiry(note: str) -> tuple[str, str]:
+    """Until when a document is valid by its note, and what the note says beyond that; nothing where it isn't clear."""
+    found = list(_EXPIRES.finditer(note))
+    if len(found) != 1:
+        return "", note
+    (one,) = found
+    month = one["month"].casefold() if one["month"] else ""
+    if month and month not in _MONTHS:
+        return "", note
+    text = one["iso"] or f"{one['year']}-{_MONTHS.index(month) + 1:02}-{int(one['day']):02}"
+    if _day(text) is None:
+        return "", note
+    return text, "" if one[0].strip() == note else note
 
 
 def scheme_of(kind: str) -> str:

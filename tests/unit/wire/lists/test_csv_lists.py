@@ -28,9 +28,11 @@ FULL = {
     "former_names": "Sample Metals",
     "trade_names": r"Metals\; and more",
     "other_names": "Exmet",
-    "identifiers": "uscc:91350100M000100Y43;hk_brn:12345678",
+    "identifiers": r"uscc:91350100M000100Y43;hk_brn:12345678;passport:A\|1|China|2030-01;passport:A2||2031",
     "addresses": "1 Example Road|Kowloon|HK;||Macao",
     "birth_dates": "1963;1963-05;1963-05-17",
+    "birth_periods": "1960/1963;1964~",
+    "birth_places": "|Dandong, Liaoning|CN;||Macao",
     "territories": "HK;China",
     "commodities": "8112.92;81129240@CN",
     "route": "CNSZX;|MO|Ponte 16|",
@@ -69,10 +71,14 @@ def test_every_column_is_read() -> None:
         ("Sample Metals", "", "", watchlist_pb2.LISTED_NAME_KIND_FORMER),
         ("Metals; and more", "", "", watchlist_pb2.LISTED_NAME_KIND_TRADE),
     ]
-    assert [(each.scheme, each.value) for each in content.identifiers] == [
-        ("hk_brn", "12345678"),
-        ("uscc", "91350100M000100Y43"),
+    assert [(each.scheme, each.value, each.territory, each.expires) for each in content.identifiers] == [
+        ("hk_brn", "12345678", "", ""),
+        ("passport", "A2", "", "2031"),
+        ("passport", "A|1", "CN", "2030-01"),
+        ("uscc", "91350100M000100Y43", "", ""),
     ]
+    assert list(content.birth_periods) == ["1960/1963", "1964~"]
+    assert [(each.city, each.territory) for each in content.birth_places] == [("", "MO"), ("Dandong, Liaoning", "CN")]
     assert [(each.street, each.city, each.territory) for each in content.addresses] == [
         ("", "", "MO"),
         ("1 Example Road", "Kowloon", "HK"),

@@ -42,6 +42,8 @@ FILE = [
         weakAlias="One",
         previousName="Person Zero",
         birthDate=["1963-05-17", "1963"],
+        birthPlace=["Dandong, Liaoning, China", "Example City"],
+        birthCountry=["cn", "kp", "atlantis"],
         nationality=["ir", "suhh"],
         country="gb-sct",
         passportNumber="A0000001",
@@ -54,7 +56,8 @@ FILE = [
     ),
     entity("addr-1", "Address", full="1 Example Road, Kowloon", street="1 Example Road", city="Kowloon", country="hk"),
     entity("ident-1", "Identification", holder="ex-1", type="Seaman's Book", number="SB-1", country="pa"),
-    entity("pass-1", "Passport", holder="ex-1", number="A0000002"),
+    entity("pass-1", "Passport", holder="ex-1", number="A0000002", country="ir", startDate="2020-02-01",
+           endDate="2030-01-31"),
     entity("ex-2", "Company", name="Example Co., Ltd.", jurisdiction="cn", uscCode="91350100M000100Y43",
            address="Dandong"),
     entity("sanc-1", "Sanction", entity="ex-2", program="EXP1", reason="Evasion",
@@ -91,17 +94,28 @@ def test_what_each_property_becomes() -> None:
         ("Person Zero", "FORMER"),
     ]
     assert list(person.birth_dates) == ["1963", "1963-05-17"]
+    assert [(each.city, each.territory) for each in person.birth_places] == [
+        ("", "KP"),
+        ("Dandong, Liaoning", "CN"),
+        ("Example City", ""),
+    ]
     assert list(person.territories) == ["GB", "IR"]
-    assert [(each.scheme, each.value) for each in person.identifiers] == [
-        ("national_id", "0001"),
-        ("passport", "A0000001"),
-        ("passport", "A0000002"),
-        ("seaman_s_book", "SB-1"),
+    assert [(each.scheme, each.value, each.territory, each.expires) for each in person.identifiers] == [
+        ("national_id", "0001", "", ""),
+        ("passport", "A0000001", "", ""),
+        ("passport", "A0000002", "IR", "2030-01-31"),
+        ("seaman_s_book", "SB-1", "PA", ""),
     ]
     assert [(each.street, each.city, each.territory) for each in person.addresses] == [
         ("1 Example Road", "Kowloon", "HK")
     ]
-    assert person.remarks.splitlines() == ["A note", "Document SB-1, country: pa", "gender: male", "nationality: suhh"]
+    assert person.remarks.splitlines() == [
+        "A note",
+        "Document A0000002, startDate: 2020-02-01",
+        "birthCountry: atlantis",
+        "gender: male",
+        "nationality: suhh",
+    ]
     company = found["ex-2"]
     assert company.reason == "Evasion; Programme: EXP1"
     assert company.valid_from.ToJsonString() == "2026-01-15T00:00:00Z"
@@ -115,6 +129,7 @@ def test_what_each_property_becomes() -> None:
     assert found["ex-3"].remarks == "type: Tanker"
     assert [each.scheme for each in found["ex-4"].identifiers] == ["vehicle_plate"]
     assert [each.scheme for each in found["ex-5"].identifiers] == ["aircraft_registration", "aircraft_serial_number"]
+    assert found["ex-5"].kind == watchlist_pb2.WATCHLIST_KIND_AIRCRAFT
     assert found["addr-2"].kind == watchlist_pb2.WATCHLIST_KIND_ADDRESS
     assert found["ex-6"].names[0].text == "Only Parts"
 

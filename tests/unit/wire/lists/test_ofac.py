@@ -17,7 +17,7 @@ from gateway.v1 import watchlist_pb2
 from gateway.v1.watchlist_pb2 import WatchlistContent
 from gateway.wire.lists.ofac import read_ofac
 from gateway.wire.lists.ofac_export import write_ofac
-from gateway.wire.lists.ofac_remarks import SCHEMES, read_remarks
+from gateway.wire.lists.ofac_remarks import SCHEMES, read_remarks, write_remarks
 from gateway.wire.lists.rows import BadRow, ListRow, SkippedRow
 from tests.support.watchlists import OPTIONS, bad, contents, entry, good
 
@@ -53,7 +53,7 @@ def test_what_each_column_becomes() -> None:
         watchlist_pb2.WATCHLIST_KIND_ORGANISATION,
         watchlist_pb2.WATCHLIST_KIND_PERSON,
         watchlist_pb2.WATCHLIST_KIND_VESSEL,
-        watchlist_pb2.WATCHLIST_KIND_VEHICLE,
+        watchlist_pb2.WATCHLIST_KIND_AIRCRAFT,
     ]
     assert [each.text for each in company.names] == [
         "EXAMPLE TRADING CO., LTD.",
@@ -75,16 +75,15 @@ def test_what_each_column_becomes() -> None:
         ("Person Uno PLACEHOLDER", watchlist_pb2.LISTED_NAME_KIND_ALIAS),
         ("ONE", watchlist_pb2.LISTED_NAME_KIND_WEAK_ALIAS),
     ]
-    assert list(person.birth_dates) == ["1963-01-12", "1964-03", "1965"]
+    assert list(person.birth_dates) == ["1963-01-12", "1964-03"]
+    assert list(person.birth_periods) == ["1965~"]
+    assert [(each.city, each.territory) for each in person.birth_places] == [("Example City", "")]
     assert list(person.territories) == ["IR"]
-    assert [(each.scheme, each.value) for each in person.identifiers] == [
-        ("national_id", "0000001"),
-        ("passport", "A1234567"),
+    assert [(each.scheme, each.value, each.territory, each.expires) for each in person.identifiers] == [
+        ("national_id", "0000001", "", ""),
+        ("passport", "A1234567", "IR", "2030-01-01"),
     ]
-    assert person.remarks == (
-        "DOB circa 1965; POB Example City; citizen Atlantis; Passport A1234567 (Iran) expires 01 Jan 2030; "
-        "Gender Male; Title: Director"
-    )
+    assert person.remarks == "citizen Atlantis; Gender Male; Title: Director"
 
     assert [(each.scheme, each.value) for each in vessel.identifiers] == [
         ("call_sign", "XEXA1"),
@@ -114,8 +113,11 @@ def test_every_form_of_identifier(label: str) -> None:
     ("text", "dates", "kept"),
     [
         ("DOB 1963", ["1963"], 0),
-        ("DOB 1960 to 1962", ["1960", "1961", "1962"], 1),
-        ("DOB 01 Jan 1900 to 31 Dec 1950", ["1900-01-01", "1950-12-31"], 1),
+        ("DOB 1960 to 1962", ["1960/1962"], 0),
+        ("DOB circa 1960 to 1962", ["1960~/1962~"], 0),
+        ("alt. DOB circa May 1963", ["1963-05~"], 0),
+        ("DOB 01 Jan 1900 to 31 Dec 1950", ["1900-01-01/1950-12-31"], 0),
+        ("DOB 1960 to 31 Feb 1963", [], 1),
         ("DOB 31 Feb 1963", [], 1),
         ("DOB 01 Foo 1963", [], 1),
         ("DOB 0000", [], 1),
@@ -124,7 +126,45 @@ def test_every_form_of_identifier(label: str) -> None:
 def test_forms_of_birth_dates(text: str, dates: list[str], kept: int) -> None:
     content = WatchlistContent()
     assert len(read_remarks(text, content)) == kept
-    assert list(content.birth_dates) == dates
+    assert [*content.birth_dates, *content.birth_periods] == dates
+    if not kept:
+        again = WatchlistContent()
+        assert read_remarks("; ".join(write_remarks(content)), again) == []
+        assert again == content
+
+
+@pytest.mark.parametrize(
+    ("text", "carried", "kept"),
+    [
+        ("Passport A1 (Iran)", ("A1", "IR", ""), 0),
+        ("Passport A1 (Iran) issued 01 Jan 2020 expires 01 Jan 2030", ("A1", "IR", "2030-01-01"), 1),
+        ("Passport A1 expires 2030", ("A1", "", "2030"), 0),
+        ("Passport A1 (Atlantis) expires 01 Jan 2030", ("A1", "", "2030-01-01"), 1),
+        ("Passport A1 (Iran) expires 31 Feb 2030", ("A1", "IR", ""), 1),
+        ("Passport A1 (Iran) (expired)", ("A1", "", ""), 1),
+    ],
+)
+def test_who_issued_a_document_and_until_when(text: str, carried: tuple[str, str, str], kept: int) -> None:
+    content = WatchlistContent()
+    assert len(read_remarks(text, content)) == kept
+    assert [(each.value, each.territory, each.expires) for each in content.identifiers] == [carried]
+
+
+@pytest.mark.parametrize(
+    ("text", "city", "territory"),
+    [
+        ("POB Example City, Liaoning, China", "Example City, Liaoning", "CN"),
+        ("alt. POB Iran", "", "IR"),
+        ("POB near Atlantis", "near Atlantis", ""),
+    ],
+)
+def test_places_of_birth(text: str, city: str, territory: str) -> None:
+    content = WatchlistContent()
+    assert read_remarks(text, content) == []
+    assert [(each.city, each.territory) for each in content.birth_places] == [(city, territory)]
+    again = WatchlistContent()
+    read_remarks("; ".join(write_remarks(content)), again)
+    assert again == content
 
 
 def test_the_order_of_alt_and_add_means_nothing() -> None:

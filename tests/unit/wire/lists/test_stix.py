@@ -32,7 +32,11 @@ COMMON = {
 
 def bundle(entries: dict[str, WatchlistContent], first: dict[str, datetime] | None = None) -> dict[str, Any]:
     stream = io.BytesIO()
-    export = write_stix(stream, "cn", [entry(key, content) for key, content in entries.items()], first or {})
+    listed = [entry(key, content) for key, content in entries.items()]
+    for each in listed:
+        if first and each.id in first:
+            each.first_published_at.FromDatetime(first[each.id])
+    export = write_stix(stream, "cn", listed)
     assert export.written == len(entries)
     found: dict[str, Any] = json.loads(stream.getvalue())
     return found
@@ -113,6 +117,8 @@ def test_versions_keep_their_creation() -> None:
     found = bundle({"A-1": content}, {"A-1": datetime(2025, 3, 1, tzinfo=UTC)})
     (each,) = [each for each in found["objects"] if "object_marking_refs" in each]
     assert (each["created"], each["modified"]) == ("2025-03-01T00:00:00.000Z", "2026-01-15T08:00:00.123Z")
+    (new,) = objects_of({"A-1": content})
+    assert new["created"] == new["modified"] == "2026-01-15T08:00:00.123Z"
 
 
 @pytest.mark.parametrize("kind", TYPES)
