@@ -16,6 +16,9 @@ from gateway.model.directory import Directory, FieldClass
 from gateway.wire.alerts import EVENT_TYPE
 from gateway.wire.disclosure import undisclosable
 
+EVERY_CLASS = frozenset(FieldClass)
+"""What an agreement without any restriction allows."""
+
 _REMEMBERED = 1000
 """Most answers remembered: some for each pair of nodes and purpose."""
 
@@ -65,6 +68,10 @@ class Agreements:
         forbidden = undisclosable(message, allowed, prefix)
         if forbidden:
             raise InvalidRequestError(forbidden)
+
+    def unrestricted(self, *, sender: str, recipient: str, purpose: str, at_ms: int, message_type: str) -> bool:
+        """Whether `require` lets every message through, whatever fields it has: none need be looked through then."""
+        return self._allowed((sender, recipient, purpose, message_type, at_ms // 1000)) == EVERY_CLASS
 
     def _allowed(self, question: _Question) -> frozenset[FieldClass] | None:
         directory = self._directory()

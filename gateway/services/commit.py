@@ -50,6 +50,10 @@ GROUP_WEIGHT = 1_000
 PROJECTION_CHUNK = 500
 """Entries projected in one transaction: a fraction of a second in which publishing waits."""
 
+TURN_S = 0.1
+"""How long projecting goes on in one transaction while no work waits, in seconds: what is read and written is shared by
+many chunks then, and their commits' waits for the disk are one. Work that comes waits for the chunk under way alone."""
+
 PROJECTION_SHARE = 0.25
 """Part of the writer's time that projecting gets while other work is waiting: durable first, shown a little later. With
 nothing else to do it gets all of it."""
@@ -258,6 +262,7 @@ class Committer:
         self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
         self._stopping = False
         self._more_to_project = True
+        self._turn_s = TURN_S
         self._project_again_at = 0.0  # under load: when its share of time lets the projector run again
         self._gather_s = 0.0
         self._blocked_until = 0.0  # after a failure: when it is tried again
@@ -425,19 +430,26 @@ class Committer:
         def once() -> None:
             with self._database.write() as conn:
                 tx = self._transaction(conn)
-                more = self._projector.advance(tx, PROJECTION_CHUNK)
-                more = tx.seal() or more
+                until = time.monotonic() + self._turn_s
+                more = True
+                while more:
+                    more = self._projector.advance(tx, PROJECTION_CHUNK)
+                    more = tx.seal() or more
+                    if time.monotonic() >= until or not self._queue.empty():
+                        break
             self._more_to_project = more
             self._announce(tx, projected=True)
 
         started = time.monotonic()
         try:
             self._with_moving_head(once)
-        except StoreUnavailableError as error:
-            log.error("projection waits for the database: %s", error)
-            self._blocked_until = time.monotonic() + _RETRY_AFTER_S
-        except Exception:
-            log.exception("projection failed; it is tried again")
+            self._turn_s = TURN_S
+        except Exception as error:
+            if isinstance(error, StoreUnavailableError):
+                log.error("projection waits for the database: %s", error)
+            else:
+                log.exception("projection failed; it is tried again")
+            self._turn_s = 0.0  # chunk by chunk: what fails again takes nothing else back with it
             self._blocked_until = time.monotonic() + _RETRY_AFTER_S
         ended = time.monotonic()
         self._project_again_at = ended + (ended - started) * (1 / PROJECTION_SHARE - 1)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from gateway.errors import InvalidRequestError, Violation
 from gateway.services.commit import Transaction
 from gateway.services.lists import Lists, append_parts, ended
@@ -93,8 +95,9 @@ class ImportRowsWork:
         )
         counts = Counts()
         changes = list(importing.pending)
+        now = to_timestamp(tx.now_ms)
         for row, digest in self._rows:
-            change = _imported(importing.opening.list, row, digest, known.get(row.id), now_ms=tx.now_ms, counts=counts)
+            change = _imported(importing.opening.list, row, digest, known.get(row.id), now=now, counts=counts)
             if change is not None:
                 changes.append(change)
         counts.left = _append_full(tx, importing, changes)
@@ -178,9 +181,9 @@ def _append_full(
     tx: Transaction, importing: Import, changes: Sequence[watchlist_pb2.WatchlistChange]
 ) -> list[watchlist_pb2.WatchlistChange]:
     """Appends updates that are full; returns the changes that wait for the rest of theirs."""
-    *full, last = [*wire.updates(changes)] or [watchlist_pb2.WatchlistUpdate()]
-    _append(tx, importing, full, complete=False)
-    return list(last.changes)
+    full, left = wire.filled(changes)
+    _append(tx, importing, [watchlist_pb2.WatchlistUpdate(changes=taken) for taken in full], complete=False)
+    return left
 
 
 def _append(
@@ -199,7 +202,7 @@ def _append(
 
 
 def _imported(
-    list_name: str, row: _Pb.ImportRow, digest: bytes, known: EntryRow | None, *, now_ms: int, counts: Counts
+    list_name: str, row: _Pb.ImportRow, digest: bytes, known: EntryRow | None, *, now: Timestamp, counts: Counts
 ) -> watchlist_pb2.WatchlistChange | None:
     if known is not None and not known.ended and known.digest == digest:
         counts.unchanged += 1
@@ -208,11 +211,10 @@ def _imported(
         counts.added += 1
     else:
         counts.changed += 1
-    entry = watchlist_pb2.WatchlistEntry(
-        list=list_name,
-        id=row.id,
-        revision=(known.revision if known is not None else 0) + 1,
-        published_at=to_timestamp(now_ms),
-        content=row.content,
-    )
-    return watchlist_pb2.WatchlistChange(entered=entry)
+    change = watchlist_pb2.WatchlistChange()
+    entry = change.entered  # filled in place: the content is copied once
+    entry.list, entry.id = list_name, row.id
+    entry.revision = (known.revision if known is not None else 0) + 1
+    entry.published_at.CopyFrom(now)
+    entry.content.CopyFrom(row.content)
+    return change

@@ -48,15 +48,28 @@ class ListProjection:
             AgreementForbidsError, InvalidRequestError: as `Agreements.require`; of fields all that aren't allowed.
         """
         found: list[Violation] = []
+        unrestricted: dict[str, bool] = {}
         for at, change in enumerate(update.changes):
             if change.WhichOneof("change") != "entered":
                 continue  # the end of an entry always gets through
-            try:
-                self._agreements.require(
-                    change.entered.content,
+            content = change.entered.content
+            purpose = content.purpose
+            if purpose not in unrestricted:
+                unrestricted[purpose] = self._agreements.unrestricted(
                     sender=origin.publisher,
                     recipient=origin.recipient,
-                    purpose=change.entered.content.purpose,
+                    purpose=purpose,
+                    at_ms=at_ms,
+                    message_type=wire.EVENT_TYPE,
+                )
+            if unrestricted[purpose]:
+                continue
+            try:
+                self._agreements.require(
+                    content,
+                    sender=origin.publisher,
+                    recipient=origin.recipient,
+                    purpose=purpose,
                     at_ms=at_ms,
                     prefix=f"update.changes[{at}].entered.content.",
                     message_type=wire.EVENT_TYPE,
@@ -161,10 +174,12 @@ class ListProjection:
         origin = FeedOrigin.parse(change.origin)
         update = read_update(tx.conn, change.feed_id, change.idx)
         own = origin.channel is Channel.LISTS
-        known = watchlists.find_all(tx.conn, origin.publisher, map(wire.key_of, update.changes))
+        keyed = [(wire.key_of(one), one) for one in update.changes]
+        # A partner's entry is what it says now, whatever it was; only an end speaks of what was there.
+        needed = (key for key, one in keyed if own or one.WhichOneof("change") == "ended")
+        known = watchlists.find_all(tx.conn, origin.publisher, needed)
         rows: dict[ListKey, EntryRow] = {}
-        for ordinal, one in enumerate(update.changes):
-            key = wire.key_of(one)
+        for ordinal, (key, one) in enumerate(keyed):
             before = rows.get(key) or known.get(key)
             row = _row(origin.publisher, one, change, ordinal, before, own=own)
             if own and not _follows(row, before):
@@ -172,7 +187,7 @@ class ListProjection:
                 continue
             if row is not None:
                 rows[key] = row
-        watchlists.put(tx.conn, sorted(rows.values(), key=lambda row: (row.list, row.entry_id)))
+        watchlists.put(tx.conn, sorted(rows.values()))
 
 
 def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistUpdate:
@@ -210,8 +225,7 @@ def _row(
         if before is None:
             return None  # the end of what never came
         ended = change.ended
-        return replace(
-            before,
+        return before._replace(
             revision=ended.revision,
             ended=ended.end,
             feed_id=place.feed_id,
@@ -220,18 +234,19 @@ def _row(
             valid_until=0,
         )
     entry = change.entered
+    content = entry.content
     return EntryRow(
         publisher=publisher,
         list=entry.list,
         entry_id=entry.id,
-        kind=entry.content.kind,
+        kind=content.kind,
         revision=entry.revision,
         ended=0,
         feed_id=place.feed_id,
         idx=place.idx,
         ordinal=ordinal,
-        valid_until=to_ms(entry.content.valid_until),
-        digest=wire.content_digest(entry.content) if own else b"",
+        valid_until=to_ms(content.valid_until) if content.HasField("valid_until") else 0,
+        digest=wire.content_digest(content) if own else b"",
     )
 
 

@@ -23,7 +23,6 @@ from gateway.services.commit import Transaction
 from gateway.services.list_projection import read_changes, read_update
 from gateway.services.new_entries import new_entry
 from gateway.store import feeds, watchlists
-from gateway.store.schema import list_entries
 from gateway.store.watchlists import CopyRow, EntryRow
 from gateway.v1 import watchlist_pb2
 from gateway.wire import watchlist as wire
@@ -53,7 +52,7 @@ class _Sweep:
     """
 
     step: int
-    after: tuple[str, str, str]
+    after: ListKey
     seq: int
     basis: Directory
     snapshot: bool
@@ -110,14 +109,12 @@ class ListRelease:
         sweep = self._sweeps.get(partner)
         if sweep is None or sweep.basis is not directory or sweep.step != watchlists.swept(tx.conn, partner):
             seq = watchlists.last_seq(tx.conn) if released is None else released
-            sweep = _Sweep(0, (self._node, "", ""), seq, directory, snapshot=released is None)
-        rows = watchlists.page(
-            tx.conn, [list_entries.c.publisher == self._node], after=sweep.after, limit=SWEEP_ENTRIES
-        )
+            sweep = _Sweep(0, ListKey("", ""), seq, directory, snapshot=released is None)
+        rows = watchlists.listed_after(tx.conn, self._node, sweep.after, limit=SWEEP_ENTRIES)
         if rows:
             self._tell(tx, partner, rows, snapshot=sweep.snapshot)
             last, step = rows[-1], sweep.step + 1
-            after = (last.publisher, last.list, last.entry_id)
+            after = ListKey(last.list, last.entry_id)
             self._sweeps[partner] = replace(sweep, step=step, after=after)
             watchlists.move_swept(tx.conn, partner, step)
             return True
@@ -128,11 +125,11 @@ class ListRelease:
         return True
 
     def _tell(self, tx: Transaction, partner: str, rows: Sequence[EntryRow], *, snapshot: bool) -> None:
-        told = watchlists.find_all_copies(tx.conn, partner, [ListKey(row.list, row.entry_id) for row in rows])
+        keyed = [(ListKey(row.list, row.entry_id), row) for row in rows]
+        told = watchlists.find_all_copies(tx.conn, partner, [key for key, _ in keyed])
         newest = read_changes(tx.conn, rows)
         changes = []
-        for row in rows:
-            key = ListKey(row.list, row.entry_id)
+        for key, row in keyed:
             change = self._difference(row, newest.get(key), told.get(key), partner, tx.now_ms)
             if change is not None:
                 changes.append(change)

@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, insert, select, tuple_, update
 
 from gateway.store.database import insert_rows
-from gateway.store.prepared import Prepared, run
+from gateway.store.prepared import Prepared, Row, run
 from gateway.store.schema import (
     cursors,
     feeds,
@@ -32,8 +32,8 @@ _APPLIED = "lists"
 _RELEASED = "released:"
 _COMPARED = "compared:"
 _SWEPT = "swept:"
-_SLOTS = tuple(f"id_{number}" for number in range(50))
-"""Parameters of one look-up of many ids; unused ones repeat the last."""
+_LOOKED_UP = (1, 16, 100, 500)
+"""How many ids one look-up takes: the least that suffices, whose unused places repeat the last id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,11 @@ class ChangeRow:
     committed_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class EntryRow:
-    """The newest revision of an entry and where it stands; `ended` is a WatchlistEnd, 0 while it is listed."""
+class EntryRow(NamedTuple):
+    """The newest revision of an entry and where it stands; `ended` is a WatchlistEnd, 0 while it is listed.
+
+    A tuple in the order of the columns: a million of them are read and written one after another.
+    """
 
     publisher: str
     list: str
@@ -64,9 +66,8 @@ class EntryRow:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CopyRow:
-    """What a partner was told of an own entry, and where."""
+class CopyRow(NamedTuple):
+    """What a partner was told of an own entry, and where. A tuple in the order of the columns, as EntryRow."""
 
     partner: str
     list: str
@@ -120,19 +121,15 @@ _CHANGES = Prepared(
     .order_by(list_changes.c.seq)
     .limit(bindparam("most"))
 )
-_ENTRIES = Prepared(
-    select(list_entries).where(
+_LISTED_AFTER = Prepared(
+    select(list_entries)
+    .where(
         list_entries.c.publisher == bindparam("by"),
-        list_entries.c.list == bindparam("called"),
-        or_(*(list_entries.c.entry_id == bindparam(slot) for slot in _SLOTS)),
+        tuple_(list_entries.c.list, list_entries.c.entry_id) > tuple_(bindparam("called"), bindparam("id")),
+        list_entries.c.ended == 0,
     )
-)
-_COPIES = Prepared(
-    select(list_copies).where(
-        list_copies.c.partner == bindparam("at"),
-        list_copies.c.list == bindparam("called"),
-        or_(*(list_copies.c.entry_id == bindparam(slot) for slot in _SLOTS)),
-    )
+    .order_by(list_entries.c.list, list_entries.c.entry_id)
+    .limit(bindparam("most"))
 )
 _COPIES_OF = Prepared(
     select(list_copies)
@@ -226,8 +223,7 @@ def _move(conn: Connection, name: str, position: int) -> None:
 
 def find(conn: Connection, publisher: str, list_name: str, ids: Collection[str]) -> dict[str, EntryRow]:
     """Entries of one list by id, ended ones too; unknown ids are left out."""
-    rows = _by_ids(conn, _ENTRIES, {"by": publisher, "called": list_name}, ids)
-    return {row.entry_id: row for row in map(_entry, rows)}
+    return {row.entry_id: row for row in map(EntryRow._make, _by_ids(conn, list_entries, publisher, list_name, ids))}
 
 
 def find_all(conn: Connection, publisher: str, keys: Iterable[ListKey]) -> dict[ListKey, EntryRow]:
@@ -241,7 +237,7 @@ def find_all(conn: Connection, publisher: str, keys: Iterable[ListKey]) -> dict[
 
 def put(conn: Connection, rows: Sequence[EntryRow]) -> None:
     """Writes the newest revision of entries."""
-    _upsert(conn, list_entries, _ENTRY_COLUMNS, [_values(row, _ENTRY_COLUMNS) for row in rows])
+    _upsert(conn, list_entries, _ENTRY_COLUMNS, rows)
 
 
 def page(
@@ -262,7 +258,13 @@ def page(
     query = select(list_entries).where(list_entries.c.ended == 0, *conditions).order_by(*key).limit(limit)
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
-    return [_entry(row) for row in conn.execute(query)]
+    return [EntryRow._make(row) for row in conn.execute(query)]
+
+
+def listed_after(conn: Connection, publisher: str, after: ListKey, *, limit: int) -> list[EntryRow]:
+    """Listed entries of one publisher by list and id, after one of them; all of them after `ListKey("", "")`."""
+    rows = _LISTED_AFTER(conn, by=publisher, called=after.list, id=after.entry_id, most=limit)
+    return [EntryRow._make(row) for row in rows]
 
 
 def ids_of(conn: Connection, publisher: str, list_name: str, *, after: str, limit: int) -> list[tuple[str, int]]:
@@ -299,7 +301,7 @@ def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) 
         .order_by(list_entries.c.valid_until)
         .limit(limit)
     )
-    return [_entry(row) for row in conn.execute(query)]
+    return [EntryRow._make(row) for row in conn.execute(query)]
 
 
 # What partners were told
@@ -307,8 +309,7 @@ def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) 
 
 def find_copies(conn: Connection, partner: str, list_name: str, ids: Collection[str]) -> dict[str, CopyRow]:
     """What a partner was told of entries of one list, by id."""
-    rows = _by_ids(conn, _COPIES, {"at": partner, "called": list_name}, ids)
-    return {row.entry_id: row for row in (CopyRow(*row) for row in rows)}
+    return {row.entry_id: row for row in map(CopyRow._make, _by_ids(conn, list_copies, partner, list_name, ids))}
 
 
 def find_all_copies(conn: Connection, partner: str, keys: Iterable[ListKey]) -> dict[ListKey, CopyRow]:
@@ -327,7 +328,7 @@ def copies_of(conn: Connection, list_name: str, entry_id: str) -> list[CopyRow]:
 
 def put_copies(conn: Connection, rows: Sequence[CopyRow]) -> None:
     """Writes what a partner was told."""
-    _upsert(conn, list_copies, _COPY_COLUMNS, [_values(row, _COPY_COLUMNS) for row in rows])
+    _upsert(conn, list_copies, _COPY_COLUMNS, rows)
 
 
 def active_copies(conn: Connection, partner: str, *conditions: ColumnElement[bool]) -> int:
@@ -425,17 +426,25 @@ def _by_list(keys: Iterable[ListKey]) -> dict[str, set[str]]:
     return ids
 
 
-def _by_ids(conn: Connection, statement: Prepared, given: dict[str, str], ids: Collection[str]) -> list[Any]:
+def _by_ids(conn: Connection, table: Table, holder: str, list_name: str, ids: Collection[str]) -> list[Row]:
+    """Rows of a table whose key is a node, a list and an entry's id."""
     ordered = sorted(ids)
-    found: list[Any] = []
-    for chunk in (ordered[at : at + len(_SLOTS)] for at in range(0, len(ordered), len(_SLOTS))):
-        slots = chunk + [chunk[-1]] * (len(_SLOTS) - len(chunk))
-        found.extend(statement(conn, **given, **dict(zip(_SLOTS, slots, strict=True))))
+    found: list[Row] = []
+    for chunk in (ordered[at : at + _LOOKED_UP[-1]] for at in range(0, len(ordered), _LOOKED_UP[-1])):
+        places = next(number for number in _LOOKED_UP if number >= len(chunk))
+        text = _by_ids_text(conn.dialect.name, table, places)
+        found.extend(run(conn, text, (holder, list_name, *chunk, *chunk[-1:] * (places - len(chunk)))))
     return found
 
 
-def _entry(row: Iterable[Any]) -> EntryRow:
-    return EntryRow(*row)
+@cache
+def _by_ids_text(dialect: str, table: Table, places: int) -> str:
+    mark = "?" if dialect == "sqlite" else "%s"
+    holder, name, entry_id = (column.name for column in table.primary_key.columns)
+    return (
+        f"SELECT {', '.join(table.c.keys())} FROM {table.name} WHERE {holder} = {mark} AND {name} = {mark} "
+        f"AND {entry_id} IN ({', '.join([mark] * places)})"
+    )
 
 
 def _values(row: Any, columns: Sequence[str]) -> tuple[Any, ...]:

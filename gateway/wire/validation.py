@@ -6,7 +6,8 @@ own the rules: they stand in protos/gateway/v1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -23,7 +24,8 @@ _YEAR_1_S = -62_135_596_800
 _YEAR_10000_S = 253_402_300_800
 """Bounds of google.protobuf.Timestamp in seconds since 1970."""
 
-_Rule = Callable[[Message, str, list[Violation]], None]
+_Rule = Callable[[Message], Sequence[Violation]]
+"""Gives what is broken, with paths from the message on: they are made for broken rules alone."""
 
 
 def violations(message: Message, prefix: str = "") -> list[Violation]:
@@ -38,7 +40,7 @@ def violations(message: Message, prefix: str = "") -> list[Violation]:
         for violation in _VALIDATOR.collect_violations(message)
     ]
     for rule in _own_rules(message.DESCRIPTOR):
-        rule(message, prefix, found)
+        found.extend(_under(prefix, rule(message)))
     return found
 
 
@@ -83,11 +85,16 @@ def _compile(descriptor: Descriptor, above: frozenset[str]) -> Iterable[_Rule]:
             yield _below(field, rules)
 
 
-def _timestamp(message: Message, prefix: str, found: list[Violation]) -> None:
+def _under(prefix: str, found: Sequence[Violation]) -> Sequence[Violation]:
+    return [replace(one, field=(prefix + one.field).rstrip(".")) for one in found] if found else found
+
+
+def _timestamp(message: Message) -> Sequence[Violation]:
     """A time that Timestamp's own definition allows; others have no date and, in milliseconds, fit no database."""
     seconds, nanos = getattr(message, "seconds"), getattr(message, "nanos")  # noqa: B009  of a Timestamp
-    if not (_YEAR_1_S <= seconds < _YEAR_10000_S and 0 <= nanos < 1_000_000_000):
-        found.append(Violation(prefix.rstrip("."), "timestamp", "isn't a time between the years 1 and 9999"))
+    if _YEAR_1_S <= seconds < _YEAR_10000_S and 0 <= nanos < 1_000_000_000:
+        return ()
+    return (Violation("", "timestamp", "isn't a time between the years 1 and 9999"),)
 
 
 def _is_map(field: FieldDescriptor) -> bool:
@@ -95,11 +102,13 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 
 def _at_least_one_of(names: tuple[str, ...]) -> _Rule:
-    def rule(message: Message, prefix: str, found: list[Violation]) -> None:
+    broken = (Violation("", "at_least_one_of", f"give at least one of: {', '.join(names)}"),)
+
+    def rule(message: Message) -> Sequence[Violation]:
         for name in names:
             if getattr(message, name):
-                return
-        found.append(Violation(prefix.rstrip("."), "at_least_one_of", f"give at least one of: {', '.join(names)}"))
+                return ()
+        return broken
 
     return rule
 
@@ -107,15 +116,22 @@ def _at_least_one_of(names: tuple[str, ...]) -> _Rule:
 def _below(field: FieldDescriptor, rules: tuple[_Rule, ...]) -> _Rule:
     name = field.name
 
-    def one(message: Message, prefix: str, found: list[Violation]) -> None:
-        if message.HasField(name):
-            below = getattr(message, name)
-            for rule in rules:
-                rule(below, f"{prefix}{name}.", found)
+    def one(message: Message) -> Sequence[Violation]:
+        if not message.HasField(name):
+            return ()
+        below = getattr(message, name)
+        found: list[Violation] = []
+        for rule in rules:
+            if broken := rule(below):
+                found.extend(_under(f"{name}.", broken))
+        return found
 
-    def many(message: Message, prefix: str, found: list[Violation]) -> None:
+    def many(message: Message) -> Sequence[Violation]:
+        found: list[Violation] = []
         for index, below in enumerate(getattr(message, name)):
             for rule in rules:
-                rule(below, f"{prefix}{name}[{index}].", found)
+                if broken := rule(below):
+                    found.extend(_under(f"{name}[{index}].", broken))
+        return found
 
     return many if field.is_repeated else one

@@ -6,8 +6,8 @@ Owns the forms. Doesn't own what a change does (services.list_projection), stora
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -28,9 +28,11 @@ MAX_CONTENT_BYTES = 64 * 1024
 """Largest content of one entry in bytes: twenty times the richest one of the United Nations' list."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListKey:
-    """One entry of one list of a publisher that is known from elsewhere."""
+Changes = list[watchlist_pb2.WatchlistChange]
+
+
+class ListKey(NamedTuple):
+    """One entry of one list of a publisher that is known from elsewhere; hashed for each change, so a tuple."""
 
     list: str
     entry_id: str
@@ -99,12 +101,20 @@ def updates(
     changes: Iterable[watchlist_pb2.WatchlistChange], *, snapshot: bool = False
 ) -> Iterator[watchlist_pb2.WatchlistUpdate]:
     """Changes in their order, as many in one update as a payload takes."""
-    update, size = watchlist_pb2.WatchlistUpdate(snapshot=snapshot), 0
+    full, left = filled(changes)
+    for taken in (*full, left) if left else full:
+        yield watchlist_pb2.WatchlistUpdate(changes=taken, snapshot=snapshot)
+
+
+def filled(changes: Iterable[watchlist_pb2.WatchlistChange]) -> tuple[list[Changes], Changes]:
+    """Changes in their order, cut where a payload is full; and those that are left for the next one."""
+    full: list[Changes] = []
+    taken: Changes = []
+    size = 0
     for change in changes:
-        update.changes.append(change)
+        taken.append(change)
         size += change.ByteSize()
-        if len(update.changes) == MAX_STREAM_ITEMS or size >= UPDATE_BYTES:
-            yield update
-            update, size = watchlist_pb2.WatchlistUpdate(snapshot=snapshot), 0
-    if update.changes:
-        yield update
+        if len(taken) == MAX_STREAM_ITEMS or size >= UPDATE_BYTES:
+            full.append(taken)
+            taken, size = [], 0
+    return full, taken

@@ -345,6 +345,88 @@ def test_a_projector_that_fails_delays_no_commit(node: PaperNode, monkeypatch: p
     assert sizes(node)[0] == 2
 
 
+class _Backlog:
+    """A projector with so many chunks left to do; each has to be let go, or fails."""
+
+    def __init__(self, chunks: int) -> None:
+        self.left = chunks
+        self.began = threading.Semaphore(0)
+        self.go_on = threading.Semaphore(0)
+        self.failing: Exception | None = None
+        self.turns: list[Transaction] = []
+
+    def advance(self, tx: Transaction, _limit: int) -> bool:
+        if not self.left:
+            return False
+        self.turns.append(tx)
+        self.began.release()
+        assert self.go_on.acquire(timeout=10)
+        if self.failing is not None and self.left == 1:
+            raise self.failing
+        self.left -= 1
+        return self.left > 0
+
+
+def test_a_backlog_is_projected_in_few_transactions_while_nothing_waits(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.settle()
+    monkeypatch.setattr(commit, "TURN_S", 60.0)
+    backlog = _Backlog(6)
+    backlog.go_on.release(6)
+    monkeypatch.setattr(node.projector, "advance", backlog.advance)
+    node.committer._turn_s = commit.TURN_S
+    node.committer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
+    for _ in range(6):
+        assert backlog.began.acquire(timeout=10)
+    node.settle()
+    assert len(set(map(id, backlog.turns))) == 1
+
+
+def test_what_comes_during_a_backlog_waits_for_one_chunk_of_it_alone(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list of a million entries takes effect, and an alert is published: it isn't the list that it waits for."""
+    node.settle()
+    backlog = _Backlog(100)
+    monkeypatch.setattr(node.projector, "advance", backlog.advance)
+    node.committer._turn_s = 60.0
+    node.committer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
+    for _ in range(3):
+        assert backlog.began.acquire(timeout=10)
+        backlog.go_on.release()
+    assert backlog.began.acquire(timeout=10)  # the fourth is under way
+    urgent = Append(node.origin("hk"))
+    future: Future[Outcome] = Future()
+    node.committer.submit(urgent, future.set_result)
+    backlog.go_on.release()
+    assert future.result(10).result == Place(node.origin("hk"), 1)
+    assert backlog.left == 96
+    backlog.go_on.release(200)
+
+
+def test_a_chunk_that_fails_takes_none_before_it_back_for_long(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.settle()
+    monkeypatch.setattr(commit, "_RETRY_AFTER_S", 0.01)
+    backlog = _Backlog(3)
+    backlog.go_on.release(100)
+    backlog.failing = ZeroDivisionError("a defect in projecting")
+    monkeypatch.setattr(node.projector, "advance", backlog.advance)
+    node.committer._turn_s = 60.0
+    heard = _heard(node)
+    node.committer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
+    for _ in range(5):  # two good ones and the bad one in one turn, and then the bad one alone, again and again
+        assert backlog.began.acquire(timeout=10)
+    backlog.failing = None
+    node.settle()
+    turns = [list(map(id, backlog.turns)).count(one) for one in dict.fromkeys(map(id, backlog.turns))]
+    assert turns[0] == 3
+    assert set(turns[1:]) == {1}
+    assert heard
+
+
 def test_patient_work_shares_the_commit_of_the_next(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commit, "PATIENT_S", 30.0)
     node.publish("hk")
