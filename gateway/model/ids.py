@@ -39,10 +39,15 @@ class Channel(StrEnum):
     WATCHLIST = "watchlist"
     LISTS = "lists"
     """A node's own lists and who decided them; kept for itself, so its publisher is its recipient."""
+    RECORDS = "records"
+    """What a node recorded of shipments, as digests; kept for itself too."""
 
 
 BETWEEN_NODES = (Channel.ALERTS, Channel.WATCHLIST)
 """Channels whose feeds lead to partners, the most urgent first."""
+
+KEPT = (Channel.LISTS, Channel.RECORDS)
+"""Channels whose feeds a node keeps for itself."""
 
 
 def uuid7(unix_ms: int, random: bytes) -> str:
@@ -115,9 +120,9 @@ class FeedOrigin:
         _require_node(self.publisher, "publisher")
         _require_node(self.recipient, "recipient")
         object.__setattr__(self, "channel", _channel(self.channel))
-        if (self.publisher == self.recipient) != (self.channel is Channel.LISTS):
+        if (self.publisher == self.recipient) != (self.channel in KEPT):
             raise MalformedError(
-                f"a feed leads to another node, and a node's own lists to itself; {self.channel.value} of "
+                f"a feed leads to another node, and a node's own lists and records to itself; {self.channel.value} of "
                 f"{self.publisher!r} can't lead to {self.recipient!r}"
             )
 

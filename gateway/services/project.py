@@ -36,8 +36,9 @@ from gateway.store.alerts import AlertEventRow, AlertRow, DispositionRow
 from gateway.store.database import savepoint
 from gateway.store.feeds import Feed, StoredEntry
 from gateway.store.journal import HeadMovedError, JournalRun
-from gateway.v1 import alert_pb2, feed_pb2, watchlist_pb2
+from gateway.v1 import alert_pb2, feed_pb2, record_log_pb2, watchlist_pb2
 from gateway.wire import alerts as wire
+from gateway.wire import shipments as records_wire
 from gateway.wire import watchlist as lists_wire
 from gateway.wire.alerts import EVENT_TYPE, AlertKey, AlertStep
 from gateway.wire.entries import FORMAT, EncodedEntry, parse_header
@@ -104,7 +105,9 @@ class _Run:
 
 
 _Answers: TypeAlias = list[tuple[Feed, _Run]]
-_Event: TypeAlias = alert_pb2.AlertEvent | watchlist_pb2.WatchlistEvent | watchlist_pb2.ListDecision
+_Event: TypeAlias = (
+    alert_pb2.AlertEvent | watchlist_pb2.WatchlistEvent | watchlist_pb2.ListDecision | record_log_pb2.RecordLogEvent
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +253,8 @@ class AlertProjector:
                     self._lists.take_hit(tx, item.feed, item.index, event.hit, at_ms=item.committed_at)
                 case watchlist_pb2.WatchlistEvent() if event.WhichOneof("event") == "outcome":
                     self._lists.take_outcome(tx, item.feed, event.outcome)
+                case record_log_pb2.RecordLogEvent():
+                    pass  # the records themselves are projected by services.history_index
                 case _:
                     _note_disposition(tx, item, event.disposition, page)
         except GatewayError as error:
@@ -346,6 +351,12 @@ _CARRIED = {
         lists_wire.parse_decision,
         "decision",
         frozenset({"proposed", "approved", "rejected", "published", "hit", "outcome"}),
+    ),
+    Channel.RECORDS: _Carried(
+        records_wire.LOG_TYPE,
+        records_wire.parse_log_event,
+        "event",
+        frozenset({"added", "erased", "hold_placed", "hold_released"}),
     ),
 }
 

@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.crypto.certificates import inspect_ca
 from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
 from gateway.model.directory import KeyRecord, Validity, receipts_key_name
-from gateway.model.ids import BETWEEN_NODES, Channel, FeedOrigin
+from gateway.model.ids import BETWEEN_NODES, KEPT, FeedOrigin
 from gateway.services.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
 from gateway.services.outgoing import ForceWork, Outgoing, StateWork, SuspensionWork
 from gateway.services.recover import RecoverWork
@@ -122,7 +122,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
         _, _, stored = await asyncio.to_thread(self._positions)
         # The own lists' feed goes to nobody: it has no link, and a backlog of it would never end.
-        known = {feed.origin: feed for feed in stored if feed.origin.channel is not Channel.LISTS}
+        known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT}
         origins = sorted({*known, *self._possible()}, key=lambda o: (o.publisher != self._node, o.line))
         return pb.ListLinksResponse(links=[self._link(origin, known.get(origin)) for origin in origins])
 

@@ -1,0 +1,134 @@
+"""Records shipments: what a system says of one becomes the next item of this node's log of records.
+
+Owns the check of items, their salted digests and the entry of the own `records` feed that commits to them. Doesn't own
+what makes an item a revision or how it is found (services.history_index): recording only appends, so it costs the same
+however much has been recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from google.protobuf.message import Message
+
+from gateway.errors import InvalidRequestError, Violation
+from gateway.model.ids import Channel, FeedOrigin
+from gateway.services.commit import Transaction
+from gateway.services.new_entries import new_entry
+from gateway.services.randomness import random_bytes
+from gateway.store import shipments
+from gateway.store.shipments import LogRow
+from gateway.v1 import history_service_pb2, record_log_pb2
+from gateway.wire import shipments as wire
+from gateway.wire.limits import MAX_PAYLOAD_BYTES, SALT_BYTES
+
+_Pb = history_service_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An item that may be recorded.
+
+    Attributes:
+        record_id: its record.
+        kind: wire.shipments.SHIPMENT or ADDITION.
+        salt, content: what is stored.
+        digest: SHA-256(salt ‖ content).
+    """
+
+    record_id: str
+    kind: int
+    salt: bytes
+    content: bytes
+    digest: bytes
+
+
+def records_feed(federation: str, node: str) -> FeedOrigin:
+    """The node's own log of records."""
+    return FeedOrigin(federation, node, node, Channel.RECORDS)
+
+
+def check(
+    request: _Pb.RecordShipmentsRequest, *, retention_classes: Callable[[str], bool]
+) -> tuple[list[Checked], list[_Pb.RefusedItem]]:
+    """Items that may be recorded, and those that are refused, each with everything that is wrong with it.
+
+    Args:
+        request: a message of the stream; its number of items has been checked.
+        retention_classes: tells whether this node has a class of that name.
+    """
+    good: list[Checked] = []
+    refused: list[_Pb.RefusedItem] = []
+    salts = random_bytes(SALT_BYTES * len(request.items))
+    for at, item in enumerate(request.items):
+        carried = wire.item_of(item)
+        found = wire.faults_of(item) or _further_faults(item, retention_classes)
+        content = carried.SerializeToString(deterministic=True)
+        if not found and len(content) > MAX_PAYLOAD_BYTES:
+            found = [
+                Violation("", "size", f"the record has {len(content)} bytes; at most {MAX_PAYLOAD_BYTES} are kept")
+            ]
+        if found:
+            refused.append(_refused(at, carried.record_id, found))
+            continue
+        salt = salts[at * SALT_BYTES : (at + 1) * SALT_BYTES]
+        good.append(Checked(carried.record_id, wire.kind_of(carried), salt, content, sha256(salt + content).digest()))
+    return good, refused
+
+
+def _further_faults(item: _Pb.RecordItem, retention_classes: Callable[[str], bool]) -> list[Violation]:
+    if item.WhichOneof("item") == "addition":
+        return []
+    shipment = item.shipment
+    found = []
+    if shipment.retention_class and not retention_classes(shipment.retention_class):
+        found.append(
+            Violation(
+                "shipment.retention_class",
+                "retention_class.known",
+                f"this node has no retention class {shipment.retention_class!r}; leave it empty for the default",
+            )
+        )
+    return found
+
+
+def _refused(at: int, record_id: str, found: Sequence[Violation]) -> _Pb.RefusedItem:
+    error = InvalidRequestError(found)
+    refused = _Pb.RefusedItem(index=at, record_id=record_id[:64])
+    refused.error.reason, refused.error.message = error.reason, error.message
+    for v in found[:50]:
+        refused.error.violations.add(field=v.field[:512], rule=v.rule[:256], message=v.message[:1024])
+    return refused
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWork:
+    """Appends items to the log; the result is the position of the last."""
+
+    origin: FeedOrigin
+    items: Sequence[Checked]
+    actor: str
+
+    @property
+    def weight(self) -> int:
+        return len(self.items)
+
+    def stage(self, tx: Transaction) -> int:
+        tx.require_extensible(self.origin)
+        first = shipments.last_position(tx.conn) + 1
+        rows = [
+            LogRow(first + at, item.record_id, item.kind, tx.now_ms, self.actor, item.salt, item.content)
+            for at, item in enumerate(self.items)
+        ]
+        shipments.append(tx.conn, rows)
+        digests = b"".join(item.digest for item in self.items)
+        append_event(tx, self.origin, added=record_log_pb2.RecordsAdded(first_position=first, digests=digests))
+        return rows[-1].position
+
+
+def append_event(tx: Transaction, origin: FeedOrigin, **event: Message) -> None:
+    """Puts an event into the node's log of records."""
+    message = record_log_pb2.RecordLogEvent(**event)  # type: ignore[arg-type]  # one of the oneof's messages
+    tx.append(origin, new_entry(wire.LOG_TYPE, message, now_ms=tx.now_ms), urgent=False)

@@ -1,0 +1,351 @@
+"""Statements on recorded shipments: the log of what was recorded, and the projections by which it is found.
+
+Owns how rows read and are written, many at once, and the walk over the index of keys. Doesn't own what keys mean
+(wire.shipment_keys), what a revision is (services.history_index) or who may see what.
+
+The index of keys is cut into segments by position, so that keys, which come in no order, are written into a part of the
+tree that fits into memory however large the whole has grown; a look-up asks the segments from the newest on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gateway.store.database import insert_rows
+from gateway.store.prepared import Prepared, run
+from gateway.store.schema import (
+    cursors,
+    party_name_keys,
+    party_names,
+    record_log,
+    shipment_keys,
+    shipment_revisions,
+    shipments,
+)
+
+SEGMENT_BITS = 17
+"""Positions in one segment of the index, as a power of two: some 1.5 million keys, 30 MB."""
+
+INDEXED = "history"
+"""Cursor: position up to which what was recorded is found."""
+
+MOST_IN_STATEMENT = 500
+"""Values in one IN list; both databases take more, but a statement is compiled for each length."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """An item as it was recorded; `salt` and `content` are empty after erasure."""
+
+    position: int
+    record_id: str
+    kind: int
+    recorded_at: int
+    recorded_by: str
+    salt: bytes
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentRow:
+    """Where a record stands; `position` is of its newest revision, 0 while only additions to it are known."""
+
+    record_id: str
+    position: int
+    revision: int
+    additions: int
+    declared_at: int
+    procedure: int
+    digest: bytes
+    retention_class: str
+    delete_at: int
+    erased: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """Which record and revision a position belongs to."""
+
+    position: int
+    record_id: str
+    revision: int
+    declared_at: int
+    procedure: int
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Conditions of a search that aren't keys: declared from (inclusive) and until (exclusive) in milliseconds since
+    1970, and procedures; 0 and empty for none."""
+
+    declared_from: int = 0
+    declared_until: int = 0
+    procedures: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[bool, bool, int]:
+        """Which of them there are: statements of one shape share their text."""
+        return bool(self.declared_from), bool(self.declared_until), len(self.procedures)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Their values in order of the shape."""
+        return (*(bound for bound in (self.declared_from, self.declared_until) if bound), *self.procedures)
+
+    def admits(self, row: RevisionRow) -> bool:
+        """Whether a revision meets them."""
+        return (
+            row.declared_at >= self.declared_from
+            and (not self.declared_until or row.declared_at < self.declared_until)
+            and (not self.procedures or row.procedure in self.procedures)
+        )
+
+
+_LOG_COLUMNS = tuple(record_log.c.keys())
+_SHIPMENT_COLUMNS = tuple(shipments.c.keys())
+_REVISION_COLUMNS = tuple(shipment_revisions.c.keys())
+
+_LAST = Prepared(select(func.max(record_log.c.position)))
+_LOG_AFTER = Prepared(
+    select(record_log)
+    .where(record_log.c.position > bindparam("after"))
+    .order_by(record_log.c.position)
+    .limit(bindparam("most"))
+)
+_CURSOR = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
+_MOVE = Prepared(update(cursors).where(cursors.c.name == bindparam("called")).values(position=bindparam("position")))
+
+
+# The log
+
+
+def last_position(conn: Connection) -> int:
+    """Position of the newest item; 0 when there is none."""
+    return int(_LAST(conn).scalar_one() or 0)
+
+
+def append(conn: Connection, rows: Sequence[LogRow]) -> None:
+    """Writes items at the end of the log."""
+    values = [
+        (row.position, row.record_id, row.kind, row.recorded_at, row.recorded_by, row.salt, row.content) for row in rows
+    ]
+    insert_rows(conn, record_log, _LOG_COLUMNS, values)
+
+
+def log_after(conn: Connection, position: int, limit: int) -> list[LogRow]:
+    """Items after a position, in order."""
+    return [LogRow(*row) for row in _LOG_AFTER(conn, after=position, most=limit)]
+
+
+def log_rows(conn: Connection, positions: Sequence[int]) -> dict[int, LogRow]:
+    """Items by position."""
+    return {row[0]: LogRow(*row) for row in _by_number(conn, "record_log", _LOG_COLUMNS, positions)}
+
+
+def cursor(conn: Connection, name: str) -> int:
+    """A cursor's position; 0 before it was moved."""
+    return int(_CURSOR(conn, called=name).scalar_one_or_none() or 0)
+
+
+def move_cursor(conn: Connection, name: str, position: int) -> None:
+    """Moves a cursor."""
+    if not _MOVE(conn, called=name, position=position).rowcount:
+        conn.execute(insert(cursors).values(name=name, position=position))
+
+
+# Projections
+
+
+def find(conn: Connection, record_ids: Sequence[str]) -> dict[str, ShipmentRow]:
+    """Records by id; unknown ones are left out."""
+    found = {}
+    for chunk in _chunks(sorted(record_ids)):
+        rows = run(conn, _in_text(conn.dialect.name, "shipments", _SHIPMENT_COLUMNS, "record_id", len(chunk)), chunk)
+        found.update({row[0]: ShipmentRow(*row) for row in rows})
+    return found
+
+
+def put(conn: Connection, rows: Sequence[ShipmentRow]) -> None:
+    """Writes records' new states."""
+    if not rows:
+        return
+    make = postgresql_insert if conn.dialect.name == "postgresql" else sqlite_insert
+    statement = make(shipments)
+    changed = {name: statement.excluded[name] for name in _SHIPMENT_COLUMNS if name != "record_id"}
+    upsert = statement.on_conflict_do_update(index_elements=["record_id"], set_=changed)
+    values = [{name: getattr(row, name) for name in _SHIPMENT_COLUMNS} for row in rows]
+    conn.execute(upsert, values)
+
+
+def add(conn: Connection, rows: Sequence[ShipmentRow]) -> None:
+    """Writes new records."""
+    if rows:
+        insert_rows(
+            conn,
+            shipments,
+            _SHIPMENT_COLUMNS,
+            [tuple(getattr(row, name) for name in _SHIPMENT_COLUMNS) for row in rows],
+        )
+
+
+def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
+    """Writes which record and revision positions belong to."""
+    if rows:
+        values = [(row.position, row.record_id, row.revision, row.declared_at, row.procedure) for row in rows]
+        insert_rows(conn, shipment_revisions, _REVISION_COLUMNS, values)
+
+
+def add_keys(conn: Connection, keys: Sequence[tuple[int, int]]) -> None:
+    """Writes (key, position) pairs into the index."""
+    if keys:
+        rows = sorted((position >> SEGMENT_BITS, key, position) for key, position in keys)
+        insert_rows(conn, shipment_keys, ("segment", "key", "position"), rows, or_ignore=True)
+
+
+def revisions(conn: Connection, positions: Sequence[int]) -> dict[int, RevisionRow]:
+    """Which record and revision positions belong to."""
+    rows = _by_number(conn, "shipment_revisions", _REVISION_COLUMNS, positions)
+    return {row[0]: RevisionRow(*row) for row in rows}
+
+
+# Names
+
+
+def add_names(conn: Connection, names: Sequence[tuple[int, str]], keys: Sequence[tuple[int, int]]) -> None:
+    """Writes names as (key in the index, text), and under which keys of screening they are filed: (key, name)."""
+    if names:
+        insert_rows(conn, party_names, ("name", "text"), sorted(names), or_ignore=True)
+    if keys:
+        insert_rows(conn, party_name_keys, ("key", "name"), sorted(keys), or_ignore=True)
+
+
+def known_names(conn: Connection, names: Sequence[int]) -> dict[int, str]:
+    """Texts of names by their key in the index."""
+    return {row[0]: row[1] for row in _by_number(conn, "party_names", ("name", "text"), names, column="name")}
+
+
+def names_filed(conn: Connection, keys: Sequence[int], limit: int) -> list[int]:
+    """Names that are filed under any of some keys of screening, each once, at most `limit`."""
+    statement = select(party_name_keys.c.name).where(party_name_keys.c.key.in_(sorted(keys))).distinct().limit(limit)
+    return [int(row[0]) for row in conn.execute(statement)]
+
+
+# Search
+
+
+def search(
+    conn: Connection, key_sets: Sequence[Sequence[int]], narrowing: Narrowing, *, before: int, limit: int
+) -> Iterator[int]:
+    """Positions at which of each set at least one key stands, the newest first.
+
+    Args:
+        key_sets: at least one; the first should be the one that is met least often.
+        narrowing: further conditions.
+        before: positions at or after this don't count.
+        limit: most positions.
+    """
+    left, newest, size = limit, (before - 1) >> SEGMENT_BITS, 1
+    newest = min(newest, last_position(conn) >> SEGMENT_BITS)
+    while newest >= 0 and left > 0:
+        segments = range(newest, max(-1, newest - size), -1)
+        text = _search_text(conn.dialect.name, tuple(map(len, key_sets)), len(segments), narrowing.shape)
+        first, *others = key_sets
+        values = (*segments, *first, before, *chain.from_iterable(others), *narrowing.values, left)
+        found = run(conn, text, values)
+        yield from (int(row[0]) for row in found)
+        left -= len(found)
+        newest -= size
+        size = min(2 * size, MOST_IN_STATEMENT)
+
+
+@cache
+def _search_text(dialect: str, shape: tuple[int, ...], segments: int, bounds: tuple[bool, bool, int]) -> str:
+    mark = "?" if dialect == "sqlite" else "%s"
+
+    def marks(count: int) -> str:
+        return ", ".join([mark] * count)
+
+    first, *others = shape
+    conditions = [f"k.segment IN ({marks(segments)})", f"k.key IN ({marks(first)})", f"k.position < {mark}"]
+    conditions += [
+        "EXISTS (SELECT 1 FROM shipment_keys o WHERE o.segment = k.segment AND o.position = k.position "
+        f"AND o.key IN ({marks(count)}))"
+        for count in others
+    ]
+    since, until, procedures = bounds
+    join = "JOIN shipment_revisions r ON r.position = k.position" if since or until or procedures else ""
+    conditions += [f"r.declared_at >= {mark}"] if since else []
+    conditions += [f"r.declared_at < {mark}"] if until else []
+    conditions += [f"r.procedure IN ({marks(procedures)})"] if procedures else []
+    distinct = "DISTINCT " if first > 1 else ""
+    return (
+        f"SELECT {distinct}k.position FROM shipment_keys k {join} "
+        f"WHERE {' AND '.join(conditions)} ORDER BY k.position DESC LIMIT {mark}"
+    )
+
+
+def matching(conn: Connection, positions: Sequence[int], key_sets: Sequence[Sequence[int]]) -> set[int]:
+    """Those of a few positions at which of each set at least one key stands."""
+    left = set(positions)
+    for keys in key_sets:
+        statement = select(shipment_keys.c.position).where(
+            shipment_keys.c.segment.in_({position >> SEGMENT_BITS for position in left}),
+            shipment_keys.c.key.in_(keys),
+            shipment_keys.c.position.in_(left),
+        )
+        left = {int(row[0]) for row in conn.execute(statement)} if left else left
+    return left
+
+
+# Erasure
+
+
+def erase(conn: Connection, positions: Sequence[int]) -> None:
+    """Empties content and salt at some positions, and removes them from the index."""
+    for chunk in _chunks(sorted(positions)):
+        conn.execute(update(record_log).where(record_log.c.position.in_(chunk)).values(salt=b"", content=b""))
+        segments = sorted({position >> SEGMENT_BITS for position in chunk})
+        for segment in segments:
+            conn.execute(
+                delete(shipment_keys).where(shipment_keys.c.segment == segment, shipment_keys.c.position.in_(chunk))
+            )
+
+
+def due(conn: Connection, now_ms: int, limit: int, *, after: str = "") -> list[ShipmentRow]:
+    """Records whose time is over and that aren't erased yet, in order of id."""
+    statement = (
+        select(shipments)
+        .where(shipments.c.delete_at <= now_ms, shipments.c.erased == 0, shipments.c.record_id > after)
+        .order_by(shipments.c.record_id)
+        .limit(limit)
+    )
+    return [ShipmentRow(*row) for row in conn.execute(statement)]
+
+
+def _by_number(
+    conn: Connection, table: str, columns: tuple[str, ...], numbers: Sequence[int], *, column: str = "position"
+) -> Iterator[tuple[Any, ...]]:
+    for chunk in _chunks(sorted(set(numbers))):
+        yield from run(conn, _in_text(conn.dialect.name, table, columns, column, len(chunk)), chunk)
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Values in parts of few different lengths, so that few statements are compiled: short ones repeat their last."""
+    for at in range(0, len(values), MOST_IN_STATEMENT):
+        part = tuple(values[at : at + MOST_IN_STATEMENT])
+        length = 1 << (len(part) - 1).bit_length()
+        yield part + (part[-1],) * (min(length, MOST_IN_STATEMENT) - len(part))
+
+
+@cache
+def _in_text(dialect: str, table: str, columns: tuple[str, ...], column: str, count: int) -> str:
+    marks = ", ".join(["?" if dialect == "sqlite" else "%s"] * count)
+    return f"SELECT {', '.join(columns)} FROM {table} WHERE {column} IN ({marks})"

@@ -1,0 +1,248 @@
+"""Recording shipments and finding them again: revisions, additions, every criterion, pages, and building it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from gateway.errors import InvalidRequestError
+from gateway.services.bootstrap import FEDERATION
+from gateway.services.history_index import HistoryIndexer, IndexWork
+from gateway.services.history_record import RecordWork, check, records_feed
+from gateway.services.history_search import HistorySearch
+from gateway.store import alerts, feeds, shipments
+from gateway.store.schema import PROJECTIONS
+from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.shipments import parse_log_event, salted_digest
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
+from tests.support.shipments import DECLARED, items, shipment
+
+YEAR_MS = 365 * DAY_MS
+
+
+class NoSubstances:
+    def codes(self, substance: str) -> Sequence[str]:
+        return ("811010",) if substance == "antimony" else ()
+
+
+@pytest.fixture
+def node(tmp_path: Path, make_database: MakeDatabase) -> Iterator[PaperNode]:
+    with paper_nodes(tmp_path, make_database, ("cn", "hk")) as made:
+        yield made[0]
+
+
+def retention(given: str, declared_at: int) -> tuple[str, int]:
+    return given or "standard", declared_at + 3 * YEAR_MS
+
+
+def record(node: PaperNode, *recorded: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> int:
+    good, refused = check(items(*recorded), retention_classes=lambda name: name == "standard")
+    assert not refused
+    position: int = node.committer.run(RecordWork(records_feed(FEDERATION, node.name), good, "clearance"))
+    return position
+
+
+def index(node: PaperNode) -> None:
+    indexer = HistoryIndexer(node.database)
+    while (batch := indexer.next()) is not None:
+        assert node.committer.run(IndexWork(batch, retention))
+
+
+def search(node: PaperNode, *, before: int = 0, limit: int = 0, **criteria: Any) -> list[history_pb2.HistoryRecord]:
+    found = HistorySearch(node.database, node=node.name, substances=NoSubstances())
+    chunks = found.chunks(history_pb2.SearchCriteria(**criteria), before=before, limit=limit)
+    return [record for chunk in chunks for record in chunk.records]
+
+
+def ids(records: Sequence[history_pb2.HistoryRecord]) -> list[str]:
+    return [one.shipment.record_id for one in records]
+
+
+CRITERIA: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"record_ids": ["CN-EXP-1"]}, {"record_ids": ["cn-exp-1"]}),
+    (
+        {"references": [history_pb2.SearchReference(value="5345 2026 0000 0001 01")]},
+        {
+            "references": [
+                history_pb2.SearchReference(kind=goods_pb2.SHIPMENT_REFERENCE_KIND_UCR, value="534520260000000101")
+            ]
+        },
+    ),
+    ({"containers": ["csqu 305438-3"]}, {"containers": ["CSQU3054384"]}),
+    ({"seals": ["HKC881204"]}, {"seals": ["HKC881205"]}),
+    ({"seals": ["el77120"]}, {"seals": ["el77121"]}),
+    ({"registrations": ["粤ZA123港"]}, {"registrations": ["粤ZA124港"]}),
+    ({"registrations": ["ab1234"]}, {"registrations": ["AB1235"]}),
+    (
+        {"party_identifiers": [history_pb2.SearchIdentifier(value="91440300715267260G")]},
+        {"party_identifiers": [history_pb2.SearchIdentifier(value="91440300715267261G")]},
+    ),
+    ({"commodity_codes": ["7901"]}, {"commodity_codes": ["7902"]}),
+    ({"commodity_codes": ["7901110000"]}, {"commodity_codes": ["7901110001"]}),
+    ({"places": ["CNSZW"], "commodity_codes": ["790111"]}, {"places": ["CNYTN"], "commodity_codes": ["790111"]}),
+    (
+        {"containers": ["CSQU3054383"], "procedures": [shipment_pb2.SHIPMENT_PROCEDURE_EXPORT]},
+        {"containers": ["CSQU3054383"], "procedures": [shipment_pb2.SHIPMENT_PROCEDURE_IMPORT]},
+    ),
+    (
+        {"containers": ["CSQU3054383"], "declared_from": to_timestamp(int(DECLARED.timestamp() * 1000))},
+        {"containers": ["CSQU3054383"], "declared_until": to_timestamp(int(DECLARED.timestamp() * 1000))},
+    ),
+    ({"party_names": ["深圳市宏達金屬有限公司"]}, {"party_names": ["深圳市宏远木业有限公司"]}),
+    ({"party_names": ["Wang Tat Metals Ltd"]}, {"party_names": ["Lee Kee Shipping Limited"]}),
+    ({"containers": ["CSQU3054383"], "seals": ["HKC881204"]}, {"containers": ["CSQU3054383"], "seals": ["X1"]}),
+]
+
+
+@pytest.mark.parametrize(("meets", "misses"), CRITERIA, ids=lambda one: "-".join(one))
+def test_a_record_is_found_by_what_it_says_and_by_nothing_else(
+    node: PaperNode, meets: dict[str, Any], misses: dict[str, Any]
+) -> None:
+    record(
+        node, shipment(), shipment("OTHER", equipment=[], means=[], parties=[], references=[], goods=[], office=None)
+    )
+    index(node)
+
+    assert ids(search(node, **meets)) == ["CN-EXP-1"]
+    assert search(node, **misses) == []
+
+
+def test_a_substance_is_found_by_its_declaration_and_by_its_codes(node: PaperNode) -> None:
+    declared = [shipment_pb2.ShipmentGoods(sequence=1, substance="Antimony", element="Sb")]
+    coded = [shipment_pb2.ShipmentGoods(codes=[goods_pb2.CommodityCode(code="81101020", scheme="tariff")])]
+    record(node, shipment("A", goods=declared), shipment("B", goods=coded), shipment("C"))
+    index(node)
+
+    assert ids(search(node, substances=["antimony"])) == ["B", "A"]
+    assert ids(search(node, substances=["Sb"])) == ["A"]
+
+
+def test_another_content_is_the_next_revision_and_the_old_one_stays(node: PaperNode) -> None:
+    record(node, shipment())
+    record(node, shipment(equipment=[goods_pb2.Equipment(id="MSCU6639870")]))
+    index(node)
+
+    (found,) = search(node, containers=["CSQU3054383"])
+    (newest,) = search(node, containers=["MSCU6639870"])
+    response = HistorySearch(node.database, node="cn", substances=NoSubstances()).get("CN-EXP-1")
+
+    assert (found.revision, found.matched_revision) == (2, 1)
+    assert found.shipment.equipment[0].id == "MSCU6639870"
+    assert (newest.revision, newest.matched_revision) == (2, 0)
+    assert response is not None
+    assert [one.revision for one in response.revisions] == [1, 2]
+    assert response.revisions[0].item.shipment.equipment[0].id == "CSQU3054383"
+    assert len(search(node, record_ids=["CN-EXP-1"])) == 1
+
+
+def test_the_same_content_again_changes_nothing(node: PaperNode) -> None:
+    record(node, shipment())
+    record(node, shipment())
+    index(node)
+
+    (found,) = search(node, containers=["CSQU3054383"])
+
+    assert (found.revision, found.position) == (1, 1)
+
+
+def test_what_is_added_belongs_to_the_record_in_whatever_order_it_came(node: PaperNode) -> None:
+    at = to_timestamp(int((DECLARED + timedelta(hours=2)).timestamp() * 1000))
+    event = shipment_pb2.ShipmentEvent(
+        kind=shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_REMOVED, occurred_at=at, seal="EL-9", equipment_id="CSQU3054383"
+    )
+    record(node, shipment_pb2.ShipmentAddition(record_id="CN-EXP-1", events=[event]))
+    index(node)
+    assert search(node, seals=["EL9"]) == []  # nothing is known of the shipment itself
+
+    record(node, shipment(), shipment_pb2.ShipmentAddition(record_id="CN-EXP-1", events=[event]))
+    index(node)
+
+    (found,) = search(node, seals=["EL9"])
+    assert [one.seal for one in found.shipment.events] == ["EL-9"]
+
+
+def test_pages_give_every_record_once_the_newest_first(node: PaperNode) -> None:
+    for at in range(25):
+        record(node, shipment(f"R-{at:02}"))
+    index(node)
+    search_ = HistorySearch(node.database, node="cn", substances=NoSubstances())
+    criteria = history_pb2.SearchCriteria(containers=["CSQU3054383"])
+
+    pages, before = [], 0
+    while True:
+        chunks = list(search_.chunks(criteria, before=before, limit=10))
+        pages.append([one.shipment.record_id for chunk in chunks for one in chunk.records])
+        before = chunks[-1].more_before
+        if not before:
+            break
+        record(node, shipment(f"LATER-{len(pages)}"))
+        index(node)
+
+    assert pages == [
+        [f"R-{at:02}" for at in range(24, 14, -1)],
+        [f"R-{at:02}" for at in range(14, 4, -1)],
+        [f"R-{at:02}" for at in range(4, -1, -1)],
+    ]
+
+
+def test_a_search_for_places_alone_is_refused(node: PaperNode) -> None:
+    with pytest.raises(InvalidRequestError, match="would find everything"):
+        search(node, places=["CN"])
+
+
+def test_a_bad_item_is_refused_with_everything_that_is_wrong_and_the_others_are_recorded(node: PaperNode) -> None:
+    bad = shipment("BAD", retention_class="nonsense")
+    worse = shipment("WORSE")
+    worse.parties.add(role=party_pb2.PARTY_ROLE_AGENT)
+    worse.ClearField("declared_at")
+
+    good, refused = check(items(bad, shipment(), worse), retention_classes=lambda _: False)
+
+    assert [one.record_id for one in good] == ["CN-EXP-1"]
+    assert [(one.index, one.record_id) for one in refused] == [(0, "BAD"), (2, "WORSE")]
+    assert [v.field for v in refused[0].error.violations] == ["shipment.retention_class"]
+    assert {v.field for v in refused[1].error.violations} == {"shipment.declared_at", "shipment.parties[2]"}
+
+
+def test_the_own_log_commits_to_every_record(node: PaperNode) -> None:
+    record(node, shipment("A"), shipment("B"))
+    record(node, shipment("C"))
+
+    with node.database.read() as conn:
+        feed = feeds.get(conn, records_feed(FEDERATION, "cn"))
+        entries = feeds.read_entries(conn, feed.id, 0, feed.size)
+        rows = shipments.log_after(conn, 0, 10)
+    added = [parse_log_event(entry.payload).added for entry in entries]
+
+    assert [one.first_position for one in added] == [1, 3]
+    assert b"".join(one.digests for one in added) == b"".join(salted_digest(row.salt, row.content) for row in rows)
+
+
+def test_everything_is_found_again_after_the_projections_were_dropped(node: PaperNode) -> None:
+    record(node, shipment("A"), shipment("B", destination_territory="MO"))
+    record(node, shipment("A", destination_territory="US"))
+    index(node)
+    before = _tables(node)
+
+    with node.database.write() as conn:
+        alerts.clear(conn)
+    node.settle()
+    index(node)
+
+    assert _tables(node) == before
+
+
+def _tables(node: PaperNode) -> dict[str, list[tuple[Any, ...]]]:
+    with node.database.read() as conn:
+        return {
+            table.name: sorted(tuple(row) for row in conn.execute(select(table)))
+            for table in PROJECTIONS
+            if table.name.startswith(("ship", "party"))
+        }
