@@ -154,6 +154,21 @@ class ControlledGoods:
     def __len__(self) -> int:
         return len(self.goods)
 
+    def codes(self, substance: str) -> list[str]:
+        """Codes of all lines on a substance, whenever they hold: by chemical symbol, or by words of its name.
+
+        Args:
+            substance: e.g. `Sb`, `antimony`, `antimony ingot`; letter case doesn't matter.
+        """
+        wanted = substance.casefold().split()
+        return sorted(
+            {
+                good.code
+                for good in self.goods
+                if wanted and (wanted == [good.element.casefold()] or set(wanted) <= set(_words(good.substance)))
+            }
+        )
+
     def match(self, code: str, on: date, *, territory: str = "") -> list[Match]:
         """Lines in force on a day that a declared commodity code meets, the surest first.
 
@@ -176,6 +191,10 @@ class ControlledGoods:
             if good.status_on(on) is ControlStatus.IN_FORCE and (basis := _basis(declared, good.code))
         ]
         return sorted(found, key=lambda match: (-match.confidence, match.basis is MatchBasis.HS6, match.good.code))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def normalise_code(code: str) -> str:

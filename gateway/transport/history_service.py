@@ -1,0 +1,90 @@
+"""HistoryService: what an authority's own systems do with shipment history, as gRPC handlers.
+
+Owns the shape of the RPCs. Doesn't own who may call (interceptors), what recording and searching mean
+(services.history_record, services.history_search), or how partners are asked (transport.history_fanout).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from gateway.errors import InvalidRequestError, NotFoundError, Violation
+from gateway.model.ids import FeedOrigin
+from gateway.services.history_record import RecordWork, check
+from gateway.services.history_search import HistorySearch
+from gateway.transport.bridge import Bridge, in_order
+from gateway.transport.calls import current_call
+from gateway.v1 import history_service_pb2 as pb
+from gateway.v1 import history_service_pb2_grpc
+from gateway.wire.limits import MAX_STREAM_ITEMS, WINDOW_BATCHES
+from gateway.wire.validation import validate
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
+    """Handlers of HistoryService."""
+
+    def __init__(
+        self,
+        *,
+        origin: FeedOrigin,
+        search: HistorySearch,
+        bridge: Bridge,
+        retention_classes: Callable[[str], bool],
+    ) -> None:
+        """Takes what it needs.
+
+        Args:
+            origin: the own log of records.
+            search: reads the own records.
+            bridge: to the writer.
+            retention_classes: tells whether this node has a class of that name.
+        """
+        self._origin = origin
+        self._search = search
+        self._bridge = bridge
+        self._retention_classes = retention_classes
+
+    async def RecordShipments(
+        self, request_iterator: AsyncIterator[pb.RecordShipmentsRequest], context: Context
+    ) -> AsyncIterator[pb.RecordShipmentsResponse]:
+        call = current_call()
+        recorded = refused = 0
+
+        async def begin(request: pb.RecordShipmentsRequest) -> Awaitable[pb.RecordShipmentsResponse]:
+            if not 0 < len(request.items) <= MAX_STREAM_ITEMS:
+                raise InvalidRequestError(
+                    [Violation("items", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} items at a time")]
+                )
+            good, bad = await asyncio.to_thread(check, request, retention_classes=self._retention_classes)
+            work = RecordWork(self._origin, good, call.principal.name)
+            durable = self._bridge.submit(work) if good else None
+            return self._answer(durable, len(good), bad)
+
+        async for response in in_order(request_iterator, begin, depth=WINDOW_BATCHES):
+            recorded += response.recorded
+            refused += len(response.refused)
+            yield response
+        call.record(counts={"recorded": recorded, "refused": refused})
+
+    @staticmethod
+    async def _answer(
+        durable: asyncio.Future[Any] | None, recorded: int, refused: list[pb.RefusedItem]
+    ) -> pb.RecordShipmentsResponse:
+        position = 0 if durable is None else await durable
+        return pb.RecordShipmentsResponse(position=position, recorded=recorded, refused=refused)
+
+    async def GetShipment(self, request: pb.GetShipmentRequest, context: Context) -> pb.GetShipmentResponse:
+        validate(request)
+        current_call().record(subject_ids=[request.record_id])
+        found = await asyncio.to_thread(self._search.get, request.record_id)
+        if found is None:
+            raise NotFoundError(
+                f"record_id: there is no record {request.record_id!r} here; what was recorded just now takes a moment"
+            )
+        return found
