@@ -216,5 +216,7 @@ def _imported(
     entry.list, entry.id = list_name, row.id
     entry.revision = (known.revision if known is not None else 0) + 1
     entry.published_at.CopyFrom(now)
+    if known is not None:
+        entry.first_published_at.CopyFrom(to_timestamp(known.first_published_at))
     entry.content.CopyFrom(row.content)
     return change

@@ -167,6 +167,7 @@ class ListProjection:
         except Exception as defect:
             log.exception("the update in entry %d of %s has no effect: a defect", change.idx, change.origin)
             alerts.add_defect(tx.conn, change.feed_id, change.idx, type(defect).__name__, noted_at=tx.now_ms)
+            watchlists.put_without_effect(tx.conn, change.seq, watchlists.ALL)
         watchlists.move_applied(tx.conn, change.seq)
         return True
 
@@ -179,14 +180,19 @@ class ListProjection:
         needed = (key for key, one in keyed if own or one.WhichOneof("change") == "ended")
         known = watchlists.find_all(tx.conn, origin.publisher, needed)
         rows: dict[ListKey, EntryRow] = {}
+        idle: list[str] = []
         for ordinal, (key, one) in enumerate(keyed):
             before = rows.get(key) or known.get(key)
             row = _row(origin.publisher, one, change, ordinal, before, own=own)
             if own and not _follows(row, before):
                 log.warning("a change of %s/%s was overtaken by another one and has no effect", key.list, key.entry_id)
-                continue
-            if row is not None:
+                row = None
+            if row is None:
+                idle.append(str(ordinal))
+            else:
                 rows[key] = row
+        if idle:
+            watchlists.put_without_effect(tx.conn, change.seq, ",".join(idle))
         watchlists.put(tx.conn, sorted(rows.values()))
 
 
@@ -246,8 +252,13 @@ def _row(
         idx=place.idx,
         ordinal=ordinal,
         valid_until=to_ms(content.valid_until) if content.HasField("valid_until") else 0,
+        first_published_at=_first_published(entry, before) if own else 0,
         digest=wire.content_digest(content) if own else b"",
     )
+
+
+def _first_published(entry: watchlist_pb2.WatchlistEntry, before: EntryRow | None) -> int:
+    return before.first_published_at if before is not None else to_ms(entry.published_at)
 
 
 def _follows(row: EntryRow | None, before: EntryRow | None) -> bool:

@@ -135,7 +135,9 @@ class ListQueries:
             return watchlists.applied(conn)
 
     def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.WatchEntriesResponse:
-        """The next update after a position that shows anything; without changes, at the newest, if there is none.
+        """The next update after a position with changes that took effect; without any, at the newest, if there is none.
+
+        What was overtaken before its turn came is in no state of the list, so following it would lead to another list.
 
         Raises:
             PositionUnknownError: the position lies beyond the newest change.
@@ -153,13 +155,14 @@ class ListQueries:
                 if not rows or rows[0].seq > applied:
                     return _Pb.WatchEntriesResponse(position=position)
                 (row,) = rows
-                update = read_update(conn, row.feed_id, row.idx)
+                nothing = row.without_effect == watchlists.ALL
+                update = watchlist_pb2.WatchlistUpdate() if nothing else read_update(conn, row.feed_id, row.idx)
             position = row.seq
             publisher = FeedOrigin.parse(row.origin).publisher
             changes = [
                 _Pb.PublishedChange(publisher=publisher, change=change)
-                for change in update.changes
-                if (publisher, key_of(change).list) not in hidden
+                for ordinal, change in enumerate(update.changes)
+                if row.has_effect(ordinal) and (publisher, key_of(change).list) not in hidden
             ]
             if changes:
                 return _Pb.WatchEntriesResponse(changes=changes, position=position)

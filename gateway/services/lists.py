@@ -235,6 +235,7 @@ class ProposeWork:
             id=proposed.id or self.lists.new_id(),
             revision=(row.revision if row is not None else 0) + 1,
             published_at=to_timestamp(tx.now_ms),
+            first_published_at=to_timestamp(row.first_published_at) if row is not None else None,
             content=proposed.content,
         )
         return watchlist_pb2.WatchlistChange(entered=entry)

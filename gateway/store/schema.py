@@ -164,6 +164,7 @@ list_changes = Table(
     Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # the entry with the update that takes effect here
     Column("idx", BigInteger, nullable=False),
     Column("committed_at", BigInteger, nullable=False),
+    Column("without_effect", Text, nullable=False),  # its changes that had none: "0,7", "*" for all of them
 )
 
 list_entries = Table(
@@ -179,6 +180,7 @@ list_entries = Table(
     Column("idx", BigInteger, nullable=False),
     Column("ordinal", Integer, nullable=False),
     Column("valid_until", BigInteger, nullable=False),  # 0: without end
+    Column("first_published_at", BigInteger, nullable=False),  # own entries: its first revision
     Column("digest", LargeBinary, nullable=False),  # own entries: SHA-256 of the content
     Index(
         "ix_list_entries_valid_until",

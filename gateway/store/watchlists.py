@@ -36,15 +36,27 @@ _LOOKED_UP = (1, 16, 100, 500)
 """How many ids one look-up takes: the least that suffices, whose unused places repeat the last id."""
 
 
+ALL = "*"
+"""In place of ordinals: no change of an update had an effect."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """An update that takes effect as number `seq` in this node's order; it stands in entry `idx` of a feed."""
+    """An update that takes effect as number `seq` in this node's order; it stands in entry `idx` of a feed.
+
+    `without_effect` names its changes that had none when their turn came, by ordinal: "0,7", or ALL.
+    """
 
     seq: int
     origin: str
     feed_id: int
     idx: int
     committed_at: int
+    without_effect: str = ""
+
+    def has_effect(self, ordinal: int) -> bool:
+        """Whether a change in it took effect; also true of one that hasn't had its turn."""
+        return self.without_effect != ALL and str(ordinal) not in self.without_effect.split(",")
 
 
 class EntryRow(NamedTuple):
@@ -63,6 +75,7 @@ class EntryRow(NamedTuple):
     idx: int
     ordinal: int
     valid_until: int
+    first_published_at: int
     digest: bytes
 
 
@@ -115,7 +128,14 @@ _CURSOR = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam(
 _PROGRESS = Prepared(select(cursors.c.name, cursors.c.position))
 _LAST_SEQ = Prepared(select(func.max(list_changes.c.seq)))
 _CHANGES = Prepared(
-    select(list_changes.c.seq, feeds.c.origin, list_changes.c.feed_id, list_changes.c.idx, list_changes.c.committed_at)
+    select(
+        list_changes.c.seq,
+        feeds.c.origin,
+        list_changes.c.feed_id,
+        list_changes.c.idx,
+        list_changes.c.committed_at,
+        list_changes.c.without_effect,
+    )
     .join(feeds, feeds.c.id == list_changes.c.feed_id)
     .where(list_changes.c.seq > bindparam("after"))
     .order_by(list_changes.c.seq)
@@ -157,13 +177,18 @@ def add_changes(conn: Connection, places: Sequence[tuple[int, int]], *, committe
     """Gives updates, each (feed id, index), the next places in this node's order."""
     first = last_seq(conn) + 1
     if places:
-        rows = [(first + at, feed_id, idx, committed_at) for at, (feed_id, idx) in enumerate(places)]
+        rows = [(first + at, feed_id, idx, committed_at, "") for at, (feed_id, idx) in enumerate(places)]
         insert_rows(conn, list_changes, _CHANGE_COLUMNS, rows)
 
 
 def changes_after(conn: Connection, seq: int, limit: int) -> list[ChangeRow]:
     """Changes after a number, in order."""
     return [ChangeRow(*row) for row in _CHANGES(conn, after=seq, most=limit)]
+
+
+def put_without_effect(conn: Connection, seq: int, ordinals: str) -> None:
+    """Notes which changes of an update had no effect: "0,7", or ALL."""
+    conn.execute(update(list_changes).where(list_changes.c.seq == seq).values(without_effect=ordinals))
 
 
 def applied(conn: Connection) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,17 @@ from gateway.errors import (
 from gateway.model.ids import Channel, FeedOrigin
 from gateway.model.watchlist import ListPolicy
 from gateway.services.bootstrap import FEDERATION
+from gateway.services.commit import Transaction
 from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
 from gateway.services.list_query import ListQueries
-from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork
+from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork, append_parts
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, watchlists
 from gateway.store.schema import PROJECTIONS, cursors
 from gateway.transport.status import from_status, to_status
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.wire import limits
-from gateway.wire.alerts import to_timestamp
+from gateway.wire.alerts import to_ms, to_timestamp
 from gateway.wire.watchlist import parse_event
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
@@ -203,6 +204,90 @@ def test_an_approval_is_judged_by_the_state_at_its_time(nodes: list[PaperNode]) 
     decide(cn, first)
     with pytest.raises(RevisionConflictError):
         decide(cn, second)
+
+
+@dataclass
+class _Propose:
+    """A proposal in parts, as an import makes it: whether its changes follow is seen when their turn comes."""
+
+    node: PaperNode
+    proposal_id: str
+    changes: Sequence[watchlist_pb2.WatchlistChange]
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> None:
+        parts = [watchlist_pb2.WatchlistUpdate(changes=[change]) for change in self.changes]
+        append_parts(tx, self.node.lists, parts, self.proposal_id, list_name=LIST, note="", actor="risk-engine")
+
+
+def test_whoever_follows_the_changes_holds_what_is_listed_although_some_were_overtaken(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+
+    def entered(entry_id: str, revision: int, name: str) -> watchlist_pb2.WatchlistChange:
+        change = watchlist_pb2.WatchlistChange()
+        change.entered.MergeFrom(
+            watchlist_pb2.WatchlistEntry(list=LIST, id=entry_id, revision=revision, content=listed_content(name))
+        )
+        change.entered.published_at.CopyFrom(to_timestamp(cn.clock()))
+        return change
+
+    def ended(entry_id: str, revision: int) -> watchlist_pb2.WatchlistChange:
+        end = watchlist_pb2.WatchlistTombstone(list=LIST, id=entry_id, revision=revision, end=1, reason="cleared")
+        end.ended_at.CopyFrom(to_timestamp(cn.clock()))
+        return watchlist_pb2.WatchlistChange(ended=end)
+
+    propose(cn, listed_content("First A"), listed_content("First B"), listed_content("First C"), ids=["A", "B", "C"])
+    late = str(uuid.uuid4())
+    changes = [entered("A", 2, "Overtaken A"), ended("B", 1), ended("C", 1), entered("D", 1, "First D")]
+    cn.committer.run(_Propose(cn, late, changes))
+    propose(cn, listed_content("Second A"), ids=["A"], revision=1)
+    propose(cn, listed_content("Second B"), ids=["B"], revision=1)
+    decide(cn, late)
+    exchange(*nodes)
+    for node in (cn, hk):
+        queries = ListQueries(node.database, federation=FEDERATION, node=node.name)
+        followed: dict[str, tuple[int, str]] = {}
+        position = 0
+        while (response := queries.changes(position)).changes:
+            position = response.position
+            for one in response.changes:
+                if one.change.HasField("entered"):
+                    entry = one.change.entered
+                    followed[entry.id] = (entry.revision, entry.content.names[0].text)
+                else:
+                    del followed[one.change.ended.id]
+        assert followed == {"A": (2, "Second A"), "B": (2, "Second B"), "D": (1, "First D")}
+        found = queries.list(Pb.ListEntriesRequest()).entries
+        assert followed == {one.entry.id: (one.entry.revision, one.entry.content.names[0].text) for one in found}
+        assert position == queries.position()
+
+
+def test_an_amended_entry_says_everywhere_when_it_was_first_published(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    propose(cn, listed_content(), listed_content(), ids=["A", "B"])
+    first = read(cn, "A").entry
+    assert not first.HasField("first_published_at")
+    cn.clock.forward(DAY_MS)
+    propose(cn, listed_content("Amended once"), ids=["A"], revision=1)
+    propose(cn, listed_content("Amended twice"), ids=["A"], revision=2)
+    importing = Import(cn.lists, Pb.ImportOpening(list=LIST), "risk-engine")
+    rows = importing.check([Pb.ImportRow(id="B", content=listed_content("Imported"), line=1)])
+    cn.committer.run(ImportRowsWork(importing, rows)).take(importing)
+    cn.committer.run(FinishImportWork(importing))
+    propose(cn, withdraw=[("A", 3)])
+    propose(cn, listed_content("Again"), ids=["A"])
+    exchange(*nodes)
+    for node in (cn, hk):
+        for entry_id, revision in (("A", 4), ("B", 2)):
+            entry = read(node, entry_id).entry
+            assert (entry.revision, entry.first_published_at) == (revision, first.published_at)
+            assert to_ms(entry.published_at) - to_ms(entry.first_published_at) >= DAY_MS
+
+
+def read(node: PaperNode, entry_id: str) -> Pb.GetEntryResponse:
+    queries = ListQueries(node.database, federation=FEDERATION, node=node.name)
+    node.settle()
+    return queries.get(watchlist_pb2.WatchlistReference(publisher="cn", list=LIST, id=entry_id))
 
 
 def test_an_entry_that_becomes_unreleasable_is_withdrawn_there(nodes: list[PaperNode]) -> None:

@@ -170,6 +170,7 @@ def upgrade() -> None:
         sa.Column("feed_id", sa.Integer(), nullable=False),
         sa.Column("idx", sa.BigInteger(), nullable=False),
         sa.Column("committed_at", sa.BigInteger(), nullable=False),
+        sa.Column("without_effect", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_list_changes_feed_id")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_list_changes")),
     )
@@ -198,6 +199,7 @@ def upgrade() -> None:
         sa.Column("idx", sa.BigInteger(), nullable=False),
         sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("valid_until", sa.BigInteger(), nullable=False),
+        sa.Column("first_published_at", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_list_entries_feed_id")),
         sa.PrimaryKeyConstraint("publisher", "list", "entry_id", name=op.f("pk_list_entries")),
