@@ -17,8 +17,9 @@ DEFAULT_DAYS = 365
 """Validity of a version in days."""
 DEFAULT_GRACE_DAYS = 30
 """Days of grace: time enough to gather signatures from offline keys in three places."""
-DRAFT_MESSAGE_TYPES = ("AlertEvent", "Disposition", "WatchlistEvent")
-"""Entry types that a draft's agreements name: the alert's life, what was made of it, and watchlists."""
+DRAFT_MESSAGE_TYPES = ("AlertEvent", "Disposition", "HistoryQuery", "HistoryRecord", "WatchlistEvent")
+"""Types of messages that a draft's agreements name: the alert's life, what was made of it, questions for shipment
+history and the records that answer them, and watchlists."""
 PURPOSES = (
     "customs_fraud",
     "export_control",

@@ -1,4 +1,4 @@
-"""Finds what a message discloses, from the classes that the contract marks its fields with.
+"""Finds what a message discloses, from the classes that the contract marks its fields with, and takes it out.
 
 Owns the walk over the contract's `disclosure` option. Doesn't own what an agreement allows (model.directory).
 """
@@ -6,6 +6,7 @@ Owns the walk over the contract's `disclosure` option. Doesn't own what an agree
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -13,11 +14,23 @@ from google.protobuf.message import Message
 
 from gateway.errors import Violation
 from gateway.model.directory import FieldClass
-from gateway.v1 import options_pb2
+from gateway.v1 import history_pb2, options_pb2
 
 _ALL = frozenset(FieldClass)
 _PREFIX = "DISCLOSURE_CLASS_"
-_Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[Violation]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A field that is set and whose class isn't allowed; `path` is from the message that was given."""
+
+    owner: Message
+    field: str
+    path: str
+    field_class: FieldClass
+
+
+_Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[_Found]]
 
 
 def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str = "") -> list[Violation]:
@@ -28,9 +41,36 @@ def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str
         allowed: the classes that the agreement lists; a field without a class is always allowed.
         prefix: put before each field path.
     """
+    return [
+        Violation(found.path, "disclosure", f"the agreement with this partner doesn't allow {found.field_class.value}")
+        for found in _walk(message, prefix, allowed)
+    ]
+
+
+def redact(message: Message, allowed: Collection[FieldClass]) -> list[history_pb2.WithheldField]:
+    """Takes every field out of a message whose class isn't allowed, and says which it took.
+
+    A field goes whole, with everything below it; it is named once, by its own path and class. Members of lists stay
+    where they are, so that paths go on to fit.
+
+    Args:
+        message: any message of the contract; changed in place.
+        allowed: the classes that the agreement lists; a field without a class always stays.
+    """
+    withheld = []
+    for found in _walk(message, "", allowed):
+        # While the walk stands still here: what lies below a field that is gone isn't looked at any more.
+        found.owner.ClearField(found.field)
+        number = options_pb2.DisclosureClass.Value(_PREFIX + found.field_class.value)
+        withheld.append(history_pb2.WithheldField(path=found.path, disclosure_class=number))
+    return withheld
+
+
+def _walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
     if frozenset(allowed) >= _ALL:
-        return []
-    return [found for walk in _walks(message.DESCRIPTOR) for found in walk(message, prefix, allowed)]
+        return
+    for walk in _walks(message.DESCRIPTOR):
+        yield from walk(message, prefix, allowed)
 
 
 @cache
@@ -61,11 +101,9 @@ def _class_of(field: FieldDescriptor) -> FieldClass | None:
 def _classified(field: FieldDescriptor, field_class: FieldClass) -> _Walk:
     name = field.name
 
-    def walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[Violation]:
+    def walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
         if field_class not in allowed and _is_set(message, field):
-            yield Violation(
-                f"{prefix}{name}", "disclosure", f"the agreement with this partner doesn't allow {field_class.value}"
-            )
+            yield _Found(message, name, f"{prefix}{name}", field_class)
 
     return walk
 
@@ -77,12 +115,12 @@ def _is_set(message: Message, field: FieldDescriptor) -> bool:
 def _below(field: FieldDescriptor, walks: tuple[_Walk, ...]) -> _Walk:
     name = field.name
 
-    def one(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[Violation]:
+    def one(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
         if message.HasField(name):
             for walk in walks:
                 yield from walk(getattr(message, name), f"{prefix}{name}.", allowed)
 
-    def many(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[Violation]:
+    def many(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
         for index, below in enumerate(getattr(message, name)):
             for walk in walks:
                 yield from walk(below, f"{prefix}{name}[{index}].", allowed)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.directory import FieldClass
-from gateway.v1 import alert_pb2, options_pb2
-from gateway.wire.disclosure import undisclosable
+from gateway.v1 import alert_pb2, goods_pb2, options_pb2, party_pb2, shipment_pb2
+from gateway.wire.disclosure import redact, undisclosable
 from tests.support.nodes import alert_content
 
 NOW = 1_768_464_000_000
@@ -105,3 +105,59 @@ def _depth(descriptor: Descriptor, above: frozenset[str] = frozenset()) -> int:
 
 def test_no_message_holds_itself() -> None:
     assert _depth(alert_pb2.AlertEvent.DESCRIPTOR) < 10
+
+
+@pytest.mark.parametrize("allowed", SUBSETS)
+def test_redaction_takes_every_field_that_is_not_allowed_and_no_other(allowed: frozenset[FieldClass]) -> None:
+    filled = shipment_pb2.Shipment()
+    _fill(filled)
+    marked = {path: name for path, name in _marked(filled) if name not in allowed}
+    topmost = {
+        path: name
+        for path, name in marked.items()
+        if not any(path.startswith(f"{one}") and path != one and path[len(one)] in ".[" for one in marked)
+    }
+    kept = [
+        (path, name)
+        for path, name in _marked(filled)
+        if name in allowed and not any(path.startswith((f"{one}.", f"{one}[")) for one in topmost)
+    ]
+    withheld = redact(filled, allowed)
+    said = {one.path: options_pb2.DisclosureClass.Name(one.disclosure_class) for one in withheld}
+    assert len(said) == len(withheld)
+    assert said == {path: f"DISCLOSURE_CLASS_{name}" for path, name in topmost.items()}
+    assert not undisclosable(filled, allowed)
+    assert list(_marked(filled)) == kept
+    assert redact(filled, allowed) == []
+
+
+def test_what_is_withheld_is_named_by_its_place_in_lists_that_stay() -> None:
+    shipment = shipment_pb2.Shipment(
+        record_id="R-1",
+        parties=[
+            party_pb2.Party(role=party_pb2.PARTY_ROLE_EXPORTER),
+            party_pb2.Party(
+                role=party_pb2.PARTY_ROLE_CONSIGNEE,
+                names=[party_pb2.Name(text="A"), party_pb2.Name(text="B")],
+            ),
+        ],
+        goods=[
+            shipment_pb2.ShipmentGoods(sequence=1),
+            shipment_pb2.ShipmentGoods(
+                sequence=2,
+                customs_value=goods_pb2.Money(currency_code="USD", units=10),
+                packages=[shipment_pb2.Packaging(count=1), shipment_pb2.Packaging(count=2, marks="M")],
+            ),
+        ],
+        inspections=[shipment_pb2.ShipmentInspection(remarks="found")],
+    )
+    withheld = redact(shipment, {FieldClass.PERSONAL})
+    assert [(one.path, one.disclosure_class) for one in withheld] == [
+        ("goods[1].packages[1].marks", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
+        ("goods[1].customs_value", options_pb2.DISCLOSURE_CLASS_COMMERCIAL),
+        ("inspections", options_pb2.DISCLOSURE_CLASS_INVESTIGATIVE),
+    ]
+    assert [name.text for name in shipment.parties[1].names] == ["A", "B"]
+    assert [one.count for one in shipment.goods[1].packages] == [1, 2]
+    assert not shipment.goods[1].HasField("customs_value")
+    assert not shipment.inspections
