@@ -1,7 +1,7 @@
 """`gateway watchlist`: own lists and partners' copies.
 
 Owns the commands that change an own list by hand. Reading is in watchlist_read, files are in watchlist_import and
-watchlist_export, screening and hits in watchlist_screen.
+watchlist_export, screening and hits in watchlist_screen, what the gateway found by itself in watchlist_matches.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import watchlist_export, watchlist_import, watchlist_read, watchlist_screen
+from gateway.cli import watchlist_export, watchlist_import, watchlist_matches, watchlist_read, watchlist_screen
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, read_message
@@ -34,6 +34,9 @@ watchlist_app.command("diff")(watchlist_read.diff)
 watchlist_app.command("watch")(watchlist_read.watch)
 watchlist_app.command("export")(watchlist_export.export)
 watchlist_app.command("screen")(watchlist_screen.screen)
+watchlist_app.command("matches")(watchlist_matches.matches)
+watchlist_app.command("confirm")(watchlist_matches.confirm)
+watchlist_app.command("dismiss")(watchlist_matches.dismiss)
 watchlist_app.command("report")(watchlist_screen.report)
 watchlist_app.command("hits")(watchlist_screen.hits)
 watchlist_app.command("answer")(watchlist_screen.answer)

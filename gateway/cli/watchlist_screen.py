@@ -101,12 +101,13 @@ def _show_found(output: Output, found: ScreenedSubject) -> None:
     columns = ("Entry", "Class", "Score", "Given", "Listed", "Asked for")
     output.table(f"Found: {found.found}", columns, [hit_cells(hit) for hit in found.hits])
     for hit in found.hits[:3]:
-        _explain(output, hit)
+        explain(output, hit)
     if found.found > len(found.hits):
         output.note(f"There are {found.found - len(found.hits)} more; --max-hits shows them.")
 
 
-def _explain(output: Output, hit: ScreeningHit) -> None:
+def explain(output: Output, hit: ScreeningHit) -> None:
+    """Shows why a hit is one."""
     why = hit.explanation
     output.line("")
     output.line(f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}: {why.because}")
@@ -253,7 +254,7 @@ def _row_of(listed: ListedHit) -> tuple[object, ...]:
 @reports_errors
 @connected
 def statistics(target: Target, *, as_json: JsonOption = False) -> None:
-    """Count entries and hits of every list: how many hits, how many of them confirmed, how many false.
+    """Count entries, hits and matches of every list: hits confirmed and false, matches open and dismissed.
 
     Role: officer, analyst, supervisor, auditor.
 
@@ -269,6 +270,17 @@ def statistics(target: Target, *, as_json: JsonOption = False) -> None:
         return list(await client.screening.statistics())
 
     found = target.run(work)
-    columns = ("List", "Entries", "Hits", "Confirmed", "False")
-    rows = [(f"{one.publisher}/{one.list}", one.entries, one.hits, one.confirmed, one.false_hits) for one in found]
+    columns = ("List", "Entries", "Hits", "Confirmed", "False", "Open matches", "Dismissed")
+    rows = [
+        (
+            f"{one.publisher}/{one.list}",
+            one.entries,
+            one.hits,
+            one.confirmed,
+            one.false_hits,
+            one.open_matches,
+            one.dismissed_matches,
+        )
+        for one in found
+    ]
     Output(as_json).table("Lists", columns, rows, data=[as_dict(one) for one in found])

@@ -15,7 +15,7 @@ from `gateway.v1`. Import it, or anything else of `gateway`, before gRPC: see `g
 from gateway.client.alerts import GatewayClient
 from gateway.client.bulk import PublishOutcome, new_alert, new_request_id
 from gateway.client.operations import EvidenceClient, NodeClient
-from gateway.client.screening import ScreeningClient
+from gateway.client.screening import ScreeningClient, WatchedMatches
 from gateway.client.watchlists import WatchedChanges, WatchlistClient
 from gateway.v1.alert_pb2 import AlertContent, AlertReference
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
@@ -29,6 +29,7 @@ __all__ = [
     "PublishOutcome",
     "ScreeningClient",
     "WatchedChanges",
+    "WatchedMatches",
     "WatchlistClient",
     "WatchlistContent",
     "WatchlistReference",

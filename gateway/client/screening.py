@@ -1,20 +1,32 @@
-"""ScreeningClient: parties screened against the lists, and hits reported, answered and counted.
+"""ScreeningClient: parties screened against the lists, matches found by the gateway, hits reported, answered, counted.
 
-Reached as `client.screening`. Owns request ids, the messages of a stream and pages. Doesn't own what a hit means (the
-contract) or the lists (`client.watchlist`).
+Reached as `client.screening`. Owns request ids, the messages of a stream, pages, and the watch that survives
+reconnects. Doesn't own what a match or a hit means (the contract) or the lists (`client.watchlist`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import grpc.aio
 
 from gateway.client.bulk import new_request_id
-from gateway.client.connection import Connection
+from gateway.client.connection import Backoff, Connection, may_pass
 from gateway.client.pages import every
+from gateway.errors import GatewayError
 from gateway.v1 import watchlist_service_pb2 as service
+from gateway.v1.match_pb2 import (
+    DecideMatchRequest,
+    DecideMatchResponse,
+    ListMatchesRequest,
+    ListMatchesResponse,
+    Match,
+    MatchConfirmation,
+    MatchDismissal,
+    WatchMatchesRequest,
+)
 from gateway.v1.party_pb2 import Party
 from gateway.v1.screening_pb2 import (
     ScreenedSubject,
@@ -26,6 +38,14 @@ from gateway.v1.screening_pb2 import (
 )
 from gateway.v1.watchlist_pb2 import HitOutcome
 from gateway.wire.limits import MAX_STREAM_ITEMS
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedMatches:
+    """Matches that are new or have changed. Keep what you made of them and `position` in one transaction."""
+
+    matches: Sequence[Match]
+    position: int
 
 
 class ScreeningClient:
@@ -135,8 +155,96 @@ class ScreeningClient:
             lambda token: self.hits_page(filter=filter, page_size=page_size, page_token=token), lambda page: page.hits
         )
 
+    async def matches_page(self, *, filter: str = "", page_size: int = 0, page_token: str = "") -> ListMatchesResponse:
+        """One page of matches, newest first; `filter` e.g. `status = open AND class = identical`."""
+        request = ListMatchesRequest(filter=filter, page_size=page_size, page_token=page_token)
+        method = self._connection.stubs.watchlist.ListMatches
+        return await self._connection.unary(method, request, ListMatchesResponse)
+
+    def matches(self, *, filter: str = "", page_size: int = 100) -> AsyncGenerator[Match, None]:
+        """What the gateway found by itself, newest first, page after page.
+
+        Args:
+            filter: conditions joined by AND on status, class, source, source_id, publisher, list and id.
+            page_size: matches asked for at once, at most 1,000.
+        """
+        return every(
+            lambda token: self.matches_page(filter=filter, page_size=page_size, page_token=token),
+            lambda page: page.matches,
+        )
+
+    async def watch_matches(
+        self,
+        position: int = 0,
+        *,
+        until_current: bool = False,
+        on_interruption: Callable[[GatewayError], None] | None = None,
+    ) -> AsyncGenerator[WatchedMatches, None]:
+        """Matches as they are found and as they change; reconnects by itself.
+
+        Each comes as it is now: of one that changed twice since the position only the last state comes.
+
+        Args:
+            position: changes after this one; 0 for all matches.
+            until_current: end when everything there now has come, instead of waiting for more.
+            on_interruption: told of each interruption; it isn't an error, the watch goes on.
+
+        Raises:
+            GatewayError: what doesn't pass by itself, e.g. PermissionDeniedError or PositionUnknownError.
+        """
+        backoff = Backoff()
+        while True:
+            request = WatchMatchesRequest(position=position, until_current=until_current)
+            call = self._connection.stubs.watchlist.WatchMatches(request)
+            try:
+                async for response in call:
+                    backoff.reset()
+                    if response.changes or response.position > position:
+                        position = response.position
+                        yield WatchedMatches(tuple(response.changes), position)
+                if until_current:
+                    return
+            except grpc.aio.AioRpcError as rpc_error:
+                error = self._connection.error(rpc_error)
+                if not may_pass(error):
+                    raise error from None
+                if on_interruption is not None:
+                    on_interruption(error)
+                await backoff.pause(error)
+            finally:
+                call.cancel()
+
+    async def confirm(
+        self,
+        match_id: str,
+        *,
+        purpose: str = "",
+        case_reference: str = "",
+        without_subject: bool = False,
+        request_id: str | None = None,
+    ) -> DecideMatchResponse:
+        """Says that a match is the listed one; a hit is recorded, and of a partner's entry reported to its owner.
+
+        Args:
+            match_id: as the match has it.
+            purpose: a code of the agreements; needed for a partner's entry.
+            case_reference: of the own authority.
+            without_subject: tell which entry was met, and not the party's names and identifiers.
+            request_id: a UUID; None makes a UUIDv7.
+        """
+        confirm = MatchConfirmation(purpose=purpose, case_reference=case_reference, without_subject=without_subject)
+        request = DecideMatchRequest(request_id=request_id or new_request_id(), match_id=match_id, confirm=confirm)
+        return await self._connection.unary(self._connection.stubs.watchlist.DecideMatch, request, DecideMatchResponse)
+
+    async def dismiss(self, match_id: str, reason: str, *, request_id: str | None = None) -> DecideMatchResponse:
+        """Says that a match is somebody or something else, and why; nobody else is told."""
+        request = DecideMatchRequest(
+            request_id=request_id or new_request_id(), match_id=match_id, dismiss=MatchDismissal(reason=reason)
+        )
+        return await self._connection.unary(self._connection.stubs.watchlist.DecideMatch, request, DecideMatchResponse)
+
     async def statistics(self) -> Sequence[service.ListStatistics]:
-        """Entries and hits of each list: how many, confirmed, false."""
+        """Entries, hits and matches of each list: how many, confirmed, false, open, dismissed."""
         method = self._connection.stubs.watchlist.GetListStatistics
         request = service.GetListStatisticsRequest()
         return (await self._connection.unary(method, request, service.GetListStatisticsResponse)).lists

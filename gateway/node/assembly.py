@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from gateway import __version__
 from gateway.crypto.keys import Ed25519Signer, load_signing_key
@@ -21,14 +22,17 @@ from gateway.errors import ConfigurationError, GatewayError
 from gateway.model.directory import receipts_key_name
 from gateway.model.ids import BETWEEN_NODES, FeedOrigin, GatewayIdentity
 from gateway.model.list_visibility import visibility_of
+from gateway.model.matches import report_rules
 from gateway.model.watchlist import ListPolicy
 from gateway.node.directory_store import DirectoryStore
-from gateway.node.settings import LinkMode, LinkSettings, Settings
+from gateway.node.history import History
+from gateway.node.settings import LinkMode, LinkSettings, ReportMode, Settings
 from gateway.services.alarms import CERTIFICATE, Alarms
 from gateway.services.audit import AuditQueue
 from gateway.services.commit import Committer
 from gateway.services.list_query import ListQueries
 from gateway.services.lists import ExpireListedWork, Lists
+from gateway.services.matching import KeepFindingsWork
 from gateway.services.outgoing import Outgoing
 from gateway.services.project import AlertProjector
 from gateway.services.publish import ExpireWork, Publisher
@@ -55,6 +59,7 @@ from gateway.transport.server import Listener, build_server
 from gateway.transport.services import local_services, peer_services
 from gateway.transport.tls import TlsFiles, TlsSource, anchors_from_file, server_credentials
 from gateway.transport.watchlist_service import WatchlistServicer
+from gateway.wire.matches import Findings
 from gateway.wire.permissions import load_permissions
 
 log = logging.getLogger(__name__)
@@ -149,6 +154,10 @@ class Node:
             clock=clock,
             policies=self._list_policy,
         )
+        identical = {
+            name: kept.report_purpose for name, kept in settings.lists.items() if kept.report is ReportMode.IDENTICAL
+        }
+        self._report_rules = report_rules(settings.node, identical)
         self._receiver = Receiver(
             federation=settings.federation,
             node=settings.node,
@@ -203,6 +212,8 @@ class Node:
             snapshot=snapshot,
             wakeups=wakeups,
             thresholds={name: (kept.compatible, kept.strong) for name, kept in self.settings.lists.items()},
+            keep=partial(self._keep_findings, bridge),
+            clock=self._clock,
         )
         visible_to = {name: kept.visible_to for name, kept in self.settings.lists.items()}
         visibility = visibility_of(
@@ -231,6 +242,14 @@ class Node:
             visibility=visibility,
             clock=self._clock,
         )
+        history = History(
+            self.settings.history,
+            federation=self.settings.federation,
+            node=self.settings.node,
+            database=self.database,
+            bridge=bridge,
+            wakeups=wakeups,
+        )
         evidence = EvidenceServicer(database=self.database, trust=self._directory.trusted)
         node = NodeServicer(
             node=self.settings.node,
@@ -258,7 +277,9 @@ class Node:
                 bind=self.settings.local_bind,
                 credentials=server_credentials(self._local_tls),
                 interceptors=[self._door(self._local_port())],
-                services=local_services(alert=alert, evidence=evidence, node=node, watchlist=watchlist),
+                services=local_services(
+                    alert=alert, evidence=evidence, history=history.servicer, node=node, watchlist=watchlist
+                ),
                 reflect=self.settings.reflection,
             ),
         ]
@@ -268,6 +289,7 @@ class Node:
         self._tasks.append(asyncio.create_task(self._look_after(sender, bridge), name="look-after"))
         self._tasks.append(asyncio.create_task(self._apply_held(), name="apply-held"))
         self._tasks.append(asyncio.create_task(self._screening.run(), name="screening"))
+        self._tasks.extend(history.tasks())
         log.info(
             "%s serves partners on port %d, own systems on %d", self.settings.node, self.peer_port, self.local_port
         )
@@ -354,6 +376,12 @@ class Node:
     def _list_policy(self, list_name: str) -> ListPolicy | None:
         kept = self.settings.lists.get(list_name)
         return None if kept is None else ListPolicy(four_eyes=kept.four_eyes)
+
+    async def _keep_findings(self, bridge: Bridge, findings: Findings) -> dict[str, int]:
+        cursors: dict[str, int] = await bridge.submit(
+            KeepFindingsWork(self._lists, self._report_rules, findings), patient=True
+        )
+        return cursors
 
     def _run_link(self, link: Link) -> None:
         self._links[link.origin] = link

@@ -1,8 +1,9 @@
 """The screening index in a process of its own: `python -m gateway.node.screening_worker`, started by the node.
 
-Reading a long list into the index takes minutes of processor time. In the node's own process every alert would have to
-wait for the interpreter meanwhile; here it can't. The process reads the database, writes its snapshot, and talks to the
-node alone, in frames on stdin and stdout (transport.screening has their form). It ends when the node does.
+Reading a long list into the index takes minutes of processor time, and so may comparing it with the parties of before.
+In the node's own process every alert would have to wait for the interpreter meanwhile; here it can't. The process reads
+the database, writes its snapshot and nothing else, and talks to the node alone, in frames on stdin and stdout
+(transport.screening_process has their form): what it finds, the node keeps. It ends when the node does.
 """
 
 from __future__ import annotations
@@ -10,18 +11,32 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.errors import GatewayError
 from gateway.screening.result import Thresholds
-from gateway.services.screening import Screener, Subject
+from gateway.services.match_search import MatchSearch
+from gateway.services.screening import Screener
 from gateway.store.database import Database
-from gateway.transport.screening import ANSWER, ERROR, FOLLOW, READY, SCREEN, frame, read_frame
+from gateway.transport.screening_process import (
+    ANSWER,
+    ERROR,
+    FOLLOW,
+    FOUND,
+    READY,
+    SCREEN,
+    WAITS,
+    frame,
+    read_frame,
+)
 from gateway.v1 import screening_pb2
-from gateway.wire.screening import answer, sought_of
+from gateway.wire.matches import encode_findings
+from gateway.wire.screening import answer
 
 log = logging.getLogger("gateway.screening")
 
@@ -33,27 +48,28 @@ SAVE_EVERY_S = 600.0
 
 
 class Worker:
-    """Answers the node; a thread follows the lists."""
+    """Answers the node; a thread follows the lists and looks for matches."""
 
-    def __init__(self, screener: Screener) -> None:
+    def __init__(self, screener: Screener, search: MatchSearch) -> None:
         self._screener = screener
-        self._moved = threading.Event()
-        self._ending = False
+        self._search = search
+        self._asked: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._follow, name="follow", daemon=True)
 
     def run(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         """Serves until the node closes its end; then saves the index."""
         taken = self._screener.start()
         log.info("screening against %d entries%s", self._screener.entries, ", from the snapshot" if taken else "")
-        _write(outgoing, READY)
+        self._outgoing = outgoing
+        self._write(READY)
         self._thread.start()
         while (received := read_frame(incoming.read)) is not None:
             if received[:1] == FOLLOW:
-                self._moved.set()
+                self._asked.put(received[1:])
             elif received[:1] == SCREEN:
-                _write(outgoing, self._answer(received[1:]))
-        self._ending = True
-        self._moved.set()
+                self._write(self._answer(received[1:]))
+        self._asked.put(None)
         self._thread.join()
         self._save()
 
@@ -62,9 +78,8 @@ class Worker:
             begin = 12 + int.from_bytes(asked[8:12])
             hidden = frozenset(asked[12:begin].decode().split())
             request = screening_pb2.ScreenPartiesRequest.FromString(asked[begin:])
-            subjects = [Subject(one.reference, sought_of(one)) for one in request.subjects]
             done = self._screener.screen(
-                subjects,
+                request.subjects,
                 visible=lambda group: group not in hidden,
                 at_ms=int.from_bytes(asked[:8]),
                 max_hits=request.max_hits,
@@ -77,30 +92,41 @@ class Worker:
             return ERROR + type(error).__name__.encode()
 
     def _follow(self) -> None:
-        while not self._ending:
-            self._moved.clear()
+        save_at = time.monotonic() + SAVE_EVERY_S
+        while True:
             try:
-                for found in self._screener.follow().backward:
-                    log.warning(
-                        "party %s, screened before, may be on %s now", found.party, "/".join(found.hit.reference)
-                    )
-                while not self._moved.is_set() and self._screener.tidy():
+                asked = self._asked.get(timeout=max(0.0, save_at - time.monotonic()))
+                if asked is None:
+                    return
+                self._write(self._found(asked))
+                while self._asked.empty() and self._screener.tidy():
                     pass
-            except GatewayError as error:
-                log.warning("the screening index waits: %s", error)
-            if not self._moved.wait(SAVE_EVERY_S):
+            except queue.Empty:
                 self._save()
+                save_at = time.monotonic() + SAVE_EVERY_S
+            except BrokenPipeError:
+                return  # the node is gone
+
+    def _found(self, asked: bytes) -> bytes:
+        try:
+            found = self._search.step(json.loads(asked[8:]), at_ms=int.from_bytes(asked[:8]))
+            return FOUND + encode_findings(found)
+        except GatewayError as error:
+            return WAITS + str(error).encode()
+        except Exception as error:
+            log.exception("the search for matches failed")
+            return WAITS + type(error).__name__.encode()
+
+    def _write(self, body: bytes) -> None:
+        with self._writing:
+            self._outgoing.write(frame(body))
+            self._outgoing.flush()
 
     def _save(self) -> None:
         try:
             self._screener.save()
         except (GatewayError, OSError) as error:
             log.warning("the screening index wasn't saved: %s", error)
-
-
-def _write(outgoing: BinaryIO, body: bytes) -> None:
-    outgoing.write(frame(body))
-    outgoing.flush()
 
 
 def main() -> None:
@@ -116,9 +142,8 @@ def main() -> None:
     thresholds = {name: Thresholds(*scores) for name, scores in told["thresholds"].items()}
     database = Database(told["database_url"])
     try:
-        Worker(Screener(database, Path(told["snapshot"]), thresholds=thresholds)).run(
-            sys.stdin.buffer, sys.stdout.buffer
-        )
+        screener = Screener(database, Path(told["snapshot"]), thresholds=thresholds)
+        Worker(screener, MatchSearch(database, screener)).run(sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
         pass  # the node is gone
     finally:

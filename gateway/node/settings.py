@@ -32,6 +32,13 @@ class LinkMode(StrEnum):
     PULL = "pull"
 
 
+class ReportMode(StrEnum):
+    """Which matches the gateway reports by itself."""
+
+    NEVER = "never"
+    IDENTICAL = "identical"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -101,10 +108,46 @@ class ListSettings(_Section):
         description="Roles to which anything of it is shown; without it everybody who may call at all.",
     )
 
+    report: ReportMode = Field(
+        default=ReportMode.NEVER,
+        description="Matches reported as hits without anybody's decision: never, or identical ones.",
+    )
+    report_purpose: str = Field(
+        default="", pattern="^([a-z][a-z0-9_]*)?$", max_length=64, description="For which purpose these are reported."
+    )
+
+    @model_validator(mode="after")
+    def _reportable(self) -> Self:
+        if self.report is not ReportMode.NEVER and not self.report_purpose:
+            raise ValueError('report = "identical" needs report_purpose, a code of the agreements')
+        return self
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.compatible > self.strong:
             raise ValueError(f"compatible ({self.compatible}) must not be above strong ({self.strong})")
+        return self
+
+
+class HistorySettings(_Section):
+    """How recorded shipments are kept and judged."""
+
+    retention_days: dict[str, int] = Field(
+        default_factory=lambda: {"standard": 5 * 365},
+        min_length=1,
+        description="Classes of records and the days after their declaration for which each is kept.",
+    )
+    retention_class: str = Field(default="standard", description="Class of records that name none.")
+    controlled_goods: Path | None = Field(
+        default=None, description="Own list of controlled goods; without it the one that comes with the gateway."
+    )
+
+    @model_validator(mode="after")
+    def _known_class(self) -> Self:
+        if self.retention_class not in self.retention_days:
+            raise ValueError(f"retention_class {self.retention_class!r} isn't one of retention_days")
+        if min(self.retention_days.values()) < 1:
+            raise ValueError("retention_days: a class keeps records for at least one day")
         return self
 
 
@@ -135,6 +178,7 @@ class Settings(BaseSettings):
     systems: dict[str, tuple[Role, ...]] = Field(default_factory=dict, description="Own systems and their roles.")
     links: dict[str, LinkSettings] = Field(default_factory=dict, description="Per partner: how it is reached.")
     lists: dict[str, ListSettings] = Field(default_factory=dict, description="Per own watchlist: how it is kept.")
+    history: HistorySettings = Field(default=HistorySettings(), description="How recorded shipments are kept.")
     reflection: bool = Field(default=False, description="Serve gRPC reflection on the local port.")
     log_format: str = Field(
         default="text", pattern="^(text|json)$", description="text for people, json for collectors."

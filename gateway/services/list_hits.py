@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection
 from gateway.errors import MalformedError, NotFoundError, PermissionDeniedError
 from gateway.model.ids import Channel, FeedOrigin
 from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
+from gateway.model.matches import MatchStatus
 from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
 from gateway.services.list_projection import read_changes
@@ -22,7 +23,7 @@ from gateway.services.lists import Lists, settle
 from gateway.services.new_entries import new_entry
 from gateway.services.once import once
 from gateway.services.project import AlertProjector
-from gateway.store import feeds, watchlists
+from gateway.store import feeds, matches, watchlists
 from gateway.store.database import Database
 from gateway.store.schema import list_hits
 from gateway.store.watchlists import EntryRow, HitRow
@@ -74,48 +75,65 @@ class ReportHitWork:
 
     def _report(self, tx: Transaction) -> _Pb.ReportHitResponse:
         settle(tx, self.projector)
-        row = _listed(tx.conn, self.request.entry, self.hidden)
-        hit = self._hit(tx.now_ms)
-        owner = row.publisher
-        if owner == tx.own_node:
-            origin = self.lists.origin
-            entry = self.lists.decision(tx.now_ms, self.actor, hit=hit)
-        else:
-            self.agreements.require(
-                hit,
-                sender=tx.own_node,
-                recipient=owner,
-                purpose=hit.purpose,
-                at_ms=tx.now_ms,
-                message_type=wire.EVENT_TYPE,
-            )
-            origin = FeedOrigin(self.lists.origin.federation, tx.own_node, owner, Channel.WATCHLIST)
-            event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), hit=hit)
-            entry = _encoded(tx, origin, event)
-        place = tx.append(origin, entry)
-        newest = read_changes(tx.conn, [row])[ListKey(row.list, row.entry_id)].entered
-        response = _Pb.ReportHitResponse(
-            hit_id=hit.hit_id,
-            entry=alert_service_pb2.EntryReference(origin=origin.line, index=place.index),
-            requested_action=newest.content.requested_action,
-        )
-        return response
+        row = listed_entry(tx.conn, self.request.entry, self.hidden)
+        return report_hit(tx, self.lists, self.agreements, row, self.request, actor=self.actor)
 
-    def _hit(self, now_ms: int) -> watchlist_pb2.WatchlistHit:
-        request = self.request
-        hit = watchlist_pb2.WatchlistHit(
-            hit_id=self.lists.new_id(),
-            entry=request.entry,
-            revision=request.revision,
-            match_class=request.match_class,
-            score=request.score,
-            purpose=request.purpose,
-            case_reference=request.case_reference,
-            met_at=to_timestamp(now_ms),
+
+def report_hit(
+    tx: Transaction,
+    lists: Lists,
+    agreements: Agreements,
+    row: EntryRow,
+    request: _Pb.ReportHitRequest,
+    *,
+    actor: str,
+) -> _Pb.ReportHitResponse:
+    """Puts a hit on a listed entry into the feed to its owner, or of an own entry into the own lists feed.
+
+    Raises, before it writes anything:
+        AgreementForbidsError, InvalidRequestError: the agreement doesn't let it go to the owner.
+        FeedBehindError, FeedForkedError: the feed must not be extended.
+    """
+    hit = _hit(lists.new_id(), request, tx.now_ms)
+    owner = row.publisher
+    if owner == tx.own_node:
+        origin = lists.origin
+        entry = lists.decision(tx.now_ms, actor, hit=hit)
+    else:
+        agreements.require(
+            hit,
+            sender=tx.own_node,
+            recipient=owner,
+            purpose=hit.purpose,
+            at_ms=tx.now_ms,
+            message_type=wire.EVENT_TYPE,
         )
-        if request.HasField("subject"):
-            hit.subject.CopyFrom(request.subject)
-        return hit
+        origin = FeedOrigin(lists.origin.federation, tx.own_node, owner, Channel.WATCHLIST)
+        event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), hit=hit)
+        entry = _encoded(tx, origin, event)
+    newest = read_changes(tx.conn, [row])[ListKey(row.list, row.entry_id)].entered
+    place = tx.append(origin, entry)
+    return _Pb.ReportHitResponse(
+        hit_id=hit.hit_id,
+        entry=alert_service_pb2.EntryReference(origin=origin.line, index=place.index),
+        requested_action=newest.content.requested_action,
+    )
+
+
+def _hit(hit_id: str, request: _Pb.ReportHitRequest, now_ms: int) -> watchlist_pb2.WatchlistHit:
+    hit = watchlist_pb2.WatchlistHit(
+        hit_id=hit_id,
+        entry=request.entry,
+        revision=request.revision,
+        match_class=request.match_class,
+        score=request.score,
+        purpose=request.purpose,
+        case_reference=request.case_reference,
+        met_at=to_timestamp(now_ms),
+    )
+    if request.HasField("subject"):
+        hit.subject.CopyFrom(request.subject)
+    return hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +193,12 @@ def _encoded(tx: Transaction, origin: FeedOrigin, event: watchlist_pb2.Watchlist
     )
 
 
-def _listed(conn: Connection, entry: watchlist_pb2.WatchlistReference, hidden: Hidden) -> EntryRow:
+def listed_entry(conn: Connection, entry: watchlist_pb2.WatchlistReference, hidden: Hidden) -> EntryRow:
+    """The entry, while it is listed and its list isn't hidden.
+
+    Raises:
+        NotFoundError: it isn't.
+    """
     row = watchlists.find(conn, entry.publisher, entry.list, [entry.id]).get(entry.id)
     if row is None or row.ended or (row.publisher, row.list) in hidden:
         raise NotFoundError(f"entry: there is no entry {entry.publisher}/{entry.list}/{entry.id} here")
@@ -210,12 +233,13 @@ class HitQueries:
         return response
 
     def statistics(self, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.GetListStatisticsResponse:
-        """Entries and hits of every list that this node knows."""
+        """Entries, hits and matches of every list that this node knows."""
         with self._database.read() as conn:
             entries, hits = watchlists.entries_by_list(conn), watchlists.hits_by_list(conn)
+            found = matches.by_list(conn)
         response = _Pb.GetListStatisticsResponse()
-        for publisher, name in sorted((entries.keys() | hits.keys()) - hidden):
-            counted = hits.get((publisher, name), {})
+        for publisher, name in sorted((entries.keys() | hits.keys() | found.keys()) - hidden):
+            counted, matched = hits.get((publisher, name), {}), found.get((publisher, name), {})
             response.lists.add(
                 publisher=publisher,
                 list=name,
@@ -223,6 +247,8 @@ class HitQueries:
                 hits=sum(counted.values()),
                 confirmed=counted.get(watchlist_pb2.HIT_OUTCOME_CONFIRMED, 0),
                 false_hits=counted.get(watchlist_pb2.HIT_OUTCOME_FALSE, 0),
+                open_matches=matched.get(MatchStatus.OPEN, 0),
+                dismissed_matches=matched.get(MatchStatus.DISMISSED, 0),
             )
         return response
 

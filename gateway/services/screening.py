@@ -1,8 +1,9 @@
-"""Screens parties against all lists that this node holds, and new entries against parties that were screened lately.
+"""Screens parties against all lists that this node holds, and entries against parties of before.
 
-Owns the index of one node: fills it from the lists' changes in their order, follows them, keeps a snapshot on disk so
-that a start needs only what has changed since, and remembers the last parties. Doesn't own how names are compared
-(gateway.screening), how the lists came about (services.list_projection) or what is done about a hit.
+Owns the index of one node: fills it from the lists' changes in their order, follows them, and keeps a snapshot on disk
+so that a start needs only what has changed since. Doesn't own how names are compared (gateway.screening), how the lists
+came about (services.list_projection), which parties are remembered (services.recent_parties), what is screened unasked
+(services.match_search) or what is done about a hit.
 
 The index follows the projection: of each entry that a change names it takes what the projection says of it now. So a
 change that had no effect has none here, and one that is read twice changes nothing.
@@ -14,25 +15,28 @@ number of threads meanwhile.
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from gateway.model.ids import FeedOrigin
+from gateway.model.matches import EntryKey, SourceKey, SourceKind
 from gateway.screening import snapshot
-from gateway.screening.columns import Listed, Record
-from gateway.screening.index import MAX_HITS, Found, Hit, Index, Sought, Visible, weakened
-from gateway.screening.result import DEFAULT_THRESHOLDS, MatchClass, Thresholds
+from gateway.screening.columns import Record
+from gateway.screening.index import MAX_HITS, Found, Index, Visible
+from gateway.screening.result import DEFAULT_THRESHOLDS, Thresholds
 from gateway.screening.snapshot import SnapshotUnusableError
 from gateway.services.list_projection import read_update
+from gateway.services.recent_parties import BackwardHit, RecentParties
 from gateway.store import watchlists
 from gateway.store.database import Database
 from gateway.store.watchlists import ChangeRow, EntryRow
-from gateway.v1 import watchlist_pb2
+from gateway.v1 import screening_pb2, watchlist_pb2
 from gateway.wire import screening as wire
 from gateway.wire.watchlist import key_of
 
@@ -40,19 +44,6 @@ log = logging.getLogger(__name__)
 
 CHANGES_AT_ONCE = 20
 """Updates read in one go, each of at most 500 changes: the longest for which one read transaction stays open."""
-
-RECENT_PARTIES = 100_000
-"""Parties that are remembered for entries yet to come: a day of a busy port, and some 100 MB."""
-
-_PARTIES = "parties"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Who is looked for. `reference` is the caller's; without one the party isn't remembered."""
-
-    reference: str
-    sought: Sought
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +54,14 @@ class Screened:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class BackwardHit:
-    """A party screened before that a newly listed entry may be about; the party is the hit's query."""
-
-    party: str
-    hit: Hit
-
-
 @dataclass(slots=True)
-class Followed:
-    """What following did: changes taken in, and hits of new entries on parties of before."""
+class ComparedBack:
+    """What comparing changes with the parties of before gave: up to which change, hits, and the entries that have ended
+    or were amended."""
 
-    changes: int = 0
-    backward: list[BackwardHit] = field(default_factory=list)
+    position: int
+    hits: list[BackwardHit]
+    changed: list[EntryKey]
 
 
 def everybody(_: str) -> bool:
@@ -93,7 +78,7 @@ class Screener:
         snapshot_path: Path,
         *,
         thresholds: Mapping[str, Thresholds],
-        recent_parties: int = RECENT_PARTIES,
+        recent: RecentParties | None = None,
     ) -> None:
         """Takes what it needs and reads nothing.
 
@@ -101,7 +86,7 @@ class Screener:
             database: holds the lists.
             snapshot_path: where the snapshot of the index is kept; its folder exists.
             thresholds: scores that count, by list as `publisher/list` or by the list's name alone.
-            recent_parties: how many parties are remembered.
+            recent: the parties of before.
         """
         self._database = database
         self._path = snapshot_path
@@ -109,7 +94,7 @@ class Screener:
         self._index = Index()
         self._seq = 0
         self._saved = 0
-        self._recent = _Recent(recent_parties)
+        self.recent = RecentParties() if recent is None else recent
         self._writing = threading.Lock()
 
     @property
@@ -137,29 +122,63 @@ class Screener:
         self.follow()
         return taken
 
-    def follow(self) -> Followed:
-        """Takes in what has changed; new and amended entries are sought among the parties of before.
+    def follow(self, within_s: float = math.inf) -> int:
+        """Takes in what has changed.
+
+        Args:
+            within_s: seconds after which it ends although there is more.
+
+        Returns:
+            Number of changes that were taken in.
 
         Raises:
             StoreUnavailableError: the database can't be read; what was taken in before stays.
         """
-        done = Followed()
+        end, done = time.monotonic() + within_s, 0
         with self._writing:
             while True:
                 with self._database.read() as conn:
                     changes = self._next(conn)
-                    taken = [(key, record) for change in changes for key, record in _effects(conn, change)]
-                if not changes:
-                    return done
-                for (group, entry_id), record in taken:
+                    taken = [effect for change in changes for effect in _effects(conn, change)]
+                for key, record in taken:
                     if record is None:
-                        self._index.remove(group, entry_id)
+                        self._index.remove(wire.group_of(key.publisher, key.list), key.id)
                     else:
                         self._index.put(record)
-                        done.backward += self._recent.hits(record, self._limits)
                     self._index.tidy()
-                self._seq = changes[-1].seq
-                done.changes += len(taken)
+                if changes:
+                    self._seq = changes[-1].seq
+                    done += len(taken)
+                if not changes or time.monotonic() > end:
+                    return done
+
+    def compare_back(self, after: int, *, at_ms: int, within_s: float) -> ComparedBack:
+        """Compares entries that changed after a change, and are in the index, with the parties of before.
+
+        Args:
+            after: number of a change.
+            at_ms: entries whose validity begins later don't count yet.
+            within_s: seconds after which it ends although there is more.
+
+        Raises:
+            StoreUnavailableError: the database can't be read.
+        """
+        end, done = time.monotonic() + within_s, ComparedBack(after, [], [])
+        while done.position < self._seq:
+            with self._database.read() as conn:
+                if watchlists.applied(conn) < self._seq:
+                    break  # the projection is being built again
+                changes = watchlists.changes_after(conn, done.position, 1)
+                effects = [effect for change in changes for effect in _effects(conn, change)]
+            for key, record in effects:
+                if record is None or record.revision > 1:
+                    done.changed.append(key)
+                if record is not None and record.valid_from <= at_ms:
+                    done.hits += self.recent.hits(record, self._limits)
+            done.position = changes[-1].seq if changes else self._seq
+            if time.monotonic() > end:
+                break
+        return done
 
     def tidy(self) -> bool:
         """Does a bounded step of the index's own upkeep; False when there is none to do. For idle moments."""
@@ -218,7 +237,12 @@ class Screener:
     # Screening
 
     def screen(
-        self, subjects: Sequence[Subject], *, visible: Visible = everybody, at_ms: int, max_hits: int = MAX_HITS
+        self,
+        subjects: Sequence[screening_pb2.ScreeningSubject],
+        *,
+        visible: Visible = everybody,
+        at_ms: int,
+        max_hits: int = MAX_HITS,
     ) -> Screened:
         """Seeks each subject among the entries that count now.
 
@@ -228,74 +252,25 @@ class Screener:
             at_ms: the time, in milliseconds since 1970; entries not valid at it don't count.
             max_hits: most hits for one subject.
         """
+        for subject in subjects:
+            if subject.reference:  # before the search: what comes to the lists from now on looks for it
+                self.recent.remember(SourceKey(SourceKind.SCREENED, "", subject.reference), 0, {"": subject})
         index, position = self._index, self._seq
         found = [
             index.search(
-                subject.sought, at_ms=at_ms, visible=visible, thresholds=self._limits, limit=max_hits or MAX_HITS
+                wire.sought_of(subject),
+                at_ms=at_ms,
+                visible=visible,
+                thresholds=self._limits,
+                limit=max_hits or MAX_HITS,
             )
             for subject in subjects
         ]
-        self._recent.remember(subject for subject in subjects if subject.reference)
         return Screened(found, position)
 
     def _limits(self, group: str) -> Thresholds:
         found = self._thresholds.get(group)
         return found or self._thresholds.get(group.partition("/")[2], DEFAULT_THRESHOLDS)
-
-
-class _Recent:
-    """The last parties, compactly, the oldest forgotten first. Thread-safe."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._index = Index()
-        self._order: OrderedDict[str, None] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def remember(self, subjects: Iterator[Subject]) -> None:
-        with self._lock:
-            for subject in subjects:
-                names = [Listed(text, kind) for text, kind in dict.fromkeys(subject.sought.names)]
-                identifiers = list(dict.fromkeys(subject.sought.identifiers))
-                self._index.put(Record(_PARTIES, subject.reference, 0, 0, 0, 0, 0, names, identifiers))
-                self._order[subject.reference] = None
-                self._order.move_to_end(subject.reference)
-                if len(self._order) > self._most:
-                    oldest, _ = self._order.popitem(last=False)
-                    self._index.remove(_PARTIES, oldest)
-                self._index.tidy()
-
-    def hits(self, record: Record, limits: Callable[[str], Thresholds]) -> Iterator[BackwardHit]:
-        """Parties that an entry may be about, each once, by its best name."""
-        of_list = limits(record.group)
-        best: dict[str, Hit] = {}
-        if not self._order:
-            return
-        for sought, weak in wire.sought_by(record):
-            for hit in self._index.search(sought, thresholds=lambda _: of_list, limit=self._most).hits:
-                turned = _turned(hit, record, weak, of_list)
-                party = hit.reference.id
-                if turned.comparison.match_class > MatchClass.NONE and (
-                    party not in best or turned.rank > best[party].rank
-                ):
-                    best[party] = turned
-        for party, hit in best.items():
-            yield BackwardHit(party, hit)
-
-
-def _turned(hit: Hit, record: Record, weak: bool, limits: Thresholds) -> Hit:
-    """A hit of an entry's name on a party, as a hit of the party on the entry."""
-    comparison = hit.comparison.turned()
-    return Hit(
-        hit.reference._replace(group=record.group, id=record.id),
-        record.revision,
-        record.kind,
-        record.action,
-        weakened(comparison, limits) if weak else comparison,
-        hit.listed,
-        hit.query,
-        weak,
-    )
 
 
 def _source(conn: Connection, seq: int) -> str:
@@ -304,17 +279,17 @@ def _source(conn: Connection, seq: int) -> str:
     return "".join(f"{change.origin} {change.idx} {change.committed_at}" for change in changes if change.seq == seq)
 
 
-def _effects(conn: Connection, change: ChangeRow) -> list[tuple[tuple[str, str], Record | None]]:
+def _effects(conn: Connection, change: ChangeRow) -> list[tuple[EntryKey, Record | None]]:
     """What an update makes of the index: records that stand in it, None for what has ended in it."""
     publisher = FeedOrigin.parse(change.origin).publisher
     changes = read_update(conn, change.feed_id, change.idx).changes
     rows = watchlists.find_all(conn, publisher, map(key_of, changes))
-    effects: list[tuple[tuple[str, str], Record | None]] = []
+    effects: list[tuple[EntryKey, Record | None]] = []
     for ordinal, one in enumerate(changes):
         key = key_of(one)
         row = rows.get(key)
         if row is not None and _stands_here(row, change, ordinal):
-            effects.append(((wire.group_of(publisher, key.list), key.entry_id), _record(publisher, one, row)))
+            effects.append((EntryKey(publisher, key.list, key.entry_id), _record(publisher, one, row)))
     return effects
 
 

@@ -1,4 +1,5 @@
-"""The tables. Truth: feeds, entries, tiles, checkpoints, journal, requests. Projections: see PROJECTIONS.
+"""The tables. Truth: feeds, entries, tiles, checkpoints, journal, requests. Projections: see PROJECTIONS. Matches are
+neither: they keep what people decided here.
 
 Owns names, types and keys, and no statements: those are in one module per aggregate. Every key on the hot path grows in
 order (feed and index, position, UUIDv7): random keys make SQLite ten times slower. Times are milliseconds since 1970.
@@ -240,6 +241,126 @@ list_hits = Table(
     sqlite_with_rowid=False,
 )
 
+matches = Table(
+    "matches",
+    metadata,
+    Column("match_id", String(36), primary_key=True),
+    Column("change", BigInteger, nullable=False, unique=True),  # number of its last change, over all matches
+    Column("key", LargeBinary(32), nullable=False, unique=True),  # source, entry and the two writings: wire.matches
+    Column("source", String(16), nullable=False),  # SourceKind
+    Column("source_publisher", String(32), nullable=False),
+    Column("source_id", String(128), nullable=False),
+    Column("source_revision", BigInteger, nullable=False),
+    Column("field", String(256), nullable=False),
+    Column("subject", LargeBinary, nullable=False),  # serialised ScreeningSubject
+    Column("publisher", String(32), nullable=False),
+    Column("list", String(64), nullable=False),
+    Column("entry_id", String(64), nullable=False),
+    Column("match_class", Integer, nullable=False),
+    Column("hit", LargeBinary, nullable=False),  # serialised ScreeningHit
+    Column("found_at", BigInteger, nullable=False),
+    Column("backward", Integer, nullable=False),  # 1: the entry came after the source
+    Column("status", String(16), nullable=False),  # MatchStatus
+    Column("hit_id", String(36), nullable=False),  # of the hit that was reported; empty when none was
+    Column("decided_by", String(256), nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index(None, "source", "source_publisher", "source_id"),
+    Index(None, "publisher", "list", "entry_id"),
+)
+
+match_cursors = Table(
+    "match_cursors",
+    metadata,
+    Column("name", String(32), primary_key=True),  # a SourceKind, or "lists"
+    Column("position", BigInteger, nullable=False),
+)
+
+record_log = Table(
+    "record_log",
+    metadata,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("record_id", String(64), nullable=False),
+    Column("kind", Integer, nullable=False),  # wire.shipments: SHIPMENT, ADDITION
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("recorded_by", String(128), nullable=False),
+    Column("salt", LargeBinary, nullable=False),  # empty after erasure
+    Column("content", LargeBinary, nullable=False),  # serialised item; empty after erasure
+)
+
+record_holds = Table(
+    "record_holds",
+    metadata,
+    Column("hold_id", String(36), primary_key=True),
+    Column("message", LargeBinary, nullable=False),  # serialised LegalHold
+    Column("released", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+shipments = Table(
+    "shipments",
+    metadata,
+    Column("record_id", String(64), primary_key=True),
+    Column("position", BigInteger, nullable=False),  # of the newest revision; 0 while only additions are known
+    Column("revision", Integer, nullable=False),
+    Column("additions", Integer, nullable=False),
+    Column("declared_at", BigInteger, nullable=False),
+    Column("procedure", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the newest revision's content
+    Column("retention_class", String(32), nullable=False),
+    Column("delete_at", BigInteger, nullable=False),
+    Column("erased", Integer, nullable=False),
+    Index(None, "delete_at"),
+    sqlite_with_rowid=False,
+)
+
+shipment_revisions = Table(
+    "shipment_revisions",
+    metadata,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("record_id", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),  # of an addition the revision that it was added to
+    Column("declared_at", BigInteger, nullable=False),
+    Column("procedure", Integer, nullable=False),
+)
+
+shipment_keys = Table(
+    "shipment_keys",
+    metadata,
+    Column("segment", Integer, primary_key=True, autoincrement=False),  # see store.shipments.SEGMENT_BITS
+    Column("key", BigInteger, primary_key=True, autoincrement=False),  # wire.shipment_keys
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+party_names = Table(
+    "party_names",
+    metadata,
+    Column("name", BigInteger, primary_key=True, autoincrement=False),  # its key in shipment_keys
+    Column("text", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+party_name_keys = Table(
+    "party_name_keys",
+    metadata,
+    Column("key", BigInteger, primary_key=True, autoincrement=False),  # of screening, hashed
+    Column("name", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+risk_hits = Table(
+    "risk_hits",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("rule_id", String(64), nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
+    Column("message", LargeBinary, nullable=False),  # serialised Discrepancy
+    sqlite_with_rowid=False,
+)
+
 PROJECTIONS = (
     alert_events,
     alerts,
@@ -251,5 +372,11 @@ PROJECTIONS = (
     list_parts,
     list_copies,
     list_hits,
+    shipments,
+    shipment_revisions,
+    shipment_keys,
+    party_names,
+    party_name_keys,
+    risk_hits,
 )
 """Tables that can be dropped and rebuilt from the truth."""

@@ -66,9 +66,10 @@ UNHURRIED_S = 0.05
 
 
 class Wakeups:
-    """Tells the loop that feeds or projections moved. Topics: an origin, or PROJECTED."""
+    """Tells the loop that feeds, projections or matches moved. Topics: an origin, PROJECTED or MATCHES."""
 
     PROJECTED = "projected"
+    MATCHES = "matches"
 
     def __init__(self, committer: Committer) -> None:
         self._loop = asyncio.get_running_loop()
@@ -101,6 +102,10 @@ class Wakeups:
         if committed.projected:
             self._tell(self.PROJECTED)
 
+    def matched(self) -> None:
+        """For whoever has committed a change of matches: these are in no feed, so a commit doesn't tell of them."""
+        self._tell(self.MATCHES)
+
     def _tell_later(self, origin: FeedOrigin) -> None:
         self._unhurried.discard(origin)
         self._tell(origin)
@@ -124,7 +129,12 @@ class Changes(Protocol):
 
 
 async def follow_changes(
-    wakeups: Wakeups, read: Callable[[int], ChangesT], position: int, *, until_current: bool
+    wakeups: Wakeups,
+    read: Callable[[int], ChangesT],
+    position: int,
+    *,
+    until_current: bool,
+    topic: str = Wakeups.PROJECTED,
 ) -> AsyncGenerator[ChangesT, None]:
     """Changes from a position on, as they are projected; without any a sign of life now and then.
 
@@ -133,9 +143,10 @@ async def follow_changes(
         read: the changes after a position; called in a worker thread.
         position: where to begin.
         until_current: end when everything known was given.
+        topic: what moves when there are new ones.
     """
     loop, moved = asyncio.get_running_loop(), asyncio.Event()
-    end_subscription = wakeups.subscribe(Wakeups.PROJECTED, moved)
+    end_subscription = wakeups.subscribe(topic, moved)
     told_at = loop.time()
     try:
         while True:

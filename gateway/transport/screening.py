@@ -1,60 +1,43 @@
-"""The node's end of the screening process: starts it once there is a list, wakes it, asks it, ends it.
+"""The node's screening: runs the process once there is a list, screens through it, keeps what it finds unasked.
 
-Owns the process and the frames between. Doesn't own the index (services.screening, in node.screening_worker). A frame
-is its length in 4 bytes, big-endian, and a body that begins with one letter:
-
-    node → process   first a JSON document that says what to do; then F (the lists have moved),
-                     S (screen: the time in milliseconds in 8 bytes, the length in 4 bytes of the lists that the
-                     caller may not see, these as `publisher/list` parted by spaces, then a ScreenPartiesRequest)
-    process → node   R (ready), A (a ScreenPartiesResponse), E (why a screening failed)
+Owns when the process runs and how far it has looked for matches. Doesn't own the process and its frames
+(transport.screening_process), the search (services.match_search, in the process) or what becomes of what it finds
+(services.matching).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from gateway.errors import GatewayError, UnavailableError
 from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
-from gateway.store import watchlists
+from gateway.store import matches, watchlists
 from gateway.store.database import Database
 from gateway.transport.bridge import Wakeups
+from gateway.transport.screening_process import ANSWER, FOLLOW, FOUND, SCREEN, ScreeningProcess
 from gateway.v1 import alert_pb2, alert_service_pb2, screening_pb2
 from gateway.wire.alert_subjects import subjects_of
+from gateway.wire.matches import Findings, decode_findings
 
 log = logging.getLogger(__name__)
-
-COMMAND = (sys.executable, "-m", "gateway.node.screening_worker")
-FOLLOW, SCREEN, READY, ANSWER, ERROR = b"F", b"S", b"R", b"A", b"E"
 
 RETRY_S = 5.0
 """Pause before a process that has ended is started again, in seconds."""
 
-END_S = 30.0
-"""Time that the process has to save the index at a stop, in seconds."""
+KEEP_RETRY_S = 1.0
+"""Pause before what couldn't be found or kept is looked for again, in seconds."""
+
+FOLLOW_PAUSE_S = 0.05
+"""Least time between two looks for matches when the one before found all there was, in seconds."""
 
 _RETRY_AFTER_S = 2.0
 
-
-def frame(body: bytes) -> bytes:
-    """A body with its length before it."""
-    return len(body).to_bytes(4) + body
-
-
-def read_frame(read: Callable[[int], bytes]) -> bytes | None:
-    """The next body; None at the end."""
-    length = read(4)
-    return read(int.from_bytes(length)) if len(length) == 4 else None
-
-
-def _written(hidden: Hidden) -> bytes:
-    names = " ".join(sorted(f"{publisher}/{name}" for publisher, name in hidden)).encode()
-    return len(names).to_bytes(4) + names
+Keep = Callable[[Findings], Awaitable[dict[str, int]]]
+"""Keeps findings and returns the cursors as they are then."""
 
 
 class ScreeningIndex:
@@ -68,22 +51,27 @@ class ScreeningIndex:
         snapshot: Path,
         wakeups: Wakeups,
         thresholds: Mapping[str, tuple[float, float]],
+        keep: Keep,
+        clock: Callable[[], int],
     ) -> None:
         """Starts nothing.
 
         Args:
-            database: to see whether there are lists.
+            database: to see whether there are lists, and how far was looked.
             database_url: for the process.
             snapshot: where the index is kept between starts.
             wakeups: tells of commits.
             thresholds: by list or `publisher/list`: scores for (compatible, strong).
+            keep: what to do with findings.
+            clock: the time in milliseconds since 1970.
         """
         self._database = database
         self._settings = {"database_url": database_url, "snapshot": str(snapshot), "thresholds": dict(thresholds)}
         self._wakeups = wakeups
-        self._process: asyncio.subprocess.Process | None = None
+        self._keep = keep
+        self._clock = clock
+        self._process: ScreeningProcess | None = None
         self._ready = False
-        self._asking = asyncio.Lock()
 
     async def run(self) -> None:
         """Keeps the process up until it is cancelled; then has it save and end."""
@@ -100,63 +88,56 @@ class ScreeningIndex:
                     log.warning("screening waits: %s", error)
                 except (OSError, asyncio.IncompleteReadError) as error:
                     log.warning("the screening process has ended (%s); it is started again", type(error).__name__)
+                except Exception:
+                    log.exception("screening failed; its process is started again")
+                await self._end()
                 await asyncio.sleep(RETRY_S)
         finally:
             end_subscription()
             await self._end()
 
     async def _serve(self, moved: asyncio.Event) -> None:
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            stdin=pipe,
-            stdout=pipe,
-            start_new_session=True,  # a Ctrl-C is for the node, which ends it
-        )
-        self._send(json.dumps(self._settings).encode())
-        await self._received()
+        self._process = process = await ScreeningProcess.start(self._settings)
+        await process.ready()
         self._ready = True
         try:
             while True:
-                moved.clear()
-                self._send(FOLLOW)
-                waiting = asyncio.create_task(moved.wait())
-                ended = asyncio.create_task(self._process.wait())
                 try:
-                    await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
-                    if ended.done():
-                        raise OSError(f"exit code {ended.result()}")
-                finally:
-                    waiting.cancel()
-                    ended.cancel()
+                    await self._find(process, moved)
+                except GatewayError as error:
+                    log.warning("the search for matches waits: %s", error)
+                except (OSError, asyncio.IncompleteReadError):
+                    raise
+                except Exception:
+                    log.exception("matches couldn't be kept; it is tried again")
+                await asyncio.sleep(KEEP_RETRY_S)
         finally:
             self._ready = False
 
-    def _send(self, body: bytes) -> None:
-        assert self._process is not None  # noqa: S101  between start and end
-        assert self._process.stdin is not None  # noqa: S101  it has a pipe
-        self._process.stdin.write(frame(body))
+    async def _find(self, process: ScreeningProcess, moved: asyncio.Event) -> None:
+        """Has the process follow the lists and look for matches, and keeps these, until something goes wrong."""
+        cursors = await asyncio.to_thread(self._cursors)
+        while True:
+            moved.clear()
+            answer = await process.ask(FOLLOW + self._clock().to_bytes(8) + json.dumps(cursors).encode())
+            if answer[:1] != FOUND:
+                raise UnavailableError(answer[1:].decode())
+            findings = decode_findings(answer[1:])
+            if findings.is_new:
+                cursors = await self._keep(findings)
+                self._wakeups.matched()
+            if not findings.more:
+                await asyncio.sleep(FOLLOW_PAUSE_S)
+                await process.wait_for(moved)
 
-    async def _received(self) -> bytes:
-        assert self._process is not None  # noqa: S101  between start and end
-        assert self._process.stdout is not None  # noqa: S101  it has a pipe
-        length = int.from_bytes(await self._process.stdout.readexactly(4))
-        return await self._process.stdout.readexactly(length)
+    def _cursors(self) -> dict[str, int]:
+        with self._database.read() as conn:
+            return matches.cursors(conn)
 
     async def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            async with asyncio.timeout(END_S):
-                await process.wait()
-        except TimeoutError:
-            log.warning("the screening process didn't end in %g s", END_S)
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        if process is not None:
+            await process.end()
 
     async def _is_empty(self) -> bool:
         def look() -> bool:
@@ -185,27 +166,21 @@ class ScreeningIndex:
             UnavailableError: the index is being loaded, or its process has just ended.
             GatewayError: the screening failed; the log says why.
         """
-        if not self._ready:
+        process = self._process
+        if process is None or not self._ready:
             if await self._is_empty():
                 nothing = [screening_pb2.ScreenedSubject(reference=one.reference) for one in subjects]
                 return screening_pb2.ScreenPartiesResponse(subjects=nothing)
             raise UnavailableError("the screening index is being loaded", retry_after_s=_RETRY_AFTER_S)
         request = screening_pb2.ScreenPartiesRequest(subjects=subjects, max_hits=max_hits)
         question = SCREEN + at_ms.to_bytes(8) + _written(hidden) + request.SerializeToString()
-        answering = asyncio.ensure_future(self._ask(question))
-        answer = await asyncio.shield(answering)  # a caller that leaves mustn't leave its answer to the next
+        try:
+            answer = await process.ask(question)
+        except OSError as error:
+            raise UnavailableError("the screening process has just ended", retry_after_s=_RETRY_AFTER_S) from error
         if answer[:1] != ANSWER:
             raise GatewayError(f"screening failed: {answer[1:].decode()}")
         return screening_pb2.ScreenPartiesResponse.FromString(answer[1:])
-
-    async def _ask(self, question: bytes) -> bytes:
-        """One question at a time, until its answer is read, whoever still waits for that."""
-        try:
-            async with self._asking:
-                self._send(question)
-                return await self._received()
-        except (OSError, AssertionError, asyncio.IncompleteReadError) as error:
-            raise UnavailableError("the screening process has just ended", retry_after_s=_RETRY_AFTER_S) from error
 
     async def screen_alert(
         self, content: alert_pb2.AlertContent, *, at_ms: int, hidden: Hidden = NOTHING_HIDDEN
@@ -221,3 +196,8 @@ class ScreeningIndex:
             for path, found in zip(subjects, done.subjects, strict=True)
             for hit in found.hits
         ]
+
+
+def _written(hidden: Hidden) -> bytes:
+    names = " ".join(sorted(f"{publisher}/{name}" for publisher, name in hidden)).encode()
+    return len(names).to_bytes(4) + names

@@ -20,6 +20,8 @@ from gateway.services.list_hits import AnswerHitWork, HitQueries, ReportHitWork
 from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
 from gateway.services.list_query import ListQueries
 from gateway.services.lists import DecideWork, Lists, ProposeWork
+from gateway.services.match_query import MatchQueries
+from gateway.services.matching import DecideMatchWork
 from gateway.services.project import AlertProjector
 from gateway.store.database import Database
 from gateway.transport.bridge import Bridge, Wakeups, follow_changes
@@ -27,7 +29,7 @@ from gateway.transport.calls import current_call
 from gateway.transport.peers import Peers
 from gateway.transport.screening import ScreeningIndex
 from gateway.transport.status import from_rpc_error
-from gateway.v1 import exchange_service_pb2, screening_pb2, watchlist_service_pb2_grpc
+from gateway.v1 import exchange_service_pb2, match_pb2, screening_pb2, watchlist_service_pb2_grpc
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.wire.limits import MAX_STREAM_ITEMS
 from gateway.wire.validation import validate
@@ -60,6 +62,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self._projector = projector
         self._queries = queries
         self._hits = HitQueries(database)
+        self._matches = MatchQueries(database)
         self._database = database
         self._bridge = bridge
         self._wakeups = wakeups
@@ -244,6 +247,43 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def ListHits(self, request: pb.ListHitsRequest, context: Context) -> pb.ListHitsResponse:
         validate(request)
         return await asyncio.to_thread(self._hits.list, request, hidden=self._hidden())
+
+    async def ListMatches(
+        self, request: match_pb2.ListMatchesRequest, context: Context
+    ) -> match_pb2.ListMatchesResponse:
+        validate(request)
+        return await asyncio.to_thread(self._matches.list, request, hidden=self._hidden())
+
+    async def WatchMatches(
+        self, request: match_pb2.WatchMatchesRequest, context: Context
+    ) -> AsyncIterator[match_pb2.WatchMatchesResponse]:
+        following = follow_changes(
+            self._wakeups,
+            partial(self._matches.changes, hidden=self._hidden()),
+            request.position,
+            until_current=request.until_current,
+            topic=Wakeups.MATCHES,
+        )
+        async with aclosing(following):
+            async for response in following:
+                yield response
+
+    async def DecideMatch(
+        self, request: match_pb2.DecideMatchRequest, context: Context
+    ) -> match_pb2.DecideMatchResponse:
+        validate(request)
+        call = current_call()
+        call.record(
+            purpose=request.confirm.purpose,
+            case_reference=request.confirm.case_reference,
+            subject_ids=[request.match_id],
+            reason="DISMISSED" if request.HasField("dismiss") else "CONFIRMED",
+        )
+        who = call.principal
+        work = DecideMatchWork(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        response: match_pb2.DecideMatchResponse = await self._bridge.commit(work)
+        self._wakeups.matched()
+        return response
 
     async def GetListStatistics(
         self, request: pb.GetListStatisticsRequest, context: Context

@@ -12,7 +12,8 @@ from gateway.model.watchlist import ListPolicy
 from gateway.screening.index import Index, Sought
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 from gateway.services.lists import ProposeWork
-from gateway.services.screening import Screener, Subject
+from gateway.services.recent_parties import RecentParties
+from gateway.services.screening import ComparedBack, Screener
 from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.wire import screening as wire
 from tests.support.databases import MakeDatabase
@@ -56,12 +57,19 @@ def screener(node: PaperNode, folder: Path, **settings: object) -> Screener:
     return made
 
 
-def party(*names: str, reference: str = "", **more: object) -> Subject:
-    message = screening_pb2.ScreeningSubject(names=[party_pb2.Name(text=name) for name in names], **more)  # type: ignore[arg-type]
-    return Subject(reference, wire.sought_of(message))
+def party(*names: str, **more: object) -> screening_pb2.ScreeningSubject:
+    return screening_pb2.ScreeningSubject(names=[party_pb2.Name(text=name) for name in names], **more)  # type: ignore[arg-type]
 
 
-def found(screener: Screener, node: PaperNode, subject: Subject, **how: object) -> list[tuple[str, str, int]]:
+def back(screener: Screener, node: PaperNode, after: int = 0) -> ComparedBack:
+    """What comparing the changes after one of them with the parties of before gives."""
+    screener.follow()
+    return screener.compare_back(after, at_ms=node.clock(), within_s=10)
+
+
+def found(
+    screener: Screener, node: PaperNode, subject: screening_pb2.ScreeningSubject, **how: object
+) -> list[tuple[str, str, int]]:
     screened = screener.screen([subject], at_ms=node.clock(), **how)  # type: ignore[arg-type]
     return [(*hit.reference, hit.revision) for hit in screened.found[0].hits]
 
@@ -74,9 +82,9 @@ def test_a_change_is_found_where_it_has_come_to(nodes: list[PaperNode], tmp_path
     at_home, away = screener(cn, tmp_path), screener(hk, tmp_path)
     assert found(at_home, cn, QUERY) == []
     enter(cn, "a", listed("宏达贸易有限公司"))
-    assert (at_home.follow().changes, away.follow().changes) == (1, 0)
+    assert (at_home.follow(), away.follow()) == (1, 0)
     exchange(*nodes)
-    assert away.follow().changes == 1
+    assert away.follow() == 1
     assert found(at_home, cn, QUERY) == found(away, hk, QUERY) == [("cn/minerals", "a", 1)]
     enter(cn, "a", listed("梁偉德", PERSON), revision=1)
     exchange(*nodes)
@@ -86,7 +94,7 @@ def test_a_change_is_found_where_it_has_come_to(nodes: list[PaperNode], tmp_path
     exchange(*nodes)
     away.follow()
     assert found(away, hk, QUERY) == []
-    assert away.follow().changes == 0
+    assert away.follow() == 0
 
 
 def test_who_may_not_see_a_list_learns_nothing_of_it(nodes: list[PaperNode], tmp_path: Path) -> None:
@@ -183,28 +191,58 @@ class TestBackwards:
         content = listed("梁伟德", PERSON)
         content.identifiers.add(scheme="cn_cross_border_plate", value="粤Z1234港")
         enter(cn, "a", content)
-        back = {each.party: each.hit for each in made.follow().backward}
-        assert {party: hit.comparison.match_class for party, hit in back.items()} == {
+        compared = back(made, cn)
+        by_party = {each.place.source.id: each.hit for each in compared.hits}
+        assert {party: hit.comparison.match_class for party, hit in by_party.items()} == {
             "D1/consignee": MatchClass.COMPATIBLE,
             "D2/consignee": MatchClass.IDENTICAL,
             "D4/truck": MatchClass.STRONG,
         }
-        hit = back["D1/consignee"]
+        hit = by_party["D1/consignee"]
         assert (hit.query, hit.listed, hit.reference) == ("Leung Wai Tak", "梁伟德", ("cn/minerals", "a"))
         assert [(t.query, t.candidate) for t in hit.comparison.tokens] == [
             ("leung", "梁"),
             ("wai", "伟"),
             ("tak", "德"),
         ]
-        assert made.follow().backward == []
+        assert compared.position == made.position
+        assert back(made, cn, compared.position).hits == []
+
+    def test_only_what_the_index_has_is_compared(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        made.screen([party("梁偉德", reference="D1")], at_ms=cn.clock())
+        enter(cn, "a", listed("梁伟德", PERSON))
+        compared = made.compare_back(0, at_ms=cn.clock(), within_s=10)
+        assert (compared.position, compared.hits) == (0, [])
+
+    def test_what_ended_or_was_amended_is_told(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        for name in ("a", "b", "c"):
+            enter(cn, name, listed("梁伟德", PERSON))
+        assert back(made, cn).changed == []
+        position = made.position
+        enter(cn, "a", listed("陳大文", PERSON), revision=1)
+        withdraw(cn, "b", 1)
+        assert [key.id for key in back(made, cn, position).changed] == ["a", "b"]
+
+    def test_validity_that_begins_later_doesnt_count_yet(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        made.screen([party("梁偉德", reference="D1")], at_ms=cn.clock())
+        content = listed("梁伟德", PERSON)
+        content.valid_from.FromMilliseconds(cn.clock() + DAY_MS)
+        enter(cn, "a", content)
+        assert back(made, cn).hits == []
 
     def test_the_oldest_are_forgotten(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
-        made = screener(cn, tmp_path, recent_parties=2)
+        made = screener(cn, tmp_path, recent=RecentParties(2))
         for reference in ("D1", "D2", "D1", "D3"):
             made.screen([party("梁偉德", reference=reference)], at_ms=cn.clock())
         enter(cn, "a", listed("梁伟德", PERSON))
-        assert {each.party for each in made.follow().backward} == {"D1", "D3"}
+        assert {each.place.source.id for each in back(made, cn).hits} == {"D1", "D3"}
 
     def test_a_weak_alias_counts_less(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
@@ -213,8 +251,8 @@ class TestBackwards:
         content = listed("Somebody Else Entirely", PERSON)
         content.names.add(text="梁伟德", kind=watchlist_pb2.LISTED_NAME_KIND_WEAK_ALIAS)
         enter(cn, "a", content)
-        (back,) = made.follow().backward
-        assert (back.hit.comparison.match_class, back.hit.weak) == (MatchClass.COMPATIBLE, True)
+        (hit,) = back(made, cn).hits
+        assert (hit.hit.comparison.match_class, hit.hit.weak) == (MatchClass.COMPATIBLE, True)
 
 
 class TestMessages:

@@ -63,6 +63,84 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "match_cursors",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_match_cursors")),
+    )
+    op.create_table(
+        "matches",
+        sa.Column("match_id", sa.String(length=36), nullable=False),
+        sa.Column("change", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("source_publisher", sa.String(length=32), nullable=False),
+        sa.Column("source_id", sa.String(length=128), nullable=False),
+        sa.Column("source_revision", sa.BigInteger(), nullable=False),
+        sa.Column("field", sa.String(length=256), nullable=False),
+        sa.Column("subject", sa.LargeBinary(), nullable=False),
+        sa.Column("publisher", sa.String(length=32), nullable=False),
+        sa.Column("list", sa.String(length=64), nullable=False),
+        sa.Column("entry_id", sa.String(length=64), nullable=False),
+        sa.Column("match_class", sa.Integer(), nullable=False),
+        sa.Column("hit", sa.LargeBinary(), nullable=False),
+        sa.Column("found_at", sa.BigInteger(), nullable=False),
+        sa.Column("backward", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("hit_id", sa.String(length=36), nullable=False),
+        sa.Column("decided_by", sa.String(length=256), nullable=False),
+        sa.Column("decided_at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("match_id", name=op.f("pk_matches")),
+        sa.UniqueConstraint("change", name=op.f("uq_matches_change")),
+        sa.UniqueConstraint("key", name=op.f("uq_matches_key")),
+    )
+    with op.batch_alter_table("matches", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_matches_publisher_list_entry_id"), ["publisher", "list", "entry_id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_matches_source_source_publisher_source_id"),
+            ["source", "source_publisher", "source_id"],
+            unique=False,
+        )
+
+    op.create_table(
+        "party_name_keys",
+        sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("key", "name", name=op.f("pk_party_name_keys")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "party_names",
+        sa.Column("name", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_party_names")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "record_holds",
+        sa.Column("hold_id", sa.String(length=36), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("released", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("hold_id", name=op.f("pk_record_holds")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "record_log",
+        sa.Column(
+            "position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("record_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("recorded_at", sa.BigInteger(), nullable=False),
+        sa.Column("recorded_by", sa.String(length=128), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_record_log")),
+    )
+    op.create_table(
         "requests",
         sa.Column("request_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("principal", sa.String(length=160), nullable=False),
@@ -71,6 +149,54 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("request_id", "principal", name=op.f("pk_requests")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "risk_hits",
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("ordinal", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("rule_id", sa.String(length=64), nullable=False),
+        sa.Column("severity", sa.Integer(), nullable=False),
+        sa.Column("found_at", sa.BigInteger(), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("position", "ordinal", name=op.f("pk_risk_hits")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "shipment_keys",
+        sa.Column("segment", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("segment", "key", "position", name=op.f("pk_shipment_keys")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "shipment_revisions",
+        sa.Column(
+            "position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("record_id", sa.String(length=64), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("declared_at", sa.BigInteger(), nullable=False),
+        sa.Column("procedure", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_shipment_revisions")),
+    )
+    op.create_table(
+        "shipments",
+        sa.Column("record_id", sa.String(length=64), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("additions", sa.Integer(), nullable=False),
+        sa.Column("declared_at", sa.BigInteger(), nullable=False),
+        sa.Column("procedure", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("retention_class", sa.String(length=32), nullable=False),
+        sa.Column("delete_at", sa.BigInteger(), nullable=False),
+        sa.Column("erased", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", name=op.f("pk_shipments")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("shipments", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shipments_delete_at"), ["delete_at"], unique=False)
+
     op.create_table(
         "alert_events",
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),

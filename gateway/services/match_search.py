@@ -1,0 +1,121 @@
+"""Finds matches unasked: parties of what comes in against all lists, new entries against the parties of before.
+
+Owns one step of that, from cursors to findings; it writes nothing. Whoever keeps the findings and moves the cursors in
+one transaction with them (services.matching) has every party and every entry compared, whatever ends in between:
+
+* A party is remembered before it is sought, and an entry is compared with what is remembered after the index has it. So
+  of a party and an entry that come at the same time at least one finds the other.
+* The parties of before are read from the database at the start of a process. Then the changes after the lists' cursor
+  are compared with them.
+* What was there before the first list is never sought: the first list is compared with it.
+
+Doesn't own the index (services.screening), the sources (services.match_sources) or which parties are remembered
+(services.recent_parties).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from gateway.model.matches import Place
+from gateway.services.match_sources import SOURCES, MatchSource, SourceItem
+from gateway.services.screening import Screener
+from gateway.store.database import Database
+from gateway.store.matches import LISTS
+from gateway.v1 import match_pb2
+from gateway.wire import screening as wire
+from gateway.wire.matches import Findings, Screened, found_match
+
+log = logging.getLogger(__name__)
+
+FOLLOW_S = 1.0
+"""How long one step takes in changes of the lists, in seconds: new alerts wait so long while a long list comes."""
+
+BACKWARD_S = 1.0
+"""How long one step compares entries with parties of before, in seconds."""
+
+EVENTS_AT_ONCE = 50
+"""Steps of alerts, or of what else is a source, whose parties are screened in one step."""
+
+HITS_OF_A_PARTY = 20
+"""Entries that are matches of one party, the best ones: more than so many are only one very common name."""
+
+
+class MatchSearch:
+    """The search of one process. Not thread-safe; its screener may be used by others meanwhile."""
+
+    def __init__(self, database: Database, screener: Screener, *, sources: Sequence[MatchSource] = SOURCES) -> None:
+        """Reads nothing yet."""
+        self._database = database
+        self._screener = screener
+        self._sources = sources
+        self._heads: dict[str, int] | None = None
+
+    def step(self, cursors: Mapping[str, int], *, at_ms: int) -> Findings:
+        """Does a bounded part of what there is to do.
+
+        Args:
+            cursors: how far was looked, as last committed.
+            at_ms: the time, in milliseconds since 1970.
+
+        Raises:
+            StoreUnavailableError: the database can't be read; call again.
+        """
+        self._screener.follow(FOLLOW_S)
+        if not self._remembers(cursors):
+            return Findings(cursors, cursors)
+        after = dict(cursors)
+        found: list[match_pb2.Match] = []
+        screened: list[Screened] = []
+        full = False
+        for source in self._sources:
+            items = self._items(source, cursors, after)
+            full = full or after[source.kind] != cursors.get(source.kind)
+            for item in items:
+                screened.append(Screened(item.key, item.gone))
+                found += self._screen(item, at_ms)
+        first = cursors.get(LISTS, 0)
+        if not first and not self._screener.recent:
+            after[LISTS] = self._screener.position  # there is nobody with whom to compare
+            return Findings(cursors, after, found, screened, more=full)
+        back = self._screener.compare_back(first, at_ms=at_ms, within_s=BACKWARD_S)
+        after[LISTS] = back.position
+        found += [found_match(hit.place, hit.subject, wire.hit_of(hit.hit), backward=True) for hit in back.hits]
+        full = full or back.position < self._screener.position
+        return Findings(cursors, after, found, screened, back.changed, more=full)
+
+    def _remembers(self, cursors: Mapping[str, int]) -> bool:
+        """Reads the newest parties of before, once; False while projections are built again and not all are there."""
+        with self._database.read() as conn:
+            heads: dict[str, int] = {source.kind: source.head(conn) for source in self._sources}
+        if any(head < cursors.get(kind, 0) for kind, head in heads.items()):
+            return False
+        if self._heads is None:
+            for source in self._sources:
+                for item in source.newest(self._database):
+                    if not self._screener.recent.remember_older(item.key, item.revision, item.subjects):
+                        break
+            self._heads = heads  # what came while they were read is read again from here
+            log.info("%d parties of before are remembered", len(self._screener.recent))
+        return True
+
+    def _items(self, source: MatchSource, cursors: Mapping[str, int], after: dict[str, int]) -> list[SourceItem]:
+        assert self._heads is not None  # noqa: S101  set by _remembers
+        position = cursors.get(source.kind)
+        if position is None and not cursors.get(LISTS):
+            after[source.kind] = self._heads[source.kind]  # all lists are yet to be compared with these
+            return []
+        with self._database.read() as conn:
+            items, after[source.kind] = source.after(conn, position or 0, EVENTS_AT_ONCE)
+        return items
+
+    def _screen(self, item: SourceItem, at_ms: int) -> list[match_pb2.Match]:
+        self._screener.recent.remember(item.key, item.revision, item.subjects)
+        subjects = list(item.subjects.values())
+        done = self._screener.screen(subjects, at_ms=at_ms, max_hits=HITS_OF_A_PARTY)
+        return [
+            found_match(Place(item.key, item.revision, field), subject, wire.hit_of(hit), backward=False)
+            for (field, subject), each in zip(item.subjects.items(), done.found, strict=True)
+            for hit in each.hits
+        ]

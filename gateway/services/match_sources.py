@@ -1,0 +1,107 @@
+"""Where parties come from that are screened unasked: alerts now; another kind is one more `MatchSource` in SOURCES.
+
+Owns how a source is read: in its order from a cursor, and the newest ones first. Doesn't own the screening
+(services.match_search) or which fields of an alert name somebody (wire.alert_subjects).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from gateway.model.alert_life import AlertStatus
+from gateway.model.matches import SourceKey, SourceKind
+from gateway.store import alerts
+from gateway.store.alerts import AlertRow
+from gateway.store.database import Database
+from gateway.store.schema import alerts as alerts_table
+from gateway.v1 import screening_pb2
+from gateway.wire import alerts as wire
+from gateway.wire.alert_subjects import subjects_of
+
+NEWEST_AT_ONCE = 200
+"""Sources read in one transaction when the newest are read."""
+
+_NAMING = frozenset({"published", "amended", "withdrawn"})
+"""Steps of an alert that change which parties it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceItem:
+    """A source as it is now: its revision and what it names, by path. `gone`: it is void and names nobody."""
+
+    key: SourceKey
+    revision: int
+    subjects: Mapping[str, screening_pb2.ScreeningSubject] = field(default_factory=dict)
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MatchSource:
+    """One kind of source.
+
+    Attributes:
+        kind: also the name of its cursor.
+        head: position up to which it can be read.
+        after: items that changed after a position, at most about so many, and the position after them.
+        newest: all items, the newest first, read in short transactions as they are taken.
+    """
+
+    kind: SourceKind
+    head: Callable[[Connection], int]
+    after: Callable[[Connection, int, int], tuple[list[SourceItem], int]]
+    newest: Callable[[Database], Iterator[SourceItem]]
+
+
+def _alerts_after(conn: Connection, position: int, limit: int) -> tuple[list[SourceItem], int]:
+    projected = alerts.peek_cursor(conn)
+    events = alerts.events_after(conn, position, limit)
+    keys = {
+        (event.key.publisher, event.key.alert_id): None
+        for event, _, payload in events
+        if payload and wire.parse_event(payload).WhichOneof("event") in _NAMING
+    }
+    reached = events[-1][0].position if len(events) == limit else max(projected, position)
+    items = [_alert(conn, publisher, alert_id) for publisher, alert_id in keys]
+    return [item for item in items if item is not None], reached
+
+
+def _alert(conn: Connection, publisher: str, alert_id: str) -> SourceItem | None:
+    payload = alerts.current_payload(conn, publisher, alert_id)
+    return _item(alerts.copies(conn, publisher, alert_id), payload) if payload else None
+
+
+def _item(copies: list[AlertRow], payload: bytes) -> SourceItem | None:
+    alert = wire.alert_of(wire.parse_event(payload))
+    if alert is None or not copies:
+        return None
+    key = SourceKey(SourceKind.ALERT, copies[0].key.publisher, copies[0].key.alert_id)
+    if all(row.life.status is AlertStatus.WITHDRAWN for row in copies):
+        return SourceItem(key, alert.revision, gone=True)
+    return SourceItem(key, alert.revision, subjects_of(alert.content))
+
+
+def _newest_alerts(database: Database) -> Iterator[SourceItem]:
+    before: tuple[str, str, str] | None = None
+    last: SourceKey | None = None
+    while True:
+        with database.read() as conn:
+            named = alerts_table.c.status != AlertStatus.WITHDRAWN.value
+            rows = alerts.list_page(conn, [named], before=before, limit=NEWEST_AT_ONCE)
+        for row, payload in rows:
+            item = _item([row], payload) if payload else None
+            if item is not None and item.key != last:  # the copies of one alert follow each other
+                last = item.key
+                yield item
+        if len(rows) < NEWEST_AT_ONCE:
+            return
+        newest = rows[-1][0].key
+        before = (newest.alert_id, newest.publisher, newest.recipient)
+
+
+ALERTS = MatchSource(kind=SourceKind.ALERT, head=alerts.peek_cursor, after=_alerts_after, newest=_newest_alerts)
+
+SOURCES = (ALERTS,)
+"""All kinds of sources of this version."""

@@ -1,0 +1,246 @@
+"""Matches between running gateways: found unasked in seconds, whatever is killed; confirmed, dismissed, kept quiet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from gateway.client import GatewayClient
+from gateway.errors import AgreementForbidsError, PermissionDeniedError
+from gateway.v1 import alert_pb2
+from gateway.v1.match_pb2 import (
+    MATCH_STATUS_CONFIRMED,
+    MATCH_STATUS_DISMISSED,
+    MATCH_STATUS_OPEN,
+    Match,
+)
+from gateway.v1.watchlist_pb2 import HIT_OUTCOME_FALSE
+from gateway.v1.watchlist_service_pb2 import ProposedEntry
+from tests.support.command_line import Cli
+from tests.support.federation import Federation, alert, eventually, with_logs
+from tests.support.nodes import listed_content
+
+SETTINGS = """
+[lists.minerals]
+four_eyes = false
+[lists."cn/quick"]
+report = "identical"
+report_purpose = "export_control"
+[lists.quick]
+four_eyes = false
+"""
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    for made in with_logs(tmp_path_factory.mktemp("matches"), settings=SETTINGS):
+        made.start("cn", "hk")
+        made.run(list_(made, "company", "示例稀土有限公司"))
+        yield made
+
+
+async def list_(federation: Federation, entry: str, name: str, *, in_list: str = "minerals") -> None:
+    async with federation.client("cn", "publisher") as risk:
+        await risk.watchlist.propose(in_list, entries=[ProposedEntry(id=entry, content=listed_content(name))])
+
+
+def naming(*names: str) -> alert_pb2.AlertContent:
+    content = alert()
+    content.subject.ClearField("equipment")
+    for name in names:
+        content.subject.parties.add(role=5).names.add(text=name)
+    return content
+
+
+async def matched(client: GatewayClient, text: str, *, count: int = 1, within_s: float = 30) -> list[Match]:
+    async def found() -> list[Match] | None:
+        matches = [each async for each in client.screening.matches(filter=text)]
+        return matches if len(matches) == count else None
+
+    return await eventually(found, within_s=within_s, what=f"{count} matches with {text}")
+
+
+def test_an_alerts_party_in_another_script_is_found_unasked(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("cn", "publisher") as risk, nodes.client("hk", "officer") as hk:
+            seen: list[Match] = []
+
+            async def watch() -> None:
+                async with aclosing(hk.screening.watch_matches()) as watched:
+                    async for each in watched:
+                        seen.extend(each.matches)
+                        if seen:
+                            return
+
+            watching = asyncio.create_task(watch())
+            published = await risk.publish(naming("Shili Xitu Co., Ltd."), ["hk"])
+            await asyncio.wait_for(watching, 30)
+            (match,) = seen
+            assert (match.source.publisher, match.source.id) == ("cn", published.alert_id)
+            assert (match.hit.entry.publisher, match.hit.entry.id) == ("cn", "company")
+            assert match.hit.explanation.listed == "示例稀土有限公司"
+            assert match.status == MATCH_STATUS_OPEN
+
+    nodes.run(run())
+
+
+def test_an_entry_that_comes_later_finds_the_alert_also_after_a_kill(nodes: Federation) -> None:
+    async def publish() -> str:
+        async with nodes.client("cn", "publisher") as risk, nodes.client("hk", "officer") as hk:
+            published = await risk.publish(naming("Placeholder Wolfram Limited"), ["hk"])
+            marker = await risk.publish(naming("示例稀土有限公司"), ["hk"])
+            await matched(hk, f"source_id = {marker.alert_id}")
+            return published.alert_id
+
+    alert_id = nodes.run(publish())
+    nodes["hk"].kill()
+    nodes.run(list_(nodes, "later", "Placeholder Wolfram Limited"))
+    nodes.start("hk")
+
+    async def found() -> None:
+        async with nodes.client("hk", "officer") as hk:
+            (match,) = await matched(hk, "id = later")
+            assert (match.source.id, match.backward) == (alert_id, True)
+
+    nodes.run(found())
+
+
+def test_kills_lose_nothing_and_show_nothing_twice(nodes: Federation) -> None:
+    """Node and screening process are killed by turns while alerts and entries come."""
+    names = [f"Placeholder {metal} Limited" for metal in ("Gallium", "Germanium", "Antimony", "Dysprosium", "Terbium")]
+
+    async def publish(name: str) -> None:
+        async with nodes.client("cn", "publisher") as risk:
+            await risk.publish(naming(name), ["hk"])
+
+    for turn, name in enumerate(names):
+        nodes.run(publish(name))
+        nodes.run(list_(nodes, f"k{turn}", name))
+        if turn % 2:
+            nodes["hk"].kill()
+            nodes.start("hk")
+        else:
+            for process in psutil.Process(nodes["hk"].pid).children():
+                process.kill()
+
+    async def all_found() -> None:
+        async with nodes.client("hk", "officer") as hk:
+            for turn, name in enumerate(names):
+                (match,) = await matched(hk, f"id = k{turn}", within_s=40)
+                assert match.hit.explanation.given == name
+            everything = [each.match_id async for each in hk.screening.matches()]
+            assert len(everything) == len(set(everything))
+
+    nodes.run(all_found(), within_s=120)
+
+
+def test_a_confirmed_match_reaches_the_owner_and_a_dismissed_one_doesnt(nodes: Federation) -> None:
+    async def run() -> None:
+        async with (
+            nodes.client("cn", "publisher") as risk,
+            nodes.client("cn", "officer") as cn,
+            nodes.client("hk", "officer") as hk,
+            nodes.client("hk", "analyst") as analyst,
+        ):
+            ids = [
+                (await risk.publish(naming("示例稀土有限公司", f"Neighbour {turn}"), ["hk"])).alert_id
+                for turn in (1, 2)
+            ]
+            (first,) = await matched(hk, f"source_id = {ids[0]}")
+            (second,) = await matched(hk, f"source_id = {ids[1]}")
+            with pytest.raises(PermissionDeniedError):
+                await analyst.screening.dismiss(second.match_id, "not mine to say")
+            dismissed = await hk.screening.dismiss(second.match_id, "Another company of that name")
+            assert dismissed.match.status == MATCH_STATUS_DISMISSED
+            confirmed = await hk.screening.confirm(first.match_id, purpose="export_control", case_reference="HK-17")
+            assert confirmed.match.status == MATCH_STATUS_CONFIRMED
+
+            async def arrived() -> bool:
+                reported = [one.hit async for one in cn.screening.hits(filter='list = "minerals"')]
+                return [(hit.hit_id, hit.case_reference) for hit in reported] == [(confirmed.match.hit_id, "HK-17")]
+
+            await eventually(arrived, what="the hit at cn")
+            await cn.screening.answer("hk", confirmed.match.hit_id, HIT_OUTCOME_FALSE)
+
+    nodes.run(run())
+
+
+def test_an_identical_match_is_reported_by_itself_where_the_settings_say_so(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("cn", "publisher") as risk, nodes.client("cn", "officer") as cn:
+            await list_(nodes, "fast", "示例鎢業有限公司", in_list="quick")
+            await risk.publish(naming("示例钨业有限公司"), ["hk"])
+
+            async def arrived() -> list[str]:
+                hits = [one async for one in cn.screening.hits(filter='list = "quick"')]
+                return [one.hit.subject.names[0].text for one in hits if one.reporter == "hk"]
+
+            assert await eventually(arrived, within_s=30, what="the hit at cn") == ["示例钨业有限公司"]
+
+    nodes.run(run())
+
+
+def test_the_commands_show_decide_and_follow(nodes: Federation) -> None:
+    async def publish() -> str:
+        async with nodes.client("cn", "publisher") as risk, nodes.client("hk", "officer") as hk:
+            published = await risk.publish(naming("Shili Xitu Co., Ltd."), ["hk"])
+            (match,) = await matched(hk, f"source_id = {published.alert_id}")
+            return match.match_id
+
+    match_id = nodes.run(publish())
+    hk = Cli(nodes, "hk")
+    shown = hk.run("officer", "watchlist", "matches", "--why", "--filter", "id = company AND status = open").stdout
+    assert "示例稀土有限公司" in shown
+    assert " ~ " in shown
+    listed = hk.json("officer", "watchlist", "matches", "--filter", "id = company AND status = open")
+    assert match_id in [one["match_id"] for one in listed]
+    hk.run("officer", "watchlist", "dismiss", match_id, "--reason", "Another one")
+    refused = hk.run("officer", "watchlist", "dismiss", match_id, "--reason", "Another one", code=1)
+    assert "dismissed" in refused.output
+    told = hk.json("officer", "watchlist", "confirm", match_id, "--purpose", "export_control", "--case", "HK-18")
+    assert told["match"]["status"] == "MATCH_STATUS_CONFIRMED"
+    followed = hk.run("officer", "watchlist", "matches", "--watch", "--once", "--json").stdout
+    assert match_id in followed
+    hk.run("officer", "watchlist", "matches", "--filter", "colour = red", code=2)
+    (statistics,) = [one for one in hk.json("officer", "watchlist", "statistics") if one["list"] == "minerals"]
+    assert int(statistics["dismissed_matches"]) >= 1
+
+
+def test_what_the_agreement_forbids_stays_with_the_finder(nodes: Federation) -> None:
+    version = nodes.directory
+    without = tuple(one for one in version.agreements if one.id != "hk-cn")
+    assert len(without) < len(version.agreements)
+    nodes.put_directory(replace(version, version=version.version + 1, agreements=without))
+
+    async def run() -> None:
+        async with (
+            nodes.client("cn", "publisher") as risk,
+            nodes.client("hk", "officer") as hk,
+            nodes.client("cn", "officer") as cn,
+        ):
+            before = len([one async for one in cn.screening.hits()])
+            published = await risk.publish(naming("示例稀土有限公司", "示例钨业有限公司"), ["hk"])
+            of_alert = f"source_id = {published.alert_id} AND class = identical"
+            (quiet,) = await matched(hk, f"{of_alert} AND list = minerals")
+
+            async def refused() -> bool:
+                try:
+                    await hk.screening.confirm(quiet.match_id, purpose="export_control")
+                except AgreementForbidsError:
+                    return True
+                return False
+
+            await eventually(refused, what="the new directory at hk")
+            later = await risk.publish(naming("示例钨业有限公司"), ["hk"])
+            (kept,) = await matched(hk, f"source_id = {later.alert_id}")
+            assert (kept.status, kept.hit_id) == (MATCH_STATUS_OPEN, "")
+            assert kept.reason.startswith("not reported: ")
+            assert quiet.status == MATCH_STATUS_OPEN
+            assert len([one async for one in cn.screening.hits()]) - before <= 1
+
+    nodes.run(run())
