@@ -20,6 +20,7 @@ from gateway.model.controlled_goods import ControlledGoods, Match, MatchBasis, n
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2
 from gateway.wire.alert_lines import AlertLine
 from gateway.wire.declarations import DeclarationRow, RowProblem
+from gateway.wire.transport_modes import NOT_KNOWN, mode_of
 
 RULE_ID = "R01"
 """Controlled code, no licence stated."""
@@ -51,22 +52,6 @@ _ROLES = (
     ("seller_id", party_pb2.PARTY_ROLE_SELLER),
     ("courier_id", party_pb2.PARTY_ROLE_CARRIER),
 )
-
-_MODES = {
-    "1": goods_pb2.TRANSPORT_MODE_SEA,
-    "2": goods_pb2.TRANSPORT_MODE_RAIL,
-    "3": goods_pb2.TRANSPORT_MODE_ROAD,
-    "4": goods_pb2.TRANSPORT_MODE_AIR,
-    "5": goods_pb2.TRANSPORT_MODE_MAIL,
-    "7": goods_pb2.TRANSPORT_MODE_FIXED,
-    "8": goods_pb2.TRANSPORT_MODE_INLAND_WATER,
-    "sea": goods_pb2.TRANSPORT_MODE_SEA,
-    "rail": goods_pb2.TRANSPORT_MODE_RAIL,
-    "road": goods_pb2.TRANSPORT_MODE_ROAD,
-    "air": goods_pb2.TRANSPORT_MODE_AIR,
-    "mail": goods_pb2.TRANSPORT_MODE_MAIL,
-}
-"""UN/ECE Recommendation 19: the first digit of one or two; words as a mapping's [values] may give them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,17 +220,12 @@ def _route(row: DeclarationRow) -> list[goods_pb2.RouteLeg]:
     departure, destination = _territory(row.country_of_departure), _territory(row.country_of_destination)
     if not departure and not destination:
         return []
-    leg = goods_pb2.RouteLeg(means=goods_pb2.TransportMeans(mode=_mode(row.mode_of_transport)))
+    leg = goods_pb2.RouteLeg(means=goods_pb2.TransportMeans(mode=mode_of(row.mode_of_transport) or NOT_KNOWN))
     if departure:
         getattr(leg, "from").territory = departure
     if destination:
         leg.to.territory = destination
     return [leg]
-
-
-def _mode(coded: str) -> goods_pb2.TransportMode.ValueType:
-    key = coded[:1] if coded.isdigit() and len(coded) <= 2 else coded.lower()
-    return _MODES.get(key, goods_pb2.TRANSPORT_MODE_UNSPECIFIED)
 
 
 def _territory(code: str) -> str:

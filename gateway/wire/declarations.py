@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.wire.declaration_mapping import REQUIRED, DeclarationMapping, read_value
+from gateway.wire.mapping_tables import Places
 
 MAX_LINE_BYTES = 64 << 10
 """Longest line in bytes; a declaration line has a few hundred, and longer ones are skipped without being held."""
@@ -102,20 +103,9 @@ def read_declarations(
         header = [name.strip() for name in _cells(first, mapping, skip_mark=True)]
     except MalformedError as error:
         raise ConfigurationError(f"{source}: the header can't be read: {error.message}") from None
-    places = {target: _place(header, target, column, source) for target, column in mapping.columns.items()}
+    place = Places(header, source)
+    places = {target: place.of(column, target) for target, column in mapping.columns.items()}
     return _rows(lines, mapping, places, len(header))
-
-
-def _place(header: list[str], target: str, column: str, source: str) -> int:
-    count = header.count(column)
-    if count == 1:
-        return header.index(column)
-    if count:
-        raise ConfigurationError(f"{source} has {count} columns {column!r}, which the mapping names for {target}")
-    shown = ", ".join(repr(name[:40]) for name in header[:40])
-    raise ConfigurationError(
-        f"{source} has no column {column!r}, which the mapping names for {target}; its columns: {shown}"
-    )
 
 
 def _rows(

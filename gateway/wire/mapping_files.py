@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,12 +42,20 @@ def read_mapping(path: Path) -> str:
     return read_text(path, what="the mapping", most_bytes=MAX_MAPPING_BYTES)
 
 
-def read_builtin_mapping(name: str, *, lists: bool) -> str:
+class Family(StrEnum):
+    """What a mapping is for; but for those of declarations their names begin so."""
+
+    DECLARATIONS = ""
+    SHIPMENTS = "shipments"
+    WATCHLIST = "watchlist"
+
+
+def read_builtin_mapping(name: str, family: Family) -> str:
     """The text of a mapping that comes with the gateway.
 
     Args:
         name: without `.toml`.
-        lists: one for watchlists, whose names begin so, or one for declarations.
+        family: what it is for.
 
     Raises:
         ConfigurationError: there is none of this name; the message lists those there are.
@@ -55,11 +64,15 @@ def read_builtin_mapping(name: str, *, lists: bool) -> str:
     known = {
         entry.name.removesuffix(".toml"): entry
         for entry in folder.iterdir()
-        if entry.name.endswith(".toml") and entry.name.startswith("watchlist") == lists
+        if entry.name.endswith(".toml") and _family_of(entry.name) is family
     }
     if name not in known:
         raise ConfigurationError(f"there is no mapping {name!r}; those that come along: {', '.join(sorted(known))}")
     return known[name].read_text("utf-8")
+
+
+def _family_of(name: str) -> Family:
+    return next((each for each in Family if each and name.startswith(each)), Family.DECLARATIONS)
 
 
 def parse_toml(text: str, make: Callable[[dict[str, Any]], MappingT], *, source: str) -> MappingT:

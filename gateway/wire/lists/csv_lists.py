@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
+from gateway.wire.lines import cells, decoded, numbered_lines
 from gateway.wire.lists.columns import COLUMNS, column_of
 from gateway.wire.lists.csv_plan import Plan, Put
 from gateway.wire.lists.export import Export, Tally
-from gateway.wire.lists.lines import cells, decoded, numbered_lines
 from gateway.wire.lists.list_mapping import ListMapping
 from gateway.wire.lists.notation import OWN, read_text, write_text
 from gateway.wire.lists.rows import BadRow, ListOptions, Row, finish

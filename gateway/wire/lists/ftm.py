@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from gateway.errors import ConfigurationError, MalformedError, TooLargeError, Violation
 from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_PRIMARY, WATCHLIST_KIND_ADDRESS, WatchlistContent
+from gateway.wire.lines import decoded, numbered_lines
 from gateway.wire.lists.ftm_schema import (
     HOLDERS,
     IDENTIFIERS,
@@ -25,7 +26,6 @@ from gateway.wire.lists.ftm_schema import (
     RELATED,
     TERRITORIES,
 )
-from gateway.wire.lists.lines import decoded, numbered_lines
 from gateway.wire.lists.rows import BadRow, ListOptions, Row, SkippedRow, finish
 from gateway.wire.lists.scripts import script_of
 from gateway.wire.lists.territories import MOST_CITY_CHARS, place_in, territory_code

@@ -18,8 +18,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import MalformedError, Violation
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
+from gateway.wire.lines import decoded, numbered_lines
 from gateway.wire.lists.export import Export, Tally
-from gateway.wire.lists.lines import decoded, numbered_lines
 from gateway.wire.lists.rows import BadRow, ListOptions, Row, finish
 
 _NOT_CONTENT = ("revision", "publishedAt", "published_at", "firstPublishedAt", "first_published_at")

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import MalformedError
 from gateway.v1.watchlist_pb2 import WatchlistContent
 from gateway.wire.lists.columns import COLUMNS, put_name
 from gateway.wire.lists.csv_plan import Plan, Put
 from gateway.wire.lists.notation import OWN, Notation, read_members, read_territory
+from gateway.wire.mapping_tables import Places
 
 ADDRESS_FIELDS = ("street", "city", "address_territory")
 """Fields that together make one address where a file has a column for each part."""
@@ -69,7 +70,7 @@ class ListMapping:
         Raises:
             ConfigurationError: a column that the mapping names isn't there, or is there twice.
         """
-        place = _Places(header, source)
+        place = Places(header, source)
         puts = tuple(self._puts(place))
         return Plan(
             width=len(header),
@@ -80,7 +81,7 @@ class ListMapping:
             delimiter=self.delimiter,
         )
 
-    def _text_of(self, target: str, place: _Places) -> Callable[[list[str]], str]:
+    def _text_of(self, target: str, place: Places) -> Callable[[list[str]], str]:
         if target in self.constants:
             return lambda _: self.constants[target]
         if target not in self.columns:
@@ -88,7 +89,7 @@ class ListMapping:
         at = place.of(self.columns[target][0], target)
         return lambda line: line[at].strip() or self.defaults.get(target, "")
 
-    def _puts(self, place: _Places) -> Iterable[tuple[str, Put]]:
+    def _puts(self, place: Places) -> Iterable[tuple[str, Put]]:
         for target in COLUMNS:
             if target in self.constants:
                 yield target, _constant(target, self.constants[target])
@@ -151,7 +152,7 @@ class ListMapping:
         except (ValueError, OverflowError):
             raise MalformedError(f"{text[:40]!r} isn't a date {self.date_format}") from None
 
-    def _address(self, place: _Places) -> Put:
+    def _address(self, place: Places) -> Put:
         parts = []
         for part in ADDRESS_FIELDS:
             places = [place.of(column, part) for column in self.columns.get(part, ())]
@@ -168,27 +169,6 @@ class ListMapping:
                 content.addresses.add(street=street, city=city, territory=code)
 
         return put
-
-
-class _Places:
-    """Where the columns of a header stand."""
-
-    def __init__(self, header: list[str], source: str) -> None:
-        self._header = header
-        self._source = source
-
-    def of(self, column: str, target: str) -> int:
-        count = self._header.count(column)
-        if count == 1:
-            return self._header.index(column)
-        if count:
-            raise ConfigurationError(
-                f"{self._source} has {count} columns {column!r}, which the mapping names for {target}"
-            )
-        shown = ", ".join(repr(name[:40]) for name in self._header[:40])
-        raise ConfigurationError(
-            f"{self._source} has no column {column!r}, which the mapping names for {target}; its columns: {shown}"
-        )
 
 
 def _constant(target: str, text: str) -> Put:

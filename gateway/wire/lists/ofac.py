@@ -25,7 +25,7 @@ from gateway.v1.watchlist_pb2 import (
     WatchlistContent,
     WatchlistKind,
 )
-from gateway.wire.lists.lines import cells, decoded, numbered_lines
+from gateway.wire.lines import cells, decoded, numbered_lines
 from gateway.wire.lists.ofac_remarks import read_remarks
 from gateway.wire.lists.rows import BadRow, ListOptions, Row, SkippedRow, finish
 from gateway.wire.lists.scripts import script_of

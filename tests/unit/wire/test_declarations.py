@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from gateway.errors import ConfigurationError
 from gateway.wire import declaration_mapping as mapping_module
 from gateway.wire import mapping_files
+from gateway.wire.cell_values import MAX_DIGITS
 from gateway.wire.controlled_goods import reference_controlled_goods
 from gateway.wire.declaration_mapping import (
-    MAX_DIGITS,
     MAX_TEXT_CHARS,
     REQUIRED,
     TARGETS,
