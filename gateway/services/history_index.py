@@ -165,7 +165,7 @@ class IndexWork:
         if row is None:
             row = ShipmentRow(item.row.record_id, 0, 0, 0, 0, 0, b"", "", _FORGOTTEN, 0)
         if item.row.kind == wire.ADDITION:
-            return replace(row, additions=row.additions + 1)
+            return replace(row, additions=row.additions + 1, erased=0)  # what comes after a purge goes with the next
         if not item.digest:  # erased before this projection was built again
             return replace(row, position=item.row.position, revision=row.revision + 1, digest=b"", erased=1)
         if item.digest == row.digest:

@@ -7,7 +7,7 @@ may see of a record (services.history_answer) or the own systems' streams (trans
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,17 +71,24 @@ class SubstanceCodes(Protocol):
         """Commodity codes under which a substance, by name or chemical symbol, is controlled; none if it isn't."""
 
 
+HoldsOn = Callable[[Connection, ShipmentRow], list[str]]
+
+
 class HistorySearch:
     """Reads records. Thread-safe."""
 
-    def __init__(self, database: Database, *, node: str, substances: SubstanceCodes) -> None:
+    def __init__(
+        self, database: Database, *, node: str, substances: SubstanceCodes, holds_on: HoldsOn = lambda _, __: []
+    ) -> None:
         """Takes what it needs.
 
         Args:
             database: holds the records.
             node: own name.
             substances: gives the codes under which the controlled goods list has a substance.
+            holds_on: gives the ids of holds that keep a record.
         """
+        self._holds_on = holds_on
         self._database = database
         self._node = node
         self._substances = substances
@@ -123,12 +130,13 @@ class HistorySearch:
             row = shipments.find(conn, [record_id]).get(record_id)
             if row is None:
                 return None
-            positions = sorted(_positions_of(conn, record_id))
+            positions = sorted(positions_of(conn, record_id))
             of_positions = shipments.revisions(conn, positions)
             log = shipments.log_rows(conn, positions)
-            (record,) = self._records(conn, [row], {})
-        response = history_service_pb2.GetShipmentResponse(record=record)
-        if row.delete_at:
+            records = self._records(conn, [row], {})
+            held = self._holds_on(conn, row)
+        response = history_service_pb2.GetShipmentResponse(record=next(iter(records), None), hold_ids=held)
+        if row.delete_at and not held:
             response.delete_after.CopyFrom(to_timestamp(row.delete_at))
         for position in positions:
             logged = log[position]
@@ -182,11 +190,11 @@ class HistorySearch:
         records = []
         for row in rows:
             logged = log.get(row.position)
+            if logged is None or not logged.content:
+                continue  # erased, but for what came later
             record = history_pb2.HistoryRecord(node=self._node, revision=row.revision, position=row.position)
-            if logged is not None:
-                record.recorded_at.CopyFrom(to_timestamp(logged.recorded_at))
-                if logged.content:
-                    record.shipment.MergeFromString(logged.content)
+            record.recorded_at.CopyFrom(to_timestamp(logged.recorded_at))
+            record.shipment.MergeFromString(logged.content)
             if row.additions and not row.erased:
                 wire.merged(record.shipment, self._additions(conn, row.record_id))
             revision = matched.get(row.record_id)
@@ -197,7 +205,7 @@ class HistorySearch:
 
     def _additions(self, conn: Connection, record_id: str) -> Iterable[shipment_pb2.ShipmentAddition]:
         for logged in sorted(
-            shipments.log_rows(conn, _positions_of(conn, record_id)).values(), key=lambda row: row.position
+            shipments.log_rows(conn, positions_of(conn, record_id)).values(), key=lambda row: row.position
         ):
             if logged.kind == wire.ADDITION and logged.content:
                 item = wire.parse_item(logged.kind, logged.content)
@@ -225,7 +233,8 @@ def require_narrow(criteria: history_pb2.SearchCriteria, prefix: str = "criteria
         )
 
 
-def _positions_of(conn: Connection, record_id: str) -> list[int]:
+def positions_of(conn: Connection, record_id: str) -> list[int]:
+    """Positions of everything that was recorded of a record and is findable, newest first."""
     key = [[keys_wire.record_key(record_id)]]
     return list(shipments.search(conn, key, Narrowing(), before=NEWEST, limit=MAX_LIMIT))
 
@@ -234,7 +243,7 @@ def _is_last(conn: Connection, search: Search, row: ShipmentRow, position: int) 
     """Whether nothing that was recorded of the record later matches too: a record is shown where it matches last."""
     if row.revision + row.additions == 1:
         return True
-    later = [one for one in _positions_of(conn, row.record_id) if one > position]
+    later = [one for one in positions_of(conn, row.record_id) if one > position]
     if not later:
         return True
     matching = shipments.matching(conn, later, search.key_sets)

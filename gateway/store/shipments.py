@@ -100,8 +100,8 @@ class Narrowing:
         """Their values in order of the shape."""
         return (*(bound for bound in (self.declared_from, self.declared_until) if bound), *self.procedures)
 
-    def admits(self, row: RevisionRow) -> bool:
-        """Whether a revision meets them."""
+    def admits(self, row: RevisionRow | ShipmentRow) -> bool:
+        """Whether a revision meets them, or a record in its newest."""
         return (
             row.declared_at >= self.declared_from
             and (not self.declared_until or row.declared_at < self.declared_until)

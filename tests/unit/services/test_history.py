@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,57 +12,22 @@ from sqlalchemy import select
 
 from gateway.errors import InvalidRequestError
 from gateway.services.bootstrap import FEDERATION
-from gateway.services.history_index import HistoryIndexer, IndexWork
-from gateway.services.history_record import RecordWork, check, records_feed
-from gateway.services.history_search import HistorySearch
+from gateway.services.history_record import check, records_feed
 from gateway.store import alerts, feeds, shipments
 from gateway.store.schema import PROJECTIONS
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.shipments import parse_log_event, salted_digest
 from tests.support.databases import MakeDatabase
-from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
+from tests.support.nodes import PaperNode, paper_nodes
+from tests.support.recording import ids, index, record, search, searching
 from tests.support.shipments import DECLARED, items, shipment
-
-YEAR_MS = 365 * DAY_MS
-
-
-class NoSubstances:
-    def codes(self, substance: str) -> Sequence[str]:
-        return ("811010",) if substance == "antimony" else ()
 
 
 @pytest.fixture
 def node(tmp_path: Path, make_database: MakeDatabase) -> Iterator[PaperNode]:
     with paper_nodes(tmp_path, make_database, ("cn", "hk")) as made:
         yield made[0]
-
-
-def retention(given: str, declared_at: int) -> tuple[str, int]:
-    return given or "standard", declared_at + 3 * YEAR_MS
-
-
-def record(node: PaperNode, *recorded: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> int:
-    good, refused = check(items(*recorded), retention_classes=lambda name: name == "standard")
-    assert not refused
-    position: int = node.committer.run(RecordWork(records_feed(FEDERATION, node.name), good, "clearance"))
-    return position
-
-
-def index(node: PaperNode) -> None:
-    indexer = HistoryIndexer(node.database)
-    while (batch := indexer.next()) is not None:
-        assert node.committer.run(IndexWork(batch, retention))
-
-
-def search(node: PaperNode, *, before: int = 0, limit: int = 0, **criteria: Any) -> list[history_pb2.HistoryRecord]:
-    found = HistorySearch(node.database, node=node.name, substances=NoSubstances())
-    chunks = found.chunks(history_pb2.SearchCriteria(**criteria), before=before, limit=limit)
-    return [record for chunk in chunks for record in chunk.records]
-
-
-def ids(records: Sequence[history_pb2.HistoryRecord]) -> list[str]:
-    return [one.shipment.record_id for one in records]
 
 
 CRITERIA: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -101,7 +66,7 @@ CRITERIA: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("meets", "misses"), CRITERIA, ids=lambda one: "-".join(one))
+@pytest.mark.parametrize(("meets", "misses"), CRITERIA, ids="-".join)
 def test_a_record_is_found_by_what_it_says_and_by_nothing_else(
     node: PaperNode, meets: dict[str, Any], misses: dict[str, Any]
 ) -> None:
@@ -131,7 +96,7 @@ def test_another_content_is_the_next_revision_and_the_old_one_stays(node: PaperN
 
     (found,) = search(node, containers=["CSQU3054383"])
     (newest,) = search(node, containers=["MSCU6639870"])
-    response = HistorySearch(node.database, node="cn", substances=NoSubstances()).get("CN-EXP-1")
+    response = searching(node).get("CN-EXP-1")
 
     assert (found.revision, found.matched_revision) == (2, 1)
     assert found.shipment.equipment[0].id == "MSCU6639870"
@@ -172,7 +137,7 @@ def test_pages_give_every_record_once_the_newest_first(node: PaperNode) -> None:
     for at in range(25):
         record(node, shipment(f"R-{at:02}"))
     index(node)
-    search_ = HistorySearch(node.database, node="cn", substances=NoSubstances())
+    search_ = searching(node)
     criteria = history_pb2.SearchCriteria(containers=["CSQU3054383"])
 
     pages, before = [], 0

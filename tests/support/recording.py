@@ -1,0 +1,58 @@
+"""Records shipments at a node without a network, makes them findable, and searches them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.services.bootstrap import FEDERATION
+from gateway.services.history_index import HistoryIndexer, IndexWork
+from gateway.services.history_record import RecordWork, check, records_feed
+from gateway.services.history_retention import holds_on
+from gateway.services.history_search import HistorySearch
+from gateway.v1 import history_pb2, shipment_pb2
+from tests.support.nodes import DAY_MS, PaperNode
+from tests.support.shipments import items
+
+KEPT_MS = {"standard": 3 * 365 * DAY_MS, "short": 30 * DAY_MS}
+"""Classes of retention of these nodes and how long each is kept, in milliseconds."""
+
+
+class Substances:
+    """A list of controlled goods with one substance."""
+
+    def codes(self, substance: str) -> Sequence[str]:
+        return ("811010",) if substance == "antimony" else ()
+
+
+def retention(given: str, declared_at: int) -> tuple[str, int]:
+    named = given or "standard"
+    return named, declared_at + KEPT_MS[named]
+
+
+def record(node: PaperNode, *recorded: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> int:
+    """Records; returns the position of the last."""
+    good, refused = check(items(*recorded), retention_classes=KEPT_MS.__contains__)
+    assert not refused
+    position: int = node.committer.run(RecordWork(records_feed(FEDERATION, node.name), good, "clearance"))
+    return position
+
+
+def index(node: PaperNode) -> None:
+    """Makes everything findable."""
+    indexer = HistoryIndexer(node.database)
+    while (batch := indexer.next()) is not None:
+        assert node.committer.run(IndexWork(batch, retention))
+
+
+def searching(node: PaperNode) -> HistorySearch:
+    return HistorySearch(node.database, node=node.name, substances=Substances(), holds_on=holds_on)
+
+
+def search(node: PaperNode, *, before: int = 0, limit: int = 0, **criteria: Any) -> list[history_pb2.HistoryRecord]:
+    chunks = searching(node).chunks(history_pb2.SearchCriteria(**criteria), before=before, limit=limit)
+    return [record for chunk in chunks for record in chunk.records]
+
+
+def ids(records: Sequence[history_pb2.HistoryRecord]) -> list[str]:
+    return [one.shipment.record_id for one in records]

@@ -1,0 +1,175 @@
+"""What happens to records whose time is over, and what holds keep."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError
+from gateway.services.bootstrap import FEDERATION
+from gateway.services.history_record import records_feed
+from gateway.services.history_retention import PlaceHoldWork, Purged, PurgeWork, ReleaseHoldWork
+from gateway.store import audit, feeds, shipments
+from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.shipments import parse_log_event, salted_digest
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
+from tests.support.recording import KEPT_MS, ids, index, record, search, searching
+from tests.support.shipments import shipment
+
+Pb = history_service_pb2
+
+
+@pytest.fixture
+def node(tmp_path: Path, make_database: MakeDatabase) -> Iterator[PaperNode]:
+    with paper_nodes(tmp_path, make_database, ("cn", "hk")) as made:
+        yield made[0]
+
+
+def place(node: PaperNode, criteria: history_pb2.SearchCriteria) -> Pb.PlaceHoldResponse:
+    request = Pb.PlaceHoldRequest(
+        request_id=str(uuid.uuid4()), criteria=criteria, reason="Order 12 of the court", case_reference="CASE-9"
+    )
+    origin = records_feed(FEDERATION, node.name)
+    response: Pb.PlaceHoldResponse = node.committer.run(
+        PlaceHoldWork(origin, request, "system/cn/legal", "legal", node.publisher.new_id)
+    )
+    return response
+
+
+def release(node: PaperNode, hold_id: str) -> None:
+    request = Pb.ReleaseHoldRequest(request_id=str(uuid.uuid4()), hold_id=hold_id, reason="case closed")
+    node.committer.run(ReleaseHoldWork(records_feed(FEDERATION, node.name), request, "system/cn/legal", "legal"))
+
+
+def purge(node: PaperNode) -> Purged:
+    done: Purged = node.committer.run(PurgeWork(records_feed(FEDERATION, node.name), ""))
+    return done
+
+
+def when_over(node: PaperNode) -> None:
+    node.clock.forward(KEPT_MS["short"] + DAY_MS)
+
+
+def test_a_record_goes_when_its_time_is_over_with_all_revisions_and_additions(node: PaperNode) -> None:
+    event = shipment_pb2.ShipmentEvent(
+        kind=shipment_pb2.SHIPMENT_EVENT_KIND_GATE_OUT, occurred_at=to_timestamp(node.clock.now), seal="LATE-1"
+    )
+    record(node, shipment("A", retention_class="short"), shipment("B"))
+    record(node, shipment("A", retention_class="short", destination_territory="MO"))
+    record(node, shipment_pb2.ShipmentAddition(record_id="A", events=[event]))
+    index(node)
+    before = _log(node)
+
+    assert purge(node) == Purged(0, 0, "")
+    when_over(node)
+    done = purge(node)
+
+    assert done == Purged(1, 0, "A")
+    assert ids(search(node, containers=["CSQU3054383"])) == ["B"]
+    assert search(node, seals=["LATE1"]) == []
+    assert [(row.position, bool(row.content), bool(row.salt)) for row in _log(node)] == [
+        (1, False, False),
+        (2, True, True),
+        (3, False, False),
+        (4, False, False),
+    ]
+    assert purge(node) == Purged(0, 0, "")
+    erased = [salted_digest(row.salt, row.content) for row in before if row.record_id == "A"]
+    _assert_told(node, positions=[1, 3, 4], digest=sha256(b"".join(erased)).digest())
+
+
+def _assert_told(node: PaperNode, *, positions: list[int], digest: bytes) -> None:
+    """In the own log of records and in the audit log."""
+    with node.database.read() as conn:
+        feed = feeds.get(conn, records_feed(FEDERATION, "cn"))
+        (last,) = feeds.read_entries(conn, feed.id, feed.size - 1, feed.size)
+        events = [one.event for one in audit.list_events(conn)]
+    erased = parse_log_event(last.payload).erased
+    assert (list(erased.positions), erased.retention_class, erased.digest) == (positions, "short", digest)
+    (event,) = [one for one in events if one.method == "purge"]
+    assert event.subject_ids == ("A",)
+    assert event.counts == (("items", 3), ("records", 1))
+    assert digest.hex() in event.detail
+
+
+def _log(node: PaperNode) -> list[shipments.LogRow]:
+    with node.database.read() as conn:
+        return shipments.log_after(conn, 0, 100)
+
+
+def test_what_a_hold_names_stays_until_the_hold_is_let_go(node: PaperNode) -> None:
+    record(node, shipment("A", retention_class="short"), shipment("B", retention_class="short", equipment=[]))
+    index(node)
+    placed = place(node, history_pb2.SearchCriteria(containers=["CSQU 305438-3"]))
+    when_over(node)
+
+    assert placed.records == 1
+    assert purge(node) == Purged(1, 1, "B")
+    found = searching(node).get("A")
+    assert found is not None
+    assert list(found.hold_ids) == [placed.hold_id]
+    assert not found.HasField("delete_after")
+
+    release(node, placed.hold_id)
+    assert purge(node) == Purged(1, 0, "A")
+
+
+def test_a_hold_keeps_what_is_recorded_after_it_too(node: PaperNode) -> None:
+    placed = place(node, history_pb2.SearchCriteria(record_ids=["LATER"]))
+    record(node, shipment("LATER", retention_class="short"))
+    index(node)
+    when_over(node)
+
+    assert placed.records == 0
+    assert purge(node) == Purged(0, 1, "LATER")
+
+
+def test_a_hold_by_an_older_revision_keeps_the_record(node: PaperNode) -> None:
+    record(node, shipment("A", retention_class="short"))
+    record(node, shipment("A", retention_class="short", equipment=[]))
+    index(node)
+    place(node, history_pb2.SearchCriteria(containers=["CSQU3054383"]))
+    when_over(node)
+
+    assert purge(node) == Purged(0, 1, "A")
+
+
+def test_what_is_added_after_a_purge_goes_with_the_next(node: PaperNode) -> None:
+    record(node, shipment("A", retention_class="short"))
+    index(node)
+    when_over(node)
+    purge(node)
+    event = shipment_pb2.ShipmentEvent(
+        kind=shipment_pb2.SHIPMENT_EVENT_KIND_GATE_OUT, occurred_at=to_timestamp(node.clock.now), seal="X-1"
+    )
+    record(node, shipment_pb2.ShipmentAddition(record_id="A", events=[event]))
+    index(node)
+
+    assert search(node, seals=["X1"]) == []
+    assert purge(node) == Purged(1, 0, "A")
+    assert not any(row.content for row in _log(node))
+
+
+def test_a_hold_by_names_or_places_is_refused(node: PaperNode) -> None:
+    criteria = history_pb2.SearchCriteria(containers=["C1"], party_names=["Wang"], places=["CN"])
+
+    with pytest.raises(InvalidRequestError) as refused:
+        place(node, criteria)
+
+    assert [one.field for one in refused.value.violations] == ["criteria.party_names", "criteria.places"]
+
+
+def test_a_hold_is_let_go_once(node: PaperNode) -> None:
+    hold_id = place(node, history_pb2.SearchCriteria(record_ids=["A"])).hold_id
+    release(node, hold_id)
+
+    with pytest.raises(IllegalTransitionError, match="legal"):
+        release(node, hold_id)
+    with pytest.raises(NotFoundError):
+        release(node, str(uuid.uuid4()))
