@@ -361,6 +361,33 @@ risk_hits = Table(
     sqlite_with_rowid=False,
 )
 
+history_answers = Table(
+    "history_answers",
+    metadata,
+    Column("side", Integer, primary_key=True, autoincrement=False),  # store.answers: ASKED, ANSWERED
+    Column("query_id", String(36), primary_key=True),
+    Column("partner", String(32), nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("delete_at", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("query", LargeBinary, nullable=False),  # serialised HistoryQuery
+    Column("note", LargeBinary, nullable=False),  # the asker's, over the query
+    Column("statement", LargeBinary, nullable=False),  # the answerer's; empty where there was none
+    Index(None, "delete_at"),
+)
+
+history_answer_records = Table(
+    "history_answer_records",
+    metadata,
+    Column("query_id", String(36), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),  # number of its first record in the answer
+    Column("records", LargeBinary, nullable=False),  # serialised AnswerRecords
+)
+
 PROJECTIONS = (
     alert_events,
     alerts,

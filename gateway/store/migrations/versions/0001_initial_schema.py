@@ -51,6 +51,33 @@ def upgrade() -> None:
         sa.UniqueConstraint("origin", name=op.f("uq_feeds_origin")),
     )
     op.create_table(
+        "history_answer_records",
+        sa.Column("query_id", sa.String(length=36), nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("records", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("query_id", "first", name=op.f("pk_history_answer_records")),
+    )
+    op.create_table(
+        "history_answers",
+        sa.Column("side", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("query_id", sa.String(length=36), nullable=False),
+        sa.Column("partner", sa.String(length=32), nullable=False),
+        sa.Column("actor", sa.String(length=128), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("delete_at", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("query", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.Column("statement", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("side", "query_id", name=op.f("pk_history_answers")),
+    )
+    with op.batch_alter_table("history_answers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_history_answers_delete_at"), ["delete_at"], unique=False)
+
+    op.create_table(
         "list_proposals",
         sa.Column("proposal_id", sa.String(length=36), nullable=False),
         sa.Column("list", sa.String(length=64), nullable=False),

@@ -1,0 +1,106 @@
+"""Statements on answers to questions for shipment history: what a node asked and was told, what it was asked and said.
+
+Owns how rows read and are written. Doesn't own what they mean (services.history_ask, services.history_answer). The
+records of an answer are stored as they came, some hundred to a row, so that a large answer is written piece by piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select
+
+from gateway.store.schema import history_answer_records, history_answers
+
+ASKED, ANSWERED = 0, 1
+"""Sides: this node asked a partner, or a partner asked this node."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A question and what came of it.
+
+    Attributes:
+        side: ASKED or ANSWERED.
+        query_id: the question's.
+        partner: who was asked or asked.
+        actor: which system of this node asked, or the partner's gateway.
+        asked_at, ended_at, delete_at: milliseconds since 1970; `delete_at` is when it may go.
+        outcome: e.g. complete, denied.
+        reason: why, for people; empty where nothing went wrong.
+        count: records given or received.
+        query, note, statement: bytes as sent; the statement is empty where there was none.
+    """
+
+    side: int
+    query_id: str
+    partner: str
+    actor: str
+    asked_at: int
+    ended_at: int
+    delete_at: int
+    outcome: str
+    reason: str
+    count: int
+    query: bytes
+    note: bytes
+    statement: bytes
+
+
+_COLUMNS = tuple(history_answers.c.keys())
+
+
+def add(conn: Connection, row: AnswerRow) -> None:
+    """Keeps one; there is none of its side and query id yet."""
+    conn.execute(insert(history_answers), {name: getattr(row, name) for name in _COLUMNS})
+
+
+def find(conn: Connection, side: int, query_id: str) -> AnswerRow | None:
+    """The one with this query id on this side."""
+    where = (history_answers.c.side == side, history_answers.c.query_id == query_id)
+    found = conn.execute(select(history_answers).where(*where)).one_or_none()
+    return None if found is None else AnswerRow(*found)
+
+
+def add_records(conn: Connection, query_id: str, first: int, records: bytes) -> None:
+    """Keeps some records of an answer that this node got: a serialised AnswerRecords, with the number of its first."""
+    conn.execute(insert(history_answer_records), {"query_id": query_id, "first": first, "records": records})
+
+
+def records(conn: Connection, query_id: str) -> list[tuple[int, bytes]]:
+    """What was kept of an answer's records, in order, each with the number of its first."""
+    table = history_answer_records
+    rows = conn.execute(
+        select(table.c.first, table.c.records).where(table.c.query_id == query_id).order_by(table.c.first)
+    )
+    return [(row.first, bytes(row.records)) for row in rows]
+
+
+def ids_after(conn: Connection, side: int, after: str, limit: int) -> list[str]:
+    """Query ids of one side in order, for whoever looks all of them over."""
+    where = (history_answers.c.side == side, history_answers.c.query_id > after)
+    rows = conn.execute(
+        select(history_answers.c.query_id).where(*where).order_by(history_answers.c.query_id).limit(limit)
+    )
+    return list(rows.scalars())
+
+
+def purge(conn: Connection, now_ms: int, limit: int) -> Iterator[AnswerRow]:
+    """Removes some whose time is over, with their records; yields what they were."""
+    due = conn.execute(
+        select(history_answers)
+        .where(history_answers.c.delete_at <= now_ms)
+        .order_by(history_answers.c.delete_at)
+        .limit(limit)
+    ).all()
+    for found in due:
+        row = AnswerRow(*found)
+        conn.execute(
+            delete(history_answers).where(
+                history_answers.c.side == row.side, history_answers.c.query_id == row.query_id
+            )
+        )
+        if row.side == ASKED:
+            conn.execute(delete(history_answer_records).where(history_answer_records.c.query_id == row.query_id))
+        yield row
