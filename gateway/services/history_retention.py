@@ -17,11 +17,13 @@ from sqlalchemy import Connection
 from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError, Violation
 from gateway.model.audit import AuditEvent, AuditResult
 from gateway.model.ids import FeedOrigin
+from gateway.model.matches import SourceKind
 from gateway.services.commit import Transaction
+from gateway.services.history_index import name_filing
 from gateway.services.history_record import append_event
-from gateway.services.history_search import positions_of, require_narrow
+from gateway.services.history_search import NEWEST, positions_of, require_narrow
 from gateway.services.once import once
-from gateway.store import audit, holds, shipments
+from gateway.store import audit, holds, matches, shipments
 from gateway.store.holds import LegalHold
 from gateway.store.shipments import LogRow, Narrowing, ShipmentRow
 from gateway.v1 import history_pb2, history_service_pb2, record_log_pb2, shipment_pb2
@@ -241,6 +243,8 @@ class PurgeWork:
         positions = [one.position for one in logged]
         digest = sha256(b"".join(wire.salted_digest(one.salt, one.content) for one in logged)).digest()
         shipments.erase(tx.conn, positions)
+        matches.forget_sources(tx.conn, SourceKind.SHIPMENT, [row.record_id for row in rows])
+        _forget_names(tx.conn, logged)
         shipments.put(tx.conn, [replace(row, erased=1, digest=b"") for row in rows])
         erased = record_log_pb2.RecordsErased(positions=positions, retention_class=retention_class, digest=digest)
         append_event(tx, self.origin, erased=erased)
@@ -254,6 +258,19 @@ class PurgeWork:
             counts=(("items", len(positions)), ("records", len(rows))),
         )
         audit.append(tx.conn, [event])
+
+
+def _forget_names(conn: Connection, logged: Sequence[LogRow]) -> None:
+    """Names of parties that stand in no record any more."""
+    texts = {text for one in logged if one.content for text in _names_of(one)}
+    by_key = {keys_wire.name_key(text): text for text in texts}
+    gone = [key for key in by_key if not any(shipments.search(conn, [[key]], Narrowing(), before=NEWEST, limit=1))]
+    shipments.remove_names(conn, {key: name_filing(by_key[key]) for key in gone})
+
+
+def _names_of(logged: LogRow) -> set[str]:
+    item = wire.parse_item(logged.kind, logged.content)
+    return keys_wire.names_of(item) if isinstance(item, shipment_pb2.Shipment) else set()
 
 
 def _by_class(rows: Sequence[ShipmentRow]) -> Iterator[tuple[str, list[ShipmentRow]]]:

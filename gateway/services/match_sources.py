@@ -1,25 +1,27 @@
-"""Where parties come from that are screened unasked: alerts now; another kind is one more `MatchSource` in SOURCES.
+"""Where parties come from that are screened unasked: alerts and recorded shipments, each a `MatchSource` in SOURCES.
 
 Owns how a source is read: in its order from a cursor, and the newest ones first. Doesn't own the screening
-(services.match_search) or which fields of an alert name somebody (wire.alert_subjects).
+(services.match_search) or which fields name somebody (wire.alert_subjects).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from gateway.model.alert_life import AlertStatus
 from gateway.model.matches import SourceKey, SourceKind
-from gateway.store import alerts
+from gateway.store import alerts, shipments
 from gateway.store.alerts import AlertRow
 from gateway.store.database import Database
 from gateway.store.schema import alerts as alerts_table
-from gateway.v1 import screening_pb2
+from gateway.store.shipments import LogRow
+from gateway.v1 import screening_pb2, shipment_pb2
 from gateway.wire import alerts as wire
-from gateway.wire.alert_subjects import subjects_of
+from gateway.wire.alert_subjects import subjects_of, subjects_of_shipment
+from gateway.wire.shipments import parse_item
 
 NEWEST_AT_ONCE = 200
 """Sources read in one transaction when the newest are read."""
@@ -101,7 +103,52 @@ def _newest_alerts(database: Database) -> Iterator[SourceItem]:
         before = (newest.alert_id, newest.publisher, newest.recipient)
 
 
+def _shipments_after(conn: Connection, position: int, limit: int) -> tuple[list[SourceItem], int]:
+    """Records of which something was recorded after a position and that are findable, each as it is now."""
+    head = shipments.cursor(conn, shipments.INDEXED)
+    logged = [row for row in shipments.log_after(conn, position, limit) if row.position <= head]
+    return _shipments(conn, logged), logged[-1].position if logged else position
+
+
+def _newest_shipments(database: Database) -> Iterator[SourceItem]:
+    with database.read() as conn:
+        before = shipments.cursor(conn, shipments.INDEXED) + 1
+    while before > 1:
+        first = max(1, before - NEWEST_AT_ONCE)
+        with database.read() as conn:
+            logged = [row for row in shipments.log_after(conn, first - 1, NEWEST_AT_ONCE) if row.position < before]
+            items = _shipments(conn, logged)
+        yield from reversed(items)
+        before = first
+
+
+def _shipments(conn: Connection, logged: Sequence[LogRow]) -> list[SourceItem]:
+    """Of some items of the log those that are the newest revision of their record, in order."""
+    node = shipments.recording_node(conn)
+    rows = shipments.find(conn, list({row.record_id for row in logged}))
+    found = []
+    for one in logged:
+        row = rows.get(one.record_id)
+        if row is None or row.position != one.position:
+            continue
+        key = SourceKey(SourceKind.SHIPMENT, node, one.record_id)
+        if not one.content:
+            found.append(SourceItem(key, row.revision, gone=True))
+            continue
+        item = parse_item(one.kind, one.content)
+        if isinstance(item, shipment_pb2.Shipment):
+            found.append(SourceItem(key, row.revision, subjects_of_shipment(item)))
+    return found
+
+
 ALERTS = MatchSource(kind=SourceKind.ALERT, head=alerts.peek_cursor, after=_alerts_after, newest=_newest_alerts)
 
-SOURCES = (ALERTS,)
+SHIPMENTS = MatchSource(
+    kind=SourceKind.SHIPMENT,
+    head=lambda conn: shipments.cursor(conn, shipments.INDEXED),
+    after=_shipments_after,
+    newest=_newest_shipments,
+)
+
+SOURCES = (ALERTS, SHIPMENTS)
 """All kinds of sources of this version."""

@@ -190,6 +190,11 @@ def move_cursors(conn: Connection, positions: Mapping[str, int]) -> None:
             conn.execute(insert(match_cursors).values(name=name, position=position))
 
 
+def forget_sources(conn: Connection, kind: SourceKind, ids: Sequence[str]) -> None:
+    """Removes what was found in sources whose time is over, decided or not: it says who they named."""
+    conn.execute(delete(matches).where(matches.c.source == kind.value, matches.c.source_id.in_(ids)))
+
+
 def look_at_all_lists_again(conn: Connection) -> None:
     """For when the lists are projected anew: their changes may get other numbers."""
     conn.execute(delete(match_cursors).where(match_cursors.c.name == LISTS))

@@ -9,7 +9,7 @@ tree that fits into memory however large the whole has grown; a look-up asks the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -19,10 +19,12 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from gateway.model.ids import Channel, FeedOrigin
 from gateway.store.database import insert_rows
 from gateway.store.prepared import Prepared, run
 from gateway.store.schema import (
     cursors,
+    feeds,
     party_name_keys,
     party_names,
     record_log,
@@ -130,6 +132,12 @@ _MOVE = Prepared(update(cursors).where(cursors.c.name == bindparam("called")).va
 def last_position(conn: Connection) -> int:
     """Position of the newest item; 0 when there is none."""
     return int(_LAST(conn).scalar_one() or 0)
+
+
+def recording_node(conn: Connection) -> str:
+    """Name of the node whose records these are; empty before the first."""
+    found = conn.execute(select(feeds.c.origin).where(feeds.c.channel == Channel.RECORDS.value)).scalar()
+    return FeedOrigin.parse(found).publisher if found else ""
 
 
 def append(conn: Connection, rows: Sequence[LogRow]) -> None:
@@ -317,6 +325,13 @@ def erase(conn: Connection, positions: Sequence[int]) -> None:
             conn.execute(
                 delete(shipment_keys).where(shipment_keys.c.segment == segment, shipment_keys.c.position.in_(chunk))
             )
+
+
+def remove_names(conn: Connection, names: Mapping[int, Sequence[int]]) -> None:
+    """Removes names, each given with the keys of screening under which it is filed."""
+    for name, filings in names.items():
+        conn.execute(delete(party_names).where(party_names.c.name == name))
+        conn.execute(delete(party_name_keys).where(party_name_keys.c.key.in_(filings), party_name_keys.c.name == name))
 
 
 def due(conn: Connection, now_ms: int, limit: int, *, after: str = "") -> list[ShipmentRow]:

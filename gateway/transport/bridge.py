@@ -102,6 +102,10 @@ class Wakeups:
         if committed.projected:
             self._tell(self.PROJECTED)
 
+    def projected(self) -> None:
+        """For whoever has committed a projection that no feed's commit tells of: records that are findable now."""
+        self._tell(self.PROJECTED)
+
     def matched(self) -> None:
         """For whoever has committed a change of matches: these are in no feed, so a commit doesn't tell of them."""
         self._tell(self.MATCHES)

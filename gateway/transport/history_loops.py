@@ -67,6 +67,8 @@ class IndexLoop:
         except Exception:
             self._indexer.forget()
             raise
-        if not done:
+        if done:
+            self._wakeups.projected()
+        else:
             self._indexer.forget()
         return True

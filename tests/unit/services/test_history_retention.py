@@ -8,14 +8,17 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_record import records_feed
 from gateway.services.history_retention import PlaceHoldWork, Purged, PurgeWork, ReleaseHoldWork
 from gateway.store import audit, feeds, shipments
-from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
+from gateway.store.schema import party_name_keys, party_names
+from gateway.v1 import history_pb2, history_service_pb2, party_pb2, shipment_pb2
 from gateway.wire.alerts import to_timestamp
+from gateway.wire.shipment_keys import name_key
 from gateway.wire.shipments import parse_log_event, salted_digest
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
@@ -101,6 +104,20 @@ def _assert_told(node: PaperNode, *, positions: list[int], digest: bytes) -> Non
 def _log(node: PaperNode) -> list[shipments.LogRow]:
     with node.database.read() as conn:
         return shipments.log_after(conn, 0, 100)
+
+
+def test_names_that_stand_in_no_record_any_more_go_too(node: PaperNode) -> None:
+    only = [party_pb2.Party(names=[party_pb2.Name(text="黃大文")])]
+    record(node, shipment("A", retention_class="short", parties=[*shipment().parties, *only]), shipment("B"))
+    index(node)
+    when_over(node)
+    purge(node)
+
+    with node.database.read() as conn:
+        names = sorted(row[0] for row in conn.execute(select(party_names.c.text)))
+        filed = set(conn.execute(select(party_name_keys.c.name)).scalars())
+    assert names == ["Wang Tat Metals Limited", "深圳市宏达金属有限公司"]
+    assert filed == {name_key(name) for name in names}
 
 
 def test_what_a_hold_names_stays_until_the_hold_is_let_go(node: PaperNode) -> None:

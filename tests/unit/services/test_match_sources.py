@@ -1,0 +1,70 @@
+"""Recorded shipments as a source of parties that are screened unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.model.matches import SourceKey, SourceKind
+from gateway.services.bootstrap import FEDERATION
+from gateway.services.history_record import records_feed
+from gateway.services.history_retention import PurgeWork
+from gateway.services.match_sources import SHIPMENTS, SourceItem
+from gateway.v1 import shipment_pb2
+from gateway.wire.alerts import to_timestamp
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
+from tests.support.recording import KEPT_MS, index, record
+from tests.support.shipments import shipment
+
+
+@pytest.fixture
+def node(tmp_path: Path, make_database: MakeDatabase) -> Iterator[PaperNode]:
+    with paper_nodes(tmp_path, make_database, ("cn", "hk")) as made:
+        yield made[0]
+
+
+def after(node: PaperNode, position: int) -> tuple[list[SourceItem], int]:
+    with node.database.read() as conn:
+        return SHIPMENTS.after(conn, position, 10)
+
+
+def test_records_come_once_each_as_they_are_now_when_they_are_findable(node: PaperNode) -> None:
+    record(node, shipment("A"), shipment("B"))
+    assert after(node, 0) == ([], 0)
+
+    index(node)
+    record(node, shipment("A", equipment=[]))
+    index(node)
+    items, reached = after(node, 0)
+
+    assert [(item.key, item.revision) for item in items] == [
+        (SourceKey(SourceKind.SHIPMENT, "cn", "B"), 1),
+        (SourceKey(SourceKind.SHIPMENT, "cn", "A"), 2),
+    ]
+    assert reached == 3
+    assert set(items[0].subjects) == {"parties[0]", "parties[1]", "equipment[0]", "means[0]"}
+    assert items[0].subjects["means[0]"].vehicles == ["粤Z·A123港", "AB 1234"]
+    assert "equipment[0]" not in items[1].subjects
+    assert after(node, 3) == ([], 3)
+
+
+def test_the_newest_come_first(node: PaperNode) -> None:
+    record(node, *(shipment(f"R-{at}") for at in range(5)))
+    index(node)
+
+    assert [item.key.id for item in SHIPMENTS.newest(node.database)] == ["R-4", "R-3", "R-2", "R-1", "R-0"]
+
+
+def test_what_was_erased_names_nobody_and_additions_alone_neither(node: PaperNode) -> None:
+    event = shipment_pb2.ShipmentEvent(kind=shipment_pb2.SHIPMENT_EVENT_KIND_RELEASE, occurred_at=to_timestamp(1))
+    record(node, shipment("A", retention_class="short"), shipment_pb2.ShipmentAddition(record_id="B", events=[event]))
+    index(node)
+    node.clock.forward(KEPT_MS["short"] + DAY_MS)
+    node.committer.run(PurgeWork(records_feed(FEDERATION, "cn"), ""))
+
+    items, _ = after(node, 0)
+
+    assert [(item.key.id, item.gone, dict(item.subjects)) for item in items] == [("A", True, {})]
