@@ -141,7 +141,7 @@ def confirm(
       gateway watchlist confirm 019bbf30-0000-7000-8000-000000000000 --purpose export_control --case HK-2026-17
 
     \b
-    Exit codes: 0 done, 1 refused, unreachable, or decided before, 2 wrong input.
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such match, or decided before.
     """
     response = target.run(
         lambda client: client.screening.confirm(
@@ -183,7 +183,7 @@ def dismiss(
       gateway watchlist dismiss 019bbf30-0000-7000-8000-000000000000 --reason "Another company of that name"
 
     \b
-    Exit codes: 0 done, 1 refused, unreachable, or decided before, 2 wrong input.
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such match, or decided before.
     """
     response = target.run(lambda client: client.screening.dismiss(match, reason, request_id=request_id))
     _told(Output(as_json), "Dismissed", response, {"Reason": response.match.reason})

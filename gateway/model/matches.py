@@ -82,7 +82,8 @@ def decided(status: MatchStatus, decision: MatchDecision) -> MatchStatus:
     """
     found = DECISIONS.get((status, decision))
     if found is None:
-        raise IllegalTransitionError(f"the match is {status.value}: it can't be {decision.value}ed now")
+        text = f"the match is {status.value}: it can't be {decision.value}ed now"
+        raise IllegalTransitionError(text, metadata={"about": "match"})
     return found
 
 
