@@ -54,6 +54,7 @@ def list_(
     name: Annotated[str, typer.Option("--list", help="Of one list alone, e.g. un-sc.")] = "",
     publisher: Annotated[str, typer.Option(help="Of one node's lists alone; the own node's name for own ones.")] = "",
     kind: Annotated[str, typer.Option(help=f"Of one kind alone: {', '.join(words(WatchlistKind))}.")] = "",
+    expiring: Annotated[bool, typer.Option("--expiring", help="Own entries whose validity ends soon.")] = False,
     limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,20 +66,21 @@ def list_(
     Examples:
       gateway watchlist list --system officers
       gateway watchlist list --publisher cn --list un-sc --kind person --limit 0 --json
+      gateway watchlist list --expiring
 
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
     """
-    filter_ = filter_of(name, publisher, kind)
+    filter_ = filter_of(name, publisher, kind, expiring=expiring)
     found, more = target.run(lambda client: _listed(client, filter_, limit))
     output = Output(as_json)
-    columns = ("Entry", "Rev", "Kind", "Name", "Releasable to", "Published")
+    columns = ("Entry", "Rev", "Kind", "Name", "Releasable to", "Published", "Valid until")
     output.table("Watchlists", columns, [_entry_row(each) for each in found], data=[as_dict(each) for each in found])
     if more:
         output.note(f"There are more than these {limit}; --limit 0 shows all, --list and --kind narrow.")
 
 
-def filter_of(name: str, publisher: str, kind: str) -> str:
+def filter_of(name: str, publisher: str, kind: str, *, expiring: bool = False) -> str:
     """The filter for these conditions; empty ones don't count.
 
     Raises:
@@ -88,6 +90,7 @@ def filter_of(name: str, publisher: str, kind: str) -> str:
         "publisher": publisher,
         "list": list_name(name) if name else "",
         "kind": word_of(WatchlistKind, value_of(WatchlistKind, kind, "--kind")) if kind else "",
+        "expiring": "true" if expiring else "",
     }
     return " AND ".join(f'{field} = "{value}"' for field, value in terms.items() if value)
 
@@ -313,6 +316,7 @@ def _entry_row(listed: ListedEntry) -> tuple[object, ...]:
         called(entry.content),
         list(entry.content.releasable_to) or None,
         shown_time(entry, "published_at"),
+        shown_time(entry.content, "valid_until"),
     )
 
 

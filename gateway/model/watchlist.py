@@ -22,6 +22,9 @@ class ListPolicy:
     four_eyes: bool = True
 
 
+WARN_BEFORE_MS = 14 * 24 * 3600 * 1000
+"""How long before the end of its validity an entry counts as ending soon, where the settings don't say otherwise."""
+
 DEFAULT_POLICY = ListPolicy()
 """Of a list that the settings don't name: unknown means no."""
 

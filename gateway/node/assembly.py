@@ -30,6 +30,7 @@ from gateway.node.settings import LinkMode, LinkSettings, ReportMode, Settings
 from gateway.services.alarms import CERTIFICATE, Alarms
 from gateway.services.audit import AuditQueue
 from gateway.services.commit import Committer
+from gateway.services.list_expiry import ListExpiry, WarnExpiringWork
 from gateway.services.list_query import ListQueries
 from gateway.services.lists import ExpireListedWork, Lists
 from gateway.services.matching import KeepFindingsWork
@@ -73,8 +74,13 @@ PASSPHRASE_VARIABLE = "GATEWAY_PASSPHRASE"  # noqa: S105  the variable's name
 REFRESH_S = 1.0
 """How often the directory's file, certificates and expiring alerts are looked at, in seconds."""
 
+WARN_EVERY_S = 10.0
+"""How often it is looked which entries of own lists end soon, in seconds."""
+
 HELD_RETRY_S = 10.0
 """How long after a failed attempt held entries are looked at again, in seconds."""
+
+DAY_MS = 24 * 3600 * 1000
 
 CERTIFICATE_WARNING = timedelta(days=14)
 """How long before its end an expiring certificate raises an alarm."""
@@ -158,6 +164,7 @@ class Node:
             name: kept.report_purpose for name, kept in settings.lists.items() if kept.report is ReportMode.IDENTICAL
         }
         self._report_rules = report_rules(settings.node, identical)
+        self._expiry = ListExpiry(settings.node, clock, _warn_before_ms(settings))
         self._receiver = Receiver(
             federation=settings.federation,
             node=settings.node,
@@ -167,6 +174,7 @@ class Node:
             alarms=self.alarms,
         )
         self._outgoing = Outgoing(self.database, committer=self.committer, trust=self._directory.trusted, clock=clock)
+        self._next_warning = 0.0
         self._links: dict[FeedOrigin, Link] = {}
         self._running: dict[FeedOrigin, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -233,7 +241,9 @@ class Node:
         watchlist = WatchlistServicer(
             lists=self._lists,
             projector=self._projector,
-            queries=ListQueries(self.database, federation=self.settings.federation, node=self.settings.node),
+            queries=ListQueries(
+                self.database, federation=self.settings.federation, node=self.settings.node, expiry=self._expiry
+            ),
             database=self.database,
             bridge=bridge,
             wakeups=wakeups,
@@ -395,12 +405,20 @@ class Node:
                 self._watch_certificate()
                 await bridge.commit(ExpireWork(publisher=self._publisher, projector=self._projector))
                 await bridge.commit(ExpireListedWork(self._lists))
+                await self._warn_of_ends(bridge)
                 await asyncio.to_thread(note_progress, self.database, self._marker)
             except GatewayError as error:
                 log.warning("%s", error.message)
             except Exception:
                 log.exception("looking after the node failed; it is tried again")
             await asyncio.sleep(REFRESH_S)
+
+    async def _warn_of_ends(self, bridge: Bridge) -> None:
+        now = time.monotonic()
+        if now >= self._next_warning:
+            self._next_warning = now + WARN_EVERY_S
+            await bridge.commit(WarnExpiringWork(self._expiry, self.settings.node, self._audit.record))
+            await asyncio.to_thread(self._expiry.watch, self.database, self.alarms)
 
     async def _apply_held(self) -> None:
         """After an upgrade, beside everything else: it may take long, and needs own feeds that aren't blocked."""
@@ -423,3 +441,10 @@ class Node:
             )
         else:
             self.alarms.clear(CERTIFICATE, "own")
+
+
+def _warn_before_ms(settings: Settings) -> dict[str, int]:
+    """Of each own list in the settings: how long before its end an entry is warned of."""
+    own = f"{settings.node}/"
+    named = {name.removeprefix(own): kept for name, kept in settings.lists.items()}
+    return {name: kept.warn_before_days * DAY_MS for name, kept in named.items() if "/" not in name}

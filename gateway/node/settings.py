@@ -107,6 +107,9 @@ class ListSettings(_Section):
         min_length=1,
         description="Roles to which anything of it is shown; without it everybody who may call at all.",
     )
+    warn_before_days: int = Field(
+        default=14, ge=0, le=3650, description="Days before an entry's validity ends when that is warned of; 0: never."
+    )
 
     report: ReportMode = Field(
         default=ReportMode.NEVER,

@@ -6,14 +6,16 @@ are projected (services.list_projection).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Table, or_
+from sqlalchemy import ColumnElement, Connection, Table, and_, or_
 
 from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
 from gateway.model.ids import Channel, FeedOrigin
 from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
+from gateway.services.list_expiry import ListExpiry
 from gateway.services.list_projection import read_changes, read_update
 from gateway.store import alerts, feeds, watchlists
 from gateway.store.database import Database
@@ -23,7 +25,15 @@ from gateway.store.watchlists import CopyRow, EntryRow
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.tiles import tree_root
 from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
-from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.wire.filters import (
+    Term,
+    decode_page_token,
+    encode_page_token,
+    invalid_value,
+    page_size,
+    parse_filter,
+    unix_ms,
+)
 from gateway.wire.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.wire.watchlist import ListKey, key_of
 
@@ -32,7 +42,11 @@ MOST_MISSING = 1_000
 
 _Pb = watchlist_service_pb2
 _KIND = "WATCHLIST_KIND_"
-_FIELDS = {"publisher": ("=",), "list": ("=",), "kind": ("=",), "id": ("=",)}
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_FIELDS = {
+    **dict.fromkeys(("publisher", "list", "kind", "id", "expiring"), ("=",)),
+    "valid_until": ("<", "<=", ">", ">="),
+}
 _COLUMNS = {"publisher": list_entries.c.publisher, "list": list_entries.c.list, "id": list_entries.c.entry_id}
 
 
@@ -47,8 +61,9 @@ class FullState:
 class ListQueries:
     """Reads lists from the projections. Thread-safe."""
 
-    def __init__(self, database: Database, *, federation: str, node: str) -> None:
+    def __init__(self, database: Database, *, federation: str, node: str, expiry: ListExpiry) -> None:
         self._database = database
+        self._expiry = expiry
         self._federation = federation
         self._node = node
 
@@ -78,7 +93,7 @@ class ListQueries:
         Raises:
             InvalidRequestError: the filter or the page token isn't one.
         """
-        conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        conditions = [self._condition(term) for term in parse_filter(request.filter, _FIELDS)]
         conditions += visible(hidden, list_entries)
         token = decode_page_token(request.page_token, request.filter, 3)
         after = None if token is None else (token[0], token[1], token[2])
@@ -91,6 +106,13 @@ class ListQueries:
             last = rows[taken - 1]
             response.next_page_token = encode_page_token((last.publisher, last.list, last.entry_id), request.filter)
         return response
+
+    def _condition(self, term: Term) -> ColumnElement[bool]:
+        if term.field == "expiring":
+            if term.value != "true":
+                raise invalid_value(term, "true")
+            return self._expiry.condition()
+        return _condition(term)
 
     def proposals(
         self, request: _Pb.ListProposalsRequest, *, hidden: Hidden = NOTHING_HIDDEN
@@ -281,6 +303,9 @@ def _copy(conn: Connection, copy: CopyRow) -> _Pb.PartnerCopy:
 
 
 def _condition(term: Term) -> ColumnElement[bool]:
+    if term.field == "valid_until":
+        time = list_entries.c.valid_until
+        return and_(time > 0, _COMPARISONS[term.operator](time, unix_ms(term)))
     if term.field != "kind":
         return _COLUMNS[term.field] == term.value
     name = _KIND + term.value.upper()

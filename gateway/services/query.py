@@ -5,8 +5,6 @@ Owns how projections become the contract's messages. Doesn't own who may read (t
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlalchemy import ColumnElement, Connection
 
 from gateway.errors import NotFoundError, PositionUnknownError
@@ -25,6 +23,7 @@ from gateway.wire.filters import (
     invalid_value,
     page_size,
     parse_filter,
+    unix_ms,
 )
 
 WATCH_PAGE = 200
@@ -132,7 +131,7 @@ def _condition(term: Term) -> ColumnElement[bool]:
     if allowed is not None and term.value not in allowed:
         raise invalid_value(term, f"one of {', '.join(allowed)}")
     column = alerts_table.c[term.field]
-    value: str | int = term.value if term.field != "published_at" else _unix_ms(term)
+    value: str | int = term.value if term.field != "published_at" else unix_ms(term)
     match term.operator:
         case "<":
             return column < value
@@ -144,16 +143,6 @@ def _condition(term: Term) -> ColumnElement[bool]:
             return column >= value
         case _:
             return column == value
-
-
-def _unix_ms(term: Term) -> int:
-    try:
-        time = datetime.fromisoformat(term.value)
-    except ValueError as error:
-        raise invalid_value(term, "an RFC 3339 time") from error
-    if time.tzinfo is None:
-        raise invalid_value(term, "an RFC 3339 time with its zone, e.g. 2026-01-15T08:00:00+08:00")
-    return int(time.timestamp() * 1000)
 
 
 def _alert(payload: bytes) -> alert_pb2.Alert | None:

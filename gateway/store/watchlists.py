@@ -32,6 +32,7 @@ _APPLIED = "lists"
 _RELEASED = "released:"
 _COMPARED = "compared:"
 _SWEPT = "swept:"
+_WARNED = "warned"
 _LOOKED_UP = (1, 16, 100, 500)
 """How many ids one look-up takes: the least that suffices, whose unused places repeat the last id."""
 
@@ -77,6 +78,14 @@ class EntryRow(NamedTuple):
     valid_until: int
     first_published_at: int
     digest: bytes
+
+
+class EndingRow(NamedTuple):
+    """How many entries of a list end soon, and when the first of them does, in milliseconds since 1970."""
+
+    list: str
+    entries: int
+    first_ms: int
 
 
 class CopyRow(NamedTuple):
@@ -224,7 +233,7 @@ def move_swept(conn: Connection, partner: str, steps: int) -> None:
 
 def progress(conn: Connection) -> tuple[tuple[str, int], ...]:
     """Everything that moves while changes take effect and partners are told; the same when nothing has moved since."""
-    return tuple(sorted((name, position) for name, position in _PROGRESS(conn) if name != "alerts"))
+    return tuple(sorted((name, position) for name, position in _PROGRESS(conn) if name not in ("alerts", _WARNED)))
 
 
 def compared(conn: Connection, partner: str) -> int:
@@ -327,6 +336,38 @@ def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) 
         .limit(limit)
     )
     return [EntryRow._make(row) for row in conn.execute(query)]
+
+
+def ending_by_list(conn: Connection, condition: ColumnElement[bool]) -> list[EndingRow]:
+    """Listed entries for which a condition on list_entries holds, by list."""
+    query = (
+        select(list_entries.c.list, func.count(), func.min(list_entries.c.valid_until))
+        .where(list_entries.c.ended == 0, condition)
+        .group_by(list_entries.c.list)
+        .order_by(list_entries.c.list)
+    )
+    return [EndingRow(*row) for row in conn.execute(query)]
+
+
+def ending_first(conn: Connection, condition: ColumnElement[bool], list_name: str, limit: int) -> list[str]:
+    """Ids of the entries of one list for which it holds, those that end first."""
+    query = (
+        select(list_entries.c.entry_id)
+        .where(list_entries.c.ended == 0, list_entries.c.list == list_name, condition)
+        .order_by(list_entries.c.valid_until, list_entries.c.entry_id)
+        .limit(limit)
+    )
+    return list(conn.scalars(query))
+
+
+def warned(conn: Connection) -> int:
+    """Time of the last warning of entries that end soon; 0 when there was none."""
+    return _CURSOR(conn, called=_WARNED).scalar_one_or_none() or 0
+
+
+def move_warned(conn: Connection, time_ms: int) -> None:
+    """Notes the time of a warning."""
+    _move(conn, _WARNED, time_ms)
 
 
 # What partners were told

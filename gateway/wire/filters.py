@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 from gateway.errors import InvalidRequestError, Violation
@@ -74,6 +75,21 @@ def _term(match: re.Match[str], fields: Mapping[str, Sequence[str]]) -> Term:
 def invalid_value(term: Term, expected: str) -> InvalidRequestError:
     """The error for a value that a field can't have."""
     return _invalid(f"{term.field}: {term.value!r} isn't {expected}")
+
+
+def unix_ms(term: Term) -> int:
+    """The time that a condition names, in milliseconds since 1970.
+
+    Raises:
+        InvalidRequestError: it isn't a time with its zone.
+    """
+    try:
+        time = datetime.fromisoformat(term.value)
+    except ValueError as error:
+        raise invalid_value(term, "an RFC 3339 time") from error
+    if time.tzinfo is None:
+        raise invalid_value(term, "an RFC 3339 time with its zone, e.g. 2026-01-15T08:00:00+08:00")
+    return int(time.timestamp() * 1000)
 
 
 def page_size(requested: int) -> int:

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -482,3 +483,21 @@ def test_exports_of_a_partners_copy_and_in_formats_that_are_only_written(cn: Cli
     assert {path.name for path in (tmp_path / "ofac").iterdir()} == {"sdn.csv", "alt.csv", "add.csv"}
     assert "exists already" in cn.run("officer", *export, "csv", "--out", mine, code=2).stderr
     assert "no entry in list nothing" in cn.run("officer", *export[:3], "nothing", "--format", "csv", code=2).stderr
+
+
+def test_an_entry_that_ends_soon_is_shown_and_an_alarm(nodes: Federation, cn: Cli) -> None:
+    until = datetime.now(UTC) + timedelta(days=3)
+    file = (
+        "id,kind,identifiers,reason,valid_until\n"
+        f"SOON,container,container:CSQU3054383,smuggling,{until:%Y-%m-%dT%H:%M:%SZ}\n"
+    )
+    cn.run("publisher", "watchlist", "import", "-", "--list", "stream", "--format", "csv", *LEGAL_BASIS, text=file)
+    (listed,) = shows(cn, 1, "--expiring")
+    assert (listed["entry"]["list"], listed["entry"]["id"]) == ("stream", "SOON")
+    assert f"{until:%Y-%m-%d}" in cn.run("officer", "watchlist", "list", "--expiring").stdout
+    status = cn.eventually("operator", "status", until=lambda found: "LIST_EXPIRES" in json.dumps(found))
+    (alarm,) = [each for each in status["alarms"] if each["code"] == "LIST_EXPIRES"]
+    assert "entries of stream whose validity ends within 14 days: 1, the first at" in alarm["message"]
+    assert "1 entries of stream end soon; first SOON" in nodes["cn"].log
+    events = cn.json("auditor", "audit", "list", "--filter", "reason = LIST_EXPIRES")
+    assert [event["details"]["subject_ids"] for event in events] == ["cn/stream/SOON"]

@@ -23,6 +23,8 @@ from gateway.services.alarms import Alarms
 from gateway.services.audit import AuditQueue
 from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, create_federation
 from gateway.services.commit import Committer, Transaction
+from gateway.services.list_expiry import ListExpiry
+from gateway.services.list_query import ListQueries
 from gateway.services.lists import Lists
 from gateway.services.outgoing import Outgoing
 from gateway.services.project import AlertProjector
@@ -87,6 +89,7 @@ class PaperNode:
     evidence_root: Path
     audit: AuditQueue = field(default_factory=AuditQueue)
     policies: dict[str, ListPolicy] = field(default_factory=dict)
+    warn_before_ms: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.projector = AlertProjector(federation=FEDERATION, node=self.name, directory=lambda: self.trust.directory)
@@ -119,6 +122,8 @@ class PaperNode:
             clock=self.clock,
             policies=self.policies.get,
         )
+        self.expiry = ListExpiry(self.name, self.clock, self.warn_before_ms)
+        self.list_queries = ListQueries(self.database, federation=FEDERATION, node=self.name, expiry=self.expiry)
 
     def settle(self) -> None:
         """Projects everything; afterwards projections are up to date."""

@@ -147,6 +147,7 @@ def test_every_alarm_is_described() -> None:
         alarms.CLOCK_SKEW,
         alarms.DIRECTORY,
         alarms.CERTIFICATE,
+        alarms.LIST_EXPIRES,
     }
     assert set(first_cells(section("docs/operating.md", "## Alarms"))) == known
 

@@ -173,6 +173,7 @@ def test_an_entry_is_named_with_its_publisher_or_as_an_own_one() -> None:
 
 def test_a_filter_from_options() -> None:
     assert filter_of("", "", "") == ""
+    assert filter_of("un-sc", "", "", expiring=True) == 'list = "un-sc" AND expiring = "true"'
     assert filter_of("un-sc", "cn", "Person") == 'publisher = "cn" AND list = "un-sc" AND kind = "person"'
 
 

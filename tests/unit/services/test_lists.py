@@ -24,7 +24,6 @@ from gateway.model.watchlist import ListPolicy
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.commit import Transaction
 from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
-from gateway.services.list_query import ListQueries
 from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork, append_parts
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, watchlists
@@ -245,7 +244,7 @@ def test_whoever_follows_the_changes_holds_what_is_listed_although_some_were_ove
     decide(cn, late)
     exchange(*nodes)
     for node in (cn, hk):
-        queries = ListQueries(node.database, federation=FEDERATION, node=node.name)
+        queries = node.list_queries
         followed: dict[str, tuple[int, str]] = {}
         position = 0
         while (response := queries.changes(position)).changes:
@@ -285,7 +284,7 @@ def test_an_amended_entry_says_everywhere_when_it_was_first_published(nodes: lis
 
 
 def read(node: PaperNode, entry_id: str) -> Pb.GetEntryResponse:
-    queries = ListQueries(node.database, federation=FEDERATION, node=node.name)
+    queries = node.list_queries
     node.settle()
     return queries.get(watchlist_pb2.WatchlistReference(publisher="cn", list=LIST, id=entry_id))
 
@@ -487,7 +486,7 @@ def test_pages_of_large_entries_fit_into_a_message(nodes: list[PaperNode]) -> No
         large = [listed_content(names=names) for _ in range(30)]
         propose(cn, *large, ids=[f"E{first + at:03d}" for at in range(30)])
         cn.settle()
-    queries = ListQueries(cn.database, federation=FEDERATION, node="cn")
+    queries = cn.list_queries
     found: list[str] = []
     request = Pb.ListEntriesRequest(page_size=1000)
     while True:

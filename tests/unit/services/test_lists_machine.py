@@ -31,7 +31,6 @@ from gateway.model.ids import Channel, FeedOrigin
 from gateway.model.watchlist import ListPolicy
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
-from gateway.services.list_query import ListQueries
 from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork
 from gateway.store import alerts, watchlists
 from gateway.v1 import watchlist_pb2
@@ -214,7 +213,7 @@ class Lists(RuleBasedStateMachine):
     @rule()
     def follow(self) -> None:
         """A consumer at hk that keeps what it got, and its position."""
-        queries = ListQueries(self.node("hk").database, federation=FEDERATION, node="hk")
+        queries = self.node("hk").list_queries
         while (response := queries.changes(self.position)).changes:
             self.position = response.position
             for published in response.changes:
@@ -249,7 +248,7 @@ class Lists(RuleBasedStateMachine):
 
     def _check_copy(self, partner: str, mine: dict[tuple[str, str], int]) -> None:
         cn, theirs = self.node("cn"), self.node(partner)
-        queries = ListQueries(cn.database, federation=FEDERATION, node="cn")
+        queries = cn.list_queries
         compared = queries.compare(partner, theirs.outgoing.position(queries.origin(partner)))
         assert compared.identical
         assert (compared.active, compared.missing_count) == (len(mine), 0)
@@ -320,7 +319,7 @@ def _listed(node: MachineNode) -> dict[tuple[str, str], int]:
 
 
 def _names(node: MachineNode, keys: dict[tuple[str, str], int]) -> dict[tuple[str, str], str]:
-    queries = ListQueries(node.database, federation=FEDERATION, node=node.name)
+    queries = node.list_queries
     found = {}
     for name, entry_id in keys:
         reference = watchlist_pb2.WatchlistReference(publisher="cn", list=name, id=entry_id)
