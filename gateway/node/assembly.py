@@ -259,6 +259,7 @@ class Node:
             database=self.database,
             bridge=bridge,
             wakeups=wakeups,
+            clock=self._clock,
         )
         evidence = EvidenceServicer(database=self.database, trust=self._directory.trusted)
         node = NodeServicer(

@@ -6,18 +6,31 @@ Owns construction and which tasks run. Doesn't own what the parts do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from gateway.model.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.node.settings import HistorySettings
+from gateway.risk.rule_file import RuleSetting
+from gateway.risk.rules import Rules
 from gateway.services.history_index import HistoryIndexer, Retention
 from gateway.services.history_record import records_feed
+from gateway.services.history_retention import holds_on
+from gateway.services.history_risk import RiskScreening
 from gateway.services.history_search import HistorySearch
+from gateway.services.randomness import random_bytes
 from gateway.store.database import Database
 from gateway.transport.bridge import Bridge, Wakeups
-from gateway.transport.history_loops import IndexLoop
+from gateway.transport.history_loops import IndexStep, RiskStep, follow, purge
 from gateway.transport.history_service import HistoryServicer
 from gateway.wire.controlled_goods import load_controlled_goods, reference_controlled_goods
+
+log = logging.getLogger(__name__)
+
+INDEX_SHARE = 0.7
+RISK_SHARE = 0.4
+"""Parts of the time that these may take while there is a backlog: alerts share the interpreter with them."""
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -34,28 +47,63 @@ class History:
         database: Database,
         bridge: Bridge,
         wakeups: Wakeups,
+        clock: Callable[[], int],
     ) -> None:
-        origin = records_feed(federation, node)
+        self._origin = records_feed(federation, node)
+        self._bridge, self._wakeups = bridge, wakeups
         goods = load_controlled_goods(settings.controlled_goods) if settings.controlled_goods else None
-        self.search = HistorySearch(database, node=node, substances=goods or reference_controlled_goods())
+        self.search = HistorySearch(
+            database, node=node, substances=goods or reference_controlled_goods(), holds_on=holds_on
+        )
+        self.rules = Rules.load(
+            rules=settings.rules_file,
+            controlled_goods=settings.controlled_goods,
+            physical_data=settings.physical_data,
+            terms=settings.goods_terms,
+            settings={
+                rule_id: RuleSetting(enabled=one.enabled, thresholds=one.thresholds, lists=one.lists)
+                for rule_id, one in settings.rules.items()
+            },
+            failed=_rule_failed,
+        )
         self.servicer = HistoryServicer(
-            origin=origin,
+            origin=self._origin,
             search=self.search,
+            rules=self.rules,
+            database=database,
             bridge=bridge,
             retention_classes=settings.retention_days.__contains__,
+            new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
         )
-        self._index = IndexLoop(
-            HistoryIndexer(database),
-            origin=origin,
-            bridge=bridge,
-            wakeups=wakeups,
-            retention=retention_of(settings),
+        self._index = IndexStep(
+            HistoryIndexer(database), bridge=bridge, wakeups=wakeups, retention=retention_of(settings)
         )
+        self._risk = RiskStep(RiskScreening(database, search=self.search, rules=self.rules), bridge=bridge)
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Starts what runs by itself."""
-        loops: dict[str, Coroutine[Any, Any, None]] = {"history-index": self._index.run()}
+        loops: dict[str, Coroutine[Any, Any, None]] = {
+            "history-index": follow(
+                self._index,
+                what="making records findable",
+                wakeups=self._wakeups,
+                topic=self._origin,
+                share=INDEX_SHARE,
+            ),
+            "history-risk": follow(
+                self._risk,
+                what="judging records",
+                wakeups=self._wakeups,
+                topic=Wakeups.PROJECTED,
+                share=RISK_SHARE,
+            ),
+            "history-purge": purge(self._origin, self._bridge),
+        }
         return [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
+
+
+def _rule_failed(rule_id: str, why: str) -> None:
+    log.warning("rule %s couldn't judge: %s", rule_id, why)
 
 
 def retention_of(settings: HistorySettings) -> Retention:

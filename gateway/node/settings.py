@@ -132,6 +132,14 @@ class ListSettings(_Section):
         return self
 
 
+class RuleSettings(_Section):
+    """What this node sets of one rule."""
+
+    enabled: bool | None = Field(default=None, description="Whether it is applied; without it as in the rules.")
+    thresholds: dict[str, float] = Field(default_factory=dict, description="Thresholds of its own, by name.")
+    lists: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Lists of its own, by name.")
+
+
 class HistorySettings(_Section):
     """How recorded shipments are kept and judged."""
 
@@ -144,6 +152,14 @@ class HistorySettings(_Section):
     controlled_goods: Path | None = Field(
         default=None, description="Own list of controlled goods; without it the one that comes with the gateway."
     )
+    physical_data: Path | None = Field(
+        default=None, description="Own densities and prices of substances; without it those that come along."
+    )
+    goods_terms: Path | None = Field(
+        default=None, description="Own terms of descriptions and trades; without it those that come along."
+    )
+    rules_file: Path | None = Field(default=None, description="Own risk rules; without it those that come along.")
+    rules: dict[str, RuleSettings] = Field(default_factory=dict, description="Per rule id: what is set here.")
 
     @model_validator(mode="after")
     def _known_class(self) -> Self:

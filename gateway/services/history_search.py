@@ -124,6 +124,12 @@ class HistorySearch:
             left -= len(chunk.records)
             size = CHUNK
 
+    def as_they_stand(self, conn: Connection, record_ids: Iterable[str]) -> list[history_pb2.HistoryRecord]:
+        """Records by id, each in its newest revision with what was added; those that are unknown or erased are left
+        out."""
+        rows = shipments.find(conn, list(dict.fromkeys(record_ids)))
+        return self._records(conn, [row for row in rows.values() if row.position and not row.erased], {})
+
     def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
         """A record with everything that was recorded of it; None when there is none."""
         with self._database.read() as conn:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, ins
 from sqlalchemy.exc import IntegrityError
 
 from gateway.model.alert_life import AlertLife, AlertStatus, Question, Side
-from gateway.store import matches, shipments, watchlists
+from gateway.store import matches, risk, shipments, watchlists
 from gateway.store.database import insert_rows
 from gateway.store.journal import HeadMovedError
 from gateway.store.prepared import Prepared
@@ -143,6 +143,7 @@ def clear(conn: Connection) -> None:
     move_cursor(conn, 0)
     watchlists.move_applied(conn, 0)
     shipments.move_cursor(conn, shipments.INDEXED, 0)
+    shipments.move_cursor(conn, risk.SCREENED, 0)
     matches.look_at_all_lists_again(conn)
 
 

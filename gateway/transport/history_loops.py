@@ -1,6 +1,6 @@
-"""What a node does with its records by itself: makes them findable, in batches behind the recording.
+"""What a node does with its records by itself: makes them findable, judges them, and ends those whose time is over.
 
-Owns the loop and its pace. Doesn't own what a batch does (services.history_index).
+Owns the loops and their pace. Doesn't own what a step does (services.history_index, history_risk, history_retention).
 """
 
 from __future__ import annotations
@@ -8,67 +8,122 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
+from collections.abc import Awaitable, Callable
 
 from gateway.errors import GatewayError
 from gateway.model.ids import FeedOrigin
 from gateway.services.history_index import HistoryIndexer, IndexWork, Retention
+from gateway.services.history_retention import PurgeWork
+from gateway.services.history_risk import KeepRisksWork, RiskScreening
 from gateway.transport.bridge import Bridge, Wakeups
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 5.0
-"""How often the log is looked at without having been told that it grew, in seconds."""
+"""How often there is a look without having been told that something moved, in seconds."""
 
 RETRY_S = 2.0
 """Pause after a failure, in seconds."""
 
+PURGE_EVERY_S = 60.0
+"""How often records are looked for whose time is over, in seconds."""
 
-class IndexLoop:
-    """Keeps the index behind the log."""
+Step = Callable[[], Awaitable[bool]]
+"""Does some of what there is to do; True when there may be more."""
 
-    def __init__(
-        self, indexer: HistoryIndexer, *, origin: FeedOrigin, bridge: Bridge, wakeups: Wakeups, retention: Retention
-    ) -> None:
+
+async def follow(step: Step, *, what: str, wakeups: Wakeups, topic: FeedOrigin | str, share: float = 1.0) -> None:
+    """Takes steps whenever a topic moves, until cancelled.
+
+    Args:
+        step: what to do.
+        what: names it in the log.
+        wakeups, topic: what wakes it.
+        share: part of the time that it may take while there is a backlog; the rest is for whoever waits for an answer.
+    """
+    moved = asyncio.Event()
+    end_subscription = wakeups.subscribe(topic, moved)
+    try:
+        while True:
+            moved.clear()
+            if not await _steps(step, what, share):
+                await asyncio.sleep(RETRY_S)
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(moved.wait(), IDLE_S)
+    finally:
+        end_subscription()
+
+
+async def _steps(step: Step, what: str, share: float) -> bool:
+    """Steps until there is no more to do; False when one failed."""
+    try:
+        while True:
+            started = time.monotonic()
+            if not await step():
+                return True
+            await asyncio.sleep((time.monotonic() - started) * (1 / share - 1))
+    except GatewayError as error:
+        log.warning("%s waits: %s", what, error.message)
+    except Exception:
+        log.exception("%s failed; it is tried again", what)
+    return False
+
+
+class IndexStep:
+    """Makes the next records findable."""
+
+    def __init__(self, indexer: HistoryIndexer, *, bridge: Bridge, wakeups: Wakeups, retention: Retention) -> None:
         self._indexer = indexer
-        self._origin = origin
         self._bridge = bridge
         self._wakeups = wakeups
         self._retention = retention
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        grown = asyncio.Event()
-        end_subscription = self._wakeups.subscribe(self._origin, grown)
-        try:
-            while True:
-                grown.clear()
-                try:
-                    while await self._step():
-                        pass
-                except GatewayError as error:
-                    log.warning("records wait to be findable: %s", error.message)
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                except Exception:
-                    log.exception("making records findable failed; it is tried again")
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(grown.wait(), IDLE_S)
-        finally:
-            end_subscription()
-
-    async def _step(self) -> bool:
+    async def __call__(self) -> bool:
         batch = await asyncio.to_thread(self._indexer.next)
         if batch is None:
             return False
+        done = False
         try:
             done = await self._bridge.commit(IndexWork(batch, self._retention))
-        except Exception:
-            self._indexer.forget()
-            raise
-        if done:
-            self._wakeups.projected()
-        else:
-            self._indexer.forget()
+        finally:
+            if not done:
+                self._indexer.forget()
+        self._wakeups.projected()
         return True
+
+
+class RiskStep:
+    """Judges the next records by the rules."""
+
+    def __init__(self, screening: RiskScreening, *, bridge: Bridge) -> None:
+        self._screening = screening
+        self._bridge = bridge
+
+    async def __call__(self) -> bool:
+        judged = await asyncio.to_thread(self._screening.next)
+        if judged is None:
+            return False
+        await self._bridge.commit(KeepRisksWork(judged))
+        return True
+
+
+async def purge(origin: FeedOrigin, bridge: Bridge) -> None:
+    """Ends records whose time is over, until cancelled."""
+    while True:
+        after, held = "", 0
+        try:
+            while True:
+                done = await bridge.commit(PurgeWork(origin, after))
+                held += done.held
+                if not done.last:
+                    break
+                after = done.last
+        except GatewayError as error:
+            log.warning("the purge of records waits: %s", error.message)
+        except Exception:
+            log.exception("the purge of records failed; it is tried again")
+        if held:
+            log.info("%d records whose time is over are kept by holds", held)
+        await asyncio.sleep(PURGE_EVERY_S)

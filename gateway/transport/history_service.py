@@ -14,8 +14,13 @@ import grpc.aio
 
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
 from gateway.model.ids import FeedOrigin
+from gateway.risk.rules import Rules
 from gateway.services.history_record import RecordWork, check
+from gateway.services.history_retention import PlaceHoldWork, ReleaseHoldWork
+from gateway.services.history_risk import RiskQueries, risks_of
 from gateway.services.history_search import HistorySearch
+from gateway.store import holds
+from gateway.store.database import Database
 from gateway.transport.bridge import Bridge, in_order
 from gateway.transport.calls import current_call
 from gateway.v1 import history_service_pb2 as pb
@@ -34,19 +39,29 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         *,
         origin: FeedOrigin,
         search: HistorySearch,
+        rules: Rules,
+        database: Database,
         bridge: Bridge,
         retention_classes: Callable[[str], bool],
+        new_id: Callable[[], str],
     ) -> None:
         """Takes what it needs.
 
         Args:
             origin: the own log of records.
             search: reads the own records.
+            rules: those that are applied here.
+            database: holds what rules found, and the holds.
             bridge: to the writer.
             retention_classes: tells whether this node has a class of that name.
+            new_id: gives a new UUIDv7.
         """
         self._origin = origin
         self._search = search
+        self._rules = rules
+        self._database = database
+        self._risks = RiskQueries(database)
+        self._new_id = new_id
         self._bridge = bridge
         self._retention_classes = retention_classes
 
@@ -54,7 +69,6 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self, request_iterator: AsyncIterator[pb.RecordShipmentsRequest], context: Context
     ) -> AsyncIterator[pb.RecordShipmentsResponse]:
         call = current_call()
-        recorded = refused = 0
 
         async def begin(request: pb.RecordShipmentsRequest) -> Awaitable[pb.RecordShipmentsResponse]:
             if not 0 < len(request.items) <= MAX_STREAM_ITEMS:
@@ -62,15 +76,13 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
                     [Violation("items", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} items at a time")]
                 )
             good, bad = await asyncio.to_thread(check, request, retention_classes=self._retention_classes)
+            call.record(counts={"recorded": len(good), "refused": len(bad)})
             work = RecordWork(self._origin, good, call.principal.name)
             durable = self._bridge.submit(work) if good else None
             return self._answer(durable, len(good), bad)
 
         async for response in in_order(request_iterator, begin, depth=WINDOW_BATCHES):
-            recorded += response.recorded
-            refused += len(response.refused)
             yield response
-        call.record(counts={"recorded": recorded, "refused": refused})
 
     @staticmethod
     async def _answer(
@@ -82,9 +94,46 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
     async def GetShipment(self, request: pb.GetShipmentRequest, context: Context) -> pb.GetShipmentResponse:
         validate(request)
         current_call().record(subject_ids=[request.record_id])
-        found = await asyncio.to_thread(self._search.get, request.record_id)
+        found = await asyncio.to_thread(self._read, request.record_id)
         if found is None:
             raise NotFoundError(
                 f"record_id: there is no record {request.record_id!r} here; what was recorded just now takes a moment"
             )
         return found
+
+    def _read(self, record_id: str) -> pb.GetShipmentResponse | None:
+        found = self._search.get(record_id)
+        if found is not None:
+            with self._database.read() as conn:
+                found.risk_hits.extend(risks_of(conn, record_id))
+        return found
+
+    async def ListRiskHits(self, request: pb.ListRiskHitsRequest, context: Context) -> pb.ListRiskHitsResponse:
+        validate(request)
+        return await asyncio.to_thread(self._risks.list, request)
+
+    async def ListRules(self, request: pb.ListRulesRequest, context: Context) -> pb.ListRulesResponse:
+        return pb.ListRulesResponse(rules=self._rules.describe(), version=self._rules.version)
+
+    async def PlaceHold(self, request: pb.PlaceHoldRequest, context: Context) -> pb.PlaceHoldResponse:
+        validate(request)
+        call = current_call()
+        call.record(case_reference=request.case_reference)
+        work = PlaceHoldWork(self._origin, request, call.principal.id, call.principal.name, self._new_id)
+        response: pb.PlaceHoldResponse = await self._bridge.commit(work)
+        return response
+
+    async def ReleaseHold(self, request: pb.ReleaseHoldRequest, context: Context) -> pb.ReleaseHoldResponse:
+        validate(request)
+        call = current_call()
+        call.record(subject_ids=[request.hold_id])
+        work = ReleaseHoldWork(self._origin, request, call.principal.id, call.principal.name)
+        response: pb.ReleaseHoldResponse = await self._bridge.commit(work)
+        return response
+
+    async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:
+        def read() -> list[pb.LegalHold]:
+            with self._database.read() as conn:
+                return holds.all_of(conn, released=request.released)
+
+        return pb.ListHoldsResponse(holds=await asyncio.to_thread(read))

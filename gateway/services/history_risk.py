@@ -1,0 +1,146 @@
+"""Judges recorded shipments by the rules, behind the recording, and reads what was found.
+
+Owns which revision is judged and when: each record as it stands once it is findable, and again when something is added
+to it. Doesn't own the rules (gateway.risk) or parties on watchlists (services.match_search).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection
+
+from gateway.risk.rules import Rules
+from gateway.services.commit import Transaction
+from gateway.services.history_search import HistorySearch
+from gateway.store import risk, shipments
+from gateway.store.database import Database
+from gateway.store.risk import SCREENED, RiskRow, ShownRisk
+from gateway.store.schema import risk_hits
+from gateway.store.schema import shipments as shipments_table
+from gateway.store.shipments import INDEXED
+from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+
+BATCH = 200
+"""Items of the log that are looked at together."""
+
+_SEVERITY = "SEVERITY_"
+_FIELDS = dict.fromkeys(("rule", "severity", "record"), ("=",))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the rules found, from the item after position `after` to the one at `last`.
+
+    Attributes:
+        positions: of the revisions that were judged.
+        hits: by position what was found, in order.
+    """
+
+    after: int
+    last: int
+    positions: tuple[int, ...]
+    hits: tuple[tuple[int, trace_pb2.Discrepancy], ...]
+
+
+class RiskScreening:
+    """Judges what was recorded; for one thread at a time."""
+
+    def __init__(self, database: Database, *, search: HistorySearch, rules: Rules) -> None:
+        self._database = database
+        self._search = search
+        self._rules = rules
+
+    def next(self) -> Judged | None:
+        """Judges the next items that are findable; None when there are none."""
+        with self._database.read() as conn:
+            after = shipments.cursor(conn, SCREENED)
+            head = shipments.cursor(conn, INDEXED)
+            logged = [row for row in shipments.log_after(conn, after, BATCH) if row.position <= head]
+            if not logged:
+                return None
+            found = self._search.as_they_stand(conn, [row.record_id for row in logged])
+        hits = [(record.position, hit) for record in found for hit in self._rules.screen(record.shipment)]
+        return Judged(after, logged[-1].position, tuple(record.position for record in found), tuple(hits))
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRisksWork:
+    """Keeps what was found and moves the cursor; the result is whether it was still next."""
+
+    judged: Judged
+
+    @property
+    def weight(self) -> int:
+        return max(1, len(self.judged.hits))
+
+    def stage(self, tx: Transaction) -> bool:
+        judged = self.judged
+        if shipments.cursor(tx.conn, SCREENED) != judged.after:
+            return False
+        rows = [
+            RiskRow(position, ordinal, hit.rule_id, hit.severity, tx.now_ms, hit.SerializeToString(deterministic=True))
+            for ordinal, (position, hit) in enumerate(judged.hits)
+        ]
+        if judged.positions:
+            risk.replace(tx.conn, judged.positions, rows)
+        shipments.move_cursor(tx.conn, SCREENED, judged.last)
+        return True
+
+
+class RiskQueries:
+    """Reads what was found. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self, request: history_service_pb2.ListRiskHitsRequest) -> history_service_pb2.ListRiskHitsResponse:
+        """A page of hits on newest revisions, newest first.
+
+        Raises:
+            InvalidRequestError: the filter or the page token isn't one.
+        """
+        conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        token = decode_page_token(request.page_token, request.filter, 2)
+        limit = page_size(request.page_size)
+        before = None if token is None else (int(token[0]), int(token[1]))
+        with self._database.read() as conn:
+            rows = risk.page(conn, conditions, before=before, limit=limit + 1)
+        response = history_service_pb2.ListRiskHitsResponse(hits=map(_shown, rows[:limit]))
+        if len(rows) > limit:
+            last = rows[limit - 1].row
+            response.next_page_token = encode_page_token((str(last.position), str(last.ordinal)), request.filter)
+        return response
+
+
+def risks_of(conn: Connection, record_id: str) -> Sequence[trace_pb2.RiskHit]:
+    """What was found in a record's newest revision."""
+    rows = risk.page(conn, [shipments_table.c.record_id == record_id], before=None, limit=1_000)
+    return [_shown(row) for row in rows]
+
+
+def _shown(shown: ShownRisk) -> trace_pb2.RiskHit:
+    return trace_pb2.RiskHit(
+        position=shown.row.position,
+        record_id=shown.record_id,
+        revision=shown.revision,
+        found_at=to_timestamp(shown.row.found_at),
+        discrepancy=trace_pb2.Discrepancy.FromString(shown.row.message),
+        procedure=shipment_pb2.ShipmentProcedure.ValueType(shown.procedure),
+    )
+
+
+def _condition(term: Term) -> ColumnElement[bool]:
+    match term.field:
+        case "rule":
+            return risk_hits.c.rule_id == term.value
+        case "record":
+            return shipments_table.c.record_id == term.value
+        case _:
+            named = {key.removeprefix(_SEVERITY).lower(): value for key, value in trace_pb2.Severity.items() if value}
+            if term.value not in named:
+                raise invalid_value(term, "one of " + ", ".join(named))
+            return risk_hits.c.severity == named[term.value]
