@@ -1,0 +1,144 @@
+"""Rules ready to judge: compiled against the facts of their kind, and tried once before they are used.
+
+Owns the order in which a rule's expressions are asked. Doesn't own the rules (`rule_file`) or the facts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.errors import ConfigurationError, MalformedError
+from gateway.risk.discrepancies import discrepancy
+from gateway.risk.expressions import ANY, BOOL, NUMBER, EvaluationError, Expression, Facts, Language
+from gateway.risk.kinds import CONTROLLED, ITEM, KINDS, LICENCE, SHIPMENT, Case, Kind
+from gateway.risk.rule_file import Rule, bound
+from gateway.v1 import shipment_pb2, trace_pb2
+
+Failed = Callable[[str, str], None]
+"""Told about a rule that couldn't judge: its id and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule with its expressions compiled."""
+
+    rule: Rule
+    condition: Expression
+    measured: Expression | None
+    levels: tuple[tuple[str, Expression], ...]
+    inputs: Mapping[str, Expression]
+
+    def judge(self, facts: Facts, case: Case) -> trace_pb2.Discrepancy | None:
+        """What the rule says about a case; None where it doesn't fire.
+
+        Raises:
+            EvaluationError: its condition, a level or what it measures has no value for these facts.
+        """
+        if self.condition.evaluate(facts) is not True:
+            return None
+        measured = self.measured.evaluate(facts) if self.measured else None
+        severity = next(
+            (severity for severity, when in self.levels if when.evaluate(facts) is True), self.rule.severity
+        )
+        values: dict[str, Any] = {name: expression.evaluate(facts) for name, expression in self.inputs.items()}
+        return discrepancy(self.rule, severity, values, measured, legs=case.legs, sequence=case.goods_sequence)
+
+
+class Judges:
+    """Compiled rules by kind of case, with the language of each kind.
+
+    Raises:
+        ConfigurationError: an expression is wrong; the message names rule and field.
+    """
+
+    def __init__(self, rules: Sequence[Rule], failed: Failed) -> None:
+        self._failed = failed
+        self._languages = {name: Language(kind.variables) for name, kind in KINDS.items()}
+        self._by_kind: dict[str, list[CompiledRule]] = {}
+        for rule in rules:
+            compiled = self._compile(rule)  # disabled ones too: a mistake shows before somebody needs them
+            if rule.enabled:
+                self._by_kind.setdefault(rule.about, []).append(compiled)
+
+    def about(self, *kinds: str) -> bool:
+        """Whether any rule in force is about one of these kinds."""
+        return any(kind in self._by_kind for kind in kinds)
+
+    def judge(self, case: Case, withheld: Callable[[Rule, Case], bool] | None = None) -> list[trace_pb2.Discrepancy]:
+        """What all rules of its kind say about a case.
+
+        Args:
+            case: the case.
+            withheld: whether a rule lacks what it reads, because it was left out of a record.
+        """
+        rules = self._by_kind.get(case.kind)
+        if not rules:
+            return []
+        facts = Facts(self._languages[case.kind], case.facts)
+        found: list[trace_pb2.Discrepancy] = []
+        for compiled in rules:
+            if withheld is not None and withheld(compiled.rule, case):
+                continue
+            try:
+                hit = compiled.judge(facts, case)
+            except EvaluationError as error:
+                self._failed(compiled.rule.id, str(error))
+                continue
+            if hit is not None:
+                found.append(hit)
+        return found
+
+    def _compile(self, rule: Rule) -> CompiledRule:
+        language = self._languages[rule.about]
+        facts = Facts(language, specimen(KINDS[rule.about]))
+
+        def make(key: str, text: str, gives: str) -> Expression:
+            try:
+                expression = language.compile(bound(rule, text), gives)
+                expression.evaluate(facts)
+            except (MalformedError, ConfigurationError) as error:
+                raise ConfigurationError(f"rule {rule.id}: {key}: {error.message}") from None
+            except EvaluationError as error:
+                raise ConfigurationError(f"rule {rule.id}: {key}: has no value for plain facts: {error}") from None
+            return expression
+
+        return CompiledRule(
+            rule=rule,
+            measured=make("measured", rule.measured, NUMBER) if rule.measured else None,
+            condition=make("condition", rule.condition, BOOL),
+            levels=tuple(
+                (level.severity, make(f"levels[{index}].when", level.when, BOOL))
+                for index, level in enumerate(rule.levels)
+            ),
+            inputs={name: make(f"inputs.{name}", text, ANY) for name, text in rule.inputs.items()},
+        )
+
+
+def specimen(kind: Kind) -> dict[str, Any]:
+    """Facts of a kind as they may be: what rules are tried on when they are loaded."""
+    return {name: _specimen(word) for name, word in kind.variables.items()}
+
+
+def _specimen(word: str) -> Any:
+    if word == "maps":
+        return [{"name": "a", "density": 1.0, "price_low": 1.0, "price_high": 2.0}]
+    if word.startswith("list "):
+        return [_specimen(word.removeprefix("list "))]
+    return _SPECIMENS[word]
+
+
+_SPECIMENS: Mapping[str, Any] = {
+    "double": math.nan,
+    "int": 1,
+    "bool": True,
+    "string": "a",
+    "timestamp": datetime(2025, 1, 1, tzinfo=UTC),
+    ITEM: shipment_pb2.ShipmentGoods(sequence=1),
+    SHIPMENT: shipment_pb2.Shipment(record_id="a"),
+    LICENCE: shipment_pb2.Licence(number="a"),
+    CONTROLLED: trace_pb2.ControlledItem(sequence=1),
+}

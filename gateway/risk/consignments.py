@@ -1,0 +1,228 @@
+"""Facts about a whole consignment: where its records lie, which way it went, what was exported when.
+
+Owns reading a trace's records as legs (`legs_of`) and the cases of kinds `missing`, `destination`, `path` and `series`.
+Doesn't own pairs of records that should say the same (`pairs`), and doesn't put consignments together: what a trace's
+legs have in common was found before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.risk.controlled import Controls
+from gateway.risk.goods import value_usd
+from gateway.risk.kinds import Case
+from gateway.risk.substances import NOT_KNOWN
+from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
+
+SECONDS_A_DAY = 86_400
+
+EXPORTS = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT})
+
+_SEEN_AT_DESTINATION = frozenset(
+    {
+        shipment_pb2.SHIPMENT_PROCEDURE_IMPORT,
+        shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT,
+        shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT,
+        shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT,
+    }
+)
+"""Procedures by which a consignment shows up where it was going; a manifest alone declares nothing."""
+
+_MODE = "TRANSPORT_MODE_"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A record of the trace, and what is asked of it again and again.
+
+    Attributes:
+        index: in the trace.
+        shipment: the record.
+        territory: where it was recorded.
+        at: when it was declared, seconds since 1970.
+        controlled: six-digit codes of its goods that were under control then.
+    """
+
+    index: int
+    shipment: shipment_pb2.Shipment
+    territory: str
+    at: int
+    controlled: frozenset[str]
+
+    @property
+    def exports(self) -> bool:
+        return self.shipment.procedure in EXPORTS
+
+    @property
+    def imports(self) -> bool:
+        return self.shipment.procedure == shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
+
+
+def legs_of(trace: trace_pb2.Trace, controls: Controls, territories: Mapping[str, str]) -> list[Leg]:
+    """The trace's records in order of their declaration.
+
+    Args:
+        trace: the trace.
+        controls: the control list.
+        territories: ISO 3166-1 code of each node's territory; a node that isn't listed is called by its territory.
+    """
+    legs = [
+        Leg(
+            index,
+            leg.record.shipment,
+            _territory(leg.record, territories),
+            leg.record.shipment.declared_at.seconds,
+            controlled_hs6(leg.record.shipment, controls),
+        )
+        for index, leg in enumerate(trace.legs)
+    ]
+    return sorted(legs, key=lambda leg: (leg.at, leg.index))
+
+
+def controlled_hs6(shipment: shipment_pb2.Shipment, controls: Controls) -> frozenset[str]:
+    """Six-digit codes of a record's goods that were under control when it was declared."""
+    met = {line.sequence for line in controls.items(shipment)}
+    return frozenset(code.code[:6] for item in shipment.goods if item.sequence in met for code in item.codes)
+
+
+def node_territory(node: str, territories: Mapping[str, str]) -> str:
+    """Territory of a node."""
+    return territories.get(node, node.upper())
+
+
+def _territory(record: history_pb2.HistoryRecord, territories: Mapping[str, str]) -> str:
+    shipment = record.shipment
+    if shipment.office.territory:
+        return shipment.office.territory
+    if shipment.procedure == shipment_pb2.SHIPMENT_PROCEDURE_EXPORT and shipment.export_territory:
+        return shipment.export_territory
+    return node_territory(record.node, territories)
+
+
+def missing_cases(
+    legs: Sequence[Leg], trace: trace_pb2.Trace, territories: Mapping[str, str], now: datetime
+) -> Iterator[Case]:
+    """One case for each export whose destination is a partner's territory where no later record of it is known."""
+    answered = {
+        node_territory(answer.node, territories): answer.status == history_pb2.ANSWER_STATUS_COMPLETE
+        for answer in trace.answers
+    }
+    for leg in legs:
+        destination = leg.shipment.destination_territory
+        if not leg.exports or destination not in answered or destination == leg.territory:
+            continue
+        arrived = any(
+            other.territory == destination
+            and other.shipment.procedure in _SEEN_AT_DESTINATION
+            and other.at >= leg.at - SECONDS_A_DAY
+            for other in legs
+        )
+        if not arrived:
+            facts = {
+                "destination": destination,
+                "mode": mode(leg.shipment),
+                "days": (now.timestamp() - _departed(leg)) / SECONDS_A_DAY,
+                "answered": answered[destination],
+                "record": leg.shipment.record_id,
+            }
+            yield Case("missing", facts, (leg.index,))
+
+
+def _departed(leg: Leg) -> int:
+    route = leg.shipment.route
+    return route[-1].departure.seconds if route and route[-1].HasField("departure") else leg.at
+
+
+def mode(shipment: shipment_pb2.Shipment) -> str:
+    """How a record's goods moved at last, in lower case; empty where it doesn't say."""
+    means = [*shipment.means, *(leg.means for leg in shipment.route)]
+    modes = [each.mode for each in means if each.mode != goods_pb2.TRANSPORT_MODE_UNSPECIFIED]
+    return goods_pb2.TransportMode.Name(modes[-1]).removeprefix(_MODE).lower() if modes else ""
+
+
+def destination_cases(legs: Sequence[Leg]) -> Iterator[Case]:
+    """One case for each other destination that is named after the first export declaration."""
+    first = next((leg for leg in legs if leg.exports and leg.shipment.destination_territory), None)
+    if first is None:
+        return
+    seen = {first.shipment.destination_territory}
+    for leg in legs:
+        later = leg.shipment.destination_territory
+        if leg.at >= first.at and later and later not in seen:
+            seen.add(later)
+            facts = {
+                "declared_destination": first.shipment.destination_territory,
+                "later_destination": later,
+                "record": leg.shipment.record_id,
+                "controlled_goods": bool(first.controlled or leg.controlled),
+            }
+            yield Case("destination", facts, (first.index, leg.index))
+
+
+def path_cases(legs: Sequence[Leg]) -> Iterator[Case]:
+    """The case of the way that a consignment went, where it left a territory at all."""
+    path: list[str] = []
+    for leg in legs:
+        came_from = leg.shipment.export_territory if leg.imports else ""
+        if came_from and came_from not in path:
+            _go(path, came_from)
+        _go(path, leg.territory)
+    if legs and legs[-1].exports:
+        _go(path, legs[-1].shipment.destination_territory)
+    if len(path) > 1:
+        facts = {"path": path, "days": (legs[-1].at - legs[0].at) / SECONDS_A_DAY}
+        yield Case("path", facts, tuple(sorted(leg.index for leg in legs)))
+
+
+def _go(path: list[str], territory: str) -> None:
+    if territory and (not path or path[-1] != territory):
+        path.append(territory)
+
+
+def series_cases(legs: Sequence[Leg]) -> Iterator[Case]:
+    """One case for each exporter and subheading with more than one export."""
+    groups: dict[tuple[str, str], dict[int, Leg]] = {}
+    for leg in legs:
+        exporter = _exporter(leg.shipment) if leg.exports else ""
+        if exporter:
+            for hs6 in hs6_of(leg.shipment):
+                groups.setdefault((exporter, hs6), {})[leg.index] = leg
+    for (exporter, hs6), members in groups.items():
+        exports = list(members.values())
+        if len(exports) > 1:
+            facts = {
+                "exporter": exporter,
+                "hs6": hs6,
+                "days": [(leg.at - exports[0].at) / SECONDS_A_DAY for leg in exports],
+                "kg": [sum_of(leg.shipment, hs6, net_kg) for leg in exports],
+                "usd": [sum_of(leg.shipment, hs6, value_usd) for leg in exports],
+                "records": [leg.shipment.record_id for leg in exports],
+            }
+            yield Case("series", facts, tuple(sorted(leg.index for leg in exports)))
+
+
+def _exporter(shipment: shipment_pb2.Shipment) -> str:
+    for role in (party_pb2.PARTY_ROLE_EXPORTER, party_pb2.PARTY_ROLE_CONSIGNOR):
+        for party in shipment.parties:
+            if party.role == role:
+                known = [each.value for each in party.identifiers] or [name.text for name in party.names]
+                return known[0] if known else ""
+    return ""
+
+
+def hs6_of(shipment: shipment_pb2.Shipment) -> list[str]:
+    """Six-digit codes of a record's goods, each once, in their order."""
+    return list(dict.fromkeys(code.code[:6] for item in shipment.goods for code in item.codes if len(code.code) >= 6))
+
+
+def net_kg(item: shipment_pb2.ShipmentGoods) -> float:
+    """Net mass of an item; NaN where it isn't known."""
+    return item.net_mass_kg if item.HasField("net_mass_kg") else NOT_KNOWN
+
+
+def sum_of(shipment: shipment_pb2.Shipment, hs6: str, number: Callable[[shipment_pb2.ShipmentGoods], float]) -> float:
+    """A number of all items under a subheading together; NaN where one isn't known."""
+    return sum(number(item) for item in shipment.goods if any(code.code[:6] == hs6 for code in item.codes))

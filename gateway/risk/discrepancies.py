@@ -1,0 +1,96 @@
+"""What a rule that fired says: its inputs as text, its thresholds, its sentence.
+
+Owns the words and numbers of a discrepancy. Doesn't own whether there is one (`rules`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from gateway.risk.rule_file import PLACEHOLDER, SEVERITIES, Rule
+from gateway.v1 import trace_pb2
+
+MAX_INPUT_CHARS = 400
+"""Longest value of an input in characters; the rest is left out."""
+
+MAX_EXPLANATION_CHARS = 1024
+
+DIGITS = 6
+"""Significant digits of numbers for people."""
+
+
+def discrepancy(
+    rule: Rule,
+    severity: str,
+    values: Mapping[str, Any],
+    measured: float | None,
+    *,
+    legs: tuple[int, ...],
+    sequence: int,
+) -> trace_pb2.Discrepancy:
+    """The discrepancy that a rule found.
+
+    Args:
+        rule: the rule.
+        severity: its severity in words.
+        values: the inputs' values; what isn't known is left out.
+        measured: the measured value; None for yes/no rules.
+        legs: indexes of the records that it is about.
+        sequence: of the goods item; 0: not about one.
+    """
+    inputs = {name: text for name, value in values.items() if (text := as_text(value))}
+    thresholds = {name: as_text(number) for name, number in rule.thresholds.items()}
+    thresholds |= {name: as_text(words) for name, words in rule.lists.items()}
+    found = trace_pb2.Discrepancy(
+        rule_id=rule.id,
+        rule_version=rule.version,
+        name=rule.name,
+        typology=rule.typology,
+        severity=SEVERITIES[severity],
+        confidence=rule.confidence,
+        inputs=inputs,
+        thresholds=thresholds,
+        explanation=_sentence(rule, values, measured),
+        legs=legs,
+        goods_sequence=sequence,
+    )
+    if measured is not None and math.isfinite(measured):
+        found.measured = measured
+    return found
+
+
+def as_text(value: Any) -> str:
+    """A value as text for people; empty for what isn't known."""
+    if isinstance(value, bool):
+        text = "yes" if value else "no"
+    elif isinstance(value, float):
+        text = _number(value)
+    elif isinstance(value, datetime):
+        text = value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    elif isinstance(value, list | tuple):
+        text = ", ".join(as_text(each) for each in value)
+    else:
+        text = str(value)
+    return text if len(text) <= MAX_INPUT_CHARS else text[: MAX_INPUT_CHARS - 1] + "…"
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return ""
+    return format(Decimal(f"{value:.{DIGITS}g}").normalize() + 0, "f")
+
+
+def _sentence(rule: Rule, values: Mapping[str, Any], measured: float | None) -> str:
+    known = {**values, "measured": measured, **{f"t.{name}": number for name, number in rule.thresholds.items()}}
+
+    def fill(match: Any) -> str:
+        value = known.get(match[1])
+        if match[2] == "percent" and isinstance(value, float) and math.isfinite(value):
+            return f"{_number(round(value * 100, 2))} %"
+        return as_text(value) if value is not None else ""
+
+    return PLACEHOLDER.sub(fill, rule.explanation)[:MAX_EXPLANATION_CHARS]

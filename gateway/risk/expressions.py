@@ -1,0 +1,140 @@
+"""Expressions of rules in CEL, the Common Expression Language: compiled once, with types, and evaluated many times.
+
+Owns the library (the only importer of `cel_expr_python`): types of variables, functions, errors. Doesn't own which
+variables there are (`kinds`) or what an expression decides (`rule_file`).
+
+Expressions may use CEL's standard functions and macros, the extensions `math` and `strings`, and `log10(double)`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_math, ext_strings
+from google.protobuf import descriptor_pool
+
+from gateway.errors import MalformedError
+
+# They fill the descriptor pool that expressions are checked against.
+from gateway.v1 import shipment_pb2, trace_pb2
+
+MAX_EXPRESSION_CHARS = 4096
+"""Longest expression in characters; the longest that comes along has under a thousand."""
+
+CONTAINER = "gateway.v1"
+"""Package in which names of messages and enums are looked up."""
+
+_SIMPLE = {
+    "double": cel.Type.DOUBLE,
+    "int": cel.Type.INT,
+    "bool": cel.Type.BOOL,
+    "string": cel.Type.STRING,
+    "timestamp": cel.Type.TIMESTAMP,
+}
+_NEEDED = (shipment_pb2.DESCRIPTOR, trace_pb2.DESCRIPTOR)
+
+BOOL = "bool"
+NUMBER = "double"
+ANY = ""
+
+Value = Any
+"""What an expression gives: bool, int, float, str, datetime, or a list of these."""
+
+
+class EvaluationError(Exception):
+    """An expression has no value for these facts, e.g. an index beyond a list's end."""
+
+
+class Expression:
+    """One compiled expression. Safe to share between threads."""
+
+    __slots__ = ("_compiled", "text")
+
+    def __init__(self, compiled: Any, text: str) -> None:
+        self._compiled = compiled
+        self.text = text
+
+    def evaluate(self, facts: Facts) -> Value:
+        """Its value.
+
+        Raises:
+            EvaluationError: it has none.
+        """
+        result = self._compiled.eval(facts.activation)
+        if result.type() == cel.Type.ERROR:
+            raise EvaluationError(str(result.value()))
+        return result.plain_value()
+
+
+class Facts:
+    """Values of variables, ready to be used by many expressions of one language."""
+
+    __slots__ = ("activation",)
+
+    def __init__(self, language: Language, values: Mapping[str, Any]) -> None:
+        self.activation = language.activate(values)
+
+
+class Language:
+    """Variables with types, against which expressions are checked."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._environment = cel.NewEnv(
+            descriptor_pool.Default(),
+            variables={name: _type(word) for name, word in variables.items()},
+            container=CONTAINER,
+            extensions=[ext_math.ExtMath(), ext_strings.ExtStrings()],
+            functions=[
+                cel.FunctionDecl(
+                    "log10",
+                    [
+                        cel.Overload(
+                            "log10_double", return_type=cel.Type.DOUBLE, parameters=[cel.Type.DOUBLE], impl=_log10
+                        )
+                    ],
+                )
+            ],
+        )
+
+    def compile(self, text: str, gives: str = ANY) -> Expression:
+        """Compiles and checks an expression.
+
+        Args:
+            text: the expression.
+            gives: what its value must be: BOOL, NUMBER, or ANY.
+
+        Raises:
+            MalformedError: it isn't CEL, uses what isn't there, or gives another type.
+        """
+        if len(text) > MAX_EXPRESSION_CHARS:
+            raise MalformedError(f"is longer than {MAX_EXPRESSION_CHARS} characters")
+        try:
+            compiled = self._environment.compile(text)
+        except RuntimeError as error:
+            raise MalformedError(_readable(str(error))) from None
+        if gives and compiled.return_type() not in (_SIMPLE[gives], cel.Type.DYN):
+            raise MalformedError(f"gives {compiled.return_type().name().lower()}, but must give {gives}")
+        return Expression(compiled, text)
+
+    def activate(self, values: Mapping[str, Any]) -> Any:
+        return self._environment.Activation(values)
+
+
+def _type(word: str) -> cel.Type:
+    if word == "maps":
+        return cel.Type.List(cel.Type.Map(cel.Type.STRING, cel.Type.DYN))
+    if word.startswith("list "):
+        return cel.Type.List(_type(word.removeprefix("list ")))
+    return _SIMPLE.get(word) or cel.Type(word)
+
+
+def _log10(value: float) -> float:
+    return math.log10(value) if value > 0 else math.nan
+
+
+def _readable(message: str) -> str:
+    """The library's message without its codes and its picture of the line."""
+    return message.partition("\n")[0].removeprefix("INVALID_ARGUMENT: ERROR: ").replace("<input>:", "at ")

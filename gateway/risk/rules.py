@@ -1,0 +1,198 @@
+"""The rules of a node: load them once, then screen records and examine consignments.
+
+Owns which cases are made of a record and of a trace, and what is not judged because it was withheld. Pure but for the
+files that `Rules.load` reads; safe to share between threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from gateway.risk.compiled import Failed, Judges
+from gateway.risk.consignments import destination_cases, legs_of, missing_cases, path_cases, series_cases
+from gateway.risk.controlled import Controls
+from gateway.risk.goods import GoodsFacts, papers_of
+from gateway.risk.kinds import KINDS, Case
+from gateway.risk.pairs import mirror_cases, reexport_cases
+from gateway.risk.rule_file import Rule, RuleSetting, digest, load_rules, measured_shown, with_settings
+from gateway.risk.shipments import Record, identifier_cases, mass_cases, route_cases, seal_cases
+from gateway.risk.substances import Substances, load_substances
+from gateway.risk.terms import Terms, load_terms
+from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
+from gateway.wire.controlled_goods import load_controlled_goods, reference_controlled_goods
+from gateway.wire.declaration_alerts import list_version
+
+_INDEX = re.compile(r"\[[0-9]+\]")
+_NO_SETTINGS: Mapping[str, RuleSetting] = {}
+_NO_TERRITORIES: Mapping[str, str] = {}
+
+
+def _ignore(_rule_id: str, _why: str) -> None:
+    return None
+
+
+class Rules:
+    """Rules, thresholds and reference tables, ready to judge.
+
+    Attributes:
+        rules: all rules with the thresholds in force.
+        version: twelve hexadecimal digits over rules, thresholds and tables; the control list has its own version.
+        controlled_goods_version: version of the control list.
+    """
+
+    def __init__(
+        self,
+        rules: tuple[Rule, ...],
+        controls: Controls,
+        substances: Substances,
+        terms: Terms,
+        failed: Failed = _ignore,
+    ) -> None:
+        self.rules = rules
+        self.version = _version(rules, substances, terms)
+        self.controlled_goods_version = list_version(controls.goods)
+        self._controls = controls
+        self._goods = GoodsFacts(controls, substances, terms)
+        self._judges = Judges(rules, failed)
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        rules: Path | None = None,
+        controlled_goods: Path | None = None,
+        physical_data: Path | None = None,
+        terms: Path | None = None,
+        settings: Mapping[str, RuleSetting] = _NO_SETTINGS,
+        failed: Failed = _ignore,
+    ) -> Rules:
+        """The rules with their tables: each from a file of one's own, or what comes along.
+
+        Args:
+            rules, controlled_goods, physical_data, terms: files; None: what comes along.
+            settings: a node's own thresholds, lists and switches by rule id.
+            failed: told when a rule can't judge a case; the others go on.
+
+        Raises:
+            ConfigurationError: a file can't be read or something in it is wrong; the message names it.
+        """
+        goods = load_controlled_goods(controlled_goods) if controlled_goods else reference_controlled_goods()
+        return cls(
+            with_settings(load_rules(rules), settings),
+            Controls(goods),
+            load_substances(physical_data),
+            load_terms(terms),
+            failed,
+        )
+
+    def controlled_items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
+        """Lines of the control list that a record's goods met on the local day of its declaration."""
+        return self._controls.items(shipment)
+
+    def screen(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.Discrepancy]:
+        """What doesn't add up in one record, the most severe first. Discrepancies name no legs."""
+        found = [hit for case in self.cases(shipment) for hit in self._judges.judge(case)]
+        for hit in found:
+            hit.ClearField("legs")
+        return _most_severe_first(found)
+
+    def cases(self, shipment: shipment_pb2.Shipment) -> Iterator[Case]:
+        """What there is to judge about one record: what `screen` judges, for tests and counts."""
+        about = self._judges.about
+        if about("goods"):
+            yield from self._goods.cases(shipment)
+        if about("route"):
+            yield from route_cases(shipment, self._controls)
+        if about("identifier"):
+            yield from identifier_cases(shipment)
+        records = [(0, shipment)]
+        if shipment.masses and about("masses"):
+            yield from mass_cases(records)
+        if shipment.events and about("seals"):
+            yield from seal_cases(records)
+
+    def examine(
+        self, trace: trace_pb2.Trace, now: datetime, *, territories: Mapping[str, str] = _NO_TERRITORIES
+    ) -> list[trace_pb2.Discrepancy]:
+        """What doesn't add up in a consignment and in each of its records, the most severe first.
+
+        A rule that needs what was withheld of a record doesn't judge that record.
+
+        Args:
+            trace: the legs with their records, and the nodes' answers.
+            now: the time to judge what is missing by.
+            territories: ISO 3166-1 code of each node's territory; a node that isn't listed is called by it.
+        """
+        withheld = [_withheld(leg.record) for leg in trace.legs]
+
+        def lacks(rule: Rule, case: Case) -> bool:
+            return any(_overlap(rule.reads, withheld[leg]) for leg in case.legs) or any(
+                _overlap(rule.reads_of_all, paths) for paths in withheld
+            )
+
+        cases = self._cases_of_trace(trace, now, territories)
+        return _most_severe_first([hit for case in cases for hit in self._judges.judge(case, lacks)])
+
+    def _cases_of_trace(self, trace: trace_pb2.Trace, now: datetime, territories: Mapping[str, str]) -> Iterator[Case]:
+        records: list[Record] = [(index, leg.record.shipment) for index, leg in enumerate(trace.legs)]
+        papers = papers_of([shipment for _, shipment in records])
+        for index, shipment in records:
+            yield from self._goods.cases(shipment, leg=index, papers=papers)
+            yield from route_cases(shipment, self._controls, leg=index)
+            yield from identifier_cases(shipment, leg=index)
+        yield from mass_cases(records)
+        yield from seal_cases(records)
+        legs = legs_of(trace, self._controls, territories)
+        yield from mirror_cases(legs)
+        yield from reexport_cases(legs)
+        yield from missing_cases(legs, trace, territories, now)
+        yield from destination_cases(legs)
+        yield from path_cases(legs)
+        yield from series_cases(legs)
+
+    def describe(self) -> list[history_service_pb2.RiskRule]:
+        """The rules as they are applied here, in the file's order."""
+        return [
+            history_service_pb2.RiskRule(
+                rule_id=rule.id,
+                name=rule.name,
+                typology=rule.typology,
+                confidence=rule.confidence,
+                scope=KINDS[rule.about].scope,
+                expression=measured_shown(rule),
+                thresholds=rule.thresholds,
+                source=rule.source,
+                enabled=rule.enabled,
+            )
+            for rule in self.rules
+        ]
+
+
+def _most_severe_first(found: list[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
+    return sorted(found, key=lambda hit: (-hit.severity, hit.rule_id, list(hit.legs), hit.goods_sequence))
+
+
+def _withheld(record: history_pb2.HistoryRecord) -> frozenset[str]:
+    return frozenset(_INDEX.sub("", field.path) for field in record.withheld)
+
+
+def _overlap(reads: tuple[str, ...], withheld: frozenset[str]) -> bool:
+    return any(_within(path, read) or _within(read, path) for path in withheld for read in reads)
+
+
+def _within(inner: str, outer: str) -> bool:
+    return inner == outer or inner.startswith(f"{outer}.")
+
+
+def _version(rules: tuple[Rule, ...], substances: Substances, terms: Terms) -> str:
+    said = sha256(digest(rules).encode())
+    for row in substances.rows:
+        said.update(repr({**asdict(row), "elements": sorted(row.elements)}).encode())
+    for term in terms.rows:
+        said.update(repr(term).encode())
+    return said.hexdigest()[:12]
