@@ -121,6 +121,17 @@ def alert_from_hk(now: datetime, derived_from: AlertReference) -> AlertContent:
     return content
 
 
+ROMANISED_CONSIGNEE = "Shili Guoji Maoyi Youxian Gongsi"
+"""示例国际贸易有限公司 of cn's watchlist, as a carrier's manifest in Latin letters has it."""
+
+
+def alert_of_a_consignee(now: datetime) -> AlertContent:
+    """An alert like many others, whose consignee is on the watchlist in another script."""
+    content = next(routine_alerts(now, "M"))
+    _party(content.subject, party_pb2.PARTY_ROLE_CONSIGNEE, {"en": ROMANISED_CONSIGNEE}, None)
+    return content
+
+
 QUESTION = "Which seal was on the container when it left Yantian, and how were the cases measured?"
 ANSWER = f"Seal {SEAL}. Each case on the floor scale; outer measures from the X-ray image, 110 x 90 x 48 cm."
 

@@ -129,6 +129,25 @@ class Watchlist:
     took_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What a gateway found on a partner's list by itself.
+
+    Attributes:
+        of_case: matches of the case's alert, which had come before the list.
+        given, listed: the consignee of a later alert, and the name on the list that it was found by.
+        told_before, told_after: hits that the list's owner knew before and after an officer confirmed.
+        took_ms: from handing the alert over at its publisher until the recipient's officers could see the match.
+    """
+
+    of_case: int
+    given: str
+    listed: str
+    told_before: int
+    told_after: int
+    took_ms: float
+
+
 @dataclass(slots=True)
 class Facts:
     """Everything that was measured.
@@ -156,6 +175,7 @@ class Facts:
     crash: Crash | None = None
     evidence: Evidence | None = None
     watchlist: Watchlist | None = None
+    matches: Matches | None = None
     closed: int = 0
     refused_onward: bool = False
     copies: dict[str, tuple[FeedCopy | None, FeedCopy | None]] = field(default_factory=dict)

@@ -40,6 +40,7 @@ def judge(facts: Facts) -> list[Check]:
         *_faults(facts),
         *_evidence(facts),
         *_watchlist(facts),
+        *_matches(facts),
         *_processes(facts),
     ]
 
@@ -56,6 +57,8 @@ def medians(facts: Facts) -> str:
         parts.append(f"after the cut all was there within {facts.outage.recovery_ms:,.0f} ms")
     if facts.watchlist is not None:
         parts.append(f"watchlist at the partner {facts.watchlist.took_ms:,.0f} ms after its approval")
+    if facts.matches is not None:
+        parts.append(f"a listed consignee found {facts.matches.took_ms:,.0f} ms after the alert")
     if facts.crash is not None:
         parts.append(f"restart after kill -9 {facts.crash.restart_ms / 1000:.1f} s")
     return "; ".join(parts)
@@ -154,6 +157,18 @@ def _watchlist(facts: Facts) -> Iterator[Check]:
     yield _check("  listed at mo, to which it isn't released", 0, found.elsewhere)
     yield _check("  changes sent when the same file came again", 0, found.sent_again)
     yield _check("  copies compared by root", "identical", "identical" if found.identical else "different")
+
+
+def _matches(facts: Facts) -> Iterator[Check]:
+    found = facts.matches
+    if found is None:
+        yield _check("parties on a partner's list", "found unasked", "not played")
+        return
+    yield Check("parties of an earlier alert found on the new list", "> 0", _shown(found.of_case), found.of_case > 0)
+    other_script = found.given.isascii() and not found.listed.isascii()
+    yield Check("  a consignee in Latin letters found by", "its Han name", found.listed, other_script)
+    yield _check("  hits that cn knew before an officer at hk confirmed", 0, found.told_before)
+    yield _check("  and afterwards", 1, found.told_after)
 
 
 def _processes(facts: Facts) -> Iterator[Check]:

@@ -4,10 +4,11 @@ from demo.scenes.crash import killed
 from demo.scenes.declarations import from_declarations
 from demo.scenes.evidence import proved
 from demo.scenes.handover import handed_over
+from demo.scenes.matches import found_unasked
 from demo.scenes.outage import cut_off
 from demo.scenes.watchlist import listed
 
-SCENES = (handed_over, from_declarations, cut_off, killed, proved, listed)
+SCENES = (handed_over, from_declarations, cut_off, killed, proved, listed, found_unasked)
 """In the order in which they are played."""
 
 __all__ = ["SCENES"]

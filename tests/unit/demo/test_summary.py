@@ -11,7 +11,7 @@ from itertools import permutations
 import pytest
 from rich.console import Console
 
-from demo.facts import BUNDLE_STEPS, Carried, Crash, Declarations, Evidence, Facts, Outage, Watchlist
+from demo.facts import BUNDLE_STEPS, Carried, Crash, Declarations, Evidence, Facts, Matches, Outage, Watchlist
 from demo.ledger import FeedCopy
 from demo.screen import Screen
 from demo.summary import judge, medians
@@ -47,6 +47,7 @@ def good() -> Facts:
         crash=Crash(30, 10, 30, 2000.0),
         evidence=Evidence("evidence.zip", BUNDLE_STEPS, {"a bit": "1 bundle"}, {"a bit": "1 bundle"}),
         watchlist=Watchlist(12, 0, 12, 0, 0, identical=True, took_ms=90.0),
+        matches=Matches(3, "Shili Maoyi", "示例贸易", 0, 1, 200.0),
         closed=2,
         refused_onward=True,
         copies={
@@ -181,9 +182,27 @@ def _no_watchlist(facts: Facts) -> None:
     facts.watchlist = None
 
 
+def _matched(**changes: object) -> Callable[[Facts], None]:
+    def breaks(facts: Facts) -> None:
+        assert facts.matches is not None
+        facts.matches = replace(facts.matches, **changes)  # type: ignore[arg-type]
+
+    return breaks
+
+
+def _no_matches(facts: Facts) -> None:
+    facts.matches = None
+
+
 @pytest.mark.parametrize(
     ("breaks", "what"),
     [
+        (_no_matches, "parties on a partner's list"),
+        (_matched(of_case=0), "parties of an earlier alert found on the new list"),
+        (_matched(given="示例貿易"), "a consignee in Latin letters found by"),
+        (_matched(listed="Shili"), "a consignee in Latin letters found by"),
+        (_matched(told_before=1), "hits that cn knew before an officer at hk confirmed"),
+        (_matched(told_after=0), "and afterwards"),
         (_no_watchlist, "watchlist"),
         (_watched(before=1), "listed at hk before a second person approved"),
         (_watched(at_partner=11), "listed at hk afterwards"),
