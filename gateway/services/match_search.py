@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from gateway.model.matches import Place
 from gateway.services.match_sources import SOURCES, MatchSource, SourceItem
+from gateway.services.recent_parties import RECENT_PARTIES
 from gateway.services.screening import Screener
 from gateway.store.database import Database
 from gateway.store.matches import LISTS
@@ -93,12 +95,19 @@ class MatchSearch:
             return False
         if self._heads is None:
             for source in self._sources:
-                for item in source.newest(self._database):
-                    if not self._screener.recent.remember_older(item.key, item.revision, item.subjects):
-                        break
+                self._remember_newest(source)
             self._heads = heads  # what came while they were read is read again from here
             log.info("%d parties of before are remembered", len(self._screener.recent))
         return True
+
+    def _remember_newest(self, source: MatchSource) -> None:
+        """Reads parties of before, of each kind of source as many as leave room for the others'."""
+        share = RECENT_PARTIES // len(self._sources)
+        parties = 0
+        for item in islice(source.newest(self._database), share):
+            parties += len(item.subjects)
+            if parties > share or not self._screener.recent.remember_older(item.key, item.revision, item.subjects):
+                return
 
     def _items(self, source: MatchSource, cursors: Mapping[str, int], after: dict[str, int]) -> list[SourceItem]:
         assert self._heads is not None  # noqa: S101  set by _remembers

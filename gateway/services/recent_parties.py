@@ -61,7 +61,8 @@ class RecentParties:
         """Remembers what a source names now, in the place of what it named before."""
         with self._lock:
             self._forget(source)
-            self._put(source, revision, subjects)
+            if subjects:
+                self._put(source, revision, subjects)
             while len(self._parties) > self._most:
                 self._forget(next(iter(self._sources)))
 
@@ -70,8 +71,8 @@ class RecentParties:
     ) -> bool:
         """Remembers a source that was met before all that are known; False when there is no room for more."""
         with self._lock:
-            if source in self._sources:
-                return True  # met again since
+            if source in self._sources or not subjects:
+                return True  # met again since, or nobody
             if len(self._parties) + len(subjects) > self._most:
                 return False
             self._put(source, revision, subjects)
