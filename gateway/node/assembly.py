@@ -124,7 +124,7 @@ class Node:
             ),
             now=self._now(),
         )
-        log_key, receipts_key = self._signing_keys()
+        self._log_key, receipts_key = self._signing_keys()
         self.alarms = Alarms(clock)
         tls = settings.tls
         files = TlsFiles(certificate=tls.certificate, key=tls.key, passphrase=tls.passphrase())
@@ -145,7 +145,7 @@ class Node:
         self.committer = Committer(
             self.database,
             own_node=settings.node,
-            signers=LogKey(log_key),
+            signers=LogKey(self._log_key),
             clock=clock,
             audit_queue=self._audit,
             projector=self._projector,
@@ -205,6 +205,19 @@ class Node:
             own=self.settings.node, directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints
         )
         streams: dict[FeedOrigin, LinkStatus] = {}
+        history = History(
+            self.settings.history,
+            federation=self.settings.federation,
+            node=self.settings.node,
+            database=self.database,
+            bridge=bridge,
+            wakeups=wakeups,
+            trust=self._directory.trusted,
+            signer_for=self._log_key.named,
+            peers=self._peers,
+            alarms=self.alarms,
+            clock=self._clock,
+        )
         exchange = ExchangeServicer(
             receiver=self._receiver,
             outgoing=self._outgoing,
@@ -212,6 +225,7 @@ class Node:
             sender=sender,
             statuses=streams,
             clock=self._clock,
+            history=history.answering,
         )
         snapshot = self.settings.data_dir / "screening.index"
         self._screening = ScreeningIndex(
@@ -250,15 +264,6 @@ class Node:
             peers=self._peers,
             screening=self._screening,
             visibility=visibility,
-            clock=self._clock,
-        )
-        history = History(
-            self.settings.history,
-            federation=self.settings.federation,
-            node=self.settings.node,
-            database=self.database,
-            bridge=bridge,
-            wakeups=wakeups,
             clock=self._clock,
         )
         evidence = EvidenceServicer(database=self.database, trust=self._directory.trusted)

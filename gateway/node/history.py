@@ -14,16 +14,25 @@ from gateway.model.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.node.settings import HistorySettings
 from gateway.risk.rule_file import RuleSetting
 from gateway.risk.rules import Rules
+from gateway.services.alarms import Alarms
+from gateway.services.history_answer import Answerer
+from gateway.services.history_ask import Asker
 from gateway.services.history_index import HistoryIndexer, Retention
 from gateway.services.history_record import records_feed
 from gateway.services.history_retention import holds_on
 from gateway.services.history_risk import RiskScreening
 from gateway.services.history_search import HistorySearch
 from gateway.services.randomness import random_bytes
+from gateway.services.trust import TrustedDirectory
 from gateway.store.database import Database
+from gateway.tlog.note import Signer
 from gateway.transport.bridge import Bridge, Wakeups
+from gateway.transport.history_fanout import HistoryFanout
 from gateway.transport.history_loops import IndexStep, RiskStep, follow, purge
+from gateway.transport.history_peer import HistoryAnswering
+from gateway.transport.history_question import HistoryQuestions
 from gateway.transport.history_service import HistoryServicer
+from gateway.transport.peers import Peers
 from gateway.wire.controlled_goods import load_controlled_goods, reference_controlled_goods
 
 log = logging.getLogger(__name__)
@@ -47,6 +56,10 @@ class History:
         database: Database,
         bridge: Bridge,
         wakeups: Wakeups,
+        trust: Callable[[], TrustedDirectory],
+        signer_for: Callable[[str], Signer],
+        peers: Peers,
+        alarms: Alarms,
         clock: Callable[[], int],
     ) -> None:
         self._origin = records_feed(federation, node)
@@ -66,9 +79,25 @@ class History:
             },
             failed=_rule_failed,
         )
+        keep_ms = settings.answer_days * _DAY_MS
+        answerer = Answerer(
+            node=node, database=database, search=self.search, trust=trust, signer_for=signer_for, clock=clock
+        )
+        self.answering = HistoryAnswering(answerer, bridge=bridge, clock=clock, keep_ms=keep_ms)
+        self.fanout = HistoryFanout(
+            node=node,
+            search=self.search,
+            asker=Asker(node=node, trust=trust, signer_for=signer_for, clock=clock),
+            questions=HistoryQuestions(
+                trust=trust, peers=peers, bridge=bridge, alarms=alarms, clock=clock, keep_ms=keep_ms
+            ),
+            trust=trust,
+            clock=clock,
+        )
         self.servicer = HistoryServicer(
             origin=self._origin,
             search=self.search,
+            fanout=self.fanout,
             rules=self.rules,
             database=database,
             bridge=bridge,

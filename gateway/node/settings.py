@@ -149,6 +149,9 @@ class HistorySettings(_Section):
         description="Classes of records and the days after their declaration for which each is kept.",
     )
     retention_class: str = Field(default="standard", description="Class of records that name none.")
+    answer_days: int = Field(
+        default=5 * 365, ge=1, description="Days for which questions to and from partners are kept with their answers."
+    )
     controlled_goods: Path | None = Field(
         default=None, description="Own list of controlled goods; without it the one that comes with the gateway."
     )

@@ -6,10 +6,9 @@ records of an answer are stored as they came, some hundred to a row, so that a l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from gateway.store.schema import history_answer_records, history_answers
 
@@ -86,21 +85,24 @@ def ids_after(conn: Connection, side: int, after: str, limit: int) -> list[str]:
     return list(rows.scalars())
 
 
-def purge(conn: Connection, now_ms: int, limit: int) -> Iterator[AnswerRow]:
-    """Removes some whose time is over, with their records; yields what they were."""
-    due = conn.execute(
-        select(history_answers)
-        .where(history_answers.c.delete_at <= now_ms)
-        .order_by(history_answers.c.delete_at)
-        .limit(limit)
-    ).all()
-    for found in due:
-        row = AnswerRow(*found)
-        conn.execute(
-            delete(history_answers).where(
-                history_answers.c.side == row.side, history_answers.c.query_id == row.query_id
-            )
-        )
-        if row.side == ASKED:
-            conn.execute(delete(history_answer_records).where(history_answer_records.c.query_id == row.query_id))
-        yield row
+def due(conn: Connection, now_ms: int, limit: int) -> list[AnswerRow]:
+    """Some whose time is over, the longest first."""
+    table = history_answers
+    rows = conn.execute(select(table).where(table.c.delete_at <= now_ms).order_by(table.c.delete_at).limit(limit))
+    return [AnswerRow(*row) for row in rows]
+
+
+def remove(conn: Connection, row: AnswerRow) -> None:
+    """Removes one with its records."""
+    conn.execute(delete(history_answers).where(*_is(row)))
+    if row.side == ASKED:
+        conn.execute(delete(history_answer_records).where(history_answer_records.c.query_id == row.query_id))
+
+
+def keep_until(conn: Connection, row: AnswerRow, delete_at: int) -> None:
+    """Gives one more time, in milliseconds since 1970."""
+    conn.execute(update(history_answers).where(*_is(row)).values(delete_at=delete_at))
+
+
+def _is(row: AnswerRow) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return history_answers.c.side == row.side, history_answers.c.query_id == row.query_id

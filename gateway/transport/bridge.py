@@ -205,7 +205,12 @@ async def in_order(
         while not queue.empty():
             left = queue.get_nowait()
             if isinstance(left, asyncio.Future):
-                left.add_done_callback(_retrieve)
+                forget(left)
+
+
+def forget(future: asyncio.Future[Any]) -> None:
+    """Lets work be done without waiting for it; what becomes of it shows in what it did."""
+    future.add_done_callback(_retrieve)
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:

@@ -22,6 +22,8 @@ class Call:
         principal: who calls.
         method: full method name.
         recorded: whether the permission to go on is in the audit log already.
+        purpose, case_reference, subject_ids, basis: what the call is about, once `concerns` has said it: every event
+            of the call has it, a refusal too.
     """
 
     principal: Principal
@@ -29,6 +31,15 @@ class Call:
     audit: AuditSink
     time_ms: Callable[[], int]
     recorded: bool = False
+    purpose: str = ""
+    case_reference: str = ""
+    subject_ids: tuple[str, ...] = ()
+    basis: str = ""
+
+    def concerns(self, *, purpose: str, case_reference: str, legal_basis: str, subject_ids: Iterable[str] = ()) -> None:
+        """Says what the call is about, for events that don't say it themselves."""
+        self.purpose, self.case_reference = purpose, case_reference
+        self.basis, self.subject_ids = f"legal basis: {legal_basis}", tuple(subject_ids)
 
     def record(
         self,
@@ -38,6 +49,8 @@ class Call:
         subject_ids: Iterable[str] = (),
         counts: Mapping[str, int] | None = None,
         reason: str = "",
+        detail: str = "",
+        result: AuditResult = AuditResult.ALLOW,
     ) -> None:
         """Put what this call does into the audit log, before it is done.
 
@@ -53,11 +66,12 @@ class Call:
                 time_ms=self.time_ms(),
                 principal=self.principal.id,
                 method=self.method,
-                result=AuditResult.ALLOW,
+                result=result,
                 reason=reason,
-                purpose=purpose,
-                case_reference=case_reference,
-                subject_ids=tuple(subject_ids),
+                detail="; ".join(filter(None, (detail, self.basis))),
+                purpose=purpose or self.purpose,
+                case_reference=case_reference or self.case_reference,
+                subject_ids=tuple(subject_ids) or self.subject_ids,
                 counts=tuple(sorted((counts or {}).items())),
             )
         )

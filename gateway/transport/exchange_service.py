@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -18,11 +18,13 @@ from gateway.services.outgoing import Outgoing
 from gateway.services.receive import Receiver, Refused, require_moving
 from gateway.transport.bridge import Bridge, in_order
 from gateway.transport.calls import current_call
+from gateway.transport.history_peer import HistoryAnswering
 from gateway.transport.links import LinkStatus
 from gateway.transport.sending import FeedSender
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
 from gateway.wire.limits import WINDOW_BATCHES
+from gateway.wire.validation import validate
 
 SMALL_BATCH = 10
 """Entries whose hashing takes less than the way to another thread and back."""
@@ -42,6 +44,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         sender: FeedSender,
         statuses: dict[FeedOrigin, LinkStatus],
         clock: Callable[[], int],
+        history: HistoryAnswering,
     ) -> None:
         self._receiver = receiver
         self._outgoing = outgoing
@@ -49,6 +52,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._sender = sender
         self._statuses = statuses
         self._clock = clock
+        self._history = history
 
     async def Replicate(
         self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Context
@@ -125,6 +129,14 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         origin = self._party_of(request.origin)
         hashes = await asyncio.to_thread(self._outgoing.consistency, origin, request.old_size, request.new_size)
         return pb.GetConsistencyProofResponse(hashes=hashes)
+
+    async def QueryHistory(
+        self, request: pb.QueryHistoryRequest, context: Context
+    ) -> AsyncIterator[pb.QueryHistoryResponse]:
+        validate(request)
+        async with aclosing(self._history.answer(request)) as messages:
+            async for message in messages:
+                yield message
 
     def _party_of(self, origin_line: str) -> FeedOrigin:
         """The feed, when the caller is its publisher or recipient and this node the other."""

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway.errors import GatewayError
 from gateway.model.ids import FeedOrigin
+from gateway.services.answer_retention import PurgeAnswersWork
 from gateway.services.history_index import HistoryIndexer, IndexWork, Retention
 from gateway.services.history_retention import PurgeWork
 from gateway.services.history_risk import KeepRisksWork, RiskScreening
@@ -110,7 +111,7 @@ class RiskStep:
 
 
 async def purge(origin: FeedOrigin, bridge: Bridge) -> None:
-    """Ends records whose time is over, until cancelled."""
+    """Ends records, and questions and answers between partners, whose time is over; until cancelled."""
     while True:
         after, held = "", 0
         try:
@@ -120,6 +121,8 @@ async def purge(origin: FeedOrigin, bridge: Bridge) -> None:
                 if not done.last:
                     break
                 after = done.last
+            while await bridge.commit(PurgeAnswersWork()):
+                pass
         except GatewayError as error:
             log.warning("the purge of records waits: %s", error.message)
         except Exception:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -23,6 +24,7 @@ from gateway.store import holds
 from gateway.store.database import Database
 from gateway.transport.bridge import Bridge, in_order
 from gateway.transport.calls import current_call
+from gateway.transport.history_fanout import HistoryFanout
 from gateway.v1 import history_service_pb2 as pb
 from gateway.v1 import history_service_pb2_grpc
 from gateway.wire.limits import MAX_STREAM_ITEMS, WINDOW_BATCHES
@@ -39,6 +41,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         *,
         origin: FeedOrigin,
         search: HistorySearch,
+        fanout: HistoryFanout,
         rules: Rules,
         database: Database,
         bridge: Bridge,
@@ -50,6 +53,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         Args:
             origin: the own log of records.
             search: reads the own records.
+            fanout: asks the own node and partners.
             rules: those that are applied here.
             database: holds what rules found, and the holds.
             bridge: to the writer.
@@ -58,6 +62,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         """
         self._origin = origin
         self._search = search
+        self._fanout = fanout
         self._rules = rules
         self._database = database
         self._risks = RiskQueries(database)
@@ -90,6 +95,14 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
     ) -> pb.RecordShipmentsResponse:
         position = 0 if durable is None else await durable
         return pb.RecordShipmentsResponse(position=position, recorded=recorded, refused=refused)
+
+    async def SearchShipments(
+        self, request: pb.SearchShipmentsRequest, context: Context
+    ) -> AsyncIterator[pb.SearchShipmentsResponse]:
+        validate(request)
+        async with aclosing(self._fanout.search(current_call(), request, context.time_remaining())) as messages:
+            async for message in messages:
+                yield message
 
     async def GetShipment(self, request: pb.GetShipmentRequest, context: Context) -> pb.GetShipmentResponse:
         validate(request)

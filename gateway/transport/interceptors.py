@@ -17,7 +17,8 @@ import asyncio
 import inspect
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -120,14 +121,20 @@ class Door:
         """Record that a handler refused or failed."""
         denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED)
         result = AuditResult.DENY if denied else AuditResult.ERROR
-        self._record(call.principal.id, call.method, result, error.reason, error.message)
+        with self._or_logged(call.principal.id, call.method, error.reason):
+            call.record(result=result, reason=error.reason, detail=error.message)
 
     def _record(self, who: str, method: str, result: AuditResult, reason: str, detail: str) -> None:
         event = AuditEvent(
             time_ms=self.time_ms(), principal=who, method=method, result=result, reason=reason, detail=detail
         )
-        try:
+        with self._or_logged(who, method, reason):
             self.audit(event)
+
+    @contextmanager
+    def _or_logged(self, who: str, method: str, reason: str) -> Iterator[None]:
+        try:
+            yield
         except OverloadedError:
             # The call ends with an error either way, and the log keeps what the chain can't take.
             _log.error("the audit log is full; an outcome is only here", principal=who, method=method, reason=reason)
@@ -262,8 +269,9 @@ async def _result(running: Any, context: Context) -> Any:
     """Await a handler in either of its two styles: a coroutine, or an asynchronous generator of responses."""
     if not hasattr(running, "__aiter__"):
         return await running
-    async for response in running:
-        await context.write(response)
+    async with aclosing(running):  # what it has begun ends with the call, not when somebody clears up
+        async for response in running:
+            await context.write(response)
     return None
 
 

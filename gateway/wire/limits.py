@@ -45,3 +45,15 @@ DEFAULT_PAGE_SIZE: Final = 50
 
 MAX_CLOCK_SKEW_MS: Final = 5 * 60 * 1000
 """Difference to a partner's clock in milliseconds beyond which an alarm is raised; order never depends on clocks."""
+
+MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
+"""Largest record of an answer in bytes, additions merged in: it fits into MAX_MESSAGE_BYTES with its frame."""
+
+ANSWER_MESSAGE_BYTES: Final = 512 * 1024
+"""Bytes of records after which a message of an answer ends: small enough that its first is there soon."""
+
+ANSWER_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of records after which this software ends an answer and says that there is more: bounds an asker's memory."""
+
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""Most bytes of records that an asker takes in one answer: ANSWER_BYTES, and what one step of a search may add."""

@@ -1,0 +1,353 @@
+"""Puts a question for shipment history to the own node and to partners, all at once.
+
+Owns who is asked and for how long, what is audited of it, and that each node's records and its end stream as they come:
+a slow node holds up no other, and whoever leaves ends the work everywhere. Doesn't own the question to one partner
+(transport.history_question) or the own search (services.history_search).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, Violation
+from gateway.model.audit import AuditResult
+from gateway.services.history_ask import Asker
+from gateway.services.history_search import DEFAULT_LIMIT, HistorySearch, require_narrow
+from gateway.services.trust import TrustedDirectory
+from gateway.transport.calls import Call
+from gateway.transport.history_question import HistoryQuestions, Take, node_answer
+from gateway.v1 import history_pb2
+from gateway.v1 import history_service_pb2 as pb
+from gateway.wire.alerts import to_timestamp
+from gateway.wire.filters import decode_page_token, encode_page_token
+from gateway.wire.limits import ANSWER_MESSAGE_BYTES
+
+log = logging.getLogger(__name__)
+
+PARTNER_TIMEOUT_S = 10.0
+"""Most time for a partner when the caller doesn't say, in seconds."""
+
+MARGIN = 0.1
+"""Part of a call's own time that is kept, at most MARGIN_S, to say in time which nodes didn't answer."""
+
+MARGIN_S = 0.2
+
+_COMPLETE, _PARTIAL = history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL
+_COUNTING = frozenset({_COMPLETE, _PARTIAL, history_pb2.ANSWER_STATUS_TIMED_OUT, history_pb2.ANSWER_STATUS_UNREACHABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for at every node.
+
+    Attributes:
+        criteria, grounds, mode, order: checked against the contract.
+        limit: most records from each node.
+        timeout_s: most time for a partner, in seconds.
+        own_timeout_s: most time for the own node; None: without end.
+    """
+
+    criteria: history_pb2.SearchCriteria
+    grounds: history_pb2.QueryGrounds
+    mode: history_pb2.AnswerMode.ValueType
+    limit: int = DEFAULT_LIMIT
+    order: pb.SearchOrder.ValueType = pb.SEARCH_ORDER_UNSPECIFIED
+    timeout_s: float = PARTNER_TIMEOUT_S
+    own_timeout_s: float | None = None
+
+
+class HistoryFanout:
+    """Asks nodes; used in one event loop."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        search: HistorySearch,
+        asker: Asker,
+        questions: HistoryQuestions,
+        trust: Callable[[], TrustedDirectory],
+        clock: Callable[[], int],
+    ) -> None:
+        """Takes what it needs.
+
+        Args:
+            node: own name.
+            search: reads the own records.
+            asker: makes questions.
+            questions: puts them to partners.
+            trust: gives the directory in force.
+            clock: gives the time in milliseconds since 1970.
+        """
+        self._node = node
+        self._search = search
+        self._asker = asker
+        self._questions = questions
+        self._trust = trust
+        self._clock = clock
+
+    async def search(
+        self, call: Call, request: pb.SearchShipmentsRequest, remaining_s: float | None
+    ) -> AsyncGenerator[pb.SearchShipmentsResponse]:
+        """Answers SearchShipments.
+
+        Args:
+            call: whose audit events these are.
+            request: checked against the contract.
+            remaining_s: what is left of the call's own time, in seconds; None: no end.
+
+        Raises:
+            InvalidRequestError: criteria that would find everything, no such node, a token of another search.
+        """
+        require_narrow(request.criteria)
+        positions = self._positions(request)
+        wanted = _wanted(request, remaining_s)
+        call.concerns(
+            purpose=request.grounds.purpose,
+            case_reference=request.grounds.case_reference,
+            legal_basis=request.grounds.legal_basis,
+        )
+        named = [field.name for field, _ in request.criteria.ListFields()]
+        call.record(reason="SEARCH", subject_ids=sorted(positions), detail=f"criteria: {', '.join(named)}")
+        next_positions: dict[str, int] = {}
+        count = 0
+        async with aclosing(self.gather(call, wanted, positions, next_positions)) as messages:
+            async for message in messages:
+                if isinstance(message, history_pb2.NodeAnswer):
+                    count += message.count
+                    yield pb.SearchShipmentsResponse(answer=message)
+                else:
+                    for some in _in_messages(message):
+                        yield pb.SearchShipmentsResponse(records=pb.HistoryRecords(records=some))
+        token = _token(request, next_positions)
+        yield pb.SearchShipmentsResponse(end=pb.SearchEnd(next_page_token=token, count=count))
+
+    async def gather(
+        self, call: Call, wanted: Wanted, positions: Mapping[str, int], next_positions: dict[str, int]
+    ) -> AsyncGenerator[history_pb2.NodeAnswer | list[history_pb2.HistoryRecord]]:
+        """Asks several nodes at once; their records and ends as they come, each node's end after its records.
+
+        In an order by declaration a node's records come once its answer has proved right. Without one they come before
+        that, and count only if the node's end isn't FAILED.
+
+        Args:
+            call: whose audit events these are.
+            wanted: what is looked for.
+            positions: nodes to ask, each with the position below which to search; 0: from the newest.
+            next_positions: gets the nodes that have more, with where to go on.
+        """
+        queue: asyncio.Queue[history_pb2.NodeAnswer | list[history_pb2.HistoryRecord]] = asyncio.Queue()
+
+        async def ask(node: str, before: int) -> None:
+            answer, more_before = await self.ask(call, node, wanted, before=before, put=queue.put_nowait)
+            if more_before:
+                next_positions[node] = more_before
+            queue.put_nowait(answer)
+
+        tasks = [asyncio.create_task(ask(node, before), name=f"ask {node}") for node, before in positions.items()]
+        try:
+            left = len(tasks)
+            while left:
+                message = await queue.get()
+                left -= isinstance(message, history_pb2.NodeAnswer)
+                yield message
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ask(
+        self, call: Call, node: str, wanted: Wanted, *, put: Take, before: int = 0
+    ) -> tuple[history_pb2.NodeAnswer, int]:
+        """Asks one node; whatever happens to it, the result says so.
+
+        Returns:
+            Its end, and the position below which there is more; 0 for nothing.
+        """
+        loop = asyncio.get_running_loop()
+        began, buffer = loop.time(), _Buffer(put, wanted.order)
+        try:
+            if node == self._node:
+                answer, more_before = await self._own(wanted, before, buffer)
+            else:
+                answer, more_before = await self._partner(call, node, wanted, before, buffer)
+            self._audit(call, answer)
+        except Exception as error:
+            log.exception("asking %s failed", node)
+            answer, more_before = (
+                node_answer(node, history_pb2.ANSWER_STATUS_FAILED, f"{type(error).__name__}; see the log"),
+                0,
+            )
+        buffer.flush(counts=answer.status in _COUNTING)
+        answer.elapsed_ms = int((loop.time() - began) * 1000)
+        answer.answered_at.CopyFrom(to_timestamp(self._clock()))
+        return answer, more_before
+
+    async def _own(self, wanted: Wanted, before: int, buffer: _Buffer) -> tuple[history_pb2.NodeAnswer, int]:
+        hit_only, more_before, count = wanted.mode == history_pb2.ANSWER_MODE_HIT, 0, 0
+        answer = node_answer(self._node, _COMPLETE, "")
+        try:
+            async with asyncio.timeout(wanted.own_timeout_s):
+                as_of = await asyncio.to_thread(self._search.as_of)
+                chunks = self._search.chunks(
+                    wanted.criteria,
+                    before=min(before or as_of + 1, as_of + 1),
+                    limit=1 if hit_only else wanted.limit,
+                )
+                answer.as_of_position = as_of
+                while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+                    more_before = chunk.more_before
+                    if hit_only and chunk.records:
+                        answer.hit, more_before = True, 0
+                        break
+                    count += len(chunk.records)
+                    buffer.put(chunk.records)
+        except TimeoutError:
+            answer.status, answer.reason = history_pb2.ANSWER_STATUS_TIMED_OUT, "not searched to the end in time"
+            more_before = 0
+        except GatewayError as error:
+            answer.status, answer.reason, count = history_pb2.ANSWER_STATUS_FAILED, error.message, 0
+            more_before = 0
+        if more_before:
+            answer.status = _PARTIAL
+        answer.count = count
+        return answer, more_before
+
+    async def _partner(
+        self, call: Call, node: str, wanted: Wanted, before: int, buffer: _Buffer
+    ) -> tuple[history_pb2.NodeAnswer, int]:
+        try:
+            question = self._asker.question(
+                node,
+                grounds=wanted.grounds,
+                criteria=wanted.criteria,
+                mode=wanted.mode,
+                limit=wanted.limit,
+                before=before,
+            )
+        except AgreementForbidsError as error:
+            return node_answer(node, history_pb2.ANSWER_STATUS_DENIED, error.message), 0
+        call.record(reason="QUESTION_SENT", subject_ids=[node, question.query.query_id])
+        return await self._questions.put(call, question, buffer.put, timeout_s=wanted.timeout_s)
+
+    def _audit(self, call: Call, answer: history_pb2.NodeAnswer) -> None:
+        status = history_pb2.AnswerStatus.Name(answer.status).removeprefix("ANSWER_STATUS_")
+        denied = answer.status == history_pb2.ANSWER_STATUS_DENIED
+        call.record(
+            reason=AgreementForbidsError.reason if denied else f"ANSWER_{status}",
+            result=AuditResult.DENY if denied else AuditResult.ALLOW,
+            subject_ids=[answer.node, *filter(None, [answer.query_id])],
+            counts={"records": answer.count, "withheld": answer.withheld},
+            detail=answer.reason,
+        )
+
+    def asked_nodes(self, named: Sequence[str]) -> list[str]:
+        """Nodes to ask: those named, or the own one and every partner.
+
+        Raises:
+            InvalidRequestError: one of them is neither.
+        """
+        now = datetime.fromtimestamp(self._clock() / 1000, UTC)
+        partners = self._trust().directory.partners(self._node, now)
+        if unknown := sorted(set(named) - partners - {self._node}):
+            raise InvalidRequestError(
+                [
+                    Violation(
+                        "nodes",
+                        "nodes.known",
+                        f"{', '.join(unknown)}: no partner of {self._node}; these are {', '.join(sorted(partners))}",
+                    )
+                ]
+            )
+        return list(named) or [self._node, *sorted(partners)]
+
+    def _positions(self, request: pb.SearchShipmentsRequest) -> dict[str, int]:
+        asked = self.asked_nodes(request.nodes)
+        token = decode_page_token(request.page_token, _tag(request), 1)
+        if token is None:
+            return dict.fromkeys(asked, 0)
+        found = _parsed(token[0])
+        return {node: found[node] for node in asked if node in found}
+
+
+class _Buffer:
+    """Hands records on as they come, or in the order that the caller wants once all of a node's are there."""
+
+    def __init__(self, put: Take, order: pb.SearchOrder.ValueType) -> None:
+        self._put = put
+        self._order = order
+        self._kept: list[history_pb2.HistoryRecord] = []
+
+    def put(self, records: list[history_pb2.HistoryRecord]) -> None:
+        if self._order != pb.SEARCH_ORDER_UNSPECIFIED:
+            self._kept.extend(records)
+        elif records:
+            self._put(records)
+
+    def flush(self, *, counts: bool) -> None:
+        if counts and self._kept:
+            newest_first = self._order == pb.SEARCH_ORDER_DECLARED_DESC
+            self._put(sorted(self._kept, key=_declared, reverse=newest_first))
+
+
+def _declared(record: history_pb2.HistoryRecord) -> tuple[int, int]:
+    return record.shipment.declared_at.seconds, record.shipment.declared_at.nanos
+
+
+def _wanted(request: pb.SearchShipmentsRequest, remaining_s: float | None) -> Wanted:
+    own_s = None if remaining_s is None else remaining_s - min(MARGIN * remaining_s, MARGIN_S)
+    partner_s = request.partner_timeout_ms / 1000 or PARTNER_TIMEOUT_S
+    return Wanted(
+        request.criteria,
+        request.grounds,
+        request.mode,
+        request.page_size or DEFAULT_LIMIT,
+        request.order,
+        partner_s if own_s is None else min(partner_s, own_s),
+        own_s,
+    )
+
+
+def _in_messages(records: Iterable[history_pb2.HistoryRecord]) -> Iterator[list[history_pb2.HistoryRecord]]:
+    some: list[history_pb2.HistoryRecord] = []
+    size = 0
+    for record in records:
+        if some and size + record.ByteSize() > ANSWER_MESSAGE_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(record)
+        size += record.ByteSize()
+    if some:
+        yield some
+
+
+def _tag(request: pb.SearchShipmentsRequest) -> str:
+    """What a token belongs to: criteria and how much of each record; grounds, size and order may change."""
+    asked = pb.SearchShipmentsRequest(criteria=request.criteria, mode=request.mode, nodes=request.nodes)
+    return sha256(asked.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _token(request: pb.SearchShipmentsRequest, positions: Mapping[str, int]) -> str:
+    if not positions:
+        return ""
+    return encode_page_token(
+        [" ".join(f"{node}:{before}" for node, before in sorted(positions.items()))], _tag(request)
+    )
+
+
+def _parsed(token: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in token.split(" "):
+        node, _, before = part.partition(":")
+        if not before.isascii() or not before.isdigit() or not 0 < int(before) < 1 << 62:
+            raise InvalidRequestError(
+                [Violation("page_token", "page_token.form", "not a token that a search gave; start again without one")]
+            )
+        found[node] = int(before)
+    return found

@@ -1,0 +1,136 @@
+"""Answers partners' questions for shipment history over a stream.
+
+Owns how an answer is cut into messages, that its work ends with the call, and what is kept and audited of it, however
+it ends. Doesn't own what is answered (services.history_answer).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
+
+from gateway.errors import GatewayError, Kind
+from gateway.services.history_answer import AcceptedQuestion, Answer, Answerer, KeepAnsweredWork, answered_row
+from gateway.transport.bridge import Bridge, forget
+from gateway.transport.calls import Call, current_call
+from gateway.v1 import exchange_service_pb2 as pb
+from gateway.wire.limits import ANSWER_MESSAGE_BYTES
+
+log = logging.getLogger(__name__)
+
+
+class HistoryAnswering:
+    """The answering side of QueryHistory."""
+
+    def __init__(self, answerer: Answerer, *, bridge: Bridge, clock: Callable[[], int], keep_ms: int) -> None:
+        """Takes what it needs.
+
+        Args:
+            answerer: checks, searches and signs.
+            bridge: to the writer.
+            clock: gives the time in milliseconds since 1970.
+            keep_ms: how long what was asked and said is kept.
+        """
+        self._answerer = answerer
+        self._bridge = bridge
+        self._clock = clock
+        self._keep_ms = keep_ms
+
+    async def answer(self, request: pb.QueryHistoryRequest) -> AsyncGenerator[pb.QueryHistoryResponse]:
+        """The messages of an answer: records, then its statement.
+
+        Raises:
+            GatewayError: why there is none; see services.history_answer.
+        """
+        call = current_call()
+        question = await asyncio.to_thread(self._answerer.accept, call.principal.node, request.query, request.note)
+        grounds = question.query.grounds
+        call.concerns(
+            purpose=grounds.purpose,
+            case_reference=grounds.case_reference,
+            legal_basis=grounds.legal_basis,
+            subject_ids=[question.query.query_id],
+        )
+        try:
+            answer = await asyncio.to_thread(self._answerer.begin, question)
+        except GatewayError as error:
+            self._keep_unanswered(question, call, error)
+            raise
+        call.record(reason="QUESTION_ACCEPTED")  # before anything of it leaves
+        async with aclosing(self._messages(call, question, answer)) as messages:
+            async for message in messages:
+                yield message
+
+    async def _messages(
+        self, call: Call, question: AcceptedQuestion, answer: Answer
+    ) -> AsyncGenerator[pb.QueryHistoryResponse]:
+        try:
+            # Each step is one piece of a search: a call that was cancelled costs no more than the one under way.
+            while (records := await asyncio.to_thread(answer.next)) is not None:
+                for some in in_messages(records):
+                    yield pb.QueryHistoryResponse(records=pb.AnswerRecords(records=some))
+            statement = await asyncio.to_thread(answer.statement)
+            call.record(reason="ANSWERED", counts={"records": answer.count, "withheld": answer.withheld})
+            await self._bridge.commit(
+                KeepAnsweredWork(
+                    answered_row(
+                        question,
+                        actor=call.principal.id,
+                        now_ms=self._clock(),
+                        keep_ms=self._keep_ms,
+                        outcome="answered",
+                        count=answer.count,
+                        statement=statement,
+                    )
+                )
+            )
+        except GatewayError as error:
+            self._keep_unanswered(question, call, error, answer.count)
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            self._cancelled(question, call, answer)
+            raise
+        yield pb.QueryHistoryResponse(end=pb.AnswerEnd(statement=statement))
+
+    def _cancelled(self, question: AcceptedQuestion, call: Call, answer: Answer) -> None:
+        log.info("the answer to %s was cancelled after %d records", question.query.query_id, answer.count)
+        try:
+            call.record(reason="CANCELLED", counts={"records": answer.count, "withheld": answer.withheld})
+        except GatewayError as error:
+            log.error("a cancelled answer isn't in the audit log: %s", error.message)
+        self._keep(question, call, outcome="cancelled", count=answer.count)
+
+    def _keep_unanswered(self, question: AcceptedQuestion, call: Call, error: GatewayError, count: int = 0) -> None:
+        outcome = "denied" if error.kind is Kind.PERMISSION_DENIED else "failed"
+        self._keep(question, call, outcome=outcome, reason=error.message, count=count)
+
+    def _keep(self, question: AcceptedQuestion, call: Call, *, outcome: str, reason: str = "", count: int = 0) -> None:
+        row = answered_row(
+            question,
+            actor=call.principal.id,
+            now_ms=self._clock(),
+            keep_ms=self._keep_ms,
+            outcome=outcome,
+            reason=reason,
+            count=count,
+        )
+        try:
+            forget(self._bridge.submit(KeepAnsweredWork(row), patient=True))
+        except GatewayError as error:
+            log.error("question %s isn't kept: %s", row.query_id, error.message)
+
+
+def in_messages(records: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Records in order, as many together as one message takes."""
+    some: list[bytes] = []
+    size = 0
+    for record in records:
+        if some and size + len(record) > ANSWER_MESSAGE_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(record)
+        size += len(record)
+    if some:
+        yield some
