@@ -45,6 +45,7 @@ def check_decimal(point: str, group: str, mass_unit: str) -> None:
         raise ConfigurationError("decimal.group and decimal.point must differ")
 
 
+@lru_cache(maxsize=4_096)
 def read_moment(text: str, date_format: str) -> datetime:
     """A day, or a day and a time of day, without zone.
 
