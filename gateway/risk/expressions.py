@@ -9,6 +9,7 @@ Expressions may use CEL's standard functions and macros, the extensions `math` a
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ _SIMPLE = {
     "string": cel.Type.STRING,
     "timestamp": cel.Type.TIMESTAMP,
 }
+_POSITION = re.compile(r"<input>:([0-9]+):[0-9]+:")
 _NEEDED = (shipment_pb2.DESCRIPTOR, trace_pb2.DESCRIPTOR)
 
 BOOL = "bool"
@@ -132,9 +134,11 @@ def _type(word: str) -> cel.Type:
 
 
 def _log10(value: float) -> float:
+    if value == 0:
+        return -math.inf  # as CEL's own doubles have it: less than every other
     return math.log10(value) if value > 0 else math.nan
 
 
 def _readable(message: str) -> str:
-    """The library's message without its codes and its picture of the line."""
-    return message.partition("\n")[0].removeprefix("INVALID_ARGUMENT: ERROR: ").replace("<input>:", "at ")
+    """The library's message without its codes, its picture of the line, and the column: constants were filled in."""
+    return _POSITION.sub(r"line \1:", message.partition("\n")[0].removeprefix("INVALID_ARGUMENT: ERROR: "))

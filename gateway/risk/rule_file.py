@@ -170,7 +170,7 @@ def bound(rule: Rule, text: str) -> str:
         if match["measured"]:
             if not rule.measured or text == rule.measured:
                 raise ConfigurationError("uses measured, but the rule doesn't say what is measured")
-            return f"({bound(rule, rule.measured)})"
+            return f"({bound(rule, rule.measured)})".replace("\n", " ")  # lines of errors stay the condition's own
         return match.group()
 
     return _TOKEN.sub(constant, text)

@@ -1,0 +1,269 @@
+"""Rules about goods items, each at its threshold from both sides."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.risk.rules import Rules
+from gateway.v1 import party_pb2, shipment_pb2, trace_pb2
+from tests.support.risk_records import (
+    ANTIMONY,
+    IMPORT,
+    LICENCE,
+    REEXPORT,
+    at,
+    item,
+    party,
+    refer,
+    shipment,
+)
+
+HIGH, MEDIUM, LOW, NOTICE = (
+    trace_pb2.SEVERITY_HIGH,
+    trace_pb2.SEVERITY_MEDIUM,
+    trace_pb2.SEVERITY_LOW,
+    trace_pb2.SEVERITY_NOTICE,
+)
+
+
+@pytest.fixture(scope="module")
+def rules() -> Rules:
+    return Rules.load(failed=lambda rule, why: pytest.fail(f"{rule} couldn't judge: {why}"))
+
+
+def hits(rules: Rules, record: shipment_pb2.Shipment) -> dict[str, trace_pb2.Discrepancy]:
+    return {hit.rule_id: hit for hit in rules.screen(record)}
+
+
+def antimony(**fields: object) -> shipment_pb2.ShipmentGoods:
+    return item(
+        ANTIMONY, **{"description": "antimony ingots 99.85 %", "element": "Sb", "purity_percent": 99.85, **fields}
+    )
+
+
+def test_an_innocent_record_gives_nothing(rules: Rules) -> None:
+    plain = item(net_mass_kg=1000.0, volume_m3=0.7, value_usd=2800.0)
+    assert rules.screen(shipment(plain)) == []
+
+
+@pytest.mark.parametrize(("day", "fires"), [("2024-09-14T15:59", False), ("2024-09-14T16:00", True)])
+def test_r01_counts_from_the_local_day_on_which_the_control_begins(rules: Rules, day: str, fires: bool) -> None:
+    # 2024-09-15 begins at 16:00 UTC of the day before.
+    assert ("R01" in hits(rules, shipment(antimony(), day=day))) is fires
+
+
+def test_r01_says_what_was_controlled_and_why(rules: Rules) -> None:
+    hit = hits(rules, shipment(antimony()))["R01"]
+    assert hit.severity == HIGH
+    assert hit.inputs["announcement"] == "MOFCOM/GACC No.33 of 2024"
+    assert hit.goods_sequence == 1
+    assert not hit.HasField("measured")
+    assert "8110101000" in hit.explanation
+    assert "national code" in hit.explanation
+
+
+@pytest.mark.parametrize(
+    ("valid_from", "valid_until", "code", "fires"),
+    [
+        ("2025-06-01", "2025-07-01", "", False),
+        ("2025-06-01T00:01", "2025-07-01", "", True),
+        ("2025-01-01", "2025-06-01", "", True),
+        ("2025-01-01", "2025-06-01T00:01", "", False),
+        ("", "", "811010", False),
+        ("", "", "284690", True),
+    ],
+)
+def test_r01_takes_a_licence_that_was_valid_for_the_goods(
+    rules: Rules, valid_from: str, valid_until: str, code: str, fires: bool
+) -> None:
+    record = shipment(antimony())
+    licence = record.licences.add(number="L1")
+    if valid_from:
+        licence.valid_from.CopyFrom(at(valid_from))
+        licence.valid_until.CopyFrom(at(valid_until))
+    if code:
+        licence.codes.add(code=code, scheme="hs")
+    assert ("R01" in hits(rules, record)) is fires
+
+
+def test_r01_takes_a_licence_that_is_only_named(rules: Rules) -> None:
+    record = shipment(antimony())
+    refer(record, LICENCE, "L1")
+    assert "R01" not in hits(rules, record)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "element", "severity"),
+    [
+        ({}, "811010", "Sb", MEDIUM),
+        ({}, "811292", "", LOW),
+        ({}, "811292", "Ga", MEDIUM),
+        ({"procedure": IMPORT}, ANTIMONY, "Sb", NOTICE),
+        ({"procedure": REEXPORT}, ANTIMONY, "Sb", NOTICE),
+    ],
+)
+def test_r01_is_as_severe_as_the_code_is_sure(
+    rules: Rules, fields: dict[str, int], code: str, element: str, severity: int
+) -> None:
+    record = shipment(item(code, element=element, description="metal of high purity"), **fields)
+    assert hits(rules, record)["R01"].severity == severity
+
+
+def test_r01_doesnt_count_another_element_of_the_same_subheading(rules: Rules) -> None:
+    assert "R01" not in hits(rules, shipment(item("811292", element="Nb", description="niobium powder")))
+    assert rules.controlled_items(shipment(item("811292", element="Nb"))) == []
+
+
+def test_r01_is_about_goods_that_leave_the_territory_of_the_list(rules: Rules) -> None:
+    assert "R01" not in hits(rules, shipment(antimony(), export_territory="VN"))
+    assert "R01" in hits(rules, shipment(antimony(origin_territory="CN"), export_territory="HK", procedure=REEXPORT))
+
+
+@pytest.mark.parametrize(
+    ("density", "severity"),
+    [
+        (0.539, MEDIUM),  # below 0.2 of aluminium's 2.7
+        (0.541, None),
+        (1.61, None),  # 0.6 of 2.7 is 1.62
+        (1.63, NOTICE),
+        (2.69, NOTICE),
+        (2.71, HIGH),  # more than aluminium without any air
+    ],
+)
+def test_r02_density(rules: Rules, density: float, severity: int | None) -> None:
+    hit = hits(rules, shipment(item(net_mass_kg=1000.0 * density, volume_m3=1.0))).get("R02")
+    assert (hit.severity if hit else None) == severity
+    if hit:
+        assert hit.measured == pytest.approx(density)
+
+
+def test_r02_names_what_it_would_fit(rules: Rules) -> None:
+    hit = hits(rules, shipment(item(net_mass_kg=5000.0, volume_m3=1.0)))["R02"]
+    assert "antimony ingot" in hit.inputs["suspects"]
+    assert hit.thresholds["impossible"] == "1"
+
+
+def test_r02_before_anything_was_controlled_only_the_impossible_counts(rules: Rules) -> None:
+    assert "R02" not in hits(rules, shipment(item(net_mass_kg=2000.0, volume_m3=1.0), day="2021-06-01"))
+    assert "R02" in hits(rules, shipment(item(net_mass_kg=2800.0, volume_m3=1.0), day="2021-06-01"))
+
+
+def test_r02_leaves_forms_that_hold_much_air(rules: Rules) -> None:
+    assert "R02" not in hits(rules, shipment(item(net_mass_kg=100.0, volume_m3=1.0, form="wafer")))
+    assert "R02" in hits(rules, shipment(item(net_mass_kg=100.0, volume_m3=1.0, form="ingot")))
+
+
+@pytest.mark.parametrize("missing", ["net_mass_kg", "packages", "one volume", "zero volume", "codes"])
+def test_r02_without_an_input_doesnt_fire(rules: Rules, missing: str) -> None:
+    goods = item(net_mass_kg=9000.0, volume_m3=1.0)
+    assert "R02" in hits(rules, shipment(goods))
+    if missing == "one volume":
+        goods.packages.add(type="PX", count=1)
+    elif missing == "zero volume":
+        goods.packages[0].volume_m3 = 0
+    else:
+        goods.ClearField(missing)
+    assert "R02" not in hits(rules, shipment(goods))
+
+
+@pytest.mark.parametrize(
+    ("usd_per_kg", "severity"),
+    # aluminium's band is 2 to 4: its spread is log10(2), fences lie at 2/2^1.5 = 0.7071, 4·2^1.5 = 11.31, 0.25 and 32
+    [(0.249, MEDIUM), (0.251, LOW), (0.70, LOW), (0.71, None), (11.3, None), (11.4, LOW), (31.9, LOW), (32.1, MEDIUM)],
+)
+def test_r03_unit_value_beyond_the_fences(rules: Rules, usd_per_kg: float, severity: int | None) -> None:
+    hit = hits(rules, shipment(item(net_mass_kg=100.0, value_usd=100 * usd_per_kg))).get("R03")
+    assert (hit.severity if hit else None) == severity
+
+
+def test_r03_goods_for_nothing_are_below_every_fence(rules: Rules) -> None:
+    assert hits(rules, shipment(item(value_usd=0.0)))["R03"].severity == MEDIUM
+
+
+def test_r03_takes_a_customs_value_in_dollars_and_no_other(rules: Rules) -> None:
+    goods = item(net_mass_kg=100.0)
+    goods.customs_value.currency_code = "USD"
+    goods.customs_value.units = 9000
+    assert "R03" in hits(rules, shipment(goods))
+    goods.customs_value.currency_code = "HKD"
+    assert "R03" not in hits(rules, shipment(goods))
+
+
+@pytest.mark.parametrize(
+    # five times the middle of 2 to 4, which is 2.828: 14.14; tungsten begins at 40, dysprosium... samarium at 5
+    ("usd_per_kg", "fires"),
+    [(14.1, False), (14.2, True)],
+)
+def test_r04_value_of_another_substance(rules: Rules, usd_per_kg: float, fires: bool) -> None:
+    hit = hits(rules, shipment(item(net_mass_kg=100.0, value_usd=100 * usd_per_kg))).get("R04")
+    assert (hit is not None) is fires
+
+
+def test_r04_only_within_the_price_of_something_controlled(rules: Rules) -> None:
+    assert "R04" in hits(rules, shipment(item(net_mass_kg=100.0, value_usd=100 * 6000)))  # scandium ends at 6000
+    assert "R04" not in hits(rules, shipment(item(net_mass_kg=100.0, value_usd=100 * 6001)))
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [
+        ("Shun Fat Logistics Limited", HIGH),
+        ("深圳顺发国际货运代理有限公司", HIGH),
+        ("Agente Transitário Lda", HIGH),
+        ("Ocean Shipping Company", LOW),
+        ("Shun Fat Metals Limited", None),
+    ],
+)
+def test_r15_forwarder_as_consignee_of_controlled_goods(rules: Rules, name: str, severity: int | None) -> None:
+    record = shipment(antimony(), parties=[party(party_pb2.PARTY_ROLE_CONSIGNEE, name)])
+    hit = hits(rules, record).get("R15")
+    assert (hit.severity if hit else None) == severity
+
+
+def test_r15_doesnt_count_for_other_goods_other_roles_and_unsure_codes(rules: Rules) -> None:
+    consignee = party(party_pb2.PARTY_ROLE_CONSIGNEE, "Shun Fat Logistics Limited")
+    assert "R15" not in hits(rules, shipment(item(), parties=[consignee]))
+    agent = party(party_pb2.PARTY_ROLE_AGENT, "Shun Fat Logistics Limited")
+    assert "R15" not in hits(rules, shipment(antimony(), parties=[agent]))
+    residual = shipment(item("811292", description="niobium or something"), parties=[consignee])
+    assert hits(rules, residual)["R15"].severity == MEDIUM
+
+
+@pytest.mark.parametrize(
+    ("description", "fires"),
+    [
+        ("Metal ingots, 40 pallets", True),
+        ("金属制品", True),
+        ("Mercadorias", True),
+        ("Spare parts", True),
+        ("Spare parts for pumps", False),
+        ("Aluminium ingots", False),
+        ("", False),
+    ],
+)
+def test_r18_vague_description(rules: Rules, description: str, fires: bool) -> None:
+    assert ("R18" in hits(rules, shipment(item("950300", description=description)))) is fires
+
+
+def test_r18_residual_subheading_without_element_or_purity(rules: Rules) -> None:
+    bare = item("811292", description="unwrought, high purity")
+    assert hits(rules, shipment(bare))["R18"].severity == NOTICE
+    assert "R18" not in hits(rules, shipment(item("811292", description="unwrought germanium")))
+    assert "R18" not in hits(rules, shipment(item("811292", description="unwrought", element="Ge")))
+    assert "R18" not in hits(rules, shipment(item("811292", description="unwrought", purity_percent=99.0)))
+    assert hits(rules, shipment(item("811292", description="metal")))["R18"].severity == LOW
+
+
+def test_r18_cover_that_weighs_or_costs_too_much(rules: Rules) -> None:
+    assert "R18" not in hits(rules, shipment(item(net_mass_kg=2699.0, volume_m3=1.0)))
+    assert hits(rules, shipment(item(net_mass_kg=2701.0, volume_m3=1.0)))["R18"].severity == MEDIUM
+    assert "R18" not in hits(rules, shipment(item(net_mass_kg=100.0, value_usd=1410.0)))
+    assert hits(rules, shipment(item(net_mass_kg=100.0, value_usd=1420.0)))["R18"].severity == MEDIUM
+
+
+def test_several_hits_come_the_most_severe_first(rules: Rules) -> None:
+    record = shipment(antimony(), item(net_mass_kg=100.0, value_usd=3.0, sequence=2))
+    found = rules.screen(record)
+    assert [hit.severity for hit in found] == sorted((hit.severity for hit in found), reverse=True)
+    assert len(found) > 1
+    assert all(not hit.legs for hit in found)
