@@ -19,6 +19,7 @@ def subjects_of(content: alert_pb2.AlertContent) -> dict[str, Subject]:
         **dict(_parties(subject.parties, "subject.parties")),
         **dict(_equipment(subject.equipment, "subject.equipment")),
         **dict(_means(subject.means, "subject.means")),
+        **dict(_goods(content.goods, "goods")),
     }
 
 
@@ -46,6 +47,12 @@ def _parties(parties: Iterable[party_pb2.Party], path: str) -> Iterator[tuple[st
 def _equipment(equipment: Iterable[goods_pb2.Equipment], path: str) -> Iterator[tuple[str, Subject]]:
     for at, one in enumerate(equipment):
         yield f"{path}[{at}]", Subject(containers=[one.id])
+
+
+def _goods(goods: Iterable[goods_pb2.GoodsItem], path: str) -> Iterator[tuple[str, Subject]]:
+    for at, one in enumerate(goods):
+        if one.declared_codes or one.suspected_codes:
+            yield f"{path}[{at}]", Subject(commodities=[*one.declared_codes, *one.suspected_codes])
 
 
 def _means(means: Iterable[goods_pb2.TransportMeans], path: str) -> Iterator[tuple[str, Subject]]:

@@ -7,13 +7,14 @@ Owns the translation both ways. Doesn't own the index (screening.index) or whose
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from gateway.model.identifiers import Scheme
 from gateway.screening.columns import Listed, Record
 from gateway.screening.forms import prepare
 from gateway.screening.index import Found, Hit, Sought
 from gateway.screening.result import MatchClass, NameKind
-from gateway.v1 import party_pb2, screening_pb2, watchlist_pb2
+from gateway.v1 import goods_pb2, party_pb2, screening_pb2, watchlist_pb2
 from gateway.wire.alerts import to_ms
 
 NAME_KINDS = {
@@ -21,17 +22,26 @@ NAME_KINDS = {
     watchlist_pb2.WATCHLIST_KIND_PERSON: NameKind.PERSON,
     watchlist_pb2.WATCHLIST_KIND_VESSEL: NameKind.VESSEL,
     watchlist_pb2.WATCHLIST_KIND_VEHICLE: NameKind.VEHICLE,
-    watchlist_pb2.WATCHLIST_KIND_AIRCRAFT: NameKind.VEHICLE,  # its name is its registration, as a vehicle's is its plate
+    watchlist_pb2.WATCHLIST_KIND_AIRCRAFT: NameKind.VEHICLE,  # its name is its registration mark too
     watchlist_pb2.WATCHLIST_KIND_CONTAINER: NameKind.CONTAINER,
     watchlist_pb2.WATCHLIST_KIND_ADDRESS: NameKind.ADDRESS,
 }
-"""What the names of an entry name; commodities and routes have none that parties could be compared with."""
+"""What the names of an entry name; commodities and routes have none that parties could be compared with: commodities
+are found by their codes, routes not at all."""
 
 CLASSES = {
     MatchClass.IDENTICAL: watchlist_pb2.MATCH_CLASS_IDENTICAL,
     MatchClass.STRONG: watchlist_pb2.MATCH_CLASS_STRONG,
     MatchClass.COMPATIBLE: watchlist_pb2.MATCH_CLASS_COMPATIBLE,
 }
+
+COMMODITY = "commodity"
+"""Scheme under which commodity codes are filed and sought, like identifiers."""
+
+HS_DIGITS = 6
+"""Digits of a commodity code that are the same everywhere; those after them are a territory's own."""
+
+LEAST_CODE_DIGITS = 4
 
 UNKNOWN_SCHEME = ""
 """Of a plate or number that doesn't say whose it is."""
@@ -58,6 +68,8 @@ def record_of(publisher: str, entry: watchlist_pb2.WatchlistEntry) -> Record:
     identifiers = [(each.scheme, each.value) for each in content.identifiers]
     if kind in (NameKind.VEHICLE, NameKind.CONTAINER):
         identifiers += [(UNKNOWN_SCHEME, name.text) for name in content.names]
+    if content.kind == watchlist_pb2.WATCHLIST_KIND_COMMODITY:
+        identifiers += [(COMMODITY, code_text(each.code, each.territory)) for each in content.commodities]
     return Record(
         group_of(publisher, entry.list),
         entry.id,
@@ -89,7 +101,21 @@ def sought_of(subject: screening_pb2.ScreeningSubject) -> Sought:
     identifiers = [(each.scheme, each.value) for each in subject.identifiers]
     identifiers += [(UNKNOWN_SCHEME, plate) for plate in subject.vehicles]
     identifiers += [(Scheme.CONTAINER.value, number) for number in subject.containers]
+    identifiers += [
+        (COMMODITY, text) for text in dict.fromkeys(chain.from_iterable(map(codes_of, subject.commodities)))
+    ]
     return Sought(tuple(names), tuple(identifiers))
+
+
+def code_text(code: str, territory: str) -> str:
+    """A commodity code with whose it is: `HS 811010`, `CN 81101020`."""
+    return f"{territory if len(code) > HS_DIGITS else 'HS'} {code}"
+
+
+def codes_of(each: goods_pb2.CommodityCode) -> Iterator[str]:
+    """A code and every shorter one that covers it, each as `code_text`."""
+    for digits in range(LEAST_CODE_DIGITS, len(each.code) + 1):
+        yield code_text(each.code[:digits], each.territory)
 
 
 def kinds_of(text: str, declared: NameKind) -> tuple[NameKind, ...]:

@@ -15,7 +15,9 @@ from gateway.services.lists import ProposeWork
 from gateway.services.recent_parties import RecentParties
 from gateway.services.screening import ComparedBack, Screener
 from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
+from gateway.v1.goods_pb2 import CommodityCode
 from gateway.wire import screening as wire
+from gateway.wire.alert_subjects import subjects_of
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
 
@@ -311,6 +313,7 @@ class TestMessages:
         [
             ("VESSEL", {"names": "MV Ocean Star"}, {"vessels": ["OCEAN STAR"]}),
             ("VEHICLE", {"names": "粤Z1234港"}, {"vehicles": ["粵Z·1234港"]}),
+            ("AIRCRAFT", {"names": "B-HUJ 123"}, {"vehicles": ["BHUJ123"]}),
             ("CONTAINER", {"names": "MSKU 123456-5"}, {"containers": ["MSKU1234565"]}),
             ("ADDRESS", {"street": "12 Nathan Rd"}, {"addresses": [{"street": "12 Nathan Road"}]}),
         ],
@@ -326,3 +329,42 @@ class TestMessages:
         index.put(wire.record_of("cn", entry))
         hits = index.search(wire.sought_of(screening_pb2.ScreeningSubject(**subject))).hits  # type: ignore[arg-type]
         assert [hit.reference.id for hit in hits] == ["a"]
+
+    @pytest.mark.parametrize(
+        ("listed", "given", "hit"),
+        [
+            (("8110", "hs", ""), ("811010", "hs", ""), True),
+            (("811010", "hs", ""), ("8110102000", "tariff", "CN"), True),
+            (("811010", "tariff", "HK"), ("81101020", "tariff", "CN"), True),  # six digits are the same everywhere
+            (("81101020", "tariff", "CN"), ("8110102000", "tariff", "CN"), True),
+            (("81101020", "tariff", "CN"), ("81101020", "tariff", "HK"), False),
+            (("81101020", "tariff", "CN"), ("811010", "hs", ""), False),
+            (("811020", "hs", ""), ("811010", "hs", ""), False),
+        ],
+    )
+    def test_a_commodity_is_found_by_a_code_that_begins_with_the_listed_one(
+        self, listed: tuple[str, str, str], given: tuple[str, str, str], hit: bool
+    ) -> None:
+        entry = watchlist_pb2.WatchlistEntry(list=LIST, id="a", revision=1)
+        entry.content.kind = watchlist_pb2.WATCHLIST_KIND_COMMODITY
+        (code, other) = (CommodityCode(code=one[0], scheme=one[1], territory=one[2]) for one in (listed, given))
+        entry.content.commodities.append(code)
+        index = Index()
+        index.put(wire.record_of("cn", entry))
+        subject = screening_pb2.ScreeningSubject(commodities=[other])
+        assert [one.comparison.match_class for one in index.search(wire.sought_of(subject)).hits] == (
+            [MatchClass.IDENTICAL] if hit else []
+        )
+        number = party_pb2.Identifier(scheme="hk_brn", value=given[0])
+        subject = screening_pb2.ScreeningSubject(identifiers=[number])
+        assert index.search(wire.sought_of(subject)).hits == [], "a company's number is no commodity"
+
+    def test_the_goods_of_an_alert_are_sought_by_their_codes(self) -> None:
+        content = alert_pb2.AlertContent()
+        content.goods.add(description="Ingots")
+        goods = content.goods.add()
+        goods.declared_codes.add(code="780110", scheme="hs")
+        goods.suspected_codes.add(code="811010", scheme="hs")
+        ((path, subject),) = subjects_of(content).items()
+        assert path == "goods[1]"
+        assert [each.code for each in subject.commodities] == ["780110", "811010"]
