@@ -27,9 +27,6 @@ from gateway.wire.alerts import to_ms
 BATCH = 500
 """Items that are made findable in one transaction: a few milliseconds in which an alert would wait."""
 
-_FORGOTTEN = 0
-"""Time at which a record that has no declared time goes: not before one is known."""
-
 Retention = Callable[[str, int], tuple[str, int]]
 """From a record's class (empty: none given) and time of declaration to the class that counts and the time at which it
 may be erased (0: never); times in milliseconds since 1970."""
@@ -42,7 +39,7 @@ class Prepared:
     Attributes:
         row: as it stands in the log.
         keys: by which it is found.
-        digest: SHA-256 of the content, empty after erasure.
+        digest: SHA-256 of the content.
         declared_at: in milliseconds since 1970; 0 for an addition.
         procedure: ShipmentProcedure; 0 for an addition.
         retention_class: as given.
@@ -58,16 +55,13 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Items that follow each other in the log, prepared; `after` is the position before the first."""
+    """Items from the one after position `after` to the one at `last`, prepared; those that were erased are left out."""
 
     after: int
+    last: int
     items: tuple[Prepared, ...]
     names: tuple[tuple[int, str], ...]
     name_keys: tuple[tuple[int, int], ...]
-
-    @property
-    def last(self) -> int:
-        return self.items[-1].row.position
 
 
 class HistoryIndexer:
@@ -85,7 +79,7 @@ class HistoryIndexer:
             if not rows:
                 return None
             texts: dict[int, str] = {}
-            items = tuple(_prepared(row, texts) for row in rows)
+            items = tuple(_prepared(row, texts) for row in rows if row.content)  # nothing is left of what was erased
             new = [key for key in texts if key not in self._seen]
             known = shipments.known_names(conn, new) if new else {}
         names = tuple((key, texts[key]) for key in new if key not in known)
@@ -93,7 +87,7 @@ class HistoryIndexer:
             self._seen.clear()
         self._seen.update(new)
         filed_under = tuple((filing, key) for key, text in names for filing in name_filing(text))
-        return Batch(after, items, names, filed_under)
+        return Batch(after, rows[-1].position, items, names, filed_under)
 
     def forget(self) -> None:
         """After a batch that wasn't written: what names are known is read again."""
@@ -101,8 +95,6 @@ class HistoryIndexer:
 
 
 def _prepared(row: LogRow, texts: dict[int, str]) -> Prepared:
-    if not row.content:
-        return Prepared(row, frozenset({keys_wire.record_key(row.record_id)}), b"", 0, 0, "")
     item = wire.parse_item(row.kind, row.content)
     digest = sha256(row.content).digest()
     if isinstance(item, shipment_pb2.ShipmentAddition):
@@ -133,7 +125,7 @@ class IndexWork:
 
     @property
     def weight(self) -> int:
-        return len(self.batch.items)
+        return max(1, len(self.batch.items))
 
     def stage(self, tx: Transaction) -> bool:
         batch = self.batch
@@ -163,11 +155,10 @@ class IndexWork:
     def _advanced(self, row: ShipmentRow | None, item: Prepared) -> ShipmentRow:
         """The record after an item: the next revision, the same one when nothing has changed, or one addition more."""
         if row is None:
-            row = ShipmentRow(item.row.record_id, 0, 0, 0, 0, 0, b"", "", _FORGOTTEN, 0)
+            retention_class, delete_at = self.retention("", item.row.recorded_at)
+            row = ShipmentRow(item.row.record_id, 0, 0, 0, 0, 0, b"", retention_class, delete_at)
         if item.row.kind == wire.ADDITION:
-            return replace(row, additions=row.additions + 1, erased=0)  # what comes after a purge goes with the next
-        if not item.digest:  # erased before this projection was built again
-            return replace(row, position=item.row.position, revision=row.revision + 1, digest=b"", erased=1)
+            return replace(row, additions=row.additions + 1)
         if item.digest == row.digest:
             return row
         retention_class, delete_at = self.retention(item.retention_class, item.declared_at)
@@ -180,5 +171,4 @@ class IndexWork:
             digest=item.digest,
             retention_class=retention_class,
             delete_at=delete_at,
-            erased=0,
         )

@@ -8,7 +8,7 @@ record becomes findable).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 
@@ -193,8 +193,6 @@ def _log_of(conn: Connection, row: ShipmentRow) -> list[LogRow]:
 
 
 def _keys_of(logged: LogRow) -> frozenset[int]:
-    if not logged.content:
-        return frozenset()
     item = wire.parse_item(logged.kind, logged.content)
     if isinstance(item, shipment_pb2.ShipmentAddition):
         return frozenset(keys_wire.keys_of_addition(item))
@@ -242,10 +240,9 @@ class PurgeWork:
         logged = sorted((one for row in rows for one in logs[row.record_id]), key=lambda one: one.position)
         positions = [one.position for one in logged]
         digest = sha256(b"".join(wire.salted_digest(one.salt, one.content) for one in logged)).digest()
-        shipments.erase(tx.conn, positions)
+        shipments.erase(tx.conn, [row.record_id for row in rows], {one.position: _keys_of(one) for one in logged})
         matches.forget_sources(tx.conn, SourceKind.SHIPMENT, [row.record_id for row in rows])
         _forget_names(tx.conn, logged)
-        shipments.put(tx.conn, [replace(row, erased=1, digest=b"") for row in rows])
         erased = record_log_pb2.RecordsErased(positions=positions, retention_class=retention_class, digest=digest)
         append_event(tx, self.origin, erased=erased)
         event = AuditEvent(

@@ -125,10 +125,9 @@ class HistorySearch:
             size = CHUNK
 
     def as_they_stand(self, conn: Connection, record_ids: Iterable[str]) -> list[history_pb2.HistoryRecord]:
-        """Records by id, each in its newest revision with what was added; those that are unknown or erased are left
-        out."""
+        """Records by id, each in its newest revision with what was added; those that are unknown are left out."""
         rows = shipments.find(conn, list(dict.fromkeys(record_ids)))
-        return self._records(conn, [row for row in rows.values() if row.position and not row.erased], {})
+        return self._records(conn, [row for row in rows.values() if row.position], {})
 
     def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
         """A record with everything that was recorded of it; None when there is none."""
@@ -182,7 +181,7 @@ class HistorySearch:
         shown: dict[str, RevisionRow] = {}
         for position in hits[:limit]:
             row = rows[matched[position].record_id]
-            if row.position and not row.erased and row.record_id not in shown and _is_last(conn, search, row, position):
+            if row.position and row.record_id not in shown and _is_last(conn, search, row, position):
                 shown[row.record_id] = matched[position]
         records = self._records(conn, [rows[record_id] for record_id in shown], shown)
         for record in records:
@@ -197,11 +196,11 @@ class HistorySearch:
         for row in rows:
             logged = log.get(row.position)
             if logged is None or not logged.content:
-                continue  # erased, but for what came later
+                continue  # erased meanwhile
             record = history_pb2.HistoryRecord(node=self._node, revision=row.revision, position=row.position)
             record.recorded_at.CopyFrom(to_timestamp(logged.recorded_at))
             record.shipment.MergeFromString(logged.content)
-            if row.additions and not row.erased:
+            if row.additions:
                 wire.merged(record.shipment, self._additions(conn, row.record_id))
             revision = matched.get(row.record_id)
             if revision is not None and revision.revision != row.revision:

@@ -129,12 +129,9 @@ def _shipments(conn: Connection, logged: Sequence[LogRow]) -> list[SourceItem]:
     found = []
     for one in logged:
         row = rows.get(one.record_id)
-        if row is None or row.position != one.position:
+        if row is None or row.position != one.position or not one.content:
             continue
         key = SourceKey(SourceKind.SHIPMENT, node, one.record_id)
-        if not one.content:
-            found.append(SourceItem(key, row.revision, gone=True))
-            continue
         item = parse_item(one.kind, one.content)
         if isinstance(item, shipment_pb2.Shipment):
             found.append(SourceItem(key, row.revision, subjects_of_shipment(item)))

@@ -309,7 +309,6 @@ shipments = Table(
     Column("digest", LargeBinary, nullable=False),  # SHA-256 of the newest revision's content
     Column("retention_class", String(32), nullable=False),
     Column("delete_at", BigInteger, nullable=False),
-    Column("erased", Integer, nullable=False),
     Index(None, "delete_at"),
     sqlite_with_rowid=False,
 )

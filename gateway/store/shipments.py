@@ -9,7 +9,7 @@ tree that fits into memory however large the whole has grown; a look-up asks the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -28,6 +28,7 @@ from gateway.store.schema import (
     party_name_keys,
     party_names,
     record_log,
+    risk_hits,
     shipment_keys,
     shipment_revisions,
     shipments,
@@ -69,7 +70,6 @@ class ShipmentRow:
     digest: bytes
     retention_class: str
     delete_at: int
-    erased: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,15 +316,25 @@ def matching(conn: Connection, positions: Sequence[int], key_sets: Sequence[Sequ
 # Erasure
 
 
-def erase(conn: Connection, positions: Sequence[int]) -> None:
-    """Empties content and salt at some positions, and removes them from the index."""
-    for chunk in _chunks(sorted(positions)):
-        conn.execute(update(record_log).where(record_log.c.position.in_(chunk)).values(salt=b"", content=b""))
-        segments = sorted({position >> SEGMENT_BITS for position in chunk})
-        for segment in segments:
-            conn.execute(
-                delete(shipment_keys).where(shipment_keys.c.segment == segment, shipment_keys.c.position.in_(chunk))
+def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collection[int]]) -> None:
+    """Empties content and salt of whole records, and leaves nothing of them in the projections.
+
+    Args:
+        record_ids: the records.
+        keys: by each of their positions the keys under which it may stand.
+    """
+    conn.execute(delete(shipments).where(shipments.c.record_id.in_(record_ids)))
+    conn.execute(delete(shipment_revisions).where(shipment_revisions.c.position.in_(list(keys))))
+    conn.execute(delete(risk_hits).where(risk_hits.c.position.in_(list(keys))))
+    conn.execute(update(record_log).where(record_log.c.position.in_(list(keys))).values(salt=b"", content=b""))
+    for position, some in keys.items():
+        conn.execute(
+            delete(shipment_keys).where(
+                shipment_keys.c.segment == position >> SEGMENT_BITS,
+                shipment_keys.c.key.in_(sorted(some)),
+                shipment_keys.c.position == position,
             )
+        )
 
 
 def remove_names(conn: Connection, names: Mapping[int, Sequence[int]]) -> None:
@@ -335,10 +345,10 @@ def remove_names(conn: Connection, names: Mapping[int, Sequence[int]]) -> None:
 
 
 def due(conn: Connection, now_ms: int, limit: int, *, after: str = "") -> list[ShipmentRow]:
-    """Records whose time is over and that aren't erased yet, in order of id."""
+    """Records whose time is over, in order of id."""
     statement = (
         select(shipments)
-        .where(shipments.c.delete_at <= now_ms, shipments.c.erased == 0, shipments.c.record_id > after)
+        .where(shipments.c.delete_at <= now_ms, shipments.c.record_id > after)
         .order_by(shipments.c.record_id)
         .limit(limit)
     )

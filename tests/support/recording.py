@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import select
+
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_index import HistoryIndexer, IndexWork
 from gateway.services.history_record import RecordWork, check, records_feed
 from gateway.services.history_retention import holds_on
 from gateway.services.history_search import HistorySearch
+from gateway.store.schema import PROJECTIONS
 from gateway.v1 import history_pb2, shipment_pb2
 from tests.support.nodes import DAY_MS, PaperNode
 from tests.support.shipments import items
@@ -56,3 +59,13 @@ def search(node: PaperNode, *, before: int = 0, limit: int = 0, **criteria: Any)
 
 def ids(records: Sequence[history_pb2.HistoryRecord]) -> list[str]:
     return [one.shipment.record_id for one in records]
+
+
+def history_tables(node: PaperNode) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything in the projections of recorded shipments."""
+    with node.database.read() as conn:
+        return {
+            table.name: sorted(tuple(row) for row in conn.execute(select(table)))
+            for table in PROJECTIONS
+            if table.name.startswith(("ship", "party"))
+        }

@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from gateway.errors import InvalidRequestError
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_record import check, records_feed
 from gateway.store import alerts, feeds, shipments
-from gateway.store.schema import PROJECTIONS
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.shipments import parse_log_event, salted_digest
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
-from tests.support.recording import ids, index, record, search, searching
+from tests.support.recording import history_tables, ids, index, record, search, searching
 from tests.support.shipments import DECLARED, items, shipment
 
 
@@ -194,20 +192,11 @@ def test_everything_is_found_again_after_the_projections_were_dropped(node: Pape
     record(node, shipment("A"), shipment("B", destination_territory="MO"))
     record(node, shipment("A", destination_territory="US"))
     index(node)
-    before = _tables(node)
+    before = history_tables(node)
 
     with node.database.write() as conn:
         alerts.clear(conn)
     node.settle()
     index(node)
 
-    assert _tables(node) == before
-
-
-def _tables(node: PaperNode) -> dict[str, list[tuple[Any, ...]]]:
-    with node.database.read() as conn:
-        return {
-            table.name: sorted(tuple(row) for row in conn.execute(select(table)))
-            for table in PROJECTIONS
-            if table.name.startswith(("ship", "party"))
-        }
+    assert history_tables(node) == before

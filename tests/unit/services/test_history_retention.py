@@ -14,7 +14,7 @@ from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFound
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_record import records_feed
 from gateway.services.history_retention import PlaceHoldWork, Purged, PurgeWork, ReleaseHoldWork
-from gateway.store import audit, feeds, shipments
+from gateway.store import alerts, audit, feeds, shipments
 from gateway.store.schema import party_name_keys, party_names
 from gateway.v1 import history_pb2, history_service_pb2, party_pb2, shipment_pb2
 from gateway.wire.alerts import to_timestamp
@@ -22,7 +22,7 @@ from gateway.wire.shipment_keys import name_key
 from gateway.wire.shipments import parse_log_event, salted_digest
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
-from tests.support.recording import KEPT_MS, ids, index, record, search, searching
+from tests.support.recording import KEPT_MS, history_tables, ids, index, record, search, searching
 from tests.support.shipments import shipment
 
 Pb = history_service_pb2
@@ -157,7 +157,7 @@ def test_a_hold_by_an_older_revision_keeps_the_record(node: PaperNode) -> None:
     assert purge(node) == Purged(0, 1, "A")
 
 
-def test_what_is_added_after_a_purge_goes_with_the_next(node: PaperNode) -> None:
+def test_what_is_added_after_a_purge_goes_in_its_time(node: PaperNode) -> None:
     record(node, shipment("A", retention_class="short"))
     index(node)
     when_over(node)
@@ -169,6 +169,8 @@ def test_what_is_added_after_a_purge_goes_with_the_next(node: PaperNode) -> None
     index(node)
 
     assert search(node, seals=["X1"]) == []
+    assert purge(node) == Purged(0, 0, "")
+    node.clock.forward(KEPT_MS["standard"] + DAY_MS)
     assert purge(node) == Purged(1, 0, "A")
     assert not any(row.content for row in _log(node))
 
@@ -190,3 +192,17 @@ def test_a_hold_is_let_go_once(node: PaperNode) -> None:
         release(node, hold_id)
     with pytest.raises(NotFoundError):
         release(node, str(uuid.uuid4()))
+
+
+def test_the_projections_are_the_same_when_they_are_built_again_after_a_purge(node: PaperNode) -> None:
+    record(node, shipment("A", retention_class="short"), shipment("B"), shipment("A", retention_class="short"))
+    index(node)
+    when_over(node)
+    purge(node)
+    before = history_tables(node)
+
+    with node.database.write() as conn:
+        alerts.clear(conn)
+    index(node)
+
+    assert history_tables(node) == before

@@ -65,6 +65,4 @@ def test_what_was_erased_names_nobody_and_additions_alone_neither(node: PaperNod
     node.clock.forward(KEPT_MS["short"] + DAY_MS)
     node.committer.run(PurgeWork(records_feed(FEDERATION, "cn"), ""))
 
-    items, _ = after(node, 0)
-
-    assert [(item.key.id, item.gone, dict(item.subjects)) for item in items] == [("A", True, {})]
+    assert after(node, 0) == ([], 2)

@@ -217,7 +217,6 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("retention_class", sa.String(length=32), nullable=False),
         sa.Column("delete_at", sa.BigInteger(), nullable=False),
-        sa.Column("erased", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("record_id", name=op.f("pk_shipments")),
         sqlite_with_rowid=False,
     )
