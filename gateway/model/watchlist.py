@@ -51,7 +51,9 @@ def require_decidable(state: ProposalState, *, proposer: str, decider: str, appr
         PermissionDeniedError: whoever proposes doesn't approve.
     """
     if state is ProposalState.OPEN:
-        raise IllegalTransitionError("the proposal isn't complete: its import is under way or was cut off", metadata=_ABOUT)
+        raise IllegalTransitionError(
+            "the proposal isn't complete: its import is under way or was cut off", metadata=_ABOUT
+        )
     if state is not ProposalState.COMPLETE:
         raise IllegalTransitionError(f"the proposal was {state.value} before", metadata=_ABOUT)
     if approve and proposer == decider:
