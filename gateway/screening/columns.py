@@ -4,33 +4,37 @@ Owns the layout of one run of entries (`Columns`), the sorted table of keys (`Po
 search or order among runs (`index`), nor files (`snapshot`).
 
 An entry has rows: one for each name, identifier and address. A row has the keys under which it is filed. A posting is
-one 64-bit number, 40 bits of the key's hash above 24 bits of the row's number, and the table of keys is those numbers
-sorted: looking a key up is one binary search, and merging two tables is merging two sorted runs. Two keys that share a
-hash, of ten million perhaps a hundred, cost a comparison and nothing else.
+one 64-bit number, the 38 bits of a key (`key_numbers`) above 26 bits of the row's number, and the table of keys is
+those numbers sorted: looking a key up is one binary search, and merging two tables is merging two sorted runs.
 """
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.errors import TooLargeError
 from gateway.screening.forms import prepare
 from gateway.screening.identifiers import identifier_keys
+from gateway.screening.key_numbers import KEY_BITS
 from gateway.screening.keys import filed
 from gateway.screening.marks import marks_of
+from gateway.screening.person_marks import person_marks
 from gateway.screening.result import NameKind
 
-ROW_BITS = 24
+ROW_BITS = 26
 ROW_MASK = (1 << ROW_BITS) - 1
 MAX_ROWS = 1 << ROW_BITS
-"""Rows of one run: 16.7 million, of a list of a million entries some three."""
+"""Rows of one run: 67 million; a list of a million entries has some three."""
 
-KEY_BITS = 40
+MAX_FENCE_BITS = 20
+"""Most parts, in bits, of a table of keys: a million numbers, which take a third of a second to make."""
+
+_STRIDE = 64
+
 _PARTS = 256
 """Parts, by the first bits of the key, into which postings are gathered before they are sorted part by part."""
 
@@ -67,24 +71,17 @@ class Record(NamedTuple):
     identifiers: Sequence[tuple[str, str]]
 
 
-@lru_cache(maxsize=65_536)
-def key_hash(key: str) -> int:
-    """40 bits of a key. A key in capitals and the same in small letters are neighbours, so both are one look-up."""
-    first = key[0].lower()
-    folded = int.from_bytes(blake2b((first + key[1:]).encode(), digest_size=5).digest(), "big")
-    return folded & ~1 | (first != key[0])
-
-
 def reference_hash(group: str, entry_id: str) -> int:
-    """40 bits of a reference."""
-    return int.from_bytes(blake2b(f"{group}\0{entry_id}".encode(), digest_size=5).digest(), "big")
+    """A reference in as many bits as a key."""
+    digest = blake2b(f"{group}\0{entry_id}".encode(), digest_size=5).digest()
+    return int.from_bytes(digest, "big") >> (8 * len(digest) - KEY_BITS)
 
 
 NUMBERS = {
     "text_ends": "I",  # of each row, in `texts`
     "row_entries": "I",
     "row_flags": "B",  # the kind of name, and WEAK
-    "marks": "Q",  # of each row: marks.Marks, packed
+    "marks": "Q",  # of each row: marks.Marks, packed, or person_marks
     "first_rows": "I",  # of each entry
     "id_ends": "I",  # of each entry, in `ids`
     "groups": "H",
@@ -214,41 +211,55 @@ class Columns:
             self.dead[entry] = 1
             self.dead_count += 1
 
-    def read(self, row: int) -> list[int]:
-        """Reads a new row: notes its marks and gives the hashes of the keys under which it is filed."""
+    def read(self, row: int) -> Iterable[int]:
+        """Reads a new row: notes its marks and gives the keys under which it is filed."""
         kind = self.kind(row)
         if kind is NameKind.IDENTIFIER:
-            return [key_hash(key) for key in identifier_keys(*self.text(row).split("\t", 1))]
+            return identifier_keys(*self.text(row).split("\t", 1))
         name = prepare(self.text(row), kind)
         self.row_flags[row] = self.row_flags[row] & WEAK | KIND_CODES[name.kind]  # a kind that wasn't declared
-        self.marks[row] = marks_of(name).packed()
-        return [key_hash(key) for key in filed(name)]
+        self.marks[row] = person_marks(name) if name.persons else marks_of(name).packed()
+        return filed(name)
 
 
 class Postings:
-    """A sorted table of keys with, above it, where each range of keys begins: eight steps of search and not 24."""
+    """A sorted table of keys with, above it, where each range of keys begins: few steps of search and not 24."""
 
     def __init__(self, values: array[int]) -> None:
         self.values = values
-        self._shift = max(KEY_BITS + ROW_BITS - max(len(values).bit_length() - 6, 1), 0)
-        fences = range(((1 << (KEY_BITS + ROW_BITS)) >> self._shift) + 1)
-        self._fences = array("I", (bisect_left(values, fence << self._shift) for fence in fences[:-1]))
-        self._fences.append(len(values))
+        depth = len(values).bit_length()
+        self._shift = KEY_BITS + ROW_BITS - max(min(depth, MAX_FENCE_BITS), 1)
+        self._fences = array("I", _fences(values, self._shift))
 
     def __len__(self) -> int:
         return len(self.values)
 
     def span(self, first: int, last: int) -> tuple[int, int]:
         """Where the postings of the keys from `first` to `last` lie."""
-        low, high = first << ROW_BITS, (last + 1) << ROW_BITS
-        part, shift = low >> self._shift, self._shift
-        start = bisect_left(self.values, low, self._fences[part], self._fences[part + 1])
-        part = (high - 1) >> shift
-        return start, bisect_left(self.values, high, max(start, self._fences[part]), self._fences[part + 1])
+        low, highest = first << ROW_BITS, ((last + 1) << ROW_BITS) - 1
+        values, fences, shift = self.values, self._fences, self._shift
+        start, end = fences[low >> shift], fences[(highest >> shift) + 1]
+        if start == end:
+            return start, end
+        start = bisect_left(values, low, start, end)
+        if start == end or values[start] > highest:
+            return start, start
+        return start, bisect_right(values, highest, start, end)
 
     def rows(self, start: int, end: int) -> list[int]:
         """Rows of a span."""
         return [value & ROW_MASK for value in self.values[start:end]]
+
+
+def _fences(values: array[int], shift: int) -> Iterator[int]:
+    """Where the values begin that have each first bits, and where all end; near the last place mostly."""
+    at, length = 0, len(values)
+    for fence in range(1 << (KEY_BITS + ROW_BITS - shift)):
+        wanted = fence << shift
+        near = min(at + _STRIDE, length)
+        at = bisect_left(values, wanted, at, length if near < length and values[near] < wanted else near)
+        yield at
+    yield length
 
 
 class PostingsBuilder:

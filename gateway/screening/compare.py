@@ -11,7 +11,8 @@ Owns the choice among forms and the class that follows from score, evidence and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from gateway.screening.forms import PreparedName, prepare
 from gateway.screening.organisation_form import OrganisationForm
@@ -40,7 +41,7 @@ def compare(query: PreparedName, candidate: PreparedName, thresholds: Thresholds
     """Compares two prepared names; see the module's text for the order of decisions."""
     if query.kind != candidate.kind:
         return OTHER_KIND
-    verdicts = [verdict for verdict in _verdicts(query, candidate) if verdict is not None]
+    verdicts = _verdicts(query, candidate)
     return _conclude(verdicts, thresholds) if verdicts else NO_RULE
 
 
@@ -59,45 +60,46 @@ def compare_parties(
     return max(comparisons, key=lambda found: (found.match_class, found.score), default=NO_RULE)
 
 
-def _verdicts(query: PreparedName, candidate: PreparedName) -> Iterator[Verdict | None]:
+def _verdicts(query: PreparedName, candidate: PreparedName) -> list[Verdict]:
     if query.plain is not None and candidate.plain is not None:
-        yield compare_plain(query.plain, candidate.plain)
+        verdicts = [compare_plain(query.plain, candidate.plain)]
     elif query.persons:
-        yield from _persons(query.persons, candidate.persons)
+        verdicts = _each(compare_persons, query.persons, candidate.persons)
     else:
-        yield from _organisations(query.organisations, candidate.organisations)
+        verdicts = _each(compare_organisations, query.organisations, candidate.organisations)
+    return [verdict for verdict in verdicts if verdict is not None]
 
 
-def _persons(ours: tuple[PersonForm, ...], theirs: tuple[PersonForm, ...]) -> Iterator[Verdict | None]:
+Form = TypeVar("Form", PersonForm, OrganisationForm)
+
+
+def _each(
+    rule: Callable[[Form, Form], Verdict | None], ours: tuple[Form, ...], theirs: tuple[Form, ...]
+) -> list[Verdict | None]:
+    """Verdict on each form of one with each of the other; those in Han alone where both have one."""
+    if len(ours) == len(theirs) == 1:
+        return [rule(ours[0], theirs[0])]
     han_decides = _any_han(ours) and _any_han(theirs)
-    for one in ours:
-        for other in theirs:
-            if not han_decides or (one.han and other.han):
-                yield compare_persons(one, other)
-
-
-def _organisations(
-    ours: tuple[OrganisationForm, ...], theirs: tuple[OrganisationForm, ...]
-) -> Iterator[Verdict | None]:
-    han_decides = _any_han(ours) and _any_han(theirs)
-    for one in ours:
-        for other in theirs:
-            if not han_decides or (one.han and other.han):
-                yield compare_organisations(one, other)
+    return [rule(one, other) for one in ours for other in theirs if not han_decides or (one.han and other.han)]
 
 
 def _any_han(forms: tuple[PersonForm, ...] | tuple[OrganisationForm, ...]) -> bool:
     return any(form.han for form in forms)
 
 
-def _conclude(verdicts: Sequence[Verdict], thresholds: Thresholds) -> Comparison:
-    def rank(verdict: Verdict) -> tuple[MatchClass, float]:
-        return class_of(verdict.score, verdict.ceiling, thresholds), verdict.score
+def _rank(ranked: tuple[MatchClass, float, Verdict]) -> tuple[MatchClass, float]:
+    return ranked[:2]
 
-    ordered = sorted(verdicts, key=rank, reverse=True)
-    winner = ordered[0]
-    match_class, score = rank(winner)
-    forms = tuple(FormTried(v.query, v.candidate, v.score) for v in ordered)
+
+def _conclude(verdicts: Sequence[Verdict], thresholds: Thresholds) -> Comparison:
+    ranked = []
+    for verdict in verdicts:
+        score = verdict.score
+        ranked.append((class_of(score, verdict.ceiling, thresholds), score, verdict))
+    if len(ranked) > 1:
+        ranked.sort(key=_rank, reverse=True)
+    match_class, score, winner = ranked[0]
+    forms = tuple([FormTried(verdict.query, verdict.candidate, score) for _, score, verdict in ranked])
     because = winner.because if match_class else f"the score stays below {thresholds.compatible}"
     if MatchClass.NONE < match_class < winner.ceiling:
         because += f"; the score stays below {thresholds.strong}"

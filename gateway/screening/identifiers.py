@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from gateway.model.identifiers import Scheme
+from gateway.screening.key_numbers import KeyKind, text_number
 from gateway.screening.result import Comparison, FormTried, MatchClass, ScorePart, TokenMatch
 from gateway.screening.text import simplified, words
 
@@ -30,12 +31,12 @@ def normal(scheme: str, value: str) -> str:
     return text.removeprefix("IMO") if scheme == Scheme.IMO_SHIP else text
 
 
-def identifier_keys(scheme: str, value: str) -> tuple[str, ...]:
+def identifier_keys(scheme: str, value: str) -> tuple[int, ...]:
     """Keys under which an identifier is filed and sought; none for one without letters and digits."""
     text = normal(scheme, value)
     if not text:
         return ()
-    return (f"#{text}",) if len(text) >= MIN_VALUE_ALONE else (f"#{scheme}:{text}",)
+    return (text_number(KeyKind.IDENTIFIER, text if len(text) >= MIN_VALUE_ALONE else f"{scheme}:{text}"),)
 
 
 def compare_identifiers(query: tuple[str, str], candidate: tuple[str, str]) -> Comparison | None:

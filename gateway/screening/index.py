@@ -29,24 +29,30 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from gateway.screening.columns import KIND_CODES, WEAK, Columns, Record, key_hash
+from gateway.screening.columns import KIND_CODES, WEAK, Columns, Record
 from gateway.screening.compare import compare
 from gateway.screening.forms import PreparedName, prepare
 from gateway.screening.glance import Glance
 from gateway.screening.identifiers import compare_identifiers, identifier_keys
+from gateway.screening.key_numbers import OTHER_SIDE, KeyKind, kind_of
 from gateway.screening.keys import sought
 from gateway.screening.marks import HOPELESS_BELOW, Filter
+from gateway.screening.person_marks import HOPELESS_BELOW as HOPELESS_WORDS_BELOW
+from gateway.screening.person_marks import PersonFilter
 from gateway.screening.result import DEFAULT_THRESHOLDS, Comparison, MatchClass, NameKind, Thresholds
 from gateway.screening.runs import GrowingRun, Run, RunBuilder, SortedRun, may_merge, merge
 
-SURE = frozenset("hv=HeE#")
-"""First letters of keys that lead to names written the same, or nearly so: these candidates are always compared."""
-
-SOUNDS = frozenset("qQ")
-"""First letters of keys of sounds, which many names share: their candidates are looked at before they are read."""
-
-NEAR = frozenset("kK")
-"""First letters of keys of cores that only sound near each other: the line of business has to agree as well."""
+SURE = frozenset(
+    {
+        KeyKind.PERSON_HAN,
+        KeyKind.PERSON_VARIANT,
+        KeyKind.PERSON_LETTERS,
+        KeyKind.HAN_IN_LINE,
+        KeyKind.LETTERS_IN_LINE,
+        KeyKind.IDENTIFIER,
+    }
+)
+"""Kinds of keys that lead to names written the same, or nearly so: these candidates are always compared."""
 
 MAX_SURE = 1_000
 """Candidates of one name by `SURE` keys that are compared; more than so many have one and the same name."""
@@ -71,6 +77,9 @@ PREPARED_QUERIES = 8_192
 
 MAX_HITS = 20
 """Entries given back for one party unless the caller says otherwise."""
+
+HOPELESS = max(HOPELESS_BELOW, HOPELESS_WORDS_BELOW)
+"""Where a list's threshold is no higher than this, nothing is left out unread."""
 
 WEAK_FACTOR = 0.9
 """What a score counts when the listed name is a weak alias; its class is compatible at most."""
@@ -136,10 +145,8 @@ class _Keyed(NamedTuple):
     name: PreparedName
     filter: Filter
     glance: Glance
-    sure: tuple[tuple[int, int], ...]
-    other: tuple[tuple[int, int], ...]
-    sounds: tuple[tuple[int, int], ...]
-    near: tuple[tuple[int, int], ...]
+    person: PersonFilter
+    ranges: tuple[list[tuple[int, int]], ...]
 
 
 class Index:
@@ -264,9 +271,9 @@ class Index:
         """
         search = _Search(self._groups, visible, thresholds, at_ms)
         runs = [run for run in self._runs if run.columns.rows]
-        any_may_pass = any(thresholds(group).compatible <= HOPELESS_BELOW for group in self._groups)
+        any_may_pass = any(thresholds(group).compatible <= HOPELESS for group in self._groups)
         for scheme, value in dict.fromkeys(party.identifiers):
-            keys = tuple((key, key) for key in map(key_hash, identifier_keys(scheme, value)))
+            keys = [(key, key) for key in identifier_keys(scheme, value)]
             for run in runs:
                 for span in run.spans(keys):
                     search.identifiers((scheme, value), run.columns, run.rows(span))
@@ -280,27 +287,30 @@ class Index:
 
 def _keyed(text: str, kind: NameKind) -> _Keyed:
     name = prepare(text, kind)
-    sure: list[int] = []
-    other: list[int] = []
-    sounds: list[int] = []
-    near: list[int] = []
-    for key in sought(name):
-        first = key[0]
-        group = sure if first in SURE else sounds if first in SOUNDS else near if first in NEAR else other
-        group.append(key_hash(key))
-    of_group = (_ranges(group) for group in (sure, other, sounds, near))
-    return _Keyed(name, Filter(name), Glance(name), *of_group)
-
-
-def _ranges(hashes: list[int]) -> tuple[tuple[int, int], ...]:
-    """Keys as ranges: one in capitals and the same in small letters are neighbours, and one look-up."""
-    found: list[tuple[int, int]] = []
-    for value in sorted(hashes):
-        if found and value == found[-1][1] + 1 and value & 1:
-            found[-1] = (value - 1, value)
+    ranges: tuple[list[tuple[int, int]], ...] = ([], [], [], [], [], [], [])
+    keys = sought(name)
+    for key in keys:
+        other_side = key ^ OTHER_SIDE
+        if key & OTHER_SIDE:
+            if other_side not in keys:
+                ranges[_GROUPS[kind_of(key)]].append((key, key))
         else:
-            found.append((value, value))
-    return tuple(found)
+            ranges[_GROUPS[kind_of(key)]].append((key, other_side if other_side in keys else key))
+    return _Keyed(name, Filter(name), Glance(name), PersonFilter(name), ranges)
+
+
+_SURE, _OTHER, _OPENING, _NEAR, _WORDS, _SOUNDS, _WHATEVER_LINE = range(7)
+_SPECIAL = {
+    KeyKind.CORE_SPELT: _OPENING,
+    KeyKind.CORE_SOUNDS: _OPENING,
+    KeyKind.CORE_NEAR: _NEAR,
+    KeyKind.WORDS: _WORDS,
+    KeyKind.PERSON_SOUNDS: _SOUNDS,
+    KeyKind.CORE_HAN: _WHATEVER_LINE,
+    KeyKind.CORE_LETTERS: _WHATEVER_LINE,
+}
+_GROUPS = [_SURE if kind in SURE else _SPECIAL.get(kind, _OTHER) for kind in KeyKind]
+"""By kind of key the group of those whose candidates are sifted alike."""
 
 
 _NO_FILTER = Filter(None)
@@ -309,24 +319,30 @@ _NO_FILTER = Filter(None)
 def _candidates(runs: Sequence[Run], keyed: _Keyed, most: int, any_may_pass: bool) -> Iterator[_Rows]:
     """Rows to compare with a name, run by run."""
     hopeful = (_NO_FILTER if any_may_pass else keyed.filter).hopeful
+    sifts = (
+        (_OTHER, hopeful),
+        (_NEAR, hopeful if any_may_pass else keyed.filter.in_line),
+        (_WORDS, hopeful if any_may_pass else keyed.person.by_words),
+        (_SOUNDS, keyed.person.by_sound),
+    )
+    in_length = hopeful if any_may_pass else keyed.filter.in_length
     weighed: list[tuple[float, int, int]] = []
     for number, run in enumerate(runs):
         marks = run.columns.marks
         sure: set[int] = set()
-        for span in run.spans(keyed.sure):
+        for span in run.spans(keyed.ranges[_SURE]) + (run.spans(keyed.ranges[_WHATEVER_LINE]) if any_may_pass else []):
             sure.update(run.rows(span))
         if sure:
             yield run.columns, hopeful(sorted(sure), marks)[:MAX_SURE]
-        weights = _weigh(run, run.spans(keyed.other), hopeful)
-        in_line = hopeful if any_may_pass else keyed.filter.in_line
-        for row, weight in _weigh(run, run.spans(keyed.near), in_line).items():
-            weights.setdefault(row, weight)
-        sounding = _weigh(run, run.spans(keyed.sounds), hopeful if any_may_pass else keyed.filter.in_length)
+        weights: dict[int, float] = {}
+        for group, sift in sifts:
+            if keyed.ranges[group] and (spans := run.spans(keyed.ranges[group])):
+                _weigh(run, spans, sift, weights)
         weighed += [(weight, number, row) for row, weight in weights.items() if row not in sure]
         text, may_be = run.columns.text, keyed.glance.may_be
         weighed += [
             (weight, number, row)
-            for row, weight in sounding.items()
+            for row, weight in _weigh(run, run.spans(keyed.ranges[_OPENING]), in_length, {}).items()
             if row not in sure and row not in weights and may_be(text(row))
         ]
     if len(weighed) > most:
@@ -339,10 +355,12 @@ def _candidates(runs: Sequence[Run], keyed: _Keyed, most: int, any_may_pass: boo
 
 
 def _weigh(
-    run: Run, spans: Sequence[tuple[int, int]], hopeful: Callable[[list[int], Sequence[int]], list[int]]
+    run: Run,
+    spans: Sequence[tuple[int, int]],
+    hopeful: Callable[[list[int], Sequence[int]], list[int]],
+    weights: dict[int, float],
 ) -> dict[int, float]:
-    """Hopeful rows by how many keys they share with a name and how rare these are."""
-    weights: dict[int, float] = {}
+    """Adds hopeful rows to `weights`, by how many keys they share with a name and how rare these are."""
     gathered = 0
     for span in spans:
         count = span[1] - span[0]
@@ -383,15 +401,19 @@ class _Search:
         rows: Iterable[int],
         read: Callable[[str, NameKind], PreparedName],
     ) -> None:
-        """Compares a name with those of rows."""
+        """Compares a name with those of rows; rows of one text are compared once."""
         wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
+        known: dict[tuple[str, Thresholds], Comparison] = {}
         for row in rows:
             if flags[row] & 0xF != wanted:
                 continue
             limits = self._limits(columns, row)
             if limits is None:
                 continue
-            found = compare(query, read(columns.text(row), kind), limits)
+            text = columns.text(row)
+            found = known.get((text, limits))
+            if found is None:
+                found = known[text, limits] = compare(query, read(text, kind), limits)
             if found.match_class and flags[row] & WEAK:
                 found = weakened(found, limits)
             if found.match_class:

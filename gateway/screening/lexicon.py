@@ -7,9 +7,11 @@ different word means (`organisation_rules`).
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from importlib import resources
 from typing import Generic, TypeVar
 
@@ -74,25 +76,35 @@ class Phrases(Generic[T]):
 
     def __init__(self, table: Mapping[tuple[str, ...], T]) -> None:
         self._table = dict(table)
-        self._longest = max(map(len, self._table))
+        self._beginning = _lengths(table, 0)
+        self._closing = _lengths(table, -1)
 
     def at(self, tokens: Sequence[str], start: int) -> tuple[int, T] | None:
         """End and value of the longest phrase that begins at `start`; None where none does."""
-        for end in range(min(len(tokens), start + self._longest), start, -1):
-            found = self._table.get(tuple(tokens[start:end]))
-            if found is not None:
-                return end, found
+        left = len(tokens) - start
+        for length in self._beginning.get(tokens[start], ()) if left > 0 else ():
+            if length <= left and (found := self._table.get(tuple(tokens[start : start + length]))) is not None:
+                return start + length, found
         return None
 
-    def ending(self, tokens: Sequence[str]) -> tuple[int, T] | None:
-        """Start and value of the longest phrase that ends the tokens; None where none does."""
-        for start in range(max(0, len(tokens) - self._longest), len(tokens)):
-            found = self._table.get(tuple(tokens[start:]))
-            if found is not None:
-                return start, found
+    def ending(self, tokens: Sequence[str], end: int = -1) -> tuple[int, T] | None:
+        """Start and value of the longest phrase that ends the first `end` tokens, or all; None where none does."""
+        end = len(tokens) if end < 0 else end
+        for length in self._closing.get(tokens[end - 1], ()) if end else ():
+            if length <= end and (found := self._table.get(tuple(tokens[end - length : end]))) is not None:
+                return end - length, found
         return None
 
 
+def _lengths(table: Iterable[tuple[str, ...]], place: int) -> dict[str, tuple[int, ...]]:
+    """By first or last token the lengths of the phrases that have it there, the longest first."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for phrase in table:
+        found[phrase[place]].add(len(phrase))
+    return {token: tuple(sorted(lengths, reverse=True)) for token, lengths in found.items()}
+
+
+@lru_cache(maxsize=65_536)
 def folded(word: str) -> str:
     """A word without its plural ending, so that águas and água, Industries and Industry are one."""
     if len(word) < 4 or word.endswith("ss"):

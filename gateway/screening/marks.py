@@ -6,8 +6,8 @@ Owns these marks and the test on them. Doesn't own what the parts mean: a pair i
 1. Each has a place of its own that has nothing to do with the other's.
 2. In one script, each has words beside its core, one of them telling, and they have none in common.
 3. The cores only sound near each other, and no line of business is common to both (`in_line`).
-4. Of a Han name and a Latin one a line of business stands in one alone, and the cores have the same length, so that no
-   word of one can stand for it.
+4. A line of business stands in one alone, or they have none in common: in one script always, and of a Han name and a
+   Latin one where the cores have the same length, so that no word of one can stand for it.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Marks(NamedTuple):
 
     `place` is a number, 0 where the name has none or may have several. `words` has a bit for each meaning of its words,
     0 where it has none or may have none, and `telling` says that some carry identity; `lines` has a bit for each line
-    of business. `script` is 1 for Han, 2 for Latin, 0 where the name is in both. `least` and `begun`: of a Han core its
-    length, the least and the greatest where it can be read in several ways; of a Latin one the syllables it has at
-    least, and those it may have without its last word.
+    of business, and `in_business` says that it surely has one. `script` is 1 for Han, 2 for Latin, 0 where the name is
+    in both. `least` and `begun`: of a Han core its length, the least and the greatest where it can be read in several
+    ways; of a Latin one the syllables it has at least, and those it may have without its last word.
     """
 
     place: int = 0
@@ -64,15 +64,17 @@ class Marks(NamedTuple):
     script: int = 0
     least: int = 0
     begun: int = MAX_SYLLABLES
+    in_business: bool = False
 
     def packed(self) -> int:
-        """All in 59 bits."""
+        """All in 60 bits."""
         low = self.place | self.script << 8 | self.least << 10 | self.begun << 14
-        return low | self.telling << 18 | self.words << _WORDS_AT | self.lines << _LINES_AT
+        low |= self.telling << 18 | self.in_business << 19
+        return low | self.words << _WORDS_AT | self.lines << _LINES_AT
 
 
 NO_MARKS = Marks()
-_WORDS_AT, _LINES_AT = 19, 19 + _WORDS
+_WORDS_AT, _LINES_AT = 20, 20 + _WORDS
 _WORDS_MASK = (1 << _WORDS) - 1
 
 
@@ -94,6 +96,7 @@ def marks_of(name: PreparedName) -> Marks:
         scripts.pop() if len(scripts) == 1 else 0,
         min(span[0] for span in spans),
         max(span[1] for span in spans),
+        all(lines),
     )
 
 
@@ -185,11 +188,13 @@ class Filter:
         mine, script = self._marks, packed >> 8 & 3
         if not script or not mine.script:
             return False
+        lines = packed >> _LINES_AT
         if script == mine.script:
+            if not lines & mine.lines and (mine.in_business or packed >> 19 & 1):
+                return True
             words = packed >> _WORDS_AT & _WORDS_MASK
             apart = words and mine.words and not words & mine.words
             return bool(apart and (mine.telling or packed >> 18 & 1))
-        lines = packed >> _LINES_AT
         if lines & mine.lines or not (lines or mine.lines):
             return False
         shortest, longest, least, begun = self._spans(packed)

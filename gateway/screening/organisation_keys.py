@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import islice, product
+from typing import NamedTuple
 
+from gateway.screening.key_numbers import (
+    FIRST,
+    OTHER_SIDE,
+    SECOND,
+    KeyKind,
+    hashes,
+    number,
+    on_other_side,
+    text_number,
+)
 from gateway.screening.lexicon import NOISE, Weight
 from gateway.screening.organisation_form import OrganisationForm
 from gateway.screening.skeleton import skeleton
 from gateway.screening.sounds import (
     ANY_SYLLABLE,
+    MAX_SYLLABLE,
+    SCHEMES_OF,
     SOUND_PAIRS,
     SYLLABLES,
     Scheme,
@@ -61,51 +74,99 @@ def pinyin_letters(core: tuple[str, ...]) -> str:
     return "".join((mandarin(unit) or (unit,))[0].replace("v", "u") if has_han(unit) else unit for unit in core)
 
 
-@lru_cache(maxsize=65_536)
-def openings(word: str, scheme: Scheme) -> frozenset[tuple[str, str]]:
-    """First two syllables in each way to read a whole word as syllables; the second is empty for a single one."""
-    syllables = SYLLABLES[scheme]
-    found: set[tuple[str, str]] = set()
-    for cut in range(1, min(len(word), 6) + 1):
-        if word[:cut] not in syllables:
-            continue
-        rest = word[cut:]
-        if not rest:
-            found.add((word[:cut], ""))
-        for second in range(1, min(len(rest), 6) + 1):
-            if rest[:second] in syllables and is_syllables(rest[second:], scheme):
-                found.add((word[:cut], rest[:second]))
-    return frozenset(found)
+_ALL = (1 << len(Scheme)) - 1
 
 
 @lru_cache(maxsize=131_072)
+def syllabic(letters: str) -> int:
+    """Schemes, as bits, of which a word, which may be empty, is syllables joined."""
+    return _endings(letters)[0]
+
+
+def _endings(letters: str) -> list[int]:
+    """For each place in a word the schemes, as bits, of which the rest is syllables."""
+    length = len(letters)
+    found = [0] * length + [_ALL]
+    for at in range(length - 1, -1, -1):
+        schemes = 0
+        for end in range(at + 1, min(at + MAX_SYLLABLE, length) + 1):
+            if found[end]:
+                schemes |= found[end] & SCHEMES_OF.get(letters[at:end], 0)
+        found[at] = schemes
+    return found
+
+
 def is_syllables(word: str, scheme: Scheme) -> bool:
     """Whether a word, which may be empty, is syllables of a scheme joined."""
-    if not word:
-        return True
-    cuts = range(min(len(word), 6), 0, -1)
-    return any(word[:cut] in SYLLABLES[scheme] and is_syllables(word[cut:], scheme) for cut in cuts)
+    return bool(syllabic(word) >> scheme & 1)
 
 
-def filed_organisation(form: OrganisationForm) -> set[str]:
-    """Keys under which a form is filed; capitals for Han forms."""
+class Opening(NamedTuple):
+    """How a word may begin: two syllables, the second empty where there is but one, and the schemes as bits."""
+
+    first: str
+    second: str
+    schemes: int
+
+
+@lru_cache(maxsize=65_536)
+def openings(word: str) -> tuple[Opening, ...]:
+    """First two syllables in each way to read a whole word as syllables of a scheme."""
+    endings = _endings(word)
+    if not endings[0]:
+        return ()
+    found: list[Opening] = []
+    for cut in range(1, min(len(word), MAX_SYLLABLE) + 1):
+        begun = SCHEMES_OF.get(word[:cut], 0)
+        if not begun:
+            continue
+        if cut == len(word):
+            found.append(Opening(word, "", begun))
+        for end in range(cut + 1, min(len(word), cut + MAX_SYLLABLE) + 1):
+            schemes = begun & endings[end] and begun & endings[end] & SCHEMES_OF.get(word[cut:end], 0)
+            if schemes:
+                found.append(Opening(word[:cut], word[cut:end], schemes))
+    return tuple(found)
+
+
+def core_openings(core: Sequence[str]) -> Iterator[Opening]:
+    """How a Latin core may begin; its words may be joined."""
+    letters = ""
+    for end, word in enumerate(core[:MAX_PREFIX_WORDS], 1):
+        letters += word
+        for opening in openings(letters):
+            if opening.second or end == len(core):
+                yield opening
+
+
+OPENING_SCHEMES = (Scheme.MAINLAND, Scheme.CANTONESE)
+"""What a core is taken to begin with: the mixed scheme has all that Hong Kong or Macao write."""
+
+
+def filed_organisation(form: OrganisationForm) -> set[int]:
+    """Keys under which a form is filed; those of Han forms on the other side."""
     if not form.core:
         return _coreless_keys(form)
+    lines = _lines(form)
     if form.is_han:
-        leading = {"L" + form.core[0]} if not has_han(form.core[0]) else set()
-        found = {"H" + "".join(form.core)} | _meanings(form, "C") | leading
-        return found | _near_key(pinyin_letters(form.core), "K") | _prefixed("Q", _han_openings(form.core))
+        found = _written(form, lines)
+        found |= on_other_side(
+            [*_meanings(form), *_leading(form), *_near(pinyin_letters(form.core)), *_han_sounds(form.core)]
+        )
+        return found
     letters = "".join(form.core)
-    found = (
-        _letters(form, letters) | _meanings(form, "c") | _translated(form) | _prefixed("q", _latin_openings(form.core))
-    )
-    found |= {"l" + word for word in form.core[:1] if word not in NOISE} | set(_single_syllables(form.core))
-    if not is_syllables(letters, Scheme.MAINLAND):
-        found |= _near_key(letters, "k")
-    return found | _near_key(letters, "y") | _near_key(letters, f"y{_syllabic(letters)}:")
+    found = {*_written(form, lines), *_meanings(form), *_translated(form), *_latin_spelt(form.core)}
+    if form.core[0] not in NOISE:
+        found.update(_leading(form))
+    found.update(_single_syllables(form.core, lines))
+    schemes = syllabic(letters)
+    if not schemes >> Scheme.MAINLAND & 1:
+        found.update(_near(letters))
+    found.update(_alike(letters, ("", f"{schemes}:"), lines))
+    return found
 
 
-def sought_organisation(form: OrganisationForm) -> set[str]:
+def sought_organisation(form: OrganisationForm) -> set[int]:
     """Keys under which a form is sought: those of whatever `organisation_rules` may find compatible with it.
 
     Han forms agree with each other by characters alone, so by sound they are sought among Latin ones. Latin cores that
@@ -113,21 +174,21 @@ def sought_organisation(form: OrganisationForm) -> set[str]:
     """
     if not form.core:
         return _coreless_keys(form)
+    lines = _lines(form)
     if form.is_han:
-        leading = {"l" + form.core[0]} if not has_han(form.core[0]) else set()
-        found = {"H" + "".join(form.core)} | _meanings(form, "c") | leading
-        return found | _near_key(pinyin_letters(form.core), "k") | _prefixed("q", _han_openings(form.core))
+        found = {*_written(form, lines), *_meanings(form), *_leading(form)}
+        found.update(_near(pinyin_letters(form.core)))
+        found.update(_han_spelt(form.core))
+        return found
     letters = "".join(form.core)
-    found = (
-        _letters(form, letters) | _meanings(form, "C") | _translated(form) | _prefixed("Q", _latin_openings(form.core))
-    )
-    found |= {"L" + word for word in form.core[:1]} | set(_single_syllables(form.core))
-    if not is_syllables(letters, Scheme.MAINLAND):
-        found |= _near_key(letters, "K")
-    syllabic = _syllabic(letters)
-    if not syllabic:
-        return found | _near_key(letters, "y")
-    return found.union(*(_near_key(letters, f"y{other}:") for other in _SYLLABIC if not other & syllabic))
+    schemes = syllabic(letters)
+    found = {*_written(form, lines), *_translated(form), *_single_syllables(form.core, lines)}
+    among_han = [*_meanings(form), *_latin_sounds(form.core), *_leading(form)]
+    if not schemes >> Scheme.MAINLAND & 1:
+        among_han += _near(letters)
+    found.update([key | OTHER_SIDE for key in among_han])
+    found.update(_alike(letters, _apart(schemes), lines))
+    return found
 
 
 _SYLLABIC = tuple(
@@ -138,77 +199,140 @@ _SYLLABIC = tuple(
 """Sets of schemes, as bits, whose syllables a word may be: what Hong Kong or Macao spells so, the mixed scheme does."""
 
 
-@lru_cache(maxsize=65_536)
-def _syllabic(letters: str) -> int:
-    """Schemes, as bits, of which a core is syllables throughout."""
-    return sum(1 << scheme for scheme in Scheme if is_syllables(letters, scheme))
+@cache
+def _apart(schemes: int) -> tuple[str, ...]:
+    """What keys of alike spelling begin with where cores are filed that share none of these schemes."""
+    return tuple(f"{other}:" for other in _SYLLABIC if not other & schemes) if schemes else ("",)
 
 
-def _translated(form: OrganisationForm) -> set[str]:
+def _translated(form: OrganisationForm) -> list[int]:
     """Cores that are translated words throughout: one key for each choice among their meanings."""
     if not form.names or sum(b - a for a, b, _ in form.names) != len(form.core):
-        return set()
-    return {
-        "m" + "+".join(meanings)
-        for meanings in islice(product(*(sorted(span[2]) for span in form.names)), MAX_MEANINGS)
-    }
+        return []
+    choices = islice(product(*(sorted(span[2]) for span in form.names)), MAX_MEANINGS)
+    return [text_number(KeyKind.CORE_TRANSLATED, "+".join(meanings)) for meanings in choices]
 
 
-def _letters(form: OrganisationForm, letters: str) -> set[str]:
-    return {"e" + letters, "e" + "".join(sorted(form.core))}
+def _lines(form: OrganisationForm) -> set[str]:
+    """Lines of business: in one script names with one core need one in common, or none on either side."""
+    return {c for unit in form.terms if unit.term.weight == Weight.ACTIVITY for c in unit.term.concepts} or {""}
 
 
-def _meanings(form: OrganisationForm, prefix: str) -> set[str]:
-    return {prefix + concept for start, _, concepts in form.names if start < 2 for concept in concepts}
+def _written(form: OrganisationForm, lines: Iterable[str]) -> set[int]:
+    """Keys of a core as it is written, with each line of business, and without for lists with a low threshold."""
+    letters = "".join(form.core)
+    if form.is_han:
+        whole, in_line, texts = KeyKind.CORE_HAN, KeyKind.HAN_IN_LINE, {letters}
+    else:
+        whole, in_line, texts = KeyKind.CORE_LETTERS, KeyKind.LETTERS_IN_LINE, {letters, "".join(sorted(form.core))}
+    found = {text_number(in_line, f"{text}/{line}") for text in texts for line in lines}
+    return found | {text_number(whole, text) for text in texts}
 
 
-def _near_key(letters: str, prefix: str) -> set[str]:
+def _meanings(form: OrganisationForm) -> list[int]:
+    return [
+        text_number(KeyKind.CORE_MEANING, concept)
+        for start, _, concepts in form.names
+        if start < 2
+        for concept in concepts
+    ]
+
+
+def _leading(form: OrganisationForm) -> list[int]:
+    """The first word, if it is Latin: it may stand at the head of a Han name too (TCL科技)."""
+    word = form.core[0]
+    return [] if has_han(word) else [text_number(KeyKind.LEADING_WORD, word)]
+
+
+def _near(letters: str) -> list[int]:
     code = skeleton(letters)
-    return {prefix + code} if len(code) >= MIN_SKELETON else set()
+    return [text_number(KeyKind.CORE_NEAR, code)] if len(code) >= MIN_SKELETON else []
 
 
-def _prefixed(prefix: str, found: Iterable[str]) -> set[str]:
-    return {prefix + key for key in found}
+def _alike(letters: str, prefixes: Iterable[str], lines: Iterable[str]) -> list[int]:
+    code = skeleton(letters)
+    if len(code) < MIN_SKELETON:
+        return []
+    return [text_number(KeyKind.CORE_ALIKE, f"{prefix}{code}/{line}") for prefix in prefixes for line in lines]
 
 
-def _coreless_keys(form: OrganisationForm) -> set[str]:
+def _coreless_keys(form: OrganisationForm) -> set[int]:
     places = "+".join(sorted(form.places))
     strongest = max((unit.term.weight for unit in form.terms), default=Weight.NONE)
     telling = [unit for unit in form.terms if unit.term.weight == strongest]
-    return {f"o{places}:{concept}" for unit in telling for concept in unit.term.concepts} or {f"o{places}:"}
+    concepts = {concept for unit in telling for concept in unit.term.concepts} or {""}
+    return {text_number(KeyKind.NO_CORE, f"{places}:{concept}") for concept in concepts}
 
 
-def _single_syllables(core: Sequence[str]) -> Iterator[str]:
+@lru_cache(maxsize=16_384)
+def _syllable_hashes(mask: int) -> tuple[int, ...]:
+    return hashes(pivots(mask))
+
+
+def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
     """Cores whose words are single syllables: what two romanisations of one Han core must be."""
     if len(core) < 2:
-        return
+        return []
     first, second = (ANY_SYLLABLE.get(word, 0) for word in core[:2])
-    for one in pivots(first):
-        for other in pivots(second):
-            yield f"x{one}.{other}.{len(core)}"
+    if not first or not second:
+        return []
+    besides = [len(core) + (_hash(line) if line else 0) for line in lines]
+    return [key for beside in besides for key in _pairs(KeyKind.CORE_SYLLABLES, first, second, beside)]
 
 
-def _opening_key(first: str, second: str) -> str:
-    return f"{first}.{second or '-'}"
+def _pairs(kind: KeyKind, first: int, second: int | None, beside: int = 0) -> list[int]:
+    """Keys of two masks of sounds, or of one."""
+    seconds = (0,) if second is None else _syllable_hashes(second)
+    return [number(kind, one * FIRST + other * SECOND + beside) for one in _syllable_hashes(first) for other in seconds]
 
 
-def _han_openings(core: Sequence[str]) -> Iterator[str]:
-    first = pivots(sounds_of(core[0])) if has_han(core[0]) else ()
-    if len(core) == 1:
-        yield from (_opening_key(one, "") for one in first)
-    elif has_han(core[1]):
-        yield from (_opening_key(one, other) for one in first for other in pivots(sounds_of(core[1])))
+def _may_open(core: Sequence[str]) -> bool:
+    return has_han(core[0]) and (len(core) == 1 or has_han(core[1]))
 
 
-def _latin_openings(core: Sequence[str]) -> Iterator[str]:
-    pairs: set[tuple[Scheme, str, str]] = set()
-    for end in range(1, min(len(core), MAX_PREFIX_WORDS) + 1):
-        letters = "".join(core[:end])
-        for scheme in (Scheme.MAINLAND, Scheme.CANTONESE):
-            pairs |= {(scheme, *pair) for pair in openings(letters, scheme) if pair[1] or end == len(core)}
-    for scheme, first, second in pairs:
-        for one in pivots(SYLLABLES[scheme][first]):
-            if not second:
-                yield _opening_key(one, "")
-            for other in pivots(SYLLABLES[scheme][second]) if second else ():
-                yield _opening_key(one, other)
+def _han_sounds(core: Sequence[str]) -> list[int]:
+    """Keys of how a Han core begins to sound, under which Latin names look for it."""
+    if not _may_open(core):
+        return []
+    return _pairs(KeyKind.CORE_SOUNDS, sounds_of(core[0]), sounds_of(core[1]) if len(core) > 1 else None)
+
+
+def _latin_sounds(core: Sequence[str]) -> list[int]:
+    return [
+        key
+        for first, second, schemes in core_openings(core)
+        for scheme in OPENING_SCHEMES
+        if schemes >> scheme & 1
+        for key in _pairs(KeyKind.CORE_SOUNDS, SYLLABLES[scheme][first], SYLLABLES[scheme][second] if second else None)
+    ]
+
+
+def _latin_spelt(core: Sequence[str]) -> list[int]:
+    """Keys of how a Latin core begins to be spelt, under which Han names look for it."""
+    found = []
+    for first, second, schemes in core_openings(core):
+        begun = _hash(first) * FIRST + (_hash(second) * SECOND if second else 0)
+        found += [number(KeyKind.CORE_SPELT, begun + scheme) for scheme in OPENING_SCHEMES if schemes >> scheme & 1]
+    return found
+
+
+def _han_spelt(core: Sequence[str]) -> list[int]:
+    if not _may_open(core):
+        return []
+    found = []
+    for scheme in OPENING_SCHEMES:
+        seconds = _spelling_hashes(core[1], scheme) if len(core) > 1 else (0,)
+        for first in _spelling_hashes(core[0], scheme):
+            begun = first * FIRST + scheme
+            found += [number(KeyKind.CORE_SPELT, begun + second * SECOND) for second in seconds]
+    return found
+
+
+@cache
+def _spelling_hashes(character: str, scheme: Scheme) -> tuple[int, ...]:
+    return hashes(spellings_of(character, scheme))
+
+
+@lru_cache(maxsize=8_192)
+def _hash(text: str) -> int:
+    return hashes((text,))[0]

@@ -12,7 +12,8 @@ class (`compare`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from rapidfuzz.distance import Indel
@@ -109,15 +110,47 @@ def _han_latin(han: OrganisationForm, latin: OrganisationForm) -> _Core | None:
     """Han core against Latin words: romanised or translated throughout, or as far as the vocabulary goes, or nearly."""
     if not _may_begin(han, latin):
         return _near(han, latin)
-    letters, first = "".join(latin.core), han.core[0]
-    translated = any(span[0] == 0 for span in latin.names)
+    letters, reached = "".join(latin.core), dict[Scheme, set[tuple[int, int]]]()
     for scheme in _SCHEMES:
-        if not translated and not letters.startswith(spellings_of(first, scheme)):
-            continue
-        tokens = _align(han, latin, len(han.core), len(latin.core), scheme)
-        if tokens is not None:
+        reached[scheme] = _reached(han, latin, letters, scheme)
+        if (len(han.core), len(letters)) in reached[scheme]:
+            tokens = _align(han, latin, len(han.core), len(latin.core), scheme)
             return _Core(ROMANISED if scheme != Scheme.CANTONESE else MIXED, tokens)
-    return _beyond_vocabulary(han, latin) or _near(han, latin)
+    return _beyond_vocabulary(han, latin, reached) or _near(han, latin)
+
+
+def _reached(han: OrganisationForm, latin: OrganisationForm, letters: str, scheme: Scheme) -> set[tuple[int, int]]:
+    """How far the cores agree from their beginnings: (units of the Han core, letters of the Latin one)."""
+    core, found, ahead = han.core, set[tuple[int, int]](), [(0, 0)]
+    meanings = _by_letter(latin) if han.names and latin.names else {}
+    while ahead:
+        unit, at = ahead.pop()
+        if unit == len(core) or at == len(letters):
+            continue
+        following = [
+            (unit + 1, at + len(spelling))
+            for spelling in spellings_of(core[unit], scheme)
+            if letters.startswith(spelling, at)
+        ]
+        if at in meanings:
+            end, concepts = meanings[at]
+            following += [(stop, end) for start, stop, meant in han.names if start == unit and meant & concepts]
+        for place in following:
+            if place not in found:
+                found.add(place)
+                ahead.append(place)
+    return found
+
+
+def _by_letter(latin: OrganisationForm) -> dict[int, tuple[int, frozenset[str]]]:
+    """Translated stretches of a Latin core, by the letter at which they begin: where they end, and their meanings."""
+    offsets = _offsets(latin)
+    return {offsets[start]: (offsets[end], concepts) for start, end, concepts in latin.names}
+
+
+def _offsets(latin: OrganisationForm) -> list[int]:
+    """Where each word of a Latin core begins, and where the last ends, in letters."""
+    return [0, *accumulate(map(len, latin.core))]
 
 
 def _may_begin(han: OrganisationForm, latin: OrganisationForm) -> bool:
@@ -126,28 +159,30 @@ def _may_begin(han: OrganisationForm, latin: OrganisationForm) -> bool:
     return any(a == c == 0 and mine & yours for a, _, mine in han.names for c, _, yours in latin.names)
 
 
-def _beyond_vocabulary(han: OrganisationForm, latin: OrganisationForm) -> _Core | None:
+def _beyond_vocabulary(
+    han: OrganisationForm, latin: OrganisationForm, reached: Mapping[Scheme, set[tuple[int, int]]]
+) -> _Core | None:
     """The cores agree at their beginning; what follows is taken for words that the vocabulary lacks.
 
     That needs a counterpart: words left over in one name stand against words left over in the other, or against its
     line of business. Hang Seng and Hang Seng Foo Bank have none.
     """
+    if not any(reached[scheme] for scheme in _WHOLE_SCHEMES):
+        return None
     pairs, *unmatched = _pair_terms(han.terms, latin.terms)
     open_han, open_latin = (any(u.term.weight == Weight.ACTIVITY for u in side) for side in unmatched)
     matched = any(unit.term.weight == Weight.ACTIVITY for unit, _ in pairs)
-    letters, translated = "".join(latin.core), any(span[0] == 0 for span in latin.names)
+    offsets = _offsets(latin)
     for units in range(len(han.core), max(1, len(han.core) - MAX_REST_CHARACTERS - 1), -1):
         for count in range(len(latin.core), 0, -1):
+            scheme = next((s for s in _WHOLE_SCHEMES if (units, offsets[count]) in reached[s]), None)
+            if scheme is None:
+                continue
             left, right = units < len(han.core), count < len(latin.core)
             explained = (matched if right else open_latin) if left else (right and open_han)
-            if not explained or _is_known(han, units) or _is_known(latin, count):
-                continue
-            for scheme in _WHOLE_SCHEMES:
-                if not translated and not letters.startswith(spellings_of(han.core[0], scheme)):
-                    continue
+            if explained and not _is_known(han, units) and not _is_known(latin, count):
                 tokens = _align(han, latin, units, count, scheme)
-                if tokens is not None:
-                    return _Core(UNTRANSLATED_CORE if left and right else ROMANISED, tokens, rest=True)
+                return _Core(UNTRANSLATED_CORE if left and right else ROMANISED, tokens, rest=True)
     return None
 
 
@@ -169,14 +204,9 @@ def _near(han: OrganisationForm, latin: OrganisationForm) -> _Core | None:
 
 def _align(
     han: OrganisationForm, latin: OrganisationForm, units: int, count: int, scheme: Scheme
-) -> tuple[TokenMatch, ...] | None:
-    """Reads the first `count` Latin words as the first `units` of the Han core; None where that fails."""
-    letters = "".join(latin.core[:count])
-    offsets = [0]
-    for word in latin.core[:count]:
-        offsets.append(offsets[-1] + len(word))
-    meanings = {offsets[a]: (offsets[b], concepts) for a, b, concepts in latin.names if b <= count}
-    spans = {a: (b, concepts) for a, b, concepts in han.names if b <= units}
+) -> tuple[TokenMatch, ...]:
+    """Reads the first `count` Latin words as the first `units` of the Han core, which `_reached` says can be done."""
+    letters, meanings = "".join(latin.core[:count]), _by_letter(latin)
     dead: set[tuple[int, int]] = set()
 
     def walk(unit: int, at: int) -> tuple[TokenMatch, ...] | None:
@@ -184,20 +214,17 @@ def _align(
             return () if at == len(letters) else None
         if at >= len(letters) or (unit, at) in dead:
             return None
-        if unit in spans and at in meanings and spans[unit][1] & meanings[at][1]:
-            end, stop = spans[unit][0], meanings[at][0]
-            rest = walk(end, stop)
-            if rest is not None:
+        stop, concepts = meanings.get(at, (0, frozenset[str]()))
+        for start, end, meant in han.names:
+            if start == unit and meant & concepts and (rest := walk(end, stop)) is not None:
                 return (TokenMatch("".join(han.core[unit:end]), letters[at:stop], "translation", ROMANISED), *rest)
         for spelling in spellings_of(han.core[unit], scheme):
-            if letters.startswith(spelling, at):
-                rest = walk(unit + 1, at + len(spelling))
-                if rest is not None:
-                    return (_syllable(han.core[unit], spelling, scheme), *rest)
+            if letters.startswith(spelling, at) and (rest := walk(unit + 1, at + len(spelling))) is not None:
+                return (_syllable(han.core[unit], spelling, scheme), *rest)
         dead.add((unit, at))
         return None
 
-    return walk(0, 0)
+    return walk(0, 0) or ()
 
 
 def _syllable(unit: str, spelling: str, scheme: Scheme) -> TokenMatch:

@@ -35,8 +35,11 @@ def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[Org
     if branch:
         body = _trailing_place(body, places)
     plain = "".join((*beside, re.sub(r"[()&]", "", han)))
-    readings = dict.fromkeys(_read([body, *extra], beside, leads, single) for single in (True, False))
-    if len(next(iter(readings))[0]) == 1:
+    first = _read([body, *extra], beside, leads, True)
+    readings = {first: None}
+    if _has_single(first):
+        readings[_read([body, *extra], beside, leads, False)] = None
+    if len(first[0]) == 1:
         readings[(*beside, *body, *"".join(extra)), (), ()] = None
     return tuple(
         OrganisationForm(plain, plain, *reading, frozenset(places), legal, legal_text, branch is not None)
@@ -70,7 +73,15 @@ def _read(bodies: list[str], beside: tuple[str, ...], leads: bool, single: bool)
     return tuple(core if leads else [*core, *beside]), tuple(names), tuple(terms)
 
 
+def _has_single(reading: _Split) -> bool:
+    """Whether a single character was taken for a word of its own."""
+    _, names, terms = reading
+    return any(len(unit.text) == 1 for unit in terms) or any(end - start == 1 for start, end, _ in names)
+
+
 def _brackets(han: str) -> tuple[str, list[str]]:
+    if "(" not in han and ")" not in han:
+        return han.replace("&", ""), []
     inner = re.findall(r"\(([^()]*)\)", han)
     return re.sub(r"[()&]", "", re.sub(r"\([^()]*\)", "", han)), [text for text in inner if text]
 
@@ -100,15 +111,15 @@ def _split_han(body: str, single: bool) -> tuple[list[str], list[tuple[int, int,
     Names end in them, and characters in doubt belong to the later word: 东发电子 is 东发 + 电子, not 发电.
     """
     pieces: list[tuple[str, Term | None]] = []
-    end = len(body)
+    end, behind = len(body), True
     while end:
-        match = HAN_TERMS.ending(body[:end])
-        behind = all(term is not None for _, term in pieces)
+        match = HAN_TERMS.ending(body, end)
         if match is not None and (end - match[0] > 1 or (single and behind and match[0] > 0)):
             pieces.append((body[match[0] : end], match[1]))
             end = match[0]
         else:
             pieces.append((body[end - 1], None))
+            behind = False
             end -= 1
     core: list[str] = []
     names: list[tuple[int, int, frozenset[str]]] = []

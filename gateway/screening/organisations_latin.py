@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.screening.lexicon import LATIN_LEGAL_FORMS, LATIN_PLACES, LATIN_TERMS, NOISE, Weight, folded
 from gateway.screening.organisation_form import OrganisationForm, Unit
-from gateway.screening.sounds import Scheme, segment
+from gateway.screening.sounds import splits
 from gateway.screening.text import latin_letters, words
 
 MAX_WORDS = 24
@@ -42,29 +43,38 @@ def read_latin(text: str) -> tuple[OrganisationForm, ...]:
     tokens = [t for t in tokens if t not in _BRANCHES and t != "office"] or tokens
     tokens, legal, legal_text = _legal(tokens)
     telling = [t for t in tokens if t not in NOISE] or tokens
-    readings = [_split(telling), _split(telling, ambiguous_are_core=True)]
+    readings = [_split(telling)]
+    if readings[0].is_ambiguous:
+        readings.append(_split(telling, ambiguous_are_core=True))
     if len(telling) < len(tokens) and any(t in NOISE and is_syllabic(t) for t in tokens):
         readings.append(_split(tokens, ambiguous_are_core=True))
-    if len(readings[0][3]) > 1:
+    first = readings[0]
+    if len(first.places) > 1:
         readings.append(_split(telling, places_are_core=1))
-    if readings[0][3] and not readings[0][0] and not readings[0][2] and any(map(is_syllabic, telling)):
+    if first.places and not first.core and not first.terms and any(map(is_syllabic, telling)):
         readings.append(_split(telling, places_are_core=0))
     text = " ".join(tokens)
-    forms = (
-        OrganisationForm(text, "", core, names, terms, places, legal, legal_text, branch)
-        for core, names, terms, places in readings
-    )
-    return tuple(dict.fromkeys(form for form in forms if form.core or form.terms or form.places))
+    forms = [
+        OrganisationForm(text, "", *reading[:4], legal, legal_text, branch)
+        for reading in readings
+        if reading.core or reading.terms or reading.places
+    ]
+    return tuple(forms) if len(forms) == 1 else tuple(dict.fromkeys(forms))
 
 
-@lru_cache(maxsize=65_536)
 def is_syllabic(word: str) -> bool:
     """Whether a word can be one or two syllables under some romanisation."""
-    return any(segment(word, scheme, 2) for scheme in Scheme)
+    return bool(splits(word))
 
 
-_Names = tuple[tuple[int, int, frozenset[str]], ...]
-_Split = tuple[tuple[str, ...], _Names, tuple[Unit, ...], frozenset[str]]
+class _Split(NamedTuple):
+    """Parts of a name. `is_ambiguous`: a word of known meaning may also be syllables of the core."""
+
+    core: tuple[str, ...]
+    names: tuple[tuple[int, int, frozenset[str]], ...]
+    terms: tuple[Unit, ...]
+    places: frozenset[str]
+    is_ambiguous: bool
 
 
 def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_core: int = MAX_WORDS) -> _Split:
@@ -76,32 +86,37 @@ def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_c
     terms: list[Unit] = []
     places: set[str] = set()
     plain = [folded(token) for token in tokens]
-    position = 0
+    position, is_ambiguous = 0, False
     while position < len(tokens):
         place, term = LATIN_PLACES.at(tokens, position), LATIN_TERMS.at(plain, position)
         alone = tokens[position]
         if place is not None and (term is None or place[0] >= term[0]) and len(places) < places_are_core:
             places.add(place[1])
-            position = place[0] + (not ambiguous_are_core and tokens[place[0] : place[0] + 1] in _AREA_WORDS)
+            position = place[0]
+            if tokens[position : position + 1] in _AREA_WORDS:
+                is_ambiguous = True
+                position += not ambiguous_are_core
         elif term is None or (ambiguous_are_core and all(map(is_syllabic, tokens[position : term[0]]))):
             if not _is_acronym(alone, tokens):
                 core.append(alone)
             position += 1
         else:
             phrase = tokens[position : term[0]]
+            is_ambiguous = is_ambiguous or all(map(is_syllabic, phrase))
             if term[1].weight == Weight.NAME:
                 names.append((len(core), len(core) + len(phrase), term[1].concepts))
                 core += phrase
             else:
                 terms.append(Unit(" ".join(phrase), term[1]))
             position = term[0]
-    return tuple(core), tuple(names), tuple(terms), frozenset(places)
+    return _Split(tuple(core), tuple(names), tuple(terms), frozenset(places), is_ambiguous)
 
 
 def _is_acronym(word: str, tokens: Sequence[str]) -> bool:
     """Whether a word is the initials of all the others: Companhia de Electricidade de Macau – CEM."""
-    others = [t for t in tokens if t != word and t not in NOISE]
-    return len(word) > 2 and word == "".join(t[0] for t in others)
+    if not 2 < len(word) <= len(tokens):
+        return False
+    return word == "".join(t[0] for t in tokens if t != word and t not in NOISE)
 
 
 def _legal(tokens: list[str]) -> tuple[list[str], frozenset[str], str]:

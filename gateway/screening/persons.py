@@ -13,7 +13,7 @@ from itertools import product
 from typing import NamedTuple
 
 from gateway.screening.given_names import WESTERN
-from gateway.screening.sounds import SYLLABLES, Scheme, segment, sounds_of
+from gateway.screening.sounds import SYLLABLES, Scheme, sounds_of, splits
 from gateway.screening.surnames import ANY_SPELLING, BY_HAN, BY_SPELLING
 from gateway.screening.text import latin_letters, latin_part, words
 
@@ -28,6 +28,9 @@ MAX_WORDS = 12
 
 MAX_GIVEN = 2
 """Characters of a given name."""
+
+MAX_AROUND = 6
+"""Words on one side of a surname that are read."""
 
 
 _SCHEMES: tuple[tuple[Scheme, frozenset[int]], ...] = (
@@ -108,81 +111,124 @@ def _han_reading(surname: str, maiden: str, given: str, western: tuple[str, ...]
 class _Word(NamedTuple):
     text: str
     group: int  # words joined by hyphens are one group
+    is_alone: bool  # in its group
     may_be_surname: bool
+    kinds: tuple[bool, ...]  # True: may be a Western name; False: may be syllables
+
+
+_GAPS = re.compile(r"[\s,.;/·•()]+")
 
 
 def _latin_words(text: str) -> list[_Word]:
+    groups = [g for g in _GAPS.split(text) if g.isalpha() or any(map(str.isalpha, g))][:MAX_WORDS]
     before_comma, comma, _ = text.partition(",")
-    groups = re.split(r"[\s,.;/·•()]+", text.strip())
-    groups = [g for g in groups if any(c.isalpha() for c in g)][:MAX_WORDS]
-    surname_words = set(words(before_comma)) if comma else None
-    capitals = [g for g in groups if g.isupper() and max(map(len, words(g)), default=0) > 1]
-    marked = capitals if 0 < len(capitals) <= 2 and len(capitals) < len(groups) else groups
+    surname_words = frozenset(words(before_comma)) if comma else frozenset[str]()
+    marked = _marked(groups)
     found = []
     for number, group in enumerate(groups):
-        for word in words(group):
+        of_group = _words_of(group)
+        for word, kinds in of_group:
             allowed = word in surname_words if surname_words else group in marked
-            found.append(_Word(word, number, allowed))
+            found.append(_Word(word, number, len(of_group) == 1, allowed, kinds))
     return found[:MAX_WORDS]
 
 
+def _marked(groups: list[str]) -> list[str]:
+    """Groups that may be surnames as far as capitals say: one or two in capitals among others are the surname."""
+    capitals = [g for g in groups if g.isupper() and max((len(word) for word, _ in _words_of(g)), default=0) > 1]
+    return capitals if 0 < len(capitals) <= 2 and len(capitals) < len(groups) else groups
+
+
+@lru_cache(maxsize=65_536)
+def _words_of(group: str) -> tuple[tuple[str, tuple[bool, ...]], ...]:
+    return tuple((word, _kinds(word)) for word in words(group))
+
+
+def _kinds(word: str) -> tuple[bool, ...]:
+    """Whether a word is a Western name; one that can be either is tried as both."""
+    can_be_syllables = len(word) == 1 or bool(splits(word))
+    return (True, False) if word in WESTERN and can_be_syllables else (not can_be_syllables,)
+
+
+_Rest = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
 def _latin_readings(text: str) -> list[Reading]:
-    found: dict[Reading, None] = {}
     if text.isascii() and not any(c in text for c in " ,-"):
         return []
-    parts = _latin_words(text)
-    for scheme, superseding in _SCHEMES:
-        if any(reading.scheme in superseding and reading.given and not reading.maiden for reading in found):
+    spans = list(_surname_spans(_latin_words(text)))
+    found: dict[tuple[Scheme, str, _Rest], None] = {}
+    full: set[int] = set()
+    for scheme, superseding in _SCHEMES if spans else ():
+        if not full.isdisjoint(superseding):
             continue
-        for start, end, surname in _surname_spans(parts, BY_SPELLING[scheme]):
-            before, after = parts[:start], parts[end:]
-            for maiden, given, western in _rest(before, after, scheme):
-                found[_latin_reading(scheme, surname, maiden, given, western)] = None
-    return list(found)[:MAX_READINGS]
+        surnames = BY_SPELLING[scheme]
+        for surname, arrangements in spans:
+            if surname in surnames:
+                for rest in _rests(arrangements, scheme):
+                    found[scheme, surname, rest] = None
+                    if rest[1] and not rest[0]:
+                        full.add(scheme)
+    return [_latin_reading(scheme, surname, *rest) for scheme, surname, rest in list(found)[:MAX_READINGS]]
 
 
 def _latin_reading(
     scheme: Scheme, surname: str, maiden: str, given: tuple[str, ...], western: tuple[str, ...]
 ) -> Reading:
-    spellings = BY_SPELLING[scheme]
-    masks = tuple(SYLLABLES[scheme].get(syllable, 0) for syllable in given)
-    return Reading(scheme, surname, spellings[surname], maiden, ANY_SPELLING.get(maiden, 0), given, masks, western)
+    syllables = SYLLABLES[scheme]
+    masks = tuple([syllables.get(syllable, 0) for syllable in given])
+    surname_mask = BY_SPELLING[scheme][surname]
+    return Reading(scheme, surname, surname_mask, maiden, ANY_SPELLING.get(maiden, 0), given, masks, western)
 
 
-def _surname_spans(parts: Sequence[_Word], surnames: dict[str, int]) -> Iterator[tuple[int, int, str]]:
+class _Arrangement(NamedTuple):
+    """What stands around a surname: Western names, and syllables all before or all behind it."""
+
+    western: tuple[str, ...]
+    syllables: tuple[_Word, ...]
+    are_behind: bool
+
+
+def _surname_spans(parts: Sequence[_Word]) -> Iterator[tuple[str, list[_Arrangement]]]:
+    """Words that may be a surname under some scheme, with the ways to arrange the others."""
     for start, first in enumerate(parts):
         if not first.may_be_surname:
             continue
         if start + 1 < len(parts):
             second = parts[start + 1]
             joined = first.text + second.text
-            if joined in surnames and len(joined) > 3 and second.may_be_surname:
-                yield start, start + 2, joined
-        alone = sum(word.group == first.group for word in parts) == 1
-        if alone and first.text in surnames:
-            yield start, start + 1, first.text
+            if joined in ANY_SPELLING and len(joined) > 3 and second.may_be_surname:
+                yield joined, _arrangements(parts[:start], parts[start + 2 :])
+        if first.is_alone and first.text in ANY_SPELLING:
+            yield first.text, _arrangements(parts[:start], parts[start + 1 :])
 
 
-_Rest = tuple[str, tuple[str, ...], tuple[str, ...]]
+def _arrangements(before: Sequence[_Word], after: Sequence[_Word]) -> list[_Arrangement]:
+    if len(before) > MAX_AROUND or len(after) > MAX_AROUND:
+        return []
+    found = []
+    for front in product(*(word.kinds for word in before)):
+        for back in product(*(word.kinds for word in after)):
+            western = tuple([w.text for w, is_western in zip(before, front, strict=True) if is_western])
+            western += tuple([w.text for w, is_western in zip(after, back, strict=True) if is_western])
+            leading = tuple([w for w, is_western in zip(before, front, strict=True) if not is_western])
+            behind = tuple([w for w, is_western in zip(after, back, strict=True) if not is_western])
+            if not (leading and behind):
+                found.append(_Arrangement(western, leading or behind, bool(behind)))
+    return found
 
 
-def _rest(before: Sequence[_Word], after: Sequence[_Word], scheme: Scheme) -> Iterator[_Rest]:
-    """What stands around a surname: (own surname, given syllables, Western names), in every way it can be read."""
-    for front, back in product(_kinds(before), _kinds(after)):
-        western = tuple(w.text for w, is_western in zip((*before, *after), (*front, *back), strict=True) if is_western)
-        syllables_before = [w for w, is_western in zip(before, front, strict=True) if not is_western]
-        syllables_after = [w for w, is_western in zip(after, back, strict=True) if not is_western]
-        if syllables_before and syllables_after:
-            continue
-        chosen = syllables_before or syllables_after
+def _rests(arrangements: Sequence[_Arrangement], scheme: Scheme) -> Iterator[_Rest]:
+    """What stands around a surname, in every way it can be read: (own surname, given syllables, Western names)."""
+    for western, chosen, are_behind in arrangements:
         if not chosen:
             if western:
                 yield "", (), western
             continue
         for given in _given(chosen, scheme):
             yield "", given, western
-        if syllables_after:
-            yield from _married(syllables_after, western, scheme)
+        if are_behind and len(chosen) > 1:
+            yield from _married(chosen, western, scheme)
 
 
 def _married(chosen: Sequence[_Word], western: tuple[str, ...], scheme: Scheme) -> Iterator[_Rest]:
@@ -194,36 +240,16 @@ def _married(chosen: Sequence[_Word], western: tuple[str, ...], scheme: Scheme) 
                     yield own, given, western
 
 
-def _kinds(parts: Sequence[_Word]) -> Iterator[tuple[bool, ...]]:
-    """For each word whether it is a Western name; words that can be either are tried as both."""
-    options: list[tuple[bool, ...]] = []
-    for part in parts:
-        can_be_syllables = len(part.text) == 1 or _is_syllabic(part.text)
-        if part.text in WESTERN and can_be_syllables:
-            options.append((True, False))
-        else:
-            options.append((not can_be_syllables,))
-    if len(options) > 6:
-        return iter(())
-    return product(*options)
-
-
-@lru_cache(maxsize=65_536)
-def _is_syllabic(word: str) -> bool:
-    return any(segment(word, scheme, MAX_GIVEN) for scheme in Scheme)
-
-
 def _given(chosen: Sequence[_Word], scheme: Scheme) -> Iterator[tuple[str, ...]]:
-    if len(chosen) > MAX_GIVEN:
-        return
-    for split in product(*(_syllables(w.text, scheme) for w in chosen)):
-        syllables = tuple(syllable for word in split for syllable in word)
-        if len(syllables) <= MAX_GIVEN:
-            yield syllables
-
-
-def _syllables(word: str, scheme: Scheme) -> tuple[tuple[str, ...], ...]:
-    return segment(word, scheme, MAX_GIVEN) or (((word,),) if len(word) == 1 else ())
+    """Given names that words may be: one word of one or two syllables, or two words of one."""
+    if len(chosen) == 1:
+        word = chosen[0].text
+        spoken = [syllables for schemes, syllables in splits(word) if schemes >> scheme & 1]
+        yield from spoken or ([(word,)] if len(word) == 1 else [])
+    elif len(chosen) == MAX_GIVEN:
+        syllables = SYLLABLES[scheme]
+        if all(len(word.text) == 1 or word.text in syllables for word in chosen):
+            yield tuple([word.text for word in chosen])
 
 
 _PARTICLES = frozenset({"al", "el", "ul", "bin", "ibn", "bint", "de", "da", "do", "dos", "das", "van", "von", "abu"})

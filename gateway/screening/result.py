@@ -6,9 +6,9 @@ Owns these values, the thresholds and the arithmetic that makes a score out of p
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.errors import MalformedError
 
@@ -66,8 +66,7 @@ class Thresholds:
 DEFAULT_THRESHOLDS = Thresholds()
 
 
-@dataclass(frozen=True, slots=True)
-class TokenMatch:
+class TokenMatch(NamedTuple):
     """One token, or run of tokens, of each name, and the rule that holds between them.
 
     An empty side means the other has no counterpart there. `agreement` is in [0, 1]: 1 agrees fully, 0 is contrary.
@@ -79,8 +78,7 @@ class TokenMatch:
     agreement: float
 
 
-@dataclass(frozen=True, slots=True)
-class ScorePart:
+class ScorePart(NamedTuple):
     """One summand of the score: `weight` × `agreement`. The weights of a comparison sum to 1."""
 
     name: str
@@ -92,8 +90,7 @@ class ScorePart:
         return self.weight * self.agreement
 
 
-@dataclass(frozen=True, slots=True)
-class FormTried:
+class FormTried(NamedTuple):
     """One pair of forms that was compared: how each name was read, and what came out."""
 
     query: str
@@ -101,8 +98,7 @@ class FormTried:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Outcome for one pair of forms: parts, tokens, and the highest class that this kind of evidence allows."""
 
     query: str
@@ -114,11 +110,10 @@ class Verdict:
 
     @property
     def score(self) -> float:
-        return min(1.0, round(sum(part.contribution for part in self.parts), 4))
+        return min(1.0, round(sum([weight * agreement for _, weight, agreement in self.parts]), 4))
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """Result of comparing two names.
 
     `score` is the sum of the contributions of `parts`. `forms` lists what was tried, the winner first. `because` says
@@ -130,30 +125,30 @@ class Comparison:
     because: str
     forms: tuple[FormTried, ...] = ()
     tokens: tuple[TokenMatch, ...] = ()
-    parts: tuple[ScorePart, ...] = field(default=())
+    parts: tuple[ScorePart, ...] = ()
 
     def turned(self) -> Comparison:
         """The same comparison seen from the other side: query and candidate change places."""
-        return replace(
-            self,
+        return self._replace(
             forms=tuple(FormTried(form.candidate, form.query, form.score) for form in self.forms),
-            tokens=tuple(replace(token, query=token.candidate, candidate=token.query) for token in self.tokens),
+            tokens=tuple(token._replace(query=token.candidate, candidate=token.query) for token in self.tokens),
         )
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a JSON document; the class by its lower-case name, parts with their contribution."""
-        document = asdict(self)
-        document["match_class"] = self.match_class.name.lower()
-        for part, value in zip(document["parts"], self.parts, strict=True):
-            part["contribution"] = round(value.contribution, 4)
-        return document
+        return self._asdict() | {
+            "match_class": self.match_class.name.lower(),
+            "forms": [form._asdict() for form in self.forms],
+            "tokens": [token._asdict() for token in self.tokens],
+            "parts": [part._asdict() | {"contribution": round(part.contribution, 4)} for part in self.parts],
+        }
 
 
 def weigh(parts: Iterable[tuple[str, float, float]]) -> tuple[ScorePart, ...]:
     """Score parts from (name, raw weight, agreement), weights scaled to sum to 1; those of weight 0 are left out."""
     kept = [part for part in parts if part[1] > 0]
-    total = sum(weight for _, weight, _ in kept)
-    return tuple(ScorePart(name, round(weight / total, 6), agreement) for name, weight, agreement in kept)
+    total = sum([weight for _, weight, _ in kept])
+    return tuple([ScorePart(name, round(weight / total, 6), agreement) for name, weight, agreement in kept])
 
 
 def class_of(score: float, ceiling: MatchClass, thresholds: Thresholds) -> MatchClass:

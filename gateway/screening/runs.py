@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Generator, Sequence
 
 from gateway.screening.columns import (
-    KEY_BITS,
     MAX_ROWS,
     ROW_BITS,
     ROW_MASK,
@@ -19,12 +18,17 @@ from gateway.screening.columns import (
     Record,
     reference_hash,
 )
+from gateway.screening.key_numbers import KEY_BITS
 
 _GONE = 0xFFFFFFFF
 MERGE_ENTRIES = 1_000
 """Entries copied in one step of a merge: a few milliseconds."""
 MERGE_RANGES = 4_096
 """Ranges of keys, each merged in one step: of ten million postings 2,500 at a time."""
+
+
+def _length(span: tuple[int, int]) -> int:
+    return span[1] - span[0]
 
 
 class SortedRun:
@@ -37,8 +41,9 @@ class SortedRun:
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """For each range of keys where its postings lie; empty ones are left out. The rarest come first."""
-        found = (self.postings.span(first, last) for first, last in keys)
-        return sorted((span for span in found if span[0] < span[1]), key=lambda span: span[1] - span[0])
+        span = self.postings.span
+        found = [at for first, last in keys if (at := span(first, last))[0] < at[1]]
+        return sorted(found, key=_length) if len(found) > 1 else found
 
     def rows(self, span: tuple[int, int]) -> list[int]:
         """Rows of a span."""

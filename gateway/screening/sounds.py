@@ -161,13 +161,30 @@ def pivot(jyutping: str) -> str:
     return _UNWRITTEN.get(initial, initial) + rest.rstrip("-").replace("aa", "a")
 
 
+def _schemes_by_spelling() -> dict[str, int]:
+    found: defaultdict[str, int] = defaultdict(int)
+    for scheme, table in SYLLABLES.items():
+        for spelling in table:
+            found[spelling] |= 1 << scheme
+    return dict(found)
+
+
+SCHEMES_OF = _schemes_by_spelling()
+"""Spelling → schemes, as bits, under which it is a syllable."""
+MAX_SYLLABLE = 6
+"""Letters of the longest syllable that is looked for."""
+
+
 @lru_cache(maxsize=65_536)
-def segment(word: str, scheme: Scheme, most: int = 3) -> tuple[tuple[str, ...], ...]:
-    """Ways to read a joined word as one to `most` syllables of a scheme, fewest first: `jiayin` → (jia, yin)."""
-    syllables = SYLLABLES[scheme]
-    found: list[tuple[str, ...]] = [(word,)] if word in syllables else []
-    if most > 1:
-        for cut in range(1, min(len(word), 7)):
-            if word[:cut] in syllables:
-                found += [(word[:cut], *rest) for rest in segment(word[cut:], scheme, most - 1)]
-    return tuple(sorted(dict.fromkeys(found), key=len))
+def splits(word: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Ways to read a word as one syllable or two, with the schemes of each as bits: `jiayin` → (1, (jia, yin)).
+
+    The single syllable comes first, then those with the shortest first one.
+    """
+    whole = SCHEMES_OF.get(word, 0)
+    found: list[tuple[int, tuple[str, ...]]] = [(whole, (word,))] if whole else []
+    for cut in range(1, min(len(word), MAX_SYLLABLE + 1)):
+        schemes = SCHEMES_OF.get(word[:cut], 0) & SCHEMES_OF.get(word[cut:], 0)
+        if schemes:
+            found.append((schemes, (word[:cut], word[cut:])))
+    return tuple(found)

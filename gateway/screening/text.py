@@ -17,7 +17,9 @@ MAX_NAME_LENGTH = 512
 """Characters of a name that are compared; longer ones are cut. The longest registered company names stay below 300."""
 
 _T2S = opencc.OpenCC("t2s")
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff〇々]")
+_HAN_RANGES = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff〇々"
+_HAN = re.compile(f"[{_HAN_RANGES}]")
+_HAN_OR_BRACKETS = re.compile(f"[{_HAN_RANGES}()&]+")
 _WORD = re.compile(r"[^\W_]+")
 _DROPPED = str.maketrans("", "", "'’‘ʼʻ`´＇ʾʿ")  # marks inside a word: Xi'an, Ch'en, Qa‘ida
 _LETTERS = str.maketrans(
@@ -29,7 +31,7 @@ _VARIANTS = str.maketrans("鉅媯峯綫裏祕証羣勣甦䴙於喆堃犇淼", "�
 
 def has_han(text: str) -> bool:
     """Whether any character is Han."""
-    return _HAN.search(text) is not None
+    return not text.isascii() and _HAN.search(text) is not None
 
 
 def clean(text: str) -> str:
@@ -60,8 +62,7 @@ def words(text: str) -> tuple[str, ...]:
 
 def han_part(text: str) -> str:
     """Han characters and brackets, canonical and without spaces: `陳 (大文)` → `陈(大文)`."""
-    kept = "".join(c for c in text if c in "()&" or _HAN.match(c))
-    return simplified(kept)
+    return simplified("".join(_HAN_OR_BRACKETS.findall(text)))
 
 
 def latin_part(text: str) -> str:

@@ -13,10 +13,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from gateway.screening import index as index_module
 from gateway.screening import snapshot
-from gateway.screening.columns import Listed, Record, key_hash
+from gateway.screening.columns import MAX_ROWS, ROW_BITS, Listed, Record
 from gateway.screening.compare import compare
 from gateway.screening.forms import prepare
 from gateway.screening.index import Index, Sought
+from gateway.screening.key_numbers import KEY_BITS, KeyKind, kind_of, on_both_sides, text_number
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 from gateway.screening.snapshot import SnapshotUnusableError
 from tests.support.names import own_pairs
@@ -296,6 +297,13 @@ class TestSnapshot:
             snapshot.read(tmp_path / "index")
 
 
-def test_keys_in_capitals_and_small_letters_are_neighbours() -> None:
-    assert key_hash("Qwang.tat") == key_hash("qwang.tat") + 1
-    assert array("Q", [key_hash("x") << 24 | 0xFFFFFF])[0] >> 24 == key_hash("x")
+def test_a_posting_has_room_for_the_greatest_key_and_row() -> None:
+    greatest = (1 << KEY_BITS) - 1
+    assert array("Q", [greatest << ROW_BITS | MAX_ROWS - 1])[0] >> ROW_BITS == greatest
+    assert all(text_number(kind, "x") <= greatest and kind_of(text_number(kind, "x")) == kind for kind in KeyKind)
+
+
+def test_the_sides_of_a_key_are_neighbours_of_one_kind() -> None:
+    key = text_number(KeyKind.CORE_SOUNDS, "wang.tat")
+    assert on_both_sides([key]) == {key, key + 1}
+    assert kind_of(key) == kind_of(key + 1) == KeyKind.CORE_SOUNDS
