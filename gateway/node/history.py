@@ -32,6 +32,7 @@ from gateway.transport.history_loops import IndexStep, RiskStep, follow, purge
 from gateway.transport.history_peer import HistoryAnswering
 from gateway.transport.history_question import HistoryQuestions
 from gateway.transport.history_service import HistoryServicer
+from gateway.transport.history_trace import HistoryTracer
 from gateway.transport.peers import Peers
 from gateway.wire.controlled_goods import load_controlled_goods, reference_controlled_goods
 
@@ -98,6 +99,7 @@ class History:
             origin=self._origin,
             search=self.search,
             fanout=self.fanout,
+            tracer=HistoryTracer(node=node, fanout=self.fanout, rules=self.rules, clock=clock),
             rules=self.rules,
             database=database,
             bridge=bridge,

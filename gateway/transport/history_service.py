@@ -25,6 +25,7 @@ from gateway.store.database import Database
 from gateway.transport.bridge import Bridge, in_order
 from gateway.transport.calls import current_call
 from gateway.transport.history_fanout import HistoryFanout
+from gateway.transport.history_trace import HistoryTracer
 from gateway.v1 import history_service_pb2 as pb
 from gateway.v1 import history_service_pb2_grpc
 from gateway.wire.limits import MAX_STREAM_ITEMS, WINDOW_BATCHES
@@ -42,6 +43,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         origin: FeedOrigin,
         search: HistorySearch,
         fanout: HistoryFanout,
+        tracer: HistoryTracer,
         rules: Rules,
         database: Database,
         bridge: Bridge,
@@ -54,6 +56,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
             origin: the own log of records.
             search: reads the own records.
             fanout: asks the own node and partners.
+            tracer: puts consignments together.
             rules: those that are applied here.
             database: holds what rules found, and the holds.
             bridge: to the writer.
@@ -63,6 +66,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self._origin = origin
         self._search = search
         self._fanout = fanout
+        self._tracer = tracer
         self._rules = rules
         self._database = database
         self._risks = RiskQueries(database)
@@ -103,6 +107,12 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         async with aclosing(self._fanout.search(current_call(), request, context.time_remaining())) as messages:
             async for message in messages:
                 yield message
+
+    async def TraceConsignment(
+        self, request: pb.TraceConsignmentRequest, context: Context
+    ) -> pb.TraceConsignmentResponse:
+        validate(request)
+        return await self._tracer.trace(current_call(), request, context.time_remaining())
 
     async def GetShipment(self, request: pb.GetShipmentRequest, context: Context) -> pb.GetShipmentResponse:
         validate(request)
