@@ -14,6 +14,7 @@ from `gateway.v1`. Import it, or anything else of `gateway`, before gRPC: see `g
 
 from gateway.client.alerts import GatewayClient
 from gateway.client.bulk import PublishOutcome, new_alert, new_request_id
+from gateway.client.history import HistoryClient, RecordedBatch
 from gateway.client.operations import EvidenceClient, NodeClient
 from gateway.client.screening import ScreeningClient, WatchedMatches
 from gateway.client.watchlists import WatchedChanges, WatchlistClient
@@ -25,8 +26,10 @@ __all__ = [
     "AlertReference",
     "EvidenceClient",
     "GatewayClient",
+    "HistoryClient",
     "NodeClient",
     "PublishOutcome",
+    "RecordedBatch",
     "ScreeningClient",
     "WatchedChanges",
     "WatchedMatches",

@@ -16,17 +16,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.client.bulk import (
     DEFAULT_BATCH,
-    DEFAULT_PATIENCE_S,
-    BulkPublisher,
     PublishOutcome,
     new_alert,
     new_request_id,
+    publishing,
 )
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Backoff, Connection, may_pass
+from gateway.client.history import HistoryClient
 from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
 from gateway.client.pages import every
 from gateway.client.screening import ScreeningClient
 from gateway.client.watchlists import WatchlistClient
+from gateway.client.windowed import DEFAULT_PATIENCE_S
 from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.v1 import alert_service_pb2 as service
 from gateway.v1.alert_pb2 import AlertContent, AlertFinding, AlertReference, CloseOutcome, FlagReason
@@ -51,6 +52,7 @@ class GatewayClient:
         self.evidence = EvidenceClient(connection)
         self.watchlist = WatchlistClient(connection)
         self.screening = ScreeningClient(connection)
+        self.history = HistoryClient(connection)
 
     @classmethod
     def connect(
@@ -131,7 +133,7 @@ class GatewayClient:
         Yields:
             One outcome per alert, in their order.
         """
-        return BulkPublisher(self._connection, alerts, batch=batch, patience_s=patience_s).run()
+        return publishing(self._connection, alerts, batch=batch, patience_s=patience_s)
 
     async def amend(
         self, alert_id: str, content: AlertContent, *, revision: int, request_id: str | None = None

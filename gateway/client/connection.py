@@ -31,6 +31,7 @@ from gateway.transport.tls import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_fr
 from gateway.v1 import (
     alert_service_pb2_grpc,
     evidence_service_pb2_grpc,
+    history_service_pb2_grpc,
     node_service_pb2_grpc,
     watchlist_service_pb2_grpc,
 )
@@ -54,13 +55,16 @@ OLD_CHANNEL_GRACE_S = 30.0
 ResponseT = TypeVar("ResponseT", bound=Message)
 
 _ALERTS, _LISTS = "gateway.v1.AlertService", "gateway.v1.WatchlistService"
-_SERVICES = (_ALERTS, _LISTS, "gateway.v1.NodeService", "gateway.v1.EvidenceService")
+_HISTORY = "gateway.v1.HistoryService"
+_SERVICES = (_ALERTS, _LISTS, _HISTORY, "gateway.v1.NodeService", "gateway.v1.EvidenceService")
 _STREAMS = (
     (_ALERTS, "PublishAlerts"),
     (_ALERTS, "WatchAlerts"),
     (_LISTS, "ImportEntries"),
     (_LISTS, "ScreenStream"),
     (_LISTS, "WatchEntries"),
+    (_HISTORY, "RecordShipments"),
+    (_HISTORY, "SearchShipments"),
 )
 _SERVICE_CONFIG = json.dumps(
     {
@@ -90,6 +94,7 @@ class Stubs:
     node: node_service_pb2_grpc.NodeServiceStub
     evidence: evidence_service_pb2_grpc.EvidenceServiceStub
     watchlist: watchlist_service_pb2_grpc.WatchlistServiceStub
+    history: history_service_pb2_grpc.HistoryServiceStub
 
     @classmethod
     def on(cls, channel: grpc.aio.Channel) -> Stubs:
@@ -100,6 +105,7 @@ class Stubs:
             node_service_pb2_grpc.NodeServiceStub(channel),
             evidence_service_pb2_grpc.EvidenceServiceStub(channel),
             watchlist_service_pb2_grpc.WatchlistServiceStub(channel),
+            history_service_pb2_grpc.HistoryServiceStub(channel),
         )
 
 

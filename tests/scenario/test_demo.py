@@ -25,7 +25,7 @@ from demo.play import Play
 from demo.scenes.crash import killed
 from demo.screen import Screen
 from demo.stage import NODES, free_ports, set_stage
-from gateway.client.bulk import DEFAULT_PATIENCE_S
+from gateway.client.windowed import DEFAULT_PATIENCE_S
 from gateway.errors import UnavailableError
 
 REPOSITORY = Path(__file__).parents[2]

@@ -1,0 +1,232 @@
+"""Many items over one stream of messages: batches, a window of unanswered ones, and every item's result in order.
+
+Owns the batches, and what is sent again after an interruption: every batch without an answer. Doesn't own what the
+messages are (`Exchange`) or the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import grpc.aio
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from gateway.client.connection import Backoff, Connection, Stubs, may_pass
+from gateway.errors import GatewayError, Kind, MalformedError, TooLargeError
+from gateway.transport.status import DOMAIN, from_status
+from gateway.v1.alert_service_pb2 import ItemError
+from gateway.wire.limits import BATCH_BYTES, MAX_STREAM_ITEMS, WINDOW_BATCHES
+
+DEFAULT_PATIENCE_S = 60.0
+"""Seconds without any answer after which a stream that keeps failing is given up."""
+
+ItemT = TypeVar("ItemT", bound=Message)
+TakenT = TypeVar("TakenT", bound=Message, contravariant=True)
+OutcomeT = TypeVar("OutcomeT")
+
+
+class Exchange(Protocol[TakenT, OutcomeT]):
+    """What the messages of one method are. Sending a batch twice must have its effect once."""
+
+    noun: str
+    """What an item is called, for errors."""
+
+    def open(self, stubs: Stubs) -> Any:
+        """Opens the stream."""
+        ...
+
+    def message(self, items: Sequence[TakenT]) -> Message:
+        """The request with these items."""
+        ...
+
+    def outcomes(
+        self, items: Sequence[TakenT], unsent: Mapping[int, GatewayError], response: Any | None
+    ) -> list[OutcomeT]:
+        """What became of a batch.
+
+        Args:
+            items: all of the batch.
+            unsent: index to why it wasn't sent.
+            response: the answer to the others; None where there were none.
+
+        Raises:
+            MalformedError: the answer doesn't fit what was sent.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Batch(Generic[ItemT]):
+    """Items of one message; those too large for any message are refused here and not sent."""
+
+    items: list[ItemT] = field(default_factory=list)
+    refused: dict[int, GatewayError] = field(default_factory=dict)
+    size_bytes: int = 0
+
+    @property
+    def sent(self) -> list[ItemT]:
+        if not self.refused:
+            return self.items
+        return [item for index, item in enumerate(self.items) if index not in self.refused]
+
+
+class WindowedStream(Generic[ItemT, OutcomeT]):
+    """One run of a method that takes many items."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        exchange: Exchange[ItemT, OutcomeT],
+        items: Iterable[ItemT] | AsyncIterable[ItemT],
+        *,
+        batch: int,
+        patience_s: float,
+    ) -> None:
+        if not 1 <= batch <= MAX_STREAM_ITEMS:
+            raise ValueError(f"batch must be 1 to {MAX_STREAM_ITEMS}, not {batch}")
+        self._connection = connection
+        self._exchange = exchange
+        self._items = items
+        self._batch_size = batch
+        self._patience_s = patience_s
+        self._waiting: asyncio.Queue[ItemT | None] = asyncio.Queue(2 * batch)
+        self._carried: ItemT | None = None
+        self._source_ended = False
+        self._source_error: Exception | None = None
+        self._unanswered: deque[_Batch[ItemT]] = deque()
+        self._window = asyncio.Semaphore(WINDOW_BATCHES)
+        self._answered_at_s = time.monotonic()
+
+    async def run(self) -> AsyncGenerator[OutcomeT, None]:
+        """Results in the order of the items."""
+        pump = asyncio.create_task(self._pump())
+        backoff = Backoff()
+        try:
+            while True:
+                try:
+                    async with aclosing(self._one_stream(backoff)) as outcomes:
+                        async for outcome in outcomes:
+                            yield outcome
+                    break
+                except grpc.aio.AioRpcError as rpc_error:
+                    error = self._connection.error(rpc_error)
+                    if not may_pass(error) or time.monotonic() - self._answered_at_s > self._patience_s:
+                        raise error from None
+                    await backoff.pause(error)
+        finally:
+            pump.cancel()
+            with suppress(asyncio.CancelledError):
+                await pump
+        if self._source_error is not None:
+            raise self._source_error
+
+    async def _one_stream(self, backoff: Backoff) -> AsyncGenerator[OutcomeT, None]:
+        call = self._exchange.open(self._connection.stubs)
+        writer = asyncio.create_task(self._write(call, [batch for batch in self._unanswered if batch.sent]))
+        try:
+            async for response in call:
+                backoff.reset()
+                self._answered_at_s = time.monotonic()
+                for outcome in self._unsent():
+                    yield outcome
+                if not self._unanswered:
+                    raise MalformedError("the gateway answered more messages than were sent")
+                batch = self._unanswered.popleft()
+                self._window.release()
+                for outcome in self._exchange.outcomes(batch.items, batch.refused, response):
+                    yield outcome
+        finally:
+            call.cancel()
+            writer.cancel()
+            # It takes from the source: it must have ended before another one begins to.
+            await asyncio.gather(writer, return_exceptions=True)
+        for outcome in self._unsent():
+            yield outcome
+        if self._unanswered:
+            raise MalformedError(f"the gateway ended the stream with {len(self._unanswered)} messages unanswered")
+
+    def _unsent(self) -> list[OutcomeT]:
+        """Outcomes of batches at the front of which nothing was sent."""
+        outcomes: list[OutcomeT] = []
+        while self._unanswered and not self._unanswered[0].sent:
+            batch = self._unanswered.popleft()
+            outcomes += self._exchange.outcomes(batch.items, batch.refused, None)
+            self._window.release()
+        return outcomes
+
+    async def _write(self, call: Any, resent: list[_Batch[ItemT]]) -> None:
+        for batch in resent:
+            await call.write(self._exchange.message(batch.sent))
+        while not self._source_ended:
+            next_batch = await self._take_batch()
+            if next_batch is not None and next_batch.sent:
+                await call.write(self._exchange.message(next_batch.sent))
+        await call.done_writing()
+
+    async def _take_batch(self) -> _Batch[ItemT] | None:
+        """The next batch, from now on among the unanswered; None at the end. Nothing is taken when it is cancelled."""
+        await self._window.acquire()
+        try:
+            batch = await self._next_batch()
+        except asyncio.CancelledError:
+            self._window.release()
+            raise
+        if not batch.items:
+            self._window.release()
+            return None
+        self._unanswered.append(batch)
+        return batch
+
+    async def _next_batch(self) -> _Batch[ItemT]:
+        """What is there, up to a batch: a slow source isn't made to wait until a batch is full."""
+        batch: _Batch[ItemT] = _Batch()
+        item = self._carried or await self._waiting.get()
+        self._carried = None
+        while item is not None:
+            size = item.ByteSize()
+            if size > BATCH_BYTES:
+                batch.refused[len(batch.items)] = TooLargeError(
+                    f"the {self._exchange.noun} has {size} bytes; more than {BATCH_BYTES} don't fit into a message"
+                )
+            elif batch.size_bytes + size > BATCH_BYTES:
+                self._carried = item
+                return batch
+            else:
+                batch.size_bytes += size
+            batch.items.append(item)
+            if len(batch.items) == self._batch_size or self._waiting.empty():
+                return batch
+            item = self._waiting.get_nowait()
+        self._source_ended = True
+        return batch
+
+    async def _pump(self) -> None:
+        try:
+            if isinstance(self._items, AsyncIterable):
+                async for item in self._items:
+                    await self._waiting.put(item)
+            else:
+                for item in self._items:
+                    await self._waiting.put(item)
+        except Exception as error:  # the caller's own; raised to it once what went before has its results
+            self._source_error = error
+        await self._waiting.put(None)
+
+
+def item_error(item: ItemError) -> GatewayError:
+    """Why one item was refused, as an error of the tree."""
+    info, bad = ErrorInfo(reason=item.reason, domain=DOMAIN), BadRequest()
+    for violation in item.violations:
+        bad.field_violations.add(field=violation.field, reason=violation.rule, description=violation.message)
+    status = Status(code=Kind.INVALID_ARGUMENT.value, message=item.message)
+    status.details.add().Pack(info)
+    status.details.add().Pack(bad)
+    return from_status(status)
