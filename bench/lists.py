@@ -161,6 +161,7 @@ async def _import(stub: WatchlistServiceStub, rows: Rows) -> pb.ImportEntriesRes
                 for line, (entry_id, content) in enumerate(rows[at : at + ROWS], at + 1)
             ]
             yield pb.ImportEntriesRequest(rows=pb.ImportRows(rows=chunk))
+        yield pb.ImportEntriesRequest(end=pb.ImportEnd(rows=len(rows)))
 
     response: pb.ImportEntriesResponse = await stub.ImportEntries(messages())
     assert response.refused_count == 0, response.refused[0]

@@ -200,6 +200,11 @@ def diff(
 def verdict(partner: str, found: CompareCopyResponse) -> str:
     """Whether the copies are identical, in one line."""
     feed = f"feed {found.origin}"
+    if found.untold and found.own_size == found.partner_size and found.own_root == found.partner_root:
+        return (
+            f"NOT identical yet: {partner} has all that was told to it so far, but up to {found.untold} changes of own "
+            "lists aren't told yet; ask again in a moment."
+        )
     if found.identical and not found.own_size:
         return f"Identical: nothing was told to {partner} so far, and it holds nothing; {feed} is empty on both sides."
     if found.identical:
@@ -219,7 +224,8 @@ def verdict(partner: str, found: CompareCopyResponse) -> str:
         )
     return (
         f"NOT identical: {partner} lacks {found.missing_count} changes; {feed} has size {found.own_size} here and "
-        f"{found.partner_size} there, up to which the roots are equal ({_root(found.partner_root)})."
+        f"{found.partner_size} there, up to which the roots are equal ({_root(found.partner_root)})"
+        + (f"; up to {found.untold} more aren't told yet." if found.untold else ".")
     )
 
 

@@ -147,12 +147,15 @@ class WatchlistClient:
     ) -> None:
         if not await _written(call, service.ImportEntriesRequest(open=opening)):
             return
+        sent = 0
         async for message in _messages(rows):
             if not await _written(call, service.ImportEntriesRequest(rows=message)):
                 return
+            sent += len(message.rows)
             if on_progress is not None:
                 on_progress(len(message.rows))
-        await call.done_writing()
+        if await _written(call, service.ImportEntriesRequest(end=service.ImportEnd(rows=sent))):
+            await call.done_writing()
 
     async def get(self, entry: WatchlistReference) -> service.GetEntryResponse:
         """One entry of any node's list; of an own one also where it is active, still so after its end.

@@ -47,14 +47,14 @@ def require_decidable(state: ProposalState, *, proposer: str, decider: str, appr
     """Raises unless this person may decide this proposal now.
 
     Raises:
-        IllegalTransitionError: it isn't complete, or was decided before.
+        IllegalTransitionError: it was decided before, or is to be approved before it is complete.
         PermissionDeniedError: whoever proposes doesn't approve.
     """
-    if state is ProposalState.OPEN:
+    if state is ProposalState.OPEN and approve:
         raise IllegalTransitionError(
             "the proposal isn't complete: its import is under way or was cut off", metadata=_ABOUT
         )
-    if state is not ProposalState.COMPLETE:
+    if state not in (ProposalState.OPEN, ProposalState.COMPLETE):
         raise IllegalTransitionError(f"the proposal was {state.value} before", metadata=_ABOUT)
     if approve and proposer == decider:
         raise PermissionDeniedError("four eyes: whoever proposes a change doesn't approve it; ask somebody else")

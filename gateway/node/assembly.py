@@ -31,6 +31,7 @@ from gateway.services.alarms import CERTIFICATE, Alarms
 from gateway.services.audit import AuditQueue
 from gateway.services.commit import Committer
 from gateway.services.list_expiry import ListExpiry, WarnExpiringWork
+from gateway.services.list_import import EndCutOffWork
 from gateway.services.list_query import ListQueries
 from gateway.services.lists import ExpireListedWork, Lists
 from gateway.services.matching import KeepFindingsWork
@@ -413,6 +414,8 @@ class Node:
                 await bridge.commit(ExpireListedWork(self._lists))
                 await self._warn_of_ends(bridge)
                 await asyncio.to_thread(note_progress, self.database, self._marker)
+                if self._lists.cut_off:
+                    await self._end_cut_off(bridge)
             except GatewayError as error:
                 log.warning("%s", error.message)
             except Exception:
@@ -425,6 +428,14 @@ class Node:
             self._next_warning = now + WARN_EVERY_S
             await bridge.commit(WarnExpiringWork(self._expiry, self.settings.node, self._audit.record))
             await asyncio.to_thread(self._expiry.watch, self.database, self.alarms)
+
+    async def _end_cut_off(self, bridge: Bridge) -> None:
+        self._lists.cut_off = False  # another import may be cut off while this is done
+        done = False
+        try:
+            done = await bridge.commit(EndCutOffWork(self._lists))
+        finally:
+            self._lists.cut_off = self._lists.cut_off or not done
 
     async def _apply_held(self) -> None:
         """After an upgrade, beside everything else: it may take long, and needs own feeds that aren't blocked."""

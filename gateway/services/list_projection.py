@@ -288,6 +288,8 @@ def _take_part(conn: Connection, feed: Feed, index: int, decision: watchlist_pb2
     row = before or ProposalRow(
         part.proposal_id, part.list, decision.actor, part.note, to_ms(decision.decided_at), 0, ProposalState.OPEN.value
     )
+    if row.state != ProposalState.OPEN.value:
+        raise MalformedError(f"a part of proposal {part.proposal_id} comes after it was {row.state}")
     state = ProposalState.COMPLETE if part.complete else ProposalState.OPEN
     changes = row.changes + len(part.update.changes)
     watchlists.put_proposal(conn, replace(row, changes=changes, state=state.value))
@@ -296,6 +298,7 @@ def _take_part(conn: Connection, feed: Feed, index: int, decision: watchlist_pb2
 
 def _decide(conn: Connection, proposal_id: str, state: ProposalState) -> None:
     row = watchlists.proposal(conn, proposal_id)
-    if row is None or row.state != ProposalState.COMPLETE.value:
+    undecided = (ProposalState.COMPLETE, *([ProposalState.OPEN] if state is ProposalState.REJECTED else []))
+    if row is None or row.state not in undecided:
         raise MalformedError(f"proposal {proposal_id} doesn't wait for a decision")
     watchlists.put_proposal(conn, replace(row, state=state.value))

@@ -17,6 +17,7 @@ from gateway.model.ids import Channel, FeedOrigin
 from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
 from gateway.services.list_expiry import ListExpiry
 from gateway.services.list_projection import read_changes, read_update
+from gateway.services.list_release import untold
 from gateway.store import alerts, feeds, watchlists
 from gateway.store.database import Database
 from gateway.store.feeds import Feed, StoredTiles
@@ -207,6 +208,9 @@ class ListQueries:
         """The own watchlist feed to a partner."""
         return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
 
+    def _lists_feed(self) -> FeedOrigin:
+        return FeedOrigin(self._federation, self._node, self._node, Channel.LISTS)
+
     def compare(
         self, partner: str, position: feed_pb2.FeedPosition, *, hidden: Hidden = NOTHING_HIDDEN
     ) -> _Pb.CompareCopyResponse:
@@ -220,11 +224,13 @@ class ListQueries:
         unseen = self._own(hidden)
         origin = self.origin(partner)
         with self._database.read() as conn:
+            left = untold(conn, self._lists_feed(), partner)
             feed = feeds.find(conn, origin)
             size = feed.size if feed is not None else 0
             own_root = _root_at(conn, feed, position.size)
             response = _Pb.CompareCopyResponse(
-                identical=position.size == size and own_root == position.root,
+                identical=position.size == size and own_root == position.root and not left,
+                untold=sum(number for name, number in left.items() if name not in unseen),
                 origin=origin.line,
                 own_size=size,
                 partner_size=position.size,

@@ -10,10 +10,13 @@ Doesn't own the lists (services.list_projection). Runs in the writer's transacti
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
+
+from sqlalchemy import Connection
 
 from gateway.errors import GatewayError
 from gateway.model.directory import Directory
@@ -22,7 +25,8 @@ from gateway.services.agreements import Agreements
 from gateway.services.commit import Transaction
 from gateway.services.list_projection import read_changes, read_update
 from gateway.services.new_entries import new_entry
-from gateway.store import feeds, watchlists
+from gateway.store import alerts, feeds, journal, watchlists
+from gateway.store.feeds import StoredEntry
 from gateway.store.watchlists import CopyRow, EntryRow
 from gateway.v1 import watchlist_pb2
 from gateway.wire import watchlist as wire
@@ -33,6 +37,47 @@ log = logging.getLogger(__name__)
 
 SWEEP_ENTRIES = 500
 """Entries compared in one step of a sweep."""
+
+MOST_UNTOLD = 10_000
+"""Most updates whose changes are counted: five million changes."""
+
+
+def untold(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[str]:
+    """Changes of own lists that were decided, and that `ListRelease` hasn't come to for a partner, by list.
+
+    Of some it may turn out that the partner has nothing to be told.
+
+    Args:
+        conn: a connection.
+        lists: the own lists feed.
+        partner: its name.
+    """
+    left: Counter[str] = Counter()
+    considered = watchlists.released(conn, partner)
+    if considered is None or watchlists.swept(conn, partner):  # everything that the lists show is compared
+        considered = watchlists.applied(conn)
+        listed = watchlists.entries_by_list(conn).items()
+        left.update({name: number for (publisher, name), number in listed if publisher == lists.publisher})
+    for change in watchlists.changes_after(conn, considered, MOST_UNTOLD):
+        if change.origin == lists.line:
+            left.update(wire.key_of(one).list for one in read_update(conn, change.feed_id, change.idx).changes)
+    feed = feeds.find(conn, lists)
+    if feed is not None:
+        first = journal.size_at(conn, feed.id, alerts.peek_cursor(conn))
+        for entry in feeds.read_entries(conn, feed.id, first, min(feed.journaled_size, first + MOST_UNTOLD)):
+            left.update(_decided(conn, entry))
+    return left
+
+
+def _decided(conn: Connection, entry: StoredEntry) -> Counter[str]:
+    """What a decision that isn't projected yet will change, by list."""
+    if not entry.payload:
+        return Counter()
+    decision = wire.parse_decision(entry.payload)
+    if decision.WhichOneof("decision") == "approved":
+        proposal = watchlists.proposal(conn, decision.approved.proposal_id)
+        return Counter({proposal.list: proposal.changes} if proposal is not None else {})
+    return Counter(wire.key_of(one).list for one in decision.published.changes)
 
 
 class Told(Enum):

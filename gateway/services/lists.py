@@ -72,6 +72,10 @@ class Lists:
         self.agreements = Agreements(directory)
         self._clock = clock
         self._policies = policies
+        self.importing: set[str] = set()
+        """Proposals whose import is under way: more parts may follow."""
+        self.cut_off = True
+        """Whether an import may have ended before its proposal was complete; at a start that isn't known."""
 
     def policy(self, list_name: str) -> ListPolicy:
         """How a list is kept; one that the settings don't name needs four eyes."""

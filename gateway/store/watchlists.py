@@ -428,6 +428,12 @@ def waiting_proposals(conn: Connection, *conditions: ColumnElement[bool], after:
     return [ProposalRow(*row) for row in conn.execute(query)]
 
 
+def open_proposals(conn: Connection) -> list[str]:
+    """Ids of proposals that aren't complete, oldest first."""
+    query = select(list_proposals.c.proposal_id).where(list_proposals.c.state == "open")
+    return list(conn.execute(query.order_by(list_proposals.c.proposal_id)).scalars())
+
+
 def add_part(conn: Connection, proposal_id: str, feed_id: int, idx: int) -> None:
     """Notes where a part of a proposal stands."""
     insert_rows(conn, list_parts, ("proposal_id", "idx", "feed_id"), [(proposal_id, idx, feed_id)])

@@ -17,7 +17,15 @@ import grpc.aio
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
 from gateway.model.list_visibility import Hidden, ListVisibility
 from gateway.services.list_hits import AnswerHitWork, HitQueries, ReportHitWork
-from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
+from gateway.services.list_import import (
+    Counts,
+    EndRowsWork,
+    FinishImportWork,
+    Import,
+    ImportRowsWork,
+    count_listed,
+    vanished,
+)
 from gateway.services.list_query import ListQueries
 from gateway.services.lists import DecideWork, Lists, ProposeWork
 from gateway.services.match_query import MatchQueries
@@ -122,10 +130,13 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
                 [Violation("open.prune_reason", "prune_reason.required", "say why vanished entries are withdrawn")]
             )
         importing = Import(self._lists, opening.open, call.principal.name)
-        async for request in request_iterator:
-            await self._take_rows(importing, request)
-        await self._take_vanished(importing)
-        response: pb.ImportEntriesResponse = await self._bridge.commit(FinishImportWork(importing))
+        complete = False
+        try:
+            await self._take_all_rows(importing, request_iterator)
+            response: pb.ImportEntriesResponse = await self._bridge.commit(FinishImportWork(importing))
+            complete = True
+        finally:
+            importing.end(complete=complete)
         call.record(
             subject_ids=[opening.open.list],
             counts={
@@ -137,22 +148,44 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         )
         return response
 
-    async def _take_rows(self, importing: Import, request: pb.ImportEntriesRequest) -> None:
+    async def _take_all_rows(self, importing: Import, requests: AsyncIterator[pb.ImportEntriesRequest]) -> None:
+        """While rows are being committed, the next are checked."""
+        if not importing.opening.prune:
+            await asyncio.to_thread(count_listed, self._database, importing)
+        committing: asyncio.Future[Counts] | None = None
+        ended = False
+        try:
+            async for request in requests:
+                if request.WhichOneof("message") == "end":
+                    importing.require_all(request.end)
+                    ended = True
+                    break
+                good = await self._checked_rows(importing, request)
+                if committing is not None:
+                    (await committing).take(importing)
+                committing = self._bridge.submit(ImportRowsWork(importing, good)) if good else None
+        finally:
+            if committing is not None:  # it is in the writer's queue, whatever became of the call
+                (await committing).take(importing)
+        if not ended:
+            raise InvalidRequestError(
+                [Violation("message", "stream.end", "the stream ended before the import's `end`")]
+            )
+        if importing.opening.prune:
+            await self._take_vanished(importing)
+
+    async def _checked_rows(
+        self, importing: Import, request: pb.ImportEntriesRequest
+    ) -> list[tuple[pb.ImportRow, bytes]]:
         rows = request.rows.rows
         if request.WhichOneof("message") != "rows" or not 0 < len(rows) <= MAX_STREAM_ITEMS:
             raise InvalidRequestError(
                 [Violation("rows", "repeated.items", f"after the opening send 1 to {MAX_STREAM_ITEMS} rows at a time")]
             )
-        good = await asyncio.to_thread(importing.check, rows)
-        if good:
-            counts = await self._bridge.commit(ImportRowsWork(importing, good))
-            counts.take(importing)
+        return await asyncio.to_thread(importing.check, rows)
 
     async def _take_vanished(self, importing: Import) -> None:
         gone = await asyncio.to_thread(vanished, self._database, importing)
-        if not importing.opening.prune:
-            importing.response.vanished = len(gone)
-            return
         for at in range(0, len(gone), MAX_STREAM_ITEMS):
             importing.pending = await self._bridge.commit(EndRowsWork(importing, gone[at : at + MAX_STREAM_ITEMS]))
         importing.response.withdrawn = len(gone)

@@ -12,16 +12,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import pytest
 
 from gateway.client import GatewayClient, WatchedChanges
 from gateway.errors import InvalidRequestError, PermissionDeniedError, PositionUnknownError
 from gateway.services.bootstrap import FEDERATION
 from gateway.v1.watchlist_pb2 import WatchlistContent
-from gateway.v1.watchlist_service_pb2 import ImportRow, ProposedEntry
+from gateway.v1.watchlist_service_pb2 import (
+    ImportEnd,
+    ImportEntriesRequest,
+    ImportOpening,
+    ImportRow,
+    ImportRows,
+    ProposedEntry,
+)
 from gateway.wire.lists.rows import ListOptions, ListRow
 from gateway.wire.lists.un_xml import read_un_xml
-from gateway.wire.watchlist import parse_event
+from gateway.wire.watchlist import parse_decision, parse_event
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.nodes import listed_content
@@ -41,6 +49,8 @@ four_eyes = false
 [lists.crash]
 four_eyes = false
 [lists.stream]
+four_eyes = false
+[lists.cut]
 four_eyes = false
 """
 LEGAL_BASIS = ("--legal-basis", "UNSCR 1718 (2006)")
@@ -327,6 +337,71 @@ def rows_of(count: int, remarks: str = "") -> list[ImportRow]:
         )
         for number in range(count)
     ]
+
+
+@pytest.mark.parametrize("cut", ["by its caller", "by a crash"])
+def test_a_proposal_whose_import_is_cut_off_ends_by_itself(nodes: Federation, cut: str) -> None:
+    cn = nodes["cn"]
+
+    def decided() -> list[tuple[str, str]]:
+        feed = cn.feed(f"{FEDERATION}/cn/cn/lists")
+        made = [parse_decision(payload) for _, _, payload in feed.entries]
+        kinds = [(each, each.WhichOneof("decision")) for each in made]
+        return [(kind, getattr(each, kind).proposal_id) for each, kind in kinds if kind in {"proposed", "rejected"}]
+
+    before = len(decided())
+
+    async def proposed() -> bool:
+        return len(decided()) > before
+
+    async def rejected() -> bool:
+        (kind, proposal), (ended, of) = decided()[before], decided()[-1]
+        assert (kind, ended, of) == ("proposed", "rejected", proposal)
+        return True
+
+    async def source() -> AsyncIterator[ImportRow]:
+        for row in rows_of(1_100):
+            yield row
+        await asyncio.Event().wait()  # there would be more
+
+    async def run() -> None:
+        async with nodes.client("cn", "publisher") as client:
+            importing = asyncio.create_task(client.watchlist.import_entries("eyes", source()))
+            await eventually(proposed, what="a part of the proposal")
+            if cut == "by a crash":
+                cn.kill()
+            importing.cancel()
+            await asyncio.gather(importing, return_exceptions=True)
+
+    nodes.run(run())
+    if cut == "by a crash":
+        cn.start()
+    nodes.run(eventually(rejected, what="the proposal's end"))
+    assert Cli(nodes, "cn").json("supervisor", "watchlist", "proposals") == []
+
+
+def test_an_import_that_ends_too_early_withdraws_nothing(nodes: Federation) -> None:
+    """A stream that breaks can end like one that was ended: only the import's own last message says that all came."""
+    rows = [ImportRow(id=f"C-{number}", content=listed_content(releasable_to=[])) for number in range(4)]
+    opening = ImportEntriesRequest(open=ImportOpening(list="cut", prune=True, prune_reason="gone"))
+    two = ImportEntriesRequest(rows=ImportRows(rows=rows[:2]))
+
+    async def run() -> None:
+        async with nodes.client("cn", "publisher") as client:
+            assert (await client.watchlist.import_entries("cut", rows)).added == 4
+            call = client._connection.stubs.watchlist.ImportEntries
+            for messages, what in (
+                ([opening, two], "before the import's `end`"),
+                ([opening, two, ImportEntriesRequest(end=ImportEnd(rows=4))], "2 rows came, 4 were sent"),
+            ):
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await call(iter(messages))
+                assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+                assert what in refused.value.details()
+            done = await call(iter([opening, two, ImportEntriesRequest(end=ImportEnd(rows=2))]))
+            assert (done.unchanged, done.withdrawn) == (2, 2)
+
+    nodes.run(run())
 
 
 def test_a_watch_over_a_network_that_fails_begins_the_full_state_anew_and_has_no_gap_and_no_double_after_it(

@@ -1,13 +1,12 @@
 """The normal form of an entry's content, so that a source that only reorders itself changes nothing.
 
-Owns the order of parts whose order means nothing, and the digest that tells contents apart. Doesn't change what stands
-in a part: names and numbers stay as written.
+Owns the order of parts whose order means nothing. Doesn't change what stands in a part, names and numbers stay as
+written, nor tell contents apart (`wire.watchlist.content_digest`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Any
 
 from gateway.v1.goods_pb2 import CommodityCode
@@ -47,14 +46,6 @@ def normalise(content: WatchlistContent) -> None:
         _texts(texts)
     if content.HasField("handling"):
         _texts(content.handling.onward_recipients)
-
-
-def digest(content: WatchlistContent) -> bytes:
-    """SHA-256 of the deterministic serialisation of the normal form, 32 bytes."""
-    normal = WatchlistContent()
-    normal.CopyFrom(content)
-    normalise(normal)
-    return sha256(normal.SerializeToString(deterministic=True)).digest()
 
 
 def _names(names: Any) -> None:

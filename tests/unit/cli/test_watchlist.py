@@ -198,6 +198,16 @@ def compared(own: int, there: int, *, same: bool = True) -> CompareCopyResponse:
         (compared(5, 4), ("NOT identical: hk lacks 10 changes", "size 5 here and 4 there", "1111111111111111…")),
         (compared(4, 5), ("NOT identical: ", "size 5 at hk and only 4 here", "gateway recover")),
         (compared(5, 4, same=False), ("NOT identical: at size 4", "2222222222222222… at hk", "isn't what was signed")),
+        (
+            CompareCopyResponse(own_size=3, partner_size=3, own_root=b"r", partner_root=b"r", untold=7),
+            ("NOT identical yet", "up to 7 changes", "aren't told yet"),
+        ),
+        (
+            CompareCopyResponse(
+                own_size=5, partner_size=3, own_root=b"r", partner_root=b"r", missing_count=4, untold=7
+            ),
+            ("NOT identical: hk lacks 4 changes", "up to 7 more aren't told yet"),
+        ),
     ],
 )
 def test_diff_says_it_in_one_line(found: CompareCopyResponse, words: tuple[str, ...]) -> None:

@@ -20,19 +20,29 @@ from gateway.errors import (
     RevisionConflictError,
 )
 from gateway.model.ids import Channel, FeedOrigin
+from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
 from gateway.model.watchlist import ListPolicy
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.commit import Transaction
-from gateway.services.list_import import EndRowsWork, FinishImportWork, Import, ImportRowsWork, vanished
+from gateway.services.list_import import (
+    EndCutOffWork,
+    EndRowsWork,
+    FinishImportWork,
+    Import,
+    ImportRowsWork,
+    count_listed,
+    vanished,
+)
+from gateway.services.list_query import ListQueries
 from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork, append_parts
 from gateway.services.trust import TrustedDirectory
-from gateway.store import alerts, feeds, watchlists
+from gateway.store import alerts, feeds, journal, watchlists
 from gateway.store.schema import PROJECTIONS, cursors
 from gateway.transport.status import from_status, to_status
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.wire import limits
 from gateway.wire.alerts import to_ms, to_timestamp
-from gateway.wire.watchlist import parse_event
+from gateway.wire.watchlist import parse_decision, parse_event
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
 
@@ -376,19 +386,24 @@ def bring(
     """An import as the service does it."""
     opening = Pb.ImportOpening(list=list_name, prune=prune, prune_reason="not in the source")
     importing = Import(node.lists, opening, "importer")
+    if not prune:
+        count_listed(node.database, importing)
+    take_rows(node, importing, rows)
+    if prune:
+        gone = vanished(node.database, importing)
+        importing.pending = node.committer.run(EndRowsWork(importing, gone))
+        importing.response.withdrawn = len(gone)
+    response: Pb.ImportEntriesResponse = node.committer.run(FinishImportWork(importing))
+    importing.end(complete=True)
+    node.settle()
+    return response
+
+
+def take_rows(node: PaperNode, importing: Import, rows: dict[str, watchlist_pb2.WatchlistContent]) -> None:
     asked = [Pb.ImportRow(id=one, content=content, line=at) for at, (one, content) in enumerate(rows.items(), 1)]
     for at in range(0, len(asked), 100):
         counts = node.committer.run(ImportRowsWork(importing, importing.check(asked[at : at + 100])))
         counts.take(importing)
-    gone = vanished(node.database, importing)
-    if prune:
-        importing.pending = node.committer.run(EndRowsWork(importing, gone))
-        importing.response.withdrawn = len(gone)
-    else:
-        importing.response.vanished = len(gone)
-    response: Pb.ImportEntriesResponse = node.committer.run(FinishImportWork(importing))
-    node.settle()
-    return response
 
 
 def counted(response: Pb.ImportEntriesResponse) -> tuple[int, int, int, int, int]:
@@ -455,6 +470,166 @@ def test_an_import_into_a_list_with_four_eyes_is_one_proposal(nodes: list[PaperN
     with hk.database.read() as conn:
         assert watchlists.count(conn) == 1_100
     assert bring(cn, rows, list_name="un-sc").proposal_id == "", "nothing to propose"
+
+
+@pytest.mark.parametrize("rows", [499, 500, 501, 1_000])
+def test_an_import_of_any_size_ends_with_a_proposal_that_can_be_decided(nodes: list[PaperNode], rows: int) -> None:
+    cn = nodes[0]
+    response = bring(cn, {f"E{number:04d}": listed_content() for number in range(rows)}, list_name="un-sc")
+    assert decide(cn, response.proposal_id) == rows
+
+
+def open_import(node: PaperNode, rows: int = 1_100) -> Import:
+    """An import into a list with four eyes, some parts of which are there and the last isn't."""
+    importing = Import(node.lists, Pb.ImportOpening(list="un-sc"), "importer")
+    take_rows(node, importing, {f"E{number:04d}": listed_content() for number in range(rows)})
+    node.settle()
+    return importing
+
+
+def state_of(node: PaperNode, proposal_id: str) -> str:
+    node.settle()
+    with node.database.read() as conn:
+        row = watchlists.proposal(conn, proposal_id)
+    assert row is not None
+    return row.state
+
+
+def test_a_proposal_whose_import_was_cut_off_is_rejected_by_the_gateway(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    cut_off, going_on = open_import(cn), open_import(cn)
+    waiting = propose(cn, listed_content(), ids=["A"], list_name="un-sc").proposal_id
+    cn.settle()
+    assert cn.committer.run(EndCutOffWork(cn.lists))
+    assert {state_of(cn, one.proposal_id) for one in (cut_off, going_on)} == {"open"}, "neither has ended yet"
+    cn.lists.cut_off = False
+    cut_off.end(complete=False)
+    assert cn.lists.cut_off
+    assert cn.committer.run(EndCutOffWork(cn.lists))
+    assert state_of(cn, cut_off.proposal_id) == "rejected"
+    assert state_of(cn, going_on.proposal_id) == "open"
+    assert state_of(cn, waiting) == "complete"
+    with cn.database.read() as conn:
+        feed = feeds.get(conn, FeedOrigin(FEDERATION, "cn", "cn", Channel.LISTS))
+        (last,) = feeds.read_entries(conn, feed.id, feed.size - 1, feed.size)
+    decision = parse_decision(last.payload)
+    assert (decision.actor, decision.rejected.remarks) == ("gateway", "its import was cut off")
+    response: Pb.ImportEntriesResponse = cn.committer.run(FinishImportWork(going_on))
+    assert decide(cn, response.proposal_id) == 1_100
+    again = bring(cn, {"Z": listed_content()}, list_name="un-sc")
+    assert decide(cn, again.proposal_id) == 1
+
+
+def test_after_a_crash_no_import_is_under_way(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    importing = open_import(cn)
+    cn.lists.importing.clear()  # as at a start
+    assert cn.committer.run(EndCutOffWork(cn.lists))
+    assert state_of(cn, importing.proposal_id) == "rejected"
+    before = projections(cn)
+    with cn.database.write() as conn:
+        alerts.clear(conn)
+    cn.settle()
+    assert projections(cn) == before
+
+
+def test_a_part_that_isnt_projected_yet_isnt_missed(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    importing = Import(cn.lists, Pb.ImportOpening(list="un-sc"), "importer")
+    cn.settle()
+    with cn.database.write() as conn:
+        rows = importing.check([Pb.ImportRow(id=f"E{at:04d}", content=listed_content()) for at in range(500)])
+        tx = Transaction(conn, own_node="cn", signers=cn.signers, now_ms=cn.clock())
+        ImportRowsWork(importing, rows).stage(tx).take(importing)
+        more = importing.check([Pb.ImportRow(id="Z", content=listed_content())])
+        ImportRowsWork(importing, more).stage(tx)
+        tx.seal()
+        importing.end(complete=False)
+        assert not EndCutOffWork(cn.lists).stage(tx)
+    cn.settle()
+    assert cn.committer.run(EndCutOffWork(cn.lists))
+    assert state_of(cn, importing.proposal_id) == "rejected"
+
+
+@pytest.mark.parametrize("actor", ["chief", "importer"])
+def test_an_import_under_way_can_be_rejected_but_not_approved(nodes: list[PaperNode], actor: str) -> None:
+    cn = nodes[0]
+    importing = open_import(cn)
+    with pytest.raises(IllegalTransitionError, match="isn't complete"):
+        decide(cn, importing.proposal_id, actor="chief")
+    decide(cn, importing.proposal_id, approve=False, actor=actor)
+    cn.settle()
+    with pytest.raises(IllegalTransitionError, match="rejected while its import"):
+        cn.committer.run(FinishImportWork(importing))
+    assert listed(cn) == {}
+    with pytest.raises(IllegalTransitionError, match="was rejected before"):
+        decide(cn, importing.proposal_id, approve=False)
+
+
+def test_what_has_vanished_is_counted_by_what_the_list_had(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    rows = {f"E{number:02d}": listed_content() for number in range(30)}
+    bring(cn, rows)
+    few = {
+        "E01": listed_content("Changed"),
+        "E02": listed_content(),
+        "E03": listed_content(reason=""),
+        "N": rows["E05"],
+    }
+    response = bring(cn, few)
+    assert counted(response) == (1, 1, 1, 0, 27)
+    assert response.refused_count == 1
+    propose(cn, withdraw=[("E29", 1)])
+    assert bring(cn, few).vanished == 26
+    assert bring(cn, {}).vanished == 30
+
+
+def test_copies_arent_identical_while_changes_are_still_to_be_told(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    queries = ListQueries(cn.database, federation=FEDERATION, node="cn")
+
+    def compared(hidden: Hidden = NOTHING_HIDDEN) -> tuple[bool, int]:
+        found = queries.compare("hk", hk.outgoing.position(queries.origin("hk")), hidden=hidden)
+        return found.identical, found.untold
+
+    propose(cn, listed_content(), ids=["A"])
+    exchange(*nodes)
+    assert compared() == (True, 0)
+    advance = cn.projector.advance
+    cn.projector.advance = lambda tx, limit: False  # type: ignore[method-assign]
+    importing = Import(cn.lists, Pb.ImportOpening(list=LIST), "importer")
+    take_rows(cn, importing, {f"E{at}": listed_content() for at in range(7)})
+    cn.committer.run(FinishImportWork(importing))
+    assert compared() == (False, 7), "decided, and not projected"
+    assert compared(frozenset({("cn", LIST)})) == (False, 0), "that there is something isn't hidden; what is"
+
+    def places_alone(tx: Transaction, limit: int) -> bool:
+        return journal.head_position(tx.conn) > alerts.peek_cursor(tx.conn) and advance(tx, limit)
+
+    cn.projector.advance = places_alone  # type: ignore[method-assign]
+    cn.settle()
+    assert compared() == (False, 7), "it has its place in the order, and isn't told"
+    cn.projector.advance = advance  # type: ignore[method-assign]
+    exchange(*nodes)
+    assert compared() == (True, 0)
+    proposal = propose(cn, listed_content(), ids=["U"], list_name="un-sc").proposal_id
+    assert compared() == (True, 0), "a proposal has no effect"
+    cn.projector.advance = lambda tx, limit: False  # type: ignore[method-assign]
+    assert decide(cn, proposal) == 1
+    assert compared() == (False, 1)
+    cn.projector.advance = advance  # type: ignore[method-assign]
+    exchange(*nodes)
+    assert compared() == (True, 0)
+
+
+def test_a_new_partner_has_everything_still_to_be_told(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    propose(cn, listed_content(), listed_content("Second"), ids=["A", "B"])
+    exchange(*nodes)
+    with cn.database.write() as conn:
+        conn.execute(delete(cursors).where(cursors.c.name == "released:hk"))
+    queries = ListQueries(cn.database, federation=FEDERATION, node="cn")
+    assert queries.compare("hk", hk.outgoing.position(queries.origin("hk"))).untold == 2
 
 
 def test_everything_can_be_built_again(nodes: list[PaperNode]) -> None:
