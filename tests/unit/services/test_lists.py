@@ -33,7 +33,6 @@ from gateway.services.list_import import (
     count_listed,
     vanished,
 )
-from gateway.services.list_query import ListQueries
 from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork, append_parts
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, journal, watchlists
@@ -586,7 +585,7 @@ def test_what_has_vanished_is_counted_by_what_the_list_had(nodes: list[PaperNode
 
 def test_copies_arent_identical_while_changes_are_still_to_be_told(nodes: list[PaperNode]) -> None:
     cn, hk, _ = nodes
-    queries = ListQueries(cn.database, federation=FEDERATION, node="cn")
+    queries = cn.list_queries
 
     def compared(hidden: Hidden = NOTHING_HIDDEN) -> tuple[bool, int]:
         found = queries.compare("hk", hk.outgoing.position(queries.origin("hk")), hidden=hidden)
@@ -628,7 +627,7 @@ def test_a_new_partner_has_everything_still_to_be_told(nodes: list[PaperNode]) -
     exchange(*nodes)
     with cn.database.write() as conn:
         conn.execute(delete(cursors).where(cursors.c.name == "released:hk"))
-    queries = ListQueries(cn.database, federation=FEDERATION, node="cn")
+    queries = cn.list_queries
     assert queries.compare("hk", hk.outgoing.position(queries.origin("hk"))).untold == 2
 
 
