@@ -5,8 +5,8 @@ one transaction with them (services.matching) has every party and every entry co
 
 * A party is remembered before it is sought, and an entry is compared with what is remembered after the index has it. So
   of a party and an entry that come at the same time at least one finds the other.
-* The parties of before are read from the database at the start of a process. Then the changes after the lists' cursor
-  are compared with them.
+* The parties of before are read from the database when a process begins, while new ones are sought already. When all
+  are there, the changes after the lists' cursor are compared with them.
 * What was there before the first list is never sought: the first list is compared with it.
 
 Doesn't own the index (services.screening), the sources (services.match_sources) or which parties are remembered
@@ -16,12 +16,13 @@ Doesn't own the index (services.screening), the sources (services.match_sources)
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from itertools import islice
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from gateway.model.matches import Place
 from gateway.services.match_sources import SOURCES, MatchSource, SourceItem
-from gateway.services.recent_parties import RECENT_PARTIES
+from gateway.services.recent_parties import RECENT_PARTIES, parties_of
 from gateway.services.screening import Screener
 from gateway.store.database import Database
 from gateway.store.matches import LISTS
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 
 FOLLOW_S = 1.0
 """How long one step takes in changes of the lists, in seconds: new alerts wait so long while a long list comes."""
+
+REMEMBER_S = 1.0
+"""How long one step reads parties of before, in seconds: at a start new alerts wait so long at most for their turn."""
 
 BACKWARD_S = 1.0
 """How long one step compares entries with parties of before, in seconds."""
@@ -53,6 +57,8 @@ class MatchSearch:
         self._screener = screener
         self._sources = sources
         self._heads: dict[str, int] | None = None
+        self._older: Iterator[SourceItem] = iter(())
+        self._loaded = False
 
     def step(self, cursors: Mapping[str, int], *, at_ms: int) -> Findings:
         """Does a bounded part of what there is to do.
@@ -65,52 +71,60 @@ class MatchSearch:
             StoreUnavailableError: the database can't be read; call again.
         """
         self._screener.follow(FOLLOW_S)
-        if not self._remembers(cursors):
-            return Findings(cursors, cursors)
+        heads = self._read_heads()
+        if any(head < cursors.get(kind, 0) for kind, head in heads.items()):
+            return Findings(cursors, cursors)  # projections are built again, and not everything is there yet
+        if self._heads is None:
+            self._heads, self._older = heads, chain.from_iterable(map(self._newest, self._sources))
         after = dict(cursors)
         found: list[match_pb2.Match] = []
         screened: list[Screened] = []
-        full = False
         for source in self._sources:
-            items = self._items(source, cursors, after)
-            full = full or after[source.kind] != cursors.get(source.kind)
-            for item in items:
+            for item in self._items(source, cursors, after):
                 screened.append(Screened(item.key, item.gone))
                 found += self._screen(item, at_ms)
+        more = after != cursors
+        if not self._remember_older():
+            return Findings(cursors, after, found, screened, more=True)
         first = cursors.get(LISTS, 0)
         if not first and not self._screener.recent:
             after[LISTS] = self._screener.position  # there is nobody with whom to compare
-            return Findings(cursors, after, found, screened, more=full)
+            return Findings(cursors, after, found, screened, more=more)
         back = self._screener.compare_back(first, at_ms=at_ms, within_s=BACKWARD_S)
         after[LISTS] = back.position
         found += [found_match(hit.place, hit.subject, wire.hit_of(hit.hit), backward=True) for hit in back.hits]
-        full = full or back.position < self._screener.position
-        return Findings(cursors, after, found, screened, back.changed, more=full)
+        more = more or back.position < self._screener.position
+        return Findings(cursors, after, found, screened, back.changed, more=more)
 
-    def _remembers(self, cursors: Mapping[str, int]) -> bool:
-        """Reads the newest parties of before, once; False while projections are built again and not all are there."""
+    def _read_heads(self) -> dict[str, int]:
         with self._database.read() as conn:
-            heads: dict[str, int] = {source.kind: source.head(conn) for source in self._sources}
-        if any(head < cursors.get(kind, 0) for kind, head in heads.items()):
-            return False
-        if self._heads is None:
-            for source in self._sources:
-                self._remember_newest(source)
-            self._heads = heads  # what came while they were read is read again from here
-            log.info("%d parties of before are remembered", len(self._screener.recent))
-        return True
+            return {source.kind: source.head(conn) for source in self._sources}
 
-    def _remember_newest(self, source: MatchSource) -> None:
-        """Reads parties of before, of each kind of source as many as leave room for the others'."""
+    def _newest(self, source: MatchSource) -> Iterator[SourceItem]:
+        """Items of before, of each kind of source as many as leave room for the others' parties."""
         share = RECENT_PARTIES // len(self._sources)
         parties = 0
         for item in islice(source.newest(self._database), share):
             parties += len(item.subjects)
-            if parties > share or not self._screener.recent.remember_older(item.key, item.revision, item.subjects):
+            if parties > share:
                 return
+            yield item
+
+    def _remember_older(self) -> bool:
+        """Remembers parties of before for a while; True when all that there is room for are remembered."""
+        end = time.monotonic() + REMEMBER_S
+        for item in self._older:
+            if not self._screener.recent.remember_older(item.key, item.revision, parties_of(item.subjects)):
+                self._older = iter(())
+            if time.monotonic() > end:
+                return False
+        if not self._loaded:
+            log.info("%d parties of before are remembered", len(self._screener.recent))
+            self._loaded = True
+        return True
 
     def _items(self, source: MatchSource, cursors: Mapping[str, int], after: dict[str, int]) -> list[SourceItem]:
-        assert self._heads is not None  # noqa: S101  set by _remembers
+        assert self._heads is not None  # noqa: S101  set by step
         position = cursors.get(source.kind)
         if position is None and not cursors.get(LISTS):
             after[source.kind] = self._heads[source.kind]  # all lists are yet to be compared with these
@@ -120,11 +134,12 @@ class MatchSearch:
         return items
 
     def _screen(self, item: SourceItem, at_ms: int) -> list[match_pb2.Match]:
-        self._screener.recent.remember(item.key, item.revision, item.subjects)
-        subjects = list(item.subjects.values())
-        done = self._screener.screen(subjects, at_ms=at_ms, max_hits=HITS_OF_A_PARTY)
+        parties = parties_of(item.subjects)
+        self._screener.recent.remember(item.key, item.revision, parties)
+        wanted = [party.sought for party in parties.values()]
+        done = self._screener.seek(wanted, at_ms=at_ms, max_hits=HITS_OF_A_PARTY)
         return [
-            found_match(Place(item.key, item.revision, field), subject, wire.hit_of(hit), backward=False)
-            for (field, subject), each in zip(item.subjects.items(), done.found, strict=True)
+            found_match(Place(item.key, item.revision, field), party.subject, wire.hit_of(hit), backward=False)
+            for (field, party), each in zip(parties.items(), done.found, strict=True)
             for hit in each.hits
         ]

@@ -10,10 +10,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.model.matches import Place, SourceKey
 from gateway.screening.columns import Listed, Record
-from gateway.screening.index import Hit, Index, weakened
+from gateway.screening.index import Hit, Index, Sought, weakened
 from gateway.screening.result import MatchClass, Thresholds
 from gateway.v1 import screening_pb2
 from gateway.wire import screening as wire
@@ -22,6 +23,18 @@ RECENT_PARTIES = 100_000
 """Parties that are remembered for entries yet to come: a day of a busy port, and some 100 MB."""
 
 _PARTIES = "parties"
+
+
+class Party(NamedTuple):
+    """A party and what it is sought by."""
+
+    subject: screening_pb2.ScreeningSubject
+    sought: Sought
+
+
+def parties_of(subjects: Mapping[str, screening_pb2.ScreeningSubject]) -> dict[str, Party]:
+    """Subjects with what they are sought by, which takes as long to find out as half a search."""
+    return {field: Party(subject, wire.sought_of(subject)) for field, subject in subjects.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,39 +68,34 @@ class RecentParties:
     def __bool__(self) -> bool:
         return bool(self._parties)
 
-    def remember(
-        self, source: SourceKey, revision: int, subjects: Mapping[str, screening_pb2.ScreeningSubject]
-    ) -> None:
+    def remember(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> None:
         """Remembers what a source names now, in the place of what it named before."""
         with self._lock:
             self._forget(source)
-            if subjects:
-                self._put(source, revision, subjects)
+            if parties:
+                self._put(source, revision, parties)
             while len(self._parties) > self._most:
                 self._forget(next(iter(self._sources)))
 
-    def remember_older(
-        self, source: SourceKey, revision: int, subjects: Mapping[str, screening_pb2.ScreeningSubject]
-    ) -> bool:
+    def remember_older(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> bool:
         """Remembers a source that was met before all that are known; False when there is no room for more."""
         with self._lock:
-            if source in self._sources or not subjects:
+            if source in self._sources or not parties:
                 return True  # met again since, or nobody
-            if len(self._parties) + len(subjects) > self._most:
+            if len(self._parties) + len(parties) > self._most:
                 return False
-            self._put(source, revision, subjects)
+            self._put(source, revision, parties)
             self._sources.move_to_end(source, last=False)
             return True
 
-    def _put(self, source: SourceKey, revision: int, subjects: Mapping[str, screening_pb2.ScreeningSubject]) -> None:
+    def _put(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> None:
         numbers = self._sources[source] = []
-        for field, subject in subjects.items():
-            sought = wire.sought_of(subject)
+        for field, party in parties.items():
             self._number += 1
             number = str(self._number)
-            names = [Listed(text, kind) for text, kind in dict.fromkeys(sought.names)]
-            identifiers = list(dict.fromkeys(sought.identifiers))
-            self._parties[number] = (Place(source, revision, field), subject.SerializeToString())
+            names = [Listed(text, kind) for text, kind in dict.fromkeys(party.sought.names)]
+            identifiers = list(dict.fromkeys(party.sought.identifiers))
+            self._parties[number] = (Place(source, revision, field), party.subject.SerializeToString())
             self._index.put(Record(_PARTIES, number, 0, 0, 0, 0, 0, names, identifiers))
             numbers.append(number)
             self._index.tidy()

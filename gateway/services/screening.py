@@ -28,11 +28,11 @@ from gateway.model.ids import FeedOrigin
 from gateway.model.matches import EntryKey, SourceKey, SourceKind
 from gateway.screening import snapshot
 from gateway.screening.columns import Record
-from gateway.screening.index import MAX_HITS, Found, Index, Visible
+from gateway.screening.index import MAX_HITS, Found, Index, Sought, Visible
 from gateway.screening.result import DEFAULT_THRESHOLDS, Thresholds
 from gateway.screening.snapshot import SnapshotUnusableError
 from gateway.services.list_projection import read_update
-from gateway.services.recent_parties import BackwardHit, RecentParties
+from gateway.services.recent_parties import BackwardHit, Party, RecentParties
 from gateway.store import watchlists
 from gateway.store.database import Database
 from gateway.store.watchlists import ChangeRow, EntryRow
@@ -252,19 +252,20 @@ class Screener:
             at_ms: the time, in milliseconds since 1970; entries not valid at it don't count.
             max_hits: most hits for one subject.
         """
-        for subject in subjects:
-            if subject.reference:  # before the search: what comes to the lists from now on looks for it
-                self.recent.remember(SourceKey(SourceKind.SCREENED, "", subject.reference), 0, {"": subject})
+        parties = [Party(subject, wire.sought_of(subject)) for subject in subjects]
+        for party in parties:
+            if party.subject.reference:  # before the search: what comes to the lists from now on looks for it
+                self.recent.remember(SourceKey(SourceKind.SCREENED, "", party.subject.reference), 0, {"": party})
+        return self.seek([party.sought for party in parties], visible=visible, at_ms=at_ms, max_hits=max_hits)
+
+    def seek(
+        self, wanted: Sequence[Sought], *, visible: Visible = everybody, at_ms: int, max_hits: int = MAX_HITS
+    ) -> Screened:
+        """Seeks what subjects are sought by; nobody is remembered."""
         index, position = self._index, self._seq
         found = [
-            index.search(
-                wire.sought_of(subject),
-                at_ms=at_ms,
-                visible=visible,
-                thresholds=self._limits,
-                limit=max_hits or MAX_HITS,
-            )
-            for subject in subjects
+            index.search(sought, at_ms=at_ms, visible=visible, thresholds=self._limits, limit=max_hits or MAX_HITS)
+            for sought in wanted
         ]
         return Screened(found, position)
 

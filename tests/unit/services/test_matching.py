@@ -20,6 +20,7 @@ from gateway.errors import (
 from gateway.model.directory import FieldClass
 from gateway.model.matches import ReportRule
 from gateway.model.watchlist import ListPolicy
+from gateway.services import match_search
 from gateway.services.list_hits import HitQueries
 from gateway.services.lists import ProposeWork
 from gateway.services.match_query import MatchQueries
@@ -266,6 +267,31 @@ class TestBackward:
         exchange(*nodes)
         hk.run()
         assert [(m.source.id, m.source.revision) for m in hk.matches()] == [(alert_id, 2)]
+
+    def test_new_parties_dont_wait_for_those_of_before(
+        self, nodes: list[PaperNode], hk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A start with much to remember: one alert is read in a step, and entries wait until all are."""
+        cn = nodes[0]
+        enter(cn, "company", HAN)
+        exchange(*nodes)
+        hk.run()
+        for number in range(3):
+            cn.publish("hk", subject=subject(f"Placeholder Fruit {number} Limited"))
+        exchange(*nodes)
+        hk.run()
+        hk.restart()
+        monkeypatch.setattr(match_search, "REMEMBER_S", 0.0)
+        cn.publish("hk", subject=subject(LATIN))
+        enter(cn, "fruit", "Placeholder Fruit 0 Limited")
+        exchange(*nodes)
+        first = hk.find()
+        hk.keep(first)
+        assert (hk.statuses(), first.more) == ([("company", LATIN, "open")], True)
+        while (found := hk.find()).more:
+            hk.keep(found)
+        hk.run()
+        assert "Placeholder Fruit 0 Limited" in {m.hit.explanation.given for m in hk.matches("id = fruit")}
 
     def test_what_an_entry_no_longer_says_holds_no_longer(self, nodes: list[PaperNode], hk: Desk) -> None:
         cn = nodes[0]
