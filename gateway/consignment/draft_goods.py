@@ -11,11 +11,16 @@ from collections.abc import Iterable, Sequence
 
 from gateway.v1 import goods_pb2, shipment_pb2, trace_pb2
 
+SUSPECTS = "suspects"
 SUSPECTED_CODES = "suspected_codes"
-SUSPECTED_SUBSTANCE = "suspected_substance"
 SUSPECTED_ELEMENT = "suspected_element"
-"""Inputs of a discrepancy: codes apart by commas, six digits of the HS or more of the mainland's tariff; what the goods
-are thought to be; its chemical symbol."""
+"""Inputs of a discrepancy: substances that the goods may be, apart by commas, or `none`; codes, six digits of the HS or
+more of the mainland's tariff; a chemical symbol. The rules that come along give the first; own rules may give all."""
+
+MAX_SUSPECTS = 3
+"""Substances that are named; where more would fit, their number follows."""
+
+MAX_SUBSTANCE_CHARS = 128
 
 MAX_ITEMS = 200
 MAX_CODES = 8
@@ -84,17 +89,24 @@ def _suspect(
     for code in list(dict.fromkeys(codes))[:MAX_CODES]:
         scheme = "hs" if len(code) <= 6 else "tariff"
         made.suspected_codes.add(code=code, scheme=scheme, territory="" if scheme == "hs" else "CN")
-    substances = _all(discrepancies, SUSPECTED_SUBSTANCE) or list(
+    substances = _suspects(discrepancies) or list(
         dict.fromkeys(each.substance for each in controlled if each.substance)
     )
     elements = _all(discrepancies, SUSPECTED_ELEMENT) or list(
         dict.fromkeys(each.element for each in controlled if each.element)
     )
     if substances:
-        made.substance = " / ".join(substances)[:128]
+        more = f" or {len(substances) - MAX_SUSPECTS} others" if len(substances) > MAX_SUSPECTS else ""
+        named = " / ".join(substances[:MAX_SUSPECTS])
+        made.substance = named[: MAX_SUBSTANCE_CHARS - len(more)] + more
     # goods of several elements under one subheading: it isn't known which of them these are
     if len(elements) == 1 and _ELEMENT.fullmatch(elements[0]):
         made.element = elements[0]
+
+
+def _suspects(discrepancies: Sequence[trace_pb2.Discrepancy]) -> list[str]:
+    names = (name.strip() for said in _all(discrepancies, SUSPECTS) for name in said.split(","))
+    return list(dict.fromkeys(name for name in names if name not in ("", "none")))
 
 
 def _all(discrepancies: Sequence[trace_pb2.Discrepancy], name: str) -> list[str]:

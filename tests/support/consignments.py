@@ -238,9 +238,11 @@ def the_case(
 
 
 def the_twin() -> list[history_pb2.HistoryRecord]:
-    """The same goods under their own name, with a licence."""
+    """The same goods on the same way under their own name: licensed, worth what they are worth, and for Macao from the
+    beginning; Hong Kong sees them in transit."""
     records = the_case("811010", "Antimony ingots, unwrought, 99.65 %", "Sb")
-    records[0].shipment.licences.add(
+    export, arrival, onward, end = (each.shipment for each in records)
+    export.licences.add(
         number="EXAMPLE-LIC-26-118",
         type="dual-use",
         territory="CN",
@@ -248,6 +250,17 @@ def the_twin() -> list[history_pb2.HistoryRecord]:
         valid_until=at(4_000),
         codes=[goods_pb2.CommodityCode(code="811010", scheme="hs")],
     )
+    for shipment in (export, arrival):
+        shipment.route.extend(onward.route)
+    arrival.procedure = shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT
+    onward.procedure = shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT
+    for shipment in (export, arrival, onward, end):
+        shipment.destination_territory = "MO"
+        shipment.goods[0].value_usd = 700_000
+        shipment.goods[0].customs_value.units = 700_000
+        consignors = [party for party in shipment.parties if party.role == party_pb2.PARTY_ROLE_EXPORTER]
+        del shipment.parties[:]
+        shipment.parties.extend([*consignors, MO_CONSIGNEE])
     return records
 
 
@@ -266,7 +279,7 @@ def contradictions() -> list[trace_pb2.Discrepancy]:
             "density_g_cm3": "2.104",
             "declared_density_g_cm3": "11.3",
             "suspected_codes": "811010, 8110101000",
-            "suspected_substance": "antimony ingot",
+            "suspects": "antimony ingot",
             "suspected_element": "Sb",
         },
         thresholds={"impossibly_light": "0.2", "fill_min": "0.3", "fill_max": "0.95"},

@@ -74,6 +74,25 @@ def test_the_draft_says_what_the_goods_are_thought_to_be_where_a_rule_does() -> 
     assert second.content.goods[0].element == "Ge"
 
 
+@pytest.mark.parametrize(
+    ("said", "substance"),
+    [
+        ("none", "Pb"),
+        ("antimony ingot, tellurium", "antimony ingot / tellurium"),
+        ("a, b, c, d, e", "a / b / c or 2 others"),
+        (", ".join(["x" * 90, "y" * 90]), "x" * 90 + " / " + "y" * 35),
+    ],
+)
+def test_suspects_are_named_as_far_as_there_is_room(said: str, substance: str) -> None:
+    trace = traced()
+    trace.legs[0].record.shipment.goods[0].substance = "Pb"
+    discrepancy = case.contradictions()[0]
+    discrepancy.inputs["suspects"] = said
+    draft = draft_alert(trace, [discrepancy], case.GROUNDS, "cn")
+    assert draft is not None
+    assert draft.content.goods[0].substance == substance
+
+
 def test_rule_hits_carry_inputs_thresholds_and_value() -> None:
     draft = draft_alert(traced(), case.contradictions(), case.GROUNDS, "cn")
     assert draft is not None
