@@ -1,0 +1,277 @@
+"""Shipment history over three nodes: one search asks all, and each node's answer is told for itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.model.directory import FieldClass
+from gateway.v1 import history_pb2, options_pb2, shipment_pb2
+from gateway.v1 import history_service_pb2 as pb
+from tests.support.federation import Federation, eventually, with_logs
+from tests.support.history_calls import (
+    COMPLETE,
+    CONTAINER,
+    DENIED,
+    PARTIAL,
+    TIMED_OUT,
+    UNREACHABLE,
+    Found,
+    agreements,
+    calling,
+    recorded,
+    search_request,
+)
+from tests.support.shipments import shipment
+
+NAME = history_pb2.SearchCriteria(party_names=["Wang Tat Metals"])
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Iterator[Federation]:
+    yield from with_logs(tmp_path)
+
+
+@pytest.fixture
+def three(federation: Federation) -> Federation:
+    """Each node has one record of the same container."""
+    federation.start()
+
+    async def record() -> None:
+        for node in ("cn", "hk", "mo"):
+            await recorded(federation, node, shipment(f"{node.upper()}-1"))
+
+    federation.run(record())
+    return federation
+
+
+def test_a_search_asks_all_and_says_of_each_how_it_went(three: Federation) -> None:
+    async def run() -> None:
+        async with calling(three, "cn", "officer") as officer:
+            grounds = history_pb2.QueryGrounds(purpose="smuggling", legal_basis="CEPA art. 6", case_reference="SZ-18")
+            found = await officer.search(grounds=grounds)
+        assert {node: found.ids(node) for node in ("cn", "hk", "mo")} == {
+            "cn": ["CN-1"],
+            "hk": ["HK-1"],
+            "mo": ["MO-1"],
+        }
+        assert found.count == 3
+        assert not found.token
+        for node in ("hk", "mo"):
+            answer = found.answers[node]
+            assert (answer.status, answer.count, answer.reason, answer.withheld) == (COMPLETE, 1, "", 0)
+            assert answer.as_of_position == 1
+            assert f"/{node}/cn/history/{answer.query_id}\n1\n".encode() in answer.statement
+            (record,) = [one for one in found.records if one.node == node]
+            assert (record.revision, record.position) == (1, 1)
+            assert not record.withheld
+        assert found.status("cn") == COMPLETE
+        async with three.client("hk", "auditor") as auditor:
+            events = [one async for one in auditor.evidence.audit_events(filter="principal = gateway/cn")]
+        kinds = {one.reason: one for one in events if one.method.endswith("QueryHistory") and one.purpose}
+        assert kinds.keys() >= {"QUESTION_ACCEPTED", "ANSWERED"}
+        for one in kinds.values():
+            assert (one.purpose, one.case_reference) == ("smuggling", "SZ-18")
+            assert "CEPA art. 6" in one.details["detail"]
+            assert one.details["subject_ids"] == found.answers["hk"].query_id
+        assert kinds["ANSWERED"].details["records"] == "1"
+        async with three.client("cn", "auditor") as auditor:
+
+            async def told() -> bool:
+                events = [one async for one in auditor.evidence.audit_events(filter="principal = system/cn/officer")]
+                reasons = sorted(one.reason for one in events if one.case_reference == "SZ-18")
+                return reasons == sorted(["SEARCH", *["QUESTION_SENT"] * 2, *["ANSWER_COMPLETE"] * 3])
+
+            await eventually(told, what="cn's audit events")
+
+    three.run(run())
+
+
+def test_a_partner_that_is_down_is_told_and_the_others_answer(three: Federation) -> None:
+    three["mo"].stop()
+
+    async def run() -> None:
+        async with calling(three, "cn", "officer") as officer:
+            found = await officer.search()
+        assert (found.status("cn"), found.status("hk"), found.status("mo")) == (COMPLETE, COMPLETE, UNREACHABLE)
+        assert found.answers["mo"].reason
+        assert not found.answers["mo"].statement
+        assert len(found.records) == 2
+
+    three.run(run())
+
+
+def test_a_slow_partner_delays_nobody(three: Federation) -> None:
+    async def run() -> None:
+        async with calling(three, "cn", "officer") as officer:
+            await officer.search()  # connections are open
+            three.between("cn", "mo").delay(0.8)
+            found, times = Found(), {}
+            began = asyncio.get_running_loop().time()
+            async for message in officer.stub.SearchShipments(search_request(partner_timeout_ms=1_000)):
+                found.take(message)
+                if message.WhichOneof("message") == "answer":
+                    times[message.answer.node] = asyncio.get_running_loop().time() - began
+            assert (found.status("cn"), found.status("hk"), found.status("mo")) == (COMPLETE, COMPLETE, TIMED_OUT)
+            assert max(times["cn"], times["hk"]) < 0.8
+            assert 0.9 < times["mo"] < 1.5
+            assert found.answers["mo"].elapsed_ms >= 900
+            # The call's own time ends first: it is kept, and still says who didn't answer.
+            found = await officer.search(timeout_s=0.9)
+            assert (found.status("hk"), found.status("mo")) == (COMPLETE, TIMED_OUT)
+
+    three.run(run())
+
+
+def test_what_the_agreement_does_not_allow_is_denied_with_its_clause(three: Federation) -> None:
+    clause = "Arrangement on alerts, article 3: alerts alone"
+    agreements(three, id="hk-cn", message_types=frozenset({"AlertEvent", "Disposition"}), clause=clause)
+
+    async def run() -> None:
+        async with calling(three, "cn", "officer") as officer:
+
+            async def denied() -> Found | None:
+                found = await officer.search()
+                return found if found.status("hk") == DENIED else None
+
+            found = await eventually(denied, what="the new directory at cn")
+            assert found is not None
+            assert clause in found.answers["hk"].reason
+            assert found.ids("hk") == []
+            assert found.status("mo") == COMPLETE
+        async with three.client("cn", "auditor") as auditor:
+            events = [one async for one in auditor.evidence.audit_events(filter="result = deny")]
+        (event, *_) = [one for one in events if one.method.endswith("SearchShipments")]
+        assert (event.reason, event.purpose, event.case_reference) == (
+            "AGREEMENT_FORBIDS",
+            "export_control",
+            "SZ-2026-17",
+        )
+        assert clause in event.details["detail"]
+
+    three.run(run())
+
+
+def test_an_agreement_on_hits_alone_gives_no_record(three: Federation) -> None:
+    agreements(three, id="hk-cn", message_types=frozenset({"AlertEvent", "HistoryHit"}), clause="Hits alone, article 9")
+
+    async def run() -> None:
+        async with calling(three, "cn", "officer") as officer:
+
+            async def hit_only() -> Found | None:
+                found = await officer.search()
+                return found if not found.ids("hk") else None
+
+            found = await eventually(hit_only, what="the new directory")
+            assert found is not None
+            answer = found.answers["hk"]
+            assert (answer.status, answer.hit, answer.count) == (COMPLETE, True, 0)
+            assert "Hits alone, article 9" in answer.reason
+            assert b"\nhit\n" in answer.statement
+            nothing = history_pb2.SearchCriteria(containers=["MSKU0000000"])
+            found = await officer.search(criteria=nothing)
+            assert (found.status("hk"), found.answers["hk"].hit) == (COMPLETE, False)
+            assert b"\nno-hit\n" in found.answers["hk"].statement
+            # Asked for no more than that, every node says no more.
+            found = await officer.search(mode=history_pb2.ANSWER_MODE_HIT)
+            assert not found.records
+            assert [found.answers[node].hit for node in ("cn", "hk", "mo")] == [True, True, True]
+
+    three.run(run())
+
+
+def test_a_field_that_may_not_come_is_listed_by_path_and_class(three: Federation) -> None:
+    agreements(three, id="hk-cn", field_classes=frozenset({FieldClass.COMMERCIAL, FieldClass.INVESTIGATIVE}))
+
+    async def run() -> None:
+        async with calling(three, "cn", "officer") as officer:
+
+            async def withheld() -> Found | None:
+                found = await officer.search()
+                return found if found.answers["hk"].withheld else None
+
+            found = await eventually(withheld, what="the new directory")
+            assert found is not None
+            (record,) = [one for one in found.records if one.node == "hk"]
+            assert {(one.path, one.disclosure_class) for one in record.withheld} == {
+                ("parties[0].names[0].text", options_pb2.DISCLOSURE_CLASS_PERSONAL),
+                ("parties[1].names[0].text", options_pb2.DISCLOSURE_CLASS_PERSONAL),
+                ("parties[0].identifiers[0].value", options_pb2.DISCLOSURE_CLASS_PERSONAL),
+            }
+            assert found.answers["hk"].withheld == 3
+            assert [party.role for party in record.shipment.parties] == [party.role for party in shipment().parties]
+            assert not record.shipment.parties[0].names[0].text
+            # A name can't be asked for where none may be told: that it was found would tell it.
+            named = await officer.search(criteria=NAME)
+            assert named.status("hk") == DENIED
+            assert "criteria.party_names" in named.answers["hk"].reason
+            assert named.ids("mo") == ["MO-1"]
+
+    three.run(run())
+
+
+def test_pages_go_on_at_every_node_that_had_more(three: Federation) -> None:
+    async def run() -> None:
+        for node, count in (("hk", 25), ("mo", 4)):
+            await recorded(three, node, *(shipment(f"{node.upper()}-P{at:02}") for at in range(count)))
+        async with calling(three, "cn", "officer") as officer:
+            found = await officer.search(page_size=10)
+            assert (found.status("cn"), found.status("hk"), found.status("mo")) == (COMPLETE, PARTIAL, COMPLETE)
+            pages = [found]
+            while pages[-1].token:
+                pages.append(await officer.search(page_size=10, page_token=pages[-1].token))
+                assert list(pages[-1].answers) == ["hk"]
+            records = [one for page in pages for one in page.ids("hk")]
+            assert len(records) == len(set(records)) == 26
+            assert [one.status("hk") for one in pages] == [PARTIAL, PARTIAL, COMPLETE]
+            one_day_later = [shipment(f"HK-T{at}", declared_at=shipment().declared_at) for at in range(3)]
+            for at, one in enumerate(one_day_later):
+                one.declared_at.seconds += (1, 3, 2)[at] * 86_400
+            await recorded(three, "hk", *one_day_later)
+            only = {"nodes": ["hk"], "page_size": 3}
+            newest = await officer.search(order=pb.SEARCH_ORDER_DECLARED_DESC, **only)
+            oldest = await officer.search(order=pb.SEARCH_ORDER_DECLARED_ASC, **only)
+            assert newest.ids("hk") == ["HK-T1", "HK-T2", "HK-T0"]
+            assert oldest.ids("hk") == newest.ids("hk")[::-1]
+
+    three.run(run())
+
+
+def test_who_leaves_ends_the_work_at_the_partner(federation: Federation) -> None:
+    federation.start("cn", "hk")
+    many = [padded(f"HK-{at:04}") for at in range(2_000)]
+
+    async def run() -> None:
+        await recorded(federation, "hk", *many)
+        async with calling(federation, "cn", "officer") as officer:
+            federation.between("cn", "hk").delay(0.05)
+            call = officer.stub.SearchShipments(search_request(nodes=["hk"], page_size=2_000))
+            first = await call.read()
+            assert first.records.records
+            call.cancel()
+        federation.between("cn", "hk").heal()
+
+        async def cancelled() -> dict[str, str] | None:
+            async with federation.client("hk", "auditor") as auditor:
+                events = [one async for one in auditor.evidence.audit_events(filter="principal = gateway/cn")]
+            found = [dict(one.details) for one in events if one.reason == "CANCELLED"]
+            return found[0] if found else None
+
+        details = await eventually(cancelled, what="the end of hk's work")
+        assert details is not None
+        assert 0 < int(details["records"]) < 2_000
+
+    federation.run(run())
+
+
+def padded(record_id: str) -> shipment_pb2.Shipment:
+    """A shipment of some 30 kB, so that an answer of many doesn't fit into what a connection holds on its way."""
+    made = shipment(record_id)
+    for at in range(30):
+        goods = made.goods.add(sequence=at + 2, description="x" * 1_000)
+        goods.codes.add(code="7901110000", scheme="tariff", territory="CN")
+    assert made.equipment[0].id == CONTAINER
+    return made
