@@ -1,7 +1,7 @@
 """What to ask next to find further legs of a consignment.
 
 Owns the questions: breadth first, by what joins strongly; then once for traders, in the time in which a weak link
-counts. Doesn't own who is asked, how long, or how many records an answer may have.
+counts, if a part of the way is missing. Doesn't own who is asked, how long, or how many records an answer may have.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.consignment.join import Web, asked_values, in_order, weave
 from gateway.consignment.links import DAY_S, RULES, LinkKey, LinkKind, plain
-from gateway.consignment.records import Found, Span, distinct, span_of
+from gateway.consignment.records import OUTWARD, Found, Span, distinct, span_of, territory_of
 from gateway.consignment.weak import TRADERS
-from gateway.v1.history_pb2 import SearchCriteria, SearchIdentifier, SearchReference
+from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria, SearchIdentifier, SearchReference
 
 MAX_QUESTIONS = 16
 """Most questions for one trace, the first included: each goes to every node. Four rounds of four kinds."""
@@ -64,6 +64,20 @@ def is_exhausted(web: Web, core: set[int], asked: Sequence[SearchCriteria]) -> b
     return next(_strong(web, core, _values(asked)), None) is None
 
 
+def has_gap(records: Sequence[HistoryRecord]) -> bool:
+    """Whether a record says, or leaves open, that the goods came from or went to where no record of them is known."""
+    known = {territory_of(record) for record in records}
+    return any(_other_end(record) not in known for record in records)
+
+
+def _other_end(record: HistoryRecord) -> str:
+    """Territory that the goods left for, or came from; empty where it isn't said."""
+    shipment = record.shipment
+    if shipment.procedure in OUTWARD:
+        return shipment.destination_territory or next((leg.to.territory for leg in reversed(shipment.route)), "")
+    return shipment.export_territory or next((getattr(leg, "from").territory for leg in shipment.route), "")
+
+
 def _values(asked: Sequence[SearchCriteria]) -> set[str]:
     """Values that were asked for without further conditions that would hide records."""
     values: set[str] = set()
@@ -105,12 +119,13 @@ def _question(field: str, keys: list[LinkKey], spans: list[Span]) -> SearchCrite
 
 
 def _weak(web: Web, core: set[int], asked: Sequence[SearchCriteria]) -> Iterator[SearchCriteria]:
-    """One question for the traders, once."""
-    if any(question.party_identifiers for question in asked[1:]):
+    """One question for the traders, once, and only where the way has a gap: a large trader has thousands of records."""
+    records = [web.known[index].record for index in in_order(core, web.known)]
+    if any(question.party_identifiers for question in asked[1:]) or not has_gap(records):
         return
     identifiers: dict[tuple[str, str], SearchIdentifier] = {}
-    for index in in_order(core, web.known):
-        for party in web.known[index].record.shipment.parties:
+    for record in records:
+        for party in record.shipment.parties:
             if party.role in TRADERS:
                 for each in party.identifiers:
                     if each.value:
@@ -118,7 +133,7 @@ def _weak(web: Web, core: set[int], asked: Sequence[SearchCriteria]) -> Iterator
                         identifiers.setdefault((each.scheme, plain(each.value)), found)
     if identifiers:
         question = SearchCriteria(party_identifiers=list(identifiers.values())[:MAX_PARTIES])
-        _limit(question, [span_of(web.known[index].record) for index in core], RULES[LinkKind.PARTY].window_s)
+        _limit(question, [span_of(record) for record in records], RULES[LinkKind.PARTY].window_s)
         yield question
 
 

@@ -101,6 +101,16 @@ def test_containers_and_locks_are_asked_for_within_their_time() -> None:
     assert locks.declared_until.seconds - declared < 22 * day < seals.declared_until.seconds - declared
 
 
+def test_traders_are_asked_for_only_where_the_way_has_a_gap() -> None:
+    _, whole = traced(BY_UCR, case.the_case())
+    assert not any(question.party_identifiers for question in whole)
+    export, arrival, onward, _ = case.the_case()
+    _, open_end = traced(BY_UCR, [export, arrival, onward])  # re-exported to mo, which has no record
+    assert [bool(question.party_identifiers) for question in open_end].count(True) == 1
+    _, open_start = traced(BY_UCR, [arrival])  # imported from cn, which has no record
+    assert open_start[-1].party_identifiers
+
+
 def test_traders_are_asked_for_once_and_last_and_widen_nothing() -> None:
     other = case.record(
         "mo",
@@ -110,12 +120,12 @@ def test_traders_are_asked_for_once_and_last_and_widen_nothing() -> None:
         parties=[case.HK_CONSIGNEE],
         equipment=[goods_pb2.Equipment(id="TGHU7654321")],
     )
-    found, asked = traced(BY_UCR, [*case.the_case(), other])
+    found, asked = traced(BY_UCR, [*case.the_case()[:3], other])
     assert [bool(question.party_identifiers) for question in asked].count(True) == 1
     assert asked[-1].party_identifiers
     assert any(each.record == other for each in found)  # found, and by it nothing is asked
     assert not any("TGHU7654321" in question.containers for question in asked)
-    assert len(assemble(found, [], asked).legs) == 4
+    assert len(assemble(found, [], asked).legs) == 3
 
 
 def test_nothing_found_asks_nothing() -> None:
