@@ -107,7 +107,8 @@ def missing_cases(
 ) -> Iterator[Case]:
     """One case for each export whose destination is a partner's territory where no later record of it is known."""
     answered = {
-        node_territory(answer.node, territories): answer.status == history_pb2.ANSWER_STATUS_COMPLETE
+        node_territory(answer.node, territories): not trace.truncated
+        and answer.status == history_pb2.ANSWER_STATUS_COMPLETE
         for answer in trace.answers
     }
     for leg in legs:

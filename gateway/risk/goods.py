@@ -69,6 +69,7 @@ class GoodsFacts:
         )
         on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
         suspects = self.substances.suspects(self.controls.elements_on(on))
+        elements = declared.elements
         wording = self.terms.wording(item.description)
         density_low, density_high = declared.densities
         price_low, price_high = declared.prices
@@ -94,7 +95,7 @@ class GoodsFacts:
                     "price_high": suspect.price_high,
                 }
                 for suspect in suspects
-                if suspect not in declared.substances and not suspect.elements & declared.elements
+                if not suspect.elements & elements
             ],
             "vague_terms": list(wording.vague),
             "other_words": wording.other_words,

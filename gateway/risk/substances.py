@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from gateway.errors import MalformedError
@@ -41,6 +41,9 @@ goods too (`part`). Density in g/cm³, prices in US dollars per kilogram; both m
 
 ROLES = ("controlled", "cover", "other")
 """controlled: may be under export control; cover: goods it is declared as; other: neither."""
+
+MAX_REMEMBERED = 4096
+"""Most texts whose substances are remembered."""
 
 _CONFIDENCES = ("", "low", "medium", "high")
 _PREFIX = re.compile(r"[0-9]{2}|[0-9]{4}|[0-9]{6}")
@@ -126,8 +129,8 @@ class Substances:
 
     rows: tuple[Substance, ...]
     _by_prefix: Mapping[str, tuple[Substance, ...]] = field(init=False, repr=False, compare=False)
-    _words: re.Pattern[str] = field(init=False, repr=False, compare=False)
-    _by_word: Mapping[str, Substance] = field(init=False, repr=False, compare=False)
+    _named: Callable[[str], tuple[Substance, ...]] = field(init=False, repr=False, compare=False)
+    _suspects: Callable[[frozenset[str]], tuple[Substance, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index: dict[str, list[Substance]] = {}
@@ -138,8 +141,9 @@ class Substances:
             for word in row.names:
                 by_word.setdefault(word, row)
         object.__setattr__(self, "_by_prefix", {prefix: tuple(rows) for prefix, rows in index.items()})
-        object.__setattr__(self, "_by_word", by_word)
-        object.__setattr__(self, "_words", words_pattern(by_word))
+        named = partial(_named, words_pattern(by_word), by_word)
+        object.__setattr__(self, "_named", lru_cache(MAX_REMEMBERED)(named))
+        object.__setattr__(self, "_suspects", lru_cache(MAX_REMEMBERED)(partial(_suspects, self.rows)))
 
     def has_code(self, code: str) -> bool:
         """Whether the table knows a code at all: the cheap question before the others."""
@@ -156,7 +160,7 @@ class Substances:
 
     def named(self, text: str) -> tuple[Substance, ...]:
         """Substances that a text names, in its order; `zinc oxide` doesn't name zinc."""
-        return _named(self._words, self._by_word, text)
+        return self._named(text) if text else ()
 
     def declared(self, codes: Iterable[str], *, substance: str, element: str, text: str) -> Declared:
         """What an item says it is made of.
@@ -178,7 +182,7 @@ class Substances:
 
     def suspects(self, elements: frozenset[str]) -> tuple[Substance, ...]:
         """Substances that may be under control because of one of these elements."""
-        return tuple(row for row in self.rows if row.role == "controlled" and row.elements & elements)
+        return self._suspects(elements)
 
 
 def load_substances(path: Path | None = None) -> Substances:
@@ -204,13 +208,12 @@ def _bounded(word: str) -> str:
     return rf"(?<!\w){escaped}(?!\w)"
 
 
-@lru_cache(maxsize=4096)
-def _find(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(pattern.findall(text.casefold()))) if text else ()
-
-
 def _named(pattern: re.Pattern[str], by_word: Mapping[str, Substance], text: str) -> tuple[Substance, ...]:
-    return tuple(dict.fromkeys(by_word[word] for word in _find(pattern, text)))
+    return tuple(dict.fromkeys(by_word[word] for word in pattern.findall(text.casefold())))
+
+
+def _suspects(rows: Sequence[Substance], elements: frozenset[str]) -> tuple[Substance, ...]:
+    return tuple(row for row in rows if row.role == "controlled" and row.elements & elements)
 
 
 def _narrowed(found: Sequence[Substance], named: Sequence[Substance], element: str) -> tuple[Substance, ...]:

@@ -7,9 +7,9 @@ through for them. Doesn't judge what a term means for a shipment.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from gateway.errors import MalformedError
@@ -25,6 +25,9 @@ KINDS = ("vague", "filler", "forwarder")
 
 MAX_VAGUE_CHARS = 120
 """Longest description in characters that can be vague as a whole: none of more words says nothing."""
+
+MAX_REMEMBERED = 4096
+"""Most descriptions whose wording is remembered."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -51,15 +54,15 @@ class Terms:
     """The list, ready to be asked."""
 
     rows: tuple[Term, ...]
-    _vague: re.Pattern[str] = field(init=False, repr=False, compare=False)
-    _filler: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _forwarder: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _read: Callable[[str], Wording] = field(init=False, repr=False, compare=False)
     _sure: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for kind in KINDS:
-            pattern = words_pattern(row.term for row in self.rows if row.kind == kind)
-            object.__setattr__(self, f"_{kind}", pattern)
+        vague, filler, forwarder = (words_pattern(row.term for row in self.rows if row.kind == kind) for kind in KINDS)
+        object.__setattr__(self, "_forwarder", forwarder)
+        # Declarants use the same words again and again. A pattern is no key: its hash is computed anew each time.
+        object.__setattr__(self, "_read", lru_cache(MAX_REMEMBERED)(partial(_wording, vague, filler)))
         sure = frozenset(row.term for row in self.rows if row.kind == "forwarder" and row.sure)
         object.__setattr__(self, "_sure", sure)
 
@@ -67,7 +70,7 @@ class Terms:
         """What a description says; of one that is too long to be vague, nothing."""
         if not description or len(description) > MAX_VAGUE_CHARS:
             return Wording((), 0)
-        return _wording(self._vague, self._filler, description)
+        return self._read(description)
 
     def forwarder(self, name: str) -> tuple[tuple[str, ...], bool]:
         """A forwarder's words in a party's name, and whether one of them is sure."""
@@ -85,7 +88,6 @@ def load_terms(path: Path | None = None) -> Terms:
     return Terms(parse_table(text, COLUMNS, _row, source=source))
 
 
-@lru_cache(maxsize=4096)
 def _wording(vague: re.Pattern[str], filler: re.Pattern[str], description: str) -> Wording:
     found: dict[str, None] = {}
 

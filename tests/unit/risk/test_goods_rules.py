@@ -248,6 +248,8 @@ def test_r18_vague_description(rules: Rules, description: str, fires: bool) -> N
 def test_r18_residual_subheading_without_element_or_purity(rules: Rules) -> None:
     bare = item("811292", description="unwrought, high purity")
     assert hits(rules, shipment(bare))["R18"].severity == NOTICE
+    assert "R18" not in hits(rules, shipment(bare, export_territory="VN"))
+    assert "R18" not in hits(rules, shipment(item("811292", description="")))
     assert "R18" not in hits(rules, shipment(item("811292", description="unwrought germanium")))
     assert "R18" not in hits(rules, shipment(item("811292", description="unwrought", element="Ge")))
     assert "R18" not in hits(rules, shipment(item("811292", description="unwrought", purity_percent=99.0)))

@@ -247,6 +247,9 @@ def test_r08_needs_a_whole_answer_of_the_destination(rules: Rules) -> None:
     asked = trace(("cn", out), answered=("cn",))
     asked.answers.add(node="hk", status=history_pb2.ANSWER_STATUS_PARTIAL)
     assert rules.examine(asked, NOW) == []
+    cut = trace(("cn", out))
+    cut.truncated = True
+    assert rules.examine(cut, NOW) == []
     out.destination_territory = "VN"
     assert "R08" not in examine(rules, ("cn", out))
 

@@ -1,0 +1,50 @@
+"""docs/risk-rules.md says what the rules file and the facts are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.risk.kinds import KINDS
+from gateway.risk.rule_file import load_rules
+
+pytestmark = pytest.mark.drift
+
+PAGE = (Path(__file__).parents[3] / "docs" / "risk-rules.md").read_text("utf-8")
+
+
+def rows(heading: str) -> list[list[str]]:
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    assert lines
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_every_rule_is_in_the_table_with_its_thresholds() -> None:
+    documented = {row[0]: row[1:] for row in rows("The rules")}
+    said = {
+        rule.id: [
+            rule.name,
+            rule.typology,
+            rule.confidence,
+            f"`{rule.about}`",
+            ", ".join(f"`{name}` {number:g}" for name, number in rule.thresholds.items()) or "–",
+            ", ".join(f"`{name}`" for name in rule.lists) or "–",
+        ]
+        for rule in load_rules()
+    }
+    assert documented == said
+
+
+def test_every_rule_is_explained() -> None:
+    text = PAGE.partition("\n## What each means, and what it can't see\n")[2].partition("\n## ")[0]
+    for rule in load_rules():
+        assert re.search(rf"\*\*{rule.id}[\s*]", text), rule.id
+    assert "R10" in text
+
+
+def test_every_fact_is_in_the_table() -> None:
+    documented = {row[0].strip("`"): (row[1], re.findall(r"`([^`]+)`", row[2])) for row in rows("Facts")}
+    assert documented == {name: (kind.scope, list(kind.variables)) for name, kind in KINDS.items()}
