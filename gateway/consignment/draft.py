@@ -7,6 +7,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import Final, TypeVar
 
@@ -20,7 +21,7 @@ from gateway.v1 import alert_pb2, goods_pb2, party_pb2, trace_pb2
 from gateway.v1.history_pb2 import HistoryRecord, QueryGrounds
 
 VALID_S: Final = 30 * DAY_S
-"""How long a draft is valid after the newest time of the trace; an officer may say otherwise."""
+"""How long a draft is valid; an officer may say otherwise."""
 
 MAX_REFERENCES = 32
 MAX_EQUIPMENT = 64
@@ -64,7 +65,12 @@ MessageT = TypeVar("MessageT", bound=Message)
 
 
 def draft_alert(
-    trace: trace_pb2.Trace, discrepancies: Sequence[trace_pb2.Discrepancy], grounds: QueryGrounds, own_node: str
+    trace: trace_pb2.Trace,
+    discrepancies: Sequence[trace_pb2.Discrepancy],
+    grounds: QueryGrounds,
+    own_node: str,
+    *,
+    now: datetime,
 ) -> trace_pb2.DraftAlert | None:
     """An alert about discrepancies of a trace; None where there are none or the trace has no legs.
 
@@ -73,6 +79,7 @@ def draft_alert(
         discrepancies: those to report; all of the trace's, or some.
         grounds: on which the trace was asked for: purpose and case, and the legal basis until an officer says another.
         own_node: never among the recipients.
+        now: when it is drafted.
 
     Returns:
         a draft that keeps the rules of the contract; paths in `to_complete` are fields of AlertContent.
@@ -98,7 +105,7 @@ def draft_alert(
         purpose=grounds.purpose,
         case_reference=grounds.case_reference,
         handling=_handling(records, own_node),
-        valid_until=Timestamp(seconds=_newest(trace) + VALID_S),
+        valid_until=Timestamp(seconds=int(now.timestamp()) + VALID_S),
     )
     return trace_pb2.DraftAlert(
         content=content, recipients=_recipients(trace, route, own_node), to_complete=list(TO_COMPLETE)
@@ -124,11 +131,6 @@ def _handling(records: Sequence[HistoryRecord], own_node: str) -> alert_pb2.Hand
     if others:
         handling.caveat = f"Holds what {' and '.join(others)} answered; passing it on needs their consent."[:512]
     return handling
-
-
-def _newest(trace: trace_pb2.Trace) -> int:
-    times = [event.at.seconds for event in trace.events]
-    return max([*times, *(leg.record.shipment.declared_at.seconds for leg in trace.legs)])
 
 
 def _recipients(trace: trace_pb2.Trace, route: Sequence[goods_pb2.RouteLeg], own_node: str) -> list[str]:

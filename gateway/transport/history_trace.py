@@ -160,7 +160,7 @@ class HistoryTracer:
         trace.controlled_goods_version = self._rules.controlled_goods_version
         response = pb.TraceConsignmentResponse(trace=trace)
         if request.draft_alert:
-            draft = draft_alert(trace, list(trace.discrepancies), request.grounds, self._node)
+            draft = draft_alert(trace, list(trace.discrepancies), request.grounds, self._node, now=now)
             if draft is not None:
                 response.draft.CopyFrom(draft)
         return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -16,13 +17,15 @@ from gateway.wire.validation import violations
 from tests.support import consignments as case
 from tests.support.shared import shared_path
 
+NOW = case.BEGIN + timedelta(days=2)
+
 
 def traced() -> Trace:
     return assemble(case.found_by_first_question(case.the_case()), case.answers())
 
 
 def test_the_draft_of_the_case_is_complete_but_for_an_officers_words() -> None:
-    draft = draft_alert(traced(), case.contradictions(), case.GROUNDS, "cn")
+    draft = draft_alert(traced(), case.contradictions(), case.GROUNDS, "cn", now=NOW)
     assert draft is not None
     content = draft.content
     assert violations(content) == []
@@ -37,11 +40,11 @@ def test_the_draft_of_the_case_is_complete_but_for_an_officers_words() -> None:
     assert (content.purpose, content.case_reference) == ("export_control", "SZ-2026-0117")
     assert content.handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_PROHIBITED
     assert "hk and mo" in content.handling.caveat
-    assert content.valid_until.seconds == max(event.at.seconds for event in traced().events) + 30 * 86_400
+    assert content.valid_until.seconds == NOW.timestamp() + 30 * 86_400
 
 
 def test_the_draft_names_what_finds_the_consignment() -> None:
-    draft = draft_alert(traced(), case.contradictions(), case.GROUNDS, "cn")
+    draft = draft_alert(traced(), case.contradictions(), case.GROUNDS, "cn", now=NOW)
     assert draft is not None
     subject = draft.content.subject
     (box,) = subject.equipment
@@ -56,7 +59,7 @@ def test_the_draft_names_what_finds_the_consignment() -> None:
 
 
 def test_the_draft_says_what_the_goods_are_thought_to_be_where_a_rule_does() -> None:
-    draft = draft_alert(traced(), case.contradictions(), case.GROUNDS, "cn")
+    draft = draft_alert(traced(), case.contradictions(), case.GROUNDS, "cn", now=NOW)
     assert draft is not None
     export, *others = draft.content.goods
     assert [code.code for code in export.declared_codes] == ["780110"]
@@ -68,7 +71,7 @@ def test_the_draft_says_what_the_goods_are_thought_to_be_where_a_rule_does() -> 
     assert not any(item.suspected_codes for item in others)  # R02 is about the export's item
     controlled = traced()
     controlled.legs[1].controlled.add(sequence=1, code="28256001", substance="germanium oxide", element="Ge")
-    second = draft_alert(controlled, case.contradictions()[1:], case.GROUNDS, "cn")
+    second = draft_alert(controlled, case.contradictions()[1:], case.GROUNDS, "cn", now=NOW)
     assert second is not None
     assert [code.code for code in second.content.goods[0].suspected_codes] == ["28256001"]
     assert second.content.goods[0].element == "Ge"
@@ -88,13 +91,13 @@ def test_suspects_are_named_as_far_as_there_is_room(said: str, substance: str) -
     trace.legs[0].record.shipment.goods[0].substance = "Pb"
     discrepancy = case.contradictions()[0]
     discrepancy.inputs["suspects"] = said
-    draft = draft_alert(trace, [discrepancy], case.GROUNDS, "cn")
+    draft = draft_alert(trace, [discrepancy], case.GROUNDS, "cn", now=NOW)
     assert draft is not None
     assert draft.content.goods[0].substance == substance
 
 
 def test_rule_hits_carry_inputs_thresholds_and_value() -> None:
-    draft = draft_alert(traced(), case.contradictions(), case.GROUNDS, "cn")
+    draft = draft_alert(traced(), case.contradictions(), case.GROUNDS, "cn", now=NOW)
     assert draft is not None
     density, seal, again = draft.content.rule_hits
     assert (density.rule_id, density.rule_version, density.score) == ("R02", "2026.1", pytest.approx(0.186))
@@ -117,7 +120,7 @@ def test_rule_hits_carry_inputs_thresholds_and_value() -> None:
 def test_priority_and_action_follow_the_severity(severity: int, priority: int, action: int) -> None:
     discrepancy = case.contradictions()[0]
     discrepancy.severity = severity  # type: ignore[assignment]
-    draft = draft_alert(traced(), [discrepancy], case.GROUNDS, "hk")
+    draft = draft_alert(traced(), [discrepancy], case.GROUNDS, "hk", now=NOW)
     assert draft is not None
     assert (draft.content.priority, draft.content.requested_action) == (priority, action)
     assert list(draft.recipients) == ["cn", "mo"]
@@ -125,14 +128,14 @@ def test_priority_and_action_follow_the_severity(severity: int, priority: int, a
 
 def test_nothing_to_say_makes_no_draft() -> None:
     twin = assemble(case.found_by_first_question(case.the_twin()), case.answers())
-    assert draft_alert(twin, [], case.GROUNDS, "cn") is None
-    assert draft_alert(Trace(), case.contradictions(), case.GROUNDS, "cn") is None
+    assert draft_alert(twin, [], case.GROUNDS, "cn", now=NOW) is None
+    assert draft_alert(Trace(), case.contradictions(), case.GROUNDS, "cn", now=NOW) is None
 
 
 def test_a_partner_on_the_route_that_gave_no_record_may_be_told() -> None:
     records = case.the_case()[:1]
     trace = assemble([Found(records[0])], case.answers())
-    draft = draft_alert(trace, case.contradictions()[:1], case.GROUNDS, "cn")
+    draft = draft_alert(trace, case.contradictions()[:1], case.GROUNDS, "cn", now=NOW)
     assert draft is not None
     assert list(draft.recipients) == ["hk"]  # mo isn't on the route that is known
 
@@ -154,7 +157,7 @@ def test_what_is_withheld_breaks_no_rule() -> None:
         del shipment.equipment[:], shipment.means[:]
         each.record.withheld.add(path="references[0].value", disclosure_class=2)
     trace = assemble([Found(each.record) for each in found[:1]], [])
-    draft = draft_alert(trace, case.contradictions()[:1], case.GROUNDS, "hk")
+    draft = draft_alert(trace, case.contradictions()[:1], case.GROUNDS, "hk", now=NOW)
     assert draft is not None
     assert violations(draft) == []
     (reference,) = draft.content.subject.references
@@ -191,7 +194,7 @@ def test_a_draft_of_the_largest_trace_keeps_the_limits() -> None:
         each.legs[:] = [number]
         each.inputs.update({f"input{name}": "x" for name in range(90)})
         each.explanation = "x" * 5_000
-    draft = draft_alert(trace, many, case.GROUNDS, "hk")
+    draft = draft_alert(trace, many, case.GROUNDS, "hk", now=NOW)
     assert draft is not None
     assert violations(draft) == []
 

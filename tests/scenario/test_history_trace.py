@@ -1,0 +1,93 @@
+"""One consignment traced over three nodes: the demo's case and its innocent twin, and what an officer makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.v1 import history_pb2, trace_pb2
+from gateway.v1 import history_service_pb2 as pb
+from tests.support import consignments as case
+from tests.support.federation import Federation, with_logs
+from tests.support.history_calls import recorded
+
+Legs = Sequence[history_pb2.HistoryRecord]
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Iterator[Federation]:
+    yield from with_logs(tmp_path)
+
+
+async def record(federation: Federation, legs: Legs) -> None:
+    """Each leg at its node, until all are findable."""
+    for node in ("cn", "hk", "mo"):
+        await recorded(federation, node, *(leg.shipment for leg in legs if leg.node == node))
+
+
+async def trace(federation: Federation, node: str, **criteria: object) -> pb.TraceConsignmentResponse:
+    async with federation.client(node, "officer") as officer:
+        asked = history_pb2.SearchCriteria(**criteria)  # type: ignore[arg-type]
+        return await officer.history.trace(asked, grounds=case.GROUNDS, draft_alert=True)
+
+
+def rules(found: trace_pb2.Trace) -> set[str]:
+    return {one.rule_id for one in found.discrepancies}
+
+
+def test_the_case_is_put_together_from_any_reference_at_any_node(federation: Federation) -> None:
+    federation.start()
+
+    async def run() -> None:
+        await record(federation, case.the_case())
+        by_container = await trace(federation, "mo", containers=[case.CONTAINER])
+        by_document = await trace(federation, "cn", references=[history_pb2.SearchReference(value="HZMB-88231")])
+        for found in (by_container.trace, by_document.trace):
+            assert [(leg.record.node, leg.record.shipment.record_id) for leg in found.legs] == [
+                ("cn", "531620260000260117"),
+                ("hk", "HKI-2026-004711"),
+                ("hk", "HKR-2026-004902"),
+                ("mo", "MO-IMP-26-03381"),
+            ]
+            assert sum(bool(leg.links) for leg in found.legs) == 3  # all but the one that the trace began with
+            assert {one.node: one.status for one in found.answers} == dict.fromkeys(
+                ("cn", "hk", "mo"), history_pb2.ANSWER_STATUS_COMPLETE
+            )
+            assert "R02" in rules(found)
+            assert not found.truncated
+        draft = by_container.draft
+        assert {hit.rule_id for hit in draft.content.rule_hits} == rules(by_container.trace)
+        async with federation.client("mo", "publisher") as publisher:
+            published = await publisher.publish(draft.content, list(draft.recipients))
+        assert published.alert_id
+
+    federation.run(run())
+
+
+def test_the_innocent_twin_has_nothing_to_report(federation: Federation) -> None:
+    federation.start()
+
+    async def run() -> None:
+        await record(federation, case.the_twin())
+        found = await trace(federation, "hk", containers=[case.CONTAINER])
+        assert len(found.trace.legs) == 4
+        assert {item.element for item in found.trace.legs[0].controlled} == {"Sb"}
+        assert [(one.rule_id, one.explanation) for one in found.trace.discrepancies] == []
+        assert not found.HasField("draft")
+
+    federation.run(run())
+
+
+def test_who_is_down_is_told_and_the_rest_is_traced(federation: Federation) -> None:
+    federation.start()
+
+    async def run() -> None:
+        await record(federation, case.the_case())
+        federation["mo"].stop()
+        found = await trace(federation, "cn", containers=[case.CONTAINER])
+        assert [leg.record.node for leg in found.trace.legs] == ["cn", "hk", "hk"]
+        assert {one.node: one.status for one in found.trace.answers}["mo"] == history_pb2.ANSWER_STATUS_UNREACHABLE
+
+    federation.run(run())
