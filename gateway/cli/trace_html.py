@@ -171,7 +171,7 @@ def _discrepancy(found: Discrepancy) -> tuple[_Html, ...]:
 
 
 def _pairs(items: Iterable[tuple[str, str]]) -> _Html:
-    return "<br>".join(f"{_h(name)} = <b>{_h(value)}</b>" for name, value in sorted(items))
+    return "<br>".join(f"{_h(name)} = <b>{_h(value or 'none')}</b>" for name, value in sorted(items))
 
 
 def _legs(trace: Trace) -> _Html:

@@ -198,12 +198,15 @@ def way_in_words(trace: trace_pb2.Trace) -> str:
 
 
 def _stays(trace: trace_pb2.Trace) -> list[str]:
-    found: list[str] = []
-    for leg in trace.legs:
-        for territory in (*_route_territories(leg.record), territory_of(leg.record)):
-            if territory and territory not in found[-2:]:
-                found.append(territory)
-    return found
+    """By what happened to the goods; of a record that dates nothing but its declaration, by that."""
+    seen = {event.place.territory for event in trace.events if event.kind != "declared"}
+    stays: list[str] = []
+    for event in trace.events:
+        territory = event.place.territory
+        counts = event.kind != "declared" or territory not in seen
+        if territory and counts and territory not in stays[-1:]:
+            stays.append(territory)
+    return stays
 
 
 def answers_by_node(trace: trace_pb2.Trace) -> dict[str, list[history_pb2.NodeAnswer]]:

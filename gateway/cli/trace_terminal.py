@@ -272,7 +272,7 @@ def _discrepancy(number: int, found: Discrepancy) -> Iterator[RenderableType]:
 
 
 def _pairs(items: Iterable[tuple[str, str]]) -> str:
-    return " · ".join(clean(f"{name} = {value}") for name, value in sorted(items))
+    return " · ".join(clean(f"{name} = {value or 'none'}") for name, value in sorted(items))
 
 
 def _links(trace: Trace) -> Iterator[RenderableType]:

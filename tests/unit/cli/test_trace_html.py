@@ -121,7 +121,7 @@ def test_the_report_holds_what_a_case_file_needs() -> None:
     document = render_html(TRACES["trouble"], case.GROUNDS, made_at=datetime(2026, 1, 17, 9, 30, tzinfo=UTC))
     text = " ".join("".join(Reader(document).text).split())
     for said in (
-        "CN → HK → MO → VN → HK → MO",
+        "CN → HK → MO → VN → HK",
         "export_control",
         "Customs cooperation arrangement, article 5 (placeholder)",
         "SZ-2026-0117",
