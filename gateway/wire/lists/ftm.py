@@ -32,12 +32,16 @@ from gateway.wire.lists.territories import MOST_CITY_CHARS, place_in, territory_
 from gateway.wire.lists.un_xml import scheme_of
 
 PROGRAMME = "Programme: "
+BORN = "Born "
+"""How a note begins that holds a period of birth: the format's dates are exact ones."""
+
 MAX_RELATED = 2_000_000
 """Most addresses, documents and sanctions in a file: they are held in memory until their entity comes."""
 
 _OF_SANCTION = ("authority", "provisions", "status", "duration", "country", "summary", "sourceUrl")
 _OF_DOCUMENT = ("country", "authority", "startDate", "endDate", "summary")
 _DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
+_BORN = re.compile(rf"{BORN}{_DATE.pattern}(?:~|~?/{_DATE.pattern}~?)")
 Properties = Mapping[str, list[Any]]
 
 
@@ -161,7 +165,10 @@ def content_of(entity: Entity, about: Iterable[Entity]) -> WatchlistContent:
     if reasons:
         content.reason = "; ".join(sorted(set(reasons)))
     remarks += _in_words(entity)
-    content.remarks = "\n".join([*entity.texts("notes"), *sorted(set(remarks))])
+    notes = entity.texts("notes")
+    periods = [note for note in notes if _BORN.fullmatch(note)]
+    content.birth_periods.extend(note.removeprefix(BORN) for note in periods)
+    content.remarks = "\n".join([*(note for note in notes if note not in periods), *sorted(set(remarks))])
     return content
 
 
@@ -200,7 +207,7 @@ def _territories(entity: Entity, content: WatchlistContent, remarks: list[str]) 
 
 
 def _birth_places(entity: Entity, content: WatchlistContent, remarks: list[str]) -> None:
-    """Places with the country that they name; a place that names none has the only one that is said, if there is one."""
+    """Places with the country that they name; one that names none has the only one that is said, if there is one."""
     found = [place_in(text) for text in entity.texts("birthPlace")]
     codes = {code for _, code in found}
     said = {text: _code(text) for text in entity.texts("birthCountry")}

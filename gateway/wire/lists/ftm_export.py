@@ -25,7 +25,7 @@ from gateway.v1.watchlist_pb2 import (
     WatchlistEntry,
 )
 from gateway.wire.lists.export import Export, Tally, lost
-from gateway.wire.lists.ftm import PROGRAMME, Entity, content_of
+from gateway.wire.lists.ftm import BORN, PROGRAMME, Entity, content_of
 from gateway.wire.lists.ftm_schema import IDENTIFIERS, NAMES
 from gateway.wire.lists.territories import NameOf, territory_name
 
@@ -85,22 +85,17 @@ def _entities(entry: WatchlistEntry) -> Iterator[Entity]:
         _put_address(content, properties)
     else:
         properties[_TERRITORY.get(content.kind, "country")] = [code.lower() for code in content.territories]
-        properties["birthDate"] = sorted({*content.birth_dates, *_dates_of_periods(content)})
+        properties["birthDate"] = list(content.birth_dates)
         properties["birthPlace"] = [_in_words(each) for each in content.birth_places if each.street or each.city]
         properties["birthCountry"] = [each.territory.lower() for each in content.birth_places if each.territory]
         addresses = [_address(entry.id, at, content) for at in range(len(content.addresses))]
         properties["addressEntity"] = [each.id for each in addresses]
         about += addresses
-    properties["notes"] = [content.remarks] if content.remarks else []
+    notes = [*(f"{BORN}{period}" for period in content.birth_periods), content.remarks]
+    properties["notes"] = list(filter(None, notes))
     about += _sanction(entry)
     yield Entity(entry.id, schema, caption, {name: values for name, values in properties.items() if values})
     yield from about
-
-
-def _dates_of_periods(content: WatchlistContent) -> Iterator[str]:
-    """The format has single dates alone: the ends of a period, so that its readers find those at least."""
-    for period in content.birth_periods:
-        yield from period.replace("~", "").split("/")
 
 
 def _put_names(content: WatchlistContent, properties: dict[str, list[Any]]) -> str:

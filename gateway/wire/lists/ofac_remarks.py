@@ -1,7 +1,7 @@
 """The remarks of OFAC's files: facts in a conventional form, taken out of the text and put back into it.
 
-Owns the forms. An item that says more than its field holds (when a passport was issued) fills the field and stays in the
-remarks as well; one that isn't known stays in the remarks alone.
+Owns the forms. An item that says more than its field holds (when a passport was issued) fills the field and stays in
+the remarks as well; one that isn't known stays in the remarks alone.
 
 Source: the remarks of the published SDN list and its data specification.
 """
