@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from gateway.cli.trace_json import render_json
+from gateway.cli.output import to_json
 from gateway.cli.trace_lines import cut, folded
 from gateway.cli.trace_rows import OTHER, Crossing, LegBlock, picture_of
 from gateway.cli.trace_terminal import render_terminal
+from gateway.cli.values import as_dict
 from gateway.v1.history_service_pb2 import TraceConsignmentResponse
 from gateway.v1.trace_pb2 import DraftAlert, Trace
 from tests.support import consignments as case
@@ -176,7 +177,7 @@ def test_further_territories_share_a_lane_where_there_is_no_room() -> None:
 
 def test_json_is_the_message_in_the_contracts_names() -> None:
     answer = TraceConsignmentResponse(trace=TRACES["case"], draft=DraftAlert(recipients=["hk"]))
-    text = render_json(answer)
+    text = to_json(as_dict(answer))
     assert Parse(text, TraceConsignmentResponse()) == answer
     data = json.loads(text)
     assert data["trace"]["discrepancies"][0]["rule_id"] == "R02"
