@@ -17,6 +17,7 @@ from gateway.cli.alert import alert_app
 from gateway.cli.directory import directory_app
 from gateway.cli.doctor import doctor
 from gateway.cli.evidence import evidence_app
+from gateway.cli.history import history_app
 from gateway.cli.init import init
 from gateway.cli.link import link_app, recover
 from gateway.cli.maintenance import rebuild, verify
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     help="Customs gateway: signed alerts between customs authorities, provable for ever.\n\n"
     "A node: init, pki and directory make it, doctor checks it, serve runs it. "
-    "Its systems: alert, watchlist, evidence. Its operators: status, link, audit, verify, rebuild, recover.",
+    "Its systems: alert, watchlist, history, evidence. Its operators: status, link, audit, verify, rebuild, recover.",
 )
 
 app.command("init")(init)
@@ -48,6 +49,7 @@ app.command("rebuild")(rebuild)
 app.command("recover")(recover)
 app.add_typer(alert_app, name="alert")
 app.add_typer(watchlist_app, name="watchlist")
+app.add_typer(history_app, name="history")
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(link_app, name="link")
 app.add_typer(directory_app, name="directory")

@@ -244,7 +244,7 @@ class HistoryClient:
             criteria: where to begin: references, containers, seals, registrations or record ids.
             grounds: as in `search`.
             nodes: to ask; empty: the own one and every partner.
-            partner_timeout_ms: most time for a partner's answer to one question, in milliseconds up to 60,000; 0: 5,000.
+            partner_timeout_ms: most time for a partner's answer to one question, up to 60,000 milliseconds; 0: 5,000.
             draft_alert: whether a draft alert is made of the discrepancies, if there are any.
             timeout_s: seconds that the trace may take.
         """

@@ -29,11 +29,11 @@ DEFAULT_PATIENCE_S = 60.0
 """Seconds without any answer after which a stream that keeps failing is given up."""
 
 ItemT = TypeVar("ItemT", bound=Message)
-TakenT = TypeVar("TakenT", bound=Message, contravariant=True)
+TakenT_contra = TypeVar("TakenT_contra", bound=Message, contravariant=True)
 OutcomeT = TypeVar("OutcomeT")
 
 
-class Exchange(Protocol[TakenT, OutcomeT]):
+class Exchange(Protocol[TakenT_contra, OutcomeT]):
     """What the messages of one method are. Sending a batch twice must have its effect once."""
 
     noun: str
@@ -43,12 +43,12 @@ class Exchange(Protocol[TakenT, OutcomeT]):
         """Opens the stream."""
         ...
 
-    def message(self, items: Sequence[TakenT]) -> Message:
+    def message(self, items: Sequence[TakenT_contra]) -> Message:
         """The request with these items."""
         ...
 
     def outcomes(
-        self, items: Sequence[TakenT], unsent: Mapping[int, GatewayError], response: Any | None
+        self, items: Sequence[TakenT_contra], unsent: Mapping[int, GatewayError], response: Any | None
     ) -> list[OutcomeT]:
         """What became of a batch.
 

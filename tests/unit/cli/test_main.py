@@ -124,6 +124,8 @@ alert.publish alert.list alert.show alert.watch alert.ack alert.flag alert.ask a
 alert.withdraw alert.amend
 watchlist.import watchlist.propose watchlist.proposals watchlist.approve watchlist.reject watchlist.withdraw
 watchlist.list watchlist.show watchlist.diff watchlist.watch watchlist.export
+history.import history.search history.show history.trace history.risks history.rules
+history.hold.place history.hold.release history.hold.list
 link.list link.suspend link.resume link.resolve link.recover
 pki.init-ca pki.request pki.issue pki.signing-keys pki.directory-key pki.show
 directory.card directory.draft directory.renew directory.revoke directory.sign directory.verify directory.show
@@ -150,7 +152,7 @@ def test_help_says_what_it_does_and_shows_an_example_that_is_a_command(path: tup
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in COMMANDS if path[0] in ("alert", "watchlist", "link", "audit", "status", "recover")],
+    [path for path in COMMANDS if path[0] in ("alert", "watchlist", "history", "link", "audit", "status", "recover")],
     ids=" ".join,
 )
 def test_commands_that_reach_a_gateway_tell_exit_codes_roles_and_connection(path: tuple[str, ...]) -> None:
