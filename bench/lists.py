@@ -12,6 +12,7 @@ as the recipient keeps of each entry (its row, and its share of the payload).
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import sqlite3
 import tempfile
@@ -37,7 +38,7 @@ from gateway.v1.watchlist_service_pb2_grpc import WatchlistServiceStub
 ROWS = 500
 """Rows in one message of an import."""
 
-CHANGES = 40
+CHANGES = 100
 """Small changes that are timed."""
 
 CHANGED = 100
@@ -58,7 +59,7 @@ class Figures:
         again: an import of the same source: nothing changes.
         synced: from the moment at which the partner's node serves, with all of it on the publisher's disk, until its
             lists show all of it.
-        change_p50_ms, change_p99_ms: from the call until a watcher at the partner has all of it.
+        change_p50_ms, change_p99_ms, change_max_ms: from the call until a watcher at the partner has all of it.
         echo: floor: entries per second through a bare echo.
         inserts: floor: entries per second into bare SQLite.
     """
@@ -72,6 +73,7 @@ class Figures:
     synced: float
     change_p50_ms: float
     change_p99_ms: float
+    change_max_ms: float
     cn_us: float
     hk_us: float
     echo: float
@@ -122,8 +124,10 @@ async def measure(folder: Path, rows: Rows, tell: Tell) -> Figures:
         cn_cpu = pair.cn.cpu_s
         await pair.hk.start()
         hk_cpu, started = pair.hk.cpu_s, time.perf_counter()
-        await _until(lambda: _listed(pair.hk) >= len(rows))
+        updates = _query(pair.cn, "SELECT size FROM feeds WHERE origin LIKE '%/cn/hk/watchlist'")
+        await _until(lambda: _applied(pair.hk) >= updates)
         synced = time.perf_counter() - started
+        assert _query(pair.hk, "SELECT count(*) FROM list_entries WHERE ended = 0") == len(rows)
         cn_us, hk_us = (
             (now - then) / len(rows) * 1e6 for now, then in ((pair.cn.cpu_s, cn_cpu), (pair.hk.cpu_s, hk_cpu))
         )
@@ -138,7 +142,8 @@ async def measure(folder: Path, rows: Rows, tell: Tell) -> Figures:
             again=len(rows) / again,
             synced=len(rows) / synced,
             change_p50_ms=taken[len(taken) // 2],
-            change_p99_ms=taken[-1],
+            change_p99_ms=taken[math.ceil(len(taken) * 0.99) - 1],
+            change_max_ms=taken[-1],
             cn_us=cn_us,
             hk_us=hk_us,
             echo=floor,
@@ -219,10 +224,6 @@ def _is_released(node: NodeProcess) -> bool:
     return told >= _query(node, "SELECT max(seq) FROM list_changes") and _is_applied(node)
 
 
-def _listed(node: NodeProcess) -> int:
-    return _query(node, "SELECT count(*) FROM list_entries WHERE ended = 0")
-
-
 async def _until(done: Callable[[], bool]) -> None:
     while not await asyncio.to_thread(done):  # noqa: ASYNC110  another process does it
         await asyncio.sleep(0.02)
@@ -270,7 +271,7 @@ def show(figures: Figures, console: Console) -> None:
         ("  of the inserts", f"{figures.synced / figures.inserts:.2f} ×"),
         ("  processor at cn, hk", f"{figures.cn_us:.0f}, {figures.hk_us:.0f} µs each"),
         (f"a change of {CHANGED} at a watcher there, median", f"{figures.change_p50_ms:.0f} ms"),
-        (f"  the slowest of {CHANGES}", f"{figures.change_p99_ms:.0f} ms"),
+        (f"  p99, and the slowest of {CHANGES}", f"{figures.change_p99_ms:.0f}, {figures.change_max_ms:.0f} ms"),
         ("memory at cn, hk", f"{figures.cn_rss_mb:.0f}, {figures.hk_rss_mb:.0f} MB"),
     ):
         table.add_row(name, value)

@@ -1,7 +1,7 @@
 """Checks messages against the rules that stand in the contract; all violations at once, with field paths.
 
 Owns the evaluation of protovalidate rules, of the contract's own `at_least_one_of` and of the range of times. Doesn't
-own the rules: they stand in protos/gateway/v1.
+own the rules, which stand in protos/gateway/v1, nor the short way for messages that plainly keep them (`recogniser`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,9 @@ from google.protobuf.message import Message
 
 from gateway.errors import InvalidRequestError, Violation
 from gateway.v1 import options_pb2
+from gateway.wire.recogniser import YEAR_1_S, YEAR_10000_S, recognised
 
 _VALIDATOR = protovalidate.Validator()
-
-_YEAR_1_S = -62_135_596_800
-_YEAR_10000_S = 253_402_300_800
-"""Bounds of google.protobuf.Timestamp in seconds since 1970."""
 
 _Rule = Callable[[Message], Sequence[Violation]]
 """Gives what is broken, with paths from the message on: they are made for broken rules alone."""
@@ -35,6 +32,8 @@ def violations(message: Message, prefix: str = "") -> list[Violation]:
         message: any message of the contract.
         prefix: put before each field path, e.g. `alerts[3].`.
     """
+    if recognised(message):
+        return []
     found = [
         Violation(prefix + _path(violation), violation.proto.rule_id, violation.proto.message)
         for violation in _VALIDATOR.collect_violations(message)
@@ -92,7 +91,7 @@ def _under(prefix: str, found: Sequence[Violation]) -> Sequence[Violation]:
 def _timestamp(message: Message) -> Sequence[Violation]:
     """A time that Timestamp's own definition allows; others have no date and, in milliseconds, fit no database."""
     seconds, nanos = getattr(message, "seconds"), getattr(message, "nanos")  # noqa: B009  of a Timestamp
-    if _YEAR_1_S <= seconds < _YEAR_10000_S and 0 <= nanos < 1_000_000_000:
+    if YEAR_1_S <= seconds < YEAR_10000_S and 0 <= nanos < 1_000_000_000:
         return ()
     return (Violation("", "timestamp", "isn't a time between the years 1 and 9999"),)
 
