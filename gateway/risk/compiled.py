@@ -125,7 +125,7 @@ def specimen(kind: Kind) -> dict[str, Any]:
 
 def _specimen(word: str) -> Any:
     if word == "maps":
-        return [{"name": "a", "density": 1.0, "price_low": 1.0, "price_high": 2.0}]
+        return [{"name": "a", "metal": True, "density": 1.0, "price_low": 1.0, "price_high": 2.0}]
     if word.startswith("list "):
         return [_specimen(word.removeprefix("list "))]
     return _SPECIMENS[word]

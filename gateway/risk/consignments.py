@@ -19,6 +19,9 @@ from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb
 
 SECONDS_A_DAY = 86_400
 
+EARLIEST_S = SECONDS_A_DAY
+"""How long before its export declaration an import may be declared: advance declarations, clocks and offices differ."""
+
 EXPORTS = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT})
 
 _SEEN_AT_DESTINATION = frozenset(
@@ -118,7 +121,7 @@ def missing_cases(
         arrived = any(
             other.territory == destination
             and other.shipment.procedure in _SEEN_AT_DESTINATION
-            and other.at >= leg.at - SECONDS_A_DAY
+            and other.at >= leg.at - EARLIEST_S
             for other in legs
         )
         if not arrived:
@@ -166,7 +169,7 @@ def destination_cases(legs: Sequence[Leg]) -> Iterator[Case]:
 def path_cases(legs: Sequence[Leg]) -> Iterator[Case]:
     """The case of the way that a consignment went, where it left a territory at all."""
     path: list[str] = []
-    for leg in legs:
+    for leg in sorted(legs, key=lambda leg: _went_at(leg, legs)):
         came_from = leg.shipment.export_territory if leg.imports else ""
         if came_from and came_from not in path:
             _go(path, came_from)
@@ -176,6 +179,19 @@ def path_cases(legs: Sequence[Leg]) -> Iterator[Case]:
     if len(path) > 1:
         facts = {"path": path, "days": (legs[-1].at - legs[0].at) / SECONDS_A_DAY}
         yield Case("path", facts, tuple(sorted(leg.index for leg in legs)))
+
+
+def _went_at(leg: Leg, legs: Sequence[Leg]) -> tuple[int, bool]:
+    """When a leg took its place on the way: an import that was declared in advance comes after the export to it."""
+    ahead = [
+        other.at
+        for other in legs
+        if leg.imports
+        and other.exports
+        and other.shipment.destination_territory == leg.territory
+        and leg.at <= other.at <= leg.at + EARLIEST_S
+    ]
+    return max([leg.at, *ahead]), leg.imports
 
 
 def _go(path: list[str], territory: str) -> None:

@@ -25,8 +25,9 @@ _SECONDS_A_DAY = 86_400
 
 
 def local_day(at: Timestamp, utc_offset_minutes: int) -> date:
-    """The day of a moment where it was declared."""
-    return date.fromordinal(_EPOCH + (at.seconds + utc_offset_minutes * 60) // _SECONDS_A_DAY)
+    """The day of a moment where it was declared; the first or last there is for one that lies beyond."""
+    days = _EPOCH + (at.seconds + utc_offset_minutes * 60) // _SECONDS_A_DAY
+    return date.fromordinal(min(max(days, 1), date.max.toordinal()))
 
 
 class Controls:

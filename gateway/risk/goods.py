@@ -22,6 +22,10 @@ _CONSIGNEES = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, pa
 """Who the final consignee is: the first of these roles that a shipment has."""
 
 
+_FIRST_S, _LAST_S = -62_135_510_400, 253_402_214_399
+"""What a date can be in seconds since 1970: years 1 to 9999 without the first and last day, which mean for ever."""
+
+
 @dataclass(frozen=True, slots=True)
 class Papers:
     """Licences that were presented for a consignment, and when its export was declared, as far as known."""
@@ -90,6 +94,7 @@ class GoodsFacts:
             "suspects": [
                 {
                     "name": suspect.name,
+                    "metal": suspect.metal,
                     "density": suspect.density,
                     "price_low": suspect.price_low,
                     "price_high": suspect.price_high,
@@ -149,8 +154,9 @@ def final_consignees(shipment: shipment_pb2.Shipment) -> list[party_pb2.Party]:
 
 
 def moment(at: Timestamp) -> datetime:
-    """A timestamp with its zone, as expressions take it."""
-    return at.ToDatetime(tzinfo=UTC)
+    """A timestamp with its zone, as expressions take it; the first or last there is for one that lies beyond."""
+    seconds = min(max(at.seconds, _FIRST_S), _LAST_S)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def volume(item: shipment_pb2.ShipmentGoods) -> float:

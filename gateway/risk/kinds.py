@@ -94,7 +94,7 @@ KINDS = _kinds(
             "declared.price_low": "double",  # USD/kg
             "declared.price_high": "double",
             "declared.price_confidence": "string",
-            "suspects": "maps",  # substances under control that day: name, density, price_low, price_high
+            "suspects": "maps",  # substances under control that day: name, metal, density, price_low, price_high
             "vague_terms": "list string",
             "other_words": "int",
             "named": "list string",  # substances that the description names

@@ -15,15 +15,12 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from gateway.model.identifiers import Scheme, compact
-from gateway.risk.consignments import SECONDS_A_DAY, Leg, hs6_of, net_kg, sum_of
+from gateway.risk.consignments import EARLIEST_S, SECONDS_A_DAY, Leg, hs6_of, net_kg, sum_of
 from gateway.risk.goods import amount, value_usd
 from gateway.risk.kinds import Case
 from gateway.risk.shipments import gross_kg
 from gateway.risk.substances import NOT_KNOWN
 from gateway.v1 import goods_pb2, shipment_pb2
-
-EARLIEST_S = SECONDS_A_DAY
-"""How long before its export declaration an import may be declared: advance declarations, clocks and offices differ."""
 
 _Keys = frozenset[tuple[str, ...]]
 

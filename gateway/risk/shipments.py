@@ -134,6 +134,8 @@ def _masses(leg: int, shipment: shipment_pb2.Shipment) -> Iterator[_Mass]:
     if not isnan(gross) and not any(_is_declared(mass) for mass in shipment.masses):
         yield _Mass(shipment.declared_at, gross, "declaration", "", False, leg)
     for mass in shipment.masses:
+        if not mass.mass_kg > 0:
+            continue  # left out, or no measurement
         at = mass.measured_at if mass.HasField("measured_at") else shipment.declared_at
         source = shipment_pb2.MassSource.Name(mass.source).removeprefix(_SOURCE).lower()
         container = compact(Scheme.CONTAINER, mass.equipment_id)

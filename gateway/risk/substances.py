@@ -82,6 +82,11 @@ class Substance:
     price_high: float
     price_confidence: str
 
+    @property
+    def metal(self) -> bool:
+        """Whether it is an element as such: compounds don't come as ingots."""
+        return self.formula in self.elements
+
 
 @dataclass(frozen=True, slots=True)
 class Declared:

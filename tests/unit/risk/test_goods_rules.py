@@ -141,6 +141,9 @@ def test_r02_names_what_it_would_fit(rules: Rules) -> None:
     hit = hits(rules, shipment(item(net_mass_kg=5000.0, volume_m3=1.0)))["R02"]
     assert "antimony ingot" in hit.inputs["suspects"]
     assert hit.thresholds["impossible"] == "1"
+    assert "oxide" not in hit.inputs["suspects"]  # declared as ingots
+    lead = item("780110", description="lead ingots", net_mass_kg=2104.0, volume_m3=1.0)
+    assert "antimony ingot" in hits(rules, shipment(lead))["R02"].inputs["suspects"]
 
 
 def test_r02_before_anything_was_controlled_only_the_impossible_counts(rules: Rules) -> None:

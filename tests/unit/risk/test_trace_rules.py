@@ -423,6 +423,12 @@ def test_r13_goods_that_come_back_within_180_days(rules: Rules, day: str, fires:
         assert hits["R13"].inputs["path"] == "CN, HK, CN"
 
 
+@pytest.mark.parametrize(("import_day", "fires"), [("2025-05-31T04:00", False), ("2025-05-30T00:00", True)])
+def test_r13_an_import_declared_in_advance_is_no_return(rules: Rules, import_day: str, fires: bool) -> None:
+    toys = item("950300", description="toy cars")
+    assert ("R13" in examine(rules, ("cn", exported(toys)), ("hk", imported(toys, day=import_day)))) is fires
+
+
 def test_r13_more_than_twice_the_usual_borders(rules: Rules) -> None:
     def path(*territories: str) -> list[tuple[str, shipment_pb2.Shipment]]:
         toys = item("950300", description="toy cars")
