@@ -1,7 +1,7 @@
 """How long it takes to put a consignment together: records in memory to a trace with links and events.
 
-Run: `python -m bench.consignment`. Pure computation: no node, no database. Prints milliseconds of processor time for sets of records that
-share much (one document), that share in turn (a chain), and that all look alike (one trader's regular shipments).
+Run: `python -m bench.consignment`. Pure computation: no node, no database. Prints milliseconds of processor time for
+records that share much (one document), that share in turn (a chain), and that all look alike (regular shipments).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Puts a consignment together: from records of several nodes to legs with their links and events in order.
 
 Owns the way from records to a Trace without discrepancies. The result doesn't depend on the order of the records:
-1. each record once, in its newest revision (records.distinct);
+1. each record once, in its newest revision (records.gathered);
 2. what joins them strongly (join.weave), and what of it the trace's beginning reaches (Web.core);
 3. what joins weakly and unambiguously, as leaves (weak.weak_edges);
 4. from the first record on, each leg by its strongest link to what was found before, then its further links;
@@ -17,7 +17,7 @@ from gateway.consignment.events import events_of
 from gateway.consignment.inquiry import is_exhausted
 from gateway.consignment.join import Edge, Web, in_order, weave
 from gateway.consignment.links import LinkKind
-from gateway.consignment.records import Found, Known, distinct
+from gateway.consignment.records import Found, Known, gathered
 from gateway.consignment.sentences import because
 from gateway.consignment.weak import weak_edges
 from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, NodeAnswer, SearchCriteria
@@ -25,6 +25,9 @@ from gateway.v1.trace_pb2 import Trace, TraceLeg, TraceLink
 
 MAX_LEGS = 300
 """Most records in a trace: more can't be looked at, and each is a message with up to 200 goods items."""
+
+MAX_EVENTS = 5_000
+"""Most events in a trace, the earliest first: a record may have hundreds."""
 
 MAX_LINKS = 12
 """Most links that are told of one leg, the strongest first."""
@@ -41,9 +44,9 @@ def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Seque
     Returns:
         the trace; without legs when the first question found nothing. It is `truncated` when the first question found
         further consignments, a node had more records than it gave, not everything could be asked, or there are more
-        legs than a trace takes.
+        records, legs or events than a trace takes.
     """
-    known = distinct(found)
+    known, cut = gathered(found)
     web = weave(known)
     core, others = web.core()
     trace = Trace(answers=answers)
@@ -52,9 +55,12 @@ def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Seque
     at = {index: leg for leg, index in enumerate(kept)}
     links = _links(dict(legs), known, at)
     trace.legs.extend(TraceLeg(record=known[index].record, links=links[index]) for index in kept)
-    trace.events.extend(events_of([known[index].record for index in kept]))
+    events = events_of([known[index].record for index in kept])
+    trace.events.extend(events[:MAX_EVENTS])
     trace.truncated = (
         others
+        or cut
+        or len(events) > MAX_EVENTS
         or len(legs) > MAX_LEGS
         or any(answer.status == ANSWER_STATUS_PARTIAL for answer in trace.answers)
         or bool(asked and not is_exhausted(web, core, asked))

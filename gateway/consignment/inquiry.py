@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.consignment.join import Web, asked_values, in_order, weave
 from gateway.consignment.links import DAY_S, RULES, LinkKey, LinkKind, plain
-from gateway.consignment.records import OUTWARD, Found, Span, distinct, span_of, territory_of
+from gateway.consignment.records import OUTWARD, Found, Span, gathered, span_of, territory_of
 from gateway.consignment.weak import TRADERS
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria, SearchIdentifier, SearchReference
 
@@ -52,7 +52,8 @@ def next_criteria(found: Iterable[Found], asked: Sequence[SearchCriteria]) -> li
     """
     if len(asked) >= MAX_QUESTIONS:
         return []
-    web = weave(distinct(found))
+    known, _ = gathered(found)
+    web = weave(known)
     core, _ = web.core()
     strong = list(_strong(web, core, _values(asked)))
     questions = strong or list(_weak(web, core, asked))

@@ -14,6 +14,9 @@ from gateway.consignment.records import Known
 from gateway.v1 import shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 
+MAX_LOOK_BACK = 64
+"""Most earlier records with the same value that are tried: of values that agree with none before, all would be."""
+
 _Named = tuple[int, LinkKey]
 
 
@@ -122,7 +125,7 @@ def _edges(group: list[_Named], known: Sequence[Known]) -> Iterator[Edge]:
     rule = RULES[group[0][1].kind]
     for trip in [ordered] if rule.trip_s is None else _trips(ordered, known, rule.trip_s):
         for at, (index, key) in enumerate(trip):
-            for earlier, other in reversed(trip[:at]):
+            for earlier, other in reversed(trip[max(0, at - MAX_LOOK_BACK) : at]):
                 kind = _agreement(key, other) if earlier != index else None
                 if kind is not None:
                     yield Edge(earlier, index, kind, (other, key), gap_s=key.span.gap(other.span))

@@ -30,6 +30,10 @@ MIN_RECORD_ID_CHARS = 8
 """Shortest key of a record that counts as the number of its declaration; shorter ones are counters. A judgement."""
 
 
+MAX_KEYS = 256
+"""Most keys of a record, documents and containers first; one with more is no record of one consignment."""
+
+
 class LinkKind(StrEnum):
     """What two records share; the words of TraceLink.kind."""
 
@@ -126,6 +130,8 @@ def link_keys(record: HistoryRecord) -> list[LinkKey]:
     span = span_of(record)
     found: dict[tuple[LinkKind, str, str], LinkKey] = {}
     for kind, shown, realm, implied in _named(record):
+        if len(found) == MAX_KEYS:
+            break
         value = _NORMAL.get(kind, plain)(shown)
         if len(value) >= _SHORTEST.get(kind, 4):
             found.setdefault((kind, value, realm), LinkKey(kind, value, shown, realm, span, implied))

@@ -20,6 +20,9 @@ RecordName = tuple[str, str]
 LegOrder = tuple[int, int, bool, str, str]
 """See `leg_order`."""
 
+MAX_KNOWN = 1_000
+"""Most records that are looked at for one trace: comparing all with all takes a second at the worst."""
+
 OUTWARD = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT})
 """Procedures by which goods leave a territory."""
 
@@ -67,6 +70,19 @@ class Known:
     def order(self) -> LegOrder:
         """Where it stands among legs."""
         return leg_order(self.record)
+
+
+def gathered(found: Iterable[Found]) -> tuple[list[Known], bool]:
+    """Each record once, and whether there were more than a trace looks at: then those nearest to its beginning in time.
+
+    The newest of the records that the trace began with is its beginning.
+    """
+    known = distinct(found)
+    if len(known) <= MAX_KNOWN:
+        return known, False
+    begin = max((each.order[0] for each in known if each.start), default=0)
+    nearest = sorted(known, key=lambda each: (not each.start, abs(each.order[0] - begin), each.order))
+    return sorted(nearest[:MAX_KNOWN], key=lambda each: name_of(each.record)), True
 
 
 def name_of(record: HistoryRecord) -> RecordName:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.consignment.assembly import MAX_LEGS, assemble
-from gateway.consignment.links import RULES, LinkKind, link_keys
-from gateway.consignment.records import Found
+from gateway.consignment.assembly import MAX_EVENTS, MAX_LEGS, assemble
+from gateway.consignment.links import MAX_KEYS, RULES, LinkKind, link_keys
+from gateway.consignment.records import MAX_KNOWN, Found
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
@@ -301,6 +301,42 @@ def test_too_many_legs_are_cut_and_said() -> None:
     ]
     trace = assemble(found, [])
     assert (len(trace.legs), trace.truncated) == (MAX_LEGS, True)
+
+
+def test_of_too_many_records_the_nearest_are_looked_at() -> None:
+    start = case.record("cn", "cn-start", EXPORT, 0, references=[case.reference(case.UCR, "6CN-ONE")])
+    others = [
+        case.record(
+            "hk",
+            f"hk-{number:05d}",
+            IMPORT,
+            number * DAY,
+            references=[case.reference(case.UCR, "6CN-ONE")] if number in (3, MAX_KNOWN + 2) else [],
+        )
+        for number in range(1, MAX_KNOWN + 3)
+    ]
+    trace = assemble([Found(start), *(Found(each, SearchCriteria()) for each in others)], [])
+    assert legs(trace) == ["cn/cn-start", "hk/hk-00003"]
+    assert trace.truncated
+
+
+def test_of_too_many_events_the_first_are_told() -> None:
+    shipment = case.record("cn", "cn-1", EXPORT, 0)
+    shipment.shipment.events.extend(case.event("gate_in", 1, case.YANTIAN) for _ in range(MAX_EVENTS))
+    trace = assemble([Found(shipment)], [])
+    assert (len(trace.events), trace.truncated) == (MAX_EVENTS, True)
+    assert trace.events[0].kind == "declared"
+
+
+def test_a_record_that_names_everything_is_read_in_part() -> None:
+    named = case.record("cn", "cn-1", EXPORT, 0, references=[case.reference(case.UCR, "6CN-ONE")])
+    named.shipment.equipment.extend(
+        goods_pb2.Equipment(id=f"GWDU{number:07d}", seals=[f"SEAL-{number}-{seal}" for seal in range(16)])
+        for number in range(64)
+    )
+    keys = link_keys(named)
+    assert len(keys) == MAX_KEYS
+    assert keys[0].kind == LinkKind.UCR
 
 
 def test_a_partial_answer_makes_a_part() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.consignment.assembly import MAX_LEGS
+from gateway.consignment.assembly import MAX_EVENTS, MAX_LEGS
 from gateway.consignment.inquiry import DECLARED_LATE_S, MAX_QUESTIONS
 from gateway.consignment.links import DAY_S, HOUR_S, MIN_RECORD_ID_CHARS, MIN_SEAL_CHARS, RULES
+from gateway.consignment.records import MAX_KNOWN
 from gateway.consignment.weak import MASS_TOLERANCE
 
 pytestmark = pytest.mark.drift
@@ -37,7 +38,8 @@ def test_every_kind_of_link_is_in_the_table_with_its_figures() -> None:
     "said",
     [
         f"up to {MAX_QUESTIONS} questions",
-        f"more than {MAX_LEGS} records",
+        f"more than {MAX_LEGS} legs or {MAX_EVENTS:,} events",
+        f"more than {MAX_KNOWN:,} records",
         f"at most {MASS_TOLERANCE:.0%} apart".replace("%", " %"),
         f"{DECLARED_LATE_S // DAY_S} days after them",
         f"from {MIN_RECORD_ID_CHARS} characters on",
