@@ -35,15 +35,15 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     ):
         report = opened.verify(advance)
     if as_json:
-        facts = {"feeds": report.feeds, "audit_events": report.audit_events, "findings": report.findings}
-        output.json({"sound": not report.findings, **facts})
+        facts = {"feeds": report.feeds, "audit_events": report.audit_events, "records": report.records}
+        output.json({"sound": not report.findings, **facts, "findings": report.findings})
     else:
         output.table(
             "Verified",
             ["Feed", "Entries", "Checkpoints", "Receipts"],
             [(feed.origin, feed.entries, feed.checkpoints, feed.receipts) for feed in report.feeds],
         )
-        output.line(f"{report.audit_events} audit events.")
+        output.line(f"{report.audit_events} audit events, {report.records} recorded items of shipments.")
     if report.findings:
         if not as_json:
             output.table(

@@ -20,6 +20,7 @@ For the whole database:
 7. journal: every entry has one position, and positions have no gap; entries at a feed's end have none as long as the
    first of them waits for more of the counter-feed than has a position.
 8. audit: the hash chain of audit events is whole.
+9. records: what was recorded of shipments is what the own log of records committed to (services.verify_records).
 
 A damaged row of these tables shows as a finding. Projections aren't looked at: `gateway rebuild` makes them again.
 """
@@ -33,8 +34,9 @@ from hashlib import sha256
 from typing import TypeVar
 
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
-from gateway.model.ids import FeedOrigin
+from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.trust import TrustedDirectory
+from gateway.services.verify_records import STEP, check_records
 from gateway.store import audit, inspection, journal
 from gateway.store.database import Database
 from gateway.store.feeds import StoredCheckpoint, StoredEntry
@@ -68,7 +70,7 @@ class Finding:
     """Something that is wrong.
 
     Attributes:
-        place: the feed's origin, `journal` or `audit`.
+        place: the feed's origin, `journal`, `audit` or `records`.
         index: the entry, position or event; None when it can't be told.
         step: as in this module's text, e.g. `2 entries`.
         problem: what is wrong.
@@ -96,6 +98,7 @@ class DatabaseReport:
 
     feeds: tuple[FeedSummary, ...]
     audit_events: int
+    records: int
     findings: tuple[Finding, ...]
 
 
@@ -136,7 +139,23 @@ def verify_database(database: Database, trust: TrustedDirectory, *, progress: Pr
     summaries = tuple(_FeedCheck(database, row, trust, findings, progress).run() for row in rows)
     _check_journal(database, rows, head, findings)
     events = _check_audit(database, findings, progress)
-    return DatabaseReport(summaries, events, tuple(findings.found))
+    records = sum(_check_records(database, row, findings) for row in rows)
+    return DatabaseReport(summaries, events, records, tuple(findings.found))
+
+
+def _check_records(database: Database, row: FeedRow, findings: _Findings) -> int:
+    """Step 9, where the feed is a log of records."""
+    try:
+        if FeedOrigin.parse(row.origin).channel is not Channel.RECORDS:
+            return 0
+        return check_records(
+            database, row.id, row.size, lambda position, what: findings.add("records", position, STEP, what)
+        )
+    except MalformedError:
+        return 0  # step 1 has said so
+    except (TypeError, ValueError) as error:  # SQLite lets text stand where bytes belong
+        findings.add("records", None, STEP, f"a row can't be read: {error}")
+        return 0
 
 
 class _FeedCheck:

@@ -13,7 +13,7 @@ from sqlalchemy import Cast, Column, Connection, LargeBinary, cast, func, select
 
 from gateway.store.audit import audit_events
 from gateway.store.feeds import StoredCheckpoint, StoredEntry
-from gateway.store.schema import checkpoints, entries, feeds, tiles
+from gateway.store.schema import checkpoints, entries, feeds, record_log, tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +91,15 @@ def audit_length(conn: Connection) -> int:
 
 def _bytes(column: Column[Any]) -> Cast[bytes]:
     return cast(column, LargeBinary)
+
+
+def records_after(conn: Connection, position: int, limit: int) -> list[tuple[int, bytes, bytes]]:
+    """Recorded items after a position, in order, as (position, salt, content)."""
+    columns = record_log.c
+    rows = conn.execute(
+        select(columns.position, _bytes(columns.salt), _bytes(columns.content))
+        .where(columns.position > position)
+        .order_by(columns.position)
+        .limit(limit)
+    )
+    return [(row[0], bytes(row[1]), bytes(row[2])) for row in rows]

@@ -95,7 +95,7 @@ def test_a_sound_database_has_no_findings_and_everything_was_looked_at(
 
 def test_an_empty_database_is_sound(tmp_path: Path, make_database: MakeDatabase) -> None:
     with paper_nodes(tmp_path, make_database, ["cn"]) as (cn,):
-        assert looked_over(cn) == DatabaseReport((), 0, ())
+        assert looked_over(cn) == DatabaseReport((), 0, 0, ())
 
 
 def this(table: Any, **key: int) -> Any:
