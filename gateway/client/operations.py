@@ -88,7 +88,18 @@ class EvidenceClient:
             alert: own or a partner's.
             recipient: for an own alert with several recipients: whose copy.
         """
-        request = evidence.ExportEvidenceRequest(alert=alert, recipient=recipient)
+        return await self._export(evidence.ExportEvidenceRequest(alert=alert, recipient=recipient))
+
+    async def export_answer(self, query_id: str, *, record_ids: Iterable[str] = ()) -> list[evidence.EvidenceFile]:
+        """Everything needed to prove offline what was answered to a question about shipments.
+
+        Args:
+            query_id: as a search gives it for each partner.
+            record_ids: records to put in, by their key at the partner; none: all.
+        """
+        return await self._export(evidence.ExportEvidenceRequest(query_id=query_id, record_ids=record_ids))
+
+    async def _export(self, request: evidence.ExportEvidenceRequest) -> list[evidence.EvidenceFile]:
         method = self._connection.stubs.evidence.ExportEvidence
         return list((await self._connection.unary(method, request, evidence.ExportEvidenceResponse)).files)
 

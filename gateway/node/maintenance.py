@@ -7,7 +7,7 @@ Owns the putting together of these from settings. May run beside the node or whi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from gateway.node.assembly import PASSPHRASE_VARIABLE, LogKey, system_clock_ms
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.settings import Settings
 from gateway.services import verify as verification
+from gateway.services.answer_evidence import export_answer
 from gateway.services.audit import AuditQueue
 from gateway.services.commit import Committer
 from gateway.services.evidence import export
@@ -87,6 +88,10 @@ class Maintenance:
     def export(self, *, publisher: str, alert_id: str, recipient: str) -> Bundle:
         """Makes evidence of an alert; see services.evidence."""
         return export(self.database, self.trust, publisher=publisher, alert_id=alert_id, recipient=recipient)
+
+    def export_answer(self, query_id: str, record_ids: Collection[str]) -> Bundle:
+        """Makes evidence of an answer about shipments; see services.answer_evidence."""
+        return export_answer(self.database, self.trust, query_id=query_id, record_ids=record_ids)
 
 
 @contextmanager

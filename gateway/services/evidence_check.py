@@ -30,7 +30,7 @@ that has expired still proves the past, so its validity isn't asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -125,7 +125,7 @@ def _evidence(
     with run.step(1) as found:
         parts, manifest = _complete(bundle, found)
     with run.step(2) as found:
-        trust = _trusted(parts.directory_note, anchors, directory_note, found)
+        trust = trusted_directory(parts.directory_note, anchors, directory_note, found)
     alert = _entry(run, parts.alert, manifest, trust, require_receipt)
     with run.step(9) as found:
         _require_alert(alert, manifest.key)
@@ -140,13 +140,7 @@ def _evidence(
 
 def _complete(bundle: Bundle, found: list[str]) -> tuple[EvidenceParts, _Manifest]:
     parts = parts_of(bundle)
-    value = parse_canonical_json(bundle.files[MANIFEST], what=MANIFEST, max_bytes=MAX_FILE_BYTES)
-    reader = ObjectReader(value)
-    reader.text("format", FORMAT, FORMAT)
-    listed = {
-        below.text("name", ".*", "a name"): below.text("sha256", "[0-9a-f]{64}", "a digest in hexadecimal")
-        for below in reader.objects("files", maximum=len(bundle.files))
-    }
+    reader, listed = read_manifest(bundle, FORMAT)
     leaves = tuple(
         below.text("leaf_hash", "[0-9a-f]{64}", "a hash in hexadecimal")
         for below in reader.objects("entries", maximum=len(bundle.files))
@@ -154,17 +148,48 @@ def _complete(bundle: Bundle, found: list[str]) -> tuple[EvidenceParts, _Manifes
     alert = reader.nested("alert")
     key = AlertKey(*(alert.text(member, ".*", "text") for member in ("publisher", "id", "recipient")))
     reader.finish(MANIFEST)
-    actual = {name: sha256(content).hexdigest() for name, content in bundle.files.items() if name != MANIFEST}
-    changed = sorted(name for name in actual.keys() | listed.keys() if actual.get(name) != listed.get(name))
-    if changed:
-        raise MalformedError(f"these files aren't the ones that the manifest lists: {', '.join(changed[:20])}")
+    require_listed(bundle, listed)
     found.append(f"{len(bundle.files)} files")
     return parts, _Manifest(leaves, key)
 
 
-def _trusted(
+def read_manifest(bundle: Bundle, format_name: str) -> tuple[ObjectReader, dict[str, str]]:
+    """The manifest of a bundle in this format, to be read on and finished, and the digests that it lists by name.
+
+    Raises:
+        MalformedError: not canonical JSON.
+    """
+    value = parse_canonical_json(bundle.files[MANIFEST], what=MANIFEST, max_bytes=MAX_FILE_BYTES)
+    reader = ObjectReader(value)
+    reader.text("format", format_name, format_name)
+    listed = {
+        below.text("name", ".*", "a name"): below.text("sha256", "[0-9a-f]{64}", "a digest in hexadecimal")
+        for below in reader.objects("files", maximum=len(bundle.files))
+    }
+    return reader, listed
+
+
+def require_listed(bundle: Bundle, listed: Mapping[str, str]) -> None:
+    """Raises MalformedError unless the files are those that the manifest lists, with these digests."""
+    actual = {name: sha256(content).hexdigest() for name, content in bundle.files.items() if name != MANIFEST}
+    changed = sorted(name for name in actual.keys() | listed.keys() if actual.get(name) != listed.get(name))
+    if changed:
+        raise MalformedError(f"these files aren't the ones that the manifest lists: {', '.join(changed[:20])}")
+
+
+def trusted_directory(
     own_note: bytes, anchors: RootOfTrust | None, directory_note: bytes | None, found: list[str]
 ) -> TrustedDirectory:
+    """Step 2: the directory whose keys count.
+
+    Args:
+        own_note: the bundle's.
+        anchors, directory_note: what the verifier brought; at least one of them.
+        found: gets what there is to say.
+
+    Raises:
+        VerificationError, DirectoryError: there is none that may be trusted, or the bundle's contradicts it.
+    """
     own = unsafe_reopen(own_note)  # its signatures by the keys it names itself: undamaged, no more
     trust = unsafe_reopen(directory_note) if directory_note is not None else own
     if anchors is not None:

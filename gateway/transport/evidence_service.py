@@ -14,6 +14,8 @@ import grpc.aio
 
 from gateway.errors import InvalidRequestError, TooLargeError, Violation
 from gateway.model.audit import AuditResult
+from gateway.services.answer_check import AnswerExamination, examine_answer
+from gateway.services.answer_evidence import export_answer
 from gateway.services.evidence import export
 from gateway.services.evidence_check import examine
 from gateway.services.evidence_report import Examination, Status
@@ -24,6 +26,7 @@ from gateway.store.database import Database
 from gateway.transport.calls import current_call
 from gateway.v1 import evidence_service_pb2, evidence_service_pb2_grpc
 from gateway.wire.alerts import to_timestamp
+from gateway.wire.answer_bundle import is_answer
 from gateway.wire.bundle import Bundle
 from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.wire.limits import MAX_MESSAGE_BYTES
@@ -48,24 +51,30 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         self, request: evidence_service_pb2.ExportEvidenceRequest, context: Context
     ) -> evidence_service_pb2.ExportEvidenceResponse:
         validate(request)
-        alert = request.alert
-        current_call().record(subject_ids=[alert.alert_id])
-        bundle = await asyncio.to_thread(
-            export,
-            self._database,
-            self._trust(),
-            publisher=alert.publisher,
-            alert_id=alert.alert_id,
-            recipient=request.recipient,
-        )
+        alert, query_id = request.alert, request.query_id
+        current_call().record(subject_ids=[query_id, *request.record_ids] if query_id else [alert.alert_id])
+        if query_id:
+            bundle = await asyncio.to_thread(
+                export_answer, self._database, self._trust(), query_id=query_id, record_ids=request.record_ids
+            )
+        else:
+            bundle = await asyncio.to_thread(
+                export,
+                self._database,
+                self._trust(),
+                publisher=alert.publisher,
+                alert_id=alert.alert_id,
+                recipient=request.recipient,
+            )
         response = evidence_service_pb2.ExportEvidenceResponse(
             files=[
                 evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()
             ]
         )
         if response.ByteSize() > MAX_MESSAGE_BYTES - _REPLY_MARGIN_BYTES:
+            subject = f"the answer to {query_id}" if query_id else f"alert {alert.alert_id}"
             raise TooLargeError(
-                f"the evidence of alert {alert.alert_id} has {response.ByteSize()} bytes, too many for one message; "
+                f"the evidence of {subject} has {response.ByteSize()} bytes, too many for one message; "
                 "export it where the gateway runs, with `gateway evidence export --from-database`"
             )
         return response
@@ -76,6 +85,11 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         validate(request)
         bundle = Bundle.of((file.name, file.content) for file in request.files)
         note = self._trust().note
+        if is_answer(bundle):
+            answer = await asyncio.to_thread(examine_answer, bundle, directory_note=note)
+            if answer.evidence is not None:
+                current_call().record(subject_ids=[answer.evidence.answer.query.query_id])
+            return _verified(answer)
         examination = await asyncio.to_thread(examine, bundle, directory_note=note)
         if examination.evidence is not None:
             current_call().record(subject_ids=[examination.evidence.key.alert_id])
@@ -99,7 +113,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             return audit.list_events(conn, where=where, before_seq=before_seq, limit=limit)
 
 
-def _verified(examination: Examination) -> evidence_service_pb2.VerifyEvidenceResponse:
+def _verified(examination: Examination | AnswerExamination) -> evidence_service_pb2.VerifyEvidenceResponse:
     return evidence_service_pb2.VerifyEvidenceResponse(
         verified=examination.evidence is not None,
         steps=[
