@@ -88,7 +88,8 @@ def legs_of(trace: trace_pb2.Trace, controls: Controls, territories: Mapping[str
 def controlled_hs6(shipment: shipment_pb2.Shipment, controls: Controls) -> frozenset[str]:
     """Six-digit codes of a record's goods that were under control when it was declared."""
     met = {line.sequence for line in controls.items(shipment)}
-    return frozenset(code.code[:6] for item in shipment.goods if item.sequence in met for code in item.codes)
+    items = [item for item in shipment.goods if item.sequence in met]
+    return frozenset(code.code[:6] for item in items for code in item.codes if len(code.code) >= 6)
 
 
 def node_territory(node: str, territories: Mapping[str, str]) -> str:
@@ -177,7 +178,7 @@ def path_cases(legs: Sequence[Leg]) -> Iterator[Case]:
     if legs and legs[-1].exports:
         _go(path, legs[-1].shipment.destination_territory)
     if len(path) > 1:
-        facts = {"path": path, "days": (legs[-1].at - legs[0].at) / SECONDS_A_DAY}
+        facts = {"path": path, "territories": len(set(path)), "days": (legs[-1].at - legs[0].at) / SECONDS_A_DAY}
         yield Case("path", facts, tuple(sorted(leg.index for leg in legs)))
 
 
@@ -207,6 +208,8 @@ def series_cases(legs: Sequence[Leg]) -> Iterator[Case]:
         if exporter:
             for hs6 in hs6_of(leg.shipment):
                 groups.setdefault((exporter, hs6), {})[leg.index] = leg
+    kg = {leg.index: by_hs6(leg.shipment, net_kg) for leg in legs}
+    usd = {leg.index: by_hs6(leg.shipment, value_usd) for leg in legs}
     for (exporter, hs6), members in groups.items():
         exports = list(members.values())
         if len(exports) > 1:
@@ -214,8 +217,8 @@ def series_cases(legs: Sequence[Leg]) -> Iterator[Case]:
                 "exporter": exporter,
                 "hs6": hs6,
                 "days": [(leg.at - exports[0].at) / SECONDS_A_DAY for leg in exports],
-                "kg": [sum_of(leg.shipment, hs6, net_kg) for leg in exports],
-                "usd": [sum_of(leg.shipment, hs6, value_usd) for leg in exports],
+                "kg": [kg[leg.index][hs6] for leg in exports],
+                "usd": [usd[leg.index][hs6] for leg in exports],
                 "records": [leg.shipment.record_id for leg in exports],
             }
             yield Case("series", facts, tuple(sorted(leg.index for leg in exports)))
@@ -240,6 +243,10 @@ def net_kg(item: shipment_pb2.ShipmentGoods) -> float:
     return item.net_mass_kg if item.HasField("net_mass_kg") else NOT_KNOWN
 
 
-def sum_of(shipment: shipment_pb2.Shipment, hs6: str, number: Callable[[shipment_pb2.ShipmentGoods], float]) -> float:
-    """A number of all items under a subheading together; NaN where one isn't known."""
-    return sum(number(item) for item in shipment.goods if any(code.code[:6] == hs6 for code in item.codes))
+def by_hs6(shipment: shipment_pb2.Shipment, number: Callable[[shipment_pb2.ShipmentGoods], float]) -> dict[str, float]:
+    """A number of all items under each subheading together; NaN where one of them isn't known."""
+    sums: dict[str, float] = {}
+    for item in shipment.goods:
+        for hs6 in {code.code[:6] for code in item.codes if len(code.code) >= 6}:
+            sums[hs6] = sums.get(hs6, 0.0) + number(item)
+    return sums

@@ -3,14 +3,15 @@
 Owns the library (the only importer of `cel_expr_python`): types of variables, functions, errors. Doesn't own which
 variables there are (`kinds`) or what an expression decides (`rule_file`).
 
-Expressions may use CEL's standard functions and macros, the extensions `math` and `strings`, and `log10(double)`.
+Expressions may use CEL's standard functions and macros, the extensions `math` and `strings`, and two of our own:
+`log10(double)`, and `most_within(list of double, double)`: how many of the numbers lie within one span, at most.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cel_expr_python import cel
@@ -24,6 +25,9 @@ from gateway.v1 import shipment_pb2, trace_pb2
 
 MAX_EXPRESSION_CHARS = 4096
 """Longest expression in characters; the longest that comes along has under a thousand."""
+
+MAX_STEPS = 10_000
+"""Most steps of loops within one evaluation: the library's own limit. A rule that needs more has no value."""
 
 CONTAINER = "gateway.v1"
 """Package in which names of messages and enums are looked up."""
@@ -65,7 +69,10 @@ class Expression:
         Raises:
             EvaluationError: it has none.
         """
-        result = self._compiled.eval(facts.activation)
+        try:
+            result = self._compiled.eval(facts.activation)
+        except RuntimeError as error:  # the library's limit of MAX_STEPS, or a fact of a type that it doesn't know
+            raise EvaluationError(str(error)) from None
         if result.type() == cel.Type.ERROR:
             raise EvaluationError(str(result.value()))
         return result.plain_value()
@@ -90,14 +97,8 @@ class Language:
             container=CONTAINER,
             extensions=[ext_math.ExtMath(), ext_strings.ExtStrings()],
             functions=[
-                cel.FunctionDecl(
-                    "log10",
-                    [
-                        cel.Overload(
-                            "log10_double", return_type=cel.Type.DOUBLE, parameters=[cel.Type.DOUBLE], impl=_log10
-                        )
-                    ],
-                )
+                _function("log10", [cel.Type.DOUBLE], _log10),
+                _function("most_within", [cel.Type.List(cel.Type.DOUBLE), cel.Type.DOUBLE], _most_within),
             ],
         )
 
@@ -131,6 +132,22 @@ def _type(word: str) -> cel.Type:
     if word.startswith("list "):
         return cel.Type.List(_type(word.removeprefix("list ")))
     return _SIMPLE.get(word) or cel.Type(word)
+
+
+def _function(name: str, parameters: list[cel.Type], does: Callable[..., float]) -> cel.FunctionDecl:
+    return cel.FunctionDecl(
+        name, [cel.Overload(f"{name}_double", return_type=cel.Type.DOUBLE, parameters=parameters, impl=does)]
+    )
+
+
+def _most_within(numbers: list[float], span: float) -> float:
+    ordered = sorted(numbers)
+    begin = most = 0
+    for end, number in enumerate(ordered, 1):
+        while number - ordered[begin] > span:
+            begin += 1
+        most = max(most, end - begin)
+    return float(most)
 
 
 def _log10(value: float) -> float:

@@ -6,7 +6,7 @@ list, a substance that is known, or a description without a word of its own; all
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -133,7 +133,7 @@ def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:
     """Licences that any of some records names, and the first declaration for export among them."""
     exports = [each.declared_at for each in shipments if each.procedure == shipment_pb2.SHIPMENT_PROCEDURE_EXPORT]
     return Papers(
-        licences=[licence for each in shipments for licence in each.licences],
+        licences=_distinct(licence for each in shipments for licence in each.licences),
         references=[
             reference.value
             for each in shipments
@@ -142,6 +142,11 @@ def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:
         ],
         exported_at=min(exports, key=lambda at: (at.seconds, at.nanos), default=None),
     )
+
+
+def _distinct(licences: Iterable[shipment_pb2.Licence]) -> list[shipment_pb2.Licence]:
+    """Each licence once: it is presented at every record of a consignment."""
+    return list({licence.SerializeToString(deterministic=True): licence for licence in licences}.values())
 
 
 def final_consignees(shipment: shipment_pb2.Shipment) -> list[party_pb2.Party]:

@@ -67,6 +67,8 @@ def _side(name: str) -> dict[str, str]:
         f"{name}.gross_kg": "double",
         f"{name}.value": "double",
         f"{name}.hs6": "list string",
+        f"{name}.hs4": "list string",
+        f"{name}.hs2": "list string",
         f"{name}.controlled_hs6": "list string",
         f"{name}.records": "list string",
     }
@@ -200,7 +202,7 @@ KINDS = _kinds(
     Kind(
         "path",
         "consignment",
-        {"path": "list string", "days": "double"},
+        {"path": "list string", "territories": "int", "days": "double"},
     ),
     # Exports of one exporter under one subheading.
     Kind(

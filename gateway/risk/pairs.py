@@ -10,12 +10,12 @@ known only where every part is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
 from gateway.model.identifiers import Scheme, compact
-from gateway.risk.consignments import EARLIEST_S, SECONDS_A_DAY, Leg, hs6_of, net_kg, sum_of
+from gateway.risk.consignments import EARLIEST_S, SECONDS_A_DAY, Leg, by_hs6, hs6_of, net_kg
 from gateway.risk.goods import amount, value_usd
 from gateway.risk.kinds import Case
 from gateway.risk.shipments import gross_kg
@@ -119,10 +119,13 @@ _PREVIOUS = {
 
 
 def _side(name: str, legs: Sequence[Leg]) -> dict[str, object]:
+    codes = list(dict.fromkeys(code for leg in legs for code in hs6_of(leg.shipment)))
     return {
         f"{name}.net_kg": sum(_net(leg.shipment) for leg in legs),
         f"{name}.gross_kg": sum(gross_kg(leg.shipment) for leg in legs),
-        f"{name}.hs6": list(dict.fromkeys(code for leg in legs for code in hs6_of(leg.shipment))),
+        f"{name}.hs6": codes,
+        f"{name}.hs4": list(dict.fromkeys(code[:4] for code in codes)),
+        f"{name}.hs2": list(dict.fromkeys(code[:2] for code in codes)),
         f"{name}.controlled_hs6": sorted(frozenset().union(*(leg.controlled for leg in legs))),
         f"{name}.records": [leg.shipment.record_id for leg in legs],
     }
@@ -182,13 +185,16 @@ def _freight(imports: Sequence[Leg], currency: str) -> float:
 def reexport_cases(legs: Sequence[Leg]) -> Iterator[Case]:
     """One case for each import that the same territory exported again: by subheading, or as controlled goods in all."""
     first = next((leg for leg in legs if leg.exports), None)
+    kg = {leg.index: by_hs6(leg.shipment, net_kg) for leg in legs if leg.imports or leg.exports}
     for imported in legs:
         for exported in legs:
             same_hub = imported.imports and exported.exports and imported.territory == exported.territory
             if same_hub and exported.at >= imported.at:
                 destination = exported.shipment.destination_territory
                 foreseen = first is not None and first is not exported and _destination(first) == destination != ""
-                for hs6_in, hs6_out, kg_in, kg_out, both in _quantities(imported, exported):
+                for hs6_in, hs6_out, kg_in, kg_out, both in _quantities(
+                    imported, exported, kg[imported.index], kg[exported.index]
+                ):
                     facts = {
                         "hub": imported.territory,
                         "hs6_in": hs6_in,
@@ -207,12 +213,14 @@ def _destination(leg: Leg) -> str:
     return leg.shipment.destination_territory
 
 
-def _quantities(imported: Leg, exported: Leg) -> Iterator[tuple[str, str, float, float, bool]]:
-    shared = [hs6 for hs6 in hs6_of(imported.shipment) if hs6 in hs6_of(exported.shipment)]
+def _quantities(
+    imported: Leg, exported: Leg, kg_in: Mapping[str, float], kg_out: Mapping[str, float]
+) -> Iterator[tuple[str, str, float, float, bool]]:
+    """Subheadings, masses and whether both are under control, of what came in and went out again."""
+    shared = [hs6 for hs6 in kg_in if hs6 in kg_out]
     for hs6 in shared:
-        both = hs6 in imported.controlled and hs6 in exported.controlled
-        yield hs6, hs6, sum_of(imported.shipment, hs6, net_kg), sum_of(exported.shipment, hs6, net_kg), both
+        yield hs6, hs6, kg_in[hs6], kg_out[hs6], hs6 in imported.controlled and hs6 in exported.controlled
     if not shared and imported.controlled and exported.controlled:
         ours, theirs = sorted(imported.controlled), sorted(exported.controlled)
-        kg_in = sum(sum_of(imported.shipment, hs6, net_kg) for hs6 in ours)
-        yield ", ".join(ours), ", ".join(theirs), kg_in, sum(sum_of(exported.shipment, h, net_kg) for h in theirs), True
+        total_in, total_out = sum(kg_in[hs6] for hs6 in ours), sum(kg_out[hs6] for hs6 in theirs)
+        yield ", ".join(ours), ", ".join(theirs), total_in, total_out, True

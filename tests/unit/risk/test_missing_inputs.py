@@ -14,7 +14,20 @@ from hypothesis import strategies as st
 
 from gateway.risk.rules import Rules
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2, trace_pb2
-from tests.support.risk_records import CONTAINER, DOCUMENT, IMPORT, UCR, at, item, party, refer, shipment, trace
+from tests.support.risk_records import (
+    CONTAINER,
+    DOCUMENT,
+    EXPORT,
+    IMPORT,
+    REEXPORT,
+    UCR,
+    at,
+    item,
+    party,
+    refer,
+    shipment,
+    trace,
+)
 
 NOW = datetime(2025, 6, 4, tzinfo=UTC)
 
@@ -126,6 +139,25 @@ def test_nothing_that_a_record_can_hold_makes_judging_fail(records: list[shipmen
     for hit in RULES.examine(trace(*(("cn", record) for record in records)), NOW):
         assert hit.explanation
         assert hit.severity
+
+
+def test_records_as_large_as_the_contract_allows_are_judged() -> None:
+    codes = [str(280000 + number) for number in range(400)]
+    out = complete(procedure=EXPORT)
+    into = complete(procedure=IMPORT, day="2025-06-02")
+    again = complete(procedure=REEXPORT, day="2025-06-03", destination_territory="MO")
+    again.office.territory = "HK"
+    for record, first in ((out, 0), (into, 200), (again, 200)):
+        record.goods.extend(item(code, sequence=2) for code in codes[first : first + 199])
+        record.licences.extend(shipment_pb2.Licence(number=str(number)) for number in range(64))
+    found = RULES.examine(trace(("cn", out), ("hk", into), ("hk", again)), NOW)
+    assert {"R07", "R12"} <= {hit.rule_id for hit in found}
+
+
+def test_a_long_row_of_exports_is_judged() -> None:
+    records = [("cn", complete(record_id=f"CN{number}")) for number in range(150)]
+    found = RULES.examine(trace(*records), NOW)
+    assert next(hit for hit in found if hit.rule_id == "R19").measured == 150
 
 
 def test_threads_share_the_rules() -> None:

@@ -187,6 +187,17 @@ def test_a_rule_that_has_no_value_for_some_facts_is_told_and_the_others_go_on(tm
     assert [rule for rule, _ in failed] == ["X0"]
 
 
+def test_a_rule_that_loops_too_long_is_told(tmp_path: Path) -> None:
+    failed: list[tuple[str, str]] = []
+    looping = RULE.replace('"measured > t.most"', '"item.codes.all(a, item.codes.all(b, a.code != b.territory))"')
+    rules = own(tmp_path, looping, failed=lambda rule, why: failed.append((rule, why)))
+    goods = item(net_mass_kg=150.0)
+    goods.codes.extend([goods.codes[0]] * 150)
+    assert rules.screen(shipment(goods)) == []
+    assert [rule for rule, _ in failed] == ["X1"]
+    assert "budget" in failed[0][1]
+
+
 def test_versions_are_the_same_in_another_process_and_differ_with_any_change(tmp_path: Path) -> None:
     code = "from gateway.risk.rules import Rules; print(Rules.load().version)"
     said = {
