@@ -19,6 +19,7 @@ from gateway.consignment.links import DAY_S, plain
 from gateway.consignment.records import territory_of
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2, trace_pb2
 from gateway.v1.history_pb2 import HistoryRecord, QueryGrounds
+from gateway.wire.limits import MAX_PAYLOAD_BYTES
 
 VALID_S: Final = 30 * DAY_S
 """How long a draft is valid; an officer may say otherwise."""
@@ -34,6 +35,9 @@ MAX_INPUTS = 64
 MAX_EXPLANATION_CHARS = 1024
 MAX_VERSION_CHARS = 64
 """The contract's limits on an alert."""
+
+MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES // 2
+"""Largest content of a draft: the other half of an entry's payload is for narratives and what the gateway adds."""
 
 TO_COMPLETE: Final = ("narratives", "requested_action", "handling", "legal_basis")
 """Fields of the content that need an officer: nobody else can tell what to ask for, how the information may be used,
@@ -88,8 +92,7 @@ def draft_alert(
         return None
     records = [leg.record for leg in trace.legs]
     about = sorted({leg for each in discrepancies for leg in each.legs if leg < len(records)}) or range(len(records))
-    first = [records[index] for index in about]
-    ordered = first + [record for record in records if record not in first]
+    ordered = [records[index] for index in dict.fromkeys([*about, *range(len(records))])]
     severity = max(each.severity for each in discrepancies)
     priority = _PRIORITIES.get(severity, alert_pb2.PRIORITY_C)
     route = _route(records)
@@ -108,8 +111,23 @@ def draft_alert(
         valid_until=Timestamp(seconds=int(now.timestamp()) + VALID_S),
     )
     return trace_pb2.DraftAlert(
-        content=content, recipients=_recipients(trace, route, own_node), to_complete=list(TO_COMPLETE)
+        content=content,
+        recipients=_recipients(trace, route, own_node),
+        to_complete=[*TO_COMPLETE, *_cut_to_size(content)],
     )
+
+
+def _cut_to_size(content: alert_pb2.AlertContent) -> list[str]:
+    """Shortens what is long until the content has room for an officer's words; paths of what was shortened."""
+    long = {"rule_hits": content.rule_hits, "goods": content.goods, "subject.parties": content.subject.parties}
+    shortened: dict[str, None] = {}
+    while content.ByteSize() > MAX_DRAFT_BYTES:
+        path = max(long, key=lambda path: sum(each.ByteSize() for each in long[path]))
+        if len(long[path]) < 2:
+            break
+        del long[path][len(long[path]) // 2 :]
+        shortened[path] = None
+    return list(shortened)
 
 
 def typology_codes(typology: str) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.consignment.assembly import assemble
-from gateway.consignment.draft import TO_COMPLETE, draft_alert, typology_codes
+from gateway.consignment.draft import MAX_DRAFT_BYTES, TO_COMPLETE, draft_alert, typology_codes
 from gateway.consignment.records import Found
 from gateway.v1 import alert_pb2, goods_pb2, trace_pb2
 from gateway.v1.history_pb2 import SearchCriteria
@@ -192,11 +192,15 @@ def test_a_draft_of_the_largest_trace_keeps_the_limits() -> None:
     many = [case.contradictions()[0] for _ in range(80)]
     for number, each in enumerate(many):
         each.legs[:] = [number]
-        each.inputs.update({f"input{name}": "x" for name in range(90)})
+        each.inputs.update({f"input{name}": "x" * 400 for name in range(90)})
         each.explanation = "x" * 5_000
     draft = draft_alert(trace, many, case.GROUNDS, "hk", now=NOW)
     assert draft is not None
     assert violations(draft) == []
+    assert draft.content.ByteSize() <= MAX_DRAFT_BYTES
+    assert draft.content.rule_hits
+    # what was shortened is for an officer to look at
+    assert "rule_hits" in list(draft.to_complete)[len(TO_COMPLETE) :]
 
 
 def test_every_typology_of_the_rules_has_a_code() -> None:
