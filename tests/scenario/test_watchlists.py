@@ -552,7 +552,16 @@ def test_exports_of_a_partners_copy_and_in_formats_that_are_only_written(cn: Cli
     assert mine.read_bytes() == theirs.read_bytes()
     assert hk.run("officer", *export, "csv", "--publisher", "cn").stdout.encode() == mine.read_bytes()
     cn.run("officer", *export, "stix", "--out", tmp_path / "stix.json")
-    assert json.loads((tmp_path / "stix.json").read_bytes())["type"] == "bundle"
+    bundle = json.loads((tmp_path / "stix.json").read_bytes())
+    assert bundle["type"] == "bundle"
+    listed = [each for each in bundle["objects"] if each["type"] == "identity" and "extensions" in each]
+    (extension,) = {name for each in listed for name in each["extensions"]}
+    amended = [each for each in listed if each["extensions"][extension]["revision"] > 1]
+    assert len(amended) >= 10
+    assert all(each["created"] < each["modified"] for each in amended)
+    assert all(each["created"] == each["modified"] for each in listed if each not in amended)
+    hk.run("officer", *export, "stix", "--publisher", "cn", "--out", tmp_path / "theirs.json")
+    assert (tmp_path / "theirs.json").read_bytes() == (tmp_path / "stix.json").read_bytes()
     told = cn.run("officer", *export, "ofac", "--out", tmp_path / "ofac").stderr
     assert "Not carried whole by this format:" in told
     assert {path.name for path in (tmp_path / "ofac").iterdir()} == {"sdn.csv", "alt.csv", "add.csv"}

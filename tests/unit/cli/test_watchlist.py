@@ -14,7 +14,7 @@ from gateway.cli.main import app
 from gateway.cli.watchlist_export import Spool
 from gateway.cli.watchlist_import import DEFAULT_OPTIONS
 from gateway.cli.watchlist_read import change_line, filter_of, verdict
-from gateway.cli.watchlist_values import called, change_row, entry_reference, own_entry
+from gateway.cli.watchlist_values import called, change_row, content_facts, entry_reference, own_entry
 from gateway.client import WatchedChanges
 from gateway.errors import ConfigurationError
 from gateway.v1.watchlist_pb2 import WATCHLIST_END_WITHDRAWN, WatchlistChange, WatchlistContent, WatchlistEntry
@@ -169,6 +169,17 @@ def test_an_entry_is_named_with_its_publisher_or_as_an_own_one() -> None:
             entry_reference(wrong, "cn")
     with pytest.raises(ConfigurationError, match="only its publisher"):
         own_entry("hk/un-sc/QDi.430", "cn")
+
+
+def test_an_entry_is_shown_with_what_is_known_of_births_and_documents() -> None:
+    content = WatchlistContent(birth_dates=["1963-05"], birth_periods=["1960/1962~", "1964~"])
+    content.birth_places.add(city="Dandong, Liaoning", territory="CN")
+    content.identifiers.add(scheme="passport", value="A1", territory="IR", expires="2030-01")
+    content.identifiers.add(scheme="uscc", value="91350100M000100Y43")
+    facts = content_facts(content)
+    assert facts["Born"] == "1963-05, between 1960 and about 1962, about 1964"
+    assert facts["Born in"] == "Dandong, Liaoning, CN"
+    assert facts["Identifiers"] == "passport A1 (IR, valid until 2030-01)\nuscc 91350100M000100Y43"
 
 
 def test_a_filter_from_options() -> None:
