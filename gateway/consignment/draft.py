@@ -6,10 +6,10 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -119,7 +119,11 @@ def draft_alert(
 
 def _cut_to_size(content: alert_pb2.AlertContent) -> list[str]:
     """Shortens what is long until the content has room for an officer's words; paths of what was shortened."""
-    long = {"rule_hits": content.rule_hits, "goods": content.goods, "subject.parties": content.subject.parties}
+    long: dict[str, MutableSequence[Any]] = {
+        "rule_hits": content.rule_hits,
+        "goods": content.goods,
+        "subject.parties": content.subject.parties,
+    }
     shortened: dict[str, None] = {}
     while content.ByteSize() > MAX_DRAFT_BYTES:
         path = max(long, key=lambda path: sum(each.ByteSize() for each in long[path]))
