@@ -58,7 +58,7 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 
 @reports_errors
 def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Drop what is shown of alerts (lists, states, histories) and build it again from the feeds.
+    """Drop what is shown of alerts, watchlists and shipments and build it again from the feeds and the log of records.
 
     Feeds stay as they are; nothing is sent twice. Beside a running gateway lists are incomplete until it has ended.
 
@@ -78,4 +78,6 @@ def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
         output.progress("Rebuilding", opened.rebuild_work()) as advance,
     ):
         report = opened.rebuild(advance)
-    output.facts("Rebuilt", {"Entries": report.entries, "Answers sent": report.answers})
+    output.facts(
+        "Rebuilt", {"Entries": report.entries, "Answers sent": report.answers, "Recorded items": report.records}
+    )

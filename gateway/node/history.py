@@ -17,6 +17,7 @@ from gateway.risk.rules import Rules
 from gateway.services.alarms import Alarms
 from gateway.services.history_answer import Answerer
 from gateway.services.history_ask import Asker
+from gateway.services.history_findings import FindingSearch
 from gateway.services.history_index import HistoryIndexer, Retention
 from gateway.services.history_record import records_feed
 from gateway.services.history_retention import holds_on
@@ -28,7 +29,7 @@ from gateway.store.database import Database
 from gateway.tlog.note import Signer
 from gateway.transport.bridge import Bridge, Wakeups
 from gateway.transport.history_fanout import HistoryFanout
-from gateway.transport.history_loops import IndexStep, RiskStep, follow, purge
+from gateway.transport.history_loops import FindingStep, IndexStep, RiskStep, follow, purge
 from gateway.transport.history_peer import HistoryAnswering
 from gateway.transport.history_question import HistoryQuestions
 from gateway.transport.history_service import HistoryServicer
@@ -109,6 +110,7 @@ class History:
         self._index = IndexStep(
             HistoryIndexer(database), bridge=bridge, wakeups=wakeups, retention=retention_of(settings)
         )
+        self._findings = FindingStep(FindingSearch(database, node=node), origin=self._origin, bridge=bridge)
         self._risk = RiskStep(RiskScreening(database, search=self.search, rules=self.rules), bridge=bridge)
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
@@ -127,6 +129,12 @@ class History:
                 wakeups=self._wakeups,
                 topic=Wakeups.PROJECTED,
                 share=RISK_SHARE,
+            ),
+            "history-findings": follow(
+                self._findings,
+                what="putting findings into records",
+                wakeups=self._wakeups,
+                topic=Wakeups.PROJECTED,
             ),
             "history-purge": purge(self._origin, self._bridge),
         }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gateway.crypto.secret_files import read_passphrase
 from gateway.errors import ConfigurationError
 from gateway.node.assembly import PASSPHRASE_VARIABLE, LogKey, system_clock_ms
 from gateway.node.directory_store import DirectoryStore
+from gateway.node.history import retention_of
 from gateway.node.settings import Settings
 from gateway.services import verify as verification
 from gateway.services.answer_evidence import export_answer
@@ -26,11 +28,11 @@ from gateway.services.audit import AuditQueue
 from gateway.services.commit import Committer
 from gateway.services.evidence import export
 from gateway.services.project import AlertProjector
-from gateway.services.rebuild import RebuildReport, rebuild
+from gateway.services.rebuild import RebuildReport, rebuild, rebuild_records
 from gateway.services.recover import detect_restore, own_feeds
 from gateway.services.trust import RootOfTrust, TrustedDirectory, unsafe_reopen
 from gateway.services.verify import DatabaseReport, verify_database
-from gateway.store import journal, migrate
+from gateway.store import journal, migrate, shipments
 from gateway.store.database import Database
 from gateway.wire.bundle import Bundle
 
@@ -57,9 +59,9 @@ class Maintenance:
         return verify_database(self.database, self.trust, progress=progress)
 
     def rebuild_work(self) -> int:
-        """Entries that there are to project."""
+        """Entries and recorded items that there are to project."""
         with self.database.read() as conn:
-            return journal.head_position(conn)
+            return journal.head_position(conn) + shipments.last_position(conn)
 
     def rebuild(self, progress: verification.Progress) -> RebuildReport:
         """Drops and rebuilds the projections; see services.rebuild."""
@@ -81,7 +83,9 @@ class Maintenance:
         )
         committer.start()
         try:
-            return rebuild(committer, projector, progress=progress)
+            report = rebuild(committer, projector, progress=progress)
+            records = rebuild_records(committer, self.database, retention_of(settings.history), progress=progress)
+            return replace(report, records=records)
         finally:
             committer.stop()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 from google.protobuf.message import Message
 
@@ -74,8 +73,17 @@ def check(
             refused.append(_refused(at, carried.record_id, found))
             continue
         salt = salts[at * SALT_BYTES : (at + 1) * SALT_BYTES]
-        good.append(Checked(carried.record_id, wire.kind_of(carried), salt, content, sha256(salt + content).digest()))
+        good.append(_checked(carried, content, salt))
     return good, refused
+
+
+def checked(item: wire.Item) -> Checked:
+    """An item that this gateway has made itself, ready to be recorded."""
+    return _checked(item, item.SerializeToString(deterministic=True), random_bytes(SALT_BYTES))
+
+
+def _checked(item: wire.Item, content: bytes, salt: bytes) -> Checked:
+    return Checked(item.record_id, wire.kind_of(item), salt, content, wire.salted_digest(salt, content))
 
 
 def _further_faults(item: _Pb.RecordItem, retention_classes: Callable[[str], bool]) -> list[Violation]:

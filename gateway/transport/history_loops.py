@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from gateway.errors import GatewayError
 from gateway.model.ids import FeedOrigin
 from gateway.services.answer_retention import PurgeAnswersWork
+from gateway.services.history_findings import FindingSearch, KeepFindingsInRecordsWork
 from gateway.services.history_index import HistoryIndexer, IndexWork, Retention
 from gateway.services.history_retention import PurgeWork
 from gateway.services.history_risk import KeepRisksWork, RiskScreening
@@ -107,6 +108,22 @@ class RiskStep:
         if judged is None:
             return False
         await self._bridge.commit(KeepRisksWork(judged))
+        return True
+
+
+class FindingStep:
+    """Puts the next own findings on alerts into the records of what was inspected."""
+
+    def __init__(self, search: FindingSearch, *, origin: FeedOrigin, bridge: Bridge) -> None:
+        self._search = search
+        self._origin = origin
+        self._bridge = bridge
+
+    async def __call__(self) -> bool:
+        reported = await asyncio.to_thread(self._search.next)
+        if reported is None:
+            return False
+        await self._bridge.commit(KeepFindingsInRecordsWork(self._origin, reported))
         return True
 
 

@@ -12,13 +12,14 @@ import pytest
 from gateway.errors import InvalidRequestError
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_record import check, records_feed
+from gateway.services.rebuild import rebuild, rebuild_records
 from gateway.store import alerts, feeds, shipments
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.shipments import parse_log_event, salted_digest
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
-from tests.support.recording import history_tables, ids, index, record, search, searching
+from tests.support.recording import history_tables, ids, index, record, retention, search, searching
 from tests.support.shipments import DECLARED, items, shipment
 
 
@@ -196,7 +197,8 @@ def test_everything_is_found_again_after_the_projections_were_dropped(node: Pape
 
     with node.database.write() as conn:
         alerts.clear(conn)
-    node.settle()
-    index(node)
+    rebuild(node.committer, node.projector, progress=lambda _: None)
+    found = rebuild_records(node.committer, node.database, retention, progress=lambda _: None)
 
+    assert found == 3
     assert history_tables(node) == before
