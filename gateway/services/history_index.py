@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
 from gateway.screening.forms import prepare
 from gateway.screening.keys import filed
@@ -107,13 +107,8 @@ def _prepared(row: LogRow, texts: dict[int, str]) -> Prepared:
 
 @lru_cache(maxsize=65_536)
 def name_filing(text: str) -> tuple[int, ...]:
-    """Keys of screening under which a party's name is filed, as numbers."""
-    return tuple(sorted(map(hash_filing, filed(prepare(text)))))
-
-
-def hash_filing(key: str) -> int:
-    """A key of screening as a 62-bit number."""
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest()) >> 2
+    """Keys of screening under which a party's name is filed."""
+    return tuple(sorted(filed(prepare(text))))
 
 
 @dataclass(frozen=True, slots=True)

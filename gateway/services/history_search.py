@@ -18,7 +18,6 @@ from gateway.screening.compare import compare
 from gateway.screening.forms import prepare
 from gateway.screening.keys import sought
 from gateway.screening.result import Comparison, MatchClass
-from gateway.services.history_index import hash_filing
 from gateway.store import shipments
 from gateway.store.database import Database
 from gateway.store.shipments import INDEXED, Narrowing, RevisionRow, ShipmentRow
@@ -261,7 +260,7 @@ def _names(conn: Connection, asked: Sequence[str]) -> dict[int, history_pb2.Name
     for text in asked:
         mine = prepare(text)
         exact = keys_wire.name_key(text)
-        filings = [hash_filing(key) for key in sought(mine)]
+        filings = sorted(sought(mine))
         candidates = {exact, *(shipments.names_filed(conn, filings, MAX_NAMES) if filings else ())}
         for key, recorded in shipments.known_names(conn, list(candidates)).items():
             comparison = compare(mine, prepare(recorded))
