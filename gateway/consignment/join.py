@@ -120,16 +120,44 @@ def _all_edges(groups: Mapping[tuple[str, str], list[_Named]], known: Sequence[K
 
 
 def _edges(group: list[_Named], known: Sequence[Known]) -> Iterator[Edge]:
-    """Each of a group with the nearest earlier one that it agrees with: enough to reach all, and not all pairs."""
     ordered = sorted(group, key=lambda named: (known[named[0]].order, named[1].kind))
     rule = RULES[group[0][1].kind]
     for trip in [ordered] if rule.trip_s is None else _trips(ordered, known, rule.trip_s):
-        for at, (index, key) in enumerate(trip):
-            for earlier, other in reversed(trip[max(0, at - MAX_LOOK_BACK) : at]):
-                kind = _agreement(key, other) if earlier != index else None
-                if kind is not None:
-                    yield Edge(earlier, index, kind, (other, key), gap_s=key.span.gap(other.span))
-                    break
+        yield from _spanning(trip)
+
+
+def _spanning(trip: list[_Named]) -> Iterator[Edge]:
+    """Links that reach whatever all pairs that agree would reach, each to the nearest earlier record first.
+
+    What is joined already isn't joined again. Values of two realms stay apart, also where one without a realm agrees
+    with both: it goes with the nearest.
+    """
+    parts = list(range(len(trip)))
+    realms = [key.realm for _, key in trip]
+    count = 0
+    for at, (index, key) in enumerate(trip):
+        count += 1
+        for before in range(at - 1, max(-1, at - 1 - MAX_LOOK_BACK), -1):
+            if count == 1:
+                break
+            mine, yours = _root(parts, at), _root(parts, before)
+            if mine == yours or (realms[mine] and realms[yours] and realms[mine] != realms[yours]):
+                continue
+            earlier, other = trip[before]
+            kind = _agreement(key, other)
+            if earlier != index and kind is None:
+                continue
+            parts[mine] = yours
+            realms[yours] = realms[yours] or realms[mine]
+            count -= 1
+            if earlier != index and kind is not None:
+                yield Edge(earlier, index, kind, (other, key), gap_s=key.span.gap(other.span))
+
+
+def _root(parts: list[int], at: int) -> int:
+    while parts[at] != at:
+        parts[at] = at = parts[parts[at]]
+    return at
 
 
 def _agreement(one: LinkKey, other: LinkKey) -> LinkKind | None:

@@ -420,3 +420,79 @@ def test_the_order_of_records_changes_nothing(found: list[Found], order: random.
     for number, leg in enumerate(expected.legs):
         assert all(link.leg != number and link.leg < len(expected.legs) for link in leg.links)
     assert len({(leg.record.node, leg.record.shipment.record_id) for leg in expected.legs}) == len(expected.legs)
+
+
+# --- an oracle for the links that are kept: all pairs
+
+
+@st.composite
+def dated(draw: st.DrawFn) -> Found:
+    """A record with documents of a few numbers and a span of up to a year."""
+    begin = draw(st.integers(0, 900))
+    made = case.record(
+        draw(_nodes),
+        f"record-{draw(st.integers(0, 99_999_999)):08d}",
+        shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST,
+        begin * DAY,
+        references=[
+            case.reference(case.TRANSPORT_DOCUMENT, f"DOC-26-{draw(st.integers(0, 3))}")
+            for _ in range(draw(st.integers(1, 2)))
+        ],
+        events=[case.event("gate_out", (begin + draw(st.integers(0, 365))) * DAY, case.YANTIAN)],
+    )
+    del made.shipment.equipment[:]
+    for each in made.shipment.events:
+        each.ClearField("equipment_id")
+    return Found(made, SearchCriteria())
+
+
+def reached_by_all_pairs(found: Sequence[Found]) -> set[str]:
+    """Names of the records that a chain of pairs reaches, each with a shared document and at most 180 days apart."""
+
+    def joined(one: HistoryRecord, other: HistoryRecord) -> bool:
+        shared = {each.value for each in one.shipment.references} & {each.value for each in other.shipment.references}
+        ends = [
+            (each.shipment.declared_at.seconds, each.shipment.events[0].occurred_at.seconds) for each in (one, other)
+        ]
+        apart = max(ends[0][0] - ends[1][1], ends[1][0] - ends[0][1], 0)
+        return bool(shared) and apart <= 180 * 86_400
+
+    records = {(each.record.node, each.record.shipment.record_id): each.record for each in found}
+    start = next((each.record.node, each.record.shipment.record_id) for each in found if each.by is None)
+    reached, waiting = {start}, [start]
+    while waiting:
+        one = records[waiting.pop()]
+        for name, other in records.items():
+            if name not in reached and joined(one, other):
+                reached.add(name)
+                waiting.append(name)
+    return {"/".join(name) for name in reached}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        dated(), min_size=1, max_size=14, unique_by=lambda each: (each.record.node, each.record.shipment.record_id)
+    )
+)
+def test_links_that_are_kept_reach_whatever_all_pairs_reach(found: list[Found]) -> None:
+    asked = [Found(found[0].record), *found[1:]]
+    assert set(legs(assemble(asked, []))) == reached_by_all_pairs(asked)
+
+
+def test_a_number_without_a_territory_goes_with_the_nearest() -> None:
+    """Two territories gave out the same number; who names it without a territory means one of them."""
+    found = [
+        Found(case.record("cn", "cn-1", EXPORT, 0, references=[case.reference(case.DECLARATION, "20260117", "CN")])),
+        Found(
+            case.record("hk", "hk-1", EXPORT, 100, references=[case.reference(case.DECLARATION, "20260117", "HK")]),
+            SearchCriteria(),
+        ),
+        Found(
+            case.record("mo", "mo-1", IMPORT, 110, references=[case.reference(case.PREVIOUS_DOCUMENT, "20260117")]),
+            SearchCriteria(),
+        ),
+    ]
+    assert legs(assemble(found, [])) == ["cn/cn-1"]
+    from_hk = [Found(each.record, None if each.record.node == "hk" else SearchCriteria()) for each in found]
+    assert legs(assemble(from_hk, [])) == ["hk/hk-1", "mo/mo-1"]
