@@ -219,6 +219,3 @@ KINDS = _kinds(
     ),
 )
 """All kinds by name."""
-
-BOTH_ON_RECORDS_AND_TRACES = ("masses", "seals")
-"""Kinds whose cases reach from record to record in a trace: there they are made once, over all records."""
