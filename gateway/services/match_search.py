@@ -81,7 +81,8 @@ class MatchSearch:
         screened: list[Screened] = []
         for source in self._sources:
             for item in self._items(source, cursors, after):
-                screened.append(Screened(item.key, item.gone))
+                if item.gone or item.revision > 1:  # a first revision leaves nothing behind that held before
+                    screened.append(Screened(item.key, item.gone))
                 found += self._screen(item, at_ms)
         more = after != cursors
         if not self._remember_older():

@@ -76,23 +76,27 @@ class KeepFindingsWork:
     def _superseded(self, tx: Transaction, fresh: Mapping[bytes, match_pb2.Match]) -> list[MatchRow]:
         """Open matches that hold no longer, since the source or the entry doesn't have any more what was found."""
         ended: dict[str, MatchRow] = {}
-        for screened in self.findings.screened:
-            why = WITHDRAWN if screened.gone else AMENDED
-            for row in matches.open_of_source(tx.conn, screened.source):
-                if row.key not in fresh:
-                    ended[row.match_id] = _ended(row, why, tx.now_ms)
-        for entry in self.findings.changed:
-            for row in matches.open_of_entry(tx.conn, entry):
-                listed = watchlists.find(tx.conn, entry.publisher, entry.list, [entry.id]).get(entry.id)
-                if listed is None or listed.ended:
-                    ended[row.match_id] = _ended(row, ENDED, tx.now_ms)
-                elif row.key not in fresh and row.match_id not in ended:
-                    change = read_changes(tx.conn, [listed]).get(ListKey(listed.list, listed.entry_id))
-                    hit = screening_pb2.ScreeningHit.FromString(row.hit)
-                    content = change.entered.content if change is not None else watchlist_pb2.WatchlistContent()
-                    if not wire.is_listed(hit.explanation.listed, content):
-                        ended[row.match_id] = _ended(row, ENTRY_AMENDED, tx.now_ms)
+        gone = {screened.source: screened.gone for screened in self.findings.screened}
+        for row in matches.open_of_sources(tx.conn, gone):
+            if row.key not in fresh:
+                ended[row.match_id] = _ended(row, WITHDRAWN if gone[row.place.source] else AMENDED, tx.now_ms)
+        for row in matches.open_of_entries(tx.conn, self.findings.changed):
+            why = self._of_entry(tx, row, fresh)
+            if why and row.match_id not in ended:
+                ended[row.match_id] = _ended(row, why, tx.now_ms)
         return list(ended.values())
+
+    def _of_entry(self, tx: Transaction, row: MatchRow, fresh: Mapping[bytes, match_pb2.Match]) -> str:
+        """Why a match with an entry that has changed holds no longer; empty when it still does."""
+        listed = watchlists.find(tx.conn, row.publisher, row.list, [row.entry_id]).get(row.entry_id)
+        if listed is None or listed.ended:
+            return ENDED
+        if row.key in fresh:
+            return ""
+        change = read_changes(tx.conn, [listed]).get(ListKey(listed.list, listed.entry_id))
+        hit = screening_pb2.ScreeningHit.FromString(row.hit)
+        content = change.entered.content if change is not None else watchlist_pb2.WatchlistContent()
+        return "" if wire.is_listed(hit.explanation.listed, content) else ENTRY_AMENDED
 
     def _reported(self, tx: Transaction, row: MatchRow) -> MatchRow:
         """A new match, confirmed by the list's settings where these say so and the agreement allows it."""

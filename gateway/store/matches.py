@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from gateway.model.matches import EntryKey, MatchStatus, Place, SourceKey, SourceKind
 from gateway.store.schema import match_cursors, matches
@@ -110,26 +110,38 @@ def by_keys(conn: Connection, keys: Collection[bytes]) -> dict[bytes, MatchRow]:
     return found
 
 
-def open_of_source(conn: Connection, source: SourceKey) -> list[MatchRow]:
-    """Open matches of one source."""
-    return _rows(
-        conn,
-        matches.c.source == source.kind.value,
-        matches.c.source_publisher == source.publisher,
-        matches.c.source_id == source.id,
-        matches.c.status == MatchStatus.OPEN.value,
-    )
+def open_of_sources(conn: Connection, sources: Collection[SourceKey]) -> list[MatchRow]:
+    """Open matches of some sources."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for source in sources:
+        grouped.setdefault((source.kind.value, source.publisher), []).append(source.id)
+    found = []
+    for (kind, publisher), ids in grouped.items():
+        of_publisher = (matches.c.source == kind, matches.c.source_publisher == publisher)
+        found += _open_in(conn, matches.c.source_id, ids, of_publisher)
+    return found
 
 
-def open_of_entry(conn: Connection, entry: EntryKey) -> list[MatchRow]:
-    """Open matches with one entry."""
-    return _rows(
-        conn,
-        matches.c.publisher == entry.publisher,
-        matches.c.list == entry.list,
-        matches.c.entry_id == entry.id,
-        matches.c.status == MatchStatus.OPEN.value,
-    )
+def open_of_entries(conn: Connection, entries: Collection[EntryKey]) -> list[MatchRow]:
+    """Open matches with some entries."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        grouped.setdefault((entry.publisher, entry.list), []).append(entry.id)
+    found = []
+    for (publisher, name), ids in grouped.items():
+        of_list = (matches.c.publisher == publisher, matches.c.list == name)
+        found += _open_in(conn, matches.c.entry_id, ids, of_list)
+    return found
+
+
+def _open_in(
+    conn: Connection, column: Column[str], values: Sequence[str], conditions: tuple[ColumnElement[bool], ...]
+) -> list[MatchRow]:
+    is_open = matches.c.status == MatchStatus.OPEN.value
+    found = []
+    for at in range(0, len(values), _KEYS_AT_ONCE):
+        found += _rows(conn, *conditions, is_open, column.in_(values[at : at + _KEYS_AT_ONCE]))
+    return found
 
 
 def page(

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.errors import GatewayError, UnavailableError
@@ -30,6 +31,10 @@ RETRY_S = 5.0
 
 KEEP_RETRY_S = 1.0
 """Pause before what couldn't be found or kept is looked for again, in seconds."""
+
+KEEP_EVERY_S = 1.0
+"""How often it is noted how far was looked while nothing is found, in seconds: alerts mostly name nobody on a list, and
+each commit costs the writer. What isn't noted at a crash is looked at again."""
 
 FOLLOW_PAUSE_S = 0.05
 """Least time between two looks for matches when the one before found all there was, in seconds."""
@@ -116,19 +121,26 @@ class ScreeningIndex:
 
     async def _find(self, process: ScreeningProcess, moved: asyncio.Event) -> None:
         """Has the process follow the lists and look for matches, and keeps these, until something goes wrong."""
-        cursors = await asyncio.to_thread(self._cursors)
+        loop = asyncio.get_running_loop()
+        kept = cursors = await asyncio.to_thread(self._cursors)
+        keep_at = loop.time()
         while True:
             moved.clear()
-            answer = await process.ask(FOLLOW + self._clock().to_bytes(8) + json.dumps(cursors).encode())
-            if answer[:1] != FOUND:
-                raise UnavailableError(answer[1:].decode())
-            findings = decode_findings(answer[1:])
-            if findings.is_new:
-                cursors = await self._keep(findings)
+            findings = await self._look(process, cursors)
+            cursors = dict(findings.after)
+            if findings.says_something or (cursors != kept and loop.time() >= keep_at):
+                kept = cursors = await self._keep(replace(findings, before=kept))
+                keep_at = loop.time() + KEEP_EVERY_S
                 self._wakeups.matched()
             if not findings.more:
                 await asyncio.sleep(FOLLOW_PAUSE_S)
-                await process.wait_for(moved)
+                await process.wait_for(moved, None if cursors == kept else KEEP_EVERY_S)
+
+    async def _look(self, process: ScreeningProcess, cursors: Mapping[str, int]) -> Findings:
+        answer = await process.ask(FOLLOW + self._clock().to_bytes(8) + json.dumps(cursors).encode())
+        if answer[:1] != FOUND:
+            raise UnavailableError(answer[1:].decode())
+        return decode_findings(answer[1:])
 
     def _cursors(self) -> dict[str, int]:
         with self._database.read() as conn:

@@ -99,8 +99,8 @@ class ScreeningProcess:
         self._send(question)
         return await answer
 
-    async def wait_for(self, event: asyncio.Event) -> None:
-        """Waits for an event while the process runs.
+    async def wait_for(self, event: asyncio.Event, within_s: float | None = None) -> None:
+        """Waits for an event while the process runs, not longer than a number of seconds when one is given.
 
         Raises:
             OSError: the process has ended.
@@ -108,7 +108,7 @@ class ScreeningProcess:
         assert self._reading is not None  # noqa: S101  it is ready
         waiting = asyncio.create_task(event.wait())
         try:
-            await asyncio.wait({waiting, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({waiting, self._reading}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
         if self._reading.done():

@@ -43,7 +43,7 @@ class Findings:
     Attributes:
         before, after: cursors with which the step began and to which it came.
         matches: each with source, subject, hit and backward; the rest is given when it is kept.
-        screened: sources that were screened whole.
+        screened: sources that were amended or are void, and were screened whole.
         changed: entries that have ended or were amended.
         more: there is more to do at once.
     """
@@ -56,9 +56,9 @@ class Findings:
     more: bool = field(default=False)
 
     @property
-    def is_new(self) -> bool:
-        """Whether there is anything to keep."""
-        return self.before != self.after or bool(self.matches or self.screened or self.changed)
+    def says_something(self) -> bool:
+        """Whether there is more to keep than how far was looked."""
+        return bool(self.matches or self.screened or self.changed)
 
 
 def encode_findings(findings: Findings) -> bytes:
@@ -138,12 +138,14 @@ def _writing(text: str) -> str:
 
 
 def is_listed(listed: str, content: watchlist_pb2.WatchlistContent) -> bool:
-    """Whether an entry still has the writing that an explanation names."""
-    return _writing(listed) in {
+    """Whether an entry still has the writing that an explanation names; a commodity's ends with the code."""
+    text = _writing(listed)
+    writings = {
         *(name.text for name in content.names),
         *(f"{each.scheme}:{each.value}" for each in content.identifiers),
         *(", ".join(filter(None, (each.street, each.city))) for each in content.addresses),
     }
+    return text in writings or text.rpartition(" ")[2] in {each.code for each in content.commodities}
 
 
 def party_of(subject: screening_pb2.ScreeningSubject) -> party_pb2.Party | None:

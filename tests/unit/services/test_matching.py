@@ -79,7 +79,7 @@ class Desk:
 
     def run(self) -> None:
         """Looks until there is nothing left to find."""
-        while (found := self.find()).is_new:
+        while (found := self.find()).says_something or found.before != found.after:
             self.keep(found)
 
     def matches(self, text: str = "") -> list[match_pb2.Match]:
@@ -431,7 +431,7 @@ class TestOnce:
             matches.move_cursors(conn, {"alert": 1_000_000})
         hk.restart()
         cursors = hk.cursors()
-        assert not hk.search.step(cursors, at_ms=hk.node.clock()).is_new
+        assert hk.search.step(cursors, at_ms=hk.node.clock()) == Findings(cursors, cursors)
 
 
 class TestDecisions:
