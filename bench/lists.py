@@ -60,6 +60,9 @@ class Figures:
         synced: from the moment at which the partner's node serves, with all of it on the publisher's disk, until its
             lists show all of it.
         change_p50_ms, change_p99_ms, change_max_ms: from the call until a watcher at the partner has all of it.
+        durable_us, released_us: processor time of the publisher's node per entry, from the import's begin until it was
+            acknowledged, and until all of it stands in the partner's feed.
+        cn_us, hk_us: the same of both nodes for the full sync.
         echo: floor: entries per second through a bare echo.
         inserts: floor: entries per second into bare SQLite.
     """
@@ -74,6 +77,8 @@ class Figures:
     change_p50_ms: float
     change_p99_ms: float
     change_max_ms: float
+    durable_us: float
+    released_us: float
     cn_us: float
     hk_us: float
     echo: float
@@ -108,14 +113,16 @@ async def measure(folder: Path, rows: Rows, tell: Tell) -> Figures:
         stub = _stub(pair.cn_client)
         await pair.hk.stop()
         tell("importing")
-        started = time.perf_counter()
+        started, import_cpu = time.perf_counter(), pair.cn.cpu_s
         await _import(stub, rows)
         imported = time.perf_counter() - started
+        durable_us = (pair.cn.cpu_s - import_cpu) / len(rows) * 1e6
         await _until(lambda: _is_applied(pair.cn))
         applied = time.perf_counter() - started
         tell("releasing")
         await _until(lambda: _is_released(pair.cn))
         released = time.perf_counter() - started
+        released_us = (pair.cn.cpu_s - import_cpu) / len(rows) * 1e6
         tell("importing again")
         started = time.perf_counter()
         assert (await _import(stub, rows)).unchanged == len(rows)
@@ -144,6 +151,8 @@ async def measure(folder: Path, rows: Rows, tell: Tell) -> Figures:
             change_p50_ms=taken[len(taken) // 2],
             change_p99_ms=taken[math.ceil(len(taken) * 0.99) - 1],
             change_max_ms=taken[-1],
+            durable_us=durable_us,
+            released_us=released_us,
             cn_us=cn_us,
             hk_us=hk_us,
             echo=floor,
@@ -265,6 +274,10 @@ def show(figures: Figures, console: Console) -> None:
         ("import, durable", f"{figures.imported:,.0f} /s"),
         ("import, shown in the own lists", f"{figures.applied:,.0f} /s"),
         ("import, in the partner's feed", f"{figures.released:,.0f} /s"),
+        (
+            "  processor at cn until then, and of it until durable",
+            f"{figures.released_us:.0f}, {figures.durable_us:.0f} µs each",
+        ),
         ("import of the same again", f"{figures.again:,.0f} /s"),
         ("full sync: publisher's disk to partner's lists", f"{figures.synced:,.0f} /s"),
         ("  of the echo", f"{figures.synced / figures.echo:.2f} ×"),

@@ -435,7 +435,7 @@ class Committer:
                 while more:
                     more = self._projector.advance(tx, PROJECTION_CHUNK)
                     more = tx.seal() or more
-                    if time.monotonic() >= until or not self._queue.empty():
+                    if time.monotonic() >= until or self._waiting_weight:
                         break
             self._more_to_project = more
             self._announce(tx, projected=True)

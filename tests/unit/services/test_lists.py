@@ -36,7 +36,7 @@ from gateway.services.list_import import (
 from gateway.services.lists import DecideWork, ExpireListedWork, ProposeWork, append_parts
 from gateway.services.trust import TrustedDirectory
 from gateway.store import alerts, feeds, journal, watchlists
-from gateway.store.schema import PROJECTIONS, cursors
+from gateway.store.schema import PROJECTIONS, cursors, list_copies, list_entries
 from gateway.transport.status import from_status, to_status
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.wire import limits
@@ -651,6 +651,11 @@ def test_everything_can_be_built_again(nodes: list[PaperNode]) -> None:
 def _sizes(node: PaperNode) -> dict[str, int]:
     with node.database.read() as conn:
         return {feed.origin.line: feed.size for feed in feeds.list_all(conn)}
+
+
+def test_rows_are_tuples_in_the_order_of_their_tables_columns() -> None:
+    assert watchlists.EntryRow._fields == tuple(list_entries.c.keys())
+    assert watchlists.CopyRow._fields == tuple(list_copies.c.keys())
 
 
 def test_pages_of_large_entries_fit_into_a_message(nodes: list[PaperNode]) -> None:
