@@ -162,6 +162,35 @@ def test_hits_on_a_hidden_list_are_hidden_with_it(nodes: Federation) -> None:
     nodes.run(run())
 
 
+def test_matches_on_a_hidden_list_are_hidden_with_it(nodes: Federation) -> None:
+    async def run() -> None:
+        async with (
+            nodes.client("cn", "publisher") as risk,
+            nodes.client("hk", "officer") as officer,
+            nodes.client("hk", "supervisor") as supervisor,
+        ):
+            content = alert()
+            content.subject.parties.add(role=5).names.add(text=COMPANY)
+            condition = f'source_id = "{(await risk.publish(content, ["hk"])).alert_id}"'
+
+            async def found(client: GatewayClient) -> dict[str, str]:
+                return {one.hit.entry.list: one.match_id async for one in client.screening.matches(filter=condition)}
+
+            async def all_found() -> bool:
+                return set(await found(supervisor)) == {"minerals", "sealed"}
+
+            await eventually(all_found, within_s=30, what="both matches at hk")
+            assert set(await found(officer)) == {"minerals"}
+            watched = [each async for each in officer.screening.watch_matches(until_current=True)]
+            assert {one.hit.entry.list for each in watched for one in each.matches} == {"minerals"}
+            sealed = (await found(supervisor))["sealed"]
+            with pytest.raises(NotFoundError):
+                await officer.screening.dismiss(sealed, "Somebody else")
+            await supervisor.screening.dismiss(sealed, "Somebody else")
+
+    nodes.run(run())
+
+
 def test_a_hidden_list_is_not_changed_or_decided_on(nodes: Federation) -> None:
     async def run() -> None:
         rows = [ImportRow(id="company", content=listed_content(COMPANY), line=1)]
