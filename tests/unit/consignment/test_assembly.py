@@ -438,7 +438,7 @@ def dated(draw: st.DrawFn) -> Found:
             case.reference(case.TRANSPORT_DOCUMENT, f"DOC-26-{draw(st.integers(0, 3))}")
             for _ in range(draw(st.integers(1, 2)))
         ],
-        events=[case.event("gate_out", (begin + draw(st.integers(0, 365))) * DAY, case.YANTIAN)],
+        events=[case.event("gate_out", (begin + draw(st.integers(-365, 365))) * DAY, case.YANTIAN)],
     )
     del made.shipment.equipment[:]
     for each in made.shipment.events:
@@ -452,7 +452,8 @@ def reached_by_all_pairs(found: Sequence[Found]) -> set[str]:
     def joined(one: HistoryRecord, other: HistoryRecord) -> bool:
         shared = {each.value for each in one.shipment.references} & {each.value for each in other.shipment.references}
         ends = [
-            (each.shipment.declared_at.seconds, each.shipment.events[0].occurred_at.seconds) for each in (one, other)
+            sorted((each.shipment.declared_at.seconds, each.shipment.events[0].occurred_at.seconds))
+            for each in (one, other)
         ]
         apart = max(ends[0][0] - ends[1][1], ends[1][0] - ends[0][1], 0)
         return bool(shared) and apart <= 180 * 86_400
@@ -478,6 +479,24 @@ def reached_by_all_pairs(found: Sequence[Found]) -> set[str]:
 def test_links_that_are_kept_reach_whatever_all_pairs_reach(found: list[Found]) -> None:
     asked = [Found(found[0].record), *found[1:]]
     assert set(legs(assemble(asked, []))) == reached_by_all_pairs(asked)
+
+
+def test_a_record_of_a_long_time_joins_two_that_are_apart() -> None:
+    def told(record_id: str, declared: float, event: float) -> Found:
+        made = case.record(
+            "cn",
+            record_id,
+            shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST,
+            declared * DAY,
+            references=[case.reference(case.TRANSPORT_DOCUMENT, "DOC-26-1")],
+            events=[case.event("gate_in", event * DAY, case.YANTIAN)],
+        )
+        made.shipment.events[0].ClearField("equipment_id")
+        return Found(made, SearchCriteria() if record_id != "first" else None)
+
+    apart = [told("first", 0, 0), told("second", 205, 205)]
+    assert len(assemble(apart, []).legs) == 1
+    assert len(assemble([*apart, told("third", 210, 10)], []).legs) == 3
 
 
 def test_a_number_without_a_territory_goes_with_the_nearest() -> None:
