@@ -14,7 +14,9 @@ from typing import Final
 
 from gateway.cli.output import printable
 from gateway.cli.trace_picture import draw
-from gateway.cli.trace_rows import (
+from gateway.cli.trace_rows import picture_of
+from gateway.cli.trace_style import STYLE
+from gateway.cli.trace_words import (
     SEVERITIES,
     answer_in_words,
     answers_by_node,
@@ -24,14 +26,12 @@ from gateway.cli.trace_rows import (
     leg_name,
     local,
     not_whole,
-    picture_of,
     procedure_word,
     severities_in_words,
     span_of_events,
     way_in_words,
     zone_of,
 )
-from gateway.cli.trace_style import STYLE
 from gateway.cli.values import word_of
 from gateway.consignment.events import mass_in_words, place_name
 from gateway.v1.goods_pb2 import Money, Place, ShipmentReferenceKind

@@ -14,7 +14,8 @@ from typing import Final
 from rich.cells import cell_len
 
 from gateway.cli.trace_lines import clean, folded
-from gateway.cli.trace_rows import Crossing, EventLine, LegBlock, Mark, Picture, Row, lane_title, leg_name, zone_of
+from gateway.cli.trace_rows import Crossing, EventLine, LegBlock, Mark, Picture, Row, lane_title
+from gateway.cli.trace_words import leg_name, zone_of
 
 GUTTER: Final = 84
 LANE: Final = 300

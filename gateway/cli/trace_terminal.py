@@ -17,19 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.trace_lines import clean, cut, folded
-from gateway.cli.trace_rows import (
-    Crossing,
-    EventLine,
-    LegBlock,
-    Mark,
-    Picture,
-    Row,
+from gateway.cli.trace_rows import Crossing, EventLine, LegBlock, Mark, Picture, Row, lane_title, picture_of
+from gateway.cli.trace_words import (
     answer_in_words,
     answers_by_node,
-    lane_title,
     leg_name,
     not_whole,
-    picture_of,
     severities_in_words,
     span_of_events,
     way_in_words,
