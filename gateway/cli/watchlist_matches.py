@@ -52,7 +52,7 @@ def matches(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List parties of alerts, own and partners', that may be listed: found by the gateway, newest first.
+    """List parties of alerts and shipments that may be listed ones: found by the gateway, newest first.
 
     Nobody else knows of a match before it is confirmed. By default those are shown that nobody has decided. With
     --watch and --json one object a line: matches, each as it is now, and the position to go on after them.
