@@ -63,7 +63,7 @@ class ListExpiry:
         bounds = [and_(list_entries.c.list.not_in(named), within(WARN_BEFORE_MS))]
         bounds += [and_(list_entries.c.list == name, within(ms)) for name, ms in sorted(named.items())]
         last = now + max([WARN_BEFORE_MS, *named.values()])
-        return and_(time > 0, time <= last, list_entries.c.publisher == self._node, or_(*bounds))
+        return and_(time > 0, time <= last, watchlists.of_publisher(self._node), or_(*bounds))
 
     def watch(self, database: Database, alarms: Alarms) -> None:
         """Raises an alarm for each list of which entries end soon, and ends those of the others."""

@@ -322,6 +322,14 @@ def count(conn: Connection, *conditions: ColumnElement[bool]) -> int:
     return int(conn.execute(select(func.count()).where(list_entries.c.ended == 0, *conditions)).scalar_one())
 
 
+def of_publisher(publisher: str) -> ColumnElement[bool]:
+    """Condition on list_entries beside one on valid_until, by whose index the rows are found.
+
+    A plain comparison would have SQLite, which keeps no statistics here, go through all entries of the publisher.
+    """
+    return list_entries.c.publisher.concat("") == publisher
+
+
 def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) -> list[EntryRow]:
     """Listed entries whose validity ends before a time, the earliest first."""
     query = (
@@ -329,7 +337,7 @@ def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) 
         .where(
             list_entries.c.valid_until > 0,
             list_entries.c.valid_until <= before_ms,
-            list_entries.c.publisher == publisher,
+            of_publisher(publisher),
             list_entries.c.ended == 0,
         )
         .order_by(list_entries.c.valid_until)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from gateway.errors import InvalidRequestError
 from gateway.model.audit import AuditEvent
 from gateway.model.watchlist import ListPolicy
 from gateway.services.alarms import LIST_EXPIRES, Alarms
-from gateway.services.list_expiry import MOST_NAMED, WarnExpiringWork
+from gateway.services.list_expiry import MOST_NAMED, ListExpiry, WarnExpiringWork
 from gateway.services.lists import ExpireListedWork, ProposeWork
+from gateway.store import watchlists
+from gateway.store.database import Database
+from gateway.store.migrate import upgrade
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.wire.alerts import to_timestamp
 from tests.support.databases import MakeDatabase
@@ -111,3 +116,25 @@ def test_each_entry_is_warned_of_once_and_named_in_the_audit_log(nodes: list[Pap
     (event,) = warned(cn)
     assert event.counts == (("entries", MOST_NAMED + 4),), "the last of them ends a day later"
     assert event.subject_ids == tuple(f"cn/minerals/F{at:02}" for at in range(MOST_NAMED))
+
+
+def test_a_long_list_isnt_gone_through_to_find_what_ends(tmp_path: Path) -> None:
+    """What ends is looked for every few seconds, in the writer's turn: by the index on valid_until alone."""
+    database = Database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
+    upgrade(database)
+    expiry = ListExpiry("cn", lambda: 10 * DAY_MS, {"vans": 30 * DAY_MS, "quiet": 0})
+    asked: list[str] = []
+    with database.read() as conn:
+        event.listen(conn, "before_cursor_execute", lambda *call: asked.extend(plan(call[1], call[2], call[3])))
+        watchlists.due_to_expire(conn, "cn", 10 * DAY_MS, 500)
+        watchlists.ending_by_list(conn, expiry.condition())
+        watchlists.ending_first(conn, expiry.condition(since_ms=DAY_MS), "vans", 10)
+    database.close()
+    found = [step for step in asked if "list_entries" in step]
+    assert len(found) == 3
+    assert all("ix_list_entries_valid_until" in step for step in found), found
+
+
+def plan(cursor: Any, statement: str, parameters: Any) -> list[str]:
+    steps = cursor.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    return [str(step[3]) for step in steps.fetchall()]
