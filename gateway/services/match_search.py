@@ -59,6 +59,7 @@ class MatchSearch:
         self._heads: dict[str, int] | None = None
         self._older: Iterator[SourceItem] = iter(())
         self._loaded = False
+        self._compared = False
 
     def step(self, cursors: Mapping[str, int], *, at_ms: int) -> Findings:
         """Does a bounded part of what there is to do.
@@ -74,8 +75,11 @@ class MatchSearch:
         heads = self._read_heads()
         if any(head < cursors.get(kind, 0) for kind, head in heads.items()):
             return Findings(cursors, cursors)  # projections are built again, and not everything is there yet
-        if self._heads is None:
+        anew = self._compared and LISTS not in cursors  # everything was projected again
+        if self._heads is None or anew:
             self._heads, self._older = heads, chain.from_iterable(map(self._newest, self._sources))
+            self._loaded = False
+        self._compared = LISTS in cursors
         after = dict(cursors)
         found: list[match_pb2.Match] = []
         screened: list[Screened] = []

@@ -27,6 +27,7 @@ from gateway.services.match_query import MatchQueries
 from gateway.services.match_search import MatchSearch
 from gateway.services.matching import AMENDED, ENDED, ENTRY_AMENDED, WITHDRAWN, DecideMatchWork, KeepFindingsWork
 from gateway.services.rebuild import rebuild
+from gateway.services.recent_parties import RecentParties
 from gateway.services.screening import Screener
 from gateway.store import matches
 from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist_pb2
@@ -420,6 +421,20 @@ class TestOnce:
         exchange(*nodes)
         hk.run()
         assert len(hk.matches("id = twin")) == 3
+
+    def test_after_a_rebuild_the_parties_of_before_are_read_again(self, nodes: list[PaperNode], hk: Desk) -> None:
+        """What was held and is applied by a newer version is among them."""
+        cn = nodes[0]
+        enter(cn, "company", HAN)
+        alert_id = cn.publish("hk", subject=subject("Placeholder Fruit Limited"))
+        exchange(*nodes)
+        hk.run()
+        hk.screener.recent = RecentParties()  # as if it hadn't been applied then
+        rebuild(hk.node.committer, hk.node.projector, progress=lambda _: None)
+        enter(cn, "fruit", "Placeholder Fruit Limited")
+        exchange(*nodes)
+        hk.run()
+        assert [m.source.id for m in hk.matches("id = fruit")] == [alert_id]
 
     def test_while_projections_are_built_again_nothing_is_sought(self, nodes: list[PaperNode], hk: Desk) -> None:
         cn = nodes[0]
