@@ -6,7 +6,7 @@ Owns how a source is read: in its order from a cursor, and the newest ones first
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -136,6 +136,13 @@ def _shipments(conn: Connection, logged: Sequence[LogRow]) -> list[SourceItem]:
         if isinstance(item, shipment_pb2.Shipment):
             found.append(SourceItem(key, row.revision, subjects_of_shipment(item)))
     return found
+
+
+def erased(conn: Connection, sources: Collection[SourceKey]) -> set[SourceKey]:
+    """Of some sources the records whose time is over: a search that was under way may still know whom they named."""
+    ids = [source.id for source in sources if source.kind is SourceKind.SHIPMENT]
+    known = shipments.find(conn, ids) if ids else {}
+    return {source for source in sources if source.kind is SourceKind.SHIPMENT and source.id not in known}
 
 
 ALERTS = MatchSource(kind=SourceKind.ALERT, head=alerts.peek_cursor, after=_alerts_after, newest=_newest_alerts)

@@ -18,6 +18,7 @@ from gateway.services.commit import Transaction
 from gateway.services.list_hits import listed_entry, report_hit
 from gateway.services.list_projection import read_changes
 from gateway.services.lists import BY_ITSELF, Lists, settle
+from gateway.services.match_sources import erased
 from gateway.services.once import once
 from gateway.services.project import AlertProjector
 from gateway.store import matches, watchlists
@@ -56,9 +57,10 @@ class KeepFindingsWork:
         cursors = matches.cursors(tx.conn)
         if cursors != dict(self.findings.before):
             return cursors
-        fresh = _best(self.findings.matches)
+        fresh = _best(self._existing(tx))
         known = matches.by_keys(tx.conn, fresh)
-        new, changed = [], self._superseded(tx, fresh)
+        ended = self._superseded(tx, fresh)
+        new, changed = [], list(ended.values())
         for key, match in fresh.items():
             row = _row(match, key, self.lists.new_id(), tx.now_ms)
             before = known.get(key)
@@ -66,14 +68,20 @@ class KeepFindingsWork:
                 new.append(self._reported(tx, row))
             elif before.state is MatchStatus.SUPERSEDED:
                 changed.append(self._reported(tx, replace(row, match_id=before.match_id)))
-            elif before.state is MatchStatus.OPEN:
+            elif before.state is MatchStatus.OPEN and before.match_id not in ended:
                 refreshed = _refreshed(before, row)
                 changed += [refreshed] if refreshed != before else []
         matches.write(tx.conn, new, changed)
         matches.move_cursors(tx.conn, self.findings.after)
         return dict(self.findings.after)
 
-    def _superseded(self, tx: Transaction, fresh: Mapping[bytes, match_pb2.Match]) -> list[MatchRow]:
+    def _existing(self, tx: Transaction) -> list[match_pb2.Match]:
+        """Findings but for those in records that were erased meanwhile."""
+        found = [(wire.place_of(match.source).source, match) for match in self.findings.matches]
+        gone = erased(tx.conn, {source for source, _ in found})
+        return [match for source, match in found if source not in gone]
+
+    def _superseded(self, tx: Transaction, fresh: Mapping[bytes, match_pb2.Match]) -> dict[str, MatchRow]:
         """Open matches that hold no longer, since the source or the entry doesn't have any more what was found."""
         ended: dict[str, MatchRow] = {}
         gone = {screened.source: screened.gone for screened in self.findings.screened}
@@ -84,7 +92,7 @@ class KeepFindingsWork:
             why = self._of_entry(tx, row, fresh)
             if why and row.match_id not in ended:
                 ended[row.match_id] = _ended(row, why, tx.now_ms)
-        return list(ended.values())
+        return ended
 
     def _of_entry(self, tx: Transaction, row: MatchRow, fresh: Mapping[bytes, match_pb2.Match]) -> str:
         """Why a match with an entry that has changed holds no longer; empty when it still does."""
@@ -155,11 +163,12 @@ class DecideMatchWork:
         )
 
     def _decide(self, tx: Transaction) -> match_pb2.DecideMatchResponse:
-        settle(tx, self.projector)
+        decision = MatchDecision(self.request.WhichOneof("decision") or "")
+        if decision is MatchDecision.CONFIRM:
+            settle(tx, self.projector)
         row = matches.find(tx.conn, self.request.match_id)
         if row is None or (row.publisher, row.list) in self.hidden:
             raise NotFoundError(f"match_id: there is no match {self.request.match_id} here")
-        decision = MatchDecision(self.request.WhichOneof("decision") or "")
         row = replace(
             row,
             status=decided(row.state, decision).value,

@@ -18,6 +18,9 @@ from gateway.store.schema import match_cursors, matches
 LISTS = "lists"
 """Cursor of the lists' changes that were compared with the parties of before."""
 
+_CHANGES = "changes"
+"""Number that was given last to a change of a match that is gone."""
+
 _KEYS_AT_ONCE = 500
 
 
@@ -74,8 +77,10 @@ _REPLACE = (
 
 
 def last_change(conn: Connection) -> int:
-    """Number of the newest change; 0 when there is none."""
-    return conn.execute(select(func.max(matches.c.change))).scalar_one() or 0
+    """Number of the newest change; 0 when there was none. No number is given twice, whatever is removed."""
+    gone = select(match_cursors.c.position).where(match_cursors.c.name == _CHANGES)
+    newest = conn.execute(select(func.max(matches.c.change))).scalar_one() or 0
+    return max(newest, conn.execute(gone).scalar_one_or_none() or 0)
 
 
 def write(conn: Connection, new: Sequence[MatchRow], changed: Sequence[MatchRow]) -> None:
@@ -191,7 +196,7 @@ def _row(row: Iterable[Any]) -> MatchRow:
 
 def cursors(conn: Connection) -> dict[str, int]:
     """Position by source, and that of the lists; none of what was never looked at."""
-    return {row[0]: row[1] for row in conn.execute(select(match_cursors))}
+    return {row[0]: row[1] for row in conn.execute(select(match_cursors)) if row[0] != _CHANGES}
 
 
 def move_cursors(conn: Connection, positions: Mapping[str, int]) -> None:
@@ -204,7 +209,10 @@ def move_cursors(conn: Connection, positions: Mapping[str, int]) -> None:
 
 def forget_sources(conn: Connection, kind: SourceKind, ids: Sequence[str]) -> None:
     """Removes what was found in sources whose time is over, decided or not: it says who they named."""
-    conn.execute(delete(matches).where(matches.c.source == kind.value, matches.c.source_id.in_(ids)))
+    last = last_change(conn)
+    gone = conn.execute(delete(matches).where(matches.c.source == kind.value, matches.c.source_id.in_(ids)))
+    if gone.rowcount:
+        move_cursors(conn, {_CHANGES: last})
 
 
 def look_at_all_lists_again(conn: Connection) -> None:

@@ -272,7 +272,7 @@ matches = Table(
 match_cursors = Table(
     "match_cursors",
     metadata,
-    Column("name", String(32), primary_key=True),  # a SourceKind, or "lists"
+    Column("name", String(32), primary_key=True),  # a SourceKind, "lists", or "changes"
     Column("position", BigInteger, nullable=False),
 )
 

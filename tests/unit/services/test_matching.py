@@ -21,6 +21,9 @@ from gateway.model.directory import FieldClass
 from gateway.model.matches import ReportRule
 from gateway.model.watchlist import ListPolicy
 from gateway.services import match_search
+from gateway.services.bootstrap import FEDERATION
+from gateway.services.history_record import records_feed
+from gateway.services.history_retention import PurgeWork
 from gateway.services.list_hits import HitQueries
 from gateway.services.lists import ProposeWork
 from gateway.services.match_query import MatchQueries
@@ -34,7 +37,9 @@ from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.wire.matches import Findings, decode_findings, encode_findings
 from tests.support.databases import MakeDatabase
-from tests.support.nodes import PaperNode, exchange, listed_content, paper_nodes
+from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
+from tests.support.recording import KEPT_MS, index, record
+from tests.support.shipments import shipment
 from tests.unit.services.test_lists import _version
 
 LIST = "minerals"
@@ -447,6 +452,56 @@ class TestOnce:
         hk.restart()
         cursors = hk.cursors()
         assert hk.search.step(cursors, at_ms=hk.node.clock()) == Findings(cursors, cursors)
+
+
+class TestShipments:
+    def _listed(self, nodes: list[PaperNode], tmp_path: Path) -> Desk:
+        cn = nodes[0]
+        enter(cn, "company", HAN)
+        desk = Desk(cn, tmp_path)
+        desk.run()
+        return desk
+
+    def _record(self, node: PaperNode, record_id: str, name: str) -> None:
+        party = party_pb2.Party(role=5, names=[party_pb2.Name(text=name)])
+        record(node, shipment(record_id, parties=[party], retention_class="short"))
+        index(node)
+
+    def test_they_are_a_source_like_alerts(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn, desk = nodes[0], self._listed(nodes, tmp_path)
+        self._record(cn, "R-1", LATIN)
+        desk.run()
+        (match,) = desk.matches("source = shipment")
+        assert (match.source.publisher, match.source.id, match.source.field) == ("cn", "R-1", "parties[0]")
+        self._record(cn, "R-1", "Placeholder Fruit Limited")
+        enter(cn, "fruit", "Placeholder Fruit Limited")
+        desk.restart()
+        desk.run()
+        assert [(m.reason, m.hit.entry.id) for m in desk.matches("status = superseded")] == [(AMENDED, "company")]
+        (later,) = desk.matches("status = open")
+        assert (later.source.revision, later.hit.entry.id) == (2, "fruit")
+
+    def test_what_was_found_in_them_goes_with_them_and_no_number_comes_twice(
+        self, nodes: list[PaperNode], tmp_path: Path
+    ) -> None:
+        cn, desk = nodes[0], self._listed(nodes, tmp_path)
+        self._record(cn, "R-1", LATIN)
+        desk.run()
+        seen = MatchQueries(cn.database).changes(0)
+        assert len(seen.changes) == 1
+        enter(cn, "twin", HAN)
+        found = desk.find()
+        assert [match.source.id for match in found.matches] == ["R-1"]
+        cn.clock.forward(KEPT_MS["short"] + 2 * DAY_MS)
+        cn.committer.run(PurgeWork(records_feed(FEDERATION, "cn"), ""))
+        assert desk.matches() == []
+        desk.keep(found)
+        assert desk.matches() == [], "the search still knew whom the record named"
+        assert MatchQueries(cn.database).changes(seen.position).position == seen.position
+        self._record(cn, "R-2", LATIN)
+        desk.run()
+        after = MatchQueries(cn.database).changes(seen.position)
+        assert {match.source.id for match in after.changes} == {"R-2"}
 
 
 class TestDecisions:
