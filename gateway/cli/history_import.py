@@ -260,4 +260,5 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
         return
     with tempfile.TemporaryFile() as copy:
         shutil.copyfileobj(typer.get_binary_stream("stdin"), copy)
+        copy.seek(0)
         yield copy
