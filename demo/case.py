@@ -35,20 +35,25 @@ CONTAINER = "GWDU2601174"
 SEAL = "CN2601174"
 LEGAL_BASIS = "Customs cooperation arrangement, article 5 (placeholder)"
 RULES = "demo 2026.1"
-_UTC_OFFSET_MINUTES = 480
+UTC_OFFSET_MINUTES = 480
 
-_PlaceNames = tuple[str, str, str, str]
-YANTIAN: _PlaceNames = ("CNYTN", "5316", "CN", "Yantian 盐田")
-HEUNG_YUEN_WAI: _PlaceNames = ("HKHKG", "", "HK", "Heung Yuen Wai 香園圍")
-BRIDGE_HK: _PlaceNames = ("HKHKG", "", "HK", "HZMB Hong Kong Port 港珠澳大橋香港口岸")
-BRIDGE_MO: _PlaceNames = ("MOMFM", "", "MO", "HZMB Macao Port 港珠澳大橋澳門口岸")
+PlaceNames = tuple[str, str, str, str]
+"""UN/LOCODE, customs office, territory, and name of a place."""
 
-_EXPORTER = {
+Names = Mapping[str, str]
+"""Names of one party by language."""
+
+YANTIAN: PlaceNames = ("CNYTN", "5316", "CN", "Yantian 盐田")
+HEUNG_YUEN_WAI: PlaceNames = ("HKHKG", "", "HK", "Heung Yuen Wai 香園圍")
+BRIDGE_HK: PlaceNames = ("HKHKG", "", "HK", "HZMB Hong Kong Port 港珠澳大橋香港口岸")
+BRIDGE_MO: PlaceNames = ("MOMFM", "", "MO", "HZMB Macao Port 港珠澳大橋澳門口岸")
+
+EXPORTER: Names = {
     "zh": "示例有色金属贸易（深圳）有限公司",
     "en": "Example Nonferrous Metals Trading (Shenzhen) Co., Ltd.",
 }
-_HK_CONSIGNEE = {"zh-Hant": "示例物流（香港）有限公司", "en": "Example Logistics (Hong Kong) Limited"}
-_MO_CONSIGNEE = {"zh-Hant": "示例國際貿易有限公司", "pt": "Exemplo Comércio Internacional, Limitada"}
+HK_CONSIGNEE: Names = {"zh-Hant": "示例物流（香港）有限公司", "en": "Example Logistics (Hong Kong) Limited"}
+MO_CONSIGNEE: Names = {"zh-Hant": "示例國際貿易有限公司", "pt": "Exemplo Comércio Internacional, Limitada"}
 _SCRIPTS = {"zh": "Hans", "zh-Hant": "Hant", "en": "Latn", "pt": "Latn"}
 
 
@@ -62,18 +67,18 @@ def alert_from_cn(now: datetime) -> AlertContent:
     handling.onward_transfer = alert_pb2.ONWARD_TRANSFER_LISTED
     handling.onward_recipients.append("mo")
     handling.caveat = "Don't let the declarant notice before the goods are held."
-    content.reply_by.CopyFrom(_time(now + timedelta(hours=6)))
+    content.reply_by.CopyFrom(time(now + timedelta(hours=6)))
     subject = content.subject
     declaration = f"5316{now.year}0{260117:09d}"
     subject.references.add(kind=goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION, value=declaration, territory="CN")
     subject.equipment.add(id=CONTAINER, seals=[SEAL])
-    _lorry(subject.means.add(), ("cn_cross_border_plate", "粤Z·DM26港"), ("hk_vehicle_plate", "ZZ 2617"))
-    _party(subject, party_pb2.PARTY_ROLE_EXPORTER, _EXPORTER, ("uscc", "91440300MA5EXMPLXX"))
-    _party(subject, party_pb2.PARTY_ROLE_CONSIGNEE, _HK_CONSIGNEE, ("hk_brn", "99999999"))
+    subject.means.append(CN_LORRY)
+    subject.parties.append(party(party_pb2.PARTY_ROLE_EXPORTER, EXPORTER, ("uscc", "91440300MA5EXMPLXX")))
+    subject.parties.append(party(party_pb2.PARTY_ROLE_CONSIGNEE, HK_CONSIGNEE, ("hk_brn", "99999999")))
     # A wrong check character is noted on the alert and stops nothing: registered companies have such numbers.
-    _party(subject, party_pb2.PARTY_ROLE_AGENT, {"zh": "示例报关行"}, ("uscc", "91440300MA5EXMPLX7"))
+    subject.parties.append(party(party_pb2.PARTY_ROLE_AGENT, {"zh": "示例报关行"}, ("uscc", "91440300MA5EXMPLX7")))
     content.goods.append(_goods(declared="780110", description="Refined lead ingots, unwrought"))
-    content.route.append(_leg(YANTIAN, HEUNG_YUEN_WAI, now - timedelta(minutes=40), now + timedelta(minutes=50)))
+    content.route.append(leg(YANTIAN, HEUNG_YUEN_WAI, now - timedelta(minutes=40), now + timedelta(minutes=50)))
     content.rule_hits.append(_density_hit())
     content.evidence.add(
         sha256=sha256(f"weighbridge ticket of {CONTAINER}".encode()).digest(),
@@ -102,11 +107,11 @@ def alert_from_hk(now: datetime, derived_from: AlertReference) -> AlertContent:
     content.derived_from.append(derived_from)
     subject = content.subject
     subject.equipment.add(id=CONTAINER, seals=["HK7700926"])
-    _lorry(subject.means.add(), ("hk_vehicle_plate", "ZZ 2617"), ("mo_vehicle_plate", "MZ-26-17"))
-    _party(subject, party_pb2.PARTY_ROLE_EXPORTER, _HK_CONSIGNEE, ("hk_brn", "99999999"))
-    _party(subject, party_pb2.PARTY_ROLE_CONSIGNEE, _MO_CONSIGNEE, None)
+    subject.means.append(MO_LORRY)
+    subject.parties.append(party(party_pb2.PARTY_ROLE_EXPORTER, HK_CONSIGNEE, ("hk_brn", "99999999")))
+    subject.parties.append(party(party_pb2.PARTY_ROLE_CONSIGNEE, MO_CONSIGNEE))
     content.goods.append(_goods(declared="780110", description="Lead ingots, in transit"))
-    content.route.append(_leg(BRIDGE_HK, BRIDGE_MO, now, now + timedelta(minutes=45)))
+    content.route.append(leg(BRIDGE_HK, BRIDGE_MO, now, now + timedelta(minutes=45)))
     hit = content.rule_hits.add(rule_id="R12", rule_version=RULES, score=1.0)
     hit.inputs.update({"import.net_kg": "20000", "re_export.net_kg": "20000", "gap_days": "1"})
     hit.explanation = "Re-exported within 7 days with the same mass (at most 5 % apart): after 1 day, 0 % apart."
@@ -128,7 +133,7 @@ ROMANISED_CONSIGNEE = "Shili Guoji Maoyi Youxian Gongsi"
 def alert_of_a_consignee(now: datetime) -> AlertContent:
     """An alert like many others, whose consignee is on the watchlist in another script."""
     content = next(routine_alerts(now, "M"))
-    _party(content.subject, party_pb2.PARTY_ROLE_CONSIGNEE, {"en": ROMANISED_CONSIGNEE}, None)
+    content.subject.parties.append(party(party_pb2.PARTY_ROLE_CONSIGNEE, {"en": ROMANISED_CONSIGNEE}))
     return content
 
 
@@ -141,7 +146,7 @@ def finding_by_mo(alert: AlertReference, now: datetime) -> alert_pb2.AlertFindin
     finding = alert_pb2.AlertFinding(
         alert=alert,
         result=alert_pb2.FINDING_RESULT_CONFIRMED,
-        inspected_at=_time(now),
+        inspected_at=time(now),
         place=goods_pb2.Place(unlocode=BRIDGE_MO[0], territory="MO", name=BRIDGE_MO[3]),
         methods=["x_ray", "physical", "laboratory"],
         remarks="20 cases, 800 ingots of 25 kg. X-ray fluorescence: antimony, 99.65 %. Goods are held.",
@@ -157,7 +162,7 @@ def finding_by_hk(alert: AlertReference, now: datetime) -> alert_pb2.AlertFindin
     return alert_pb2.AlertFinding(
         alert=alert,
         result=alert_pb2.FINDING_RESULT_CONFIRMED,
-        inspected_at=_time(now),
+        inspected_at=time(now),
         place=goods_pb2.Place(unlocode=BRIDGE_MO[0], territory="MO"),
         methods=["document"],
         remarks="Inspected on arrival in Macao: antimony ingots, 20,000 kg. The goods are held there.",
@@ -211,7 +216,7 @@ def _frame(now: datetime, *, case: str, typologies: list[str]) -> AlertContent:
         legal_basis=LEGAL_BASIS,
         purpose="export_control",
         case_reference=case,
-        valid_until=_time(now + timedelta(days=30)),
+        valid_until=time(now + timedelta(days=30)),
     )
 
 
@@ -233,40 +238,53 @@ def _goods(*, declared: str, description: str) -> goods_pb2.GoodsItem:
     return item
 
 
-def _leg(start: _PlaceNames, end: _PlaceNames, departure: datetime, arrival: datetime) -> goods_pb2.RouteLeg:
-    leg = goods_pb2.RouteLeg(
-        to=_place(end),
-        departure=_time(departure),
-        arrival=_time(arrival),
-        utc_offset_minutes=_UTC_OFFSET_MINUTES,
-        means=goods_pb2.TransportMeans(mode=goods_pb2.TRANSPORT_MODE_ROAD),
+def leg(
+    start: PlaceNames,
+    end: PlaceNames,
+    departure: datetime,
+    arrival: datetime,
+    means: goods_pb2.TransportMeans | None = None,
+) -> goods_pb2.RouteLeg:
+    """A leg by road, by any lorry or by this one."""
+    made = goods_pb2.RouteLeg(
+        to=place(end),
+        departure=time(departure),
+        arrival=time(arrival),
+        utc_offset_minutes=UTC_OFFSET_MINUTES,
+        means=means or goods_pb2.TransportMeans(mode=goods_pb2.TRANSPORT_MODE_ROAD),
     )
-    getattr(leg, "from").CopyFrom(_place(start))  # `from` is a keyword of Python
-    return leg
+    getattr(made, "from").CopyFrom(place(start))  # `from` is a keyword of Python
+    return made
 
 
-def _place(names: _PlaceNames) -> goods_pb2.Place:
+def place(names: PlaceNames) -> goods_pb2.Place:
+    """A place by its names."""
     unlocode, office, territory, name = names
     return goods_pb2.Place(unlocode=unlocode, customs_office=office, territory=territory, name=name)
 
 
-def _lorry(means: goods_pb2.TransportMeans, *plates: tuple[str, str]) -> None:
-    means.mode = goods_pb2.TRANSPORT_MODE_ROAD
-    for scheme, value in plates:
-        means.registrations.add(scheme=scheme, value=value)
+def _lorry(*plates: tuple[str, str]) -> goods_pb2.TransportMeans:
+    return goods_pb2.TransportMeans(
+        mode=goods_pb2.TRANSPORT_MODE_ROAD,
+        registrations=[goods_pb2.TransportMeans.Identifier(scheme=scheme, value=value) for scheme, value in plates],
+    )
 
 
-def _party(
-    subject: alert_pb2.Subject,
-    role: party_pb2.PartyRole.ValueType,
-    names: Mapping[str, str],
-    identifier: tuple[str, str] | None,
-) -> None:
-    party = subject.parties.add(role=role)
+CN_LORRY = _lorry(("cn_cross_border_plate", "粤Z·DM26港"), ("hk_vehicle_plate", "ZZ 2617"))
+MO_LORRY = _lorry(("hk_vehicle_plate", "ZZ 2617"), ("mo_vehicle_plate", "MZ-26-17"))
+"""The lorry as it is on its way to Hong Kong, and on to Macao: a plate of each side."""
+
+
+def party(
+    role: party_pb2.PartyRole.ValueType, names: Names, identifier: tuple[str, str] | None = None
+) -> party_pb2.Party:
+    """A party by its names and, where it has one, an identifier as (scheme, value)."""
+    made = party_pb2.Party(role=role)
     for language, text in names.items():
-        party.names.add(text=text, script=_SCRIPTS[language], language=language)
+        made.names.add(text=text, script=_SCRIPTS[language], language=language)
     if identifier is not None:
-        party.identifiers.add(scheme=identifier[0], value=identifier[1])
+        made.identifiers.add(scheme=identifier[0], value=identifier[1])
+    return made
 
 
 def _say(content: AlertContent, narratives: Mapping[str, str]) -> None:
@@ -274,7 +292,8 @@ def _say(content: AlertContent, narratives: Mapping[str, str]) -> None:
         content.narratives.add(language=language, text=text)
 
 
-def _time(moment: datetime) -> Timestamp:
+def time(moment: datetime) -> Timestamp:
+    """A moment as the contract has it."""
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp

@@ -148,6 +148,38 @@ class Matches:
     took_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What the three customs recorded by themselves."""
+
+    recorded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """The case from end to end, and its innocent twin.
+
+    Attributes:
+        legs: nodes of the case's records, in order.
+        statements: partners whose answer ends with a signed statement.
+        rules: ids of the rules that found something.
+        inspected: records that show what an inspection found.
+        drafted: whether an alert was drafted.
+        twin_legs: records of the twin.
+        twin_rules: rules that found something on it.
+        took_ms: from the question until the case was put together.
+    """
+
+    legs: tuple[str, ...]
+    statements: int
+    rules: tuple[str, ...]
+    inspected: int
+    drafted: bool
+    twin_legs: int
+    twin_rules: tuple[str, ...]
+    took_ms: float
+
+
 @dataclass(slots=True)
 class Facts:
     """Everything that was measured.
@@ -176,6 +208,8 @@ class Facts:
     evidence: Evidence | None = None
     watchlist: Watchlist | None = None
     matches: Matches | None = None
+    papers: Papers | None = None
+    traced: Traced | None = None
     closed: int = 0
     refused_onward: bool = False
     copies: dict[str, tuple[FeedCopy | None, FeedCopy | None]] = field(default_factory=dict)

@@ -125,6 +125,15 @@ class Screen:
         """One line of a list; what doesn't fit is cut off."""
         self.console.print(Text(text.rstrip()), no_wrap=True, overflow="ellipsis")
 
+    @property
+    def width(self) -> int:
+        """Columns that there are."""
+        return min(WIDTH, self.console.width)
+
+    def drawn(self, text: str) -> None:
+        """Shows a drawing as it is."""
+        self.console.print(Text.from_ansi(text), soft_wrap=True)
+
     def legend(self) -> None:
         """What the columns of `carried` mean."""
         for line in _LEGEND:

@@ -50,7 +50,7 @@ _MARKER = ".customs-gateway-demo"
 _SYSTEMS = {
     "cn": ("risk-engine", "officers", "supervisors", "ops"),
     "hk": ("risk-engine", "officers", "ops"),
-    "mo": ("officers", "ops"),
+    "mo": ("risk-engine", "officers", "ops"),
 }
 """Local systems that take part, of those that the federation has."""
 

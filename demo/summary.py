@@ -17,6 +17,8 @@ FEEDS = 6
 """Each of three nodes has one feed to each other."""
 CASE_ALERTS = 2
 """The scripted case has one alert from cn to hk and one from hk to mo."""
+RECORDS = 8
+"""The case and its twin have four records each."""
 STEP_KINDS = ("acknowledged", "question", "answer", "finding", "closed")
 
 
@@ -41,6 +43,7 @@ def judge(facts: Facts) -> list[Check]:
         *_evidence(facts),
         *_watchlist(facts),
         *_matches(facts),
+        *_history(facts),
         *_processes(facts),
     ]
 
@@ -59,6 +62,8 @@ def medians(facts: Facts) -> str:
         parts.append(f"watchlist at the partner {facts.watchlist.took_ms:,.0f} ms after its approval")
     if facts.matches is not None:
         parts.append(f"a listed consignee found {facts.matches.took_ms:,.0f} ms after the alert")
+    if facts.traced is not None:
+        parts.append(f"the case traced over three nodes in {facts.traced.took_ms:,.0f} ms")
     if facts.crash is not None:
         parts.append(f"restart after kill -9 {facts.crash.restart_ms / 1000:.1f} s")
     return "; ".join(parts)
@@ -169,6 +174,20 @@ def _matches(facts: Facts) -> Iterator[Check]:
     yield Check("  a consignee in Latin letters found by", "its Han name", found.listed, other_script)
     yield _check("  hits that cn knew before an officer at hk confirmed", 0, found.told_before)
     yield _check("  and afterwards", 1, found.told_after)
+
+
+def _history(facts: Facts) -> Iterator[Check]:
+    papers, found = facts.papers, facts.traced
+    if papers is None or found is None:
+        yield _check("the case's way", "traced", "not played")
+        return
+    yield _check("shipments recorded at three nodes", RECORDS, papers.recorded)
+    yield _check("  the case, traced from mo by its container", "cn, hk, hk, mo", ", ".join(found.legs))
+    yield _check("  answers of partners with a signed statement", 2, found.statements)
+    yield _check("  records with the findings that Macao and Hong Kong reported", 3, found.inspected)
+    yield _check("  contradictions found by", "R02, R11, R12", ", ".join(sorted(found.rules)))
+    yield _check("  an alert drafted of them", "yes", "yes" if found.drafted else "no")
+    yield _check("  its innocent twin: records, contradictions", "4, 0", f"{found.twin_legs}, {len(found.twin_rules)}")
 
 
 def _processes(facts: Facts) -> Iterator[Check]:

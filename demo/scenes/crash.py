@@ -25,7 +25,7 @@ _BATCH = 10
 
 async def killed(play: Play) -> None:
     """Kills cn while its risk engine publishes over one stream, starts it again, and lets the client go on."""
-    play.screen.heading("4  kill -9 of cn's gateway while it publishes")
+    play.screen.heading("5  kill -9 of cn's gateway while it publishes")
     gateway, client = play.stage.gateways["cn"], play.stage.system("cn", "risk-engine")
     before = published = 0
     restarts: list[asyncio.Task[float]] = []

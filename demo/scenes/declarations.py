@@ -44,7 +44,7 @@ def find_source() -> Source:
 
 async def from_declarations(play: Play) -> None:
     """cn publishes alerts about declared goods that are under control to both partners."""
-    play.screen.heading("2  Alerts from a file of declarations")
+    play.screen.heading("3  Alerts from a file of declarations")
     source = find_source()
     with source.path.open("rb") as file:
         lines = sum(1 for _ in file) - 1

@@ -31,7 +31,7 @@ EXPECTED = {BIT: "1 bundle", TEXTS: "4 payload", HEADER: "7 inclusion"}
 
 async def proved(play: Play) -> None:
     """Exports, verifies, and lets three forgers try."""
-    play.screen.heading("5  Evidence of the first alert, verified offline")
+    play.screen.heading("6  Evidence of the first alert, verified offline")
     files = await play.stage.system("hk", "officers").evidence.export(case_alert(play))
     bundle = Bundle.of((file.name, file.content) for file in files)
     desk = play.stage.root / "court"  # a folder with the evidence and the directory, and nothing else

@@ -15,7 +15,7 @@ _DEADLINE = timedelta(hours=2)
 
 async def handed_over(play: Play) -> None:
     """Plays the case."""
-    play.screen.heading("1  Antimony ingots declared as lead: Yantian → Hong Kong → Macao")
+    play.screen.heading("2  Antimony ingots declared as lead: Yantian → Hong Kong → Macao")
     _introduce(play)
     play.screen.legend()
     now = datetime.now(UTC)

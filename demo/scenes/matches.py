@@ -18,7 +18,7 @@ _MOST_TOLD = 6
 
 async def found_unasked(play: Play) -> None:
     """An officer who asks nobody is shown a consignee written in another script, confirms, and cn is told."""
-    play.screen.heading("7  Found unasked: parties of alerts on a partner's watchlist")
+    play.screen.heading("8  Found unasked: parties of alerts on a partner's watchlist")
     of_case = await play.wait("matches of the case's alert", lambda: _matches(play, case_alert(play), backward=True))
     play.screen.say(f"  cn's list came after the case's alert; {PARTNER}'s gateway has compared the two by itself:")
     _tell(play, of_case)
@@ -61,7 +61,11 @@ def _tell(play: Play, matches: list[Match]) -> None:
 async def _matches(play: Play, alert: AlertReference, *, backward: bool) -> list[Match] | None:
     wanted = f'source_id = "{alert.alert_id}" AND list = "{LIST}"'
     client = play.stage.system(PARTNER, "officers").screening
-    found = [match async for match in client.matches(filter=wanted) if match.backward == backward]
+    found = [
+        match
+        async for match in client.matches(filter=wanted)
+        if match.backward == backward and match.source.field.startswith("subject.parties")
+    ]
     return sorted(found, key=lambda match: (match.hit.match_class, -match.hit.score)) or None
 
 

@@ -25,7 +25,7 @@ _TELL_EVERY = ALERTS // 4
 
 async def cut_off(play: Play) -> None:
     """Cuts, publishes, heals, waits until everything has arrived."""
-    play.screen.heading("3  The link between cn and hk is cut, and healed")
+    play.screen.heading("4  The link between cn and hk is cut, and healed")
     origin = feed("cn", "hk")
     play.stage.cut()
     play.screen.say(f"✂ cut: connections reset, new ones refused. cn goes on publishing, {PER_SECOND} alerts a second:")

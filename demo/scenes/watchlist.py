@@ -22,7 +22,7 @@ _MOST_TOLD = 4
 
 async def listed(play: Play) -> None:
     """cn's list appears at hk when a supervisor has approved it, and not at mo."""
-    play.screen.heading("6  A watchlist: approved by a second person, synced, compared")
+    play.screen.heading("7  A watchlist: approved by a second person, synced, compared")
     first = await _import(play)
     said = f"  {first['new']} entries proposed; they have no effect before a second person approves them"
     play.screen.say(said)

@@ -22,6 +22,9 @@ MAX_EXPLANATION_CHARS = 1024
 DIGITS = 6
 """Significant digits of numbers for people."""
 
+WHOLE_FROM = 1000
+"""Numbers from here on are said without decimals."""
+
 
 def discrepancy(
     rule: Rule,
@@ -84,6 +87,13 @@ def _number(value: float) -> str:
     return format(Decimal(f"{value:.{DIGITS}g}").normalize() + 0, "f")
 
 
+def _spoken(value: float) -> str:
+    """A number in a sentence: whole from a thousand on, else three digits that count. Inputs have it exactly."""
+    if not math.isfinite(value) or abs(value) >= WHOLE_FROM:
+        return _number(round(value)) if math.isfinite(value) else ""
+    return format(Decimal(f"{value:.3g}").normalize() + 0, "f")
+
+
 def _sentence(rule: Rule, values: Mapping[str, Any], measured: float | None) -> str:
     known = {**values, "measured": measured, **{f"t.{name}": number for name, number in rule.thresholds.items()}}
 
@@ -91,6 +101,8 @@ def _sentence(rule: Rule, values: Mapping[str, Any], measured: float | None) -> 
         value = known.get(match[1])
         if match[2] == "percent" and isinstance(value, float) and math.isfinite(value):
             return f"{_number(round(value * 100, 2))} %"
+        if isinstance(value, float):
+            return _spoken(value)
         return as_text(value) if value is not None else ""
 
     return PLACEHOLDER.sub(fill, rule.explanation)[:MAX_EXPLANATION_CHARS]

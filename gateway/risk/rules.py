@@ -7,7 +7,7 @@ files that `Rules.load` reads; safe to share between threads.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
@@ -136,7 +136,7 @@ class Rules:
             )
 
         cases = self._cases_of_trace(trace, now, territories)
-        return _most_severe_first([hit for case in cases for hit in self._judges.judge(case, lacks)])
+        return _most_severe_first(_merged([hit for case in cases for hit in self._judges.judge(case, lacks)]))
 
     def _cases_of_trace(self, trace: trace_pb2.Trace, now: datetime, territories: Mapping[str, str]) -> Iterator[Case]:
         records: list[Record] = [(index, leg.record.shipment) for index, leg in enumerate(trace.legs)]
@@ -171,6 +171,19 @@ class Rules:
             )
             for rule in self.rules
         ]
+
+
+def _merged(found: Iterable[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
+    """The same seen in several records, e.g. since each repeats a declaration, is one discrepancy about all of them."""
+    by_sight: dict[bytes, trace_pb2.Discrepancy] = {}
+    for each in found:
+        sight = trace_pb2.Discrepancy()
+        sight.CopyFrom(each)
+        sight.ClearField("legs")
+        known = by_sight.setdefault(sight.SerializeToString(deterministic=True), each)
+        if known is not each:
+            known.legs[:] = sorted({*known.legs, *each.legs})
+    return list(by_sight.values())
 
 
 def _most_severe_first(found: list[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:

@@ -11,7 +11,19 @@ from itertools import permutations
 import pytest
 from rich.console import Console
 
-from demo.facts import BUNDLE_STEPS, Carried, Crash, Declarations, Evidence, Facts, Matches, Outage, Watchlist
+from demo.facts import (
+    BUNDLE_STEPS,
+    Carried,
+    Crash,
+    Declarations,
+    Evidence,
+    Facts,
+    Matches,
+    Outage,
+    Papers,
+    Traced,
+    Watchlist,
+)
 from demo.ledger import FeedCopy
 from demo.screen import Screen
 from demo.summary import judge, medians
@@ -48,6 +60,8 @@ def good() -> Facts:
         evidence=Evidence("evidence.zip", BUNDLE_STEPS, {"a bit": "1 bundle"}, {"a bit": "1 bundle"}),
         watchlist=Watchlist(12, 0, 12, 0, 0, identical=True, took_ms=90.0),
         matches=Matches(3, "Shili Maoyi", "示例贸易", 0, 1, 200.0),
+        papers=Papers(8),
+        traced=Traced(("cn", "hk", "hk", "mo"), 2, ("R12", "R02", "R11"), 3, True, 4, (), 90.0),
         closed=2,
         refused_onward=True,
         copies={
@@ -190,6 +204,22 @@ def _matched(**changes: object) -> Callable[[Facts], None]:
     return breaks
 
 
+def _traced(**changes: object) -> Callable[[Facts], None]:
+    def breaks(facts: Facts) -> None:
+        assert facts.traced is not None
+        facts.traced = replace(facts.traced, **changes)  # type: ignore[arg-type]
+
+    return breaks
+
+
+def _not_traced(facts: Facts) -> None:
+    facts.traced = None
+
+
+def _unrecorded(facts: Facts) -> None:
+    facts.papers = Papers(7)
+
+
 def _no_matches(facts: Facts) -> None:
     facts.matches = None
 
@@ -197,6 +227,15 @@ def _no_matches(facts: Facts) -> None:
 @pytest.mark.parametrize(
     ("breaks", "what"),
     [
+        (_not_traced, "the case's way"),
+        (_unrecorded, "shipments recorded at three nodes"),
+        (_traced(legs=("cn", "hk", "mo")), "the case, traced from mo by its container"),
+        (_traced(statements=1), "answers of partners with a signed statement"),
+        (_traced(inspected=1), "records with the findings that Macao and Hong Kong reported"),
+        (_traced(rules=("R02", "R11")), "contradictions found by"),
+        (_traced(drafted=False), "an alert drafted of them"),
+        (_traced(twin_legs=3), "its innocent twin: records, contradictions"),
+        (_traced(twin_rules=("R20",)), "its innocent twin: records, contradictions"),
         (_no_matches, "parties on a partner's list"),
         (_matched(of_case=0), "parties of an earlier alert found on the new list"),
         (_matched(given="示例貿易"), "a consignee in Latin letters found by"),
