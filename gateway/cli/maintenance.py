@@ -36,6 +36,7 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
         report = opened.verify(advance)
     if as_json:
         facts = {"feeds": report.feeds, "audit_events": report.audit_events, "records": report.records}
+        facts["answers"] = report.answers
         output.json({"sound": not report.findings, **facts, "findings": report.findings})
     else:
         output.table(
@@ -43,7 +44,10 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
             ["Feed", "Entries", "Checkpoints", "Receipts"],
             [(feed.origin, feed.entries, feed.checkpoints, feed.receipts) for feed in report.feeds],
         )
-        output.line(f"{report.audit_events} audit events, {report.records} recorded items of shipments.")
+        output.line(
+            f"{report.audit_events} audit events, {report.records} recorded items of shipments, "
+            f"{report.answers} answers about them."
+        )
     if report.findings:
         if not as_json:
             output.table(

@@ -21,6 +21,7 @@ For the whole database:
    first of them waits for more of the counter-feed than has a position.
 8. audit: the hash chain of audit events is whole.
 9. records: what was recorded of shipments is what the own log of records committed to (services.verify_records).
+10. answers: what was asked and answered about shipments is what was signed (services.verify_answers).
 
 A damaged row of these tables shows as a finding. Projections aren't looked at: `gateway rebuild` makes them again.
 """
@@ -36,6 +37,8 @@ from typing import TypeVar
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.trust import TrustedDirectory
+from gateway.services.verify_answers import STEP as ANSWERS_STEP
+from gateway.services.verify_answers import check_answers
 from gateway.services.verify_records import STEP, check_records
 from gateway.store import audit, inspection, journal
 from gateway.store.database import Database
@@ -70,7 +73,7 @@ class Finding:
     """Something that is wrong.
 
     Attributes:
-        place: the feed's origin, `journal`, `audit` or `records`.
+        place: the feed's origin, `journal`, `audit`, `records` or `answers`.
         index: the entry, position or event; None when it can't be told.
         step: as in this module's text, e.g. `2 entries`.
         problem: what is wrong.
@@ -100,6 +103,7 @@ class DatabaseReport:
     audit_events: int
     records: int
     findings: tuple[Finding, ...]
+    answers: int = 0
 
 
 class _UnreadableError(Exception):
@@ -140,7 +144,17 @@ def verify_database(database: Database, trust: TrustedDirectory, *, progress: Pr
     _check_journal(database, rows, head, findings)
     events = _check_audit(database, findings, progress)
     records = sum(_check_records(database, row, findings) for row in rows)
-    return DatabaseReport(summaries, events, records, tuple(findings.found))
+    answers = _check_answers(database, trust, findings)
+    return DatabaseReport(summaries, events, records, tuple(findings.found), answers)
+
+
+def _check_answers(database: Database, trust: TrustedDirectory, findings: _Findings) -> int:
+    """Step 10."""
+    try:
+        return check_answers(database, trust, lambda what: findings.add("answers", None, ANSWERS_STEP, what))
+    except (TypeError, ValueError) as error:  # SQLite lets text stand where a number belongs
+        findings.add("answers", None, ANSWERS_STEP, f"a row can't be read: {error}")
+    return 0
 
 
 def _check_records(database: Database, row: FeedRow, findings: _Findings) -> int:
