@@ -24,6 +24,7 @@ from gateway.v1.watchlist_service_pb2 import ProposedEntry
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.nodes import listed_content
+from tests.support.shipments import shipment
 
 SETTINGS = """
 [lists.minerals]
@@ -85,6 +86,19 @@ def test_an_alerts_party_in_another_script_is_found_unasked(nodes: Federation) -
             assert (match.hit.entry.publisher, match.hit.entry.id) == ("cn", "company")
             assert match.hit.explanation.listed == "示例稀土有限公司"
             assert match.status == MATCH_STATUS_OPEN
+
+    nodes.run(run())
+
+
+def test_a_recorded_shipments_consignee_is_found_unasked(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("hk", "publisher") as clearance, nodes.client("hk", "officer") as hk:
+            recorded = shipment("HK-IMP-1")
+            recorded.parties[1].names[0].text = "Shili Xitu Co., Ltd."
+            async for _ in clearance.history.record([recorded]):
+                pass
+            (match,) = await matched(hk, 'source = shipment AND source_id = "HK-IMP-1" AND id = company')
+            assert (match.source.publisher, match.source.field) == ("hk", "parties[1]")
 
     nodes.run(run())
 
