@@ -1,9 +1,10 @@
 """Screening at scale: `python -m bench.screening [--entries N]`.
 
 Makes a list (`bench.list_names`), indexes it, writes a snapshot, and measures on one core: names a second against
-10,000 entries and against all, p50 and p99 of a single query, recall against an exhaustive comparison, and, in a
-process of its own, memory and the time from its start to the first answer. Beside it, in the same run and turn by turn,
-the peer: rapidfuzz `process.cdist` with `token_sort_ratio` over the same names. Each target is printed as met or not.
+10,000 entries and against all, p50 and p99 of a single query, recall against an exhaustive comparison (`bench.recall`),
+and, in a process of its own, memory and the time from its start to the first answer. Beside it, in the same run and
+turn by turn, the peer: rapidfuzz `process.cdist` with `token_sort_ratio` over the same names. Each target is printed as
+met or not. The other peer, nomenklatura, has a page of its own: `bench.peer`.
 
 Names a second are those of distinct names, none of which was asked for before; in operation the same parties come again
 and again, and a party that is remembered costs no reading.
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -27,26 +28,19 @@ import psutil
 from rapidfuzz import process
 from rapidfuzz.fuzz import token_sort_ratio
 
+from bench import recall
 from bench.environment import busy
-from bench.list_names import entries, query_name
+from bench.list_names import query_name
+from bench.recall import Query, records
 from gateway.screening import snapshot
-from gateway.screening.columns import Record
-from gateway.screening.compare import compare
-from gateway.screening.forms import prepare
 from gateway.screening.index import Index, Sought
-from gateway.screening.result import MatchClass, NameKind
-from gateway.v1 import watchlist_pb2
-from gateway.wire.screening import record_of
+from gateway.screening.result import NameKind
 
 SMALL = 10_000
 QUERIES = 2_000
 ROUNDS = 5
 PEER_QUERIES = 2
 """Queries of the peer in one round: one alone takes a second against a million."""
-EXHAUSTIVE_ENTRIES = 100_000
-EXHAUSTIVE_QUERIES = 20
-
-Query = tuple[str, NameKind]
 
 
 class Target(NamedTuple):
@@ -54,11 +48,6 @@ class Target(NamedTuple):
     wanted: float
     unit: str
     at_least: bool
-
-
-def records(count: int) -> Iterator[Record]:
-    for entry_id, content in entries(count):
-        yield record_of("cn", watchlist_pb2.WatchlistEntry(list="synthetic", id=entry_id, revision=1, content=content))
 
 
 def queries(count: int, seed: int) -> list[Query]:
@@ -110,29 +99,6 @@ def at(ordered: Sequence[float], share: float) -> float:
     return ordered[int(len(ordered) * share)] * 1e3
 
 
-def recall(index: Index, count: int, asked: Sequence[Query]) -> tuple[float, int]:
-    """Share of the pairs that an exhaustive comparison finds among the first entries that the index finds too."""
-    read = [(prepare(*query), found) for query in asked if (found := _found(index, query)) is not None]
-    missed: dict[MatchClass, int] = dict.fromkeys(MatchClass, 0)
-    all_pairs: dict[MatchClass, int] = dict.fromkeys(MatchClass, 0)
-    for record in records(count):
-        names = [prepare(name.text, name.kind) for name in record.names if not name.weak]
-        for query, found in read:
-            of_kind = [name for name in names if name.kind == query.kind]
-            best = max((compare(query, name).match_class for name in of_kind), default=MatchClass.NONE)
-            all_pairs[best] += 1
-            missed[best] += best > MatchClass.NONE and record.id not in found
-    total = sum(number for match_class, number in all_pairs.items() if match_class)
-    lost = sum(missed.values())
-    by_class = ", ".join(f"{c.name.lower()} {missed[c]} of {all_pairs[c]}" for c in MatchClass if c)
-    print(f"recall: {total} pairs of {len(asked)} queries and {count:,} entries; missed: {by_class}")
-    return (total - lost) / total if total else 1.0, total
-
-
-def _found(index: Index, query: Query) -> set[str]:
-    return {hit.reference.id for hit in index.search(Sought((query,)), limit=1_000_000).hits}
-
-
 def start_only(path: Path) -> None:
     """In a process of its own: from its start to the first answer, and its memory after two thousand queries."""
     index = snapshot.read(path).index
@@ -180,13 +146,14 @@ def run(count: int) -> None:
         print(f"snapshot: {size / 1e6:,.0f} MB written in {time.perf_counter() - began:.1f} s")
         started, memory = restart(path)
     rate, taken = rate_beside_peer(f"against {count:,}", index, names_of(count), asked[:QUERIES])
-    found, pairs = recall(index, min(count, EXHAUSTIVE_ENTRIES), queries(EXHAUSTIVE_QUERIES, seed=9))
+    found = recall.measure(recall.ENTRIES, recall.PAIRS)
+    recall.report(found, recall.ENTRIES)
     report(
         [
             (Target(f"names/s against {SMALL:,}", 10_000, "/s", True), small_rate),
             (Target(f"names/s against {count:,}", 1_000, "/s", True), rate),
             (Target("p99 of a single query", 20, " ms", False), at(taken, 0.99)),
-            (Target(f"recall over {pairs:,} pairs", 99.5, " %", True), found * 100),
+            (Target(f"recall over {found.pairs:,} pairs", 99.5, " %", True), found.share * 100),
             (Target("memory (resident)", 1_500, " MB", False), memory / 1e6),
             (Target("start-up to first answer", 10, " s", False), started),
         ]
