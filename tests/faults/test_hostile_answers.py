@@ -1,0 +1,355 @@
+"""A partner that answers questions about shipments wrongly, or asks what it mustn't, at a whole node.
+
+The node runs in the test's process, with its real listeners, TLS and database; the partners are played by the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+
+from gateway.client import GatewayClient
+from gateway.crypto.keys import load_signing_key
+from gateway.node.assembly import Node
+from gateway.services.answer_evidence import stored_records
+from gateway.services.bootstrap import FEDERATION
+from gateway.services.history_ask import ANSWER_WRONG, Asker
+from gateway.services.trust import accept
+from gateway.store import answers
+from gateway.tlog.checkpoint import sign_checkpoint
+from gateway.tlog.merkle import Tree, leaf_hash
+from gateway.transport.status import from_rpc_error
+from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1 import exchange_service_pb2_grpc, history_pb2
+from gateway.wire.alerts import to_ms
+from gateway.wire.history import Statement, parse_query, query_digest
+from tests.support.federation import Federation, eventually, with_logs
+from tests.support.history_calls import (
+    COMPLETE,
+    CONTAINER,
+    FAILED,
+    TIMED_OUT,
+    UNREACHABLE,
+    Found,
+    HistoryCaller,
+    calling,
+    recorded,
+)
+from tests.support.partner import Partner
+from tests.support.shipments import grounds, shipment
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Iterator[Federation]:
+    yield from with_logs(tmp_path)
+
+
+@dataclass
+class Reply:
+    """What hk answers: right, unless a test makes it wrong."""
+
+    query: history_pb2.HistoryQuery
+    data: bytes
+    records: list[bytes]
+    statement: Statement
+    key: Any
+    after: list[pb.QueryHistoryResponse] = field(default_factory=list)
+    ends: bool = True
+    hangs: bool = False
+    breaks: bool = False
+
+    def over(self, records: list[bytes]) -> None:
+        """Another statement, over these."""
+        tree = Tree.empty().append([leaf_hash(one) for one in records]).tree
+        self.statement = replace(self.statement, count=tree.size, root=tree.root)
+
+    def note(self) -> bytes:
+        return sign_checkpoint(self.statement.checkpoint(), self.key.named(self.statement.origin))
+
+
+Spoil = Callable[[Reply], None]
+
+
+class FakeAnswerer(exchange_service_pb2_grpc.ExchangeServiceServicer):
+    """hk's gateway in the hands of a test."""
+
+    def __init__(self, federation: Federation) -> None:
+        self.key = load_signing_key(federation.folder.node("hk").log_key, name="unnamed")
+        self.spoil: Spoil = lambda reply: None
+        self.asked: list[pb.QueryHistoryRequest] = []
+        self.cancelled = asyncio.Event()
+
+    async def QueryHistory(self, request: pb.QueryHistoryRequest, context: Any) -> AsyncIterator[Any]:
+        self.asked.append(request)
+        reply = self._right(request)
+        self.spoil(reply)
+        yield pb.QueryHistoryResponse(records=pb.AnswerRecords(records=reply.records))
+        if reply.hangs:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
+        if reply.breaks:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+        if reply.ends:
+            yield pb.QueryHistoryResponse(end=pb.AnswerEnd(statement=reply.note()))
+        for message in reply.after:
+            yield message
+
+    def _right(self, request: pb.QueryHistoryRequest) -> Reply:
+        query = parse_query(request.query)
+        records = [
+            history_pb2.HistoryRecord(
+                node="hk", revision=1, position=at + 1, shipment=shipment(f"HK-{at}")
+            ).SerializeToString(deterministic=True)
+            for at in range(3)
+        ]
+        statement = Statement(
+            federation=FEDERATION,
+            answerer="hk",
+            asker="cn",
+            query_id=query.query_id,
+            count=0,
+            root=bytes(32),
+            digest=query_digest(request.query),
+            as_of=3,
+            withheld=0,
+            more_before=0,
+            hit=None,
+            answered_at_ms=to_ms(query.asked_at),
+        )
+        reply = Reply(query, request.query, records, statement, self.key)
+        reply.over(records)
+        return reply
+
+
+@asynccontextmanager
+async def answering(federation: Federation) -> AsyncIterator[FakeAnswerer]:
+    folder = federation.folder.node("hk")
+    everyone = b"".join(node.folder.ca.read_bytes() for node in federation.nodes.values())
+    credentials = grpc.ssl_server_credentials(
+        [(folder.key.read_bytes(), folder.certificate.read_bytes())], everyone, require_client_auth=True
+    )
+    server = grpc.aio.server()
+    fake = FakeAnswerer(federation)
+    exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(fake, server)  # type: ignore[no-untyped-call]
+    server.add_secure_port(f"127.0.0.1:{federation['hk'].peer_port}", credentials)
+    await server.start()
+    try:
+        yield fake
+    finally:
+        await server.stop(0)
+
+
+@dataclass
+class Scene:
+    """cn, its officer, and hk as the test has it."""
+
+    federation: Federation
+    node: Node
+    hk: FakeAnswerer
+    officer: HistoryCaller
+    operator: GatewayClient
+
+    async def search(self, spoil: Spoil, **request: Any) -> Found:
+        self.hk.spoil = spoil
+        return await self.officer.search(nodes=["cn", "hk"], **request)
+
+    async def alarms(self) -> dict[str, str]:
+        return {alarm.code: alarm.message for alarm in (await self.operator.node.status()).alarms}
+
+
+@asynccontextmanager
+async def scene(federation: Federation) -> AsyncIterator[Scene]:
+    async with (
+        federation.inside("cn") as node,
+        answering(federation) as hk,
+        calling(federation, "cn", "officer") as officer,
+        federation.client("cn", "operator") as operator,
+    ):
+        await recorded(federation, "cn", shipment("CN-1"))
+        yield Scene(federation, node, hk, officer, operator)
+
+
+def right(_: Reply) -> None:
+    pass
+
+
+def changed_record(reply: Reply) -> None:
+    reply.records[1] = reply.records[1].replace(b"zinc", b"tin ")
+
+
+def left_out(reply: Reply) -> None:
+    del reply.records[0]
+
+
+def reordered(reply: Reply) -> None:
+    reply.records.reverse()
+
+
+def replayed(reply: Reply) -> None:
+    reply.statement = replace(reply.statement, query_id="019bbf30-0000-7000-8000-000000000000")
+
+
+def of_another_question(reply: Reply) -> None:
+    reply.statement = replace(reply.statement, digest=bytes(32))
+
+
+def under_another_name(reply: Reply) -> None:
+    record = history_pb2.HistoryRecord.FromString(reply.records[0])
+    record.node = "cn"
+    reply.records = [record.SerializeToString(deterministic=True)]
+    reply.over(reply.records)
+
+
+def without_statement(reply: Reply) -> None:
+    reply.ends = False
+
+
+def goes_on(reply: Reply) -> None:
+    reply.after.append(pb.QueryHistoryResponse(records=pb.AnswerRecords(records=reply.records)))
+
+
+def says_it_twice(reply: Reply) -> None:
+    reply.after.append(pb.QueryHistoryResponse(end=pb.AnswerEnd(statement=reply.note())))
+
+
+def empty_message(reply: Reply) -> None:
+    reply.ends = False
+    reply.after.append(pb.QueryHistoryResponse())
+
+
+def too_many(reply: Reply) -> None:
+    reply.records *= 400
+    reply.over(reply.records)
+
+
+def test_an_answer_altered_on_its_way_counts_for_nothing(federation: Federation) -> None:
+    mo_key = load_signing_key(federation.folder.node("mo").log_key, name="unnamed")
+
+    def by_another(reply: Reply) -> None:
+        reply.key = mo_key
+
+    wrong: list[Spoil] = [
+        changed_record,
+        left_out,
+        reordered,
+        replayed,
+        of_another_question,
+        by_another,
+        under_another_name,
+        without_statement,
+        goes_on,
+        says_it_twice,
+        empty_message,
+        too_many,
+    ]
+
+    async def run() -> None:
+        async with scene(federation) as at:
+            found = await at.search(right)
+            assert (found.status("cn"), found.status("hk"), found.count) == (COMPLETE, COMPLETE, 4)
+            assert ANSWER_WRONG not in await at.alarms()
+            for spoil in wrong:
+                found = await at.search(spoil)
+                answer = found.answers["hk"]
+                assert (answer.status, answer.count) == (FAILED, 0), spoil.__name__
+                assert (found.status("cn"), found.count) == (COMPLETE, 1)
+                assert answer.query_id in (await at.alarms())[ANSWER_WRONG]
+                # In an order by declaration nothing of it is even shown.
+                ordered = await at.search(spoil, order=1)
+                assert (ordered.status("hk"), ordered.ids("hk")) == (FAILED, []), spoil.__name__
+            found = await at.search(changed_record)
+            with at.node.database.read() as conn:
+                kept = answers.find(conn, answers.ASKED, found.answers["hk"].query_id)
+                records = stored_records(answers.records(conn, found.answers["hk"].query_id))
+            assert kept is not None
+            assert (kept.outcome, kept.actor, kept.partner) == ("failed", "system/cn/officer", "hk")
+            assert kept.statement == found.answers["hk"].statement
+            assert b"tin  ingots" in b"".join(records)
+            async with federation.client("cn", "auditor") as auditor:
+
+                async def told() -> bool:
+                    events = [one async for one in auditor.evidence.audit_events(filter="reason = ANSWER_FAILED")]
+                    return len(events) == 2 * len(wrong) + 1
+
+                await eventually(told, what="audit events of wrong answers")
+            assert (await at.search(right)).status("hk") == COMPLETE
+
+    federation.run(run())
+
+
+def test_a_partner_that_falls_silent_or_breaks_off_is_told(federation: Federation) -> None:
+    def hangs(reply: Reply) -> None:
+        reply.hangs = True
+
+    def breaks(reply: Reply) -> None:
+        reply.breaks = True
+
+    async def run() -> None:
+        async with scene(federation) as at:
+            found = await at.search(hangs, partner_timeout_ms=700)
+            assert (found.status("cn"), found.status("hk")) == (COMPLETE, TIMED_OUT)
+            assert found.ids("hk") == ["HK-0", "HK-1", "HK-2"]  # what came before is given
+            await asyncio.wait_for(at.hk.cancelled.wait(), 5)  # and hk was told that nobody waits any more
+            found = await at.search(breaks)
+            assert (found.status("cn"), found.status("hk")) == (COMPLETE, UNREACHABLE)
+            assert ANSWER_WRONG not in await at.alarms()
+
+    federation.run(run())
+
+
+def test_a_question_of_another_is_not_answered(federation: Federation) -> None:
+    """mo puts a question that hk has signed; hk puts one to mo; hk changes one; and cn answers none of them."""
+
+    async def run() -> None:
+        async with federation.inside("cn") as node:
+            await recorded(federation, "cn", shipment("CN-1"))
+            trust = accept(
+                federation.folder.directory.read_bytes(),
+                now=federation.directory.issued_at,
+                anchors=federation.folder.anchors,
+            )
+            key = load_signing_key(federation.folder.node("hk").log_key, name="unnamed")
+            asker = Asker(node="hk", trust=lambda: trust, signer_for=key.named, clock=node._clock)
+
+            def question(partner: str = "cn") -> pb.QueryHistoryRequest:
+                made = asker.question(
+                    partner,
+                    grounds=grounds(),
+                    criteria=history_pb2.SearchCriteria(containers=[CONTAINER]),
+                    mode=history_pb2.ANSWER_MODE_RECORDS,
+                )
+                return pb.QueryHistoryRequest(query=made.data, note=made.note)
+
+            async def answer(by: Partner, request: pb.QueryHistoryRequest) -> str:
+                try:
+                    messages = [one async for one in by.stub.QueryHistory(request, timeout=10)]
+                except grpc.aio.AioRpcError as error:
+                    return from_rpc_error(error).reason
+                return f"{sum(len(one.records.records) for one in messages)} records"
+
+            hk, mo = Partner(federation, "hk", "cn"), Partner(federation, "mo", "cn")
+            try:
+                first = question()
+                assert await answer(mo, first) == "SIGNATURE_INVALID"
+                assert await answer(hk, question("mo")) == "SIGNATURE_INVALID"
+                changed = question()
+                changed.query = changed.query.replace(CONTAINER.encode(), b"CSQU3054384")
+                assert await answer(hk, changed) == "SIGNATURE_INVALID"
+                assert await answer(hk, pb.QueryHistoryRequest(query=b"x")) == "INVALID_REQUEST"
+                assert await answer(hk, first) == "1 records"
+                assert await answer(hk, first) == "REQUEST_ID_REUSED"
+            finally:
+                await hk.close()
+                await mo.close()
+
+    federation.run(run())
