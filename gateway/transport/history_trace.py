@@ -131,6 +131,7 @@ class HistoryTracer:
             request.grounds,
             history_pb2.ANSWER_MODE_RECORDS,
             limit=ROUNDS_LIMIT,
+            order=pb.SEARCH_ORDER_DECLARED_ASC,  # so that records come only once their answer has proved right
             timeout_s=timeout_s,
             own_timeout_s=timeout_s,
         )
