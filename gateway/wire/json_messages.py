@@ -8,6 +8,7 @@ protobuf's reader, which also has the last word on what is wrong.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ MessageT = TypeVar("MessageT", bound=Message)
 _Convert = Callable[[Any], Any]
 _DOUBLE = FieldDescriptor.TYPE_DOUBLE
 _INT32S = (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_UINT32)
+_INT64S = (FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64)
+_DIGITS = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 class _NotUsualError(Exception):
@@ -114,6 +117,8 @@ def _value(field: FieldDescriptor) -> _Convert:
         return _text
     if field.type == _DOUBLE:
         return _number
+    if field.type in _INT64S:
+        return _long
     return _whole if field.type in _INT32S else _other
 
 
@@ -149,6 +154,13 @@ def _whole(value: Any) -> int:
     if type(value) is not int:
         raise _NotUsualError
     return value
+
+
+def _long(value: Any) -> int:
+    """JSON has 64-bit integers as text, since many readers' numbers aren't that precise."""
+    if type(value) is str and _DIGITS.fullmatch(value):
+        return int(value)
+    return _whole(value)
 
 
 def _time(value: Any) -> Timestamp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -347,5 +348,29 @@ def test_a_search_goes_through_its_pages_and_can_be_left(nodes: Federation) -> N
             async with aclosing(officer.history.search(wanted, grounds(), nodes=["cn"], page_size=10)) as some:
                 async for _ in some:
                     break
+
+    nodes.run(run())
+
+
+def test_the_guides_code_records_and_finds(nodes: Federation) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "integrating.md"
+    code: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", guide.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        exec(compile(block, str(guide), "exec"), code)  # noqa: S102  the guide is ours
+
+    async def run() -> None:
+        good, wrong = shipment("GUIDE-1"), shipment("GUIDE-2")
+        good.equipment[0].id = "GUIU0000001"
+        wrong.incoterms = "free on board"
+        async with nodes.client("cn", "publisher") as publisher, nodes.client("hk", "officer") as officer:
+            (problem,) = await code["record"](publisher, [good, wrong])
+            assert problem.startswith("GUIDE-2: shipment.incoterms")
+
+            async def found() -> bool:
+                return any(
+                    "cn/GUIDE-1 revision 1" in each for each in await code["find_container"](officer, "GUIU0000001")
+                )
+
+            await eventually(found)
 
     nodes.run(run())

@@ -284,8 +284,10 @@ class Cells:
             for member in read_members(text, source.notation):
                 meant = self._meant(source, target, member)
                 if meant:
-                    parts = self.check(source.label, meant, lambda text: read_parts(text, MOST_PARTS, source.notation))
-                    found.extend([parts] if parts is not None else [])
+                    try:
+                        found.append(read_parts(meant, MOST_PARTS, source.notation))
+                    except MalformedError as error:
+                        self.problem(source.label, error.message)
         return found
 
     def text(self, target: str) -> str:

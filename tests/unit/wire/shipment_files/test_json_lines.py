@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToJson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.v1 import shipment_pb2
+from gateway.v1 import goods_pb2, shipment_pb2
 from gateway.v1.shipment_pb2 import ShipmentAddition
 from gateway.wire.shipment_files.json_lines import read_json_lines
 from gateway.wire.shipment_files.rows import BadRecord, ItemRow, Row
@@ -25,7 +25,8 @@ class TestJsonLines:
 
     @pytest.mark.parametrize("own_names", [True, False])
     def test_shipments_and_additions_are_told_apart(self, own_names: bool) -> None:
-        whole = shipment(gross_mass_kg=20_400.0, package_count=3)
+        value = goods_pb2.Money(currency_code="CNY", units=-12, nanos=-5)
+        whole = shipment(gross_mass_kg=20_400.0, package_count=3, total_value=value)
         addition = ShipmentAddition(record_id="A-1")
         addition.events.add(kind=shipment_pb2.SHIPMENT_EVENT_KIND_RELEASE).occurred_at.seconds = 1_768_000_000
         texts = [MessageToJson(each, indent=None, preserving_proto_field_name=own_names) for each in (whole, addition)]
