@@ -160,6 +160,7 @@ def test_a_confirmed_match_reaches_the_owner_and_a_dismissed_one_doesnt(nodes: F
             nodes.client("cn", "officer") as cn,
             nodes.client("hk", "officer") as hk,
             nodes.client("hk", "analyst") as analyst,
+            nodes.client("hk", "auditor") as auditor,
         ):
             ids = [
                 (await risk.publish(naming("示例稀土有限公司", f"Neighbour {turn}"), ["hk"])).alert_id
@@ -180,6 +181,11 @@ def test_a_confirmed_match_reaches_the_owner_and_a_dismissed_one_doesnt(nodes: F
 
             await eventually(arrived, what="the hit at cn")
             await cn.screening.answer("hk", confirmed.match.hit_id, HIT_OUTCOME_FALSE)
+            decided = 'method = "/gateway.v1.WatchlistService/DecideMatch" AND result = allow'
+            events = [event async for event in auditor.evidence.audit_events(filter=decided)]
+            audited = [(event.reason, event.details["subject_ids"], event.case_reference) for event in events]
+            assert ("DISMISSED", second.match_id, "") in audited
+            assert ("CONFIRMED", first.match_id, "HK-17") in audited
 
     nodes.run(run())
 
