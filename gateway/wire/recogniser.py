@@ -34,7 +34,7 @@ _REMEMBERED_CHARS = 64
 
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _SAME_EVERYWHERE = re.compile(
-    r"\^(?!.*(\(\?|--|[+*?}][+?]))([A-Za-z0-9_/~-]|\[[A-Za-z0-9._/!~-]+\]|[()|+*?]|\{[0-9]+\})*\$"
+    r"\^(?!.*(\(\?|--|~~|[+*?}][+?]))([A-Za-z0-9_/~-]|\[[A-Za-z0-9._/!~-]+\]|[()|+*?]|\{[0-9]+\})*\$"
 )
 """Patterns that mean the same to protovalidate's engine and to Python's: classes of ASCII characters, repeated."""
 
