@@ -20,6 +20,8 @@ FEED = "FEED"
 FEED_WAITING = f"{FEED}_WAITING"
 FEED_DEFECT = f"{FEED}_DEFECT"
 CERTIFICATE = "CERTIFICATE_EXPIRES"
+ANSWER_WRONG = "ANSWER_WRONG"
+"""Stays until the node is started again: that a partner answers rightly now doesn't make up for it."""
 LIST_EXPIRES = "LIST_EXPIRES"
 
 

@@ -50,9 +50,6 @@ from gateway.wire.history import (
 )
 from gateway.wire.limits import MAX_ANSWER_BYTES
 
-ANSWER_WRONG = "ANSWER_WRONG"
-"""Alarm: a partner's answer isn't what its statement says. It stays until the node is started again."""
-
 DAY_MS = 24 * 3600 * 1000
 
 

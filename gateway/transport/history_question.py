@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 import grpc.aio
 
 from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, Kind, UnavailableError
-from gateway.services.alarms import Alarms
+from gateway.services.alarms import ANSWER_WRONG, Alarms
 from gateway.services.history_ask import (
-    ANSWER_WRONG,
     KeepAskedWork,
     KeepRecordsWork,
     Question,

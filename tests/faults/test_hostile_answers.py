@@ -18,9 +18,10 @@ import pytest
 from gateway.client import GatewayClient
 from gateway.crypto.keys import load_signing_key
 from gateway.node.assembly import Node
+from gateway.services.alarms import ANSWER_WRONG
 from gateway.services.answer_evidence import stored_records
 from gateway.services.bootstrap import FEDERATION
-from gateway.services.history_ask import ANSWER_WRONG, Asker
+from gateway.services.history_ask import Asker
 from gateway.services.trust import accept
 from gateway.store import answers
 from gateway.tlog.checkpoint import sign_checkpoint

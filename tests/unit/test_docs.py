@@ -148,6 +148,7 @@ def test_every_alarm_is_described() -> None:
         alarms.DIRECTORY,
         alarms.CERTIFICATE,
         alarms.LIST_EXPIRES,
+        alarms.ANSWER_WRONG,
     }
     assert set(first_cells(section("docs/operating.md", "## Alarms"))) == known
 
