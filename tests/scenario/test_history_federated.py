@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.model.directory import FieldClass
-from gateway.v1 import history_pb2, options_pb2, shipment_pb2
+from gateway.services.evidence_files import read_bundle
+from gateway.v1 import evidence_service_pb2, history_pb2, options_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
+from tests.support.command_line import Cli
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.history_calls import (
     COMPLETE,
@@ -275,3 +278,55 @@ def padded(record_id: str) -> shipment_pb2.Shipment:
         goods.codes.add(code="7901110000", scheme="tariff", territory="CN")
     assert made.equipment[0].id == CONTAINER
     return made
+
+
+def test_what_was_told_is_proved_later_and_offline(three: Federation, tmp_path: Path) -> None:
+    async def ask() -> Found:
+        async with calling(three, "cn", "officer") as officer:
+            return await officer.search()
+
+    found = three.run(ask())
+    query_id = found.answers["hk"].query_id
+    told = tmp_path / "told.zip"
+    cn, hk = Cli(three, "cn"), Cli(three, "hk")
+    cn.run("officer", "evidence", "export", "--answer", query_id, "--record", "HK-1", "--out", told)
+    trusted = ("--directory", three.folder.directory)
+    said = cn.run("", "evidence", "verify", told, *trusted).output
+    assert f"asked under query {query_id} for export_control" in " ".join(said.split())
+    assert "Record HK-1, revision 1, was in the answer of 1 records, as its number 0." in " ".join(said.split())
+    asked = cn.json("", "evidence", "verify", told, *trusted, "--record", "HK-2")
+    assert asked["verified"]
+    assert asked["evidence"]["said"]["HK-2"].startswith("Record HK-2 was not in the answer of 1 records")
+    assert asked["evidence"]["answerer"] == "hk"
+    # Who answered shows the same, and each gateway verifies the other's.
+    theirs = tmp_path / "theirs.zip"
+    hk.run("auditor", "evidence", "export", "--answer", query_id, "--out", theirs)
+    files = [evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in _files(theirs)]
+
+    async def verify() -> evidence_service_pb2.VerifyEvidenceResponse:
+        async with three.client("cn", "auditor") as auditor:
+            return await auditor.evidence.verify(files)
+
+    assert three.run(verify()).verified
+    cn.run("officer", "evidence", "export", "--answer", query_id, "--out", told, code=2)  # it is there already
+    cn.run("officer", "evidence", "export", "--answer", "019bbf30-0000-7000-8000-000000000000", code=2)
+    cn.run("officer", "evidence", "export", code=2)
+
+    # Somebody changes it in the stopped node's database.
+    assert "2 answers about them" in cn.run("", "verify").output
+    three["cn"].stop()
+    with sqlite3.connect(three["cn"].database) as database:
+        (records,) = database.execute(
+            "SELECT records FROM history_answer_records WHERE query_id = ?", (query_id,)
+        ).fetchone()
+        changed = records.replace(b"zinc", b"tin ")
+        database.execute("UPDATE history_answer_records SET records = ? WHERE query_id = ?", (changed, query_id))
+    output = cn.run("", "verify", code=1).output
+    assert "10 answers" in output
+    assert query_id in output
+    refused = cn.run("", "evidence", "export", "--answer", query_id, "--from-database", "--out", "x.zip", code=1)
+    assert "verify" in refused.output
+
+
+def _files(path: Path) -> list[tuple[str, bytes]]:
+    return list(read_bundle(path).files.items())
