@@ -211,6 +211,7 @@ class Node:
             federation=self.settings.federation,
             node=self.settings.node,
             database=self.database,
+            database_url=self.settings.effective_database_url,
             bridge=bridge,
             wakeups=wakeups,
             trust=self._directory.trusted,

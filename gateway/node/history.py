@@ -6,23 +6,18 @@ Owns construction and which tasks run. Doesn't own what the parts do.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from gateway.model.ids import UUID7_RANDOM_BYTES, uuid7
+from gateway.node.history_rules import rules_of, search_of
 from gateway.node.settings import HistorySettings
-from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rules import Rules
 from gateway.services.alarms import Alarms
 from gateway.services.history_answer import Answerer
 from gateway.services.history_ask import Asker
 from gateway.services.history_findings import FindingSearch
-from gateway.services.history_index import HistoryIndexer, Retention
+from gateway.services.history_index import Retention
 from gateway.services.history_record import records_feed
-from gateway.services.history_retention import holds_on
-from gateway.services.history_risk import RiskScreening
-from gateway.services.history_search import HistorySearch
 from gateway.services.randomness import random_bytes
 from gateway.services.trust import TrustedDirectory
 from gateway.store.database import Database
@@ -31,13 +26,11 @@ from gateway.transport.bridge import Bridge, Wakeups
 from gateway.transport.history_fanout import HistoryFanout
 from gateway.transport.history_loops import FindingStep, IndexStep, RiskStep, follow, purge
 from gateway.transport.history_peer import HistoryAnswering
+from gateway.transport.history_process import Preparing
 from gateway.transport.history_question import HistoryQuestions
 from gateway.transport.history_service import HistoryServicer
 from gateway.transport.history_trace import HistoryTracer
 from gateway.transport.peers import Peers
-from gateway.wire.controlled_goods import load_controlled_goods, reference_controlled_goods
-
-log = logging.getLogger(__name__)
 
 INDEX_SHARE = 0.7
 RISK_SHARE = 0.4
@@ -56,6 +49,7 @@ class History:
         federation: str,
         node: str,
         database: Database,
+        database_url: str,
         bridge: Bridge,
         wakeups: Wakeups,
         trust: Callable[[], TrustedDirectory],
@@ -66,21 +60,16 @@ class History:
     ) -> None:
         self._origin = records_feed(federation, node)
         self._bridge, self._wakeups = bridge, wakeups
-        goods = load_controlled_goods(settings.controlled_goods) if settings.controlled_goods else None
-        self.search = HistorySearch(
-            database, node=node, substances=goods or reference_controlled_goods(), holds_on=holds_on
-        )
-        self.rules = Rules.load(
-            rules=settings.rules_file,
-            controlled_goods=settings.controlled_goods,
-            physical_data=settings.physical_data,
-            terms=settings.goods_terms,
+        self._preparing = Preparing(
+            database,
             settings={
-                rule_id: RuleSetting(enabled=one.enabled, thresholds=one.thresholds, lists=one.lists)
-                for rule_id, one in settings.rules.items()
+                "database_url": database_url,
+                "node": node,
+                "settings": settings.model_dump(mode="json"),
             },
-            failed=_rule_failed,
         )
+        self.search = search_of(settings, database, node, names=self._preparing.names)
+        self.rules = rules_of(settings)
         keep_ms = settings.answer_days * _DAY_MS
         answerer = Answerer(
             node=node, database=database, search=self.search, trust=trust, signer_for=signer_for, clock=clock
@@ -107,11 +96,9 @@ class History:
             retention_classes=settings.retention_days.__contains__,
             new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
         )
-        self._index = IndexStep(
-            HistoryIndexer(database), bridge=bridge, wakeups=wakeups, retention=retention_of(settings)
-        )
+        self._index = IndexStep(self._preparing, bridge=bridge, wakeups=wakeups, retention=retention_of(settings))
         self._findings = FindingStep(FindingSearch(database, node=node), origin=self._origin, bridge=bridge)
-        self._risk = RiskStep(RiskScreening(database, search=self.search, rules=self.rules), bridge=bridge)
+        self._risk = RiskStep(self._preparing, bridge=bridge)
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Starts what runs by itself."""
@@ -137,12 +124,9 @@ class History:
                 topic=Wakeups.PROJECTED,
             ),
             "history-purge": purge(self._origin, self._bridge),
+            "history-process": self._preparing.run(),
         }
         return [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
-
-
-def _rule_failed(rule_id: str, why: str) -> None:
-    log.warning("rule %s couldn't judge: %s", rule_id, why)
 
 
 def retention_of(settings: HistorySettings) -> Retention:

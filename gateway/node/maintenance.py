@@ -28,7 +28,8 @@ from gateway.services.audit import AuditQueue
 from gateway.services.commit import Committer
 from gateway.services.evidence import export
 from gateway.services.project import AlertProjector
-from gateway.services.rebuild import RebuildReport, rebuild, rebuild_records
+from gateway.services.rebuild import RebuildReport, rebuild
+from gateway.services.rebuild_records import rebuild_records
 from gateway.services.recover import detect_restore, own_feeds
 from gateway.services.trust import RootOfTrust, TrustedDirectory, unsafe_reopen
 from gateway.services.verify import DatabaseReport, verify_database

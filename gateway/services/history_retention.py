@@ -19,7 +19,6 @@ from gateway.model.audit import AuditEvent, AuditResult
 from gateway.model.ids import FeedOrigin
 from gateway.model.matches import SourceKind
 from gateway.services.commit import Transaction
-from gateway.services.history_index import name_filing
 from gateway.services.history_record import append_event
 from gateway.services.history_search import NEWEST, positions_of, require_narrow
 from gateway.services.once import once
@@ -260,9 +259,11 @@ class PurgeWork:
 def _forget_names(conn: Connection, logged: Sequence[LogRow]) -> None:
     """Names of parties that stand in no record any more."""
     texts = {text for one in logged if one.content for text in _names_of(one)}
-    by_key = {keys_wire.name_key(text): text for text in texts}
-    gone = [key for key in by_key if not any(shipments.search(conn, [[key]], Narrowing(), before=NEWEST, limit=1))]
-    shipments.remove_names(conn, {key: name_filing(by_key[key]) for key in gone})
+    keys = {keys_wire.name_key(text) for text in texts}
+    gone = [
+        key for key in sorted(keys) if not any(shipments.search(conn, [[key]], Narrowing(), before=NEWEST, limit=1))
+    ]
+    shipments.remove_names(conn, gone)
 
 
 def _names_of(logged: LogRow) -> set[str]:

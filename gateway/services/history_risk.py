@@ -23,6 +23,7 @@ from gateway.store.shipments import INDEXED
 from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.wire.history_batches import Judged
 
 BATCH = 200
 """Items of the log that are looked at together."""
@@ -31,23 +32,8 @@ _SEVERITY = "SEVERITY_"
 _FIELDS = dict.fromkeys(("rule", "severity", "record"), ("=",))
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the rules found, from the item after position `after` to the one at `last`.
-
-    Attributes:
-        positions: of the revisions that were judged.
-        hits: by position what was found, in order.
-    """
-
-    after: int
-    last: int
-    positions: tuple[int, ...]
-    hits: tuple[tuple[int, trace_pb2.Discrepancy], ...]
-
-
 class RiskScreening:
-    """Judges what was recorded; for one thread at a time."""
+    """Judges what was recorded. It only reads, so it may do so in a process of its own."""
 
     def __init__(self, database: Database, *, search: HistorySearch, rules: Rules) -> None:
         self._database = database

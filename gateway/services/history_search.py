@@ -14,10 +14,6 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from gateway.errors import InvalidRequestError, MalformedError, Violation
-from gateway.screening.compare import compare
-from gateway.screening.forms import prepare
-from gateway.screening.keys import sought
-from gateway.screening.result import Comparison, MatchClass
 from gateway.store import shipments
 from gateway.store.database import Database
 from gateway.store.shipments import INDEXED, Narrowing, RevisionRow, ShipmentRow
@@ -38,9 +34,6 @@ CHUNK = 100
 
 FIRST_CHUNK = 10
 
-MAX_NAMES = 2_000
-"""Most recorded names that are compared with one that is asked for."""
-
 NEWEST = 1 << 62
 """Position after every record."""
 
@@ -52,7 +45,7 @@ class Search:
 
     key_sets: KeySets
     narrowing: Narrowing
-    names: dict[int, history_pb2.NameMatch]
+    names: Mapping[int, history_pb2.NameMatch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +63,9 @@ class SubstanceCodes(Protocol):
         """Commodity codes under which a substance, by name or chemical symbol, is controlled; none if it isn't."""
 
 
+NamesMeant = Callable[[Sequence[str]], Mapping[int, history_pb2.NameMatch]]
+"""Gives the recorded names that may be meant by some names, by their keys (services.history_names)."""
+
 HoldsOn = Callable[[Connection, ShipmentRow], list[str]]
 
 
@@ -77,7 +73,13 @@ class HistorySearch:
     """Reads records. Thread-safe."""
 
     def __init__(
-        self, database: Database, *, node: str, substances: SubstanceCodes, holds_on: HoldsOn = lambda _, __: []
+        self,
+        database: Database,
+        *,
+        node: str,
+        substances: SubstanceCodes,
+        names: NamesMeant,
+        holds_on: HoldsOn = lambda _, __: [],
     ) -> None:
         """Takes what it needs.
 
@@ -85,8 +87,10 @@ class HistorySearch:
             database: holds the records.
             node: own name.
             substances: gives the codes under which the controlled goods list has a substance.
+            names: gives recorded names that may be meant by those asked for.
             holds_on: gives the ids of holds that keep a record.
         """
+        self._names = names
         self._holds_on = holds_on
         self._database = database
         self._node = node
@@ -169,7 +173,7 @@ class HistorySearch:
         )
         if not criteria.party_names:
             return Search(sets, narrowing, {})
-        names = _names(conn, criteria.party_names)
+        names = self._names(list(criteria.party_names))
         return Search([list(names), *sets], narrowing, names) if names else Search([], narrowing, {})
 
     def _chunk(self, conn: Connection, search: Search, before: int, limit: int) -> Chunk:
@@ -252,33 +256,6 @@ def _is_last(conn: Connection, search: Search, row: ShipmentRow, position: int) 
         return True
     matching = shipments.matching(conn, later, search.key_sets)
     return not any(search.narrowing.admits(one) for one in shipments.revisions(conn, list(matching)).values())
-
-
-def _names(conn: Connection, asked: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
-    """Recorded names that any of the names asked for may be, by their key, with the comparison that says why."""
-    found: dict[int, history_pb2.NameMatch] = {}
-    for text in asked:
-        mine = prepare(text)
-        exact = keys_wire.name_key(text)
-        filings = sorted(sought(mine))
-        candidates = {exact, *(shipments.names_filed(conn, filings, MAX_NAMES) if filings else ())}
-        for key, recorded in shipments.known_names(conn, list(candidates)).items():
-            comparison = compare(mine, prepare(recorded))
-            before = found.get(key)
-            if comparison.match_class > MatchClass.NONE and (before is None or comparison.score > before.score):
-                found[key] = _name_match(text, recorded, comparison)
-            elif key == exact and before is None:
-                found[key] = history_pb2.NameMatch(asked=text, recorded=recorded, score=1.0, because="the same text")
-    return found
-
-
-def _name_match(asked: str, recorded: str, comparison: Comparison) -> history_pb2.NameMatch:
-    return history_pb2.NameMatch(
-        asked=asked,
-        recorded=recorded,
-        score=comparison.score,
-        because=f"{comparison.match_class.name.lower()}: {comparison.because}",
-    )
 
 
 def _name_matches(record: history_pb2.HistoryRecord, names: Mapping[int, history_pb2.NameMatch]) -> None:

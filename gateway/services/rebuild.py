@@ -12,10 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.services.commit import PROJECTION_CHUNK, Committer, Transaction
-from gateway.services.history_index import HistoryIndexer, IndexWork, Retention
 from gateway.services.project import AlertProjector
 from gateway.store import alerts, journal
-from gateway.store.database import Database
 
 Progress = Callable[[int], None]
 """Called with how many more entries were projected."""
@@ -81,28 +79,3 @@ def rebuild(committer: Committer, projector: AlertProjector, *, progress: Progre
         progress(min(reached.position, end) - min(position, end))
         position = reached.position
     return RebuildReport(entries=end, answers=reached.head - end)
-
-
-def rebuild_records(committer: Committer, database: Database, retention: Retention, *, progress: Progress) -> int:
-    """Makes recorded shipments findable again after `rebuild`; returns how many items that is.
-
-    Rules judge them again while the gateway runs.
-
-    Args:
-        committer: a running writer.
-        database: its database.
-        retention: how long records are kept, by the settings.
-        progress: called as it goes.
-
-    Raises:
-        StoreUnavailableError: the database can't be written; call again.
-    """
-    indexer = HistoryIndexer(database)
-    count = 0
-    while (batch := indexer.next()) is not None:
-        if committer.run(IndexWork(batch, retention)):
-            count += batch.last - batch.after
-            progress(batch.last - batch.after)
-        else:  # a running gateway did the same meanwhile
-            indexer.forget()
-    return count

@@ -343,8 +343,9 @@ party_names = Table(
 party_name_keys = Table(
     "party_name_keys",
     metadata,
-    Column("key", BigInteger, primary_key=True, autoincrement=False),  # of screening, hashed
+    Column("key", BigInteger, primary_key=True, autoincrement=False),  # of screening
     Column("name", BigInteger, primary_key=True, autoincrement=False),
+    Index(None, "name"),
     sqlite_with_rowid=False,
 )
 

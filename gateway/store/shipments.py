@@ -337,11 +337,11 @@ def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collec
         )
 
 
-def remove_names(conn: Connection, names: Mapping[int, Sequence[int]]) -> None:
-    """Removes names, each given with the keys of screening under which it is filed."""
-    for name, filings in names.items():
-        conn.execute(delete(party_names).where(party_names.c.name == name))
-        conn.execute(delete(party_name_keys).where(party_name_keys.c.key.in_(filings), party_name_keys.c.name == name))
+def remove_names(conn: Connection, names: Sequence[int]) -> None:
+    """Removes names, and what they are filed under."""
+    if names:
+        conn.execute(delete(party_names).where(party_names.c.name.in_(names)))
+        conn.execute(delete(party_name_keys).where(party_name_keys.c.name.in_(names)))
 
 
 def due(conn: Connection, now_ms: int, limit: int, *, after: str = "") -> list[ShipmentRow]:

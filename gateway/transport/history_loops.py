@@ -15,10 +15,12 @@ from gateway.errors import GatewayError
 from gateway.model.ids import FeedOrigin
 from gateway.services.answer_retention import PurgeAnswersWork
 from gateway.services.history_findings import FindingSearch, KeepFindingsInRecordsWork
-from gateway.services.history_index import HistoryIndexer, IndexWork, Retention
+from gateway.services.history_index import IndexWork, Retention
 from gateway.services.history_retention import PurgeWork
-from gateway.services.history_risk import KeepRisksWork, RiskScreening
+from gateway.services.history_risk import KeepRisksWork
 from gateway.transport.bridge import Bridge, Wakeups
+from gateway.transport.history_process import INDEX, JUDGE, Preparing
+from gateway.wire.history_batches import IndexBatch, Judged
 
 log = logging.getLogger(__name__)
 
@@ -76,22 +78,17 @@ async def _steps(step: Step, what: str, share: float) -> bool:
 class IndexStep:
     """Makes the next records findable."""
 
-    def __init__(self, indexer: HistoryIndexer, *, bridge: Bridge, wakeups: Wakeups, retention: Retention) -> None:
-        self._indexer = indexer
+    def __init__(self, preparing: Preparing, *, bridge: Bridge, wakeups: Wakeups, retention: Retention) -> None:
+        self._preparing = preparing
         self._bridge = bridge
         self._wakeups = wakeups
         self._retention = retention
 
     async def __call__(self) -> bool:
-        batch = await asyncio.to_thread(self._indexer.next)
-        if batch is None:
+        data = await self._preparing.ask(INDEX)
+        if not data:
             return False
-        done = False
-        try:
-            done = await self._bridge.commit(IndexWork(batch, self._retention))
-        finally:
-            if not done:
-                self._indexer.forget()
+        await self._bridge.commit(IndexWork(await asyncio.to_thread(IndexBatch.decode, data), self._retention))
         self._wakeups.projected()
         return True
 
@@ -99,15 +96,15 @@ class IndexStep:
 class RiskStep:
     """Judges the next records by the rules."""
 
-    def __init__(self, screening: RiskScreening, *, bridge: Bridge) -> None:
-        self._screening = screening
+    def __init__(self, preparing: Preparing, *, bridge: Bridge) -> None:
+        self._preparing = preparing
         self._bridge = bridge
 
     async def __call__(self) -> bool:
-        judged = await asyncio.to_thread(self._screening.next)
-        if judged is None:
+        data = await self._preparing.ask(JUDGE)
+        if not data:
             return False
-        await self._bridge.commit(KeepRisksWork(judged))
+        await self._bridge.commit(KeepRisksWork(await asyncio.to_thread(Judged.decode, data)))
         return True
 
 

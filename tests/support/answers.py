@@ -23,7 +23,9 @@ from gateway.services.history_ask import (
     ReceivedAnswer,
     asked_row,
 )
-from gateway.services.history_index import HistoryIndexer, IndexWork
+from gateway.services.history_index import IndexWork
+from gateway.services.history_names import NameSearch
+from gateway.services.history_prepare import HistoryIndexer
 from gateway.services.history_record import RecordWork, check, records_feed
 from gateway.services.history_search import HistorySearch
 from gateway.services.trust import RootOfTrust, TrustedDirectory, accept
@@ -64,7 +66,9 @@ class Pair:
     def __init__(self, folder: Path, cn: PaperNode, hk: PaperNode) -> None:
         self.folder = FederationFolder(folder / "federation", self._anchors(folder))
         self.cn, self.hk, self.clock = cn, hk, cn.clock
-        self.search = HistorySearch(hk.database, node="hk", substances=NoSubstances())
+        self.search = HistorySearch(
+            hk.database, node="hk", substances=NoSubstances(), names=NameSearch(hk.database).find
+        )
         self.asker = Asker(node="cn", trust=lambda: self.cn.trust, signer_for=self.key("cn"), clock=self.clock)
         self.answerer = Answerer(
             node="hk",

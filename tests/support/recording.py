@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import select
 
 from gateway.services.bootstrap import FEDERATION
-from gateway.services.history_index import HistoryIndexer, IndexWork
+from gateway.services.history_index import IndexWork
+from gateway.services.history_names import NameSearch
+from gateway.services.history_prepare import HistoryIndexer
 from gateway.services.history_record import RecordWork, check, records_feed
 from gateway.services.history_retention import holds_on
 from gateway.services.history_search import HistorySearch
@@ -49,7 +51,9 @@ def index(node: PaperNode) -> None:
 
 
 def searching(node: PaperNode) -> HistorySearch:
-    return HistorySearch(node.database, node=node.name, substances=Substances(), holds_on=holds_on)
+    return HistorySearch(
+        node.database, node=node.name, substances=Substances(), names=NameSearch(node.database).find, holds_on=holds_on
+    )
 
 
 def search(node: PaperNode, *, before: int = 0, limit: int = 0, **criteria: Any) -> list[history_pb2.HistoryRecord]:

@@ -81,3 +81,13 @@ def test_the_contract_on_grpc_lists_every_service() -> None:
     services = {f"gateway.v1.{path.stem}_pb2_grpc" for path in ROOT.glob("protos/gateway/v1/*_service.proto")}
     assert services
     assert {name for name in forbidden if name.endswith("_pb2_grpc")} == services
+
+
+def test_a_node_starts_without_the_vocabularies_of_names() -> None:
+    """They take seconds to load: what needs them runs in processes of its own."""
+    heavy = ("gateway.screening.forms", "opencc", "pypinyin", "ToJyutping")
+    code = f"import sys, gateway.node.assembly; print([one for one in {heavy} if one in sys.modules])"
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+
+    assert said.stdout.strip() == "[]"

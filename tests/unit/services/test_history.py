@@ -12,7 +12,8 @@ import pytest
 from gateway.errors import InvalidRequestError
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_record import check, records_feed
-from gateway.services.rebuild import rebuild, rebuild_records
+from gateway.services.rebuild import rebuild
+from gateway.services.rebuild_records import rebuild_records
 from gateway.store import alerts, feeds, shipments
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.wire.alerts import to_timestamp

@@ -139,6 +139,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", "name", name=op.f("pk_party_name_keys")),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("party_name_keys", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_party_name_keys_name"), ["name"], unique=False)
+
     op.create_table(
         "party_names",
         sa.Column("name", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -1,0 +1,46 @@
+"""Makes the rules and the search of shipment history from a node's settings, for the node and for its worker."""
+
+from __future__ import annotations
+
+import logging
+
+from gateway.node.settings import HistorySettings
+from gateway.risk.rule_file import RuleSetting
+from gateway.risk.rules import Rules
+from gateway.services.history_retention import holds_on
+from gateway.services.history_search import HistorySearch, NamesMeant
+from gateway.store.database import Database
+from gateway.wire.controlled_goods import load_controlled_goods, reference_controlled_goods
+
+log = logging.getLogger(__name__)
+
+
+def rules_of(settings: HistorySettings) -> Rules:
+    """The rules that a node applies.
+
+    Raises:
+        ConfigurationError: a file or a setting of a rule is wrong; the message names it.
+    """
+    return Rules.load(
+        rules=settings.rules_file,
+        controlled_goods=settings.controlled_goods,
+        physical_data=settings.physical_data,
+        terms=settings.goods_terms,
+        settings={
+            rule_id: RuleSetting(enabled=one.enabled, thresholds=one.thresholds, lists=one.lists)
+            for rule_id, one in settings.rules.items()
+        },
+        failed=_rule_failed,
+    )
+
+
+def search_of(settings: HistorySettings, database: Database, node: str, *, names: NamesMeant) -> HistorySearch:
+    """The search of a node's own records; `names` as it takes it."""
+    goods = load_controlled_goods(settings.controlled_goods) if settings.controlled_goods else None
+    return HistorySearch(
+        database, node=node, substances=goods or reference_controlled_goods(), names=names, holds_on=holds_on
+    )
+
+
+def _rule_failed(rule_id: str, why: str) -> None:
+    log.warning("rule %s couldn't judge: %s", rule_id, why)

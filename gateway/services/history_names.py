@@ -1,0 +1,59 @@
+"""Finds recorded names of parties that are meant by a name in whatever writing, as screening compares names.
+
+Owns the look-up by keys and the comparison. It loads the vocabularies of names, so it runs in a process of its own
+(node.history_worker). Doesn't own the comparison's rules (gateway.screening) or the search for records by what is found
+(services.history_search).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.screening.compare import compare
+from gateway.screening.forms import prepare
+from gateway.screening.keys import sought
+from gateway.screening.result import Comparison, MatchClass
+from gateway.store import shipments
+from gateway.store.database import Database
+from gateway.v1 import history_pb2
+from gateway.wire import shipment_keys as keys_wire
+
+MAX_NAMES = 2_000
+"""Most recorded names that are compared with one that is asked for."""
+
+
+class NameSearch:
+    """Reads names. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, asked: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
+        """Recorded names that any of the names asked for may be, by their keys, with the comparison that says why."""
+        found: dict[int, history_pb2.NameMatch] = {}
+        for text in asked:
+            mine = prepare(text)
+            exact = keys_wire.name_key(text)
+            filings = sorted(sought(mine))
+            with self._database.read() as conn:
+                filed = shipments.names_filed(conn, filings, MAX_NAMES) if filings else ()
+                recorded_names = shipments.known_names(conn, list({exact, *filed}))
+            for key, recorded in recorded_names.items():
+                comparison = compare(mine, prepare(recorded))
+                before = found.get(key)
+                if comparison.match_class > MatchClass.NONE and (before is None or comparison.score > before.score):
+                    found[key] = _name_match(text, recorded, comparison)
+                elif key == exact and before is None:
+                    found[key] = history_pb2.NameMatch(
+                        asked=text, recorded=recorded, score=1.0, because="the same text"
+                    )
+        return found
+
+
+def _name_match(asked: str, recorded: str, comparison: Comparison) -> history_pb2.NameMatch:
+    return history_pb2.NameMatch(
+        asked=asked,
+        recorded=recorded,
+        score=comparison.score,
+        because=f"{comparison.match_class.name.lower()}: {comparison.because}",
+    )

@@ -1,0 +1,73 @@
+"""Prepares recorded shipments to be made findable: parses them, and reads their keys and the names of their parties.
+
+Owns what costs time on the way from the log of records to the tables that are searched. It only reads, and loads the
+vocabularies of names, so it runs in a process of its own (node.history_worker). Doesn't own what is written
+(services.history_index).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+
+from gateway.screening.forms import prepare
+from gateway.screening.keys import filed
+from gateway.store import shipments
+from gateway.store.database import Database
+from gateway.store.shipments import INDEXED, LogRow
+from gateway.v1 import shipment_pb2
+from gateway.wire import shipment_keys as keys_wire
+from gateway.wire import shipments as wire
+from gateway.wire.alerts import to_ms
+from gateway.wire.history_batches import IndexBatch, PreparedItem
+
+BATCH = 500
+"""Items that are made findable in one transaction: a few milliseconds in which an alert would wait."""
+
+
+class HistoryIndexer:
+    """Prepares batches."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def next(self) -> IndexBatch | None:
+        """The next items that aren't findable yet, prepared; None when there are none."""
+        with self._database.read() as conn:
+            after = shipments.cursor(conn, INDEXED)
+            rows = shipments.log_after(conn, after, BATCH)
+            if not rows:
+                return None
+            texts: dict[int, str] = {}
+            items = tuple(_prepared(row, texts) for row in rows if row.content)  # nothing is left of what was erased
+            known = shipments.known_names(conn, list(texts))
+        names = tuple((key, text) for key, text in texts.items() if key not in known)
+        filed_under = tuple((filing, key) for key, text in names for filing in name_filing(text))
+        return IndexBatch(after, rows[-1].position, items, tuple(known), names, filed_under)
+
+
+def _prepared(row: LogRow, texts: dict[int, str]) -> PreparedItem:
+    item = wire.parse_item(row.kind, row.content)
+    if isinstance(item, shipment_pb2.ShipmentAddition):
+        keys, declared_at, procedure, retention_class = keys_wire.keys_of_addition(item), 0, 0, ""
+    else:
+        texts.update((keys_wire.name_key(text), text) for text in keys_wire.names_of(item))
+        keys, declared_at = keys_wire.keys_of(item), to_ms(item.declared_at)
+        procedure, retention_class = int(item.procedure), item.retention_class
+    return PreparedItem(
+        row.position,
+        row.record_id,
+        row.kind,
+        row.recorded_at,
+        sha256(row.content).hexdigest(),
+        declared_at,
+        procedure,
+        retention_class,
+        tuple(keys),
+    )
+
+
+@lru_cache(maxsize=65_536)
+def name_filing(text: str) -> tuple[int, ...]:
+    """Keys of screening under which a party's name is filed."""
+    return tuple(sorted(filed(prepare(text))))
