@@ -189,13 +189,14 @@ class Filter:
         if not script or not mine.script:
             return False
         lines = packed >> _LINES_AT
+        in_business = bool(mine.in_business or packed >> 19 & 1)
         if script == mine.script:
-            if not lines & mine.lines and (mine.in_business or packed >> 19 & 1):
+            if in_business and not lines & mine.lines:
                 return True
             words = packed >> _WORDS_AT & _WORDS_MASK
             apart = words and mine.words and not words & mine.words
             return bool(apart and (mine.telling or packed >> 18 & 1))
-        if lines & mine.lines or not (lines or mine.lines):
+        if lines & mine.lines or not in_business:
             return False
         shortest, longest, least, begun = self._spans(packed)
         return begun < shortest and longest <= least
@@ -212,7 +213,7 @@ class Filter:
         shortest, longest, least, begun = self._spans(packed)
         han, latin = (mine.lines, packed >> _LINES_AT) if script == _LATIN else (packed >> _LINES_AT, mine.lines)
         common = han & latin
-        whole = least <= longest and (common or not (han or latin))
+        whole = least <= longest and (common or not (mine.in_business or packed >> 19 & 1))
         rest = (latin and least < longest) or (han and begun >= shortest) or (common and begun)
         return bool(whole or rest)
 

@@ -290,7 +290,16 @@ def _pair_terms(ours: Sequence[Unit], theirs: Sequence[Unit]) -> tuple[list[tupl
         else:
             left.remove(partner)
             pairs.append((unit, partner))
-    return pairs, unmatched, left
+    return pairs, _without_repeated(unmatched, pairs), _without_repeated(left, pairs)
+
+
+def _without_repeated(units: list[Unit], pairs: Sequence[tuple[Unit, Unit]]) -> list[Unit]:
+    """Words that don't say again what both names say already: Transportes Aéreos Air Macau, 澳門航空."""
+    return [
+        unit
+        for unit in units
+        if not any(unit.term.concepts & one.term.concepts & other.term.concepts for one, other in pairs)
+    ]
 
 
 def _terms(query: OrganisationForm, candidate: OrganisationForm, rest: bool) -> _Part:

@@ -39,6 +39,8 @@ def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[Org
     readings = {first: None}
     if _has_single(first):
         readings[_read([body, *extra], beside, leads, False)] = None
+    if places and len(body) == 1 and not any(extra) and (alone := HAN_TERMS.at(body, 0)) is not None:
+        readings[(), (), (Unit(body, alone[1]),)] = None  # 广州港: what stands between place and legal form
     if len(first[0]) == 1:
         readings[(*beside, *body, *"".join(extra)), (), ()] = None
     return tuple(
