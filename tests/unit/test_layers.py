@@ -1,6 +1,8 @@
 """What import-linter can't see: forbidden calls of allowed modules, and a service that its list lacks."""
 
 import ast
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
