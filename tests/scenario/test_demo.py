@@ -112,7 +112,8 @@ def test_it_plays_everything_and_ends_by_itself(tmp_path: Path) -> None:
     assert took_s < MOST_CPU_S, said
     assert "made-up sample" in said
     assert "line 13: column 'HS6 Code'" in said
-    alerts = str(2 + 2 * 10 + 1 + 200 + 150)  # the case, the sample to two partners, one meanwhile, outage, crash
+    # The case, the sample to two partners, one meanwhile, outage, crash, a listed consignee
+    alerts = str(2 + 2 * 10 + 1 + 200 + 150 + 1)
     assert measured(said, "shown to the partner's officers, each once") == [alerts, alerts]
     assert measured(said, "applied by the partner's gateway (signed disposition)") == [alerts, alerts]
     assert measured(said, "acknowledged by an officer, and arrived") == ["2", "2"]
@@ -122,6 +123,8 @@ def test_it_plays_everything_and_ends_by_itself(tmp_path: Path) -> None:
     assert measured(said, "listed at hk before a second person approved") == ["0", "0"]
     assert measured(said, "listed at hk afterwards") == ["12", "12"]
     assert measured(said, "copies compared by root") == ["identical", "identical"]
+    assert measured(said, "hits that cn knew before an officer at hk confirmed") == ["0", "0"]
+    assert measured(said, "and afterwards") == ["1", "1"]
     assert measured(said, "gateways stopped in order with exit code 0") == ["3", "3"]
     assert re.search(r"All \d+ expectations hold", said)
     assert "✗" not in said
