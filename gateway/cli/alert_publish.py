@@ -38,7 +38,7 @@ from gateway.wire.alert_csv import read_alert_csv
 from gateway.wire.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
 from gateway.wire.controlled_goods import load_controlled_goods, reference_controlled_goods
 from gateway.wire.declaration_alerts import AlertTerms, declaration_alerts
-from gateway.wire.declaration_mapping import builtin_mapping, load_mapping
+from gateway.wire.declaration_mapping import named_mapping
 from gateway.wire.declarations import RowProblem, read_declarations
 
 EXIT_INCOMPLETE = 3
@@ -207,9 +207,7 @@ def _declarations(
     if not terms.legal_basis:
         raise ConfigurationError("--legal-basis: say on what legal basis the information is given")
     goods = load_controlled_goods(goods_list) if goods_list else reference_controlled_goods()
-    path = Path(mapping)
-    columns = load_mapping(path) if path.suffix or path.exists() else builtin_mapping(mapping)
-    rows = read_declarations(stream, columns, source=str(file))
+    rows = read_declarations(stream, named_mapping(mapping), source=str(file))
     return declaration_alerts(rows, goods, terms, as_of=_day(as_of) if as_of else None)
 
 

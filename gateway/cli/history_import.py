@@ -28,7 +28,7 @@ from gateway.v1.shipment_pb2 import Shipment
 from gateway.wire.shipment_files.csv_files import read_csv
 from gateway.wire.shipment_files.json_lines import read_json_lines
 from gateway.wire.shipment_files.mapping import ShipmentMapping
-from gateway.wire.shipment_files.mapping_file import builtin_shipment_mapping, load_shipment_mapping
+from gateway.wire.shipment_files.mapping_file import named_shipment_mapping
 from gateway.wire.shipment_files.rows import BadRecord, Problem, Row
 from gateway.wire.shipments import Item
 
@@ -248,8 +248,7 @@ def _mapping(given: str, kind: Format) -> ShipmentMapping | None:
         return None
     if kind is not Format.CSV:
         raise ConfigurationError(f"--mapping says what columns of a CSV mean; {kind} has none")
-    path = Path(given)
-    return load_shipment_mapping(path) if path.suffix or path.exists() else builtin_shipment_mapping(given)
+    return named_shipment_mapping(given)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from gateway.wire.lists.ftm import read_ftm
 from gateway.wire.lists.ftm_export import write_ftm
 from gateway.wire.lists.json_lines import read_json_lines, write_json_lines
 from gateway.wire.lists.list_mapping import ListMapping
-from gateway.wire.lists.list_mapping_file import builtin_list_mapping, load_list_mapping
+from gateway.wire.lists.list_mapping_file import named_list_mapping
 from gateway.wire.lists.ofac import read_ofac
 from gateway.wire.lists.ofac_export import write_ofac
 from gateway.wire.lists.rows import ListOptions, Row
@@ -94,8 +94,7 @@ def mapping_of(given: str, kind: ImportFormat) -> ListMapping | None:
         return None
     if kind is not ImportFormat.CSV:
         raise ConfigurationError(f"--mapping says what columns of a CSV mean; {kind} has none")
-    path = Path(given)
-    return load_list_mapping(path) if path.suffix or path.exists() else builtin_list_mapping(given)
+    return named_list_mapping(given)
 
 
 @dataclass(slots=True)

@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.model.controlled_goods import normalise_code
 from gateway.wire.cell_values import check_date_format, check_decimal, in_kilograms, read_moment, read_number
-from gateway.wire.mapping_files import Family, parse_toml, read_builtin_mapping, read_mapping
+from gateway.wire.mapping_files import Family, MappingKind
 from gateway.wire.mapping_tables import check_file, not_both, only_known, text_of, texts_of, translations_of
 
 MAX_TEXT_CHARS = 512
@@ -44,33 +43,6 @@ class DeclarationMapping:
     date_format: str = "%Y-%m-%d"
     decimal_point: str = "."
     decimal_group: str = ""
-
-
-def builtin_mapping(name: str = "import_declarations") -> DeclarationMapping:
-    """A mapping that comes with the gateway.
-
-    Raises:
-        ConfigurationError: there is none of this name; the message lists those there are.
-    """
-    return parse_mapping(read_builtin_mapping(name, Family.DECLARATIONS), source=f"{name}.toml")
-
-
-def load_mapping(path: Path) -> DeclarationMapping:
-    """A mapping of one's own.
-
-    Raises:
-        ConfigurationError: it can't be read or isn't a mapping; the message names file, key and way out.
-    """
-    return parse_mapping(read_mapping(path), source=str(path))
-
-
-def parse_mapping(text: str, *, source: str) -> DeclarationMapping:
-    """A mapping from the text of its TOML file; `source` names it in errors.
-
-    Raises:
-        ConfigurationError: not TOML, an unknown key or field, a needed field missing, or a value that isn't allowed.
-    """
-    return parse_toml(text, _mapping, source=source)
 
 
 def _mapping(document: dict[str, Any]) -> DeclarationMapping:
@@ -197,3 +169,7 @@ _PARSERS: Mapping[str, Callable[[str, DeclarationMapping], Any]] = MappingProxyT
 
 TARGETS = tuple(_PARSERS)
 """Fields that a mapping can fill."""
+
+
+_KIND = MappingKind(Family.DECLARATIONS, _mapping, "import_declarations")
+builtin_mapping, load_mapping, parse_mapping, named_mapping = _KIND.builtin, _KIND.load, _KIND.parse, _KIND.named

@@ -9,7 +9,7 @@ import csv
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from gateway.errors import MalformedError
+from gateway.errors import ConfigurationError, MalformedError
 from gateway.wire.limits import MAX_PAYLOAD_BYTES
 
 MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
@@ -44,6 +44,18 @@ def decoded(line: bytes | None, encoding: str = "utf-8") -> str:
         return line.decode(encoding).rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise MalformedError(f"byte {error.start + 1} of the line is not {encoding}") from None
+
+
+def read_header(first: bytes | None, source: str, encoding: str = "utf-8", delimiter: str = ",") -> list[str]:
+    """The names of a CSV file's columns from its first line, with or without a byte order mark.
+
+    Raises:
+        ConfigurationError: the line can't be read; `source` names the file.
+    """
+    try:
+        return [name.strip() for name in cells(decoded(first, encoding).removeprefix("\ufeff"), delimiter)]
+    except MalformedError as error:
+        raise ConfigurationError(f"{source}: the header can't be read: {error.message}") from None
 
 
 def cells(text: str, delimiter: str = ",") -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gateway.errors import ConfigurationError
 
@@ -89,3 +89,41 @@ def parse_toml(text: str, make: Callable[[dict[str, Any]], MappingT], *, source:
         return make(document)
     except ConfigurationError as error:
         raise ConfigurationError(f"{source}: {error.message}") from None
+
+
+class MappingKind(Generic[MappingT]):
+    """One kind of mapping: those that come along, those that people have, and their text.
+
+    Every method raises ConfigurationError: there is none of that name (the message lists those there are), it can't be
+    read, or it isn't a mapping of this kind; the message names file, key and way out.
+    """
+
+    def __init__(self, family: Family, make: Callable[[dict[str, Any]], MappingT], default: str) -> None:
+        """Takes what it needs.
+
+        Args:
+            family: what such mappings are for.
+            make: makes and checks one of a TOML document.
+            default: name of the one that stands for them where none is named.
+        """
+        self._family = family
+        self._make = make
+        self._default = default
+
+    def builtin(self, name: str = "") -> MappingT:
+        """One that comes with the gateway, by its name without `.toml`."""
+        name = name or self._default
+        return self.parse(read_builtin_mapping(name, self._family), source=f"{name}.toml")
+
+    def load(self, path: Path) -> MappingT:
+        """One from a file."""
+        return self.parse(read_mapping(path), source=str(path))
+
+    def parse(self, text: str, *, source: str) -> MappingT:
+        """One from the text of its TOML file; `source` names it in errors."""
+        return parse_toml(text, self._make, source=source)
+
+    def named(self, given: str) -> MappingT:
+        """One as people name it: a file, or else one that comes along."""
+        path = Path(given)
+        return self.load(path) if path.suffix or path.exists() else self.builtin(given)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
-from gateway.wire.lines import cells, decoded, numbered_lines
+from gateway.wire.lines import cells, decoded, numbered_lines, read_header
 from gateway.wire.lists.columns import COLUMNS, column_of
 from gateway.wire.lists.csv_plan import Plan, Put
 from gateway.wire.lists.export import Export, Tally
@@ -42,10 +42,7 @@ def read_csv(
     lines = numbered_lines(stream)
     encoding, delimiter = (mapping.encoding, mapping.delimiter) if mapping else ("utf-8", ",")
     _, first = next(lines, (1, b""))
-    try:
-        header = [name.strip() for name in cells(decoded(first, encoding).removeprefix("\ufeff"), delimiter)]
-    except MalformedError as error:
-        raise ConfigurationError(f"{source}: the header can't be read: {error.message}") from None
+    header = read_header(first, source, encoding, delimiter)
     plan = mapping.plan(header, source) if mapping else _own_plan(header, source)
     return _rows(lines, plan, options)
 

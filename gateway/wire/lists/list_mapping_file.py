@@ -7,7 +7,6 @@ Owns the format, documented in `gateway/reference/mappings/watchlist_entities.to
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +16,7 @@ from gateway.v1.watchlist_pb2 import WatchlistContent
 from gateway.wire.lists.columns import COLUMNS, enum_of
 from gateway.wire.lists.list_mapping import ADDRESS_FIELDS, TARGETS, IdentifierColumn, ListMapping, NameColumn
 from gateway.wire.lists.notation import OWN, read_territory
-from gateway.wire.mapping_files import Family, parse_toml, read_builtin_mapping, read_mapping
+from gateway.wire.mapping_files import Family, MappingKind
 from gateway.wire.mapping_tables import (
     check_file,
     columns_of,
@@ -30,33 +29,6 @@ from gateway.wire.mapping_tables import (
     texts_of,
     translations_of,
 )
-
-
-def builtin_list_mapping(name: str = "watchlist_entities") -> ListMapping:
-    """A mapping that comes with the gateway.
-
-    Raises:
-        ConfigurationError: there is none of this name; the message lists those there are.
-    """
-    return parse_list_mapping(read_builtin_mapping(name, Family.WATCHLIST), source=f"{name}.toml")
-
-
-def load_list_mapping(path: Path) -> ListMapping:
-    """A mapping of one's own.
-
-    Raises:
-        ConfigurationError: it can't be read or isn't a mapping; the message names file, key and way out.
-    """
-    return parse_list_mapping(read_mapping(path), source=str(path))
-
-
-def parse_list_mapping(text: str, *, source: str) -> ListMapping:
-    """A mapping from the text of its TOML file; `source` names it in errors.
-
-    Raises:
-        ConfigurationError: not TOML, an unknown key or field, a needed field missing, or a value that isn't allowed.
-    """
-    return parse_toml(text, _checked, source=source)
 
 
 def _checked(document: dict[str, Any]) -> ListMapping:
@@ -143,3 +115,8 @@ def _name_column(table: dict[str, Any], at: int) -> NameColumn:
 def _identifier_column(table: dict[str, Any], at: int) -> IdentifierColumn:
     known = ("column", "scheme", "separator")
     return IdentifierColumn(**needed_texts(table, known, ("column", "scheme"), f"identifiers[{at}]"))
+
+
+_KIND = MappingKind(Family.WATCHLIST, _checked, "watchlist_entities")
+builtin_list_mapping, load_list_mapping = _KIND.builtin, _KIND.load
+parse_list_mapping, named_list_mapping = _KIND.parse, _KIND.named

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import MalformedError
 from gateway.v1 import shipment_pb2
-from gateway.wire.lines import cells, decoded, numbered_lines
+from gateway.wire.lines import cells, decoded, numbered_lines, read_header
 from gateway.wire.shipment_files.build import line_reader
 from gateway.wire.shipment_files.group import Group
 from gateway.wire.shipment_files.layout import Cells, Layout, own_layout
@@ -40,10 +40,7 @@ def read_csv(stream: BinaryIO, mapping: ShipmentMapping | None = None, *, source
     lines = numbered_lines(stream)
     encoding, delimiter = (mapping.encoding, mapping.delimiter) if mapping else ("utf-8", ",")
     _, first = next(lines, (1, b""))
-    try:
-        header = [name.strip() for name in cells(decoded(first, encoding).removeprefix("\ufeff"), delimiter)]
-    except MalformedError as error:
-        raise ConfigurationError(f"{source}: the header can't be read: {error.message}") from None
+    header = read_header(first, source, encoding, delimiter)
     layout = mapping.layout(header, source) if mapping else own_layout(header, source)
     return _rows(lines, layout)
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from gateway.errors import ConfigurationError
 from gateway.wire.cell_values import check_date_format, check_decimal
-from gateway.wire.mapping_files import Family, parse_toml, read_builtin_mapping, read_mapping
+from gateway.wire.mapping_files import Family, MappingKind
 from gateway.wire.mapping_tables import (
     check_file,
     columns_of,
@@ -44,33 +43,6 @@ from gateway.wire.shipment_files.mapping import ExtraColumn, ShipmentMapping
 _ZONE = re.compile(r"([+-])([0-9]{2}):([0-5][0-9])")
 _SCHEME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _WIDEST_ZONE = timedelta(hours=14)
-
-
-def builtin_shipment_mapping(name: str) -> ShipmentMapping:
-    """A mapping that comes with the gateway.
-
-    Raises:
-        ConfigurationError: there is none of this name; the message lists those there are.
-    """
-    return parse_shipment_mapping(read_builtin_mapping(name, Family.SHIPMENTS), source=f"{name}.toml")
-
-
-def load_shipment_mapping(path: Path) -> ShipmentMapping:
-    """A mapping of one's own.
-
-    Raises:
-        ConfigurationError: it can't be read or isn't a mapping; the message names file, key and way out.
-    """
-    return parse_shipment_mapping(read_mapping(path), source=str(path))
-
-
-def parse_shipment_mapping(text: str, *, source: str) -> ShipmentMapping:
-    """A mapping from the text of its TOML file; `source` names it in errors.
-
-    Raises:
-        ConfigurationError: not TOML, an unknown key or field, a needed field missing, or a value that isn't allowed.
-    """
-    return parse_toml(text, _checked, source=source)
 
 
 def _checked(document: dict[str, Any]) -> ShipmentMapping:
@@ -178,3 +150,8 @@ def _check_constants(mapping: ShipmentMapping) -> None:
         # without its columns a line may lack something beside; a constant's own text is what is looked at here
         if problem.column in said and problem.column not in TIMES:
             raise ConfigurationError(f"constants or defaults: {problem.reason}")
+
+
+_KIND = MappingKind(Family.SHIPMENTS, _checked, "shipments_import_declarations")
+builtin_shipment_mapping, load_shipment_mapping = _KIND.builtin, _KIND.load
+parse_shipment_mapping, named_shipment_mapping = _KIND.parse, _KIND.named
