@@ -36,19 +36,22 @@ from gateway.store.answers import ASKED, AnswerRow
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import Signer, Verifier, sign_note
-from gateway.v1 import exchange_service_pb2, history_pb2
+from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 from gateway.wire.alerts import to_ms, to_timestamp
 from gateway.wire.history import (
     Statement,
     answer_origin,
     encode_query,
-    parse_record,
+    parse_records,
     parse_statement,
     query_digest,
     question_origin,
     question_text,
 )
-from gateway.wire.limits import MAX_ANSWER_BYTES
+from gateway.wire.limits import MAX_ANSWER_BYTES, MAX_RECORD_BYTES
+
+_FRAME_BYTES = 64 * 1024
+"""Bytes that a message may have beyond its largest record; what was taken still fits into a message to own systems."""
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -143,30 +146,33 @@ class ReceivedAnswer:
         self._bytes = 0
         self._withheld = 0
 
-    def take(self, records: Sequence[bytes]) -> list[history_pb2.HistoryRecord]:
-        """Step 1: some records. They count once `end` has returned.
+    def take(self, came: exchange_service_pb2.AnswerRecords) -> history_service_pb2.SearchShipmentsResponse:
+        """Step 1: some records, parsed once for all that is done with them. They count once `end` has returned.
 
         Raises:
             VerificationError, MalformedError, TooLargeError: this is no answer.
         """
         query = self.question.query
-        self.count += len(records)
-        self._bytes += sum(map(len, records))
+        self.count += len(came.records)
+        data = came.SerializeToString()
+        self._bytes += len(data)
         if self.count > (query.limit or MAX_LIMIT):
             raise VerificationError(
                 f"{query.answerer} sent more than the {query.limit or MAX_LIMIT} records asked for", step="1 records"
             )
-        if self._bytes > MAX_ANSWER_BYTES:
-            raise TooLargeError(f"{query.answerer} sent more than {MAX_ANSWER_BYTES} bytes in one answer")
-        parsed = [parse_record(record) for record in records]
-        for record in parsed:
+        if self._bytes > MAX_ANSWER_BYTES or len(data) > MAX_RECORD_BYTES + _FRAME_BYTES:
+            raise TooLargeError(
+                f"{query.answerer} sent more than {MAX_ANSWER_BYTES} bytes in one answer, or too many at once"
+            )
+        response = parse_records(data)
+        for record in response.records.records:
             if record.node != query.answerer:
                 raise VerificationError(
                     f"{query.answerer} sent a record under the name {record.node[:40]!r}", step="1 records"
                 )
             self._withheld += len(record.withheld)
-        self._tree = self._tree.append([leaf_hash(record) for record in records]).tree
-        return parsed
+        self._tree = self._tree.append([leaf_hash(record) for record in came.records]).tree
+        return response
 
     def end(self, statement_note: bytes, directory: Directory, now: datetime) -> Statement:
         """Steps 2 to 5.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -119,19 +119,15 @@ class HistoryFanout:
         count = 0
         async with aclosing(self.gather(call, wanted, positions, next_positions)) as messages:
             async for message in messages:
-                if isinstance(message, history_pb2.NodeAnswer):
-                    count += message.count
-                    yield pb.SearchShipmentsResponse(answer=message)
-                else:
-                    for some in _in_messages(message):
-                        yield pb.SearchShipmentsResponse(records=pb.HistoryRecords(records=some))
+                count += message.answer.count
+                yield message
         token = _token(request, next_positions)
         yield pb.SearchShipmentsResponse(end=pb.SearchEnd(next_page_token=token, count=count))
 
     async def gather(
         self, call: Call, wanted: Wanted, positions: Mapping[str, int], next_positions: dict[str, int]
-    ) -> AsyncGenerator[history_pb2.NodeAnswer | list[history_pb2.HistoryRecord]]:
-        """Asks several nodes at once; their records and ends as they come, each node's end after its records.
+    ) -> AsyncGenerator[pb.SearchShipmentsResponse]:
+        """Asks several nodes at once: messages with records or a node's end as they come, each end after its records.
 
         In an order by declaration a node's records come once its answer has proved right. Without one they come before
         that, and count only if the node's end isn't FAILED.
@@ -142,20 +138,20 @@ class HistoryFanout:
             positions: nodes to ask, each with the position below which to search; 0: from the newest.
             next_positions: gets the nodes that have more, with where to go on.
         """
-        queue: asyncio.Queue[history_pb2.NodeAnswer | list[history_pb2.HistoryRecord]] = asyncio.Queue()
+        queue: asyncio.Queue[pb.SearchShipmentsResponse] = asyncio.Queue()
 
         async def ask(node: str, before: int) -> None:
             answer, more_before = await self.ask(call, node, wanted, before=before, put=queue.put_nowait)
             if more_before:
                 next_positions[node] = more_before
-            queue.put_nowait(answer)
+            queue.put_nowait(pb.SearchShipmentsResponse(answer=answer))
 
         tasks = [asyncio.create_task(ask(node, before), name=f"ask {node}") for node, before in positions.items()]
         try:
             left = len(tasks)
             while left:
                 message = await queue.get()
-                left -= isinstance(message, history_pb2.NodeAnswer)
+                left -= message.HasField("answer")
                 yield message
         finally:
             for task in tasks:
@@ -207,7 +203,8 @@ class HistoryFanout:
                         answer.hit, more_before = True, 0
                         break
                     count += len(chunk.records)
-                    buffer.put(chunk.records)
+                    for message in _in_messages(chunk.records):
+                        buffer.put(message)
         except TimeoutError:
             answer.status, answer.reason = history_pb2.ANSWER_STATUS_TIMED_OUT, "not searched to the end in time"
             more_before = 0
@@ -284,16 +281,17 @@ class _Buffer:
         self._order = order
         self._kept: list[history_pb2.HistoryRecord] = []
 
-    def put(self, records: list[history_pb2.HistoryRecord]) -> None:
+    def put(self, message: pb.SearchShipmentsResponse) -> None:
         if self._order != pb.SEARCH_ORDER_UNSPECIFIED:
-            self._kept.extend(records)
-        elif records:
-            self._put(records)
+            self._kept.extend(message.records.records)
+        elif message.records.records:
+            self._put(message)
 
     def flush(self, *, counts: bool) -> None:
         if counts and self._kept:
             newest_first = self._order == pb.SEARCH_ORDER_DECLARED_DESC
-            self._put(sorted(self._kept, key=_declared, reverse=newest_first))
+            for message in _in_messages(sorted(self._kept, key=_declared, reverse=newest_first)):
+                self._put(message)
 
 
 def _declared(record: history_pb2.HistoryRecord) -> tuple[int, int]:
@@ -314,17 +312,23 @@ def _wanted(request: pb.SearchShipmentsRequest, remaining_s: float | None) -> Wa
     )
 
 
-def _in_messages(records: Iterable[history_pb2.HistoryRecord]) -> Iterator[list[history_pb2.HistoryRecord]]:
-    some: list[history_pb2.HistoryRecord] = []
-    size = 0
-    for record in records:
-        if some and size + record.ByteSize() > ANSWER_MESSAGE_BYTES:
-            yield some
-            some, size = [], 0
-        some.append(record)
-        size += record.ByteSize()
-    if some:
-        yield some
+def _in_messages(records: Sequence[history_pb2.HistoryRecord]) -> Iterator[pb.SearchShipmentsResponse]:
+    """Records in order, as many together as one message takes."""
+    start = size = 0
+    for at, record in enumerate(records):
+        length = record.ByteSize()
+        if at > start and size + length > ANSWER_MESSAGE_BYTES:
+            yield _message(records[start:at])
+            start, size = at, 0
+        size += length
+    if start < len(records):
+        yield _message(records[start:])
+
+
+def _message(records: Sequence[history_pb2.HistoryRecord]) -> pb.SearchShipmentsResponse:
+    message = pb.SearchShipmentsResponse()
+    message.records.records.extend(records)
+    return message
 
 
 def _tag(request: pb.SearchShipmentsRequest) -> str:

@@ -28,7 +28,7 @@ from gateway.transport.bridge import Bridge, forget
 from gateway.transport.calls import Call
 from gateway.transport.peers import Peers
 from gateway.transport.status import from_rpc_error
-from gateway.v1 import exchange_service_pb2, history_pb2
+from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 from gateway.wire.history import Statement
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ FEW = 20
 
 _COMPLETE, _PARTIAL = history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL
 
-Take = Callable[[list[history_pb2.HistoryRecord]], None]
+Take = Callable[[history_service_pb2.SearchShipmentsResponse], None]
 """Takes some records of one node, in order."""
 
 
@@ -142,15 +142,13 @@ class _Exchange:
             except GatewayError as error:
                 raise _WrongAnswer(error.message) from error
             return
-        first = self._answer.count
-        came = response.records.records
+        first, came = self._answer.count, response.records
+        came.DiscardUnknownFields()  # the statement is over the records alone: nothing else is kept or handed on
         self._kept.append(
-            self._by.bridge.submit(
-                KeepRecordsWork(self._question.query.query_id, first, response.records), patient=True
-            )
+            self._by.bridge.submit(KeepRecordsWork(self._question.query.query_id, first, came), patient=True)
         )
         try:
-            if len(came) <= FEW:
+            if len(came.records) <= FEW:
                 records = self._answer.take(came)
             else:
                 records = await asyncio.to_thread(self._answer.take, came)

@@ -139,10 +139,10 @@ class HistoryTracer:
         ended: list[history_pb2.NodeAnswer] = []
         async with aclosing(self._fanout.gather(call, wanted, dict.fromkeys(nodes, 0), {})) as messages:
             async for message in messages:
-                if isinstance(message, history_pb2.NodeAnswer):
-                    ended.append(message)
+                if message.HasField("answer"):
+                    ended.append(message.answer)
                 else:
-                    records.extend(message)
+                    records.extend(message.records.records)
         return records, ended
 
     def _whole(

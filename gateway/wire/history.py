@@ -19,7 +19,7 @@ from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body
 from gateway.tlog.encoding import decode_decimal, decode_hash, encode_base64
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.tlog.note import Verifier, open_note, parse_note
-from gateway.v1 import history_pb2
+from gateway.v1 import history_pb2, history_service_pb2
 from gateway.wire.validation import validate
 
 QUERY_TYPE, RECORD_TYPE, HIT_TYPE = "HistoryQuery", "HistoryRecord", "HistoryHit"
@@ -89,6 +89,21 @@ def parse_record(data: bytes) -> history_pb2.HistoryRecord:
         return history_pb2.HistoryRecord.FromString(data)
     except DecodeError as error:
         raise MalformedError("a record of the answer isn't a HistoryRecord of the contract") from error
+
+
+def parse_records(data: bytes) -> history_service_pb2.SearchShipmentsResponse:
+    """The records of a serialised AnswerRecords, as they are handed on: HistoryRecords has them in the same field, so
+    they are parsed at once.
+
+    Raises:
+        MalformedError: one of them is none.
+    """
+    response = history_service_pb2.SearchShipmentsResponse()
+    try:
+        response.records.MergeFromString(data)
+    except DecodeError as error:
+        raise MalformedError("a record of the answer isn't a HistoryRecord of the contract") from error
+    return response
 
 
 def _has_unknown_fields(message: Message) -> bool:

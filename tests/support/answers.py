@@ -140,7 +140,7 @@ class Pair:
         accepted = self.answerer.accept("cn", question.data, question.note)
         records, statement_note = self.answer(accepted)
         received = ReceivedAnswer(question)
-        received.take(records)
+        received.take(exchange_service_pb2.AnswerRecords(records=records))
         statement = received.end(statement_note, self.cn.trust.directory, self.now)
         answered = Answered(question, records, statement_note, received, statement)
         if keep:

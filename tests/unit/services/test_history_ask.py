@@ -21,6 +21,7 @@ from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import sign_note
 from gateway.v1 import history_pb2, history_service_pb2
+from gateway.v1.exchange_service_pb2 import AnswerRecords
 from gateway.wire.history import Statement, parse_record, parse_statement
 from tests.support.answers import CONTAINER, KEEP_MS, Pair, one_pair, pairs
 from tests.support.databases import MakeDatabase
@@ -68,7 +69,7 @@ class Came:
 
     def accept(self) -> Statement:
         received = ReceivedAnswer(self.question)
-        received.take(self.records)
+        received.take(AnswerRecords(records=self.records))
         return received.end(self.note, self.pair.cn.trust.directory, self.pair.now)
 
 
@@ -265,10 +266,10 @@ def test_more_than_was_asked_for_is_refused_as_it_comes(pair: Pair, monkeypatch:
     answered = pair.ask(keep=False)
     few = ReceivedAnswer(pair.question(limit=4))
     with pytest.raises(VerificationError, match="more than the 4 records"):
-        few.take(answered.records)
+        few.take(AnswerRecords(records=answered.records))
     monkeypatch.setattr(history_ask, "MAX_ANSWER_BYTES", 1_000)
     with pytest.raises(GatewayError, match="1000 bytes"):
-        ReceivedAnswer(answered.question).take(answered.records)
+        ReceivedAnswer(answered.question).take(AnswerRecords(records=answered.records))
 
 
 def test_a_question_says_who_asks_whom_when_and_why(pair: Pair) -> None:
