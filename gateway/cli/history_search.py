@@ -174,7 +174,7 @@ def _tell(output: Output, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
     elif isinstance(each, NodeAnswer) and each.status in ANSWERED:
         output.note(answer_line(each))
     if isinstance(each, NodeAnswer) and each.status not in ANSWERED:
-        output.warning(f"what {each.node} has may be missing: {answer_line(each)}")
+        output.warning(f"{answer_line(each)}; what it has may be missing")
 
 
 def _show(output: Output, found: _Found, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:

@@ -87,7 +87,7 @@ def trace(
         _write_draft(output, found, draft, replace=replace)
     missing = unanswered(found.trace)
     for answer in missing:
-        output.warning(f"what {answer.node} has may be missing: {answer_line(answer)}")
+        output.warning(f"{answer_line(answer)}; what it has may be missing")
     if missing:
         raise typer.Exit(EXIT_PARTLY_ANSWERED)
 

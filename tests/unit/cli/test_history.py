@@ -13,10 +13,11 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.history import filter_of
 from gateway.cli.history_criteria import ALL, EXACT, criteria_of, grounds_of, moment
-from gateway.cli.history_search import _Found
+from gateway.cli.history_search import Sort, _Found, _show
 from gateway.cli.history_trace import draft_text, unanswered
 from gateway.cli.history_values import answer_line, criteria_lines, node_cells, record_cells, shipment_facts
 from gateway.cli.main import app
+from gateway.cli.output import Output
 from gateway.errors import ConfigurationError
 from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria
@@ -263,6 +264,20 @@ class TestWords:
         assert answer_line(complete) == "cn: complete, 1 record, as of position 9, 3 ms"
         assert node_cells(DENIED)[:4] == ("hk", "denied", 0, None)
         assert node_cells(answer("mo", AnswerStatus.ANSWER_STATUS_TIMED_OUT))[1] == "timed out"
+
+    def test_what_was_withheld_is_counted_and_listed_when_asked_for(self, capsys: pytest.CaptureFixture[str]) -> None:
+        record = HistoryRecord(node="hk", revision=1, shipment=shipment(), matched_revision=1)
+        record.withheld.add(path="goods[0].customs_value", disclosure_class="DISCLOSURE_CLASS_COMMERCIAL")
+        record.name_matches.add(asked="Wang Tat", recorded="Wang Tat Metals Limited", score=0.93, because="Strong")
+        found = _Found(records=[record], answers={"mo": DENIED})
+        for verbose in (False, True):
+            _show(Output(), found, sort=Sort.DECLARED, hit_only=False, verbose=verbose, limit=50)
+            shown = capsys.readouterr()
+            assert ("hk/CN-EXP-1: withheld goods[0].customs_value (commercial)" in shown.out) == verbose
+            assert ("Wang Tat ~ Wang Tat Metals Limited (0.93): Strong" in shown.out) == verbose
+            assert ("1 fields were withheld by the agreements; -v lists them." in shown.err) != verbose
+            assert "stands in revision 1, not in the newest" in shown.err
+            assert "clause 4.2 doesn't name this purpose" in shown.out
 
     def test_answers_of_several_pages_count_together_and_the_last_one_says_how_it_ended(self) -> None:
         found = _Found()
