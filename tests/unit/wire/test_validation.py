@@ -186,7 +186,7 @@ def test_at_least_one_of_these_is_given(descriptor: Descriptor) -> None:
 
 
 def test_every_name_in_at_least_one_of_is_a_field() -> None:
-    assert {message.name for message in AT_LEAST_ONE} == {"Subject", "Party", "WatchlistContent"}
+    assert {message.name for message in AT_LEAST_ONE} == {"Subject", "Party", "ShipmentAddition", "WatchlistContent"}
     for message in AT_LEAST_ONE:
         for name in message.GetOptions().Extensions[options_pb2.at_least_one_of].fields:
             assert name in message.fields_by_name
