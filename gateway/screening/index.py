@@ -139,6 +139,7 @@ def _usual(_: str) -> Thresholds:
 
 
 _Rows = tuple[Columns, list[int]]
+_Best = tuple[tuple[MatchClass, float], Comparison, str, Columns, int]
 
 
 class _Keyed(NamedTuple):
@@ -281,8 +282,7 @@ class Index:
             keyed = self._keyed(text, kind)
             for columns, rows in _candidates(runs, keyed, most, any_may_pass):
                 search.names(keyed.name, columns, rows, self._read)
-        hits = search.hits()
-        return Found(heapq.nlargest(limit, hits, key=lambda hit: hit.rank), len(hits))
+        return search.found(limit)
 
 
 def _keyed(text: str, kind: NameKind) -> _Keyed:
@@ -373,6 +373,10 @@ def _weigh(
     return weights
 
 
+def _rank(best: _Best) -> tuple[MatchClass, float]:
+    return best[0]
+
+
 class _Search:
     """Compares candidates and keeps the best comparison of each entry."""
 
@@ -382,7 +386,7 @@ class _Search:
         self._thresholds = thresholds
         self._at_ms = at_ms
         self._of_group: dict[int, Thresholds | None] = {}
-        self._best: dict[tuple[int, int], tuple[tuple[MatchClass, float], Comparison, str, Columns, int]] = {}
+        self._best: dict[tuple[int, int], _Best] = {}
 
     def identifiers(self, query: tuple[str, str], columns: Columns, rows: Iterable[int]) -> None:
         """Compares an identifier with those of rows."""
@@ -403,17 +407,17 @@ class _Search:
     ) -> None:
         """Compares a name with those of rows; rows of one text are compared once."""
         wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
-        known: dict[tuple[str, Thresholds], Comparison] = {}
+        known: dict[tuple[str, int], Comparison] = {}
         for row in rows:
             if flags[row] & 0xF != wanted:
                 continue
             limits = self._limits(columns, row)
             if limits is None:
                 continue
-            text = columns.text(row)
-            found = known.get((text, limits))
+            key = columns.text(row), id(limits)  # thresholds live as long as the search
+            found = known.get(key)
             if found is None:
-                found = known[text, limits] = compare(query, read(text, kind), limits)
+                found = known[key] = compare(query, read(key[0], kind), limits)
             if found.match_class and flags[row] & WEAK:
                 found = weakened(found, limits)
             if found.match_class:
@@ -440,9 +444,10 @@ class _Search:
         if key not in self._best or rank > self._best[key][0]:
             self._best[key] = (rank, found, query, columns, row)
 
-    def hits(self) -> list[Hit]:
-        """Every entry that was found, in no order."""
-        return [self._hit(*best[1:]) for best in self._best.values()]
+    def found(self, limit: int) -> Found:
+        """The best entries that were found, and how many there were."""
+        best = heapq.nlargest(limit, self._best.values(), key=_rank)
+        return Found([self._hit(*one[1:]) for one in best], len(self._best))
 
     def _hit(self, found: Comparison, query: str, columns: Columns, row: int) -> Hit:
         entry = columns.row_entries[row]
