@@ -265,7 +265,7 @@ def answered_row(
         ended_at=now_ms,
         delete_at=now_ms + keep_ms,
         outcome=outcome,
-        reason=reason[:1024],
+        reason=reason,
         count=count,
         query=question.data,
         note=question.note,

@@ -258,7 +258,7 @@ def asked_row(
         ended_at=now_ms,
         delete_at=now_ms + keep_ms,
         outcome=outcome,
-        reason=reason[:1024],
+        reason=reason,
         count=answer.count,
         query=question.data,
         note=question.note,

@@ -12,6 +12,9 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from gateway.store.schema import history_answer_records, history_answers
 
+MAX_REASON_CHARS = 1_024
+"""Characters of a reason that are kept."""
+
 ASKED, ANSWERED = 0, 1
 """Sides: this node asked a partner, or a partner asked this node."""
 
@@ -27,7 +30,7 @@ class AnswerRow:
         actor: which system of this node asked, or the partner's gateway.
         asked_at, ended_at, delete_at: milliseconds since 1970; `delete_at` is when it may go.
         outcome: e.g. complete, denied.
-        reason: why, for people; empty where nothing went wrong.
+        reason: why, for people; empty where nothing went wrong. Kept as far as both databases take it.
         count: records given or received.
         query, note, statement: bytes as sent; the statement is empty where there was none.
     """
@@ -52,7 +55,10 @@ _COLUMNS = tuple(history_answers.c.keys())
 
 def add(conn: Connection, row: AnswerRow) -> None:
     """Keeps one; there is none of its side and query id yet."""
-    conn.execute(insert(history_answers), {name: getattr(row, name) for name in _COLUMNS})
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    # It may be a partner's word: PostgreSQL's text has no NUL.
+    values["reason"] = row.reason[:MAX_REASON_CHARS].replace("\0", "\ufffd")
+    conn.execute(insert(history_answers), values)
 
 
 def find(conn: Connection, side: int, query_id: str) -> AnswerRow | None:

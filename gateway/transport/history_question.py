@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import grpc.aio
@@ -32,6 +32,9 @@ from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 from gateway.wire.history import Statement
 
 log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 20
+"""Questions under way at one partner: it serves 32 streams of a partner at a time, and the feeds have theirs."""
 
 FEW = 20
 """Records that are hashed and parsed in less time than the way to another thread and back takes."""
@@ -61,6 +64,7 @@ class HistoryQuestions:
     alarms: Alarms
     clock: Callable[[], int]
     keep_ms: int
+    _places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     async def put(
         self, call: Call, question: Question, take: Take, *, timeout_s: float
@@ -71,12 +75,16 @@ class HistoryQuestions:
             call: on whose behalf.
             question: what is asked.
             take: gets records as they come, before it is known whether they count.
-            timeout_s: most time for the whole answer, in seconds.
+            timeout_s: most time for the whole answer, in seconds; waiting for a place among MOST_AT_ONCE counts.
 
         Returns:
             How it ended, and the position below which there is more; 0 for nothing.
         """
         return await _Exchange(self, call, question, take).run(timeout_s)
+
+    def place(self, partner: str) -> asyncio.Semaphore:
+        """A place for a question under way at this partner."""
+        return self._places.setdefault(partner, asyncio.Semaphore(MOST_AT_ONCE))
 
 
 def node_answer(node: str, status: history_pb2.AnswerStatus.ValueType, reason: str = "") -> history_pb2.NodeAnswer:
@@ -100,7 +108,7 @@ class _Exchange:
         """Asks, and says how it ended."""
         node = self._question.query.answerer
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s), self._by.place(node):
                 await self._receive(timeout_s)
             if self._statement is None:
                 raise _WrongAnswer("its answer ended without a statement")

@@ -26,6 +26,7 @@ from gateway.services.trust import accept
 from gateway.store import answers
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
+from gateway.transport.history_question import MOST_AT_ONCE
 from gateway.transport.status import from_rpc_error
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, history_pb2
@@ -301,6 +302,19 @@ def test_a_partner_that_falls_silent_or_breaks_off_is_told(federation: Federatio
             assert (found.status("cn"), found.status("hk")) == (COMPLETE, TIMED_OUT)
             assert found.ids("hk") == ["HK-0", "HK-1", "HK-2"]  # what came before is given
             await asyncio.wait_for(at.hk.cancelled.wait(), 5)  # and hk was told that nobody waits any more
+            at.hk.asked.clear()
+            at.hk.spoil = hangs
+            asking = asyncio.gather(
+                *(at.officer.search(nodes=["hk"], partner_timeout_ms=4_000) for _ in range(MOST_AT_ONCE + 5))
+            )
+
+            async def all_places_taken() -> bool:
+                return len(at.hk.asked) == MOST_AT_ONCE
+
+            await eventually(all_places_taken, what="questions at hk")
+            await asyncio.sleep(0.5)
+            assert len(at.hk.asked) == MOST_AT_ONCE  # the others wait for a place, so feeds keep theirs
+            assert {one.status("hk") for one in await asking} == {TIMED_OUT}
             found = await at.search(breaks)
             assert (found.status("cn"), found.status("hk")) == (COMPLETE, UNREACHABLE)
             assert ANSWER_WRONG not in await at.alarms()

@@ -330,3 +330,21 @@ def test_answers_go_when_their_time_is_over_but_for_those_of_a_held_case(either:
     assert either.cn.committer.run(PurgeAnswersWork()) == 1
     with either.cn.database.read() as conn:
         assert answers.find(conn, answers.ASKED, held) is None
+
+
+def test_whatever_a_partner_gives_as_its_reason_is_kept(either: Pair) -> None:
+    question = either.question()
+    row = history_ask.asked_row(
+        question,
+        actor="system/cn/officer",
+        now_ms=1,
+        keep_ms=KEEP_MS,
+        outcome="failed",
+        reason="\0" + "x" * 5_000,
+        answer=ReceivedAnswer(question),
+    )
+    either.cn.committer.run(history_ask.KeepAskedWork(row))
+    with either.cn.database.read() as conn:
+        kept = answers.find(conn, answers.ASKED, question.query.query_id)
+    assert kept is not None
+    assert kept == replace(row, reason="\ufffd" + "x" * (answers.MAX_REASON_CHARS - 1))
