@@ -132,8 +132,8 @@ class History:
 def retention_of(settings: HistorySettings) -> Retention:
     """How long records are kept, by the node's settings."""
 
-    def retention(given: str, declared_at: int) -> tuple[str, int]:
+    def retention(given: str, since: int) -> tuple[str, int]:
         named = given if given in settings.retention_days else settings.retention_class
-        return named, declared_at + settings.retention_days[named] * _DAY_MS
+        return named, since + settings.retention_days[named] * _DAY_MS
 
     return retention

@@ -18,7 +18,7 @@ from gateway.wire import shipments as wire
 from gateway.wire.history_batches import IndexBatch, PreparedItem
 
 Retention = Callable[[str, int], tuple[str, int]]
-"""From a record's class (empty: none given) and time of declaration to the class that counts and the time at which it
+"""From a record's class (empty: none given) and the time since when it counts to the class that is its own and when it
 may be erased (0: never); times in milliseconds since 1970."""
 
 
@@ -68,7 +68,8 @@ class IndexWork:
         digest = bytes.fromhex(item.digest)
         if digest == row.digest:
             return row
-        retention_class, delete_at = self.retention(item.retention_class, item.declared_at)
+        since = max(item.declared_at, item.recorded_at)  # old records that are brought in aren't gone at once
+        retention_class, delete_at = self.retention(item.retention_class, since)
         return ShipmentRow(
             item.record_id,
             item.position,

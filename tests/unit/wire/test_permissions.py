@@ -49,7 +49,7 @@ def _callers_in_comments() -> dict[str, Permission]:
 
 def _permission(callers: str) -> Permission:
     roles = {Role(name) for name in callers.split(", ") if name in set(Role)}
-    return Permission(frozenset(roles)) if roles else Permission(peers="feed's" in callers)
+    return Permission(frozenset(roles)) if roles else Permission(peers="feed's" in callers or "partner" in callers)
 
 
 def test_the_contract_says_the_same_as_the_table() -> None:
