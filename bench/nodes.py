@@ -228,6 +228,18 @@ async def running_pair(root: Path, command: Sequence[str] = SERVE) -> AsyncItera
         await asyncio.gather(*(node.stop() for node in nodes.values()))
 
 
+@asynccontextmanager
+async def three_nodes(root: Path, command: Sequence[str] = SERVE) -> AsyncIterator[dict[str, NodeProcess]]:
+    """cn, hk and mo with fresh keys and empty databases, not started; stopped at the end."""
+    ports = {name: (free_port(), free_port()) for name in ("cn", "hk", "mo")}
+    federation = write_federation(root, ports)
+    nodes = {name: NodeProcess(name, federation.node(name), local, command) for name, (_, local) in ports.items()}
+    try:
+        yield nodes
+    finally:
+        await asyncio.gather(*(node.stop() for node in nodes.values()))
+
+
 LIST = "bench"
 """An own list of each node without four eyes: what is imported takes effect."""
 

@@ -1,0 +1,348 @@
+"""Measures shipment history: recording in bulk, and searches and traces over three nodes as the records grow.
+
+Owns what is timed. Shipments are those of bench/shipment_records.py, made before the clock starts. Real TLS, SQLite
+with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
+
+    python -m bench.history [--shipments N] [--dir FOLDER]
+
+1. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
+   are findable and judged by the rules; beside bare SQLite inserts of the same rows.
+2. growth: the node's tables are filled to N by the product's own services, without gRPC. At each size: a search for one
+   container, at the own node alone and over three; a search for a place and a code with 1,000 results, until its first
+   record and its rate afterwards; a trace of a consignment with a leg at each node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench import shipment_records as made
+from bench.nodes import NodeProcess, three_nodes
+from gateway.client.alerts import GatewayClient
+from gateway.crypto.keys import load_signing_key
+from gateway.model.ids import FeedOrigin
+from gateway.node.history import retention_of
+from gateway.node.settings import HistorySettings
+from gateway.services.audit import AuditQueue
+from gateway.services.bootstrap import FEDERATION
+from gateway.services.commit import Committer, Transaction
+from gateway.services.history_index import IndexWork
+from gateway.services.history_prepare import HistoryIndexer
+from gateway.services.history_record import RecordWork, checked, records_feed
+from gateway.store import risk, shipments
+from gateway.store.database import Database
+from gateway.v1 import history_pb2
+from gateway.v1.shipment_pb2 import Shipment
+
+ROUNDS = 200
+"""Searches and traces that are timed at each size."""
+
+Tell = Callable[[str], None]
+
+GROUNDS = history_pb2.QueryGrounds(
+    purpose="export_control", legal_basis="Arrangement, article 5", case_reference="BENCH-1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Shipments per second.
+
+    Attributes:
+        durable: until acknowledged.
+        findable: until the search finds all.
+        judged: until the rules have judged all.
+        inserts: floor: bare SQLite inserts of the same rows.
+        node_us: processor time of the node's process for one shipment until all are findable, in microseconds.
+    """
+
+    count: int
+    mean_bytes: float
+    durable: float
+    findable: float
+    judged: float
+    inserts: float
+    node_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """At one size; times in milliseconds."""
+
+    count: int
+    local_p50: float
+    local_p99: float
+    federated_p50: float
+    federated_p99: float
+    first_ms: float
+    after_rate: float
+    trace_p50: float
+    trace_p99: float
+    database_mb: float
+
+
+def percentile(taken: Sequence[float], share: float) -> float:
+    """Of some times in seconds, in milliseconds."""
+    ordered = sorted(taken)
+    return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+async def recording(node: NodeProcess, records: Sequence[Shipment], floor: Path, tell: Tell) -> Recorded:
+    """Records in bulk at one node."""
+    inserts = await asyncio.to_thread(_bare_inserts, floor, records)
+    path = _database(node)
+    before, cpu = await asyncio.to_thread(_reached, path, shipments.INDEXED), node.cpu_s
+    tell("recording")
+    async with node.client() as client:
+        started = time.perf_counter()
+        count = 0
+        async for batch in client.history.record(records):
+            assert not batch.refused
+            count += batch.recorded
+        durable = time.perf_counter() - started
+        tell("until findable")
+        await _until(lambda: _reached(path, shipments.INDEXED) >= before + count)
+        findable, node_s = time.perf_counter() - started, node.cpu_s - cpu
+        tell("until judged")
+        await _until(lambda: _reached(path, risk.SCREENED) >= before + count)
+        judged = time.perf_counter() - started
+    return Recorded(
+        count,
+        sum(len(one.SerializeToString()) for one in records[:1_000]) / min(1_000, len(records)),
+        count / durable,
+        count / findable,
+        count / judged,
+        inserts,
+        node_s / count * 1e6,
+    )
+
+
+def _bare_inserts(path: Path, records: Sequence[Shipment]) -> float:
+    """Rows per second into the same table, 500 in a transaction."""
+    path.unlink(missing_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=wal")
+    connection.execute("PRAGMA synchronous=full")
+    connection.execute(
+        "CREATE TABLE record_log (position INTEGER PRIMARY KEY, record_id TEXT, kind INTEGER, recorded_at INTEGER,"
+        " recorded_by TEXT, salt BLOB, content BLOB)"
+    )
+    rows = [(at, one.record_id, 0, 1, "bench", bytes(32), one.SerializeToString()) for at, one in enumerate(records, 1)]
+    started = time.perf_counter()
+    for at in range(0, len(rows), 500):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO record_log VALUES (?, ?, ?, ?, ?, ?, ?)", rows[at : at + 500])
+        connection.execute("COMMIT")
+    taken = time.perf_counter() - started
+    connection.close()
+    return len(rows) / taken
+
+
+def _reached(path: Path, cursor: str) -> int:
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        found = connection.execute("SELECT position FROM cursors WHERE name = ?", (cursor,)).fetchone()
+        return int(found[0]) if found else 0
+    finally:
+        connection.close()
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while not await asyncio.to_thread(holds):  # noqa: ASYNC110  the state is another process's
+        await asyncio.sleep(0.05)
+
+
+class _Signers:
+    def __init__(self, path: Path, name: str) -> None:
+        self._key = load_signing_key(path, name=name, passphrase=None)
+
+    def for_feed(self, origin: FeedOrigin) -> Any:
+        return self._key.named(origin.line)
+
+
+class _Nothing:
+    def advance(self, tx: Transaction, limit: int) -> bool:
+        return False
+
+
+def _database(node: NodeProcess) -> Path:
+    return node.folder.path / "data" / "gateway.sqlite3"
+
+
+def fill(node: NodeProcess, records: Iterator[Shipment], count: int) -> None:
+    """Records and makes findable at a stopped node, by the services that a running one uses; not judged by rules."""
+    database = Database(f"sqlite:///{_database(node)}")
+    committer = Committer(
+        database,
+        own_node=node.name,
+        signers=_Signers(node.folder.log_key, f"{FEDERATION}/{node.name}"),
+        clock=lambda: time.time_ns() // 1_000_000,
+        audit_queue=AuditQueue(),
+        projector=_Nothing(),
+    )
+    committer.start()
+    origin, indexer = records_feed(FEDERATION, node.name), HistoryIndexer(database)
+    retention = retention_of(HistorySettings())
+    try:
+        left = count
+        while left > 0:
+            some = [checked(one) for one in islice(records, min(500, left))]
+            committer.run(RecordWork(origin, some, "bench"))
+            batch = indexer.next()
+            assert batch is not None
+            assert committer.run(IndexWork(batch, retention))
+            left -= len(some)
+        with database.write() as conn:
+            shipments.move_cursor(conn, risk.SCREENED, shipments.last_position(conn))
+    finally:
+        committer.stop()
+        database.close()
+
+
+async def at_size(officer: GatewayClient, count: int, database_mb: float, tell: Tell) -> Sized:
+    """Searches and traces with so many records at cn."""
+    tell("searching")
+    local = [await _search(officer, at, ["cn"]) for at in made.sample(count, ROUNDS)]
+    federated = [await _search(officer, at, []) for at in made.sample(count, ROUNDS)]
+    first, rate = await _many(officer)
+    tell("tracing")
+    traced = [await _trace(officer, at) for at in made.sample(count, ROUNDS // 4)]
+    return Sized(
+        count,
+        percentile(local, 0.5),
+        percentile(local, 0.99),
+        percentile(federated, 0.5),
+        percentile(federated, 0.99),
+        1000 * first,
+        rate,
+        percentile(traced, 0.5),
+        percentile(traced, 0.99),
+        database_mb,
+    )
+
+
+async def _search(officer: GatewayClient, number: int, nodes: Sequence[str]) -> float:
+    criteria = history_pb2.SearchCriteria(containers=[made.container(number)])
+    started = time.perf_counter()
+    found = [one async for one in officer.history.search(criteria, GROUNDS, nodes=nodes)]
+    taken = time.perf_counter() - started
+    assert any(isinstance(one, history_pb2.HistoryRecord) for one in found)
+    return taken
+
+
+async def _many(officer: GatewayClient) -> tuple[float, float]:
+    """Seconds until the first record of 1,000, and records per second afterwards."""
+    criteria = history_pb2.SearchCriteria(commodity_codes=[made.COMMON_CODE], places=[made.COMMON_PLACE])
+    firsts, rates = [], []
+    for _ in range(10):
+        started, first, count = time.perf_counter(), 0.0, 0
+        async for message in officer.history.search_page(criteria, GROUNDS, nodes=["cn"], page_size=1_000):
+            if isinstance(message, history_pb2.HistoryRecord):
+                count += 1
+                first = first or time.perf_counter()
+        ended = time.perf_counter()
+        assert count == 1_000
+        firsts.append(first - started)
+        rates.append((count - 1) / (ended - first))
+    return sorted(firsts)[len(firsts) // 2], sorted(rates)[len(rates) // 2]
+
+
+async def _trace(officer: GatewayClient, number: int) -> float:
+    criteria = history_pb2.SearchCriteria(containers=[made.container(number)])
+    started = time.perf_counter()
+    response = await officer.history.trace(criteria, GROUNDS)
+    taken = time.perf_counter() - started
+    assert {leg.record.node for leg in response.trace.legs} == {"cn", "hk"}
+    return taken
+
+
+async def measure(folder: Path, sizes: Sequence[int], bulk: int, tell: Tell) -> tuple[Recorded, list[Sized]]:
+    """Takes all figures."""
+    async with three_nodes(folder / "nodes") as nodes:
+        cn, hk, _ = nodes.values()
+        await asyncio.gather(*(node.start() for node in nodes.values()))
+        records = list(made.shipments(bulk, first=1_000_000_000))
+        recorded = await recording(cn, records, folder / "bare.sqlite3", tell)
+        found, filled = [], 0
+        for size in sizes:
+            await asyncio.gather(*(node.stop() for node in nodes.values()))
+            tell(f"filling to {size:,}")
+            for name, node in (("cn", cn), ("hk", hk)):
+                more = made.shipments(size - filled, first=filled, node=name)
+                await asyncio.to_thread(fill, node, more, size - filled)
+            filled = size
+            await asyncio.gather(*(node.start() for node in nodes.values()))
+            async with cn.client() as officer:
+                found.append(await at_size(officer, size, cn.database_mb, tell))
+        return recorded, found
+
+
+def main(
+    count: Annotated[int, typer.Option("--shipments", help="Largest size.")] = 500_000,
+    bulk: Annotated[int, typer.Option("--bulk", help="Shipments recorded through the API.")] = 100_000,
+    folder: Annotated[Path | None, typer.Option("--dir", help="Where databases go.")] = None,
+) -> None:
+    """Measures recording, searching and tracing."""
+    console = Console()
+    root = Path(tempfile.mkdtemp(prefix="gateway-history-", dir=folder))
+    sizes = [size for size in (50_000, 500_000, 5_000_000) if size < count] + [count]
+    try:
+        recorded, found = asyncio.run(measure(root, sizes, bulk, lambda what: console.print(f"[dim]{what}[/dim]")))
+    finally:
+        shutil.rmtree(root)
+    console.print(_recorded_table(recorded))
+    console.print(_sized_table(found))
+
+
+def _recorded_table(figures: Recorded) -> Table:
+    table = Table(title=f"Recording {figures.count:,} shipments of {figures.mean_bytes:.0f} bytes at one node")
+    for column in ("", "shipments/s", "of the floor", "wanted"):
+        table.add_column(column, justify="left" if not column else "right")
+    for what, value, wanted in (
+        ("durable", figures.durable, "20,000"),
+        ("findable", figures.findable, ""),
+        ("judged by the rules", figures.judged, ""),
+        ("floor: bare inserts", figures.inserts, ""),
+    ):
+        table.add_row(what, f"{value:,.0f}", f"{value / figures.inserts:.2f}", wanted)
+    table.add_row("node's processor time", f"{figures.node_us:.0f} µs each", "", "")
+    return table
+
+
+def _sized_table(found: Sequence[Sized]) -> Table:
+    table = Table(title="Searches and traces at cn, by records there and as many at hk; milliseconds")
+    table.add_column("")
+    for one in found:
+        table.add_column(f"{one.count:,}", justify="right")
+    table.add_column("wanted", justify="right")
+    rows: tuple[tuple[str, Callable[[Sized], str], str], ...] = (
+        ("container, own node: p50", lambda one: f"{one.local_p50:.1f}", ""),
+        ("… p99", lambda one: f"{one.local_p99:.1f}", "5"),
+        ("container, three nodes: p50", lambda one: f"{one.federated_p50:.1f}", ""),
+        ("… p99", lambda one: f"{one.federated_p99:.1f}", "25"),
+        ("code and place, 1,000 records: first", lambda one: f"{one.first_ms:.1f}", "20"),
+        ("… then records/s", lambda one: f"{one.after_rate:,.0f}", "50,000"),
+        ("trace: p50", lambda one: f"{one.trace_p50:.1f}", ""),
+        ("… p99", lambda one: f"{one.trace_p99:.1f}", "100"),
+        ("database of cn, MB", lambda one: f"{one.database_mb:,.0f}", ""),
+    )
+    for what, of, wanted in rows:
+        table.add_row(what, *(of(one) for one in found), wanted)
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)
