@@ -17,6 +17,7 @@ import pytest
 
 from gateway.client import GatewayClient
 from gateway.crypto.keys import load_signing_key
+from gateway.errors import AgreementForbidsError
 from gateway.node.assembly import Node
 from gateway.services.alarms import ANSWER_WRONG
 from gateway.services.answer_evidence import stored_records
@@ -27,7 +28,7 @@ from gateway.store import answers
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.transport.history_question import MOST_AT_ONCE
-from gateway.transport.status import from_rpc_error
+from gateway.transport.status import abort_with, from_rpc_error
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, history_pb2
 from gateway.wire.alerts import to_ms
@@ -36,6 +37,7 @@ from tests.support.federation import Federation, eventually, with_logs
 from tests.support.history_calls import (
     COMPLETE,
     CONTAINER,
+    DENIED,
     FAILED,
     TIMED_OUT,
     UNREACHABLE,
@@ -66,6 +68,7 @@ class Reply:
     ends: bool = True
     hangs: bool = False
     breaks: bool = False
+    denies: str = ""
 
     def over(self, records: list[bytes]) -> None:
         """Another statement, over these."""
@@ -92,6 +95,8 @@ class FakeAnswerer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self.asked.append(request)
         reply = self._right(request)
         self.spoil(reply)
+        if reply.denies:
+            await abort_with(context, AgreementForbidsError(reply.denies))
         yield pb.QueryHistoryResponse(records=pb.AnswerRecords(records=reply.records))
         if reply.hangs:
             try:
@@ -289,12 +294,15 @@ def test_an_answer_altered_on_its_way_counts_for_nothing(federation: Federation)
     federation.run(run())
 
 
-def test_a_partner_that_falls_silent_or_breaks_off_is_told(federation: Federation) -> None:
+def test_a_partner_that_falls_silent_breaks_off_or_denies_is_told(federation: Federation) -> None:
     def hangs(reply: Reply) -> None:
         reply.hangs = True
 
     def breaks(reply: Reply) -> None:
         reply.breaks = True
+
+    def denies(reply: Reply) -> None:
+        reply.denies = "no agreement here (hk-cn: Alerts alone, article 3)"
 
     async def run() -> None:
         async with scene(federation) as at:
@@ -315,6 +323,9 @@ def test_a_partner_that_falls_silent_or_breaks_off_is_told(federation: Federatio
             await asyncio.sleep(0.5)
             assert len(at.hk.asked) == MOST_AT_ONCE  # the others wait for a place, so feeds keep theirs
             assert {one.status("hk") for one in await asking} == {TIMED_OUT}
+            found = await at.search(denies)
+            assert (found.status("cn"), found.status("hk")) == (COMPLETE, DENIED)
+            assert found.answers["hk"].reason == "hk: no agreement here (hk-cn: Alerts alone, article 3)"
             found = await at.search(breaks)
             assert (found.status("cn"), found.status("hk")) == (COMPLETE, UNREACHABLE)
             assert ANSWER_WRONG not in await at.alarms()
