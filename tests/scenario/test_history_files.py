@@ -29,13 +29,11 @@ WHY = ("--purpose", "export_control", "--legal-basis", "CEPA art. 5", "--case", 
 INDEXED_S = 60.0
 """Seconds that a record may take to be found, with seventeen thousand recorded before it."""
 REAL = "data/real/import_declarations.csv"
-KEEP = "\n[history]\nretention_days = { standard = 36500 }\n"
-"""The real declarations are of 2021: with the usual class they would be purged while they are looked for."""
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
-    for made in with_logs(tmp_path_factory.mktemp("history"), settings=KEEP):
+    for made in with_logs(tmp_path_factory.mktemp("history")):
         made.start("cn", "hk")
         yield made
 
