@@ -3,11 +3,12 @@
 Reading a long list into the index takes minutes of processor time, and so may comparing it with the parties of before.
 In the node's own process every alert would have to wait for the interpreter meanwhile; here it can't. The process reads
 the database, writes its snapshot and nothing else, and talks to the node alone, in frames on stdin and stdout
-(transport.screening_process has their form): what it finds, the node keeps. It ends when the node does.
+(transport.worker_process has their form): what it finds, the node keeps. It ends when the node does.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -23,17 +24,8 @@ from gateway.screening.result import Thresholds
 from gateway.services.match_search import MatchSearch
 from gateway.services.screening import Screener
 from gateway.store.database import Database
-from gateway.transport.screening_process import (
-    ANSWER,
-    ERROR,
-    FOLLOW,
-    FOUND,
-    READY,
-    SCREEN,
-    WAITS,
-    frame,
-    read_frame,
-)
+from gateway.transport.screening import FOLLOW, SCREEN
+from gateway.transport.worker_process import DONE, FAILED, READY, frame, read_frame
 from gateway.v1 import screening_pb2
 from gateway.wire.matches import encode_findings
 from gateway.wire.screening import answer
@@ -60,6 +52,7 @@ class Worker:
     def run(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         """Serves until the node closes its end; then saves the index."""
         taken = self._screener.start()
+        gc.freeze()  # a long list is a million objects that no collection need look at again
         log.info("screening against %d entries%s", self._screener.entries, ", from the snapshot" if taken else "")
         self._outgoing = outgoing
         self._write(READY)
@@ -86,10 +79,10 @@ class Worker:
             )
             found = answer((one.reference for one in request.subjects), done.found)
             response = screening_pb2.ScreenPartiesResponse(subjects=found, position=done.position)
-            return ANSWER + response.SerializeToString()
+            return SCREEN + DONE + response.SerializeToString()
         except Exception as error:
             log.exception("a screening failed")
-            return ERROR + type(error).__name__.encode()
+            return SCREEN + FAILED + type(error).__name__.encode()
 
     def _follow(self) -> None:
         save_at = time.monotonic() + SAVE_EVERY_S
@@ -110,12 +103,12 @@ class Worker:
     def _found(self, asked: bytes) -> bytes:
         try:
             found = self._search.step(json.loads(asked[8:]), at_ms=int.from_bytes(asked[:8]))
-            return FOUND + encode_findings(found)
+            return FOLLOW + DONE + encode_findings(found)
         except GatewayError as error:
-            return WAITS + str(error).encode()
+            return FOLLOW + FAILED + str(error).encode()
         except Exception as error:
             log.exception("the search for matches failed")
-            return WAITS + type(error).__name__.encode()
+            return FOLLOW + FAILED + type(error).__name__.encode()
 
     def _write(self, body: bytes) -> None:
         with self._writing:

@@ -146,7 +146,7 @@ class HistorySettings(_Section):
     retention_days: dict[str, int] = Field(
         default_factory=lambda: {"standard": 5 * 365},
         min_length=1,
-        description="Classes of records and the days for which each is kept: after declaration or recording, the later.",
+        description="Classes of records and the days that each is kept, after declaration or recording, the later.",
     )
     retention_class: str = Field(default="standard", description="Class of records that name none.")
     answer_days: int = Field(

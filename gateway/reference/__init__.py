@@ -13,10 +13,11 @@
 * `legal_forms.csv`, `organisation_places.csv`, `organisation_terms.csv`: words of organisations' names, by class of
   legal form, by place, and by meaning with the weight it has for identity. Source: usage of company registers in Han,
   English and Portuguese.
-* `physical_data.csv`: density, price band and usual packing of substances that are controlled, or that controlled ones are
-  declared as. Source: handbooks for densities; the order of magnitude of trade prices for prices (mostly low confidence).
-* `goods_terms.csv`: words that say nothing about goods, and words of forwarders' names. Source: own selection, after lists
-  of unacceptable descriptions that customs administrations publish, and names in company registers.
+* `physical_data.csv`: density, price band and usual packing of substances that are controlled, or that controlled ones
+  are declared as. Source: handbooks for densities; the order of magnitude of trade prices for prices (mostly low
+  confidence).
+* `goods_terms.csv`: words that say nothing about goods, and words of forwarders' names. Source: own selection, after
+  lists of unacceptable descriptions that customs administrations publish, and names in company registers.
 * `risk_rules.toml`: the risk rules; docs/risk-rules.md says what each means.
 * `mappings/`: how columns of declaration files are read, one TOML file per kind of file.
 

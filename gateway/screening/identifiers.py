@@ -4,8 +4,8 @@ Owns their normal form, their keys and what it means when two agree. Doesn't che
 wrong check digit never hinders a match.
 
 The same value under the same scheme is the same thing. Where one of the two schemes is none that the gateway knows (a
-source's own word for a register, or a plate from a declaration that doesn't say whose), the value decides alone if it
-is long enough; under two known schemes that differ it says nothing.
+source's own word for a register), the value decides alone if it is long enough, and a plate's at any length: one from a
+declaration that doesn't say whose it is stands under PLATE. Under two known schemes that differ it says nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from gateway.screening.text import simplified, words
 
 MIN_VALUE_ALONE = 6
 """Characters from which a value counts without its scheme; shorter ones are serial numbers that every register has."""
+
+PLATE = "plate"
+"""Scheme of a registration mark that doesn't say whose it is; schemes that end with it are those of one register."""
 
 _KNOWN = frozenset(Scheme)
 _EQUAL = (ScorePart("identifier", 1.0, 1.0),)
@@ -36,7 +39,12 @@ def identifier_keys(scheme: str, value: str) -> tuple[int, ...]:
     text = normal(scheme, value)
     if not text:
         return ()
-    return (text_number(KeyKind.IDENTIFIER, text if len(text) >= MIN_VALUE_ALONE else f"{scheme}:{text}"),)
+    of_scheme = f"{PLATE if _is_plate(scheme) else scheme}:{text}"
+    return (text_number(KeyKind.IDENTIFIER, text if len(text) >= MIN_VALUE_ALONE else of_scheme),)
+
+
+def _is_plate(scheme: str) -> bool:
+    return scheme.endswith(PLATE)
 
 
 def compare_identifiers(query: tuple[str, str], candidate: tuple[str, str]) -> Comparison | None:
@@ -46,7 +54,9 @@ def compare_identifiers(query: tuple[str, str], candidate: tuple[str, str]) -> C
         return None
     if query[0] == candidate[0]:
         match_class, because = MatchClass.IDENTICAL, f"the same identifier ({candidate[0]})"
-    elif len(mine) >= MIN_VALUE_ALONE and (query[0] not in _KNOWN or candidate[0] not in _KNOWN):
+    elif query[0] in _KNOWN and candidate[0] in _KNOWN:
+        return None
+    elif len(mine) >= MIN_VALUE_ALONE or (_is_plate(query[0]) and _is_plate(candidate[0])):
         match_class, because = MatchClass.STRONG, "the same value; only one of the schemes is known"
     else:
         return None

@@ -28,7 +28,7 @@ from gateway.screening.index import Index
 from gateway.screening.runs import SortedRun
 
 MAGIC = b"gateway screening index 1\n"
-RULES = 4
+RULES = 5
 """Goes up whenever names are read or keyed differently, so that files made before are refused."""
 
 _DIGEST_BYTES = 32

@@ -51,7 +51,8 @@ class Preparing:
         """What is next, as wire.history_batches has it; empty when there is nothing.
 
         Raises:
-            UnavailableError: the process has just ended, or couldn't prepare it; its log says why.
+            UnavailableError: the process has just ended.
+            GatewayError: it couldn't prepare it; its log says why.
             StoreUnavailableError: the database can't be read.
         """
         if not await asyncio.to_thread(self._is_behind, question):

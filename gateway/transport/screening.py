@@ -1,7 +1,7 @@
 """The node's screening: runs the process once there is a list, screens through it, keeps what it finds unasked.
 
 Owns when the process runs and how far it has looked for matches. Doesn't own the process and its frames
-(transport.screening_process), the search (services.match_search, in the process) or what becomes of what it finds
+(transport.worker_process), the search (services.match_search, in the process) or what becomes of what it finds
 (services.matching).
 """
 
@@ -19,12 +19,20 @@ from gateway.model.list_visibility import NOTHING_HIDDEN, Hidden
 from gateway.store import matches, watchlists
 from gateway.store.database import Database
 from gateway.transport.bridge import Wakeups
-from gateway.transport.screening_process import ANSWER, FOLLOW, FOUND, SCREEN, ScreeningProcess
+from gateway.transport.worker_process import WorkerProcess
 from gateway.v1 import alert_pb2, alert_service_pb2, screening_pb2
 from gateway.wire.alert_subjects import subjects_of
 from gateway.wire.matches import Findings, decode_findings
 
 log = logging.getLogger(__name__)
+
+MODULE = "gateway.node.screening_worker"
+WHAT = "the screening process"
+
+FOLLOW, SCREEN = b"F", b"S"
+"""Questions. F, look for matches: the time in milliseconds in 8 bytes, then the cursors as JSON; answered with what was
+found, as wire.matches has it. S, screen: the time in 8 bytes, the length in 4 bytes of the lists that the caller may
+not see, these as `publisher/list` parted by spaces, then a ScreenPartiesRequest; answered with its response."""
 
 RETRY_S = 5.0
 """Pause before a process that has ended is started again, in seconds."""
@@ -75,7 +83,7 @@ class ScreeningIndex:
         self._wakeups = wakeups
         self._keep = keep
         self._clock = clock
-        self._process: ScreeningProcess | None = None
+        self._process: WorkerProcess | None = None
         self._ready = False
 
     async def run(self) -> None:
@@ -102,7 +110,7 @@ class ScreeningIndex:
             await self._end()
 
     async def _serve(self, moved: asyncio.Event) -> None:
-        self._process = process = await ScreeningProcess.start(self._settings)
+        self._process = process = await WorkerProcess.start(MODULE, self._settings, what=WHAT)
         await process.ready()
         self._ready = True
         try:
@@ -119,7 +127,7 @@ class ScreeningIndex:
         finally:
             self._ready = False
 
-    async def _find(self, process: ScreeningProcess, moved: asyncio.Event) -> None:
+    async def _find(self, process: WorkerProcess, moved: asyncio.Event) -> None:
         """Has the process follow the lists and look for matches, and keeps these, until something goes wrong."""
         loop = asyncio.get_running_loop()
         kept = cursors = await asyncio.to_thread(self._cursors)
@@ -136,11 +144,9 @@ class ScreeningIndex:
                 await asyncio.sleep(FOLLOW_PAUSE_S)
                 await process.wait_for(moved, None if cursors == kept else KEEP_EVERY_S)
 
-    async def _look(self, process: ScreeningProcess, cursors: Mapping[str, int]) -> Findings:
+    async def _look(self, process: WorkerProcess, cursors: Mapping[str, int]) -> Findings:
         answer = await process.ask(FOLLOW + self._clock().to_bytes(8) + json.dumps(cursors).encode())
-        if answer[:1] != FOUND:
-            raise UnavailableError(answer[1:].decode())
-        return decode_findings(answer[1:])
+        return decode_findings(answer)
 
     def _cursors(self) -> dict[str, int]:
         with self._database.read() as conn:
@@ -190,9 +196,7 @@ class ScreeningIndex:
             answer = await process.ask(question)
         except OSError as error:
             raise UnavailableError("the screening process has just ended", retry_after_s=_RETRY_AFTER_S) from error
-        if answer[:1] != ANSWER:
-            raise GatewayError(f"screening failed: {answer[1:].decode()}")
-        return screening_pb2.ScreenPartiesResponse.FromString(answer[1:])
+        return screening_pb2.ScreenPartiesResponse.FromString(answer)
 
     async def screen_alert(
         self, content: alert_pb2.AlertContent, *, at_ms: int, hidden: Hidden = NOTHING_HIDDEN

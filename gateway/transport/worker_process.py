@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.errors import UnavailableError
+from gateway.errors import GatewayError
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,6 @@ READY, DONE, FAILED = b"R", b"+", b"-"
 
 END_S = 30.0
 """Time that a process has to end by itself at a stop, in seconds."""
-
-RETRY_AFTER_S = 2.0
 
 
 def frame(body: bytes) -> bytes:
@@ -93,7 +91,7 @@ class WorkerProcess:
 
         Raises:
             OSError: the process has ended.
-            UnavailableError: it couldn't answer; its log says why.
+            GatewayError: it couldn't answer; its log says why.
         """
         if self._reading is None or self._reading.done():
             raise OSError(self._ended)
@@ -102,11 +100,11 @@ class WorkerProcess:
         self._send(question)
         body = await answer
         if body[1:2] != DONE:
-            raise UnavailableError(body[2:].decode(), retry_after_s=RETRY_AFTER_S)
+            raise GatewayError(f"{self._what}: {body[2:].decode()}")
         return body[2:]
 
-    async def wait_for(self, event: asyncio.Event) -> None:
-        """Waits for an event while the process runs.
+    async def wait_for(self, event: asyncio.Event, within_s: float | None = None) -> None:
+        """Waits for an event while the process runs, not longer than a number of seconds when one is given.
 
         Raises:
             OSError: the process has ended.
@@ -114,7 +112,7 @@ class WorkerProcess:
         assert self._reading is not None  # noqa: S101  it is ready
         waiting = asyncio.create_task(event.wait())
         try:
-            await asyncio.wait({waiting, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({waiting, self._reading}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
         if self._reading.done():

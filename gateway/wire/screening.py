@@ -12,6 +12,7 @@ from itertools import chain
 from gateway.model.identifiers import Scheme
 from gateway.screening.columns import Listed, Record
 from gateway.screening.forms import prepare
+from gateway.screening.identifiers import PLATE
 from gateway.screening.index import Found, Hit, Sought
 from gateway.screening.result import MatchClass, NameKind
 from gateway.v1 import goods_pb2, party_pb2, screening_pb2, watchlist_pb2
@@ -44,7 +45,7 @@ HS_DIGITS = 6
 LEAST_CODE_DIGITS = 4
 
 UNKNOWN_SCHEME = ""
-"""Of a plate or number that doesn't say whose it is."""
+"""Of a number that doesn't say what it is."""
 
 
 def group_of(publisher: str, list_name: str) -> str:
@@ -67,7 +68,8 @@ def record_of(publisher: str, entry: watchlist_pb2.WatchlistEntry) -> Record:
         names += [Listed(text, NameKind.ADDRESS) for text in map(address_text, content.addresses) if text]
     identifiers = [(each.scheme, each.value) for each in content.identifiers]
     if kind in (NameKind.VEHICLE, NameKind.CONTAINER):
-        identifiers += [(UNKNOWN_SCHEME, name.text) for name in content.names]
+        scheme = PLATE if kind is NameKind.VEHICLE else UNKNOWN_SCHEME
+        identifiers += [(scheme, name.text) for name in content.names]
     if content.kind == watchlist_pb2.WATCHLIST_KIND_COMMODITY:
         identifiers += [(COMMODITY, code_text(each.code, each.territory)) for each in content.commodities]
     return Record(
@@ -99,7 +101,7 @@ def sought_of(subject: screening_pb2.ScreeningSubject) -> Sought:
     names += [(text, NameKind.VESSEL) for text in subject.vessels]
     names += [(text, NameKind.ADDRESS) for text in map(address_text, subject.addresses) if text]
     identifiers = [(each.scheme, each.value) for each in subject.identifiers]
-    identifiers += [(UNKNOWN_SCHEME, plate) for plate in subject.vehicles]
+    identifiers += [(PLATE, plate) for plate in subject.vehicles]
     identifiers += [(Scheme.CONTAINER.value, number) for number in subject.containers]
     identifiers += [
         (COMMODITY, text) for text in dict.fromkeys(chain.from_iterable(map(codes_of, subject.commodities)))

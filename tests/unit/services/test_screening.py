@@ -305,7 +305,7 @@ class TestMessages:
                 ("Ocean Star", NameKind.VESSEL),
                 ("1 Nathan Road, Hong Kong", NameKind.ADDRESS),
             ),
-            (("hkid", "A123456(3)"), ("", "AB 1234"), ("iso6346", "MSKU1234565")),
+            (("hkid", "A123456(3)"), ("plate", "AB 1234"), ("iso6346", "MSKU1234565")),
         )
 
     @pytest.mark.parametrize(
@@ -313,6 +313,7 @@ class TestMessages:
         [
             ("VESSEL", {"names": "MV Ocean Star"}, {"vessels": ["OCEAN STAR"]}),
             ("VEHICLE", {"names": "粤Z1234港"}, {"vehicles": ["粵Z·1234港"]}),
+            ("VEHICLE", {"names": "AB 12"}, {"vehicles": ["AB12"]}),
             ("AIRCRAFT", {"names": "B-HUJ 123"}, {"vehicles": ["BHUJ123"]}),
             ("CONTAINER", {"names": "MSKU 123456-5"}, {"containers": ["MSKU1234565"]}),
             ("ADDRESS", {"street": "12 Nathan Rd"}, {"addresses": [{"street": "12 Nathan Road"}]}),
