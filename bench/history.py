@@ -3,11 +3,11 @@
 Owns what is timed. Shipments are those of bench/shipment_records.py, made before the clock starts. Real TLS, SQLite
 with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
 
-    python -m bench.history [--shipments N] [--dir FOLDER]
+    python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER] [--quiet-within SECONDS]
 
-1. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
+2. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
    are findable and judged by the rules; beside bare SQLite inserts of the same rows.
-2. growth: the node's tables are filled to N by the product's own services, without gRPC. At each size: a search for one
+1. growth: the node's tables are filled to N by the product's own services, without gRPC. At each size: a search for one
    container, at the own node alone and over three; a search for a place and a code with 1,000 results, until its first
    record and its rate afterwards; a trace of a consignment with a leg at each node.
 """
@@ -15,15 +15,16 @@ with synchronous=FULL, nothing switched off: validation, the signed log of recor
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -32,20 +33,12 @@ from rich.table import Table
 from bench import shipment_records as made
 from bench.nodes import NodeProcess, three_nodes
 from gateway.client.alerts import GatewayClient
-from gateway.crypto.keys import load_signing_key
-from gateway.model.ids import FeedOrigin
-from gateway.node.history import retention_of
-from gateway.node.settings import HistorySettings
-from gateway.services.audit import AuditQueue
-from gateway.services.bootstrap import FEDERATION
-from gateway.services.commit import Committer, Transaction
-from gateway.services.history_index import IndexWork
-from gateway.services.history_prepare import HistoryIndexer
-from gateway.services.history_record import RecordWork, checked, records_feed
 from gateway.store import risk, shipments
-from gateway.store.database import Database
 from gateway.v1 import history_pb2
 from gateway.v1.shipment_pb2 import Shipment
+
+QUIET_LOAD = 1.0
+"""Load average below which the machine is called quiet."""
 
 ROUNDS = 200
 """Searches and traces that are timed at each size."""
@@ -165,51 +158,8 @@ async def _until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.05)
 
 
-class _Signers:
-    def __init__(self, path: Path, name: str) -> None:
-        self._key = load_signing_key(path, name=name, passphrase=None)
-
-    def for_feed(self, origin: FeedOrigin) -> Any:
-        return self._key.named(origin.line)
-
-
-class _Nothing:
-    def advance(self, tx: Transaction, limit: int) -> bool:
-        return False
-
-
 def _database(node: NodeProcess) -> Path:
     return node.folder.path / "data" / "gateway.sqlite3"
-
-
-def fill(node: NodeProcess, records: Iterator[Shipment], count: int) -> None:
-    """Records and makes findable at a stopped node, by the services that a running one uses; not judged by rules."""
-    database = Database(f"sqlite:///{_database(node)}")
-    committer = Committer(
-        database,
-        own_node=node.name,
-        signers=_Signers(node.folder.log_key, f"{FEDERATION}/{node.name}"),
-        clock=lambda: time.time_ns() // 1_000_000,
-        audit_queue=AuditQueue(),
-        projector=_Nothing(),
-    )
-    committer.start()
-    origin, indexer = records_feed(FEDERATION, node.name), HistoryIndexer(database)
-    retention = retention_of(HistorySettings())
-    try:
-        left = count
-        while left > 0:
-            some = [checked(one) for one in islice(records, min(500, left))]
-            committer.run(RecordWork(origin, some, "bench"))
-            batch = indexer.next()
-            assert batch is not None
-            assert committer.run(IndexWork(batch, retention))
-            left -= len(some)
-        with database.write() as conn:
-            shipments.move_cursor(conn, risk.SCREENED, shipments.last_position(conn))
-    finally:
-        committer.stop()
-        database.close()
 
 
 async def at_size(officer: GatewayClient, count: int, database_mb: float, tell: Tell) -> Sized:
@@ -269,38 +219,62 @@ async def _trace(officer: GatewayClient, number: int) -> float:
     return taken
 
 
-async def measure(folder: Path, sizes: Sequence[int], bulk: int, tell: Tell) -> tuple[Recorded, list[Sized]]:
+async def _filled(node: NodeProcess, first: int, count: int) -> None:
+    """Fills the tables of a stopped node, in a process of its own."""
+    key = node.folder.log_key
+    arguments = (str(_database(node)), str(key), node.name, str(first), str(count))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.history_fill", *arguments)
+    if await process.wait():
+        raise SystemExit(f"filling {node.name} failed")
+
+
+async def _quiet(tell: Tell, patience_s: float) -> None:
+    """Waits until nobody else uses the machine, as long as there is patience."""
+    ends_at = time.monotonic() + patience_s
+    while os.getloadavg()[0] > QUIET_LOAD and time.monotonic() < ends_at:
+        tell(f"waiting for a quiet machine, load {os.getloadavg()[0]:.1f}")
+        await asyncio.sleep(30)
+
+
+async def measure(
+    folder: Path, sizes: Sequence[int], bulk: int, tell: Tell, *, patience_s: float
+) -> tuple[Recorded, list[Sized]]:
     """Takes all figures."""
     async with three_nodes(folder / "nodes") as nodes:
         cn, hk, _ = nodes.values()
         await asyncio.gather(*(node.start() for node in nodes.values()))
-        records = list(made.shipments(bulk, first=1_000_000_000))
-        recorded = await recording(cn, records, folder / "bare.sqlite3", tell)
         found, filled = [], 0
         for size in sizes:
             await asyncio.gather(*(node.stop() for node in nodes.values()))
             tell(f"filling to {size:,}")
-            for name, node in (("cn", cn), ("hk", hk)):
-                more = made.shipments(size - filled, first=filled, node=name)
-                await asyncio.to_thread(fill, node, more, size - filled)
+            await asyncio.gather(*(_filled(node, filled, size - filled) for node in (cn, hk)))
             filled = size
+            await _quiet(tell, patience_s)
             await asyncio.gather(*(node.start() for node in nodes.values()))
             async with cn.client() as officer:
                 found.append(await at_size(officer, size, cn.database_mb, tell))
+        records = list(made.shipments(bulk, first=1_000_000_000))
+        recorded = await recording(cn, records, folder / "bare.sqlite3", tell)
         return recorded, found
 
 
 def main(
-    count: Annotated[int, typer.Option("--shipments", help="Largest size.")] = 500_000,
+    sizes: Annotated[str, typer.Option("--sizes", help="Records at which searches are timed.")] = "50000,500000",
     bulk: Annotated[int, typer.Option("--bulk", help="Shipments recorded through the API.")] = 100_000,
+    patience_s: Annotated[float, typer.Option("--quiet-within", help="Seconds to wait for a quiet machine.")] = 0.0,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where databases go.")] = None,
 ) -> None:
     """Measures recording, searching and tracing."""
     console = Console()
     root = Path(tempfile.mkdtemp(prefix="gateway-history-", dir=folder))
-    sizes = [size for size in (50_000, 500_000, 5_000_000) if size < count] + [count]
+
+    def tell(what: str) -> None:
+        console.print(f"[dim]{what}[/dim]")
+
     try:
-        recorded, found = asyncio.run(measure(root, sizes, bulk, lambda what: console.print(f"[dim]{what}[/dim]")))
+        recorded, found = asyncio.run(
+            measure(root, sorted(map(int, sizes.split(","))), bulk, tell, patience_s=patience_s)
+        )
     finally:
         shutil.rmtree(root)
     console.print(_recorded_table(recorded))

@@ -1,0 +1,84 @@
+"""Fills the tables of a stopped node with shipments: `python -m bench.history_fill DATABASE KEY NODE FIRST COUNT`.
+
+Owns the loop: the product's own services record and make findable, without gRPC and without rules. Doesn't own what is
+measured afterwards (bench.history).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from bench import shipment_records as made
+from gateway.crypto.keys import Ed25519Signer, load_signing_key
+from gateway.model.ids import FeedOrigin
+from gateway.node.history import retention_of
+from gateway.node.settings import HistorySettings
+from gateway.services.audit import AuditQueue
+from gateway.services.bootstrap import FEDERATION
+from gateway.services.commit import Committer, Transaction
+from gateway.services.history_index import IndexWork
+from gateway.services.history_prepare import HistoryIndexer
+from gateway.services.history_record import RecordWork, checked, records_feed
+from gateway.store import migrate, risk, shipments
+from gateway.store.database import Database
+from gateway.v1.shipment_pb2 import Shipment
+
+
+class _Signers:
+    def __init__(self, path: Path, name: str) -> None:
+        self._key = load_signing_key(path, name=name, passphrase=None)
+
+    def for_feed(self, origin: FeedOrigin) -> Ed25519Signer:
+        return self._key.named(origin.line)
+
+
+class _Nothing:
+    def advance(self, tx: Transaction, limit: int) -> bool:
+        return False
+
+
+def fill(path: Path, key: Path, node: str, records: Iterator[Shipment], count: int) -> None:
+    """Records and makes findable, 500 at a time."""
+    database = Database(f"sqlite:///{path}")
+    migrate.upgrade(database)
+    committer = Committer(
+        database,
+        own_node=node,
+        signers=_Signers(key, f"{FEDERATION}/{node}"),
+        clock=lambda: time.time_ns() // 1_000_000,
+        audit_queue=AuditQueue(),
+        projector=_Nothing(),
+    )
+    committer.start()
+    origin, indexer = records_feed(FEDERATION, node), HistoryIndexer(database)
+    retention = retention_of(HistorySettings())
+    try:
+        left = count
+        while left > 0:
+            some = [checked(one) for one in islice(records, min(500, left))]
+            committer.run(RecordWork(origin, some, "bench"))
+            batch = indexer.next()
+            assert batch is not None
+            assert committer.run(IndexWork(batch, retention))
+            left -= len(some)
+        with database.write() as conn:
+            shipments.move_cursor(conn, risk.SCREENED, shipments.last_position(conn))
+    finally:
+        committer.stop()
+        database.close()
+
+
+def main() -> None:
+    """Takes its arguments from the command line."""
+    path, key, node, first, count = sys.argv[1:]
+    os.nice(10)
+    fill(Path(path), Path(key), node, made.shipments(int(count), first=int(first), node=node), int(count))
+
+
+if __name__ == "__main__":
+    main()
