@@ -168,6 +168,18 @@ class Answer:
         self._more_before = 0
         self._hit = False
 
+    def step(self) -> tuple[list[bytes], bytes]:
+        """Some more records as bytes, perhaps none, and the statement once they are the last; empty before.
+
+        Raises:
+            TooLargeError: a record is larger than any message may be.
+        """
+        records = self.next()
+        if records is None:
+            return [], self.statement()
+        last = self._hit or not self._more_before
+        return records, self.statement() if last else b""
+
     def next(self) -> list[bytes] | None:
         """Step 7: some more records as bytes, perhaps none; None at the end.
 

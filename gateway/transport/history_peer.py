@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
+from typing import TypeAlias
 
 from gateway.errors import GatewayError, Kind
 from gateway.services.history_answer import AcceptedQuestion, Answer, Answerer, KeepAnsweredWork, answered_row
@@ -19,6 +20,9 @@ from gateway.v1 import exchange_service_pb2 as pb
 from gateway.wire.limits import ANSWER_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
+
+Step: TypeAlias = tuple[list[bytes], bytes]
+"""Some records of an answer, and its statement with the last of them; empty before."""
 
 
 class HistoryAnswering:
@@ -54,38 +58,33 @@ class HistoryAnswering:
             subject_ids=[question.query.query_id],
         )
         try:
-            answer = await asyncio.to_thread(self._answerer.begin, question)
+            answer, first = await asyncio.to_thread(self._begin, question)
         except GatewayError as error:
             self._keep_unanswered(question, call, error)
             raise
         call.record(reason="QUESTION_ACCEPTED")  # before anything of it leaves
-        async with aclosing(self._messages(call, question, answer)) as messages:
+        async with aclosing(self._messages(call, question, answer, first)) as messages:
             async for message in messages:
                 yield message
 
+    def _begin(self, question: AcceptedQuestion) -> tuple[Answer, Step]:
+        answer = self._answerer.begin(question)
+        return answer, answer.step()
+
     async def _messages(
-        self, call: Call, question: AcceptedQuestion, answer: Answer
+        self, call: Call, question: AcceptedQuestion, answer: Answer, step: Step
     ) -> AsyncGenerator[pb.QueryHistoryResponse]:
         try:
             # Each step is one piece of a search: a call that was cancelled costs no more than the one under way.
-            while (records := await asyncio.to_thread(answer.next)) is not None:
+            while True:
+                records, statement = step
+                kept = self._keep_answered(call, question, answer, statement) if statement else None
                 for some in in_messages(records):
                     yield pb.QueryHistoryResponse(records=pb.AnswerRecords(records=some))
-            statement = await asyncio.to_thread(answer.statement)
-            call.record(reason="ANSWERED", counts={"records": answer.count, "withheld": answer.withheld})
-            await self._bridge.commit(
-                KeepAnsweredWork(
-                    answered_row(
-                        question,
-                        actor=call.principal.id,
-                        now_ms=self._clock(),
-                        keep_ms=self._keep_ms,
-                        outcome="answered",
-                        count=answer.count,
-                        statement=statement,
-                    )
-                )
-            )
+                if kept is not None:
+                    await kept
+                    break
+                step = await asyncio.to_thread(answer.step)
         except GatewayError as error:
             self._keep_unanswered(question, call, error, answer.count)
             raise
@@ -93,6 +92,24 @@ class HistoryAnswering:
             self._cancelled(question, call, answer)
             raise
         yield pb.QueryHistoryResponse(end=pb.AnswerEnd(statement=statement))
+
+    def _keep_answered(
+        self, call: Call, question: AcceptedQuestion, answer: Answer, statement: bytes
+    ) -> asyncio.Future[None]:
+        """Begins to keep what is said; the statement leaves when that is done."""
+        call.record(reason="ANSWERED", counts={"records": answer.count, "withheld": answer.withheld})
+        row = answered_row(
+            question,
+            actor=call.principal.id,
+            now_ms=self._clock(),
+            keep_ms=self._keep_ms,
+            outcome="answered",
+            count=answer.count,
+            statement=statement,
+        )
+        kept = self._bridge.submit(KeepAnsweredWork(row))
+        forget(kept)  # who leaves meanwhile doesn't ask what became of it
+        return kept
 
     def _cancelled(self, question: AcceptedQuestion, call: Call, answer: Answer) -> None:
         log.info("the answer to %s was cancelled after %d records", question.query.query_id, answer.count)

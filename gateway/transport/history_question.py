@@ -170,7 +170,9 @@ class _Exchange:
         ended.withheld = statement.withheld
         ended.as_of_position = statement.as_of
         if statement.hit is not None and self._question.query.mode != history_pb2.ANSWER_MODE_HIT:
-            ended.reason = f"only hit or no hit: {self._question.terms.agreement.clause}"
+            terms = self._question.terms
+            why = terms.agreement.clause if terms.hit_only else "by an agreement that isn't in the directory here"
+            ended.reason = f"only hit or no hit: {why}"
         return ended, statement.more_before
 
     def _wrong(self, why: str) -> history_pb2.NodeAnswer:
