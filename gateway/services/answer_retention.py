@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from gateway.model.audit import AuditEvent, AuditResult
+from gateway.model.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.services.commit import Transaction
 from gateway.services.history_ask import DAY_MS
 from gateway.services.history_retention import PURGE_METHOD
@@ -18,6 +19,9 @@ from gateway.v1 import history_pb2
 
 PURGED_AT_ONCE = 20
 """Answers that one transaction looks at: with their records some thousand rows."""
+
+ORPHAN_DAYS = 8
+"""Days back to which records are looked for that came before the node ended and belong to no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,17 @@ class PurgeAnswersWork:
             )
             audit.append(tx.conn, [event])
         return len(due)
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeOrphansWork:
+    """Removes records of answers that never ended, because this node did; the result is how many rows went.
+
+    An answer ends within a minute, so what is a day old and belongs to none never will.
+    """
+
+    weight: int = PURGED_AT_ONCE
+
+    def stage(self, tx: Transaction) -> int:
+        first, last = (uuid7(max(0, tx.now_ms - days * DAY_MS), bytes(UUID7_RANDOM_BYTES)) for days in (ORPHAN_DAYS, 1))
+        return answers.remove_orphans(tx.conn, first, last)

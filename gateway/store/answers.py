@@ -105,6 +105,16 @@ def remove(conn: Connection, row: AnswerRow) -> None:
         conn.execute(delete(history_answer_records).where(history_answer_records.c.query_id == row.query_id))
 
 
+def remove_orphans(conn: Connection, first_id: str, last_id: str) -> int:
+    """Removes records between two query ids that no question stands for: the node ended while they came."""
+    chunks, asked = history_answer_records, history_answers
+    known = select(asked.c.query_id).where(asked.c.side == ASKED, asked.c.query_id.between(first_id, last_id))
+    gone = conn.execute(
+        delete(chunks).where(chunks.c.query_id.between(first_id, last_id), chunks.c.query_id.not_in(known))
+    )
+    return gone.rowcount
+
+
 def keep_until(conn: Connection, row: AnswerRow, delete_at: int) -> None:
     """Gives one more time, in milliseconds since 1970."""
     conn.execute(update(history_answers).where(*_is(row)).values(delete_at=delete_at))

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway.errors import GatewayError
 from gateway.model.ids import FeedOrigin
-from gateway.services.answer_retention import PurgeAnswersWork
+from gateway.services.answer_retention import PurgeAnswersWork, PurgeOrphansWork
 from gateway.services.history_findings import FindingSearch, KeepFindingsInRecordsWork
 from gateway.services.history_index import IndexWork, Retention
 from gateway.services.history_retention import PurgeWork
@@ -137,6 +137,7 @@ async def purge(origin: FeedOrigin, bridge: Bridge) -> None:
                 after = done.last
             while await bridge.commit(PurgeAnswersWork()):
                 pass
+            await bridge.commit(PurgeOrphansWork())
         except GatewayError as error:
             log.warning("the purge of records waits: %s", error.message)
         except Exception:

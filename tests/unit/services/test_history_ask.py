@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import AgreementForbidsError, GatewayError, VerificationError
 from gateway.model.ids import uuid7_unix_ms
 from gateway.services import history_ask
-from gateway.services.answer_retention import PurgeAnswersWork
+from gateway.services.answer_retention import PurgeAnswersWork, PurgeOrphansWork
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_ask import DAY_MS, Question, ReceivedAnswer
 from gateway.services.history_record import records_feed
@@ -348,3 +348,18 @@ def test_whatever_a_partner_gives_as_its_reason_is_kept(either: Pair) -> None:
         kept = answers.find(conn, answers.ASKED, question.query.query_id)
     assert kept is not None
     assert kept == replace(row, reason="\ufffd" + "x" * (answers.MAX_REASON_CHARS - 1))
+
+
+def test_records_of_an_answer_that_never_ended_go(either: Pair) -> None:
+    either.record(*(shipment(f"HK-{at}") for at in range(20)))
+    kept = either.ask().question.query.query_id
+    orphan = either.question().query.query_id
+    for first in (0, 7):
+        work = history_ask.KeepRecordsWork(orphan, first, AnswerRecords(records=[b"came"]))
+        either.cn.committer.run(work)
+    assert either.cn.committer.run(PurgeOrphansWork()) == 0  # it may still be coming
+    either.clock.forward(2 * DAY_MS)
+    assert either.cn.committer.run(PurgeOrphansWork()) == 2
+    with either.cn.database.read() as conn:
+        assert answers.records(conn, orphan) == []
+        assert len(answers.records(conn, kept)) == 3
