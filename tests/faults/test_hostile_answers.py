@@ -43,6 +43,7 @@ from tests.support.history_calls import (
     UNREACHABLE,
     Found,
     HistoryCaller,
+    agreements,
     calling,
     recorded,
 )
@@ -374,6 +375,31 @@ def test_a_question_of_another_is_not_answered(federation: Federation) -> None:
                 assert await answer(hk, pb.QueryHistoryRequest(query=b"x")) == "INVALID_REQUEST"
                 assert await answer(hk, first) == "1 records"
                 assert await answer(hk, first) == "REQUEST_ID_REUSED"
+                # hk goes on asking under a directory that is no longer in force at cn.
+                agreements(federation, id="cn-hk", message_types=frozenset({"AlertEvent"}), clause="Alerts, article 3")
+
+                async def denied() -> bool:
+                    return await answer(hk, question()) == "AGREEMENT_FORBIDS"
+
+                await eventually(denied, what="the new directory at cn")
+                async with federation.client("cn", "auditor") as auditor:
+
+                    async def told() -> bool:
+                        events = [one async for one in auditor.evidence.audit_events(filter="result = deny")]
+                        found = [one for one in events if one.reason == "AGREEMENT_FORBIDS"]
+                        return any(
+                            (one.principal, one.purpose, one.case_reference)
+                            == ("gateway/hk", "export_control", "SZ-2026-17")
+                            and "Alerts, article 3" in one.details["detail"]
+                            and "CEPA art. 5" in one.details["detail"]
+                            for one in found
+                        )
+
+                    await eventually(told, what="the denial in cn's audit log")
+                with node.database.read() as conn:
+                    ids = answers.ids_after(conn, answers.ANSWERED, "", 1_000)
+                    outcomes = [row.outcome for one in ids if (row := answers.find(conn, answers.ANSWERED, one))]
+                assert {"answered", "denied"} == set(outcomes)
             finally:
                 await hk.close()
                 await mo.close()
