@@ -50,7 +50,11 @@ from gateway.v1 import history_pb2, options_pb2
 from gateway.wire.alerts import to_ms
 from gateway.wire.disclosure import redact
 from gateway.wire.history import Statement, open_question, parse_query, query_digest, question_origin
-from gateway.wire.limits import ANSWER_BYTES, MAX_CLOCK_SKEW_MS, MAX_RECORD_BYTES
+from gateway.wire.limits import ANSWER_BYTES, ANSWER_MESSAGE_BYTES, MAX_CLOCK_SKEW_MS, MAX_RECORD_BYTES
+
+STEP_RECORDS = 300
+"""Records of one step after the first: the turns of threads between steps cost little beside it, and it is over in some
+five milliseconds when the asker leaves."""
 
 SignerFor = Callable[[str], Signer]
 """Gives the node's log key under a name."""
@@ -177,6 +181,17 @@ class Answer:
         records = self.next()
         if records is None:
             return [], self.statement()
+        first, before = self.count == len(records), self._bytes
+        while (
+            not first
+            and self._more_before
+            and len(records) < STEP_RECORDS
+            and self._bytes - before < ANSWER_MESSAGE_BYTES
+        ):
+            more = self.next()
+            if more is None:
+                return records, self.statement()
+            records += more
         last = self._hit or not self._more_before
         return records, self.statement() if last else b""
 

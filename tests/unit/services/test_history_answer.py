@@ -102,6 +102,26 @@ def test_pages_follow_each_other_without_a_gap_or_a_record_twice(either: Pair) -
     assert pages == 5
 
 
+@pytest.mark.parametrize(("count", "limit"), [(0, 0), (1, 0), (10, 0), (11, 0), (700, 0), (700, 699), (700, 450)])
+def test_an_answer_comes_in_steps_and_ends_with_its_statement(pair: Pair, count: int, limit: int) -> None:
+    for first in range(0, count, 500):
+        pair.record(*(shipment(f"HK-{at}") for at in range(first, min(first + 500, count))))
+    question = pair.question(limit=limit)
+    answer = pair.answerer.begin(pair.answerer.accept("cn", question.data, question.note))
+    steps = [answer.step()]
+    while not steps[-1][1]:
+        steps.append(answer.step())
+    sizes = [len(records) for records, _ in steps]
+    assert sum(sizes) == min(count, limit or count)
+    assert sizes[0] <= 10  # so that the first are there soon
+    assert max(sizes) < 400
+    records = [one for some, _ in steps for one in some]
+    said = parse_statement(steps[-1][1])
+    assert said.count == len(records)
+    assert said.root == merkle_oracle.root([sha256(b"\x00" + one).digest() for one in records])
+    assert bool(said.more_before) == (0 < limit < count)
+
+
 def test_an_answer_ends_where_it_gets_too_large_and_says_that_there_is_more(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
