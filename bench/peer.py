@@ -84,7 +84,7 @@ def environment(folder: Path) -> Path | str:
     try:
         if not python.exists():
             venv.create(folder, with_pip=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
         done = subprocess.run(install, capture_output=True, text=True, timeout=INSTALL_S, check=False)
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
