@@ -40,6 +40,10 @@ def status(target: Target, *, as_json: JsonOption = False) -> None:
         "Position": found.position,
         "Projected": found.projected_position,
     }
+    if found.history.recorded or found.history.holds:
+        facts["Shipment records"] = f"{found.history.recorded}, findable {found.history.findable}"
+        facts["Judged by rules"] = found.history.judged
+        facts["Legal holds"] = found.history.holds
     output.facts("Node", facts, data=as_dict(found))
     if as_json:
         return

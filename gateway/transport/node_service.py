@@ -22,7 +22,7 @@ from gateway.services.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
 from gateway.services.outgoing import ForceWork, Outgoing, StateWork, SuspensionWork
 from gateway.services.recover import RecoverWork
 from gateway.services.trust import TrustedDirectory
-from gateway.store import alerts, feeds, journal
+from gateway.store import alerts, feeds, holds, journal, risk, shipments
 from gateway.store.alerts import DefectRow
 from gateway.store.database import Database
 from gateway.store.feeds import Feed, FeedState
@@ -87,6 +87,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
     async def GetNodeStatus(self, request: pb.GetNodeStatusRequest, context: Context) -> pb.GetNodeStatusResponse:
         position, projected, all_feeds = await asyncio.to_thread(self._positions)
+        history = await asyncio.to_thread(self._history)
         defects = [
             pb.Alarm(
                 code=FEED_DEFECT,
@@ -117,6 +118,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             position=position,
             projected_position=projected,
             alarms=[*blocked, *waiting, *defects, *lasting],
+            history=history,
         )
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
@@ -240,6 +242,15 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
     def _positions(self) -> tuple[int, int, list[Feed]]:
         with self._database.read() as conn:
             return journal.head_position(conn), alerts.peek_cursor(conn), feeds.list_all(conn)
+
+    def _history(self) -> pb.HistoryStatus:
+        with self._database.read() as conn:
+            return pb.HistoryStatus(
+                recorded=shipments.last_position(conn),
+                findable=shipments.cursor(conn, shipments.INDEXED),
+                judged=shipments.cursor(conn, risk.SCREENED),
+                holds=len(holds.all_of(conn, released=False)),
+            )
 
     def _defects(self) -> list[DefectRow]:
         with self._database.read() as conn:

@@ -1,0 +1,90 @@
+"""The process that prepares records is killed, and the node: what was acknowledged isn't lost, and all is found."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from gateway.client import GatewayClient
+from gateway.v1 import goods_pb2, history_pb2, node_service_pb2, shipment_pb2
+from tests.support.federation import Federation, eventually, with_logs
+from tests.support.history_calls import calling
+from tests.support.shipments import grounds, shipment
+
+COUNT = 3_000
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Iterator[Federation]:
+    yield from with_logs(tmp_path)
+
+
+def records() -> list[shipment_pb2.Shipment]:
+    """Antimony without a licence, each in a container of its own."""
+    goods = shipment_pb2.ShipmentGoods(
+        sequence=1, codes=[goods_pb2.CommodityCode(code="8110101000", scheme="tariff", territory="CN")], element="Sb"
+    )
+    return [
+        shipment(f"R-{at:05}", goods=[goods], equipment=[goods_pb2.Equipment(id=f"GWDU{at:07}")]) for at in range(COUNT)
+    ]
+
+
+def preparing(federation: Federation) -> list[psutil.Process]:
+    """Processes of cn's node that prepare records."""
+    node = psutil.Process(federation["cn"].pid)
+    return [one for one in node.children(recursive=True) if "gateway.node.history_worker" in one.cmdline()]
+
+
+async def status(federation: Federation) -> node_service_pb2.HistoryStatus:
+    async with federation.client("cn", "operator") as operator:
+        return (await operator.node.status()).history
+
+
+async def found(client: GatewayClient, number: int) -> int:
+    criteria = history_pb2.SearchCriteria(containers=[f"GWDU{number:07}"])
+    records = [one async for one in client.history.search(criteria, grounds(), nodes=["cn"])]
+    return sum(isinstance(one, history_pb2.HistoryRecord) for one in records)
+
+
+def test_kills_lose_nothing_that_was_acknowledged(federation: Federation) -> None:
+    federation.start()
+
+    async def record() -> None:
+        async with calling(federation, "cn", "publisher") as publisher:
+            assert await publisher.record(*records()) == COUNT
+
+    async def killed() -> None:
+        async def begun() -> bool:
+            return 0 < (await status(federation)).findable < COUNT and bool(preparing(federation))
+
+        await eventually(begun, every_s=0.005, what="the first batch")
+        (process,) = preparing(federation)
+        os.kill(process.pid, signal.SIGKILL)
+
+        async def again() -> bool:
+            others = [one for one in preparing(federation) if one.pid != process.pid]
+            return bool(others) or (await status(federation)).findable == COUNT
+
+        await eventually(again, what="another process")
+
+    async def all_there() -> None:
+        async def judged() -> bool:
+            now = await status(federation)
+            return (now.recorded, now.findable, now.judged) == (COUNT, COUNT, COUNT)
+
+        await eventually(judged, within_s=60, what="the end of the backlog")
+        async with federation.client("cn", "officer") as officer:
+            assert [await found(officer, at) for at in (0, 1_500, COUNT - 1)] == [1, 1, 1]
+            hits = [one.record_id async for one in officer.history.risk_hits(filter="rule = R01", page_size=1_000)]
+        assert len(hits) == len(set(hits)) == COUNT
+
+    federation.run(record())
+    federation.run(killed())
+    federation["cn"].kill()
+    federation["cn"].start()
+    federation.run(all_there(), within_s=120)
