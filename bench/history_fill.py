@@ -1,4 +1,4 @@
-"""Fills the tables of a stopped node with shipments: `python -m bench.history_fill DATABASE KEY NODE FIRST COUNT`.
+"""Fills the tables of a stopped node with shipments: `python -m bench.history_fill URL KEY NODE FIRST COUNT`.
 
 Owns the loop: the product's own services record and make findable, without gRPC and without rules. Doesn't own what is
 measured afterwards (bench.history).
@@ -42,9 +42,9 @@ class _Nothing:
         return False
 
 
-def fill(path: Path, key: Path, node: str, records: Iterator[Shipment], count: int) -> None:
+def fill(url: str, key: Path, node: str, records: Iterator[Shipment], count: int) -> None:
     """Records and makes findable, 500 at a time."""
-    database = Database(f"sqlite:///{path}")
+    database = Database(url)
     migrate.upgrade(database)
     committer = Committer(
         database,
@@ -75,9 +75,9 @@ def fill(path: Path, key: Path, node: str, records: Iterator[Shipment], count: i
 
 def main() -> None:
     """Takes its arguments from the command line."""
-    path, key, node, first, count = sys.argv[1:]
+    url, key, node, first, count = sys.argv[1:]
     os.nice(10)
-    fill(Path(path), Path(key), node, made.shipments(int(count), first=int(first), node=node), int(count))
+    fill(url, Path(key), node, made.shipments(int(count), first=int(first), node=node), int(count))
 
 
 if __name__ == "__main__":

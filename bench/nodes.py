@@ -73,11 +73,17 @@ class NodeProcess:
     folder: NodeFolder
     local_port: int
     command: Sequence[str] = SERVE
+    database_url: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def settings(self) -> Path:
         return self.folder.path / "gateway.toml"
+
+    @property
+    def url(self) -> str:
+        """Its database: the embedded one unless another was given."""
+        return self.database_url or f"sqlite:///{self.folder.path / 'data' / 'gateway.sqlite3'}"
 
     @property
     def log(self) -> Path:
@@ -118,7 +124,8 @@ class NodeProcess:
         with self.log.open("ab") as log:
             started = time.perf_counter()
             command = [*self.command, "--config", str(self.settings)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: ASYNC220  forking takes 1 ms
+            environment = {**os.environ, "GATEWAY_DATABASE_URL": self.url}
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)  # noqa: ASYNC220  1 ms
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._serving()

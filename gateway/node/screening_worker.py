@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.errors import GatewayError
+from gateway.screening.index import GC_THRESHOLD
 from gateway.screening.result import Thresholds
 from gateway.services.match_search import MatchSearch
 from gateway.services.screening import Screener
@@ -53,6 +54,7 @@ class Worker:
         """Serves until the node closes its end; then saves the index."""
         taken = self._screener.start()
         gc.freeze()  # a long list is a million objects that no collection need look at again
+        gc.set_threshold(GC_THRESHOLD)
         log.info("screening against %d entries%s", self._screener.entries, ", from the snapshot" if taken else "")
         self._outgoing = outgoing
         self._write(READY)

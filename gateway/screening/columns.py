@@ -246,6 +246,14 @@ class Postings:
             return start, start
         return start, bisect_right(values, highest, start, end)
 
+    def spans(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """For each range of keys, the first and the last of it, its `span`; empty ones are left out."""
+        fences, shift, found = self._fences, self._shift - ROW_BITS, []
+        for first, last in ranges:
+            if fences[first >> shift] != fences[(last >> shift) + 1] and (at := self.span(first, last))[0] < at[1]:
+                found.append(at)
+        return found
+
     def rows(self, start: int, end: int) -> list[int]:
         """Rows of a span."""
         return [value & ROW_MASK for value in self.values[start:end]]

@@ -7,12 +7,15 @@ Owns the choice among forms and the class that follows from score, evidence and 
 2. Each form of one name is compared with each form of the other; where both names have a Han form, Han decides, and
    Latin forms that agree can't outvote characters that differ.
 3. The verdict with the highest class wins, then the one with the highest score.
+
+`judge` gives class and score, and explains when asked: an index explains what it gives back alone. `compare` explains.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from gateway.screening.forms import PreparedName, prepare
 from gateway.screening.organisation_form import OrganisationForm
@@ -37,12 +40,29 @@ OTHER_KIND = Comparison(
 )
 
 
-def compare(query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Comparison:
-    """Compares two prepared names; see the module's text for the order of decisions."""
+class Judged(NamedTuple):
+    """Class and score of a comparison; `explain` gives all of it."""
+
+    match_class: MatchClass
+    score: float
+    explain: Callable[[], Comparison]
+
+
+_NO_RULE = Judged(MatchClass.NONE, 0.0, lambda: NO_RULE)
+_OTHER_KIND = Judged(MatchClass.NONE, 0.0, lambda: OTHER_KIND)
+
+
+def judge(query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Judged:
+    """Judges two prepared names; see the module's text for the order of decisions."""
     if query.kind != candidate.kind:
-        return OTHER_KIND
+        return _OTHER_KIND
     verdicts = _verdicts(query, candidate)
-    return _conclude(verdicts, thresholds) if verdicts else NO_RULE
+    return _conclude(verdicts, thresholds) if verdicts else _NO_RULE
+
+
+def compare(query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Comparison:
+    """Judges two prepared names and explains it."""
+    return judge(query, candidate, thresholds).explain()
 
 
 def compare_texts(
@@ -87,20 +107,27 @@ def _any_han(forms: tuple[PersonForm, ...] | tuple[OrganisationForm, ...]) -> bo
     return any(form.han for form in forms)
 
 
-def _rank(ranked: tuple[MatchClass, float, Verdict]) -> tuple[MatchClass, float]:
+_Ranked = tuple[MatchClass, float, Verdict]
+
+
+def _rank(ranked: _Ranked) -> tuple[MatchClass, float]:
     return ranked[:2]
 
 
-def _conclude(verdicts: Sequence[Verdict], thresholds: Thresholds) -> Comparison:
-    ranked = []
-    for verdict in verdicts:
-        score = verdict.score
-        ranked.append((class_of(score, verdict.ceiling, thresholds), score, verdict))
+def _conclude(verdicts: Sequence[Verdict], thresholds: Thresholds) -> Judged:
+    ranked = [(class_of(verdict.score, verdict.ceiling, thresholds), verdict.score, verdict) for verdict in verdicts]
     if len(ranked) > 1:
         ranked.sort(key=_rank, reverse=True)
+    match_class, score, _ = ranked[0]
+    return Judged(match_class, score, partial(_explain, ranked, thresholds))
+
+
+def _explain(ranked: Sequence[_Ranked], thresholds: Thresholds) -> Comparison:
     match_class, score, winner = ranked[0]
-    forms = tuple([FormTried(verdict.query, verdict.candidate, score) for _, score, verdict in ranked])
-    because = winner.because if match_class else f"the score stays below {thresholds.compatible}"
-    if MatchClass.NONE < match_class < winner.ceiling:
+    because, parts, tokens = winner.explain()
+    if not match_class:
+        because = f"the score stays below {thresholds.compatible}"
+    elif match_class < winner.ceiling:
         because += f"; the score stays below {thresholds.strong}"
-    return Comparison(match_class, score, because, forms, winner.tokens, winner.parts)
+    forms = tuple([FormTried(verdict.query, verdict.candidate, verdict.score) for _, _, verdict in ranked])
+    return Comparison(match_class, score, because, forms, tokens, parts)

@@ -1,8 +1,8 @@
 """Finds the entries that a party may be, in memory, among a million of them and more.
 
-Owns adding, replacing and removing entries, the choice of candidates for a name and what a search gives back. Doesn't
-own the keys (`keys`), the comparison (`compare`), the layout (`columns`, `runs`), files (`snapshot`) or whose entries
-they are (services.screening).
+Owns adding, replacing and removing entries and the choice of candidates for a name. Doesn't own the keys (`keys`), the
+comparison (`compare`), what of it is given back (`hits`), the layout (`columns`, `runs`), files (`snapshot`) or whose
+entries they are (services.screening).
 
 A search, for each name of the party:
 
@@ -11,7 +11,7 @@ A search, for each name of the party:
    and rarest common keys.
 2. Entries that are dead, not valid at this time, or not for this caller's eyes are left out before anything is
    compared; so are organisations whose parts rule each other out (`marks`).
-3. The others are read and compared. Each entry keeps its best comparison; the best entries are given back.
+3. The others are read and judged. Each entry keeps its best comparison; the best entries are explained and given back.
 
 Texts are read again for each search, through a bounded memory of what was read last: a name that was read takes a
 kilobyte, and a million entries have almost two million.
@@ -29,17 +29,17 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from gateway.screening.columns import KIND_CODES, WEAK, Columns, Record
-from gateway.screening.compare import compare
+from gateway.screening.columns import Columns, Record
 from gateway.screening.forms import PreparedName, prepare
 from gateway.screening.glance import Glance
-from gateway.screening.identifiers import compare_identifiers, identifier_keys
+from gateway.screening.hits import Found, Limits, Search, Visible
+from gateway.screening.identifiers import identifier_keys
 from gateway.screening.key_numbers import OTHER_SIDE, KeyKind, kind_of
 from gateway.screening.keys import sought
 from gateway.screening.marks import HOPELESS_BELOW, Filter
 from gateway.screening.person_marks import HOPELESS_BELOW as HOPELESS_WORDS_BELOW
 from gateway.screening.person_marks import PersonFilter
-from gateway.screening.result import DEFAULT_THRESHOLDS, Comparison, MatchClass, NameKind, Thresholds
+from gateway.screening.result import DEFAULT_THRESHOLDS, NameKind, Thresholds
 from gateway.screening.runs import GrowingRun, Run, RunBuilder, SortedRun, may_merge, merge
 
 SURE = frozenset(
@@ -75,21 +75,15 @@ PREPARED_NAMES = 40_000
 PREPARED_QUERIES = 8_192
 """Names of parties kept as they were read: the same parties come again and again."""
 
+GC_THRESHOLD = 50_000
+"""Allocations between looks for cycles in a process that searches, for whoever owns it to set. Reading a name makes some
+fifty objects that are kept for a while, and no cycles: with Python's default of 700 looking took a fifth of the time."""
+
 MAX_HITS = 20
 """Entries given back for one party unless the caller says otherwise."""
 
 HOPELESS = max(HOPELESS_BELOW, HOPELESS_WORDS_BELOW)
 """Where a list's threshold is no higher than this, nothing is left out unread."""
-
-WEAK_FACTOR = 0.9
-"""What a score counts when the listed name is a weak alias; its class is compatible at most."""
-
-
-class Reference(NamedTuple):
-    """Which entry: the list it belongs to and its id there."""
-
-    group: str
-    id: str
 
 
 class Sought(NamedTuple):
@@ -97,37 +91,6 @@ class Sought(NamedTuple):
 
     names: Sequence[tuple[str, NameKind]] = ()
     identifiers: Sequence[tuple[str, str]] = ()
-
-
-class Hit(NamedTuple):
-    """An entry that a party may be, with the comparison that says so and the two texts that were compared."""
-
-    reference: Reference
-    revision: int
-    kind: int
-    action: int
-    comparison: Comparison
-    query: str
-    listed: str
-    weak: bool
-
-    @property
-    def rank(self) -> tuple[MatchClass, float]:
-        return self.comparison.match_class, self.comparison.score
-
-
-class Found(NamedTuple):
-    """Hits, the best first, and how many there were in all."""
-
-    hits: list[Hit]
-    total: int
-
-
-Visible = Callable[[str], bool]
-"""Whether a caller may see entries of a group."""
-
-Limits = Callable[[str], Thresholds]
-"""Thresholds of a group."""
 
 
 def _everything(_: str) -> bool:
@@ -139,7 +102,6 @@ def _usual(_: str) -> Thresholds:
 
 
 _Rows = tuple[Columns, list[int]]
-_Best = tuple[tuple[MatchClass, float], Comparison, str, Columns, int]
 
 
 class _Keyed(NamedTuple):
@@ -270,7 +232,7 @@ class Index:
             limit: most hits.
             most: candidates of one name that are compared beyond those that are written the same.
         """
-        search = _Search(self._groups, visible, thresholds, at_ms)
+        search = Search(self._groups, visible, thresholds, at_ms)
         runs = [run for run in self._runs if run.columns.rows]
         any_may_pass = any(thresholds(group).compatible <= HOPELESS for group in self._groups)
         for scheme, value in dict.fromkeys(party.identifiers):
@@ -290,12 +252,11 @@ def _keyed(text: str, kind: NameKind) -> _Keyed:
     ranges: tuple[list[tuple[int, int]], ...] = ([], [], [], [], [], [], [])
     keys = sought(name)
     for key in keys:
-        other_side = key ^ OTHER_SIDE
-        if key & OTHER_SIDE:
-            if other_side not in keys:
-                ranges[_GROUPS[kind_of(key)]].append((key, key))
-        else:
+        if not key & OTHER_SIDE:
+            other_side = key | OTHER_SIDE
             ranges[_GROUPS[kind_of(key)]].append((key, other_side if other_side in keys else key))
+        elif key ^ OTHER_SIDE not in keys:
+            ranges[_GROUPS[kind_of(key)]].append((key, key))
     return _Keyed(name, Filter(name), Glance(name), PersonFilter(name), ranges)
 
 
@@ -371,101 +332,3 @@ def _weigh(
         for row in hopeful(run.rows(span)[:MAX_GATHERED], run.columns.marks):
             weights[row] = weights.get(row, 0.0) + rarity
     return weights
-
-
-def _rank(best: _Best) -> tuple[MatchClass, float]:
-    return best[0]
-
-
-class _Search:
-    """Compares candidates and keeps the best comparison of each entry."""
-
-    def __init__(self, groups: Sequence[str], visible: Visible, thresholds: Limits, at_ms: int) -> None:
-        self._groups = groups
-        self._visible = visible
-        self._thresholds = thresholds
-        self._at_ms = at_ms
-        self._of_group: dict[int, Thresholds | None] = {}
-        self._best: dict[tuple[int, int], _Best] = {}
-
-    def identifiers(self, query: tuple[str, str], columns: Columns, rows: Iterable[int]) -> None:
-        """Compares an identifier with those of rows."""
-        wanted = KIND_CODES[NameKind.IDENTIFIER]
-        for row in rows:
-            if columns.row_flags[row] & 0xF == wanted and self._limits(columns, row) is not None:
-                scheme, _, value = columns.text(row).partition("\t")
-                found = compare_identifiers(query, (scheme, value))
-                if found is not None:
-                    self._keep(found, ":".join(query) if query[0] else query[1], columns, row)
-
-    def names(
-        self,
-        query: PreparedName,
-        columns: Columns,
-        rows: Iterable[int],
-        read: Callable[[str, NameKind], PreparedName],
-    ) -> None:
-        """Compares a name with those of rows; rows of one text are compared once."""
-        wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
-        known: dict[tuple[str, int], Comparison] = {}
-        for row in rows:
-            if flags[row] & 0xF != wanted:
-                continue
-            limits = self._limits(columns, row)
-            if limits is None:
-                continue
-            key = columns.text(row), id(limits)  # thresholds live as long as the search
-            found = known.get(key)
-            if found is None:
-                found = known[key] = compare(query, read(key[0], kind), limits)
-            if found.match_class and flags[row] & WEAK:
-                found = weakened(found, limits)
-            if found.match_class:
-                self._keep(found, query.text, columns, row)
-
-    def _limits(self, columns: Columns, row: int) -> Thresholds | None:
-        """Thresholds for the entry of a row; None when it isn't to be compared."""
-        entry = columns.row_entries[row]
-        if columns.dead[entry]:
-            return None
-        if self._at_ms:
-            until = columns.valid_until[entry]
-            if columns.valid_from[entry] > self._at_ms or 0 < until <= self._at_ms:
-                return None
-        group = columns.groups[entry]
-        if group not in self._of_group:
-            name = self._groups[group]
-            self._of_group[group] = self._thresholds(name) if self._visible(name) else None
-        return self._of_group[group]
-
-    def _keep(self, found: Comparison, query: str, columns: Columns, row: int) -> None:
-        key = (id(columns), columns.row_entries[row])
-        rank = (found.match_class, found.score)
-        if key not in self._best or rank > self._best[key][0]:
-            self._best[key] = (rank, found, query, columns, row)
-
-    def found(self, limit: int) -> Found:
-        """The best entries that were found, and how many there were."""
-        best = heapq.nlargest(limit, self._best.values(), key=_rank)
-        return Found([self._hit(*one[1:]) for one in best], len(self._best))
-
-    def _hit(self, found: Comparison, query: str, columns: Columns, row: int) -> Hit:
-        entry = columns.row_entries[row]
-        return Hit(
-            Reference(self._groups[columns.groups[entry]], columns.id(entry)),
-            columns.revisions[entry],
-            columns.kinds[entry],
-            columns.actions[entry],
-            found,
-            query,
-            columns.text(row).replace("\t", ":"),
-            bool(columns.row_flags[row] & WEAK),
-        )
-
-
-def weakened(found: Comparison, limits: Thresholds) -> Comparison:
-    """A comparison with a weak alias: a tenth less, and never more than compatible."""
-    score = round(found.score * WEAK_FACTOR, 4)
-    match_class = MatchClass.COMPATIBLE if score >= limits.compatible else MatchClass.NONE
-    because = f"{found.because}; a weak alias: compatible at most, and its score counts {WEAK_FACTOR}"
-    return Comparison(match_class, score, because, found.forms, found.tokens, found.parts)

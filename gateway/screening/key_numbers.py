@@ -58,6 +58,12 @@ def number(kind: KeyKind, hashed: int) -> int:
     return (hashed & HASH_MASK) << 6 | kind << 1
 
 
+def numbers(kind: KeyKind, hashed: Iterable[int]) -> list[int]:
+    """Number of each key of a kind, as `number`."""
+    low = kind << 1
+    return [(each & HASH_MASK) << 6 | low for each in hashed]
+
+
 def text_number(kind: KeyKind, text: str) -> int:
     """Number of a key that is a text."""
     return crc32(text.encode("utf-8", "replace")) << 6 | kind << 1

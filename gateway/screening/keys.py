@@ -25,7 +25,7 @@ from gateway.screening.key_numbers import (
     SECOND,
     KeyKind,
     hashes,
-    number,
+    numbers,
     on_both_sides,
     on_other_side,
     text_number,
@@ -128,7 +128,7 @@ def _sounds(reading: Reading) -> list[int]:
     lasts = _syllable_hashes(reading.given_masks[-1])
     surnames = _surname_hashes(reading.surname_mask | reading.maiden_mask)
     beginnings = [surname * FIRST + first * SECOND for surname in surnames for first in firsts]
-    return [number(KeyKind.PERSON_SOUNDS, beginning + last) for beginning in beginnings for last in lasts]
+    return numbers(KeyKind.PERSON_SOUNDS, [beginning + last for beginning in beginnings for last in lasts])
 
 
 @lru_cache(maxsize=16_384)

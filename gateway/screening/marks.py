@@ -19,16 +19,16 @@ from zlib import crc32
 
 from gateway.screening.forms import PreparedName
 from gateway.screening.lexicon import PLACES, Weight
+from gateway.screening.organisation_cores import NEAR_ROMANISED
 from gateway.screening.organisation_form import OrganisationForm
 from gateway.screening.organisation_rules import (
-    ACTIVITY_WEIGHT,
     CORE_WEIGHT,
     LEGAL_WEIGHT,
-    NEAR_ROMANISED,
     OTHER_PLACE_WEIGHT,
     PLACE_WEIGHT,
     are_other_places,
 )
+from gateway.screening.organisation_terms import ACTIVITY_WEIGHT
 from gateway.screening.sounds import SYLLABLES, Scheme
 
 _WHOLE = CORE_WEIGHT + ACTIVITY_WEIGHT + LEGAL_WEIGHT

@@ -18,6 +18,7 @@ from gateway.screening.key_numbers import (
     KeyKind,
     hashes,
     number,
+    numbers,
     on_other_side,
     text_number,
 )
@@ -282,8 +283,8 @@ def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
 
 def _pairs(kind: KeyKind, first: int, second: int | None, beside: int = 0) -> list[int]:
     """Keys of two masks of sounds, or of one."""
-    seconds = (0,) if second is None else _syllable_hashes(second)
-    return [number(kind, one * FIRST + other * SECOND + beside) for one in _syllable_hashes(first) for other in seconds]
+    seconds = [beside] if second is None else [other * SECOND + beside for other in _syllable_hashes(second)]
+    return numbers(kind, [one * FIRST + other for one in _syllable_hashes(first) for other in seconds])
 
 
 def _may_open(core: Sequence[str]) -> bool:
@@ -321,10 +322,10 @@ def _han_spelt(core: Sequence[str]) -> list[int]:
         return []
     found = []
     for scheme in OPENING_SCHEMES:
-        seconds = _spelling_hashes(core[1], scheme) if len(core) > 1 else (0,)
-        for first in _spelling_hashes(core[0], scheme):
-            begun = first * FIRST + scheme
-            found += [number(KeyKind.CORE_SPELT, begun + second * SECOND) for second in seconds]
+        others = _spelling_hashes(core[1], scheme) if len(core) > 1 else (0,)
+        seconds = [other * SECOND + scheme for other in others]
+        firsts = [first * FIRST for first in _spelling_hashes(core[0], scheme)]
+        found += numbers(KeyKind.CORE_SPELT, [first + second for first in firsts for second in seconds])
     return found
 
 

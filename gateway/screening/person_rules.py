@@ -6,8 +6,19 @@ has to agree in every syllable: one that differs is another name (何一誠, 賀
 
 from __future__ import annotations
 
+from functools import partial
+
 from gateway.screening.persons import HAN, PersonForm, Reading, joined, sorted_words, telling
-from gateway.screening.result import MatchClass, TokenMatch, Verdict, weigh
+from gateway.screening.result import (
+    Explanation,
+    MatchClass,
+    RawPart,
+    TokenMatch,
+    Verdict,
+    same_han,
+    score_of,
+    weigh,
+)
 from gateway.screening.skeleton import skeleton
 from gateway.screening.sounds import SCHEME_NAMES, Scheme
 
@@ -41,7 +52,7 @@ def compare_persons(query: PersonForm, candidate: PersonForm) -> Verdict | None:
             return same
     best = _best_readings(query.readings, candidate.readings)
     if best is not None:
-        return _explain(query, candidate, *best)
+        return _verdict(query, candidate, *best)
     if query.han or candidate.han or query.is_full or candidate.is_full:
         return None
     return _by_words(query, candidate)
@@ -49,43 +60,46 @@ def compare_persons(query: PersonForm, candidate: PersonForm) -> Verdict | None:
 
 def _both_han(query: PersonForm, candidate: PersonForm) -> Verdict | None:
     if query.han == candidate.han:
-        token = TokenMatch(query.han, candidate.han, "same Han form", 1.0)
-        parts = weigh([("Han form", 1.0, 1.0)])
-        return Verdict(query.text, candidate.text, parts, (token,), MatchClass.IDENTICAL, "the Han forms are the same")
+        return Verdict(query.text, candidate.text, 1.0, MatchClass.IDENTICAL, partial(same_han, query.han))
     for one in query.readings:
         for other in candidate.readings:
             if one.given != other.given:
                 continue
             if one.maiden == other.maiden and one.surname_mask & other.surname_mask:
-                return _han_variant(query, candidate, one, other)
+                explain = partial(_han_variant, one, other)
+                return Verdict(query.text, candidate.text, score_of(_VARIANT), MatchClass.STRONG, explain)
             if (one.maiden == "") != (other.maiden == "") and _married_surname(one, other):
-                return _explain(query, candidate, one, other)
+                return _verdict(query, candidate, one, other)
     return None
 
 
-def _han_variant(query: PersonForm, candidate: PersonForm, one: Reading, other: Reading) -> Verdict:
+_VARIANT = (("surname", SURNAME_WEIGHT, SURNAME_VARIANT), ("given name", GIVEN_WEIGHT, 1.0))
+
+
+def _han_variant(one: Reading, other: Reading) -> Explanation:
     tokens = (
         TokenMatch(one.surname, other.surname, "two ways to write one surname", SURNAME_VARIANT),
         TokenMatch("".join(one.given), "".join(other.given), "same Han form", 1.0),
     )
-    parts = weigh([("surname", SURNAME_WEIGHT, SURNAME_VARIANT), ("given name", GIVEN_WEIGHT, 1.0)])
-    because = "the Han forms differ only in how the surname is written"
-    return Verdict(query.text, candidate.text, parts, tokens, MatchClass.STRONG, because)
+    return Explanation("the Han forms differ only in how the surname is written", weigh(_VARIANT), tokens)
 
 
 def _same_letters(query: PersonForm, candidate: PersonForm) -> Verdict | None:
     if query.words == candidate.words:
         rule = "same Latin letters"
-    elif sorted_words(query) == sorted_words(candidate):
+    elif len(query.words) == len(candidate.words) and sorted_words(query) == sorted_words(candidate):
         rule = "same Latin words in another order"
     elif joined(query) == joined(candidate):
         rule = "same Latin letters, joined differently"
     else:
         return None
-    token = TokenMatch(query.text, candidate.text, rule, 1.0)
-    parts = weigh([("Latin letters", 1.0, 1.0)])
+    explain = partial(_letters, query.text, candidate.text, rule)
+    return Verdict(query.text, candidate.text, 1.0, MatchClass.COMPATIBLE, explain)
+
+
+def _letters(mine: str, yours: str, rule: str) -> Explanation:
     because = "only Latin letters agree; several names may be written so"
-    return Verdict(query.text, candidate.text, parts, (token,), MatchClass.COMPATIBLE, because)
+    return Explanation(because, weigh((("Latin letters", 1.0, 1.0),)), (TokenMatch(mine, yours, rule, 1.0),))
 
 
 def _best_readings(ours: tuple[Reading, ...], theirs: tuple[Reading, ...]) -> tuple[Reading, Reading] | None:
@@ -95,7 +109,7 @@ def _best_readings(ours: tuple[Reading, ...], theirs: tuple[Reading, ...]) -> tu
         for other in theirs:
             if surname_mask & (other.surname_mask | other.maiden_mask) and _can_agree(one, other):
                 parts = _parts(one, other)
-                score = sum(weight * agreement for _, weight, agreement in parts) / sum(part[1] for part in parts)
+                score = sum([weight * agreement for _, weight, agreement in parts]) / sum([part[1] for part in parts])
                 if score > best_score:
                     best, best_score = (one, other), score
     return best
@@ -161,7 +175,7 @@ def _given(one: Reading, other: Reading) -> float:
     return sum(values) / len(one.given)
 
 
-def _parts(one: Reading, other: Reading) -> list[tuple[str, float, float]]:
+def _parts(one: Reading, other: Reading) -> list[RawPart]:
     surname = _surname(one, other)
     if not one.given or not other.given:
         only_one = WESTERN_ONLY_GIVEN_WEIGHT if one.given or other.given else 0.0
@@ -174,16 +188,20 @@ def _parts(one: Reading, other: Reading) -> list[tuple[str, float, float]]:
     return parts
 
 
-def _explain(query: PersonForm, candidate: PersonForm, one: Reading, other: Reading) -> Verdict:
-    parts = weigh(_parts(one, other))
-    both_han = one.scheme == other.scheme == HAN
-    if both_han:
-        ceiling, because = MatchClass.STRONG, "the Han forms are the same apart from a married woman's second surname"
+def _verdict(query: PersonForm, candidate: PersonForm, one: Reading, other: Reading) -> Verdict:
+    raw = tuple(_parts(one, other))
+    ceiling = MatchClass.STRONG if one.scheme == other.scheme == HAN else MatchClass.COMPATIBLE
+    return Verdict(query.text, candidate.text, score_of(raw), ceiling, partial(_explain, one, other, raw))
+
+
+def _explain(one: Reading, other: Reading, raw: tuple[RawPart, ...]) -> Explanation:
+    if one.scheme == other.scheme == HAN:
+        because = "the Han forms are the same apart from a married woman's second surname"
     elif HAN in (one.scheme, other.scheme):
-        ceiling, because = MatchClass.COMPATIBLE, "several Han names are romanised so"
+        because = "several Han names are romanised so"
     else:
-        ceiling, because = MatchClass.COMPATIBLE, "only romanised forms agree; several Han names are written so"
-    return Verdict(query.text, candidate.text, parts, tuple(_tokens(one, other)), ceiling, because)
+        because = "only romanised forms agree; several Han names are written so"
+    return Explanation(because, weigh(raw), tuple(_tokens(one, other)))
 
 
 def _tokens(one: Reading, other: Reading) -> list[TokenMatch]:
@@ -236,17 +254,21 @@ def _by_words(query: PersonForm, candidate: PersonForm) -> Verdict | None:
             return None
         left.remove(partner)
         pairs.append((word, partner, 1.0 if partner == word else FUZZY))
-    swapped = shorter is not ours
+    agreement = sum(value for _, _, value in pairs) / len(pairs)
+    raw = (("words of the shorter name", 0.4, agreement), ("words of the longer name", 0.6, len(pairs) / len(longer)))
+    explain = partial(_explain_words, pairs, left, shorter is not ours, raw)
+    return Verdict(query.text, candidate.text, score_of(raw), MatchClass.COMPATIBLE, explain)
+
+
+def _explain_words(
+    pairs: list[tuple[str, str, float]], left: list[str], swapped: bool, raw: tuple[RawPart, ...]
+) -> Explanation:
+    """`pairs` are of the shorter name and the longer; `swapped`: the longer one is asked for."""
     tokens = [
         TokenMatch(*((b, a) if swapped else (a, b)), "same word" if v == 1 else "spelt alike", v) for a, b, v in pairs
     ]
     tokens += [TokenMatch(*((w, "") if swapped else ("", w)), "word absent in one", 0.5) for w in left]
-    agreement = sum(value for _, _, value in pairs) / len(pairs)
-    parts = weigh(
-        [("words of the shorter name", 0.4, agreement), ("words of the longer name", 0.6, len(pairs) / len(longer))]
-    )
-    because = "only Latin letters agree; several persons may be written so"
-    return Verdict(query.text, candidate.text, parts, tuple(tokens), MatchClass.COMPATIBLE, because)
+    return Explanation("only Latin letters agree; several persons may be written so", weigh(raw), tuple(tokens))
 
 
 def _spelt_alike(one: str, other: str) -> bool:

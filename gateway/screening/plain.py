@@ -7,9 +7,10 @@ digit never hinders a match.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import NamedTuple
 
-from gateway.screening.result import MatchClass, NameKind, TokenMatch, Verdict, weigh
+from gateway.screening.result import Explanation, MatchClass, NameKind, RawPart, TokenMatch, Verdict, score_of, weigh
 from gateway.screening.skeleton import skeleton
 from gateway.screening.text import has_han, simplified, words
 
@@ -101,8 +102,12 @@ def _equal(query: PlainForm, candidate: PlainForm) -> Verdict:
     ceiling, because = MatchClass.IDENTICAL, "the same once punctuation and spaces are left out"
     if query.kind in (NameKind.VESSEL, NameKind.ADDRESS) and not has_han(query.exact):
         ceiling, because = MatchClass.COMPATIBLE, "only Latin letters agree"
-    token = TokenMatch(query.exact, candidate.exact, "equal in normal form", 1.0)
-    return Verdict(query.text, candidate.text, weigh([("normal form", 1.0, 1.0)]), (token,), ceiling, because)
+    return Verdict(query.text, candidate.text, 1.0, ceiling, partial(_same_form, query.exact, because))
+
+
+def _same_form(exact: str, because: str) -> Explanation:
+    token = TokenMatch(exact, exact, "equal in normal form", 1.0)
+    return Explanation(because, weigh((("normal form", 1.0, 1.0),)), (token,))
 
 
 def _vessels(query: PlainForm, candidate: PlainForm) -> Verdict | None:
@@ -116,10 +121,9 @@ def _vessels(query: PlainForm, candidate: PlainForm) -> Verdict | None:
         tokens.append(
             TokenMatch(mine, yours, "same word" if mine == yours else "spelt alike", 1.0 if mine == yours else 0.85)
         )
-    parts = weigh([("words", 1.0, sum(t.agreement for t in tokens) / len(tokens))])
-    return Verdict(
-        query.text, candidate.text, parts, tuple(tokens), MatchClass.COMPATIBLE, "spelt alike in Latin letters"
-    )
+    raw = (("words", 1.0, sum(t.agreement for t in tokens) / len(tokens)),)
+    explain = partial(Explanation, "spelt alike in Latin letters", weigh(raw), tuple(tokens))
+    return Verdict(query.text, candidate.text, score_of(raw), MatchClass.COMPATIBLE, explain)
 
 
 def _addresses(query: PlainForm, candidate: PlainForm) -> Verdict | None:
@@ -130,9 +134,14 @@ def _addresses(query: PlainForm, candidate: PlainForm) -> Verdict | None:
         return None
     shorter = len(common) / min(len(mine), len(yours))
     longer = len(common) / max(len(mine), len(yours))
-    tokens = tuple(TokenMatch(t, t, "same word", 1.0) for t in query.tokens if t in common)
-    parts = weigh([("words of the shorter address", 0.7, shorter), ("words of the longer address", 0.3, longer)])
-    return Verdict(query.text, candidate.text, parts, tokens, MatchClass.COMPATIBLE, "words of the addresses agree")
+    raw = (("words of the shorter address", 0.7, shorter), ("words of the longer address", 0.3, longer))
+    explain = partial(_explain_address, query.tokens, common, raw)
+    return Verdict(query.text, candidate.text, score_of(raw), MatchClass.COMPATIBLE, explain)
+
+
+def _explain_address(words: tuple[str, ...], common: set[str], raw: tuple[RawPart, ...]) -> Explanation:
+    tokens = tuple([TokenMatch(t, t, "same word", 1.0) for t in words if t in common])
+    return Explanation("words of the addresses agree", weigh(raw), tokens)
 
 
 def plain_keys(form: PlainForm) -> frozenset[str]:

@@ -5,9 +5,10 @@ Owns these values, the thresholds and the arithmetic that makes a score out of p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.errors import MalformedError
@@ -98,19 +99,32 @@ class FormTried(NamedTuple):
     score: float
 
 
+RawPart = tuple[str, float, float]
+"""A part before weights are scaled: name, weight, agreement."""
+
+Tokens = Callable[[], tuple[TokenMatch, ...]]
+"""Makes tokens when somebody asks for them."""
+
+
+class Explanation(NamedTuple):
+    """Why a pair of forms has its score."""
+
+    because: str
+    parts: tuple[ScorePart, ...]
+    tokens: tuple[TokenMatch, ...]
+
+
 class Verdict(NamedTuple):
-    """Outcome for one pair of forms: parts, tokens, and the highest class that this kind of evidence allows."""
+    """Outcome for one pair of forms: score, and the highest class that this kind of evidence allows.
+
+    `explain` says why. It costs as much as the verdict itself, so it is called for what is given back alone.
+    """
 
     query: str
     candidate: str
-    parts: tuple[ScorePart, ...]
-    tokens: tuple[TokenMatch, ...]
+    score: float
     ceiling: MatchClass
-    because: str
-
-    @property
-    def score(self) -> float:
-        return min(1.0, round(sum([weight * agreement for _, weight, agreement in self.parts]), 4))
+    explain: Callable[[], Explanation]
 
 
 class Comparison(NamedTuple):
@@ -144,11 +158,24 @@ class Comparison(NamedTuple):
         }
 
 
-def weigh(parts: Iterable[tuple[str, float, float]]) -> tuple[ScorePart, ...]:
-    """Score parts from (name, raw weight, agreement), weights scaled to sum to 1; those of weight 0 are left out."""
+@lru_cache(maxsize=4_096)
+def weigh(parts: tuple[RawPart, ...]) -> tuple[ScorePart, ...]:
+    """Score parts with weights scaled to sum to 1; those of weight 0 are left out."""
     kept = [part for part in parts if part[1] > 0]
     total = sum([weight for _, weight, _ in kept])
     return tuple([ScorePart(name, round(weight / total, 6), agreement) for name, weight, agreement in kept])
+
+
+@lru_cache(maxsize=4_096)
+def score_of(parts: tuple[RawPart, ...]) -> float:
+    """Score of parts: the sum of their contributions."""
+    return min(1.0, round(sum([weight * agreement for _, weight, agreement in weigh(parts)]), 4))
+
+
+def same_han(han: str) -> Explanation:
+    """Why two names with one Han form are identical."""
+    token = TokenMatch(han, han, "same Han form", 1.0)
+    return Explanation("the Han forms are the same", weigh((("Han form", 1.0, 1.0),)), (token,))
 
 
 def class_of(score: float, ceiling: MatchClass, thresholds: Thresholds) -> MatchClass:

@@ -41,8 +41,7 @@ class SortedRun:
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """For each range of keys where its postings lie; empty ones are left out. The rarest come first."""
-        span = self.postings.span
-        found = [at for first, last in keys if (at := span(first, last))[0] < at[1]]
+        found = self.postings.spans(keys)
         return sorted(found, key=_length) if len(found) > 1 else found
 
     def rows(self, span: tuple[int, int]) -> list[int]:

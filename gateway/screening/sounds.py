@@ -50,6 +50,7 @@ _ONSET = re.compile(r"(ng(?=[aeiou])|gw|kw|[bpdtgkzc]?)(.+)")
 _UNWRITTEN = {"ng": "", "gw": "kw", "g": "k", "d": "t", "b": "p", "z": "c"}
 
 
+@cache
 def mandarin(character: str) -> tuple[str, ...]:
     """Toneless pinyin readings, v for ü, the usual one first; empty for an unknown character."""
     marked = PINYIN_DICT.get(ord(character), "")
@@ -57,6 +58,7 @@ def mandarin(character: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reading.replace("ü", "v").replace("lue", "lve") for reading in plain))
 
 
+@cache
 def cantonese(character: str) -> tuple[str, ...]:
     """Toneless Jyutping readings, the usual one first; empty for an unknown character."""
     [(_, readings)] = ToJyutping.get_jyutping_candidates(character) or [("", ())]

@@ -48,6 +48,8 @@ def simplified(text: str) -> str:
 
 def latin_letters(text: str) -> str:
     """Lower-case letters without marks: `Macáu` → `macau`; apostrophes inside words are dropped."""
+    if text.isascii():
+        return text.lower().replace("'", "").replace("`", "")
     lowered = text.casefold().translate(_DROPPED)
     if lowered.isascii():
         return lowered

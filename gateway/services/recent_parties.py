@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from gateway.model.matches import Place, SourceKey
 from gateway.screening.columns import Listed, Record
-from gateway.screening.index import Hit, Index, Sought, weakened
+from gateway.screening.hits import Hit, weakened
+from gateway.screening.index import Index, Sought
 from gateway.screening.result import MatchClass, Thresholds
 from gateway.v1 import screening_pb2
 from gateway.wire import screening as wire

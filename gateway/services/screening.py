@@ -28,7 +28,8 @@ from gateway.model.ids import FeedOrigin
 from gateway.model.matches import EntryKey, SourceKey, SourceKind
 from gateway.screening import snapshot
 from gateway.screening.columns import Record
-from gateway.screening.index import MAX_HITS, Found, Index, Sought, Visible
+from gateway.screening.hits import Found, Visible
+from gateway.screening.index import MAX_HITS, Index, Sought
 from gateway.screening.result import DEFAULT_THRESHOLDS, Thresholds
 from gateway.screening.snapshot import SnapshotUnusableError
 from gateway.services.list_projection import read_update

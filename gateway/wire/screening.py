@@ -12,8 +12,9 @@ from itertools import chain
 from gateway.model.identifiers import Scheme
 from gateway.screening.columns import Listed, Record
 from gateway.screening.forms import prepare
+from gateway.screening.hits import Found, Hit
 from gateway.screening.identifiers import PLATE
-from gateway.screening.index import Found, Hit, Sought
+from gateway.screening.index import Sought
 from gateway.screening.result import MatchClass, NameKind
 from gateway.v1 import goods_pb2, party_pb2, screening_pb2, watchlist_pb2
 from gateway.wire.alerts import to_ms
