@@ -76,8 +76,9 @@ PREPARED_QUERIES = 8_192
 """Names of parties kept as they were read: the same parties come again and again."""
 
 GC_THRESHOLD = 50_000
-"""Allocations between looks for cycles in a process that searches, for whoever owns it to set. Reading a name makes some
-fifty objects that are kept for a while, and no cycles: with Python's default of 700 looking took a fifth of the time."""
+"""Allocations between looks for cycles in a process that searches, for whoever owns it to set. Reading a name makes
+some fifty objects that are kept for a while, and no cycles: with Python's default of 700 a fifth of the time went there.
+"""
 
 MAX_HITS = 20
 """Entries given back for one party unless the caller says otherwise."""
