@@ -77,7 +77,7 @@ PREPARED_QUERIES = 8_192
 
 GC_THRESHOLD = 50_000
 """Allocations between looks for cycles in a process that searches, for whoever owns it to set. Reading a name makes
-some fifty objects that are kept for a while, and no cycles: with Python's default of 700 a fifth of the time went there.
+some fifty objects that are kept for a while, and no cycles: with Python's default of 700 a fifth of the time went so.
 """
 
 MAX_HITS = 20
