@@ -45,6 +45,9 @@ def trace(
     draft: Annotated[
         Path | None, typer.Option("--draft", help="Write a draft alert of what doesn't add up into this file.")
     ] = None,
+    draft_rules: Annotated[
+        list[str] | None, typer.Option("--draft-rule", help="Draft it of what this rule found alone; may be repeated.")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace these files where they exist.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,6 +80,7 @@ def trace(
             nodes=asked,
             partner_timeout_ms=round(partner_timeout * 1000),
             draft_alert=draft is not None,
+            draft_rules=draft_rules or [],
         )
     )
     _show(output, found, grounds)
@@ -113,7 +117,7 @@ def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds
 
 def _write_draft(output: Output, found: TraceConsignmentResponse, path: Path, *, replace: bool) -> None:
     if not found.HasField("draft"):
-        output.warning(f"no draft was written to {path}: nothing was found that doesn't add up")
+        output.warning(f"no draft was written to {path}: nothing was found for it that doesn't add up")
         return
     write_output(path, draft_text(found.draft), replace=replace)
     output.note(f"Written: {path}")

@@ -236,6 +236,7 @@ class HistoryClient:
         nodes: Iterable[str] = (),
         partner_timeout_ms: int = 0,
         draft_alert: bool = False,
+        draft_rules: Iterable[str] = (),
         timeout_s: float = TRACE_TIMEOUT_S,
     ) -> service.TraceConsignmentResponse:
         """Puts one consignment together from any reference of it, with what doesn't add up.
@@ -246,6 +247,7 @@ class HistoryClient:
             nodes: to ask; empty: the own one and every partner.
             partner_timeout_ms: most time for a partner's answer to one question, up to 60,000 milliseconds; 0: 5,000.
             draft_alert: whether a draft alert is made of the discrepancies, if there are any.
+            draft_rules: rules whose discrepancies it is made of; none: all that found something.
             timeout_s: seconds that the trace may take.
         """
         request = service.TraceConsignmentRequest(
@@ -254,6 +256,7 @@ class HistoryClient:
             nodes=nodes,
             partner_timeout_ms=partner_timeout_ms,
             draft_alert=draft_alert,
+            draft_rules=draft_rules,
         )
         try:
             response: service.TraceConsignmentResponse = await self._connection.stubs.history.TraceConsignment(

@@ -161,7 +161,9 @@ class HistoryTracer:
         trace.controlled_goods_version = self._rules.controlled_goods_version
         response = pb.TraceConsignmentResponse(trace=trace)
         if request.draft_alert:
-            draft = draft_alert(trace, list(trace.discrepancies), request.grounds, self._node, now=now)
+            wanted = set(request.draft_rules)
+            chosen = [one for one in trace.discrepancies if not wanted or one.rule_id in wanted]
+            draft = draft_alert(trace, chosen, request.grounds, self._node, now=now)
             if draft is not None:
                 response.draft.CopyFrom(draft)
         return response

@@ -27,13 +27,15 @@ async def record(federation: Federation, legs: Legs) -> None:
         await recorded(federation, node, *(leg.shipment for leg in legs if leg.node == node))
 
 
-async def trace(federation: Federation, node: str, **criteria: object) -> pb.TraceConsignmentResponse:
+async def trace(
+    federation: Federation, node: str, *, rules: Sequence[str] = (), **criteria: object
+) -> pb.TraceConsignmentResponse:
     async with federation.client(node, "officer") as officer:
         asked = history_pb2.SearchCriteria(**criteria)  # type: ignore[arg-type]
-        return await officer.history.trace(asked, grounds=case.GROUNDS, draft_alert=True)
+        return await officer.history.trace(asked, grounds=case.GROUNDS, draft_alert=True, draft_rules=rules)
 
 
-def rules(found: trace_pb2.Trace) -> set[str]:
+def fired(found: trace_pb2.Trace) -> set[str]:
     return {one.rule_id for one in found.discrepancies}
 
 
@@ -55,10 +57,12 @@ def test_the_case_is_put_together_from_any_reference_at_any_node(federation: Fed
             assert {one.node: one.status for one in found.answers} == dict.fromkeys(
                 ("cn", "hk", "mo"), history_pb2.ANSWER_STATUS_COMPLETE
             )
-            assert "R02" in rules(found)
+            assert "R02" in fired(found)
             assert not found.truncated
+        of_one = await trace(federation, "mo", rules=["R02"], containers=[case.CONTAINER])
+        assert {hit.rule_id for hit in of_one.draft.content.rule_hits} == {"R02"}
         draft = by_container.draft
-        assert {hit.rule_id for hit in draft.content.rule_hits} == rules(by_container.trace)
+        assert {hit.rule_id for hit in draft.content.rule_hits} == fired(by_container.trace)
         async with federation.client("mo", "publisher") as publisher:
             published = await publisher.publish(draft.content, list(draft.recipients))
         assert published.alert_id
