@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from demo import case as demo
 from gateway.consignment.records import Found
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 
@@ -23,34 +24,14 @@ GROUNDS = history_pb2.QueryGrounds(
     case_reference="SZ-2026-0117",
 )
 
-YANTIAN = goods_pb2.Place(unlocode="CNYTN", customs_office="5316", territory="CN", name="Yantian 盐田")
-HEUNG_YUEN_WAI = goods_pb2.Place(unlocode="HKHKG", territory="HK", name="Heung Yuen Wai 香園圍")
-BRIDGE_HK = goods_pb2.Place(unlocode="HKHKG", territory="HK", name="HZMB Hong Kong Port 港珠澳大橋香港口岸")
-BRIDGE_MO = goods_pb2.Place(unlocode="MOMFM", territory="MO", name="HZMB Macao Port 港珠澳大橋澳門口岸")
+YANTIAN = demo.place(demo.YANTIAN)
+HEUNG_YUEN_WAI = demo.place(demo.HEUNG_YUEN_WAI)
+BRIDGE_HK = demo.place(demo.BRIDGE_HK)
+BRIDGE_MO = demo.place(demo.BRIDGE_MO)
 
-EXPORTER = party_pb2.Party(
-    role=party_pb2.PARTY_ROLE_EXPORTER,
-    names=[
-        party_pb2.Name(text="示例有色金属贸易（深圳）有限公司", script="Hans", language="zh"),
-        party_pb2.Name(text="Example Nonferrous Metals Trading (Shenzhen) Co., Ltd.", script="Latn", language="en"),
-    ],
-    identifiers=[party_pb2.Identifier(scheme="uscc", value="91440300MA5EXMPLXX")],
-)
-HK_CONSIGNEE = party_pb2.Party(
-    role=party_pb2.PARTY_ROLE_CONSIGNEE,
-    names=[
-        party_pb2.Name(text="示例物流（香港）有限公司", script="Hant", language="zh-Hant"),
-        party_pb2.Name(text="Example Logistics (Hong Kong) Limited", script="Latn", language="en"),
-    ],
-    identifiers=[party_pb2.Identifier(scheme="hk_brn", value="99999999")],
-)
-MO_CONSIGNEE = party_pb2.Party(
-    role=party_pb2.PARTY_ROLE_CONSIGNEE,
-    names=[
-        party_pb2.Name(text="示例國際貿易有限公司", script="Hant", language="zh-Hant"),
-        party_pb2.Name(text="Exemplo Comércio Internacional, Limitada", script="Latn", language="pt"),
-    ],
-)
+EXPORTER = demo.party(party_pb2.PARTY_ROLE_EXPORTER, demo.EXPORTER, ("uscc", "91440300MA5EXMPLXX"))
+HK_CONSIGNEE = demo.party(party_pb2.PARTY_ROLE_CONSIGNEE, demo.HK_CONSIGNEE, ("hk_brn", "99999999"))
+MO_CONSIGNEE = demo.party(party_pb2.PARTY_ROLE_CONSIGNEE, demo.MO_CONSIGNEE)
 
 DECLARATION = goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION
 UCR = goods_pb2.SHIPMENT_REFERENCE_KIND_UCR
