@@ -200,11 +200,12 @@ def _keys_of(logged: LogRow) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What one purge came to: records erased, records kept by holds, and the last record that was looked at."""
+    """What one purge came to: records erased, records kept by holds, and time and id of the last record that
+    was looked at; None when there was none."""
 
     erased: int
     held: int
-    last: str
+    last: tuple[int, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +216,13 @@ class PurgeWork:
     """
 
     origin: FeedOrigin
-    after: str
+    after: tuple[int, str] = (0, "")
     weight: int = PURGE_BATCH
 
     def stage(self, tx: Transaction) -> Purged:
         due = shipments.due(tx.conn, tx.now_ms, PURGE_BATCH, after=self.after)
         if not due:
-            return Purged(0, 0, "")
+            return Purged(0, 0, None)
         kept = [_Kept.by(hold) for hold in holds.all_of(tx.conn, released=False)]
         logs = {row.record_id: _log_of(tx.conn, row) for row in due}
         going = [
@@ -231,7 +232,7 @@ class PurgeWork:
         ]
         for retention_class, rows in _by_class(going):
             self._erase(tx, retention_class, rows, logs)
-        return Purged(len(going), len(due) - len(going), due[-1].record_id)
+        return Purged(len(going), len(due) - len(going), (due[-1].delete_at, due[-1].record_id))
 
     def _erase(
         self, tx: Transaction, retention_class: str, rows: Sequence[ShipmentRow], logs: Mapping[str, Sequence[LogRow]]

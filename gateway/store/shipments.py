@@ -15,7 +15,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -344,12 +344,18 @@ def remove_names(conn: Connection, names: Sequence[int]) -> None:
         conn.execute(delete(party_name_keys).where(party_name_keys.c.name.in_(names)))
 
 
-def due(conn: Connection, now_ms: int, limit: int, *, after: str = "") -> list[ShipmentRow]:
-    """Records whose time is over, in order of id."""
+def due(conn: Connection, now_ms: int, limit: int, *, after: tuple[int, str]) -> list[ShipmentRow]:
+    """Records whose time is over, in order of that time and of their ids.
+
+    Args:
+        now_ms: the time, in milliseconds since 1970.
+        limit: most records.
+        after: time and id of the last one that was looked at.
+    """
     statement = (
         select(shipments)
-        .where(shipments.c.delete_at <= now_ms, shipments.c.record_id > after)
-        .order_by(shipments.c.record_id)
+        .where(shipments.c.delete_at <= now_ms, tuple_(shipments.c.delete_at, shipments.c.record_id) > after)
+        .order_by(shipments.c.delete_at, shipments.c.record_id)
         .limit(limit)
     )
     return [ShipmentRow(*row) for row in conn.execute(statement)]

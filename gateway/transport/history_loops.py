@@ -127,12 +127,12 @@ class FindingStep:
 async def purge(origin: FeedOrigin, bridge: Bridge) -> None:
     """Ends records, and questions and answers between partners, whose time is over; until cancelled."""
     while True:
-        after, held = "", 0
+        after, held = (0, ""), 0
         try:
             while True:
                 done = await bridge.commit(PurgeWork(origin, after))
                 held += done.held
-                if not done.last:
+                if done.last is None:
                     break
                 after = done.last
             while await bridge.commit(PurgeAnswersWork()):

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError
 from gateway.services.bootstrap import FEDERATION
@@ -20,7 +20,7 @@ from gateway.v1 import history_pb2, history_service_pb2, party_pb2, shipment_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.shipment_keys import name_key
 from gateway.wire.shipments import parse_log_event, salted_digest
-from tests.support.databases import MakeDatabase
+from tests.support.databases import MakeDatabase, new_database
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
 from tests.support.recording import KEPT_MS, history_tables, ids, index, record, search, searching
 from tests.support.shipments import shipment
@@ -50,9 +50,10 @@ def release(node: PaperNode, hold_id: str) -> None:
     node.committer.run(ReleaseHoldWork(records_feed(FEDERATION, node.name), request, "system/cn/legal", "legal"))
 
 
-def purge(node: PaperNode) -> Purged:
-    done: Purged = node.committer.run(PurgeWork(records_feed(FEDERATION, node.name), ""))
-    return done
+def purge(node: PaperNode) -> tuple[int, int, str]:
+    """Records erased, records held, and the last one that was looked at."""
+    done: Purged = node.committer.run(PurgeWork(records_feed(FEDERATION, node.name)))
+    return done.erased, done.held, done.last[1] if done.last else ""
 
 
 def when_over(node: PaperNode) -> None:
@@ -69,11 +70,11 @@ def test_a_record_goes_when_its_time_is_over_with_all_revisions_and_additions(no
     index(node)
     before = _log(node)
 
-    assert purge(node) == Purged(0, 0, "")
+    assert purge(node) == (0, 0, "")
     when_over(node)
     done = purge(node)
 
-    assert done == Purged(1, 0, "A")
+    assert done == (1, 0, "A")
     assert ids(search(node, containers=["CSQU3054383"])) == ["B"]
     assert search(node, seals=["LATE1"]) == []
     assert [(row.position, bool(row.content), bool(row.salt)) for row in _log(node)] == [
@@ -82,7 +83,7 @@ def test_a_record_goes_when_its_time_is_over_with_all_revisions_and_additions(no
         (3, False, False),
         (4, False, False),
     ]
-    assert purge(node) == Purged(0, 0, "")
+    assert purge(node) == (0, 0, "")
     erased = [salted_digest(row.salt, row.content) for row in before if row.record_id == "A"]
     _assert_told(node, positions=[1, 3, 4], digest=sha256(b"".join(erased)).digest())
 
@@ -127,14 +128,14 @@ def test_what_a_hold_names_stays_until_the_hold_is_let_go(node: PaperNode) -> No
     when_over(node)
 
     assert placed.records == 1
-    assert purge(node) == Purged(1, 1, "B")
+    assert purge(node) == (1, 1, "B")
     found = searching(node).get("A")
     assert found is not None
     assert list(found.hold_ids) == [placed.hold_id]
     assert not found.HasField("delete_after")
 
     release(node, placed.hold_id)
-    assert purge(node) == Purged(1, 0, "A")
+    assert purge(node) == (1, 0, "A")
 
 
 def test_a_hold_keeps_what_is_recorded_after_it_too(node: PaperNode) -> None:
@@ -144,7 +145,7 @@ def test_a_hold_keeps_what_is_recorded_after_it_too(node: PaperNode) -> None:
     when_over(node)
 
     assert placed.records == 0
-    assert purge(node) == Purged(0, 1, "LATER")
+    assert purge(node) == (0, 1, "LATER")
 
 
 def test_a_hold_by_an_older_revision_keeps_the_record(node: PaperNode) -> None:
@@ -154,7 +155,7 @@ def test_a_hold_by_an_older_revision_keeps_the_record(node: PaperNode) -> None:
     place(node, history_pb2.SearchCriteria(containers=["CSQU3054383"]))
     when_over(node)
 
-    assert purge(node) == Purged(0, 1, "A")
+    assert purge(node) == (0, 1, "A")
 
 
 def test_what_is_added_after_a_purge_goes_in_its_time(node: PaperNode) -> None:
@@ -169,9 +170,9 @@ def test_what_is_added_after_a_purge_goes_in_its_time(node: PaperNode) -> None:
     index(node)
 
     assert search(node, seals=["X1"]) == []
-    assert purge(node) == Purged(0, 0, "")
+    assert purge(node) == (0, 0, "")
     node.clock.forward(KEPT_MS["standard"] + DAY_MS)
-    assert purge(node) == Purged(1, 0, "A")
+    assert purge(node) == (1, 0, "A")
     assert not any(row.content for row in _log(node))
 
 
@@ -206,3 +207,22 @@ def test_the_projections_are_the_same_when_they_are_built_again_after_a_purge(no
     index(node)
 
     assert history_tables(node) == before
+
+
+def test_looking_for_what_is_over_reads_nothing_else(tmp_path: Path) -> None:
+    """It is done every minute by the writer, however many records there are."""
+    database = new_database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
+    said: list[tuple[str, object]] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def hear(_conn: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        said.append((statement, values))
+
+    with database.read() as conn:
+        shipments.due(conn, 5, 100, after=(1, "A"))
+        statement, values = said[-1]
+        plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    database.close()
+
+    assert len(plan) == 1
+    assert plan[0][3].startswith("SEARCH shipments USING INDEX ix_shipments_delete_at")

@@ -63,6 +63,6 @@ def test_what_was_erased_names_nobody_and_additions_alone_neither(node: PaperNod
     record(node, shipment("A", retention_class="short"), shipment_pb2.ShipmentAddition(record_id="B", events=[event]))
     index(node)
     node.clock.forward(KEPT_MS["short"] + DAY_MS)
-    node.committer.run(PurgeWork(records_feed(FEDERATION, "cn"), ""))
+    node.committer.run(PurgeWork(records_feed(FEDERATION, "cn")))
 
     assert after(node, 0) == ([], 2)

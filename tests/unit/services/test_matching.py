@@ -493,7 +493,7 @@ class TestShipments:
         found = desk.find()
         assert [match.source.id for match in found.matches] == ["R-1"]
         cn.clock.forward(KEPT_MS["short"] + 2 * DAY_MS)
-        cn.committer.run(PurgeWork(records_feed(FEDERATION, "cn"), ""))
+        cn.committer.run(PurgeWork(records_feed(FEDERATION, "cn")))
         assert desk.matches() == []
         desk.keep(found)
         assert desk.matches() == [], "the search still knew whom the record named"

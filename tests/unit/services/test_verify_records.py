@@ -36,7 +36,7 @@ def findings(node: PaperNode) -> list[tuple[str, int | None, str]]:
 
 def purge(node: PaperNode) -> None:
     node.clock.forward(KEPT_MS["short"] + DAY_MS)
-    node.committer.run(PurgeWork(records_feed(FEDERATION, "cn"), ""))
+    node.committer.run(PurgeWork(records_feed(FEDERATION, "cn")))
 
 
 def test_what_is_whole_is_found_whole_also_after_a_purge(node: PaperNode) -> None:
