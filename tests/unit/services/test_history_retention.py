@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, select
@@ -212,10 +213,10 @@ def test_the_projections_are_the_same_when_they_are_built_again_after_a_purge(no
 def test_looking_for_what_is_over_reads_nothing_else(tmp_path: Path) -> None:
     """It is done every minute by the writer, however many records there are."""
     database = new_database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
-    said: list[tuple[str, object]] = []
+    said: list[tuple[str, Any]] = []
 
     @event.listens_for(database.engine, "before_cursor_execute")
-    def hear(_conn: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+    def hear(_conn: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
         said.append((statement, values))
 
     with database.read() as conn:
