@@ -39,28 +39,33 @@ def check_records(database: Database, feed_id: int, size: int, add: Add) -> int:
         size: entries of it to look at.
         add: told of everything that is wrong.
     """
-    digests: list[bytes] = []  # 32 bytes an item: 160 MB for five million
+    digests = bytearray()  # 32 bytes an item: 160 MB for five million
     erased: set[int] = set()
     for event in _events(database, feed_id, size, add):
         match event.WhichOneof("event"):
             case "added":
-                if event.added.first_position != len(digests) + 1:
-                    add(event.added.first_position, f"the log goes on after {len(digests)} items")
-                whole = event.added.digests
-                digests.extend(whole[at : at + _HASH] for at in range(0, len(whole), _HASH))
+                count = len(digests) // _HASH
+                if event.added.first_position != count + 1 or len(event.added.digests) % _HASH:
+                    add(event.added.first_position, f"the log goes on after {count} items")
+                digests += event.added.digests
             case "erased":
                 positions = event.erased.positions
                 erased.update(positions)
-                known = b"".join(digests[at - 1] for at in positions if 0 < at <= len(digests))
+                known = b"".join(_digest(digests, at) for at in positions)
                 if sha256(known).digest() != event.erased.digest:
                     add(positions[0], "the entry that says what was erased has another digest than these items")
             case _:
                 pass
-    for at, salt, content in _rows(database, len(digests), add):
-        wrong = _fault(salt, content, digests[at - 1], erased=at in erased)
+    count = len(digests) // _HASH
+    for at, salt, content in _rows(database, count, add):
+        wrong = _fault(salt, content, _digest(digests, at), erased=at in erased)
         if wrong:
             add(at, wrong)
-    return len(digests)
+    return count
+
+
+def _digest(digests: bytearray, position: int) -> bytes:
+    return bytes(digests[(position - 1) * _HASH : position * _HASH]) if position > 0 else b""
 
 
 def _events(database: Database, feed_id: int, size: int, add: Add) -> Iterator[record_log_pb2.RecordLogEvent]:
