@@ -7,6 +7,7 @@ vocabularies of names, so it runs in a process of its own (node.history_worker).
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from hashlib import sha256
 
@@ -20,6 +21,8 @@ from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
 from gateway.wire.alerts import to_ms
 from gateway.wire.history_batches import IndexBatch, PreparedItem
+
+log = logging.getLogger(__name__)
 
 BATCH = 500
 """Items that are made findable in one transaction: a few milliseconds in which an alert would wait."""
@@ -39,11 +42,27 @@ class HistoryIndexer:
             if not rows:
                 return None
             texts: dict[int, str] = {}
-            items = tuple(_prepared(row, texts) for row in rows if row.content)  # nothing is left of what was erased
+            items = tuple(_item(row, texts) for row in rows if row.content)  # nothing is left of what was erased
             known = shipments.known_names(conn, list(texts))
         names = tuple((key, text) for key, text in texts.items() if key not in known)
         filed_under = tuple((filing, key) for key, text in names for filing in name_filing(text))
         return IndexBatch(after, rows[-1].position, items, tuple(known), names, filed_under)
+
+
+def _item(row: LogRow, texts: dict[int, str]) -> PreparedItem:
+    """An item prepared. One at which this fails, e.g. since somebody changed its bytes, holds up no other: it is known by
+    its record id alone."""
+    try:
+        return _prepared(row, texts)
+    except Exception:
+        log.exception(
+            "item %d of record %s can't be read; `gateway verify` tells whether it was changed",
+            row.position,
+            row.record_id,
+        )
+        keys = (keys_wire.record_key(row.record_id),)
+        digest = sha256(row.content).hexdigest()
+        return PreparedItem(row.position, row.record_id, row.kind, row.recorded_at, digest, 0, 0, "", keys)
 
 
 def _prepared(row: LogRow, texts: dict[int, str]) -> PreparedItem:
@@ -69,5 +88,9 @@ def _prepared(row: LogRow, texts: dict[int, str]) -> PreparedItem:
 
 @lru_cache(maxsize=65_536)
 def name_filing(text: str) -> tuple[int, ...]:
-    """Keys of screening under which a party's name is filed."""
-    return tuple(sorted(filed(prepare(text))))
+    """Keys of screening under which a party's name is filed; none for a text at which reading names fails."""
+    try:
+        return tuple(sorted(filed(prepare(text))))
+    except Exception:
+        log.exception("a party's name can't be read; it is found as it is written alone")
+        return ()

@@ -192,10 +192,10 @@ def _log_of(conn: Connection, row: ShipmentRow) -> list[LogRow]:
 
 
 def _keys_of(logged: LogRow) -> frozenset[int]:
-    item = wire.parse_item(logged.kind, logged.content)
+    item = wire.readable(logged.kind, logged.content)
     if isinstance(item, shipment_pb2.ShipmentAddition):
         return frozenset(keys_wire.keys_of_addition(item))
-    return frozenset(keys_wire.keys_of(item))
+    return frozenset(keys_wire.keys_of(item) if item is not None else {keys_wire.record_key(logged.record_id)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,7 @@ def _forget_names(conn: Connection, logged: Sequence[LogRow]) -> None:
 
 
 def _names_of(logged: LogRow) -> set[str]:
-    item = wire.parse_item(logged.kind, logged.content)
+    item = wire.readable(logged.kind, logged.content)
     return keys_wire.names_of(item) if isinstance(item, shipment_pb2.Shipment) else set()
 
 

@@ -6,6 +6,7 @@ to it. Doesn't own the rules (gateway.risk) or parties on watchlists (services.m
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,10 +21,12 @@ from gateway.store.risk import SCREENED, RiskRow, ShownRisk
 from gateway.store.schema import risk_hits
 from gateway.store.schema import shipments as shipments_table
 from gateway.store.shipments import INDEXED
-from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
+from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.wire.history_batches import Judged
+
+log = logging.getLogger(__name__)
 
 BATCH = 200
 """Items of the log that are looked at together."""
@@ -49,8 +52,16 @@ class RiskScreening:
             if not logged:
                 return None
             found = self._search.as_they_stand(conn, [row.record_id for row in logged])
-        hits = [(record.position, hit) for record in found for hit in self._rules.screen(record.shipment)]
+        hits = [(record.position, hit) for record in found for hit in self._screened(record)]
         return Judged(after, logged[-1].position, tuple(record.position for record in found), tuple(hits))
+
+    def _screened(self, record: history_pb2.HistoryRecord) -> Sequence[trace_pb2.Discrepancy]:
+        """What rules find in one record; a record at which they fail holds up no other."""
+        try:
+            return self._rules.screen(record.shipment)
+        except Exception:
+            log.exception("record %s can't be judged", record.shipment.record_id)
+            return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ may see of a record (services.history_answer) or the own systems' streams (trans
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import Connection
 
-from gateway.errors import InvalidRequestError, MalformedError, Violation
+from gateway.errors import InvalidRequestError, Violation
 from gateway.store import shipments
 from gateway.store.database import Database
 from gateway.store.shipments import INDEXED, Narrowing, RevisionRow, ShipmentRow
@@ -67,6 +68,9 @@ NamesMeant = Callable[[Sequence[str]], Mapping[int, history_pb2.NameMatch]]
 """Gives the recorded names that may be meant by some names, by their keys (services.history_names)."""
 
 HoldsOn = Callable[[Connection, ShipmentRow], list[str]]
+
+
+log = logging.getLogger(__name__)
 
 
 class HistorySearch:
@@ -155,10 +159,10 @@ class HistorySearch:
                 recorded_by=logged.recorded_by,
             )
             if logged.content:
-                item = wire.parse_item(logged.kind, logged.content)
+                item = wire.readable(logged.kind, logged.content)
                 if isinstance(item, shipment_pb2.Shipment):
                     revision.item.shipment.CopyFrom(item)
-                else:
+                elif item is not None:
                     revision.item.addition.CopyFrom(item)
                 revision.digest = wire.salted_digest(logged.salt, logged.content)
         return response
@@ -194,12 +198,15 @@ class HistorySearch:
     def _records(
         self, conn: Connection, rows: Sequence[ShipmentRow], matched: Mapping[str, RevisionRow]
     ) -> list[history_pb2.HistoryRecord]:
-        log = shipments.log_rows(conn, [row.position for row in rows])
+        of_rows = shipments.log_rows(conn, [row.position for row in rows])
         records = []
         for row in rows:
-            logged = log.get(row.position)
+            logged = of_rows.get(row.position)
             if logged is None or not logged.content:
                 continue  # erased meanwhile
+            if wire.readable(logged.kind, logged.content) is None:
+                log.error("record %s can't be read and isn't shown; see `gateway verify`", row.record_id)
+                continue
             record = history_pb2.HistoryRecord(node=self._node, revision=row.revision, position=row.position)
             record.recorded_at.CopyFrom(to_timestamp(logged.recorded_at))
             record.shipment.MergeFromString(logged.content)
@@ -216,10 +223,9 @@ class HistorySearch:
             shipments.log_rows(conn, positions_of(conn, record_id)).values(), key=lambda row: row.position
         ):
             if logged.kind == wire.ADDITION and logged.content:
-                item = wire.parse_item(logged.kind, logged.content)
-                if not isinstance(item, shipment_pb2.ShipmentAddition):
-                    raise MalformedError(f"position {logged.position} holds no addition")
-                yield item
+                item = wire.readable(logged.kind, logged.content)
+                if isinstance(item, shipment_pb2.ShipmentAddition):
+                    yield item
 
 
 def require_narrow(criteria: history_pb2.SearchCriteria, prefix: str = "criteria") -> None:

@@ -21,7 +21,7 @@ from gateway.store.shipments import LogRow
 from gateway.v1 import screening_pb2, shipment_pb2
 from gateway.wire import alerts as wire
 from gateway.wire.alert_subjects import subjects_of, subjects_of_shipment
-from gateway.wire.shipments import parse_item
+from gateway.wire.shipments import readable
 
 NEWEST_AT_ONCE = 200
 """Sources read in one transaction when the newest are read."""
@@ -132,7 +132,7 @@ def _shipments(conn: Connection, logged: Sequence[LogRow]) -> list[SourceItem]:
         if row is None or row.position != one.position or not one.content:
             continue
         key = SourceKey(SourceKind.SHIPMENT, node, one.record_id)
-        item = parse_item(one.kind, one.content)
+        item = readable(one.kind, one.content)
         if isinstance(item, shipment_pb2.Shipment):
             found.append(SourceItem(key, row.revision, subjects_of_shipment(item)))
     return found

@@ -53,6 +53,14 @@ def parse_item(kind: int, payload: bytes) -> Item:
         raise MalformedError("a recorded item can't be read") from error
 
 
+def readable(kind: int, payload: bytes) -> Item | None:
+    """An item as it was stored; None where somebody changed it so that it can't be read (`gateway verify` tells)."""
+    try:
+        return parse_item(kind, payload)
+    except MalformedError:
+        return None
+
+
 def parse_log_event(payload: bytes) -> record_log_pb2.RecordLogEvent:
     """The payload of an entry of a log of records.
 

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway.errors import InvalidRequestError
+from gateway.risk.rules import Rules
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_record import check, records_feed
+from gateway.services.history_risk import RiskScreening
+from gateway.services.match_sources import SHIPMENTS
 from gateway.services.rebuild import rebuild
 from gateway.services.rebuild_records import rebuild_records
 from gateway.store import alerts, feeds, shipments
+from gateway.store.schema import record_log
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.shipments import parse_log_event, salted_digest
@@ -203,3 +208,20 @@ def test_everything_is_found_again_after_the_projections_were_dropped(node: Pape
 
     assert found == 3
     assert history_tables(node) == before
+
+
+def test_an_item_that_somebody_spoilt_holds_up_nothing_else(node: PaperNode) -> None:
+    record(node, shipment("A"), shipment("B"))
+    with node.database.write() as conn:
+        conn.execute(update(record_log).where(record_log.c.position == 1).values(content=b"\xff\xff"))
+    index(node)
+    screening = RiskScreening(node.database, search=searching(node), rules=Rules.load())
+    judged = screening.next()
+
+    assert ids(search(node, containers=["CSQU3054383"])) == ["B"]
+    assert search(node, record_ids=["A"]) == []
+    assert judged is not None
+    assert (judged.positions, judged.last) == ((2,), 2)
+    with node.database.read() as conn:
+        items, reached = SHIPMENTS.after(conn, 0, 10)
+    assert ([item.key.id for item in items], reached) == (["B"], 2)
