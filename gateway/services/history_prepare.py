@@ -50,16 +50,12 @@ class HistoryIndexer:
 
 
 def _item(row: LogRow, texts: dict[int, str]) -> PreparedItem:
-    """An item prepared. One at which this fails, e.g. since somebody changed its bytes, holds up no other: it is known by
-    its record id alone."""
+    """An item prepared. One at which this fails, e.g. since somebody changed its bytes, holds up no other: it is known
+    by its record id alone."""
     try:
         return _prepared(row, texts)
     except Exception:
-        log.exception(
-            "item %d of record %s can't be read; `gateway verify` tells whether it was changed",
-            row.position,
-            row.record_id,
-        )
+        log.exception("item %d, of record %s, can't be read; see `gateway verify`", row.position, row.record_id)
         keys = (keys_wire.record_key(row.record_id),)
         digest = sha256(row.content).hexdigest()
         return PreparedItem(row.position, row.record_id, row.kind, row.recorded_at, digest, 0, 0, "", keys)

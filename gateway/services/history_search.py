@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from google.protobuf.message import DecodeError
 from sqlalchemy import Connection
 
 from gateway.errors import InvalidRequestError, Violation
@@ -204,12 +205,13 @@ class HistorySearch:
             logged = of_rows.get(row.position)
             if logged is None or not logged.content:
                 continue  # erased meanwhile
-            if wire.readable(logged.kind, logged.content) is None:
-                log.error("record %s can't be read and isn't shown; see `gateway verify`", row.record_id)
-                continue
             record = history_pb2.HistoryRecord(node=self._node, revision=row.revision, position=row.position)
             record.recorded_at.CopyFrom(to_timestamp(logged.recorded_at))
-            record.shipment.MergeFromString(logged.content)
+            try:
+                record.shipment.MergeFromString(logged.content)
+            except DecodeError:
+                log.error("record %s can't be read and isn't shown; see `gateway verify`", row.record_id)
+                continue
             if row.additions:
                 wire.merged(record.shipment, self._additions(conn, row.record_id))
             revision = matched.get(row.record_id)
