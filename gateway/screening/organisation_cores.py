@@ -210,29 +210,42 @@ def _are_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
     return Indel.normalized_similarity(spoken, letters) >= MIN_NEAR
 
 
+class _Alignment(NamedTuple):
+    """The first units of a Han core that letters are read as by a scheme; `dead` are places that lead nowhere."""
+
+    han: OrganisationForm
+    units: int
+    letters: str
+    meanings: dict[int, tuple[int, frozenset[str]]]
+    scheme: Scheme
+    dead: set[tuple[int, int]]
+
+    def tokens(self, unit: int, at: int) -> tuple[TokenMatch, ...] | None:
+        """Tokens from a unit and a letter on; None where the rest doesn't agree."""
+        if unit == self.units:
+            return () if at == len(self.letters) else None
+        if at >= len(self.letters) or (unit, at) in self.dead:
+            return None
+        core = self.han.core
+        stop, concepts = self.meanings.get(at, (0, frozenset[str]()))
+        for start, end, meant in self.han.names:
+            if start == unit and meant & concepts and (rest := self.tokens(end, stop)) is not None:
+                return (TokenMatch("".join(core[unit:end]), self.letters[at:stop], "translation", ROMANISED), *rest)
+        for spelling in spellings_of(core[unit], self.scheme):
+            if self.letters.startswith(spelling, at):
+                rest = self.tokens(unit + 1, at + len(spelling))
+                if rest is not None:
+                    return (_syllable(core[unit], spelling, self.scheme), *rest)
+        self.dead.add((unit, at))
+        return None
+
+
 def _align(
     han: OrganisationForm, latin: OrganisationForm, units: int, count: int, scheme: Scheme
 ) -> tuple[TokenMatch, ...]:
     """Reads the first `count` Latin words as the first `units` of the Han core, which `_reached` says can be done."""
     letters, meanings = "".join(latin.core[:count]), _by_letter(latin.core, latin.names)
-    dead: set[tuple[int, int]] = set()
-
-    def walk(unit: int, at: int) -> tuple[TokenMatch, ...] | None:
-        if unit == units:
-            return () if at == len(letters) else None
-        if at >= len(letters) or (unit, at) in dead:
-            return None
-        stop, concepts = meanings.get(at, (0, frozenset[str]()))
-        for start, end, meant in han.names:
-            if start == unit and meant & concepts and (rest := walk(end, stop)) is not None:
-                return (TokenMatch("".join(han.core[unit:end]), letters[at:stop], "translation", ROMANISED), *rest)
-        for spelling in spellings_of(han.core[unit], scheme):
-            if letters.startswith(spelling, at) and (rest := walk(unit + 1, at + len(spelling))) is not None:
-                return (_syllable(han.core[unit], spelling, scheme), *rest)
-        dead.add((unit, at))
-        return None
-
-    return walk(0, 0) or ()
+    return _Alignment(han, units, letters, meanings, scheme, set()).tokens(0, 0) or ()
 
 
 def _syllable(unit: str, spelling: str, scheme: Scheme) -> TokenMatch:
