@@ -8,7 +8,7 @@ with synchronous=FULL, nothing switched off: validation, the signed log of recor
 2. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
    are findable and judged by the rules; beside bare SQLite inserts of the same rows.
 1. growth: the node's tables are filled to N by the product's own services, without gRPC. At each size: a search for one
-   container, at the own node alone and over three; a search for a place and a code with 1,000 results, until its first
+   UCR, at the own node alone and over three; a search for a place and a code with 1,000 results, until its first
    record and its rate afterwards; a trace of a consignment with a leg at each node.
 """
 
@@ -186,7 +186,7 @@ async def at_size(officer: GatewayClient, count: int, database_mb: float, tell: 
 
 
 async def _search(officer: GatewayClient, number: int, nodes: Sequence[str]) -> float:
-    criteria = history_pb2.SearchCriteria(containers=[made.container(number)])
+    criteria = history_pb2.SearchCriteria(references=[history_pb2.SearchReference(value=made.ucr(number))])
     started = time.perf_counter()
     found = [one async for one in officer.history.search(criteria, GROUNDS, nodes=nodes)]
     taken = time.perf_counter() - started
@@ -212,7 +212,7 @@ async def _many(officer: GatewayClient) -> tuple[float, float]:
 
 
 async def _trace(officer: GatewayClient, number: int) -> float:
-    criteria = history_pb2.SearchCriteria(containers=[made.container(number)])
+    criteria = history_pb2.SearchCriteria(references=[history_pb2.SearchReference(value=made.ucr(number))])
     started = time.perf_counter()
     response = await officer.history.trace(criteria, GROUNDS)
     taken = time.perf_counter() - started
@@ -333,9 +333,9 @@ def _sized_table(found: Sequence[Sized]) -> Table:
         table.add_column(f"{one.count:,}", justify="right")
     table.add_column("wanted", justify="right")
     rows: tuple[tuple[str, Callable[[Sized], str], str], ...] = (
-        ("container, own node: p50", lambda one: f"{one.local_p50:.1f}", ""),
+        ("UCR, own node: p50", lambda one: f"{one.local_p50:.1f}", ""),
         ("… p99", lambda one: f"{one.local_p99:.1f}", "5"),
-        ("container, three nodes: p50", lambda one: f"{one.federated_p50:.1f}", ""),
+        ("UCR, three nodes: p50", lambda one: f"{one.federated_p50:.1f}", ""),
         ("… p99", lambda one: f"{one.federated_p99:.1f}", "25"),
         ("code and place, 1,000 records: first", lambda one: f"{one.first_ms:.1f}", "20"),
         ("… then records/s", lambda one: f"{one.after_rate:,.0f}", "50,000"),

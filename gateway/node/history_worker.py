@@ -30,8 +30,8 @@ from gateway.wire.history_batches import encode_names
 
 log = logging.getLogger("gateway.history")
 
-NICENESS = 10
-"""Added to the process's niceness: whatever the node does goes first."""
+NICENESS = 5
+"""Added to the process's niceness: whatever the node does goes first, and a third of a busy core is left for this."""
 
 
 class Worker:

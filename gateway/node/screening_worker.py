@@ -33,8 +33,8 @@ from gateway.wire.screening import answer
 
 log = logging.getLogger("gateway.screening")
 
-NICENESS = 10
-"""Added to the process's niceness: whatever the node does goes first."""
+NICENESS = 5
+"""Added to the process's niceness: whatever the node does goes first, and a third of a busy core is left for this."""
 
 SAVE_EVERY_S = 600.0
 """How often the snapshot is renewed when something has changed, in seconds."""

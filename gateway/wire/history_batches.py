@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from gateway.v1 import history_pb2, trace_pb2
@@ -39,6 +40,9 @@ class PreparedItem:
     keys: tuple[int, ...]
 
 
+_fields = attrgetter(*PreparedItem.__slots__)
+
+
 def _item(fields: Sequence[Any]) -> PreparedItem:
     position, record_id, kind, recorded_at, digest, declared_at, procedure, retention_class, keys = fields
     return PreparedItem(
@@ -65,7 +69,7 @@ class IndexBatch:
 
     def encode(self) -> bytes:
         """The JSON form."""
-        items = [astuple(item) for item in self.items]
+        items = [_fields(item) for item in self.items]
         return json.dumps([self.after, self.last, items, self.known, self.names, self.name_keys]).encode()
 
     @classmethod
