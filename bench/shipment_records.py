@@ -20,14 +20,23 @@ COMMON_PLACE = "CNSZW"
 
 _BEGIN_S = 1_767_225_600  # 2026-01-01
 _OFFICES = (("CNSZW", "5345"), ("CNYTN", "5316"), ("CNSHK", "5304"), ("CNHUG", "5301"))
-_CODES = ("790111", "780110", "760110", "811010", "811292", "282580", "740311", "850440", "392690", "640299")
+_GOODS = (("790111", 3.0), ("780110", 2.1), ("760110", 3.0), ("740311", 9.0), ("800110", 30.0)) * 2
+_CONTROLLED = ("811010", 25.0)
+"""Codes with a usual value in US dollars for a kilogram; one shipment of four hundred is of a controlled one."""
 _WORDS = "宏达永盛金辉华瑞鑫源恒泰利丰远东南山海天"
 _REUSED = 1_500_000
 
 
 def container(number: int) -> str:
     """Container of a shipment."""
-    return f"GWDU{number % _REUSED:07d}"
+    serial = (
+        f"GWDU{number % _REUSED:06d}" if number % _REUSED < 1_000_000 else f"GWEU{number % _REUSED - 1_000_000:06d}"
+    )
+    return serial + str(sum(_LETTERS[char] << at for at, char in enumerate(serial)) % 11 % 10)
+
+
+_LETTERS = {"D": 14, "E": 15, "G": 17, "U": 32, "W": 35} | {str(digit): digit for digit in range(10)}
+"""Values of characters in ISO 6346, as far as they occur here."""
 
 
 def ucr(number: int) -> str:
@@ -41,6 +50,8 @@ def shipment(number: int, *, node: str = "cn") -> shipment_pb2.Shipment:
     place, office = _OFFICES[number % len(_OFFICES)]
     exporter, consignee = int(chance.paretovariate(0.9)) % 50_000, int(chance.paretovariate(0.9)) % 50_000
     declared_s = _BEGIN_S + number * 2 % 25_000_000
+    code, usd = _CONTROLLED if number % 400 == 7 else _GOODS[number // 4 % len(_GOODS)]
+    net_kg = 1_000 + chance.randrange(20_000)
     declaration = f"{office}2026{number:010d}"
     leg = goods_pb2.RouteLeg(
         to=goods_pb2.Place(unlocode="HKHKG", territory="HK"),
@@ -68,11 +79,11 @@ def shipment(number: int, *, node: str = "cn") -> shipment_pb2.Shipment:
         goods=[
             shipment_pb2.ShipmentGoods(
                 sequence=1,
-                codes=[goods_pb2.CommodityCode(code=_CODES[number // 4 % len(_CODES)], scheme="hs")],
+                codes=[goods_pb2.CommodityCode(code=code, scheme="hs")],
                 description="Unwrought metal, in ingots",
-                net_mass_kg=1_000 + chance.randrange(20_000),
+                net_mass_kg=net_kg,
                 gross_mass_kg=22_000,
-                value_usd=1_000 + chance.randrange(90_000),
+                value_usd=round(net_kg * usd * chance.uniform(0.9, 1.1)),
             )
         ],
         equipment=[
@@ -114,5 +125,5 @@ def _party(role: party_pb2.PartyRole.ValueType, number: int, language: str) -> p
     else:
         name = party_pb2.Name(text=f"Kam Wing {number} Metals Limited", script="Latn", language="en")
     return party_pb2.Party(
-        role=role, names=[name], identifiers=[party_pb2.Identifier(scheme="uscc", value=f"91440300{number:010d}")]
+        role=role, names=[name], identifiers=[party_pb2.Identifier(scheme="trader_no", value=f"91440300{number:010d}")]
     )

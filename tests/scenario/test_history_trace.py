@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.v1 import history_pb2, trace_pb2
+from gateway.v1 import history_pb2, shipment_pb2, trace_pb2
 from gateway.v1 import history_service_pb2 as pb
 from tests.support import consignments as case
 from tests.support.federation import Federation, with_logs
@@ -24,7 +24,9 @@ def federation(tmp_path: Path) -> Iterator[Federation]:
 async def record(federation: Federation, legs: Legs) -> None:
     """Each leg at its node, until all are findable."""
     for node in ("cn", "hk", "mo"):
-        await recorded(federation, node, *(leg.shipment for leg in legs if leg.node == node))
+        own = [leg.shipment for leg in legs if leg.node == node]
+        if own:
+            await recorded(federation, node, *own)
 
 
 async def trace(
@@ -93,5 +95,26 @@ def test_who_is_down_is_told_and_the_rest_is_traced(federation: Federation) -> N
         found = await trace(federation, "cn", containers=[case.CONTAINER])
         assert [leg.record.node for leg in found.trace.legs] == ["cn", "hk", "hk"]
         assert {one.node: one.status for one in found.trace.answers}["mo"] == history_pb2.ANSWER_STATUS_UNREACHABLE
+
+    federation.run(run())
+
+
+def test_a_trader_with_many_shipments_neither_joins_nor_cuts_off(federation: Federation) -> None:
+    federation.start()
+
+    async def run() -> None:
+        legs = case.the_case()[:3]  # without its end at mo, so that traders are asked for
+        await record(federation, legs)
+        others = []
+        for number in range(60):
+            other = shipment_pb2.Shipment()
+            other.CopyFrom(legs[0].shipment)
+            other.record_id = f"OTHER-{number}"
+            del other.references[:], other.equipment[:], other.means[:], other.route[:], other.events[:]
+            others.append(other)
+        await recorded(federation, "cn", *others)
+        found = await trace(federation, "hk", references=[history_pb2.SearchReference(value="HKR-2026-004902")])
+        assert [leg.record.shipment.record_id for leg in found.trace.legs] == [leg.shipment.record_id for leg in legs]
+        assert not found.trace.truncated
 
     federation.run(run())
