@@ -196,7 +196,8 @@ def _show(output: Output, found: _Found, *, sort: Sort, hit_only: bool, verbose:
 def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> None:
     withheld = sum(len(each.withheld) for each in records)
     if withheld and not verbose:
-        output.note(f"{withheld} fields were withheld by the agreements; -v lists them.")
+        fields = "1 field was" if withheld == 1 else f"{withheld} fields were"
+        output.note(f"{fields} withheld by the agreements; -v lists them.")
     for each in records:
         name = f"{each.node}/{each.shipment.record_id}"
         if each.matched_revision:

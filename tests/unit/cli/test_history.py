@@ -265,7 +265,10 @@ class TestWords:
         assert node_cells(DENIED)[:4] == ("hk", "denied", 0, None)
         assert node_cells(answer("mo", AnswerStatus.ANSWER_STATUS_TIMED_OUT))[1] == "timed out"
 
-    def test_what_was_withheld_is_counted_and_listed_when_asked_for(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_what_was_withheld_is_counted_and_listed_when_asked_for(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "200")  # a narrower one folds the clause
         record = HistoryRecord(node="hk", revision=1, shipment=shipment(), matched_revision=1)
         record.withheld.add(path="goods[0].customs_value", disclosure_class="DISCLOSURE_CLASS_COMMERCIAL")
         record.name_matches.add(asked="Wang Tat", recorded="Wang Tat Metals Limited", score=0.93, because="Strong")
@@ -275,7 +278,7 @@ class TestWords:
             shown = capsys.readouterr()
             assert ("hk/CN-EXP-1: withheld goods[0].customs_value (commercial)" in shown.out) == verbose
             assert ("Wang Tat ~ Wang Tat Metals Limited (0.93): Strong" in shown.out) == verbose
-            assert ("1 fields were withheld by the agreements; -v lists them." in shown.err) != verbose
+            assert ("1 field was withheld by the agreements; -v lists them." in shown.err) != verbose
             assert "stands in revision 1, not in the newest" in shown.err
             assert "clause 4.2 doesn't name this purpose" in shown.out
 
