@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -314,7 +315,7 @@ def test_what_was_told_is_proved_later_and_offline(three: Federation, tmp_path: 
     # Somebody changes it in the stopped node's database.
     assert "2 answers about them" in cn.run("", "verify").output
     three["cn"].stop()
-    with sqlite3.connect(three["cn"].database) as database:
+    with closing(sqlite3.connect(three["cn"].database)) as database, database:
         (records,) = database.execute(
             "SELECT records FROM history_answer_records WHERE query_id = ?", (query_id,)
         ).fetchone()
