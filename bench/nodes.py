@@ -21,6 +21,8 @@ from pathlib import Path
 import grpc.aio
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from gateway.cli.init import settings_text
 from gateway.client import GatewayClient
@@ -106,7 +108,16 @@ class NodeProcess:
 
     @property
     def database_mb(self) -> float:
-        """Size of the database with its write-ahead log in MB."""
+        """Size of the database in MB: with SQLite the write-ahead log too, with PostgreSQL without its log."""
+        if self.database_url:
+            engine = create_engine(make_url(self.database_url).set(drivername="postgresql+psycopg"))
+            try:
+                with engine.connect() as connection:
+                    return (
+                        int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()) / 1e6
+                    )
+            finally:
+                engine.dispose()
         return sum(path.stat().st_size for path in (self.folder.path / "data").glob("gateway.sqlite3*")) / 1e6
 
     def client(self) -> GatewayClient:
