@@ -6,10 +6,11 @@ Owns request ids, pages and the watch that survives reconnects. The stream of pu
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -21,7 +22,8 @@ from gateway.client.bulk import (
     new_request_id,
     publishing,
 )
-from gateway.client.connection import DEFAULT_TIMEOUT_S, Backoff, Connection, may_pass
+from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
+from gateway.client.following import responses
 from gateway.client.history import HistoryClient
 from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
 from gateway.client.pages import every
@@ -297,28 +299,18 @@ class GatewayClient:
         Raises:
             GatewayError: what doesn't pass by itself, e.g. PermissionDeniedError or PositionUnknownError.
         """
-        backoff = Backoff()
-        while True:
+
+        def connect() -> grpc.aio.UnaryStreamCall[Any, service.WatchAlertsResponse]:
             request = service.WatchAlertsRequest(position=position, until_current=until_current)
-            call = self._connection.stubs.alerts.WatchAlerts(request)
-            try:
-                async for response in call:
-                    backoff.reset()
-                    for change in response.changes:
-                        position = change.position
-                        yield change
-                    position = max(position, response.position)
-                if until_current:
-                    return
-            except grpc.aio.AioRpcError as rpc_error:
-                error = self._connection.error(rpc_error)
-                if not may_pass(error):
-                    raise error from None
-                if on_interruption is not None:
-                    on_interruption(error)
-                await backoff.pause(error)
-            finally:
-                call.cancel()
+            return self._connection.stubs.alerts.WatchAlerts(request)
+
+        stream = responses(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
+        async with aclosing(stream):
+            async for response in stream:
+                for change in response.changes:
+                    position = change.position
+                    yield change
+                position = max(position, response.position)
 
 
 def _timestamp(field: str, time: datetime) -> Timestamp:

@@ -3,7 +3,7 @@
 Owns when a channel is replaced (certificate, key or CA changed) and what is retried. Doesn't own the calls.
 
 Retries: unary calls that failed with UNAVAILABLE are sent again by gRPC. That is safe for mutations too, since each
-carries a request id. Streams aren't retried here: those who read them know where to go on.
+carries a request id. Streams aren't: `following` and `windowed` open them again.
 """
 
 from __future__ import annotations

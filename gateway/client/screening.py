@@ -7,13 +7,16 @@ reconnects. Doesn't own what a match or a hit means (the contract) or the lists 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import grpc.aio
 
 from gateway.client.bulk import new_request_id
-from gateway.client.connection import Backoff, Connection, may_pass
+from gateway.client.connection import Connection
+from gateway.client.following import responses
 from gateway.client.pages import every
 from gateway.errors import GatewayError
 from gateway.v1 import watchlist_service_pb2 as service
@@ -26,6 +29,7 @@ from gateway.v1.match_pb2 import (
     MatchConfirmation,
     MatchDismissal,
     WatchMatchesRequest,
+    WatchMatchesResponse,
 )
 from gateway.v1.party_pb2 import Party
 from gateway.v1.screening_pb2 import (
@@ -192,27 +196,17 @@ class ScreeningClient:
         Raises:
             GatewayError: what doesn't pass by itself, e.g. PermissionDeniedError or PositionUnknownError.
         """
-        backoff = Backoff()
-        while True:
+
+        def connect() -> grpc.aio.UnaryStreamCall[Any, WatchMatchesResponse]:
             request = WatchMatchesRequest(position=position, until_current=until_current)
-            call = self._connection.stubs.watchlist.WatchMatches(request)
-            try:
-                async for response in call:
-                    backoff.reset()
-                    if response.changes or response.position > position:
-                        position = response.position
-                        yield WatchedMatches(tuple(response.changes), position)
-                if until_current:
-                    return
-            except grpc.aio.AioRpcError as rpc_error:
-                error = self._connection.error(rpc_error)
-                if not may_pass(error):
-                    raise error from None
-                if on_interruption is not None:
-                    on_interruption(error)
-                await backoff.pause(error)
-            finally:
-                call.cancel()
+            return self._connection.stubs.watchlist.WatchMatches(request)
+
+        stream = responses(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
+        async with aclosing(stream):
+            async for response in stream:
+                if response.changes or response.position > position:
+                    position = response.position
+                    yield WatchedMatches(tuple(response.changes), position)
 
     async def confirm(
         self,

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import grpc.aio
 
 from gateway.client.bulk import new_request_id
-from gateway.client.connection import Backoff, Connection, may_pass
+from gateway.client.connection import Connection
+from gateway.client.following import responses
 from gateway.client.pages import every
 from gateway.errors import GatewayError, TooLargeError
 from gateway.v1 import watchlist_service_pb2 as service
@@ -205,31 +207,21 @@ class WatchlistClient:
         Raises:
             GatewayError: what doesn't pass by itself, e.g. PermissionDeniedError or PositionUnknownError.
         """
-        backoff = Backoff()
         following = _Following(position, full_state)
-        while True:
+
+        def connect() -> grpc.aio.UnaryStreamCall[Any, service.WatchEntriesResponse]:
             request = service.WatchEntriesRequest(
                 position=following.position, full_state=following.in_full_state, until_current=until_current
             )
             following.connected()
-            call = self._connection.stubs.watchlist.WatchEntries(request)
-            try:
-                async for response in call:
-                    backoff.reset()
-                    watched = following.take(response)
-                    if watched is not None:
-                        yield watched
-                if until_current:
-                    return
-            except grpc.aio.AioRpcError as rpc_error:
-                error = self._connection.error(rpc_error)
-                if not may_pass(error):
-                    raise error from None
-                if on_interruption is not None:
-                    on_interruption(error)
-                await backoff.pause(error)
-            finally:
-                call.cancel()
+            return self._connection.stubs.watchlist.WatchEntries(request)
+
+        stream = responses(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
+        async with aclosing(stream):
+            async for response in stream:
+                watched = following.take(response)
+                if watched is not None:
+                    yield watched
 
     async def compare(self, partner: str) -> service.CompareCopyResponse:
         """Whether a partner's copy of the own lists is what was told to it; the partner is asked now."""
