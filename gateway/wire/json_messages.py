@@ -56,11 +56,11 @@ def read_message(document: Mapping[str, Any], kind: type[MessageT]) -> MessageT:
     """
     try:
         return kind(**_message(kind.DESCRIPTOR)(document))
-    except (_NotUsualError, TypeError, ValueError):
+    except (_NotUsualError, TypeError, ValueError, OverflowError):
         pass
     try:
         return ParseDict(dict(document), kind())
-    except (ParseError, ValueError, TypeError, RecursionError, AttributeError) as error:
+    except (ParseError, ValueError, TypeError, RecursionError, OverflowError, AttributeError) as error:
         raise MalformedError(f"not a {kind.DESCRIPTOR.name} as JSON: {error}") from None
 
 

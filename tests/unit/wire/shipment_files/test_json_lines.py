@@ -46,6 +46,7 @@ class TestJsonLines:
             ('{"record_id": "A", "procedure": "SHIPMENT_PROCEDURE_EXPORT"}', "declared_at: value is required"),
             ('{"record_id": "A"}', "events, inspections"),
             ('{"record_id": "A", "gross_mass_kg": "heavy", "procedure": 1}', "not a Shipment as JSON"),
+            pytest.param('{"record_id": "A", "gross_mass_kg": %s}' % ("9" * 400), "too large", id="400 digits"),
         ],
     )
     def test_a_line_that_cant_be_used_says_why(self, line: str, said: str) -> None:
