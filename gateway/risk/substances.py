@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from gateway.errors import MalformedError
-from gateway.risk.csv_tables import parse_table, read_table
+from gateway.wire.csv_tables import parse_table, read_table
 
 FILE = "physical_data.csv"
 
@@ -197,7 +197,7 @@ def load_substances(path: Path | None = None) -> Substances:
         ConfigurationError: it can't be read, or lines are wrong; the message names file, lines and columns.
     """
     text, source = read_table(path, FILE, what="the table of physical data")
-    return Substances(parse_table(text, COLUMNS, _row, source=source))
+    return Substances(parse_table(text.splitlines(), COLUMNS, _row, source=source))
 
 
 def words_pattern(words: Iterable[str]) -> re.Pattern[str]:

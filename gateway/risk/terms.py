@@ -13,8 +13,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from gateway.errors import MalformedError
-from gateway.risk.csv_tables import parse_table, read_table
 from gateway.risk.substances import words_pattern
+from gateway.wire.csv_tables import parse_table, read_table
 
 FILE = "goods_terms.csv"
 
@@ -85,7 +85,7 @@ def load_terms(path: Path | None = None) -> Terms:
         ConfigurationError: it can't be read, or lines are wrong; the message names file, lines and columns.
     """
     text, source = read_table(path, FILE, what="the list of goods terms")
-    return Terms(parse_table(text, COLUMNS, _row, source=source))
+    return Terms(parse_table(text.splitlines(), COLUMNS, _row, source=source))
 
 
 def _wording(vague: re.Pattern[str], filler: re.Pattern[str], description: str) -> Wording:

@@ -6,14 +6,14 @@ YYYY-MM-DD, intervals as first and last day. Doesn't own what the lines mean (`g
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from datetime import date
 from importlib import resources
 from pathlib import Path
 
-from gateway.errors import ConfigurationError, MalformedError
+from gateway.errors import MalformedError
 from gateway.model.controlled_goods import Confidence, ControlledGood, ControlledGoods, Interval
+from gateway.wire.csv_tables import parse_table
 from gateway.wire.mapping_files import read_text
 
 COLUMNS = (
@@ -40,11 +40,6 @@ COLUMNS = (
 MAX_LIST_BYTES = 16 << 20
 """Largest list in bytes; the world's longest are under one megabyte."""
 
-MAX_PROBLEMS_SHOWN = 20
-"""Problems that one error message lists; more than that is another file altogether."""
-
-_Row = Mapping[str | None, str | list[str] | None]
-
 
 def reference_controlled_goods() -> ControlledGoods:
     """The list that comes with the gateway."""
@@ -68,33 +63,7 @@ def parse_controlled_goods(lines: Iterable[str], *, source: str) -> ControlledGo
     Raises:
         ConfigurationError: columns are missing, there are no lines, or lines are wrong: all of them are named at once.
     """
-    reader = csv.DictReader(lines, strict=True)
-    goods: list[ControlledGood] = []
-    problems: list[str] = []
-    try:
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise ConfigurationError(f"{source} has no column {', '.join(missing)}")
-        for row in reader:
-            try:
-                goods.append(_good(_fields(row)))
-            except MalformedError as error:
-                problems.append(f"{source} line {reader.line_num}: {error.message}")
-    except csv.Error as error:
-        problems.append(f"{source} line {reader.reader.line_num}: not CSV: {error}")
-    if problems:
-        more = len(problems) - MAX_PROBLEMS_SHOWN
-        tail = [f"and {more} more"] if more > 0 else []
-        raise ConfigurationError("\n".join([*problems[:MAX_PROBLEMS_SHOWN], *tail]))
-    if not goods:
-        raise ConfigurationError(f"{source} lists no goods")
-    return ControlledGoods(tuple(goods))
-
-
-def _fields(row: _Row) -> dict[str, str]:
-    if None in row or None in row.values():
-        raise MalformedError("the line has another number of columns than the header")
-    return {str(column): str(value).strip() for column, value in row.items()}
+    return ControlledGoods(parse_table(lines, COLUMNS, _good, source=source, empty="lists no goods"))
 
 
 def _good(row: Mapping[str, str]) -> ControlledGood:

@@ -1,12 +1,12 @@
 """Reference tables in CSV: read whole, every bad line named.
 
-Owns how a table is read and refused. Doesn't own what its columns mean (`substances`, `terms`).
+Owns how a table is read and refused. Doesn't own what its columns mean (`controlled_goods`, and the tables of `risk`).
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -35,20 +35,26 @@ def read_table(path: Path | None, name: str, *, what: str) -> tuple[str, str]:
 
 
 def parse_table(
-    text: str, columns: Sequence[str], make: Callable[[Mapping[str, str]], RowT], *, source: str
+    lines: Iterable[str],
+    columns: Sequence[str],
+    make: Callable[[Mapping[str, str]], RowT],
+    *,
+    source: str,
+    empty: str = "has no lines",
 ) -> tuple[RowT, ...]:
-    """The rows of a CSV text, each as `make` makes it.
+    """The rows of a CSV file, each as `make` makes it.
 
     Args:
-        text: CSV with a header that names at least `columns`, in any order.
+        lines: CSV with a header that names at least `columns`, in any order.
         columns: what `make` reads.
         make: raises MalformedError for a row that is wrong.
         source: names the table in errors.
+        empty: what is said of one without rows.
 
     Raises:
         ConfigurationError: columns are missing, there are no rows, or rows are wrong: all of them are named at once.
     """
-    reader = csv.DictReader(text.splitlines(), strict=True)
+    reader = csv.DictReader(lines, strict=True)
     rows: list[RowT] = []
     problems: list[str] = []
     try:
@@ -69,5 +75,5 @@ def parse_table(
         tail = [f"and {more} more"] if more > 0 else []
         raise ConfigurationError("\n".join([*problems[:MAX_PROBLEMS_SHOWN], *tail]))
     if not rows:
-        raise ConfigurationError(f"{source} has no lines")
+        raise ConfigurationError(f"{source} {empty}")
     return tuple(rows)
