@@ -23,13 +23,17 @@ from gateway.store.schema import shipments as shipments_table
 from gateway.store.shipments import INDEXED
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
 from gateway.wire.alerts import to_timestamp
-from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.wire.filters import Term, decode_number_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.wire.history_batches import Judged
 
 log = logging.getLogger(__name__)
 
 BATCH = 200
 """Items of the log that are looked at together."""
+
+_POSITIONS = range(10**18)
+_ORDINALS = range(1 << 31)
+"""What a page token may hold: PostgreSQL refuses a number that doesn't fit the column."""
 
 _SEVERITY = "SEVERITY_"
 _FIELDS = dict.fromkeys(("rule", "severity", "record"), ("=",))
@@ -101,9 +105,9 @@ class RiskQueries:
             InvalidRequestError: the filter or the page token isn't one.
         """
         conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
-        token = decode_page_token(request.page_token, request.filter, 2)
+        token = decode_number_token(request.page_token, request.filter, _POSITIONS, _ORDINALS)
         limit = page_size(request.page_size)
-        before = None if token is None else (int(token[0]), int(token[1]))
+        before = None if token is None else (token[0], token[1])
         with self._database.read() as conn:
             rows = risk.page(conn, conditions, before=before, limit=limit + 1)
         response = history_service_pb2.ListRiskHitsResponse(hits=map(_shown, rows[:limit]))

@@ -28,7 +28,7 @@ from gateway.v1 import evidence_service_pb2, evidence_service_pb2_grpc
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.answer_bundle import is_answer
 from gateway.wire.bundle import Bundle
-from gateway.wire.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.wire.filters import Term, decode_number_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.wire.limits import MAX_MESSAGE_BYTES
 from gateway.wire.validation import validate
 
@@ -36,6 +36,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _FIELDS = {"principal": ("=",), "method": ("=",), "result": ("=",), "reason": ("=",)}
 _RESULTS = tuple(AuditResult)
+_SEQUENCE_NUMBERS = range(1, 10**18)
 _REPLY_MARGIN_BYTES = 64 * 1024
 """Room in a message for the names of the files."""
 
@@ -100,7 +101,8 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
     ) -> evidence_service_pb2.ListAuditEventsResponse:
         validate(request)
         where = _filter(parse_filter(request.filter, _FIELDS))
-        before_seq = _before(decode_page_token(request.page_token, request.filter, 1))
+        token = decode_number_token(request.page_token, request.filter, _SEQUENCE_NUMBERS)
+        before_seq = None if token is None else token[0]
         limit = page_size(request.page_size)
         events = await asyncio.to_thread(self._events, where, before_seq, limit)
         response = evidence_service_pb2.ListAuditEventsResponse(events=[_event(stored) for stored in events])
@@ -139,16 +141,6 @@ def _filter(terms: Sequence[Term]) -> AuditFilter:
         result=None if result is None else AuditResult(result),
         reason=values.get("reason"),
     )
-
-
-def _before(token: tuple[str, ...] | None) -> int | None:
-    if token is None:
-        return None
-    if not token[0].isascii() or not token[0].isdigit() or len(token[0]) > 18 or int(token[0]) < 1:
-        raise InvalidRequestError(
-            [Violation("page_token", "page_token.form", "not a token that this list gave; start again without one")]
-        )
-    return int(token[0])
 
 
 def _event(stored: StoredEvent) -> evidence_service_pb2.AuditEvent:

@@ -126,6 +126,27 @@ def decode_page_token(token: str, filter_text: str, parts: int) -> tuple[str, ..
     return tuple(values[1:])
 
 
+def decode_number_token(token: str, filter_text: str, *parts: range) -> tuple[int, ...] | None:
+    """The key that a token holds where all its parts are numbers; None for an empty token.
+
+    Args:
+        token: as it came in.
+        filter_text: the filter that came with it.
+        parts: for each part, the numbers that the list gives there, none of them negative.
+
+    Raises:
+        InvalidRequestError: not a token of this list, or one of another filter.
+    """
+    texts = decode_page_token(token, filter_text, len(parts))
+    if texts is None:
+        return None
+    for text, possible in zip(texts, parts, strict=True):
+        # The length comes first: int() refuses thousands of digits.
+        if len(text) > len(str(possible[-1])) or not text.isascii() or not text.isdigit() or int(text) not in possible:
+            raise _token_invalid()
+    return tuple(map(int, texts))
+
+
 def _tag(filter_text: str) -> str:
     return sha256(filter_text.encode()).hexdigest()[:16]
 

@@ -12,6 +12,7 @@ from gateway.risk.rules import Rules
 from gateway.services.history_risk import KeepRisksWork, RiskQueries, RiskScreening
 from gateway.v1 import goods_pb2, history_service_pb2, shipment_pb2, trace_pb2
 from gateway.wire.alerts import to_timestamp
+from gateway.wire.filters import encode_page_token
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 from tests.support.recording import index, record, searching
@@ -121,6 +122,13 @@ def test_pages_give_every_hit_once(node: PaperNode) -> None:
     assert len(everything) >= 5
     assert pages == everything
     assert [position for position, _ in pages] == sorted((position for position, _ in pages), reverse=True)
+
+
+@pytest.mark.parametrize("key", [("x", "0"), ("1", "y"), ("1", str(1 << 40))])
+def test_a_token_that_no_page_gave_is_refused(node: PaperNode, key: tuple[str, str]) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        RiskQueries(node.database).list(Pb.ListRiskHitsRequest(page_token=encode_page_token(key, "")))
+    assert [violation.field for violation in refused.value.violations] == ["page_token"]
 
 
 def test_an_unknown_severity_is_refused_with_those_there_are(node: PaperNode) -> None:

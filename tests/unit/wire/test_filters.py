@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequestError
-from gateway.wire.filters import Term, decode_page_token, encode_page_token, page_size, parse_filter
+from gateway.wire.filters import (
+    Term,
+    decode_number_token,
+    decode_page_token,
+    encode_page_token,
+    page_size,
+    parse_filter,
+)
 from gateway.wire.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 FIELDS = {"status": ("=",), "published_at": ("=", "<", "<=", ">", ">="), "case_reference": ("=",)}
@@ -121,6 +128,38 @@ def _token(value: object) -> str:
 def test_a_token_that_no_list_gave_is_refused(token: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
         decode_page_token(token, "", 3)
+    assert [violation.field for violation in refused.value.violations] == ["page_token"]
+
+
+@given(st.integers(1, 10**18 - 1), st.integers(0, (1 << 31) - 1))
+def test_a_token_of_numbers_gives_them_back(first: int, second: int) -> None:
+    token = encode_page_token((str(first), str(second)), "")
+    assert decode_number_token(token, "", range(1, 10**18), range(1 << 31)) == (first, second)
+    assert decode_number_token("", "", range(1, 10**18), range(1 << 31)) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("a", "1"),
+        ("1", ""),
+        ("", "1"),
+        ("1", "-1"),
+        ("1", "+1"),
+        ("1", "1.0"),
+        ("1", "1_0"),
+        (" 1", "1"),
+        ("²", "1"),
+        ("٣", "1"),
+        ("0", "1"),
+        ("1", str(1 << 31)),
+        ("1" * 19, "1"),
+        ("1", "9" * 5_000),
+    ],
+)
+def test_a_token_of_what_arent_its_numbers_is_refused(first: str, second: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        decode_number_token(encode_page_token((first, second), ""), "", range(1, 10**18), range(1 << 31))
     assert [violation.field for violation in refused.value.violations] == ["page_token"]
 
 
