@@ -104,11 +104,7 @@ class Group:
 
     def take(self, cells: Cells) -> None:
         """Adds a line."""
-        self.lines += 1
-        if self.lines > MAX_LINES:
-            if self.lines == MAX_LINES + 1:
-                said = f"more than {MAX_LINES} lines have this record id; a record has at most 200 goods items"
-                self.problems.append(Problem(cells.line, self.reader.layout.label("record_id"), said))
+        if not self._counted(cells.line):
             return
         read = self.reader.read(cells, self.record_id)
         self.problems.extend(cells.problems)
@@ -118,8 +114,16 @@ class Group:
 
     def unreadable(self, line: int, reason: str) -> None:
         """Adds a line that is one of this record and can't be read."""
+        if self._counted(line):
+            self.problems.append(Problem(line, "", reason))
+
+    def _counted(self, line: int) -> bool:
+        """Counts a line; False for one too many, of which nothing is held and only the first is a problem."""
         self.lines += 1
-        self.problems.append(Problem(line, "", reason))
+        if self.lines == MAX_LINES + 1:
+            said = f"more than {MAX_LINES} lines have this record id; a record has at most 200 goods items"
+            self.problems.append(Problem(line, self.reader.layout.label("record_id"), said))
+        return self.lines <= MAX_LINES
 
     def row(self) -> Row:
         """The record, or everything that is wrong with it."""

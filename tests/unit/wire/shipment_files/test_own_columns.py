@@ -238,6 +238,14 @@ class TestLinesOfOneRecord:
         assert bad.lines == MAX_LINES + 51
         assert [problem.line for problem in bad.problems] == [MAX_LINES + 2]
 
+    def test_lines_that_cant_be_split_count_as_lines_of_their_record_too(self) -> None:
+        lines = b"A-1,export\n" * (MAX_LINES + 50) + b'A-1,"x\n' * 50 + b"A-1,,\n"
+        (bad,) = read_csv(io.BytesIO(b"record_id,procedure,declared_at\nA-1,export,2026-01-10T12:00:00Z\n" + lines))
+        assert isinstance(bad, BadRecord)
+        assert bad.lines == MAX_LINES + 102
+        assert [problem.line for problem in bad.problems] == list(range(3, MAX_LINES + 3))
+        assert f"more than {MAX_LINES} lines" in bad.problems[-1].reason
+
     def test_lines_that_tell_of_events_alone_are_an_addition(self) -> None:
         made = one(
             {"record_id": "A-1", "event": "gate_in", "event_at": "2026-01-10T14:00:00+08:00", "event_place": "HKHKG"},
