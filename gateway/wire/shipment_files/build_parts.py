@@ -157,7 +157,7 @@ def _place(kind: str, parts: list[str], territory: str) -> goods_pb2.Place:
 def _own_place(parts: list[str], territory: str) -> goods_pb2.Place:
     unlocode, own_territory, name, office = parts[:4]
     known = _by_unlocode(unlocode) if unlocode else goods_pb2.Place()
-    said = read_territory(own_territory) if own_territory else known.territory or territory
+    said = (read_known_territory(own_territory) if own_territory else "") or known.territory or territory
     if not said:
         raise MalformedError("names a place without territory; write UNLOCODE|territory|name|customs office")
     found = goods_pb2.Place(unlocode=unlocode, territory=said, name=name, customs_office=office)

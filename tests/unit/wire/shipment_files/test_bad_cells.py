@@ -24,6 +24,7 @@ class TestBadCells:
             ("declared_at", "2026-13-10T00:00:00Z", "time with its zone"),
             ("office", "Shenzhen", "isn't a UN/LOCODE"),
             ("office", "|||5345", "place without territory"),
+            ("office", "|ZZ||5345", "place without territory"),
             ("office", "CNSZW|CN|a|b|c|d|e|f|g", "at most 8 are known"),
             ("declaration", "1|Atlantis", "known name of a territory"),
             ("exporter_id", "91440300715267260G", "scheme:value"),

@@ -168,6 +168,13 @@ def test_every_own_column_sets_its_field() -> None:
     assert (event.occurred_at.ToJsonString(), event.utc_offset_minutes) == ("2026-01-10T06:00:00Z", 480)
 
 
+def test_a_places_territory_that_isnt_known_is_the_one_that_its_code_or_another_column_says() -> None:
+    made = one({**MINIMUM, "office": "|ZZ|Man Kam To", "office_territory": "HK", "route": "CNSZX|ZZ;HKHKG|zz|Port"})
+    (leg,) = made.route
+    assert (getattr(leg, "from").territory, leg.to.territory, leg.to.name) == ("CN", "HK", "Port")
+    assert (made.office.territory, made.office.name) == ("HK", "Man Kam To")
+
+
 def test_columns_in_any_order_a_mark_at_the_start_and_empty_lines() -> None:
     text = "\ufeffdeclared_at,record_id,procedure\n\n2026-01-10T12:00:00Z,A-1,import\n\n"
     (row,) = read_csv(io.BytesIO(text.encode()))
