@@ -169,7 +169,7 @@ def test_every_own_column_sets_its_field() -> None:
 
 
 def test_a_places_territory_that_isnt_known_is_the_one_that_its_code_or_another_column_says() -> None:
-    made = one({**MINIMUM, "office": "|ZZ|Man Kam To", "office_territory": "HK", "route": "CNSZX|ZZ;HKHKG|zz|Port"})
+    made = one({**MINIMUM, "office": "|ZZ|Man Kam To", "office_territory": "HK", "route": "CNSZX|ZZ;HKHKG|ZZ|Port"})
     (leg,) = made.route
     assert (getattr(leg, "from").territory, leg.to.territory, leg.to.name) == ("CN", "HK", "Port")
     assert (made.office.territory, made.office.name) == ("HK", "Man Kam To")
