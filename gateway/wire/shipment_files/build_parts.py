@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from gateway.errors import MalformedError
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 from gateway.wire.lists.columns import enum_of, split_identifier
@@ -293,14 +291,10 @@ def route(cells: Cells) -> Iterator[goods_pb2.RouteLeg]:
         if found is not None and not legs:
             cells.problem(cells.layout.label(target), "is a time of a way that isn't said: give route too")
         elif found is not None:
-            _set_time(legs[0].departure if target == "departed_at" else legs[-1].arrival, found[0])
+            (legs[0].departure if target == "departed_at" else legs[-1].arrival).CopyFrom(found[0])
             for leg in legs:
                 leg.utc_offset_minutes = found[1]
     yield from legs
-
-
-def _set_time(into: Timestamp, time: Timestamp) -> None:
-    into.CopyFrom(time)
 
 
 def _float(value: Decimal | None) -> float | None:

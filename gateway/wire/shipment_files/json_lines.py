@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from gateway.errors import MalformedError, Violation
+from gateway.errors import MalformedError
 from gateway.v1 import shipment_pb2
 from gateway.wire.json_messages import parse_object, read_message
 from gateway.wire.lines import decoded, numbered_lines
@@ -42,7 +42,7 @@ def _row(number: int, line: bytes | None) -> ItemRow | BadRecord:
         item = _item(document)
     except MalformedError as error:
         return BadRecord(number, record_id, 1, (Problem(number, "", error.message),))
-    return finish(number, item, lambda violation, _: (number, _path(violation)))
+    return finish(number, item, lambda violation, _: (number, violation.field))
 
 
 def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -57,7 +57,3 @@ def _item(document: Mapping[str, Any]) -> Item:
     if document.keys() <= _OF_ADDITION:
         return read_message(document, shipment_pb2.ShipmentAddition)
     return read_message(document, shipment_pb2.Shipment)
-
-
-def _path(violation: Violation) -> str:
-    return violation.field
