@@ -102,13 +102,14 @@ def _classified(field: FieldDescriptor, field_class: FieldClass) -> _Walk:
     name = field.name
 
     def walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
-        if field_class not in allowed and _is_set(message, field):
+        if field_class not in allowed and is_set(message, field):
             yield _Found(message, name, f"{prefix}{name}", field_class)
 
     return walk
 
 
-def _is_set(message: Message, field: FieldDescriptor) -> bool:
+def is_set(message: Message, field: FieldDescriptor) -> bool:
+    """Whether a message says anything in a field; a field without presence says nothing by its default."""
     return message.HasField(field.name) if field.has_presence else bool(getattr(message, field.name))
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from google.protobuf.message import Message
-
 from gateway.errors import Violation
 from gateway.v1 import shipment_pb2
+from gateway.wire.disclosure import is_set
 from gateway.wire.shipment_files.build import LineReader
 from gateway.wire.shipment_files.layout import ROLES, Cells
 from gateway.wire.shipment_files.rows import BadRecord, Problem, Row, finish
@@ -162,11 +161,9 @@ class Group:
             name = descriptor.name
             if name in ("equipment", "goods", *_COLLECTED):
                 continue
-            there: Any = getattr(whole, name)
-            empty = not there if descriptor.is_repeated else not _has(whole, name)
-            if empty:
-                _set(whole, name, value)
-            elif there != value:
+            if not is_set(whole, descriptor):
+                whole.MergeFrom(shipment_pb2.Shipment(**{name: value}))
+            elif getattr(whole, name) != value:
                 label = self.reader.layout.label(_COLUMN_OF.get(name, name))
                 self.problems.append(
                     Problem(line, label, f"{label}: differs from line {self.line}, which has the same record id")
@@ -215,18 +212,3 @@ def _collect_equipment(into: Any, more: Any) -> None:
             continue
         same.seals.extend(seal for seal in one.seals if seal not in same.seals)
         same.e_lock = same.e_lock or one.e_lock
-
-
-def _has(message: Message, name: Any) -> bool:
-    descriptor = message.DESCRIPTOR.fields_by_name[name]
-    return message.HasField(name) if descriptor.has_presence else bool(getattr(message, name))
-
-
-def _set(message: Message, name: str, value: Any) -> None:
-    descriptor = message.DESCRIPTOR.fields_by_name[name]
-    if descriptor.is_repeated:
-        getattr(message, name).extend(value)
-    elif isinstance(value, Message):
-        getattr(message, name).CopyFrom(value)
-    else:
-        setattr(message, name, value)
