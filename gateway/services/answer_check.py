@@ -25,9 +25,9 @@ from datetime import datetime
 
 from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.model.directory import Directory
+from gateway.services.answer_statement import require_answer_to, verified_statement
 from gateway.services.evidence_check import read_manifest, require_listed, trusted_directory
 from gateway.services.evidence_report import StepResult, StepRun, StoppedError
-from gateway.services.history_ask import require_answer_to, verified_statement
 from gateway.services.trust import RootOfTrust, TrustedDirectory
 from gateway.tlog.note import Verifier
 from gateway.tlog.proofs import verify_inclusion

@@ -19,13 +19,14 @@ asked (services.history_terms), the search over all nodes (transport.history_fan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gateway.errors import GatewayError, SignatureInvalidError, TooLargeError, VerificationError
+from gateway.errors import TooLargeError, VerificationError
 from gateway.model.directory import Directory
 from gateway.model.ids import UUID7_RANDOM_BYTES, uuid7
+from gateway.services.answer_statement import require_answer_to, verified_statement
 from gateway.services.commit import Transaction
 from gateway.services.history_search import MAX_LIMIT
 from gateway.services.history_terms import Terms, require_terms
@@ -33,17 +34,14 @@ from gateway.services.randomness import random_bytes
 from gateway.services.trust import TrustedDirectory
 from gateway.store import answers
 from gateway.store.answers import ASKED, AnswerRow
-from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
-from gateway.tlog.note import Signer, Verifier, sign_note
+from gateway.tlog.note import Signer, sign_note
 from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 from gateway.wire.alerts import to_ms, to_timestamp
 from gateway.wire.history import (
     Statement,
-    answer_origin,
     encode_query,
     parse_records,
-    parse_statement,
     query_digest,
     question_origin,
     question_text,
@@ -199,42 +197,6 @@ class ReceivedAnswer:
                 "the statement counts other withheld fields than the records list", step="4 records"
             )
         return statement
-
-
-def verified_statement(note: bytes, query: history_pb2.HistoryQuery, keys: Sequence[bytes]) -> Statement:
-    """Step 2: a statement over the answer to this question, signed by one of these keys.
-
-    Raises:
-        SignatureInvalidError, MalformedError: it isn't.
-    """
-    origin = answer_origin(query.federation, query.answerer, query.asker, query.query_id)
-    refused: GatewayError = SignatureInvalidError(f"the directory names no log key of {query.answerer} for that time")
-    for key in keys:
-        try:
-            verify_checkpoint(note, Verifier(origin, key), origin)
-        except SignatureInvalidError as error:
-            refused = error
-            continue
-        return parse_statement(note)
-    raise SignatureInvalidError(
-        f"the statement isn't signed by {query.answerer} for this question: {refused.message}", step="2 signature"
-    ) from refused
-
-
-def require_answer_to(statement: Statement, query: history_pb2.HistoryQuery, data: bytes) -> None:
-    """Steps 3 and 5.
-
-    Raises:
-        VerificationError: the statement answers another question, or contradicts itself.
-    """
-    if statement.digest != query_digest(data):  # 3
-        raise VerificationError("the statement is over another question", step="3 question")
-    if statement.hit is None and query.mode == history_pb2.ANSWER_MODE_HIT:  # 5
-        raise VerificationError("records were given where only a hit was asked for", step="5 mode")
-    if statement.hit is not None and statement.count:
-        raise VerificationError("records were given beside a hit", step="5 mode")
-    if statement.more_before > min(query.before or statement.as_of + 1, statement.as_of + 1):
-        raise VerificationError("what is said to follow lies before what was asked for", step="5 mode")
 
 
 def asked_row(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from gateway.errors import DirectoryError, GatewayError, VerificationError
 from gateway.services.answer_evidence import stored_records
-from gateway.services.history_ask import require_answer_to, verified_statement
+from gateway.services.answer_statement import require_answer_to, verified_statement
 from gateway.services.trust import TrustedDirectory
 from gateway.store import answers
 from gateway.store.answers import ANSWERED, ASKED, AnswerRow
