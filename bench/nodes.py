@@ -6,6 +6,7 @@ Owns making, starting, watching and stopping them. Doesn't own what is measured 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -246,12 +247,23 @@ async def running_pair(root: Path, command: Sequence[str] = SERVE) -> AsyncItera
         await asyncio.gather(*(node.stop() for node in nodes.values()))
 
 
+_PORTS = "local-ports.json"
+"""What was made last in a folder of three nodes, and where they listen."""
+
+
 @asynccontextmanager
 async def three_nodes(root: Path, command: Sequence[str] = SERVE) -> AsyncIterator[dict[str, NodeProcess]]:
-    """cn, hk and mo with fresh keys and empty databases, not started; stopped at the end."""
-    ports = {name: (free_port(), free_port()) for name in ("cn", "hk", "mo")}
-    federation = write_federation(root, ports)
-    nodes = {name: NodeProcess(name, federation.node(name), local, command) for name, (_, local) in ports.items()}
+    """cn, hk and mo, not started; stopped at the end. In a new folder they have fresh keys and empty databases, in one
+    that was used before what they had."""
+    known = root / _PORTS
+    if known.exists():
+        local_ports: dict[str, int] = json.loads(known.read_text(encoding="utf-8"))
+    else:
+        ports = {name: (free_port(), free_port()) for name in ("cn", "hk", "mo")}
+        write_federation(root, ports)
+        local_ports = {name: local for name, (_, local) in ports.items()}
+        known.write_text(json.dumps(local_ports), encoding="utf-8")
+    nodes = {name: NodeProcess(name, NodeFolder(root / name), port, command) for name, port in local_ports.items()}
     try:
         yield nodes
     finally:

@@ -1,46 +1,63 @@
-"""Counts what the rules about single records find in real import declarations, and what they cost for each record.
+"""Counts what the risk rules find in real import declarations, and what they cost for each record.
 
-Reads `../shared/data/real/import_declarations.csv` (8,481 declarations of 2021, labelled where fraud).
-Owns their conversion to records, as far as rules read them, and the tables. `python -m bench.rules` prints both.
+Reads `../shared/data/real/import_declarations.csv` (8,481 declarations of 2021, labelled where fraud) with the mapping
+that comes along for it. Owns how often each rule had something to judge, how often it fired, and the tables.
+`python -m bench.rules` prints them; docs/risk-rules.md has the counts, and a test holds it to them.
 
-The declarations are older than every control, so the rules run twice: on each declaration's own day, and as if all had
-been declared on AS_OF. Their file names no currency; for the rules about values the price is taken as US dollars, so
-these hits exercise the rules and say nothing about them.
+The declarations are older than every control, so rules about single records run twice: on each declaration's own day,
+and as if all had been declared on AS_OF. Rules about values take US dollars and the file has won: they run a third time
+on values converted at WON. R03 runs once more with price bands made of the file itself, as it is meant. Rules about
+consignments run on each declaration as a consignment of its own, since nothing in the file joins two of them: `joined`
+counts that.
 """
 
 from __future__ import annotations
 
 import csv
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from gateway.consignment.join import weave
+from gateway.consignment.records import Known
+from gateway.risk.goods import amount
+from gateway.risk.kinds import KINDS, Case
+from gateway.risk.rule_file import Rule
 from gateway.risk.rules import Rules
-from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
+from gateway.risk.substances import COLUMNS
+from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
+from gateway.wire.shipment_files.csv_files import read_csv
+from gateway.wire.shipment_files.mapping_file import builtin_shipment_mapping
+from gateway.wire.shipment_files.rows import ItemRow
 from tests.support.shared import shared_path
+
+FILE = "data/real/import_declarations.csv"
+MAPPING = "shipments_import_declarations"
 
 AS_OF = datetime(2026, 11, 24, tzinfo=UTC)
 
-_PARTIES = (
-    ("Declarant ID", party_pb2.PARTY_ROLE_DECLARANT),
-    ("Importer ID", party_pb2.PARTY_ROLE_IMPORTER),
-    ("Seller ID", party_pb2.PARTY_ROLE_SELLER),
-    ("Courier ID", party_pb2.PARTY_ROLE_CARRIER),
-)
-_MODES = {
-    "10": goods_pb2.TRANSPORT_MODE_SEA,
-    "20": goods_pb2.TRANSPORT_MODE_RAIL,
-    "30": goods_pb2.TRANSPORT_MODE_ROAD,
-    "40": goods_pb2.TRANSPORT_MODE_AIR,
-    "50": goods_pb2.TRANSPORT_MODE_MAIL,
-}
+WON = 1144.0
+"""Won of the Republic of Korea for a US dollar: about the mean of 2021."""
+
+LEAST = 30
+"""Declarations of a subheading from which on quartiles are made of their unit values, as R03 has it."""
+
+OWN_DAY, LATER, EITHER = "on its own day", f"on {AS_OF:%Y-%m-%d}", "on either day"
+DOLLARS = f"{LATER}, in dollars"
+QUARTILES = "with the file's quartiles"
+ALONE = "each a consignment"
+
+Labelled = tuple[shipment_pb2.Shipment, bool]
+"""A declaration and whether it is labelled as fraud."""
 
 
 def _anything(_: Mapping[str, Any]) -> bool:
@@ -57,6 +74,27 @@ NEEDS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 }
 """What rules about goods can't do without."""
 
+LACKS: Mapping[str, str] = {
+    "R02": "volumes",
+    "R03": "values in US dollars",
+    "R04": "values in US dollars",
+    "R05": "exports",
+    "R06": "exports",
+    "R07": "exports",
+    "R08": "exports",
+    "R09": "masses on the way",
+    "R09-SEAL": "containers",
+    "R11": "exports",
+    "R11-ROUTE": "routes",
+    "R12": "exports",
+    "R15": "names of parties",
+    "R18": "descriptions",
+    "R19": "exports",
+    "R19-ALIKE": "exports",
+    "R20": "identifiers with a check digit",
+}
+"""What the file doesn't have, where a rule has nothing to judge for it."""
+
 
 @dataclass(slots=True)
 class Counts:
@@ -67,47 +105,185 @@ class Counts:
     severities: Counter[int] = field(default_factory=Counter)
 
 
-def declarations() -> Iterator[tuple[shipment_pb2.Shipment, bool]]:
-    """Each declaration as a record, and whether it is labelled as fraud."""
-    with shared_path("data/real/import_declarations.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield record(row), row["Fraud"] == "1"
+def declarations() -> list[Labelled]:
+    """Each declaration as the mapping makes it, and whether it is labelled as fraud."""
+    path = shared_path(FILE)
+    with path.open(encoding="utf-8-sig", newline="") as text:
+        frauds = {row["Declaration ID"]: row["Fraud"] == "1" for row in csv.DictReader(text)}
+    with path.open("rb") as file:
+        rows = list(read_csv(file, builtin_shipment_mapping(MAPPING)))
+    items = [row.item for row in rows if isinstance(row, ItemRow)]
+    found = [(item, frauds[item.record_id]) for item in items if isinstance(item, shipment_pb2.Shipment)]
+    assert len(found) == len(rows), "a line of the file isn't a shipment by the mapping"
+    return found
 
 
-def record(row: dict[str, str]) -> shipment_pb2.Shipment:
-    """One line as an import record; what the file doesn't say stays out."""
-    made = shipment_pb2.Shipment(
-        record_id=row["Declaration ID"],
-        procedure=shipment_pb2.SHIPMENT_PROCEDURE_IMPORT,
-        utc_offset_minutes=540,
-        export_territory=row["Country of Departure"] if len(row["Country of Departure"]) == 2 else "",
-    )
-    made.declared_at.FromDatetime(datetime.fromisoformat(row["Date"]).replace(tzinfo=UTC))
-    made.references.add(kind=goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION, value=row["Declaration ID"])
-    for column, role in _PARTIES:
-        if row[column]:
-            made.parties.add(role=role).identifiers.add(scheme="trader_id", value=row[column])
-    item = made.goods.add(sequence=1, origin_territory=row["Country of Origin"])
-    item.codes.add(code=row["HS6 Code"].zfill(6), scheme="hs")
-    item.net_mass_kg = float(row["Net Mass"])
-    item.value_usd = float(row["Item Price"])
-    made.means.add(mode=_MODES.get(row["Mode of Transport"], goods_pb2.TRANSPORT_MODE_UNSPECIFIED))
+def as_of(records: Sequence[Labelled], at: datetime) -> list[Labelled]:
+    """The declarations as if all had been declared at one time."""
+    return [(_changed(record, lambda made: made.declared_at.FromDatetime(at)), fraud) for record, fraud in records]
+
+
+def in_dollars(records: Sequence[Labelled]) -> list[Labelled]:
+    """The declarations with their values in US dollars too, at WON."""
+
+    def convert(made: shipment_pb2.Shipment) -> None:
+        for item in made.goods:
+            assert item.customs_value.currency_code == "KRW"
+            item.value_usd = amount(item.customs_value) / WON
+
+    return [(_changed(record, convert), fraud) for record, fraud in records]
+
+
+def _changed(record: shipment_pb2.Shipment, change: Callable[[shipment_pb2.Shipment], None]) -> shipment_pb2.Shipment:
+    made = shipment_pb2.Shipment()
+    made.CopyFrom(record)
+    change(made)
     return made
 
 
-def count(rules: Rules, records: Sequence[tuple[shipment_pb2.Shipment, bool]]) -> dict[str, Counts]:
-    """Hits by rule. A rule has something to judge where a case of its kind has what NEEDS says."""
+def with_own_quartiles(records: Sequence[Labelled]) -> Rules:
+    """The rules with a table of nothing but the quartiles of US dollars a kilogram under each subheading."""
+    unit_values: dict[str, list[float]] = {}
+    for record, _ in records:
+        for item in record.goods:
+            if item.net_mass_kg > 0 and item.value_usd > 0:
+                unit_values.setdefault(item.codes[0].code[:6], []).append(item.value_usd / item.net_mass_kg)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "own.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            lines = csv.DictWriter(file, COLUMNS, restval="")
+            lines.writeheader()
+            for hs6, values in unit_values.items():
+                if len(values) >= LEAST:
+                    low, _, high = quantiles(values, n=4)
+                    lines.writerow(_band(hs6, low, high))
+        return Rules.load(physical_data=path)
+
+
+def _band(hs6: str, low: float, high: float) -> dict[str, str]:
+    return {
+        "substance": f"goods of {hs6}",
+        "role": "other",
+        "hs": hs6,
+        "covers": "whole",
+        "price_low_usd_kg": repr(low),
+        "price_high_usd_kg": repr(high),
+        "price_confidence": "medium",
+    }
+
+
+def count(rules: Rules, records: Sequence[Labelled]) -> dict[str, Counts]:
+    """Hits by rule, each record judged as it is judged when it was recorded and nothing is around it."""
+    return _count(rules, records, rules.cases, rules.screen)
+
+
+def count_alone(rules: Rules, records: Sequence[Labelled]) -> dict[str, Counts]:
+    """The same of each record as a consignment of its own, for which all nodes answered in full."""
+    return _count(
+        rules,
+        records,
+        lambda shipment: rules.cases_of_trace(_trace(shipment), AS_OF),
+        lambda shipment: rules.examine(_trace(shipment), AS_OF),
+    )
+
+
+def _count(
+    rules: Rules,
+    records: Sequence[Labelled],
+    cases_of: Callable[[shipment_pb2.Shipment], Iterator[Case]],
+    judge: Callable[[shipment_pb2.Shipment], Sequence[trace_pb2.Discrepancy]],
+) -> dict[str, Counts]:
+    """A rule has something to judge where a case of its kind has what NEEDS says."""
     counts = {rule.id: Counts() for rule in rules.rules}
     for shipment, fraud in records:
-        cases = list(rules.cases(shipment))
+        cases = list(cases_of(shipment))
+        if not cases:
+            continue
         for rule in rules.rules:
             needs = NEEDS.get(rule.id, _anything)
             counts[rule.id].judged[fraud] += any(case.kind == rule.about and needs(case.facts) for case in cases)
-        hits = {hit.rule_id: hit.severity for hit in rules.screen(shipment)}
-        for rule_id, severity in hits.items():
+        for rule_id, severity in {hit.rule_id: hit.severity for hit in judge(shipment)}.items():
             counts[rule_id].hit[fraud] += 1
             counts[rule_id].severities[severity] += 1
     return counts
+
+
+def _trace(shipment: shipment_pb2.Shipment) -> trace_pb2.Trace:
+    made = trace_pb2.Trace()
+    made.legs.add(record=history_pb2.HistoryRecord(node="kr", revision=1, shipment=shipment))
+    for node in ("kr", "cn", "hk", "mo"):
+        made.answers.add(node=node, status=history_pb2.ANSWER_STATUS_COMPLETE)
+    return made
+
+
+def readings(rules: Rules, records: Sequence[Labelled]) -> Iterator[tuple[Rule, str, Counts]]:
+    """Every rule with each way in which it was run on the declarations."""
+    later = as_of(records, AS_OF)
+    own_day, as_if = count(rules, records), count(rules, later)
+    converted = in_dollars(later)
+    dollars, alone = count(rules, converted), count_alone(rules, later)
+    quartiles_of_own = count(with_own_quartiles(converted), converted)
+    for rule in rules.rules:
+        if KINDS[rule.about].scope not in ("goods_item", "shipment"):
+            yield rule, ALONE, alone[rule.id]
+        elif own_day[rule.id] == as_if[rule.id]:
+            yield rule, EITHER, own_day[rule.id]
+        else:
+            yield rule, OWN_DAY, own_day[rule.id]
+            yield rule, LATER, as_if[rule.id]
+        if dollars[rule.id] != as_if[rule.id]:
+            yield rule, DOLLARS, dollars[rule.id]
+        if rule.id == "R03":
+            yield rule, QUARTILES, quartiles_of_own[rule.id]
+
+
+def table(rules: Rules, records: Sequence[Labelled]) -> list[list[str]]:
+    """Rows: rule, how it was run, judged, hits, of frauds, of others, severities, what the file lacks."""
+    frauds = sum(fraud for _, fraud in records)
+    return [
+        [
+            rule.id,
+            how,
+            f"{counts.judged.total():,}",
+            f"{counts.hit.total():,}",
+            _share(counts.hit[True], frauds),
+            _share(counts.hit[False], len(records) - frauds),
+            ", ".join(f"{_severity(value)} {number}" for value, number in sorted(counts.severities.items())) or "–",
+            "–" if counts.judged.total() else LACKS.get(rule.id, "goods under control"),
+        ]
+        for rule, how, counts in readings(rules, records)
+    ]
+
+
+def joined(records: Sequence[Labelled]) -> int:
+    """Links that a trace would find between the declarations."""
+    known = [
+        Known(history_pb2.HistoryRecord(node="kr", revision=1, position=position, shipment=record), start=False)
+        for position, (record, _) in enumerate(records, 1)
+    ]
+    return len(weave(known).edges)
+
+
+def largest_series(records: Sequence[Labelled]) -> tuple[int, int, int]:
+    """Sellers with a subheading, how many of them have more than one declaration, and the most that one has."""
+    sellers = Counter(
+        (identifier.value, record.goods[0].codes[0].code[:6])
+        for record, _ in records
+        for party in record.parties
+        for identifier in party.identifiers
+        if party.role == party_pb2.PARTY_ROLE_SELLER
+    )
+    return len(sellers), sum(number > 1 for number in sellers.values()), max(sellers.values())
+
+
+def middle_unit_value(records: Sequence[Labelled]) -> float:
+    """Median of all goods' US dollars a kilogram."""
+    items = [item for record, _ in records for item in record.goods]
+    return median(item.value_usd / item.net_mass_kg for item in items if item.net_mass_kg > 0)
+
+
+def _share(hits: int, of: int) -> str:
+    return f"{hits} ({hits / of:.2%})".replace("%", " %") if hits else "0"
 
 
 def full(sequences: int = 3) -> shipment_pb2.Shipment:
@@ -157,11 +333,12 @@ def suspicious() -> shipment_pb2.Shipment:
 
 
 def microseconds(rules: Rules, records: Sequence[shipment_pb2.Shipment], *, rounds: int = 3) -> list[float]:
-    """Processor time that screening takes for each record, the best of some rounds."""
+    """Processor time that screening takes for each record, without a search, the best of some rounds."""
     best = [float("inf")] * len(records)
     for _ in range(rounds):
         for index, shipment in enumerate(records):
             started = time.thread_time()
+            rules.siblings_sought(shipment)
             rules.screen(shipment)
             best[index] = min(best[index], (time.thread_time() - started) * 1e6)
     return best
@@ -171,45 +348,23 @@ def main() -> None:
     """Counts, then measures."""
     console = Console(width=120)
     rules = Rules.load()
-    records = list(declarations())
+    records = declarations()
     frauds = sum(fraud for _, fraud in records)
     console.print(f"{len(records)} declarations, {frauds} labelled as fraud; rules {rules.version}")
-    _show(console, f"on their own days ({len(records)})", count(rules, records), frauds, len(records) - frauds)
-    for shipment, _ in records:
-        shipment.declared_at.FromDatetime(AS_OF)
-    _show(console, f"as if declared on {AS_OF:%Y-%m-%d}", count(rules, records), frauds, len(records) - frauds)
-    _show_times(console, rules, [shipment for shipment, _ in records])
+    _show(console, table(rules, records))
+    console.print(f"middle of all goods: {middle_unit_value(in_dollars(records)):.2f} US dollars a kilogram")
+    console.print(f"links between declarations: {joined(records)}")
+    console.print("sellers with a subheading, with several declarations, most of one:", *largest_series(records))
+    _show_times(console, rules, [shipment for shipment, _ in as_of(records, AS_OF)])
 
 
-def _show(console: Console, title: str, counts: dict[str, Counts], frauds: int, others: int) -> None:
-    table = Table(title=title)
-    for column in (
-        "rule",
-        "judged",
-        "hits",
-        "of fraud",
-        "of others",
-        "share of fraud",
-        "share of others",
-        "severities",
-    ):
-        table.add_column(column, justify="left" if column in ("rule", "severities") else "right")
-    for rule_id, each in counts.items():
-        if each.judged.total():
-            severities = ", ".join(f"{_severity(value)} {number}" for value, number in sorted(each.severities.items()))
-            table.add_row(
-                rule_id,
-                str(each.judged.total()),
-                str(each.hit.total()),
-                str(each.hit[True]),
-                str(each.hit[False]),
-                f"{each.hit[True] / frauds:.2%}",
-                f"{each.hit[False] / others:.2%}",
-                severities,
-            )
-    console.print(table)
-    unjudged = [rule_id for rule_id, each in counts.items() if not each.judged.total()]
-    console.print(f"nothing to judge for: {', '.join(unjudged)}")
+def _show(console: Console, rows: Sequence[Sequence[str]]) -> None:
+    shown = Table(title="what the rules find in the declarations")
+    for column in ("rule", "run", "judged", "hits", "of frauds", "of others", "severities", "the file lacks"):
+        shown.add_column(column, justify="right" if column in ("judged", "hits", "of frauds", "of others") else "left")
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
 
 
 def _severity(value: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -117,6 +118,7 @@ def sample(count: int, size: int) -> Sequence[int]:
     return random.Random(count).sample(range(count), size)
 
 
+@lru_cache(maxsize=65_536)
 def _party(role: party_pb2.PartyRole.ValueType, number: int, language: str) -> party_pb2.Party:
     chance = random.Random(number)
     if language == "zh":

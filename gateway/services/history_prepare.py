@@ -31,14 +31,16 @@ BATCH = 500
 class HistoryIndexer:
     """Prepares batches."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, batch: int = BATCH) -> None:
+        """Takes where the log is, and how many items at most come together."""
         self._database = database
+        self._batch = batch
 
     def next(self) -> IndexBatch | None:
         """The next items that aren't findable yet, prepared; None when there are none."""
         with self._database.read() as conn:
             after = shipments.cursor(conn, INDEXED)
-            rows = shipments.log_after(conn, after, BATCH)
+            rows = shipments.log_after(conn, after, self._batch)
             if not rows:
                 return None
             texts: dict[int, str] = {}
