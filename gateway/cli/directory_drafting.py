@@ -110,8 +110,9 @@ def draft(
 ) -> None:
     """Draft the first version from the nodes' cards. It binds nobody until the authorities have signed it.
 
-    The terms file has one table "agreements" for each direction, with the directory's members:
+    The terms file has a table "agreements" for each direction, with the directory's members:
     sender, recipient, message_types, purposes, field_classes, clause; and id, valid_from, valid_until if they matter.
+    To allow other classes for other purposes, give a direction several, each with an id and purposes of its own.
 
     \b
     Example:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import tomllib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +60,8 @@ def open_directory(path: Path) -> OpenedDirectory:
 def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> tuple[Agreement, ...]:
     """Reads agreements from TOML: `[[agreements]]` with the directory's members.
 
-    Left out, `id` is `<sender>-<recipient>`, the times are those given here, `hit_reports` is false.
+    Left out, `id` is `<sender>-<recipient>`, the times are those given here, `hit_reports` is false. Of several
+    agreements of one direction at most one can leave out its id: numbers given here would change with their order.
 
     Raises:
         ConfigurationError: not TOML.
@@ -70,9 +72,14 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"the terms aren't a TOML document: {error}") from None
     tables = document.get("agreements")
+    unnamed: list[int] = []
     if isinstance(tables, list):
         document["agreements"] = [_completed(table, valid_from, valid_until) for table in tables]
+        unnamed = _unnamed(tables)
     reader = ObjectReader(document)
+    for index in unnamed:
+        message = "is missing; another agreement goes from this sender to this recipient, so give each its own"
+        reader.problem(f"agreements[{index}].id", "terms.id", message)
     agreements = tuple(read_agreement(each) for each in reader.objects("agreements", maximum=MAX_AGREEMENTS))
     reader.close()
     reader.finish("terms")
@@ -140,11 +147,25 @@ def _vkey(given: str) -> str:
         raise ConfigurationError(f"--anchor: {given} holds no verifier key: {error.message}") from None
 
 
+def _unnamed(tables: Sequence[object]) -> list[int]:
+    """Where tables stand that leave out an id which another of them has too."""
+    ids = Counter(str(table.get("id", _own_id(table))) for table in tables if isinstance(table, dict))
+    return [
+        index
+        for index, table in enumerate(tables)
+        if isinstance(table, dict) and "id" not in table and ids[_own_id(table)] > 1
+    ]
+
+
+def _own_id(table: Mapping[str, object]) -> str:
+    return f"{table.get('sender')}-{table.get('recipient')}"
+
+
 def _completed(table: object, valid_from: datetime, valid_until: datetime) -> object:
     if not isinstance(table, dict):
         return table
     completed: dict[str, object] = {
-        "id": f"{table.get('sender')}-{table.get('recipient')}",
+        "id": _own_id(table),
         "valid_from": valid_from.replace(microsecond=0),
         "valid_until": valid_until.replace(microsecond=0),
         "hit_reports": False,

@@ -126,13 +126,16 @@ class NodeCard:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What one node may send to another, on which legal ground.
+    """What one node may send to another, for which purposes and on which legal ground.
+
+    Several may hold for the same type of message at once; then each purpose is in one of them alone, and what that one
+    says counts: personal data may go for one purpose and not for another.
 
     Attributes:
         id: stable id, unique in the directory.
         sender, recipient: node names.
         message_types: names of entry types, as in EntryHeader.type, e.g. `AlertEvent`.
-        purposes: purposes for which information may be sent, e.g. `export_control`.
+        purposes: purposes for which information may be sent, e.g. `export_control`; none: nothing may be sent.
         field_classes: classes of information that may be sent; fields of other classes are removed.
         clause: the article and text that the authorities agreed on.
         valid_from, valid_until: from the first time on, before the second, UTC.
@@ -233,13 +236,27 @@ class Directory:
             {agreement.sender for agreement in in_force if agreement.recipient == node}
         )
 
-    def agreement(self, sender: str, recipient: str, on: datetime, *, message_type: str) -> Agreement | None:
-        """The one agreement that lets `sender` send this type of message to `recipient` at this time, or None."""
-        for agreement in self.agreements:
-            parties = (agreement.sender, agreement.recipient) == (sender, recipient)
-            if parties and message_type in agreement.message_types and agreement.in_force(on):
-                return agreement
-        return None
+    def agreements_on(self, sender: str, recipient: str, on: datetime, *, message_type: str) -> tuple[Agreement, ...]:
+        """Agreements that let `sender` send this type of message to `recipient` at this time, each for its purposes."""
+        return tuple(
+            agreement
+            for agreement in self.agreements
+            if (agreement.sender, agreement.recipient) == (sender, recipient)
+            and message_type in agreement.message_types
+            and agreement.in_force(on)
+        )
+
+    def agreement(
+        self, sender: str, recipient: str, on: datetime, *, message_type: str, purpose: str
+    ) -> Agreement | None:
+        """The one agreement that lets `sender` send this type of message to `recipient` at this time for this purpose.
+
+        None where none names the purpose; and where several did, which a sound directory doesn't have: what may be sent
+        would hang on their order.
+        """
+        possible = self.agreements_on(sender, recipient, on, message_type=message_type)
+        found = [agreement for agreement in possible if purpose in agreement.purposes]
+        return found[0] if len(found) == 1 else None
 
     def allows(
         self,
@@ -253,17 +270,15 @@ class Directory:
     ) -> bool:
         """Whether this type of message may go from `sender` to `recipient` at this time, for this purpose, with these
         classes of information."""
-        agreement = self.agreement(sender, recipient, on, message_type=message_type)
-        if agreement is None or purpose not in agreement.purposes:
-            return False
-        return all(field_class in agreement.field_classes for field_class in field_classes)
+        allowed = self.allowed_field_classes(sender, recipient, on, message_type=message_type, purpose=purpose)
+        return allowed is not None and all(field_class in allowed for field_class in field_classes)
 
     def allowed_field_classes(
         self, sender: str, recipient: str, on: datetime, *, message_type: str, purpose: str
     ) -> frozenset[FieldClass] | None:
-        """Classes of information that may be sent; None when nothing may be sent at all."""
-        agreement = self.agreement(sender, recipient, on, message_type=message_type)
-        return agreement.field_classes if agreement is not None and purpose in agreement.purposes else None
+        """Classes of information that may be sent for this purpose; None when nothing may be sent at all."""
+        agreement = self.agreement(sender, recipient, on, message_type=message_type, purpose=purpose)
+        return agreement.field_classes if agreement is not None else None
 
 
 def _usable(records: tuple[KeyRecord, ...], at: datetime) -> tuple[bytes, ...]:

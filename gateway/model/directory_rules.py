@@ -104,15 +104,12 @@ def _agreements(directory: Directory) -> Iterator[Violation]:
         if agreement.valid_until <= agreement.valid_from:
             yield Violation(f"{path}.valid_until", "directory.period", "must be after valid_from")
     for (_, first), (index, second) in combinations(enumerate(directory.agreements), 2):
-        if first.id != second.id and _contradict(first, second):
-            yield Violation(
-                f"agreements[{index}].message_types",
-                "directory.agreement_once",
-                f"{first.id} covers the same parties, times and types {_common(first, second)}; only one may",
-            )
+        if first.id != second.id and _meet(first, second):
+            yield from _contradictions(first, second, f"agreements[{index}]")
 
 
-def _contradict(first: Agreement, second: Agreement) -> bool:
+def _meet(first: Agreement, second: Agreement) -> bool:
+    """Whether both speak of one type of message between the same parties at one time."""
     return (
         (first.sender, first.recipient) == (second.sender, second.recipient)
         and first.valid_from < second.valid_until
@@ -121,5 +118,21 @@ def _contradict(first: Agreement, second: Agreement) -> bool:
     )
 
 
-def _common(first: Agreement, second: Agreement) -> str:
-    return ", ".join(sorted(first.message_types & second.message_types))
+def _contradictions(first: Agreement, second: Agreement, path: str) -> Iterator[Violation]:
+    """A purpose is in one of two agreements that meet: what may be sent for it must never hang on their order.
+
+    An agreement without purposes allows nothing. Beside another somebody could take it for one for all other purposes,
+    so it may only stand alone.
+    """
+    types = _listed(first.message_types & second.message_types)
+    same = f"{first.id} covers the same parties, times and types {types}"
+    if purposes := first.purposes & second.purposes:
+        message = f"{same} as {second.id}, and both name {_listed(purposes)}; only one may name a purpose"
+        yield Violation(f"{path}.purposes", "directory.agreement_once", message)
+    elif not (first.purposes and second.purposes):
+        message = f"{same} as {second.id}: then both must name purposes, each its own"
+        yield Violation(f"{path}.purposes", "directory.agreement_once", message)
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))

@@ -22,7 +22,7 @@ MAX_DIRECTORY_BYTES = 768 * 1024
 MAX_AUTHORITIES = 64
 """As many as a note may have signatures."""
 MAX_AGREEMENTS = 1024
-"""All pairs of 32 nodes."""
+"""All pairs of 32 nodes, or for each pair of three 170 of their own: by purposes and types."""
 MAX_KEYS_PER_NODE = 32
 """Keys of one kind of one node, past ones included: they verify old evidence."""
 MAX_CAS_PER_NODE = 4

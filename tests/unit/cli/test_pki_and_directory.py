@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -243,6 +244,56 @@ def test_renewing_takes_newer_cards_and_terms(world: Path, tmp_path: Path) -> No
     assert "more: unknown member" in problems
     terms.write_text("not toml")
     assert "TOML" in refused(*arguments, "--terms", terms, "--out", tmp_path / "x.json")
+
+
+OPERATING = Path(__file__).parents[3] / "docs" / "operating.md"
+(PARTED,) = re.findall(r"```toml\n(\[\[agreements\]\].*?)```", OPERATING.read_text("utf-8"), flags=re.DOTALL)
+"""Terms for two purposes, as the documentation has them."""
+
+
+def drafting(world: Path, terms: Path, out: Path) -> tuple[object, ...]:
+    cards = [world / node / "card.json" for node in NODES]
+    return ("directory", "draft", *cards, "--terms", terms, "--out", out)
+
+
+def test_a_direction_may_have_other_terms_for_other_purposes(world: Path, tmp_path: Path) -> None:
+    terms, made = tmp_path / "terms.toml", tmp_path / "parted.json"
+    terms.write_text(PARTED)
+    ok(*drafting(world, terms, made))
+    agreements = ok("directory", "show", made)["directory"]["agreements"]
+    assert [(each["id"], each["purposes"], each["field_classes"]) for each in agreements] == [
+        ("hk-cn-export-control", ["export_control", "licence_enforcement"], ["COMMERCIAL"]),
+        ("hk-cn-smuggling", ["smuggling"], ["COMMERCIAL", "INVESTIGATIVE", "PERSONAL"]),
+    ]
+    shown = run("directory", "show", made).stdout
+    _, _, export = shown.partition("hk → cn (hk-cn-export-control)")
+    export, _, smuggling = export.partition("hk → cn (hk-cn-smuggling)")
+    assert "article 6" in export
+    assert "PERSONAL" not in export
+    assert "COMMERCIAL, INVESTIGATIVE, PERSONAL" in smuggling
+    assert "article 5" in smuggling
+
+
+def test_terms_that_would_leave_open_which_agreement_counts_are_refused(world: Path, tmp_path: Path) -> None:
+    terms, made = tmp_path / "terms.toml", tmp_path / "parted.json"
+    terms.write_text(PARTED.replace('["smuggling"]', '["export_control", "smuggling"]'))
+    problem = refused(*drafting(world, terms, made))
+    assert "agreements[1].purposes: hk-cn-export-control covers the same" in problem
+    assert "both name export_control" in problem
+    terms.write_text(PARTED.replace('["smuggling"]', "[]"))
+    assert "both must name purposes" in refused(*drafting(world, terms, made))
+    without_ids = "".join(line for line in PARTED.splitlines(keepends=True) if not line.startswith("id"))
+    terms.write_text(without_ids)
+    problem = refused(*drafting(world, terms, made))
+    for index in (0, 1):
+        assert f"agreements[{index}].id: is missing; another agreement goes from this sender" in problem
+    assert not made.exists()
+    terms.write_text(PARTED.replace('id = "hk-cn-export-control"\n', ""))
+    ok(*drafting(world, terms, made))
+    assert [each["id"] for each in ok("directory", "show", made)["directory"]["agreements"]] == [
+        "hk-cn",
+        "hk-cn-smuggling",
+    ]
 
 
 def test_signing_asks_and_takes_no_for_an_answer(world: Path, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import DirectoryError
-from gateway.model.directory import Directory, FieldClass, KeyRecord, Validity
+from gateway.model.directory import Agreement, Directory, FieldClass, KeyRecord, Validity
 from gateway.model.directory_rules import broken_rules
 from tests.support.directories import NOW, directory
 
@@ -23,7 +25,7 @@ def three() -> Directory:
 def test_what_the_agreement_lists_is_allowed(three: Directory) -> None:
     everything = [*FieldClass]
     assert three.allows("cn", "hk", LATER, message_type=ALERT, purpose="export_control", field_classes=everything)
-    agreement = three.agreement("cn", "hk", LATER, message_type=ALERT)
+    agreement = three.agreement("cn", "hk", LATER, message_type=ALERT, purpose="export_control")
     assert agreement is not None
     assert agreement.id == "cn-hk"
     assert three.partners("cn", LATER) == {"hk", "mo"}
@@ -146,7 +148,7 @@ def test_every_rule_across_parts_is_found(three: Directory) -> None:
         "agreements[0].recipient": replace(three, agreements=(replace(first, recipient=first.sender),)),
         "agreements[0].valid_until": replace(three, agreements=(replace(first, valid_until=first.valid_from),)),
         "agreements[1].id": replace(three, agreements=(first, replace(first, message_types=frozenset({"X"})))),
-        "agreements[1].message_types": replace(three, agreements=(first, replace(first, id="again"))),
+        "agreements[1].purposes": replace(three, agreements=(first, replace(first, id="again"))),
     }
     for path, broken in cases.items():
         assert path.strip() in [violation.field for violation in broken_rules(broken)], path
@@ -167,5 +169,116 @@ def test_two_agreements_of_one_pair_may_follow_each_other_or_cover_other_types(t
     other = replace(first, id="other", message_types=frozenset({"WatchlistBatch"}))
     both = replace(three, agreements=(first, after, other))
     assert broken_rules(both) == ()
-    found = both.agreement(first.sender, first.recipient, LATER, message_type="WatchlistBatch")
+    found = both.agreement(first.sender, first.recipient, LATER, message_type="WatchlistBatch", purpose="smuggling")
     assert found == other
+
+
+def by_purpose(three: Directory) -> Directory:
+    """From cn to hk everything may go for smuggling, and nothing personal for export control."""
+    (first,) = (each for each in three.agreements if each.id == "cn-hk")
+    smuggling = replace(first, id="cn-hk-smuggling", purposes=frozenset({"smuggling"}))
+    export = replace(
+        first,
+        id="cn-hk-export",
+        purposes=frozenset({"export_control", "licence_enforcement"}),
+        field_classes=frozenset({FieldClass.COMMERCIAL}),
+    )
+    others = tuple(each for each in three.agreements if each.id != "cn-hk")
+    return replace(three, agreements=(export, smuggling, *others))
+
+
+def test_each_purpose_has_its_own_classes(three: Directory) -> None:
+    parted = by_purpose(three)
+    assert broken_rules(parted) == ()
+    for version in (parted, replace(parted, agreements=parted.agreements[::-1])):  # whatever their order
+        asked = {"message_type": ALERT, "purpose": "smuggling"}
+        assert version.allowed_field_classes("cn", "hk", LATER, **asked) == frozenset(FieldClass)
+        assert version.allows("cn", "hk", LATER, **asked, field_classes=["PERSONAL"])
+        for purpose in ("export_control", "licence_enforcement"):
+            asked = {"message_type": ALERT, "purpose": purpose}
+            assert version.allowed_field_classes("cn", "hk", LATER, **asked) == frozenset({FieldClass.COMMERCIAL})
+            assert not version.allows("cn", "hk", LATER, **asked, field_classes=["PERSONAL"])
+        assert version.allowed_field_classes("cn", "hk", LATER, message_type=ALERT, purpose="customs_fraud") is None
+        assert version.agreement("cn", "hk", LATER, message_type=ALERT, purpose="customs_fraud") is None
+        assert {each.id for each in version.agreements_on("cn", "hk", LATER, message_type=ALERT)} == {
+            "cn-hk-export",
+            "cn-hk-smuggling",
+        }
+        assert version.agreements_on("cn", "hk", LATER, message_type="WatchlistBatch") == ()
+
+
+def test_agreements_that_share_a_purpose_contradict_each_other_and_allow_nothing(three: Directory) -> None:
+    parted = by_purpose(three)
+    export, smuggling, *others = parted.agreements
+    both = frozenset({"export_control", "smuggling"})
+    doubled = replace(parted, agreements=(export, replace(smuggling, purposes=both), *others))
+    (broken,) = broken_rules(doubled)
+    assert (broken.field, broken.rule) == ("agreements[1].purposes", "directory.agreement_once")
+    for named in ("cn-hk-export", "cn-hk-smuggling", "AlertEvent", "both name export_control;"):
+        assert named in broken.message
+    asked = {"message_type": ALERT, "purpose": "export_control"}
+    assert doubled.allowed_field_classes("cn", "hk", LATER, **asked) is None
+    # apart in time, or of other types, they don't
+    apart = replace(smuggling, purposes=both, valid_from=export.valid_until, valid_until=NOW + timedelta(days=999))
+    assert broken_rules(replace(parted, agreements=(export, apart, *others))) == ()
+    other = replace(smuggling, purposes=both, message_types=frozenset({"HistoryQuery"}))
+    export_alerts = replace(export, message_types=frozenset({ALERT}))
+    assert broken_rules(replace(parted, agreements=(export_alerts, other, *others))) == ()
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_an_agreement_without_purposes_isnt_one_for_all_others(three: Directory, empty: int) -> None:
+    agreements = list(by_purpose(three).agreements)
+    agreements[empty] = replace(agreements[empty], purposes=frozenset())
+    beside = replace(three, agreements=tuple(agreements))
+    (broken,) = broken_rules(beside)
+    assert (broken.field, broken.rule) == ("agreements[1].purposes", "directory.agreement_once")
+    assert "both must name purposes" in broken.message
+    assert beside.allowed_field_classes("cn", "hk", LATER, message_type=ALERT, purpose="taxation") is None
+    alone = replace(three, agreements=(agreements[empty],))  # as directories of before may have it
+    assert broken_rules(alone) == ()
+
+
+TYPES, PURPOSES, DAYS = ("AlertEvent", "HistoryQuery"), ("export_control", "smuggling"), range(4)
+
+
+@st.composite
+def some_agreements(draw: st.DrawFn) -> tuple[Agreement, ...]:
+    """Up to four from cn to hk, with types, purposes and days that often meet."""
+    base = directory().agreements[0]
+    made = []
+    for number in range(draw(st.integers(0, 4))):
+        first = draw(st.sampled_from(DAYS))
+        made.append(
+            replace(
+                base,
+                id=f"{number}",
+                message_types=frozenset(draw(st.sets(st.sampled_from(TYPES)))),
+                purposes=frozenset(draw(st.sets(st.sampled_from(PURPOSES)))),
+                valid_from=NOW + timedelta(days=first),
+                valid_until=NOW + timedelta(days=draw(st.integers(first + 1, len(DAYS)))),
+            )
+        )
+    return tuple(made)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(some_agreements())
+def test_a_sound_directory_has_one_answer_to_every_question(
+    three: Directory, agreements: tuple[Agreement, ...]
+) -> None:
+    """Day by day and type by type: a purpose stands once, and an agreement without any stands alone."""
+    asked = replace(three, agreements=agreements)
+    sound = True
+    for day, message_type in ((day, each) for day in DAYS for each in TYPES):
+        on = NOW + timedelta(days=day)
+        held = [
+            one for one in agreements if one.valid_from <= on < one.valid_until and message_type in one.message_types
+        ]
+        sound &= len(held) < 2 or all(one.purposes for one in held)
+        for purpose in PURPOSES:
+            named = [one for one in held if purpose in one.purposes]
+            sound &= len(named) < 2
+            found = asked.agreement("cn", "hk", on, message_type=message_type, purpose=purpose)
+            assert found == (named[0] if len(named) == 1 else None)
+    assert sound == (broken_rules(asked) == ())
