@@ -74,6 +74,9 @@ _MORE: Mapping[str, tuple[object, object]] = {
     "substance": _option("--substance", help="Controlled substance or element, e.g. antimony or Sb."),
     "place": _option("--place", help="UN/LOCODE, customs office code, or territory, e.g. CNSZW, 5345, HK."),
     "procedure": _option("--procedure", help=f"{', '.join(words(ShipmentProcedure))}."),
+}
+
+_TIMES: Mapping[str, tuple[object, object]] = {
     "from_": _option("--from", help="Declared then or later: a time with its zone, or a day (UTC+8).", several=False),
     "until": _option("--until", help="Declared before this time, or on this day at the latest (UTC+8).", several=False),
 }
@@ -81,10 +84,13 @@ _MORE: Mapping[str, tuple[object, object]] = {
 EXACT = tuple(_EXACT)
 """Criteria that name one thing."""
 
-ALL = (*_EXACT, *_MORE)
+TRACED = (*_EXACT, *_TIMES)
+"""The same, and when: a container comes again and again, and times say which of its trips is meant."""
+
+ALL = (*_EXACT, *_MORE, *_TIMES)
 """Every criterion of the contract."""
 
-_OPTIONS = {**_EXACT, **_MORE}
+_OPTIONS = {**_EXACT, **_MORE, **_TIMES}
 
 
 def with_criteria(
@@ -95,7 +101,7 @@ def with_criteria(
     Put it directly above the command's `def`, below `connected`.
 
     Args:
-        names: EXACT or ALL.
+        names: EXACT, TRACED or ALL.
     """
 
     def decorate(
@@ -172,7 +178,7 @@ def criteria_of(given: Mapping[str, Any]) -> SearchCriteria:
     """What is looked for.
 
     Args:
-        given: values of the options by their names in EXACT and ALL.
+        given: values of the options by their names in ALL.
 
     Raises:
         ConfigurationError: an option makes no sense, or nothing that narrows a search is given.

@@ -105,7 +105,10 @@ def search(
     nodes: NodeOption = None,
     hit_only: Annotated[bool, typer.Option("--hit-only", help="Ask only whether there is anything.")] = False,
     sort: Annotated[
-        Sort, typer.Option(help="recorded or declared, newest first; oldest: declared, oldest first.")
+        Sort,
+        typer.Option(
+            help="recorded or declared, newest first; oldest: declared, oldest first. Only what --limit lets through."
+        ),
     ] = Sort.RECORDED,
     limit: Annotated[
         int, typer.Option(help="Most records of each node; 0 for all, page after page.", min=0, max=MAX_PAGE)
@@ -122,6 +125,10 @@ def search(
     complete, partial (there is more than --limit), denied (with the agreement's clause), timed out, unreachable. What a
     partner may not show is withheld, counted, and listed with -v. With --json one object a line, as they come: record,
     answer, and last end.
+
+    --sort sorts what came, and each node gives its newest recorded, at most --limit. So --sort oldest --limit 50 shows
+    the 50 newest recorded of each node, the oldest declared first, and not the oldest that there are. To see those, ask
+    for all (--limit 0; with --json each page is sorted by itself) or for their time (--from, --until).
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from google.protobuf.json_format import MessageToJson
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.files import write_output
-from gateway.cli.history_criteria import EXACT, with_criteria, with_grounds
+from gateway.cli.history_criteria import TRACED, with_criteria, with_grounds
 from gateway.cli.history_search import EXIT_PARTLY_ANSWERED, NodeOption, TimeoutOption
 from gateway.cli.history_values import ANSWERED, answer_line
 from gateway.cli.output import JsonOption, Output, reports_errors
@@ -33,7 +33,7 @@ from gateway.v1.trace_pb2 import DraftAlert, Trace
 @reports_errors
 @connected
 @with_grounds
-@with_criteria(EXACT)
+@with_criteria(TRACED)
 def trace(
     target: Target,
     criteria: SearchCriteria,
@@ -54,6 +54,9 @@ def trace(
     """Trace one consignment from any reference of it across all nodes. Role: officer, analyst, supervisor.
 
     Records are joined by containers, seals, UCR, documents, vehicles, parties, quantity and time; each link says why.
+    Of a container's trips the newest is traced; --from and --until mean another: the trace begins with the newest
+    record that was declared then, and what belongs to it is found whenever it was declared.
+
     The draft is the alert's content with subject, goods, route and rule hits filled in; complete what is named and
     publish it with `gateway alert publish`.
 
@@ -61,7 +64,7 @@ def trace(
     Examples:
       gateway history trace --ucr 6CN9144030071526726XG-1 --html case-17.html
         --purpose export_control --legal-basis "CEPA art. 5" --case SZ-2026-17
-      gateway history trace --container CSQU3054383 --draft draft.json
+      gateway history trace --container CSQU3054383 --from 2026-01-10 --until 2026-01-20 --draft draft.json
         --purpose export_control --legal-basis "CEPA art. 5" --case SZ-2026-17
 
     \b

@@ -38,7 +38,7 @@ def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Seque
 
     Args:
         found: records with the questions that they answered; those of the first question have none.
-        answers: what became of the questions, in the order in which they ended.
+        answers: what became of the questions, in the order in which they were asked.
         asked: all questions, to tell whether something is left to ask; none: nothing is.
 
     Returns:
@@ -54,7 +54,9 @@ def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Seque
     kept = in_order([index for index, _ in legs[:MAX_LEGS]], known)
     at = {index: leg for leg, index in enumerate(kept)}
     links = _links(dict(legs), known, at)
-    trace.legs.extend(TraceLeg(record=known[index].record, links=links[index]) for index in kept)
+    trace.legs.extend(
+        TraceLeg(record=known[index].record, links=links[index], query_id=known[index].query_id) for index in kept
+    )
     events = events_of([known[index].record for index in kept])
     trace.events.extend(events[:MAX_EVENTS])
     trace.truncated = (

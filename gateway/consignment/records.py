@@ -46,10 +46,12 @@ class Found:
     Attributes:
         record: as the node gave it.
         by: the question; None for the one that the trace began with.
+        query_id: the partner's answer in which it came; empty for an own record.
     """
 
     record: HistoryRecord
     by: SearchCriteria | None = None
+    query_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,13 @@ class Known:
         record: as its node gave it.
         start: whether the trace began with it.
         by: the other questions that found it.
+        query_id: the partner's answer in which it came so; empty for an own record.
     """
 
     record: HistoryRecord
     start: bool
     by: tuple[SearchCriteria, ...] = ()
+    query_id: str = ""
 
     @cached_property
     def order(self) -> LegOrder:
@@ -101,10 +105,11 @@ def distinct(found: Iterable[Found]) -> list[Known]:
 def _merged(found: list[Found]) -> Known:
     if len(found) == 1:
         only = found[0]
-        return Known(only.record, only.by is None, () if only.by is None else (only.by,))
-    newest = max((each.record for each in found), key=_newness)
+        return Known(only.record, only.by is None, () if only.by is None else (only.by,), only.query_id)
+    newest = max(found, key=lambda each: (_newness(each.record), each.query_id))
     questions = {_bytes(each.by): each.by for each in found if each.by is not None}
-    return Known(newest, any(each.by is None for each in found), tuple(questions[key] for key in sorted(questions)))
+    by = tuple(questions[key] for key in sorted(questions))
+    return Known(newest.record, any(each.by is None for each in found), by, newest.query_id)
 
 
 def _newness(record: HistoryRecord) -> tuple[int, int, int, bytes]:

@@ -18,6 +18,7 @@ import os
 import sys
 from typing import BinaryIO
 
+from gateway.errors import InvalidRequestError
 from gateway.node.history_rules import rules_of, search_of
 from gateway.node.settings import HistorySettings
 from gateway.services.history_names import NameSearch
@@ -25,7 +26,7 @@ from gateway.services.history_prepare import HistoryIndexer
 from gateway.services.history_risk import RiskScreening
 from gateway.store.database import Database
 from gateway.transport.history_process import INDEX, JUDGE, NAMES
-from gateway.transport.worker_process import DONE, FAILED, READY, frame, read_frame
+from gateway.transport.worker_process import DONE, FAILED, READY, frame, read_frame, refusal
 from gateway.wire.history_batches import encode_names
 
 log = logging.getLogger("gateway.history")
@@ -53,6 +54,8 @@ class Worker:
             if kind == NAMES:
                 return DONE + encode_names(self._names.find(json.loads(body)))
             batch = {INDEX: self._indexer.next, JUDGE: self._screening.next}[kind]()
+        except InvalidRequestError as error:
+            return refusal(error)
         except Exception as error:
             log.exception("records couldn't be prepared")
             return FAILED + f"{type(error).__name__}: {error}".encode()

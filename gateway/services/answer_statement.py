@@ -47,5 +47,7 @@ def require_answer_to(statement: Statement, query: history_pb2.HistoryQuery, dat
         raise VerificationError("records were given where only a hit was asked for", step="5 mode")
     if statement.hit is not None and statement.count:
         raise VerificationError("records were given beside a hit", step="5 mode")
+    if query.as_of and statement.as_of > query.as_of:
+        raise VerificationError("it was searched beyond what was asked for", step="5 mode")
     if statement.more_before > min(query.before or statement.as_of + 1, statement.as_of + 1):
         raise VerificationError("what is said to follow lies before what was asked for", step="5 mode")

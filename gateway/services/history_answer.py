@@ -114,6 +114,8 @@ class Answerer:
             raise SignatureInvalidError("the note is over another question", step="1 signature")
         query = parse_query(data)  # 2
         require_narrow(query.criteria, "query.criteria")
+        for number, one in enumerate(query.alternatives):
+            require_narrow(one, f"query.alternatives[{number}]")
         parties = (query.federation, query.asker, query.answerer)  # 3
         if parties != (trust.federation, peer, self.node):
             raise PermissionDeniedError(f"{peer} put a question that says it is from {query.asker} to {query.answerer}")
@@ -161,15 +163,18 @@ class Answer:
         self.withheld = 0
         self._signer_for = signer_for
         self._clock = clock
-        self._as_of = search.as_of()
-        # Nothing that is found only later: the statement says up to where was searched.
-        before = min(query.before or self._as_of + 1, self._as_of + 1)
         self._chunks: Iterator[Chunk] = search.chunks(
-            query.criteria, before=before, limit=1 if terms.hit_only else query.limit
+            query.criteria,
+            alternatives=query.alternatives,
+            before=query.before,
+            as_of=query.as_of,
+            limit=1 if terms.hit_only else query.limit,
         )
         self._tree = Tree.empty()
         self._bytes = 0
+        self._as_of = 0
         self._more_before = 0
+        self._ended = False
         self._hit = False
 
     def step(self) -> tuple[list[bytes], bytes]:
@@ -184,7 +189,7 @@ class Answer:
         first, before = self.count == len(records), self._bytes
         while (
             not first
-            and self._more_before
+            and not self._ended
             and len(records) < STEP_RECORDS
             and self._bytes - before < ANSWER_MESSAGE_BYTES
         ):
@@ -192,8 +197,7 @@ class Answer:
             if more is None:
                 return records, self.statement()
             records += more
-        last = self._hit or not self._more_before
-        return records, self.statement() if last else b""
+        return records, self.statement() if self._ended else b""
 
     def next(self) -> list[bytes] | None:
         """Step 7: some more records as bytes, perhaps none; None at the end.
@@ -201,12 +205,13 @@ class Answer:
         Raises:
             TooLargeError: a record is larger than any message may be.
         """
-        chunk = next(self._chunks, None)
-        if chunk is None or self._hit or self._bytes >= ANSWER_BYTES:
+        chunk = None if self._ended or self._bytes >= ANSWER_BYTES else next(self._chunks, None)
+        if chunk is None:
             return None
-        self._more_before = chunk.more_before
+        self._as_of, self._more_before, self._ended = chunk.as_of, chunk.more_before, chunk.last
         if self.terms.hit_only:
             self._hit = bool(chunk.records)
+            self._ended = self._ended or self._hit
             return []
         records = [self._redacted(record) for record in chunk.records]
         self._tree = self._tree.append([leaf_hash(record) for record in records]).tree
@@ -243,7 +248,7 @@ class Answer:
                 history_pb2.WithheldField(path="name_matches", disclosure_class=options_pb2.DISCLOSURE_CLASS_PERSONAL)
             )
         record.withheld.extend(withheld)
-        self.withheld += len(withheld)
+        self.withheld += len(record.withheld)
         data = record.SerializeToString(deterministic=True)
         if len(data) > MAX_RECORD_BYTES:
             raise TooLargeError(

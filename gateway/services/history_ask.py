@@ -4,7 +4,7 @@ Owns the making of questions and this sequence over an answer. Bytes in, records
 the call that carries them.
 
 1. records, as they come: no more of them than were asked for, within MAX_ANSWER_BYTES; each is a record of the
-   contract, of the node that was asked.
+   contract, of the node that was asked, and no time in it is impossible.
 2. signature: the statement is signed by a log key that the directory gives that node now, under the name
    `<federation>/<answerer>/<asker>/history/<query id>`: no other question's answer has it.
 3. question: it is over the SHA-256 of the question's bytes.
@@ -19,7 +19,7 @@ asked (services.history_terms), the search over all nodes (transport.history_fan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,6 +47,7 @@ from gateway.wire.history import (
     question_text,
 )
 from gateway.wire.limits import MAX_ANSWER_BYTES, MAX_RECORD_BYTES
+from gateway.wire.validation import impossible_times
 
 _FRAME_BYTES = 64 * 1024
 """Bytes that a message may have beyond its largest record; what was taken still fits into a message to own systems."""
@@ -94,16 +95,19 @@ class Asker:
         grounds: history_pb2.QueryGrounds,
         criteria: history_pb2.SearchCriteria,
         mode: history_pb2.AnswerMode.ValueType,
+        alternatives: Sequence[history_pb2.SearchCriteria] = (),
         limit: int = 0,
         before: int = 0,
+        as_of: int = 0,
     ) -> Question:
         """A question to a partner, signed.
 
         Args:
             partner: node that is asked.
-            grounds, criteria, mode: checked against the contract.
+            grounds, criteria, mode, alternatives: checked against the contract.
             limit: most records; 0: as many as the partner thinks fit.
             before: only records at lower positions; 0: from the newest.
+            as_of: only what was recorded up to this position; 0: everything.
 
         Raises:
             AgreementForbidsError: the agreements don't allow it to be asked, or answered; nothing may be sent.
@@ -120,6 +124,8 @@ class Asker:
             mode=mode,
             limit=limit,
             before=before,
+            as_of=as_of,
+            alternatives=alternatives,
         )
         terms = require_terms(trust.directory, query, datetime.fromtimestamp(now_ms / 1000, UTC))
         data = encode_query(query)
@@ -167,6 +173,11 @@ class ReceivedAnswer:
             if record.node != query.answerer:
                 raise VerificationError(
                     f"{query.answerer} sent a record under the name {record.node[:40]!r}", step="1 records"
+                )
+            if found := impossible_times(record):
+                first = found[0]
+                raise VerificationError(
+                    f"{first.field} of record {record.shipment.record_id[:64]!r} {first.message}", step="1 records"
                 )
             self._withheld += len(record.withheld)
         self._tree = self._tree.append([leaf_hash(record) for record in came.records]).tree

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.errors import InvalidRequestError, Violation
 from gateway.screening.compare import compare
 from gateway.screening.forms import prepare
 from gateway.screening.keys import sought
@@ -29,14 +30,20 @@ class NameSearch:
         self._database = database
 
     def find(self, asked: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
-        """Recorded names that any of the names asked for may be, by their keys, with the comparison that says why."""
+        """Recorded names that any of the names asked for may be, by their keys, with the comparison that says why.
+
+        Raises:
+            InvalidRequestError: a name may be more than MAX_NAMES recorded ones.
+        """
         found: dict[int, history_pb2.NameMatch] = {}
         for text in asked:
             mine = prepare(text)
             exact = keys_wire.name_key(text)
             filings = sorted(sought(mine))
             with self._database.read() as conn:
-                filed = shipments.names_filed(conn, filings, MAX_NAMES) if filings else ()
+                filed = shipments.names_filed(conn, filings, MAX_NAMES + 1) if filings else ()
+                if len(filed) > MAX_NAMES:
+                    raise _too_common(text)
                 recorded_names = shipments.known_names(conn, list({exact, *filed}))
             for key, recorded in recorded_names.items():
                 comparison = compare(mine, prepare(recorded))
@@ -48,6 +55,18 @@ class NameSearch:
                         asked=text, recorded=recorded, score=1.0, because="the same text"
                     )
         return found
+
+
+def _too_common(text: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        [
+            Violation(
+                "criteria.party_names",
+                "party_names.common",
+                f"{text!r} may be any of more than {MAX_NAMES} recorded names: give more of the name, or an identifier",
+            )
+        ]
+    )
 
 
 def _name_match(asked: str, recorded: str, comparison: Comparison) -> history_pb2.NameMatch:

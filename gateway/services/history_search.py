@@ -10,15 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from google.protobuf.message import DecodeError
 from sqlalchemy import Connection
 
 from gateway.errors import InvalidRequestError, Violation
+from gateway.services.history_found import encoded, readable
 from gateway.store import shipments
 from gateway.store.database import Database
-from gateway.store.shipments import INDEXED, Narrowing, RevisionRow, ShipmentRow
+from gateway.store.shipments import INDEXED, LogRow, Narrowing, ShipmentRow, StandingRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
@@ -39,23 +39,58 @@ FIRST_CHUNK = 10
 NEWEST = 1 << 62
 """Position after every record."""
 
+POSITIONS_AT_ONCE = 10_000
+"""Positions of records that one statement gives."""
+
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """Criteria, ready to be searched for: sets of keys (none: nothing can be found), other conditions, and the recorded
-    names that may be meant by those asked for, by their key."""
+class Way:
+    """Criteria, ready to be searched for: sets of keys (none: nothing can be found), and other conditions."""
 
     key_sets: KeySets
     narrowing: Narrowing
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for.
+
+    Attributes:
+        ways: by any of which a record may be found.
+        names: the recorded names that may be meant by those asked for, by their key.
+    """
+
+    ways: Sequence[Way]
     names: Mapping[int, history_pb2.NameMatch]
+
+
+class _Hit(NamedTuple):
+    """A record that was found, and by which ways."""
+
+    row: StandingRow
+    met: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some records of a page in order, and the position below which the search goes on; 0 when nothing is left."""
+    """Some records of a page in order.
 
-    records: list[history_pb2.HistoryRecord]
+    Attributes:
+        encoded: each a serialised HistoryRecord; `readable` parses them together.
+        more_before: position below which the search goes on; 0 when nothing is left.
+        as_of: position up to which records were searched, the same in all chunks of a page.
+        last: whether the page ends here.
+    """
+
+    encoded: Sequence[bytes]
     more_before: int
+    as_of: int
+    last: bool
+
+    @property
+    def records(self) -> Sequence[history_pb2.HistoryRecord]:
+        """Those that can be read."""
+        return list(readable(self.encoded).records.records)
 
 
 class SubstanceCodes(Protocol):
@@ -68,7 +103,11 @@ class SubstanceCodes(Protocol):
 NamesMeant = Callable[[Sequence[str]], Mapping[int, history_pb2.NameMatch]]
 """Gives the recorded names that may be meant by some names, by their keys (services.history_names)."""
 
-HoldsOn = Callable[[Connection, ShipmentRow], list[str]]
+
+_INEXACT = ("party_names", "commodity_codes", "substances", "places", "vessel", "journey")
+
+HoldsOn = Callable[[Connection, ShipmentRow, Sequence[LogRow]], list[str]]
+"""Gives the ids of holds that keep a record, from everything that was recorded of it."""
 
 
 log = logging.getLogger(__name__)
@@ -84,7 +123,7 @@ class HistorySearch:
         node: str,
         substances: SubstanceCodes,
         names: NamesMeant,
-        holds_on: HoldsOn = lambda _, __: [],
+        holds_on: HoldsOn = lambda _, __, ___: [],
     ) -> None:
         """Takes what it needs.
 
@@ -101,41 +140,49 @@ class HistorySearch:
         self._node = node
         self._substances = substances
 
-    def as_of(self) -> int:
-        """Position up to which records are found now."""
-        with self._database.read() as conn:
-            return shipments.cursor(conn, INDEXED)
+    def chunks(
+        self,
+        criteria: history_pb2.SearchCriteria,
+        *,
+        alternatives: Sequence[history_pb2.SearchCriteria] = (),
+        before: int = 0,
+        as_of: int = 0,
+        limit: int = 0,
+    ) -> Iterator[Chunk]:
+        """One page in chunks, at least one, each read when it is asked for.
 
-    def chunks(self, criteria: history_pb2.SearchCriteria, *, before: int = 0, limit: int = 0) -> Iterator[Chunk]:
-        """One page in chunks, each read when it is asked for; the last one says whether there is more.
+        What is recorded while they are read isn't among them; a record that grows meanwhile is.
 
         Args:
-            criteria: checked against the contract.
+            criteria, alternatives: checked against the contract; what meets any of them is found.
             before: only positions below; 0: from the newest.
+            as_of: what was recorded after this position isn't looked at; 0: everything that can be found now is.
             limit: most records; 0: DEFAULT_LIMIT.
 
         Raises:
             InvalidRequestError: the criteria would find everything.
         """
         require_narrow(criteria)
+        for number, one in enumerate(alternatives):
+            require_narrow(one, f"alternatives[{number}]")
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
-        search: Search | None = None
-        while left > 0 and position > 0:
+        search, first, last = self._prepare([criteria, *alternatives]), True, False
+        while not last:
             with self._database.read() as conn:
-                search = search or self._prepare(conn, criteria)
-                if not search.key_sets:
-                    return
-                position = min(position, shipments.cursor(conn, INDEXED) + 1)
-                chunk = self._chunk(conn, search, position, min(size, left))
-            yield chunk
-            position = chunk.more_before
-            left -= len(chunk.records)
+                if first:
+                    findable = shipments.cursor(conn, INDEXED)
+                    as_of, first = min(as_of or findable, findable), False
+                found, position = self._some(conn, search, min(position, as_of + 1), as_of, min(size, left))
+            left -= len(found)
+            last = not position or left <= 0
+            yield Chunk(found, position, as_of, last)
             size = CHUNK
 
-    def as_they_stand(self, conn: Connection, record_ids: Iterable[str]) -> list[history_pb2.HistoryRecord]:
+    def as_they_stand(self, conn: Connection, record_ids: Iterable[str]) -> Sequence[history_pb2.HistoryRecord]:
         """Records by id, each in its newest revision with what was added; those that are unknown are left out."""
-        rows = shipments.find(conn, list(dict.fromkeys(record_ids)))
-        return self._records(conn, [row for row in rows.values() if row.position], {})
+        rows = shipments.standing(conn, list(dict.fromkeys(record_ids)))
+        positions = positions_of(conn, [row.record_id for row in rows if row.additions])
+        return list(readable(encoded(conn, self._node, rows, positions)).records.records)
 
     def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
         """A record with everything that was recorded of it; None when there is none."""
@@ -143,11 +190,13 @@ class HistorySearch:
             row = shipments.find(conn, [record_id]).get(record_id)
             if row is None:
                 return None
-            positions = sorted(positions_of(conn, record_id))
+            positions = sorted(positions_of(conn, [record_id])[record_id])
             of_positions = shipments.revisions(conn, positions)
             log = shipments.log_rows(conn, positions)
-            records = self._records(conn, [row], {})
-            held = self._holds_on(conn, row)
+            standing = shipments.standing(conn, [record_id])
+            found = encoded(conn, self._node, standing, {record_id: positions})
+            held = self._holds_on(conn, row, list(log.values()))
+        records = readable(found).records.records
         response = history_service_pb2.GetShipmentResponse(record=next(iter(records), None), hold_ids=held)
         if row.delete_at and not held:
             response.delete_after.CopyFrom(to_timestamp(row.delete_at))
@@ -168,66 +217,36 @@ class HistorySearch:
                 revision.digest = wire.salted_digest(logged.salt, logged.content)
         return response
 
-    def _prepare(self, conn: Connection, criteria: history_pb2.SearchCriteria) -> Search:
+    def _prepare(self, asked: Sequence[history_pb2.SearchCriteria]) -> Search:
+        names: dict[int, history_pb2.NameMatch] = {}
+        return Search([self._way(criteria, names) for criteria in asked], names)
+
+    def _way(self, criteria: history_pb2.SearchCriteria, names: dict[int, history_pb2.NameMatch]) -> Way:
         codes = [self._substances.codes(one) for one in criteria.substances]
         sets = keys_wire.key_sets(criteria, substance_codes=codes)
-        narrowing = Narrowing(
-            to_ms(criteria.declared_from) if criteria.HasField("declared_from") else 0,
-            to_ms(criteria.declared_until) if criteria.HasField("declared_until") else 0,
-            tuple(criteria.procedures),
-        )
-        if not criteria.party_names:
-            return Search(sets, narrowing, {})
-        names = self._names(list(criteria.party_names))
-        return Search([list(names), *sets], narrowing, names) if names else Search([], narrowing, {})
+        if criteria.party_names:
+            meant = self._names(list(criteria.party_names))
+            names.update(meant)
+            sets = [list(meant), *sets] if meant else []
+        return Way(sets, narrowing_of(criteria))
 
-    def _chunk(self, conn: Connection, search: Search, before: int, limit: int) -> Chunk:
-        hits = list(shipments.search(conn, search.key_sets, search.narrowing, before=before, limit=limit + 1))
-        more_before = hits[limit - 1] if len(hits) > limit else 0
-        matched = shipments.revisions(conn, hits[:limit])
-        rows = shipments.find(conn, list({row.record_id for row in matched.values()}))
-        shown: dict[str, RevisionRow] = {}
-        for position in hits[:limit]:
-            row = rows[matched[position].record_id]
-            if row.position and row.record_id not in shown and _is_last(conn, search, row, position):
-                shown[row.record_id] = matched[position]
-        records = self._records(conn, [rows[record_id] for record_id in shown], shown)
-        for record in records:
-            _name_matches(record, search.names)
-        return Chunk(records, more_before)
-
-    def _records(
-        self, conn: Connection, rows: Sequence[ShipmentRow], matched: Mapping[str, RevisionRow]
-    ) -> list[history_pb2.HistoryRecord]:
-        of_rows = shipments.log_rows(conn, [row.position for row in rows])
-        records = []
-        for row in rows:
-            logged = of_rows.get(row.position)
-            if logged is None or not logged.content:
-                continue  # erased meanwhile
-            record = history_pb2.HistoryRecord(node=self._node, revision=row.revision, position=row.position)
-            record.recorded_at.CopyFrom(to_timestamp(logged.recorded_at))
-            try:
-                record.shipment.MergeFromString(logged.content)
-            except DecodeError:
-                log.error("record %s can't be read and isn't shown; see `gateway verify`", row.record_id)
-                continue
-            if row.additions:
-                wire.merged(record.shipment, self._additions(conn, row.record_id))
-            revision = matched.get(row.record_id)
-            if revision is not None and revision.revision != row.revision:
-                record.matched_revision = revision.revision
-            records.append(record)
-        return records
-
-    def _additions(self, conn: Connection, record_id: str) -> Iterable[shipment_pb2.ShipmentAddition]:
-        for logged in sorted(
-            shipments.log_rows(conn, positions_of(conn, record_id)).values(), key=lambda row: row.position
-        ):
-            if logged.kind == wire.ADDITION and logged.content:
-                item = wire.readable(logged.kind, logged.content)
-                if isinstance(item, shipment_pb2.ShipmentAddition):
-                    yield item
+    def _some(self, conn: Connection, search: Search, before: int, as_of: int, limit: int) -> tuple[list[bytes], int]:
+        """Records of at most `limit` positions, and the position below which the search goes on; 0: nothing is left."""
+        hits = _hits(conn, search, before, limit + 1)
+        more_before = hits[limit - 1].row.hit if len(hits) > limit else 0
+        del hits[limit:]
+        positions = positions_of(conn, [hit.row.record_id for hit in hits if hit.row.grown])
+        grown = _grown(conn, search, positions, as_of)
+        rows: list[StandingRow] = []
+        mets: list[Sequence[int]] = []
+        for hit in hits:
+            last, met = grown.get(hit.row.record_id, (hit.row.hit, hit.met))
+            if hit.row.position and hit.row.hit == last:  # a record is shown where it matches last, and nowhere else
+                rows.append(hit.row)
+                mets.append(met)
+        several = len(search.ways) > 1
+        found = encoded(conn, self._node, rows, positions, mets=mets if several else (), names=search.names)
+        return found, more_before
 
 
 def require_narrow(criteria: history_pb2.SearchCriteria, prefix: str = "criteria") -> None:
@@ -249,24 +268,68 @@ def require_narrow(criteria: history_pb2.SearchCriteria, prefix: str = "criteria
         )
 
 
-def positions_of(conn: Connection, record_id: str) -> list[int]:
-    """Positions of everything that was recorded of a record and is findable, newest first."""
-    key = [[keys_wire.record_key(record_id)]]
-    return list(shipments.search(conn, key, Narrowing(), before=NEWEST, limit=MAX_LIMIT))
+def require_exact(criteria: history_pb2.SearchCriteria, rule: str, message: str) -> None:
+    """Raises unless all that is asked for names things without doubt, as numbers and record ids do.
+
+    Raises:
+        InvalidRequestError: with every criterion that doesn't, as the rule and message say; or they are too wide.
+    """
+    require_narrow(criteria)
+    found = [Violation(f"criteria.{name}", rule, message) for name in _INEXACT if getattr(criteria, name)]
+    if found:
+        raise InvalidRequestError(found)
 
 
-def _is_last(conn: Connection, search: Search, row: ShipmentRow, position: int) -> bool:
-    """Whether nothing that was recorded of the record later matches too: a record is shown where it matches last."""
-    if row.revision + row.additions == 1:
-        return True
-    later = [one for one in positions_of(conn, row.record_id) if one > position]
-    if not later:
-        return True
-    matching = shipments.matching(conn, later, search.key_sets)
-    return not any(search.narrowing.admits(one) for one in shipments.revisions(conn, list(matching)).values())
+def narrowing_of(criteria: history_pb2.SearchCriteria) -> Narrowing:
+    """Conditions that aren't keys."""
+    return Narrowing(
+        to_ms(criteria.declared_from) if criteria.HasField("declared_from") else 0,
+        to_ms(criteria.declared_until) if criteria.HasField("declared_until") else 0,
+        tuple(criteria.procedures),
+    )
 
 
-def _name_matches(record: history_pb2.HistoryRecord, names: Mapping[int, history_pb2.NameMatch]) -> None:
-    if names:
-        keys = {keys_wire.name_key(text) for text in keys_wire.names_of(record.shipment)}
-        record.name_matches.extend(names[key] for key in sorted(keys & names.keys()))
+def positions_of(conn: Connection, record_ids: Iterable[str]) -> dict[str, list[int]]:
+    """Positions of everything that was recorded of records and is findable, newest first, by record."""
+    found: dict[str, list[int]] = {record_id: [] for record_id in record_ids}
+    keys = [keys_wire.record_key(record_id) for record_id in found]
+    before = NEWEST if found else 0
+    while before:
+        page = list(shipments.search(conn, [keys], Narrowing(), before=before, limit=POSITIONS_AT_ONCE))
+        of_page = shipments.revisions(conn, page)
+        for position, row in sorted(of_page.items(), reverse=True):
+            if row.record_id in found:  # keys are hashes: another record may have the same
+                found[row.record_id].append(position)
+        before = page[-1] if len(page) == POSITIONS_AT_ONCE else 0
+    return found
+
+
+def _hits(conn: Connection, search: Search, before: int, limit: int) -> list[_Hit]:
+    """The newest positions at which any way leads to a record, the newest first: `limit` of each way at most."""
+    found: dict[int, _Hit] = {}
+    for number, way in enumerate(search.ways):
+        if way.key_sets:
+            for row in shipments.search_standing(conn, way.key_sets, way.narrowing, before=before, limit=limit):
+                found[row.hit] = _Hit(row, (*found[row.hit].met, number) if row.hit in found else (number,))
+    return [found[position] for position in sorted(found, reverse=True)]
+
+
+def _grown(
+    conn: Connection, search: Search, positions: Mapping[str, Sequence[int]], as_of: int
+) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """Where records of several items match last, and in all what they meet, by record.
+
+    Args:
+        conn, search: what is asked.
+        positions: of everything that was recorded of these records.
+        as_of: what was recorded after this position isn't looked at: the record was shown by what it was then.
+    """
+    looked_at = [one for of_record in positions.values() for one in of_record if one <= as_of]
+    found: dict[str, tuple[int, tuple[int, ...]]] = {}
+    for number, way in enumerate(search.ways if looked_at else ()):
+        matching = shipments.matching(conn, looked_at, way.key_sets) if way.key_sets else ()
+        for row in shipments.revisions(conn, list(matching)).values():
+            if way.narrowing.admits(row):
+                last, met = found.get(row.record_id, (0, ()))
+                found[row.record_id] = max(last, row.position), met if number in met else (*met, number)
+    return found

@@ -6,10 +6,12 @@ records of an answer are stored as they came, some hundred to a row, so that a l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
+from gateway.store.database import insert_rows
+from gateway.store.prepared import Prepared
 from gateway.store.schema import history_answer_records, history_answers
 
 MAX_REASON_CHARS = 1_024
@@ -52,25 +54,29 @@ class AnswerRow:
 
 _COLUMNS = tuple(history_answers.c.keys())
 
+_FIND = Prepared(
+    select(history_answers).where(
+        history_answers.c.side == bindparam("of_side"), history_answers.c.query_id == bindparam("with_id")
+    )
+)
+
 
 def add(conn: Connection, row: AnswerRow) -> None:
     """Keeps one; there is none of its side and query id yet."""
-    values = {name: getattr(row, name) for name in _COLUMNS}
     # It may be a partner's word: PostgreSQL's text has no NUL.
-    values["reason"] = row.reason[:MAX_REASON_CHARS].replace("\0", "\ufffd")
-    conn.execute(insert(history_answers), values)
+    kept = replace(row, reason=row.reason[:MAX_REASON_CHARS].replace("\0", "\ufffd"))
+    insert_rows(conn, history_answers, _COLUMNS, [tuple(getattr(kept, name) for name in _COLUMNS)])
 
 
 def find(conn: Connection, side: int, query_id: str) -> AnswerRow | None:
     """The one with this query id on this side."""
-    where = (history_answers.c.side == side, history_answers.c.query_id == query_id)
-    found = conn.execute(select(history_answers).where(*where)).one_or_none()
+    found = _FIND(conn, of_side=side, with_id=query_id).one_or_none()
     return None if found is None else AnswerRow(*found)
 
 
 def add_records(conn: Connection, query_id: str, first: int, records: bytes) -> None:
     """Keeps some records of an answer that this node got: a serialised AnswerRecords, with the number of its first."""
-    conn.execute(insert(history_answer_records), {"query_id": query_id, "first": first, "records": records})
+    insert_rows(conn, history_answer_records, ("query_id", "first", "records"), [(query_id, first, records)])
 
 
 def records(conn: Connection, query_id: str) -> list[tuple[int, bytes]]:

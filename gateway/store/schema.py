@@ -332,6 +332,15 @@ shipment_keys = Table(
     sqlite_with_rowid=False,
 )
 
+shipment_segments = Table(
+    "shipment_segments",
+    metadata,
+    Column("segment", Integer, primary_key=True, autoincrement=False),  # of shipment_keys
+    Column("first_declared", BigInteger, nullable=False),  # least and greatest declared_at of its revisions
+    Column("last_declared", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 party_names = Table(
     "party_names",
     metadata,
@@ -402,6 +411,7 @@ PROJECTIONS = (
     shipments,
     shipment_revisions,
     shipment_keys,
+    shipment_segments,
     party_names,
     party_name_keys,
     risk_hits,

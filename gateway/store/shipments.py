@@ -4,18 +4,19 @@ Owns how rows read and are written, many at once, and the walk over the index of
 (wire.shipment_keys), what a revision is (services.history_index) or who may see what.
 
 The index of keys is cut into segments by position, so that keys, which come in no order, are written into a part of the
-tree that fits into memory however large the whole has grown; a look-up asks the segments from the newest on.
+tree that fits into memory however large the whole has grown. A look-up asks the segments from the newest on, and leaves
+out those in which nothing was declared in the time that is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -31,11 +32,17 @@ from gateway.store.schema import (
     risk_hits,
     shipment_keys,
     shipment_revisions,
+    shipment_segments,
     shipments,
 )
 
 SEGMENT_BITS = 17
 """Positions in one segment of the index, as a power of two: some 1.5 million keys, 30 MB."""
+
+MOST_KEYS_IN_TURN = 16
+"""Keys that are looked up one by one, each with its own part of the statement."""
+
+_END_OF_TIME = 1 << 62
 
 INDEXED = "history"
 """Cursor: position up to which what was recorded is found."""
@@ -83,6 +90,31 @@ class RevisionRow:
     procedure: int
 
 
+class StandingRow(NamedTuple):
+    """A position with the record that it belongs to, as that stands now.
+
+    Attributes:
+        hit: the position.
+        matched_revision: revision of the record there.
+        record_id, position, revision, additions: as in ShipmentRow; empty and 0 when the record is gone.
+        recorded_at, content: of the newest revision; 0 and empty when it was erased or there is none.
+    """
+
+    hit: int
+    matched_revision: int
+    record_id: str
+    position: int
+    revision: int
+    additions: int
+    recorded_at: int
+    content: bytes
+
+    @property
+    def grown(self) -> bool:
+        """Whether more than one item was recorded of the record."""
+        return self.revision + self.additions > 1
+
+
 @dataclass(frozen=True, slots=True)
 class Narrowing:
     """Conditions of a search that aren't keys: declared from (inclusive) and until (exclusive) in milliseconds since
@@ -123,6 +155,29 @@ _LOG_AFTER = Prepared(
     .limit(bindparam("most"))
 )
 _CURSOR = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
+_WIDEN = Prepared(
+    update(shipment_segments)
+    .where(shipment_segments.c.segment == bindparam("of_segment"))
+    .values(
+        first_declared=case(
+            (shipment_segments.c.first_declared < bindparam("first"), shipment_segments.c.first_declared),
+            else_=bindparam("first"),
+        ),
+        last_declared=case(
+            (shipment_segments.c.last_declared > bindparam("last"), shipment_segments.c.last_declared),
+            else_=bindparam("last"),
+        ),
+    )
+)
+_SEGMENTS = Prepared(
+    select(shipment_segments.c.segment)
+    .where(
+        shipment_segments.c.segment <= bindparam("newest"),
+        shipment_segments.c.last_declared >= bindparam("since"),
+        shipment_segments.c.first_declared < bindparam("until"),
+    )
+    .order_by(shipment_segments.c.segment.desc())
+)
 _MOVE = Prepared(update(cursors).where(cursors.c.name == bindparam("called")).values(position=bindparam("position")))
 
 
@@ -181,6 +236,27 @@ def find(conn: Connection, record_ids: Sequence[str]) -> dict[str, ShipmentRow]:
     return found
 
 
+def standing(conn: Connection, record_ids: Sequence[str]) -> list[StandingRow]:
+    """Records in the order of their ids, each as if it had been found in its newest revision; unknown ones, and those
+    of which only additions are known, are left out."""
+    known = [row for row in find(conn, record_ids).values() if row.position]
+    logged = log_rows(conn, [row.position for row in known])
+    return [
+        StandingRow(
+            row.position,
+            row.revision,
+            row.record_id,
+            row.position,
+            row.revision,
+            row.additions,
+            logged[row.position].recorded_at,
+            logged[row.position].content,
+        )
+        for row in known
+        if row.position in logged
+    ]
+
+
 def put(conn: Connection, rows: Sequence[ShipmentRow]) -> None:
     """Writes records' new states."""
     if not rows:
@@ -209,6 +285,20 @@ def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
     if rows:
         values = [(row.position, row.record_id, row.revision, row.declared_at, row.procedure) for row in rows]
         insert_rows(conn, shipment_revisions, _REVISION_COLUMNS, values)
+        widen_segments(conn, [(row.position, row.declared_at) for row in rows])
+
+
+def widen_segments(conn: Connection, declared: Iterable[tuple[int, int]]) -> None:
+    """Lets segments know of times at which something in them was declared: (position, milliseconds since 1970)."""
+    bounds: dict[int, tuple[int, int]] = {}
+    for position, at in declared:
+        first, last = bounds.get(position >> SEGMENT_BITS, (at, at))
+        bounds[position >> SEGMENT_BITS] = min(first, at), max(last, at)
+    for segment, (first, last) in sorted(bounds.items()):
+        if not _WIDEN(conn, of_segment=segment, first=first, last=last).rowcount:
+            insert_rows(
+                conn, shipment_segments, ("segment", "first_declared", "last_declared"), [(segment, first, last)]
+            )
 
 
 def add_keys(conn: Connection, keys: Sequence[tuple[int, int]]) -> None:
@@ -260,23 +350,67 @@ def search(
         before: positions at or after this don't count.
         limit: most positions.
     """
-    left, newest, size = limit, (before - 1) >> SEGMENT_BITS, 1
-    newest = min(newest, last_position(conn) >> SEGMENT_BITS)
-    while newest >= 0 and left > 0:
-        segments = range(newest, max(-1, newest - size), -1)
-        text = _search_text(conn.dialect.name, tuple(map(len, key_sets)), len(segments), narrowing.shape)
-        first, *others = key_sets
-        values = (*segments, *first, before, *chain.from_iterable(others), *narrowing.values, left)
-        found = run(conn, text, values)
-        yield from (int(row[0]) for row in found)
+    for (position,) in _walk(conn, _search_text, key_sets, narrowing, before=before, limit=limit):
+        yield position
+
+
+def search_standing(
+    conn: Connection, key_sets: Sequence[Sequence[int]], narrowing: Narrowing, *, before: int, limit: int
+) -> list[StandingRow]:
+    """As `search`, each position with its record: one statement gives what four would."""
+    return [StandingRow(*row) for row in _walk(conn, _standing_text, key_sets, narrowing, before=before, limit=limit)]
+
+
+def _walk(
+    conn: Connection,
+    text_of: Callable[[str, tuple[int, ...], int, tuple[bool, bool, int]], str],
+    key_sets: Sequence[Sequence[int]],
+    narrowing: Narrowing,
+    *,
+    before: int,
+    limit: int,
+) -> Iterator[tuple[Any, ...]]:
+    """Asks the segments from the newest on, one at first and then more at once, until there is enough."""
+    first, *others = key_sets
+    shape, further = tuple(map(len, key_sets)), (*chain.from_iterable(others), *narrowing.values)
+    segments = _segments(conn, min((before - 1) >> SEGMENT_BITS, last_position(conn) >> SEGMENT_BITS), narrowing)
+    left, at, size = limit, 0, 1
+    while at < len(segments) and left > 0:
+        asked = segments[at : at + size]
+        values: tuple[int, ...] = (*asked, *first, before, *further, left)
+        if _in_turn(shape, len(asked)):
+            values = (*chain.from_iterable((*asked, key, before, *further, left) for key in first), left)
+        found = run(conn, text_of(conn.dialect.name, shape, len(asked), narrowing.shape), values)
+        yield from sorted(found, reverse=True)  # a join may leave them in any order
         left -= len(found)
-        newest -= size
+        at += size
         size = min(2 * size, MOST_IN_STATEMENT)
+
+
+def _segments(conn: Connection, newest: int, narrowing: Narrowing) -> Sequence[int]:
+    """Segments that may hold what meets the conditions, the newest first."""
+    if not narrowing.declared_from and not narrowing.declared_until:
+        return range(newest, -1, -1)
+    until = narrowing.declared_until or _END_OF_TIME
+    return [int(row[0]) for row in _SEGMENTS(conn, newest=newest, since=narrowing.declared_from, until=until)]
+
+
+def _in_turn(shape: tuple[int, ...], segments: int) -> bool:
+    """Whether each key is looked up by itself, in the order of its positions and no further than needed.
+
+    With several keys in one IN list everything that has any of them is read and sorted first: thousands of records
+    where a trader ships much.
+    """
+    return segments == 1 and 1 < shape[0] <= MOST_KEYS_IN_TURN
 
 
 @cache
 def _search_text(dialect: str, shape: tuple[int, ...], segments: int, bounds: tuple[bool, bool, int]) -> str:
     mark = "?" if dialect == "sqlite" else "%s"
+    if _in_turn(shape, segments):
+        one = _search_text(dialect, (1, *shape[1:]), 1, bounds)
+        each = " UNION ALL ".join([f"SELECT position FROM ({one}) one"] * shape[0])
+        return f"SELECT DISTINCT position FROM ({each}) each ORDER BY position DESC LIMIT {mark}"
 
     def marks(count: int) -> str:
         return ", ".join([mark] * count)
@@ -300,17 +434,34 @@ def _search_text(dialect: str, shape: tuple[int, ...], segments: int, bounds: tu
     )
 
 
-def matching(conn: Connection, positions: Sequence[int], key_sets: Sequence[Sequence[int]]) -> set[int]:
-    """Those of a few positions at which of each set at least one key stands."""
-    left = set(positions)
-    for keys in key_sets:
-        statement = select(shipment_keys.c.position).where(
-            shipment_keys.c.segment.in_({position >> SEGMENT_BITS for position in left}),
-            shipment_keys.c.key.in_(keys),
-            shipment_keys.c.position.in_(left),
-        )
-        left = {int(row[0]) for row in conn.execute(statement)} if left else left
-    return left
+@cache
+def _standing_text(dialect: str, shape: tuple[int, ...], segments: int, bounds: tuple[bool, bool, int]) -> str:
+    empty = "x''" if dialect == "sqlite" else "''::bytea"
+    return (
+        "SELECT h.position, COALESCE(m.revision, 0), COALESCE(s.record_id, ''), COALESCE(s.position, 0), "
+        "COALESCE(s.revision, 0), COALESCE(s.additions, 0), COALESCE(l.recorded_at, 0), "
+        f"COALESCE(l.content, {empty}) "
+        f"FROM ({_search_text(dialect, shape, segments, bounds)}) h "
+        "LEFT JOIN shipment_revisions m ON m.position = h.position "
+        "LEFT JOIN shipments s ON s.record_id = m.record_id "
+        "LEFT JOIN record_log l ON l.position = s.position"
+    )
+
+
+def matching(conn: Connection, positions: Collection[int], key_sets: Sequence[Sequence[int]]) -> set[int]:
+    """Those of some positions at which of each set at least one key stands."""
+    found: set[int] = set()
+    for part in _chunks(sorted(positions)):
+        left = set(part)
+        for keys in key_sets:
+            statement = select(shipment_keys.c.position).where(
+                shipment_keys.c.segment.in_({position >> SEGMENT_BITS for position in left}),
+                shipment_keys.c.key.in_(keys),
+                shipment_keys.c.position.in_(left),
+            )
+            left = {int(row[0]) for row in conn.execute(statement)} if left else left
+        found |= left
+    return found
 
 
 # Erasure
@@ -324,9 +475,10 @@ def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collec
         keys: by each of their positions the keys under which it may stand.
     """
     conn.execute(delete(shipments).where(shipments.c.record_id.in_(record_ids)))
-    conn.execute(delete(shipment_revisions).where(shipment_revisions.c.position.in_(list(keys))))
-    conn.execute(delete(risk_hits).where(risk_hits.c.position.in_(list(keys))))
-    conn.execute(update(record_log).where(record_log.c.position.in_(list(keys))).values(salt=b"", content=b""))
+    for part in _chunks(sorted(keys)):
+        conn.execute(delete(shipment_revisions).where(shipment_revisions.c.position.in_(part)))
+        conn.execute(delete(risk_hits).where(risk_hits.c.position.in_(part)))
+        conn.execute(update(record_log).where(record_log.c.position.in_(part)).values(salt=b"", content=b""))
     for position, some in keys.items():
         conn.execute(
             delete(shipment_keys).where(

@@ -14,11 +14,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, Violation
 from gateway.model.audit import AuditResult
 from gateway.services.history_ask import Asker
-from gateway.services.history_search import DEFAULT_LIMIT, HistorySearch, require_narrow
+from gateway.services.history_found import readable
+from gateway.services.history_search import DEFAULT_LIMIT, Chunk, HistorySearch, require_narrow
 from gateway.services.trust import TrustedDirectory
 from gateway.transport.calls import Call
 from gateway.transport.history_question import HistoryQuestions, Take, node_answer
@@ -26,6 +28,7 @@ from gateway.v1 import history_pb2
 from gateway.v1 import history_service_pb2 as pb
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.filters import decode_page_token, encode_page_token
+from gateway.wire.history import in_messages
 from gateway.wire.limits import ANSWER_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
@@ -42,12 +45,24 @@ _COMPLETE, _PARTIAL = history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STA
 _COUNTING = frozenset({_COMPLETE, _PARTIAL, history_pb2.ANSWER_STATUS_TIMED_OUT, history_pb2.ANSWER_STATUS_UNREACHABLE})
 
 
+class Place(NamedTuple):
+    """Where a search goes on at a node: below this position, among what had been recorded up to `as_of`; 0 and 0: from
+    the newest record."""
+
+    before: int = 0
+    as_of: int = 0
+
+
+NEWEST = Place()
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is looked for at every node.
 
     Attributes:
         criteria, grounds, mode, order: checked against the contract.
+        alternatives: further criteria, by any of which a record is found as well.
         limit: most records from each node.
         timeout_s: most time for a partner, in seconds.
         own_timeout_s: most time for the own node; None: without end.
@@ -56,6 +71,7 @@ class Wanted:
     criteria: history_pb2.SearchCriteria
     grounds: history_pb2.QueryGrounds
     mode: history_pb2.AnswerMode.ValueType
+    alternatives: Sequence[history_pb2.SearchCriteria] = ()
     limit: int = DEFAULT_LIMIT
     order: pb.SearchOrder.ValueType = pb.SEARCH_ORDER_UNSPECIFIED
     timeout_s: float = PARTNER_TIMEOUT_S
@@ -115,7 +131,7 @@ class HistoryFanout:
         )
         named = [field.name for field, _ in request.criteria.ListFields()]
         call.record(reason="SEARCH", subject_ids=sorted(positions), detail=f"criteria: {', '.join(named)}")
-        next_positions: dict[str, int] = {}
+        next_positions: dict[str, Place] = {}
         count = 0
         async with aclosing(self.gather(call, wanted, positions, next_positions)) as messages:
             async for message in messages:
@@ -125,7 +141,7 @@ class HistoryFanout:
         yield pb.SearchShipmentsResponse(end=pb.SearchEnd(next_page_token=token, count=count))
 
     async def gather(
-        self, call: Call, wanted: Wanted, positions: Mapping[str, int], next_positions: dict[str, int]
+        self, call: Call, wanted: Wanted, positions: Mapping[str, Place], next_positions: dict[str, Place]
     ) -> AsyncGenerator[pb.SearchShipmentsResponse]:
         """Asks several nodes at once: messages with records or a node's end as they come, each end after its records.
 
@@ -135,18 +151,18 @@ class HistoryFanout:
         Args:
             call: whose audit events these are.
             wanted: what is looked for.
-            positions: nodes to ask, each with the position below which to search; 0: from the newest.
+            positions: nodes to ask, each with where to begin.
             next_positions: gets the nodes that have more, with where to go on.
         """
         queue: asyncio.Queue[pb.SearchShipmentsResponse] = asyncio.Queue()
 
-        async def ask(node: str, before: int) -> None:
-            answer, more_before = await self.ask(call, node, wanted, before=before, put=queue.put_nowait)
+        async def ask(node: str, place: Place) -> None:
+            answer, more_before = await self.ask(call, node, wanted, place=place, put=queue.put_nowait)
             if more_before:
-                next_positions[node] = more_before
+                next_positions[node] = Place(more_before, answer.as_of_position)
             queue.put_nowait(pb.SearchShipmentsResponse(answer=answer))
 
-        tasks = [asyncio.create_task(ask(node, before), name=f"ask {node}") for node, before in positions.items()]
+        tasks = [asyncio.create_task(ask(node, place), name=f"ask {node}") for node, place in positions.items()]
         try:
             left = len(tasks)
             while left:
@@ -159,9 +175,24 @@ class HistoryFanout:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def ask(
-        self, call: Call, node: str, wanted: Wanted, *, put: Take, before: int = 0
+        self,
+        call: Call,
+        node: str,
+        wanted: Wanted,
+        *,
+        put: Take,
+        place: Place = NEWEST,
+        kept: list[asyncio.Future[None]] | None = None,
     ) -> tuple[history_pb2.NodeAnswer, int]:
         """Asks one node; whatever happens to it, the result says so.
+
+        Args:
+            call: whose audit events these are.
+            node: the node.
+            wanted: what is looked for.
+            put: gets records as they come.
+            place: where to begin.
+            kept: as HistoryQuestions.put has it.
 
         Returns:
             Its end, and the position below which there is more; 0 for nothing.
@@ -170,9 +201,9 @@ class HistoryFanout:
         began, buffer = loop.time(), _Buffer(put, wanted.order)
         try:
             if node == self._node:
-                answer, more_before = await self._own(wanted, before, buffer)
+                answer, more_before = await self._own(wanted, place, buffer)
             else:
-                answer, more_before = await self._partner(call, node, wanted, before, buffer)
+                answer, more_before = await self._partner(call, wanted, buffer, node=node, place=place, kept=kept)
             self._audit(call, answer)
         except Exception as error:
             log.exception("asking %s failed", node)
@@ -185,25 +216,27 @@ class HistoryFanout:
         answer.answered_at.CopyFrom(to_timestamp(self._clock()))
         return answer, more_before
 
-    async def _own(self, wanted: Wanted, before: int, buffer: _Buffer) -> tuple[history_pb2.NodeAnswer, int]:
+    async def _own(self, wanted: Wanted, place: Place, buffer: _Buffer) -> tuple[history_pb2.NodeAnswer, int]:
         hit_only, more_before, count = wanted.mode == history_pb2.ANSWER_MODE_HIT, 0, 0
         answer = node_answer(self._node, _COMPLETE, "")
+        chunks = self._search.chunks(
+            wanted.criteria,
+            alternatives=wanted.alternatives,
+            before=place.before,
+            as_of=place.as_of,
+            limit=1 if hit_only else wanted.limit,
+        )
         try:
             async with asyncio.timeout(wanted.own_timeout_s):
-                as_of = await asyncio.to_thread(self._search.as_of)
-                chunks = self._search.chunks(
-                    wanted.criteria,
-                    before=min(before or as_of + 1, as_of + 1),
-                    limit=1 if hit_only else wanted.limit,
-                )
-                answer.as_of_position = as_of
-                while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-                    more_before = chunk.more_before
-                    if hit_only and chunk.records:
-                        answer.hit, more_before = True, 0
-                        break
-                    count += len(chunk.records)
-                    for message in _in_messages(chunk.records):
+                last = False
+                while not last and not answer.hit:
+                    chunk, messages = await asyncio.to_thread(_next, chunks)
+                    answer.as_of_position, more_before, last = chunk.as_of, chunk.more_before, chunk.last
+                    for message in messages:
+                        if hit_only:
+                            answer.hit, more_before = True, 0
+                            break
+                        count += len(message.records.records)
                         buffer.put(message)
         except TimeoutError:
             answer.status, answer.reason = history_pb2.ANSWER_STATUS_TIMED_OUT, "not searched to the end in time"
@@ -217,21 +250,30 @@ class HistoryFanout:
         return answer, more_before
 
     async def _partner(
-        self, call: Call, node: str, wanted: Wanted, before: int, buffer: _Buffer
+        self,
+        call: Call,
+        wanted: Wanted,
+        buffer: _Buffer,
+        *,
+        node: str,
+        place: Place,
+        kept: list[asyncio.Future[None]] | None,
     ) -> tuple[history_pb2.NodeAnswer, int]:
         try:
             question = self._asker.question(
                 node,
                 grounds=wanted.grounds,
                 criteria=wanted.criteria,
+                alternatives=wanted.alternatives,
                 mode=wanted.mode,
                 limit=wanted.limit,
-                before=before,
+                before=place.before,
+                as_of=place.as_of,
             )
         except AgreementForbidsError as error:
             return node_answer(node, history_pb2.ANSWER_STATUS_DENIED, error.message), 0
         call.record(reason="QUESTION_SENT", subject_ids=[node, question.query.query_id])
-        return await self._questions.put(call, question, buffer.put, timeout_s=wanted.timeout_s)
+        return await self._questions.put(call, question, buffer.put, timeout_s=wanted.timeout_s, kept=kept)
 
     def _audit(self, call: Call, answer: history_pb2.NodeAnswer) -> None:
         status = history_pb2.AnswerStatus.Name(answer.status).removeprefix("ANSWER_STATUS_")
@@ -264,11 +306,11 @@ class HistoryFanout:
             )
         return list(named) or [self._node, *sorted(partners)]
 
-    def _positions(self, request: pb.SearchShipmentsRequest) -> dict[str, int]:
+    def _positions(self, request: pb.SearchShipmentsRequest) -> dict[str, Place]:
         asked = self.asked_nodes(request.nodes)
         token = decode_page_token(request.page_token, _tag(request), 1)
         if token is None:
-            return dict.fromkeys(asked, 0)
+            return dict.fromkeys(asked, NEWEST)
         found = _parsed(token[0])
         return {node: found[node] for node in asked if node in found}
 
@@ -294,6 +336,13 @@ class _Buffer:
                 self._put(message)
 
 
+def _next(chunks: Iterator[Chunk]) -> tuple[Chunk, list[pb.SearchShipmentsResponse]]:
+    """The next chunk, and its records in messages; for a thread."""
+    chunk = next(chunks)
+    messages = [readable(some) for some in in_messages(chunk.encoded)]
+    return chunk, [message for message in messages if message.records.records]
+
+
 def _declared(record: history_pb2.HistoryRecord) -> tuple[int, int]:
     return record.shipment.declared_at.seconds, record.shipment.declared_at.nanos
 
@@ -305,10 +354,10 @@ def _wanted(request: pb.SearchShipmentsRequest, remaining_s: float | None) -> Wa
         request.criteria,
         request.grounds,
         request.mode,
-        request.page_size or DEFAULT_LIMIT,
-        request.order,
-        partner_s if own_s is None else min(partner_s, own_s),
-        own_s,
+        limit=request.page_size or DEFAULT_LIMIT,
+        order=request.order,
+        timeout_s=partner_s if own_s is None else min(partner_s, own_s),
+        own_timeout_s=own_s,
     )
 
 
@@ -337,21 +386,21 @@ def _tag(request: pb.SearchShipmentsRequest) -> str:
     return sha256(asked.SerializeToString(deterministic=True)).hexdigest()
 
 
-def _token(request: pb.SearchShipmentsRequest, positions: Mapping[str, int]) -> str:
+def _token(request: pb.SearchShipmentsRequest, positions: Mapping[str, Place]) -> str:
     if not positions:
         return ""
     return encode_page_token(
-        [" ".join(f"{node}:{before}" for node, before in sorted(positions.items()))], _tag(request)
+        [" ".join(f"{node}:{place.before}:{place.as_of}" for node, place in sorted(positions.items()))], _tag(request)
     )
 
 
-def _parsed(token: str) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _parsed(token: str) -> dict[str, Place]:
+    found: dict[str, Place] = {}
     for part in token.split(" "):
-        node, _, before = part.partition(":")
-        if not before.isascii() or not before.isdigit() or not 0 < int(before) < 1 << 62:
+        node, *numbers = part.split(":")
+        if len(numbers) != 2 or not all(one.isascii() and one.isdigit() and 0 < int(one) < 1 << 62 for one in numbers):
             raise InvalidRequestError(
                 [Violation("page_token", "page_token.form", "not a token that a search gave; start again without one")]
             )
-        found[node] = int(before)
+        found[node] = Place(*map(int, numbers))
     return found

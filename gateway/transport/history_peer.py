@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from gateway.services.history_answer import AcceptedQuestion, Answer, Answerer, 
 from gateway.transport.bridge import Bridge, forget
 from gateway.transport.calls import Call, current_call
 from gateway.v1 import exchange_service_pb2 as pb
-from gateway.wire.limits import ANSWER_MESSAGE_BYTES
+from gateway.wire.history import in_messages
 
 log = logging.getLogger(__name__)
 
@@ -137,17 +137,3 @@ class HistoryAnswering:
             forget(self._bridge.submit(KeepAnsweredWork(row), patient=True))
         except GatewayError as error:
             log.error("question %s isn't kept: %s", row.query_id, error.message)
-
-
-def in_messages(records: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Records in order, as many together as one message takes."""
-    some: list[bytes] = []
-    size = 0
-    for record in records:
-        if some and size + len(record) > ANSWER_MESSAGE_BYTES:
-            yield some
-            some, size = [], 0
-        some.append(record)
-        size += len(record)
-    if some:
-        yield some

@@ -63,6 +63,7 @@ class Preparing:
         """Recorded names that may be meant by some names, by their keys; for threads other than the loop's.
 
         Raises:
+            InvalidRequestError: a name may be too many.
             UnavailableError: as `ask`, or there was no answer in time.
         """
         question = NAMES + json.dumps(list(asked)).encode()

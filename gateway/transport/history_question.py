@@ -67,7 +67,13 @@ class HistoryQuestions:
     _places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     async def put(
-        self, call: Call, question: Question, take: Take, *, timeout_s: float
+        self,
+        call: Call,
+        question: Question,
+        take: Take,
+        *,
+        timeout_s: float,
+        kept: list[asyncio.Future[None]] | None = None,
     ) -> tuple[history_pb2.NodeAnswer, int]:
         """Asks. Cancelling it ends the partner's work.
 
@@ -76,11 +82,13 @@ class HistoryQuestions:
             question: what is asked.
             take: gets records as they come, before it is known whether they count.
             timeout_s: most time for the whole answer, in seconds; waiting for a place among MOST_AT_ONCE counts.
+            kept: for who asks more before it tells anybody: gets what to await then instead of having it awaited here,
+                until what came is durable as evidence.
 
         Returns:
             How it ended, and the position below which there is more; 0 for nothing.
         """
-        return await _Exchange(self, call, question, take).run(timeout_s)
+        return await _Exchange(self, call, question, take, kept).run(timeout_s)
 
     def place(self, partner: str) -> asyncio.Semaphore:
         """A place for a question under way at this partner."""
@@ -95,12 +103,20 @@ def node_answer(node: str, status: history_pb2.AnswerStatus.ValueType, reason: s
 class _Exchange:
     """One question to one partner, from its sending to what is kept of it."""
 
-    def __init__(self, by: HistoryQuestions, call: Call, question: Question, take: Take) -> None:
+    def __init__(
+        self,
+        by: HistoryQuestions,
+        call: Call,
+        question: Question,
+        take: Take,
+        awaited_later: list[asyncio.Future[None]] | None,
+    ) -> None:
         self._by = by
         self._call = call
         self._question = question
         self._answer = ReceivedAnswer(question)
         self._hand_on = take
+        self._awaited_later = awaited_later
         self._kept: list[asyncio.Future[None]] = []
         self._statement: Statement | None = None
 
@@ -201,7 +217,11 @@ class _Exchange:
         outcome = history_pb2.AnswerStatus.Name(ended.status).removeprefix("ANSWER_STATUS_").lower()
         try:
             last = self._keep(outcome, ended.reason, wait=self._statement is not None)
-            await asyncio.gather(*(self._kept if last is None else [*self._kept, last]))
+            kept = self._kept if last is None else [*self._kept, last]
+            if self._awaited_later is not None:
+                self._awaited_later.extend(kept)
+                return ended, more_before
+            await asyncio.gather(*kept)
         except GatewayError as error:
             log.error("the answer to %s isn't kept: %s", ended.query_id, error.message)
             if ended.status in (_COMPLETE, _PARTIAL):

@@ -7,17 +7,16 @@ doesn't add up (gateway.risk), or how nodes are asked (transport.history_fanout)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from gateway.consignment.assembly import assemble
 from gateway.consignment.draft import draft_alert
 from gateway.consignment.inquiry import next_criteria
 from gateway.consignment.records import Found
-from gateway.errors import InvalidRequestError, Violation
 from gateway.risk.rules import Rules
-from gateway.services.history_search import require_narrow
+from gateway.services.history_search import require_exact
+from gateway.transport.bridge import forget
 from gateway.transport.calls import Call
 from gateway.transport.history_fanout import HistoryFanout, Wanted
 from gateway.v1 import history_pb2
@@ -33,16 +32,8 @@ party, quantity and time without doubt: what came of that question there doesn't
 PARTNER_TIMEOUT_S = 5.0
 """Most time for a partner's answer to one question when the caller doesn't say, in seconds."""
 
-_TOO_WIDE = ("party_names", "commodity_codes", "substances", "places", "vessel", "journey")
-
-_WORSE = (
-    history_pb2.ANSWER_STATUS_FAILED,
-    history_pb2.ANSWER_STATUS_UNREACHABLE,
-    history_pb2.ANSWER_STATUS_TIMED_OUT,
-    history_pb2.ANSWER_STATUS_DENIED,
-    history_pb2.ANSWER_STATUS_PARTIAL,
-    history_pb2.ANSWER_STATUS_COMPLETE,
-)
+_PROVED = frozenset({history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL})
+"""How an answer ends whose records count: the others' aren't proved by any statement."""
 
 
 class HistoryTracer:
@@ -91,7 +82,13 @@ class HistoryTracer:
         )
         named = [field.name for field, _ in request.criteria.ListFields()]
         call.record(reason="TRACE", subject_ids=sorted(positions), detail=f"criteria: {', '.join(named)}")
-        found, answers, asked = await self._rounds(call, request, positions, remaining_s)
+        kept: list[asyncio.Future[None]] = []
+        try:
+            found, answers, asked = await self._rounds(call, request, positions, remaining_s, kept)
+            await asyncio.gather(*kept)  # nobody is told what couldn't be proved later
+        finally:
+            for one in kept:
+                forget(one)
         return await asyncio.to_thread(self._whole, request, found, answers, asked)
 
     async def _rounds(
@@ -100,64 +97,49 @@ class HistoryTracer:
         request: pb.TraceConsignmentRequest,
         nodes: Sequence[str],
         remaining_s: float | None,
+        kept: list[asyncio.Future[None]],
     ) -> tuple[list[Found], list[history_pb2.NodeAnswer], list[history_pb2.SearchCriteria]]:
+        """Asks round by round: all that is open together, at all nodes at once. `kept` gets what to await until what
+        came is durable as evidence: that goes on behind the rounds."""
         timeout_s = request.partner_timeout_ms / 1000 or PARTNER_TIMEOUT_S
         ends_at = None if remaining_s is None else asyncio.get_running_loop().time() + remaining_s
         asked: list[history_pb2.SearchCriteria] = []
         found: list[Found] = []
-        answers: dict[str, history_pb2.NodeAnswer] = {}
-        questions = [request.criteria]
-        while questions:
+        answers: list[history_pb2.NodeAnswer] = []
+        questions, reached = [request.criteria], list(nodes)
+        while questions and reached:
             left_s = timeout_s if ends_at is None else min(timeout_s, ends_at - asyncio.get_running_loop().time() - 0.1)
             if left_s <= 0:
                 break
-            reached = [node for node in nodes if _may_be_asked(answers.get(node))]
-            limits = [TRADERS_LIMIT if asked and one.party_identifiers else ROUNDS_LIMIT for one in questions]
-            rounds = [
-                self._ask(call, request, one, reached, limit=limit, timeout_s=left_s)
-                for one, limit in zip(questions, limits, strict=True)
-            ]
-            for criteria, limit, (records, ended) in zip(questions, limits, await asyncio.gather(*rounds), strict=True):
-                by = criteria if asked else None
-                cut = {one.node for one in ended if one.status == history_pb2.ANSWER_STATUS_PARTIAL}
-                beyond = cut if limit == TRADERS_LIMIT else set()
-                found.extend(Found(record, by) for record in records if record.node not in beyond)
-                for answer in ended:
-                    if answer.node in beyond:
-                        answer.status = history_pb2.ANSWER_STATUS_COMPLETE
-                    answers[answer.node] = _worse(answers.get(answer.node), answer)
-                asked.append(criteria)
+            for_traders = bool(asked and questions[0].party_identifiers)
+            limit = TRADERS_LIMIT if for_traders else ROUNDS_LIMIT * len(questions)
+            wanted = _wanted(request, questions, limit=limit, timeout_s=left_s)
+            for records, answer in await self._ask(call, wanted, reached, kept):
+                cut = for_traders and answer.status == history_pb2.ANSWER_STATUS_PARTIAL
+                if cut:
+                    answer.status = history_pb2.ANSWER_STATUS_COMPLETE
+                elif answer.status in _PROVED:
+                    found.extend(_found(records, questions if asked else (), answer.query_id))
+                answers.append(answer)
+            # Who didn't answer in time isn't waited for in every round.
+            reached = [answer.node for answer in answers[-len(reached) :] if answer.status in _PROVED]
+            asked.extend(questions)
             questions = await asyncio.to_thread(next_criteria, found, asked)
-        return found, [answers[node] for node in nodes if node in answers], asked
+        return found, answers, asked
 
     async def _ask(
-        self,
-        call: Call,
-        request: pb.TraceConsignmentRequest,
-        criteria: history_pb2.SearchCriteria,
-        nodes: Sequence[str],
-        *,
-        limit: int,
-        timeout_s: float,
-    ) -> tuple[list[history_pb2.HistoryRecord], list[history_pb2.NodeAnswer]]:
-        wanted = Wanted(
-            criteria,
-            request.grounds,
-            history_pb2.ANSWER_MODE_RECORDS,
-            limit=limit,
-            order=pb.SEARCH_ORDER_DECLARED_ASC,  # so that records come only once their answer has proved right
-            timeout_s=timeout_s,
-            own_timeout_s=timeout_s,
-        )
-        records: list[history_pb2.HistoryRecord] = []
-        ended: list[history_pb2.NodeAnswer] = []
-        async with aclosing(self._fanout.gather(call, wanted, dict.fromkeys(nodes, 0), {})) as messages:
-            async for message in messages:
-                if message.HasField("answer"):
-                    ended.append(message.answer)
-                else:
-                    records.extend(message.records.records)
-        return records, ended
+        self, call: Call, wanted: Wanted, nodes: Sequence[str], kept: list[asyncio.Future[None]]
+    ) -> list[tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]]:
+        """What each node told, in the order of the nodes."""
+
+        async def one(node: str) -> tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]:
+            messages: list[pb.SearchShipmentsResponse] = []
+            answer, _ = await self._fanout.ask(call, node, wanted, put=messages.append, kept=kept)
+            return [record for message in messages for record in message.records.records], answer
+
+        async with asyncio.TaskGroup() as asking:
+            tasks = [asking.create_task(one(node), name=f"ask {node}") for node in nodes]
+        return [task.result() for task in tasks]
 
     def _whole(
         self,
@@ -184,37 +166,42 @@ class HistoryTracer:
 
 
 def _require_start(criteria: history_pb2.SearchCriteria) -> None:
-    require_narrow(criteria)
-    found = [
-        Violation(
-            f"criteria.{name}",
-            "trace.start",
-            "a trace begins with references, containers, seals, registrations, party identifiers or record ids: "
-            "search first, then trace what was found",
-        )
-        for name in _TOO_WIDE
-        if getattr(criteria, name)
-    ]
-    if found:
-        raise InvalidRequestError(found)
-
-
-def _may_be_asked(answer: history_pb2.NodeAnswer | None) -> bool:
-    """Whether a node that answered so is asked again: who didn't answer in time isn't waited for in every round."""
-    return answer is None or answer.status in (
-        history_pb2.ANSWER_STATUS_COMPLETE,
-        history_pb2.ANSWER_STATUS_PARTIAL,
+    require_exact(
+        criteria,
+        "trace.start",
+        "a trace begins with references, containers, seals, registrations, party identifiers or record ids: "
+        "search first, then trace what was found",
     )
 
 
-def _worse(before: history_pb2.NodeAnswer | None, answer: history_pb2.NodeAnswer) -> history_pb2.NodeAnswer:
-    """Of a node's answers the one that went worst, with the records and withheld fields of all."""
-    if before is None:
-        return answer
-    worst = min(before, answer, key=lambda one: _WORSE.index(one.status) if one.status in _WORSE else len(_WORSE))
-    told = history_pb2.NodeAnswer()
-    told.CopyFrom(worst)
-    told.count = before.count + answer.count
-    told.withheld = before.withheld + answer.withheld
-    told.elapsed_ms = before.elapsed_ms + answer.elapsed_ms
-    return told
+def _wanted(
+    request: pb.TraceConsignmentRequest,
+    questions: Sequence[history_pb2.SearchCriteria],
+    *,
+    limit: int,
+    timeout_s: float,
+) -> Wanted:
+    first, *further = questions
+    return Wanted(
+        first,
+        request.grounds,
+        history_pb2.ANSWER_MODE_RECORDS,
+        alternatives=further,
+        limit=limit,
+        timeout_s=timeout_s,
+        own_timeout_s=timeout_s,
+    )
+
+
+def _found(
+    records: Iterable[history_pb2.HistoryRecord], questions: Sequence[history_pb2.SearchCriteria], query_id: str
+) -> Iterator[Found]:
+    """Records with each question that they answer; without questions they are those that the trace began with."""
+    for record in records:
+        met = list(record.met) or [0]
+        record.ClearField("met")
+        if not questions:
+            yield Found(record, query_id=query_id)
+        for number in met if questions else ():
+            if number < len(questions):
+                yield Found(record, questions[number], query_id)

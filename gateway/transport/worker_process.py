@@ -5,8 +5,8 @@ big-endian, and a body:
 
     node → process   first a JSON document that says what to do; then questions: one letter for their kind, and what the
                      kind needs
-    process → node   first R (ready); then answers: the letter of the question, + or - (why it couldn't be answered),
-                     and what the kind gives
+    process → node   first R (ready); then answers: the letter of the question, + and what the kind gives, or - and why
+                     it couldn't be answered, or ! and in JSON what is wrong with the question
 
 Questions of one kind are answered in their order, beside those of others.
 """
@@ -22,11 +22,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InvalidRequestError, Violation
 
 log = logging.getLogger(__name__)
 
-READY, DONE, FAILED = b"R", b"+", b"-"
+READY, DONE, FAILED, REFUSED = b"R", b"+", b"-", b"!"
 
 END_S = 30.0
 """Time that a process has to end by itself at a stop, in seconds."""
@@ -35,6 +35,11 @@ END_S = 30.0
 def frame(body: bytes) -> bytes:
     """A body with its length before it."""
     return len(body).to_bytes(4) + body
+
+
+def refusal(error: InvalidRequestError) -> bytes:
+    """An answer that says what is wrong with a question."""
+    return REFUSED + json.dumps([(one.field, one.rule, one.message) for one in error.violations]).encode()
 
 
 def read_frame(read: Callable[[int], bytes]) -> bytes | None:
@@ -91,6 +96,7 @@ class WorkerProcess:
 
         Raises:
             OSError: the process has ended.
+            InvalidRequestError: it refuses the question.
             GatewayError: it couldn't answer; its log says why.
         """
         if self._reading is None or self._reading.done():
@@ -99,6 +105,8 @@ class WorkerProcess:
         self._asked.setdefault(question[:1], deque()).append(answer)
         self._send(question)
         body = await answer
+        if body[1:2] == REFUSED:
+            raise InvalidRequestError([Violation(*one) for one in json.loads(body[2:])])
         if body[1:2] != DONE:
             raise GatewayError(f"{self._what}: {body[2:].decode()}")
         return body[2:]

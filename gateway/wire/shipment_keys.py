@@ -19,8 +19,8 @@ from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 CODE_DIGITS = (4, 6, 8, 10)
 """Lengths at which commodity codes are indexed; a longer code is found by its first ten digits."""
 
-_RECORD, _CONTAINER, _SEAL, _REGISTRATION, _VESSEL, _JOURNEY = "r", "c", "s", "m", "v", "j"
-_IDENTIFIER, _NAME, _CODE, _SUBSTANCE, _PLACE = "i", "n", "g", "e", "p"
+_RECORD, _CONTAINER, _SEAL, _REGISTRATION, _VESSEL, _JOURNEY, _VOYAGE = "r", "c", "s", "m", "v", "j", "y"
+_IDENTIFIER, _SCHEMED, _NAME, _CODE, _SUBSTANCE, _PLACE = "i", "h", "n", "g", "e", "p"
 _REFERENCE_KINDS = tuple(kind for kind in goods_pb2.ShipmentReferenceKind.values() if kind)
 
 KeySets = list[list[int]]
@@ -84,6 +84,7 @@ def _party_keys(parties: Iterable[party_pb2.Party]) -> Iterator[int]:
     for party in parties:
         for identifier in party.identifiers:
             yield _hashed(_IDENTIFIER, _compact(identifier.value))
+            yield _identifier(identifier.scheme, identifier.value)
         for name in party.names:
             yield name_key(name.text)
 
@@ -109,7 +110,7 @@ def _event_keys(events: Sequence[shipment_pb2.ShipmentEvent]) -> Iterator[int]:
         if event.equipment_id:
             yield _hashed(_CONTAINER, _compact(event.equipment_id))
         if event.means:
-            yield _hashed(_REGISTRATION, _compact(event.means))
+            yield _hashed(_REGISTRATION, _registration(event.means))
 
 
 def _means_keys(means: goods_pb2.TransportMeans) -> Iterator[int]:
@@ -119,6 +120,8 @@ def _means_keys(means: goods_pb2.TransportMeans) -> Iterator[int]:
         yield _hashed(_VESSEL, clean_name(means.name))
     if means.journey:
         yield _hashed(_JOURNEY, _compact(means.journey))
+        if means.name:
+            yield _voyage(means.name, means.journey)
 
 
 def _goods_keys(goods: shipment_pb2.ShipmentGoods) -> Iterator[int]:
@@ -151,9 +154,8 @@ def key_sets(criteria: history_pb2.SearchCriteria, *, substance_codes: Sequence[
         [_hashed(_CONTAINER, _compact(value)) for value in criteria.containers],
         [_hashed(_SEAL, _compact(value)) for value in criteria.seals],
         [_hashed(_REGISTRATION, _registration(value)) for value in criteria.registrations],
-        [_hashed(_IDENTIFIER, _compact(one.value)) for one in criteria.party_identifiers],
-        [_hashed(_JOURNEY, _compact(criteria.journey))] if criteria.journey else [],
-        [_hashed(_VESSEL, clean_name(criteria.vessel))] if criteria.vessel else [],
+        [_identifier(one.scheme, one.value) for one in criteria.party_identifiers],
+        list(_means(criteria.vessel, criteria.journey)),
         [_hashed(_CODE, normalise_prefix(code)) for code in criteria.commodity_codes],
         [key for one, codes in _with_codes(criteria.substances, substance_codes) for key in _substance(one, codes)],
         [_hashed(_PLACE, value.upper()) for value in criteria.places],
@@ -197,6 +199,25 @@ def _substance(text: str, codes: Sequence[str]) -> Iterator[int]:
 def _any_reference(one: history_pb2.SearchReference) -> Iterator[int]:
     for kind in (one.kind,) if one.kind else _REFERENCE_KINDS:
         yield _reference(kind, one.value)
+
+
+def _identifier(scheme: str, value: str) -> int:
+    """An identifier under its scheme, or under any if that is empty."""
+    return _hashed(_SCHEMED, f"{scheme}\x00{_compact(value)}") if scheme else _hashed(_IDENTIFIER, _compact(value))
+
+
+def _means(vessel: str, journey: str) -> Iterator[int]:
+    """A vessel, a journey, or that vessel's voyage: another one of the same means doesn't count."""
+    if vessel and journey:
+        yield _voyage(vessel, journey)
+    elif journey:
+        yield _hashed(_JOURNEY, _compact(journey))
+    elif vessel:
+        yield _hashed(_VESSEL, clean_name(vessel))
+
+
+def _voyage(vessel: str, journey: str) -> int:
+    return _hashed(_VOYAGE, f"{clean_name(vessel)}\x00{_compact(journey)}")
 
 
 def _reference(kind: int, value: str) -> int:

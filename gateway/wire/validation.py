@@ -21,6 +21,10 @@ from gateway.wire.recogniser import YEAR_1_S, YEAR_10000_S, recognised
 
 _VALIDATOR = protovalidate.Validator()
 
+_TIMESTAMP = "google.protobuf.Timestamp"
+_OFFSET = "utc_offset_minutes"
+_DAY_MINUTES = 24 * 60
+
 _Rule = Callable[[Message], Sequence[Violation]]
 """Gives what is broken, with paths from the message on: they are made for broken rules alone."""
 
@@ -50,6 +54,20 @@ def validate(message: Message, prefix: str = "") -> None:
         raise InvalidRequestError(found)
 
 
+def impossible_times(message: Message, prefix: str = "") -> list[Violation]:
+    """Times that no calendar has, and offsets from UTC that no clock has: of a message that others made, and that need
+    not keep the other rules since fields were taken out of it.
+
+    Args:
+        message: any message of the contract.
+        prefix: as in `violations`.
+    """
+    found: list[Violation] = []
+    for rule in _time_rules(message.DESCRIPTOR):
+        found.extend(_under(prefix, rule(message)))
+    return found
+
+
 def _path(violation: protovalidate.Violation) -> str:
     path = violation.proto.field
     return ".".join(_element(element) for element in path.elements) if path is not None else ""
@@ -66,20 +84,40 @@ def _element(element: Any) -> str:
 @cache
 def _own_rules(descriptor: Descriptor) -> tuple[_Rule, ...]:
     """Rules for a message type and everything below it, compiled once; empty where nothing carries the option."""
-    return tuple(_compile(descriptor, frozenset()))
+    return tuple(_compile(descriptor, frozenset(), _rules_of))
 
 
-def _compile(descriptor: Descriptor, above: frozenset[str]) -> Iterable[_Rule]:
-    if descriptor.full_name == "google.protobuf.Timestamp":
+@cache
+def _time_rules(descriptor: Descriptor) -> tuple[_Rule, ...]:
+    """Likewise, those on times alone."""
+    return tuple(_compile(descriptor, frozenset(), _time_rules_of))
+
+
+def _rules_of(descriptor: Descriptor) -> Iterable[_Rule]:
+    if descriptor.full_name == _TIMESTAMP:
         yield _timestamp
     option = descriptor.GetOptions().Extensions[options_pb2.at_least_one_of]
     if option.fields:
         yield _at_least_one_of(tuple(option.fields))
+
+
+def _time_rules_of(descriptor: Descriptor) -> Iterable[_Rule]:
+    if descriptor.full_name == _TIMESTAMP:
+        yield _timestamp
+    if _OFFSET in descriptor.fields_by_name:
+        yield _offset
+
+
+def _compile(
+    descriptor: Descriptor, above: frozenset[str], rules_of: Callable[[Descriptor], Iterable[_Rule]]
+) -> Iterable[_Rule]:
+    """Those of a message type, and of everything below it."""
+    yield from rules_of(descriptor)
     for field in descriptor.fields:
         below = field.message_type
         if below is None or below.full_name in above or _is_map(field):
             continue
-        rules = tuple(_compile(below, above | {descriptor.full_name}))
+        rules = tuple(_compile(below, above | {descriptor.full_name}, rules_of))
         if rules:
             yield _below(field, rules)
 
@@ -94,6 +132,12 @@ def _timestamp(message: Message) -> Sequence[Violation]:
     if YEAR_1_S <= seconds < YEAR_10000_S and 0 <= nanos < 1_000_000_000:
         return ()
     return (Violation("", "timestamp", "isn't a time between the years 1 and 9999"),)
+
+
+def _offset(message: Message) -> Sequence[Violation]:
+    if abs(getattr(message, _OFFSET)) < _DAY_MINUTES:
+        return ()
+    return (Violation(_OFFSET, "utc_offset", "isn't less than a day"),)
 
 
 def _is_map(field: FieldDescriptor) -> bool:

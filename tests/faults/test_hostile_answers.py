@@ -334,6 +334,34 @@ def test_a_partner_that_falls_silent_breaks_off_or_denies_is_told(federation: Fe
     federation.run(run())
 
 
+def test_what_is_not_proved_is_no_leg_of_a_trace(federation: Federation) -> None:
+    def hangs(reply: Reply) -> None:
+        reply.hangs = True
+
+    def breaks(reply: Reply) -> None:
+        reply.breaks = True
+
+    async def run() -> None:
+        async with scene(federation) as at, federation.client("cn", "officer") as officer:
+            criteria = history_pb2.SearchCriteria(containers=[CONTAINER])
+
+            async def traced(spoil: Spoil) -> tuple[set[str], list[history_pb2.NodeAnswer]]:
+                at.hk.spoil = spoil
+                response = await officer.history.trace(criteria, grounds(), nodes=["cn", "hk"], partner_timeout_ms=500)
+                legs, answers_ = response.trace.legs, response.trace.answers
+                return {leg.record.node for leg in legs}, [one for one in answers_ if one.node == "hk"]
+
+            nodes, told = await traced(right)
+            assert nodes == {"cn", "hk"}
+            assert {one.status for one in told} == {COMPLETE}
+            for spoil, status in ((hangs, TIMED_OUT), (breaks, UNREACHABLE), (changed_record, FAILED)):
+                nodes, told = await traced(spoil)
+                assert nodes == {"cn"}, spoil.__name__
+                assert [one.status for one in told] == [status]  # and it isn't asked again
+
+    federation.run(run())
+
+
 def test_a_question_of_another_is_not_answered(federation: Federation) -> None:
     """mo puts a question that hk has signed; hk puts one to mo; hk changes one; and cn answers none of them."""
 

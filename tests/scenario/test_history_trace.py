@@ -10,6 +10,7 @@ import pytest
 from gateway.v1 import history_pb2, shipment_pb2, trace_pb2
 from gateway.v1 import history_service_pb2 as pb
 from tests.support import consignments as case
+from tests.support.command_line import Cli
 from tests.support.federation import Federation, with_logs
 from tests.support.history_calls import recorded
 
@@ -70,6 +71,33 @@ def test_the_case_is_put_together_from_any_reference_at_any_node(federation: Fed
         assert published.alert_id
 
     federation.run(run())
+
+
+def test_every_leg_that_a_partner_told_is_proved_by_its_answer(federation: Federation, tmp_path: Path) -> None:
+    federation.start()
+
+    async def run() -> trace_pb2.Trace:
+        await record(federation, case.the_case())
+        return (await trace(federation, "mo", containers=[case.CONTAINER])).trace
+
+    found, mo = federation.run(run()), Cli(federation, "mo")
+    told = {answer.query_id: answer for answer in found.answers if answer.query_id}
+    by_node = [leg.record.node for leg in found.legs]
+    assert sorted(by_node) == ["cn", "hk", "hk", "mo"]
+    for number, leg in enumerate(found.legs):
+        assert bool(leg.query_id) == (leg.record.node != "mo")
+        if not leg.query_id:
+            continue
+        assert told[leg.query_id].node == leg.record.node
+        assert told[leg.query_id].statement.startswith(
+            f"gba.customs.example/{leg.record.node}/mo/history/{leg.query_id}\n".encode()
+        )
+        out, name = tmp_path / f"{number}.zip", leg.record.shipment.record_id
+        mo.run("officer", "evidence", "export", "--answer", leg.query_id, "--record", name, "--out", out)
+        said = mo.run("", "evidence", "verify", out, "--directory", federation.folder.directory).output
+        assert f"Record {name}, revision 1, was in the answer" in " ".join(said.split())
+    # What is open in a round is one question to each node, and its answer says what each record meets.
+    assert len(told) <= 2 * 3
 
 
 def test_the_innocent_twin_has_nothing_to_report(federation: Federation) -> None:

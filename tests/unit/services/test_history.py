@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from gateway.errors import InvalidRequestError
 from gateway.risk.rules import Rules
+from gateway.services import history_found, history_names
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_record import check, records_feed
 from gateway.services.history_risk import RiskScreening
@@ -68,6 +69,20 @@ CRITERIA: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"party_names": ["深圳市宏達金屬有限公司"]}, {"party_names": ["深圳市宏远木业有限公司"]}),
     ({"party_names": ["Wang Tat Metals Ltd"]}, {"party_names": ["Lee Kee Shipping Limited"]}),
     ({"containers": ["CSQU3054383"], "seals": ["HKC881204"]}, {"containers": ["CSQU3054383"], "seals": ["X1"]}),
+    (
+        {"party_identifiers": [history_pb2.SearchIdentifier(scheme="uscc", value="91440300715267260G")]},
+        {"party_identifiers": [history_pb2.SearchIdentifier(scheme="hk_brn", value="91440300715267260G")]},
+    ),
+    ({"vessel": "zhong yuan  8"}, {"vessel": "ZHONG YUAN 9"}),
+    ({"journey": "026 W"}, {"journey": "026E"}),
+    ({"journey": "cx-881"}, {"journey": "CX882"}),
+    ({"vessel": "Zhong Yuan 8", "journey": "026W"}, {"vessel": "Zhong Yuan 8", "journey": "CX881"}),
+]
+
+MEANS = [
+    *shipment().means,
+    goods_pb2.TransportMeans(mode=goods_pb2.TRANSPORT_MODE_SEA, name="Zhong Yuan 8", journey="026W"),
+    goods_pb2.TransportMeans(mode=goods_pb2.TRANSPORT_MODE_AIR, journey="CX881"),
 ]
 
 
@@ -76,7 +91,9 @@ def test_a_record_is_found_by_what_it_says_and_by_nothing_else(
     node: PaperNode, meets: dict[str, Any], misses: dict[str, Any]
 ) -> None:
     record(
-        node, shipment(), shipment("OTHER", equipment=[], means=[], parties=[], references=[], goods=[], office=None)
+        node,
+        shipment(means=MEANS),
+        shipment("OTHER", equipment=[], means=[], parties=[], references=[], goods=[], office=None),
     )
     index(node)
 
@@ -160,6 +177,87 @@ def test_pages_give_every_record_once_the_newest_first(node: PaperNode) -> None:
         [f"R-{at:02}" for at in range(14, 4, -1)],
         [f"R-{at:02}" for at in range(4, -1, -1)],
     ]
+
+
+def test_what_grows_between_pages_is_given_once_all_the_same(node: PaperNode) -> None:
+    record(node, *(shipment(f"R-{at:02}") for at in range(25)))
+    index(node)
+    search_ = searching(node)
+    criteria = history_pb2.SearchCriteria(containers=["CSQU3054383"])
+
+    (first, *_) = chunks = list(search_.chunks(criteria, limit=10))
+    record(node, shipment("R-03", package_count=7), shipment("R-20", package_count=7))
+    index(node)
+    chunks += search_.chunks(criteria, before=chunks[-1].more_before, as_of=first.as_of, limit=100)
+    found = [one for chunk in chunks for one in chunk.records]
+
+    assert ids(found) == [f"R-{at:02}" for at in range(24, -1, -1)]
+    assert {one.shipment.record_id: one.revision for one in found if one.revision > 1} == {"R-03": 2}
+
+
+def test_alternatives_find_what_meets_any_of_them_and_say_which(node: PaperNode) -> None:
+    other = shipment("B", equipment=[goods_pb2.Equipment(id="MSCU6639870", seals=["X-1"])])
+    record(node, shipment("A"), other, shipment("C", equipment=[], references=[]))
+    record(node, shipment("A", equipment=[goods_pb2.Equipment(id="CSQU3054383", seals=["X-1"])]))
+    index(node)
+    asked = [
+        history_pb2.SearchCriteria(seals=["HKC 88-1204"]),
+        history_pb2.SearchCriteria(containers=["MSCU6639870"]),
+        history_pb2.SearchCriteria(
+            seals=["X-1"], declared_until=to_timestamp(int(DECLARED.timestamp() * 1000) + 60_000)
+        ),
+    ]
+
+    for limit in (1, 2, 100):
+        found, before = [], 0
+        while not found or before:
+            chunks = list(searching(node).chunks(asked[0], alternatives=asked[1:], before=before, limit=limit))
+            found += [one for chunk in chunks for one in chunk.records]
+            before = chunks[-1].more_before
+        assert [(one.shipment.record_id, list(one.met)) for one in found] == [("A", [0, 2]), ("B", [1, 2])]
+    with pytest.raises(InvalidRequestError, match=r"alternatives\[0\]"):
+        list(searching(node).chunks(asked[0], alternatives=[history_pb2.SearchCriteria(places=["CN"])]))
+
+
+def test_a_record_with_more_additions_than_a_message_takes_says_what_is_missing(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_found, "MAX_RECORD_BYTES", 66_500)
+    monkeypatch.setattr(history_found, "_FRAME_BYTES", 65_536)
+    record(node, shipment())
+    for number in range(20):
+        record(node, addition("CN-EXP-1", "N" * 20 + str(number)))
+    index(node)
+
+    (found,) = search(node, containers=["CSQU3054383"])
+
+    kept = [one.seal for one in found.shipment.events]
+    assert 0 < len(kept) < 20
+    assert kept == [f"{'N' * 20}{number}" for number in range(20 - len(kept), 20)]
+    (left_out,) = found.withheld
+    assert (left_out.path, left_out.reason) == (
+        "events",
+        f"the first {20 - len(kept)} of 20 additions to this record are too much for one message",
+    )
+
+
+def addition(record_id: str, seal: str) -> shipment_pb2.ShipmentAddition:
+    event = shipment_pb2.ShipmentEvent(
+        kind=shipment_pb2.SHIPMENT_EVENT_KIND_GATE_IN,
+        occurred_at=to_timestamp(int(DECLARED.timestamp() * 1000)),
+        seal=seal,
+    )
+    return shipment_pb2.ShipmentAddition(record_id=record_id, events=[event])
+
+
+def test_a_name_that_too_many_may_have_is_refused(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_names, "MAX_NAMES", 1)
+    names = [party_pb2.Party(names=[party_pb2.Name(text=text)]) for text in ("Chan Tai Man", "Chan Tai Man Peter")]
+    record(node, shipment(parties=names))
+    index(node)
+
+    with pytest.raises(InvalidRequestError, match="'Chan Tai Man' may be any of more than 1 recorded names"):
+        search(node, party_names=["Chan Tai Man"])
 
 
 def test_a_search_for_places_alone_is_refused(node: PaperNode) -> None:

@@ -76,15 +76,20 @@ def test_an_answer_is_signed_over_its_records_in_order(pair: Pair) -> None:
     )
 
 
-def test_what_is_found_only_after_the_search_began_is_not_in_it(pair: Pair) -> None:
-    pair.record(shipment("HK-1"))
+def test_what_is_recorded_while_an_answer_is_made_is_not_in_it_and_takes_nothing_out(pair: Pair) -> None:
+    pair.record(*(shipment(f"HK-{at:02}") for at in range(30)))
     question = pair.question()
     answer = pair.answerer.begin(pair.answerer.accept("cn", question.data, question.note))
-    pair.record(shipment("HK-2"))
-    (record,) = answer.next() or []
-    assert parse_record(record).shipment.record_id == "HK-1"
-    assert answer.next() is None
-    assert parse_statement(answer.statement()).as_of == 1
+    records = answer.next() or []
+    pair.record(shipment("HK-LATER"), shipment("HK-05", package_count=7))
+    while (more := answer.next()) is not None:
+        records += more
+
+    found = [parse_record(one) for one in records]
+    assert [one.shipment.record_id for one in found] == [f"HK-{at:02}" for at in reversed(range(30))]
+    assert [(one.shipment.record_id, one.revision) for one in found if one.revision > 1] == [("HK-05", 2)]
+    said = parse_statement(answer.statement())
+    assert (said.as_of, said.count, said.more_before) == (30, 30, 0)
 
 
 def test_pages_follow_each_other_without_a_gap_or_a_record_twice(either: Pair) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from gateway.store import answers, audit
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import sign_note
-from gateway.v1 import history_pb2, history_service_pb2
+from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 from gateway.v1.exchange_service_pb2 import AnswerRecords
 from gateway.wire.history import Statement, parse_record, parse_statement
 from tests.support.answers import CONTAINER, KEEP_MS, Pair, one_pair, pairs
@@ -258,6 +258,36 @@ def test_a_page_goes_back_only(pair: Pair) -> None:
     assert came.accept().more_before == 5
     came.restate(more_before=9)
     with pytest.raises(VerificationError, match="lies before what was asked for"):
+        came.accept()
+
+
+def test_an_answer_within_an_earlier_one_looks_at_nothing_later(pair: Pair) -> None:
+    pair.record(*(shipment(f"HK-{at}") for at in range(9)))
+    answered = pair.ask(keep=False, as_of=6)
+    came = Came(pair, answered.question, answered.records, answered.statement_note)
+    assert (came.accept().as_of, came.statement.count) == (6, 6)
+    came.restate(as_of=7)
+    with pytest.raises(VerificationError, match="searched beyond what was asked for"):
+        came.accept()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "field"),
+    [
+        (
+            lambda made: setattr(made.events.add().occurred_at, "seconds", 1 << 45),
+            r"shipment\.events\[0\]\.occurred_at",
+        ),
+        (lambda made: setattr(made, "utc_offset_minutes", 1440), r"shipment\.utc_offset_minutes"),
+    ],
+)
+def test_times_that_nothing_can_show_are_no_answer(
+    came: Came, spoil: Callable[[shipment_pb2.Shipment], object], field: str
+) -> None:
+    record = parse_record(came.records[0])
+    spoil(record.shipment)
+    came.over([record.SerializeToString(), *came.records[1:]])
+    with pytest.raises(VerificationError, match=rf"{field} of record 'HK-4' isn't"):
         came.accept()
 
 

@@ -210,6 +210,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position", name=op.f("pk_shipment_revisions")),
     )
     op.create_table(
+        "shipment_segments",
+        sa.Column("segment", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("first_declared", sa.BigInteger(), nullable=False),
+        sa.Column("last_declared", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("segment", name=op.f("pk_shipment_segments")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "shipments",
         sa.Column("record_id", sa.String(length=64), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),

@@ -1,0 +1,192 @@
+"""Searches against a naive reading of everything that was recorded: keys in several segments, times, grown records,
+alternatives, pages."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.store import shipments
+from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import PaperNode, paper_nodes
+from tests.support.recording import index, record, searching
+
+BEGIN_S = 1_767_225_600
+DAY_S = 24 * 3600
+EXPORT, IMPORT = shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
+TRADERS = [f"T{number}" for number in range(20)]
+CONTAINERS = ["CSQU3054383", "MSCU6639870", "TGHU1234567"]
+SEALS = ["S1", "S2", "S3", "S4"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What was recorded at one position: a revision, or an addition to a record."""
+
+    position: int
+    record_id: str
+    revision: int
+    day: int
+    procedure: int
+    values: frozenset[str]
+
+
+@dataclass
+class Naive:
+    """Everything that was recorded, and searches that read all of it."""
+
+    items: list[Item] = field(default_factory=list)
+
+    def newest(self, record_id: str) -> Item | None:
+        return max(
+            (one for one in self.items if one.record_id == record_id), key=lambda one: one.position, default=None
+        )
+
+    def find(self, asked: Sequence[history_pb2.SearchCriteria], as_of: int) -> list[tuple[str, int, list[int]]]:
+        """Record ids with the position at which they are shown and what they meet, in order."""
+        found: dict[str, tuple[int, set[int]]] = {}
+        for one in self.items:
+            met = {number for number, criteria in enumerate(asked) if meets(one, criteria)}
+            if met and one.position <= as_of:
+                last, before = found.get(one.record_id, (0, set()))
+                found[one.record_id] = max(last, one.position), before | met
+        shown = [(record_id, last, sorted(met)) for record_id, (last, met) in found.items()]
+        return sorted(shown, key=lambda one: -one[1])
+
+
+def meets(item: Item, criteria: history_pb2.SearchCriteria) -> bool:
+    lists = (
+        [one.value for one in criteria.party_identifiers],
+        list(criteria.containers),
+        list(criteria.seals),
+    )
+    day = BEGIN_S + item.day * DAY_S
+    return (
+        all(not wanted or not item.values.isdisjoint(wanted) for wanted in lists)
+        and (not criteria.HasField("declared_from") or day >= criteria.declared_from.seconds)
+        and (not criteria.HasField("declared_until") or day < criteria.declared_until.seconds)
+        and (not criteria.procedures or item.procedure in criteria.procedures)
+    )
+
+
+def made(chance: random.Random, record_id: str, day: int) -> tuple[shipment_pb2.Shipment, frozenset[str]]:
+    trader = TRADERS[min(int(chance.paretovariate(0.5)) - 1, len(TRADERS) - 1)]
+    container, seal = chance.choice(CONTAINERS), chance.choice(SEALS)
+    shipment = shipment_pb2.Shipment(
+        record_id=record_id,
+        procedure=chance.choice([EXPORT, IMPORT]),
+        declared_at=Timestamp(seconds=BEGIN_S + day * DAY_S),
+        references=[
+            goods_pb2.ShipmentReference(kind=goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION, value=f"D-{record_id}")
+        ],
+        parties=[
+            party_pb2.Party(
+                role=party_pb2.PARTY_ROLE_EXPORTER, identifiers=[party_pb2.Identifier(scheme="trader_no", value=trader)]
+            )
+        ],
+        goods=[shipment_pb2.ShipmentGoods(sequence=1, description="zinc ingots")],
+        equipment=[goods_pb2.Equipment(id=container, seals=[seal])],
+    )
+    return shipment, frozenset({trader, container, seal})
+
+
+def fill(node: PaperNode, chance: random.Random) -> Naive:
+    """150 items in 19 segments: four records in five are new, one is amended or added to; days go on, with leaps."""
+    naive = Naive()
+    for position in range(1, 151):
+        grows = naive.items and chance.random() < 0.2
+        record_id = chance.choice(naive.items).record_id if grows else f"R{position}"
+        before = naive.newest(record_id)
+        if before is not None and chance.random() < 0.5:
+            seal = chance.choice(SEALS)
+            event = shipment_pb2.ShipmentEvent(
+                kind=shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_APPLIED,
+                occurred_at=Timestamp(seconds=BEGIN_S + before.day * DAY_S + position),
+                seal=seal,
+            )
+            record(node, shipment_pb2.ShipmentAddition(record_id=record_id, events=[event]))
+            item = Item(position, record_id, before.revision, before.day, before.procedure, frozenset({seal}))
+        else:
+            day = before.day if before is not None else position // 2 + chance.randrange(-10, 10)
+            shipment, values = made(chance, record_id, day)
+            shipment.package_count = position  # never the same again
+            if before is not None:
+                shipment.procedure = before.procedure
+            record(node, shipment)
+            revision = 1 if before is None else before.revision + 1
+            item = Item(position, record_id, revision, day, int(shipment.procedure), values)
+        naive.items.append(item)
+    index(node)
+    return naive
+
+
+def question(chance: random.Random) -> history_pb2.SearchCriteria:
+    criteria = history_pb2.SearchCriteria()
+    for wanted in chance.sample(["traders", "containers", "seals"], chance.randint(1, 2)):
+        match wanted:
+            case "traders":
+                some = chance.sample(TRADERS, chance.choice([1, 2, 5, 20]))
+                criteria.party_identifiers.extend(history_pb2.SearchIdentifier(value=one) for one in some)
+            case "containers":
+                criteria.containers.extend(chance.sample(CONTAINERS, chance.randint(1, 2)))
+            case _:
+                criteria.seals.extend(chance.sample(SEALS, chance.randint(1, 2)))
+    if chance.random() < 0.4:
+        first = chance.randrange(-10, 80)
+        criteria.declared_from.seconds = BEGIN_S + first * DAY_S
+        if chance.random() < 0.7:
+            criteria.declared_until.seconds = BEGIN_S + (first + chance.choice([1, 5, 30])) * DAY_S
+    if chance.random() < 0.2:
+        criteria.procedures.append(chance.choice([EXPORT, IMPORT]))
+    return criteria
+
+
+@pytest.fixture
+def node(tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[PaperNode]:
+    monkeypatch.setattr(shipments, "SEGMENT_BITS", 3)
+    monkeypatch.setattr(shipments, "MOST_KEYS_IN_TURN", 5)
+    with paper_nodes(tmp_path, make_database, ("cn", "hk")) as nodes:
+        yield nodes[0]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_search_finds_what_reading_everything_finds(node: PaperNode, seed: int) -> None:
+    chance = random.Random(seed)
+    naive = fill(node, chance)
+    hits = 0
+    for _ in range(150):
+        asked = [question(chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
+        as_of = chance.choice([0, 0, chance.randint(1, 150)])
+        limit = chance.choice([1, 3, 10, 1_000])
+        found: list[tuple[str, list[int]]] = []
+        before, going = 0, True
+        while going:
+            page = list(
+                searching(node).chunks(asked[0], alternatives=asked[1:], before=before, as_of=as_of, limit=limit)
+            )
+            found += [(one.shipment.record_id, list(one.met)) for chunk in page for one in chunk.records]
+            before = page[-1].more_before
+            going = before > 0
+        expected = naive.find(asked, as_of or 150)
+        assert found == [(record_id, met if len(asked) > 1 else []) for record_id, _, met in expected]
+        hits += len(found)
+    assert hits > 1_000
+
+
+def test_segments_in_which_nothing_was_declared_then_are_not_asked(node: PaperNode) -> None:
+    fill(node, random.Random(3))
+    with node.database.read() as conn:
+        early = shipments.Narrowing(declared_until=(BEGIN_S + 5 * DAY_S) * 1000)
+        late = shipments.Narrowing(declared_from=(BEGIN_S + 60 * DAY_S) * 1000)
+        whole = shipments._segments(conn, 18, shipments.Narrowing())
+        asked_early, asked_late = (shipments._segments(conn, 18, one) for one in (early, late))
+    assert list(whole) == list(range(18, -1, -1))
+    assert 0 < len(asked_early) < 10
+    assert 0 < len(asked_late) < 10
+    assert set(asked_early).isdisjoint(asked_late)
