@@ -18,6 +18,7 @@ from gateway.services.history_ask import Asker
 from gateway.services.history_findings import FindingSearch
 from gateway.services.history_index import Retention
 from gateway.services.history_record import records_feed
+from gateway.services.history_risk import SiblingSearch
 from gateway.services.randomness import random_bytes
 from gateway.services.trust import TrustedDirectory
 from gateway.store.database import Database
@@ -89,7 +90,13 @@ class History:
             origin=self._origin,
             search=self.search,
             fanout=self.fanout,
-            tracer=HistoryTracer(node=node, fanout=self.fanout, rules=self.rules, clock=clock),
+            tracer=HistoryTracer(
+                node=node,
+                fanout=self.fanout,
+                rules=self.rules,
+                siblings=SiblingSearch(database, search=self.search, rules=self.rules),
+                clock=clock,
+            ),
             rules=self.rules,
             database=database,
             bridge=bridge,

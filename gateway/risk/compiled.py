@@ -14,8 +14,8 @@ from typing import Any
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.risk.discrepancies import discrepancy
 from gateway.risk.expressions import ANY, BOOL, NUMBER, EvaluationError, Expression, Facts, Language
-from gateway.risk.kinds import CONTROLLED, ITEM, KINDS, LICENCE, SHIPMENT, Case, Kind
-from gateway.risk.rule_file import Rule, bound
+from gateway.risk.kinds import CONTROLLED, ITEM, KINDS, LICENCE, LOOKED_FOR, MAPS, SHIPMENT, Case, Kind
+from gateway.risk.rule_file import Rule, bound, whole_condition
 from gateway.v1 import shipment_pb2, trace_pb2
 
 Failed = Callable[[str, str], None]
@@ -27,6 +27,7 @@ class CompiledRule:
     """A rule with its expressions compiled."""
 
     rule: Rule
+    candidate: Expression | None  # over what is known before others are looked for
     condition: Expression
     measured: Expression | None
     levels: tuple[tuple[str, Expression], ...]
@@ -58,6 +59,9 @@ class Judges:
     def __init__(self, rules: Sequence[Rule], failed: Failed) -> None:
         self._failed = failed
         self._languages = {name: Language(kind.variables) for name, kind in KINDS.items()}
+        self._before = {
+            name: Language({fact: KINDS[name].variables[fact] for fact in facts}) for name, facts in LOOKED_FOR.items()
+        }
         self._by_kind: dict[str, list[CompiledRule]] = {}
         for rule in rules:
             compiled = self._compile(rule)  # disabled ones too: a mistake shows before somebody needs them
@@ -67,6 +71,16 @@ class Judges:
     def about(self, *kinds: str) -> bool:
         """Whether any rule in force is about one of these kinds."""
         return any(kind in self._by_kind for kind in kinds)
+
+    def takes(self, kind: str, known: Mapping[str, Any]) -> bool:
+        """Whether any rule in force would judge a case of a kind that is looked for.
+
+        Args:
+            kind: one of LOOKED_FOR.
+            known: the facts that LOOKED_FOR names.
+        """
+        facts = Facts(self._before[kind], known)
+        return any(self._takes(compiled, facts) for compiled in self._by_kind.get(kind, ()))
 
     def judge(self, case: Case, withheld: Callable[[Rule, Case], bool] | None = None) -> list[trace_pb2.Discrepancy]:
         """What all rules of its kind say about a case.
@@ -92,24 +106,38 @@ class Judges:
                 found.append(hit)
         return found
 
-    def _compile(self, rule: Rule) -> CompiledRule:
-        language = self._languages[rule.about]
-        facts = Facts(language, specimen(KINDS[rule.about]))
+    def _takes(self, compiled: CompiledRule, facts: Facts) -> bool:
+        try:
+            return compiled.candidate is not None and compiled.candidate.evaluate(facts) is True
+        except EvaluationError as error:
+            self._failed(compiled.rule.id, str(error))
+            return False
 
-        def make(key: str, text: str, gives: str) -> Expression:
+    def _compile(self, rule: Rule) -> CompiledRule:
+        plain = specimen(KINDS[rule.about])
+
+        def make(key: str, text: str, gives: str, *, before: bool = False) -> Expression:
+            language = (self._before if before else self._languages)[rule.about]
+            known = {name: plain[name] for name in LOOKED_FOR[rule.about]} if before else plain
             try:
                 expression = language.compile(bound(rule, text), gives)
-                expression.evaluate(facts)
+                expression.evaluate(Facts(language, known))
             except (MalformedError, ConfigurationError) as error:
                 raise ConfigurationError(f"rule {rule.id}: {key}: {error.message}") from None
             except EvaluationError as error:
                 raise ConfigurationError(f"rule {rule.id}: {key}: has no value for plain facts: {error}") from None
             return expression
 
+        candidate = make("candidate", rule.candidate, BOOL, before=True) if rule.candidate else None
+        measured = make("measured", rule.measured, NUMBER) if rule.measured else None
+        condition = make("condition", rule.condition, BOOL)
+        if candidate is not None:  # after it was tried alone: a candidate that is false of plain facts hides it
+            condition = make("condition", whole_condition(rule), BOOL)
         return CompiledRule(
             rule=rule,
-            measured=make("measured", rule.measured, NUMBER) if rule.measured else None,
-            condition=make("condition", rule.condition, BOOL),
+            candidate=candidate,
+            measured=measured,
+            condition=condition,
             levels=tuple(
                 (level.severity, make(f"levels[{index}].when", level.when, BOOL))
                 for index, level in enumerate(rule.levels)
@@ -120,12 +148,16 @@ class Judges:
 
 def specimen(kind: Kind) -> dict[str, Any]:
     """Facts of a kind as they may be: what rules are tried on when they are loaded."""
-    return {name: _specimen(word) for name, word in kind.variables.items()}
+    return {
+        name: _specimen_of_maps(name) if word == "maps" else _specimen(word) for name, word in kind.variables.items()
+    }
+
+
+def _specimen_of_maps(name: str) -> list[dict[str, Any]]:
+    return [{key: _specimen(word) for key, word in MAPS[name].items()}]
 
 
 def _specimen(word: str) -> Any:
-    if word == "maps":
-        return [{"name": "a", "metal": True, "density": 1.0, "price_low": 1.0, "price_high": 2.0}]
     if word.startswith("list "):
         return [_specimen(word.removeprefix("list "))]
     return _SPECIMENS[word]

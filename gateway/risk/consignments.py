@@ -1,8 +1,8 @@
-"""Facts about a whole consignment: where its records lie, which way it went, what was exported when.
+"""Facts about a whole consignment: where its records lie, and which way it went.
 
-Owns reading a trace's records as legs (`legs_of`) and the cases of kinds `missing`, `destination`, `path` and `series`.
-Doesn't own pairs of records that should say the same (`pairs`), and doesn't put consignments together: what a trace's
-legs have in common was found before.
+Owns reading a trace's records as legs (`legs_of`) and the cases of kinds `missing`, `destination` and `path`. Doesn't
+own pairs of records that should say the same (`pairs`) or what else an exporter exported (`series`), and doesn't put
+consignments together: what a trace's legs have in common was found before.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.risk.controlled import Controls
-from gateway.risk.goods import value_usd
+from gateway.risk.goods import word
 from gateway.risk.kinds import Case
 from gateway.risk.substances import NOT_KNOWN
-from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
+from gateway.v1 import goods_pb2, history_pb2, shipment_pb2, trace_pb2
 
 SECONDS_A_DAY = 86_400
 
@@ -44,6 +44,7 @@ class Leg:
     Attributes:
         index: in the trace.
         shipment: the record.
+        node: that recorded it; empty for a record on its own.
         territory: where it was recorded.
         at: when it was declared, seconds since 1970.
         controlled: six-digit codes of its goods that were under control then.
@@ -51,6 +52,7 @@ class Leg:
 
     index: int
     shipment: shipment_pb2.Shipment
+    node: str
     territory: str
     at: int
     controlled: frozenset[str]
@@ -76,6 +78,7 @@ def legs_of(trace: trace_pb2.Trace, controls: Controls, territories: Mapping[str
         Leg(
             index,
             leg.record.shipment,
+            leg.record.node,
             _territory(leg.record, territories),
             leg.record.shipment.declared_at.seconds,
             controlled_hs6(leg.record.shipment, controls),
@@ -85,9 +88,17 @@ def legs_of(trace: trace_pb2.Trace, controls: Controls, territories: Mapping[str
     return sorted(legs, key=lambda leg: (leg.at, leg.index))
 
 
+def leg_alone(shipment: shipment_pb2.Shipment, controls: Controls) -> Leg:
+    """A record that isn't in a trace, as a leg."""
+    at = shipment.declared_at.seconds
+    return Leg(0, shipment, "", shipment.office.territory, at, controlled_hs6(shipment, controls))
+
+
 def controlled_hs6(shipment: shipment_pb2.Shipment, controls: Controls) -> frozenset[str]:
     """Six-digit codes of a record's goods that were under control when it was declared."""
     met = {line.sequence for line in controls.items(shipment)}
+    if not met:
+        return frozenset()
     items = [item for item in shipment.goods if item.sequence in met]
     return frozenset(code.code[:6] for item in items for code in item.codes if len(code.code) >= 6)
 
@@ -110,11 +121,10 @@ def missing_cases(
     legs: Sequence[Leg], trace: trace_pb2.Trace, territories: Mapping[str, str], now: datetime
 ) -> Iterator[Case]:
     """One case for each export whose destination is a partner's territory where no later record of it is known."""
-    answered = {
-        node_territory(answer.node, territories): not trace.truncated
-        and answer.status == history_pb2.ANSWER_STATUS_COMPLETE
-        for answer in trace.answers
-    }
+    answered: dict[str, bool] = {}
+    for answer in trace.answers:
+        territory = node_territory(answer.node, territories)
+        answered[territory] = answered.get(territory, not trace.truncated) and _told_all(answer)
     for leg in legs:
         destination = leg.shipment.destination_territory
         if not leg.exports or destination not in answered or destination == leg.territory:
@@ -136,6 +146,11 @@ def missing_cases(
             yield Case("missing", facts, (leg.index,))
 
 
+def _told_all(answer: history_pb2.NodeAnswer) -> bool:
+    """Whether a node gave every record that it has. One that may only say whether there are any has some unseen."""
+    return answer.status == history_pb2.ANSWER_STATUS_COMPLETE and not answer.hit
+
+
 def _departed(leg: Leg) -> int:
     route = leg.shipment.route
     return route[-1].departure.seconds if route and route[-1].HasField("departure") else leg.at
@@ -145,7 +160,7 @@ def mode(shipment: shipment_pb2.Shipment) -> str:
     """How a record's goods moved at last, in lower case; empty where it doesn't say."""
     means = [*shipment.means, *(leg.means for leg in shipment.route)]
     modes = [each.mode for each in means if each.mode != goods_pb2.TRANSPORT_MODE_UNSPECIFIED]
-    return goods_pb2.TransportMode.Name(modes[-1]).removeprefix(_MODE).lower() if modes else ""
+    return word(goods_pb2.TransportMode, modes[-1], _MODE) if modes else ""
 
 
 def destination_cases(legs: Sequence[Leg]) -> Iterator[Case]:
@@ -198,39 +213,6 @@ def _went_at(leg: Leg, legs: Sequence[Leg]) -> tuple[int, bool]:
 def _go(path: list[str], territory: str) -> None:
     if territory and (not path or path[-1] != territory):
         path.append(territory)
-
-
-def series_cases(legs: Sequence[Leg]) -> Iterator[Case]:
-    """One case for each exporter and subheading with more than one export."""
-    groups: dict[tuple[str, str], dict[int, Leg]] = {}
-    for leg in legs:
-        exporter = _exporter(leg.shipment) if leg.exports else ""
-        if exporter:
-            for hs6 in hs6_of(leg.shipment):
-                groups.setdefault((exporter, hs6), {})[leg.index] = leg
-    kg = {leg.index: by_hs6(leg.shipment, net_kg) for leg in legs}
-    usd = {leg.index: by_hs6(leg.shipment, value_usd) for leg in legs}
-    for (exporter, hs6), members in groups.items():
-        exports = list(members.values())
-        if len(exports) > 1:
-            facts = {
-                "exporter": exporter,
-                "hs6": hs6,
-                "days": [(leg.at - exports[0].at) / SECONDS_A_DAY for leg in exports],
-                "kg": [kg[leg.index][hs6] for leg in exports],
-                "usd": [usd[leg.index][hs6] for leg in exports],
-                "records": [leg.shipment.record_id for leg in exports],
-            }
-            yield Case("series", facts, tuple(sorted(leg.index for leg in exports)))
-
-
-def _exporter(shipment: shipment_pb2.Shipment) -> str:
-    for role in (party_pb2.PARTY_ROLE_EXPORTER, party_pb2.PARTY_ROLE_CONSIGNOR):
-        for party in shipment.parties:
-            if party.role == role:
-                known = [each.value for each in party.identifiers] or [name.text for name in party.names]
-                return known[0] if known else ""
-    return ""
 
 
 def hs6_of(shipment: shipment_pb2.Shipment) -> list[str]:

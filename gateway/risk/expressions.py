@@ -3,8 +3,9 @@
 Owns the library (the only importer of `cel_expr_python`): types of variables, functions, errors. Doesn't own which
 variables there are (`kinds`) or what an expression decides (`rule_file`).
 
-Expressions may use CEL's standard functions and macros, the extensions `math` and `strings`, and two of our own:
-`log10(double)`, and `most_within(list of double, double)`: how many of the numbers lie within one span, at most.
+Expressions may use CEL's standard functions and macros, the extensions `math` and `strings`, and three of our own:
+`log10(double)`; `most_within(list of double, double)`: how many of the numbers lie within one span, at most; and
+`sum_within(list of double, list of double, double)`: what the weights (second) of such numbers come to, at most.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _SIMPLE = {
     "string": cel.Type.STRING,
     "timestamp": cel.Type.TIMESTAMP,
 }
+_DOUBLES = cel.Type.List(cel.Type.DOUBLE)
 _POSITION = re.compile(r"<input>:([0-9]+):[0-9]+:")
 _NEEDED = (shipment_pb2.DESCRIPTOR, trace_pb2.DESCRIPTOR)
 
@@ -98,7 +100,8 @@ class Language:
             extensions=[ext_math.ExtMath(), ext_strings.ExtStrings()],
             functions=[
                 _function("log10", [cel.Type.DOUBLE], _log10),
-                _function("most_within", [cel.Type.List(cel.Type.DOUBLE), cel.Type.DOUBLE], _most_within),
+                _function("most_within", [_DOUBLES, cel.Type.DOUBLE], _most_within),
+                _function("sum_within", [_DOUBLES, _DOUBLES, cel.Type.DOUBLE], _sum_within),
             ],
         )
 
@@ -141,13 +144,22 @@ def _function(name: str, parameters: list[cel.Type], does: Callable[..., float])
 
 
 def _most_within(numbers: list[float], span: float) -> float:
-    ordered = sorted(numbers)
-    begin = most = 0
-    for end, number in enumerate(ordered, 1):
-        while number - ordered[begin] > span:
+    return _sum_within(numbers, [1.0] * len(numbers), span)
+
+
+def _sum_within(numbers: list[float], weights: list[float], span: float) -> float:
+    """NaN where a weight isn't known; what has no partner in the other list doesn't count."""
+    ordered = sorted(zip(numbers, weights, strict=False))
+    if not all(math.isfinite(weight) for _, weight in ordered):
+        return math.nan
+    begin, held, most = 0, 0.0, 0.0
+    for number, weight in ordered:
+        held += weight
+        while number - ordered[begin][0] > span:
+            held -= ordered[begin][1]
             begin += 1
-        most = max(most, end - begin)
-    return float(most)
+        most = max(most, held)
+    return most
 
 
 def _log10(value: float) -> float:

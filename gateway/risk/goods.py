@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -162,6 +163,15 @@ def moment(at: Timestamp) -> datetime:
     """A timestamp with its zone, as expressions take it; the first or last there is for one that lies beyond."""
     seconds = min(max(at.seconds, _FIRST_S), _LAST_S)
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def word(enum: Any, value: int, prefix: str) -> str:
+    """The name of an enum's value, in lower case and without its prefix; empty for one that this contract lacks.
+
+    A partner's record may be of a newer contract: its enums have values that this node hasn't got.
+    """
+    known = enum.DESCRIPTOR.values_by_number.get(value)
+    return known.name.removeprefix(prefix).lower() if known else ""
 
 
 def volume(item: shipment_pb2.ShipmentGoods) -> float:

@@ -1,7 +1,7 @@
 """What rules can be about, and which facts they find there.
 
 Owns the names and types of the variables that a rule's expressions may use. Doesn't own where the facts come from
-(`goods`, `shipments`, `consignments`).
+(`goods`, `shipments`, `consignments`, `pairs`, `series`).
 
 A number that isn't known is NaN and a text that isn't known is empty: comparisons with NaN are false, so write
 conditions that are true when something is wrong, and a missing fact never makes a rule fire.
@@ -21,6 +21,24 @@ CONTROLLED = "gateway.v1.ControlledItem"
 
 SCOPES = ("goods_item", "shipment", "pair", "consignment")
 
+LOOKED_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType({"series": ("hs6", "controlled", "kg", "usd")})
+"""Kinds whose facts are in other records, which are looked for, with the facts that are known before: by these a rule
+says for which records to look (`candidate`)."""
+
+MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "suspects": {
+            "name": "string",
+            "metal": "bool",
+            "density": "double",
+            "price_low": "double",
+            "price_high": "double",
+        },
+        "exports": {"days": "double", "kg": "double", "usd": "double", "record": "string"},
+    }
+)
+"""Names and types of what is in variables of type `maps`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -29,7 +47,7 @@ class Kind:
     Attributes:
         name: what a rule names in `about`.
         scope: where its cases come from, one of SCOPES: items and shipments are judged on each record, pairs and
-            consignments on a whole trace.
+            consignments on a whole trace. What is LOOKED_FOR is judged on both.
         variables: name to type: `double`, `int`, `bool`, `string`, `timestamp`, a message's full name, `maps` (facts by
             name, in a list), or `list ` and one of the others.
     """
@@ -167,7 +185,7 @@ KINDS = _kinds(
             "destination": "string",
             "mode": "string",  # sea, rail, road, air, …
             "days": "double",  # since departure or declaration
-            "answered": "bool",  # whether the destination's gateway gave a whole answer
+            "answered": "bool",  # whether the destination's gateway gave all records that it has
             "record": "string",
         },
     ),
@@ -204,17 +222,18 @@ KINDS = _kinds(
         "consignment",
         {"path": "list string", "territories": "int", "days": "double"},
     ),
-    # Exports of one exporter under one subheading.
+    # An export, with others of the same exporter under the same subheading at the same node.
     Kind(
         "series",
         "consignment",
         {
             "exporter": "string",
             "hs6": "string",
-            "days": "list double",  # of each, since the first
-            "kg": "list double",
-            "usd": "list double",
-            "records": "list string",
+            "controlled": "bool",  # whether goods of this export under the subheading are under control
+            "kg": "double",  # of this export
+            "usd": "double",
+            "exports": "maps",  # this one and those around it: days (since the first), kg, usd, record
+            "usual_kg_a_day": "double",  # exported before them
         },
     ),
 )

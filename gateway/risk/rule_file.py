@@ -19,7 +19,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 
 from gateway.errors import ConfigurationError
-from gateway.risk.kinds import KINDS
+from gateway.risk.kinds import KINDS, LOOKED_FOR
 from gateway.v1 import shipment_pb2, trace_pb2
 from gateway.wire.mapping_files import parse_toml, read_text
 
@@ -55,7 +55,7 @@ _TEXT_KEYS = (
     "severity",
     "explanation",
 )
-_OTHER_KEYS = ("measured", "levels", "inputs", "thresholds", "lists", "reads", "reads_of_all", "enabled")
+_OTHER_KEYS = ("candidate", "measured", "levels", "inputs", "thresholds", "lists", "reads", "reads_of_all", "enabled")
 _ID = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VERSION = re.compile(r"[!-~]{1,32}")
@@ -81,6 +81,7 @@ class Rule:
         id, name, version, typology, confidence, source: who it is and where it comes from.
         about: name of the kind of case that it judges.
         condition: CEL, true where it fires.
+        candidate: CEL, true of a record for which others are looked for; of rules about what is LOOKED_FOR alone.
         severity: of a hit that no level fits.
         levels: the first whose condition holds gives the severity.
         explanation: a sentence with placeholders.
@@ -102,6 +103,7 @@ class Rule:
     condition: str
     severity: str
     explanation: str
+    candidate: str = ""
     measured: str = ""
     levels: tuple[Level, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
@@ -176,9 +178,16 @@ def bound(rule: Rule, text: str) -> str:
     return _TOKEN.sub(constant, text)
 
 
+def whole_condition(rule: Rule) -> str:
+    """When a rule fires: for what it is a candidate by, too."""
+    if not rule.candidate:
+        return rule.condition
+    return f"({rule.candidate}) ".replace("\n", " ") + f"&& ({rule.condition})"  # lines of errors stay the condition's
+
+
 def measured_shown(rule: Rule) -> str:
     """A rule's condition for people: with what is measured written out, and thresholds by name."""
-    return _TOKEN.sub(lambda match: f"({rule.measured})" if match["measured"] else match.group(), rule.condition)
+    return _TOKEN.sub(lambda match: f"({rule.measured})" if match["measured"] else match.group(), whole_condition(rule))
 
 
 def digest(rules: Sequence[Rule]) -> str:
@@ -254,6 +263,7 @@ def _rule(entry: Any) -> Rule:
     texts = {key: _text(entry.get(key), key) for key in _TEXT_KEYS}
     rule = Rule(
         **texts,
+        candidate=_text(entry.get("candidate"), "candidate") if "candidate" in entry else "",
         measured=_text(entry.get("measured"), "measured") if "measured" in entry else "",
         levels=tuple(_level(level, index) for index, level in enumerate(_list(entry, "levels"))),
         inputs={name: _text(text, f"inputs.{name}") for name, text in _table(entry, "inputs").items()},
@@ -276,6 +286,12 @@ def _check(rule: Rule) -> None:
     _one_of(rule.confidence, ("high", "medium", "low"), "confidence")
     _one_of(rule.about, tuple(KINDS), "about")
     _one_of(rule.severity, tuple(SEVERITIES), "severity")
+    if bool(rule.candidate) is not (rule.about in LOOKED_FOR):
+        raise ConfigurationError(
+            "candidate: must say for which records others are looked for"
+            if rule.about in LOOKED_FOR
+            else f"candidate: nothing is looked for where a rule is about {rule.about}"
+        )
     for key in ("reads", "reads_of_all"):
         for path in getattr(rule, key):
             if not _exists(path, shipment_pb2.Shipment.DESCRIPTOR):

@@ -7,19 +7,29 @@ files that `Rules.load` reads; safe to share between threads.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 from gateway.risk.compiled import Failed, Judges
-from gateway.risk.consignments import destination_cases, legs_of, missing_cases, path_cases, series_cases
+from gateway.risk.consignments import destination_cases, leg_alone, legs_of, missing_cases, path_cases
 from gateway.risk.controlled import Controls
 from gateway.risk.goods import GoodsFacts, papers_of
 from gateway.risk.kinds import KINDS, Case
 from gateway.risk.pairs import mirror_cases, reexport_cases
 from gateway.risk.rule_file import Rule, RuleSetting, digest, load_rules, measured_shown, with_settings
+from gateway.risk.series import (
+    MAX_SUBHEADINGS,
+    NO_SIBLINGS,
+    SPAN_DAYS,
+    Sought,
+    before_looking,
+    series_cases,
+    sought,
+)
 from gateway.risk.shipments import Record, identifier_cases, mass_cases, route_cases, seal_cases
 from gateway.risk.substances import Substances, load_substances
 from gateway.risk.terms import Terms, load_terms
@@ -59,6 +69,7 @@ class Rules:
         self._controls = controls
         self._goods = GoodsFacts(controls, substances, terms)
         self._judges = Judges(rules, failed)
+        self._span_days = _span_days(rules)
 
     @classmethod
     def load(
@@ -94,14 +105,32 @@ class Rules:
         """Lines of the control list that a record's goods met on the local day of its declaration."""
         return self._controls.items(shipment)
 
-    def screen(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.Discrepancy]:
-        """What doesn't add up in one record, the most severe first. Discrepancies name no legs."""
-        found = [hit for case in self.cases(shipment) for hit in self._judges.judge(case)]
+    def siblings_sought(self, shipment: shipment_pb2.Shipment) -> list[Sought]:
+        """What to look for beside a record before it is judged: nothing, for nearly every one."""
+        if not self._judges.about("series"):
+            return []
+        wanted = (
+            sought(shipment, known["hs6"], self._span_days)
+            for known in before_looking(shipment, self._controls)
+            if self._judges.takes("series", known)
+        )
+        return [one for one in islice(wanted, MAX_SUBHEADINGS) if one is not None]
+
+    def screen(
+        self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()
+    ) -> list[trace_pb2.Discrepancy]:
+        """What doesn't add up in one record, the most severe first. Discrepancies name no legs.
+
+        Args:
+            shipment: the record.
+            siblings: what was found of `siblings_sought`.
+        """
+        found = [hit for case in self.cases(shipment, siblings) for hit in self._judges.judge(case)]
         for hit in found:
             hit.ClearField("legs")
         return _most_severe_first(found)
 
-    def cases(self, shipment: shipment_pb2.Shipment) -> Iterator[Case]:
+    def cases(self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()) -> Iterator[Case]:
         """What there is to judge about one record: what `screen` judges, for tests and counts."""
         about = self._judges.about
         if about("goods"):
@@ -115,9 +144,17 @@ class Rules:
             yield from mass_cases(records)
         if shipment.events and about("seals"):
             yield from seal_cases(records)
+        if siblings and about("series"):
+            leg = leg_alone(shipment, self._controls)
+            yield from series_cases([leg], {leg.index: siblings}, span_days=self._span_days)
 
     def examine(
-        self, trace: trace_pb2.Trace, now: datetime, *, territories: Mapping[str, str] = _NO_TERRITORIES
+        self,
+        trace: trace_pb2.Trace,
+        now: datetime,
+        *,
+        territories: Mapping[str, str] = _NO_TERRITORIES,
+        siblings: Mapping[int, Sequence[shipment_pb2.Shipment]] = NO_SIBLINGS,
     ) -> list[trace_pb2.Discrepancy]:
         """What doesn't add up in a consignment and in each of its records, the most severe first.
 
@@ -127,6 +164,7 @@ class Rules:
             trace: the legs with their records, and the nodes' answers.
             now: the time to judge what is missing by.
             territories: ISO 3166-1 code of each node's territory; a node that isn't listed is called by it.
+            siblings: by the index of a leg what was found of its `siblings_sought`, at the node that recorded it.
         """
         withheld = [_withheld(leg.record) for leg in trace.legs]
 
@@ -135,10 +173,18 @@ class Rules:
                 _overlap(rule.reads_of_all, paths) for paths in withheld
             )
 
-        cases = self._cases_of_trace(trace, now, territories)
+        cases = self.cases_of_trace(trace, now, territories=territories, siblings=siblings)
         return _most_severe_first(_merged([hit for case in cases for hit in self._judges.judge(case, lacks)]))
 
-    def _cases_of_trace(self, trace: trace_pb2.Trace, now: datetime, territories: Mapping[str, str]) -> Iterator[Case]:
+    def cases_of_trace(
+        self,
+        trace: trace_pb2.Trace,
+        now: datetime,
+        *,
+        territories: Mapping[str, str] = _NO_TERRITORIES,
+        siblings: Mapping[int, Sequence[shipment_pb2.Shipment]] = NO_SIBLINGS,
+    ) -> Iterator[Case]:
+        """What there is to judge about a trace: what `examine` judges, for tests and counts."""
         records: list[Record] = [(index, leg.record.shipment) for index, leg in enumerate(trace.legs)]
         papers = papers_of([shipment for _, shipment in records])
         for index, shipment in records:
@@ -153,7 +199,8 @@ class Rules:
         yield from missing_cases(legs, trace, territories, now)
         yield from destination_cases(legs)
         yield from path_cases(legs)
-        yield from series_cases(legs)
+        if self._judges.about("series"):
+            yield from series_cases(legs, siblings, span_days=self._span_days)
 
     def describe(self) -> list[history_service_pb2.RiskRule]:
         """The rules as they are applied here, in the file's order."""
@@ -171,6 +218,12 @@ class Rules:
             )
             for rule in self.rules
         ]
+
+
+def _span_days(rules: Iterable[Rule]) -> float:
+    """How far apart exports of one series lie at most: as the widest rule about them has it."""
+    spans = [rule.thresholds.get("days", SPAN_DAYS) for rule in rules if rule.enabled and rule.about == "series"]
+    return max(spans, default=SPAN_DAYS)
 
 
 def _merged(found: Iterable[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:

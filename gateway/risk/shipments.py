@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.model.identifiers import Notice, NoticeCode, Scheme, check_identifier, compact
 from gateway.risk.controlled import Controls
-from gateway.risk.goods import moment
+from gateway.risk.goods import moment, word
 from gateway.risk.kinds import Case
 from gateway.risk.substances import NOT_KNOWN
 from gateway.v1 import goods_pb2, shipment_pb2
@@ -137,7 +137,7 @@ def _masses(leg: int, shipment: shipment_pb2.Shipment) -> Iterator[_Mass]:
         if not mass.mass_kg > 0:
             continue  # left out, or no measurement
         at = mass.measured_at if mass.HasField("measured_at") else shipment.declared_at
-        source = shipment_pb2.MassSource.Name(mass.source).removeprefix(_SOURCE).lower()
+        source = word(shipment_pb2.MassSource, mass.source, _SOURCE)
         container = compact(Scheme.CONTAINER, mass.equipment_id)
         yield _Mass(at, mass.mass_kg, source, container, mass.includes_tare, leg)
 
@@ -207,7 +207,7 @@ def _changes(container: str, sights: Sequence[_Sight], events: Sequence[shipment
         if before and before != sight.seals:
             since = max((each.at for each in known), key=_order)
             between = [
-                shipment_pb2.ShipmentEventKind.Name(event.kind).removeprefix(_EVENT).lower()
+                word(shipment_pb2.ShipmentEventKind, event.kind, _EVENT)
                 for event in events
                 if event.kind in _TOUCHING and _order(since) <= _order(event.occurred_at) <= _order(sight.at)
             ]

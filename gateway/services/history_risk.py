@@ -1,35 +1,47 @@
 """Judges recorded shipments by the rules, behind the recording, and reads what was found.
 
 Owns which revision is judged and when: each record as it stands once it is findable, and again when something is added
-to it. Doesn't own the rules (gateway.risk) or parties on watchlists (services.match_search).
+to it; and the look for the other exports of a series. Doesn't own the rules (gateway.risk) or parties on watchlists
+(services.match_search).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection
 
+from gateway.errors import StoreUnavailableError
 from gateway.risk.rules import Rules
 from gateway.services.commit import Transaction
-from gateway.services.history_search import HistorySearch
+from gateway.services.history_search import NEWEST, HistorySearch
 from gateway.store import risk, shipments
 from gateway.store.database import Database
 from gateway.store.risk import SCREENED, RiskRow, ShownRisk
 from gateway.store.schema import risk_hits
 from gateway.store.schema import shipments as shipments_table
-from gateway.store.shipments import INDEXED
+from gateway.store.shipments import INDEXED, Narrowing
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.filters import Term, decode_number_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.wire.history_batches import Judged
+from gateway.wire.shipment_keys import KeySets
 
 log = logging.getLogger(__name__)
 
 BATCH = 200
 """Items of the log that are looked at together."""
+
+MAX_AROUND = 200
+"""Most records around an export that are looked at for a series: as many as rules judge together."""
+
+MAX_BEFORE = 300
+"""Most earlier records that are looked at for what is usual: of an exporter of more, the newest tell it."""
+
+MAX_LEGS_LOOKED_AT = 20
+"""Most own exports of a trace whose series are looked for: a consignment has one, or a few where it was split."""
 
 _POSITIONS = range(10**18)
 _ORDINALS = range(1 << 31)
@@ -39,6 +51,45 @@ _SEVERITY = "SEVERITY_"
 _FIELDS = dict.fromkeys(("rule", "severity", "record"), ("=",))
 
 
+class SiblingSearch:
+    """Looks for the other exports of a series: own records that rules need beside an own export. Thread-safe."""
+
+    def __init__(self, database: Database, *, search: HistorySearch, rules: Rules) -> None:
+        self._database = database
+        self._search = search
+        self._rules = rules
+
+    def of(self, shipment: shipment_pb2.Shipment) -> list[shipment_pb2.Shipment]:
+        """Records that may be in a series with one, itself among them, as they stand; for nearly every record none.
+
+        Raises:
+            StoreUnavailableError: the database can't be read.
+        """
+        found: dict[str, shipment_pb2.Shipment] = {}
+        for sought in self._rules.siblings_sought(shipment):
+            around = self._records(sought.key_sets, Narrowing(*sought.around, sought.procedures), MAX_AROUND)
+            if any(one.record_id != shipment.record_id for one in around):
+                before = self._records(sought.key_sets, Narrowing(*sought.before, sought.procedures), MAX_BEFORE)
+                found.update((one.record_id, one) for one in (*before, *around))
+        return list(found.values())
+
+    def of_trace(self, trace: trace_pb2.Trace, node: str) -> dict[int, list[shipment_pb2.Shipment]]:
+        """The same for the legs of a trace that a node recorded itself, by their index: what Rules.examine takes."""
+        found: dict[int, list[shipment_pb2.Shipment]] = {}
+        for index, leg in enumerate(trace.legs):
+            if leg.record.node == node and len(found) < MAX_LEGS_LOOKED_AT:
+                siblings = self.of(leg.record.shipment)
+                if siblings:
+                    found[index] = siblings
+        return found
+
+    def _records(self, key_sets: KeySets, narrowing: Narrowing, limit: int) -> list[shipment_pb2.Shipment]:
+        with self._database.read() as conn:
+            positions = list(shipments.search(conn, key_sets, narrowing, before=NEWEST, limit=limit))
+            ids = [row.record_id for row in shipments.revisions(conn, positions).values()]
+            return [record.shipment for record in self._search.as_they_stand(conn, ids)]
+
+
 class RiskScreening:
     """Judges what was recorded. It only reads, so it may do so in a process of its own."""
 
@@ -46,9 +97,14 @@ class RiskScreening:
         self._database = database
         self._search = search
         self._rules = rules
+        self._siblings = SiblingSearch(database, search=search, rules=rules)
 
     def next(self) -> Judged | None:
-        """Judges the next items that are findable; None when there are none."""
+        """Judges the next items that are findable; None when there are none.
+
+        Raises:
+            StoreUnavailableError: the database can't be read; nothing is lost.
+        """
         with self._database.read() as conn:
             after = shipments.cursor(conn, SCREENED)
             head = shipments.cursor(conn, INDEXED)
@@ -62,7 +118,9 @@ class RiskScreening:
     def _screened(self, record: history_pb2.HistoryRecord) -> Sequence[trace_pb2.Discrepancy]:
         """What rules find in one record; a record at which they fail holds up no other."""
         try:
-            return self._rules.screen(record.shipment)
+            return self._rules.screen(record.shipment, self._siblings.of(record.shipment))
+        except StoreUnavailableError:
+            raise  # else the record would pass as judged
         except Exception:
             log.exception("record %s can't be judged", record.shipment.record_id)
             return ()
@@ -70,7 +128,10 @@ class RiskScreening:
 
 @dataclass(frozen=True, slots=True)
 class KeepRisksWork:
-    """Keeps what was found and moves the cursor; the result is whether it was still next."""
+    """Keeps what was found and moves the cursor; the result is whether it was still next.
+
+    Nothing is kept of what was erased since it was judged: a hit says what stood in the record.
+    """
 
     judged: Judged
 
@@ -84,12 +145,19 @@ class KeepRisksWork:
             return False
         rows = [
             RiskRow(position, ordinal, hit.rule_id, hit.severity, tx.now_ms, hit.SerializeToString(deterministic=True))
-            for ordinal, (position, hit) in enumerate(judged.hits)
+            for ordinal, (position, hit) in enumerate(self._standing(tx.conn))
         ]
         if judged.positions:
             risk.replace(tx.conn, judged.positions, rows)
         shipments.move_cursor(tx.conn, SCREENED, judged.last)
         return True
+
+    def _standing(self, conn: Connection) -> Iterator[tuple[int, trace_pb2.Discrepancy]]:
+        """Hits on what hasn't been erased."""
+        logged = shipments.log_rows(conn, sorted({position for position, _ in self.judged.hits}))
+        for position, hit in self.judged.hits:
+            if position in logged and logged[position].content:
+                yield position, hit
 
 
 class RiskQueries:

@@ -15,6 +15,7 @@ from gateway.consignment.draft import draft_alert
 from gateway.consignment.inquiry import next_criteria
 from gateway.consignment.records import Found
 from gateway.risk.rules import Rules
+from gateway.services.history_risk import SiblingSearch
 from gateway.services.history_search import require_exact
 from gateway.transport.bridge import forget
 from gateway.transport.calls import Call
@@ -45,6 +46,7 @@ class HistoryTracer:
         node: str,
         fanout: HistoryFanout,
         rules: Rules,
+        siblings: SiblingSearch,
         clock: Callable[[], int],
     ) -> None:
         """Takes what it needs.
@@ -53,11 +55,13 @@ class HistoryTracer:
             node: own name.
             fanout: asks nodes.
             rules: look at the whole.
+            siblings: finds the own exports that rules need beside those of the trace.
             clock: the time in milliseconds since 1970.
         """
         self._node = node
         self._fanout = fanout
         self._rules = rules
+        self._siblings = siblings
         self._clock = clock
 
     async def trace(
@@ -152,7 +156,8 @@ class HistoryTracer:
         for leg in trace.legs:
             leg.controlled.extend(self._rules.controlled_items(leg.record.shipment))
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
-        trace.discrepancies.extend(self._rules.examine(trace, now))
+        siblings = self._siblings.of_trace(trace, self._node)
+        trace.discrepancies.extend(self._rules.examine(trace, now, siblings=siblings))
         trace.rules_version = self._rules.version
         trace.controlled_goods_version = self._rules.controlled_goods_version
         response = pb.TraceConsignmentResponse(trace=trace)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.v1 import history_pb2, shipment_pb2, trace_pb2
+from gateway.v1 import goods_pb2, history_pb2, shipment_pb2, trace_pb2
 from gateway.v1 import history_service_pb2 as pb
 from tests.support import consignments as case
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, with_logs
 from tests.support.history_calls import recorded
+from tests.support.shipments import shipment
 
 Legs = Sequence[history_pb2.HistoryRecord]
 
@@ -110,6 +111,42 @@ def test_the_innocent_twin_has_nothing_to_report(federation: Federation) -> None
         assert {item.element for item in found.trace.legs[0].controlled} == {"Sb"}
         assert [(one.rule_id, one.explanation) for one in found.trace.discrepancies] == []
         assert not found.HasField("draft")
+
+    federation.run(run())
+
+
+def test_a_split_shows_in_the_trace_of_one_part(federation: Federation) -> None:
+    """The other parts are no legs: nothing joins them to this one but that they look alike."""
+
+    def part(number: int) -> shipment_pb2.Shipment:
+        return shipment(
+            f"PART-{number}",
+            references=[
+                goods_pb2.ShipmentReference(
+                    kind=goods_pb2.SHIPMENT_REFERENCE_KIND_UCR, value=f"6CN9144030071526726XG-{number}"
+                )
+            ],
+            equipment=[goods_pb2.Equipment(id=f"CSQU00000{number}1", seals=[f"S-{number}"])],
+            means=[],
+            goods=[
+                shipment_pb2.ShipmentGoods(
+                    sequence=1,
+                    codes=[goods_pb2.CommodityCode(code="8110101000", scheme="tariff", territory="CN")],
+                    description="antimony, unwrought",
+                    net_mass_kg=950 + number,
+                )
+            ],
+        )
+
+    federation.start()
+
+    async def run() -> None:
+        await recorded(federation, "cn", *(part(number) for number in range(6)))
+        ucr = history_pb2.SearchReference(value="6CN9144030071526726XG-3")
+        found = (await trace(federation, "cn", references=[ucr])).trace
+        assert [leg.record.shipment.record_id for leg in found.legs] == ["PART-3"]
+        (split,) = (one for one in found.discrepancies if one.rule_id == "R19-ALIKE")
+        assert all(f"PART-{number}" in str(split) for number in range(6))
 
     federation.run(run())
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from gateway.risk.rule_file import RuleSetting
 from gateway.risk.rules import Rules
 from gateway.v1 import party_pb2, shipment_pb2, trace_pb2
 from tests.support.risk_records import (
@@ -144,6 +147,51 @@ def test_r02_names_what_it_would_fit(rules: Rules) -> None:
     assert "oxide" not in hit.inputs["suspects"]  # declared as ingots
     lead = item("780110", description="lead ingots", net_mass_kg=2104.0, volume_m3=1.0)
     assert "antimony ingot" in hits(rules, shipment(lead))["R02"].inputs["suspects"]
+
+
+def with_densities(tmp_path: Path, declared: float, suspect: float, **thresholds: float) -> Rules:
+    """The rules with a table of two substances: aluminium and one under control, of these densities."""
+    columns = "substance,formula,elements,role,hs,covers,names,density_g_cm3,density_confidence"
+    table = tmp_path / "physical_data.csv"
+    table.write_text(
+        f"{columns},price_low_usd_kg,price_high_usd_kg,price_confidence\n"
+        f"aluminium,Al,Al,cover,760110,whole,aluminium,{declared},high,,,\n"
+        f"antimony ingot,Sb,Sb,controlled,811010,whole,antimony,{suspect},high,,,\n",
+        encoding="utf-8",
+    )
+    return Rules.load(
+        physical_data=table,
+        settings={"R02": RuleSetting(thresholds=thresholds)},
+        failed=lambda rule, why: pytest.fail(f"{rule} couldn't judge: {why}"),
+    )
+
+
+@pytest.mark.parametrize(("declared", "fires"), [(5.99, True), (6.01, False)])
+def test_r02_packed_densely_counts_for_light_goods_alone(tmp_path: Path, declared: float, fires: bool) -> None:
+    rules = with_densities(tmp_path, declared, suspect=7.0)
+    packed = shipment(item(net_mass_kg=700.0 * declared, volume_m3=1.0))  # 0.7 of what they weigh
+    assert ("R02" in hits(rules, packed)) is fires
+
+
+@pytest.mark.parametrize(("suspect", "fires"), [(6.65, True), (6.68, False)])
+def test_r02_what_it_would_fit_has_to_fill_a_third(tmp_path: Path, suspect: float, fires: bool) -> None:
+    rules = with_densities(tmp_path, 2.7, suspect)
+    packed = shipment(item(net_mass_kg=2000.0, volume_m3=1.0))  # 0.3 of 6.667
+    assert ("R02" in hits(rules, packed)) is fires
+
+
+@pytest.mark.parametrize(("kg", "suspects"), [(6670.0, "antimony ingot"), (6690.0, "none")])
+def test_r02_nothing_fits_that_is_lighter_than_the_package(tmp_path: Path, kg: float, suspects: str) -> None:
+    hit = hits(with_densities(tmp_path, 2.7, 6.68), shipment(item(net_mass_kg=kg, volume_m3=1.0)))["R02"]
+    assert (hit.severity, hit.inputs["suspects"]) == (HIGH, suspects)
+
+
+@pytest.mark.parametrize(("kg", "fires"), [(2990.0, True), (3010.0, False)])
+def test_r02_nor_where_a_node_takes_more_than_the_goods_weigh_for_possible(
+    tmp_path: Path, kg: float, fires: bool
+) -> None:
+    rules = with_densities(tmp_path, 2.7, suspect=3.0, impossible=2.0)
+    assert ("R02" in hits(rules, shipment(item(net_mass_kg=kg, volume_m3=1.0)))) is fires
 
 
 def test_r02_before_anything_was_controlled_only_the_impossible_counts(rules: Rules) -> None:

@@ -106,6 +106,50 @@ def test_a_mistake_is_named_with_rule_and_field(tmp_path: Path, change: tuple[st
         own(tmp_path, RULE.replace(change[0], change[1], 1))
 
 
+SERIES = """
+[[rules]]
+id = "X2"
+name = "often"
+version = "1"
+typology = "false declaration"
+confidence = "low"
+source = "a test"
+about = "series"
+candidate = "kg > t.most"
+condition = "exports.size() > 1"
+severity = "low"
+explanation = "often"
+
+[rules.thresholds]
+most = 100
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SERIES.replace('candidate = "kg > t.most"\n', ""), "rule X2: candidate: must say for which records"),
+        (SERIES.replace('"kg > t.most"', '"kg"'), "rule X2: candidate: gives double, but must give bool"),
+        (SERIES.replace("kg > t.most", "kg > t.least"), "rule X2: candidate: names the threshold 'least'"),
+        (SERIES.replace("exports.size() > 1", "exports[0].name == ''"), "rule X2: condition: has no value for plain"),
+        (
+            RULE.replace('measured = "net_kg"', 'measured = "net_kg"\ncandidate = "true"'),
+            "rule X1: candidate: nothing is looked for where a rule is about goods",
+        ),
+    ],
+)
+def test_for_which_records_others_are_looked_for_is_said_where_they_are(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        own(tmp_path, text)
+
+
+def test_a_rule_is_shown_with_what_it_is_a_candidate_by(tmp_path: Path) -> None:
+    (shown,) = own(tmp_path, SERIES).describe()
+    assert shown.expression == "(kg > t.most) && (exports.size() > 1)"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
