@@ -70,6 +70,10 @@ class Record(NamedTuple):
     names: Sequence[Listed]
     identifiers: Sequence[tuple[str, str]]
 
+    def counts_at(self, at_ms: int) -> bool:
+        """Whether it is valid at a time, as `hits.Search` has it for entries of an index."""
+        return self.valid_from <= at_ms and not 0 < self.valid_until <= at_ms
+
 
 def reference_hash(group: str, entry_id: str) -> int:
     """A reference in as many bits as a key."""

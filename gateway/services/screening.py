@@ -158,7 +158,7 @@ class Screener:
 
         Args:
             after: number of a change.
-            at_ms: entries whose validity begins later don't count yet.
+            at_ms: entries that aren't valid at this time don't count.
             within_s: seconds after which it ends although there is more.
 
         Raises:
@@ -174,7 +174,7 @@ class Screener:
             for key, record in effects:
                 if record is None or record.revision > 1:
                     done.changed.append(key)
-                if record is not None and record.valid_from <= at_ms:
+                if record is not None and record.counts_at(at_ms):
                     done.hits += self.recent.hits(record, self._limits)
             done.position = changes[-1].seq if changes else self._seq
             if time.monotonic() > end:

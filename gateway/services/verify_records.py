@@ -53,7 +53,8 @@ def check_records(database: Database, feed_id: int, size: int, add: Add) -> int:
                 erased.update(positions)
                 known = b"".join(_digest(digests, at) for at in positions)
                 if sha256(known).digest() != event.erased.digest:
-                    add(positions[0], "the entry that says what was erased has another digest than these items")
+                    first = positions[0] if positions else None
+                    add(first, "the entry that says what was erased has another digest than these items")
             case _:
                 pass
     count = len(digests) // _HASH

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from gateway.errors import MalformedError
 from gateway.v1.watchlist_pb2 import WatchlistContent
+from gateway.wire.cell_values import read_moment
 from gateway.wire.lists.columns import COLUMNS, put_name
 from gateway.wire.lists.csv_plan import Plan, Put
 from gateway.wire.lists.notation import OWN, Notation, read_members, read_territory
@@ -144,12 +145,12 @@ class ListMapping:
         if target == "birth_dates" and len(text) == 4 and text.isascii() and text.isdigit():
             return text
         try:
-            day = datetime.strptime(text, self.date_format).date()
+            day = read_moment(text, self.date_format).date()
             if target == "birth_dates":
                 return day.isoformat()
             # Until the end of the day that is named.
             return f"{_next(day) if target == 'valid_until' else day}T00:00:00{self.date_zone}"
-        except (ValueError, OverflowError):
+        except (MalformedError, OverflowError):
             raise MalformedError(f"{text[:40]!r} isn't a date {self.date_format}") from None
 
     def _address(self, place: Places) -> Put:

@@ -238,6 +238,18 @@ class TestBackwards:
         enter(cn, "a", content)
         assert back(made, cn).hits == []
 
+    def test_validity_that_has_ended_doesnt_count_any_more(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        made.screen([party("梁偉德", reference="D1")], at_ms=cn.clock())
+        content = listed("梁伟德", PERSON)
+        content.valid_until.FromMilliseconds(cn.clock() + DAY_MS)
+        enter(cn, "a", content)
+        cn.clock.forward(DAY_MS - 1_000)
+        assert len(back(made, cn).hits) == 1
+        cn.clock.forward(1_000)
+        assert back(made, cn).hits == []
+
     def test_the_oldest_are_forgotten(self, nodes: list[PaperNode], tmp_path: Path) -> None:
         cn = nodes[0]
         made = screener(cn, tmp_path, recent=RecentParties(2))

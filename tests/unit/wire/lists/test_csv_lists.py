@@ -273,6 +273,22 @@ def test_what_a_mapping_does_not_translate_or_understand_is_bad_with_its_column(
     }
 
 
+def _dated(date_format: str, text: str) -> list[str]:
+    mapping = parse_list_mapping(
+        f'[columns]\nid = "I"\nname = "N"\nbirth_dates = "B"\n[constants]\nkind = "person"\n'
+        f'[date]\nformat = "{date_format}"',
+        source="m",
+    )
+    (row,) = read_csv(table({"I": "a", "N": "A", "B": text}), OPTIONS, mapping)
+    return list(row.content.birth_dates) if isinstance(row, ListRow) else [row.reason]
+
+
+def test_a_date_without_separators_has_all_its_digits() -> None:
+    assert _dated("%Y%m%d", "20210401") == ["2021-04-01"]
+    assert _dated("%Y%m%d", "2021041") == ["column 'B': '2021041' isn't a date %Y%m%d"]
+    assert _dated("%d/%m/%Y", "1/4/2021") == ["2021-04-01"]
+
+
 def test_a_mapping_of_another_encoding_and_delimiter() -> None:
     mapping = parse_list_mapping(
         'encoding = "big5"\ndelimiter = "\\t"\n[columns]\nid = "編號"\nname = "名稱"\nbirth_dates = "年"\n'
