@@ -39,6 +39,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from bench import shipment_records as made
+from bench.floors import Echo, running_echo
 from bench.nodes import NodeProcess, three_nodes
 from gateway.client.alerts import GatewayClient
 from gateway.store import risk, shipments
@@ -49,8 +50,11 @@ from gateway.v1.shipment_pb2 import Shipment
 QUIET_LOAD = 1.0
 """Load average below which the machine is called quiet."""
 
-ROUNDS = 200
-"""Searches and traces that are timed at each size."""
+ROUNDS = 300
+"""Searches that are timed at each size, and twice as many as traces."""
+
+WARM = 50
+"""Searches before that: what follows is asked of records that nobody has asked for."""
 
 _FIRST_OF_BULK = 1_000_000_000
 """Number of a shipment that no fill reaches."""
@@ -85,7 +89,12 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """At one size; times in milliseconds."""
+    """At one size; times in milliseconds.
+
+    Attributes:
+        floor_p50, floor_p99: of bare gRPC calls that are answered with three messages, in turn with the searches.
+        disk_p50, disk_p99: of durable writes of 4 KiB, likewise: each answer of a partner waits for two.
+    """
 
     count: int
     local_p50: float
@@ -97,6 +106,10 @@ class Sized:
     trace_p50: float
     trace_p99: float
     database_mb: float
+    floor_p50: float
+    floor_p99: float
+    disk_p50: float
+    disk_p99: float
 
 
 def percentile(taken: Sequence[float], share: float) -> float:
@@ -179,14 +192,22 @@ async def _until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def at_size(officer: GatewayClient, filled: int, count: int, database_mb: float, tell: Tell) -> Sized:
+async def at_size(
+    officer: GatewayClient, echo: Echo, filled: int, *, count: int, node: NodeProcess, tell: Tell
+) -> Sized:
     """Searches and traces among so many filled records, with so many at cn in all."""
+    for at in made.sample(filled, WARM):  # connections, statements, and the upper levels of the trees
+        await _search(officer, at, [])
     tell("searching")
-    local = [await _search(officer, at, ["cn"]) for at in made.sample(filled, ROUNDS)]
-    federated = [await _search(officer, at, []) for at in made.sample(filled, ROUNDS)]
+    local, federated, floor, disk = [], [], [], []
+    for at in made.sample(filled, ROUNDS):
+        local.append(await _search(officer, at, ["cn"]))
+        floor.append(await echo.three())
+        federated.append(await _search(officer, at, []))
+        disk.append(await asyncio.to_thread(_durable_write, node.folder.path / "durable"))
     first, rate = await _many(officer)
     tell("tracing")
-    traced = [await _trace(officer, at) for at in made.sample(filled, ROUNDS // 4)]
+    traced = [await _trace(officer, at) for at in made.sample(filled, ROUNDS // 2)]
     return Sized(
         count,
         percentile(local, 0.5),
@@ -197,8 +218,21 @@ async def at_size(officer: GatewayClient, filled: int, count: int, database_mb: 
         rate,
         percentile(traced, 0.5),
         percentile(traced, 0.99),
-        database_mb,
+        node.database_mb,
+        percentile(floor, 0.5),
+        percentile(floor, 0.99),
+        percentile(disk, 0.5),
+        percentile(disk, 0.99),
     )
+
+
+def _durable_write(path: Path) -> float:
+    started = time.perf_counter()
+    with path.open("wb") as file:
+        file.write(bytes(4096))
+        file.flush()
+        os.fdatasync(file.fileno())
+    return time.perf_counter() - started
 
 
 async def _search(officer: GatewayClient, number: int, nodes: Sequence[str]) -> float:
@@ -288,6 +322,7 @@ async def measure(
             for node in nodes.values():
                 node.database_url = server(node.name)
         cn, hk, _ = nodes.values()
+        echo = await stack.enter_async_context(running_echo(cn.folder, cn.name))
         found = []
         for size in sizes:
             await asyncio.gather(*(node.stop() for node in nodes.values()))
@@ -297,7 +332,7 @@ async def measure(
             await asyncio.gather(*(node.start() for node in nodes.values()))
             async with cn.client() as officer:
                 count = await asyncio.to_thread(_recorded_at, cn.url)
-                found.append(await at_size(officer, size, count, cn.database_mb, tell))
+                found.append(await at_size(officer, echo, size, count=count, node=cn, tell=tell))
         if not bulk:
             return None, found
         first = _FIRST_OF_BULK + await asyncio.to_thread(_recorded_at, cn.url)
@@ -355,10 +390,16 @@ def _sized_table(found: Sequence[Sized]) -> Table:
         table.add_column(f"{one.count:,}", justify="right")
     table.add_column("wanted", justify="right")
     rows: tuple[tuple[str, Callable[[Sized], str], str], ...] = (
+        ("floor: bare call, three messages: p50", lambda one: f"{one.floor_p50:.1f}", ""),
+        ("… p99", lambda one: f"{one.floor_p99:.1f}", ""),
+        ("floor: durable write of 4 KiB: p50", lambda one: f"{one.disk_p50:.1f}", ""),
+        ("… p99", lambda one: f"{one.disk_p99:.1f}", ""),
         ("UCR, own node: p50", lambda one: f"{one.local_p50:.1f}", ""),
         ("… p99", lambda one: f"{one.local_p99:.1f}", "5"),
         ("UCR, three nodes: p50", lambda one: f"{one.federated_p50:.1f}", ""),
         ("… p99", lambda one: f"{one.federated_p99:.1f}", "25"),
+        ("own node / bare call, p50", lambda one: f"{one.local_p50 / one.floor_p50:.1f} ×", ""),
+        ("three nodes / bare call, p50", lambda one: f"{one.federated_p50 / one.floor_p50:.1f} ×", ""),
         ("code and place, 1,000 records: first", lambda one: f"{one.first_ms:.1f}", "20"),
         ("… then records/s", lambda one: f"{one.after_rate:,.0f}", "50,000"),
         ("trace: p50", lambda one: f"{one.trace_p50:.1f}", ""),

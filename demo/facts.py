@@ -161,7 +161,7 @@ class Traced:
 
     Attributes:
         legs: nodes of the case's records, in order.
-        statements: partners whose answer ends with a signed statement.
+        statements: answers of partners that end with a signed statement.
         rules: ids of the rules that found something.
         inspected: records that show what an inspection found.
         drafted: whether an alert was drafted.

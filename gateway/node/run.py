@@ -18,6 +18,10 @@ GC_THRESHOLD = 20_000
 """Allocations between looks for cycles. A batch of alerts makes some ten thousand objects and no cycles: with Python's
 default of 700 the collector runs dozens of times per batch and finds nothing."""
 
+SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter while another waits for it, in seconds. With Python's default of 5 ms a
+call waits that long behind a search or a commit that computes; a search at the own node took half again as long."""
+
 
 def configure_logging(settings: Settings) -> None:
     """One line per event on standard error, for people or as JSON; structlog and the standard library alike."""
@@ -69,6 +73,7 @@ async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _:
     await node.start()
     gc.freeze()  # what was made at the start lives as long as the process: no need to look at it again
     gc.set_threshold(GC_THRESHOLD)
+    sys.setswitchinterval(SWITCH_S)
     ready(node)
     await stopping.wait()
     await node.stop()

@@ -1,7 +1,8 @@
 """Writes what makes recorded shipments findable: revisions of records, keys, names, and when a record may go.
 
 Owns the step from prepared items to the tables that are searched, in one transaction of the writer for each batch. The
-tables are projections: with the cursor at 0 they come out the same from the log of records. Doesn't own the preparing
+tables are projections: with the cursor at 0 they come out the same from the log of records. What was added to a record
+counts under the time and procedure that the record has now, whichever of them came first. Doesn't own the preparing
 (services.history_prepare), the log (services.history_record) or searching (services.history_search).
 """
 
@@ -10,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy import Connection
+
 from gateway.services.commit import Transaction
-from gateway.store import shipments
+from gateway.services.history_search import positions_of
+from gateway.store import additions, shipments
 from gateway.store.shipments import INDEXED, RevisionRow, ShipmentRow
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
@@ -43,8 +47,12 @@ class IndexWork:
         rows = dict(known)
         revisions: list[RevisionRow] = []
         pairs: list[tuple[int, int]] = []
+        moved: list[ShipmentRow] = []
         for item in batch.items:
-            row = self._advanced(rows.get(item.record_id), item)
+            before = rows.get(item.record_id)
+            row = self._advanced(before, item)
+            if before is not None and before.additions and _as_of(before) != _as_of(row):
+                moved.append(row)
             changed = row.position == item.position or item.kind == wire.ADDITION
             keys: Sequence[int] = item.keys if changed else (keys_wire.record_key(item.record_id),)
             pairs.extend((key, item.position) for key in keys)
@@ -55,6 +63,7 @@ class IndexWork:
         shipments.add_revisions(tx.conn, revisions)
         shipments.add_names(tx.conn, batch.names, batch.name_keys)
         shipments.add_keys(tx.conn, pairs)
+        _date_additions(tx.conn, moved)
         shipments.move_cursor(tx.conn, INDEXED, batch.last)
         return True
 
@@ -81,3 +90,24 @@ class IndexWork:
             retention_class,
             delete_at,
         )
+
+
+def _as_of(row: ShipmentRow) -> tuple[int, int]:
+    """Time and procedure under which a record, and what was added to it, is found."""
+    return row.declared_at, row.procedure
+
+
+def _date_additions(conn: Connection, moved: Sequence[ShipmentRow]) -> None:
+    """Has additions count as their records do since a revision with another time or procedure.
+
+    Args:
+        conn: in the transaction that has written the records' items.
+        moved: records as they were after each such revision, in order.
+    """
+    if not moved:
+        return
+    positions = positions_of(conn, dict.fromkeys(row.record_id for row in moved))
+    added = additions.among(conn, [one for of_record in positions.values() for one in of_record], wire.ADDITION)
+    for row in moved:
+        earlier = [one for one in positions[row.record_id] if one in added and one < row.position]
+        additions.date(conn, earlier, *_as_of(row))

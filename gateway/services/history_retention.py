@@ -1,30 +1,31 @@
 """Ends what was recorded when its time is over, and keeps what a legal hold names.
 
 Owns holds, and the erasure of records whose retention has ended: content and salt go, while the digests in the own log
-of records stay, so the log verifies on. Doesn't own how long a class is kept (the node's settings, applied when a
-record becomes findable).
+of records stay, so the log verifies on. A hold errs on the side of keeping: each of its criteria may be met by another
+thing that was recorded of a record. Doesn't own how long a class is kept (the node's settings, applied when a record
+becomes findable).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
 
 from sqlalchemy import Connection
 
-from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError, Violation
+from gateway.errors import IllegalTransitionError, NotFoundError
 from gateway.model.audit import AuditEvent, AuditResult
 from gateway.model.ids import FeedOrigin
 from gateway.model.matches import SourceKind
 from gateway.services.commit import Transaction
 from gateway.services.history_record import append_event
-from gateway.services.history_search import NEWEST, positions_of, require_narrow
+from gateway.services.history_search import NEWEST, narrowing_of, positions_of, require_exact
 from gateway.services.once import once
 from gateway.store import audit, holds, matches, shipments
 from gateway.store.holds import LegalHold
-from gateway.store.shipments import LogRow, Narrowing, ShipmentRow
+from gateway.store.shipments import LogRow, Narrowing, RevisionRow, ShipmentRow
 from gateway.v1 import history_pb2, history_service_pb2, record_log_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
@@ -32,16 +33,24 @@ from gateway.wire.alerts import to_ms, to_timestamp
 from gateway.wire.shipment_keys import KeySets
 
 PURGE_BATCH = 100
-"""Records that are erased in one transaction."""
+"""Most records that are erased in one transaction."""
+
+PURGE_ITEMS = 5_000
+"""Items of these records in one transaction, unless a single record has more."""
+
+ERASED_IN_ENTRY = 20_000
+"""Most items that one entry of the log says were erased: some 100 kilobytes."""
 
 MOST_COUNTED = 100_000
 """Positions that are looked at to say how many records a new hold keeps."""
+
+COUNTED_AT_ONCE = 500
+"""Records whose items are looked at together for that: so many values one statement takes."""
 
 PURGE_METHOD = "purge"
 """Name of the operation in the audit log."""
 
 _Pb = history_service_pb2
-_UNFIT = ("party_names", "substances", "commodity_codes", "places", "vessel", "journey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +139,37 @@ def require_fit_for_hold(criteria: history_pb2.SearchCriteria) -> None:
     Raises:
         InvalidRequestError: with every criterion that a hold can't have.
     """
-    require_narrow(criteria)
-    found = [
-        Violation(
-            f"criteria.{name}",
-            "hold.criteria",
-            "a hold names records by references, containers, seals, registrations, party identifiers or record ids",
-        )
-        for name in _UNFIT
-        if getattr(criteria, name)
-    ]
-    if found:
-        raise InvalidRequestError(found)
+    require_exact(
+        criteria,
+        "hold.criteria",
+        "a hold names records by references, containers, seals, registrations, party identifiers or record ids",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One thing that was recorded: its place in the log, the keys under which it is found, names of its parties, and
+    its time and procedure as the index has them (those of an addition are its record's: none here)."""
+
+    logged: LogRow
+    keys: frozenset[int]
+    names: frozenset[str] = frozenset()
+    as_of: RevisionRow | None = None
+
+    @classmethod
+    def of(cls, logged: LogRow) -> _Item:
+        item = wire.readable(logged.kind, logged.content)
+        if isinstance(item, shipment_pb2.ShipmentAddition):
+            return cls(logged, frozenset(keys_wire.keys_of_addition(item)))
+        if item is None:
+            return cls(logged, frozenset({keys_wire.record_key(logged.record_id)}))
+        as_of = RevisionRow(logged.position, logged.record_id, 0, to_ms(item.declared_at), int(item.procedure))
+        return cls(logged, frozenset(keys_wire.keys_of(item)), frozenset(keys_wire.names_of(item)), as_of)
+
+    @property
+    def digest(self) -> bytes:
+        """What the log committed to."""
+        return wire.salted_digest(self.logged.salt, self.logged.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,48 +182,55 @@ class _Kept:
 
     @classmethod
     def by(cls, hold: LegalHold) -> _Kept:
-        criteria = hold.criteria
-        narrowing = Narrowing(
-            to_ms(criteria.declared_from) if criteria.HasField("declared_from") else 0,
-            to_ms(criteria.declared_until) if criteria.HasField("declared_until") else 0,
-            tuple(criteria.procedures),
-        )
-        return cls(hold.hold_id, keys_wire.key_sets(criteria), narrowing)
+        return cls(hold.hold_id, keys_wire.key_sets(hold.criteria), narrowing_of(hold.criteria))
 
-    def keeps(self, row: ShipmentRow, keys: Sequence[frozenset[int]]) -> bool:
-        """Whether any revision or addition of a record meets all criteria. Times and procedures are the record's."""
-        if not self.narrowing.admits(row):
+    def keeps(self, items: Sequence[_Item]) -> bool:
+        """Whether a record of which this was recorded meets all criteria."""
+        keys = frozenset[int]().union(*(item.keys for item in items))
+        if any(keys.isdisjoint(some) for some in self.key_sets):
             return False
-        return any(all(not of.isdisjoint(some) for some in self.key_sets) for of in keys)
+        return self.admits([item.as_of for item in items if item.as_of is not None])
+
+    def admits(self, rows: Iterable[RevisionRow]) -> bool:
+        """Whether a record with these revisions had such a time, and such a procedure; while only additions to it are
+        known, it may have them."""
+        known = [row for row in rows if row.procedure]
+        apart = (replace(self.narrowing, procedures=()), Narrowing(procedures=self.narrowing.procedures))
+        return not known or all(any(one.admits(row) for row in known) for one in apart)
 
 
 def _kept_now(conn: Connection, kept: _Kept) -> int:
-    positions = list(
-        shipments.search(
-            conn, kept.key_sets, kept.narrowing, before=shipments.last_position(conn) + 1, limit=MOST_COUNTED
-        )
-    )
-    return len({row.record_id for row in shipments.revisions(conn, positions).values()})
+    """Number of records that a hold keeps: those for which `keeps` is true, by the index."""
+    sure = _with(conn, kept.key_sets, kept.narrowing)  # one item meets everything
+    unsure = sorted(_with(conn, kept.key_sets[:1], Narrowing()) - sure)
+    parts = (unsure[at : at + COUNTED_AT_ONCE] for at in range(0, len(unsure), COUNTED_AT_ONCE))
+    return len(sure) + sum(len(_kept_of(conn, kept, part)) for part in parts)
 
 
-def holds_on(conn: Connection, row: ShipmentRow) -> list[str]:
-    """Ids of the holds that keep a record."""
+def _with(conn: Connection, key_sets: KeySets, narrowing: Narrowing) -> set[str]:
+    """Records of which one item is found so."""
+    positions = list(shipments.search(conn, key_sets, narrowing, before=NEWEST, limit=MOST_COUNTED))
+    return {row.record_id for row in shipments.revisions(conn, positions).values()}
+
+
+def _kept_of(conn: Connection, kept: _Kept, record_ids: Sequence[str]) -> list[str]:
+    """Those of some records with what a hold asks for first that it keeps."""
+    positions = positions_of(conn, record_ids)
+    rows = shipments.revisions(conn, [one for of_record in positions.values() for one in of_record])
+    left = {name for name in record_ids if kept.admits(rows[one] for one in positions[name])}
+    for keys in kept.key_sets[1:]:
+        met = shipments.matching(conn, [one for name in left for one in positions[name]], [keys])
+        left = {rows[one].record_id for one in met}
+    return sorted(left)
+
+
+def holds_on(conn: Connection, row: ShipmentRow, logged: Sequence[LogRow]) -> list[str]:
+    """Ids of the holds that keep a record of which this was recorded."""
     kept = [_Kept.by(hold) for hold in holds.all_of(conn, released=False)]
     if not kept:
         return []
-    keys = [_keys_of(logged) for logged in _log_of(conn, row)]
-    return [one.hold_id for one in kept if one.keeps(row, keys)]
-
-
-def _log_of(conn: Connection, row: ShipmentRow) -> list[LogRow]:
-    return list(shipments.log_rows(conn, positions_of(conn, row.record_id)).values())
-
-
-def _keys_of(logged: LogRow) -> frozenset[int]:
-    item = wire.readable(logged.kind, logged.content)
-    if isinstance(item, shipment_pb2.ShipmentAddition):
-        return frozenset(keys_wire.keys_of_addition(item))
-    return frozenset(keys_wire.keys_of(item) if item is not None else {keys_wire.record_key(logged.record_id)})
+    items = [_Item.of(one) for one in logged]
+    return [one.hold_id for one in kept if one.keeps(items)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,26 +258,35 @@ class PurgeWork:
         due = shipments.due(tx.conn, tx.now_ms, PURGE_BATCH, after=self.after)
         if not due:
             return Purged(0, 0, None)
+        positions = positions_of(tx.conn, [row.record_id for row in due])
+        due = _first(due, positions)
         kept = [_Kept.by(hold) for hold in holds.all_of(tx.conn, released=False)]
-        logs = {row.record_id: _log_of(tx.conn, row) for row in due}
-        going = [
-            row
-            for row in due
-            if not any(one.keeps(row, [_keys_of(logged) for logged in logs[row.record_id]]) for one in kept)
-        ]
+        items = _items(tx.conn, {row.record_id: positions[row.record_id] for row in due})
+        going = [row for row in due if not any(one.keeps(items[row.record_id]) for one in kept)]
         for retention_class, rows in _by_class(going):
-            self._erase(tx, retention_class, rows, logs)
+            self._erase(tx, retention_class, [row.record_id for row in rows], items)
         return Purged(len(going), len(due) - len(going), (due[-1].delete_at, due[-1].record_id))
 
     def _erase(
-        self, tx: Transaction, retention_class: str, rows: Sequence[ShipmentRow], logs: Mapping[str, Sequence[LogRow]]
+        self,
+        tx: Transaction,
+        retention_class: str,
+        record_ids: Sequence[str],
+        items: Mapping[str, Sequence[_Item]],
     ) -> None:
-        logged = sorted((one for row in rows for one in logs[row.record_id]), key=lambda one: one.position)
-        positions = [one.position for one in logged]
-        digest = sha256(b"".join(wire.salted_digest(one.salt, one.content) for one in logged)).digest()
-        shipments.erase(tx.conn, [row.record_id for row in rows], {one.position: _keys_of(one) for one in logged})
-        matches.forget_sources(tx.conn, SourceKind.SHIPMENT, [row.record_id for row in rows])
-        _forget_names(tx.conn, logged)
+        going = sorted(
+            (item for record_id in record_ids for item in items[record_id]), key=lambda item: item.logged.position
+        )
+        shipments.erase(tx.conn, record_ids, {item.logged.position: item.keys for item in going})
+        matches.forget_sources(tx.conn, SourceKind.SHIPMENT, record_ids)
+        _forget_names(tx.conn, going)
+        for first in range(0, len(going), ERASED_IN_ENTRY):
+            self._tell(tx, retention_class, going[first : first + ERASED_IN_ENTRY])
+
+    def _tell(self, tx: Transaction, retention_class: str, gone: Sequence[_Item]) -> None:
+        positions = [item.logged.position for item in gone]
+        record_ids = sorted({item.logged.record_id for item in gone})
+        digest = sha256(b"".join(item.digest for item in gone)).digest()
         erased = record_log_pb2.RecordsErased(positions=positions, retention_class=retention_class, digest=digest)
         append_event(tx, self.origin, erased=erased)
         event = AuditEvent(
@@ -251,25 +295,35 @@ class PurgeWork:
             method=PURGE_METHOD,
             result=AuditResult.ALLOW,
             detail=f"retention of class {retention_class} has ended; SHA-256 over the digests {digest.hex()}",
-            subject_ids=tuple(row.record_id for row in rows),
-            counts=(("items", len(positions)), ("records", len(rows))),
+            subject_ids=tuple(record_ids),
+            counts=(("items", len(positions)), ("records", len(record_ids))),
         )
         audit.append(tx.conn, [event])
 
 
-def _forget_names(conn: Connection, logged: Sequence[LogRow]) -> None:
+def _first(due: list[ShipmentRow], positions: Mapping[str, Sequence[int]]) -> list[ShipmentRow]:
+    """The first records with PURGE_ITEMS items in all, and one at least: a record goes whole."""
+    items = 0
+    for at, row in enumerate(due):
+        items += len(positions[row.record_id])
+        if at and items > PURGE_ITEMS:
+            return due[:at]
+    return due
+
+
+def _items(conn: Connection, positions: Mapping[str, Sequence[int]]) -> dict[str, list[_Item]]:
+    """Everything that was recorded of records, by record."""
+    logged = shipments.log_rows(conn, [one for of_record in positions.values() for one in of_record])
+    return {record_id: [_Item.of(logged[one]) for one in of_record] for record_id, of_record in positions.items()}
+
+
+def _forget_names(conn: Connection, items: Sequence[_Item]) -> None:
     """Names of parties that stand in no record any more."""
-    texts = {text for one in logged if one.content for text in _names_of(one)}
-    keys = {keys_wire.name_key(text) for text in texts}
+    keys = {keys_wire.name_key(text) for item in items for text in item.names}
     gone = [
         key for key in sorted(keys) if not any(shipments.search(conn, [[key]], Narrowing(), before=NEWEST, limit=1))
     ]
     shipments.remove_names(conn, gone)
-
-
-def _names_of(logged: LogRow) -> set[str]:
-    item = wire.readable(logged.kind, logged.content)
-    return keys_wire.names_of(item) if isinstance(item, shipment_pb2.Shipment) else set()
 
 
 def _by_class(rows: Sequence[ShipmentRow]) -> Iterator[tuple[str, list[ShipmentRow]]]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from gateway.model.alert_life import AlertStatus
 from gateway.model.matches import SourceKey, SourceKind
+from gateway.services.standing_records import StandingRecord, standing_records, with_additions_before
 from gateway.store import alerts, shipments
 from gateway.store.alerts import AlertRow
 from gateway.store.database import Database
@@ -21,7 +22,7 @@ from gateway.store.shipments import LogRow
 from gateway.v1 import screening_pb2, shipment_pb2
 from gateway.wire import alerts as wire
 from gateway.wire.alert_subjects import subjects_of, subjects_of_shipment
-from gateway.wire.shipments import readable
+from gateway.wire.shipments import SHIPMENT
 
 NEWEST_AT_ONCE = 200
 """Sources read in one transaction when the newest are read."""
@@ -104,38 +105,67 @@ def _newest_alerts(database: Database) -> Iterator[SourceItem]:
 
 
 def _shipments_after(conn: Connection, position: int, limit: int) -> tuple[list[SourceItem], int]:
-    """Records of which something was recorded after a position and that are findable, each as it is now."""
+    """Records of which something was recorded after a position and that are findable, each as it is now.
+
+    An addition counts where it names something that stood nowhere in the record before it: most tell of the container
+    and the lorry that the record has, and screening costs far more than seeing that.
+    """
     head = shipments.cursor(conn, shipments.INDEXED)
     logged = [row for row in shipments.log_after(conn, position, limit) if row.position <= head]
-    return _shipments(conn, logged), logged[-1].position if logged else position
+    records = _standing(conn, logged)
+    changed = [row.record_id for row in reversed(logged) if _changes(row, records.get(row.record_id))]
+    items = _items(conn, [records[record_id] for record_id in reversed(dict.fromkeys(changed))])
+    return items, logged[-1].position if logged else position
+
+
+def _changes(logged: LogRow, record: StandingRecord | None) -> bool:
+    """Whether an item of the log is what a record stands in, or names something else than the record before it did."""
+    if record is None or not logged.content:
+        return False
+    if logged.kind == SHIPMENT or logged.position < record.position:  # the newest revision comes with what was added
+        return logged.position == record.position
+    before, with_it = (with_additions_before(record, logged.position + more) for more in (0, 1))
+    return bool(_named(with_it) - _named(before))
+
+
+def _named(shipment: shipment_pb2.Shipment) -> set[bytes]:
+    return {subject.SerializeToString() for subject in subjects_of_shipment(shipment).values()}
 
 
 def _newest_shipments(database: Database) -> Iterator[SourceItem]:
+    """Records by their newest revisions, each with what was added to it."""
     with database.read() as conn:
         before = shipments.cursor(conn, shipments.INDEXED) + 1
     while before > 1:
         first = max(1, before - NEWEST_AT_ONCE)
         with database.read() as conn:
             logged = [row for row in shipments.log_after(conn, first - 1, NEWEST_AT_ONCE) if row.position < before]
-            items = _shipments(conn, logged)
-        yield from reversed(items)
+            records = _standing(conn, logged)
+            newest = [row.record_id for row in logged if _is_newest(row, records.get(row.record_id))]
+            items = _items(conn, [records[record_id] for record_id in reversed(newest)])
+        yield from items
         before = first
 
 
-def _shipments(conn: Connection, logged: Sequence[LogRow]) -> list[SourceItem]:
-    """Of some items of the log those that are the newest revision of their record, in order."""
-    node = shipments.recording_node(conn)
-    rows = shipments.find(conn, list({row.record_id for row in logged}))
-    found = []
-    for one in logged:
-        row = rows.get(one.record_id)
-        if row is None or row.position != one.position or not one.content:
-            continue
-        key = SourceKey(SourceKind.SHIPMENT, node, one.record_id)
-        item = readable(one.kind, one.content)
-        if isinstance(item, shipment_pb2.Shipment):
-            found.append(SourceItem(key, row.revision, subjects_of_shipment(item)))
-    return found
+def _is_newest(logged: LogRow, record: StandingRecord | None) -> bool:
+    return record is not None and record.position == logged.position
+
+
+def _standing(conn: Connection, logged: Sequence[LogRow]) -> dict[str, StandingRecord]:
+    record_ids = {row.record_id for row in logged if row.content}
+    return {record.record_id: record for record in standing_records(conn, record_ids)}
+
+
+def _items(conn: Connection, records: Sequence[StandingRecord]) -> list[SourceItem]:
+    node = shipments.recording_node(conn) if records else ""
+    return [
+        SourceItem(
+            SourceKey(SourceKind.SHIPMENT, node, record.record_id),
+            record.revision,
+            subjects_of_shipment(record.shipment),
+        )
+        for record in records
+    ]
 
 
 def erased(conn: Connection, sources: Collection[SourceKey]) -> set[SourceKey]:

@@ -285,7 +285,8 @@ def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
     if rows:
         values = [(row.position, row.record_id, row.revision, row.declared_at, row.procedure) for row in rows]
         insert_rows(conn, shipment_revisions, _REVISION_COLUMNS, values)
-        widen_segments(conn, [(row.position, row.declared_at) for row in rows])
+        # What was added before its record has no time yet; it gets one from there (store.additions).
+        widen_segments(conn, [(row.position, row.declared_at) for row in rows if row.declared_at])
 
 
 def widen_segments(conn: Connection, declared: Iterable[tuple[int, int]]) -> None:

@@ -21,7 +21,8 @@ CODE_DIGITS = (4, 6, 8, 10)
 
 _RECORD, _CONTAINER, _SEAL, _REGISTRATION, _VESSEL, _JOURNEY, _VOYAGE = "r", "c", "s", "m", "v", "j", "y"
 _IDENTIFIER, _SCHEMED, _NAME, _CODE, _SUBSTANCE, _PLACE = "i", "h", "n", "g", "e", "p"
-_REFERENCE_KINDS = tuple(kind for kind in goods_pb2.ShipmentReferenceKind.values() if kind)
+_ANY = goods_pb2.SHIPMENT_REFERENCE_KIND_UNSPECIFIED
+"""Kind under which every reference is filed beside its own: a look-up without a kind is one look-up."""
 
 KeySets = list[list[int]]
 """What must hold: of each list at least one key."""
@@ -61,8 +62,10 @@ def names_of(shipment: shipment_pb2.Shipment) -> set[str]:
 def _own_keys(shipment: shipment_pb2.Shipment) -> Iterator[int]:
     for reference in shipment.references:
         yield _reference(reference.kind, reference.value)
+        yield _reference(_ANY, reference.value)
     for licence in shipment.licences:
         yield _reference(goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE, licence.number)
+        yield _reference(_ANY, licence.number)
     for one in shipment.equipment:
         yield from _equipment_keys(one)
     for means in shipment.means:
@@ -150,7 +153,7 @@ def key_sets(criteria: history_pb2.SearchCriteria, *, substance_codes: Sequence[
     """
     sets = [
         [record_key(value) for value in criteria.record_ids],
-        [key for one in criteria.references for key in _any_reference(one)],
+        [_reference(one.kind, one.value) for one in criteria.references],
         [_hashed(_CONTAINER, _compact(value)) for value in criteria.containers],
         [_hashed(_SEAL, _compact(value)) for value in criteria.seals],
         [_hashed(_REGISTRATION, _registration(value)) for value in criteria.registrations],
@@ -194,11 +197,6 @@ def _substance(text: str, codes: Sequence[str]) -> Iterator[int]:
     yield _hashed(_SUBSTANCE, clean_name(text))
     for code in codes:
         yield _hashed(_CODE, normalise_prefix(code))
-
-
-def _any_reference(one: history_pb2.SearchReference) -> Iterator[int]:
-    for kind in (one.kind,) if one.kind else _REFERENCE_KINDS:
-        yield _reference(kind, one.value)
 
 
 def _identifier(scheme: str, value: str) -> int:

@@ -221,6 +221,30 @@ def test_a_trace_is_drawn_written_for_a_report_and_becomes_a_draft_that_is_publi
     assert [leg["record"]["shipment"]["record_id"] for leg in found["trace"]["legs"]] == ["T-1"]
 
 
+def test_times_say_which_trip_of_a_container_is_traced(cn: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "trips.csv"
+    file.write_text(
+        "record_id,procedure,declared_at,office,ucr,containers\n"
+        "TRIP-1,export,2025-07-01T23:30:00+08:00,CNSZW,UCR-TRIP-1,GWDU2507017\n"
+        "TRIP-2,export,2026-01-10T12:00:00+08:00,CNSZW,UCR-TRIP-2,GWDU2507017\n"
+        "TRIP-1B,reexport,2025-07-05T12:00:00+08:00,CNSZW,UCR-TRIP-1,\n"
+    )
+    cn.run("publisher", "history", "import", file)
+    findable(cn, "TRIP-1B")
+
+    def traced(*times: str) -> set[str]:
+        asked = ("history", "trace", "--container", "GWDU2507017", *times, *WHY, "--node", "cn")
+        found = cn.json("officer", *asked)["trace"]
+        return {leg["record"]["shipment"]["record_id"] for leg in found.get("legs", [])}
+
+    older = {"TRIP-1", "TRIP-1B"}  # the second was declared after the last day, and belongs to it all the same
+    assert traced() == {"TRIP-2"}
+    assert traced("--until", "2025-12-31") == older
+    assert traced("--from", "2025-07-01", "--until", "2025-07-01") == older
+    assert traced("--from", "2025-07-02T00:00:00+08:00") == {"TRIP-2"}
+    assert traced("--until", "2025-07-01T15:30:00Z") == set()
+
+
 def test_holds_are_placed_shown_and_let_go(cn: Cli, tmp_path: Path) -> None:
     file = tmp_path / "shipments.csv"
     file.write_text(CSV.replace("F-1", "H-1").replace("TCLU4265770", "OOLU0000003"))

@@ -6,21 +6,28 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import psutil
 import pytest
 
 from gateway.client import GatewayClient
 from gateway.errors import AgreementForbidsError, PermissionDeniedError
-from gateway.v1 import alert_pb2
+from gateway.v1 import alert_pb2, goods_pb2, shipment_pb2
 from gateway.v1.match_pb2 import (
     MATCH_STATUS_CONFIRMED,
     MATCH_STATUS_DISMISSED,
     MATCH_STATUS_OPEN,
     Match,
 )
-from gateway.v1.watchlist_pb2 import HIT_OUTCOME_FALSE
+from gateway.v1.watchlist_pb2 import (
+    HIT_OUTCOME_FALSE,
+    WATCHLIST_KIND_CONTAINER,
+    WATCHLIST_KIND_VEHICLE,
+    WATCHLIST_KIND_VESSEL,
+)
 from gateway.v1.watchlist_service_pb2 import ProposedEntry
+from gateway.wire.alerts import to_timestamp
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.nodes import listed_content
@@ -45,9 +52,11 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
         yield made
 
 
-async def list_(federation: Federation, entry: str, name: str, *, in_list: str = "minerals") -> None:
+async def list_(federation: Federation, entry: str, name: str, *, in_list: str = "minerals", **content: Any) -> None:
     async with federation.client("cn", "publisher") as risk:
-        await risk.watchlist.propose(in_list, entries=[ProposedEntry(id=entry, content=listed_content(name))])
+        await risk.watchlist.propose(
+            in_list, entries=[ProposedEntry(id=entry, content=listed_content(name, **content))]
+        )
 
 
 def naming(*names: str) -> alert_pb2.AlertContent:
@@ -99,6 +108,42 @@ def test_a_recorded_shipments_consignee_is_found_unasked(nodes: Federation) -> N
                 pass
             (match,) = await matched(hk, 'source = shipment AND source_id = "HK-IMP-1" AND id = company')
             assert (match.source.publisher, match.source.field) == ("hk", "parties[1]")
+
+    nodes.run(run())
+
+
+def test_a_recorded_shipments_vehicle_vessel_and_container_are_found_unasked(nodes: Federation) -> None:
+    """Each in another place: a leg of the route, an event, and an event that is added later."""
+    vessel = goods_pb2.TransportMeans(mode=goods_pb2.TRANSPORT_MODE_SEA, name="Placeholder Star")
+    unloaded = shipment_pb2.ShipmentEvent(
+        kind=shipment_pb2.SHIPMENT_EVENT_KIND_UNLOADED, occurred_at=to_timestamp(1), equipment_id="TEMU 123456-5"
+    )
+    left = shipment_pb2.ShipmentEvent(
+        kind=shipment_pb2.SHIPMENT_EVENT_KIND_GATE_OUT, occurred_at=to_timestamp(2), means="粤Z·B987港"
+    )
+
+    async def run() -> None:
+        await list_(nodes, "lorry", "粤ZB987港", kind=WATCHLIST_KIND_VEHICLE)
+        await list_(nodes, "ship", "PLACEHOLDER STAR", kind=WATCHLIST_KIND_VESSEL)
+        await list_(nodes, "box", "TEMU1234565", kind=WATCHLIST_KIND_CONTAINER)
+        async with nodes.client("hk", "publisher") as clearance, nodes.client("hk", "officer") as hk:
+
+            async def recorded(item: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> None:
+                async for _ in clearance.history.record([item]):
+                    pass
+
+            way = [goods_pb2.RouteLeg(means=vessel)]
+            await recorded(shipment("HK-IMP-2", route=way, events=[unloaded]))
+            (of_vessel,) = await matched(hk, 'source_id = "HK-IMP-2" AND id = ship')
+            (of_container,) = await matched(hk, 'source_id = "HK-IMP-2" AND id = box')
+            await recorded(shipment_pb2.ShipmentAddition(record_id="HK-IMP-2", events=[left]))
+            (of_vehicle,) = await matched(hk, 'source_id = "HK-IMP-2" AND id = lorry')
+            found = [(one.source.field, one.hit.explanation.given) for one in (of_vessel, of_container, of_vehicle)]
+            assert found == [
+                ("route[0].means", "Placeholder Star"),
+                ("events[0]", "iso6346:TEMU 123456-5"),
+                ("events[1]", "plate:粤Z·B987港"),
+            ]
 
     nodes.run(run())
 

@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from typer.testing import CliRunner, Result
 
 from gateway.cli.history import filter_of
-from gateway.cli.history_criteria import ALL, EXACT, criteria_of, grounds_of, moment
+from gateway.cli.history_criteria import ALL, EXACT, TRACED, criteria_of, grounds_of, moment
 from gateway.cli.history_search import Sort, _Found, _show
 from gateway.cli.history_trace import draft_text, unanswered
 from gateway.cli.history_values import answer_line, criteria_lines, node_cells, record_cells, shipment_facts
@@ -156,6 +156,10 @@ class TestWrongInput:
             (("trace", "--ucr", "U"), "--purpose, --legal-basis, --case: say why you ask"),
             (("trace", *WHY), "say what is looked for"),
             (("trace", "--ucr", "U", "--code", "8110", *WHY), "No such option: --code"),
+            (("trace", "--from", "2026-01-01", "--until", "2026-01-31", *WHY), "say what is looked for"),
+            (("trace", "--ucr", "U", "--from", "yesterday", *WHY), "--from: 'yesterday' is neither a day"),
+            (("trace", "--ucr", "U", "--until", "2026-01-31T08:00", *WHY), "a time with its zone"),
+            (("hold", "place", "--container", "C", "--until", "2026-01-31"), "No such option: --until"),
             (("hold", "place", "--container", "C"), "--reason, --case: say why records are kept"),
             (("hold", "place", "--reason", "R", "--case", "C"), "say what is looked for"),
             (("hold", "release", "7", "--reason", "R"), "'7' isn't a hold's id"),
@@ -180,6 +184,13 @@ class TestWrongInput:
     def test_exact_criteria_are_those_that_a_trace_takes(self) -> None:
         assert set(EXACT) < set(ALL)
         assert not {"party", "code", "substance", "place", "vessel", "journey"} & set(EXACT)
+        assert set(TRACED) - set(EXACT) == {"from_", "until"}
+
+    def test_the_help_says_that_an_order_holds_within_what_a_node_gave(self) -> None:
+        told = " ".join(run("search", "--help").stdout.split())
+        assert (
+            "the 50 newest recorded of each node, the oldest declared first, and not the oldest that there are" in told
+        )
 
 
 class TestImport:

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError
+from gateway.services import history_retention, history_search
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_record import records_feed
 from gateway.services.history_retention import PlaceHoldWork, Purged, PurgeWork, ReleaseHoldWork
+from gateway.services.verify_records import check_records
 from gateway.store import alerts, audit, feeds, shipments
 from gateway.store.schema import party_name_keys, party_names
 from gateway.v1 import history_pb2, history_service_pb2, party_pb2, shipment_pb2
@@ -24,7 +28,7 @@ from gateway.wire.shipments import parse_log_event, salted_digest
 from tests.support.databases import MakeDatabase, new_database
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
 from tests.support.recording import KEPT_MS, history_tables, ids, index, record, search, searching
-from tests.support.shipments import shipment
+from tests.support.shipments import DECLARED, shipment
 
 Pb = history_service_pb2
 
@@ -108,6 +112,52 @@ def _log(node: PaperNode) -> list[shipments.LogRow]:
         return shipments.log_after(conn, 0, 100)
 
 
+def test_a_record_of_more_items_than_one_statement_gives_goes_whole(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_search, "POSITIONS_AT_ONCE", 2)
+    for number in range(5):
+        record(node, shipment("A", retention_class="short", package_count=number + 1), shipment("B"))
+    index(node)
+    when_over(node)
+
+    assert purge(node) == (1, 0, "A")
+    assert [row.position for row in _log(node) if row.content] == [2, 4, 6, 8, 10]
+    assert ids(search(node, seals=["HKC 88-1204"])) == ["B"]
+
+
+def test_a_purge_takes_as_many_records_as_have_few_enough_items(
+    node: PaperNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_retention, "PURGE_ITEMS", 2)
+    for _ in range(3):
+        record(node, shipment("A", retention_class="short"))
+    record(node, *(shipment(name, retention_class="short") for name in "BCD"))
+    index(node)
+    when_over(node)
+
+    assert [purge(node) for _ in range(4)] == [(1, 0, "A"), (2, 0, "C"), (1, 0, "D"), (0, 0, "")]
+
+
+def test_entries_that_say_what_was_erased_stay_small(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_retention, "ERASED_IN_ENTRY", 2)
+    for _ in range(3):
+        record(node, shipment("A", retention_class="short"))
+    index(node)
+    when_over(node)
+    purge(node)
+
+    with node.database.read() as conn:
+        feed = feeds.get(conn, records_feed(FEDERATION, "cn"))
+        told = [parse_log_event(one.payload).erased for one in feeds.read_entries(conn, feed.id, 3, feed.size)]
+        counts = [one.event.counts for one in audit.list_events(conn) if one.event.method == "purge"]
+    problems: list[tuple[int | None, str]] = []
+    assert [list(one.positions) for one in told] == [[1, 2], [3]]
+    assert sorted(counts) == [(("items", 1), ("records", 1)), (("items", 2), ("records", 1))]
+    assert check_records(node.database, feed.id, feed.size, lambda at, what: problems.append((at, what))) == 3
+    assert problems == []
+
+
 def test_names_that_stand_in_no_record_any_more_go_too(node: PaperNode) -> None:
     only = [party_pb2.Party(names=[party_pb2.Name(text="黃大文")])]
     record(node, shipment("A", retention_class="short", parties=[*shipment().parties, *only]), shipment("B"))
@@ -157,6 +207,104 @@ def test_a_hold_by_an_older_revision_keeps_the_record(node: PaperNode) -> None:
     when_over(node)
 
     assert purge(node) == (0, 1, "A")
+
+
+def sealed(record_id: str, seal: str) -> shipment_pb2.ShipmentAddition:
+    event = shipment_pb2.ShipmentEvent(
+        kind=shipment_pb2.SHIPMENT_EVENT_KIND_SEAL_APPLIED, occurred_at=to_timestamp(1_768_000_000_000), seal=seal
+    )
+    return shipment_pb2.ShipmentAddition(record_id=record_id, events=[event])
+
+
+UCR = history_pb2.SearchReference(value="6CN9144030071526726XG-1")
+
+
+def test_a_hold_keeps_what_meets_its_criteria_with_all_that_was_recorded_of_it(node: PaperNode) -> None:
+    record(node, shipment("A", retention_class="short"), shipment("B", retention_class="short"), sealed("A", "LATE-1"))
+    index(node)
+    placed = place(node, history_pb2.SearchCriteria(references=[UCR], seals=["LATE1"]))
+    when_over(node)
+
+    assert placed.records == 1
+    assert purge(node) == (1, 1, "B")
+    found = searching(node).get("A")
+    assert found is not None
+    assert list(found.hold_ids) == [placed.hold_id]
+
+
+def test_a_hold_by_time_keeps_a_record_that_was_declared_then_in_any_revision(node: PaperNode) -> None:
+    record(node, shipment("A", retention_class="short"), shipment("B", retention_class="short"))
+    later = to_timestamp(int(DECLARED.timestamp() * 1000) + DAY_MS)
+    record(node, shipment("A", retention_class="short", declared_at=later))
+    index(node)
+    since = place(node, history_pb2.SearchCriteria(seals=["HKC881204"], declared_from=later))
+    until = place(node, history_pb2.SearchCriteria(seals=["HKC881204"], declared_until=later))
+    when_over(node)
+
+    assert (since.records, until.records) == (1, 2)
+    release(node, since.hold_id)
+    assert purge(node) == (0, 2, "A")
+    since = place(node, history_pb2.SearchCriteria(seals=["HKC881204"], declared_from=later))
+    release(node, until.hold_id)
+    assert since.records == 1
+    assert purge(node) == (1, 1, "A")
+
+
+def test_a_hold_by_time_keeps_a_record_of_which_no_time_is_known_yet(node: PaperNode) -> None:
+    record(node, sealed("A", "LATE-1"))
+    index(node)
+    placed = place(node, history_pb2.SearchCriteria(seals=["LATE1"], declared_from=to_timestamp(1)))
+    node.clock.forward(KEPT_MS["standard"] + DAY_MS)
+
+    assert placed.records == 1
+    assert purge(node) == (0, 1, "A")
+
+
+HELD_BY = st.fixed_dictionaries(
+    {"seals": st.just(["S-11111"])},
+    optional={
+        "containers": st.just(["CSQU3054383"]),
+        "references": st.just([UCR]),
+        "procedures": st.just([shipment_pb2.SHIPMENT_PROCEDURE_EXPORT]),
+        "declared_from": st.just(to_timestamp(int(DECLARED.timestamp() * 1000) + DAY_MS)),
+    },
+)
+RECORDED = st.lists(
+    st.one_of(
+        st.builds(sealed, st.sampled_from("ABC"), st.sampled_from(["S-11111", "S-22222"])),
+        st.builds(
+            lambda name, days, done, changes: shipment(
+                name,
+                retention_class="short",
+                declared_at=to_timestamp(int(DECLARED.timestamp() * 1000) + days * DAY_MS),
+                procedure=done,
+                **changes,
+            ),
+            st.sampled_from("ABC"),
+            st.integers(0, 1),
+            st.sampled_from([shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_IMPORT]),
+            st.sampled_from([{}, {"equipment": []}, {"references": []}]),
+        ),
+    ),
+    max_size=10,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(items=RECORDED, criteria=HELD_BY)
+def test_what_a_new_hold_is_said_to_keep_is_what_it_keeps(
+    node: PaperNode, items: list[Any], criteria: dict[str, Any]
+) -> None:
+    if items:
+        record(node, *items)
+    index(node)
+    placed = place(node, history_pb2.SearchCriteria(**criteria))
+    node.clock.forward(KEPT_MS["standard"] + 2 * DAY_MS)
+    _, held, _ = purge(node)
+    release(node, placed.hold_id)
+    erased, _, _ = purge(node)
+
+    assert (placed.records, erased) == (held, held)
 
 
 def test_what_is_added_after_a_purge_goes_in_its_time(node: PaperNode) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,3 +67,53 @@ def test_what_was_erased_names_nobody_and_additions_alone_neither(node: PaperNod
     node.committer.run(PurgeWork(records_feed(FEDERATION, "cn")))
 
     assert after(node, 0) == ([], 2)
+
+
+def added(record_id: str, **event: Any) -> shipment_pb2.ShipmentAddition:
+    kind = shipment_pb2.SHIPMENT_EVENT_KIND_GATE_OUT
+    made = shipment_pb2.ShipmentEvent(kind=kind, occurred_at=to_timestamp(1), **event)
+    return shipment_pb2.ShipmentAddition(record_id=record_id, events=[made])
+
+
+def test_what_is_added_later_comes_with_its_record(node: PaperNode) -> None:
+    record(node, shipment("A"), shipment("B"))
+    record(node, added("A", equipment_id="MSCU6639870"), added("A", means="XY 99"))
+    index(node)
+
+    later, reached = after(node, 2)
+    everything, _ = after(node, 0)
+
+    assert [(item.key.id, item.revision) for item in later] == [("A", 1)]
+    assert [item.key.id for item in everything] == ["B", "A"]
+    assert reached == 4
+    assert later[0].subjects["events[0]"].containers == ["MSCU6639870"]
+    assert later[0].subjects["events[1]"].vehicles == ["XY 99"]
+    assert {"parties[0]", "equipment[0]"} < set(later[0].subjects)
+    assert [(item.key.id, sorted(item.subjects)[:2]) for item in SHIPMENTS.newest(node.database)] == [
+        ("B", ["equipment[0]", "means[0]"]),
+        ("A", ["equipment[0]", "events[0]"]),
+    ]
+
+
+def test_what_is_added_and_names_nothing_new_isnt_screened_again(node: PaperNode) -> None:
+    record(node, shipment("A"), added("A", equipment_id="MSCU6639870"))
+    record(node, added("A", equipment_id="CSQU3054383", means="AB 1234"), added("A", equipment_id="MSCU 663987-0"))
+    record(node, added("A"), added("A", means="XY 99"))
+    index(node)
+
+    assert [_first_alone(node, position) for position in range(6)] == [1, 1, 0, 0, 0, 1]
+
+
+def _first_alone(node: PaperNode, position: int) -> int:
+    """Records that one item of the log alone lets screen."""
+    with node.database.read() as conn:
+        return len(SHIPMENTS.after(conn, position, 1)[0])
+
+
+def test_what_was_added_before_its_shipment_comes_with_that(node: PaperNode) -> None:
+    record(node, added("A", means="XY 99"), shipment("A"))
+    index(node)
+
+    assert _first_alone(node, 0) == 0
+    ((item,), _) = after(node, 1)
+    assert item.subjects["events[0]"].vessels == ["XY 99"]

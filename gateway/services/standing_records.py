@@ -1,0 +1,78 @@
+"""Own records as they stand: each in its newest revision with what was added to it.
+
+Owns reading them whole, for what the gateway does with records by itself. Doesn't own searching for records or the form
+in which they are shown (services.history_search).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from gateway.services.history_search import positions_of
+from gateway.store import shipments
+from gateway.store.shipments import LogRow
+from gateway.v1 import shipment_pb2
+from gateway.wire import shipments as wire
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRecord:
+    """A record as it stands.
+
+    Attributes:
+        record_id: names it.
+        revision, position: of its newest revision.
+        shipment: that revision with what was added to the record.
+        items: everything that was recorded of it, by position; no more than the newest revision where that is all.
+    """
+
+    record_id: str
+    revision: int
+    position: int
+    shipment: shipment_pb2.Shipment
+    items: Mapping[int, LogRow]
+
+
+def standing_records(conn: Connection, record_ids: Collection[str]) -> Iterator[StandingRecord]:
+    """Records by id, in the order of their ids.
+
+    Those that are unknown, of which only additions are known, or that somebody's change has made unreadable are left
+    out.
+    """
+    known = shipments.standing(conn, list(record_ids))
+    grown = positions_of(conn, [row.record_id for row in known if row.grown])
+    positions = {row.record_id: grown.get(row.record_id, [row.position]) for row in known}
+    logged = shipments.log_rows(conn, [one for of_record in positions.values() for one in of_record])
+    for row in known:
+        items = {one: logged[one] for one in sorted(positions[row.record_id])}
+        shipment = _shipment(row.content, items.values())
+        if shipment is not None:
+            yield StandingRecord(row.record_id, row.revision, row.position, shipment, items)
+
+
+def with_additions_before(record: StandingRecord, position: int) -> shipment_pb2.Shipment:
+    """A record's newest revision with what was added to the record before a position in the log."""
+    earlier = [logged for at, logged in record.items.items() if at < position]
+    shipment = _shipment(record.items[record.position].content, earlier)
+    return shipment or shipment_pb2.Shipment()
+
+
+def _shipment(content: bytes, items: Iterable[LogRow]) -> shipment_pb2.Shipment | None:
+    """A shipment with what was added; events in the order of their times then, as the record is shown."""
+    shipment = wire.readable(wire.SHIPMENT, content) if content else None
+    if not isinstance(shipment, shipment_pb2.Shipment):
+        return None
+    if additions := list(_additions(items)):
+        wire.merged(shipment, additions)
+    return shipment
+
+
+def _additions(items: Iterable[LogRow]) -> Iterator[shipment_pb2.ShipmentAddition]:
+    for logged in items:
+        if logged.kind == wire.ADDITION and logged.content:
+            addition = wire.readable(logged.kind, logged.content)
+            if isinstance(addition, shipment_pb2.ShipmentAddition):
+                yield addition
