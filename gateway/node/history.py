@@ -25,7 +25,7 @@ from gateway.store.database import Database
 from gateway.tlog.note import Signer
 from gateway.transport.bridge import Bridge, Wakeups
 from gateway.transport.history_fanout import HistoryFanout
-from gateway.transport.history_loops import FindingStep, IndexStep, RiskStep, follow, purge
+from gateway.transport.history_loops import FilterStep, FindingStep, IndexStep, RiskStep, follow, purge
 from gateway.transport.history_peer import HistoryAnswering
 from gateway.transport.history_process import Preparing
 from gateway.transport.history_question import HistoryQuestions
@@ -35,6 +35,7 @@ from gateway.transport.peers import Peers
 
 INDEX_SHARE = 0.7
 RISK_SHARE = 0.4
+FILTER_SHARE = 0.5
 """Parts of the time that these may take while there is a backlog: alerts share the interpreter with them."""
 
 _DAY_MS = 24 * 3600 * 1000
@@ -106,6 +107,7 @@ class History:
         self._index = IndexStep(self._preparing, bridge=bridge, wakeups=wakeups, retention=retention_of(settings))
         self._findings = FindingStep(FindingSearch(database, node=node), origin=self._origin, bridge=bridge)
         self._risk = RiskStep(self._preparing, bridge=bridge)
+        self._filters = FilterStep(self._preparing, bridge=bridge)
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Starts what runs by itself."""
@@ -123,6 +125,13 @@ class History:
                 wakeups=self._wakeups,
                 topic=Wakeups.PROJECTED,
                 share=RISK_SHARE,
+            ),
+            "history-filters": follow(
+                self._filters,
+                what="making filters of the index",
+                wakeups=self._wakeups,
+                topic=Wakeups.PROJECTED,
+                share=FILTER_SHARE,
             ),
             "history-findings": follow(
                 self._findings,

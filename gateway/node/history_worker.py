@@ -6,8 +6,8 @@ writes nothing: what it prepares goes to the node (transport.worker_process has 
 when the node does.
 
 Questions: I, the next items to make findable; J, the next ones to judge by the rules; both are answered with a batch of
-wire.history_batches, or with nothing when there is none. N, with names in JSON: which recorded names they may mean,
-answered with records of wire.history_batches too.
+wire.history_batches, or with nothing when there is none. F, the next filter of the index, likewise. N, with names in
+JSON: which recorded names they may mean, answered with records of wire.history_batches too.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import BinaryIO
 
 from gateway.errors import InvalidRequestError
 from gateway.node.history_rules import rules_of, search_of
 from gateway.node.settings import HistorySettings
+from gateway.services.history_filters import SegmentFilter, SegmentFilters
 from gateway.services.history_names import NameSearch
 from gateway.services.history_prepare import HistoryIndexer
 from gateway.services.history_risk import RiskScreening
 from gateway.store.database import Database
-from gateway.transport.history_process import INDEX, JUDGE, NAMES
+from gateway.transport.history_process import FILTER, INDEX, JUDGE, NAMES
 from gateway.transport.worker_process import DONE, FAILED, READY, frame, read_frame, refusal
-from gateway.wire.history_batches import encode_names
+from gateway.wire.history_batches import IndexBatch, Judged, encode_names
 
 log = logging.getLogger("gateway.history")
 
@@ -38,9 +40,14 @@ NICENESS = 5
 class Worker:
     """Answers the node, one question after the other."""
 
-    def __init__(self, indexer: HistoryIndexer, screening: RiskScreening, names: NameSearch) -> None:
-        self._indexer = indexer
-        self._screening = screening
+    def __init__(
+        self, indexer: HistoryIndexer, screening: RiskScreening, filters: SegmentFilters, names: NameSearch
+    ) -> None:
+        self._next: dict[bytes, Callable[[], IndexBatch | Judged | SegmentFilter | None]] = {
+            INDEX: indexer.next,
+            JUDGE: screening.next,
+            FILTER: filters.next,
+        }
         self._names = names
 
     def run(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -53,7 +60,7 @@ class Worker:
         try:
             if kind == NAMES:
                 return DONE + encode_names(self._names.find(json.loads(body)))
-            batch = {INDEX: self._indexer.next, JUDGE: self._screening.next}[kind]()
+            batch = self._next[kind]()
         except InvalidRequestError as error:
             return refusal(error)
         except Exception as error:
@@ -83,7 +90,7 @@ def main() -> None:
         names = NameSearch(database)
         search = search_of(settings, database, told["node"], names=names.find)
         screening = RiskScreening(database, search=search, rules=rules_of(settings))
-        worker = Worker(HistoryIndexer(database), screening, names)
+        worker = Worker(HistoryIndexer(database), screening, SegmentFilters(database), names)
         worker.run(sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
         pass  # the node is gone

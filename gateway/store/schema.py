@@ -338,6 +338,7 @@ shipment_segments = Table(
     Column("segment", Integer, primary_key=True, autoincrement=False),  # of shipment_keys
     Column("first_declared", BigInteger, nullable=False),  # least and greatest declared_at of its revisions
     Column("last_declared", BigInteger, nullable=False),
+    Column("keys_filter", LargeBinary),  # model.bloom; NULL until the segment is full and it is made
     sqlite_with_rowid=False,
 )
 

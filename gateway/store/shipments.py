@@ -5,7 +5,7 @@ Owns how rows read and are written, many at once, and the walk over the index of
 
 The index of keys is cut into segments by position, so that keys, which come in no order, are written into a part of the
 tree that fits into memory however large the whole has grown. A look-up asks the segments from the newest on, and leaves
-out those in which nothing was declared in the time that is asked for.
+out those of which is known that they don't hold what is asked for (store.segments).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.model.ids import Channel, FeedOrigin
+from gateway.store import segments
 from gateway.store.database import insert_rows
 from gateway.store.prepared import Prepared, run
 from gateway.store.schema import (
@@ -32,7 +33,6 @@ from gateway.store.schema import (
     risk_hits,
     shipment_keys,
     shipment_revisions,
-    shipment_segments,
     shipments,
 )
 
@@ -41,8 +41,6 @@ SEGMENT_BITS = 17
 
 MOST_KEYS_IN_TURN = 16
 """Keys that are looked up one by one, each with its own part of the statement."""
-
-_END_OF_TIME = 1 << 62
 
 INDEXED = "history"
 """Cursor: position up to which what was recorded is found."""
@@ -155,29 +153,6 @@ _LOG_AFTER = Prepared(
     .limit(bindparam("most"))
 )
 _CURSOR = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
-_WIDEN = Prepared(
-    update(shipment_segments)
-    .where(shipment_segments.c.segment == bindparam("of_segment"))
-    .values(
-        first_declared=case(
-            (shipment_segments.c.first_declared < bindparam("first"), shipment_segments.c.first_declared),
-            else_=bindparam("first"),
-        ),
-        last_declared=case(
-            (shipment_segments.c.last_declared > bindparam("last"), shipment_segments.c.last_declared),
-            else_=bindparam("last"),
-        ),
-    )
-)
-_SEGMENTS = Prepared(
-    select(shipment_segments.c.segment)
-    .where(
-        shipment_segments.c.segment <= bindparam("newest"),
-        shipment_segments.c.last_declared >= bindparam("since"),
-        shipment_segments.c.first_declared < bindparam("until"),
-    )
-    .order_by(shipment_segments.c.segment.desc())
-)
 _MOVE = Prepared(update(cursors).where(cursors.c.name == bindparam("called")).values(position=bindparam("position")))
 
 
@@ -291,15 +266,7 @@ def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
 
 def widen_segments(conn: Connection, declared: Iterable[tuple[int, int]]) -> None:
     """Lets segments know of times at which something in them was declared: (position, milliseconds since 1970)."""
-    bounds: dict[int, tuple[int, int]] = {}
-    for position, at in declared:
-        first, last = bounds.get(position >> SEGMENT_BITS, (at, at))
-        bounds[position >> SEGMENT_BITS] = min(first, at), max(last, at)
-    for segment, (first, last) in sorted(bounds.items()):
-        if not _WIDEN(conn, of_segment=segment, first=first, last=last).rowcount:
-            insert_rows(
-                conn, shipment_segments, ("segment", "first_declared", "last_declared"), [(segment, first, last)]
-            )
+    segments.widen(conn, [(position >> SEGMENT_BITS, at) for position, at in declared])
 
 
 def add_keys(conn: Connection, keys: Sequence[tuple[int, int]]) -> None:
@@ -374,10 +341,16 @@ def _walk(
     """Asks the segments from the newest on, one at first and then more at once, until there is enough."""
     first, *others = key_sets
     shape, further = tuple(map(len, key_sets)), (*chain.from_iterable(others), *narrowing.values)
-    segments = _segments(conn, min((before - 1) >> SEGMENT_BITS, last_position(conn) >> SEGMENT_BITS), narrowing)
+    wanted = segments.to_ask(
+        conn,
+        min((before - 1) >> SEGMENT_BITS, last_position(conn) >> SEGMENT_BITS),
+        key_sets,
+        declared_from=narrowing.declared_from,
+        declared_until=narrowing.declared_until,
+    )
     left, at, size = limit, 0, 1
-    while at < len(segments) and left > 0:
-        asked = segments[at : at + size]
+    while at < len(wanted) and left > 0:
+        asked = wanted[at : at + size]
         values: tuple[int, ...] = (*asked, *first, before, *further, left)
         if _in_turn(shape, len(asked)):
             values = (*chain.from_iterable((*asked, key, before, *further, left) for key in first), left)
@@ -386,14 +359,6 @@ def _walk(
         left -= len(found)
         at += size
         size = min(2 * size, MOST_IN_STATEMENT)
-
-
-def _segments(conn: Connection, newest: int, narrowing: Narrowing) -> Sequence[int]:
-    """Segments that may hold what meets the conditions, the newest first."""
-    if not narrowing.declared_from and not narrowing.declared_until:
-        return range(newest, -1, -1)
-    until = narrowing.declared_until or _END_OF_TIME
-    return [int(row[0]) for row in _SEGMENTS(conn, newest=newest, since=narrowing.declared_from, until=until)]
 
 
 def _in_turn(shape: tuple[int, ...], segments: int) -> bool:

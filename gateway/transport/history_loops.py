@@ -14,12 +14,13 @@ from collections.abc import Awaitable, Callable
 from gateway.errors import GatewayError
 from gateway.model.ids import FeedOrigin
 from gateway.services.answer_retention import PurgeAnswersWork, PurgeOrphansWork
+from gateway.services.history_filters import KeepFilterWork, SegmentFilter
 from gateway.services.history_findings import FindingSearch, KeepFindingsInRecordsWork
 from gateway.services.history_index import IndexWork, Retention
 from gateway.services.history_retention import PurgeWork
 from gateway.services.history_risk import KeepRisksWork
 from gateway.transport.bridge import Bridge, Wakeups
-from gateway.transport.history_process import INDEX, JUDGE, Preparing
+from gateway.transport.history_process import FILTER, INDEX, JUDGE, Preparing
 from gateway.wire.history_batches import IndexBatch, Judged
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,21 @@ class RiskStep:
         if not data:
             return False
         await self._bridge.commit(KeepRisksWork(await asyncio.to_thread(Judged.decode, data)))
+        return True
+
+
+class FilterStep:
+    """Makes the filter of the next full segment of the index."""
+
+    def __init__(self, preparing: Preparing, *, bridge: Bridge) -> None:
+        self._preparing = preparing
+        self._bridge = bridge
+
+    async def __call__(self) -> bool:
+        data = await self._preparing.ask(FILTER)
+        if not data:
+            return False
+        await self._bridge.commit(KeepFilterWork(SegmentFilter.decode(data)))
         return True
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.errors import UnavailableError
+from gateway.services.history_filters import next_segment
 from gateway.store import risk, shipments
 from gateway.store.database import Database
 from gateway.transport.worker_process import WorkerProcess
@@ -20,8 +21,9 @@ from gateway.wire.history_batches import decode_names
 
 MODULE = "gateway.node.history_worker"
 
-INDEX, JUDGE, NAMES = b"I", b"J", b"N"
-"""Questions: for the next items to make findable, for the next ones to judge by the rules, and for recorded names."""
+INDEX, JUDGE, FILTER, NAMES = b"I", b"J", b"F", b"N"
+"""Questions: for the next items to make findable, for the next ones to judge by the rules, for the next filter of the
+index, and for recorded names."""
 
 WHAT = "the process that prepares records"
 
@@ -93,6 +95,8 @@ class Preparing:
             findable = shipments.cursor(conn, shipments.INDEXED)
             if question == INDEX:
                 return findable < shipments.last_position(conn)
+            if question == FILTER:
+                return next_segment(conn) is not None
             return shipments.cursor(conn, risk.SCREENED) < findable
 
     async def _started(self) -> WorkerProcess:

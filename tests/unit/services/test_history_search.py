@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.store import shipments
+from gateway.services.history_filters import KeepFilterWork, SegmentFilter, SegmentFilters
+from gateway.services.history_search import narrowing_of
+from gateway.store import segments, shipments
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
+from gateway.wire.shipment_keys import key_sets
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
-from tests.support.recording import index, record, searching
+from tests.support.recording import ids, index, record, searching
 
 BEGIN_S = 1_767_225_600
 DAY_S = 24 * 3600
@@ -155,38 +158,92 @@ def node(tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.Monkey
         yield nodes[0]
 
 
+def make_filters(node: PaperNode) -> list[int]:
+    """Filters of all full segments; returns which these are."""
+    made = []
+    while (one := SegmentFilters(node.database).next()) is not None:
+        assert SegmentFilter.decode(one.encode()) == one
+        node.committer.run(KeepFilterWork(one))
+        made.append(one.segment)
+    return made
+
+
+def asked(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[int]:
+    with node.database.read() as conn:
+        narrowing = narrowing_of(criteria)
+        return segments.to_ask(
+            conn,
+            18,
+            key_sets(criteria),
+            declared_from=narrowing.declared_from,
+            declared_until=narrowing.declared_until,
+        )
+
+
+@pytest.mark.parametrize("filtered", [False, True])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_search_finds_what_reading_everything_finds(node: PaperNode, seed: int) -> None:
+def test_a_search_finds_what_reading_everything_finds(node: PaperNode, seed: int, filtered: bool) -> None:
     chance = random.Random(seed)
     naive = fill(node, chance)
+    if filtered:
+        assert make_filters(node) == list(range(18))  # the last segment isn't full
     hits = 0
     for _ in range(150):
-        asked = [question(chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
+        wanted = [question(chance) for _ in range(chance.choice([1, 1, 1, 2, 3]))]
         as_of = chance.choice([0, 0, chance.randint(1, 150)])
         limit = chance.choice([1, 3, 10, 1_000])
         found: list[tuple[str, list[int]]] = []
         before, going = 0, True
         while going:
             page = list(
-                searching(node).chunks(asked[0], alternatives=asked[1:], before=before, as_of=as_of, limit=limit)
+                searching(node).chunks(wanted[0], alternatives=wanted[1:], before=before, as_of=as_of, limit=limit)
             )
             found += [(one.shipment.record_id, list(one.met)) for chunk in page for one in chunk.records]
             before = page[-1].more_before
             going = before > 0
-        expected = naive.find(asked, as_of or 150)
-        assert found == [(record_id, met if len(asked) > 1 else []) for record_id, _, met in expected]
+        expected = naive.find(wanted, as_of or 150)
+        assert found == [(record_id, met if len(wanted) > 1 else []) for record_id, _, met in expected]
         hits += len(found)
     assert hits > 1_000
 
 
-def test_segments_in_which_nothing_was_declared_then_are_not_asked(node: PaperNode) -> None:
+def test_segments_of_other_times_are_not_asked(node: PaperNode) -> None:
     fill(node, random.Random(3))
+    early = history_pb2.SearchCriteria(seals=["S1"], declared_until=Timestamp(seconds=BEGIN_S + 5 * DAY_S))
+    late = history_pb2.SearchCriteria(seals=["S1"], declared_from=Timestamp(seconds=BEGIN_S + 60 * DAY_S))
+    assert asked(node, history_pb2.SearchCriteria(seals=["S1"])) == list(range(18, -1, -1))
+    assert 0 < len(asked(node, early)) < 10
+    assert 0 < len(asked(node, late)) < 10
+    assert set(asked(node, early)).isdisjoint(asked(node, late))
+
+
+def test_full_segments_without_the_key_are_not_asked(node: PaperNode) -> None:
+    naive = fill(node, random.Random(4))
+    make_filters(node)
+    rare = history_pb2.SearchCriteria(record_ids=["R70"])
+    holding = {one.position >> 3 for one in naive.items if one.record_id == "R70"}
+    found = asked(node, rare)
+    assert holding <= set(found)
+    assert len(found) <= len(holding) + 3  # the newest, and what a filter takes for it
+    both = history_pb2.SearchCriteria(record_ids=["R70"], seals=["no such seal"])
+    assert len(asked(node, both)) <= 2
+    # What is recorded afterwards goes into segments that have none yet.
+    record(node, made(random.Random(9), "R70", 70)[0])
+    index(node)
+    assert ids(searching_for(node, rare)) == ["R70"]
+
+
+def test_no_filter_is_kept_while_the_index_is_built_anew(node: PaperNode) -> None:
+    fill(node, random.Random(5))
+    stale = SegmentFilters(node.database).next()
+    assert stale is not None
+    with node.database.write() as conn:
+        shipments.move_cursor(conn, shipments.INDEXED, 3)
+    node.committer.run(KeepFilterWork(stale))
+    assert SegmentFilters(node.database).next() is None
     with node.database.read() as conn:
-        early = shipments.Narrowing(declared_until=(BEGIN_S + 5 * DAY_S) * 1000)
-        late = shipments.Narrowing(declared_from=(BEGIN_S + 60 * DAY_S) * 1000)
-        whole = shipments._segments(conn, 18, shipments.Narrowing())
-        asked_early, asked_late = (shipments._segments(conn, 18, one) for one in (early, late))
-    assert list(whole) == list(range(18, -1, -1))
-    assert 0 < len(asked_early) < 10
-    assert 0 < len(asked_late) < 10
-    assert set(asked_early).isdisjoint(asked_late)
+        assert segments.without_filter(conn, 18) == 0
+
+
+def searching_for(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[history_pb2.HistoryRecord]:
+    return [one for chunk in searching(node).chunks(criteria) for one in chunk.records]

@@ -214,6 +214,7 @@ def upgrade() -> None:
         sa.Column("segment", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("first_declared", sa.BigInteger(), nullable=False),
         sa.Column("last_declared", sa.BigInteger(), nullable=False),
+        sa.Column("keys_filter", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("segment", name=op.f("pk_shipment_segments")),
         sqlite_with_rowid=False,
     )

@@ -1,0 +1,127 @@
+"""Statements on segments of the index of shipments: what is known of each, so that most aren't read for a search.
+
+Owns the times and the filters of segments, and which segments a search must ask. A filter holds all keys of a segment
+that is full; with none the segment is asked. Filters are read once and kept in memory, some 1.3 MB each. Doesn't own
+the index (store.shipments) or when filters are made (services.history_filters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Engine, bindparam, case, func, select, update
+
+from gateway.model.bloom import may_hold
+from gateway.store.database import insert_rows
+from gateway.store.prepared import Prepared
+from gateway.store.schema import shipment_keys, shipment_segments
+
+_WIDEN = Prepared(
+    update(shipment_segments)
+    .where(shipment_segments.c.segment == bindparam("of_segment"))
+    .values(
+        first_declared=case(
+            (shipment_segments.c.first_declared < bindparam("first"), shipment_segments.c.first_declared),
+            else_=bindparam("first"),
+        ),
+        last_declared=case(
+            (shipment_segments.c.last_declared > bindparam("last"), shipment_segments.c.last_declared),
+            else_=bindparam("last"),
+        ),
+    )
+)
+_KNOWN = Prepared(
+    select(
+        shipment_segments.c.segment,
+        shipment_segments.c.first_declared,
+        shipment_segments.c.last_declared,
+        func.length(shipment_segments.c.keys_filter),
+    )
+)
+_FILTER = Prepared(
+    select(shipment_segments.c.keys_filter).where(shipment_segments.c.segment == bindparam("of_segment"))
+)
+_UNFILTERED = Prepared(
+    select(func.min(shipment_segments.c.segment)).where(
+        shipment_segments.c.keys_filter.is_(None), shipment_segments.c.segment < bindparam("below")
+    )
+)
+_KEEP = Prepared(
+    update(shipment_segments)
+    .where(shipment_segments.c.segment == bindparam("of_segment"))
+    .values(keys_filter=bindparam("bits"))
+)
+_KEYS = Prepared(select(shipment_keys.c.key).where(shipment_keys.c.segment == bindparam("of_segment")).distinct())
+
+_filters: WeakKeyDictionary[Engine, dict[int, bytes]] = WeakKeyDictionary()
+_door = Lock()
+
+
+def widen(conn: Connection, declared: Iterable[tuple[int, int]]) -> None:
+    """Lets segments know of times at which something in them was declared: (segment, milliseconds since 1970)."""
+    bounds: dict[int, tuple[int, int]] = {}
+    for segment, at in declared:
+        first, last = bounds.get(segment, (at, at))
+        bounds[segment] = min(first, at), max(last, at)
+    for segment, (first, last) in sorted(bounds.items()):
+        if not _WIDEN(conn, of_segment=segment, first=first, last=last).rowcount:
+            columns = ("segment", "first_declared", "last_declared")
+            insert_rows(conn, shipment_segments, columns, [(segment, first, last)])
+
+
+def to_ask(
+    conn: Connection, newest: int, key_sets: Sequence[Sequence[int]], *, declared_from: int, declared_until: int
+) -> list[int]:
+    """Segments that may hold a position at which of each set at least one key stands, the newest first.
+
+    Args:
+        conn: to read.
+        newest: segments after this one don't count.
+        key_sets: as in store.shipments.search.
+        declared_from, declared_until: bounds of the time of declaration in milliseconds since 1970; 0: none.
+    """
+    known = {row[0]: row for row in _KNOWN(conn)}
+    found = []
+    for segment in range(newest, -1, -1):
+        row = known.get(segment)
+        if row is None:  # nothing in it has a time
+            if not declared_from and not declared_until:
+                found.append(segment)
+            continue
+        _, first, last, filtered = row
+        if last < declared_from or (declared_until and first >= declared_until):
+            continue
+        if not filtered or _may_hold(_filter(conn, segment), key_sets):
+            found.append(segment)
+    return found
+
+
+def _may_hold(bits: bytes, key_sets: Sequence[Sequence[int]]) -> bool:
+    return all(any(may_hold(bits, key) for key in keys) for keys in key_sets)
+
+
+def _filter(conn: Connection, segment: int) -> bytes:
+    with _door:
+        known = _filters.setdefault(conn.engine, {})
+    bits = known.get(segment)
+    if bits is None:
+        bits = known[segment] = bytes(_FILTER(conn, of_segment=segment).scalar_one())
+    return bits
+
+
+def without_filter(conn: Connection, below: int) -> int | None:
+    """The first segment before this one that has no filter yet."""
+    found = _UNFILTERED(conn, below=below).scalar_one()
+    return None if found is None else int(found)
+
+
+def keys(conn: Connection, segment: int) -> list[int]:
+    """All keys of a segment, each once."""
+    return [int(row[0]) for row in _KEYS(conn, of_segment=segment)]
+
+
+def keep_filter(conn: Connection, segment: int, bits: bytes) -> None:
+    """Writes the filter of a segment to which no key will be added any more."""
+    _KEEP(conn, of_segment=segment, bits=bits)
