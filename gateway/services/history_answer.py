@@ -169,6 +169,7 @@ class Answer:
             before=query.before,
             as_of=query.as_of,
             limit=1 if terms.hit_only else query.limit,
+            whole=query.whole and not terms.hit_only,
         )
         self._tree = Tree.empty()
         self._bytes = 0

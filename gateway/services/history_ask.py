@@ -99,6 +99,7 @@ class Asker:
         limit: int = 0,
         before: int = 0,
         as_of: int = 0,
+        whole: bool = False,
     ) -> Question:
         """A question to a partner, signed.
 
@@ -108,6 +109,7 @@ class Asker:
             limit: most records; 0: as many as the partner thinks fit.
             before: only records at lower positions; 0: from the newest.
             as_of: only what was recorded up to this position; 0: everything.
+            whole: of more than `limit` records none.
 
         Raises:
             AgreementForbidsError: the agreements don't allow it to be asked, or answered; nothing may be sent.
@@ -126,6 +128,7 @@ class Asker:
             before=before,
             as_of=as_of,
             alternatives=alternatives,
+            whole=whole,
         )
         terms = require_terms(trust.directory, query, datetime.fromtimestamp(now_ms / 1000, UTC))
         data = encode_query(query)

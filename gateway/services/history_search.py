@@ -148,6 +148,7 @@ class HistorySearch:
         before: int = 0,
         as_of: int = 0,
         limit: int = 0,
+        whole: bool = False,
     ) -> Iterator[Chunk]:
         """One page in chunks, at least one, each read when it is asked for.
 
@@ -158,6 +159,7 @@ class HistorySearch:
             before: only positions below; 0: from the newest.
             as_of: what was recorded after this position isn't looked at; 0: everything that can be found now is.
             limit: most records; 0: DEFAULT_LIMIT.
+            whole: of more than that none; everything that was recorded of a record counts.
 
         Raises:
             InvalidRequestError: the criteria would find everything.
@@ -172,7 +174,11 @@ class HistorySearch:
                 if first:
                     findable = shipments.cursor(conn, INDEXED)
                     as_of, first = min(as_of or findable, findable), False
-                found, position = self._some(conn, search, min(position, as_of + 1), as_of, min(size, left))
+                    position = min(position, as_of + 1)
+                    if whole and _are_more(conn, search, position, left):
+                        yield Chunk((), position, as_of, last=True)
+                        return
+                found, position = self._some(conn, search, position, as_of, min(size, left))
             left -= len(found)
             last = not position or left <= 0
             yield Chunk(found, position, as_of, last)
@@ -302,6 +308,15 @@ def positions_of(conn: Connection, record_ids: Iterable[str]) -> dict[str, list[
                 found[row.record_id].append(position)
         before = page[-1] if len(page) == POSITIONS_AT_ONCE else 0
     return found
+
+
+def _are_more(conn: Connection, search: Search, before: int, limit: int) -> bool:
+    """Whether there are more positions than so many, without reading what is recorded there."""
+    found: set[int] = set()
+    for way in search.ways:
+        if way.key_sets:
+            found.update(shipments.search(conn, way.key_sets, way.narrowing, before=before, limit=limit + 1))
+    return len(found) > limit
 
 
 def _hits(conn: Connection, search: Search, before: int, limit: int) -> list[_Hit]:

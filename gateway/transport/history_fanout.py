@@ -64,6 +64,7 @@ class Wanted:
         criteria, grounds, mode, order: checked against the contract.
         alternatives: further criteria, by any of which a record is found as well.
         limit: most records from each node.
+        whole: of more than that none.
         timeout_s: most time for a partner, in seconds.
         own_timeout_s: most time for the own node; None: without end.
     """
@@ -73,6 +74,7 @@ class Wanted:
     mode: history_pb2.AnswerMode.ValueType
     alternatives: Sequence[history_pb2.SearchCriteria] = ()
     limit: int = DEFAULT_LIMIT
+    whole: bool = False
     order: pb.SearchOrder.ValueType = pb.SEARCH_ORDER_UNSPECIFIED
     timeout_s: float = PARTNER_TIMEOUT_S
     own_timeout_s: float | None = None
@@ -225,6 +227,7 @@ class HistoryFanout:
             before=place.before,
             as_of=place.as_of,
             limit=1 if hit_only else wanted.limit,
+            whole=wanted.whole and not hit_only,
         )
         try:
             async with asyncio.timeout(wanted.own_timeout_s):
@@ -269,6 +272,7 @@ class HistoryFanout:
                 limit=wanted.limit,
                 before=place.before,
                 as_of=place.as_of,
+                whole=wanted.whole,
             )
         except AgreementForbidsError as error:
             return node_answer(node, history_pb2.ANSWER_STATUS_DENIED, error.message), 0

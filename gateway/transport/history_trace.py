@@ -28,7 +28,7 @@ ROUNDS_LIMIT = 200
 
 TRADERS_LIMIT = 50
 """Most records that one node gives to the question for traders. Of one who ships more in that time nothing joins by
-party, quantity and time without doubt: what came of that question there doesn't count, and cuts off nothing."""
+party, quantity and time without doubt: then none is given, and that cuts off nothing."""
 
 PARTNER_TIMEOUT_S = 5.0
 """Most time for a partner's answer to one question when the caller doesn't say, in seconds."""
@@ -117,7 +117,7 @@ class HistoryTracer:
                 break
             for_traders = bool(asked and questions[0].party_identifiers)
             limit = TRADERS_LIMIT if for_traders else ROUNDS_LIMIT * len(questions)
-            wanted = _wanted(request, questions, limit=limit, timeout_s=left_s)
+            wanted = _wanted(request, questions, limit=limit, whole=for_traders, timeout_s=left_s)
             for records, answer in await self._ask(call, wanted, reached, kept):
                 cut = for_traders and answer.status == history_pb2.ANSWER_STATUS_PARTIAL
                 if cut:
@@ -184,6 +184,7 @@ def _wanted(
     questions: Sequence[history_pb2.SearchCriteria],
     *,
     limit: int,
+    whole: bool,
     timeout_s: float,
 ) -> Wanted:
     first, *further = questions
@@ -193,6 +194,7 @@ def _wanted(
         history_pb2.ANSWER_MODE_RECORDS,
         alternatives=further,
         limit=limit,
+        whole=whole,
         timeout_s=timeout_s,
         own_timeout_s=timeout_s,
     )

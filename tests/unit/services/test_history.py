@@ -195,6 +195,20 @@ def test_what_grows_between_pages_is_given_once_all_the_same(node: PaperNode) ->
     assert {one.shipment.record_id: one.revision for one in found if one.revision > 1} == {"R-03": 2}
 
 
+def test_of_more_than_are_of_use_none_is_given(node: PaperNode) -> None:
+    record(node, *(shipment(f"R-{at}") for at in range(7)))
+    index(node)
+    criteria = history_pb2.SearchCriteria(containers=["CSQU3054383"])
+
+    (few, *rest) = searching(node).chunks(criteria, limit=7, whole=True)
+    (many,) = searching(node).chunks(criteria, limit=6, whole=True)
+    (later,) = searching(node).chunks(criteria, limit=6, whole=True, before=4)
+
+    assert (len(few.records), few.more_before, rest) == (7, 0, [])
+    assert (many.records, many.more_before, many.as_of, many.last) == ([], 8, 7, True)
+    assert len(later.records) == 3
+
+
 def test_alternatives_find_what_meets_any_of_them_and_say_which(node: PaperNode) -> None:
     other = shipment("B", equipment=[goods_pb2.Equipment(id="MSCU6639870", seals=["X-1"])])
     record(node, shipment("A"), other, shipment("C", equipment=[], references=[]))

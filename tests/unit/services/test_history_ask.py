@@ -261,6 +261,14 @@ def test_a_page_goes_back_only(pair: Pair) -> None:
         came.accept()
 
 
+def test_more_than_is_of_use_is_not_told(pair: Pair) -> None:
+    pair.record(*(shipment(f"HK-{at}") for at in range(9)))
+    all_of_them = pair.ask(limit=9, whole=True)
+    too_many = pair.ask(limit=8, whole=True)
+    assert (all_of_them.statement.count, all_of_them.statement.more_before) == (9, 0)
+    assert (too_many.records, too_many.statement.count, too_many.statement.more_before) == ([], 0, 10)
+
+
 def test_an_answer_within_an_earlier_one_looks_at_nothing_later(pair: Pair) -> None:
     pair.record(*(shipment(f"HK-{at}") for at in range(9)))
     answered = pair.ask(keep=False, as_of=6)
