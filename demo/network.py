@@ -37,23 +37,25 @@ class Cable:
 
     async def close(self) -> None:
         """Ends everything."""
+        self._is_cut = True  # for a connection that is accepted just now
         if self._server is not None:
             self._server.close()
-        self._reset()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._reset()
+        await asyncio.sleep(0.01)  # transports are gone a turn of the loop after they were closed
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
             writer.transport.abort()
             return
+        self._writers.add(writer)  # here, since a task that is cancelled before its first step closes nothing
         task = asyncio.get_running_loop().create_task(self._forward(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _forward(self, near_reader: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
-        self._writers.add(near)
         far: asyncio.StreamWriter | None = None
         try:
             far_reader, far = await asyncio.open_connection("127.0.0.1", self._target_port)

@@ -32,7 +32,7 @@ class Network:
 
     async def _close(self) -> None:
         await asyncio.gather(*(proxy.close() for proxy in self._proxies))
-        await asyncio.sleep(0.01)  # transports are gone a turn of the loop after they were closed
+        await asyncio.sleep(0.05)  # transports are gone a turn of the loop after they were closed
 
     def proxy(self, target: int, port: int = 0) -> Proxy:
         """Starts a proxy in front of a port of this machine.
@@ -70,11 +70,12 @@ class Proxy:
     def __init__(self, target: int, network: Network) -> None:
         self._target = target
         self._network = network
-        self._cut = False
+        self._cut = self._closed = False
         self._delay_s = 0.0
         self._budget: int | None = None
         self._repeat = self._every = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._known: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._whole = asyncio.Event()
         self._whole.set()
@@ -126,20 +127,28 @@ class Proxy:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
+        self._closed = True
         self._server.close()
         tasks = [*self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._reset()
+        for writer in self._known:  # whatever became of its task
+            writer.transport.abort()
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # From here on, since a task that is cancelled before its first step drops nothing.
+        self._writers.add(writer)
+        self._known.append(writer)
+        if self._closed:  # accepted just before the server was
+            self._drop(writer)
+            return
         task = asyncio.get_running_loop().create_task(self._forward(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         try:
             await self._whole.wait()
             if self._cut:
