@@ -25,7 +25,7 @@ from gateway.store.database import Database
 from gateway.tlog.note import Signer
 from gateway.transport.bridge import Bridge, Wakeups
 from gateway.transport.history_fanout import HistoryFanout
-from gateway.transport.history_loops import FilterStep, FindingStep, IndexStep, RiskStep, follow, purge
+from gateway.transport.history_loops import FindingStep, IndexStep, filter_step, follow, purge, risk_step
 from gateway.transport.history_peer import HistoryAnswering
 from gateway.transport.history_process import Preparing
 from gateway.transport.history_question import HistoryQuestions
@@ -106,8 +106,8 @@ class History:
         )
         self._index = IndexStep(self._preparing, bridge=bridge, wakeups=wakeups, retention=retention_of(settings))
         self._findings = FindingStep(FindingSearch(database, node=node), origin=self._origin, bridge=bridge)
-        self._risk = RiskStep(self._preparing, bridge=bridge)
-        self._filters = FilterStep(self._preparing, bridge=bridge)
+        self._risk = risk_step(self._preparing, bridge=bridge)
+        self._filters = filter_step(self._preparing, bridge=bridge)
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Starts what runs by itself."""

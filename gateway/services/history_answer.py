@@ -37,7 +37,7 @@ from gateway.errors import (
 from gateway.model.directory import FieldClass
 from gateway.model.ids import uuid7_unix_ms
 from gateway.services.commit import Transaction
-from gateway.services.history_search import Chunk, HistorySearch, require_narrow
+from gateway.services.history_search import Chunk, HistorySearch, require_all_narrow
 from gateway.services.history_terms import Terms, require_terms
 from gateway.services.trust import TrustedDirectory
 from gateway.store import answers
@@ -113,9 +113,7 @@ class Answerer:
         if query_digest(data) != digest:
             raise SignatureInvalidError("the note is over another question", step="1 signature")
         query = parse_query(data)  # 2
-        require_narrow(query.criteria, "query.criteria")
-        for number, one in enumerate(query.alternatives):
-            require_narrow(one, f"query.alternatives[{number}]")
+        require_all_narrow(query.criteria, query.alternatives, "query.")
         parties = (query.federation, query.asker, query.answerer)  # 3
         if parties != (trust.federation, peer, self.node):
             raise PermissionDeniedError(f"{peer} put a question that says it is from {query.asker} to {query.answerer}")

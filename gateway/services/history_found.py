@@ -7,13 +7,13 @@ which records are found (services.history_search) or what a partner may see of t
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from gateway.errors import MalformedError
 from gateway.store import shipments
-from gateway.store.shipments import StandingRow
+from gateway.store.shipments import LogRow, StandingRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
@@ -61,7 +61,9 @@ def encoded(
             met=mets[at] if mets else (),
         )
         if row.additions or names:
-            record = _completed(record, _additions(conn, positions.get(row.record_id, ())), names)
+            logged = shipments.log_rows(conn, positions.get(row.record_id, ()))
+            additions = list(additions_in(one for _, one in sorted(logged.items())))
+            record = _completed(record, additions, names)
         found.append(record)
     return found
 
@@ -109,12 +111,10 @@ def _fitting(record: history_pb2.HistoryRecord, additions: Sequence[shipment_pb2
     return len(additions)
 
 
-def _additions(conn: Connection, positions: Sequence[int]) -> list[shipment_pb2.ShipmentAddition]:
-    """What was added to a record, in order."""
-    found = []
-    for _, logged in sorted(shipments.log_rows(conn, positions).items()):
+def additions_in(items: Iterable[LogRow]) -> Iterator[shipment_pb2.ShipmentAddition]:
+    """What was added to records among some items, in their order; what can't be read is left out."""
+    for logged in items:
         if logged.kind == wire.ADDITION and logged.content:
             item = wire.readable(logged.kind, logged.content)
             if isinstance(item, shipment_pb2.ShipmentAddition):
-                found.append(item)
-    return found
+                yield item

@@ -224,7 +224,7 @@ def _kept_of(conn: Connection, kept: _Kept, record_ids: Sequence[str]) -> list[s
     return sorted(left)
 
 
-def holds_on(conn: Connection, row: ShipmentRow, logged: Sequence[LogRow]) -> list[str]:
+def holds_on(conn: Connection, logged: Sequence[LogRow]) -> list[str]:
     """Ids of the holds that keep a record of which this was recorded."""
     kept = [_Kept.by(hold) for hold in holds.all_of(conn, released=False)]
     if not kept:

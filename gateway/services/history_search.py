@@ -18,7 +18,7 @@ from gateway.errors import InvalidRequestError, Violation
 from gateway.services.history_found import encoded, readable
 from gateway.store import shipments
 from gateway.store.database import Database
-from gateway.store.shipments import INDEXED, LogRow, Narrowing, ShipmentRow, StandingRow
+from gateway.store.shipments import INDEXED, LogRow, Narrowing, StandingRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
@@ -106,7 +106,7 @@ NamesMeant = Callable[[Sequence[str]], Mapping[int, history_pb2.NameMatch]]
 
 _INEXACT = ("party_names", "commodity_codes", "substances", "places", "vessel", "journey")
 
-HoldsOn = Callable[[Connection, ShipmentRow, Sequence[LogRow]], list[str]]
+HoldsOn = Callable[[Connection, Sequence[LogRow]], list[str]]
 """Gives the ids of holds that keep a record, from everything that was recorded of it."""
 
 
@@ -123,7 +123,7 @@ class HistorySearch:
         node: str,
         substances: SubstanceCodes,
         names: NamesMeant,
-        holds_on: HoldsOn = lambda _, __, ___: [],
+        holds_on: HoldsOn = lambda _, __: [],
     ) -> None:
         """Takes what it needs.
 
@@ -164,9 +164,7 @@ class HistorySearch:
         Raises:
             InvalidRequestError: the criteria would find everything.
         """
-        require_narrow(criteria)
-        for number, one in enumerate(alternatives):
-            require_narrow(one, f"alternatives[{number}]")
+        require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
         search, first, last = self._prepare([criteria, *alternatives]), True, False
         while not last:
@@ -201,7 +199,7 @@ class HistorySearch:
             log = shipments.log_rows(conn, positions)
             standing = shipments.standing(conn, [record_id])
             found = encoded(conn, self._node, standing, {record_id: positions})
-            held = self._holds_on(conn, row, list(log.values()))
+            held = self._holds_on(conn, list(log.values()))
         records = readable(found).records.records
         response = history_service_pb2.GetShipmentResponse(record=next(iter(records), None), hold_ids=held)
         if row.delete_at and not held:
@@ -253,6 +251,19 @@ class HistorySearch:
         several = len(search.ways) > 1
         found = encoded(conn, self._node, rows, positions, mets=mets if several else (), names=search.names)
         return found, more_before
+
+
+def require_all_narrow(
+    criteria: history_pb2.SearchCriteria, alternatives: Sequence[history_pb2.SearchCriteria], prefix: str = ""
+) -> None:
+    """`require_narrow` of criteria and of each alternative to them; their paths begin with a prefix.
+
+    Raises:
+        InvalidRequestError: one of them would find everything.
+    """
+    require_narrow(criteria, f"{prefix}criteria")
+    for number, one in enumerate(alternatives):
+        require_narrow(one, f"{prefix}alternatives[{number}]")
 
 
 def require_narrow(criteria: history_pb2.SearchCriteria, prefix: str = "criteria") -> None:

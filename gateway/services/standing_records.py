@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from gateway.services.history_found import additions_in
 from gateway.services.history_search import positions_of
 from gateway.store import shipments
 from gateway.store.shipments import LogRow
@@ -65,14 +66,6 @@ def _shipment(content: bytes, items: Iterable[LogRow]) -> shipment_pb2.Shipment 
     shipment = wire.readable(wire.SHIPMENT, content) if content else None
     if not isinstance(shipment, shipment_pb2.Shipment):
         return None
-    if additions := list(_additions(items)):
+    if additions := list(additions_in(items)):
         wire.merged(shipment, additions)
     return shipment
-
-
-def _additions(items: Iterable[LogRow]) -> Iterator[shipment_pb2.ShipmentAddition]:
-    for logged in items:
-        if logged.kind == wire.ADDITION and logged.content:
-            addition = wire.readable(logged.kind, logged.content)
-            if isinstance(addition, shipment_pb2.ShipmentAddition):
-                yield addition

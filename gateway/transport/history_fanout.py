@@ -29,7 +29,6 @@ from gateway.v1 import history_service_pb2 as pb
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.filters import decode_page_token, encode_page_token
 from gateway.wire.history import in_messages
-from gateway.wire.limits import ANSWER_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -336,8 +335,9 @@ class _Buffer:
     def flush(self, *, counts: bool) -> None:
         if counts and self._kept:
             newest_first = self._order == pb.SEARCH_ORDER_DECLARED_DESC
-            for message in _in_messages(sorted(self._kept, key=_declared, reverse=newest_first)):
-                self._put(message)
+            in_order = sorted(self._kept, key=_declared, reverse=newest_first)
+            for some in in_messages(in_order, history_pb2.HistoryRecord.ByteSize):
+                self._put(_message(some))
 
 
 def _next(chunks: Iterator[Chunk]) -> tuple[Chunk, list[pb.SearchShipmentsResponse]]:
@@ -363,19 +363,6 @@ def _wanted(request: pb.SearchShipmentsRequest, remaining_s: float | None) -> Wa
         timeout_s=partner_s if own_s is None else min(partner_s, own_s),
         own_timeout_s=own_s,
     )
-
-
-def _in_messages(records: Sequence[history_pb2.HistoryRecord]) -> Iterator[pb.SearchShipmentsResponse]:
-    """Records in order, as many together as one message takes."""
-    start = size = 0
-    for at, record in enumerate(records):
-        length = record.ByteSize()
-        if at > start and size + length > ANSWER_MESSAGE_BYTES:
-            yield _message(records[start:at])
-            start, size = at, 0
-        size += length
-    if start < len(records):
-        yield _message(records[start:])
 
 
 def _message(records: Sequence[history_pb2.HistoryRecord]) -> pb.SearchShipmentsResponse:

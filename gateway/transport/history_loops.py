@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from gateway.errors import GatewayError
 from gateway.model.ids import FeedOrigin
 from gateway.services.answer_retention import PurgeAnswersWork, PurgeOrphansWork
+from gateway.services.commit import Work
 from gateway.services.history_filters import KeepFilterWork, SegmentFilter
 from gateway.services.history_findings import FindingSearch, KeepFindingsInRecordsWork
 from gateway.services.history_index import IndexWork, Retention
@@ -76,52 +77,57 @@ async def _steps(step: Step, what: str, share: float) -> bool:
     return False
 
 
+class PreparedStep:
+    """Has the process prepare the next thing of a kind, and the writer keep it."""
+
+    def __init__(self, preparing: Preparing, *, question: bytes, keep: Callable[[bytes], Work], bridge: Bridge) -> None:
+        """Takes what it needs.
+
+        Args:
+            preparing: the process.
+            question: what it is asked for, see transport.history_process.
+            keep: makes the writer's work of what it gives; called in a thread.
+            bridge: to the writer.
+        """
+        self._preparing = preparing
+        self._question = question
+        self._keep = keep
+        self._bridge = bridge
+
+    async def __call__(self) -> bool:
+        data = await self._preparing.ask(self._question)
+        if not data:
+            return False
+        await self._bridge.commit(await asyncio.to_thread(self._keep, data))
+        return True
+
+
 class IndexStep:
-    """Makes the next records findable."""
+    """Makes the next records findable, and wakes who waits for that."""
 
     def __init__(self, preparing: Preparing, *, bridge: Bridge, wakeups: Wakeups, retention: Retention) -> None:
-        self._preparing = preparing
-        self._bridge = bridge
+        self._step = PreparedStep(
+            preparing, question=INDEX, keep=lambda data: IndexWork(IndexBatch.decode(data), retention), bridge=bridge
+        )
         self._wakeups = wakeups
-        self._retention = retention
 
     async def __call__(self) -> bool:
-        data = await self._preparing.ask(INDEX)
-        if not data:
-            return False
-        await self._bridge.commit(IndexWork(await asyncio.to_thread(IndexBatch.decode, data), self._retention))
-        self._wakeups.projected()
-        return True
+        went_on = await self._step()
+        if went_on:
+            self._wakeups.projected()
+        return went_on
 
 
-class RiskStep:
+def risk_step(preparing: Preparing, *, bridge: Bridge) -> PreparedStep:
     """Judges the next records by the rules."""
-
-    def __init__(self, preparing: Preparing, *, bridge: Bridge) -> None:
-        self._preparing = preparing
-        self._bridge = bridge
-
-    async def __call__(self) -> bool:
-        data = await self._preparing.ask(JUDGE)
-        if not data:
-            return False
-        await self._bridge.commit(KeepRisksWork(await asyncio.to_thread(Judged.decode, data)))
-        return True
+    return PreparedStep(preparing, question=JUDGE, keep=lambda data: KeepRisksWork(Judged.decode(data)), bridge=bridge)
 
 
-class FilterStep:
+def filter_step(preparing: Preparing, *, bridge: Bridge) -> PreparedStep:
     """Makes the filter of the next full segment of the index."""
-
-    def __init__(self, preparing: Preparing, *, bridge: Bridge) -> None:
-        self._preparing = preparing
-        self._bridge = bridge
-
-    async def __call__(self) -> bool:
-        data = await self._preparing.ask(FILTER)
-        if not data:
-            return False
-        await self._bridge.commit(KeepFilterWork(SegmentFilter.decode(data)))
-        return True
+    return PreparedStep(
+        preparing, question=FILTER, keep=lambda data: KeepFilterWork(SegmentFilter.decode(data)), bridge=bridge
+    )
 
 
 class FindingStep:

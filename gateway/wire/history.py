@@ -7,10 +7,11 @@ Doesn't own who may ask or what is answered (services.history_terms, history_ans
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any, TypeVar
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
@@ -27,6 +28,8 @@ from gateway.wire.validation import validate
 
 QUERY_TYPE, RECORD_TYPE, HIT_TYPE = "HistoryQuery", "HistoryRecord", "HistoryHit"
 """Types of messages in agreements: who may ask, who answers with records, who answers only with hit or no hit."""
+
+RecordT = TypeVar("RecordT", bytes, history_pb2.HistoryRecord)
 
 _RECORDS, _HIT, _NO_HIT = "records", "hit", "no-hit"
 _COMPLETE, _MORE = "complete", "more-before "
@@ -142,16 +145,22 @@ def answer_records(records: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def in_messages(records: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Records in order, as many together as one message takes."""
-    some: list[bytes] = []
+def in_messages(records: Iterable[RecordT], size_of: Callable[[Any], int] = len) -> Iterator[list[RecordT]]:
+    """Records in order, as many together as one message takes.
+
+    Args:
+        records: serialised, or as messages.
+        size_of: gives a record's length in bytes.
+    """
+    some: list[RecordT] = []
     size = 0
     for record in records:
-        if some and size + len(record) > ANSWER_MESSAGE_BYTES:
+        length = size_of(record)
+        if some and size + length > ANSWER_MESSAGE_BYTES:
             yield some
             some, size = [], 0
         some.append(record)
-        size += len(record)
+        size += length
     if some:
         yield some
 
