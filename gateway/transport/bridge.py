@@ -61,6 +61,20 @@ class Bridge:
                 future.set_result(outcome.result)
 
 
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Waits for an event; whether it came in time.
+
+    Not `asyncio.wait_for`: in Python 3.11 that takes a cancellation that comes together with the event for the event
+    alone, so that a loop which should end waits on, and its node never stops (https://github.com/python/cpython/issues/86296).
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
 UNHURRIED_S = 0.05
 """How long what isn't urgent waits for more of its kind, in seconds: dispositions travel together."""
 
@@ -164,9 +178,7 @@ async def follow_changes(
             if until_current:
                 yield response
                 return
-            try:
-                await asyncio.wait_for(moved.wait(), max(0.0, told_at + HEARTBEAT_S - loop.time()))
-            except TimeoutError:
+            if not await set_within(moved, max(0.0, told_at + HEARTBEAT_S - loop.time())):
                 yield response
                 told_at = loop.time()
     finally:

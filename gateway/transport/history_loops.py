@@ -6,7 +6,6 @@ Owns the loops and their pace. Doesn't own what a step does (services.history_in
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -20,7 +19,7 @@ from gateway.services.history_findings import FindingSearch, KeepFindingsInRecor
 from gateway.services.history_index import IndexWork, Retention
 from gateway.services.history_retention import PurgeWork
 from gateway.services.history_risk import KeepRisksWork
-from gateway.transport.bridge import Bridge, Wakeups
+from gateway.transport.bridge import Bridge, Wakeups, set_within
 from gateway.transport.history_process import FILTER, INDEX, JUDGE, Preparing
 from gateway.wire.history_batches import IndexBatch, Judged
 
@@ -56,8 +55,7 @@ async def follow(step: Step, *, what: str, wakeups: Wakeups, topic: FeedOrigin |
             if not await _steps(step, what, share):
                 await asyncio.sleep(RETRY_S)
                 continue
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(moved.wait(), IDLE_S)
+            await set_within(moved, IDLE_S)
     finally:
         end_subscription()
 

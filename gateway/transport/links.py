@@ -7,7 +7,6 @@ checks on what is received (services.receive) or the RPCs that partners call (ex
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from abc import ABC, abstractmethod
@@ -31,7 +30,7 @@ from gateway.errors import (
 from gateway.model.ids import FeedOrigin
 from gateway.services.outgoing import Outgoing
 from gateway.services.receive import Receiver, Refused, require_moving
-from gateway.transport.bridge import Bridge, in_order
+from gateway.transport.bridge import Bridge, in_order, set_within
 from gateway.transport.peers import Peers
 from gateway.transport.sending import FeedSender
 from gateway.transport.status import from_rpc_error
@@ -162,8 +161,7 @@ class Link(ABC):
         return FIRST_BACKOFF_S if was_connected else backoff
 
     async def _wait(self, backoff: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._kick.wait(), backoff * random.uniform(0.8, 1.2))  # noqa: S311  jitter
+        await set_within(self._kick, backoff * random.uniform(0.8, 1.2))  # noqa: S311  jitter
 
 
 class PushLink(Link):

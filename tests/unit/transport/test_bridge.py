@@ -4,10 +4,12 @@ import asyncio
 import time
 from typing import cast
 
+import pytest
+
 from gateway.model.ids import Channel, FeedOrigin
 from gateway.services.commit import Committed, Committer
 from gateway.transport import bridge
-from gateway.transport.bridge import Wakeups
+from gateway.transport.bridge import Wakeups, set_within
 
 HK = FeedOrigin("gba.customs.example", "cn", "hk", Channel.ALERTS)
 MO = FeedOrigin("gba.customs.example", "cn", "mo", Channel.ALERTS)
@@ -72,3 +74,37 @@ def test_feeds_that_came_from_partners_and_projections_wake_at_once() -> None:
         assert not projected.is_set()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_loop_that_waits_ends_when_it_is_cancelled_as_its_event_comes(turns: int) -> None:
+    async def run() -> None:
+        event = asyncio.Event()
+
+        async def waiting() -> None:
+            while True:
+                event.clear()
+                await set_within(event, 60)
+
+        loop = asyncio.create_task(waiting())
+        await asyncio.sleep(0.01)
+        event.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        loop.cancel()
+        done, _ = await asyncio.wait({loop}, timeout=1)
+        loop.cancel()
+        assert done
+        assert loop.cancelled()
+
+    asyncio.run(run())
+
+
+def test_an_event_that_does_not_come_in_time_is_told() -> None:
+    async def run() -> tuple[bool, bool]:
+        event = asyncio.Event()
+        late = await set_within(event, 0.01)
+        event.set()
+        return late, await set_within(event, 0.01)
+
+    assert asyncio.run(run()) == (False, True)
