@@ -65,7 +65,8 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
     """Waits for an event; whether it came in time.
 
     Not `asyncio.wait_for`: in Python 3.11 that takes a cancellation that comes together with the event for the event
-    alone, so that a loop which should end waits on, and its node never stops (https://github.com/python/cpython/issues/86296).
+    alone, so that a loop which should end waits on, and its node never stops. Source:
+    https://github.com/python/cpython/issues/86296
     """
     try:
         async with asyncio.timeout(seconds):
