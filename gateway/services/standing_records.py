@@ -43,13 +43,13 @@ def standing_records(conn: Connection, record_ids: Collection[str]) -> Iterator[
     Those that are unknown, of which only additions are known, or that somebody's change has made unreadable are left
     out.
     """
-    known = shipments.standing(conn, list(record_ids))
-    grown = positions_of(conn, [row.record_id for row in known if row.grown])
+    known = [row for row in shipments.find(conn, list(record_ids)).values() if row.position]
+    grown = positions_of(conn, [row.record_id for row in known if row.revision + row.additions > 1])
     positions = {row.record_id: grown.get(row.record_id, [row.position]) for row in known}
     logged = shipments.log_rows(conn, [one for of_record in positions.values() for one in of_record])
     for row in known:
         items = {one: logged[one] for one in sorted(positions[row.record_id])}
-        shipment = _shipment(row.content, items.values())
+        shipment = _shipment(logged[row.position].content, items.values())
         if shipment is not None:
             yield StandingRecord(row.record_id, row.revision, row.position, shipment, items)
 

@@ -203,11 +203,11 @@ def move_cursor(conn: Connection, name: str, position: int) -> None:
 
 
 def find(conn: Connection, record_ids: Sequence[str]) -> dict[str, ShipmentRow]:
-    """Records by id; unknown ones are left out."""
-    found = {}
+    """Records by id, in the order of their ids; unknown ones are left out."""
+    found: dict[str, ShipmentRow] = {}
     for chunk in _chunks(sorted(record_ids)):
         rows = run(conn, _in_text(conn.dialect.name, "shipments", _SHIPMENT_COLUMNS, "record_id", len(chunk)), chunk)
-        found.update({row[0]: ShipmentRow(*row) for row in rows})
+        found.update(sorted((row[0], ShipmentRow(*row)) for row in rows))  # chunks are in order, their rows need not be
     return found
 
 
