@@ -376,7 +376,8 @@ def test_the_door_costs_a_unary_call_less_than_40_microseconds(
                     await one.unary_unary(request, context)
                 return (time.perf_counter() - start) / 100
 
-            rounds = [(await seconds_per_call(guarded), await seconds_per_call(handler)) for _ in range(10)]
+            # The least of many: other work on the machine shows less.
+            rounds = [(await seconds_per_call(guarded), await seconds_per_call(handler)) for _ in range(40)]
             costs.append(min(with_door for with_door, _ in rounds) - min(without for _, without in rounds))
             return b"done"
 
