@@ -215,13 +215,11 @@ class HistoryClient:
         call = self._connection.stubs.history.SearchShipments(request, timeout=timeout_s)
         try:
             async for response in call:
-                kind = response.WhichOneof("message")
-                if kind == "records":
-                    for record in response.records.records:
-                        yield record
-                elif kind == "answer":
-                    yield response.answer
-                elif kind == "end":
+                for record in response.records.records:
+                    yield record
+                for answer in response.answers:
+                    yield answer
+                if response.HasField("end"):
                     yield response.end
         except grpc.aio.AioRpcError as error:
             raise self._connection.error(error) from None

@@ -134,18 +134,21 @@ class HistoryFanout:
         call.record(reason="SEARCH", subject_ids=sorted(positions), detail=f"criteria: {', '.join(named)}")
         next_positions: dict[str, Place] = {}
         count = 0
-        async with aclosing(self.gather(call, wanted, positions, next_positions)) as messages:
-            async for message in messages:
-                count += message.answer.count
+        async with aclosing(self._gather(call, wanted, positions, next_positions)) as parts:
+            async for message, last in parts:
+                count += sum(answer.count for answer in message.answers)
+                if last:
+                    message.end.next_page_token = _token(request, next_positions)
+                    message.end.count = count
                 yield message
-        token = _token(request, next_positions)
-        yield pb.SearchShipmentsResponse(end=pb.SearchEnd(next_page_token=token, count=count))
 
-    async def gather(
+    async def _gather(
         self, call: Call, wanted: Wanted, positions: Mapping[str, Place], next_positions: dict[str, Place]
-    ) -> AsyncGenerator[pb.SearchShipmentsResponse]:
-        """Asks several nodes at once: messages with records or a node's end as they come, each end after its records.
+    ) -> AsyncGenerator[tuple[pb.SearchShipmentsResponse, bool]]:
+        """Asks several nodes at once: messages with records and ends of nodes as they come, each end after its records,
+        and whether it is the last.
 
+        What has come while the message before was sent goes out together: each message costs a turn of gRPC's loop.
         In an order by declaration a node's records come once its answer has proved right. Without one they come before
         that, and count only if the node's end isn't FAILED.
 
@@ -161,15 +164,28 @@ class HistoryFanout:
             answer, more_before = await self.ask(call, node, wanted, place=place, put=queue.put_nowait)
             if more_before:
                 next_positions[node] = Place(more_before, answer.as_of_position)
-            queue.put_nowait(pb.SearchShipmentsResponse(answer=answer))
+            queue.put_nowait(pb.SearchShipmentsResponse(answers=[answer]))
 
         tasks = [asyncio.create_task(ask(node, place), name=f"ask {node}") for node, place in positions.items()]
         try:
             left = len(tasks)
+            if not left:  # where the page before has stopped there is no partner any more
+                yield pb.SearchShipmentsResponse(), True
             while left:
                 message = await queue.get()
-                left -= message.HasField("answer")
-                yield message
+                left -= len(message.answers)
+                while not queue.empty():
+                    further = queue.get_nowait()
+                    left -= len(further.answers)
+                    if message.HasField("records") and further.HasField("records"):
+                        yield message, False
+                        message = further
+                    elif further.HasField("records"):
+                        further.answers.extend(message.answers)
+                        message = further
+                    else:
+                        message.answers.extend(further.answers)
+                yield message, not left
         finally:
             for task in tasks:
                 task.cancel()

@@ -78,20 +78,25 @@ class HistoryAnswering:
             # Each step is one piece of a search: a call that was cancelled costs no more than the one under way.
             while True:
                 records, statement = step
-                kept = self._keep_answered(call, question, answer, statement) if statement else None
-                for some in in_messages(records):
-                    yield pb.QueryHistoryResponse(records=pb.AnswerRecords(records=some))
-                if kept is not None:
-                    await kept
+                messages = [_message(some) for some in in_messages(records)]
+                if statement:
                     break
+                for message in messages:
+                    yield message
                 step = await asyncio.to_thread(answer.step)
+            kept = self._keep_answered(call, question, answer, statement)
+            *earlier, last = messages or [pb.QueryHistoryResponse()]
+            for message in earlier:
+                yield message
+            await kept
         except GatewayError as error:
             self._keep_unanswered(question, call, error, answer.count)
             raise
         except (asyncio.CancelledError, GeneratorExit):
             self._cancelled(question, call, answer)
             raise
-        yield pb.QueryHistoryResponse(end=pb.AnswerEnd(statement=statement))
+        last.end.statement = statement
+        yield last
 
     def _keep_answered(
         self, call: Call, question: AcceptedQuestion, answer: Answer, statement: bytes
@@ -137,3 +142,7 @@ class HistoryAnswering:
             forget(self._bridge.submit(KeepAnsweredWork(row), patient=True))
         except GatewayError as error:
             log.error("question %s isn't kept: %s", row.query_id, error.message)
+
+
+def _message(records: list[bytes]) -> pb.QueryHistoryResponse:
+    return pb.QueryHistoryResponse(records=pb.AnswerRecords(records=records))

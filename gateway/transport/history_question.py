@@ -159,26 +159,25 @@ class _Exchange:
     async def _take(self, response: exchange_service_pb2.QueryHistoryResponse) -> None:
         if self._statement is not None:
             raise _WrongAnswer("it goes on after its statement")
-        if response.WhichOneof("message") == "end":
-            directory, now = self._by.trust().directory, datetime.fromtimestamp(self._by.clock() / 1000, UTC)
-            try:
+        if not response.records.records and not response.HasField("end"):
+            raise _WrongAnswer("one of its messages is empty")
+        try:
+            if response.records.records:
+                await self._take_records(response.records)
+            if response.HasField("end"):
+                directory, now = self._by.trust().directory, datetime.fromtimestamp(self._by.clock() / 1000, UTC)
                 self._statement = self._answer.end(response.end.statement, directory, now)
-            except GatewayError as error:
-                raise _WrongAnswer(error.message) from error
-            return
-        first, came = self._answer.count, response.records
+        except GatewayError as error:
+            raise _WrongAnswer(error.message) from error
+
+    async def _take_records(self, came: exchange_service_pb2.AnswerRecords) -> None:
+        first = self._answer.count
         came.DiscardUnknownFields()  # the statement is over the records alone: nothing else is kept or handed on
         self._kept.append(
             self._by.bridge.submit(KeepRecordsWork(self._question.query.query_id, first, came), patient=True)
         )
-        try:
-            if len(came.records) <= FEW:
-                records = self._answer.take(came)
-            else:
-                records = await asyncio.to_thread(self._answer.take, came)
-        except GatewayError as error:
-            raise _WrongAnswer(error.message) from error
-        self._hand_on(records)
+        few = len(came.records) <= FEW
+        self._hand_on(self._answer.take(came) if few else await asyncio.to_thread(self._answer.take, came))
 
     def _right(self, statement: Statement) -> tuple[history_pb2.NodeAnswer, int]:
         ended = self._ended("PARTIAL" if statement.more_before else "COMPLETE", "")

@@ -232,7 +232,13 @@ def says_it_twice(reply: Reply) -> None:
 
 def empty_message(reply: Reply) -> None:
     reply.ends = False
-    reply.after.append(pb.QueryHistoryResponse())
+    reply.after = [pb.QueryHistoryResponse(), pb.QueryHistoryResponse(end=pb.AnswerEnd(statement=reply.note()))]
+
+
+def message_of_no_records(reply: Reply) -> None:
+    reply.ends = False
+    ended = pb.QueryHistoryResponse(end=pb.AnswerEnd(statement=reply.note()))
+    reply.after = [pb.QueryHistoryResponse(records=pb.AnswerRecords()), ended]
 
 
 def too_many(reply: Reply) -> None:
@@ -258,6 +264,7 @@ def test_an_answer_altered_on_its_way_counts_for_nothing(federation: Federation)
         goes_on,
         says_it_twice,
         empty_message,
+        message_of_no_records,
         too_many,
     ]
 
@@ -390,6 +397,7 @@ def test_a_question_of_another_is_not_answered(federation: Federation) -> None:
                     messages = [one async for one in by.stub.QueryHistory(request, timeout=10)]
                 except grpc.aio.AioRpcError as error:
                     return from_rpc_error(error).reason
+                assert [one.HasField("end") for one in messages] == [True]  # so few come with their statement
                 return f"{sum(len(one.records.records) for one in messages)} records"
 
             hk, mo = Partner(federation, "hk", "cn"), Partner(federation, "mo", "cn")

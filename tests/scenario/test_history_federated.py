@@ -12,6 +12,7 @@ import pytest
 
 from gateway.model.directory import FieldClass
 from gateway.services.evidence_files import read_bundle
+from gateway.transport import history_fanout
 from gateway.v1 import evidence_service_pb2, history_pb2, options_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
 from tests.support.command_line import Cli
@@ -117,8 +118,7 @@ def test_a_slow_partner_delays_nobody(three: Federation) -> None:
             began = asyncio.get_running_loop().time()
             async for message in officer.stub.SearchShipments(search_request(partner_timeout_ms=1_000)):
                 found.take(message)
-                if message.WhichOneof("message") == "answer":
-                    times[message.answer.node] = asyncio.get_running_loop().time() - began
+                times.update({answer.node: asyncio.get_running_loop().time() - began for answer in message.answers})
             assert (found.status("cn"), found.status("hk"), found.status("mo")) == (COMPLETE, COMPLETE, TIMED_OUT)
             assert max(times["cn"], times["hk"]) < 0.8
             assert 0.9 < times["mo"] < 1.5
@@ -239,6 +239,23 @@ def test_pages_go_on_at_every_node_that_had_more(three: Federation) -> None:
             oldest = await officer.search(order=pb.SEARCH_ORDER_DECLARED_ASC, **only)
             assert newest.ids("hk") == ["HK-T1", "HK-T2", "HK-T0"]
             assert oldest.ids("hk") == newest.ids("hk")[::-1]
+
+    three.run(run())
+
+
+def test_what_is_there_at_once_comes_in_one_message(three: Federation) -> None:
+    async def run() -> None:
+        async with calling(three, "cn", "officer") as officer:
+            call = officer.stub.SearchShipments(search_request(nodes=["cn"]))
+            (message,) = [one async for one in call]
+            assert [one.shipment.record_id for one in message.records.records] == ["CN-1"]
+            assert [(one.node, one.status, one.count) for one in message.answers] == [("cn", COMPLETE, 1)]
+            assert message.end.count == 1
+            # Where only nodes had more that are no partners any more, there is nothing left but the end.
+            gone = search_request()
+            gone.page_token = history_fanout._token(gone, {"xx": history_fanout.Place(5, 5)})
+            (message,) = [one async for one in officer.stub.SearchShipments(gone)]
+            assert (message.HasField("end"), message.end.next_page_token, len(message.answers)) == (True, "", 0)
 
     three.run(run())
 

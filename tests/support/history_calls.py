@@ -44,14 +44,12 @@ class Found:
 
     def take(self, message: pb.SearchShipmentsResponse) -> None:
         """Adds a message of the stream."""
-        kind = message.WhichOneof("message")
-        if kind == "records":
-            self.records.extend(message.records.records)
-        elif kind == "answer":
-            assert message.answer.node not in self.answers
-            self.answers[message.answer.node] = message.answer
-            self.order.append(message.answer.node)
-        else:
+        self.records.extend(message.records.records)
+        for answer in message.answers:
+            assert answer.node not in self.answers
+            self.answers[answer.node] = answer
+            self.order.append(answer.node)
+        if message.HasField("end"):
             self.token, self.count = message.end.next_page_token, message.end.count
 
 
