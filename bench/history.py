@@ -4,10 +4,11 @@ Owns what is timed. Shipments are those of bench/shipment_records.py, made befor
 with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
 
     python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER | --keep FOLDER] [--quiet-within SECONDS]
-                            [--postgresql]
+                            [--postgresql [--copied]]
 
 With `--keep` the nodes stay in that folder, and the next run with it goes on with what they hold: five million records
-take the better part of an hour to fill.
+take the better part of an hour to fill. With `--copied` the PostgreSQL databases get the rows of that folder's SQLite
+databases (bench/history_copy.py) instead of being filled.
 
 2. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
    are findable and judged by the rules; beside bare SQLite inserts of the same rows.
@@ -28,7 +29,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -294,11 +295,12 @@ def _postgresql(folder: Path) -> Iterator[Callable[[str], str]]:
         server.cleanup()
 
 
-async def _filled(node: NodeProcess, size: int) -> None:
+async def _filled(node: NodeProcess, size: int, *, copied: bool) -> None:
     """Fills the tables of a stopped node up to a size, in a process of its own."""
-    key = node.folder.log_key
-    arguments = (node.url, str(key), node.name, str(size))
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.history_fill", *arguments)
+    arguments: tuple[str, ...] = ("bench.history_fill", node.url, str(node.folder.log_key), node.name, str(size))
+    if copied:
+        arguments = ("bench.history_copy", replace(node, database_url="").url, node.url)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *arguments)
     if await process.wait():
         raise SystemExit(f"filling {node.name} failed")
 
@@ -312,7 +314,7 @@ async def _quiet(tell: Tell, patience_s: float) -> None:
 
 
 async def measure(
-    folder: Path, sizes: Sequence[int], bulk: int, tell: Tell, *, patience_s: float, postgresql: bool
+    folder: Path, sizes: Sequence[int], bulk: int, tell: Tell, *, patience_s: float, postgresql: bool, copied: bool
 ) -> tuple[Recorded | None, list[Sized]]:
     """Takes all figures."""
     async with AsyncExitStack() as stack:
@@ -327,7 +329,7 @@ async def measure(
         for size in sizes:
             await asyncio.gather(*(node.stop() for node in nodes.values()))
             tell(f"filling to {size:,}")
-            await asyncio.gather(*(_filled(node, size) for node in (cn, hk)))
+            await asyncio.gather(*(_filled(node, size, copied=copied) for node in (cn, hk)))
             await _quiet(tell, patience_s)
             await asyncio.gather(*(node.start() for node in nodes.values()))
             async with cn.client() as officer:
@@ -345,6 +347,7 @@ def main(
     bulk: Annotated[int, typer.Option("--bulk", help="Shipments recorded through the API; 0: none.")] = 100_000,
     patience_s: Annotated[float, typer.Option("--quiet-within", help="Seconds to wait for a quiet machine.")] = 0.0,
     postgresql: Annotated[bool, typer.Option("--postgresql", help="On a PostgreSQL server of its own.")] = False,
+    copied: Annotated[bool, typer.Option("--copied", help="PostgreSQL gets the rows of the folder's SQLite.")] = False,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where databases go.")] = None,
     keep: Annotated[Path | None, typer.Option("--keep", help="Keep the nodes here, and go on with these.")] = None,
 ) -> None:
@@ -358,7 +361,15 @@ def main(
 
     try:
         recorded, found = asyncio.run(
-            measure(root, sorted(map(int, sizes.split(","))), bulk, tell, patience_s=patience_s, postgresql=postgresql)
+            measure(
+                root,
+                sorted(map(int, sizes.split(","))),
+                bulk,
+                tell,
+                patience_s=patience_s,
+                postgresql=postgresql,
+                copied=copied,
+            )
         )
     finally:
         if keep is None:
