@@ -50,11 +50,7 @@ from gateway.v1 import history_pb2, options_pb2
 from gateway.wire.alerts import to_ms
 from gateway.wire.disclosure import redact
 from gateway.wire.history import Statement, open_question, parse_query, query_digest, question_origin
-from gateway.wire.limits import ANSWER_BYTES, ANSWER_MESSAGE_BYTES, MAX_CLOCK_SKEW_MS, MAX_RECORD_BYTES
-
-STEP_RECORDS = 300
-"""Records of one step after the first: the turns of threads between steps cost little beside it, and it is over in some
-five milliseconds when the asker leaves."""
+from gateway.wire.limits import ANSWER_BYTES, MAX_CLOCK_SKEW_MS, MAX_RECORD_BYTES
 
 SignerFor = Callable[[str], Signer]
 """Gives the node's log key under a name."""
@@ -120,7 +116,7 @@ class Answerer:
         if query.query_id != noted_id:
             raise SignatureInvalidError("the note names another query id", step="3 parties")
         _require_time(query, now_ms)  # 4
-        with self._database.read() as conn:  # 5
+        with self._database.look() as conn:  # 5
             if answers.find(conn, ANSWERED, query.query_id) is not None:
                 raise _answered_before(query.query_id)
         return AcceptedQuestion(query, data, note)
@@ -173,7 +169,6 @@ class Answer:
         self._bytes = 0
         self._as_of = 0
         self._more_before = 0
-        self._ended = False
         self._hit = False
 
     def step(self) -> tuple[list[bytes], bytes]:
@@ -182,43 +177,19 @@ class Answer:
         Raises:
             TooLargeError: a record is larger than any message may be.
         """
-        records = self.next()
-        if records is None:
-            return [], self.statement()
-        first, before = self.count == len(records), self._bytes
-        while (
-            not first
-            and not self._ended
-            and len(records) < STEP_RECORDS
-            and self._bytes - before < ANSWER_MESSAGE_BYTES
-        ):
-            more = self.next()
-            if more is None:
-                return records, self.statement()
-            records += more
-        return records, self.statement() if self._ended else b""
-
-    def next(self) -> list[bytes] | None:
-        """Step 7: some more records as bytes, perhaps none; None at the end.
-
-        Raises:
-            TooLargeError: a record is larger than any message may be.
-        """
-        chunk = None if self._ended or self._bytes >= ANSWER_BYTES else next(self._chunks, None)
-        if chunk is None:
-            return None
-        self._as_of, self._more_before, self._ended = chunk.as_of, chunk.more_before, chunk.last
+        chunk = next(self._chunks)
+        self._as_of, self._more_before = chunk.as_of, chunk.more_before
+        records = chunk.records
         if self.terms.hit_only:
-            self._hit = bool(chunk.records)
-            self._ended = self._ended or self._hit
-            return []
-        records = [self._redacted(record) for record in chunk.records]
-        self._tree = self._tree.append([leaf_hash(record) for record in records]).tree
-        self._bytes += sum(map(len, records))
-        self.count += len(records)
-        return records
+            self._hit = bool(records)
+            return [], self._statement() if chunk.last or self._hit else b""
+        redacted = [self._redacted(record) for record in records]
+        self._tree = self._tree.append([leaf_hash(record) for record in redacted]).tree
+        self._bytes += sum(map(len, redacted))
+        self.count += len(redacted)
+        return redacted, self._statement() if chunk.last or self._bytes >= ANSWER_BYTES else b""
 
-    def statement(self) -> bytes:
+    def _statement(self) -> bytes:
         """Step 8: the signed end of the answer."""
         query, hit_only = self.question.query, self.terms.hit_only
         statement = Statement(

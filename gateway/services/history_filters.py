@@ -58,7 +58,7 @@ def next_segment(conn: Connection) -> int | None:
 
 def _full(conn: Connection) -> int:
     """Number of segments that are full: no key will be added to them any more."""
-    return (shipments.cursor(conn, INDEXED) + 1) >> shipments.SEGMENT_BITS
+    return (shipments.cursor(conn, INDEXED) + 1) >> segments.SEGMENT_BITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,15 @@ from sqlalchemy import Connection
 
 from gateway.errors import InvalidRequestError, Violation
 from gateway.services.history_found import encoded, readable
-from gateway.store import shipments
+from gateway.store import segments, shipments
 from gateway.store.database import Database
+from gateway.store.segments import Known
 from gateway.store.shipments import INDEXED, LogRow, Narrowing, StandingRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
 from gateway.wire.alerts import to_ms, to_timestamp
+from gateway.wire.limits import ANSWER_MESSAGE_BYTES
 from gateway.wire.shipment_keys import KeySets
 
 DEFAULT_LIMIT = 1_000
@@ -31,10 +33,14 @@ DEFAULT_LIMIT = 1_000
 MAX_LIMIT = 10_000
 """Most records in one page, as the contract has it."""
 
-CHUNK = 100
-"""Records that are read and handed on together; the first chunk is smaller, so that it is there sooner."""
+CHUNK = 250
+"""Most records that are read and handed on together: the turns of threads between chunks cost little beside it, and it
+is over in some milliseconds when the asker leaves. The first chunk is smaller, so that it is there sooner."""
 
 FIRST_CHUNK = 10
+
+CHUNK_BYTES = ANSWER_MESSAGE_BYTES
+"""About how many bytes of records a chunk has at most, going by those before."""
 
 NEWEST = 1 << 62
 """Position after every record."""
@@ -168,19 +174,23 @@ class HistorySearch:
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
         search, first, last = self._prepare([criteria, *alternatives]), True, False
         while not last:
-            with self._database.read() as conn:
+            found: Sequence[bytes] = ()
+            with self._database.read() as conn:  # and handed on outside, where who leaves doesn't roll it back
+                known = segments.known(conn)
                 if first:
                     findable = shipments.cursor(conn, INDEXED)
                     as_of, first = min(as_of or findable, findable), False
                     position = min(position, as_of + 1)
-                    if whole and _are_more(conn, search, position, left):
-                        yield Chunk((), position, as_of, last=True)
-                        return
-                found, position = self._some(conn, search, position, as_of, min(size, left))
-            left -= len(found)
-            last = not position or left <= 0
+                    last = whole and _are_more(conn, search, position, left, known)
+                if not last:
+                    found, position = self._some(
+                        conn, search, known, before=position, as_of=as_of, limit=min(size, left)
+                    )
+                    left -= len(found)
+                    last = not position or left <= 0
             yield Chunk(found, position, as_of, last)
-            size = CHUNK
+            bytes_each = sum(map(len, found)) // max(1, len(found))
+            size = min(CHUNK, max(FIRST_CHUNK, CHUNK_BYTES // max(1, bytes_each)))
 
     def as_they_stand(self, conn: Connection, record_ids: Iterable[str]) -> Sequence[history_pb2.HistoryRecord]:
         """Records by id, each in its newest revision with what was added; those that are unknown are left out."""
@@ -234,12 +244,14 @@ class HistorySearch:
             sets = [list(meant), *sets] if meant else []
         return Way(sets, narrowing_of(criteria))
 
-    def _some(self, conn: Connection, search: Search, before: int, as_of: int, limit: int) -> tuple[list[bytes], int]:
+    def _some(
+        self, conn: Connection, search: Search, known: Known, *, before: int, as_of: int, limit: int
+    ) -> tuple[list[bytes], int]:
         """Records of at most `limit` positions, and the position below which the search goes on; 0: nothing is left."""
-        hits = _hits(conn, search, before, limit + 1)
+        hits = _hits(conn, search, before, limit + 1, known)
         more_before = hits[limit - 1].row.hit if len(hits) > limit else 0
         del hits[limit:]
-        positions = positions_of(conn, [hit.row.record_id for hit in hits if hit.row.grown])
+        positions = positions_of(conn, [hit.row.record_id for hit in hits if hit.row.grown], known)
         grown = _grown(conn, search, positions, as_of)
         rows: list[StandingRow] = []
         mets: list[Sequence[int]] = []
@@ -306,13 +318,13 @@ def narrowing_of(criteria: history_pb2.SearchCriteria) -> Narrowing:
     )
 
 
-def positions_of(conn: Connection, record_ids: Iterable[str]) -> dict[str, list[int]]:
+def positions_of(conn: Connection, record_ids: Iterable[str], known: Known | None = None) -> dict[str, list[int]]:
     """Positions of everything that was recorded of records and is findable, newest first, by record."""
     found: dict[str, list[int]] = {record_id: [] for record_id in record_ids}
     keys = [keys_wire.record_key(record_id) for record_id in found]
     before = NEWEST if found else 0
     while before:
-        page = list(shipments.search(conn, [keys], Narrowing(), before=before, limit=POSITIONS_AT_ONCE))
+        page = list(shipments.search(conn, [keys], Narrowing(), before=before, limit=POSITIONS_AT_ONCE, known=known))
         of_page = shipments.revisions(conn, page)
         for position, row in sorted(of_page.items(), reverse=True):
             if row.record_id in found:  # keys are hashes: another record may have the same
@@ -321,21 +333,23 @@ def positions_of(conn: Connection, record_ids: Iterable[str]) -> dict[str, list[
     return found
 
 
-def _are_more(conn: Connection, search: Search, before: int, limit: int) -> bool:
+def _are_more(conn: Connection, search: Search, before: int, limit: int, known: Known) -> bool:
     """Whether there are more positions than so many, without reading what is recorded there."""
     found: set[int] = set()
     for way in search.ways:
         if way.key_sets:
-            found.update(shipments.search(conn, way.key_sets, way.narrowing, before=before, limit=limit + 1))
+            walk = shipments.search(conn, way.key_sets, way.narrowing, before=before, limit=limit + 1, known=known)
+            found.update(walk)
     return len(found) > limit
 
 
-def _hits(conn: Connection, search: Search, before: int, limit: int) -> list[_Hit]:
+def _hits(conn: Connection, search: Search, before: int, limit: int, known: Known) -> list[_Hit]:
     """The newest positions at which any way leads to a record, the newest first: `limit` of each way at most."""
     found: dict[int, _Hit] = {}
     for number, way in enumerate(search.ways):
         if way.key_sets:
-            for row in shipments.search_standing(conn, way.key_sets, way.narrowing, before=before, limit=limit):
+            rows = shipments.search_standing(conn, way.key_sets, way.narrowing, before=before, limit=limit, known=known)
+            for row in rows:
                 found[row.hit] = _Hit(row, (*found[row.hit].met, number) if row.hit in found else (number,))
     return [found[position] for position in sorted(found, reverse=True)]
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 
 from gateway.errors import ConfigurationError, StoreUnavailableError
 from gateway.store.prepared import run
@@ -31,6 +31,10 @@ _WAL_PAUSE_S = 0.01
 
 _RETRY_AFTER_S = 1.0
 """What a caller is told to wait when the store can't be written, in seconds."""
+
+_PING_AFTER_S = 1.0
+"""Idle time after which a connection to PostgreSQL is tried before it is used, in seconds: at each use the trial would
+take as long as a statement."""
 
 _WRITE = "gateway_write"
 
@@ -54,6 +58,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self._readers = _readers(self.engine)
         self._closed = False
 
     @property
@@ -68,11 +73,22 @@ class Database:
         Raises:
             StoreUnavailableError: the database can't be reached.
         """
-        with _translated(), self._connection() as connection:
-            if self.dialect == "postgresql":  # whose default lets each statement see another state
-                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with connection.begin():
+        with _translated(), self._connection(self._readers) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """For one statement that reads: on PostgreSQL it needs no transaction around it, which is two statements more.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached.
+        """
+        if self.dialect != "postgresql":
+            with self.read() as connection:
                 yield connection
+            return
+        with _translated(), self._connection(self._readers) as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -81,7 +97,7 @@ class Database:
         Raises:
             StoreUnavailableError: the database can't be written; nothing was.
         """
-        with _translated(), self._connection() as connection:
+        with _translated(), self._connection(self.engine) as connection:
             connection.execution_options(**{_WRITE: True})
             with connection.begin():
                 yield connection
@@ -90,10 +106,11 @@ class Database:
         """Closes all connections; one that is in use in another thread when that thread is done with it."""
         self._closed = True
         self.engine.dispose()
+        self._readers.dispose()
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
+    def _connection(self, engine: Engine) -> Iterator[Connection]:
+        with engine.connect() as connection:
             try:
                 yield connection
             finally:
@@ -204,9 +221,43 @@ def _engine(url: str) -> Engine:
             event.listen(engine, "begin", _sqlite_begin)
             return engine
         case "postgresql":
-            return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_use_lifo=True)
+            return _postgresql_engine(parsed.set(drivername="postgresql+psycopg"))
         case other:
             raise ConfigurationError(f"database URL: {other!r} isn't supported; use sqlite:///PATH or postgresql://…")
+
+
+def _readers(engine: Engine) -> Engine:
+    """For reading: on PostgreSQL connections whose transactions see one state throughout, which isn't its default; set
+    once for each instead of at each use."""
+    if engine.dialect.name != "postgresql":
+        return engine
+    readers = _postgresql_engine(engine.url, isolation_level="REPEATABLE READ")
+    event.listen(readers, "connect", _only_read)
+    return readers
+
+
+def _postgresql_engine(url: URL, **options: Any) -> Engine:
+    engine = create_engine(url, pool_use_lifo=True, **options)
+
+    def used(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    def tried(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used", 0.0) < _PING_AFTER_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError(str(error)) from error  # the pool makes a new one
+
+    event.listen(engine, "connect", used)
+    event.listen(engine, "checkin", used)
+    event.listen(engine, "checkout", tried)
+    return engine
+
+
+def _only_read(connection: Any, _record: Any) -> None:
+    connection.read_only = True
 
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, bindparam, select
 
 from gateway.store.prepared import Prepared, run
 from gateway.store.schema import alert_events, entries, feeds
-from gateway.store.shipments import MOST_IN_STATEMENT, SEGMENT_BITS
+from gateway.store.segments import SEGMENT_BITS
+from gateway.store.shipments import MOST_IN_STATEMENT
 
 _OWN_STEPS = Prepared(
     select(alert_events.c.position, entries.c.payload)

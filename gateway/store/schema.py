@@ -326,7 +326,7 @@ shipment_revisions = Table(
 shipment_keys = Table(
     "shipment_keys",
     metadata,
-    Column("segment", Integer, primary_key=True, autoincrement=False),  # see store.shipments.SEGMENT_BITS
+    Column("segment", Integer, primary_key=True, autoincrement=False),  # see store.segments.SEGMENT_BITS
     Column("key", BigInteger, primary_key=True, autoincrement=False),  # wire.shipment_keys
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,

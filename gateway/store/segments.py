@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from threading import Lock
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, bindparam, case, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, case, func, select, true, update
 
 from gateway.model.bloom import may_hold
 from gateway.store.database import insert_rows
 from gateway.store.prepared import Prepared
-from gateway.store.schema import shipment_keys, shipment_segments
+from gateway.store.schema import record_log, shipment_keys, shipment_segments
+
+SEGMENT_BITS = 17
+"""Positions in one segment of the index, as a power of two: some 1.5 million keys, 30 MB."""
 
 _WIDEN = Prepared(
     update(shipment_segments)
@@ -32,13 +36,15 @@ _WIDEN = Prepared(
         ),
     )
 )
+_newest = select(func.max(record_log.c.position).label("position")).subquery()
 _KNOWN = Prepared(
     select(
+        _newest.c.position,
         shipment_segments.c.segment,
         shipment_segments.c.first_declared,
         shipment_segments.c.last_declared,
         func.length(shipment_segments.c.keys_filter),
-    )
+    ).select_from(_newest.outerjoin(shipment_segments, true()))
 )
 _FILTER = Prepared(
     select(shipment_segments.c.keys_filter).where(shipment_segments.c.segment == bindparam("of_segment"))
@@ -54,6 +60,21 @@ _KEEP = Prepared(
     .values(keys_filter=bindparam("bits"))
 )
 _KEYS = Prepared(select(shipment_keys.c.key).where(shipment_keys.c.segment == bindparam("of_segment")).distinct())
+
+
+class Known(NamedTuple):
+    """What a transaction sees of the segments.
+
+    Attributes:
+        newest: position of the newest item that is recorded; 0 when there is none.
+        bounds: by segment the first and the last time at which something in it was declared, in milliseconds since
+            1970, and the length of its filter in bytes, None or 0 without one; segments in which nothing has a time
+            have none.
+    """
+
+    newest: int
+    bounds: dict[int, tuple[int, int, int | None]]
+
 
 _filters: WeakKeyDictionary[Engine, dict[int, bytes]] = WeakKeyDictionary()
 _door = Lock()
@@ -71,26 +92,38 @@ def widen(conn: Connection, declared: Iterable[tuple[int, int]]) -> None:
             insert_rows(conn, shipment_segments, columns, [(segment, first, last)])
 
 
+def known(conn: Connection) -> Known:
+    """What there is to know before a search; for several searches in one transaction, read it once."""
+    rows = list(_KNOWN(conn))
+    return Known(rows[0][0] or 0, {row[1]: (row[2], row[3], row[4]) for row in rows if row[1] is not None})
+
+
 def to_ask(
-    conn: Connection, newest: int, key_sets: Sequence[Sequence[int]], *, declared_from: int, declared_until: int
+    conn: Connection,
+    known: Known,
+    before: int,
+    key_sets: Sequence[Sequence[int]],
+    *,
+    declared_from: int,
+    declared_until: int,
 ) -> list[int]:
     """Segments that may hold a position at which of each set at least one key stands, the newest first.
 
     Args:
         conn: to read.
-        newest: segments after this one don't count.
+        known: what this transaction sees of them.
+        before: positions at or after this don't count.
         key_sets: as in store.shipments.search.
         declared_from, declared_until: bounds of the time of declaration in milliseconds since 1970; 0: none.
     """
-    known = {row[0]: row for row in _KNOWN(conn)}
     found = []
-    for segment in range(newest, -1, -1):
-        row = known.get(segment)
-        if row is None:  # nothing in it has a time
+    for segment in range(min(before - 1, known.newest) >> SEGMENT_BITS, -1, -1):
+        bounds = known.bounds.get(segment)
+        if bounds is None:  # nothing in it has a time
             if not declared_from and not declared_until:
                 found.append(segment)
             continue
-        _, first, last, filtered = row
+        first, last, filtered = bounds
         if last < declared_from or (declared_until and first >= declared_until):
             continue
         if not filtered or _may_hold(_filter(conn, segment), key_sets):

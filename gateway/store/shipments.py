@@ -35,9 +35,7 @@ from gateway.store.schema import (
     shipment_revisions,
     shipments,
 )
-
-SEGMENT_BITS = 17
-"""Positions in one segment of the index, as a power of two: some 1.5 million keys, 30 MB."""
+from gateway.store.segments import Known
 
 MOST_KEYS_IN_TURN = 16
 """Keys that are looked up one by one, each with its own part of the statement."""
@@ -266,13 +264,13 @@ def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
 
 def widen_segments(conn: Connection, declared: Iterable[tuple[int, int]]) -> None:
     """Lets segments know of times at which something in them was declared: (position, milliseconds since 1970)."""
-    segments.widen(conn, [(position >> SEGMENT_BITS, at) for position, at in declared])
+    segments.widen(conn, [(position >> segments.SEGMENT_BITS, at) for position, at in declared])
 
 
 def add_keys(conn: Connection, keys: Sequence[tuple[int, int]]) -> None:
     """Writes (key, position) pairs into the index."""
     if keys:
-        rows = sorted((position >> SEGMENT_BITS, key, position) for key, position in keys)
+        rows = sorted((position >> segments.SEGMENT_BITS, key, position) for key, position in keys)
         insert_rows(conn, shipment_keys, ("segment", "key", "position"), rows, or_ignore=True)
 
 
@@ -308,7 +306,13 @@ def names_filed(conn: Connection, keys: Sequence[int], limit: int) -> list[int]:
 
 
 def search(
-    conn: Connection, key_sets: Sequence[Sequence[int]], narrowing: Narrowing, *, before: int, limit: int
+    conn: Connection,
+    key_sets: Sequence[Sequence[int]],
+    narrowing: Narrowing,
+    *,
+    before: int,
+    limit: int,
+    known: Known | None = None,
 ) -> Iterator[int]:
     """Positions at which of each set at least one key stands, the newest first.
 
@@ -317,16 +321,24 @@ def search(
         narrowing: further conditions.
         before: positions at or after this don't count.
         limit: most positions.
+        known: what this transaction sees of the segments; None: it is read.
     """
-    for (position,) in _walk(conn, _search_text, key_sets, narrowing, before=before, limit=limit):
+    for (position,) in _walk(conn, _search_text, key_sets, narrowing, before=before, limit=limit, known=known):
         yield position
 
 
 def search_standing(
-    conn: Connection, key_sets: Sequence[Sequence[int]], narrowing: Narrowing, *, before: int, limit: int
+    conn: Connection,
+    key_sets: Sequence[Sequence[int]],
+    narrowing: Narrowing,
+    *,
+    before: int,
+    limit: int,
+    known: Known | None = None,
 ) -> list[StandingRow]:
     """As `search`, each position with its record: one statement gives what four would."""
-    return [StandingRow(*row) for row in _walk(conn, _standing_text, key_sets, narrowing, before=before, limit=limit)]
+    found = _walk(conn, _standing_text, key_sets, narrowing, before=before, limit=limit, known=known)
+    return [StandingRow(*row) for row in found]
 
 
 def _walk(
@@ -337,13 +349,15 @@ def _walk(
     *,
     before: int,
     limit: int,
+    known: Known | None,
 ) -> Iterator[tuple[Any, ...]]:
     """Asks the segments from the newest on, one at first and then more at once, until there is enough."""
     first, *others = key_sets
     shape, further = tuple(map(len, key_sets)), (*chain.from_iterable(others), *narrowing.values)
     wanted = segments.to_ask(
         conn,
-        min((before - 1) >> SEGMENT_BITS, last_position(conn) >> SEGMENT_BITS),
+        known or segments.known(conn),
+        before,
         key_sets,
         declared_from=narrowing.declared_from,
         declared_until=narrowing.declared_until,
@@ -421,7 +435,7 @@ def matching(conn: Connection, positions: Collection[int], key_sets: Sequence[Se
         left = set(part)
         for keys in key_sets:
             statement = select(shipment_keys.c.position).where(
-                shipment_keys.c.segment.in_({position >> SEGMENT_BITS for position in left}),
+                shipment_keys.c.segment.in_({position >> segments.SEGMENT_BITS for position in left}),
                 shipment_keys.c.key.in_(keys),
                 shipment_keys.c.position.in_(left),
             )
@@ -448,7 +462,7 @@ def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collec
     for position, some in keys.items():
         conn.execute(
             delete(shipment_keys).where(
-                shipment_keys.c.segment == position >> SEGMENT_BITS,
+                shipment_keys.c.segment == position >> segments.SEGMENT_BITS,
                 shipment_keys.c.key.in_(sorted(some)),
                 shipment_keys.c.position == position,
             )

@@ -49,7 +49,7 @@ class HistoryAnswering:
             GatewayError: why there is none; see services.history_answer.
         """
         call = current_call()
-        question = await asyncio.to_thread(self._answerer.accept, call.principal.node, request.query, request.note)
+        question, begun = await asyncio.to_thread(self._begin, call.principal.node, request)
         grounds = question.query.grounds
         call.concerns(
             purpose=grounds.purpose,
@@ -57,19 +57,25 @@ class HistoryAnswering:
             legal_basis=grounds.legal_basis,
             subject_ids=[question.query.query_id],
         )
-        try:
-            answer, first = await asyncio.to_thread(self._begin, question)
-        except GatewayError as error:
-            self._keep_unanswered(question, call, error)
-            raise
+        if isinstance(begun, GatewayError):
+            self._keep_unanswered(question, call, begun)
+            raise begun
+        answer, first = begun
         call.record(reason="QUESTION_ACCEPTED")  # before anything of it leaves
         async with aclosing(self._messages(call, question, answer, first)) as messages:
             async for message in messages:
                 yield message
 
-    def _begin(self, question: AcceptedQuestion) -> tuple[Answer, Step]:
-        answer = self._answerer.begin(question)
-        return answer, answer.step()
+    def _begin(
+        self, peer: str, request: pb.QueryHistoryRequest
+    ) -> tuple[AcceptedQuestion, tuple[Answer, Step] | GatewayError]:
+        """The question, and the answer with its first step or why there is none; raises if it is no question."""
+        question = self._answerer.accept(peer, request.query, request.note)
+        try:
+            answer = self._answerer.begin(question)
+            return question, (answer, answer.step())
+        except GatewayError as error:
+            return question, error
 
     async def _messages(
         self, call: Call, question: AcceptedQuestion, answer: Answer, step: Step

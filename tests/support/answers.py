@@ -151,9 +151,11 @@ class Pair:
         """hk's records and statement."""
         answer = self.answerer.begin(accepted)
         records: list[bytes] = []
-        while (some := answer.next()) is not None:
+        statement = b""
+        while not statement:
+            some, statement = answer.step()
             records.extend(some)
-        return records, answer.statement()
+        return records, statement
 
     def keep(self, accepted: AcceptedQuestion, answered: Answered) -> None:
         """What the two nodes keep of it."""

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -327,7 +328,7 @@ def test_after_a_look_at_new_records_other_work_goes_first(desk: Desk, monkeypat
         return now[0]
 
     monkeypatch.setattr(history_findings, "REST", 20)
-    monkeypatch.setattr(history_findings.time, "monotonic", monotonic)
+    monkeypatch.setattr(history_findings, "time", SimpleNamespace(monotonic=monotonic))
     desk.inspect()
     desk.keep()
     desk.record(declared("A"))

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.services import history_search
 from gateway.services.history_filters import KeepFilterWork, SegmentFilter, SegmentFilters
-from gateway.services.history_search import narrowing_of
+from gateway.services.history_search import NEWEST, narrowing_of
 from gateway.store import segments, shipments
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.wire.shipment_keys import key_sets
@@ -152,7 +153,7 @@ def question(chance: random.Random) -> history_pb2.SearchCriteria:
 
 @pytest.fixture
 def node(tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[PaperNode]:
-    monkeypatch.setattr(shipments, "SEGMENT_BITS", 3)
+    monkeypatch.setattr(segments, "SEGMENT_BITS", 3)
     monkeypatch.setattr(shipments, "MOST_KEYS_IN_TURN", 5)
     with paper_nodes(tmp_path, make_database, ("cn", "hk")) as nodes:
         yield nodes[0]
@@ -173,7 +174,8 @@ def asked(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[int]:
         narrowing = narrowing_of(criteria)
         return segments.to_ask(
             conn,
-            18,
+            segments.known(conn),
+            NEWEST,
             key_sets(criteria),
             declared_from=narrowing.declared_from,
             declared_until=narrowing.declared_until,
@@ -247,3 +249,18 @@ def test_no_filter_is_kept_while_the_index_is_built_anew(node: PaperNode) -> Non
 
 def searching_for(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[history_pb2.HistoryRecord]:
     return [one for chunk in searching(node).chunks(criteria) for one in chunk.records]
+
+
+def test_large_records_are_read_few_at_a_time(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_search, "CHUNK_BYTES", 12_000)
+    for at in range(60):
+        shipment, _ = made(random.Random(at), f"R{at}", 0)
+        shipment.goods[0].description = "x" * 500
+        shipment.equipment[0].id = CONTAINERS[0]
+        record(node, shipment)
+    index(node)
+    criteria = history_pb2.SearchCriteria(containers=CONTAINERS[:1])
+    sizes = [[len(one) for one in chunk.encoded] for chunk in searching(node).chunks(criteria)]
+    assert len(sizes[0]) == 10
+    assert sum(map(len, sizes)) == 60
+    assert 10_000 < max(map(sum, sizes)) <= 12_000

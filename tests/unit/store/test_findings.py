@@ -12,9 +12,10 @@ from sqlalchemy import delete, event
 from gateway.store import findings, shipments
 from gateway.store.database import Database
 from gateway.store.schema import shipment_keys
+from gateway.store.segments import SEGMENT_BITS
 from tests.support.databases import new_database
 
-EDGE = 1 << shipments.SEGMENT_BITS
+EDGE = 1 << SEGMENT_BITS
 POSITIONS = st.integers(1, 4) | st.integers(EDGE - 2, EDGE + 2) | st.integers(2 * EDGE - 1, 2 * EDGE + 1)
 
 
