@@ -1,4 +1,4 @@
-"""Gives records as they stand: from rows of the tables to serialised HistoryRecords, with what was added to them.
+"""Gives records as they stand: from rows of the tables to HistoryRecords in messages, with what was added to them.
 
 Owns the form in which a found record is handed on, and that one which can't be read holds up no other. Doesn't own
 which records are found (services.history_search) or what a partner may see of them (services.history_answer).
@@ -9,16 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from google.protobuf.message import DecodeError
 from sqlalchemy import Connection
 
-from gateway.errors import MalformedError
 from gateway.store import shipments
 from gateway.store.shipments import LogRow, StandingRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
-from gateway.wire.history import answer_records, parse_record, parse_records, stored_record
-from gateway.wire.limits import MAX_RECORD_BYTES
+from gateway.wire.limits import ANSWER_MESSAGE_BYTES, MAX_RECORD_BYTES
 
 _FRAME_BYTES = 64 * 1024
 """Bytes of a record beside its shipment at most: names that were found, and what is withheld."""
@@ -28,7 +27,7 @@ _NO_NAMES: Mapping[int, history_pb2.NameMatch] = {}
 log = logging.getLogger(__name__)
 
 
-def encoded(
+def found_records(
     conn: Connection,
     node: str,
     rows: Sequence[StandingRow],
@@ -36,8 +35,10 @@ def encoded(
     *,
     mets: Sequence[Sequence[int]] = (),
     names: Mapping[int, history_pb2.NameMatch] = _NO_NAMES,
-) -> list[bytes]:
-    """Records as they stand, serialised; one that was erased meanwhile is left out.
+) -> list[history_service_pb2.SearchShipmentsResponse]:
+    """Records as they stand, in order, as many together as one message takes.
+
+    One that was erased meanwhile, or that somebody's change has made unreadable, is left out.
 
     Args:
         conn: to read what was added.
@@ -47,49 +48,47 @@ def encoded(
         mets: which criteria each record meets, where there are several.
         names: those that were asked for.
     """
-    found = []
+    messages: list[history_service_pb2.SearchShipmentsResponse] = []
+    room = 0
     for at, row in enumerate(rows):
         if not row.content:
             continue
-        record = stored_record(
-            node,
-            revision=row.revision,
-            position=row.position,
-            recorded_at_ms=row.recorded_at,
-            shipment=row.content,
-            matched_revision=row.matched_revision if row.matched_revision != row.revision else 0,
-            met=mets[at] if mets else (),
-        )
+        if len(row.content) > room:
+            messages.append(history_service_pb2.SearchShipmentsResponse())
+            room = ANSWER_MESSAGE_BYTES
+        records = messages[-1].records.records
+        record = records.add(node=node, revision=row.revision, position=row.position)
+        try:
+            record.shipment.MergeFromString(row.content)
+        except DecodeError:
+            log.error("record %s can't be read and isn't shown; see `gateway verify`", row.record_id)
+            del records[-1]
+            continue
+        seconds, ms = divmod(row.recorded_at, 1000)
+        record.recorded_at.seconds, record.recorded_at.nanos = seconds, ms * 1_000_000
+        if row.matched_revision != row.revision:
+            record.matched_revision = row.matched_revision
+        if mets:
+            record.met.extend(mets[at])
+        room -= len(row.content)
         if row.additions or names:
             logged = shipments.log_rows(conn, positions.get(row.record_id, ()))
-            additions = list(additions_in(one for _, one in sorted(logged.items())))
-            record = _completed(record, additions, names)
-        found.append(record)
-    return found
+            _complete(record, list(additions_in(one for _, one in sorted(logged.items()))), names)
+            room -= record.ByteSize() - len(row.content)
+            if room < 0 and len(records) > 1:
+                messages.append(history_service_pb2.SearchShipmentsResponse())
+                messages[-1].records.records.append(record)
+                del records[-1]
+                room = ANSWER_MESSAGE_BYTES - record.ByteSize()
+    return [message for message in messages if message.records.records]
 
 
-def readable(records: Sequence[bytes]) -> history_service_pb2.SearchShipmentsResponse:
-    """Serialised records as a message to own systems, without those that somebody's change has made unreadable."""
-    try:
-        return parse_records(answer_records(records))
-    except MalformedError:
-        response = history_service_pb2.SearchShipmentsResponse(records=history_service_pb2.HistoryRecords())
-        if len(records) == 1:
-            log.error("a record can't be read and isn't shown; see `gateway verify`")
-            return response
-        for one in records:
-            response.records.MergeFrom(readable([one]).records)
-        return response
-
-
-def _completed(
-    encoded: bytes, additions: Sequence[shipment_pb2.ShipmentAddition], names: Mapping[int, history_pb2.NameMatch]
-) -> bytes:
-    """A record with what was added to it, and with the names by which it was found; as it is if it can't be read."""
-    try:
-        record = parse_record(encoded)
-    except MalformedError:
-        return encoded
+def _complete(
+    record: history_pb2.HistoryRecord,
+    additions: Sequence[shipment_pb2.ShipmentAddition],
+    names: Mapping[int, history_pb2.NameMatch],
+) -> None:
+    """Puts into a record what was added to it, and the names by which it was found."""
     left_out = len(additions) - (fitting := _fitting(record, additions))
     wire.merged(record.shipment, additions[left_out:])
     if left_out:
@@ -98,7 +97,6 @@ def _completed(
     if names:
         keys = {keys_wire.name_key(text) for text in keys_wire.names_of(record.shipment)}
         record.name_matches.extend(names[key] for key in sorted(keys & names.keys()))
-    return record.SerializeToString()
 
 
 def _fitting(record: history_pb2.HistoryRecord, additions: Sequence[shipment_pb2.ShipmentAddition]) -> int:

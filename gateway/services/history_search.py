@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from sqlalchemy import Connection
 
 from gateway.errors import InvalidRequestError, Violation
-from gateway.services.history_found import encoded, readable
+from gateway.services.history_found import found_records
 from gateway.store import segments, shipments
 from gateway.store.database import Database
 from gateway.store.segments import Known
@@ -70,33 +70,42 @@ class Search:
     names: Mapping[int, history_pb2.NameMatch]
 
 
-class _Hit(NamedTuple):
-    """A record that was found, and by which ways."""
-
-    row: StandingRow
-    met: tuple[int, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Some records of a page in order.
 
     Attributes:
-        encoded: each a serialised HistoryRecord; `readable` parses them together.
+        messages: its records, as many together as one message takes; none of them is empty.
         more_before: position below which the search goes on; 0 when nothing is left.
         as_of: position up to which records were searched, the same in all chunks of a page.
         last: whether the page ends here.
     """
 
-    encoded: Sequence[bytes]
+    messages: Sequence[history_service_pb2.SearchShipmentsResponse]
     more_before: int
     as_of: int
     last: bool
 
     @property
     def records(self) -> Sequence[history_pb2.HistoryRecord]:
-        """Those that can be read."""
-        return list(readable(self.encoded).records.records)
+        """All of them."""
+        return records_in(self.messages)
+
+
+class _Some(NamedTuple):
+    """Some records of a page, and where the search goes on.
+
+    Attributes:
+        messages: as in Chunk.
+        records: how many there are in them.
+        bytes_each: how long one is about; 0 without any.
+        more_before: as in Chunk.
+    """
+
+    messages: Sequence[history_service_pb2.SearchShipmentsResponse]
+    records: int
+    bytes_each: int
+    more_before: int
 
 
 class SubstanceCodes(Protocol):
@@ -174,7 +183,6 @@ class HistorySearch:
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
         search, first, last = self._prepare([criteria, *alternatives]), True, False
         while not last:
-            found: Sequence[bytes] = ()
             with self._database.read() as conn:  # and handed on outside, where who leaves doesn't roll it back
                 known = segments.known(conn)
                 if first:
@@ -182,21 +190,20 @@ class HistorySearch:
                     as_of, first = min(as_of or findable, findable), False
                     position = min(position, as_of + 1)
                     last = whole and _are_more(conn, search, position, left, known)
-                if not last:
-                    found, position = self._some(
-                        conn, search, known, before=position, as_of=as_of, limit=min(size, left)
-                    )
-                    left -= len(found)
-                    last = not position or left <= 0
-            yield Chunk(found, position, as_of, last)
-            bytes_each = sum(map(len, found)) // max(1, len(found))
-            size = min(CHUNK, max(FIRST_CHUNK, CHUNK_BYTES // max(1, bytes_each)))
+                if last:
+                    some = _Some((), 0, 0, position)
+                else:
+                    some = self._some(conn, search, known, before=position, as_of=as_of, limit=min(size, left))
+            left, position = left - some.records, some.more_before
+            last = last or not position or left <= 0
+            yield Chunk(some.messages, position, as_of, last)
+            size = min(CHUNK, max(FIRST_CHUNK, CHUNK_BYTES // max(1, some.bytes_each)))
 
     def as_they_stand(self, conn: Connection, record_ids: Iterable[str]) -> Sequence[history_pb2.HistoryRecord]:
         """Records by id, each in its newest revision with what was added; those that are unknown are left out."""
         rows = shipments.standing(conn, list(dict.fromkeys(record_ids)))
         positions = positions_of(conn, [row.record_id for row in rows if row.additions])
-        return list(readable(encoded(conn, self._node, rows, positions)).records.records)
+        return records_in(found_records(conn, self._node, rows, positions))
 
     def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
         """A record with everything that was recorded of it; None when there is none."""
@@ -208,10 +215,10 @@ class HistorySearch:
             of_positions = shipments.revisions(conn, positions)
             log = shipments.log_rows(conn, positions)
             standing = shipments.standing(conn, [record_id])
-            found = encoded(conn, self._node, standing, {record_id: positions})
+            found = found_records(conn, self._node, standing, {record_id: positions})
             held = self._holds_on(conn, list(log.values()))
-        records = readable(found).records.records
-        response = history_service_pb2.GetShipmentResponse(record=next(iter(records), None), hold_ids=held)
+        record = next(iter(records_in(found)), None)
+        response = history_service_pb2.GetShipmentResponse(record=record, hold_ids=held)
         if row.delete_at and not held:
             response.delete_after.CopyFrom(to_timestamp(row.delete_at))
         for position in positions:
@@ -244,25 +251,24 @@ class HistorySearch:
             sets = [list(meant), *sets] if meant else []
         return Way(sets, narrowing_of(criteria))
 
-    def _some(
-        self, conn: Connection, search: Search, known: Known, *, before: int, as_of: int, limit: int
-    ) -> tuple[list[bytes], int]:
-        """Records of at most `limit` positions, and the position below which the search goes on; 0: nothing is left."""
-        hits = _hits(conn, search, before, limit + 1, known)
-        more_before = hits[limit - 1].row.hit if len(hits) > limit else 0
+    def _some(self, conn: Connection, search: Search, known: Known, *, before: int, as_of: int, limit: int) -> _Some:
+        """Records of at most `limit` positions."""
+        hits, met = _hits(conn, search, before, limit + 1, known)
+        more_before = hits[limit - 1].hit if len(hits) > limit else 0
         del hits[limit:]
-        positions = positions_of(conn, [hit.row.record_id for hit in hits if hit.row.grown], known)
+        positions = positions_of(conn, [row.record_id for row in hits if row.grown], known)
         grown = _grown(conn, search, positions, as_of)
         rows: list[StandingRow] = []
         mets: list[Sequence[int]] = []
-        for hit in hits:
-            last, met = grown.get(hit.row.record_id, (hit.row.hit, hit.met))
-            if hit.row.position and hit.row.hit == last:  # a record is shown where it matches last, and nowhere else
-                rows.append(hit.row)
-                mets.append(met)
+        for row in hits:
+            last, of_record = grown.get(row.record_id) or (row.hit, met[row.hit])
+            if row.position and row.hit == last:  # a record is shown where it matches last, and nowhere else
+                rows.append(row)
+                mets.append(of_record)
         several = len(search.ways) > 1
-        found = encoded(conn, self._node, rows, positions, mets=mets if several else (), names=search.names)
-        return found, more_before
+        found = found_records(conn, self._node, rows, positions, mets=mets if several else (), names=search.names)
+        count = sum(len(message.records.records) for message in found)
+        return _Some(found, count, sum(len(row.content) for row in rows) // max(1, count), more_before)
 
 
 def require_all_narrow(
@@ -343,15 +349,27 @@ def _are_more(conn: Connection, search: Search, before: int, limit: int, known: 
     return len(found) > limit
 
 
-def _hits(conn: Connection, search: Search, before: int, limit: int, known: Known) -> list[_Hit]:
-    """The newest positions at which any way leads to a record, the newest first: `limit` of each way at most."""
-    found: dict[int, _Hit] = {}
+def records_in(
+    messages: Iterable[history_service_pb2.SearchShipmentsResponse],
+) -> list[history_pb2.HistoryRecord]:
+    """The records of some messages, in order."""
+    return [record for message in messages for record in message.records.records]
+
+
+def _hits(
+    conn: Connection, search: Search, before: int, limit: int, known: Known
+) -> tuple[list[StandingRow], dict[int, tuple[int, ...]]]:
+    """The newest positions at which any way leads to a record, the newest first: `limit` of each way at most; and by
+    which ways each is reached."""
+    found: dict[int, StandingRow] = {}
+    met: dict[int, tuple[int, ...]] = {}
     for number, way in enumerate(search.ways):
         if way.key_sets:
             rows = shipments.search_standing(conn, way.key_sets, way.narrowing, before=before, limit=limit, known=known)
             for row in rows:
-                found[row.hit] = _Hit(row, (*found[row.hit].met, number) if row.hit in found else (number,))
-    return [found[position] for position in sorted(found, reverse=True)]
+                found[row.hit] = row
+                met[row.hit] = (*met.get(row.hit, ()), number)
+    return [found[position] for position in sorted(found, reverse=True)], met
 
 
 def _grown(

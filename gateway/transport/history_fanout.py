@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +19,7 @@ from typing import NamedTuple
 from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, Violation
 from gateway.model.audit import AuditResult
 from gateway.services.history_ask import Asker
-from gateway.services.history_found import readable
-from gateway.services.history_search import DEFAULT_LIMIT, Chunk, HistorySearch, require_narrow
+from gateway.services.history_search import DEFAULT_LIMIT, HistorySearch, require_narrow
 from gateway.services.trust import TrustedDirectory
 from gateway.transport.calls import Call
 from gateway.transport.history_question import HistoryQuestions, Take, node_answer
@@ -248,9 +247,9 @@ class HistoryFanout:
             async with asyncio.timeout(wanted.own_timeout_s):
                 last = False
                 while not last and not answer.hit:
-                    chunk, messages = await asyncio.to_thread(_next, chunks)
+                    chunk = await asyncio.to_thread(next, chunks)
                     answer.as_of_position, more_before, last = chunk.as_of, chunk.more_before, chunk.last
-                    for message in messages:
+                    for message in chunk.messages:
                         if hit_only:
                             answer.hit, more_before = True, 0
                             break
@@ -354,13 +353,6 @@ class _Buffer:
             in_order = sorted(self._kept, key=_declared, reverse=newest_first)
             for some in in_messages(in_order, history_pb2.HistoryRecord.ByteSize):
                 self._put(_message(some))
-
-
-def _next(chunks: Iterator[Chunk]) -> tuple[Chunk, list[pb.SearchShipmentsResponse]]:
-    """The next chunk, and its records in messages; for a thread."""
-    chunk = next(chunks)
-    messages = [readable(some) for some in in_messages(chunk.encoded)]
-    return chunk, [message for message in messages if message.records.records]
 
 
 def _declared(record: history_pb2.HistoryRecord) -> tuple[int, int]:

@@ -7,13 +7,12 @@ Doesn't own who may ask or what is answered (services.history_terms, history_ans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -22,7 +21,7 @@ from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body
 from gateway.tlog.encoding import decode_decimal, decode_hash, encode_base64
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.tlog.note import Verifier, open_note, parse_note
-from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
+from gateway.v1 import history_pb2, history_service_pb2
 from gateway.wire.limits import ANSWER_MESSAGE_BYTES
 from gateway.wire.validation import validate
 
@@ -112,39 +111,6 @@ def parse_records(data: bytes) -> history_service_pb2.SearchShipmentsResponse:
     return response
 
 
-def stored_record(
-    node: str,
-    *,
-    revision: int,
-    position: int,
-    recorded_at_ms: int,
-    shipment: bytes,
-    matched_revision: int = 0,
-    met: Sequence[int] = (),
-) -> bytes:
-    """A HistoryRecord around the bytes of a shipment as they are stored, which aren't parsed for it.
-
-    Args:
-        node, revision, position, matched_revision, met: as in the contract.
-        recorded_at_ms: in milliseconds since 1970.
-        shipment: a serialised Shipment.
-    """
-    seconds, ms = divmod(recorded_at_ms, 1000)
-    around = history_pb2.HistoryRecord(
-        node=node, revision=revision, position=position, matched_revision=matched_revision, met=met
-    )
-    around.recorded_at.seconds, around.recorded_at.nanos = seconds, ms * 1_000_000
-    return around.SerializeToString() + _SHIPMENT_TAG + _varint(len(shipment)) + shipment
-
-
-def answer_records(records: Sequence[bytes]) -> bytes:
-    """Serialised records as a serialised AnswerRecords; HistoryRecords has them in the same field."""
-    parts: list[bytes] = []
-    for record in records:
-        parts += (_RECORD_TAG, _varint(len(record)), record)
-    return b"".join(parts)
-
-
 def in_messages(records: Iterable[RecordT], size_of: Callable[[Any], int] = len) -> Iterator[list[RecordT]]:
     """Records in order, as many together as one message takes.
 
@@ -163,30 +129,6 @@ def in_messages(records: Iterable[RecordT], size_of: Callable[[Any], int] = len)
         size += length
     if some:
         yield some
-
-
-def _tag(message: Descriptor, field: str) -> bytes:
-    """What stands before a field of bytes or of a message: its number and wire type 2 (length-delimited).
-
-    Source: https://protobuf.dev/programming-guides/encoding/
-    """
-    return _varint(message.fields_by_name[field].number << 3 | 2)
-
-
-def _varint(value: int) -> bytes:
-    if value < 0x80:
-        return _SMALL[value]
-    parts = bytearray()
-    while value >= 0x80:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
-
-
-_SMALL = tuple(bytes([value]) for value in range(0x80))
-_SHIPMENT_TAG = _tag(history_pb2.HistoryRecord.DESCRIPTOR, "shipment")
-_RECORD_TAG = _tag(exchange_service_pb2.AnswerRecords.DESCRIPTOR, "records")
 
 
 def _has_unknown_fields(message: Message) -> bool:

@@ -260,7 +260,7 @@ def test_large_records_are_read_few_at_a_time(node: PaperNode, monkeypatch: pyte
         record(node, shipment)
     index(node)
     criteria = history_pb2.SearchCriteria(containers=CONTAINERS[:1])
-    sizes = [[len(one) for one in chunk.encoded] for chunk in searching(node).chunks(criteria)]
+    sizes = [[one.ByteSize() for one in chunk.records] for chunk in searching(node).chunks(criteria)]
     assert len(sizes[0]) == 10
     assert sum(map(len, sizes)) == 60
     assert 10_000 < max(map(sum, sizes)) <= 12_000
