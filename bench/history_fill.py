@@ -21,6 +21,7 @@ from gateway.node.settings import HistorySettings
 from gateway.services.audit import AuditQueue
 from gateway.services.bootstrap import FEDERATION
 from gateway.services.commit import Committer, Transaction
+from gateway.services.history_filters import KeepFilterWork, SegmentFilters
 from gateway.services.history_index import IndexWork
 from gateway.services.history_prepare import HistoryIndexer
 from gateway.services.history_record import RecordWork, checked, records_feed
@@ -46,7 +47,7 @@ class _Nothing:
 
 
 def fill(url: str, key: Path, node: str, size: int) -> None:
-    """Records and makes findable, TOGETHER at a time, until there are so many at least."""
+    """Records and makes findable, TOGETHER at a time, until there are so many at least; then makes filters."""
     database = Database(url)
     migrate.upgrade(database)
     committer = Committer(
@@ -72,6 +73,9 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
             assert batch is not None
             assert committer.run(IndexWork(batch, retention))
             left -= len(some)
+        filters = SegmentFilters(database)
+        while (one := filters.next()) is not None:
+            committer.run(KeepFilterWork(one))
         with database.write() as conn:
             shipments.move_cursor(conn, risk.SCREENED, shipments.last_position(conn))
     finally:
