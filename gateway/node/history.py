@@ -96,6 +96,7 @@ class History:
                 fanout=self.fanout,
                 rules=self.rules,
                 siblings=SiblingSearch(database, search=self.search, rules=self.rules),
+                bridge=bridge,
                 clock=clock,
             ),
             rules=self.rules,

@@ -11,13 +11,25 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any, Protocol, TypeVar
 
 from gateway.model.ids import FeedOrigin
-from gateway.services.commit import Committed, Committer, Outcome, Work
+from gateway.services.commit import Committed, Committer, Outcome, Transaction, Work
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
 ChangesT = TypeVar("ChangesT", bound="Changes")
 
 _END = object()
+
+
+class _Nothing:
+    """Work that does nothing but take along what waits patiently."""
+
+    weight = 0
+
+    def stage(self, tx: Transaction) -> None:
+        return
+
+
+_NOTHING = _Nothing()
 
 
 class Bridge:
@@ -42,6 +54,12 @@ class Bridge:
     async def commit(self, work: Work) -> Any:
         """Does work and returns its result after the commit; raises its error."""
         return await self.submit(work)
+
+    async def settle(self, futures: Collection[asyncio.Future[Any]]) -> None:
+        """Waits for patient work that somebody waits for now after all; raises the first error."""
+        if not all(future.done() for future in futures):
+            await self.commit(_NOTHING)
+        await asyncio.gather(*futures)
 
     def _done(self, future: asyncio.Future[Any], outcome: Outcome) -> None:
         self._ready.append((future, outcome))

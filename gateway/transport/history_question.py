@@ -82,8 +82,8 @@ class HistoryQuestions:
             question: what is asked.
             take: gets records as they come, before it is known whether they count.
             timeout_s: most time for the whole answer, in seconds; waiting for a place among MOST_AT_ONCE counts.
-            kept: for who asks more before it tells anybody: gets what to await then instead of having it awaited here,
-                until what came is durable as evidence.
+            kept: for who asks more before it tells anybody: gets what to `Bridge.settle` then, instead of having it
+                awaited here, until what came is durable as evidence.
 
         Returns:
             How it ended, and the position below which there is more; 0 for nothing.
@@ -239,7 +239,8 @@ class _Exchange:
             reason=reason,
             answer=self._answer,
         )
-        future: asyncio.Future[None] = self._by.bridge.submit(KeepAskedWork(row), patient=not wait)
+        patient = not wait or self._awaited_later is not None
+        future: asyncio.Future[None] = self._by.bridge.submit(KeepAskedWork(row), patient=patient)
         if wait:
             return future
         for one in [*self._kept, future]:

@@ -17,7 +17,7 @@ from gateway.consignment.records import Found
 from gateway.risk.rules import Rules
 from gateway.services.history_risk import SiblingSearch
 from gateway.services.history_search import require_exact
-from gateway.transport.bridge import forget
+from gateway.transport.bridge import Bridge, forget
 from gateway.transport.calls import Call
 from gateway.transport.history_fanout import HistoryFanout, Wanted
 from gateway.v1 import history_pb2
@@ -47,6 +47,7 @@ class HistoryTracer:
         fanout: HistoryFanout,
         rules: Rules,
         siblings: SiblingSearch,
+        bridge: Bridge,
         clock: Callable[[], int],
     ) -> None:
         """Takes what it needs.
@@ -56,9 +57,11 @@ class HistoryTracer:
             fanout: asks nodes.
             rules: look at the whole.
             siblings: finds the own exports that rules need beside those of the trace.
+            bridge: to the writer.
             clock: the time in milliseconds since 1970.
         """
         self._node = node
+        self._bridge = bridge
         self._fanout = fanout
         self._rules = rules
         self._siblings = siblings
@@ -89,7 +92,7 @@ class HistoryTracer:
         kept: list[asyncio.Future[None]] = []
         try:
             found, answers, asked = await self._rounds(call, request, positions, remaining_s, kept)
-            await asyncio.gather(*kept)  # nobody is told what couldn't be proved later
+            await self._bridge.settle(kept)  # nobody is told what couldn't be proved later
         finally:
             for one in kept:
                 forget(one)

@@ -2,14 +2,20 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import pytest
 
+from gateway.errors import GatewayError, TooLargeError
 from gateway.model.ids import Channel, FeedOrigin
-from gateway.services.commit import Committed, Committer
+from gateway.services import commit
+from gateway.services.commit import Committed, Committer, Transaction
 from gateway.transport import bridge
-from gateway.transport.bridge import Wakeups, set_within
+from gateway.transport.bridge import Bridge, Wakeups, set_within
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import PaperNode, paper_nodes
 
 HK = FeedOrigin("gba.customs.example", "cn", "hk", Channel.ALERTS)
 MO = FeedOrigin("gba.customs.example", "cn", "mo", Channel.ALERTS)
@@ -108,3 +114,38 @@ def test_an_event_that_does_not_come_in_time_is_told() -> None:
         return late, await set_within(event, 0.01)
 
     assert asyncio.run(run()) == (False, True)
+
+
+@dataclass
+class _Said:
+    """Work that says something, or fails."""
+
+    what: str = ""
+    error: GatewayError | None = None
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> str:
+        if self.error is not None:
+            raise self.error
+        return self.what
+
+
+def test_who_settles_does_not_wait_as_long_as_patient_work_would(
+    tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit, "PATIENT_S", 60.0)
+
+    async def main(node: PaperNode) -> None:
+        writer = Bridge(node.committer)
+        patient = [writer.submit(_Said(what), patient=True) for what in ("a", "b")]
+        await asyncio.sleep(0.05)
+        assert not any(one.done() for one in patient)
+        await asyncio.wait_for(writer.settle(patient), 10)
+        assert [one.result() for one in patient] == ["a", "b"]
+        await writer.settle(patient)  # nothing is left to wait for
+        failing = writer.submit(_Said(error=TooLargeError("no place")), patient=True)
+        with pytest.raises(TooLargeError, match="no place"):
+            await asyncio.wait_for(writer.settle([failing]), 10)
+
+    with paper_nodes(tmp_path, make_database, ("cn", "hk")) as (node, _):
+        asyncio.run(main(node))
