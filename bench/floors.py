@@ -59,7 +59,7 @@ class Echo:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._unary: Any = channel.unary_unary(f"/{SERVICE}/Unary")
-        self._three: Any = channel.unary_stream(f"/{SERVICE}/Three")
+        self._streamed: Any = channel.unary_stream(f"/{SERVICE}/Streamed")
         self._stream: Any = channel.stream_stream(f"/{SERVICE}/Stream")
         self._frames: Any = channel.stream_stream(
             f"/{SERVICE}/Frames",
@@ -79,10 +79,10 @@ class Echo:
         await asyncio.gather(*(caller() for _ in range(in_flight)))
         return count / (time.perf_counter() - started)
 
-    async def three(self) -> float:
-        """Seconds of a call that is answered with three messages, as a search is that finds one record at one node."""
+    async def streamed(self) -> float:
+        """Seconds of a call that is answered with a stream of one message, as a search is that finds one record."""
         started = time.perf_counter()
-        assert len([message async for message in self._three(_MESSAGE)]) == 3
+        assert len([message async for message in self._streamed(_MESSAGE)]) == 1
         return time.perf_counter() - started
 
     async def stream(self, count: int) -> float:
@@ -137,9 +137,8 @@ async def _unary(request: bytes, _context: Any) -> bytes:
     return request
 
 
-async def _three(request: bytes, _context: Any) -> AsyncIterator[bytes]:
-    for _ in range(3):
-        yield request
+async def _streamed(request: bytes, _context: Any) -> AsyncIterator[bytes]:
+    yield request
 
 
 async def _stream(requests: AsyncIterator[Any], _context: Any) -> AsyncIterator[Any]:
@@ -153,7 +152,7 @@ def _handlers() -> grpc.GenericRpcHandler:
         SERVICE,
         {
             "Unary": grpc.unary_unary_rpc_method_handler(_unary),
-            "Three": grpc.unary_stream_rpc_method_handler(_three),
+            "Streamed": grpc.unary_stream_rpc_method_handler(_streamed),
             "Stream": both(_stream),
             "Frames": both(_stream, request_deserializer=Frame.FromString, response_serializer=Frame.SerializeToString),
         },

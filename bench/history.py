@@ -93,7 +93,7 @@ class Sized:
     """At one size; times in milliseconds.
 
     Attributes:
-        floor_p50, floor_p99: of bare gRPC calls that are answered with three messages, in turn with the searches.
+        floor_p50, floor_p99: of bare gRPC calls that are answered with a stream of one message, in turn with the searches.
         disk_p50, disk_p99: of durable writes of 4 KiB, likewise: each answer of a partner waits for two.
     """
 
@@ -203,7 +203,7 @@ async def at_size(
     local, federated, floor, disk = [], [], [], []
     for at in made.sample(filled, ROUNDS):
         local.append(await _search(officer, at, ["cn"]))
-        floor.append(await echo.three())
+        floor.append(await echo.streamed())
         federated.append(await _search(officer, at, []))
         disk.append(await asyncio.to_thread(_durable_write, node.folder.path / "durable"))
     first, rate = await _many(officer)
@@ -401,7 +401,7 @@ def _sized_table(found: Sequence[Sized]) -> Table:
         table.add_column(f"{one.count:,}", justify="right")
     table.add_column("wanted", justify="right")
     rows: tuple[tuple[str, Callable[[Sized], str], str], ...] = (
-        ("floor: bare call, three messages: p50", lambda one: f"{one.floor_p50:.1f}", ""),
+        ("floor: bare streaming call: p50", lambda one: f"{one.floor_p50:.1f}", ""),
         ("… p99", lambda one: f"{one.floor_p99:.1f}", ""),
         ("floor: durable write of 4 KiB: p50", lambda one: f"{one.disk_p50:.1f}", ""),
         ("… p99", lambda one: f"{one.disk_p99:.1f}", ""),
