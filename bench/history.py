@@ -93,7 +93,8 @@ class Sized:
     """At one size; times in milliseconds.
 
     Attributes:
-        floor_p50, floor_p99: of bare gRPC calls that are answered with a stream of one message, in turn with the searches.
+        floor_p50, floor_p99: of bare gRPC calls that are answered with a stream of one message, in turn with the
+            searches.
         disk_p50, disk_p99: of durable writes of 4 KiB, likewise: each answer of a partner waits for two.
     """
 
