@@ -63,12 +63,7 @@ class History:
         self._origin = records_feed(federation, node)
         self._bridge, self._wakeups = bridge, wakeups
         self._preparing = Preparing(
-            database,
-            settings={
-                "database_url": database_url,
-                "node": node,
-                "settings": settings.model_dump(mode="json"),
-            },
+            database, settings={"database_url": database_url, "settings": settings.model_dump(mode="json")}
         )
         self.search = search_of(settings, database, node, names=self._preparing.names)
         self.rules = rules_of(settings)
@@ -95,7 +90,7 @@ class History:
                 node=node,
                 fanout=self.fanout,
                 rules=self.rules,
-                siblings=SiblingSearch(database, search=self.search, rules=self.rules),
+                siblings=SiblingSearch(database, rules=self.rules),
                 bridge=bridge,
                 clock=clock,
             ),

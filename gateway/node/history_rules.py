@@ -1,4 +1,4 @@
-"""Makes the rules and the search of shipment history from a node's settings, for the node and for its worker."""
+"""Makes the rules and the search of shipment history from a node's settings; the rules for its worker too."""
 
 from __future__ import annotations
 

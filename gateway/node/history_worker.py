@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from gateway.errors import InvalidRequestError
-from gateway.node.history_rules import rules_of, search_of
+from gateway.node.history_rules import rules_of
 from gateway.node.settings import HistorySettings
 from gateway.services.history_filters import SegmentFilter, SegmentFilters
 from gateway.services.history_names import NameSearch
@@ -87,10 +87,8 @@ def main() -> None:
     settings = HistorySettings.model_validate(told["settings"])
     database = Database(told["database_url"])
     try:
-        names = NameSearch(database)
-        search = search_of(settings, database, told["node"], names=names.find)
-        screening = RiskScreening(database, search=search, rules=rules_of(settings))
-        worker = Worker(HistoryIndexer(database), screening, SegmentFilters(database), names)
+        screening = RiskScreening(database, rules=rules_of(settings))
+        worker = Worker(HistoryIndexer(database), screening, SegmentFilters(database), NameSearch(database))
         worker.run(sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
         pass  # the node is gone

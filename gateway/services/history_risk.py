@@ -16,14 +16,15 @@ from sqlalchemy import ColumnElement, Connection
 from gateway.errors import StoreUnavailableError
 from gateway.risk.rules import Rules
 from gateway.services.commit import Transaction
-from gateway.services.history_search import NEWEST, HistorySearch
+from gateway.services.history_search import NEWEST
+from gateway.services.standing_records import StandingRecord, standing_records
 from gateway.store import risk, shipments
 from gateway.store.database import Database
 from gateway.store.risk import SCREENED, RiskRow, ShownRisk
 from gateway.store.schema import risk_hits
 from gateway.store.schema import shipments as shipments_table
 from gateway.store.shipments import INDEXED, Narrowing
-from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
+from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.filters import Term, decode_number_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.wire.history_batches import Judged
@@ -54,9 +55,8 @@ _FIELDS = dict.fromkeys(("rule", "severity", "record"), ("=",))
 class SiblingSearch:
     """Looks for the other exports of a series: own records that rules need beside an own export. Thread-safe."""
 
-    def __init__(self, database: Database, *, search: HistorySearch, rules: Rules) -> None:
+    def __init__(self, database: Database, *, rules: Rules) -> None:
         self._database = database
-        self._search = search
         self._rules = rules
 
     def of(self, shipment: shipment_pb2.Shipment) -> list[shipment_pb2.Shipment]:
@@ -87,17 +87,16 @@ class SiblingSearch:
         with self._database.read() as conn:
             positions = list(shipments.search(conn, key_sets, narrowing, before=NEWEST, limit=limit))
             ids = [row.record_id for row in shipments.revisions(conn, positions).values()]
-            return [record.shipment for record in self._search.as_they_stand(conn, ids)]
+            return [record.shipment for record in standing_records(conn, ids)]
 
 
 class RiskScreening:
     """Judges what was recorded. It only reads, so it may do so in a process of its own."""
 
-    def __init__(self, database: Database, *, search: HistorySearch, rules: Rules) -> None:
+    def __init__(self, database: Database, *, rules: Rules) -> None:
         self._database = database
-        self._search = search
         self._rules = rules
-        self._siblings = SiblingSearch(database, search=search, rules=rules)
+        self._siblings = SiblingSearch(database, rules=rules)
 
     def next(self) -> Judged | None:
         """Judges the next items that are findable; None when there are none.
@@ -111,18 +110,18 @@ class RiskScreening:
             logged = [row for row in shipments.log_after(conn, after, BATCH) if row.position <= head]
             if not logged:
                 return None
-            found = self._search.as_they_stand(conn, [row.record_id for row in logged])
+            found = list(standing_records(conn, {row.record_id for row in logged}))
         hits = [(record.position, hit) for record in found for hit in self._screened(record)]
         return Judged(after, logged[-1].position, tuple(record.position for record in found), tuple(hits))
 
-    def _screened(self, record: history_pb2.HistoryRecord) -> Sequence[trace_pb2.Discrepancy]:
+    def _screened(self, record: StandingRecord) -> Sequence[trace_pb2.Discrepancy]:
         """What rules find in one record; a record at which they fail holds up no other."""
         try:
             return self._rules.screen(record.shipment, self._siblings.of(record.shipment))
         except StoreUnavailableError:
             raise  # else the record would pass as judged
         except Exception:
-            log.exception("record %s can't be judged", record.shipment.record_id)
+            log.exception("record %s can't be judged", record.record_id)
             return ()
 
 

@@ -199,12 +199,6 @@ class HistorySearch:
             yield Chunk(some.messages, position, as_of, last)
             size = min(CHUNK, max(FIRST_CHUNK, CHUNK_BYTES // max(1, some.bytes_each)))
 
-    def as_they_stand(self, conn: Connection, record_ids: Iterable[str]) -> Sequence[history_pb2.HistoryRecord]:
-        """Records by id, each in its newest revision with what was added; those that are unknown are left out."""
-        rows = shipments.standing(conn, list(dict.fromkeys(record_ids)))
-        positions = positions_of(conn, [row.record_id for row in rows if row.additions])
-        return records_in(found_records(conn, self._node, rows, positions))
-
     def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
         """A record with everything that was recorded of it; None when there is none."""
         with self._database.read() as conn:

@@ -327,7 +327,7 @@ def test_an_item_that_somebody_spoilt_holds_up_nothing_else(node: PaperNode) -> 
     with node.database.write() as conn:
         conn.execute(update(record_log).where(record_log.c.position == 1).values(content=b"\xff\xff"))
     index(node)
-    screening = RiskScreening(node.database, search=searching(node), rules=Rules.load())
+    screening = RiskScreening(node.database, rules=Rules.load())
     judged = screening.next()
 
     assert ids(search(node, containers=["CSQU3054383"])) == ["B"]

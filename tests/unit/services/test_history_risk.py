@@ -25,7 +25,7 @@ from gateway.wire.alerts import to_timestamp
 from gateway.wire.filters import encode_page_token
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
-from tests.support.recording import KEPT_MS, index, record, searching
+from tests.support.recording import KEPT_MS, index, record
 from tests.support.risk_records import trace
 from tests.support.shipments import DECLARED, shipment
 
@@ -53,7 +53,7 @@ def antimony(record_id: str) -> shipment_pb2.Shipment:
 def screening(node: PaperNode, **limits: float) -> RiskScreening:
     """With a node's own limits for split consignments."""
     rules = Rules.load(settings={"R19": RuleSetting(thresholds=limits)})
-    return RiskScreening(node.database, search=searching(node), rules=rules)
+    return RiskScreening(node.database, rules=rules)
 
 
 def judge(node: PaperNode, **limits: float) -> None:
@@ -296,7 +296,7 @@ def test_so_many_records_are_looked_at_and_no_more(node: PaperNode, monkeypatch:
     record(node, *(part(f"P{number}", number) for number in range(6)))
     index(node)
     rules = Rules.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100})})
-    siblings = SiblingSearch(node.database, search=searching(node), rules=rules)
+    siblings = SiblingSearch(node.database, rules=rules)
     assert len(siblings.of(part("P5", 5))) == 12
     monkeypatch.setattr(history_risk, "MAX_AROUND", 3)
     monkeypatch.setattr(history_risk, "MAX_BEFORE", 2)
@@ -307,14 +307,14 @@ def test_an_export_that_stands_alone_has_nothing_usual_looked_for(node: PaperNod
     record(node, part("BEFORE", -40), part("P0"))
     index(node)
     rules = Rules.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100})})
-    assert SiblingSearch(node.database, search=searching(node), rules=rules).of(part("P0")) == []
+    assert SiblingSearch(node.database, rules=rules).of(part("P0")) == []
 
 
 def test_siblings_of_a_traces_own_export_are_found_beside_it(node: PaperNode) -> None:
     record(node, *(part(f"P{number}", number) for number in range(5)))
     index(node)
     rules = Rules.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100})})
-    siblings = SiblingSearch(node.database, search=searching(node), rules=rules)
+    siblings = SiblingSearch(node.database, rules=rules)
     traced = trace(("hk", part("P1", 1)), (node.name, part("P2", 2)))
 
     found = siblings.of_trace(traced, node.name)
