@@ -28,10 +28,11 @@ from gateway.services.history_record import RecordWork, checked
 from gateway.services.history_search import NEWEST
 from gateway.services.inspected_records import Inspection
 from gateway.services.standing_records import standing_records
-from gateway.store import alerts, findings, shipments
+from gateway.store import alerts, findings, shipment_search, shipments
 from gateway.store.alerts import AlertEventRow
 from gateway.store.database import Database
-from gateway.store.shipments import INDEXED, Narrowing
+from gateway.store.shipment_search import Narrowing
+from gateway.store.shipments import INDEXED
 from gateway.v1 import alert_pb2, shipment_pb2
 from gateway.wire import alerts as wire
 
@@ -243,7 +244,7 @@ def _candidates(conn: Connection, finding: _Finding) -> list[str]:
     """Records that a finding may be about; of many those that were declared next to the inspection."""
     positions: set[int] = set()
     for keys, narrowing in finding.inspection.sought():
-        positions.update(shipments.search(conn, [keys], narrowing, before=NEWEST, limit=MOST_POSITIONS))
+        positions.update(shipment_search.search(conn, [keys], narrowing, before=NEWEST, limit=MOST_POSITIONS))
     at = wire.to_ms(finding.said.inspected_at)
     rows = sorted(shipments.revisions(conn, list(positions)).values(), key=lambda row: abs(row.declared_at - at))
     return list(dict.fromkeys(row.record_id for row in rows))[:MAX_KNOWN]

@@ -13,7 +13,8 @@ from google.protobuf.message import DecodeError
 from sqlalchemy import Connection
 
 from gateway.store import shipments
-from gateway.store.shipments import LogRow, StandingRow
+from gateway.store.shipment_search import StandingRow
+from gateway.store.shipments import LogRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire

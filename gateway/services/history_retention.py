@@ -23,9 +23,10 @@ from gateway.services.commit import Transaction
 from gateway.services.history_record import append_event
 from gateway.services.history_search import NEWEST, narrowing_of, positions_of, require_exact
 from gateway.services.once import once
-from gateway.store import audit, holds, matches, shipments
+from gateway.store import audit, holds, matches, shipment_search, shipments
 from gateway.store.holds import LegalHold
-from gateway.store.shipments import LogRow, Narrowing, RevisionRow, ShipmentRow
+from gateway.store.shipment_search import Narrowing
+from gateway.store.shipments import LogRow, RevisionRow, ShipmentRow
 from gateway.v1 import history_pb2, history_service_pb2, record_log_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
@@ -209,7 +210,7 @@ def _kept_now(conn: Connection, kept: _Kept) -> int:
 
 def _with(conn: Connection, key_sets: KeySets, narrowing: Narrowing) -> set[str]:
     """Records of which one item is found so."""
-    positions = list(shipments.search(conn, key_sets, narrowing, before=NEWEST, limit=MOST_COUNTED))
+    positions = list(shipment_search.search(conn, key_sets, narrowing, before=NEWEST, limit=MOST_COUNTED))
     return {row.record_id for row in shipments.revisions(conn, positions).values()}
 
 
@@ -219,7 +220,7 @@ def _kept_of(conn: Connection, kept: _Kept, record_ids: Sequence[str]) -> list[s
     rows = shipments.revisions(conn, [one for of_record in positions.values() for one in of_record])
     left = {name for name in record_ids if kept.admits(rows[one] for one in positions[name])}
     for keys in kept.key_sets[1:]:
-        met = shipments.matching(conn, [one for name in left for one in positions[name]], [keys])
+        met = shipment_search.matching(conn, [one for name in left for one in positions[name]], [keys])
         left = {rows[one].record_id for one in met}
     return sorted(left)
 
@@ -321,7 +322,9 @@ def _forget_names(conn: Connection, items: Sequence[_Item]) -> None:
     """Names of parties that stand in no record any more."""
     keys = {keys_wire.name_key(text) for item in items for text in item.names}
     gone = [
-        key for key in sorted(keys) if not any(shipments.search(conn, [[key]], Narrowing(), before=NEWEST, limit=1))
+        key
+        for key in sorted(keys)
+        if not any(shipment_search.search(conn, [[key]], Narrowing(), before=NEWEST, limit=1))
     ]
     shipments.remove_names(conn, gone)
 

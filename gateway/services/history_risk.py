@@ -18,12 +18,13 @@ from gateway.risk.rules import Rules
 from gateway.services.commit import Transaction
 from gateway.services.history_search import NEWEST
 from gateway.services.standing_records import StandingRecord, standing_records
-from gateway.store import risk, shipments
+from gateway.store import risk, shipment_search, shipments
 from gateway.store.database import Database
 from gateway.store.risk import SCREENED, RiskRow, ShownRisk
 from gateway.store.schema import risk_hits
 from gateway.store.schema import shipments as shipments_table
-from gateway.store.shipments import INDEXED, Narrowing
+from gateway.store.shipment_search import Narrowing
+from gateway.store.shipments import INDEXED
 from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.filters import Term, decode_number_token, encode_page_token, invalid_value, page_size, parse_filter
@@ -85,7 +86,7 @@ class SiblingSearch:
 
     def _records(self, key_sets: KeySets, narrowing: Narrowing, limit: int) -> list[shipment_pb2.Shipment]:
         with self._database.read() as conn:
-            positions = list(shipments.search(conn, key_sets, narrowing, before=NEWEST, limit=limit))
+            positions = list(shipment_search.search(conn, key_sets, narrowing, before=NEWEST, limit=limit))
             ids = [row.record_id for row in shipments.revisions(conn, positions).values()]
             return [record.shipment for record in standing_records(conn, ids)]
 

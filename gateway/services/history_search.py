@@ -16,10 +16,11 @@ from sqlalchemy import Connection
 
 from gateway.errors import InvalidRequestError, Violation
 from gateway.services.history_found import found_records
-from gateway.store import segments, shipments
+from gateway.store import segments, shipment_search, shipments
 from gateway.store.database import Database
 from gateway.store.segments import Known
-from gateway.store.shipments import INDEXED, LogRow, Narrowing, StandingRow
+from gateway.store.shipment_search import Narrowing, StandingRow
+from gateway.store.shipments import INDEXED, LogRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 from gateway.wire import shipments as wire
@@ -208,7 +209,7 @@ class HistorySearch:
             positions = sorted(positions_of(conn, [record_id])[record_id])
             of_positions = shipments.revisions(conn, positions)
             log = shipments.log_rows(conn, positions)
-            standing = shipments.standing(conn, [record_id])
+            standing = shipment_search.standing(conn, [record_id])
             found = found_records(conn, self._node, standing, {record_id: positions})
             held = self._holds_on(conn, list(log.values()))
         record = next(iter(records_in(found)), None)
@@ -324,7 +325,9 @@ def positions_of(conn: Connection, record_ids: Iterable[str], known: Known | Non
     keys = [keys_wire.record_key(record_id) for record_id in found]
     before = NEWEST if found else 0
     while before:
-        page = list(shipments.search(conn, [keys], Narrowing(), before=before, limit=POSITIONS_AT_ONCE, known=known))
+        page = list(
+            shipment_search.search(conn, [keys], Narrowing(), before=before, limit=POSITIONS_AT_ONCE, known=known)
+        )
         of_page = shipments.revisions(conn, page)
         for position, row in sorted(of_page.items(), reverse=True):
             if row.record_id in found:  # keys are hashes: another record may have the same
@@ -338,7 +341,9 @@ def _are_more(conn: Connection, search: Search, before: int, limit: int, known: 
     found: set[int] = set()
     for way in search.ways:
         if way.key_sets:
-            walk = shipments.search(conn, way.key_sets, way.narrowing, before=before, limit=limit + 1, known=known)
+            walk = shipment_search.search(
+                conn, way.key_sets, way.narrowing, before=before, limit=limit + 1, known=known
+            )
             found.update(walk)
     return len(found) > limit
 
@@ -359,7 +364,9 @@ def _hits(
     met: dict[int, tuple[int, ...]] = {}
     for number, way in enumerate(search.ways):
         if way.key_sets:
-            rows = shipments.search_standing(conn, way.key_sets, way.narrowing, before=before, limit=limit, known=known)
+            rows = shipment_search.search_standing(
+                conn, way.key_sets, way.narrowing, before=before, limit=limit, known=known
+            )
             for row in rows:
                 found[row.hit] = row
                 met[row.hit] = (*met.get(row.hit, ()), number)
@@ -379,7 +386,7 @@ def _grown(
     looked_at = [one for of_record in positions.values() for one in of_record if one <= as_of]
     found: dict[str, tuple[int, tuple[int, ...]]] = {}
     for number, way in enumerate(search.ways if looked_at else ()):
-        matching = shipments.matching(conn, looked_at, way.key_sets) if way.key_sets else ()
+        matching = shipment_search.matching(conn, looked_at, way.key_sets) if way.key_sets else ()
         for row in shipments.revisions(conn, list(matching)).values():
             if way.narrowing.admits(row):
                 last, met = found.get(row.record_id, (0, ()))

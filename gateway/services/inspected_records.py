@@ -26,7 +26,7 @@ from gateway.consignment.inquiry import DECLARED_LATE_S
 from gateway.consignment.join import weave
 from gateway.consignment.links import RULES, LinkKey, LinkKind, link_keys
 from gateway.consignment.records import Known, Span, span_of
-from gateway.store.shipments import Narrowing
+from gateway.store.shipment_search import Narrowing
 from gateway.v1 import alert_pb2, goods_pb2, history_pb2, shipment_pb2
 from gateway.wire import shipment_keys as keys_wire
 

@@ -1,20 +1,15 @@
 """Statements on recorded shipments: the log of what was recorded, and the projections by which it is found.
 
-Owns how rows read and are written, many at once, and the walk over the index of keys. Doesn't own what keys mean
+Owns how rows are read and written, many at once. Doesn't own the searches (store.shipment_search), what keys mean
 (wire.shipment_keys), what a revision is (services.history_index) or who may see what.
-
-The index of keys is cut into segments by position, so that keys, which come in no order, are written into a part of the
-tree that fits into memory however large the whole has grown. A look-up asks the segments from the newest on, and leaves
-out those of which is known that they don't hold what is asked for (store.segments).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -35,10 +30,6 @@ from gateway.store.schema import (
     shipment_revisions,
     shipments,
 )
-from gateway.store.segments import Known
-
-MOST_KEYS_IN_TURN = 16
-"""Keys that are looked up one by one, each with its own part of the statement."""
 
 INDEXED = "history"
 """Cursor: position up to which what was recorded is found."""
@@ -84,59 +75,6 @@ class RevisionRow:
     revision: int
     declared_at: int
     procedure: int
-
-
-class StandingRow(NamedTuple):
-    """A position with the record that it belongs to, as that stands now.
-
-    Attributes:
-        hit: the position.
-        matched_revision: revision of the record there.
-        record_id, position, revision, additions: as in ShipmentRow; empty and 0 when the record is gone.
-        recorded_at, content: of the newest revision; 0 and empty when it was erased or there is none.
-    """
-
-    hit: int
-    matched_revision: int
-    record_id: str
-    position: int
-    revision: int
-    additions: int
-    recorded_at: int
-    content: bytes
-
-    @property
-    def grown(self) -> bool:
-        """Whether more than one item was recorded of the record."""
-        return self.revision + self.additions > 1
-
-
-@dataclass(frozen=True, slots=True)
-class Narrowing:
-    """Conditions of a search that aren't keys: declared from (inclusive) and until (exclusive) in milliseconds since
-    1970, and procedures; 0 and empty for none."""
-
-    declared_from: int = 0
-    declared_until: int = 0
-    procedures: tuple[int, ...] = ()
-
-    @property
-    def shape(self) -> tuple[bool, bool, int]:
-        """Which of them there are: statements of one shape share their text."""
-        return bool(self.declared_from), bool(self.declared_until), len(self.procedures)
-
-    @property
-    def values(self) -> tuple[int, ...]:
-        """Their values in order of the shape."""
-        return (*(bound for bound in (self.declared_from, self.declared_until) if bound), *self.procedures)
-
-    def admits(self, row: RevisionRow | ShipmentRow) -> bool:
-        """Whether a revision meets them, or a record in its newest."""
-        return (
-            row.declared_at >= self.declared_from
-            and (not self.declared_until or row.declared_at < self.declared_until)
-            and (not self.procedures or row.procedure in self.procedures)
-        )
 
 
 _LOG_COLUMNS = tuple(record_log.c.keys())
@@ -203,31 +141,10 @@ def move_cursor(conn: Connection, name: str, position: int) -> None:
 def find(conn: Connection, record_ids: Sequence[str]) -> dict[str, ShipmentRow]:
     """Records by id, in the order of their ids; unknown ones are left out."""
     found: dict[str, ShipmentRow] = {}
-    for chunk in _chunks(sorted(record_ids)):
+    for chunk in in_parts(sorted(record_ids)):
         rows = run(conn, _in_text(conn.dialect.name, "shipments", _SHIPMENT_COLUMNS, "record_id", len(chunk)), chunk)
         found.update(sorted((row[0], ShipmentRow(*row)) for row in rows))  # chunks are in order, their rows need not be
     return found
-
-
-def standing(conn: Connection, record_ids: Sequence[str]) -> list[StandingRow]:
-    """Records in the order of their ids, each as if it had been found in its newest revision; unknown ones, and those
-    of which only additions are known, are left out."""
-    known = [row for row in find(conn, record_ids).values() if row.position]
-    logged = log_rows(conn, [row.position for row in known])
-    return [
-        StandingRow(
-            row.position,
-            row.revision,
-            row.record_id,
-            row.position,
-            row.revision,
-            row.additions,
-            logged[row.position].recorded_at,
-            logged[row.position].content,
-        )
-        for row in known
-        if row.position in logged
-    ]
 
 
 def put(conn: Connection, rows: Sequence[ShipmentRow]) -> None:
@@ -302,148 +219,6 @@ def names_filed(conn: Connection, keys: Sequence[int], limit: int) -> list[int]:
     return [int(row[0]) for row in conn.execute(statement)]
 
 
-# Search
-
-
-def search(
-    conn: Connection,
-    key_sets: Sequence[Sequence[int]],
-    narrowing: Narrowing,
-    *,
-    before: int,
-    limit: int,
-    known: Known | None = None,
-) -> Iterator[int]:
-    """Positions at which of each set at least one key stands, the newest first.
-
-    Args:
-        key_sets: at least one; the first should be the one that is met least often.
-        narrowing: further conditions.
-        before: positions at or after this don't count.
-        limit: most positions.
-        known: what this transaction sees of the segments; None: it is read.
-    """
-    for (position,) in _walk(conn, _search_text, key_sets, narrowing, before=before, limit=limit, known=known):
-        yield position
-
-
-def search_standing(
-    conn: Connection,
-    key_sets: Sequence[Sequence[int]],
-    narrowing: Narrowing,
-    *,
-    before: int,
-    limit: int,
-    known: Known | None = None,
-) -> list[StandingRow]:
-    """As `search`, each position with its record: one statement gives what four would."""
-    found = _walk(conn, _standing_text, key_sets, narrowing, before=before, limit=limit, known=known)
-    return [StandingRow(*row) for row in found]
-
-
-def _walk(
-    conn: Connection,
-    text_of: Callable[[str, tuple[int, ...], int, tuple[bool, bool, int]], str],
-    key_sets: Sequence[Sequence[int]],
-    narrowing: Narrowing,
-    *,
-    before: int,
-    limit: int,
-    known: Known | None,
-) -> Iterator[tuple[Any, ...]]:
-    """Asks the segments from the newest on, one at first and then more at once, until there is enough."""
-    first, *others = key_sets
-    shape, further = tuple(map(len, key_sets)), (*chain.from_iterable(others), *narrowing.values)
-    wanted = segments.to_ask(
-        conn,
-        known or segments.known(conn),
-        before,
-        key_sets,
-        declared_from=narrowing.declared_from,
-        declared_until=narrowing.declared_until,
-    )
-    left, at, size = limit, 0, 1
-    while at < len(wanted) and left > 0:
-        asked = wanted[at : at + size]
-        values: tuple[int, ...] = (*asked, *first, before, *further, left)
-        if _in_turn(shape, len(asked)):
-            values = (*chain.from_iterable((*asked, key, before, *further, left) for key in first), left)
-        found = run(conn, text_of(conn.dialect.name, shape, len(asked), narrowing.shape), values)
-        yield from sorted(found, reverse=True)  # a join may leave them in any order
-        left -= len(found)
-        at += size
-        size = min(2 * size, MOST_IN_STATEMENT)
-
-
-def _in_turn(shape: tuple[int, ...], segments: int) -> bool:
-    """Whether each key is looked up by itself, in the order of its positions and no further than needed.
-
-    With several keys in one IN list everything that has any of them is read and sorted first: thousands of records
-    where a trader ships much.
-    """
-    return segments == 1 and 1 < shape[0] <= MOST_KEYS_IN_TURN
-
-
-@cache
-def _search_text(dialect: str, shape: tuple[int, ...], segments: int, bounds: tuple[bool, bool, int]) -> str:
-    mark = "?" if dialect == "sqlite" else "%s"
-    if _in_turn(shape, segments):
-        one = _search_text(dialect, (1, *shape[1:]), 1, bounds)
-        each = " UNION ALL ".join([f"SELECT position FROM ({one}) one"] * shape[0])
-        return f"SELECT DISTINCT position FROM ({each}) each ORDER BY position DESC LIMIT {mark}"
-
-    def marks(count: int) -> str:
-        return ", ".join([mark] * count)
-
-    first, *others = shape
-    conditions = [f"k.segment IN ({marks(segments)})", f"k.key IN ({marks(first)})", f"k.position < {mark}"]
-    conditions += [
-        "EXISTS (SELECT 1 FROM shipment_keys o WHERE o.segment = k.segment AND o.position = k.position "
-        f"AND o.key IN ({marks(count)}))"
-        for count in others
-    ]
-    since, until, procedures = bounds
-    join = "JOIN shipment_revisions r ON r.position = k.position" if since or until or procedures else ""
-    conditions += [f"r.declared_at >= {mark}"] if since else []
-    conditions += [f"r.declared_at < {mark}"] if until else []
-    conditions += [f"r.procedure IN ({marks(procedures)})"] if procedures else []
-    distinct = "DISTINCT " if first > 1 else ""
-    return (
-        f"SELECT {distinct}k.position FROM shipment_keys k {join} "
-        f"WHERE {' AND '.join(conditions)} ORDER BY k.position DESC LIMIT {mark}"
-    )
-
-
-@cache
-def _standing_text(dialect: str, shape: tuple[int, ...], segments: int, bounds: tuple[bool, bool, int]) -> str:
-    empty = "x''" if dialect == "sqlite" else "''::bytea"
-    return (
-        "SELECT h.position, COALESCE(m.revision, 0), COALESCE(s.record_id, ''), COALESCE(s.position, 0), "
-        "COALESCE(s.revision, 0), COALESCE(s.additions, 0), COALESCE(l.recorded_at, 0), "
-        f"COALESCE(l.content, {empty}) "
-        f"FROM ({_search_text(dialect, shape, segments, bounds)}) h "
-        "LEFT JOIN shipment_revisions m ON m.position = h.position "
-        "LEFT JOIN shipments s ON s.record_id = m.record_id "
-        "LEFT JOIN record_log l ON l.position = s.position"
-    )
-
-
-def matching(conn: Connection, positions: Collection[int], key_sets: Sequence[Sequence[int]]) -> set[int]:
-    """Those of some positions at which of each set at least one key stands."""
-    found: set[int] = set()
-    for part in _chunks(sorted(positions)):
-        left = set(part)
-        for keys in key_sets:
-            statement = select(shipment_keys.c.position).where(
-                shipment_keys.c.segment.in_({position >> segments.SEGMENT_BITS for position in left}),
-                shipment_keys.c.key.in_(keys),
-                shipment_keys.c.position.in_(left),
-            )
-            left = {int(row[0]) for row in conn.execute(statement)} if left else left
-        found |= left
-    return found
-
-
 # Erasure
 
 
@@ -455,7 +230,7 @@ def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collec
         keys: by each of their positions the keys under which it may stand.
     """
     conn.execute(delete(shipments).where(shipments.c.record_id.in_(record_ids)))
-    for part in _chunks(sorted(keys)):
+    for part in in_parts(sorted(keys)):
         conn.execute(delete(shipment_revisions).where(shipment_revisions.c.position.in_(part)))
         conn.execute(delete(risk_hits).where(risk_hits.c.position.in_(part)))
         conn.execute(update(record_log).where(record_log.c.position.in_(part)).values(salt=b"", content=b""))
@@ -496,11 +271,11 @@ def due(conn: Connection, now_ms: int, limit: int, *, after: tuple[int, str]) ->
 def _by_number(
     conn: Connection, table: str, columns: tuple[str, ...], numbers: Sequence[int], *, column: str = "position"
 ) -> Iterator[tuple[Any, ...]]:
-    for chunk in _chunks(sorted(set(numbers))):
+    for chunk in in_parts(sorted(set(numbers))):
         yield from run(conn, _in_text(conn.dialect.name, table, columns, column, len(chunk)), chunk)
 
 
-def _chunks(values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+def in_parts(values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     """Values in parts of few different lengths, so that few statements are compiled: short ones repeat their last."""
     for at in range(0, len(values), MOST_IN_STATEMENT):
         part = tuple(values[at : at + MOST_IN_STATEMENT])

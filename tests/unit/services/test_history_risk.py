@@ -18,7 +18,7 @@ from gateway.services.bootstrap import FEDERATION
 from gateway.services.history_record import records_feed
 from gateway.services.history_retention import PurgeWork
 from gateway.services.history_risk import KeepRisksWork, RiskQueries, RiskScreening, SiblingSearch
-from gateway.store import shipments
+from gateway.store import shipment_search
 from gateway.store.schema import risk_hits
 from gateway.v1 import goods_pb2, history_service_pb2, party_pb2, shipment_pb2, trace_pb2
 from gateway.wire.alerts import to_timestamp
@@ -273,13 +273,13 @@ def test_goods_under_control_in_alike_parts_are_found_without_a_limit(node: Pape
 
 def test_ordinary_records_cost_no_search(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[Any] = []
-    search = shipments.search
+    search = shipment_search.search
 
     def spied(conn: Connection, key_sets: Any, *args: Any, **kwargs: Any) -> Iterator[int]:
         searched.append(key_sets)
         return search(conn, key_sets, *args, **kwargs)
 
-    monkeypatch.setattr(shipments, "search", spied)
+    monkeypatch.setattr(shipment_search, "search", spied)
     record(node, *(part(f"P{number}", number, kg=500.0) for number in range(20)))
     index(node)
     judge(node, limit_kg=100)

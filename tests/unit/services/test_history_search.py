@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.services import history_search
 from gateway.services.history_filters import KeepFilterWork, SegmentFilter, SegmentFilters
 from gateway.services.history_search import NEWEST, narrowing_of
-from gateway.store import segments, shipments
+from gateway.store import segments, shipment_search, shipments
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.wire.shipment_keys import key_sets
 from tests.support.databases import MakeDatabase
@@ -154,7 +154,7 @@ def question(chance: random.Random) -> history_pb2.SearchCriteria:
 @pytest.fixture
 def node(tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[PaperNode]:
     monkeypatch.setattr(segments, "SEGMENT_BITS", 3)
-    monkeypatch.setattr(shipments, "MOST_KEYS_IN_TURN", 5)
+    monkeypatch.setattr(shipment_search, "MOST_KEYS_IN_TURN", 5)
     with paper_nodes(tmp_path, make_database, ("cn", "hk")) as nodes:
         yield nodes[0]
 
