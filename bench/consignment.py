@@ -7,16 +7,18 @@ records that share much (one document), that share in turn (a chain), and that a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.consignment.assembly import assemble
+from gateway.consignment.gathering import Gathering
 from gateway.consignment.inquiry import next_criteria
 from gateway.consignment.records import Found
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.v1.history_pb2 import SearchCriteria
+from gateway.v1.trace_pb2 import Trace
 
 RECORDS = 300
 ROUNDS = 20
@@ -93,14 +95,22 @@ def quickest_ms(work: Callable[[], object]) -> float:
     return min(taken)
 
 
+def _put_together(found: Sequence[Found]) -> Trace:
+    return assemble(Gathering(found), [])
+
+
+def _ask_next(found: Sequence[Found], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
+    return next_criteria(Gathering(found), asked)
+
+
 def main() -> None:
     """Prints one line for each set."""
     asked = [SearchCriteria(containers=["GWDU2601174"])]
     for name, records in sets().items():
         found = [Found(each, None if not number else asked[0]) for number, each in enumerate(records)]
-        legs = len(assemble(found, []).legs)
-        put_together = quickest_ms(partial(assemble, found, []))
-        next_round = quickest_ms(partial(next_criteria, found, asked))
+        legs = len(_put_together(found).legs)
+        put_together = quickest_ms(partial(_put_together, found))
+        next_round = quickest_ms(partial(_ask_next, found, asked))
         print(
             f"{name}: {len(records)} records, {legs} legs: put together in {put_together:.1f} ms, "
             f"next questions in {next_round:.1f} ms"

@@ -14,10 +14,11 @@ import heapq
 from collections.abc import Iterable, Sequence
 
 from gateway.consignment.events import events_of
+from gateway.consignment.gathering import Gathering
 from gateway.consignment.inquiry import is_exhausted
-from gateway.consignment.join import Edge, Web, in_order, weave
+from gateway.consignment.join import Edge, Web, in_order
 from gateway.consignment.links import LinkKind
-from gateway.consignment.records import Found, Known, gathered
+from gateway.consignment.records import Known
 from gateway.consignment.sentences import because
 from gateway.consignment.weak import weak_edges
 from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, NodeAnswer, SearchCriteria
@@ -33,11 +34,11 @@ MAX_LINKS = 12
 """Most links that are told of one leg, the strongest first."""
 
 
-def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Sequence[SearchCriteria] = ()) -> Trace:
+def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], asked: Sequence[SearchCriteria] = ()) -> Trace:
     """The consignment that the first question's newest record belongs to, without discrepancies and controlled items.
 
     Args:
-        found: records with the questions that they answered; those of the first question have none.
+        gathering: records with the questions that they answered; those of the first question have none.
         answers: what became of the questions, in the order in which they were asked.
         asked: all questions, to tell whether something is left to ask; none: nothing is.
 
@@ -46,8 +47,8 @@ def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Seque
         further consignments, a node had more records than it gave, not everything could be asked, or there are more
         records, legs or events than a trace takes.
     """
-    known, cut = gathered(found)
-    web = weave(known)
+    web = gathering.web
+    known = web.known
     core, others = web.core()
     trace = Trace(answers=answers)
     legs = _grown(web, core)
@@ -61,7 +62,7 @@ def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Seque
     trace.events.extend(events[:MAX_EVENTS])
     trace.truncated = (
         others
-        or cut
+        or gathering.cut
         or len(events) > MAX_EVENTS
         or len(legs) > MAX_LEGS
         or any(answer.status == ANSWER_STATUS_PARTIAL for answer in trace.answers)

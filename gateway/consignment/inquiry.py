@@ -6,13 +6,14 @@ counts, if a part of the way is missing. Doesn't own who is asked, how long, or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.consignment.join import Web, asked_values, in_order, weave
+from gateway.consignment.gathering import Gathering
+from gateway.consignment.join import Web, asked_values, in_order
 from gateway.consignment.links import DAY_S, RULES, LinkKey, LinkKind, plain
-from gateway.consignment.records import OUTWARD, Found, Span, gathered, span_of, territory_of
+from gateway.consignment.records import OUTWARD, Span, span_of, territory_of
 from gateway.consignment.weak import TRADERS
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria, SearchIdentifier, SearchReference
 
@@ -43,17 +44,16 @@ _FIELDS = {
 }
 
 
-def next_criteria(found: Iterable[Found], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
+def next_criteria(gathering: Gathering, asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
     """Questions for every node; none when everything was asked, or as much as may be.
 
     Args:
-        found: all records so far, each with the question that it answered.
+        gathering: all records so far, each with the question that it answered.
         asked: all questions so far, the one that the trace began with first.
     """
     if len(asked) >= MAX_QUESTIONS:
         return []
-    known, _ = gathered(found)
-    web = weave(known)
+    web = gathering.web
     core, _ = web.core()
     strong = list(_strong(web, core, _values(asked)))
     questions = strong or list(_weak(web, core, asked))

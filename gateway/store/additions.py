@@ -10,9 +10,10 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from gateway.store import segments
 from gateway.store.prepared import Prepared
 from gateway.store.schema import record_log, shipment_revisions
-from gateway.store.shipments import MOST_IN_STATEMENT, widen_segments
+from gateway.store.shipments import MOST_IN_STATEMENT
 
 _DATE = Prepared(
     update(shipment_revisions)
@@ -37,4 +38,4 @@ def date(conn: Connection, positions: Sequence[int], declared_at: int, procedure
     """Has additions count as declared at a time, in milliseconds since 1970, and under a procedure."""
     for position in positions:
         _DATE(conn, at=position, declared=declared_at, done=procedure)
-    widen_segments(conn, [(position, declared_at) for position in positions])
+    segments.widen(conn, [(position, declared_at) for position in positions])

@@ -342,6 +342,15 @@ shipment_segments = Table(
     sqlite_with_rowid=False,
 )
 
+shipment_times = Table(
+    "shipment_times",
+    metadata,
+    Column("block", Integer, primary_key=True, autoincrement=False),  # see store.segments.BLOCK_BITS
+    Column("first_declared", BigInteger, nullable=False),  # as in shipment_segments
+    Column("last_declared", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 party_names = Table(
     "party_names",
     metadata,
@@ -413,6 +422,7 @@ PROJECTIONS = (
     shipment_revisions,
     shipment_keys,
     shipment_segments,
+    shipment_times,
     party_names,
     party_name_keys,
     risk_hits,

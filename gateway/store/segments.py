@@ -1,41 +1,47 @@
 """Statements on segments of the index of shipments: what is known of each, so that most aren't read for a search.
 
-Owns the times and the filters of segments, and which segments a search must ask. A filter holds all keys of a segment
-that is full; with none the segment is asked. Filters are read once and kept in memory, some 1.3 MB each. Doesn't own
-the index (store.shipments) or when filters are made (services.history_filters).
+Owns the times and the filters of segments, the times of blocks within them, and where a search must look. A filter
+holds all keys of a segment that is full; with none the segment is asked. Filters are read once and kept in memory, some
+1.3 MB each. Doesn't own the index (store.shipment_search) or when filters are made (services.history_filters).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from threading import Lock
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, bindparam, case, func, select, true, update
+from sqlalchemy import Connection, Engine, Table, bindparam, case, func, select, true, update
 
 from gateway.model.bloom import may_hold
 from gateway.store.database import insert_rows
 from gateway.store.prepared import Prepared
-from gateway.store.schema import record_log, shipment_keys, shipment_segments
+from gateway.store.schema import record_log, shipment_keys, shipment_segments, shipment_times
 
 SEGMENT_BITS = 17
 """Positions in one segment of the index, as a power of two: some 1.5 million keys, 30 MB."""
 
-_WIDEN = Prepared(
-    update(shipment_segments)
-    .where(shipment_segments.c.segment == bindparam("of_segment"))
-    .values(
-        first_declared=case(
-            (shipment_segments.c.first_declared < bindparam("first"), shipment_segments.c.first_declared),
-            else_=bindparam("first"),
-        ),
-        last_declared=case(
-            (shipment_segments.c.last_declared > bindparam("last"), shipment_segments.c.last_declared),
-            else_=bindparam("last"),
-        ),
+_EVER = 1 << 62
+"""A time after every other."""
+
+BLOCK_BITS = 10
+"""Positions in one block of a segment, of which it is known when things in it were declared, as a power of two."""
+
+
+def _widening(table: Table) -> Prepared:
+    first, last = table.c.first_declared, table.c.last_declared
+    return Prepared(
+        update(table)
+        .where(next(iter(table.primary_key)) == bindparam("number"))
+        .values(
+            first_declared=case((first < bindparam("first"), first), else_=bindparam("first")),
+            last_declared=case((last > bindparam("last"), last), else_=bindparam("last")),
+        )
     )
-)
+
+
+_WIDEN_SEGMENT, _WIDEN_BLOCK = _widening(shipment_segments), _widening(shipment_times)
 _newest = select(func.max(record_log.c.position).label("position")).subquery()
 _KNOWN = Prepared(
     select(
@@ -45,6 +51,14 @@ _KNOWN = Prepared(
         shipment_segments.c.last_declared,
         func.length(shipment_segments.c.keys_filter),
     ).select_from(_newest.outerjoin(shipment_segments, true()))
+)
+_BLOCKS = Prepared(
+    select(func.min(shipment_times.c.block), func.max(shipment_times.c.block)).where(
+        shipment_times.c.block >= bindparam("first"),
+        shipment_times.c.block <= bindparam("last"),
+        shipment_times.c.last_declared >= bindparam("since"),
+        shipment_times.c.first_declared < bindparam("until"),
+    )
 )
 _FILTER = Prepared(
     select(shipment_segments.c.keys_filter).where(shipment_segments.c.segment == bindparam("of_segment"))
@@ -80,16 +94,20 @@ _filters: WeakKeyDictionary[Engine, dict[int, bytes]] = WeakKeyDictionary()
 _door = Lock()
 
 
-def widen(conn: Connection, declared: Iterable[tuple[int, int]]) -> None:
-    """Lets segments know of times at which something in them was declared: (segment, milliseconds since 1970)."""
+def widen(conn: Connection, declared: Collection[tuple[int, int]]) -> None:
+    """Lets segments and blocks know of times at which something was declared: (position, milliseconds since 1970)."""
+    _widen(conn, shipment_segments, _WIDEN_SEGMENT, [(position >> SEGMENT_BITS, at) for position, at in declared])
+    _widen(conn, shipment_times, _WIDEN_BLOCK, [(position >> BLOCK_BITS, at) for position, at in declared])
+
+
+def _widen(conn: Connection, table: Table, statement: Prepared, declared: Iterable[tuple[int, int]]) -> None:
     bounds: dict[int, tuple[int, int]] = {}
-    for segment, at in declared:
-        first, last = bounds.get(segment, (at, at))
-        bounds[segment] = min(first, at), max(last, at)
-    for segment, (first, last) in sorted(bounds.items()):
-        if not _WIDEN(conn, of_segment=segment, first=first, last=last).rowcount:
-            columns = ("segment", "first_declared", "last_declared")
-            insert_rows(conn, shipment_segments, columns, [(segment, first, last)])
+    for number, at in declared:
+        first, last = bounds.get(number, (at, at))
+        bounds[number] = min(first, at), max(last, at)
+    for number, (first, last) in sorted(bounds.items()):
+        if not statement(conn, number=number, first=first, last=last).rowcount:
+            insert_rows(conn, table, table.c.keys()[:3], [(number, first, last)])
 
 
 def known(conn: Connection) -> Known:
@@ -129,6 +147,29 @@ def to_ask(
         if not filtered or _may_hold(_filter(conn, segment), key_sets):
             found.append(segment)
     return found
+
+
+def between(conn: Connection, asked: Collection[int], *, declared_from: int, declared_until: int) -> range | None:
+    """Positions of some segments outside of which nothing was declared in a time; None when nothing was at all.
+
+    Args:
+        conn: to read.
+        asked: segments, at least one.
+        declared_from, declared_until: as in `to_ask`.
+    """
+    first, last = min(asked) << SEGMENT_BITS, ((max(asked) + 1) << SEGMENT_BITS) - 1
+    if not declared_from and not declared_until:
+        return range(first, last + 1)
+    found = _BLOCKS(
+        conn,
+        first=first >> BLOCK_BITS,
+        last=last >> BLOCK_BITS,
+        since=declared_from,
+        until=declared_until or _EVER,
+    ).one()
+    if found[0] is None:
+        return None
+    return range(found[0] << BLOCK_BITS, (found[1] + 1) << BLOCK_BITS)
 
 
 def _may_hold(bits: bytes, key_sets: Sequence[Sequence[int]]) -> bool:

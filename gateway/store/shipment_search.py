@@ -134,7 +134,10 @@ class _Wanted:
 
 
 def _walk(conn: Connection, wanted: _Wanted, limit: int, known: Known | None) -> Iterator[tuple[Any, ...]]:
-    """Asks the segments from the newest on, one at first and then more at once, until there is enough."""
+    """Asks the segments from the newest on, one at first and then more at once, until there is enough.
+
+    Of a time it reads positions in its blocks alone: of a large trader's records all others would be looked up in vain.
+    """
     to_ask = segments.to_ask(
         conn,
         known or segments.known(conn),
@@ -146,20 +149,25 @@ def _walk(conn: Connection, wanted: _Wanted, limit: int, known: Known | None) ->
     ask = _ask_postgresql if conn.dialect.name == "postgresql" else _ask_sqlite
     left, at, size = limit, 0, 1
     while at < len(to_ask) and left > 0:
-        found = ask(conn, wanted, to_ask[at : at + size], left)
+        asked = to_ask[at : at + size]
+        within = segments.between(
+            conn, asked, declared_from=wanted.narrowing.declared_from, declared_until=wanted.narrowing.declared_until
+        )
+        found = ask(conn, wanted, asked, within, left) if within else ()
         yield from sorted(found, reverse=True)  # a join may leave them in any order
         left -= len(found)
         at += size
         size = min(2 * size, MOST_IN_STATEMENT)
 
 
-def _ask_sqlite(conn: Connection, wanted: _Wanted, asked: Sequence[int], limit: int) -> Rows:
+def _ask_sqlite(conn: Connection, wanted: _Wanted, asked: Sequence[int], within: range, limit: int) -> Rows:
     first, *others = wanted.key_sets
     shape = tuple(map(len, wanted.key_sets))
-    further = (*chain.from_iterable(others), *wanted.narrowing.values)
-    values: tuple[int, ...] = (*asked, *first, wanted.before, *further, limit)
+    bounds = (within.start, min(within.stop, wanted.before))
+    further = (*bounds, *chain.from_iterable(others), *wanted.narrowing.values)
+    values: tuple[int, ...] = (*asked, *first, *further, limit)
     if _in_turn(shape, len(asked)):
-        values = (*chain.from_iterable((*asked, key, wanted.before, *further, limit) for key in first), limit)
+        values = (*chain.from_iterable((*asked, key, *further, limit) for key in first), limit)
     text = _sqlite_text(shape, len(asked), wanted.narrowing.shape)
     return run(conn, _standing_text(text, "x''") if wanted.standing else text, values)
 
@@ -185,7 +193,8 @@ def _sqlite_text(shape: tuple[int, ...], segments: int, bounds: _Bounds) -> str:
         return ", ".join("?" * count)
 
     first, *others = shape
-    conditions = [f"k.segment IN ({marks(segments)})", f"k.key IN ({marks(first)})", "k.position < ?"]
+    conditions = [f"k.segment IN ({marks(segments)})", f"k.key IN ({marks(first)})"]
+    conditions += ["k.position >= ?", "k.position < ?"]
     conditions += [
         "EXISTS (SELECT 1 FROM shipment_keys o WHERE o.segment = k.segment AND o.position = k.position "
         f"AND o.key IN ({marks(count)}))"
@@ -203,12 +212,13 @@ def _sqlite_text(shape: tuple[int, ...], segments: int, bounds: _Bounds) -> str:
     )
 
 
-def _ask_postgresql(conn: Connection, wanted: _Wanted, asked: Sequence[int], limit: int) -> Rows:
+def _ask_postgresql(conn: Connection, wanted: _Wanted, asked: Sequence[int], within: range, limit: int) -> Rows:
     narrowing = wanted.narrowing
     first, *others = map(list, wanted.key_sets)
     bounds = [bound for bound in (narrowing.declared_from, narrowing.declared_until) if bound]
     procedures = [list(narrowing.procedures)] if narrowing.procedures else []
-    values = [list(asked), first, wanted.before, *others, *bounds, *procedures, limit, limit]
+    positions = (within.start, min(within.stop, wanted.before))
+    values = [list(asked), first, *positions, *others, *bounds, *procedures, limit, limit]
     text = _postgresql_text(len(others), narrowing.shape)
     return run(conn, _standing_text(text, "''::bytea") if wanted.standing else text, values)
 
@@ -221,7 +231,7 @@ def _postgresql_text(others: int, bounds: _Bounds) -> str:
     Left to itself it takes other ways now and then, by what it guesses a segment holds: among five million records it
     read the whole index of a time range for two records, for half a second.
     """
-    conditions = ["k.segment = s.segment", "k.key = f.key", "k.position < %s"]
+    conditions = ["k.segment = s.segment", "k.key = f.key", "k.position >= %s", "k.position < %s"]
     conditions += [
         "(SELECT true FROM shipment_keys o WHERE o.segment = k.segment AND o.position = k.position "
         "AND o.key = ANY(%s::bigint[]) LIMIT 1)"

@@ -6,7 +6,7 @@ Owns how rows are read and written, many at once. Doesn't own the searches (stor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -176,12 +176,7 @@ def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
         values = [(row.position, row.record_id, row.revision, row.declared_at, row.procedure) for row in rows]
         insert_rows(conn, shipment_revisions, _REVISION_COLUMNS, values)
         # What was added before its record has no time yet; it gets one from there (store.additions).
-        widen_segments(conn, [(row.position, row.declared_at) for row in rows if row.declared_at])
-
-
-def widen_segments(conn: Connection, declared: Iterable[tuple[int, int]]) -> None:
-    """Lets segments know of times at which something in them was declared: (position, milliseconds since 1970)."""
-    segments.widen(conn, [(position >> segments.SEGMENT_BITS, at) for position, at in declared])
+        segments.widen(conn, [(row.position, row.declared_at) for row in rows if row.declared_at])
 
 
 def add_keys(conn: Connection, keys: Sequence[tuple[int, int]]) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from gateway.consignment.assembly import assemble
 from gateway.consignment.draft import draft_alert
+from gateway.consignment.gathering import Gathering
 from gateway.consignment.inquiry import next_criteria
 from gateway.consignment.records import Found
 from gateway.risk.rules import Rules
@@ -91,12 +92,12 @@ class HistoryTracer:
         call.record(reason="TRACE", subject_ids=sorted(positions), detail=f"criteria: {', '.join(named)}")
         kept: list[asyncio.Future[None]] = []
         try:
-            found, answers, asked = await self._rounds(call, request, positions, remaining_s, kept)
+            gathering, answers, asked = await self._rounds(call, request, positions, remaining_s, kept)
             await self._bridge.settle(kept)  # nobody is told what couldn't be proved later
         finally:
             for one in kept:
                 forget(one)
-        return await asyncio.to_thread(self._whole, request, found, answers, asked)
+        return await asyncio.to_thread(self._whole, request, gathering, answers, asked)
 
     async def _rounds(
         self,
@@ -105,13 +106,13 @@ class HistoryTracer:
         nodes: Sequence[str],
         remaining_s: float | None,
         kept: list[asyncio.Future[None]],
-    ) -> tuple[list[Found], list[history_pb2.NodeAnswer], list[history_pb2.SearchCriteria]]:
+    ) -> tuple[Gathering, list[history_pb2.NodeAnswer], list[history_pb2.SearchCriteria]]:
         """Asks round by round: all that is open together, at all nodes at once. `kept` gets what to await until what
         came is durable as evidence: that goes on behind the rounds."""
         timeout_s = request.partner_timeout_ms / 1000 or PARTNER_TIMEOUT_S
         ends_at = None if remaining_s is None else asyncio.get_running_loop().time() + remaining_s
         asked: list[history_pb2.SearchCriteria] = []
-        found: list[Found] = []
+        gathering = Gathering()
         answers: list[history_pb2.NodeAnswer] = []
         questions, reached = [request.criteria], list(nodes)
         while questions and reached:
@@ -126,13 +127,13 @@ class HistoryTracer:
                 if cut:
                     answer.status = history_pb2.ANSWER_STATUS_COMPLETE
                 elif answer.status in _PROVED:
-                    found.extend(_found(records, questions if asked else (), answer.query_id))
+                    gathering.add(_found(records, questions if asked else (), answer.query_id))
                 answers.append(answer)
             # Who didn't answer in time isn't waited for in every round.
             reached = [answer.node for answer in answers[-len(reached) :] if answer.status in _PROVED]
             asked.extend(questions)
-            questions = await asyncio.to_thread(next_criteria, found, asked)
-        return found, answers, asked
+            questions = await asyncio.to_thread(next_criteria, gathering, asked)
+        return gathering, answers, asked
 
     async def _ask(
         self, call: Call, wanted: Wanted, nodes: Sequence[str], kept: list[asyncio.Future[None]]
@@ -151,11 +152,11 @@ class HistoryTracer:
     def _whole(
         self,
         request: pb.TraceConsignmentRequest,
-        found: Sequence[Found],
+        gathering: Gathering,
         answers: Sequence[history_pb2.NodeAnswer],
         asked: Sequence[history_pb2.SearchCriteria],
     ) -> pb.TraceConsignmentResponse:
-        trace = assemble(found, answers, asked)
+        trace = assemble(gathering, answers, asked)
         for leg in trace.legs:
             leg.controlled.extend(self._rules.controlled_items(leg.record.shipment))
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)

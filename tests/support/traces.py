@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.consignment.assembly import assemble
 from gateway.consignment.records import Found
 from gateway.v1 import goods_pb2, history_pb2, options_pb2, shipment_pb2, trace_pb2
 from gateway.v1.history_pb2 import NodeAnswer, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
 from tests.support import consignments as case
+from tests.support.gathered import assemble
 
 HAIPHONG = goods_pb2.Place(unlocode="VNHPH", territory="VN", name="Hai Phong")
 

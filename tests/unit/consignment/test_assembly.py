@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.consignment.assembly import MAX_EVENTS, MAX_LEGS, assemble
+from gateway.consignment.assembly import MAX_EVENTS, MAX_LEGS
 from gateway.consignment.links import MAX_KEYS, RULES, LinkKind, link_keys
 from gateway.consignment.records import MAX_KNOWN, Found
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
@@ -17,6 +17,7 @@ from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
 from gateway.wire.validation import violations
 from tests.support import consignments as case
+from tests.support.gathered import assemble
 
 EXPORT = shipment_pb2.SHIPMENT_PROCEDURE_EXPORT
 IMPORT = shipment_pb2.SHIPMENT_PROCEDURE_IMPORT

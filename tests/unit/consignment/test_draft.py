@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.consignment.assembly import assemble
 from gateway.consignment.draft import MAX_DRAFT_BYTES, TO_COMPLETE, draft_alert, typology_codes
 from gateway.consignment.records import Found
 from gateway.v1 import alert_pb2, goods_pb2, trace_pb2
@@ -15,6 +14,7 @@ from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.trace_pb2 import Trace
 from gateway.wire.validation import violations
 from tests.support import consignments as case
+from tests.support.gathered import assemble
 from tests.support.shared import shared_path
 
 NOW = case.BEGIN + timedelta(days=2)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.consignment.assembly import assemble
-from gateway.consignment.inquiry import MAX_QUESTIONS, next_criteria
+from gateway.consignment.inquiry import MAX_QUESTIONS
 from gateway.consignment.links import plain
 from gateway.consignment.records import Found
 from gateway.v1 import goods_pb2, history_pb2, shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 from gateway.wire.validation import violations
 from tests.support import consignments as case
+from tests.support.gathered import assemble, next_criteria
 
 BY_UCR = SearchCriteria(references=[history_pb2.SearchReference(value="6CN91440300MA5EXMPLXX-0117")])
 

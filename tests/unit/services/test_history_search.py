@@ -154,6 +154,7 @@ def question(chance: random.Random) -> history_pb2.SearchCriteria:
 @pytest.fixture
 def node(tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[PaperNode]:
     monkeypatch.setattr(segments, "SEGMENT_BITS", 3)
+    monkeypatch.setattr(segments, "BLOCK_BITS", 1)
     monkeypatch.setattr(shipment_search, "MOST_KEYS_IN_TURN", 5)
     with paper_nodes(tmp_path, make_database, ("cn", "hk")) as nodes:
         yield nodes[0]

@@ -219,6 +219,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "shipment_times",
+        sa.Column("block", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("first_declared", sa.BigInteger(), nullable=False),
+        sa.Column("last_declared", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("block", name=op.f("pk_shipment_times")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "shipments",
         sa.Column("record_id", sa.String(length=64), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),

@@ -1,0 +1,21 @@
+"""Traces and questions from a plain list of what was found, as tests have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gateway.consignment import assembly, inquiry
+from gateway.consignment.gathering import Gathering
+from gateway.consignment.records import Found
+from gateway.v1.history_pb2 import NodeAnswer, SearchCriteria
+from gateway.v1.trace_pb2 import Trace
+
+
+def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Sequence[SearchCriteria] = ()) -> Trace:
+    """See gateway.consignment.assembly."""
+    return assembly.assemble(Gathering(found), answers, asked)
+
+
+def next_criteria(found: Iterable[Found], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
+    """See gateway.consignment.inquiry."""
+    return inquiry.next_criteria(Gathering(found), asked)
