@@ -38,7 +38,9 @@ CHUNK = 250
 """Most records that are read and handed on together: the turns of threads between chunks cost little beside it, and it
 is over in some milliseconds when the asker leaves. The first chunk is smaller, so that it is there sooner."""
 
-FIRST_CHUNK = 10
+FIRST_CHUNK = 50
+
+LEAST_CHUNK = 10
 
 CHUNK_BYTES = ANSWER_MESSAGE_BYTES
 """About how many bytes of records a chunk has at most, going by those before."""
@@ -198,7 +200,7 @@ class HistorySearch:
             left, position = left - some.records, some.more_before
             last = last or not position or left <= 0
             yield Chunk(some.messages, position, as_of, last)
-            size = min(CHUNK, max(FIRST_CHUNK, CHUNK_BYTES // max(1, some.bytes_each)))
+            size = min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, some.bytes_each)))
 
     def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
         """A record with everything that was recorded of it; None when there is none."""

@@ -149,14 +149,16 @@ def to_ask(
     return found
 
 
-def between(conn: Connection, asked: Collection[int], *, declared_from: int, declared_until: int) -> range | None:
-    """Positions of some segments outside of which nothing was declared in a time; None when nothing was at all.
+def between(conn: Connection, asked: Collection[int], *, declared_from: int, declared_until: int) -> range:
+    """Positions of some segments outside of which nothing was declared in a time; empty when nothing was at all.
 
     Args:
         conn: to read.
-        asked: segments, at least one.
+        asked: segments.
         declared_from, declared_until: as in `to_ask`.
     """
+    if not asked:
+        return range(0)
     first, last = min(asked) << SEGMENT_BITS, ((max(asked) + 1) << SEGMENT_BITS) - 1
     if not declared_from and not declared_until:
         return range(first, last + 1)
@@ -168,7 +170,7 @@ def between(conn: Connection, asked: Collection[int], *, declared_from: int, dec
         until=declared_until or _EVER,
     ).one()
     if found[0] is None:
-        return None
+        return range(0)
     return range(found[0] << BLOCK_BITS, (found[1] + 1) << BLOCK_BITS)
 
 

@@ -28,6 +28,10 @@ from gateway.store.shipments import MOST_IN_STATEMENT, RevisionRow, ShipmentRow,
 MOST_KEYS_IN_TURN = 16
 """Keys that are looked up one by one on SQLite, each with its own part of the statement."""
 
+POSITIONS_AT_FIRST = 400
+"""Positions that the first statement may give on PostgreSQL, where a statement costs more than these: where few are
+wanted, several segments are asked at once."""
+
 _Bounds = tuple[bool, bool, int]
 """See Narrowing.shape."""
 
@@ -134,26 +138,27 @@ class _Wanted:
 
 
 def _walk(conn: Connection, wanted: _Wanted, limit: int, known: Known | None) -> Iterator[tuple[Any, ...]]:
-    """Asks the segments from the newest on, one at first and then more at once, until there is enough.
+    """Asks the segments from the newest on, one or a few at first and then more at once, until there is enough.
 
     Of a time it reads positions in its blocks alone: of a large trader's records all others would be looked up in vain.
     """
+    since, until = wanted.narrowing.declared_from, wanted.narrowing.declared_until
     to_ask = segments.to_ask(
         conn,
         known or segments.known(conn),
         wanted.before,
         wanted.key_sets,
-        declared_from=wanted.narrowing.declared_from,
-        declared_until=wanted.narrowing.declared_until,
+        declared_from=since,
+        declared_until=until,
     )
-    ask = _ask_postgresql if conn.dialect.name == "postgresql" else _ask_sqlite
-    left, at, size = limit, 0, 1
-    while at < len(to_ask) and left > 0:
-        asked = to_ask[at : at + size]
-        within = segments.between(
-            conn, asked, declared_from=wanted.narrowing.declared_from, declared_until=wanted.narrowing.declared_until
-        )
-        found = ask(conn, wanted, asked, within, left) if within else ()
+    within = segments.between(conn, to_ask, declared_from=since, declared_until=until)
+    if conn.dialect.name == "postgresql":
+        ask, size = _ask_postgresql, max(1, POSITIONS_AT_FIRST // limit)
+    else:
+        ask, size = _ask_sqlite, 1
+    left, at = limit, 0
+    while within and at < len(to_ask) and left > 0:
+        found = ask(conn, wanted, to_ask[at : at + size], within, left)
         yield from sorted(found, reverse=True)  # a join may leave them in any order
         left -= len(found)
         at += size
@@ -253,14 +258,23 @@ def _postgresql_text(others: int, bounds: _Bounds) -> str:
 
 @cache
 def _standing_text(positions: str, empty: str) -> str:
-    """Of a statement that gives positions, the one that gives them with their records."""
+    """Of a statement that gives positions, the one that gives them with their records.
+
+    Where the newest revision was found, which is nearly always, its item and its record are two look-ups and all.
+    """
+
+    def of_newest(found: str, elsewhere: str) -> str:
+        return f"CASE WHEN s.position = h.position THEN {found} ELSE ({elsewhere}) END"
+
+    matched = of_newest("s.revision", "SELECT m.revision FROM shipment_revisions m WHERE m.position = h.position")
+    newest = "SELECT l.{0} FROM record_log l WHERE l.position = s.position"
+    recorded_at = of_newest("i.recorded_at", newest.format("recorded_at"))
+    content = of_newest("i.content", newest.format("content"))
     return (
-        "SELECT h.position, COALESCE(m.revision, 0), COALESCE(s.record_id, ''), COALESCE(s.position, 0), "
-        "COALESCE(s.revision, 0), COALESCE(s.additions, 0), COALESCE(l.recorded_at, 0), "
-        f"COALESCE(l.content, {empty}) FROM ({positions}) h "
-        "LEFT JOIN shipment_revisions m ON m.position = h.position "
-        "LEFT JOIN shipments s ON s.record_id = m.record_id "
-        "LEFT JOIN record_log l ON l.position = s.position"
+        f"SELECT h.position, COALESCE({matched}, 0), COALESCE(s.record_id, ''), COALESCE(s.position, 0), "
+        f"COALESCE(s.revision, 0), COALESCE(s.additions, 0), COALESCE({recorded_at}, 0), COALESCE({content}, {empty}) "
+        f"FROM ({positions}) h LEFT JOIN record_log i ON i.position = h.position "
+        "LEFT JOIN shipments s ON s.record_id = i.record_id"
     )
 
 

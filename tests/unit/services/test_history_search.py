@@ -254,6 +254,7 @@ def searching_for(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list
 
 def test_large_records_are_read_few_at_a_time(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_search, "CHUNK_BYTES", 12_000)
+    monkeypatch.setattr(history_search, "FIRST_CHUNK", 10)
     for at in range(60):
         shipment, _ = made(random.Random(at), f"R{at}", 0)
         shipment.goods[0].description = "x" * 500
