@@ -36,11 +36,13 @@ MAX_LIMIT = 10_000
 
 CHUNK = 250
 """Most records that are read and handed on together: the turns of threads between chunks cost little beside it, and it
-is over in some milliseconds when the asker leaves. The first chunk is smaller, so that it is there sooner."""
+is over in some milliseconds when the asker leaves."""
 
 FIRST_CHUNK = 50
+"""Most records of the first chunk: few, so that they are there sooner; as many as most answers have in all."""
 
 LEAST_CHUNK = 10
+"""Records that are read together however large they are."""
 
 CHUNK_BYTES = ANSWER_MESSAGE_BYTES
 """About how many bytes of records a chunk has at most, going by those before."""

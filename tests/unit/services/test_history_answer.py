@@ -77,7 +77,7 @@ def test_an_answer_is_signed_over_its_records_in_order(pair: Pair) -> None:
 
 
 def test_what_is_recorded_while_an_answer_is_made_is_not_in_it_and_takes_nothing_out(pair: Pair) -> None:
-    pair.record(*(shipment(f"HK-{at:02}") for at in range(30)))
+    pair.record(*(shipment(f"HK-{at:02}") for at in range(80)))
     question = pair.question()
     answer = pair.answerer.begin(pair.answerer.accept("cn", question.data, question.note))
     records, statement = answer.step()
@@ -88,10 +88,10 @@ def test_what_is_recorded_while_an_answer_is_made_is_not_in_it_and_takes_nothing
         records += more
 
     found = [parse_record(one) for one in records]
-    assert [one.shipment.record_id for one in found] == [f"HK-{at:02}" for at in reversed(range(30))]
+    assert [one.shipment.record_id for one in found] == [f"HK-{at:02}" for at in reversed(range(80))]
     assert [(one.shipment.record_id, one.revision) for one in found if one.revision > 1] == [("HK-05", 2)]
     said = parse_statement(statement)
-    assert (said.as_of, said.count, said.more_before) == (30, 30, 0)
+    assert (said.as_of, said.count, said.more_before) == (80, 80, 0)
 
 
 def test_pages_follow_each_other_without_a_gap_or_a_record_twice(either: Pair) -> None:
