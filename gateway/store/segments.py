@@ -12,7 +12,7 @@ from threading import Lock
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, Table, bindparam, case, func, select, true, update
+from sqlalchemy import Connection, Engine, Table, bindparam, case, func, select, text, true, update
 
 from gateway.model.bloom import may_hold
 from gateway.store.database import insert_rows
@@ -52,13 +52,16 @@ _KNOWN = Prepared(
         func.length(shipment_segments.c.keys_filter),
     ).select_from(_newest.outerjoin(shipment_segments, true()))
 )
+_of_segment = shipment_times.c.block.bitwise_rshift(bindparam("bits"))
 _BLOCKS = Prepared(
-    select(func.min(shipment_times.c.block), func.max(shipment_times.c.block)).where(
+    select(_of_segment, func.min(shipment_times.c.block), func.max(shipment_times.c.block))
+    .where(
         shipment_times.c.block >= bindparam("first"),
         shipment_times.c.block <= bindparam("last"),
         shipment_times.c.last_declared >= bindparam("since"),
         shipment_times.c.first_declared < bindparam("until"),
     )
+    .group_by(text("1"))
 )
 _FILTER = Prepared(
     select(shipment_segments.c.keys_filter).where(shipment_segments.c.segment == bindparam("of_segment"))
@@ -149,29 +152,32 @@ def to_ask(
     return found
 
 
-def between(conn: Connection, asked: Collection[int], *, declared_from: int, declared_until: int) -> range:
-    """Positions of some segments outside of which nothing was declared in a time; empty when nothing was at all.
+def declared_within(
+    conn: Connection, asked: Sequence[int], *, declared_from: int, declared_until: int
+) -> dict[int, range]:
+    """Of some segments, in their order, the positions outside of which nothing was declared in a time.
+
+    Those in which nothing was declared then at all are left out. Records of old declarations may come late: they widen
+    the positions of their own segment alone.
 
     Args:
         conn: to read.
         asked: segments.
         declared_from, declared_until: as in `to_ask`.
     """
-    if not asked:
-        return range(0)
-    first, last = min(asked) << SEGMENT_BITS, ((max(asked) + 1) << SEGMENT_BITS) - 1
-    if not declared_from and not declared_until:
-        return range(first, last + 1)
-    found = _BLOCKS(
+    if not asked or not (declared_from or declared_until):
+        return {one: range(one << SEGMENT_BITS, (one + 1) << SEGMENT_BITS) for one in asked}
+    bits = SEGMENT_BITS - BLOCK_BITS
+    rows = _BLOCKS(
         conn,
-        first=first >> BLOCK_BITS,
-        last=last >> BLOCK_BITS,
+        bits=bits,
+        first=min(asked) << bits,
+        last=((max(asked) + 1) << bits) - 1,
         since=declared_from,
         until=declared_until or _EVER,
-    ).one()
-    if found[0] is None:
-        return range(0)
-    return range(found[0] << BLOCK_BITS, (found[1] + 1) << BLOCK_BITS)
+    )
+    found = {row[0]: range(row[1] << BLOCK_BITS, (row[2] + 1) << BLOCK_BITS) for row in rows}
+    return {one: found[one] for one in asked if one in found}
 
 
 def _may_hold(bits: bytes, key_sets: Sequence[Sequence[int]]) -> bool:

@@ -151,24 +151,25 @@ def _walk(conn: Connection, wanted: _Wanted, limit: int, known: Known | None) ->
         declared_from=since,
         declared_until=until,
     )
-    within = segments.between(conn, to_ask, declared_from=since, declared_until=until)
+    within = list(segments.declared_within(conn, to_ask, declared_from=since, declared_until=until).items())
     if conn.dialect.name == "postgresql":
         ask, size = _ask_postgresql, max(1, POSITIONS_AT_FIRST // limit)
     else:
         ask, size = _ask_sqlite, 1
     left, at = limit, 0
-    while within and at < len(to_ask) and left > 0:
-        found = ask(conn, wanted, to_ask[at : at + size], within, left)
+    while at < len(within) and left > 0:
+        found = ask(conn, wanted, within[at : at + size], left)
         yield from sorted(found, reverse=True)  # a join may leave them in any order
         left -= len(found)
         at += size
         size = min(2 * size, MOST_IN_STATEMENT)
 
 
-def _ask_sqlite(conn: Connection, wanted: _Wanted, asked: Sequence[int], within: range, limit: int) -> Rows:
+def _ask_sqlite(conn: Connection, wanted: _Wanted, within: Sequence[tuple[int, range]], limit: int) -> Rows:
     first, *others = wanted.key_sets
     shape = tuple(map(len, wanted.key_sets))
-    bounds = (within.start, min(within.stop, wanted.before))
+    asked = [segment for segment, _ in within]
+    bounds = (min(one.start for _, one in within), min(wanted.before, max(one.stop for _, one in within)))
     further = (*bounds, *chain.from_iterable(others), *wanted.narrowing.values)
     values: tuple[int, ...] = (*asked, *first, *further, limit)
     if _in_turn(shape, len(asked)):
@@ -217,13 +218,14 @@ def _sqlite_text(shape: tuple[int, ...], segments: int, bounds: _Bounds) -> str:
     )
 
 
-def _ask_postgresql(conn: Connection, wanted: _Wanted, asked: Sequence[int], within: range, limit: int) -> Rows:
+def _ask_postgresql(conn: Connection, wanted: _Wanted, within: Sequence[tuple[int, range]], limit: int) -> Rows:
     narrowing = wanted.narrowing
     first, *others = map(list, wanted.key_sets)
     bounds = [bound for bound in (narrowing.declared_from, narrowing.declared_until) if bound]
     procedures = [list(narrowing.procedures)] if narrowing.procedures else []
-    positions = (within.start, min(within.stop, wanted.before))
-    values = [list(asked), first, *positions, *others, *bounds, *procedures, limit, limit]
+    asked = [segment for segment, _ in within]
+    starts, stops = [one.start for _, one in within], [min(one.stop, wanted.before) for _, one in within]
+    values = [asked, starts, stops, first, *others, *bounds, *procedures, limit, limit]
     text = _postgresql_text(len(others), narrowing.shape)
     return run(conn, _standing_text(text, "''::bytea") if wanted.standing else text, values)
 
@@ -236,7 +238,7 @@ def _postgresql_text(others: int, bounds: _Bounds) -> str:
     Left to itself it takes other ways now and then, by what it guesses a segment holds: among five million records it
     read the whole index of a time range for two records, for half a second.
     """
-    conditions = ["k.segment = s.segment", "k.key = f.key", "k.position >= %s", "k.position < %s"]
+    conditions = ["k.segment = s.segment", "k.key = f.key", "k.position >= s.start", "k.position < s.stop"]
     conditions += [
         "(SELECT true FROM shipment_keys o WHERE o.segment = k.segment AND o.position = k.position "
         "AND o.key = ANY(%s::bigint[]) LIMIT 1)"
@@ -250,7 +252,8 @@ def _postgresql_text(others: int, bounds: _Bounds) -> str:
             f"(SELECT {' AND '.join(declared)} FROM shipment_revisions r WHERE r.position = k.position LIMIT 1)"
         )
     return (
-        "SELECT DISTINCT one.position FROM unnest(%s::integer[]) s(segment) CROSS JOIN unnest(%s::bigint[]) f(key) "
+        "SELECT DISTINCT one.position FROM unnest(%s::integer[], %s::bigint[], %s::bigint[]) s(segment, start, stop) "
+        "CROSS JOIN unnest(%s::bigint[]) f(key) "
         "CROSS JOIN LATERAL (SELECT k.position FROM shipment_keys k "
         f"WHERE {' AND '.join(conditions)} ORDER BY k.position DESC LIMIT %s) one ORDER BY one.position DESC LIMIT %s"
     )

@@ -266,3 +266,16 @@ def test_large_records_are_read_few_at_a_time(node: PaperNode, monkeypatch: pyte
     assert len(sizes[0]) == 10
     assert sum(map(len, sizes)) == 60
     assert 10_000 < max(map(sum, sizes)) <= 12_000
+
+
+def test_a_record_that_comes_late_widens_its_own_segment_alone(node: PaperNode) -> None:
+    for position, day in enumerate([*range(1, 17), 2], 1):
+        shipment, _ = made(random.Random(day), f"R{position}", day)
+        record(node, shipment)
+    index(node)
+    bounds = {"declared_from": (BEGIN_S + 2 * DAY_S) * 1000, "declared_until": (BEGIN_S + 4 * DAY_S) * 1000}
+    with node.database.read() as conn:
+        found = segments.declared_within(conn, [2, 1, 0], **bounds)
+        assert list(found.items()) == [(2, range(16, 18)), (0, range(2, 4))]
+        assert segments.declared_within(conn, [1], declared_from=0, declared_until=0) == {1: range(8, 16)}
+        assert segments.declared_within(conn, [], **bounds) == {}
