@@ -213,7 +213,8 @@ class HistorySearch:
             positions = sorted(positions_of(conn, [record_id])[record_id])
             of_positions = shipments.revisions(conn, positions)
             log = shipments.log_rows(conn, positions)
-            standing = shipment_search.standing(conn, [record_id])
+            newest = log.get(row.position)
+            standing = [StandingRow.of_newest(row, newest)] if newest is not None else []
             found = found_records(conn, self._node, standing, {record_id: positions})
             held = self._holds_on(conn, list(log.values()))
         record = next(iter(records_in(found)), None)

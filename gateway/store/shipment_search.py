@@ -23,7 +23,7 @@ from gateway.store import segments
 from gateway.store.prepared import Rows, run
 from gateway.store.schema import shipment_keys
 from gateway.store.segments import Known
-from gateway.store.shipments import MOST_IN_STATEMENT, RevisionRow, ShipmentRow, find, in_parts, log_rows
+from gateway.store.shipments import MOST_IN_STATEMENT, LogRow, RevisionRow, ShipmentRow, in_parts
 
 MOST_KEYS_IN_TURN = 16
 """Keys that are looked up one by one on SQLite, each with its own part of the statement."""
@@ -55,6 +55,12 @@ class StandingRow(NamedTuple):
     recorded_at: int
     content: bytes
 
+    @classmethod
+    def of_newest(cls, row: ShipmentRow, logged: LogRow) -> StandingRow:
+        """A record as if it had been found in its newest revision, with the item of that revision."""
+        of_record = (row.record_id, row.position, row.revision, row.additions)
+        return cls(row.position, row.revision, *of_record, logged.recorded_at, logged.content)
+
     @property
     def grown(self) -> bool:
         """Whether more than one item was recorded of the record."""
@@ -78,7 +84,12 @@ class Narrowing:
     @property
     def values(self) -> tuple[int, ...]:
         """Their values in order of the shape."""
-        return (*(bound for bound in (self.declared_from, self.declared_until) if bound), *self.procedures)
+        return (*self.bounds, *self.procedures)
+
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """Those of the time that there are."""
+        return tuple(bound for bound in (self.declared_from, self.declared_until) if bound)
 
     def admits(self, row: RevisionRow | ShipmentRow) -> bool:
         """Whether a revision meets them, or a record in its newest."""
@@ -221,11 +232,10 @@ def _sqlite_text(shape: tuple[int, ...], segments: int, bounds: _Bounds) -> str:
 def _ask_postgresql(conn: Connection, wanted: _Wanted, within: Sequence[tuple[int, range]], limit: int) -> Rows:
     narrowing = wanted.narrowing
     first, *others = map(list, wanted.key_sets)
-    bounds = [bound for bound in (narrowing.declared_from, narrowing.declared_until) if bound]
     procedures = [list(narrowing.procedures)] if narrowing.procedures else []
     asked = [segment for segment, _ in within]
     starts, stops = [one.start for _, one in within], [min(one.stop, wanted.before) for _, one in within]
-    values = [asked, starts, stops, first, *others, *bounds, *procedures, limit, limit]
+    values = [asked, starts, stops, first, *others, *narrowing.bounds, *procedures, limit, limit]
     text = _postgresql_text(len(others), narrowing.shape)
     return run(conn, _standing_text(text, "''::bytea") if wanted.standing else text, values)
 
@@ -279,27 +289,6 @@ def _standing_text(positions: str, empty: str) -> str:
         f"FROM ({positions}) h LEFT JOIN record_log i ON i.position = h.position "
         "LEFT JOIN shipments s ON s.record_id = i.record_id"
     )
-
-
-def standing(conn: Connection, record_ids: Sequence[str]) -> list[StandingRow]:
-    """Records in the order of their ids, each as if it had been found in its newest revision; unknown ones, and those
-    of which only additions are known, are left out."""
-    known = [row for row in find(conn, record_ids).values() if row.position]
-    logged = log_rows(conn, [row.position for row in known])
-    return [
-        StandingRow(
-            row.position,
-            row.revision,
-            row.record_id,
-            row.position,
-            row.revision,
-            row.additions,
-            logged[row.position].recorded_at,
-            logged[row.position].content,
-        )
-        for row in known
-        if row.position in logged
-    ]
 
 
 def matching(conn: Connection, positions: Collection[int], key_sets: Sequence[Sequence[int]]) -> set[int]:
