@@ -9,7 +9,7 @@ counts under the time and procedure that the record has now, whichever of them c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -73,7 +73,7 @@ class IndexWork:
             retention_class, delete_at = self.retention("", item.recorded_at)
             row = ShipmentRow(item.record_id, 0, 0, 0, 0, 0, b"", retention_class, delete_at)
         if item.kind == wire.ADDITION:
-            return replace(row, additions=row.additions + 1)
+            return row._replace(additions=row.additions + 1)
         digest = bytes.fromhex(item.digest)
         if digest == row.digest:
             return row

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from google.protobuf.message import Message
 
@@ -26,8 +27,7 @@ from gateway.wire.limits import MAX_PAYLOAD_BYTES, SALT_BYTES
 _Pb = history_service_pb2
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """An item that may be recorded.
 
     Attributes:

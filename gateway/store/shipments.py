@@ -7,9 +7,8 @@ Owns how rows are read and written, many at once. Doesn't own the searches (stor
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -37,9 +36,10 @@ INDEXED = "history"
 MOST_IN_STATEMENT = 500
 """Values in one IN list; both databases take more, but a statement is compiled for each length."""
 
+# Rows are tuples in the order of their tables' columns, so that they go to the driver as they are.
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+
+class LogRow(NamedTuple):
     """An item as it was recorded; `salt` and `content` are empty after erasure."""
 
     position: int
@@ -51,8 +51,7 @@ class LogRow:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ShipmentRow:
+class ShipmentRow(NamedTuple):
     """Where a record stands; `position` is of its newest revision, 0 while only additions to it are known."""
 
     record_id: str
@@ -66,8 +65,7 @@ class ShipmentRow:
     delete_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class RevisionRow:
+class RevisionRow(NamedTuple):
     """Which record and revision a position belongs to."""
 
     position: int
@@ -77,9 +75,7 @@ class RevisionRow:
     procedure: int
 
 
-_LOG_COLUMNS = tuple(record_log.c.keys())
-_SHIPMENT_COLUMNS = tuple(shipments.c.keys())
-_REVISION_COLUMNS = tuple(shipment_revisions.c.keys())
+_LOG_COLUMNS, _SHIPMENT_COLUMNS, _REVISION_COLUMNS = LogRow._fields, ShipmentRow._fields, RevisionRow._fields
 
 _LAST = Prepared(select(func.max(record_log.c.position)))
 _LOG_AFTER = Prepared(
@@ -108,10 +104,7 @@ def recording_node(conn: Connection) -> str:
 
 def append(conn: Connection, rows: Sequence[LogRow]) -> None:
     """Writes items at the end of the log."""
-    values = [
-        (row.position, row.record_id, row.kind, row.recorded_at, row.recorded_by, row.salt, row.content) for row in rows
-    ]
-    insert_rows(conn, record_log, _LOG_COLUMNS, values)
+    insert_rows(conn, record_log, _LOG_COLUMNS, rows)
 
 
 def log_after(conn: Connection, position: int, limit: int) -> list[LogRow]:
@@ -155,26 +148,19 @@ def put(conn: Connection, rows: Sequence[ShipmentRow]) -> None:
     statement = make(shipments)
     changed = {name: statement.excluded[name] for name in _SHIPMENT_COLUMNS if name != "record_id"}
     upsert = statement.on_conflict_do_update(index_elements=["record_id"], set_=changed)
-    values = [{name: getattr(row, name) for name in _SHIPMENT_COLUMNS} for row in rows]
-    conn.execute(upsert, values)
+    conn.execute(upsert, [row._asdict() for row in rows])
 
 
 def add(conn: Connection, rows: Sequence[ShipmentRow]) -> None:
     """Writes new records."""
     if rows:
-        insert_rows(
-            conn,
-            shipments,
-            _SHIPMENT_COLUMNS,
-            [tuple(getattr(row, name) for name in _SHIPMENT_COLUMNS) for row in rows],
-        )
+        insert_rows(conn, shipments, _SHIPMENT_COLUMNS, rows)
 
 
 def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
     """Writes which record and revision positions belong to."""
     if rows:
-        values = [(row.position, row.record_id, row.revision, row.declared_at, row.procedure) for row in rows]
-        insert_rows(conn, shipment_revisions, _REVISION_COLUMNS, values)
+        insert_rows(conn, shipment_revisions, _REVISION_COLUMNS, rows)
         # What was added before its record has no time yet; it gets one from there (store.additions).
         segments.widen(conn, [(row.position, row.declared_at) for row in rows if row.declared_at])
 

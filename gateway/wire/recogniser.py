@@ -32,6 +32,15 @@ _REMEMBERED = 4_096
 _REMEMBERED_CHARS = 64
 """Longest text that is remembered."""
 
+_COMING_AGAIN = frozenset({"gateway.v1.Party", "gateway.v1.TransportMeans"})
+"""Types whose messages are remembered whole: traders and vehicles come again and again, with the same bytes."""
+
+_REMEMBERED_MESSAGES = 8_192
+"""Most messages remembered of each of these types."""
+
+_REMEMBERED_BYTES = 512
+"""Longest message that is remembered."""
+
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _SAME_EVERYWHERE = re.compile(
     r"\^(?!.*(\(\?|--|~~|[+*?}][+?]))([A-Za-z0-9_/~-]|\[[A-Za-z0-9._/!~-]+\]|[()|+*?]|\{[0-9]+\})*\$"
@@ -69,9 +78,30 @@ def _of_message(descriptor: Descriptor, above: frozenset[str]) -> _Recognise:
     if descriptor.full_name in above:
         return recognised
     try:
-        return _Function(descriptor, above | {descriptor.full_name}).compiled()
+        recognise = _Function(descriptor, above | {descriptor.full_name}).compiled()
     except _NotKnownError:
         return _never
+    return _Remembering(recognise) if descriptor.full_name in _COMING_AGAIN else recognise
+
+
+class _Remembering:
+    """Recognises messages whose very bytes it has recognised before at a glance; for threads, too."""
+
+    def __init__(self, recognise: _Recognise) -> None:
+        self._recognise = recognise
+        self._known: set[bytes] = set()
+
+    def __call__(self, message: Any) -> bool:
+        content = message.SerializeToString()
+        if content in self._known:
+            return True
+        if not self._recognise(message):
+            return False
+        if len(content) <= _REMEMBERED_BYTES:
+            if len(self._known) >= _REMEMBERED_MESSAGES:
+                self._known.clear()  # those that still come are soon known again
+            self._known.add(content)
+        return True
 
 
 class _Function:

@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buf.validate import validate_pb2
-from gateway.v1 import alert_service_pb2, watchlist_pb2
-from gateway.wire import validation
+from gateway.v1 import alert_service_pb2, history_service_pb2, party_pb2, watchlist_pb2
+from gateway.wire import recogniser, validation
 from gateway.wire.alerts import to_timestamp
 from gateway.wire.recogniser import recognised
 from tests.support.nodes import alert_content, listed_content
+from tests.support.shipments import shipment as recorded
 
 PROTOS = Path(__file__).parents[3] / "protos" / "gateway" / "v1"
 NOW = 1_768_464_000_000
@@ -62,6 +63,10 @@ def alert() -> alert_service_pb2.PublishAlertRequest:
     )
 
 
+def shipment() -> history_service_pb2.RecordItem:
+    return history_service_pb2.RecordItem(shipment=recorded())
+
+
 def broken(message: Message) -> list[Any]:
     """What the evaluation of the rules finds, without the short way."""
     found: list[Any] = list(validation._VALIDATOR.collect_violations(message))
@@ -70,7 +75,7 @@ def broken(message: Message) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("make", [event, alert])
+@pytest.mark.parametrize("make", [event, alert, shipment])
 def test_messages_as_they_come_are_recognised(make: Any) -> None:
     """Otherwise there would be no short way."""
     message = make()
@@ -101,13 +106,36 @@ def changed(message: Any, rng: random.Random) -> None:
 
 
 @settings(max_examples=1_500, deadline=None)
-@given(st.randoms(use_true_random=False), st.sampled_from((event, alert)), st.integers(1, 6))
+@given(st.randoms(use_true_random=False), st.sampled_from((event, alert, shipment)), st.integers(1, 6))
 def test_what_is_recognised_breaks_no_rule(rng: random.Random, make: Any, times: int) -> None:
     message = make()
     for _ in range(times):
         changed(message, rng)
     if recognised(message):
         assert broken(message) == []
+
+
+def test_what_was_recognised_is_judged_anew_once_it_is_another() -> None:
+    """Parties are remembered by their bytes."""
+    item = shipment()
+    party = item.shipment.parties[0]
+    for _ in range(2):
+        assert recognised(item)
+        party.names[0].script = "no script"
+        assert not recognised(item)
+        party.names[0].script = "Latn"
+
+
+def test_no_more_parties_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recogniser, "_REMEMBERED_MESSAGES", 3)
+    remembering = recogniser._Remembering(recogniser._recogniser(party_pb2.Party.DESCRIPTOR))
+    for number in range(20):
+        party = party_pb2.Party(names=[party_pb2.Name(text=f"Trader {number}")])
+        assert remembering(party)
+        assert remembering(party)
+        assert len(remembering._known) <= 3
+    assert remembering(party_pb2.Party(names=[party_pb2.Name(text="x" * 512)]))
+    assert all(len(known) <= 512 for known in remembering._known)
 
 
 def _messages(descriptors: Any) -> Iterator[Descriptor]:
