@@ -12,15 +12,15 @@ the two databases is how that is made sure of, see `_sqlite_text` and `_postgres
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from gateway.store import segments
-from gateway.store.prepared import Rows, run
+from gateway.store.prepared import Prepared, Rows, run
 from gateway.store.schema import shipment_keys
 from gateway.store.segments import Known
 from gateway.store.shipments import MOST_IN_STATEMENT, LogRow, RevisionRow, ShipmentRow, in_parts
@@ -31,6 +31,24 @@ MOST_KEYS_IN_TURN = 16
 POSITIONS_AT_FIRST = 400
 """Positions that the first statement may give on PostgreSQL, where a statement costs more than these: where few are
 wanted, several segments are asked at once."""
+
+COMMON = 1_000
+"""Positions of a set that are counted at most, to see which set is the rarest: a look-up of as many takes
+less than trying a tenth of them."""
+
+_COUNT = Prepared(
+    select(func.count()).select_from(
+        select(shipment_keys.c.position)
+        .where(
+            shipment_keys.c.segment == bindparam("of_segment"),
+            shipment_keys.c.key == bindparam("of_key"),
+            shipment_keys.c.position >= bindparam("start"),
+            shipment_keys.c.position < bindparam("stop"),
+        )
+        .limit(bindparam("most"))
+        .subquery()
+    )
+)
 
 _Bounds = tuple[bool, bool, int]
 """See Narrowing.shape."""
@@ -113,7 +131,7 @@ def search(
 
     Args:
         conn: to read.
-        key_sets: at least one; the first should be the one that is met least often.
+        key_sets: at least one; those that are likely to be met least often should come first.
         narrowing: further conditions.
         before: positions at or after this don't count.
         limit: most positions.
@@ -163,6 +181,8 @@ def _walk(conn: Connection, wanted: _Wanted, limit: int, known: Known | None) ->
         declared_until=until,
     )
     within = list(segments.declared_within(conn, to_ask, declared_from=since, declared_until=until).items())
+    if len(wanted.key_sets) > 1 and within:
+        wanted = replace(wanted, key_sets=_rarest_first(conn, wanted.key_sets, *within[0]))
     if conn.dialect.name == "postgresql":
         ask, size = _ask_postgresql, max(1, POSITIONS_AT_FIRST // limit)
     else:
@@ -174,6 +194,26 @@ def _walk(conn: Connection, wanted: _Wanted, limit: int, known: Known | None) ->
         left -= len(found)
         at += size
         size = min(2 * size, MOST_IN_STATEMENT)
+
+
+def _rarest_first(
+    conn: Connection, key_sets: Sequence[Sequence[int]], segment: int, within: range
+) -> Sequence[Sequence[int]]:
+    """Sets of keys in the order of how often they are met in a part of a segment: every position of the first is tried
+    for the others. Those that are common there stay in the order in which they were given, and so do large ones."""
+
+    def met(keys: Sequence[int]) -> int:
+        count = 0 if len(keys) <= MOST_KEYS_IN_TURN else COMMON
+        for key in keys:
+            if count >= COMMON:
+                break
+            of_key = _COUNT(
+                conn, of_segment=segment, of_key=key, start=within.start, stop=within.stop, most=COMMON - count
+            )
+            count += int(of_key.scalar_one())
+        return count
+
+    return sorted(key_sets, key=met)
 
 
 def _ask_sqlite(conn: Connection, wanted: _Wanted, within: Sequence[tuple[int, range]], limit: int) -> Rows:

@@ -279,3 +279,34 @@ def test_a_record_that_comes_late_widens_its_own_segment_alone(node: PaperNode) 
         assert list(found.items()) == [(2, range(16, 18)), (0, range(2, 4))]
         assert segments.declared_within(conn, [1], declared_from=0, declared_until=0) == {1: range(8, 16)}
         assert segments.declared_within(conn, [], **bounds) == {}
+
+
+def test_the_rarest_of_what_is_asked_for_leads(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every position of the first set is tried for the others: a large trader's would be thousands."""
+    monkeypatch.setattr(shipment_search, "COMMON", 4)
+    for at in range(7):
+        shipment, _ = made(random.Random(at), f"R{at}", 0)
+        shipment.equipment[0].id, shipment.equipment[0].seals[0] = CONTAINERS[0], SEALS[at == 3]
+        shipment.parties[0].identifiers[0].value = TRADERS[at < 5]
+        record(node, shipment)
+    index(node)
+    container = key_sets(history_pb2.SearchCriteria(containers=CONTAINERS[:1]))[0]
+    common, rare = (key_sets(history_pb2.SearchCriteria(seals=[one]))[0] for one in SEALS[:2])
+    trader = key_sets(history_pb2.SearchCriteria(party_identifiers=[history_pb2.SearchIdentifier(value="T1")]))[0]
+    many = list(range(6))  # more than are looked up one by one
+    with node.database.read() as conn:
+
+        def ordered(*sets: list[int]) -> list[list[int]]:
+            return [list(one) for one in shipment_search._rarest_first(conn, sets, 0, range(8))]
+
+        assert ordered(container, rare) == [rare, container]
+        assert ordered(container, common, rare, trader) == [rare, container, common, trader]  # 7, 6 and 5: all common
+        assert ordered(many, container) == [many, container]
+        assert ordered(many, rare) == [rare, many]
+        assert [list(one) for one in shipment_search._rarest_first(conn, [container, trader], 0, range(1, 4))] == [
+            container,
+            trader,
+        ]
+        assert shipment_search._rarest_first(conn, [container, trader], 0, range(5, 8)) == [trader, container]
+        found = list(shipment_search.search(conn, [container, rare], shipment_search.Narrowing(), before=9, limit=9))
+    assert found == [4]
