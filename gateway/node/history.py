@@ -33,11 +33,6 @@ from gateway.transport.history_service import HistoryServicer
 from gateway.transport.history_trace import HistoryTracer
 from gateway.transport.peers import Peers
 
-INDEX_SHARE = 0.7
-RISK_SHARE = 0.4
-FILTER_SHARE = 0.5
-"""Parts of the time that these may take while there is a backlog: alerts share the interpreter with them."""
-
 _DAY_MS = 24 * 3600 * 1000
 
 
@@ -113,21 +108,18 @@ class History:
                 what="making records findable",
                 wakeups=self._wakeups,
                 topic=self._origin,
-                share=INDEX_SHARE,
             ),
             "history-risk": follow(
                 self._risk,
                 what="judging records",
                 wakeups=self._wakeups,
                 topic=Wakeups.PROJECTED,
-                share=RISK_SHARE,
             ),
             "history-filters": follow(
                 self._filters,
                 what="making filters of the index",
                 wakeups=self._wakeups,
                 topic=Wakeups.PROJECTED,
-                share=FILTER_SHARE,
             ),
             "history-findings": follow(
                 self._findings,

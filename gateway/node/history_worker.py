@@ -33,8 +33,8 @@ from gateway.wire.history_batches import IndexBatch, Judged, encode_names
 
 log = logging.getLogger("gateway.history")
 
-NICENESS = 5
-"""Added to the process's niceness: whatever the node does goes first, and a third of a busy core is left for this."""
+NICENESS = 10
+"""Added to the process's niceness: whatever the node does goes first, and a tenth of a busy core is left for this."""
 
 
 class Worker:

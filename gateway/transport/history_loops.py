@@ -38,21 +38,26 @@ Step = Callable[[], Awaitable[bool]]
 """Does some of what there is to do; True when there may be more."""
 
 
-async def follow(step: Step, *, what: str, wakeups: Wakeups, topic: FeedOrigin | str, share: float = 1.0) -> None:
+KEEP_SHARE = 0.5
+"""Part of the time that the node may take to keep what was prepared while there is a backlog: whoever waits for an
+answer shares the interpreter and the writer with that. Preparing needs no pause: its process comes after the node
+wherever a processor is scarce."""
+
+
+async def follow(step: Step, *, what: str, wakeups: Wakeups, topic: FeedOrigin | str) -> None:
     """Takes steps whenever a topic moves, until cancelled.
 
     Args:
         step: what to do.
         what: names it in the log.
         wakeups, topic: what wakes it.
-        share: part of the time that it may take while there is a backlog; the rest is for whoever waits for an answer.
     """
     moved = asyncio.Event()
     end_subscription = wakeups.subscribe(topic, moved)
     try:
         while True:
             moved.clear()
-            if not await _steps(step, what, share):
+            if not await _steps(step, what):
                 await asyncio.sleep(RETRY_S)
                 continue
             await set_within(moved, IDLE_S)
@@ -60,14 +65,12 @@ async def follow(step: Step, *, what: str, wakeups: Wakeups, topic: FeedOrigin |
         end_subscription()
 
 
-async def _steps(step: Step, what: str, share: float) -> bool:
+async def _steps(step: Step, what: str) -> bool:
     """Steps until there is no more to do; False when one failed."""
     try:
-        while True:
-            started = time.monotonic()
-            if not await step():
-                return True
-            await asyncio.sleep((time.monotonic() - started) * (1 / share - 1))
+        while await step():
+            pass
+        return True
     except GatewayError as error:
         log.warning("%s waits: %s", what, error.message)
     except Exception:
@@ -96,7 +99,9 @@ class PreparedStep:
         data = await self._preparing.ask(self._question)
         if not data:
             return False
+        started = time.monotonic()
         await self._bridge.commit(await asyncio.to_thread(self._keep, data))
+        await asyncio.sleep((time.monotonic() - started) * (1 / KEEP_SHARE - 1))
         return True
 
 
