@@ -33,8 +33,8 @@ POSITIONS_AT_FIRST = 400
 wanted, several segments are asked at once."""
 
 COMMON = 1_000
-"""Positions of a set that are counted at most, to see which set is the rarest: a look-up of as many takes
-less than trying a tenth of them."""
+"""Positions of a set that are counted at most, to see which is the rarest: counting so many costs less than trying a
+tenth of them."""
 
 _COUNT = Prepared(
     select(func.count()).select_from(
