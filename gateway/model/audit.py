@@ -37,7 +37,8 @@ MAX_BODY_BYTES = 131_072
 """Longest event in bytes. No event exceeds it once cut to the limits above (a character takes at most six bytes as
 JSON), so writing an event can't fail for its size."""
 
-_TEXTS = ("principal", "method", "reason", "detail", "purpose", "case_reference")
+_quoted = json.encoder.encode_basestring
+"""A text as JSON, in quotes, with nothing escaped that need not be."""
 
 _SAFE_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exact (RFC 8785)."""
@@ -101,28 +102,36 @@ class AuditEvent:
     def _fits(self) -> bool:
         # Printable text has neither surrogates nor NUL, so this is enough for `clipped`, if not always necessary.
         texts = self.principal, self.method, self.reason, self.detail, self.purpose, self.case_reference
-        ids = *self.subject_ids, *(name for name, _ in self.counts)
+        ids = *self.subject_ids, *[name for name, _ in self.counts]
+        numbers = self.time_ms, *[number for _, number in self.counts]
         return (
-            all(map(str.isprintable, texts))
+            "".join((*texts, *ids)).isprintable()
             and max(map(len, texts)) <= MAX_TEXT_CHARS
-            and all(map(str.isprintable, ids))
             and max(map(len, ids), default=0) <= MAX_SUBJECT_ID_CHARS
             and len(self.subject_ids) <= MAX_SUBJECT_IDS
             and len(self.counts) <= MAX_COUNTS
-            and all(abs(number) <= _SAFE_INTEGER for number in (self.time_ms, *(number for _, number in self.counts)))
+            and min(numbers) >= -_SAFE_INTEGER
+            and max(numbers) <= _SAFE_INTEGER
         )
 
     def to_bytes(self) -> bytes:
         """Return the canonical JSON of the clipped event, so every event has a body."""
-        event = self.clipped()
-        document = {name: getattr(event, name) for name in _TEXTS}
-        document |= {
-            "counts": dict(event.counts),
-            "result": event.result.value,
-            "subject_ids": event.subject_ids,
-            "time_ms": event.time_ms,
-        }
-        return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        return self.clipped().canonical()
+
+    def canonical(self) -> bytes:
+        """The same of an event that is clipped already.
+
+        Written out key by key: the writer makes hundreds together while calls wait for the interpreter, and a general
+        encoder takes four times as long.
+        """
+        counts = ",".join([f"{_quoted(name)}:{number}" for name, number in sorted(dict(self.counts).items())])
+        subject_ids = ",".join(map(_quoted, self.subject_ids))
+        return (
+            f'{{"case_reference":{_quoted(self.case_reference)},"counts":{{{counts}}},"detail":{_quoted(self.detail)},'
+            f'"method":{_quoted(self.method)},"principal":{_quoted(self.principal)},"purpose":{_quoted(self.purpose)},'
+            f'"reason":{_quoted(self.reason)},"result":"{self.result.value}","subject_ids":[{subject_ids}],'
+            f'"time_ms":{self.time_ms}}}'
+        ).encode()
 
     @classmethod
     def from_bytes(cls, body: bytes) -> AuditEvent:

@@ -98,7 +98,7 @@ def append(conn: Connection, events: Sequence[AuditEvent]) -> AuditHead:
     head = read_head(conn)
     rows = []
     for event in map(AuditEvent.clipped, events):
-        body = event.to_bytes()
+        body = event.canonical()
         head = extend(head, body)
         rows.append((head.seq, body, head.hash, *_columns(event).values()))
     if rows:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,13 @@ def test_the_body_is_the_documented_json() -> None:
         ).encode()
     )
     assert AuditEvent.from_bytes(EVENT.to_bytes()) == EVENT
+
+
+@given(events)
+def test_the_body_is_what_an_encoder_of_json_makes_of_it(event: AuditEvent) -> None:
+    clipped = asdict(event.clipped())
+    document = clipped | {"counts": dict(clipped["counts"]), "result": clipped["result"].value}
+    assert event.to_bytes() == json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 @given(events)
