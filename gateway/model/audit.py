@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -79,10 +79,11 @@ class AuditEvent:
     case_reference: str = ""
     subject_ids: tuple[str, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
+    _body: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def clipped(self) -> AuditEvent:
         """Return the event with every field cut to its limit; itself when nothing is to cut, as is usual."""
-        if self._fits():
+        if self._body or self._fits():
             return self
         return replace(
             self,
@@ -119,11 +120,15 @@ class AuditEvent:
         return self.clipped().canonical()
 
     def canonical(self) -> bytes:
-        """The same of an event that is clipped already.
+        """The same of an event that is clipped already; made once.
 
-        Written out key by key: the writer makes hundreds together while calls wait for the interpreter, and a general
-        encoder takes four times as long.
+        Written out key by key: a general encoder takes four times as long.
         """
+        if not self._body:
+            object.__setattr__(self, "_body", self._written())
+        return self._body
+
+    def _written(self) -> bytes:
         counts = ",".join([f"{_quoted(name)}:{number}" for name, number in sorted(dict(self.counts).items())])
         subject_ids = ",".join(map(_quoted, self.subject_ids))
         return (

@@ -14,7 +14,7 @@ from gateway.errors import OverloadedError
 from gateway.model.audit import AuditEvent, AuditResult
 
 AUDIT_QUEUE_EVENTS = 65_536
-"""Most events waiting for the writer: some seconds of full load, about 30 MB."""
+"""Most events waiting for the writer: some seconds of full load, about 50 MB."""
 
 DRAIN_EVENTS = 10_000
 """Most events of one group commit, so that audit can't hold a publish back by more than some 50 ms."""
@@ -54,11 +54,13 @@ class AuditQueue:
         return self._lost_denials
 
     def record(self, event: AuditEvent) -> None:
-        """Take one event.
+        """Take one event, written out here and now: the writer, for whom others wait, only has to chain it.
 
         Raises:
             OverloadedError: the queue is full and the event isn't a denial; the call mustn't go on.
         """
+        event = event.clipped()
+        event.canonical()
         with self._lock:
             if event.result is AuditResult.DENY:
                 self._record_denial(event)

@@ -1,9 +1,10 @@
 import threading
+from dataclasses import replace
 
 import pytest
 
 from gateway.errors import OverloadedError
-from gateway.model.audit import AuditEvent, AuditResult
+from gateway.model.audit import MAX_TEXT_CHARS, AuditEvent, AuditResult
 from gateway.services.audit import AuditQueue
 
 
@@ -118,3 +119,16 @@ def test_many_threads_lose_nothing() -> None:
     reader.join()
     assert sorted(times(taken)) == [base + number for base in (0, 10_000, 20_000) for number in range(2_000)]
     assert [t for t in times(taken) if t < 2_000] == list(range(2_000))
+
+
+def test_the_writer_finds_events_clipped_and_written_out() -> None:
+    queue = AuditQueue()
+    queue.record(replace(event(1), detail="x" * 2 * MAX_TEXT_CHARS))
+    queue.record(event(2))
+    long, short = queue.drain()
+    assert len(long.detail) == MAX_TEXT_CHARS
+    for one in (long, short):
+        assert one._body
+        assert one.clipped() is one
+        assert AuditEvent.from_bytes(one._body) == one
+    assert replace(short, reason="another")._body == b""  # and never that of another event
