@@ -32,6 +32,7 @@ from gateway.transport.history_question import HistoryQuestions
 from gateway.transport.history_service import HistoryServicer
 from gateway.transport.history_trace import HistoryTracer
 from gateway.transport.peers import Peers
+from gateway.transport.recording_process import RecordChecks
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -60,6 +61,7 @@ class History:
         self._preparing = Preparing(
             database, settings={"database_url": database_url, "settings": settings.model_dump(mode="json")}
         )
+        self._checks = RecordChecks(settings.retention_days)
         self.search = search_of(settings, database, node, names=self._preparing.names)
         self.rules = rules_of(settings)
         keep_ms = settings.answer_days * _DAY_MS
@@ -92,7 +94,7 @@ class History:
             rules=self.rules,
             database=database,
             bridge=bridge,
-            retention_classes=settings.retention_days.__contains__,
+            checks=self._checks,
             new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
         )
         self._index = IndexStep(self._preparing, bridge=bridge, wakeups=wakeups, retention=retention_of(settings))
@@ -129,6 +131,7 @@ class History:
             ),
             "history-purge": purge(self._origin, self._bridge),
             "history-process": self._preparing.run(),
+            "history-checks": self._checks.run(),
         }
         return [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
 

@@ -28,7 +28,9 @@ class Randomness:
         self._at = 0
 
     def __call__(self, count: int) -> bytes:
-        """`count` fresh random bytes, at most 8192."""
+        """`count` fresh random bytes."""
+        if count > _DRAW_BYTES:
+            return os.urandom(count)
         with self._lock:
             if self._at + count > len(self._drawn):
                 self._drawn, self._at = os.urandom(_DRAW_BYTES), 0

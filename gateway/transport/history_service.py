@@ -16,7 +16,7 @@ import grpc.aio
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
 from gateway.model.ids import FeedOrigin
 from gateway.risk.rules import Rules
-from gateway.services.history_record import RecordWork, check
+from gateway.services.history_record import RecordWork
 from gateway.services.history_retention import PlaceHoldWork, ReleaseHoldWork
 from gateway.services.history_risk import RiskQueries, risks_of
 from gateway.services.history_search import HistorySearch
@@ -26,10 +26,14 @@ from gateway.transport.bridge import Bridge, in_order
 from gateway.transport.calls import current_call
 from gateway.transport.history_fanout import HistoryFanout
 from gateway.transport.history_trace import HistoryTracer
+from gateway.transport.recording_process import CheckedItems, RecordChecks
 from gateway.v1 import history_service_pb2 as pb
 from gateway.v1 import history_service_pb2_grpc
 from gateway.wire.limits import MAX_STREAM_ITEMS, WINDOW_BATCHES
 from gateway.wire.validation import validate
+
+CHECKS_AHEAD = 2
+"""Messages of RecordShipments that wait for their check: while one is checked, the next is on its way to it."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -47,7 +51,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         rules: Rules,
         database: Database,
         bridge: Bridge,
-        retention_classes: Callable[[str], bool],
+        checks: RecordChecks,
         new_id: Callable[[], str],
     ) -> None:
         """Takes what it needs.
@@ -60,7 +64,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
             rules: those that are applied here.
             database: holds what rules found, and the holds.
             bridge: to the writer.
-            retention_classes: tells whether this node has a class of that name.
+            checks: checks what is to be recorded.
             new_id: gives a new UUIDv7.
         """
         self._origin = origin
@@ -72,25 +76,29 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self._risks = RiskQueries(database)
         self._new_id = new_id
         self._bridge = bridge
-        self._retention_classes = retention_classes
+        self._checks = checks
 
     async def RecordShipments(
         self, request_iterator: AsyncIterator[pb.RecordShipmentsRequest], context: Context
     ) -> AsyncIterator[pb.RecordShipmentsResponse]:
         call = current_call()
 
-        async def begin(request: pb.RecordShipmentsRequest) -> Awaitable[pb.RecordShipmentsResponse]:
+        async def begin_check(request: pb.RecordShipmentsRequest) -> Awaitable[CheckedItems]:
             if not 0 < len(request.items) <= MAX_STREAM_ITEMS:
                 raise InvalidRequestError(
                     [Violation("items", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} items at a time")]
                 )
-            good, bad = await asyncio.to_thread(check, request, retention_classes=self._retention_classes)
+            return asyncio.create_task(self._checks.check(request), name="check records")
+
+        async def begin(checked: CheckedItems) -> Awaitable[pb.RecordShipmentsResponse]:
+            good, bad = checked
             call.record(counts={"recorded": len(good), "refused": len(bad)})
             work = RecordWork(self._origin, good, call.principal.name)
             durable = self._bridge.submit(work) if good else None
             return self._answer(durable, len(good), bad)
 
-        async for response in in_order(request_iterator, begin, depth=WINDOW_BATCHES):
+        checked = in_order(request_iterator, begin_check, depth=CHECKS_AHEAD)
+        async for response in in_order(checked, begin, depth=WINDOW_BATCHES):
             yield response
 
     @staticmethod

@@ -76,7 +76,7 @@ class WorkerProcess:
             module,
             stdin=pipe,
             stdout=pipe,
-            start_new_session=True,  # a Ctrl-C is for the node, which ends it
+            process_group=0,  # a Ctrl-C is for the node, which ends it; in its session, where niceness counts
         )
         made = cls(process, what)
         made._send(json.dumps(settings).encode())

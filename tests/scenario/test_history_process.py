@@ -1,7 +1,9 @@
-"""The process that prepares records is killed, and the node: what was acknowledged isn't lost, and all is found."""
+"""The processes that check and prepare records are killed, and the node: what was acknowledged isn't lost, and all is
+found."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -34,10 +36,15 @@ def records() -> list[shipment_pb2.Shipment]:
     ]
 
 
+def running(federation: Federation, module: str) -> list[psutil.Process]:
+    """Processes of cn's node that run a module."""
+    node = psutil.Process(federation["cn"].pid)
+    return [one for one in node.children(recursive=True) if module in one.cmdline()]
+
+
 def preparing(federation: Federation) -> list[psutil.Process]:
     """Processes of cn's node that prepare records."""
-    node = psutil.Process(federation["cn"].pid)
-    return [one for one in node.children(recursive=True) if "gateway.node.history_worker" in one.cmdline()]
+    return running(federation, "gateway.node.history_worker")
 
 
 async def status(federation: Federation) -> node_service_pb2.HistoryStatus:
@@ -88,3 +95,29 @@ def test_kills_lose_nothing_that_was_acknowledged(federation: Federation) -> Non
     federation["cn"].kill()
     federation["cn"].start()
     federation.run(all_there(), within_s=120)
+
+
+def test_killing_the_process_that_checks_interrupts_no_recording(federation: Federation) -> None:
+    federation.start("cn")
+
+    async def checking() -> list[psutil.Process]:
+        return running(federation, "gateway.node.recording_worker")
+
+    async def main() -> None:
+        first, *others = [records()[at : at + 100] for at in range(0, COUNT, 100)]
+        async with calling(federation, "cn", "publisher") as publisher:
+            await publisher.record(*first)  # the first large message has the process started
+
+            async def runs() -> bool:
+                return bool(await checking())
+
+            await eventually(runs, what="the process that checks")
+            await asyncio.sleep(1)  # and is ready
+            (process,) = await checking()
+            recording = asyncio.create_task(publisher.record(*(one for some in others for one in some)))
+            await asyncio.sleep(0.1)
+            process.send_signal(signal.SIGKILL)
+            assert await recording == COUNT
+        assert (await status(federation)).recorded == COUNT
+
+    federation.run(main(), within_s=60)

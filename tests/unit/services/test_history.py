@@ -23,6 +23,7 @@ from gateway.store import alerts, feeds, shipments
 from gateway.store.schema import record_log
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.wire.alerts import to_timestamp
+from gateway.wire.limits import MAX_STREAM_ITEMS, SALT_BYTES
 from gateway.wire.shipments import parse_log_event, salted_digest
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
@@ -127,6 +128,13 @@ def test_another_content_is_the_next_revision_and_the_old_one_stays(node: PaperN
     assert [one.revision for one in response.revisions] == [1, 2]
     assert response.revisions[0].item.shipment.equipment[0].id == "CSQU3054383"
     assert len(search(node, record_ids=["CN-EXP-1"])) == 1
+
+
+def test_each_item_of_the_largest_message_has_a_salt_of_its_own() -> None:
+    """What an erased item said can't be guessed from the digest that the log keeps."""
+    good, _ = check(items(*(shipment(f"R{at}") for at in range(MAX_STREAM_ITEMS))), retention_classes=lambda _: True)
+    assert len({one.salt for one in good}) == MAX_STREAM_ITEMS
+    assert {len(one.salt) for one in good} == {SALT_BYTES}
 
 
 def test_the_same_content_again_changes_nothing(node: PaperNode) -> None:

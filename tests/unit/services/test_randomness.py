@@ -10,8 +10,8 @@ from gateway.services.randomness import Randomness
 
 def test_no_two_draws_share_bytes_whatever_their_lengths() -> None:
     take = Randomness()
-    drawn = [take(length) for length in (32, 10, 8192, 32, 1) for _ in range(50)]
-    assert [len(one) for one in drawn] == [length for length in (32, 10, 8192, 32, 1) for _ in range(50)]
+    drawn = [take(length) for length in (32, 10, 8192, 32, 16_000, 1) for _ in range(50)]
+    assert [len(one) for one in drawn] == [length for length in (32, 10, 8192, 32, 16_000, 1) for _ in range(50)]
     long = [one for one in drawn if len(one) >= 10]
     assert len(set(long)) == len(long)
 
