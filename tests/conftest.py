@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before any test module imports gRPC: it reads the TLS floor while it is imported.
 import gateway  # noqa: F401
 from tests.support.databases import database, make_database, make_empty_database, postgres_url
 
 __all__ = ["database", "make_database", "make_empty_database", "postgres_url"]
+
+# How fast a machine makes examples, or takes one, says nothing about the product.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 if TYPE_CHECKING:
     from tests.support.federation import Federation
