@@ -15,20 +15,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 from collections.abc import Callable
-from typing import BinaryIO
 
-from gateway.errors import InvalidRequestError
 from gateway.node.history_rules import rules_of
 from gateway.node.settings import HistorySettings
+from gateway.node.worker import serve, told
 from gateway.services.history_filters import SegmentFilter, SegmentFilters
 from gateway.services.history_names import NameSearch
 from gateway.services.history_prepare import HistoryIndexer
 from gateway.services.history_risk import RiskScreening
 from gateway.store.database import Database
 from gateway.transport.history_process import FILTER, INDEX, JUDGE, NAMES
-from gateway.transport.worker_process import DONE, FAILED, READY, frame, read_frame, refusal
 from gateway.wire.history_batches import IndexBatch, Judged, encode_names
 
 log = logging.getLogger("gateway.history")
@@ -50,48 +47,30 @@ class Worker:
         }
         self._names = names
 
-    def run(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
-        """Serves until the node closes its end."""
-        _write(outgoing, READY)
-        while (asked := read_frame(incoming.read)) is not None:
-            _write(outgoing, asked[:1] + self._answer(asked[:1], asked[1:]))
+    def answer(self, kind: bytes, body: bytes) -> bytes:
+        """Gives what a question asks for; empty where there is nothing.
 
-    def _answer(self, kind: bytes, body: bytes) -> bytes:
-        try:
-            if kind == NAMES:
-                return DONE + encode_names(self._names.find(json.loads(body)))
-            batch = self._next[kind]()
-        except InvalidRequestError as error:
-            return refusal(error)
-        except Exception as error:
-            log.exception("records couldn't be prepared")
-            return FAILED + f"{type(error).__name__}: {error}".encode()
-        return DONE + (b"" if batch is None else batch.encode())
-
-
-def _write(outgoing: BinaryIO, body: bytes) -> None:
-    outgoing.write(frame(body))
-    outgoing.flush()
+        Raises:
+            InvalidRequestError: a name may be too many.
+        """
+        if kind == NAMES:
+            return encode_names(self._names.find(json.loads(body)))
+        batch = self._next[kind]()
+        return b"" if batch is None else batch.encode()
 
 
 def main() -> None:
     """Reads what to do from the first frame, and serves."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(message)s [%(name)s]"
-    )
     os.nice(NICENESS)
-    first = read_frame(sys.stdin.buffer.read)
-    if first is None:
+    todo = told()
+    if todo is None:
         return
-    told = json.loads(first)
-    settings = HistorySettings.model_validate(told["settings"])
-    database = Database(told["database_url"])
+    settings = HistorySettings.model_validate(todo["settings"])
+    database = Database(todo["database_url"])
     try:
         screening = RiskScreening(database, rules=rules_of(settings))
         worker = Worker(HistoryIndexer(database), screening, SegmentFilters(database), NameSearch(database))
-        worker.run(sys.stdin.buffer, sys.stdout.buffer)
-    except BrokenPipeError:
-        pass  # the node is gone
+        serve(worker.answer, log=log, failed="records couldn't be prepared")
     finally:
         database.close()
 

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.errors import GatewayError
+from gateway.node.worker import told, write_frame
 from gateway.screening.index import GC_THRESHOLD
 from gateway.screening.result import Thresholds
 from gateway.services.match_search import MatchSearch
 from gateway.services.screening import Screener
 from gateway.store.database import Database
 from gateway.transport.screening import FOLLOW, SCREEN
-from gateway.transport.worker_process import DONE, FAILED, READY, frame, read_frame
+from gateway.transport.worker_process import DONE, FAILED, READY, read_frame
 from gateway.v1 import screening_pb2
 from gateway.wire.matches import encode_findings
 from gateway.wire.screening import answer
@@ -114,8 +115,7 @@ class Worker:
 
     def _write(self, body: bytes) -> None:
         with self._writing:
-            self._outgoing.write(frame(body))
-            self._outgoing.flush()
+            write_frame(self._outgoing, body)
 
     def _save(self) -> None:
         try:
@@ -126,18 +126,14 @@ class Worker:
 
 def main() -> None:
     """Reads what to do from the first frame, and serves."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(message)s [%(name)s]"
-    )
     os.nice(NICENESS)
-    first = read_frame(sys.stdin.buffer.read)
-    if first is None:
+    todo = told()
+    if todo is None:
         return
-    told = json.loads(first)
-    thresholds = {name: Thresholds(*scores) for name, scores in told["thresholds"].items()}
-    database = Database(told["database_url"])
+    thresholds = {name: Thresholds(*scores) for name, scores in todo["thresholds"].items()}
+    database = Database(todo["database_url"])
     try:
-        screener = Screener(database, Path(told["snapshot"]), thresholds=thresholds)
+        screener = Screener(database, Path(todo["snapshot"]), thresholds=thresholds)
         Worker(screener, MatchSearch(database, screener)).run(sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
         pass  # the node is gone

@@ -54,13 +54,15 @@ class AuditQueue:
         return self._lost_denials
 
     def record(self, event: AuditEvent) -> None:
-        """Take one event, written out here and now: the writer, for whom others wait, only has to chain it.
+        """Take one event, written out here and now: the writer, for whom others wait, only has to chain it. Denials, of
+        which a flood becomes one event, are left to the writer.
 
         Raises:
             OverloadedError: the queue is full and the event isn't a denial; the call mustn't go on.
         """
-        event = event.clipped()
-        event.canonical()
+        if event.result is not AuditResult.DENY:
+            event = event.clipped()
+            event.canonical()
         with self._lock:
             if event.result is AuditResult.DENY:
                 self._record_denial(event)
