@@ -12,10 +12,10 @@ from functools import partial
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.consignment.assembly import assemble
-from gateway.consignment.gathering import Gathering
-from gateway.consignment.inquiry import next_criteria
-from gateway.consignment.records import Found
+from gateway.tracing.rules.assembly import assemble
+from gateway.tracing.rules.gathering import Gathering
+from gateway.tracing.rules.inquiry import next_criteria
+from gateway.tracing.rules.records import Found
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.trace_pb2 import Trace

@@ -23,9 +23,9 @@ import grpc.aio
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from bench.nodes import SYSTEM
-from gateway.services.bootstrap import FEDERATION, NodeFolder, server_name
-from gateway.transport.options import channel_options, server_options
-from gateway.transport.tls import channel_credentials
+from gateway.rpc.options import channel_options, server_options
+from gateway.rpc.tls import channel_credentials
+from gateway.trust.service.trial_federation import FEDERATION, NodeFolder, server_name
 
 SERVICE = "bench.Echo"
 

@@ -43,8 +43,9 @@ from bench import shipment_records as made
 from bench.floors import Echo, running_echo
 from bench.nodes import NodeProcess, three_nodes
 from gateway.client.alerts import GatewayClient
-from gateway.store import risk, shipments
-from gateway.store.database import Database
+from gateway.db.database import Database
+from gateway.history.tables import risk_hits as risk
+from gateway.history.tables import shipments
 from gateway.v1 import history_pb2
 from gateway.v1.shipment_pb2 import Shipment
 

@@ -16,9 +16,10 @@ from contextlib import closing
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, create_engine, text
 from sqlalchemy.engine import Connection, make_url
 
-from gateway.store import migrate, shipments
-from gateway.store.database import Database
-from gateway.store.schema import metadata
+from gateway.db import migrate
+from gateway.db.database import Database
+from gateway.db.schema import metadata
+from gateway.history.tables import shipments
 
 ROWS_AT_ONCE = 10_000
 """Rows in one piece of a COPY."""

@@ -14,19 +14,21 @@ from itertools import islice
 from pathlib import Path
 
 from bench import shipment_records as made
-from gateway.crypto.keys import Ed25519Signer, load_signing_key
-from gateway.model.ids import FeedOrigin
+from gateway.contract.ids import FeedOrigin
+from gateway.db import migrate
+from gateway.db.database import Database
+from gateway.feed.service.writer import Committer, Transaction
+from gateway.history.commands.record import RecordWork, checked, records_feed
+from gateway.history.projection.index import IndexWork
+from gateway.history.service.filters import KeepFilterWork, SegmentFilters
+from gateway.history.service.preparation import HistoryIndexer
+from gateway.history.tables import risk_hits as risk
+from gateway.history.tables import shipments
 from gateway.node.history import retention_of
 from gateway.node.settings import HistorySettings
-from gateway.services.audit import AuditQueue
-from gateway.services.bootstrap import FEDERATION
-from gateway.services.commit import Committer, Transaction
-from gateway.services.history_filters import KeepFilterWork, SegmentFilters
-from gateway.services.history_index import IndexWork
-from gateway.services.history_prepare import HistoryIndexer
-from gateway.services.history_record import RecordWork, checked, records_feed
-from gateway.store import migrate, risk, shipments
-from gateway.store.database import Database
+from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
+from gateway.trust.service.audit_queue import AuditQueue
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1.shipment_pb2 import Shipment
 
 TOGETHER = 5_000

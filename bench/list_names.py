@@ -20,8 +20,8 @@ import opencc
 from stdnum.cn import ric
 
 from bench import list_tables as tables
-from gateway.screening.sounds import Scheme, cantonese, mandarin, spellings
-from gateway.screening.surnames import SURNAMES
+from gateway.screening.persons.surnames import SURNAMES
+from gateway.screening.text.sounds import Scheme, cantonese, mandarin, spellings
 from gateway.v1 import alert_pb2, watchlist_pb2
 
 T = TypeVar("T")

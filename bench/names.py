@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gateway.screening.compare import compare, compare_texts
-from gateway.screening.forms import PreparedName, prepare
-from gateway.screening.keys import filed
+from gateway.screening.index.keys import filed
 from gateway.screening.result import MatchClass, NameKind
-from gateway.screening.text import has_han
+from gateway.screening.text.normalisation import has_han
+from gateway.screening.variants import PreparedName, prepare
 from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
 from tests.support.shared import shared_path
 

@@ -25,9 +25,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from gateway.cli.init import settings_text
+from gateway.cli.node.init import settings_text
 from gateway.client import GatewayClient
-from gateway.services.bootstrap import (
+from gateway.rpc.options import channel_options
+from gateway.rpc.tls import channel_credentials
+from gateway.trust.service.trial_federation import (
     FEDERATION,
     FederationFolder,
     MemberSpec,
@@ -35,8 +37,6 @@ from gateway.services.bootstrap import (
     create_federation,
     server_name,
 )
-from gateway.transport.options import channel_options
-from gateway.transport.tls import channel_credentials
 
 PUBLISHER, RECIPIENT = "cn", "hk"
 SYSTEM = "bench"

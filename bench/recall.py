@@ -19,16 +19,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from bench.list_names import entries, query_name
-from gateway.screening.columns import Record
 from gateway.screening.compare import compare
-from gateway.screening.forms import PreparedName, prepare
-from gateway.screening.index import Index, Sought
-from gateway.screening.keys import filed, sought
+from gateway.screening.index.columns import Record
+from gateway.screening.index.index import Index, Sought
+from gateway.screening.index.keys import filed, sought
 from gateway.screening.result import MatchClass, NameKind
-from gateway.screening.sounds import Scheme, cantonese, mandarin, spellings
-from gateway.screening.text import han_part, has_han
+from gateway.screening.text.normalisation import han_part, has_han
+from gateway.screening.text.sounds import Scheme, cantonese, mandarin, spellings
+from gateway.screening.variants import PreparedName, prepare
 from gateway.v1 import watchlist_pb2
-from gateway.wire.screening import record_of
+from gateway.watchlists.codec.screening import record_of
 
 ENTRIES = 20_000
 PAIRS = 1_200

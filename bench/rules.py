@@ -27,17 +27,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from gateway.consignment.join import weave
-from gateway.consignment.records import Known
-from gateway.risk.goods import amount
-from gateway.risk.kinds import KINDS, Case
+from gateway.formats.shipments.csv_files import read_csv
+from gateway.formats.shipments.mapping_file import builtin_shipment_mapping
+from gateway.formats.shipments.rows import ItemRow
+from gateway.risk.facts.goods import amount
+from gateway.risk.facts.kinds import KINDS, Case
+from gateway.risk.facts.substances import COLUMNS
 from gateway.risk.rule_file import Rule
-from gateway.risk.rules import Rules
-from gateway.risk.substances import COLUMNS
+from gateway.risk.rulebook import Rules
+from gateway.tracing.rules.join import weave
+from gateway.tracing.rules.records import Known
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
-from gateway.wire.shipment_files.csv_files import read_csv
-from gateway.wire.shipment_files.mapping_file import builtin_shipment_mapping
-from gateway.wire.shipment_files.rows import ItemRow
 from tests.support.shared import shared_path
 
 FILE = "data/real/import_declarations.csv"

@@ -32,8 +32,8 @@ from bench import recall
 from bench.environment import busy
 from bench.list_names import query_name
 from bench.recall import Query, records
-from gateway.screening import snapshot
-from gateway.screening.index import GC_THRESHOLD, Index, Sought
+from gateway.screening.index import snapshot
+from gateway.screening.index.index import GC_THRESHOLD, Index, Sought
 from gateway.screening.result import NameKind
 
 SMALL = 10_000

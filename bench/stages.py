@@ -22,12 +22,14 @@ from rich.table import Table
 
 from bench import alerts
 from bench.nodes import ORIGIN, PUBLISHER, RECIPIENT, write_federation
-from gateway.model.ids import FeedOrigin
+from gateway.alerts.codec import quality_notices
+from gateway.alerts.commands import PublishWork
+from gateway.contract.ids import FeedOrigin
+from gateway.contract.validation import violations
+from gateway.feed.service.writer import Transaction
+from gateway.feed.tables import feeds
 from gateway.node.assembly import LogKey, Node, system_clock_ms
 from gateway.node.settings import load_settings
-from gateway.services.commit import Transaction
-from gateway.services.publish import PublishWork
-from gateway.store import feeds
 from gateway.v1 import exchange_service_pb2
 from gateway.v1.alert_service_pb2 import (
     PublishAlertResponse,
@@ -35,8 +37,6 @@ from gateway.v1.alert_service_pb2 import (
     PublishAlertsResponse,
     PublishResult,
 )
-from gateway.wire.alerts import quality_notices
-from gateway.wire.validation import violations
 
 GROUP = 500
 """Alerts in one message and one transaction, as under full load."""

@@ -1,7 +1,8 @@
 """Three nodes ready to start: keys, certificates, a directory signed by all, and each one's gateway.toml.
 
-Owns who takes part and where they listen. The keys and the directory are `gateway.services.bootstrap`'s, the text of
-the settings is `gateway init`'s. Whoever runs this holds everybody's keys, which is right for a trial only.
+Owns who takes part and where they listen. The keys and the directory are `gateway.trust.service.trial_federation`'s,
+the text of the settings is `gateway init`'s. Whoever runs this holds everybody's keys, which is right for a trial
+only.
 
 As a program: python -m demo.federation ROOT [--place NODE=HOST:PEER_PORT:LOCAL_PORT …] [--bind ADDRESS]
 """
@@ -16,10 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from gateway.cli.init import SETTINGS_FILE, settings_text
+from gateway.cli.node.init import SETTINGS_FILE, settings_text
 from gateway.errors import ConfigurationError
 from gateway.node.settings import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
-from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, create_federation
+from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 
 AUTHORITIES: Mapping[str, Mapping[str, str]] = {
     "cn": {"en": "Mainland customs (demo)", "zh-Hans": "内地海关（演示）"},

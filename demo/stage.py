@@ -24,10 +24,10 @@ from random import SystemRandom
 from demo.eyes import Eyes
 from demo.federation import AUTHORITIES, Place, make_federation
 from demo.network import Cable
-from gateway.cli.init import SETTINGS_FILE
+from gateway.cli.node.init import SETTINGS_FILE
 from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError, UnavailableError
-from gateway.services.bootstrap import FEDERATION, FederationFolder, NodeFolder
+from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, NodeFolder
 
 NODES = tuple(AUTHORITIES)
 CUT_PAIRS = (("cn", "hk"), ("hk", "cn"))

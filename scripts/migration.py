@@ -14,11 +14,11 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-import gateway.store.audit  # noqa: F401  its table is part of the schema
-from gateway.store.database import Database
-from gateway.store.schema import metadata
+import gateway.trust.tables  # noqa: F401  its table is part of the schema
+from gateway.db.database import Database
+from gateway.db.schema import metadata
 
-VERSIONS = Path(__file__).parents[1] / "gateway/store/migrations/versions"
+VERSIONS = Path(__file__).parents[1] / "gateway/db/migrations/versions"
 FIRST = "Initial schema"
 
 
@@ -33,7 +33,7 @@ def main(message: str) -> None:
         database = Database(f"sqlite:///{folder}/now.sqlite3")
         with database.write() as conn:
             config = Config()
-            config.set_main_option("script_location", "gateway.store:migrations")
+            config.set_main_option("script_location", "gateway.db:migrations")
             config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
             config.attributes.update(connection=conn, target_metadata=metadata)
             command.upgrade(config, "head")

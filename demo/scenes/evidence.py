@@ -11,12 +11,12 @@ from demo.command import run_gateway
 from demo.facts import Evidence
 from demo.play import Play, StuckError
 from demo.scenes.handover import case_alert
-from gateway.services.evidence_check import examine
-from gateway.services.evidence_files import write_bundle
-from gateway.services.evidence_report import Status
-from gateway.wire.bundle import PAYLOAD, Bundle, EvidenceEntry, EvidenceParts, parts_of
-from gateway.wire.bundle_text import render
-from gateway.wire.entries import make_entry, parse_header
+from gateway.evidence.codec.bundle import PAYLOAD, Bundle, EvidenceEntry, EvidenceParts, parts_of
+from gateway.evidence.codec.bundle_text import render
+from gateway.evidence.service.check import examine
+from gateway.evidence.service.files import write_bundle
+from gateway.evidence.service.report import Status
+from gateway.feed.codec import make_entry, parse_header
 
 _ONE_BIT = bytes([case.CONTAINER.encode()[-1] ^ 1])
 """The container number's last digit with its lowest bit flipped: still a digit, so that the alert still reads well."""

@@ -8,8 +8,8 @@ from demo import case
 from demo.consignment import TWIN_CONTAINER
 from demo.facts import Traced
 from demo.play import Play
-from gateway.cli.trace_html import render_html
-from gateway.cli.trace_terminal import render_terminal
+from gateway.cli.history.trace_terminal import render_terminal
+from gateway.tracing.report.html import render_html
 from gateway.v1 import history_pb2
 from gateway.v1.trace_pb2 import Trace
 

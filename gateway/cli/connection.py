@@ -1,8 +1,7 @@
 """How commands reach a gateway: options that every one of them has, and the client made from them.
 
-Owns `connected`, which gives a command those options and a `Target`. Where they come from, first wins: the option, its
-environment variable, the node's settings file. A customs system's own machine needs no settings file: address, CA,
-certificate and key are enough.
+Where they come from, first wins: the option, its environment variable, the node's settings file. A customs system's
+own machine needs no settings file: address, CA, certificate and key are enough.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Files that commands read and write, other than private keys (see crypto.secret_files).
-
-Owns caps on what is read and the rule that a file appears whole or not at all.
-"""
+"""Files that commands read and write, other than private keys (see trust.pki.secret_files)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The command line, put together: `gateway COMMAND`.
 
-Owns which commands there are and what happens to a defect. What the commands do is in the modules named here, one for
-each noun.
+What the commands do is in the modules named here, one for each noun.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli.alert import alert_app
-from gateway.cli.directory import directory_app
-from gateway.cli.doctor import doctor
-from gateway.cli.evidence import evidence_app
-from gateway.cli.history import history_app
-from gateway.cli.init import init
-from gateway.cli.link import link_app, recover
-from gateway.cli.maintenance import rebuild, verify
-from gateway.cli.node import audit_app, status
+from gateway.cli.alert.commands import alert_app
+from gateway.cli.directory.commands import directory_app
+from gateway.cli.evidence.commands import evidence_app
+from gateway.cli.history.commands import history_app
+from gateway.cli.link.commands import link_app, recover
+from gateway.cli.node.commands import audit_app, status
+from gateway.cli.node.doctor import doctor
+from gateway.cli.node.init import init
+from gateway.cli.node.maintenance import rebuild, verify
+from gateway.cli.node.serve import serve
 from gateway.cli.output import EXIT_FAILED
-from gateway.cli.pki import pki_app
-from gateway.cli.serve import serve
-from gateway.cli.watchlist import watchlist_app
+from gateway.cli.pki.commands import pki_app
+from gateway.cli.watchlist.commands import watchlist_app
 
 DEBUG_VARIABLE = "GATEWAY_DEBUG"
 """Environment variable that lets a defect show its traceback."""

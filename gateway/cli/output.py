@@ -1,6 +1,5 @@
 """How every command speaks: tables or JSON on stdout, notes and errors on stderr, exit codes.
 
-Owns the consoles, `--json`, and the way from a `GatewayError` to one sentence, its way out and an exit code.
 Knows nothing of what the commands do. Text that came from elsewhere is shown without markup and without control
 characters, so that a partner's alert can't repaint an officer's terminal.
 """

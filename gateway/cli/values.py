@@ -1,7 +1,4 @@
-"""How values of the contract are given and shown on the command line: enums, times, alerts, protobuf as JSON.
-
-Owns the words; what the values mean is the contract's.
-"""
+"""How values of the contract are given and shown on the command line: enums, times, alerts, protobuf as JSON."""
 
 from __future__ import annotations
 
@@ -17,11 +14,11 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.cli.files import read_input
+from gateway.contract.ids import is_node_name, is_uuid
+from gateway.contract.limits import MAX_PAYLOAD_BYTES
 from gateway.errors import ConfigurationError, InvalidRequestError, MalformedError, Violation
-from gateway.model.ids import is_node_name, is_uuid
 from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.alert_service_pb2 import EntryReference
-from gateway.wire.limits import MAX_PAYLOAD_BYTES
 
 MAX_JSON_BYTES = 4 * MAX_PAYLOAD_BYTES
 """Largest JSON text of one message: names of fields and escapes make it longer than its bytes on the wire."""

@@ -7,9 +7,7 @@
         async for change in client.watch(position=last_position):
             ...
 
-Owns the connection (mutual TLS 1.3, retries, new certificates without a restart), request ids, pages and streams that
-survive reconnects. Errors are those of `gateway.errors`. Doesn't own what an alert says: messages are the contract's,
-from `gateway.v1`. Import it, or anything else of `gateway`, before gRPC: see `gateway.transport.tls_floor`.
+Errors are those of `gateway.errors`. Import it, or anything else of `gateway`, before gRPC: see `gateway.tls_floor`.
 """
 
 from gateway.client.alerts import GatewayClient

@@ -1,6 +1,6 @@
 """GatewayClient: what a customs system does with alerts, and the way to everything else of its gateway.
 
-Owns request ids, pages and the watch that survives reconnects. The stream of publishes is `gateway.client.bulk`'s.
+The stream of publishes is `gateway.client.bulk`'s.
 """
 
 from __future__ import annotations
@@ -15,13 +15,7 @@ from typing import Any, Self
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.client.bulk import (
-    DEFAULT_BATCH,
-    PublishOutcome,
-    new_alert,
-    new_request_id,
-    publishing,
-)
+from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_request_id, publishing
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
 from gateway.client.following import responses
 from gateway.client.history import HistoryClient

@@ -1,8 +1,4 @@
-"""Publishing many alerts over one stream: the same alert once, whatever happens to the stream.
-
-Owns request ids, which make that so, and what became of each alert. Doesn't own batches, window and what is sent again
-(`windowed`).
-"""
+"""Publishing many alerts over one stream: the same alert once, whatever happens to the stream."""
 
 from __future__ import annotations
 
@@ -14,8 +10,8 @@ from typing import Any
 
 from gateway.client.connection import Connection, Stubs
 from gateway.client.windowed import WindowedStream, item_error
+from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.errors import GatewayError, MalformedError
-from gateway.model.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.alert_service_pb2 import (
     PublishAlertRequest,

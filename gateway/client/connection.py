@@ -1,7 +1,5 @@
 """One connection to the own gateway: credentials, channel, retries, and errors of calls as errors of the tree.
 
-Owns when a channel is replaced (certificate, key or CA changed) and what is retried. Doesn't own the calls.
-
 Retries: unary calls that failed with UNAVAILABLE are sent again by gRPC. That is safe for mutations too, since each
 carries a request id. Streams aren't: `following` and `windowed` open them again.
 """
@@ -21,13 +19,13 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from gateway.crypto.certificates import inspect_certificate
+from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.errors import ConfigurationError, GatewayError, Kind, UnavailableError
-from gateway.model.ids import GatewayIdentity, SystemIdentity
-from gateway.services.bootstrap import server_name
-from gateway.transport.options import channel_options
-from gateway.transport.status import from_rpc_error
-from gateway.transport.tls import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_from_file, channel_credentials
+from gateway.rpc.options import channel_options
+from gateway.rpc.status import from_rpc_error
+from gateway.rpc.tls import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_from_file, channel_credentials
+from gateway.trust.pki.certificates import inspect_certificate
+from gateway.trust.service.trial_federation import server_name
 from gateway.v1 import (
     alert_service_pb2_grpc,
     evidence_service_pb2_grpc,

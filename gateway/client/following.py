@@ -1,8 +1,4 @@
-"""A stream that is opened again whenever it breaks off by something that passes.
-
-Owns when it is opened again and what ends it. Doesn't own where it goes on: who reads it opens it after what it has
-taken.
-"""
+"""A stream that is opened again whenever it breaks off by something that passes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """HistoryClient: what a customs system does with shipment history, its own and its partners'.
 
-Reached as `client.history`. Owns request ids, pages, and the stream of records that survives reconnects. Doesn't own
-files (wire.shipment_files reads them) or what a shipment says (the contract).
+Reached as `client.history`.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from gateway.client.bulk import new_request_id
 from gateway.client.connection import Connection, Stubs
 from gateway.client.pages import every
 from gateway.client.windowed import DEFAULT_PATIENCE_S, WindowedStream, item_error
+from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.errors import GatewayError, MalformedError
 from gateway.v1 import history_service_pb2 as service
 from gateway.v1.history_pb2 import AnswerMode, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.shipment_pb2 import Shipment, ShipmentAddition
 from gateway.v1.trace_pb2 import RiskHit
-from gateway.wire.limits import MAX_STREAM_ITEMS
 
 SEARCH_TIMEOUT_S = 60.0
 """Seconds that one page of a search may take when the caller doesn't say."""

@@ -1,6 +1,6 @@
 """What operators and auditors ask of their own node: NodeService and EvidenceService.
 
-Reached as `client.node` and `client.evidence`. Owns no state.
+Reached as `client.node` and `client.evidence`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lists read to their end, page after page. Owns the loop; the calls are each client's own."""
+"""Lists read to their end, page after page."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """ScreeningClient: parties screened against the lists, matches found by the gateway, hits reported, answered, counted.
 
-Reached as `client.screening`. Owns request ids, the messages of a stream, pages, and the watch that survives
-reconnects. Doesn't own what a match or a hit means (the contract) or the lists (`client.watchlist`).
+Reached as `client.screening`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from gateway.client.bulk import new_request_id
 from gateway.client.connection import Connection
 from gateway.client.following import responses
 from gateway.client.pages import every
+from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.errors import GatewayError
 from gateway.v1 import watchlist_service_pb2 as service
 from gateway.v1.match_pb2 import (
@@ -41,7 +41,6 @@ from gateway.v1.screening_pb2 import (
     ScreenStreamRequest,
 )
 from gateway.v1.watchlist_pb2 import HitOutcome
-from gateway.wire.limits import MAX_STREAM_ITEMS
 
 
 @dataclass(frozen=True, slots=True)

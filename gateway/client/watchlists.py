@@ -1,7 +1,6 @@
 """WatchlistClient: what a customs system does with watchlists, its own authority's and the partners' copies.
 
-Reached as `client.watchlist`. Owns request ids, pages, the messages of an import, and the watch that survives
-reconnects. Doesn't own files (wire.lists reads them) or what an entry says (the contract).
+Reached as `client.watchlist`.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from gateway.client.bulk import new_request_id
 from gateway.client.connection import Connection
 from gateway.client.following import responses
 from gateway.client.pages import every
+from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.errors import GatewayError, TooLargeError
 from gateway.v1 import watchlist_service_pb2 as service
 from gateway.v1.watchlist_pb2 import WatchlistReference
-from gateway.wire.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 
 PAGE_SIZE = 500
 """Entries asked for at once when a list is read to its end."""

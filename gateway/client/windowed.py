@@ -1,8 +1,4 @@
-"""Many items over one stream of messages: batches, a window of unanswered ones, and every item's result in order.
-
-Owns the batches, and what is sent again after an interruption: every batch without an answer. Doesn't own what the
-messages are (`Exchange`) or the connection.
-"""
+"""Many items over one stream of messages: batches, a window of unanswered ones, and every item's result in order."""
 
 from __future__ import annotations
 
@@ -20,10 +16,10 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from gateway.client.connection import Backoff, Connection, Stubs, may_pass
+from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS, WINDOW_BATCHES
 from gateway.errors import GatewayError, Kind, MalformedError, TooLargeError
-from gateway.transport.status import DOMAIN, from_status
+from gateway.rpc.status import DOMAIN, from_status
 from gateway.v1.alert_service_pb2 import ItemError
-from gateway.wire.limits import BATCH_BYTES, MAX_STREAM_ITEMS, WINDOW_BATCHES
 
 DEFAULT_PATIENCE_S = 60.0
 """Seconds without any answer after which a stream that keeps failing is given up."""

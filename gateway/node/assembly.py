@@ -1,8 +1,4 @@
-"""Puts a node together: the only place where its objects are made and joined.
-
-Owns construction, the checks that must hold before a node may start, and start and stop in order. Doesn't own the
-process around it (node.run).
-"""
+"""Puts a node together: the only place where its objects are made and joined."""
 
 from __future__ import annotations
 
@@ -16,53 +12,53 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from gateway import __version__
-from gateway.crypto.keys import Ed25519Signer, load_signing_key
-from gateway.crypto.secret_files import read_passphrase
+from gateway.alerts.commands import ExpireWork, Publisher
+from gateway.alerts.rpc import AlertServicer
+from gateway.alerts.service import AlertQueries
+from gateway.contract.ids import BETWEEN_NODES, FeedOrigin, GatewayIdentity
+from gateway.db import migrate
+from gateway.db.database import Database
 from gateway.errors import ConfigurationError, GatewayError
-from gateway.model.directory import receipts_key_name
-from gateway.model.ids import BETWEEN_NODES, FeedOrigin, GatewayIdentity
-from gateway.model.list_visibility import visibility_of
-from gateway.model.matches import report_rules
-from gateway.model.watchlist import ListPolicy
+from gateway.evidence.rpc import EvidenceServicer
+from gateway.feed.projection.held_entries import HeldEntries
+from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.rpc.exchange_service import ExchangeServicer
+from gateway.feed.rpc.links import Link, LinkStatus, PullLink, PushLink
+from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.rpc.writer_client import Bridge, Wakeups
+from gateway.feed.service.alarms import CERTIFICATE, Alarms
+from gateway.feed.service.receiver import Receiver
+from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
+from gateway.feed.service.sender import Outgoing
+from gateway.feed.service.writer import Committer
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.history import History
+from gateway.node.rpc import NodeServicer
+from gateway.node.services import local_services, peer_services
 from gateway.node.settings import LinkMode, LinkSettings, ReportMode, Settings
-from gateway.services.alarms import CERTIFICATE, Alarms
-from gateway.services.audit import AuditQueue
-from gateway.services.commit import Committer
-from gateway.services.list_expiry import ListExpiry, WarnExpiringWork
-from gateway.services.list_import import EndCutOffWork
-from gateway.services.list_query import ListQueries
-from gateway.services.lists import ExpireListedWork, Lists
-from gateway.services.matching import KeepFindingsWork
-from gateway.services.outgoing import Outgoing
-from gateway.services.project import AlertProjector
-from gateway.services.publish import ExpireWork, Publisher
-from gateway.services.query import AlertQueries
-from gateway.services.receive import Receiver
-from gateway.services.recover import detect_restore, note_progress, own_feeds
-from gateway.services.trust import RootOfTrust
-from gateway.services.upgrade import HeldEntries
-from gateway.store import migrate
-from gateway.store.database import Database
-from gateway.transport.alert_service import AlertServicer
-from gateway.transport.authentication import Authenticator, LocalPort, PeerPort, Port
-from gateway.transport.bridge import Bridge, Wakeups
-from gateway.transport.evidence_service import EvidenceServicer
-from gateway.transport.exchange_service import ExchangeServicer
-from gateway.transport.interceptors import Door, DoorInterceptor
-from gateway.transport.limits import CallerLimits
-from gateway.transport.links import Link, LinkStatus, PullLink, PushLink
-from gateway.transport.node_service import NodeServicer
-from gateway.transport.peers import Peers
-from gateway.transport.screening import ScreeningIndex
-from gateway.transport.sending import FeedSender
-from gateway.transport.server import Listener, build_server
-from gateway.transport.services import local_services, peer_services
-from gateway.transport.tls import TlsFiles, TlsSource, anchors_from_file, server_credentials
-from gateway.transport.watchlist_service import WatchlistServicer
-from gateway.wire.matches import Findings
-from gateway.wire.permissions import load_permissions
+from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
+from gateway.rpc.interceptors import Door, DoorInterceptor
+from gateway.rpc.limits import CallerLimits
+from gateway.rpc.peers import Peers
+from gateway.rpc.server import Listener, build_server
+from gateway.rpc.tls import TlsFiles, TlsSource, anchors_from_file, server_credentials
+from gateway.trust.codec.permissions import load_permissions
+from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
+from gateway.trust.pki.secret_files import read_passphrase
+from gateway.trust.rules.directory import receipts_key_name
+from gateway.trust.service.audit_queue import AuditQueue
+from gateway.trust.service.directory_versions import RootOfTrust
+from gateway.watchlists.codec.matches import Findings
+from gateway.watchlists.commands.expiry import ListExpiry, WarnExpiringWork
+from gateway.watchlists.commands.imports import EndCutOffWork
+from gateway.watchlists.commands.matches import KeepFindingsWork
+from gateway.watchlists.commands.proposals import ExpireListedWork, Lists
+from gateway.watchlists.rpc.screening import ScreeningIndex
+from gateway.watchlists.rpc.service import WatchlistServicer
+from gateway.watchlists.rules.matches import report_rules
+from gateway.watchlists.rules.policies import ListPolicy
+from gateway.watchlists.rules.visibility import visibility_of
+from gateway.watchlists.service.queries import ListQueries
 
 log = logging.getLogger(__name__)
 

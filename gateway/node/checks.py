@@ -1,8 +1,6 @@
 """The self-check of a node before it starts or while it runs: what is right, what soon won't be, what isn't.
 
-Owns the checks, each from settings and files to findings. Changes nothing but that it makes the database's file where
-there is none. Doesn't own how findings are shown (cli.doctor); a start doesn't rely on it, since `node.assembly`
-refuses by itself.
+Changes nothing but that it makes the database's file where there is none.
 """
 
 from __future__ import annotations
@@ -19,19 +17,25 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from gateway.crypto.certificates import authenticate, inspect_ca
-from gateway.crypto.keys import load_signing_key
-from gateway.crypto.secret_files import read_passphrase
+from gateway.contract.ids import GatewayIdentity
+from gateway.db.database import Database
 from gateway.errors import ConfigurationError, DirectoryError, GatewayError, UnavailableError
-from gateway.model.directory import Directory, Validity, receipts_key_name
-from gateway.model.ids import GatewayIdentity
 from gateway.node.assembly import CERTIFICATE_WARNING, PASSPHRASE_VARIABLE
 from gateway.node.settings import LinkMode, LinkSettings, Settings
-from gateway.services.trust import CLOCK_TOLERANCE, RootOfTrust, TrustedDirectory, accept, unsafe_reopen
-from gateway.store.database import Database
-from gateway.transport.health_probe import require_serving
-from gateway.transport.tls import TlsFiles, TlsMaterial, load_material
-from gateway.transport.tls_probe import probe_tls_versions
+from gateway.rpc.health_probe import require_serving
+from gateway.rpc.tls import TlsFiles, TlsMaterial, load_material
+from gateway.rpc.tls_probe import probe_tls_versions
+from gateway.trust.pki.certificates import authenticate, inspect_ca
+from gateway.trust.pki.keys import load_signing_key
+from gateway.trust.pki.secret_files import read_passphrase
+from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
+from gateway.trust.service.directory_versions import (
+    CLOCK_TOLERANCE,
+    RootOfTrust,
+    TrustedDirectory,
+    accept,
+    unsafe_reopen,
+)
 
 FREE_SPACE_WARNING_BYTES = 1 << 30
 """Free disk space in bytes below which it is said: a million alerts take about as much."""

@@ -1,7 +1,6 @@
 """The directory in force at a node: read from its file, judged, kept, and exchanged when a new version appears.
 
-Owns files and the swap. Doesn't own the judgement (services.trust). The last accepted version is kept in the data
-folder: without it a restart could be tricked into an older version.
+The last accepted version is kept in the data folder: without it a restart could be tricked into an older version.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import DirectoryError, GatewayError
-from gateway.model.directory import Directory, Validity
-from gateway.services.alarms import DIRECTORY, Alarms
-from gateway.services.trust import RootOfTrust, TrustedDirectory, accept, unsafe_reopen
+from gateway.feed.service.alarms import DIRECTORY, Alarms
+from gateway.trust.rules.directory import Directory, Validity
+from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, unsafe_reopen
 
 log = logging.getLogger(__name__)
 

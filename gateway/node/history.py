@@ -1,7 +1,4 @@
-"""Puts the parts of shipment history together, as node.assembly does with the rest of a node.
-
-Owns construction and which tasks run. Doesn't own what the parts do.
-"""
+"""Puts the parts of shipment history together, as node.assembly does with the rest of a node."""
 
 from __future__ import annotations
 
@@ -9,30 +6,30 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from gateway.model.ids import UUID7_RANDOM_BYTES, uuid7
+from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
+from gateway.db.database import Database
+from gateway.feed.rpc.writer_client import Bridge, Wakeups
+from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.randomness import random_bytes
+from gateway.history.commands.record import records_feed
+from gateway.history.projection.index import Retention
+from gateway.history.rpc.fanout import HistoryFanout
+from gateway.history.rpc.index_process import Preparing
+from gateway.history.rpc.loops import FindingStep, IndexStep, filter_step, follow, purge, risk_step
+from gateway.history.rpc.peer import HistoryAnswering
+from gateway.history.rpc.question import HistoryQuestions
+from gateway.history.rpc.recording_process import RecordChecks
+from gateway.history.rpc.service import HistoryServicer
+from gateway.history.service.answers import Answerer
+from gateway.history.service.questions import Asker
+from gateway.history.service.risk import SiblingSearch
 from gateway.node.history_rules import rules_of, search_of
 from gateway.node.settings import HistorySettings
-from gateway.services.alarms import Alarms
-from gateway.services.history_answer import Answerer
-from gateway.services.history_ask import Asker
-from gateway.services.history_findings import FindingSearch
-from gateway.services.history_index import Retention
-from gateway.services.history_record import records_feed
-from gateway.services.history_risk import SiblingSearch
-from gateway.services.randomness import random_bytes
-from gateway.services.trust import TrustedDirectory
-from gateway.store.database import Database
+from gateway.rpc.peers import Peers
 from gateway.tlog.note import Signer
-from gateway.transport.bridge import Bridge, Wakeups
-from gateway.transport.history_fanout import HistoryFanout
-from gateway.transport.history_loops import FindingStep, IndexStep, filter_step, follow, purge, risk_step
-from gateway.transport.history_peer import HistoryAnswering
-from gateway.transport.history_process import Preparing
-from gateway.transport.history_question import HistoryQuestions
-from gateway.transport.history_service import HistoryServicer
-from gateway.transport.history_trace import HistoryTracer
-from gateway.transport.peers import Peers
-from gateway.transport.recording_process import RecordChecks
+from gateway.tracing.rpc import HistoryTracer
+from gateway.tracing.service.findings import FindingSearch
+from gateway.trust.service.directory_versions import TrustedDirectory
 
 _DAY_MS = 24 * 3600 * 1000
 

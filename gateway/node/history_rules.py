@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from gateway.db.database import Database
+from gateway.history.commands.retention import holds_on
+from gateway.history.service.search import HistorySearch, NamesMeant
 from gateway.node.settings import HistorySettings
+from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
 from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rules import Rules
-from gateway.services.history_retention import holds_on
-from gateway.services.history_search import HistorySearch, NamesMeant
-from gateway.store.database import Database
-from gateway.wire.controlled_goods import load_controlled_goods, reference_controlled_goods
+from gateway.risk.rulebook import Rules
 
 log = logging.getLogger(__name__)
 

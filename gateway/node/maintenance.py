@@ -1,7 +1,6 @@
 """What is done to a node's database apart from serving: looking it over, rebuilding projections, evidence from it.
 
-Owns the putting together of these from settings. May run beside the node or while it is stopped. Doesn't own the work
-(services.verify, services.rebuild, services.evidence).
+May run beside the node or while it is stopped.
 """
 
 from __future__ import annotations
@@ -15,27 +14,29 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from gateway.crypto.keys import load_signing_key
-from gateway.crypto.secret_files import read_passphrase
+from gateway.db import migrate
+from gateway.db.database import Database
 from gateway.errors import ConfigurationError
+from gateway.evidence.codec.bundle import Bundle
+from gateway.evidence.service import verification
+from gateway.evidence.service.answer_export import export_answer
+from gateway.evidence.service.export import export
+from gateway.evidence.service.verification import DatabaseReport, verify_database
+from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.projection.rebuild import RebuildReport, rebuild
+from gateway.feed.service.recovery import detect_restore, own_feeds
+from gateway.feed.service.writer import Committer
+from gateway.feed.tables import journal
+from gateway.history.projection.rebuild import rebuild_records
+from gateway.history.tables import shipments
 from gateway.node.assembly import PASSPHRASE_VARIABLE, LogKey, system_clock_ms
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.history import retention_of
 from gateway.node.settings import Settings
-from gateway.services import verify as verification
-from gateway.services.answer_evidence import export_answer
-from gateway.services.audit import AuditQueue
-from gateway.services.commit import Committer
-from gateway.services.evidence import export
-from gateway.services.project import AlertProjector
-from gateway.services.rebuild import RebuildReport, rebuild
-from gateway.services.rebuild_records import rebuild_records
-from gateway.services.recover import detect_restore, own_feeds
-from gateway.services.trust import RootOfTrust, TrustedDirectory, unsafe_reopen
-from gateway.services.verify import DatabaseReport, verify_database
-from gateway.store import journal, migrate, shipments
-from gateway.store.database import Database
-from gateway.wire.bundle import Bundle
+from gateway.trust.pki.keys import load_signing_key
+from gateway.trust.pki.secret_files import read_passphrase
+from gateway.trust.service.audit_queue import AuditQueue
+from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, unsafe_reopen
 
 
 class Maintenance:
@@ -56,7 +57,7 @@ class Maintenance:
         return verification.work_in(self.database)
 
     def verify(self, progress: verification.Progress) -> DatabaseReport:
-        """Looks the database over; see services.verify."""
+        """Looks the database over; see evidence.service.verification."""
         return verify_database(self.database, self.trust, progress=progress)
 
     def rebuild_work(self) -> int:
@@ -65,7 +66,7 @@ class Maintenance:
             return journal.head_position(conn) + shipments.last_position(conn)
 
     def rebuild(self, progress: verification.Progress) -> RebuildReport:
-        """Drops and rebuilds the projections; see services.rebuild."""
+        """Drops and rebuilds the projections; see feed.projection.rebuild."""
         settings = self._settings
         migrate.upgrade(self.database)
         # As at a start of the node: a restored database mustn't extend a feed, and a rebuild may send dispositions.
@@ -91,11 +92,11 @@ class Maintenance:
             committer.stop()
 
     def export(self, *, publisher: str, alert_id: str, recipient: str) -> Bundle:
-        """Makes evidence of an alert; see services.evidence."""
+        """Makes evidence of an alert; see evidence.service.export."""
         return export(self.database, self.trust, publisher=publisher, alert_id=alert_id, recipient=recipient)
 
     def export_answer(self, query_id: str, record_ids: Collection[str]) -> Bundle:
-        """Makes evidence of an answer about shipments; see services.answer_evidence."""
+        """Makes evidence of an answer about shipments; see evidence.service.answer_export."""
         return export_answer(self.database, self.trust, query_id=query_id, record_ids=record_ids)
 
 

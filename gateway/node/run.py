@@ -1,4 +1,4 @@
-"""Runs a node as a process: logging, signals, start, wait, stop. Doesn't own what the node is (node.assembly)."""
+"""Runs a node as a process: logging, signals, start, wait, stop."""
 
 from __future__ import annotations
 

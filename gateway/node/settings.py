@@ -1,7 +1,7 @@
 """A node's settings: one frozen object, read once from gateway.toml and the environment, passed in by keyword.
 
-Owns names, defaults and checks of settings. Doesn't own what is made from them (node.assembly). A setting is taken from
-the environment (GATEWAY_NODE, GATEWAY_TLS__KEY, …) before the file. Paths in the file are relative to the file.
+A setting is taken from the environment (GATEWAY_NODE, GATEWAY_TLS__KEY, …) before the file. Paths in the file are
+relative to the file.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.crypto.secret_files import read_passphrase
 from gateway.errors import ConfigurationError
-from gateway.model.policy import Role
+from gateway.trust.pki.secret_files import read_passphrase
+from gateway.trust.rules.permissions import Role
 
 DEFAULT_PEER_PORT = 7443
 """Port for partner gateways."""

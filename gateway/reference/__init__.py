@@ -7,8 +7,8 @@
 * `announcements.csv`: the announcements themselves, one line per part where parts differ in date or suspension.
 * `locations.csv`: ports, crossings and customs offices of the mainland, Hong Kong and Macao.
 * `surnames.csv`: Chinese surnames with their spellings; `hk` and `macao` are empty where the rules of
-  `gateway.screening.romanisation` give them. Source: registers and newspapers for high and medium; low comes from the
-  rules and from dictionaries' readings alone.
+  `gateway.screening.text.romanisation` give them. Source: registers and newspapers for high and medium; low comes from
+  the rules and from dictionaries' readings alone.
 * `western_given_names.txt`: Western names that could be read as Chinese syllables.
 * `legal_forms.csv`, `organisation_places.csv`, `organisation_terms.csv`: words of organisations' names, by class of
   legal form, by place, and by meaning with the weight it has for identity. Source: usage of company registers in Han,

@@ -1,7 +1,4 @@
-"""Rules ready to judge: compiled against the facts of their kind, and tried once before they are used.
-
-Owns the order in which a rule's expressions are asked. Doesn't own the rules (`rule_file`) or the facts.
-"""
+"""Rules ready to judge: compiled against the facts of their kind, and tried once before they are used."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import Any
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.risk.discrepancies import discrepancy
 from gateway.risk.expressions import ANY, BOOL, NUMBER, EvaluationError, Expression, Facts, Language
-from gateway.risk.kinds import CONTROLLED, ITEM, KINDS, LICENCE, LOOKED_FOR, MAPS, SHIPMENT, Case, Kind
+from gateway.risk.facts.kinds import CONTROLLED, ITEM, KINDS, LICENCE, LOOKED_FOR, MAPS, SHIPMENT, Case, Kind
 from gateway.risk.rule_file import Rule, bound, whole_condition
 from gateway.v1 import shipment_pb2, trace_pb2
 

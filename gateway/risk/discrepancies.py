@@ -1,7 +1,4 @@
-"""What a rule that fired says: its inputs as text, its thresholds, its sentence.
-
-Owns the words and numbers of a discrepancy. Doesn't own whether there is one (`rules`).
-"""
+"""What a rule that fired says: its inputs as text, its thresholds, its sentence."""
 
 from __future__ import annotations
 

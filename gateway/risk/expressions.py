@@ -1,8 +1,5 @@
 """Expressions of rules in CEL, the Common Expression Language: compiled once, with types, and evaluated many times.
 
-Owns the library (the only importer of `cel_expr_python`): types of variables, functions, errors. Doesn't own which
-variables there are (`kinds`) or what an expression decides (`rule_file`).
-
 Expressions may use CEL's standard functions and macros, the extensions `math` and `strings`, and three of our own:
 `log10(double)`; `most_within(list of double, double)`: how many of the numbers lie within one span, at most; and
 `sum_within(list of double, list of double, double)`: what the weights (second) of such numbers come to, at most.

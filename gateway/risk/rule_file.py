@@ -1,8 +1,6 @@
 """The rules file: its format, its checks, and a node's own thresholds in it.
 
-Owns reading and refusing: every message names the rule and the field. Doesn't own what expressions can say
-(`expressions`, `kinds`) or their evaluation (`rules`). The format is described at the head of
-`gateway/reference/risk_rules.toml`.
+The format is described at the head of `gateway/reference/risk_rules.toml`.
 """
 
 from __future__ import annotations
@@ -19,9 +17,9 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 
 from gateway.errors import ConfigurationError
-from gateway.risk.kinds import KINDS, LOOKED_FOR
+from gateway.formats.tables.mapping_files import parse_toml, read_text
+from gateway.risk.facts.kinds import KINDS, LOOKED_FOR
 from gateway.v1 import shipment_pb2, trace_pb2
-from gateway.wire.mapping_files import parse_toml, read_text
 
 FILE = "risk_rules.toml"
 

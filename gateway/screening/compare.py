@@ -1,8 +1,5 @@
 """Compares two names: the class of the match, its score, and why.
 
-Owns the choice among forms and the class that follows from score, evidence and thresholds. Doesn't own the rules
-(`person_rules`, `organisation_rules`, `plain`) or an index.
-
 1. Names of different kinds never match: a person isn't the company that carries the name.
 2. Each form of one name is compared with each form of the other; where both names have a Han form, Han decides, and
    Latin forms that agree can't outvote characters that differ.
@@ -17,11 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from gateway.screening.forms import PreparedName, prepare
-from gateway.screening.organisation_form import OrganisationForm
-from gateway.screening.organisation_rules import compare_organisations
-from gateway.screening.person_rules import compare_persons
-from gateway.screening.persons import PersonForm
+from gateway.screening.organisations.form import OrganisationForm
+from gateway.screening.organisations.rules import compare_organisations
+from gateway.screening.persons.reading import PersonForm
+from gateway.screening.persons.rules import compare_persons
 from gateway.screening.plain import compare_plain
 from gateway.screening.result import (
     DEFAULT_THRESHOLDS,
@@ -33,6 +29,7 @@ from gateway.screening.result import (
     Verdict,
     class_of,
 )
+from gateway.screening.variants import PreparedName, prepare
 
 NO_RULE = Comparison(MatchClass.NONE, 0.0, "no rule connects the two names")
 OTHER_KIND = Comparison(

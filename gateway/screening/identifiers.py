@@ -1,7 +1,6 @@
 """Compares identifiers: registrations, identity documents, IMO numbers, plates, container numbers.
 
-Owns their normal form, their keys and what it means when two agree. Doesn't check them (`gateway.model.identifiers`): a
-wrong check digit never hinders a match.
+Doesn't check them (`gateway.contract.identifiers`): a wrong check digit never hinders a match.
 
 The same value under the same scheme is the same thing. Where one of the two schemes is none that the gateway knows (a
 source's own word for a register), the value decides alone if it is long enough, and a plate's at any length: one from a
@@ -12,10 +11,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from gateway.model.identifiers import Scheme
-from gateway.screening.key_numbers import KeyKind, text_number
+from gateway.contract.identifiers import Scheme
+from gateway.screening.index.key_numbers import KeyKind, text_number
 from gateway.screening.result import Comparison, FormTried, MatchClass, ScorePart, TokenMatch
-from gateway.screening.text import simplified, words
+from gateway.screening.text.normalisation import simplified, words
 
 MIN_VALUE_ALONE = 6
 """Characters from which a value counts without its scheme; shorter ones are serial numbers that every register has."""

@@ -1,7 +1,6 @@
 """Reads what isn't a person's or organisation's name: vessels, vehicles, containers, addresses, identifiers.
 
-Owns their normal forms and their comparison. Doesn't check identifiers (`gateway.model.identifiers`): a wrong check
-digit never hinders a match.
+Doesn't check identifiers (`gateway.contract.identifiers`): a wrong check digit never hinders a match.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from functools import partial
 from typing import NamedTuple
 
 from gateway.screening.result import Explanation, MatchClass, NameKind, RawPart, TokenMatch, Verdict, score_of, weigh
-from gateway.screening.skeleton import skeleton
-from gateway.screening.text import has_han, simplified, words
+from gateway.screening.text.normalisation import has_han, simplified, words
+from gateway.screening.text.phonetic_key import skeleton
 
 _VESSEL_PREFIXES = frozenset({"mv", "mt", "ms", "ss", "fv", "mts", "lng", "tug", "barge", "motor", "vessel", "ship"})
 _ROMAN = {

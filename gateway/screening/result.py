@@ -1,7 +1,4 @@
-"""What a comparison of two names says: class, score, which forms, which tokens by which rule, and the score's parts.
-
-Owns these values, the thresholds and the arithmetic that makes a score out of parts. Doesn't own any rule of language.
-"""
+"""What a comparison of two names says: class, score, which forms, which tokens by which rule, and the score's parts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Owns the primitive encodings the C2SP text formats share: canonical base64 and canonical decimals.
 
 What doesn't round-trip is refused here, so that one value has one spelling and a signature or an identity over bytes
-can't be sidestepped by a second spelling. It doesn't know any format made of these.
+can't be sidestepped by a second spelling.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Owns tlog-proof files: one entry's inclusion in a signed and cosigned log, verifiable offline (C2SP tlog-proof).
-
-It doesn't know what the entry is: the leaf hash comes from the caller, computed from the entry's own bytes.
-"""
+"""Owns tlog-proof files: one entry's inclusion in a signed and cosigned log, verifiable offline (C2SP tlog-proof)."""
 
 from __future__ import annotations
 

@@ -16,23 +16,23 @@ import grpc.aio
 import pytest
 
 from gateway.client import GatewayClient
-from gateway.crypto.keys import load_signing_key
+from gateway.contract.timestamps import to_ms
 from gateway.errors import AgreementForbidsError
+from gateway.evidence.service.answer_export import stored_records
+from gateway.feed.service.alarms import ANSWER_WRONG
+from gateway.history.codec.signed_texts import Statement, parse_query, query_digest
+from gateway.history.rpc.question import MOST_AT_ONCE
+from gateway.history.service.questions import Asker
+from gateway.history.tables import answers
 from gateway.node.assembly import Node
-from gateway.services.alarms import ANSWER_WRONG
-from gateway.services.answer_evidence import stored_records
-from gateway.services.bootstrap import FEDERATION
-from gateway.services.history_ask import Asker
-from gateway.services.trust import accept
-from gateway.store import answers
+from gateway.rpc.status import abort_with, from_rpc_error
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
-from gateway.transport.history_question import MOST_AT_ONCE
-from gateway.transport.status import abort_with, from_rpc_error
+from gateway.trust.pki.keys import load_signing_key
+from gateway.trust.service.directory_versions import accept
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, history_pb2
-from gateway.wire.alerts import to_ms
-from gateway.wire.history import Statement, parse_query, query_digest
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.history_calls import (
     COMPLETE,

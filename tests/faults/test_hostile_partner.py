@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from gateway.client import GatewayClient
-from gateway.crypto.keys import load_signing_key
 from gateway.errors import FeedForkedError, InvalidRequestError, MalformedError
 from gateway.node.assembly import Node
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.note import Verifier
+from gateway.trust.pki.keys import load_signing_key
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1.node_service_pb2 import (

@@ -11,12 +11,12 @@ import grpc.aio
 import pytest
 
 from gateway.client import AlertReference
-from gateway.services.bootstrap import FEDERATION
-from gateway.transport.options import channel_options
-from gateway.transport.status import from_rpc_error
-from gateway.transport.tls import channel_credentials
+from gateway.contract.limits import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES
+from gateway.rpc.options import channel_options
+from gateway.rpc.status import from_rpc_error
+from gateway.rpc.tls import channel_credentials
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import exchange_service_pb2 as pb
-from gateway.wire.limits import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES
 from tests.support.federation import Federation, NodeProcess, alert, eventually, new_id, origin
 from tests.support.partner import Partner, entry, refusal
 

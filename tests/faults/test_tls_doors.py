@@ -22,12 +22,12 @@ from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
 from gateway.errors import UnauthenticatedError
-from gateway.model.audit import AuditResult
-from gateway.transport.options import channel_options
-from gateway.transport.server import Listener
-from gateway.transport.status import from_rpc_error
-from gateway.transport.tls import channel_credentials
-from gateway.transport.tls_probe import TlsVersions, probe_tls_versions
+from gateway.rpc.options import channel_options
+from gateway.rpc.server import Listener
+from gateway.rpc.status import from_rpc_error
+from gateway.rpc.tls import channel_credentials
+from gateway.rpc.tls_probe import TlsVersions, probe_tls_versions
+from gateway.trust.rules.audit import AuditResult
 from tests.support.doors import (
     SERVICE,
     Credentials,

@@ -10,12 +10,12 @@ import grpc.aio
 import pytest
 
 from gateway.client import AlertReference, GatewayClient
-from gateway.crypto.certificates import inspect_certificate
 from gateway.errors import ConfigurationError, GatewayError, PermissionDeniedError
 from gateway.node.assembly import Node
-from gateway.services.bootstrap import FEDERATION
-from gateway.services.directory_drafts import revoke_certificate, revoke_key
-from gateway.transport.options import channel_options
+from gateway.rpc.options import channel_options
+from gateway.trust.pki.certificates import inspect_certificate
+from gateway.trust.service.directory_drafts import revoke_certificate, revoke_key
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.v1 import exchange_service_pb2 as pb
 from tests.support.federation import SYSTEMS, Federation, alert, eventually, new_id, origin
@@ -105,7 +105,7 @@ def test_certificates_of_others_open_nothing(federation: Federation) -> None:
 
 async def federation_call(federation: Federation, name: str, system: str, port: int) -> None:
     from gateway.client import new_alert
-    from gateway.transport.tls import channel_credentials
+    from gateway.rpc.tls import channel_credentials
     from gateway.v1 import alert_service_pb2_grpc
 
     folder = federation.folder.node(name)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.client import AlertReference, GatewayClient, new_alert
+from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (
     AgreementForbidsError,
     IllegalTransitionError,
@@ -21,7 +22,6 @@ from gateway.errors import (
 )
 from gateway.v1 import alert_pb2, feed_pb2
 from gateway.v1.alert_service_pb2 import AlertChange, AlertDelivery, GetAlertResponse
-from gateway.wire.alerts import to_timestamp
 from tests.support.federation import Federation, alert, eventually, new_id, origin
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.client import AlertReference, GatewayClient, new_alert
+from gateway.contract.limits import BATCH_BYTES
 from gateway.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -22,7 +23,6 @@ from gateway.errors import (
     UnavailableError,
 )
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
-from gateway.wire.limits import BATCH_BYTES
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.proxy import Network, Proxy
 

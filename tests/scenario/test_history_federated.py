@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model.directory import FieldClass
-from gateway.services.evidence_files import read_bundle
-from gateway.transport import history_fanout
+from gateway.evidence.service.files import read_bundle
+from gateway.history.rpc import fanout as history_fanout
+from gateway.trust.rules.directory import FieldClass
 from gateway.v1 import evidence_service_pb2, history_pb2, options_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
 from tests.support.command_line import Cli

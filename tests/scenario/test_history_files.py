@@ -14,11 +14,11 @@ import pytest
 from google.protobuf.json_format import MessageToJson
 
 from gateway.client import GatewayClient, RecordedBatch
+from gateway.contract.limits import BATCH_BYTES
 from gateway.errors import PermissionDeniedError
 from gateway.v1 import shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, NodeAnswer, SearchCriteria
 from gateway.v1.shipment_pb2 import Shipment, ShipmentAddition
-from gateway.wire.limits import BATCH_BYTES
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.proxy import Network

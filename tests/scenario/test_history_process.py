@@ -44,7 +44,7 @@ def running(federation: Federation, module: str) -> list[psutil.Process]:
 
 def preparing(federation: Federation) -> list[psutil.Process]:
     """Processes of cn's node that prepare records."""
-    return running(federation, "gateway.node.history_worker")
+    return running(federation, "gateway.node.workers.history")
 
 
 async def status(federation: Federation) -> node_service_pb2.HistoryStatus:
@@ -101,7 +101,7 @@ def test_killing_the_process_that_checks_interrupts_no_recording(federation: Fed
     federation.start("cn")
 
     async def checking() -> list[psutil.Process]:
-        return running(federation, "gateway.node.recording_worker")
+        return running(federation, "gateway.node.workers.recording")
 
     async def main() -> None:
         first, *others = [records()[at : at + 100] for at in range(0, COUNT, 100)]

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from gateway.client import GatewayClient
+from gateway.contract.timestamps import to_timestamp
 from gateway.errors import AgreementForbidsError, PermissionDeniedError
 from gateway.v1 import alert_pb2, goods_pb2, shipment_pb2
 from gateway.v1.match_pb2 import (
@@ -27,7 +28,6 @@ from gateway.v1.watchlist_pb2 import (
     WATCHLIST_KIND_VESSEL,
 )
 from gateway.v1.watchlist_service_pb2 import ProposedEntry
-from gateway.wire.alerts import to_timestamp
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.nodes import listed_content

@@ -17,7 +17,9 @@ import pytest
 
 from gateway.client import GatewayClient, WatchedChanges
 from gateway.errors import InvalidRequestError, PermissionDeniedError, PositionUnknownError
-from gateway.services.bootstrap import FEDERATION
+from gateway.formats.lists.rows import ListOptions, ListRow
+from gateway.formats.lists.un_xml import read_un_xml
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1.watchlist_pb2 import WatchlistContent
 from gateway.v1.watchlist_service_pb2 import (
     ImportEnd,
@@ -27,9 +29,7 @@ from gateway.v1.watchlist_service_pb2 import (
     ImportRows,
     ProposedEntry,
 )
-from gateway.wire.lists.rows import ListOptions, ListRow
-from gateway.wire.lists.un_xml import read_un_xml
-from gateway.wire.watchlist import parse_decision, parse_event
+from gateway.watchlists.codec.events import parse_decision, parse_event
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.nodes import listed_content

@@ -10,11 +10,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from gateway.crypto.keys import load_signing_key
-from gateway.model.directory import directory_key_name
-from gateway.services.bootstrap import FEDERATION, FederationFolder
-from gateway.services.history_answer import AcceptedQuestion, Answerer, KeepAnsweredWork, answered_row
-from gateway.services.history_ask import (
+from gateway.db.database import Database
+from gateway.history.codec.signed_texts import Statement, encode_query, query_digest, question_origin, question_text
+from gateway.history.commands.record import RecordWork, check, records_feed
+from gateway.history.projection.index import IndexWork
+from gateway.history.service.answers import AcceptedQuestion, Answerer, KeepAnsweredWork, answered_row
+from gateway.history.service.names import NameSearch
+from gateway.history.service.preparation import HistoryIndexer
+from gateway.history.service.questions import (
     DAY_MS,
     Asker,
     KeepAskedWork,
@@ -23,17 +26,14 @@ from gateway.services.history_ask import (
     ReceivedAnswer,
     asked_row,
 )
-from gateway.services.history_index import IndexWork
-from gateway.services.history_names import NameSearch
-from gateway.services.history_prepare import HistoryIndexer
-from gateway.services.history_record import RecordWork, check, records_feed
-from gateway.services.history_search import HistorySearch
-from gateway.services.trust import RootOfTrust, TrustedDirectory, accept
-from gateway.store.database import Database
+from gateway.history.service.search import HistorySearch
 from gateway.tlog.note import Signer, sign_note
+from gateway.trust.codec.directory import encode_directory
+from gateway.trust.pki.keys import load_signing_key
+from gateway.trust.rules.directory import directory_key_name
+from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept
+from gateway.trust.service.trial_federation import FEDERATION, FederationFolder
 from gateway.v1 import exchange_service_pb2, history_pb2, shipment_pb2
-from gateway.wire.directory import encode_directory
-from gateway.wire.history import Statement, encode_query, query_digest, question_origin, question_text
 from tests.support.databases import MakeDatabase, new_database
 from tests.support.nodes import NODES, START, PaperNode, paper_nodes
 from tests.support.shipments import grounds, items

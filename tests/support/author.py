@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from gateway.crypto.keys import Ed25519Signer
-from gateway.model.ids import FeedOrigin
+from gateway.contract.ids import FeedOrigin
+from gateway.contract.timestamps import to_timestamp
+from gateway.feed.codec import EncodedEntry, make_entry
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.merkle import Tree
+from gateway.trust.pki.keys import Ed25519Signer
 from gateway.v1 import alert_pb2, feed_pb2
-from gateway.wire.alerts import to_timestamp
-from gateway.wire.entries import EncodedEntry, make_entry
 from tests.support.nodes import PaperNode, alert_content
 
 

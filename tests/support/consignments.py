@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from demo import case as demo
-from gateway.consignment.records import Found
+from gateway.tracing.rules.records import Found
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 
 ZONE = timezone(timedelta(hours=8))

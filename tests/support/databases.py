@@ -19,9 +19,9 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
-import gateway.store.audit  # noqa: F401  its table is part of the schema
-from gateway.store.database import Database
-from gateway.store.schema import metadata
+import gateway.trust.tables  # noqa: F401  its table is part of the schema
+from gateway.db.database import Database
+from gateway.db.schema import metadata
 
 URL_VARIABLE = "GATEWAY_TEST_POSTGRES"
 
@@ -84,7 +84,7 @@ def new_database(url: str) -> Database:
 
 
 def _with_tables(database: Database) -> Database:
-    # Faster than the migrations, and tests/unit/store/test_migrate.py shows that both give the same.
+    # Faster than the migrations, and tests/unit/db/test_migrate.py shows that both give the same.
     with database.write() as conn:
         metadata.create_all(conn)
     return database

@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.crypto.issuance import create_ca
-from gateway.crypto.keys import Ed25519Signer
-from gateway.model.directory import Directory, KeyRecord, Node, NodeCard, directory_key_name
-from gateway.services.directory_drafts import agreements_among, draft_directory
-from gateway.services.trust import RootOfTrust
 from gateway.tlog.note import Verifier, sign_note
-from gateway.wire.directory import encode_directory
+from gateway.trust.codec.directory import encode_directory
+from gateway.trust.pki.issuance import create_ca
+from gateway.trust.pki.keys import Ed25519Signer
+from gateway.trust.rules.directory import Directory, KeyRecord, Node, NodeCard, directory_key_name
+from gateway.trust.service.directory_drafts import agreements_among, draft_directory
+from gateway.trust.service.directory_versions import RootOfTrust
 
 FEDERATION = "gba.customs.example"
 NOW = datetime(2026, 1, 15, 8, 0, tzinfo=UTC)

@@ -17,20 +17,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.crypto.certificates import Identity, inspect_certificate
-from gateway.crypto.issuance import CertificateAuthority, create_ca, create_request, load_tls_key_pem
-from gateway.model.audit import AuditEvent
-from gateway.model.directory import Authority, Directory, Node
-from gateway.model.ids import GatewayIdentity, SystemIdentity
-from gateway.model.policy import Permission, PermissionTable, Role
-from gateway.services.audit import AuditQueue
-from gateway.transport.authentication import Authenticator, LocalPort, PeerPort
-from gateway.transport.calls import current_principal
-from gateway.transport.interceptors import Door, DoorInterceptor
-from gateway.transport.limits import CallerLimits, default_limits
-from gateway.transport.options import channel_options
-from gateway.transport.server import Listener, build_server
-from gateway.transport.tls import TlsFiles, TlsSource, channel_credentials, server_credentials
+from gateway.contract.ids import GatewayIdentity, SystemIdentity
+from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
+from gateway.rpc.calls import current_principal
+from gateway.rpc.interceptors import Door, DoorInterceptor
+from gateway.rpc.limits import CallerLimits, default_limits
+from gateway.rpc.options import channel_options
+from gateway.rpc.server import Listener, build_server
+from gateway.rpc.tls import TlsFiles, TlsSource, channel_credentials, server_credentials
+from gateway.trust.pki.certificates import Identity, inspect_certificate
+from gateway.trust.pki.issuance import CertificateAuthority, create_ca, create_request, load_tls_key_pem
+from gateway.trust.rules.audit import AuditEvent
+from gateway.trust.rules.directory import Authority, Directory, Node
+from gateway.trust.rules.permissions import Permission, PermissionTable, Role
+from gateway.trust.service.audit_queue import AuditQueue
 
 FEDERATION = "test.customs.example"
 SERVICE = "test.Doors"

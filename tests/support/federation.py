@@ -37,22 +37,28 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.client import GatewayClient
-from gateway.crypto.certificates import inspect_certificate
-from gateway.crypto.issuance import create_request, load_ca
-from gateway.crypto.keys import load_signing_key
+from gateway.contract.ids import FeedOrigin, GatewayIdentity
+from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
-from gateway.model.directory import Directory, directory_key_name
-from gateway.model.ids import FeedOrigin, GatewayIdentity
-from gateway.model.policy import Role
 from gateway.node.assembly import Node, system_clock_ms
 from gateway.node.settings import Settings, load_settings
-from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, NodeFolder, create_federation
+from gateway.rpc.options import channel_options
+from gateway.rpc.tls import channel_credentials
 from gateway.tlog.note import parse_note, sign_note
-from gateway.transport.options import channel_options
-from gateway.transport.tls import channel_credentials
+from gateway.trust.codec.directory import decode_directory, encode_directory
+from gateway.trust.pki.certificates import inspect_certificate
+from gateway.trust.pki.issuance import create_request, load_ca
+from gateway.trust.pki.keys import load_signing_key
+from gateway.trust.rules.directory import Directory, directory_key_name
+from gateway.trust.rules.permissions import Role
+from gateway.trust.service.trial_federation import (
+    FEDERATION,
+    FederationFolder,
+    MemberSpec,
+    NodeFolder,
+    create_federation,
+)
 from gateway.v1 import alert_pb2
-from gateway.wire.alerts import to_timestamp
-from gateway.wire.directory import decode_directory, encode_directory
 from tests.support.node_processes import Process, end, forking_process
 from tests.support.proxy import Network, Proxy
 from tests.support.stored import EMPTY, StoredFeed, read_feed

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gateway.consignment import assembly, inquiry
-from gateway.consignment.gathering import Gathering
-from gateway.consignment.records import Found
+from gateway.tracing.rules import assembly, inquiry
+from gateway.tracing.rules.gathering import Gathering
+from gateway.tracing.rules.records import Found
 from gateway.v1.history_pb2 import NodeAnswer, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
 
 
 def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Sequence[SearchCriteria] = ()) -> Trace:
-    """See gateway.consignment.assembly."""
+    """See gateway.tracing.rules.assembly."""
     return assembly.assemble(Gathering(found), answers, asked)
 
 
 def next_criteria(found: Iterable[Found], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
-    """See gateway.consignment.inquiry."""
+    """See gateway.tracing.rules.inquiry."""
     return inquiry.next_criteria(Gathering(found), asked)

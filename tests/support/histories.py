@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
+from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
 from gateway.v1 import alert_pb2, alert_service_pb2
-from gateway.wire.alerts import to_timestamp
 from tests.support.nodes import PaperNode, deliver, exchange
 
 

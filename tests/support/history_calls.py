@@ -9,9 +9,9 @@ from typing import Any
 
 import grpc.aio
 
-from gateway.services.bootstrap import FEDERATION
-from gateway.transport.options import channel_options
-from gateway.transport.status import from_rpc_error
+from gateway.rpc.options import channel_options
+from gateway.rpc.status import from_rpc_error
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, history_service_pb2_grpc, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
 from tests.support.federation import Federation, eventually

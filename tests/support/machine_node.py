@@ -18,20 +18,21 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from gateway.crypto.keys import load_signing_key
+from gateway.alerts import tables as alerts
+from gateway.alerts.service import AlertQueries
+from gateway.contract.ids import FeedOrigin
+from gateway.db.database import Database
+from gateway.db.schema import PROJECTIONS, metadata
 from gateway.errors import StoreUnavailableError
-from gateway.model.directory import receipts_key_name
-from gateway.model.ids import FeedOrigin
-from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, create_federation
-from gateway.services.commit import Committer, Outcome, Transaction, Work
-from gateway.services.outgoing import Outgoing
-from gateway.services.query import AlertQueries
-from gateway.services.recover import detect_restore, note_progress, own_feeds
-from gateway.services.trust import TrustedDirectory, accept
-from gateway.store import alerts, feeds
-from gateway.store.database import Database
-from gateway.store.feeds import FeedState
-from gateway.store.schema import PROJECTIONS, metadata
+from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
+from gateway.feed.service.sender import Outgoing
+from gateway.feed.service.writer import Committer, Outcome, Transaction, Work
+from gateway.feed.tables import feeds
+from gateway.feed.tables.feeds import FeedState
+from gateway.trust.pki.keys import load_signing_key
+from gateway.trust.rules.directory import receipts_key_name
+from gateway.trust.service.directory_versions import TrustedDirectory, accept
+from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 from tests.support.nodes import NODES, START, ManualClock, NodeSigners, PaperNode
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from gateway.screening.forms import prepare
+from gateway.screening.persons.surnames import SURNAMES
 from gateway.screening.result import NameKind
-from gateway.screening.sounds import Scheme, cantonese, mandarin, spellings
-from gateway.screening.surnames import SURNAMES
+from gateway.screening.text.sounds import Scheme, cantonese, mandarin, spellings
+from gateway.screening.variants import prepare
 from tests.support.shared import shared_path
 
 OWN_PAIRS = Path(__file__).parents[1] / "unit" / "screening" / "name_pairs.csv"

@@ -15,26 +15,26 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from gateway.crypto.keys import Ed25519Signer, load_signing_key
-from gateway.model.directory import receipts_key_name
-from gateway.model.ids import Channel, FeedOrigin
-from gateway.model.watchlist import ListPolicy
-from gateway.services.alarms import Alarms
-from gateway.services.audit import AuditQueue
-from gateway.services.bootstrap import FEDERATION, FederationFolder, MemberSpec, create_federation
-from gateway.services.commit import Committer, Transaction
-from gateway.services.list_expiry import ListExpiry
-from gateway.services.list_query import ListQueries
-from gateway.services.lists import Lists
-from gateway.services.outgoing import Outgoing
-from gateway.services.project import AlertProjector
-from gateway.services.publish import Publisher, PublishWork, StepRequest, StepWork
-from gateway.services.query import AlertQueries
-from gateway.services.receive import Receiver
-from gateway.services.trust import TrustedDirectory, accept
-from gateway.store.database import Database
+from gateway.alerts.commands import Publisher, PublishWork, StepRequest, StepWork
+from gateway.alerts.service import AlertQueries
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.timestamps import to_timestamp
+from gateway.db.database import Database
+from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.receiver import Receiver
+from gateway.feed.service.sender import Outgoing
+from gateway.feed.service.writer import Committer, Transaction
+from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
+from gateway.trust.rules.directory import receipts_key_name
+from gateway.trust.service.audit_queue import AuditQueue
+from gateway.trust.service.directory_versions import TrustedDirectory, accept
+from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 from gateway.v1 import alert_pb2, alert_service_pb2, watchlist_pb2
-from gateway.wire.alerts import to_timestamp
+from gateway.watchlists.commands.expiry import ListExpiry
+from gateway.watchlists.commands.proposals import Lists
+from gateway.watchlists.rules.policies import ListPolicy
+from gateway.watchlists.service.queries import ListQueries
 
 START = datetime(2026, 1, 15, 0, 0, tzinfo=UTC)
 DAY_MS = 24 * 3600 * 1000

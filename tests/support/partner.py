@@ -12,19 +12,19 @@ from typing import Any
 
 import grpc.aio
 
-from gateway.crypto.keys import Ed25519Signer, load_signing_key
+from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
-from gateway.model.directory import receipts_key_name
-from gateway.services.bootstrap import FEDERATION
+from gateway.feed.codec import make_entry
+from gateway.rpc.options import channel_options
+from gateway.rpc.status import from_rpc_error
+from gateway.rpc.tls import channel_credentials
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.cosignature import cosign
-from gateway.transport.options import channel_options
-from gateway.transport.status import from_rpc_error
-from gateway.transport.tls import channel_credentials
+from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
+from gateway.trust.rules.directory import receipts_key_name
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, exchange_service_pb2_grpc, feed_pb2
 from gateway.v1 import exchange_service_pb2 as pb
-from gateway.wire.alerts import to_timestamp
-from gateway.wire.entries import make_entry
 from tests.support import merkle_oracle
 from tests.support.federation import Federation, alert, new_id, origin
 

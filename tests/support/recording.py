@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from gateway.services.bootstrap import FEDERATION
-from gateway.services.history_index import IndexWork
-from gateway.services.history_names import NameSearch
-from gateway.services.history_prepare import HistoryIndexer
-from gateway.services.history_record import RecordWork, check, records_feed
-from gateway.services.history_retention import holds_on
-from gateway.services.history_search import HistorySearch
-from gateway.store.schema import PROJECTIONS
+from gateway.db.schema import PROJECTIONS
+from gateway.history.commands.record import RecordWork, check, records_feed
+from gateway.history.commands.retention import holds_on
+from gateway.history.projection.index import IndexWork
+from gateway.history.service.names import NameSearch
+from gateway.history.service.preparation import HistoryIndexer
+from gateway.history.service.search import HistorySearch
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, shipment_pb2
 from tests.support.nodes import DAY_MS, PaperNode
 from tests.support.shipments import items

@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.wire.shipment_files.csv_files import read_csv
-from gateway.wire.shipment_files.mapping import ShipmentMapping
-from gateway.wire.shipment_files.rows import BadRecord, ItemRow
+from gateway.formats.shipments.csv_files import read_csv
+from gateway.formats.shipments.mapping import ShipmentMapping
+from gateway.formats.shipments.rows import BadRecord, ItemRow
 
 MINIMUM = {"record_id": "A-1", "procedure": "export", "declared_at": "2026-01-10T12:00:00+08:00"}
 

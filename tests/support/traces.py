@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.consignment.records import Found
+from gateway.tracing.rules.records import Found
 from gateway.v1 import goods_pb2, history_pb2, options_pb2, shipment_pb2, trace_pb2
 from gateway.v1.history_pb2 import NodeAnswer, SearchCriteria
 from gateway.v1.trace_pb2 import Trace

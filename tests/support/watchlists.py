@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from gateway.formats.lists.normal import normalise
+from gateway.formats.lists.rows import BadRow, ListOptions, ListRow
 from gateway.v1 import alert_pb2
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
-from gateway.wire.lists.normal import normalise
-from gateway.wire.lists.rows import BadRow, ListOptions, ListRow
 
 
 def defaults() -> WatchlistContent:

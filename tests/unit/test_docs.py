@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from gateway import errors
-from gateway.model.alert_life import TRANSITIONS
-from gateway.model.policy import Role
+from gateway.alerts.rules import TRANSITIONS
+from gateway.contract import limits
+from gateway.evidence.service.report import STEPS
+from gateway.feed.service import alarms
+from gateway.feed.tables.feeds import FeedState
 from gateway.node.settings import Settings
-from gateway.services import alarms
-from gateway.services.evidence_report import STEPS
-from gateway.store.feeds import FeedState
-from gateway.wire import limits
+from gateway.trust.rules.permissions import Role
 
 pytestmark = pytest.mark.drift
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from gateway.client.watchlists import ImportRows, WatchedChanges, _Following, _messages
+from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.errors import TooLargeError
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.v1.watchlist_pb2 import WatchlistContent
-from gateway.wire.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 
 
 def row(number: int, size: int = 0) -> pb.ImportRow:

@@ -10,17 +10,17 @@ import pytest
 
 import demo
 from demo import case
+from gateway.alerts.codec import quality_notices
 from gateway.client import AlertContent, AlertReference, new_alert
-from gateway.model.identifiers import check_identifier
+from gateway.contract.identifiers import check_identifier
+from gateway.contract.validation import violations
+from gateway.formats.alerts.alert_lines import AlertLine
+from gateway.formats.declarations.declaration_mapping import builtin_mapping
+from gateway.formats.declarations.declarations import RowProblem, read_declarations
+from gateway.risk.controlled_goods_file import reference_controlled_goods
+from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts
 from gateway.v1.alert_pb2 import ONWARD_TRANSFER_LISTED
 from gateway.v1.alert_service_pb2 import ReportFindingRequest
-from gateway.wire.alert_lines import AlertLine
-from gateway.wire.alerts import quality_notices
-from gateway.wire.controlled_goods import reference_controlled_goods
-from gateway.wire.declaration_alerts import AlertTerms, declaration_alerts
-from gateway.wire.declaration_mapping import builtin_mapping
-from gateway.wire.declarations import RowProblem, read_declarations
-from gateway.wire.validation import violations
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 REFERENCE = AlertReference(publisher="cn", alert_id="019bbf30-0000-7000-8000-000000000000")

@@ -10,7 +10,7 @@ from demo.federation import AUTHORITIES, SYSTEMS, is_complete, make_federation, 
 from gateway.errors import ConfigurationError
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.settings import load_settings
-from gateway.services.trust import RootOfTrust
+from gateway.trust.service.directory_versions import RootOfTrust
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 1, 15, tzinfo=UTC)

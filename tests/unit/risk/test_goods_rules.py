@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rules import Rules
+from gateway.risk.rulebook import Rules
 from gateway.v1 import party_pb2, shipment_pb2, trace_pb2
 from tests.support.risk_records import (
     ANTIMONY,

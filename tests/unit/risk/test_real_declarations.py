@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench import rules as bench
-from gateway.risk.rules import Rules
+from gateway.risk.rulebook import Rules
 from tests.unit.risk.test_rule_docs import PAGE, rows
 
 pytestmark = pytest.mark.drift

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.risk.kinds import KINDS
+from gateway.risk.facts.kinds import KINDS
 from gateway.risk.rule_file import load_rules
 
 pytestmark = pytest.mark.drift

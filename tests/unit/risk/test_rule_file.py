@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import ConfigurationError
 from gateway.risk.rule_file import RuleSetting, bound, load_rules, parse_rules
-from gateway.risk.rules import Rules
+from gateway.risk.rulebook import Rules
 from gateway.v1 import trace_pb2
 from tests.support.risk_records import item, shipment
 
@@ -243,7 +243,7 @@ def test_a_rule_that_loops_too_long_is_told(tmp_path: Path) -> None:
 
 
 def test_versions_are_the_same_in_another_process_and_differ_with_any_change(tmp_path: Path) -> None:
-    code = "from gateway.risk.rules import Rules; print(Rules.load().version)"
+    code = "from gateway.risk.rulebook import Rules; print(Rules.load().version)"
     said = {
         subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={"PYTHONHASHSEED": seed}

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.risk.facts.series import MAX_EXPORTS, MAX_SUBHEADINGS, USUAL_LEAST_DAYS
 from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rules import Rules
-from gateway.risk.series import MAX_EXPORTS, MAX_SUBHEADINGS, USUAL_LEAST_DAYS
+from gateway.risk.rulebook import Rules
 from gateway.v1 import party_pb2, shipment_pb2, trace_pb2
 from tests.support.risk_records import ANTIMONY, IMPORT, REEXPORT, at, item, party, shipment, trace
 

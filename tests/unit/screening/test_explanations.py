@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.screening.columns import Listed, Record
 from gateway.screening.compare import compare, judge
-from gateway.screening.forms import PreparedName, prepare
-from gateway.screening.hits import weakened
-from gateway.screening.index import Index, Sought
-from gateway.screening.organisation_cores import ROMANISED, compare_cores
-from gateway.screening.organisation_form import OrganisationForm
-from gateway.screening.organisation_keys import spellings_of
+from gateway.screening.index.columns import Listed, Record
+from gateway.screening.index.hits import weakened
+from gateway.screening.index.index import Index, Sought
+from gateway.screening.organisations.cores import ROMANISED, compare_cores
+from gateway.screening.organisations.form import OrganisationForm
+from gateway.screening.organisations.keys import spellings_of
 from gateway.screening.result import DEFAULT_THRESHOLDS, MatchClass, NameKind, Thresholds, class_of
-from gateway.screening.sounds import Scheme
+from gateway.screening.text.sounds import Scheme
+from gateway.screening.variants import PreparedName, prepare
 from tests.support.names import development_pairs, drawn_organisations, own_pairs
 
 LOW = Thresholds(0.3, 0.5)

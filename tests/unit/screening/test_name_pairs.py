@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.screening.compare import compare, compare_parties, compare_texts
-from gateway.screening.forms import prepare
-from gateway.screening.keys import filed, sought
+from gateway.screening.index.keys import filed, sought
 from gateway.screening.result import MatchClass
-from gateway.screening.text import han_part, has_han
+from gateway.screening.text.normalisation import han_part, has_han
+from gateway.screening.variants import prepare
 from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
 
 ALL = [*own_pairs(), *development_pairs()]

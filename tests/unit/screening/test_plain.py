@@ -6,9 +6,9 @@ import pytest
 
 from gateway.errors import MalformedError
 from gateway.screening.compare import compare, compare_texts
-from gateway.screening.forms import prepare
-from gateway.screening.keys import filed, sought
+from gateway.screening.index.keys import filed, sought
 from gateway.screening.result import MatchClass, NameKind, Thresholds
+from gateway.screening.variants import prepare
 
 CASES = [
     (NameKind.VESSEL, "M.V. Hai Feng 08", "MV HAI FENG 8", MatchClass.COMPATIBLE),

@@ -1,0 +1,1 @@
+"""Alerts: published, amended, acknowledged, withdrawn and watched."""

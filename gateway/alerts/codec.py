@@ -1,0 +1,181 @@
+"""Alert events: protobuf to the model's steps, and the facts about an alert that lists and checks need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError, Message
+
+from gateway.alerts.rules import Action, AlertStatus, Side, Step
+from gateway.contract.identifiers import check_identifier
+from gateway.contract.ids import FeedOrigin
+from gateway.contract.timestamps import to_ms
+from gateway.errors import MalformedError
+from gateway.v1 import alert_pb2, feed_pb2
+
+EVENT_TYPE = "AlertEvent"
+"""EntryHeader.type of everything in an alerts feed."""
+
+PRIORITIES = {alert_pb2.PRIORITY_A: "A", alert_pb2.PRIORITY_B: "B", alert_pb2.PRIORITY_C: "C"}
+"""Contract value to the letter that officers know."""
+
+_STATUS_VALUES = {
+    AlertStatus.PUBLISHED: alert_pb2.ALERT_STATUS_PUBLISHED,
+    AlertStatus.ACKNOWLEDGED: alert_pb2.ALERT_STATUS_ACKNOWLEDGED,
+    AlertStatus.FLAGGED: alert_pb2.ALERT_STATUS_FLAGGED,
+    AlertStatus.WITHDRAWN: alert_pb2.ALERT_STATUS_WITHDRAWN,
+    AlertStatus.EXPIRED: alert_pb2.ALERT_STATUS_EXPIRED,
+    AlertStatus.CLOSED: alert_pb2.ALERT_STATUS_CLOSED,
+}
+
+_ACTIONS = {
+    "published": Action.PUBLISH,
+    "amended": Action.AMEND,
+    "withdrawn": Action.WITHDRAW,
+    "expired": Action.EXPIRE,
+    "acknowledged": Action.ACKNOWLEDGE,
+    "flagged": Action.FLAG,
+    "question": Action.ASK,
+    "answer": Action.ANSWER,
+    "finding": Action.REPORT_FINDING,
+    "closed": Action.CLOSE,
+}
+"""Name of the event in the contract's oneof to the action of the model."""
+
+KINDS = (*_ACTIONS, "disposition")
+"""Events that are known here, by their names in the contract's oneof."""
+
+_WHOLE_ALERT = (Action.PUBLISH, Action.AMEND)
+_ABOUT_QUESTIONS = (Action.ASK, Action.ANSWER)
+_WITHOUT_REVISION = (Action.ASK, Action.ANSWER, Action.REPORT_FINDING)
+_FIRST_REVISION = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AlertKey:
+    """One recipient's copy of one alert; a life of its own."""
+
+    publisher: str
+    alert_id: str
+    recipient: str
+
+
+def parse_event(payload: bytes) -> alert_pb2.AlertEvent:
+    """Parses the payload of an alerts feed.
+
+    Raises:
+        MalformedError: it isn't a serialised AlertEvent.
+    """
+    try:
+        return alert_pb2.AlertEvent.FromString(payload)
+    except DecodeError as error:
+        raise MalformedError("the payload isn't a serialised AlertEvent") from error
+
+
+def disposition_of(event: alert_pb2.AlertEvent) -> feed_pb2.Disposition | None:
+    """The disposition that the event carries, or None when it is a step of an alert."""
+    return event.disposition if event.WhichOneof("event") == "disposition" else None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertStep:
+    """An event of an alerts feed as the model sees it: which copy of which alert, and which step."""
+
+    key: AlertKey
+    step: Step
+
+
+def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
+    """Reads an event of a feed; its alert's publisher decides whose side speaks.
+
+    Raises:
+        MalformedError: an alert under another publisher's or recipient's name, or a step on a third party's alert.
+    """
+    name = event.WhichOneof("event") or ""
+    action = _ACTIONS[name]
+    body = getattr(event, name)
+    if action in _WHOLE_ALERT:
+        publisher, alert_id, revision = body.publisher, body.id, body.revision
+        if (publisher, body.recipient) != (origin.publisher, origin.recipient):
+            raise MalformedError(f"an alert from {publisher!r} to {body.recipient!r} doesn't belong in {origin}")
+        valid_until = to_ms(body.content.valid_until)
+    else:
+        publisher, alert_id, valid_until = body.alert.publisher, body.alert.alert_id, None
+        revision = _FIRST_REVISION if action in _WITHOUT_REVISION else body.revision
+        if publisher not in (origin.publisher, origin.recipient):
+            raise MalformedError(f"an alert of {publisher!r} doesn't belong in {origin}")
+    by_publisher = publisher == origin.publisher
+    step = Step(
+        action=action,
+        side=Side.PUBLISHER if by_publisher else Side.RECIPIENT,
+        revision=revision,
+        at_unix_ms=to_ms(event.occurred_at),
+        valid_until_unix_ms=valid_until,
+        question_id=body.question_id if action in _ABOUT_QUESTIONS else "",
+        deadline_unix_ms=to_ms(body.deadline) if action is Action.ASK else 0,
+    )
+    return AlertStep(AlertKey(publisher, alert_id, origin.recipient if by_publisher else origin.publisher), step)
+
+
+def key_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertKey:
+    """Which copy of which alert an event concerns; raises as `step_of` does."""
+    return step_of(event, origin).key
+
+
+def purpose_of(event: alert_pb2.AlertEvent) -> str | None:
+    """The purpose that an alert's text names; None for steps that carry none."""
+    match event.WhichOneof("event"):
+        case "published":
+            return event.published.content.purpose
+        case "amended":
+            return event.amended.content.purpose
+        case _:
+            return None
+
+
+def alert_of(event: alert_pb2.AlertEvent) -> alert_pb2.Alert | None:
+    """The whole alert that the event carries, or None."""
+    match event.WhichOneof("event"):
+        case "published":
+            return event.published
+        case "amended":
+            return event.amended
+        case _:
+            return None
+
+
+def status_value(status: AlertStatus) -> alert_pb2.AlertStatus.ValueType:
+    """The contract's value of a status."""
+    return _STATUS_VALUES[status]
+
+
+MAX_NOTICES = 200
+"""Most notices on one alert, as the contract has it; whoever gets more of them wrong has been told enough."""
+
+
+def quality_notices(content: alert_pb2.AlertContent) -> list[alert_pb2.DataQualityNotice]:
+    """What the published algorithms say about the identifiers in an alert; never a reason to refuse it."""
+    found: list[alert_pb2.DataQualityNotice] = []
+    for field, scheme, value in _identifiers(content):
+        notice = check_identifier(scheme, value) if len(found) < MAX_NOTICES else None
+        if notice is not None:
+            found.append(
+                alert_pb2.DataQualityNotice(field=field, scheme=scheme, code=notice.code, message=notice.message)
+            )
+    return found
+
+
+def _identifiers(content: alert_pb2.AlertContent) -> Iterator[tuple[str, str, str]]:
+    subject = content.subject
+    for at, equipment in enumerate(subject.equipment):
+        yield f"subject.equipment[{at}].id", "iso6346", equipment.id
+    for at, means in enumerate(subject.means):
+        yield from _with_schemes(f"subject.means[{at}].registrations", means.registrations)
+    for at, party in enumerate(subject.parties):
+        yield from _with_schemes(f"subject.parties[{at}].identifiers", party.identifiers)
+
+
+def _with_schemes(path: str, identifiers: Iterable[Message]) -> Iterator[tuple[str, str, str]]:
+    for at, identifier in enumerate(identifiers):
+        yield f"{path}[{at}].value", getattr(identifier, "scheme"), getattr(identifier, "value")  # noqa: B009

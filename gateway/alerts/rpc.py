@@ -1,0 +1,309 @@
+"""AlertService: what an authority's own systems do with alerts, as gRPC handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeAlias, TypeVar
+
+import grpc.aio
+from google.protobuf.message import Message
+
+from gateway.alerts.codec import quality_notices
+from gateway.alerts.commands import PreparedAlert, Publisher, PublishResult, PublishWork, StepRequest, StepWork
+from gateway.alerts.service import AlertQueries
+from gateway.contract.limits import MAX_STREAM_ITEMS
+from gateway.contract.validation import validate
+from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
+from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.rpc.writer_client import Bridge, Wakeups, follow_changes, in_order
+from gateway.rpc.calls import Call, current_call
+from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
+from gateway.watchlists.rpc.screening import ScreeningIndex
+from gateway.watchlists.rules.visibility import ListVisibility
+
+STREAM_DEPTH = 4
+"""Messages of one PublishAlerts stream under way at once: hides the commit, bounds memory."""
+
+READ_OWN_WRITES_S = 2.0
+"""How long GetAlert waits for projections before it says that there is no such alert, in seconds."""
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+ResponseT = TypeVar("ResponseT", bound=Message)
+
+
+class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
+    """Handlers of AlertService."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        publisher: Publisher,
+        projector: AlertProjector,
+        queries: AlertQueries,
+        bridge: Bridge,
+        wakeups: Wakeups,
+        screening: ScreeningIndex,
+        visibility: ListVisibility,
+        clock: Callable[[], int],
+    ) -> None:
+        self._node = node
+        self._publisher = publisher
+        self._projector = projector
+        self._queries = queries
+        self._bridge = bridge
+        self._wakeups = wakeups
+        self._screening = screening
+        self._visibility = visibility
+        self._clock = clock
+
+    async def PublishAlert(
+        self, request: alert_service_pb2.PublishAlertRequest, context: Context
+    ) -> alert_service_pb2.PublishAlertResponse:
+        call = current_call()
+        prepared = self._publisher.prepare(request, call.principal.name)
+        content = request.content
+        call.record(purpose=content.purpose, case_reference=content.case_reference, subject_ids=[prepared.alert_id])
+        (result,) = await self._bridge.commit(PublishWork([prepared], principal=call.principal.id))
+        if isinstance(result, GatewayError):
+            raise result
+        return result  # type: ignore[no-any-return]
+
+    async def PublishAlerts(
+        self, request_iterator: AsyncIterator[alert_service_pb2.PublishAlertsRequest], context: Context
+    ) -> AsyncIterator[alert_service_pb2.PublishAlertsResponse]:
+        call = current_call()
+
+        async def begin(request: alert_service_pb2.PublishAlertsRequest) -> Awaitable[list[PublishResult]]:
+            if not 0 < len(request.alerts) <= MAX_STREAM_ITEMS:
+                raise InvalidRequestError(
+                    [Violation("alerts", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} alerts in one message")]
+                )
+            prepared = await asyncio.to_thread(self._prepare_all, request, call.principal.name)
+            _record_bulk(call, request, prepared)
+            return self._bridge.submit(PublishWork(prepared, principal=call.principal.id))
+
+        async for results in in_order(request_iterator, begin, depth=STREAM_DEPTH):
+            yield alert_service_pb2.PublishAlertsResponse(results=[_item(result) for result in results])
+
+    def _prepare_all(
+        self, request: alert_service_pb2.PublishAlertsRequest, actor: str
+    ) -> list[PreparedAlert | GatewayError]:
+        prepared: list[PreparedAlert | GatewayError] = []
+        for one in request.alerts:
+            try:
+                prepared.append(self._publisher.prepare(one, actor))
+            except GatewayError as error:
+                prepared.append(error)
+        return prepared
+
+    async def AmendAlert(
+        self, request: alert_service_pb2.AmendAlertRequest, context: Context
+    ) -> alert_service_pb2.AmendAlertResponse:
+        validate(request)
+        notices = quality_notices(request.content)
+        event = alert_pb2.AlertEvent(
+            amended=alert_pb2.Alert(
+                id=request.alert_id,
+                revision=request.revision + 1,
+                publisher=self._node,
+                content=request.content,
+                notices=notices,
+            )
+        )
+        response = alert_service_pb2.AmendAlertResponse(revision=request.revision + 1, notices=notices)
+        return await self._own_step(request, event, response)
+
+    async def WithdrawAlert(
+        self, request: alert_service_pb2.WithdrawAlertRequest, context: Context
+    ) -> alert_service_pb2.WithdrawAlertResponse:
+        event = alert_pb2.AlertEvent(
+            withdrawn=alert_pb2.AlertWithdrawn(
+                alert=self._own(request.alert_id), revision=request.revision, reason=request.reason
+            )
+        )
+        return await self._own_step(request, event, alert_service_pb2.WithdrawAlertResponse())
+
+    async def CloseAlert(
+        self, request: alert_service_pb2.CloseAlertRequest, context: Context
+    ) -> alert_service_pb2.CloseAlertResponse:
+        event = alert_pb2.AlertEvent(
+            closed=alert_pb2.AlertClosed(
+                alert=self._own(request.alert_id),
+                revision=request.revision,
+                outcome=request.outcome,
+                remarks=request.remarks,
+            )
+        )
+        return await self._own_step(request, event, alert_service_pb2.CloseAlertResponse())
+
+    async def AcknowledgeAlert(
+        self, request: alert_service_pb2.AcknowledgeAlertRequest, context: Context
+    ) -> alert_service_pb2.AcknowledgeAlertResponse:
+        event = alert_pb2.AlertEvent(
+            acknowledged=alert_pb2.AlertAcknowledged(
+                alert=request.alert, revision=request.revision, case_reference=request.case_reference
+            )
+        )
+        return await self._step(request, request.alert, event, alert_service_pb2.AcknowledgeAlertResponse())
+
+    async def FlagAlert(
+        self, request: alert_service_pb2.FlagAlertRequest, context: Context
+    ) -> alert_service_pb2.FlagAlertResponse:
+        event = alert_pb2.AlertEvent(
+            flagged=alert_pb2.AlertFlagged(
+                alert=request.alert,
+                revision=request.revision,
+                reason=request.reason,
+                explanation=request.explanation,
+            )
+        )
+        return await self._step(request, request.alert, event, alert_service_pb2.FlagAlertResponse())
+
+    async def AskQuestion(
+        self, request: alert_service_pb2.AskQuestionRequest, context: Context
+    ) -> alert_service_pb2.AskQuestionResponse:
+        question_id = self._publisher.new_id()
+        event = alert_pb2.AlertEvent(
+            question=alert_pb2.AlertQuestion(
+                alert=request.alert, question_id=question_id, text=request.text, deadline=request.deadline
+            )
+        )
+        response = alert_service_pb2.AskQuestionResponse(question_id=question_id)
+        return await self._step(request, request.alert, event, response, recipient=request.recipient)
+
+    async def AnswerQuestion(
+        self, request: alert_service_pb2.AnswerQuestionRequest, context: Context
+    ) -> alert_service_pb2.AnswerQuestionResponse:
+        event = alert_pb2.AlertEvent(
+            answer=alert_pb2.AlertAnswer(alert=request.alert, question_id=request.question_id, text=request.text)
+        )
+        recipient = await asyncio.to_thread(
+            self._queries.who_asked, request.alert.publisher, request.alert.alert_id, request.question_id
+        )
+        return await self._step(
+            request, request.alert, event, alert_service_pb2.AnswerQuestionResponse(), recipient=recipient
+        )
+
+    async def ReportFinding(
+        self, request: alert_service_pb2.ReportFindingRequest, context: Context
+    ) -> alert_service_pb2.ReportFindingResponse:
+        event = alert_pb2.AlertEvent(finding=request.finding)
+        return await self._step(request, request.finding.alert, event, alert_service_pb2.ReportFindingResponse())
+
+    async def GetAlert(
+        self, request: alert_service_pb2.GetAlertRequest, context: Context
+    ) -> alert_service_pb2.GetAlertResponse:
+        validate(request)
+        current_call().record(subject_ids=[request.alert.alert_id])
+        wanted = request.alert.publisher, request.alert.alert_id
+        try:
+            response = await asyncio.to_thread(self._queries.get, *wanted)
+        except NotFoundError:
+            await self._caught_up()
+            response = await asyncio.to_thread(self._queries.get, *wanted)
+        hidden = self._visibility.hidden_from(current_call().principal.roles)
+        hits = await self._screening.screen_alert(response.alert.content, at_ms=self._clock(), hidden=hidden)
+        if hits is not None:
+            response.screened = True
+            response.hits.extend(hits)
+        return response
+
+    async def _caught_up(self) -> None:
+        """Waits until what is committed now is projected: a caller may ask for what it has just published."""
+        moved = asyncio.Event()
+        end_subscription = self._wakeups.subscribe(Wakeups.PROJECTED, moved)
+        try:
+            async with asyncio.timeout(READ_OWN_WRITES_S):
+                head = await asyncio.to_thread(self._queries.head)
+                while await asyncio.to_thread(self._queries.projected) < head:
+                    await moved.wait()
+                    moved.clear()
+        except TimeoutError:
+            pass
+        finally:
+            end_subscription()
+
+    async def ListAlerts(
+        self, request: alert_service_pb2.ListAlertsRequest, context: Context
+    ) -> alert_service_pb2.ListAlertsResponse:
+        validate(request)
+        return await asyncio.to_thread(self._queries.list, request)
+
+    async def WatchAlerts(
+        self, request: alert_service_pb2.WatchAlertsRequest, context: Context
+    ) -> AsyncIterator[alert_service_pb2.WatchAlertsResponse]:
+        changes = follow_changes(
+            self._wakeups, self._queries.changes, request.position, until_current=request.until_current
+        )
+        async with aclosing(changes):
+            async for response in changes:
+                yield response
+
+    def _own(self, alert_id: str) -> alert_pb2.AlertReference:
+        return alert_pb2.AlertReference(publisher=self._node, alert_id=alert_id)
+
+    async def _own_step(self, request: Any, event: alert_pb2.AlertEvent, response: ResponseT) -> ResponseT:
+        return await self._step(request, self._own(request.alert_id), event, response)
+
+    async def _step(
+        self,
+        request: Any,
+        alert: alert_pb2.AlertReference,
+        event: alert_pb2.AlertEvent,
+        response: ResponseT,
+        *,
+        recipient: str = "",
+    ) -> ResponseT:
+        validate(request)
+        call = current_call()
+        call.record(subject_ids=[alert.alert_id])
+        step = StepRequest(
+            request_id=request.request_id,
+            message=request,
+            publisher=alert.publisher,
+            alert_id=alert.alert_id,
+            recipient=recipient,
+            event=event,
+            response=response,
+        )
+        result: ResponseT = await self._bridge.commit(
+            StepWork(
+                step,
+                publisher=self._publisher,
+                projector=self._projector,
+                principal=call.principal.id,
+                actor=call.principal.name,
+            )
+        )
+        return result
+
+
+def _record_bulk(
+    call: Call,
+    request: alert_service_pb2.PublishAlertsRequest,
+    prepared: list[PreparedAlert | GatewayError],
+) -> None:
+    refused = sum(isinstance(one, GatewayError) or one.refusal is not None for one in prepared)
+    purposes = {one.content.purpose for one in request.alerts}
+    ids = [one.alert_id for one in prepared if isinstance(one, PreparedAlert)]
+    call.record(
+        purpose=",".join(sorted(purposes))[:64],
+        subject_ids=[ids[0], ids[-1]] if ids else [],
+        counts={"alerts": len(prepared), "refused": refused},
+    )
+
+
+def _item(result: PublishResult) -> alert_service_pb2.PublishResult:
+    if not isinstance(result, GatewayError):
+        return alert_service_pb2.PublishResult(published=result)
+    found = result.violations if isinstance(result, InvalidRequestError) else ()
+    return alert_service_pb2.PublishResult(
+        refused=alert_service_pb2.ItemError(
+            reason=result.reason,
+            message=result.message,
+            violations=[feed_pb2.FieldViolation(field=v.field, rule=v.rule, message=v.message) for v in found],
+        )
+    )

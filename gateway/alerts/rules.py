@@ -1,0 +1,335 @@
+"""The life of an alert between its publisher and one recipient: a table of steps; what it doesn't list is illegal.
+
+Status. `published` → `acknowledged` or `flagged` (the recipient can't act) are open; `withdrawn`, `expired` and
+`closed` are terminal: nothing leads out of them, and questions that are open then stay unanswered. An alert that goes
+to two recipients has two lives; `overall_status` sums them up.
+
+Revisions. Publish makes revision 1, each amendment exactly the next, and an amended alert is `published` again: what
+was acknowledged or flagged was the text before. Withdraw, expire and close must name the current revision. The
+recipient's steps and questions name the revision that was read; an older one is recorded, but an acknowledgement or
+flag of it doesn't change the status of the newer text.
+
+Two feeds. Publisher and recipient write their steps into two feeds, so steps cross on the way: the recipient
+acknowledges while the withdrawal is under way. `advance` therefore has two uses. Before a step is made it is judged by
+TRANSITIONS alone. A step read from a feed (`recorded=True`) was judged by its maker, who may not have known of the
+publisher's last word; CROSSINGS lists what may arrive late, and it never changes a terminal status. Every order that
+keeps each side's own order, starts with the publication and puts answers after their questions leads both sides to an
+equal `AlertLife`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from types import MappingProxyType
+
+from gateway.errors import IllegalTransitionError, RevisionConflictError
+
+MAX_QUESTIONS_PER_SIDE = 100
+"""Questions that one side may ask about one alert; keeps the state of an alert small. Per side, so that questions
+that cross on the way can't make the two sides count differently."""
+
+
+class AlertStatus(StrEnum):
+    """Where the alert stands between its publisher and one recipient."""
+
+    PUBLISHED = "published"
+    ACKNOWLEDGED = "acknowledged"
+    FLAGGED = "flagged"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more can be done with the alert."""
+        return self in (AlertStatus.WITHDRAWN, AlertStatus.EXPIRED, AlertStatus.CLOSED)
+
+
+class Action(StrEnum):
+    """What can be done with an alert."""
+
+    PUBLISH = "publish"
+    AMEND = "amend"
+    WITHDRAW = "withdraw"
+    EXPIRE = "expire"
+    CLOSE = "close"
+    ACKNOWLEDGE = "acknowledge"
+    FLAG = "flag"
+    REPORT_FINDING = "report_finding"
+    ASK = "ask"
+    ANSWER = "answer"
+
+
+class Side(StrEnum):
+    """Which of the alert's two authorities acts."""
+
+    PUBLISHER = "publisher"
+    RECIPIENT = "recipient"
+
+    @property
+    def other(self) -> Side:
+        return Side.RECIPIENT if self is Side.PUBLISHER else Side.PUBLISHER
+
+
+_Table = Mapping[tuple[AlertStatus | None, Action, Side], AlertStatus]
+
+_NEW = None
+_PUBLISHED, _ACKNOWLEDGED, _FLAGGED = AlertStatus.PUBLISHED, AlertStatus.ACKNOWLEDGED, AlertStatus.FLAGGED
+_WITHDRAWN, _EXPIRED, _CLOSED = AlertStatus.WITHDRAWN, AlertStatus.EXPIRED, AlertStatus.CLOSED
+_P, _R = Side.PUBLISHER, Side.RECIPIENT
+
+TRANSITIONS: _Table = MappingProxyType(
+    {
+        (_NEW, Action.PUBLISH, _P): _PUBLISHED,
+        (_PUBLISHED, Action.AMEND, _P): _PUBLISHED,
+        (_PUBLISHED, Action.WITHDRAW, _P): _WITHDRAWN,
+        (_PUBLISHED, Action.EXPIRE, _P): _EXPIRED,
+        (_PUBLISHED, Action.CLOSE, _P): _CLOSED,
+        (_PUBLISHED, Action.ASK, _P): _PUBLISHED,
+        (_PUBLISHED, Action.ANSWER, _P): _PUBLISHED,
+        (_PUBLISHED, Action.ACKNOWLEDGE, _R): _ACKNOWLEDGED,
+        (_PUBLISHED, Action.FLAG, _R): _FLAGGED,
+        (_PUBLISHED, Action.REPORT_FINDING, _R): _PUBLISHED,
+        (_PUBLISHED, Action.ASK, _R): _PUBLISHED,
+        (_PUBLISHED, Action.ANSWER, _R): _PUBLISHED,
+        (_ACKNOWLEDGED, Action.AMEND, _P): _PUBLISHED,
+        (_ACKNOWLEDGED, Action.WITHDRAW, _P): _WITHDRAWN,
+        (_ACKNOWLEDGED, Action.EXPIRE, _P): _EXPIRED,
+        (_ACKNOWLEDGED, Action.CLOSE, _P): _CLOSED,
+        (_ACKNOWLEDGED, Action.ASK, _P): _ACKNOWLEDGED,
+        (_ACKNOWLEDGED, Action.ANSWER, _P): _ACKNOWLEDGED,
+        (_ACKNOWLEDGED, Action.FLAG, _R): _FLAGGED,
+        (_ACKNOWLEDGED, Action.REPORT_FINDING, _R): _ACKNOWLEDGED,
+        (_ACKNOWLEDGED, Action.ASK, _R): _ACKNOWLEDGED,
+        (_ACKNOWLEDGED, Action.ANSWER, _R): _ACKNOWLEDGED,
+        (_FLAGGED, Action.AMEND, _P): _PUBLISHED,
+        (_FLAGGED, Action.WITHDRAW, _P): _WITHDRAWN,
+        (_FLAGGED, Action.EXPIRE, _P): _EXPIRED,
+        (_FLAGGED, Action.CLOSE, _P): _CLOSED,
+        (_FLAGGED, Action.ASK, _P): _FLAGGED,
+        (_FLAGGED, Action.ANSWER, _P): _FLAGGED,
+        (_FLAGGED, Action.ACKNOWLEDGE, _R): _ACKNOWLEDGED,
+        (_FLAGGED, Action.REPORT_FINDING, _R): _FLAGGED,
+        (_FLAGGED, Action.ASK, _R): _FLAGGED,
+        (_FLAGGED, Action.ANSWER, _R): _FLAGGED,
+    }
+)
+"""(status, action, side) → new status, for a step about to be made. What isn't listed is illegal."""
+
+CROSSINGS: _Table = MappingProxyType(
+    {
+        (terminal, action, _R): terminal
+        for terminal in (_WITHDRAWN, _EXPIRED, _CLOSED)
+        for action in (Action.ACKNOWLEDGE, Action.FLAG, Action.REPORT_FINDING, Action.ASK, Action.ANSWER)
+    }
+)
+"""Steps of the recipient that may still arrive, through its feed, after the publisher's last word."""
+
+_NAMES_CURRENT_REVISION = (Action.WITHDRAW, Action.EXPIRE, Action.CLOSE)
+_SPEAKS_OF_THE_TEXT = (Action.ACKNOWLEDGE, Action.FLAG)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Question:
+    """A request for supplementary information; the side that didn't ask answers it.
+
+    Attributes:
+        asked_by: the asking side.
+        question_id: UUID given by the asking side.
+        deadline_unix_ms: when the answer is due, milliseconds since 1970; a late answer still counts as one.
+        answered: whether an answer has been recorded.
+    """
+
+    asked_by: Side
+    question_id: str
+    deadline_unix_ms: int
+    answered: bool = False
+
+    def is_overdue(self, now_unix_ms: int) -> bool:
+        """Whether the deadline has passed without an answer."""
+        return not self.answered and now_unix_ms > self.deadline_unix_ms
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLife:
+    """Where one alert stands between its publisher and one recipient.
+
+    Attributes:
+        revision: number of the current text, from 1.
+        status: where it stands.
+        acknowledged_revision: newest revision that the recipient has acknowledged; 0 while none.
+        valid_until_unix_ms: when the current text expires, milliseconds since 1970; None if it doesn't.
+        questions: all questions, in order of asking side and id, so that equal lives compare equal.
+    """
+
+    revision: int
+    status: AlertStatus
+    acknowledged_revision: int = 0
+    valid_until_unix_ms: int | None = None
+    questions: tuple[Question, ...] = ()
+
+    def question(self, asked_by: Side, question_id: str) -> Question | None:
+        """The question with this id that the given side asked."""
+        return next((q for q in self.questions if (q.asked_by, q.question_id) == (asked_by, question_id)), None)
+
+    def open_questions(self, to: Side) -> tuple[Question, ...]:
+        """Questions that the given side has yet to answer; none once the alert's status is terminal."""
+        if self.status.is_terminal:
+            return ()
+        return tuple(q for q in self.questions if q.asked_by is to.other and not q.answered)
+
+    def is_due_to_expire(self, now_unix_ms: int) -> bool:
+        """Whether the publisher should let it expire now."""
+        return not self.status.is_terminal and _has_passed(self.valid_until_unix_ms, now_unix_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing done with an alert.
+
+    Attributes:
+        action: what is done.
+        side: which side does it.
+        revision: for publish and amend the revision that the step makes (1, then the next); for all others the
+            revision that was read.
+        at_unix_ms: when, by the actor's clock, in milliseconds since 1970; only expire depends on it.
+        valid_until_unix_ms: publish and amend: when the text expires, or None.
+        question_id: ask and answer: which question.
+        deadline_unix_ms: ask: when the answer is due.
+    """
+
+    action: Action
+    side: Side
+    revision: int
+    at_unix_ms: int = 0
+    valid_until_unix_ms: int | None = None
+    question_id: str = ""
+    deadline_unix_ms: int = 0
+
+
+def advance(life: AlertLife | None, step: Step, *, recorded: bool = False) -> AlertLife:
+    """The life after a step; pure, and the same at the publisher and the recipient.
+
+    Args:
+        life: the life before, or None where no such alert exists yet.
+        step: what is done.
+        recorded: False to judge a step about to be made; True for a step read from a feed (see the module's text).
+
+    Raises:
+        IllegalTransitionError: the tables don't list the step, or its question or time doesn't allow it; the message
+            says what is allowed now.
+        RevisionConflictError: the step names another revision than it must.
+    """
+    new_status = _next_status(life, step, recorded)
+    if life is None:
+        return _published(step, new_status)
+    _check_revision(life, step)
+    match step.action:
+        case Action.AMEND:
+            return replace(
+                life, revision=step.revision, status=new_status, valid_until_unix_ms=step.valid_until_unix_ms
+            )
+        case Action.EXPIRE:
+            _check_expiry(life, step)
+        case Action.ASK:
+            return _with_question(life, step)
+        case Action.ANSWER:
+            return _with_answer(life, step)
+        case Action.ACKNOWLEDGE:
+            life = replace(life, acknowledged_revision=max(life.acknowledged_revision, step.revision))
+    if step.action in _SPEAKS_OF_THE_TEXT and step.revision < life.revision:
+        return life
+    return replace(life, status=new_status)
+
+
+def allowed_actions(status: AlertStatus | None, side: Side) -> tuple[Action, ...]:
+    """What a side may do now; `status` is None where no such alert exists yet."""
+    return tuple(action for action in Action if (status, action, side) in TRANSITIONS)
+
+
+def overall_status(statuses: Iterable[AlertStatus]) -> AlertStatus | None:
+    """One status for an alert with several recipients: the one that most needs attention; None without recipients.
+
+    Flagged comes first (somebody can't act), then published (somebody hasn't read it), acknowledged, and the terminal
+    ones only when all lives have ended: closed, expired, withdrawn.
+    """
+    urgency = (_FLAGGED, _PUBLISHED, _ACKNOWLEDGED, _CLOSED, _EXPIRED, _WITHDRAWN)
+    return min(statuses, key=urgency.index, default=None)
+
+
+def _next_status(life: AlertLife | None, step: Step, recorded: bool) -> AlertStatus:
+    key = (life.status if life else None, step.action, step.side)
+    new_status = TRANSITIONS.get(key)
+    if new_status is None and recorded:
+        new_status = CROSSINGS.get(key)
+    if new_status is None:
+        raise _illegal(life, step, f"the {step.side.value} can't {_words(step.action)} {_what(life)}")
+    return new_status
+
+
+def _published(step: Step, status: AlertStatus) -> AlertLife:
+    if step.revision != 1:
+        raise RevisionConflictError(f"a new alert has revision 1, not {step.revision}", metadata={"revision": "0"})
+    return AlertLife(revision=1, status=status, valid_until_unix_ms=step.valid_until_unix_ms)
+
+
+def _check_revision(life: AlertLife, step: Step) -> None:
+    if step.action is Action.AMEND:
+        fits = step.revision == life.revision + 1
+    elif step.action in _NAMES_CURRENT_REVISION:
+        fits = step.revision == life.revision
+    else:
+        fits = 1 <= step.revision <= life.revision
+    if not fits:
+        made = "makes" if step.action is Action.AMEND else "names"
+        raise RevisionConflictError(
+            f"the alert's current revision is {life.revision}; {_words(step.action)} {made} revision {step.revision}",
+            metadata={"revision": str(life.revision)},
+        )
+
+
+def _check_expiry(life: AlertLife, step: Step) -> None:
+    if not _has_passed(life.valid_until_unix_ms, step.at_unix_ms):
+        raise _illegal(life, step, "the alert's valid-until time hasn't passed, so it can't expire")
+
+
+def _with_question(life: AlertLife, step: Step) -> AlertLife:
+    if life.question(step.side, step.question_id):
+        raise _illegal(life, step, f"question {step.question_id} has been asked already")
+    if sum(q.asked_by is step.side for q in life.questions) >= MAX_QUESTIONS_PER_SIDE:
+        raise _illegal(life, step, f"the {step.side.value} has asked {MAX_QUESTIONS_PER_SIDE} questions, which is all")
+    asked = Question(step.side, step.question_id, step.deadline_unix_ms)
+    return replace(life, questions=tuple(sorted((*life.questions, asked))))
+
+
+def _with_answer(life: AlertLife, step: Step) -> AlertLife:
+    asked = life.question(step.side.other, step.question_id)
+    if asked is None:
+        raise _illegal(life, step, f"the {step.side.other.value} hasn't asked a question {step.question_id}")
+    if asked.answered:
+        raise _illegal(life, step, f"question {step.question_id} has been answered already")
+    answered = replace(asked, answered=True)
+    return replace(life, questions=tuple(answered if q is asked else q for q in life.questions))
+
+
+def _illegal(life: AlertLife | None, step: Step, problem: str) -> IllegalTransitionError:
+    status = life.status if life else None
+    allowed = [_words(action) for action in allowed_actions(status, step.side)]
+    return IllegalTransitionError(
+        f"{problem}; allowed to the {step.side.value} now: {', '.join(allowed) or 'nothing'}",
+        metadata={"status": status.value if status else "", "action": step.action.value, "side": step.side.value},
+    )
+
+
+def _what(life: AlertLife | None) -> str:
+    return f"an alert that is {life.status.value}" if life else "an alert that doesn't exist"
+
+
+def _words(action: Action) -> str:
+    return action.value.replace("_", " ")
+
+
+def _has_passed(moment_unix_ms: int | None, now_unix_ms: int) -> bool:
+    return moment_unix_ms is not None and now_unix_ms >= moment_unix_ms

@@ -1,0 +1,186 @@
+"""Reading alerts: one with its history, lists with filters, and changes from a position."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection
+
+from gateway.alerts import codec as wire
+from gateway.alerts import tables as alerts
+from gateway.alerts.rules import AlertStatus, Side
+from gateway.alerts.tables import AlertEventRow, AlertRow
+from gateway.contract.filters import (
+    Term,
+    decode_page_token,
+    encode_page_token,
+    invalid_value,
+    page_size,
+    parse_filter,
+    unix_ms,
+)
+from gateway.contract.ids import FeedOrigin
+from gateway.contract.timestamps import to_timestamp
+from gateway.db.database import Database
+from gateway.db.schema import alerts as alerts_table
+from gateway.errors import NotFoundError, PositionUnknownError
+from gateway.feed.tables import feeds, journal
+from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
+
+WATCH_PAGE = 200
+"""Most changes in one message of a watch."""
+
+_EQUAL = ("=",)
+_ORDERED = ("=", "<", "<=", ">", ">=")
+_FIELDS = {
+    "status": _EQUAL,
+    "priority": _EQUAL,
+    "publisher": _EQUAL,
+    "recipient": _EQUAL,
+    "direction": _EQUAL,
+    "purpose": _EQUAL,
+    "case_reference": _EQUAL,
+    "published_at": _ORDERED,
+}
+_VALUES = {"status": tuple(AlertStatus), "priority": ("A", "B", "C"), "direction": ("in", "out")}
+
+
+class AlertQueries:
+    """Reads alerts from the projections. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, publisher: str, alert_id: str) -> alert_service_pb2.GetAlertResponse:
+        """One alert with its deliveries and history.
+
+        Raises:
+            NotFoundError: this node doesn't have it.
+        """
+        with self._database.read() as conn:
+            rows = alerts.copies(conn, publisher, alert_id)
+            payload = alerts.current_payload(conn, publisher, alert_id)
+            if not rows or payload is None:
+                raise NotFoundError(f"there is no alert {publisher}/{alert_id} here")
+            history = alerts.events_of(conn, publisher, alert_id)
+            deliveries = [_delivery(conn, row) for row in rows]
+        return alert_service_pb2.GetAlertResponse(
+            alert=_alert(payload),
+            deliveries=deliveries,
+            history=[_change(event, origin, body) for event, origin, body in history],
+        )
+
+    def who_asked(self, publisher: str, alert_id: str, question_id: str) -> str:
+        """Recipient of the copy that a question was asked about; empty when there is no such question."""
+        with self._database.read() as conn:
+            for row in alerts.copies(conn, publisher, alert_id):
+                if any(question.question_id == question_id for question in row.life.questions):
+                    return row.key.recipient
+        return ""
+
+    def list(self, request: alert_service_pb2.ListAlertsRequest) -> alert_service_pb2.ListAlertsResponse:
+        """A page of copies, newest first.
+
+        Raises:
+            InvalidRequestError: the filter or the page token isn't one.
+        """
+        conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        token = decode_page_token(request.page_token, request.filter, 3)
+        before = None if token is None else (token[0], token[1], token[2])
+        limit = page_size(request.page_size)
+        with self._database.read() as conn:
+            rows = alerts.list_page(conn, conditions, before=before, limit=limit + 1)
+            summaries = [_summary(conn, row, payload) for row, payload in rows[:limit]]
+        response = alert_service_pb2.ListAlertsResponse(alerts=summaries)
+        if len(rows) > limit:
+            key = rows[limit - 1][0].key
+            response.next_page_token = encode_page_token((key.alert_id, key.publisher, key.recipient), request.filter)
+        return response
+
+    def head(self) -> int:
+        """Position of the newest committed entry."""
+        with self._database.read() as conn:
+            return journal.head_position(conn)
+
+    def projected(self) -> int:
+        """Position up to which entries are projected."""
+        with self._database.read() as conn:
+            return alerts.peek_cursor(conn)
+
+    def changes(self, position: int) -> alert_service_pb2.WatchAlertsResponse:
+        """Changes after a position, at most WATCH_PAGE; the response's position says where to go on.
+
+        Raises:
+            PositionUnknownError: the position lies beyond the end of this node's log.
+        """
+        with self._database.read() as conn:
+            projected = alerts.peek_cursor(conn)
+            if position > projected and position > journal.head_position(conn):
+                raise PositionUnknownError(
+                    f"position {position} is beyond this gateway's last one, {projected}",
+                    metadata={"position": str(position), "last": str(projected)},
+                )
+            found = alerts.events_after(conn, position, WATCH_PAGE)
+        changes = [_change(event, origin, body) for event, origin, body in found]
+        # Short of a full page everything projected was read: entries without a change needn't be looked at again.
+        reached = changes[-1].position if len(changes) == WATCH_PAGE else max(projected, position)
+        return alert_service_pb2.WatchAlertsResponse(changes=changes, position=reached)
+
+
+def _condition(term: Term) -> ColumnElement[bool]:
+    allowed = _VALUES.get(term.field)
+    if allowed is not None and term.value not in allowed:
+        raise invalid_value(term, f"one of {', '.join(allowed)}")
+    column = alerts_table.c[term.field]
+    value: str | int = term.value if term.field != "published_at" else unix_ms(term)
+    match term.operator:
+        case "<":
+            return column < value
+        case "<=":
+            return column <= value
+        case ">":
+            return column > value
+        case ">=":
+            return column >= value
+        case _:
+            return column == value
+
+
+def _alert(payload: bytes) -> alert_pb2.Alert | None:
+    return wire.alert_of(wire.parse_event(payload)) if payload else None
+
+
+def _summary(conn: Connection, row: AlertRow, payload: bytes) -> alert_service_pb2.AlertSummary:
+    summary = alert_service_pb2.AlertSummary(alert=_alert(payload), status=wire.status_value(row.life.status))
+    receipt = feeds.receipted_checkpoint_over(conn, row.feed_id, row.first_idx)
+    if receipt is not None:
+        summary.receipted_at.CopyFrom(to_timestamp(receipt.receipted_at))
+    return summary
+
+
+def _delivery(conn: Connection, row: AlertRow) -> alert_service_pb2.AlertDelivery:
+    feed = feeds.get_by_id(conn, row.feed_id)
+    delivery = alert_service_pb2.AlertDelivery(
+        recipient=row.key.recipient,
+        status=wire.status_value(row.life.status),
+        entry=alert_service_pb2.EntryReference(origin=feed.origin.line, index=row.first_idx),
+        open_question_ids=[q.question_id for side in Side for q in row.life.open_questions(side)],
+    )
+    receipt = feeds.receipted_checkpoint_over(conn, row.feed_id, row.first_idx)
+    if receipt is not None:
+        delivery.receipted_at.CopyFrom(to_timestamp(receipt.receipted_at))
+    disposition = alerts.disposition_of(conn, row.feed_id, row.first_idx)
+    if disposition is not None:
+        delivery.disposition = feed_pb2.Disposition.FromString(disposition.message).outcome
+    return delivery
+
+
+def _change(event: AlertEventRow, origin_line: str, payload: bytes) -> alert_service_pb2.AlertChange:
+    origin = FeedOrigin.parse(origin_line)
+    return alert_service_pb2.AlertChange(
+        position=event.position,
+        entry=alert_service_pb2.EntryReference(origin=origin.line, index=event.idx),
+        alert=alert_pb2.AlertReference(publisher=event.key.publisher, alert_id=event.key.alert_id),
+        recipient=event.key.recipient,
+        event=wire.parse_event(payload) if payload else None,
+        status=wire.status_value(event.status),
+        committed_at=to_timestamp(event.committed_at),
+    )

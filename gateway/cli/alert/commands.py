@@ -1,0 +1,353 @@
+"""`gateway alert`: what an authority's own systems and officers do with alerts.
+
+Reading is in alert_read, publishing in alert_publish.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import file_digest
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.alert import publish as alert_publish
+from gateway.cli.alert import read as alert_read
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import (
+    as_dict,
+    entries,
+    instant,
+    own_alert_id,
+    read_message,
+    reference,
+    timestamp,
+    value_of,
+    words,
+)
+from gateway.client import GatewayClient
+from gateway.v1.alert_pb2 import (
+    AlertContent,
+    AlertFinding,
+    AlertReference,
+    CloseOutcome,
+    EvidenceDigest,
+    FindingResult,
+    FlagReason,
+)
+
+alert_app = typer.Typer(no_args_is_help=True, help="Publish alerts, read them, and answer those of partners.")
+
+alert_app.command("publish")(alert_publish.publish)
+alert_app.command("list")(alert_read.list_)
+alert_app.command("show")(alert_read.show)
+alert_app.command("watch")(alert_read.watch)
+
+AlertArgument = Annotated[
+    str, typer.Argument(metavar="ALERT", help="PUBLISHER/ID, or the id alone of an own alert.", show_default=False)
+]
+RevisionOption = Annotated[
+    int | None, typer.Option("--revision", help="The revision that was read; the current one without it.", min=1)
+]
+RequestIdOption = Annotated[
+    str | None, typer.Option("--request-id", help="UUID; the same id has its effect once, however often it is sent.")
+]
+
+
+def _choices(enum: Any) -> str:
+    return ", ".join(words(enum))
+
+
+@alert_app.command("ack")
+@reports_errors
+@connected
+def ack(
+    target: Target,
+    alert: AlertArgument,
+    *,
+    case_reference: Annotated[str, typer.Option("--case", help="Own case reference, if one was opened.")] = "",
+    revision: RevisionOption = None,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Acknowledge a partner's alert: tell its publisher that an officer has read it. Role: officer, supervisor.
+
+    \b
+    Example:
+      gateway alert ack cn/019bbf30-0000-7000-8000-000000000000 --case HK-2026-0117 --system officers
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+
+    async def work(client: GatewayClient) -> Any:
+        found = reference(alert, client.node_name)
+        read = await _revision(client, found, revision)
+        return await client.acknowledge(found, revision=read, case_reference=case_reference, request_id=request_id)
+
+    _done(as_json, "Acknowledged", alert, target.run(work))
+
+
+@alert_app.command("flag")
+@reports_errors
+@connected
+def flag(
+    target: Target,
+    alert: AlertArgument,
+    *,
+    reason: Annotated[str, typer.Option(help=f"Why not: {_choices(FlagReason)}.")],
+    explanation: Annotated[str, typer.Option(help="In words, for the publisher's officers.")],
+    revision: RevisionOption = None,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the publisher of a partner's alert that its request can't be met, and why. Role: officer, supervisor.
+
+    \b
+    Example:
+      gateway alert flag cn/019bbf30-0000-7000-8000-000000000000 --reason already_left
+        --explanation "Left on the 06:10 ferry" --system officers
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    why = value_of(FlagReason, reason, "--reason")
+
+    async def work(client: GatewayClient) -> Any:
+        found = reference(alert, client.node_name)
+        read = await _revision(client, found, revision)
+        return await client.flag(found, revision=read, reason=why, explanation=explanation, request_id=request_id)
+
+    _done(as_json, "Flagged", alert, target.run(work))
+
+
+@alert_app.command("ask")
+@reports_errors
+@connected
+def ask(
+    target: Target,
+    alert: AlertArgument,
+    text: Annotated[str, typer.Argument(help="The question.", show_default=False)],
+    *,
+    deadline: Annotated[str, typer.Option(help="When the answer is needed: a time with its zone, or 12h, 5d.")],
+    recipient: Annotated[str, typer.Option("--to", help="For an own alert: which recipient is asked.")] = "",
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the other side of an alert for supplementary information. Role: officer, supervisor.
+
+    \b
+    Example:
+      gateway alert ask cn/019bbf30-0000-7000-8000-000000000000 "Which seals were on it?" --deadline 12h
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    until = instant(deadline, "--deadline")
+
+    async def work(client: GatewayClient) -> Any:
+        found = reference(alert, client.node_name)
+        return await client.ask(found, text, deadline=until, recipient=recipient, request_id=request_id)
+
+    response = target.run(work)
+    _done(as_json, "Asked", alert, response, {"Question": response.question_id})
+
+
+@alert_app.command("answer")
+@reports_errors
+@connected
+def answer(
+    target: Target,
+    alert: AlertArgument,
+    question: Annotated[str, typer.Argument(help="Id of the question, as `gateway alert show` has it.")],
+    text: Annotated[str, typer.Argument(help="The answer.", show_default=False)],
+    *,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question of the other side. Role: officer, supervisor.
+
+    \b
+    Example:
+      gateway alert answer 019bbf30-0000-7000-8000-000000000000 019bbf31-0000-7000-8000-000000000000 "Two: A1, A2"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+
+    async def work(client: GatewayClient) -> Any:
+        return await client.answer(reference(alert, client.node_name), question, text, request_id=request_id)
+
+    _done(as_json, "Answered", alert, target.run(work))
+
+
+@alert_app.command("finding")
+@reports_errors
+@connected
+def finding(
+    target: Target,
+    alert: AlertArgument,
+    *,
+    result: Annotated[str, typer.Option(help=f"What was found: {_choices(FindingResult)}.")],
+    inspected_at: Annotated[str, typer.Option(help="When, a time with its zone; now without it.")] = "",
+    method: Annotated[
+        list[str] | None, typer.Option(help="x_ray, physical, laboratory, document; may be repeated.")
+    ] = None,
+    unlocode: Annotated[str, typer.Option(help="Where, UN/LOCODE, e.g. HKHKG.")] = "",
+    remarks: Annotated[str, typer.Option(help="In words.")] = "",
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Option(help="File that stays here and whose digest is sent; may be repeated.", exists=True),
+    ] = None,
+    details: Annotated[
+        Path | None,
+        typer.Option(help="More of it, e.g. goods_found: an AlertFinding as JSON; options win.", exists=True),
+    ] = None,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Report to the publisher of a partner's alert what an inspection found. Role: officer, supervisor.
+
+    \b
+    Example:
+      gateway alert finding cn/019bbf30-0000-7000-8000-000000000000 --result confirmed --method x_ray
+        --unlocode HKHKG --remarks "Antimony ingots, 99.65 %" --evidence photo.jpg --system officers
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    report = read_message(details, AlertFinding) if details else AlertFinding()
+    report.result = value_of(FindingResult, result, "--result")
+    report.inspected_at.CopyFrom(
+        timestamp(instant(inspected_at, "--inspected-at") if inspected_at else datetime.now(UTC))
+    )
+    report.methods.extend(method or ())
+    report.evidence.extend(_digests(evidence or ()))
+    if unlocode:
+        report.place.unlocode, report.place.territory = unlocode, unlocode[:2]
+    if remarks:
+        report.remarks = remarks
+
+    async def work(client: GatewayClient) -> Any:
+        report.alert.CopyFrom(reference(alert, client.node_name))
+        return await client.report_finding(report, request_id=request_id)
+
+    _done(as_json, "Reported", alert, target.run(work))
+
+
+@alert_app.command("close")
+@reports_errors
+@connected
+def close(
+    target: Target,
+    alert: AlertArgument,
+    *,
+    outcome: Annotated[str, typer.Option(help=f"What came of it: {_choices(CloseOutcome)}.")],
+    remarks: Annotated[str, typer.Option(help="In words.")] = "",
+    revision: RevisionOption = None,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Close an own alert: the case is done. Role: publisher, officer, supervisor.
+
+    \b
+    Example:
+      gateway alert close 019bbf30-0000-7000-8000-000000000000 --outcome confirmed --system risk-engine
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    what = value_of(CloseOutcome, outcome, "--outcome")
+
+    async def work(client: GatewayClient) -> Any:
+        alert_id = own_alert_id(alert, client.node_name)
+        read = await _revision(client, reference(alert, client.node_name), revision)
+        return await client.close_alert(alert_id, revision=read, outcome=what, remarks=remarks, request_id=request_id)
+
+    _done(as_json, "Closed", alert, target.run(work))
+
+
+@alert_app.command("withdraw")
+@reports_errors
+@connected
+def withdraw(
+    target: Target,
+    alert: AlertArgument,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for the partners.")],
+    revision: RevisionOption = None,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Withdraw an own alert everywhere; the partners' receipts show that it arrived. Role: publisher, supervisor.
+
+    \b
+    Example:
+      gateway alert withdraw 019bbf30-0000-7000-8000-000000000000 --reason "Wrong container number"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+
+    async def work(client: GatewayClient) -> Any:
+        alert_id = own_alert_id(alert, client.node_name)
+        read = await _revision(client, reference(alert, client.node_name), revision)
+        return await client.withdraw(alert_id, revision=read, reason=reason, request_id=request_id)
+
+    _done(as_json, "Withdrawn", alert, target.run(work))
+
+
+@alert_app.command("amend")
+@reports_errors
+@connected
+def amend(
+    target: Target,
+    alert: AlertArgument,
+    file: Annotated[Path, typer.Argument(help="The whole new content, AlertContent as JSON; - for standard input.")],
+    *,
+    revision: Annotated[int, typer.Option(help="The revision that the new content is made from.", min=1)],
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace the content of an own alert; its revision goes up by one. Role: publisher, supervisor.
+
+    `gateway alert show ALERT --json` has the content to start from.
+
+    \b
+    Example:
+      gateway alert amend 019bbf30-0000-7000-8000-000000000000 content.json --revision 1
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    content = read_message(file, AlertContent)
+
+    async def work(client: GatewayClient) -> Any:
+        alert_id = own_alert_id(alert, client.node_name)
+        return await client.amend(alert_id, content, revision=revision, request_id=request_id)
+
+    response = target.run(work)
+    _done(as_json, "Amended", alert, response, {"Revision": response.revision})
+
+
+async def _revision(client: GatewayClient, alert: AlertReference, given: int | None) -> int:
+    return given or (await client.get_alert(alert)).alert.revision
+
+
+def _digests(paths: Sequence[Path]) -> list[EvidenceDigest]:
+    digests = []
+    for path in paths:
+        with path.open("rb") as file:
+            sha256 = file_digest(file, "sha256").digest()
+        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        digests.append(EvidenceDigest(sha256=sha256, media_type=media_type, description=path.name))
+    return digests
+
+
+def _done(as_json: bool, what: str, alert: str, response: Any, more: dict[str, object] | None = None) -> None:
+    facts = {"Alert": alert, **(more or {}), "Entries": entries(response.entries)}
+    Output(as_json).facts(what, facts, data={"alert": alert, **as_dict(response)})

@@ -1,0 +1,316 @@
+"""`gateway alert publish`: alerts from files to partners.
+
+What a line means is wire's; that nothing is published twice rests on the request ids of `formats.alerts.alert_lines`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
+from gateway.cli.values import (
+    MAX_JSON_BYTES,
+    as_dict,
+    entries,
+    instant,
+    parse_message,
+    read_message,
+    recipients,
+    value_of,
+    words,
+)
+from gateway.client import GatewayClient, PublishOutcome, new_alert
+from gateway.errors import ConfigurationError, GatewayError, RequestIdReusedError
+from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
+from gateway.formats.alerts.csv_alerts import read_alert_csv
+from gateway.formats.declarations.declaration_mapping import named_mapping
+from gateway.formats.declarations.declarations import RowProblem, read_declarations
+from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
+from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts
+from gateway.v1.alert_pb2 import AlertContent, Classification, OnwardTransfer, Priority, RequestedAction
+from gateway.v1.alert_service_pb2 import PublishAlertRequest
+
+EXIT_INCOMPLETE = 3
+"""Lines that can't be read or were refused are listed; all others are published."""
+
+MAX_PROBLEMS_SHOWN = 200
+"""Lines listed in a table; --json has them all."""
+
+DEFAULT_VALID_DAYS = 90
+
+
+class Format(StrEnum):
+    """Forms of input."""
+
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    DECLARATIONS = "declarations"
+
+
+_BY_ENDING = {".json": Format.JSON, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL, ".csv": Format.CSV}
+
+Lines = Iterator[AlertLine | RowProblem]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of a file's lines."""
+
+    published: list[dict[str, object]] = field(default_factory=list)
+    known: list[int] = field(default_factory=list)
+    refused: list[tuple[int, GatewayError]] = field(default_factory=list)
+    problems: list[RowProblem] = field(default_factory=list)
+    waiting: deque[int] = field(default_factory=deque)
+
+    def alerts(self, lines: Lines, to: list[str]) -> Iterator[PublishAlertRequest]:
+        """Requests for the lines that can be read; the others are noted."""
+        ids = RequestIds(to)
+        for line in lines:
+            if isinstance(line, RowProblem):
+                self.problems.append(line)
+            else:
+                self.waiting.append(line.line)
+                yield new_alert(line.content, to, ids.next(line.source))
+
+    def note(self, outcome: PublishOutcome) -> None:
+        """Takes the next result; they come in the order of the requests."""
+        line = self.waiting.popleft()
+        if isinstance(outcome.refused, RequestIdReusedError):
+            self.known.append(line)
+        elif outcome.refused is not None:
+            self.refused.append((line, outcome.refused))
+        else:
+            self.published.append({"line": line, "alert_id": outcome.result().alert_id})
+
+
+def _known(enum: object) -> str:
+    return ", ".join(words(enum))
+
+
+def _decided(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="Declarations")
+
+
+FileArgument = Annotated[Path, typer.Argument(help="The file; - for standard input.", show_default=False)]
+ToOption = Annotated[list[str], typer.Option("--to", help="Nodes it is for, e.g. hk,mo; may be repeated.")]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="By the file's ending without it: .json, .jsonl, .csv.")
+]
+RequestIdOption = Annotated[
+    str | None, typer.Option(help="JSON: a UUID; the same id is published once, however often it is sent.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print the alerts as JSON lines; publish nothing, need no gateway.")
+]
+MappingOption = Annotated[
+    str, _decided(help="TOML file that says what the columns mean, or the name of one that comes along.")
+]
+AsOfOption = Annotated[str, _decided(help="Assess all rows for this day, YYYY-MM-DD, and not for their own.")]
+GoodsListOption = Annotated[Path | None, _decided(help="Own list of controlled goods, CSV.")]
+LegalBasisOption = Annotated[str, _decided(help="On which the information is given. Mandatory.")]
+PurposeOption = Annotated[str, _decided(help="As the agreement names it.")]
+CaseOption = Annotated[str, _decided("--case", help="Case reference for all; else each its declaration's number.")]
+PriorityOption = Annotated[str, _decided(help=f"{_known(Priority)}.")]
+ActionOption = Annotated[str, _decided(help=f"{_known(RequestedAction)}.")]
+ClassificationOption = Annotated[str, _decided(help=f"{_known(Classification)}.")]
+OnwardTransferOption = Annotated[str, _decided(help=f"{_known(OnwardTransfer)}.")]
+ValidUntilOption = Annotated[
+    str, _decided(help=f"When they expire, a time or 30d; else {DEFAULT_VALID_DAYS} days after today.")
+]
+
+
+@reports_errors
+@connected
+def publish(
+    target: Target,
+    file: FileArgument,
+    *,
+    to: ToOption,
+    format_: FormatOption = None,
+    request_id: RequestIdOption = None,
+    dry_run: DryRunOption = False,
+    mapping: MappingOption = "import_declarations",
+    as_of: AsOfOption = "",
+    goods_list: GoodsListOption = None,
+    legal_basis: LegalBasisOption = "",
+    purpose: PurposeOption = "export_control",
+    case_reference: CaseOption = "",
+    priority: PriorityOption = "c",
+    action: ActionOption = "inform",
+    classification: ClassificationOption = "official",
+    onward_transfer: OnwardTransferOption = "prohibited",
+    valid_until: ValidUntilOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Publish alerts from a file; each is durable when it is counted as published. Role: publisher, supervisor.
+
+    \b
+    json          one alert: AlertContent of the contract in protobuf's JSON form
+    jsonl         one such object a line
+    csv           one alert a line; docs/integrating.md has the columns
+    declarations  customs declarations: those whose HS heading is controlled on
+                  the declaration's day (or --as-of) become alerts
+
+    Lines that can't be read or are refused are listed with their number and reason, and the rest goes on. Repeating a
+    command, also with a corrected file, publishes nothing twice: a line's request id comes from what it says.
+
+    \b
+    Examples:
+      gateway alert publish alert.json --to hk --system risk-engine
+      gateway alert publish --format declarations export.csv --mapping ours.toml --to hk,mo
+        --legal-basis "Arrangement 2024, article 7" --as-of 2026-01-15
+
+    \b
+    Exit codes: 0 all published, 1 refused or unreachable, 2 wrong input,
+    3 some lines couldn't be read or were refused, all others are published.
+    """
+    nodes, output, kind = recipients(to), Output(as_json), _format(file, format_)
+    if kind is Format.JSON and not dry_run:
+        _publish_one(target, output, read_message(file, AlertContent), nodes, request_id)
+        return
+    if request_id and kind is not Format.JSON:
+        raise ConfigurationError("--request-id is for one alert; lines of a file have their own")
+    with _opened(file) as stream:
+        if kind is Format.DECLARATIONS:
+            terms = AlertTerms(
+                legal_basis=legal_basis,
+                valid_until=instant(valid_until, "--valid-until") if valid_until else _default_expiry(),
+                purpose=purpose,
+                case_reference=case_reference,
+                priority=value_of(Priority, priority, "--priority"),
+                requested_action=value_of(RequestedAction, action, "--action"),
+                classification=value_of(Classification, classification, "--classification"),
+                onward_transfer=value_of(OnwardTransfer, onward_transfer, "--onward-transfer"),
+            )
+            lines = _declarations(stream, file, terms, mapping=mapping, as_of=as_of, goods_list=goods_list)
+        else:
+            lines = _READERS[kind](stream, str(file))
+        tally = _print(output, lines) if dry_run else _publish_lines(target, output, lines, nodes)
+    _report(output, tally, dry_run=dry_run)
+
+
+def _declarations(
+    stream: BinaryIO, file: Path, terms: AlertTerms, *, mapping: str, as_of: str, goods_list: Path | None
+) -> Lines:
+    if not terms.legal_basis:
+        raise ConfigurationError("--legal-basis: say on what legal basis the information is given")
+    goods = load_controlled_goods(goods_list) if goods_list else reference_controlled_goods()
+    rows = read_declarations(stream, named_mapping(mapping), source=str(file))
+    return declaration_alerts(rows, goods, terms, as_of=_day(as_of) if as_of else None)
+
+
+def _one_json(stream: BinaryIO, source: str) -> Lines:
+    yield line_of(1, parse_message(stream.read(MAX_JSON_BYTES + 1), AlertContent, source))
+
+
+_READERS: Mapping[Format, Callable[[BinaryIO, str], Lines]] = {
+    Format.JSON: _one_json,
+    Format.JSONL: lambda stream, _: read_json_lines(stream),
+    Format.CSV: lambda stream, source: read_alert_csv(stream, source=source),
+}
+
+
+def _publish_one(
+    target: Target, output: Output, content: AlertContent, nodes: list[str], request_id: str | None
+) -> None:
+    response = target.run(lambda client: client.publish(content, nodes, request_id=request_id))
+    facts = {
+        "Alert": response.alert_id,
+        "Entries": entries(response.entries),
+        "Notices": [f"{notice.field}: {notice.message}" for notice in response.notices],
+    }
+    output.facts("Published", facts, data=as_dict(response))
+
+
+def _publish_lines(target: Target, output: Output, lines: Lines, nodes: list[str]) -> _Tally:
+    tally = _Tally()
+
+    async def work(client: GatewayClient) -> None:
+        with output.progress("Publishing") as advance:
+            async with aclosing(client.publish_many(tally.alerts(lines, nodes))) as outcomes:
+                async for outcome in outcomes:
+                    tally.note(outcome)
+                    advance(1)
+
+    target.run(work)
+    return tally
+
+
+def _print(output: Output, lines: Lines) -> _Tally:
+    tally = _Tally()
+    for line in lines:
+        if isinstance(line, RowProblem):
+            tally.problems.append(line)
+        else:
+            output.json_line({"line": line.line, "content": as_dict(line.content)})
+            tally.published.append({"line": line.line})
+    return tally
+
+
+def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
+    refused = [{"line": line, **error_facts(error)} for line, error in tally.refused]
+    rows = [(problem.line, problem.field, problem.reason) for problem in tally.problems]
+    rows = sorted([*rows, *((line, "", error.message) for line, error in tally.refused)])
+    if not dry_run:
+        output.facts(
+            "Published",
+            {
+                "Alerts published": len(tally.published),
+                "Published before": len(tally.known),
+                "Refused": len(tally.refused),
+                "Lines that can't be read": len({problem.line for problem in tally.problems}),
+            },
+            data={
+                "published": tally.published,
+                "published_before": tally.known,
+                "refused": refused,
+                "problems": tally.problems,
+            },
+        )
+    if rows and not output.as_json:
+        shown = rows[:MAX_PROBLEMS_SHOWN]
+        for line, name, reason in shown:
+            output.note(f"Line {line}{f', {name}' if name else ''}: {reason}")
+        if len(rows) > len(shown):
+            output.note(f"and {len(rows) - len(shown)} more; --json has them all")
+    if rows:
+        raise typer.Exit(EXIT_INCOMPLETE if tally.published or tally.known or tally.problems else EXIT_FAILED)
+
+
+def _format(file: Path, given: Format | None) -> Format:
+    found = given or _BY_ENDING.get(file.suffix.lower())
+    if found is None:
+        raise ConfigurationError(f"{file}: its ending doesn't say what it holds; give --format {', '.join(Format)}")
+    return found
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"--as-of: {text!r} isn't a day YYYY-MM-DD") from None
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    if str(file) == "-":
+        yield typer.get_binary_stream("stdin")
+        return
+    with file.open("rb") as stream:
+        yield stream
+
+
+def _default_expiry() -> datetime:
+    # of the day and not of the second, so that repeating a command on the same day asks for the very same alerts
+    return datetime.combine(datetime.now(UTC).date() + timedelta(days=DEFAULT_VALID_DAYS), time(), UTC)

@@ -1,0 +1,278 @@
+"""`gateway alert list|show|watch`: alerts as tables, as JSON, and as they change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, reference, shown_time, word_of
+from gateway.cli.watchlist.values import hit_cells
+from gateway.client import GatewayClient
+from gateway.errors import GatewayError
+from gateway.v1.alert_pb2 import (
+    Alert,
+    AlertEvent,
+    AlertStatus,
+    Classification,
+    CloseOutcome,
+    FindingResult,
+    FlagReason,
+    OnwardTransfer,
+    Priority,
+    RequestedAction,
+)
+from gateway.v1.alert_service_pb2 import AlertChange, AlertSummary, GetAlertResponse
+from gateway.v1.feed_pb2 import DispositionOutcome
+from gateway.v1.goods_pb2 import ShipmentReferenceKind
+from gateway.v1.party_pb2 import PartyRole
+
+_COLUMNS = ("Alert", "Rev", "Priority", "Status", "To", "Published", "Case", "Receipted")
+
+
+@reports_errors
+@connected
+def list_(
+    target: Target,
+    *,
+    filter_: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            help="Conditions joined by AND on status, priority, publisher, recipient, direction (in, out), purpose, "
+            "case_reference, published_at.",
+        ),
+    ] = "",
+    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List alerts, own and partners', newest first. Role: publisher, officer, analyst, supervisor, auditor.
+
+    \b
+    Examples:
+      gateway alert list --system officers
+      gateway alert list --filter "direction = in AND status = published AND priority = A" --json
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+    summaries, more = target.run(lambda client: _listed(client, filter_, limit))
+    output = Output(as_json)
+    rows = [_summary_row(summary) for summary in summaries]
+    output.table("Alerts", _COLUMNS, rows, data=[as_dict(summary) for summary in summaries])
+    if more:
+        output.note(f"There are more than these {limit}; --limit 0 shows all, --filter narrows.")
+
+
+@reports_errors
+@connected
+def show(
+    target: Target,
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="PUBLISHER/ID, or the id alone of an own alert.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one alert: what it says, how it stands at each recipient, and everything that happened.
+
+    Role: publisher, officer, analyst, supervisor, auditor.
+
+    \b
+    Example:
+      gateway alert show cn/019bbf30-0000-7000-8000-000000000000
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or no such alert here.
+    """
+
+    async def work(client: GatewayClient) -> GetAlertResponse:
+        return await client.get_alert(reference(alert, client.node_name))
+
+    found = target.run(work)
+    output = Output(as_json)
+    if as_json:
+        output.json(as_dict(found))
+        return
+    output.facts(f"Alert {found.alert.publisher}/{found.alert.id}", _content_facts(found.alert))
+    output.table(
+        "Deliveries",
+        ["To", "Status", "Entry", "Receipted", "Their gateway", "Open questions"],
+        [
+            (
+                each.recipient,
+                word_of(AlertStatus, each.status),
+                f"{each.entry.origin}#{each.entry.index}",
+                shown_time(each, "receipted_at"),
+                word_of(DispositionOutcome, each.disposition),
+                list(each.open_question_ids) or None,
+            )
+            for each in found.deliveries
+        ],
+    )
+    if found.hits:
+        output.table(
+            "On watchlists",
+            ["Entry", "Class", "Score", "What", "Given", "Listed", "Asked for"],
+            [(*hit_cells(each.hit)[:3], each.field, *hit_cells(each.hit)[3:]) for each in found.hits],
+        )
+    elif not found.screened:
+        output.note("Not compared with watchlists yet: the gateway is still loading them.")
+    output.table(
+        "History",
+        ["Position", "When", "Copy", "What", "Who", "Details"],
+        [_change_row(change) for change in found.history],
+    )
+
+
+@reports_errors
+@connected
+def watch(
+    target: Target,
+    *,
+    position: Annotated[int, typer.Option(help="Changes after this position; 0 for everything.", min=0)] = 0,
+    once: Annotated[bool, typer.Option("--once", help="End when everything there now was shown.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every change of alerts as it comes, without gap or double, across reconnects. Ctrl-C ends it.
+
+    With --json one object a line; keep its position to go on after it the next time.
+    Role: publisher, officer, analyst, supervisor.
+
+    \b
+    Examples:
+      gateway alert watch --system officers
+      gateway alert watch --position 1200 --json | while read -r change; do handle "$change"; done
+
+    \b
+    Exit codes: 0 ended, 1 refused, 2 wrong input.
+    """
+    output = Output(as_json)
+
+    def interrupted(error: GatewayError) -> None:
+        output.note(f"Interrupted ({error.message}); reconnecting.")
+
+    async def work(client: GatewayClient) -> None:
+        async for change in client.watch(position, until_current=once, on_interruption=interrupted):
+            if as_json:
+                output.json_line(as_dict(change))
+            else:
+                output.line(change_line(change))
+
+    try:
+        target.run(work)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        output.note("Ended.")
+
+
+def change_line(change: AlertChange) -> str:
+    """A change on one line, for people."""
+    position, when, copy, what, who, details = _change_row(change)
+    parts = [f"{position:>8}", f"{when:%Y-%m-%d %H:%M:%S}" if when else "—", _name(change), copy, what, who, details]
+    return "  ".join(str(part) for part in parts if part)
+
+
+async def _listed(client: GatewayClient, filter_: str, limit: int) -> tuple[list[AlertSummary], bool]:
+    found: list[AlertSummary] = []
+    async for summary in client.list_alerts(filter=filter_, page_size=min(limit + 1, 500) if limit else 500):
+        if limit and len(found) == limit:
+            return found, True
+        found.append(summary)
+    return found, False
+
+
+def _summary_row(summary: AlertSummary) -> tuple[object, ...]:
+    alert = summary.alert
+    return (
+        f"{alert.publisher}/{alert.id}",
+        alert.revision,
+        word_of(Priority, alert.content.priority).upper(),
+        word_of(AlertStatus, summary.status),
+        alert.recipient,
+        shown_time(alert, "published_at"),
+        alert.content.case_reference,
+        shown_time(summary, "receipted_at"),
+    )
+
+
+def _content_facts(alert: Alert) -> Mapping[str, object]:
+    content = alert.content
+    facts: dict[str, object] = {
+        "Revision": alert.revision,
+        "Published": shown_time(alert, "published_at"),
+        "Priority": word_of(Priority, content.priority).upper(),
+        "Typologies": list(content.typologies),
+        "Asked for": word_of(RequestedAction, content.requested_action),
+        "Valid until": shown_time(content, "valid_until"),
+        "Reply by": shown_time(content, "reply_by"),
+        "Legal basis": content.legal_basis,
+        "Purpose": content.purpose,
+        "Case": content.case_reference,
+        "Classification": word_of(Classification, content.handling.classification),
+        "Onward transfer": word_of(OnwardTransfer, content.handling.onward_transfer),
+        "Caveat": content.handling.caveat,
+        "References": [f"{_kind(each.kind)} {each.value}" for each in content.subject.references],
+        "Equipment": [each.id for each in content.subject.equipment],
+        "Means": [r.value for each in content.subject.means for r in each.registrations],
+        "Parties": [_party(each) for each in content.subject.parties],
+        "Goods": [_goods(each) for each in content.goods],
+        "Rules": [f"{each.rule_id}: {each.explanation}" for each in content.rule_hits],
+        "Evidence": [f"{each.description} sha256:{each.sha256.hex()}" for each in content.evidence],
+        "Notices": [f"{each.field}: {each.message}" for each in alert.notices],
+    }
+    facts |= {f"Text ({each.language})": each.text for each in content.narratives}
+    listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return {name: value for name, value in listed.items() if value not in (None, "")}
+
+
+def _kind(kind: int) -> str:
+    return word_of(ShipmentReferenceKind, kind)
+
+
+def _party(party: Any) -> str:
+    names = [name.text for name in party.names] + [f"{each.scheme} {each.value}" for each in party.identifiers]
+    return f"{word_of(PartyRole, party.role)}: {', '.join(names)}"
+
+
+def _goods(goods: Any) -> str:
+    codes = [code.code for code in goods.declared_codes]
+    suspected = [code.code for code in goods.suspected_codes]
+    parts = [
+        goods.description,
+        f"declared {', '.join(codes)}" if codes else "",
+        f"suspected {', '.join(suspected)}" if suspected else "",
+        " ".join(part for part in (goods.substance, goods.element, goods.form) if part),
+        f"{goods.net_mass_kg:g} kg net" if goods.HasField("net_mass_kg") else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _name(change: AlertChange) -> str:
+    return f"{change.alert.publisher}/{change.alert.alert_id}" if change.HasField("alert") else ""
+
+
+def _change_row(change: AlertChange) -> tuple[Any, ...]:
+    event = change.event
+    what = event.WhichOneof("event") or "erased"
+    details = _DETAILS.get(what, lambda _: "")(event)
+    return change.position, shown_time(change, "committed_at"), change.recipient, what, event.actor, details
+
+
+def _disposition(event: AlertEvent) -> str:
+    return word_of(DispositionOutcome, event.disposition.outcome)
+
+
+_DETAILS: Mapping[str, Any] = {
+    "published": lambda event: event.published.content.case_reference,
+    "amended": lambda event: f"revision {event.amended.revision}",
+    "withdrawn": lambda event: event.withdrawn.reason,
+    "acknowledged": lambda event: event.acknowledged.case_reference,
+    "flagged": lambda event: f"{word_of(FlagReason, event.flagged.reason)}: {event.flagged.explanation}",
+    "question": lambda event: f"{event.question.question_id} {event.question.text}",
+    "answer": lambda event: f"{event.answer.question_id} {event.answer.text}",
+    "finding": lambda event: f"{word_of(FindingResult, event.finding.result)} {event.finding.remarks}",
+    "closed": lambda event: f"{word_of(CloseOutcome, event.closed.outcome)} {event.closed.remarks}",
+    "disposition": _disposition,
+}

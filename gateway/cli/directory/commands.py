@@ -1,0 +1,196 @@
+"""`gateway directory`: signatures on the directory, whether it may be believed, and what is in it.
+
+Whether a version may be believed is trust.service.directory_versions's.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.directory import drafting as directory_drafting
+from gateway.cli.directory.drafting import DirectoryFile, PassphraseFile, PassphraseVariable
+from gateway.cli.directory.files import OpenedDirectory, anchors_from, open_directory
+from gateway.cli.directory.tables import print_differences, print_directory
+from gateway.cli.files import read_input, write_output
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.errors import ConfigurationError
+from gateway.tlog.note import Verifier, add_signature, sign_note
+from gateway.trust.codec.directory import encode_directory
+from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
+from gateway.trust.pki.secret_files import read_passphrase
+from gateway.trust.rules.directory import Directory, directory_key_name
+from gateway.trust.service.directory_drafts import differences
+from gateway.trust.service.directory_versions import accept, unsafe_reopen
+
+directory_app = typer.Typer(
+    no_args_is_help=True,
+    help="Draft, sign, verify and show the directory: who is in the federation, and who may send what to whom.",
+)
+
+directory_app.command("card")(directory_drafting.card)
+directory_app.command("draft")(directory_drafting.draft)
+directory_app.command("renew")(directory_drafting.renew)
+directory_app.command("revoke")(directory_drafting.revoke)
+
+
+@directory_app.command("sign")
+@reports_errors
+def sign(
+    file: DirectoryFile,
+    *,
+    authority: Annotated[str, typer.Option(help="Whose key it is, e.g. cn.")],
+    key: Annotated[Path, typer.Option(help="The authority's directory.pem.", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option("--out", help="Signed note; else FILE with ending .note.")] = None,
+    previous: Annotated[
+        Path | None, typer.Option(help="The version in force; shows what changes, and lets an outgoing key sign.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without being asked.")] = False,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a draft, or add a signature to a note that others have signed, after a look at what changes.
+
+    A version takes effect when the threshold of authorities has signed: pass the note on from one to the next.
+
+    \b
+    Example:
+      gateway directory sign directory.json --authority cn --key directory.pem
+      gateway directory sign directory.note --authority hk --key directory.pem
+    """
+    opened = open_directory(file)
+    before = open_directory(previous).directory if previous else None
+    passphrase = read_passphrase(file=passphrase_file, variable=passphrase_env, environment=os.environ)
+    name = directory_key_name(opened.directory.federation, authority)
+    signer = load_signing_key(key, name=name, passphrase=passphrase)
+    _require_named(signer, opened.directory, before)
+    output = Output(as_json)
+    if not yes:
+        _confirm(output, opened.directory, before)
+    note = _with_signature(opened, signer)
+    target = out or file.with_suffix(".note")
+    write_output(target, note, replace=target == file)
+    signed_by = open_directory(target).signed_by
+    output.facts(
+        "Signed",
+        {
+            "Note": target,
+            "Version": opened.directory.version,
+            "Signatures": list(signed_by),
+            "Threshold": opened.directory.threshold,
+        },
+    )
+
+
+@directory_app.command("verify")
+@reports_errors
+def verify(
+    file: DirectoryFile,
+    *,
+    anchor: Annotated[
+        list[str] | None, typer.Option(help="Pinned verifier key or .vkey file; may be repeated.")
+    ] = None,
+    threshold: Annotated[int | None, typer.Option(help="Anchors that must have signed; without it all.", min=1)] = None,
+    previous: Annotated[Path | None, typer.Option(help="The version in force, instead of anchors.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a signed directory as a node would, step by step, and say which step fails.
+
+    With neither anchors nor a previous version nobody vouches for the keys: then only damage is found.
+
+    \b
+    Example:
+      gateway directory verify directory.note --anchor cn.vkey --anchor hk.vkey --anchor mo.vkey --threshold 2
+    """
+    note = read_input(file)
+    output = Output(as_json)
+    if previous is None and not anchor:
+        trusted = unsafe_reopen(note)
+        output.warning(
+            "no anchors were given: it is signed by the keys that it names itself, and nobody vouches for those"
+        )
+    elif previous is not None:
+        trusted = accept(note, now=_now(), previous=unsafe_reopen(read_input(previous)))
+    else:
+        trusted = accept(note, now=_now(), anchors=anchors_from(anchor or [], threshold))
+    for warning in trusted.warnings:
+        output.warning(warning)
+    output.facts(
+        "Directory verified" if anchor or previous else "Directory undamaged",
+        {
+            "Federation": trusted.federation,
+            "Version": trusted.version,
+            "Signed by": list(trusted.signed_by),
+            "Threshold": trusted.directory.threshold,
+            "Validity": trusted.validity(_now()),
+            "Expires": trusted.directory.expires_at,
+            "Anchored": bool(anchor or previous),
+            "Warnings": list(trusted.warnings),
+        },
+    )
+
+
+@directory_app.command("show")
+@reports_errors
+def show(file: DirectoryFile, *, as_json: JsonOption = False) -> None:
+    """Show what a draft or signed directory says. Showing isn't verifying: `gateway directory verify` does that.
+
+    \b
+    Example:
+      gateway directory show directory.note
+    """
+    print_directory(Output(as_json), open_directory(file), _now())
+
+
+@directory_app.command("diff")
+@reports_errors
+def diff(
+    old: Annotated[Path, typer.Argument(help="The version before.", exists=True, dir_okay=False)],
+    new: Annotated[Path, typer.Argument(help="The version after.", exists=True, dir_okay=False)],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every difference between two versions, before you sign the newer one.
+
+    \b
+    Example:
+      gateway directory diff directory.note directory-2.json
+    """
+    changes = differences(open_directory(old).directory, open_directory(new).directory)
+    print_differences(Output(as_json), changes)
+
+
+def _require_named(signer: Ed25519Signer, directory: Directory, before: Directory | None) -> None:
+    vkey = Verifier(signer.name, signer.public_key).to_vkey()
+    versions = [version for version in (directory, before) if version is not None]
+    if not any(vkey == each.directory_key for version in versions for each in version.authorities.values()):
+        raise ConfigurationError(
+            f"--key: the directory names another key for {signer.name}; "
+            "for an outgoing key name the version in force with --previous"
+        )
+
+
+def _confirm(output: Output, directory: Directory, before: Directory | None) -> None:
+    output.require_human()
+    if before is not None:
+        print_differences(output, differences(before, directory))
+    else:
+        print_directory(output, OpenedDirectory(directory, None, ()), _now())
+    if not output.confirm(f"Sign version {directory.version} of {directory.federation}?"):
+        raise ConfigurationError("nothing was signed; --yes signs without being asked")
+
+
+def _with_signature(opened: OpenedDirectory, signer: Ed25519Signer) -> bytes:
+    alone = sign_note(encode_directory(opened.directory), [signer])
+    if opened.note is None:
+        return alone
+    return add_signature(opened.note, alone[alone.rindex("\n\n— ".encode()) + 2 :])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

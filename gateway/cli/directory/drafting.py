@@ -1,0 +1,226 @@
+"""`gateway directory card|draft|renew|revoke`: what comes before the signatures.
+
+What a draft holds is trust.service.directory_drafts'.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.directory.files import fingerprint_from, open_directory, public_key_from, read_terms
+from gateway.cli.files import read_input, write_output
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.errors import ConfigurationError
+from gateway.trust.codec.directory import encode_directory
+from gateway.trust.codec.node_card import MAX_CARD_BYTES, card_digest, decode_card, encode_card
+from gateway.trust.pki.keys import load_signing_key
+from gateway.trust.pki.secret_files import read_passphrase
+from gateway.trust.rules.directory import Directory, Node, NodeCard, receipts_key_name
+from gateway.trust.service.directory_drafts import (
+    DEFAULT_DAYS,
+    DEFAULT_GRACE_DAYS,
+    agreements_among,
+    draft_directory,
+    next_version,
+    revoke_certificate,
+    revoke_key,
+)
+from gateway.trust.service.trial_federation import key_record, server_name
+
+DirectoryFile = Annotated[Path, typer.Argument(metavar="FILE", help="A draft or a signed note.")]
+OutFile = Annotated[Path, typer.Option("--out", help="File to write; an existing one is never replaced.")]
+Days = Annotated[int, typer.Option(help="Validity in days.", min=1, max=800)]
+PassphraseFile = Annotated[Path | None, typer.Option("--passphrase-file", help="File with the key's passphrase.")]
+PassphraseVariable = Annotated[
+    str | None, typer.Option("--passphrase-env", help="Environment variable with the key's passphrase.")
+]
+
+
+@reports_errors
+def card(
+    *,
+    node: Annotated[str, typer.Option(help="The node's name, e.g. cn; its authority's as well.")],
+    federation: Annotated[str, typer.Option(help="The federation's name.", envvar="GATEWAY_FEDERATION")],
+    pki: Annotated[Path, typer.Option(help="Folder with ca.pem and keys/log.pem, keys/receipts.pem.", exists=True)],
+    directory_key: Annotated[Path, typer.Option(help="The authority's directory.vkey.", exists=True, dir_okay=False)],
+    name: Annotated[list[str], typer.Option(help="LANGUAGE=NAME of the authority; en is needed; may be repeated.")],
+    out: OutFile,
+    endpoint: Annotated[
+        list[str] | None, typer.Option(help="host:port for partners; none if it only connects outwards.")
+    ] = None,
+    key_days: Annotated[int, typer.Option(help="Days in which the signing keys count.", min=1)] = 3 * 365,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the node card: what the others need to put this node into the directory. It holds nothing secret.
+
+    Send the file by any way, and read out its digest by another, e.g. by telephone.
+
+    \b
+    Example:
+      gateway directory card --node cn --federation gba.customs.example --pki pki --directory-key directory.vkey \\
+        --endpoint gw.example:7443 --name "en=Example Customs" --out cn.card.json
+    """
+    passphrase = read_passphrase(file=passphrase_file, variable=passphrase_env, environment=os.environ)
+    log = load_signing_key(pki / "keys" / "log.pem", name="log", passphrase=passphrase)
+    receipts = load_signing_key(
+        pki / "keys" / "receipts.pem", name=receipts_key_name(federation, node), passphrase=passphrase
+    )
+    made = NodeCard(
+        federation=federation,
+        name=node,
+        node=Node(
+            authority=node,
+            endpoints=tuple(endpoint or ()),
+            tls_ca_pems=(read_input(pki / "ca.pem").decode("ascii", "replace"),),
+            tls_server_name=server_name(federation, node),
+            log_keys=(key_record(log.public_key, _now(), key_days),),
+            cosign_keys=(key_record(receipts.public_key, _now(), key_days),),
+        ),
+        directory_key=read_input(directory_key).decode("ascii", "replace").strip(),
+        display_names=_names(name),
+    )
+    text = encode_card(made)
+    write_output(out, text)
+    Output(as_json).facts("Node card made", {"Card": out, "Node": node, "Digest": card_digest(text)})
+
+
+@reports_errors
+def draft(
+    cards: Annotated[list[Path], typer.Argument(help="Node cards, one of each node.", exists=True, dir_okay=False)],
+    *,
+    out: OutFile,
+    terms: Annotated[
+        Path | None, typer.Option(help="TOML file with the agreements; without it all may send alerts to all.")
+    ] = None,
+    threshold: Annotated[int | None, typer.Option(help="Authorities that must sign; without it all.", min=1)] = None,
+    days: Days = DEFAULT_DAYS,
+    grace_days: Annotated[
+        int, typer.Option(help="Days after the end in which the exchange still runs.", min=0, max=90)
+    ] = DEFAULT_GRACE_DAYS,
+    as_json: JsonOption = False,
+) -> None:
+    """Draft the first version from the nodes' cards. It binds nobody until the authorities have signed it.
+
+    The terms file has a table "agreements" for each direction, with the directory's members:
+    sender, recipient, message_types, purposes, field_classes, clause; and id, valid_from, valid_until if they matter.
+    To allow other classes for other purposes, give a direction several, each with an id and purposes of its own.
+
+    \b
+    Example:
+      gateway directory draft cn.card.json hk.card.json mo.card.json --threshold 2 --out directory.json
+    """
+    now = _now()
+    read = _cards(cards)
+    if terms is None:
+        nodes = [each.name for each in read]
+        agreements = agreements_among(nodes, valid_from=now, valid_until=_after(now, days + grace_days))
+    else:
+        agreements = read_terms(read_input(terms), valid_from=now, valid_until=_after(now, days + grace_days))
+    made = draft_directory(
+        read, agreements=agreements, issued_at=now, threshold=threshold, days=days, grace_days=grace_days
+    )
+    _write_draft(out, made, as_json)
+
+
+@reports_errors
+def renew(
+    file: DirectoryFile,
+    *,
+    out: OutFile,
+    card: Annotated[list[Path] | None, typer.Option(help="Newer node card; may be repeated.")] = None,
+    terms: Annotated[Path | None, typer.Option(help="TOML file with new agreements in the place of all old.")] = None,
+    days: Days = DEFAULT_DAYS,
+    as_json: JsonOption = False,
+) -> None:
+    """Draft the next version: new dates, newer node cards where given, everything else as before.
+
+    \b
+    Example:
+      gateway directory renew directory.note --card hk.card.json --out directory-2.json
+    """
+    previous = open_directory(file).directory
+    made = next_version(previous, issued_at=_now(), days=days, cards=_cards(card or []))
+    if terms is not None:
+        until = _after(_now(), days + made.grace_days)
+        agreements = read_terms(read_input(terms), valid_from=_now(), valid_until=until)
+        made = replace(made, agreements=agreements)
+    _write_draft(out, made, as_json)
+
+
+@reports_errors
+def revoke(
+    file: DirectoryFile,
+    *,
+    out: OutFile,
+    certificate: Annotated[
+        str | None, typer.Option(help="Certificate file, or its SHA-256 fingerprint in hexadecimal.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Public part of a log or receipts key, in base64.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="For a key: from this time (UTC) on its signatures don't count; else from now on."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draft the next version with one certificate or signing key revoked; nothing else changes.
+
+    \b
+    Examples:
+      gateway directory revoke directory.note --certificate lost.pem --out directory-2.json
+      gateway directory revoke directory.note --key "n4bQ…=" --since 2026-01-15T08:00:00 --out directory-2.json
+    """
+    previous = open_directory(file).directory
+    if (certificate is None) == (key is None):
+        raise ConfigurationError("name either --certificate or --key")
+    if certificate is not None:
+        made = revoke_certificate(previous, fingerprint_from(certificate), issued_at=_now())
+    else:
+        from_then = since.replace(tzinfo=UTC) if since else _now()
+        made = revoke_key(previous, public_key_from(key or ""), issued_at=_now(), since=from_then)
+    _write_draft(out, made, as_json)
+
+
+def _cards(paths: list[Path]) -> list[NodeCard]:
+    return [decode_card(read_input(path, MAX_CARD_BYTES)) for path in paths]
+
+
+def _write_draft(out: Path, directory: Directory, as_json: bool) -> None:
+    write_output(out, encode_directory(directory))
+    Output(as_json).facts(
+        "Draft made",
+        {
+            "Draft": out,
+            "Federation": directory.federation,
+            "Version": directory.version,
+            "Threshold": directory.threshold,
+            "Authorities": sorted(directory.authorities),
+            "Expires": directory.expires_at,
+        },
+    )
+    Output(as_json).note(f"Next: each authority looks at it and signs, `gateway directory sign {out} …`")
+
+
+def _names(pairs: list[str]) -> dict[str, str]:
+    names = {}
+    for pair in pairs:
+        language, separator, name = pair.partition("=")
+        if not separator:
+            raise ConfigurationError(f"--name: {pair!r} isn't LANGUAGE=NAME, e.g. en=Example Customs")
+        names[language] = name
+    return names
+
+
+def _after(start: datetime, days: int) -> datetime:
+    return start + timedelta(days=days)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

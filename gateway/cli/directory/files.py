@@ -1,0 +1,183 @@
+"""What `gateway directory` reads: drafts and notes, terms, anchors, fingerprints and keys as people give them.
+
+What is read here is a claim until it is verified.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.cli.files import read_input
+from gateway.contract.json_document import ObjectReader, format_time
+from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
+from gateway.tlog.note import PUBLIC_KEY_BYTES, Verifier, parse_note
+from gateway.trust.codec.directory import MAX_AGREEMENTS, decode_directory, read_agreement
+from gateway.trust.pki.certificates import inspect_ca, inspect_certificate
+from gateway.trust.rules.directory import Agreement, Directory
+from gateway.trust.service.directory_versions import RootOfTrust
+
+_SETS = ("message_types", "purposes", "field_classes")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDirectory:
+    """A directory whose signatures nobody has checked.
+
+    Attributes:
+        directory: what it says.
+        note: the signed note; None for a draft.
+        signed_by: key names on its signature lines, as claimed.
+    """
+
+    directory: Directory
+    note: bytes | None
+    signed_by: tuple[str, ...]
+
+
+def open_directory(path: Path) -> OpenedDirectory:
+    """Reads a draft or a signed note.
+
+    Raises:
+        MalformedError: it is neither, or its directory breaks the format; it has all problems.
+        OSError: it can't be read.
+    """
+    data = read_input(path)
+    if data.startswith(b"{") and data.endswith(b"}\n"):
+        return OpenedDirectory(decode_directory(data), None, ())
+    note = parse_note(data)
+    signed_by = tuple(signature.name for signature in note.signatures)
+    return OpenedDirectory(decode_directory(note.unverified_text), data, signed_by)
+
+
+def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> tuple[Agreement, ...]:
+    """Reads agreements from TOML: `[[agreements]]` with the directory's members.
+
+    Left out, `id` is `<sender>-<recipient>`, the times are those given here, `hit_reports` is false. Of several
+    agreements of one direction at most one can leave out its id: numbers given here would change with their order.
+
+    Raises:
+        ConfigurationError: not TOML.
+        DocumentInvalidError: members are wrong; it has all problems with their paths.
+    """
+    try:
+        document: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"the terms aren't a TOML document: {error}") from None
+    tables = document.get("agreements")
+    unnamed: list[int] = []
+    if isinstance(tables, list):
+        document["agreements"] = [_completed(table, valid_from, valid_until) for table in tables]
+        unnamed = _unnamed(tables)
+    reader = ObjectReader(document)
+    for index in unnamed:
+        message = "is missing; another agreement goes from this sender to this recipient, so give each its own"
+        reader.problem(f"agreements[{index}].id", "terms.id", message)
+    agreements = tuple(read_agreement(each) for each in reader.objects("agreements", maximum=MAX_AGREEMENTS))
+    reader.close()
+    reader.finish("terms")
+    return tuple(sorted(agreements, key=lambda agreement: agreement.id))
+
+
+def anchors_from(given: Sequence[str], threshold: int | None) -> RootOfTrust:
+    """Anchors from verifier keys or the files that hold them; all must sign unless a threshold is given.
+
+    Raises:
+        ConfigurationError: one isn't a verifier key of an authority, or they are of different federations.
+    """
+    vkeys = [_vkey(each) for each in given]
+    federations = {vkey.partition("+")[0].rsplit("/", 2)[0] for vkey in vkeys}
+    if len(federations) != 1:
+        raise ConfigurationError(f"--anchor: keys of different federations: {', '.join(sorted(federations))}")
+    return RootOfTrust.from_vkeys(
+        vkeys, federation=federations.pop(), threshold=len(vkeys) if threshold is None else threshold
+    )
+
+
+def fingerprint_from(given: str) -> str:
+    """A certificate's fingerprint from hexadecimal (colons allowed) or from the file that holds it.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    plain = given.replace(":", "").lower()
+    if len(plain) == 64 and all(digit in "0123456789abcdef" for digit in plain):
+        return plain
+    path = Path(given)
+    if not path.is_file():
+        raise ConfigurationError(f"--certificate: {given!r} is neither a file nor 64 hexadecimal digits")
+    pem = read_input(path)
+    try:
+        return inspect_certificate(pem).fingerprint_sha256
+    except UnauthenticatedError:
+        return inspect_ca(pem).fingerprint_sha256
+
+
+def public_key_from(given: str) -> bytes:
+    """An Ed25519 public key, 32 bytes, from base64 as the directory has it.
+
+    Raises:
+        ConfigurationError: it isn't one.
+    """
+    try:
+        key = base64.b64decode(given, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != PUBLIC_KEY_BYTES:
+        raise ConfigurationError(
+            "--key: give the public key in base64, 44 characters, as `gateway directory show` does"
+        )
+    return key
+
+
+def _vkey(given: str) -> str:
+    if "+" in given and not Path(given).is_file():
+        return given
+    vkey = read_input(Path(given)).decode("utf-8", "replace").strip()
+    try:
+        return Verifier.from_vkey(vkey).to_vkey()
+    except MalformedError as error:
+        raise ConfigurationError(f"--anchor: {given} holds no verifier key: {error.message}") from None
+
+
+def _unnamed(tables: Sequence[object]) -> list[int]:
+    """Where tables stand that leave out an id which another of them has too."""
+    ids = Counter(str(table.get("id", _own_id(table))) for table in tables if isinstance(table, dict))
+    return [
+        index
+        for index, table in enumerate(tables)
+        if isinstance(table, dict) and "id" not in table and ids[_own_id(table)] > 1
+    ]
+
+
+def _own_id(table: Mapping[str, object]) -> str:
+    return f"{table.get('sender')}-{table.get('recipient')}"
+
+
+def _completed(table: object, valid_from: datetime, valid_until: datetime) -> object:
+    if not isinstance(table, dict):
+        return table
+    completed: dict[str, object] = {
+        "id": _own_id(table),
+        "valid_from": valid_from.replace(microsecond=0),
+        "valid_until": valid_until.replace(microsecond=0),
+        "hit_reports": False,
+        "extensions": {},
+        **table,
+    }
+    for member in _SETS:  # order doesn't matter to people; the canonical form wants it
+        values = completed.get(member)
+        if isinstance(values, list) and all(isinstance(value, str) for value in values):
+            completed[member] = sorted(values)
+    for member in ("valid_from", "valid_until"):
+        time = completed[member]
+        if isinstance(time, datetime):  # TOML has times; one without a zone is UTC
+            completed[member] = format_time((time if time.tzinfo else time.replace(tzinfo=UTC)).replace(microsecond=0))
+    return completed

@@ -1,0 +1,113 @@
+"""How a directory and the differences between two look in a terminal."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from gateway.cli.directory.files import OpenedDirectory
+from gateway.cli.output import Output, to_json
+from gateway.contract.json_document import format_time
+from gateway.trust.codec.directory import encode_directory
+from gateway.trust.rules.directory import Agreement, Directory, KeyRecord, Node
+from gateway.trust.service.directory_drafts import Difference
+
+
+def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> None:
+    """Prints everything a person has to look at; with --json the directory's own members."""
+    directory = opened.directory
+    if output.as_json:
+        document = json.loads(encode_directory(directory))
+        output.json({"signed_by": opened.signed_by, "validity": directory.validity(now), "directory": document})
+        return
+    output.facts(
+        f"Directory of {directory.federation}, version {directory.version}",
+        {
+            "State": "draft" if opened.note is None else "signed note, not verified here",
+            "Signature lines": list(opened.signed_by) or "none",
+            "Threshold": f"{directory.threshold} of {len(directory.authorities)} authorities",
+            "Issued": directory.issued_at,
+            "Expires": directory.expires_at,
+            "Grace until": directory.grace_ends_at,
+            "Validity": directory.validity(now),
+            "Revoked certificates": sorted(directory.revoked_certificates) or "none",
+        },
+    )
+    output.table(
+        "Authorities",
+        ["Name", "Node", "Called", "Directory key"],
+        [
+            (name, each.node, list(each.display_names.values()), each.directory_key)
+            for name, each in sorted(directory.authorities.items())
+        ],
+    )
+    output.table("Nodes", ["Name", "Endpoints", "Server name", "CAs"], _node_rows(directory))
+    output.table(
+        "Signing keys", ["Node", "For", "Public key", "Counts from", "Until", "Now"], _key_rows(directory, now)
+    )
+    output.table("Agreements", ["From, to", "Terms"], _agreement_rows(directory, now))
+
+
+def print_differences(output: Output, changes: Iterable[Difference]) -> None:
+    """Prints what changes, one place a row."""
+    rows = [(change.path, _shown(change.old), _shown(change.new)) for change in changes]
+    if not rows:
+        output.line("No differences.")
+    if rows or output.as_json:
+        output.table("Differences", ["Path", "Before", "After"], rows)
+
+
+def _node_rows(directory: Directory) -> list[tuple[object, ...]]:
+    return [
+        (name, list(node.endpoints) or "connects outwards", node.tls_server_name, len(node.tls_ca_pems))
+        for name, node in sorted(directory.nodes.items())
+    ]
+
+
+def _key_rows(directory: Directory, now: datetime) -> list[tuple[object, ...]]:
+    return [
+        (
+            name,
+            use,
+            base64.b64encode(record.public_key).decode(),
+            record.not_before,
+            record.revoked_at or record.not_after,
+            "revoked" if record.revoked_at and record.revoked_at <= now else "counts" if record.usable(now) else "no",
+        )
+        for name, node in sorted(directory.nodes.items())
+        for use, record in _keys(node)
+    ]
+
+
+def _agreement_rows(directory: Directory, now: datetime) -> list[tuple[str, str]]:
+    """Terms with all the directions in which they hold, since the same terms often hold in many."""
+    directions: dict[str, list[str]] = {}
+    for agreement in directory.agreements:
+        direction = f"{agreement.sender} → {agreement.recipient} ({agreement.id})"
+        directions.setdefault(_terms(agreement, now), []).append(direction)
+    return [("\n".join(held), terms) for terms, held in directions.items()]
+
+
+def _terms(agreement: Agreement, now: datetime) -> str:
+    period = f"{format_time(agreement.valid_from)} to {format_time(agreement.valid_until)}"
+    lines = {
+        "Messages": ", ".join(sorted(agreement.message_types)) or "none",
+        "Purposes": ", ".join(sorted(agreement.purposes)) or "none",
+        "Classes": ", ".join(sorted(agreement.field_classes)) or "none",
+        "Hits": "reported back" if agreement.hit_reports else "not reported",
+        "Valid": f"{period}, {'in force' if agreement.in_force(now) else 'not in force'}",
+        "Clause": agreement.clause,
+    }
+    return "\n".join(f"{name}: {value}" for name, value in lines.items())
+
+
+def _keys(node: Node) -> list[tuple[str, KeyRecord]]:
+    return [*(("log", record) for record in node.log_keys), *(("receipts", record) for record in node.cosign_keys)]
+
+
+def _shown(value: object) -> str | None:
+    if value is None:
+        return None
+    return value if isinstance(value, str) else to_json(value)

@@ -1,0 +1,252 @@
+"""`gateway evidence`: proof of one alert, or of one answer about shipments, exported here and verified anywhere.
+
+What is proved and how is evidence.service.check's and evidence.service.answer_check's.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.directory.files import anchors_from
+from gateway.cli.files import read_input
+from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
+from gateway.cli.values import reference
+from gateway.client import GatewayClient
+from gateway.errors import ConfigurationError
+from gateway.evidence.codec.answer_bundle import is_answer
+from gateway.evidence.codec.bundle import Bundle
+from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer, examine_answer
+from gateway.evidence.service.check import examine
+from gateway.evidence.service.files import read_bundle, write_bundle
+from gateway.evidence.service.report import Examination, VerifiedEvidence
+from gateway.node.settings import load_settings
+
+evidence_app = typer.Typer(
+    no_args_is_help=True, help="Evidence: export the proof of an alert or answer, verify it anywhere."
+)
+
+
+@evidence_app.command("export")
+@reports_errors
+@connected
+def export(
+    target: Target,
+    alert: Annotated[
+        str,
+        typer.Argument(metavar="ALERT", help="PUBLISHER/ID, or the id alone of an own alert.", show_default=False),
+    ] = "",
+    *,
+    recipient: Annotated[str, typer.Option(help="Whose copy, when an own alert has several recipients.")] = "",
+    answer: Annotated[
+        str, typer.Option("--answer", metavar="QUERY", help="Instead of an alert: the answer to this query.")
+    ] = "",
+    record: Annotated[
+        list[str] | None, typer.Option("--record", help="Record of the answer to put in; may be repeated. Else all.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="A new folder, or one file when it ends in .zip; else ALERT.zip or QUERY.zip here."),
+    ] = None,
+    from_database: Annotated[
+        bool, typer.Option("--from-database", help="Read the node's database instead of asking the running gateway.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Export everything that proves one alert, or one answer about shipments. Role: officer, supervisor, auditor.
+
+    The bundle verifies offline, with `gateway evidence verify` or by hand: its README.txt says how.
+
+    \b
+    Examples:
+      gateway evidence export cn/019bbf30-0000-7000-8000-000000000000 --out case-7.zip
+      gateway evidence export 019bbf30-0000-7000-8000-000000000000 --recipient hk --out case-7
+      gateway evidence export --answer 019bbf30-0000-7000-8000-000000000000 --record HK-2026-17 --out told.zip
+
+    \b
+    Exit codes: 0 exported, 1 refused, unreachable or damaged, 2 wrong input or no such alert or answer here.
+    """
+    if bool(alert) == bool(answer) or (record and not answer) or (recipient and answer):
+        raise ConfigurationError("name either an ALERT, or --answer QUERY with --record where not all are wanted")
+    named = [*(record or [])]
+    if answer:
+        bundle = _answer(target, answer, named, from_database=from_database)
+    elif from_database:
+        bundle = _from_database(target.config, alert, recipient)
+    else:
+        bundle = target.run(lambda client: _exported(client, alert, recipient))
+    path = out or Path(f"{answer or alert.rpartition('/')[2]}.zip")
+    write_bundle(bundle, path)
+    output = Output(as_json)
+    if answer:
+        output.facts("Evidence", {"Path": path, "Files": len(bundle.files), "Records": _records_in(bundle)})
+        return
+    receipted = b"NO RECEIPT" not in bundle.files["README.txt"]
+    output.facts("Evidence", {"Path": path, "Files": len(bundle.files), "Receipted": receipted})
+    if not receipted:
+        output.warning("there is no receipt yet: this proves who published the alert, not that it was received")
+
+
+@evidence_app.command("verify")
+@reports_errors
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="The folder or .zip file.", exists=True)],
+    *,
+    directory: Annotated[
+        Path | None, typer.Option(help="A directory.note from an authority that you trust.", dir_okay=False)
+    ] = None,
+    anchor: Annotated[
+        list[str] | None, typer.Option(help="An authority's directory key (vkey) or .vkey file; may be repeated.")
+    ] = None,
+    threshold: Annotated[int | None, typer.Option(help="Anchors that must have signed; without it all.", min=1)] = None,
+    origin_only: Annotated[
+        bool, typer.Option("--origin-only", help="Be content with proof of origin when there is no receipt.")
+    ] = False,
+    record: Annotated[
+        list[str] | None,
+        typer.Option("--record", help="Of an answer: say whether this record was in it; may be repeated."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify evidence step by step. Needs no network and no gateway, only a directory or the authorities' keys.
+
+    \b
+    Examples:
+      gateway evidence verify case-7.zip --directory directory.note
+      gateway evidence verify told.zip --directory directory.note --record HK-2026-17
+      gateway evidence verify case-7 --anchor cn.vkey --anchor hk.vkey --anchor mo.vkey --threshold 2
+
+    \b
+    Exit codes: 0 every step holds, 1 a step fails, 2 wrong input.
+    """
+    if directory is None and not anchor:
+        raise ConfigurationError("name what to judge the keys by: --directory FILE, or --anchor VKEY")
+    files = read_bundle(bundle)
+    anchors = anchors_from(anchor, threshold) if anchor else None
+    directory_note = read_input(directory) if directory else None
+    output = Output(as_json)
+    examination: Examination | AnswerExamination
+    if is_answer(files):
+        examination = examine_answer(files, anchors=anchors, directory_note=directory_note)
+        _show_answer(output, examination, record or [])
+    elif record:
+        raise ConfigurationError("--record asks about an answer, and this is evidence of an alert")
+    else:
+        examination = examine(files, anchors=anchors, directory_note=directory_note, require_receipt=not origin_only)
+        _show(output, examination)
+    if examination.evidence is None:
+        output.note(f"NOT VERIFIED: {examination.steps[-1].detail}")
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _show(output: Output, examination: Examination) -> None:
+    evidence = examination.evidence
+    if output.as_json:
+        proved = None if evidence is None else _facts(evidence)
+        output.json({"verified": evidence is not None, "steps": examination.steps, "evidence": proved})
+        return
+    _show_steps(output, examination)
+    if evidence is None:
+        return
+    output.facts("Proved", {name.replace("_", " ").capitalize(): value for name, value in _facts(evidence).items()})
+    if evidence.events:
+        output.table(
+            "Said later",
+            ["What", "By", "Recorded", "Received"],
+            [(each.kind, each.origin.publisher, each.recorded_at, each.received_at) for each in evidence.events],
+        )
+
+
+def _show_answer(output: Output, examination: AnswerExamination, record_ids: list[str]) -> None:
+    evidence = examination.evidence
+    if output.as_json:
+        proved = None if evidence is None else _answer_facts(evidence, record_ids)
+        output.json({"verified": evidence is not None, "steps": examination.steps, "evidence": proved})
+        return
+    _show_steps(output, examination)
+    if evidence is None:
+        return
+    output.note(evidence.told)
+    asked = record_ids or [each.record.shipment.record_id for each in evidence.answer.records]
+    for record_id in asked:
+        output.note(evidence.said_of(record_id))
+
+
+def _show_steps(output: Output, examination: Examination | AnswerExamination) -> None:
+    rows = [(step.number, step.name, step.status, step.detail) for step in examination.steps]
+    output.table("Steps", ["No.", "Step", "Result", "Found"], rows)
+
+
+def _answer_facts(evidence: VerifiedAnswer, record_ids: list[str]) -> dict[str, object]:
+    answer, said = evidence.answer, evidence.answer.statement
+    return {
+        "told": evidence.told,
+        "query_id": said.query_id,
+        "asker": said.asker,
+        "answerer": said.answerer,
+        "asked_at": answer.asked_at,
+        "answered_at": said.answered_at,
+        "purpose": answer.query.grounds.purpose,
+        "legal_basis": answer.query.grounds.legal_basis,
+        "case_reference": answer.query.grounds.case_reference,
+        "count": said.count,
+        "as_of_position": said.as_of,
+        "more_before": said.more_before,
+        "withheld": said.withheld,
+        "hit": said.hit,
+        "directory_version": evidence.directory_version,
+        "records": [each.record.shipment.record_id for each in answer.records],
+        "said": {record_id: evidence.said_of(record_id) for record_id in record_ids},
+    }
+
+
+def _facts(evidence: VerifiedEvidence) -> dict[str, str | int | datetime | None]:
+    alert = evidence.alert
+    return {
+        "alert": f"{evidence.key.publisher}/{evidence.key.alert_id}",
+        "published_by": evidence.key.publisher,
+        "addressed_to": evidence.key.recipient,
+        "feed": alert.origin.line,
+        "entry": alert.index,
+        "recorded_at": alert.recorded_at,
+        "received_at": evidence.received_at,
+        "directory_version": evidence.directory_version,
+        "later_events": len(evidence.events),
+    }
+
+
+async def _exported(client: GatewayClient, alert: str, recipient: str) -> Bundle:
+    files = await client.evidence.export(reference(alert, client.node_name), recipient=recipient)
+    return Bundle.of((file.name, file.content) for file in files)
+
+
+def _answer(target: Target, query_id: str, record_ids: list[str], *, from_database: bool) -> Bundle:
+    if from_database:
+        from gateway.node.maintenance import maintenance  # noqa: PLC0415  as below
+
+        with maintenance(load_settings(target.config)) as opened:
+            return opened.export_answer(query_id, record_ids)
+
+    async def exported(client: GatewayClient) -> Bundle:
+        files = await client.evidence.export_answer(query_id, record_ids=record_ids)
+        return Bundle.of((file.name, file.content) for file in files)
+
+    return target.run(exported)
+
+
+def _records_in(bundle: Bundle) -> int:
+    return sum(name.endswith("/record.binpb") for name in bundle.files)
+
+
+def _from_database(config: Path, alert: str, recipient: str) -> Bundle:
+    # only here: all other commands are spared the load of a whole node
+    from gateway.node.maintenance import maintenance  # noqa: PLC0415
+
+    settings = load_settings(config)
+    named = reference(alert, settings.node)
+    with maintenance(settings) as opened:
+        return opened.export(publisher=named.publisher, alert_id=named.alert_id, recipient=recipient)

@@ -1,0 +1,224 @@
+"""`gateway history`: own shipments recorded, and what own and partners' gateways know of a consignment.
+
+Import, search, trace and holds are in history_import, history_search, history_trace and history_hold.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.history import hold as history_hold
+from gateway.cli.history import importing as history_import
+from gateway.cli.history import search as history_search
+from gateway.cli.history import trace as history_trace
+from gateway.cli.history.values import event_cells, inspection_cells, shipment_facts
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, shown_time, value_of, word_of
+from gateway.client import GatewayClient
+from gateway.errors import ConfigurationError
+from gateway.v1.history_service_pb2 import GetShipmentResponse, RiskRule, ShipmentRevision
+from gateway.v1.trace_pb2 import Discrepancy, RiskHit, Severity
+
+DIGEST_CHARS = 16
+"""Hexadecimal digits of a digest in a table; --json has all 64."""
+
+history_app = typer.Typer(
+    no_args_is_help=True,
+    help="Shipment history: record shipments, search own and partners', trace a consignment, keep what a case needs.",
+)
+history_app.command("import")(history_import.import_)
+history_app.command("search")(history_search.search)
+history_app.command("trace")(history_trace.trace)
+history_app.add_typer(history_hold.hold_app, name="hold")
+
+
+@history_app.command("show")
+@reports_errors
+@connected
+def show(
+    target: Target,
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="Its key at this node, as it was recorded.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an own record: what it says now, every revision, events, inspections, holds, and when it may be purged.
+
+    Role: publisher, officer, analyst, supervisor, auditor.
+
+    \b
+    Examples:
+      gateway history show 534520260000000101
+      gateway history show 534520260000000101 --json
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or no such record here.
+    """
+    found = target.run(lambda client: client.history.get(record))
+    output = Output(as_json)
+    if as_json:
+        output.json(as_dict(found))
+        return
+    shipment = found.record.shipment
+    output.facts(f"Record {found.record.node}/{record}", {**_about(found), **shipment_facts(shipment)})
+    columns = ("Position", "Rev", "Recorded", "By", "What", "Digest")
+    output.table("Revisions", columns, [_revision_cells(each) for each in found.revisions])
+    if shipment.events:
+        columns_of_events = ("When", "What", "Where", "Container", "Seal", "Means", "Source", "Remarks")
+        output.table("Events", columns_of_events, [event_cells(each) for each in shipment.events])
+    if shipment.inspections:
+        columns_of_findings = ("When", "Result", "Where", "Methods", "Found", "Remarks")
+        output.table("Inspections", columns_of_findings, [inspection_cells(each) for each in shipment.inspections])
+    if found.risk_hits:
+        output.table("Rules that fired", _HIT_COLUMNS, [_hit_cells(each) for each in found.risk_hits])
+
+
+def _about(found: GetShipmentResponse) -> dict[str, object]:
+    held = "never while held" if found.hold_ids else "not known"
+    return {
+        "Revision": found.record.revision,
+        "Recorded": shown_time(found.record, "recorded_at"),
+        "May be purged after": shown_time(found, "delete_after") or held,
+        "Held by": "\n".join(found.hold_ids) or "no hold",
+    }
+
+
+def _revision_cells(revision: ShipmentRevision) -> tuple[object, ...]:
+    kind = revision.item.WhichOneof("item")
+    item = revision.item
+    what = (
+        "purged"
+        if kind is None
+        else f"revision {revision.revision}"
+        if kind == "shipment"
+        else f"{len(item.addition.events)} events, {len(item.addition.inspections)} inspections added"
+    )
+    return (
+        revision.position,
+        revision.revision,
+        shown_time(revision, "recorded_at"),
+        revision.recorded_by,
+        what,
+        f"{revision.digest.hex()[:DIGEST_CHARS]}…",
+    )
+
+
+_HIT_COLUMNS = ("Rule", "Severity", "Record", "Rev", "Found", "What", "Why")
+
+
+@history_app.command("risks")
+@reports_errors
+@connected
+def risks(
+    target: Target,
+    *,
+    rule: Annotated[str, typer.Option(help="Of one rule alone, e.g. R05.")] = "",
+    severity: Annotated[str, typer.Option(help="notice, low, medium or high.")] = "",
+    record: Annotated[str, typer.Option(help="Of one record alone.")] = "",
+    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List rules that fired on own records, newest first. Role: officer, analyst, supervisor, auditor.
+
+    \b
+    Examples:
+      gateway history risks --severity high
+      gateway history risks --rule R05 --limit 0 --json
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+    filter_ = filter_of(rule, severity, record)
+
+    async def work(client: GatewayClient) -> tuple[list[RiskHit], bool]:
+        found: list[RiskHit] = []
+        page_size = min(limit + 1, 500) if limit else 500
+        async with aclosing(client.history.risk_hits(filter=filter_, page_size=page_size)) as hits:
+            async for hit in hits:
+                if limit and len(found) == limit:
+                    return found, True
+                found.append(hit)
+        return found, False
+
+    found, more = target.run(work)
+    output = Output(as_json)
+    output.table("Rules that fired", _HIT_COLUMNS, map(_hit_cells, found), data=[as_dict(each) for each in found])
+    if more:
+        output.note(f"There are more than these {limit}; --limit 0 shows all, --rule, --severity and --record narrow.")
+
+
+def filter_of(rule: str, severity: str, record: str) -> str:
+    """The filter for these conditions; empty ones don't count.
+
+    Raises:
+        ConfigurationError: the severity isn't one, or a value has quotes.
+    """
+    if severity:
+        severity = word_of(Severity, value_of(Severity, severity, "--severity"))
+    terms = {"rule": rule, "severity": severity, "record": record}
+    for name, value in terms.items():
+        if '"' in value or "\\" in value:
+            raise ConfigurationError(f"--{name}: {value!r} can't have quotes or backslashes")
+    return " AND ".join(f'{name} = "{value}"' for name, value in terms.items() if value)
+
+
+def _hit_cells(hit: RiskHit) -> tuple[object, ...]:
+    found = hit.discrepancy
+    return (
+        f"{found.rule_id} {found.name}",
+        word_of(Severity, found.severity),
+        hit.record_id,
+        hit.revision,
+        shown_time(hit, "found_at"),
+        _measured(found),
+        found.explanation or None,
+    )
+
+
+def _measured(found: Discrepancy) -> str | None:
+    against = ", ".join(f"{name} {value}" for name, value in sorted(found.thresholds.items()))
+    measured = f"{found.measured:g}" if found.HasField("measured") else ""
+    return " against ".join(filter(None, (measured, against))) or None
+
+
+@history_app.command("rules")
+@reports_errors
+@connected
+def rules(
+    target: Target,
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show conditions and sources too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the rules with their thresholds at this node. Role: publisher, officer, analyst, supervisor, auditor.
+
+    \b
+    Example:
+      gateway history rules -v
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable.
+    """
+    found = target.run(lambda client: client.history.rules())
+    output = Output(as_json)
+    columns = ("Rule", "Applied", "To", "Typology", "Confidence", "Thresholds")
+    rows = [_rule_cells(rule) for rule in found.rules]
+    output.table(f"Rules, version {found.version}", columns, rows, data=as_dict(found))
+    if verbose:
+        for rule in found.rules:
+            output.line(f"{rule.rule_id} {rule.name}: {rule.expression}")
+            output.line(f"  {rule.source}")
+
+
+def _rule_cells(rule: RiskRule) -> tuple[object, ...]:
+    return (
+        f"{rule.rule_id} {rule.name}",
+        rule.enabled,
+        rule.scope.replace("_", " "),
+        rule.typology,
+        rule.confidence,
+        "\n".join(f"{name} {value:g}" for name, value in sorted(rule.thresholds.items())) or None,
+    )

@@ -1,0 +1,123 @@
+"""`gateway history hold place|release|list`: records that are kept whatever their retention says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.history.criteria import EXACT, with_criteria
+from gateway.cli.history.values import criteria_lines
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, shown_time
+from gateway.contract.ids import is_uuid
+from gateway.errors import ConfigurationError
+from gateway.v1.history_pb2 import SearchCriteria
+from gateway.v1.history_service_pb2 import LegalHold
+
+hold_app = typer.Typer(no_args_is_help=True, help="Legal holds: keep records from being purged, and let them go.")
+
+RequestIdOption = Annotated[
+    str | None, typer.Option("--request-id", help="UUID; the same id has its effect once, however often it is sent.")
+]
+
+
+@hold_app.command("place")
+@reports_errors
+@connected
+@with_criteria(EXACT)
+def place(
+    target: Target,
+    criteria: SearchCriteria,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, with the order of the court or authority. Mandatory.")] = "",
+    case_reference: Annotated[str, typer.Option("--case", help="Your case reference. Mandatory.")] = "",
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep own records from being purged: those there are, and those still to come. Role: supervisor.
+
+    A record is kept when all options that are given hold for it.
+
+    \b
+    Example:
+      gateway history hold place --container CSQU3054383 --reason "Order 2026/17 of the court" --case SZ-2026-17
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+    missing = [name for name, value in (("--reason", reason), ("--case", case_reference)) if not value.strip()]
+    if missing:
+        raise ConfigurationError(f"{', '.join(missing)}: say why records are kept, and in which case")
+    placed = target.run(
+        lambda client: client.history.place_hold(
+            criteria, reason=reason, case_reference=case_reference, request_id=request_id
+        )
+    )
+    facts = {"Hold": placed.hold_id, "Keeps": criteria_lines(criteria), "Records now": placed.records}
+    Output(as_json).facts("Held", facts, data=as_dict(placed))
+
+
+@hold_app.command("release")
+@reports_errors
+@connected
+def release(
+    target: Target,
+    hold: Annotated[str, typer.Argument(metavar="HOLD", help="Its id, as `gateway history hold list` shows it.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why. Mandatory.")] = "",
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a hold go: what no other hold keeps is purged at its time. Role: supervisor.
+
+    \b
+    Example:
+      gateway history hold release 019bbf30-0000-7000-8000-000000000000 --reason "The case is closed"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such hold or let go before.
+    """
+    if not is_uuid(hold):
+        raise ConfigurationError(f"{hold!r} isn't a hold's id; `gateway history hold list` shows them")
+    if not reason.strip():
+        raise ConfigurationError("--reason: say why the hold is let go")
+    target.run(lambda client: client.history.release_hold(hold, reason=reason, request_id=request_id))
+    Output(as_json).facts("Released", {"Hold": hold})
+
+
+@hold_app.command("list")
+@reports_errors
+@connected
+def list_(
+    target: Target,
+    *,
+    released: Annotated[bool, typer.Option("--released", help="List those that were let go too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List holds, newest first. Role: supervisor, auditor.
+
+    \b
+    Example:
+      gateway history hold list --released
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable.
+    """
+    found = target.run(lambda client: client.history.holds(released=released))
+    columns = ("Hold", "Keeps", "Case", "Reason", "Placed", "By", "Released", "Why")
+    Output(as_json).table("Holds", columns, [_cells(each) for each in found], data=[as_dict(each) for each in found])
+
+
+def _cells(hold: LegalHold) -> tuple[object, ...]:
+    return (
+        hold.hold_id,
+        "\n".join(criteria_lines(hold.criteria)),
+        hold.case_reference,
+        hold.reason,
+        shown_time(hold, "placed_at"),
+        hold.placed_by,
+        shown_time(hold, "released_at"),
+        hold.release_reason or None,
+    )

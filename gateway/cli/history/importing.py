@@ -1,0 +1,262 @@
+"""`gateway history import`: a file of shipments and of what happened to them is recorded.
+
+What a file holds is formats.shipments', and whether a record is a new revision is the gateway's.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
+from gateway.cli.values import as_dict
+from gateway.client import GatewayClient, RecordedBatch
+from gateway.contract.messages import RecordedItem
+from gateway.errors import ConfigurationError, GatewayError, InvalidRequestError
+from gateway.formats.shipments.csv_files import read_csv
+from gateway.formats.shipments.json_lines import read_json_lines
+from gateway.formats.shipments.mapping import ShipmentMapping
+from gateway.formats.shipments.mapping_file import named_shipment_mapping
+from gateway.formats.shipments.rows import BadRecord, Problem, Row
+from gateway.v1.shipment_pb2 import Shipment
+
+EXIT_INCOMPLETE = 3
+"""Records that can't be read or were refused are listed; all others are recorded."""
+
+MAX_PROBLEMS_SHOWN = 200
+"""Problems listed one by one; --json has them all."""
+
+
+class Format(StrEnum):
+    """Forms of input."""
+
+    AUTO = "auto"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+_BY_ENDING = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of a file's records."""
+
+    recorded: int = 0
+    shipments: int = 0
+    additions: int = 0
+    position: int = 0
+    lines_read: int = 0
+    bad: list[BadRecord] = field(default_factory=list)
+    refused: list[tuple[int, str, GatewayError]] = field(default_factory=list)
+    waiting: deque[int] = field(default_factory=deque)
+
+    def take(self, rows: Iterator[Row]) -> Iterator[RecordedItem]:
+        """Items that can be recorded; what can't be read is noted."""
+        for row in rows:
+            if isinstance(row, BadRecord):
+                self.bad.append(row)
+                continue
+            self.lines_read += row.lines
+            self.shipments += isinstance(row.item, Shipment)
+            self.additions += not isinstance(row.item, Shipment)
+            self.waiting.append(row.line)
+            yield row.item
+
+    def note(self, outcome: RecordedBatch) -> None:
+        """Takes the next result; they come in the order of the items."""
+        self.recorded += outcome.recorded
+        self.position = max(self.position, outcome.position)
+        for index, item in enumerate(outcome.items):
+            line = self.waiting.popleft()
+            if index in outcome.refused:
+                self.refused.append((line, item.record_id, outcome.refused[index]))
+
+    def problems(self) -> list[tuple[int, str, str]]:
+        """Line, record and reason of everything that isn't recorded, by line."""
+        found = [(problem.line, bad.record_id, problem.reason) for bad in self.bad for problem in bad.problems]
+        for line, record_id, error in self.refused:
+            reasons = (
+                [f"{one.field}: {one.message}" for one in error.violations]
+                if isinstance(error, InvalidRequestError)
+                else [error.message]
+            )
+            found += [(line, record_id, reason) for reason in reasons or [error.message]]
+        return sorted(found, key=lambda each: each[0])
+
+
+FileArgument = Annotated[Path, typer.Argument(help="The file; - for standard input.", show_default=False)]
+FormatOption = Annotated[Format, typer.Option("--format", help="auto: by the file's ending, .csv, .jsonl or .ndjson.")]
+MappingOption = Annotated[
+    str, typer.Option(help="CSV: TOML file that says what the columns mean, or the name of one that comes along.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print the records as JSON lines; record nothing, need no gateway.")
+]
+
+
+@reports_errors
+@connected
+def import_(
+    target: Target,
+    file: FileArgument,
+    *,
+    format_: FormatOption = Format.AUTO,
+    mapping: MappingOption = "",
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Record shipments, and what happened to recorded ones, from a file. Role: publisher.
+
+    \b
+    csv    a line for each goods item, container or event; docs/shipment-formats.md has the columns,
+           --mapping reads others. Lines that follow each other with one record id are one shipment.
+    jsonl  one Shipment or ShipmentAddition of the contract a line, in protobuf's JSON form
+
+    A record id that is known already is recorded as its next revision; what says the same as before changes nothing, so
+    a file can be imported again. A record of which a line can't be read, or that is refused, is left out whole and
+    listed with line, column and reason, and the rest goes on. What was recorded is found some seconds later.
+
+    \b
+    Examples:
+      gateway history import manifests.csv --system risk-engine
+      gateway history import import_declarations.csv --mapping shipments_import_declarations
+      gateway history import events.jsonl --dry-run
+
+    \b
+    Exit codes: 0 all recorded, 1 refused or unreachable, 2 wrong input,
+    3 some records couldn't be read or were refused, all others are recorded.
+    """
+    output, kind = Output(as_json), _format(file, format_)
+    columns = _mapping(mapping, kind)
+    with _opened(file) as stream:
+        rows = read_csv(stream, columns, source=str(file)) if kind is Format.CSV else read_json_lines(stream)
+        tally = _Tally()
+        if dry_run:
+            for item in tally.take(rows):
+                output.json_line(as_dict(item))
+        else:
+            _record(target, output, tally, tally.take(rows), stream)
+    _report(output, tally, dry_run=dry_run)
+
+
+def _record(target: Target, output: Output, tally: _Tally, read: Iterator[RecordedItem], stream: BinaryIO) -> None:
+    async def work(client: GatewayClient) -> None:
+        with output.progress("Recording", _size_bytes(stream)) as advance:
+            items = _told(read, stream, advance)
+            async with aclosing(client.history.record(items)) as outcomes:
+                async for outcome in outcomes:
+                    tally.note(outcome)
+
+    try:
+        target.run(work)
+    except GatewayError:
+        if tally.recorded:
+            output.warning(f"{tally.recorded} records were recorded before; import the file again for the rest")
+        raise
+
+
+def _size_bytes(stream: BinaryIO) -> int:
+    read = stream.tell()  # the header
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(read)
+    return size
+
+
+def _told(items: Iterator[RecordedItem], stream: BinaryIO, advance: Callable[[float], None]) -> Iterator[RecordedItem]:
+    """Items, while a progress bar follows the file."""
+    told = 0
+    for item in items:
+        yield item
+        now = stream.tell()
+        if now > told:
+            advance(now - told)
+            told = now
+
+
+def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
+    problems = tally.problems()
+    left_out = len(tally.bad) + len(tally.refused)
+    if not dry_run:
+        facts = {
+            "Recorded": tally.recorded,
+            "Shipments": tally.shipments,
+            "Additions of events": tally.additions,
+            "Lines": tally.lines_read,
+            "Refused": len(tally.refused),
+            "Can't be read": len(tally.bad),
+            "Position": tally.position or None,
+        }
+        data = {
+            "recorded": tally.recorded,
+            "shipments": tally.shipments,
+            "additions": tally.additions,
+            "lines": tally.lines_read,
+            "position": tally.position,
+            "refused": [
+                {"line": line, "record_id": record_id, **error_facts(error)} for line, record_id, error in tally.refused
+            ],
+            "bad": [_bad(each) for each in tally.bad],
+        }
+        output.facts("Recorded" if tally.recorded or not left_out else "Nothing recorded", facts, data=data)
+        if tally.recorded:
+            output.note("Records that say what they said before are among them and change nothing.")
+    for line, record_id, reason in problems[:MAX_PROBLEMS_SHOWN]:
+        output.note(f"Line {line}{f', {record_id}' if record_id else ''}: {reason}")
+    if len(problems) > MAX_PROBLEMS_SHOWN:
+        output.note(f"and {len(problems) - MAX_PROBLEMS_SHOWN} more; --json has them all")
+    if left_out:
+        taken = tally.shipments + tally.additions if dry_run else tally.recorded
+        raise typer.Exit(EXIT_INCOMPLETE if taken else EXIT_FAILED)
+
+
+def _bad(each: BadRecord) -> dict[str, object]:
+    def facts(problem: Problem) -> dict[str, object]:
+        return {"line": problem.line, "column": problem.column, "reason": problem.reason}
+
+    return {
+        "line": each.line,
+        "record_id": each.record_id,
+        "lines": each.lines,
+        "problems": [facts(problem) for problem in each.problems],
+    }
+
+
+def _format(file: Path, given: Format) -> Format:
+    if given is not Format.AUTO:
+        return given
+    found = _BY_ENDING.get(file.suffix.lower())
+    if found is None:
+        raise ConfigurationError(f"{file}: its ending doesn't say what it holds; give --format csv or --format jsonl")
+    return found
+
+
+def _mapping(given: str, kind: Format) -> ShipmentMapping | None:
+    if not given:
+        return None
+    if kind is not Format.CSV:
+        raise ConfigurationError(f"--mapping says what columns of a CSV mean; {kind} has none")
+    return named_shipment_mapping(given)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    if str(file) != "-":
+        with file.open("rb") as stream:
+            yield stream
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(typer.get_binary_stream("stdin"), copy)
+        copy.seek(0)
+        yield copy

@@ -1,0 +1,228 @@
+"""`gateway history search`: what the own node and its partners have of something, with where it comes from.
+
+What may be searched and shown is the gateways'.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.history.criteria import ALL, with_criteria, with_grounds
+from gateway.cli.history.values import (
+    ANSWERED,
+    NODE_COLUMNS,
+    RECORD_COLUMNS,
+    answer_line,
+    node_cells,
+    record_cells,
+    record_key,
+    withheld_lines,
+)
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, recipients
+from gateway.client import GatewayClient
+from gateway.v1.history_pb2 import AnswerMode, AnswerStatus, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
+from gateway.v1.history_service_pb2 import SearchEnd, SearchOrder
+
+EXIT_PARTLY_ANSWERED = 3
+"""A node that was asked didn't answer: its records may be missing."""
+
+MAX_PAGE = 10_000
+"""Most records of one node in one page, as the contract has it."""
+
+
+class Sort(StrEnum):
+    """Orders of what is found."""
+
+    RECORDED = "recorded"
+    DECLARED = "declared"
+    OLDEST = "oldest"
+
+
+_ORDERS = {
+    Sort.RECORDED: SearchOrder.SEARCH_ORDER_UNSPECIFIED,
+    Sort.DECLARED: SearchOrder.SEARCH_ORDER_DECLARED_DESC,
+    Sort.OLDEST: SearchOrder.SEARCH_ORDER_DECLARED_ASC,
+}
+
+NodeOption = Annotated[
+    list[str] | None, typer.Option("--node", help="Nodes to ask, e.g. cn,hk; all without it. May be repeated.")
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option("--partner-timeout", help="Seconds that a partner gets; 0: as the gateway thinks fit.", min=0, max=60),
+]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What has come so far."""
+
+    records: list[HistoryRecord] = field(default_factory=list)
+    answers: dict[str, NodeAnswer] = field(default_factory=dict)
+    more: bool = False
+
+    def take(self, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
+        if isinstance(each, HistoryRecord):
+            self.records.append(each)
+        elif isinstance(each, NodeAnswer):
+            self.answers[each.node] = _added(self.answers.get(each.node), each)
+        else:
+            self.more = bool(each.next_page_token)
+
+    @property
+    def unanswered(self) -> list[NodeAnswer]:
+        return [answer for answer in self.answers.values() if answer.status not in ANSWERED]
+
+
+def _added(before: NodeAnswer | None, answer: NodeAnswer) -> NodeAnswer:
+    """A node's last answer, with what came in its earlier pages counted in."""
+    whole = NodeAnswer()
+    whole.CopyFrom(answer)
+    if before is not None:
+        whole.count += before.count
+        whole.withheld += before.withheld
+        whole.elapsed_ms += before.elapsed_ms
+        whole.hit = whole.hit or before.hit
+    return whole
+
+
+@reports_errors
+@connected
+@with_grounds
+@with_criteria(ALL)
+def search(
+    target: Target,
+    criteria: SearchCriteria,
+    grounds: QueryGrounds,
+    *,
+    nodes: NodeOption = None,
+    hit_only: Annotated[bool, typer.Option("--hit-only", help="Ask only whether there is anything.")] = False,
+    sort: Annotated[
+        Sort,
+        typer.Option(
+            help="recorded or declared, newest first; oldest: declared, oldest first. Only what --limit lets through."
+        ),
+    ] = Sort.RECORDED,
+    limit: Annotated[
+        int, typer.Option(help="Most records of each node; 0 for all, page after page.", min=0, max=MAX_PAGE)
+    ] = 50,
+    partner_timeout: TimeoutOption = 0.0,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="List what partners withheld, and how names match.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Search shipments at the own node and its partners. Role: officer, analyst, supervisor.
+
+    Partners are asked at the same time and one that is slow delays no other. For each node it is said how it went:
+    complete, partial (there is more than --limit), denied (with the agreement's clause), timed out, unreachable. What a
+    partner may not show is withheld, counted, and listed with -v. With --json one object a line, as they come: record,
+    answer, and last end.
+
+    --sort sorts what came, and each node gives its newest recorded, at most --limit. So --sort oldest --limit 50 shows
+    the 50 newest recorded of each node, the oldest declared first, and not the oldest that there are. To see those, ask
+    for all (--limit 0; with --json each page is sorted by itself) or for their time (--from, --until).
+
+    \b
+    Examples:
+      gateway history search --container CSQU3054383 --system officers
+        --purpose export_control --legal-basis "CEPA art. 5" --case SZ-2026-17
+      gateway history search --substance antimony --place HK --from 2026-01-01 --until 2026-01-31 --node cn,hk
+        --purpose export_control --legal-basis "CEPA art. 5" --case SZ-2026-17 --json
+
+    \b
+    Exit codes: 0 every node answered, also when nothing was found, 1 refused or unreachable, 2 wrong input,
+    3 not every node answered: what came is shown.
+    """
+    output, found = Output(as_json), _Found()
+    asked = recipients(nodes, "--node") if nodes else []
+
+    async def work(client: GatewayClient) -> None:
+        token = ""
+        while True:
+            page = client.history.search_page(
+                criteria,
+                grounds,
+                nodes=asked,
+                mode=AnswerMode.ANSWER_MODE_HIT if hit_only else AnswerMode.ANSWER_MODE_RECORDS,
+                order=_ORDERS[sort],
+                page_size=limit,
+                page_token=token,
+                partner_timeout_ms=round(partner_timeout * 1000),
+            )
+            token = ""
+            async with aclosing(page) as messages:
+                async for each in messages:
+                    _tell(output, each)
+                    found.take(each)
+                    token = each.next_page_token if isinstance(each, SearchEnd) else token
+            if limit or not token:
+                return
+
+    target.run(work)
+    if not as_json:
+        _show(output, found, sort=sort, hit_only=hit_only, verbose=verbose, limit=limit)
+    if found.unanswered:
+        raise typer.Exit(EXIT_PARTLY_ANSWERED)
+
+
+def _tell(output: Output, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
+    """Tells what comes as it comes: everything to programs, the ends of nodes to people."""
+    if output.as_json:
+        name = "record" if isinstance(each, HistoryRecord) else "answer" if isinstance(each, NodeAnswer) else "end"
+        output.json_line({name: as_dict(each)})
+    elif isinstance(each, NodeAnswer) and each.status in ANSWERED:
+        output.note(answer_line(each))
+    if isinstance(each, NodeAnswer) and each.status not in ANSWERED:
+        output.warning(f"{answer_line(each)}; what it has may be missing")
+
+
+def _show(output: Output, found: _Found, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:
+    if hit_only:
+        rows = [(node, _hit(answer), *node_cells(answer)[1:]) for node, answer in found.answers.items()]
+        output.table("Is there anything", ("Node", "Hit", *NODE_COLUMNS[1:]), rows)
+    else:
+        records = _sorted(found.records, sort)
+        if records:
+            output.table(f"Found: {len(records)}", RECORD_COLUMNS, [record_cells(each) for each in records])
+            _explain(output, records, verbose=verbose)
+        else:
+            output.line("Nothing found." if not found.unanswered else "Nothing found where it was answered.")
+        output.table("Nodes", NODE_COLUMNS, [node_cells(answer) for answer in found.answers.values()])
+    if found.more or any(each.status == AnswerStatus.ANSWER_STATUS_PARTIAL for each in found.answers.values()):
+        output.note(f"There is more than these {limit} of a node; --limit 0 shows all.")
+
+
+def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> None:
+    withheld = sum(len(each.withheld) for each in records)
+    if withheld and not verbose:
+        fields = "1 field was" if withheld == 1 else f"{withheld} fields were"
+        output.note(f"{fields} withheld by the agreements; -v lists them.")
+    for each in records:
+        name = f"{each.node}/{each.shipment.record_id}"
+        if each.matched_revision:
+            output.note(f"{name}: what was asked for stands in revision {each.matched_revision}, not in the newest.")
+        if verbose:
+            for line in withheld_lines(each):
+                output.line(f"{name}: withheld {line}")
+            for match in each.name_matches:
+                output.line(f"{name}: {match.asked} ~ {match.recorded} ({match.score:.2f}): {match.because}")
+
+
+def _sorted(records: list[HistoryRecord], sort: Sort) -> list[HistoryRecord]:
+    """Records of all nodes in one order; each node's came in it already."""
+    if sort is Sort.RECORDED:
+        return sorted(records, key=record_key, reverse=True)
+    newest_first = sort is Sort.DECLARED
+    return sorted(records, key=lambda each: each.shipment.declared_at.ToNanoseconds(), reverse=newest_first)
+
+
+def _hit(answer: NodeAnswer) -> bool | None:
+    return answer.hit if answer.status in ANSWERED else None

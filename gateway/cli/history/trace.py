@@ -1,0 +1,135 @@
+"""`gateway history trace`: one consignment's way over three territories, and what doesn't add up on it.
+
+How a trace is drawn is trace_terminal's and trace_html's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.protobuf.json_format import MessageToJson
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.files import write_output
+from gateway.cli.history.criteria import TRACED, with_criteria, with_grounds
+from gateway.cli.history.search import EXIT_PARTLY_ANSWERED, NodeOption, TimeoutOption
+from gateway.cli.history.trace_terminal import render_terminal
+from gateway.cli.history.values import ANSWERED, answer_line
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, recipients
+from gateway.errors import ConfigurationError
+from gateway.tracing.report.html import render_html
+from gateway.v1.history_pb2 import NodeAnswer, QueryGrounds, SearchCriteria
+from gateway.v1.history_service_pb2 import TraceConsignmentResponse
+from gateway.v1.trace_pb2 import DraftAlert, Trace
+
+
+@reports_errors
+@connected
+@with_grounds
+@with_criteria(TRACED)
+def trace(
+    target: Target,
+    criteria: SearchCriteria,
+    grounds: QueryGrounds,
+    *,
+    nodes: NodeOption = None,
+    partner_timeout: TimeoutOption = 0.0,
+    html: Annotated[Path | None, typer.Option("--html", help="Write it into this file too, for a report.")] = None,
+    draft: Annotated[
+        Path | None, typer.Option("--draft", help="Write a draft alert of what doesn't add up into this file.")
+    ] = None,
+    draft_rules: Annotated[
+        list[str] | None, typer.Option("--draft-rule", help="Draft it of what this rule found alone; may be repeated.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace these files where they exist.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Trace one consignment from any reference of it across all nodes. Role: officer, analyst, supervisor.
+
+    Records are joined by containers, seals, UCR, documents, vehicles, parties, quantity and time; each link says why.
+    Of a container's trips the newest is traced; --from and --until mean another: the trace begins with the newest
+    record that was declared then, and what belongs to it is found whenever it was declared.
+
+    The draft is the alert's content with subject, goods, route and rule hits filled in; complete what is named and
+    publish it with `gateway alert publish`.
+
+    \b
+    Examples:
+      gateway history trace --ucr 6CN9144030071526726XG-1 --html case-17.html
+        --purpose export_control --legal-basis "CEPA art. 5" --case SZ-2026-17
+      gateway history trace --container CSQU3054383 --from 2026-01-10 --until 2026-01-20 --draft draft.json
+        --purpose export_control --legal-basis "CEPA art. 5" --case SZ-2026-17
+
+    \b
+    Exit codes: 0 every node answered, also when nothing was found, 1 refused or unreachable, 2 wrong input,
+    3 not every node answered: what came is shown.
+    """
+    output = Output(as_json)
+    for path in (html, draft):
+        if path is not None and path.exists() and not replace:
+            raise ConfigurationError(f"{path} exists already: choose another file, or --replace it")
+    asked = recipients(nodes, "--node") if nodes else []
+    found = target.run(
+        lambda client: client.history.trace(
+            criteria,
+            grounds,
+            nodes=asked,
+            partner_timeout_ms=round(partner_timeout * 1000),
+            draft_alert=draft is not None,
+            draft_rules=draft_rules or [],
+        )
+    )
+    _show(output, found, grounds)
+    if html is not None:
+        write_output(html, render_html(found.trace, grounds, made_at=datetime.now(UTC)).encode(), replace=replace)
+        output.note(f"Written: {html}")
+    if draft is not None:
+        _write_draft(output, found, draft, replace=replace)
+    missing = unanswered(found.trace)
+    for answer in missing:
+        output.warning(f"{answer_line(answer)}; what it has may be missing")
+    if missing:
+        raise typer.Exit(EXIT_PARTLY_ANSWERED)
+
+
+def unanswered(trace: Trace) -> list[NodeAnswer]:
+    """Answers that can't be relied on, one for each node: its records may be missing."""
+    found: dict[str, NodeAnswer] = {}
+    for answer in trace.answers:
+        if answer.status not in ANSWERED:
+            found[answer.node] = answer
+    return list(found.values())
+
+
+def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds) -> None:
+    if output.as_json:
+        output.json(as_dict(found))
+        return
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size((120, 40)).columns
+    sys.stdout.write(render_terminal(found.trace, grounds, width=width, colour=colour))
+    sys.stdout.flush()
+
+
+def _write_draft(output: Output, found: TraceConsignmentResponse, path: Path, *, replace: bool) -> None:
+    if not found.HasField("draft"):
+        output.warning(f"no draft was written to {path}: nothing was found for it that doesn't add up")
+        return
+    write_output(path, draft_text(found.draft), replace=replace)
+    output.note(f"Written: {path}")
+    for field in found.draft.to_complete:
+        output.note(f"To complete before it is published: {field}")
+    to = ",".join(found.draft.recipients) or "NODE"
+    output.note(f"Then: gateway alert publish {path} --to {to}")
+
+
+def draft_text(draft: DraftAlert) -> bytes:
+    """The draft's content as a file that `gateway alert publish` reads."""
+    return (MessageToJson(draft.content, preserving_proto_field_name=True, ensure_ascii=False) + "\n").encode()

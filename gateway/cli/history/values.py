@@ -1,0 +1,266 @@
+"""How shipments and records of history are shown on the command line.
+
+What a record says is the contract's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from gateway.cli.values import shown_time, word_of
+from gateway.cli.watchlist.values import shortened
+from gateway.v1.alert_pb2 import FindingResult
+from gateway.v1.goods_pb2 import CommodityCode, Money, Place, ShipmentReferenceKind, TransportMeans, TransportMode
+from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria
+from gateway.v1.options_pb2 import DisclosureClass
+from gateway.v1.party_pb2 import Party, PartyRole
+from gateway.v1.shipment_pb2 import (
+    MassSource,
+    Shipment,
+    ShipmentEvent,
+    ShipmentEventKind,
+    ShipmentGoods,
+    ShipmentInspection,
+    ShipmentProcedure,
+)
+
+ANSWERED = (AnswerStatus.ANSWER_STATUS_COMPLETE, AnswerStatus.ANSWER_STATUS_PARTIAL)
+"""How a node's answer ended when it can be relied on."""
+
+RECORD_COLUMNS = (
+    *("Record", "Rev", "Declared", "Procedure", "From → to", "Goods", "Parties", "Containers"),
+    *("Recorded", "Withheld"),
+)
+NODE_COLUMNS = ("Node", "Answer", "Records", "As of", "Answered", "Took", "Withheld", "Reason")
+
+
+def local(message: Any, field: str, minutes: int) -> str | None:
+    """A time as its clocks showed it, with their offset from UTC; None where it is absent."""
+    time = shown_time(message, field)
+    if time is None:
+        return None
+    there = time.astimezone(timezone(timedelta(minutes=minutes)))
+    return there.isoformat(sep=" ", timespec="minutes")
+
+
+def record_cells(record: HistoryRecord) -> tuple[object, ...]:
+    """Cells of a found record, by RECORD_COLUMNS."""
+    shipment = record.shipment
+    return (
+        f"{record.node}/{shipment.record_id}",
+        record.revision,
+        local(shipment, "declared_at", shipment.utc_offset_minutes),
+        word_of(ShipmentProcedure, shipment.procedure),
+        way(shipment),
+        shortened("; ".join(_goods_in_short(item) for item in shipment.goods)),
+        shortened("; ".join(filter(None, map(_name_of, shipment.parties)))),
+        [one.id for one in shipment.equipment] or None,
+        shown_time(record, "recorded_at"),
+        len(record.withheld) or None,
+    )
+
+
+def node_cells(answer: NodeAnswer) -> tuple[object, ...]:
+    """Cells of how a question ended at a node, by NODE_COLUMNS."""
+    answered = answer.status in ANSWERED
+    return (
+        answer.node,
+        status_word(answer),
+        answer.count,
+        f"position {answer.as_of_position}" if answered else None,
+        shown_time(answer, "answered_at"),
+        f"{answer.elapsed_ms} ms",
+        answer.withheld or None,
+        answer.reason or None,
+    )
+
+
+def status_word(answer: NodeAnswer) -> str:
+    """How a question ended at a node: complete, partial, denied, timed out, unreachable, failed."""
+    return word_of(AnswerStatus, answer.status).replace("_", " ")
+
+
+def answer_line(answer: NodeAnswer) -> str:
+    """How a question ended at a node, in one line."""
+    counted = f"{answer.count} record{'s' if answer.count != 1 else ''}"
+    parts = [
+        f"{answer.node}: {status_word(answer)}",
+        counted if answer.count or answer.status in ANSWERED else "",
+        f"as of position {answer.as_of_position}" if answer.status in ANSWERED else "",
+        f"{answer.withheld} fields withheld" if answer.withheld else "",
+        f"{answer.elapsed_ms} ms",
+    ]
+    return ", ".join(part for part in parts if part) + (f": {answer.reason}" if answer.reason else "")
+
+
+def withheld_lines(record: HistoryRecord) -> list[str]:
+    """What was left out of a record, by path and class."""
+    return [f"{each.path} ({word_of(DisclosureClass, each.disclosure_class)})" for each in record.withheld]
+
+
+def way(shipment: Shipment) -> str:
+    """From where to where, as short as it is known."""
+    stops: list[str] = []
+    for leg in shipment.route:
+        for place in (getattr(leg, "from"), leg.to):
+            name = place_name(place)
+            if name and stops[-1:] != [name]:
+                stops.append(name)
+    if not stops:
+        stops = [each for each in (shipment.export_territory, shipment.destination_territory) if each]
+    return " → ".join(stops) or "—"
+
+
+def place_name(place: Place) -> str:
+    """A place as people know it."""
+    return place.unlocode or place.name or place.customs_office or place.territory
+
+
+def place_in_full(place: Place) -> str:
+    """Everything that is said of a place."""
+    office = f"office {place.customs_office}" if place.customs_office else ""
+    return ", ".join(dict.fromkeys(filter(None, (place.name, place.unlocode, office, place.territory))))
+
+
+def _goods_in_short(item: ShipmentGoods) -> str:
+    code = max((one.code for one in item.codes), key=len, default="")
+    mass = f"{item.net_mass_kg:g} kg" if item.HasField("net_mass_kg") else ""
+    return " ".join(filter(None, (code, item.description or item.substance, mass)))
+
+
+def _name_of(party: Party) -> str:
+    known = [name.text for name in party.names] or [f"{each.scheme} {each.value}" for each in party.identifiers]
+    return f"{word_of(PartyRole, party.role)} {known[0]}" if known else ""
+
+
+def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
+    """Everything that a shipment says but events and inspections, by words for people; what isn't said is left out."""
+    facts: dict[str, object] = {
+        "Procedure": word_of(ShipmentProcedure, shipment.procedure),
+        "Declared": local(shipment, "declared_at", shipment.utc_offset_minutes),
+        "Office": place_in_full(shipment.office),
+        "References": [
+            f"{word_of(ShipmentReferenceKind, one.kind)} {one.value} {one.territory}".strip()
+            for one in shipment.references
+        ],
+        "Parties": [_party(party) for party in shipment.parties],
+        "Goods": [_goods(item) for item in shipment.goods],
+        "Equipment": [
+            ", ".join(
+                [
+                    one.id,
+                    *(f"seal {seal}" for seal in one.seals),
+                    *([f"e-lock {one.e_lock}"] if one.e_lock else []),
+                ]
+            )
+            for one in shipment.equipment
+        ],
+        "Means": [_means(means) for means in shipment.means],
+        "Way": way(shipment),
+        "Masses": [
+            f"{mass.mass_kg:g} kg {word_of(MassSource, mass.source)}"
+            + (f", {mass.equipment_id}" if mass.equipment_id else "")
+            for mass in shipment.masses
+        ],
+        "Licences": [
+            " ".join(filter(None, (one.number, one.type, one.authority, one.territory))) for one in shipment.licences
+        ],
+        "Packages": shipment.package_count if shipment.HasField("package_count") else None,
+        "Gross mass": f"{shipment.gross_mass_kg:g} kg" if shipment.HasField("gross_mass_kg") else None,
+        "Value": _money(shipment.total_value),
+        "Freight": _money(shipment.freight),
+        "Terms of delivery": shipment.incoterms,
+        "Retention class": shipment.retention_class,
+    }
+    listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return {name: value for name, value in listed.items() if value not in (None, "", "—")}
+
+
+def event_cells(event: ShipmentEvent) -> tuple[object, ...]:
+    """Cells of an event: when, what, where, container, seal, means, source, remarks."""
+    return (
+        local(event, "occurred_at", event.utc_offset_minutes),
+        word_of(ShipmentEventKind, event.kind).replace("_", " "),
+        place_in_full(event.place) or None,
+        event.equipment_id or None,
+        event.seal or None,
+        event.means or None,
+        event.source or None,
+        event.remarks or None,
+    )
+
+
+def inspection_cells(inspection: ShipmentInspection) -> tuple[object, ...]:
+    """Cells of an inspection: when, result, where, methods, found, remarks."""
+    return (
+        shown_time(inspection, "inspected_at"),
+        word_of(FindingResult, inspection.result),
+        place_in_full(inspection.place) or None,
+        list(inspection.methods) or None,
+        "; ".join(_goods(item) for item in inspection.goods_found) or None,
+        inspection.remarks or None,
+    )
+
+
+def criteria_lines(criteria: SearchCriteria) -> list[str]:
+    """What is looked for, one line for each criterion."""
+    lines = [f"{word_of(ShipmentReferenceKind, one.kind)} {one.value}" for one in criteria.references]
+    lines += [f"party {one.scheme} {one.value}".replace("  ", " ") for one in criteria.party_identifiers]
+    for name, values in (
+        ("record", criteria.record_ids),
+        ("container", criteria.containers),
+        ("seal", criteria.seals),
+        ("registration", criteria.registrations),
+        ("party", criteria.party_names),
+        ("code", criteria.commodity_codes),
+        ("substance", criteria.substances),
+        ("place", criteria.places),
+    ):
+        lines += [f"{name} {value}" for value in values]
+    lines += [f"{name} {value}" for name, value in (("vessel", criteria.vessel), ("voyage", criteria.journey)) if value]
+    return lines
+
+
+def _party(party: Party) -> str:
+    known = [name.text for name in party.names] + [f"{each.scheme} {each.value}" for each in party.identifiers]
+    where = [", ".join(filter(None, (one.street, one.city, one.territory))) for one in party.addresses]
+    return f"{word_of(PartyRole, party.role)}: {'; '.join([*known, *where])}"
+
+
+def _goods(item: ShipmentGoods) -> str:
+    parts = [
+        ", ".join(map(_code, item.codes)),
+        item.description,
+        " ".join(filter(None, (item.substance, item.element, item.form))),
+        f"{item.purity_percent:g} %" if item.HasField("purity_percent") else "",
+        f"{item.net_mass_kg:g} kg net" if item.HasField("net_mass_kg") else "",
+        f"{item.gross_mass_kg:g} kg gross" if item.HasField("gross_mass_kg") else "",
+        ", ".join(f"{one.count} × {one.type or 'packages'}" for one in item.packages),
+        _money(item.customs_value),
+        f"origin {item.origin_territory}" if item.origin_territory else "",
+    ]
+    return f"{item.sequence}: {'; '.join(part for part in parts if part)}"
+
+
+def _code(code: CommodityCode) -> str:
+    return f"{code.code} ({code.territory})" if code.territory else code.code
+
+
+def _means(means: TransportMeans) -> str:
+    mode = word_of(TransportMode, means.mode).replace("_", " ")
+    known = [mode if mode != "—" else "", means.name, means.journey, *(one.value for one in means.registrations)]
+    return ", ".join(part for part in known if part)
+
+
+def _money(money: Money) -> str:
+    if not money.currency_code:
+        return ""
+    cents = f"{abs(money.nanos):09d}".rstrip("0").ljust(2, "0")
+    return f"{money.currency_code} {money.units:,}.{cents}"
+
+
+def record_key(record: HistoryRecord) -> tuple[datetime, str]:
+    """Order of records by when they were recorded."""
+    return record.recorded_at.ToDatetime(UTC), record.shipment.record_id

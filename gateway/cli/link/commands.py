@@ -1,0 +1,168 @@
+"""`gateway link` and `gateway recover`: feeds to and from partners, and what an operator decides about them.
+
+What a link does is the node's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, shown_time, word_of
+from gateway.v1.node_service_pb2 import Link, LinkState
+
+link_app = typer.Typer(no_args_is_help=True, help="Links to partners: lag, suspension, quarantine, recovery.")
+
+OriginArgument = Annotated[
+    str,
+    typer.Argument(metavar="FEED", help="Name of the feed, as `gateway link list` shows it.", show_default=False),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
+
+
+@link_app.command("list")
+@reports_errors
+@connected
+def list_(target: Target, *, as_json: JsonOption = False) -> None:
+    """List all feeds to and from partners with their state and lag. Role: operator, supervisor, auditor.
+
+    \b
+    Example:
+      gateway link list --system ops
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+    links = target.run(lambda client: client.node.links())
+    columns = [(name, cell) for name, cell in _COLUMNS if name in _ALWAYS or any(cell(link) for link in links)]
+    Output(as_json).table(
+        "Links",
+        [name for name, _ in columns],
+        [tuple(cell(link) or (0 if name in _ALWAYS else None) for name, cell in columns) for link in links],
+        data=[as_dict(link) for link in links],
+    )
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Link], Any]], ...] = (
+    ("Feed", lambda link: link.origin.partition("/")[2]),
+    ("State", lambda link: word_of(LinkState, link.state)),
+    ("Size", lambda link: link.size),
+    ("Receipted", lambda link: link.receipted_size),
+    ("Backlog", lambda link: link.backlog),
+    ("Waiting", lambda link: link.waiting),
+    ("Suspended", lambda link: link.suspension),
+    ("Last exchange", lambda link: shown_time(link, "last_exchange_at")),
+    ("Last error", lambda link: link.last_error),
+    ("Evidence", lambda link: link.evidence_path),
+)
+"""Columns of the list and what stands in them."""
+
+_ALWAYS = ("Feed", "State", "Size", "Receipted", "Backlog")
+"""Columns that are shown even when nothing stands in them: on a terminal of 80 columns there is no room for more."""
+
+
+@link_app.command("suspend")
+@reports_errors
+@connected
+def suspend(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_json: JsonOption = False) -> None:
+    """Stop a feed's link until it is resumed. Publishing goes on; what is published waits. Role: operator.
+
+    \b
+    Example:
+      gateway link suspend gba.customs.example/cn/hk/alerts --reason "Maintenance at hk until 14:00"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    _show(as_json, "Suspended", target.run(lambda client: client.node.suspend_link(feed, reason=reason)))
+
+
+@link_app.command("resume")
+@reports_errors
+@connected
+def resume(target: Target, feed: OriginArgument, *, as_json: JsonOption = False) -> None:
+    """Resume a suspended link; what waited is sent in its order. Role: operator.
+
+    \b
+    Example:
+      gateway link resume gba.customs.example/cn/hk/alerts
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    _show(as_json, "Resumed", target.run(lambda client: client.node.resume_link(feed)))
+
+
+@link_app.command("resolve")
+@reports_errors
+@connected
+def resolve(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_json: JsonOption = False) -> None:
+    """End the quarantine of a feed, after its evidence was examined with the partner. Role: operator.
+
+    \b
+    Example:
+      gateway link resolve gba.customs.example/hk/cn/alerts --reason "hk restored the wrong backup; see case 17"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
+    """
+    _show(as_json, "Resolved", target.run(lambda client: client.node.resolve_quarantine(feed, reason=reason)))
+
+
+@reports_errors
+@connected
+def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False) -> None:
+    """Fetch own entries back from a partner, after this database was restored from an old backup. Role: operator.
+
+    Until then the node refuses to publish on the feed: the partner holds more of it than the node itself. Entries that
+    this node recorded after it had seen entries of the partner wait until those are back too; they come with the link
+    by themselves. When both sides were restored and have lost what entries wait for, these are applied without it.
+
+    \b
+    Examples:
+      gateway recover gba.customs.example/cn/hk/alerts --system ops
+      gateway link recover gba.customs.example/cn/hk/alerts --system ops
+
+    \b
+    Exit codes: 0 done, 1 refused, unreachable, or what came back doesn't verify, 2 wrong input.
+    """
+    response = target.run(lambda client: client.node.recover_feed(feed))
+    output = Output(as_json)
+    output.facts(
+        "Recovered",
+        {
+            "Feed": feed,
+            "Entries fetched back": response.recovered,
+            "Size now": response.size,
+            "Entries that still wait": response.waiting,
+            "Entries applied without what they follow": response.forced,
+        },
+    )
+    if response.waiting:
+        output.note(
+            "Entries wait for entries of the partner that come with the link; publishing goes on by itself after that."
+        )
+    if response.forced:
+        output.note(
+            "Both sides have lost entries that others follow. Compare the alerts of these days with the partner; the "
+            "gateway's log has the numbers."
+        )
+
+
+link_app.command("recover")(recover)
+
+
+def _show(as_json: bool, what: str, link: Link) -> None:
+    facts = {
+        "Feed": link.origin,
+        "Partner": link.partner,
+        "Direction": link.direction,
+        "State": word_of(LinkState, link.state),
+        "Size": link.size,
+        "Backlog": link.backlog,
+    }
+    Output(as_json).facts(what, facts, data=as_dict(link))

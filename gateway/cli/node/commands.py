@@ -1,0 +1,103 @@
+"""`gateway status` and `gateway audit`: how the node is, and what it decided."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, shown_time
+from gateway.client import GatewayClient
+from gateway.v1.evidence_service_pb2 import AuditEvent
+
+audit_app = typer.Typer(no_args_is_help=True, help="The audit log: who asked for what, and what was decided.")
+
+
+@reports_errors
+@connected
+def status(target: Target, *, as_json: JsonOption = False) -> None:
+    """Show the node's version, positions and alarms, the most urgent first. Role: operator, supervisor, auditor.
+
+    \b
+    Example:
+      gateway status --system ops
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+    found = target.run(lambda client: client.node.status())
+    output = Output(as_json)
+    facts = {
+        "Node": found.node,
+        "Federation": found.federation,
+        "Version": found.version,
+        "Running since": shown_time(found, "started_at"),
+        "Position": found.position,
+        "Projected": found.projected_position,
+    }
+    if found.history.recorded or found.history.holds:
+        facts["Shipment records"] = f"{found.history.recorded}, findable {found.history.findable}"
+        facts["Judged by rules"] = found.history.judged
+        facts["Legal holds"] = found.history.holds
+    output.facts("Node", facts, data=as_dict(found))
+    if as_json:
+        return
+    if found.alarms:
+        rows = [(alarm.code, alarm.message, shown_time(alarm, "since")) for alarm in found.alarms]
+        output.table("Alarms", ["Alarm", "What", "Since"], rows)
+    else:
+        output.line("No alarms.")
+
+
+@audit_app.command("list")
+@reports_errors
+@connected
+def audit_list(
+    target: Target,
+    *,
+    filter_: Annotated[
+        str, typer.Option("--filter", help="Conditions joined by AND on principal, method, result, reason.")
+    ] = "",
+    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List decisions of this node, newest first. Role: auditor, supervisor.
+
+    \b
+    Examples:
+      gateway audit list --system auditors
+      gateway audit list --filter "result = deny" --limit 0 --json
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+
+    async def work(client: GatewayClient) -> list[AuditEvent]:
+        found: list[AuditEvent] = []
+        async for event in client.evidence.audit_events(filter=filter_):
+            if limit and len(found) == limit:
+                break
+            found.append(event)
+        return found
+
+    events = target.run(work)
+    Output(as_json).table(
+        "Audit log",
+        ["No.", "When", "Who", "What", "Result", "Reason", "Purpose", "Case"],
+        [
+            (
+                event.sequence,
+                shown_time(event, "time"),
+                event.principal,
+                event.method.rpartition("/")[2],
+                event.result,
+                event.reason or None,
+                event.purpose or None,
+                event.case_reference or None,
+            )
+            for event in events
+        ],
+        data=[as_dict(event) for event in events],
+    )

@@ -1,0 +1,43 @@
+"""`gateway doctor`: the self-check of a node, a line for each check."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import typer
+
+from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption
+from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
+from gateway.node.settings import load_settings
+
+
+@reports_errors
+def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Check this node: certificates, directory, signing keys, clock, database, disk, ports, partners over TLS.
+
+    Every check ends ok, warn (it works, look at it) or fail (it doesn't), with a way out. It may run beside the node,
+    and before its first start.
+
+    \b
+    Example:
+      gateway doctor --config /etc/gateway/gateway.toml
+
+    \b
+    Exit codes: 0 nothing failed, 1 something failed, 2 the settings can't be read.
+    """
+    # only here: all other commands are spared the load of a whole node
+    from gateway.node.checks import NodeChecks, Result  # noqa: PLC0415
+
+    output = Output(as_json)
+    checks = NodeChecks(load_settings(config), now=datetime.now(UTC))
+    findings = list(output.track(checks.run(), "Checking"))
+    output.table(
+        "Self-check",
+        ["Check", "Result", "Found", "Way out"],
+        [(each.check, each.result, each.detail, each.way_out) for each in findings],
+        data=findings,
+    )
+    failed = sum(each.result is Result.FAIL for each in findings)
+    if failed:
+        output.note(f"{failed} of {len(findings)} checks failed.")
+        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,218 @@
+"""`gateway init`: the settings file and the folders of one node.
+
+Doesn't make keys (`gateway pki`) or a directory (`gateway directory`); it says which commands do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.directory.files import anchors_from
+from gateway.cli.files import write_output
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.contract.ids import GatewayIdentity, SystemIdentity, is_node_name
+from gateway.errors import ConfigurationError
+from gateway.node.settings import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode, load_settings
+from gateway.trust.rules.permissions import Role
+
+SETTINGS_FILE = "gateway.toml"
+FOLDERS = ("pki/systems", "pki/keys", "data")
+
+
+@reports_errors
+def init(
+    *,
+    node: Annotated[str, typer.Option("--node", help="This node's name in the directory, e.g. cn.")],
+    federation: Annotated[
+        str, typer.Option("--federation", envvar="GATEWAY_FEDERATION", help="The federation's name, a DNS name.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for settings, keys and data.", file_okay=False)] = Path(),
+    peer_bind: Annotated[str, typer.Option(help="host:port for partner gateways.")] = f"0.0.0.0:{DEFAULT_PEER_PORT}",
+    local_bind: Annotated[str, typer.Option(help="host:port for own systems.")] = f"127.0.0.1:{DEFAULT_LOCAL_PORT}",
+    database_url: Annotated[str, typer.Option(help="postgresql://…; empty for SQLite in the data folder.")] = "",
+    directory: Annotated[Path, typer.Option(help="The signed directory; relative to --out.")] = Path("directory.note"),
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(help="Pinned directory key of an authority, vkey or .vkey file; may be repeated."),
+    ] = None,
+    threshold: Annotated[int | None, typer.Option(help="Anchors that must have signed; without it all.", min=1)] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="An own system and its roles, NAME=ROLE[,ROLE]; may be repeated."),
+    ] = None,
+    link: Annotated[
+        list[str] | None,
+        typer.Option(help="How a partner is reached, NODE=push|pull[,HOST:PORT]; may be repeated. push without it."),
+    ] = None,
+    fetch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PARTNER",
+            help="Fetch this partner's feed from it, when its link to here is pull mode because it can't connect; "
+            "may be repeated.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write gateway.toml and make the folders of one node; asks nothing and overwrites nothing.
+
+    \b
+    Roles: publisher, officer, analyst, supervisor, auditor, operator.
+
+    \b
+    Example:
+      gateway init --node cn --federation gba.customs.example --out /srv/gateway
+        --anchor cn.vkey --anchor hk.vkey --anchor mo.vkey --threshold 2
+        --system risk-engine=publisher --system officers=officer,supervisor --system ops=operator
+      gateway init --node hk --federation gba.customs.example --out /srv/gateway --fetch cn
+        (hk opens all connections between cn and hk; cn was prepared with --link hk=pull)
+
+    \b
+    Exit codes: 0 done, 2 an option isn't right or the file is there already.
+    """
+    GatewayIdentity(federation, node)  # refuses what aren't names
+    anchors, needed = _anchors(anchor or [], threshold)
+    text = settings_text(
+        node=node,
+        federation=federation,
+        peer_bind=peer_bind,
+        local_bind=local_bind,
+        database_url=database_url,
+        directory=directory,
+        anchors=anchors,
+        threshold=needed,
+        systems=dict(_system(federation, node, each) for each in system or []),
+        links=dict(_link(each) for each in link or []),
+        fetch=[_partner(each) for each in fetch or []],
+    )
+    file = out / SETTINGS_FILE
+    write_output(file, text.encode())
+    for folder in FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    load_settings(file)  # what was written can be read
+    output = Output(as_json)
+    output.facts("Node prepared", {"Settings": file, "Folders": [str(out / folder) for folder in FOLDERS]})
+    output.note(_next_steps(node, federation, out, needs_anchors=not anchors))
+
+
+def settings_text(
+    *,
+    node: str,
+    federation: str,
+    peer_bind: str,
+    local_bind: str,
+    database_url: str = "",
+    directory: Path = Path("directory.note"),
+    anchors: Sequence[str] = (),
+    threshold: int = 1,
+    systems: dict[str, tuple[str, ...]],
+    links: dict[str, tuple[str, str]] | None = None,
+    fetch: Collection[str] = (),
+) -> str:
+    """The text of a gateway.toml in the layout that `gateway init` makes.
+
+    Args:
+        node, federation, peer_bind, local_bind, database_url, directory, threshold: the settings of these names.
+        anchors: verifier keys.
+        systems: own systems with their roles.
+        links: partner to (mode, endpoint or empty).
+        fetch: partners whose feeds this node fetches from them.
+    """
+    lines = [
+        "# Settings of one node. Paths are relative to this file; environment variables win: GATEWAY_LOG_LEVEL,",
+        "# GATEWAY_TLS__KEY and so on. `gateway doctor` checks everything that stands here.",
+        f"node = {_toml(node)}",
+        f"federation = {_toml(federation)}",
+        'data_dir = "data" # database, accepted directories, evidence of quarantines',
+        f"database_url = {_toml(database_url)} # empty: SQLite in data_dir; else postgresql://…",
+        f"peer_bind = {_toml(peer_bind)} # for partner gateways",
+        f"local_bind = {_toml(local_bind)} # for own systems",
+        "reflection = false",
+        'log_format = "text" # text or json',
+        'log_level = "info" # debug, info, warning, error',
+        "",
+        "[tls] # read again when they change, without a restart",
+        'certificate = "pki/gateway.pem"',
+        'key = "pki/gateway.key"',
+        'ca = "pki/ca.pem" # the own CA: the only one that counts on the local port',
+        "",
+        "[keys] # apart from TLS keys; add passphrase_file when they have a passphrase",
+        'log = "pki/keys/log.pem" # signs the own feeds',
+        'receipts = "pki/keys/receipts.pem" # cosigns what is received',
+        "",
+        "[directory]",
+        f"file = {_toml(str(directory))}",
+        "# The authorities' directory keys, compared with them in person or by telephone.",
+        f"anchors = {_toml(list(anchors))}",
+        f"threshold = {threshold}",
+        "",
+        "[systems] # own systems (the name in their certificate) and their roles",
+        *(f"{name} = {_toml(list(roles))}" for name, roles in systems.items()),
+    ]
+    known = {**dict.fromkeys(fetch, (LinkMode.PUSH.value, "")), **(links or {})}
+    for partner, (mode, endpoint) in known.items():
+        lines += ["", f"[links.{partner}]", f"mode = {_toml(mode)}"]
+        lines += ["fetch = true # this node connects to the partner for its feed too"] if partner in fetch else []
+        lines += [f"endpoint = {_toml(endpoint)}"] if endpoint else []
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | list[str]) -> str:
+    # JSON's strings and arrays of strings are TOML's, but for DEL, which none of these may hold anyway
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _anchors(given: list[str], threshold: int | None) -> tuple[tuple[str, ...], int]:
+    if not given:
+        return (), threshold or 1
+    root = anchors_from(given, threshold)
+    return tuple(verifier.to_vkey() for verifier in root.verifiers), root.threshold
+
+
+def _system(federation: str, node: str, text: str) -> tuple[str, tuple[str, ...]]:
+    name, equals, listed = text.partition("=")
+    roles = tuple(role.strip() for role in listed.split(",") if role.strip())
+    unknown = [role for role in roles if role not in tuple(Role)]
+    if not equals or not roles or unknown:
+        problem = f"unknown role {unknown[0]!r}" if unknown else "it must read NAME=ROLE[,ROLE]"
+        raise ConfigurationError(f"--system {text!r}: {problem}; the roles are {', '.join(Role)}")
+    return SystemIdentity(federation, node, name).name, roles
+
+
+def _link(text: str) -> tuple[str, tuple[str, str]]:
+    name, _, rest = text.partition("=")
+    mode, _, endpoint = rest.partition(",")
+    if not is_node_name(name) or mode not in tuple(LinkMode):
+        raise ConfigurationError(f"--link {text!r}: it must read NODE=push or NODE=pull, and may go on with ,HOST:PORT")
+    return name, (mode, endpoint)
+
+
+def _partner(name: str) -> str:
+    if not is_node_name(name):
+        raise ConfigurationError(f"--fetch {name!r}: it must be a partner's name in the directory, e.g. cn")
+    return name
+
+
+def _next_steps(node: str, federation: str, out: Path, *, needs_anchors: bool) -> str:
+    who = f"--node {node} --federation {federation}"
+    steps = [
+        f"signing keys:    gateway pki signing-keys {who} --out {out / 'pki/keys'}",
+        f"TLS key:         gateway pki request --kind gateway {who} --out {out / 'pki'}",
+        f"certificate:     your CA signs pki/gateway.csr (gateway pki issue); put it at {out / 'pki/gateway.pem'},"
+        f" and the CA's ca.pem at {out / 'pki/ca.pem'}",
+        f"own systems:     gateway pki request --kind system {who} --name NAME --out {out / 'pki/systems'}",
+        "directory:       gateway directory card makes your part of it; the authorities draft and sign it"
+        " (gateway directory draft, sign)",
+    ]
+    if needs_anchors:
+        steps.append("anchors:         put the authorities' directory keys into gateway.toml under [directory]")
+    steps += [
+        f"check:           gateway doctor --config {out / SETTINGS_FILE}",
+        f"run:             gateway serve --config {out / SETTINGS_FILE}",
+    ]
+    return "Next:\n" + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))

@@ -1,0 +1,84 @@
+"""`gateway verify` and `gateway rebuild`: a node's database looked over, and its projections built again."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption
+from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
+from gateway.node.settings import load_settings
+
+
+@reports_errors
+def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Look this node's whole database over: compute every digest, leaf, tile and root again, and check every signature.
+
+    Names the feed and the entry that is wrong. Reads only, and may run beside the gateway.
+
+    \b
+    Example:
+      gateway verify --config /etc/gateway/gateway.toml
+
+    \b
+    Exit codes: 0 everything holds, 1 something is wrong, 2 settings aren't right or there is no database.
+    """
+    # only here: all other commands are spared the load of a whole node
+    from gateway.node.maintenance import maintenance  # noqa: PLC0415
+
+    output = Output(as_json)
+    with (
+        maintenance(load_settings(config)) as opened,
+        output.progress("Verifying", opened.verification_work()) as advance,
+    ):
+        report = opened.verify(advance)
+    if as_json:
+        facts = {"feeds": report.feeds, "audit_events": report.audit_events, "records": report.records}
+        facts["answers"] = report.answers
+        output.json({"sound": not report.findings, **facts, "findings": report.findings})
+    else:
+        output.table(
+            "Verified",
+            ["Feed", "Entries", "Checkpoints", "Receipts"],
+            [(feed.origin, feed.entries, feed.checkpoints, feed.receipts) for feed in report.feeds],
+        )
+        output.line(
+            f"{report.audit_events} audit events, {report.records} recorded items of shipments, "
+            f"{report.answers} answers about them."
+        )
+    if report.findings:
+        if not as_json:
+            output.table(
+                "Wrong",
+                ["Where", "Entry", "Step", "What"],
+                [(each.place, each.index, each.step, each.problem) for each in report.findings],
+            )
+        output.note("Keep this database as it is, restore the last backup that verifies, then `gateway recover`.")
+        raise typer.Exit(EXIT_FAILED)
+    output.line("Every root, signature, receipt and digest holds.")
+
+
+@reports_errors
+def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Drop what is shown of alerts, watchlists and shipments and build it again from the feeds and the log of records.
+
+    Feeds stay as they are; nothing is sent twice. Beside a running gateway lists are incomplete until it has ended.
+
+    \b
+    Example:
+      gateway rebuild --config /etc/gateway/gateway.toml
+
+    \b
+    Exit codes: 0 rebuilt, 1 the database can't be written: run it again, 2 settings aren't right, or no database.
+    """
+    # only here: all other commands are spared the load of a whole node
+    from gateway.node.maintenance import maintenance  # noqa: PLC0415
+
+    output = Output(as_json)
+    with (
+        maintenance(load_settings(config)) as opened,
+        output.progress("Rebuilding", opened.rebuild_work()) as advance,
+    ):
+        report = opened.rebuild(advance)
+    output.facts(
+        "Rebuilt", {"Entries": report.entries, "Answers sent": report.answers, "Recorded items": report.records}
+    )

@@ -1,0 +1,33 @@
+"""`gateway serve`: runs a node until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption
+from gateway.cli.output import JsonOption, reports_errors
+from gateway.node.settings import load_settings
+
+
+@reports_errors
+def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Run this node: the peer port for partners, the local port for own systems, links to every partner.
+
+    It stops in order on Ctrl-C or SIGTERM. After a kill or a power cut it starts the same way as always: there is no
+    repair step. Before anything is served it verifies directory, keys and certificates, and says what isn't right.
+    With --json errors at the start are JSON; the log's form is the setting log_format.
+
+    \b
+    Example:
+      gateway serve --config /etc/gateway/gateway.toml
+
+    \b
+    Exit codes: 0 stopped as told, 1 it couldn't go on, 2 settings, keys or directory aren't right.
+    """
+    # only here: all other commands are spared the load of a whole node
+    from gateway.node.run import configure_logging  # noqa: PLC0415
+    from gateway.node.run import serve as run_node  # noqa: PLC0415
+
+    settings = load_settings(config)
+    configure_logging(settings)
+    asyncio.run(run_node(settings))

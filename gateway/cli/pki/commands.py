@@ -1,0 +1,336 @@
+"""`gateway pki`: keys and certificates, made where they are used.
+
+What is made and refused is crypto's.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.files import read_input, write_output
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.pki.show import describe
+from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe
+from gateway.errors import ConfigurationError, MalformedError
+from gateway.tlog.note import SignatureType, Verifier
+from gateway.trust.pki.certificates import inspect_ca, inspect_certificate
+from gateway.trust.pki.issuance import (
+    CA_DAYS,
+    DEFAULT_LEAF_DAYS,
+    RequestedCertificate,
+    create_ca,
+    create_request,
+    inspect_request,
+    load_ca,
+)
+from gateway.trust.pki.keys import create_signing_key
+from gateway.trust.pki.secret_files import read_passphrase
+from gateway.trust.rules.directory import directory_key_name, receipts_key_name
+from gateway.trust.service.trial_federation import server_name
+
+pki_app = typer.Typer(no_args_is_help=True, help="Make keys and certificates, and show what is in them.")
+
+
+class Kind(StrEnum):
+    """Kinds of certificates."""
+
+    GATEWAY = "gateway"
+    SYSTEM = "system"
+
+
+NodeOption = Annotated[str, typer.Option("--node", help="The node's name, e.g. cn.")]
+FederationOption = Annotated[
+    str, typer.Option("--federation", help="The federation's name, a DNS name.", envvar="GATEWAY_FEDERATION")
+]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the new files.", file_okay=False)]
+PassphraseFile = Annotated[
+    Path | None, typer.Option("--passphrase-file", help="File (mode 0600) with the passphrase that encrypts the key.")
+]
+PassphraseVariable = Annotated[
+    str | None, typer.Option("--passphrase-env", help="Environment variable with the passphrase that encrypts the key.")
+]
+
+
+@pki_app.command("init-ca")
+@reports_errors
+def init_ca(
+    *,
+    node: NodeOption,
+    federation: FederationOption,
+    out: OutFolder,
+    days: Annotated[int, typer.Option(help="Validity in days.", min=1, max=20 * 365)] = CA_DAYS,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the CA of a node: it signs certificates for that node's gateway and systems, and for nobody else.
+
+    Writes ca.key (keep it offline, with a passphrase) and ca.pem (goes into the directory).
+
+    \b
+    Example:
+      gateway pki init-ca --node cn --federation gba.customs.example --out ca --passphrase-env CA_PASSPHRASE
+    """
+    passphrase = _passphrase(passphrase_file, passphrase_env)
+    _require_free(out / "ca.pem")
+    ca = create_ca(
+        node=node, federation=federation, key_path=out / "ca.key", now=_now(), days=days, passphrase=passphrase
+    )
+    write_output(out / "ca.pem", ca.certificate_pem)
+    stated = inspect_ca(ca.certificate_pem)
+    Output(as_json).facts(
+        "CA made",
+        {
+            "Certificate": out / "ca.pem",
+            "Key": out / "ca.key",
+            "Subject": stated.subject,
+            "Fingerprint": stated.fingerprint_sha256,
+            "Valid until": stated.not_after,
+        },
+    )
+
+
+@pki_app.command("request")
+@reports_errors
+def request(
+    *,
+    kind: Annotated[Kind, typer.Option(help="gateway: server and client; system: client of its own gateway.")],
+    node: NodeOption,
+    federation: FederationOption,
+    out: OutFolder,
+    name: Annotated[str, typer.Option(help="The system's name, e.g. officers; not for a gateway.")] = "",
+    dns: Annotated[list[str] | None, typer.Option(help="DNS name of the gateway's host; may be repeated.")] = None,
+    ip: Annotated[list[str] | None, typer.Option(help="IP address of the gateway's host; may be repeated.")] = None,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a TLS key here, where it will be used, and a request that the node's CA can sign.
+
+    Writes gateway.key and gateway.csr, or NAME.key and NAME.csr. Only the .csr leaves this machine.
+    A gateway's request always has the DNS name NODE.FEDERATION, by which partners know it on any host.
+
+    \b
+    Examples:
+      gateway pki request --kind gateway --node cn --federation gba.customs.example --dns gw.example --out pki
+      gateway pki request --kind system --node cn --name officers --federation gba.customs.example --out pki/systems
+    """
+    if (kind is Kind.SYSTEM) != bool(name):
+        raise ConfigurationError("--name is needed for a system, and not for a gateway")
+    names = tuple(dns or ())
+    if kind is Kind.SYSTEM:
+        identity: GatewayIdentity | SystemIdentity = SystemIdentity(federation, node, name)
+    else:
+        identity = GatewayIdentity(federation, node)
+        names = tuple(dict.fromkeys((server_name(federation, node), *names)))
+    stem = name or "gateway"
+    _require_free(out / f"{stem}.csr")
+    pem = create_request(
+        identity,
+        key_path=out / f"{stem}.key",
+        dns_names=names,
+        ip_addresses=ip or (),
+        passphrase=_passphrase(passphrase_file, passphrase_env),
+    )
+    write_output(out / f"{stem}.csr", pem)
+    Output(as_json).facts(
+        "Key and request made",
+        {
+            "Request": out / f"{stem}.csr",
+            "Key": out / f"{stem}.key",
+            "Identity": identity.uri,
+            "DNS names": list(names),
+            "IP addresses": ip or [],
+        },
+    )
+
+
+@pki_app.command("issue")
+@reports_errors
+def issue(
+    request_file: Annotated[Path, typer.Argument(metavar="CSR", help="The request.", exists=True, dir_okay=False)],
+    *,
+    ca: Annotated[Path, typer.Option("--ca", help="Folder with ca.pem and ca.key.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option("--out", help="File for the certificate; an older one is replaced.")],
+    days: Annotated[int, typer.Option(help="Validity in days, at most 398.")] = DEFAULT_LEAF_DAYS,
+    identity: Annotated[
+        str, typer.Option(help="Identity that the request must have; without it you are asked to confirm.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm beforehand whatever the request asks for.")] = False,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a request with the node's CA, after a look at what it asks for.
+
+    \b
+    Examples:
+      gateway pki issue --ca ca gateway.csr --out gateway.pem
+      gateway pki issue --ca ca gateway.csr --identity spiffe://gba.customs.example/gateway/cn --out gateway.pem
+    """
+    pem = read_input(request_file)
+    asked = inspect_request(pem)
+    expected = _expected(asked, identity)
+    if not identity and not yes:
+        _confirm(Output(as_json), asked, days)
+    authority = load_ca(read_input(ca / "ca.pem"), ca / "ca.key", _passphrase(passphrase_file, passphrase_env))
+    certificate = authority.issue(
+        pem,
+        identity=expected,
+        dns_names=asked.dns_names,
+        ip_addresses=asked.ip_addresses,
+        now=_now(),
+        days=days,
+    )
+    write_output(out, certificate, replace=True)
+    stated = inspect_certificate(certificate)
+    Output(as_json).facts(
+        "Certificate issued",
+        {
+            "Certificate": out,
+            "Identity": stated.identity.uri,
+            "DNS names": list(stated.dns_names),
+            "IP addresses": list(stated.ip_addresses),
+            "Fingerprint": stated.fingerprint_sha256,
+            "Valid until": stated.not_after,
+        },
+    )
+
+
+@pki_app.command("signing-keys")
+@reports_errors
+def signing_keys(
+    *,
+    node: NodeOption,
+    federation: FederationOption,
+    out: OutFolder,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the node's two signing keys: log.pem signs its feeds, receipts.pem cosigns what it received.
+
+    Prints the public parts: the log key as the directory has it, since it signs each feed under the feed's name,
+    and the receipts key as a verifier key (C2SP signed-note).
+
+    \b
+    Example:
+      gateway pki signing-keys --node cn --federation gba.customs.example --out pki/keys
+    """
+    GatewayIdentity(federation, node)  # refuses what isn't a name before anything is written
+    passphrase = _passphrase(passphrase_file, passphrase_env)
+    _require_free(out / "receipts.pem")
+    log = create_signing_key(out / "log.pem", name=f"{federation}/{node}/log", passphrase=passphrase)
+    receipts_name = receipts_key_name(federation, node)
+    receipts = create_signing_key(out / "receipts.pem", name=receipts_name, passphrase=passphrase)
+    Output(as_json).facts(
+        "Signing keys made",
+        {
+            "Log key": out / "log.pem",
+            "Log public key": base64.b64encode(log.public_key).decode(),
+            "Receipts key": out / "receipts.pem",
+            "Receipts vkey": Verifier(receipts_name, receipts.public_key, SignatureType.COSIGNATURE).to_vkey(),
+        },
+    )
+
+
+@pki_app.command("directory-key")
+@reports_errors
+def directory_key(
+    *,
+    authority: Annotated[str, typer.Option(help="The authority's name, e.g. cn.")],
+    federation: FederationOption,
+    out: OutFolder,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an authority's directory key. It stays offline and signs versions of the directory.
+
+    Writes directory.pem and directory.vkey. Every node pins the verifier key as an anchor:
+    hand it over in person or compare it by telephone.
+
+    \b
+    Example:
+      gateway pki directory-key --authority cn --federation gba.customs.example --out offline --passphrase-env DIR_PASS
+    """
+    GatewayIdentity(federation, authority)  # the same rule of names
+    _require_free(out / "directory.vkey")
+    name = directory_key_name(federation, authority)
+    passphrase = _passphrase(passphrase_file, passphrase_env)
+    signer = create_signing_key(out / "directory.pem", name=name, passphrase=passphrase)
+    vkey = Verifier(name, signer.public_key).to_vkey()
+    write_output(out / "directory.vkey", f"{vkey}\n".encode())
+    Output(as_json).facts("Directory key made", {"Key": out / "directory.pem", "Vkey": vkey})
+
+
+@pki_app.command("show")
+@reports_errors
+def show(
+    files: Annotated[list[Path], typer.Argument(help="Certificates, requests, keys, verifier keys.")],
+    *,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseVariable = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what files contain: whose certificate, until when, which key. Private parts are never shown.
+
+    \b
+    Example:
+      gateway pki show pki/*.pem pki/keys/*.pem
+    """
+    passphrase = _passphrase(passphrase_file, passphrase_env)
+    described: list[Mapping[str, object]] = [
+        {"File": path, **describe(path, read_input(path), passphrase, _now())} for path in files
+    ]
+    output = Output(as_json)
+    if as_json:
+        output.json([{name.lower().replace(" ", "_"): value for name, value in each.items()} for each in described])
+        return
+    for facts in described:
+        output.facts(str(facts["File"]), {name: value for name, value in facts.items() if name != "File"})
+
+
+def _expected(asked: RequestedCertificate, identity: str) -> GatewayIdentity | SystemIdentity:
+    if not identity:
+        return asked.identity
+    try:
+        return parse_spiffe(identity)
+    except MalformedError as error:
+        raise ConfigurationError(f"--identity: {error.message}") from None
+
+
+def _confirm(output: Output, asked: RequestedCertificate, days: int) -> None:
+    output.require_human()
+    output.facts(
+        "The request asks for",
+        {
+            "Identity": asked.identity.uri,
+            "DNS names": list(asked.dns_names),
+            "IP addresses": list(asked.ip_addresses),
+            "Days": days,
+        },
+    )
+    if not output.confirm("Did you expect exactly this, and sign it?"):
+        raise ConfigurationError("nothing was signed; give --identity, or --yes, to sign without being asked")
+
+
+def _require_free(path: Path) -> None:
+    if path.exists():
+        raise ConfigurationError(f"{path} exists already: choose another --out or move it away")
+
+
+def _passphrase(file: Path | None, variable: str | None) -> bytes | None:
+    return read_passphrase(file=file, variable=variable, environment=os.environ)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,222 @@
+"""`gateway watchlist`: own lists and partners' copies.
+
+Reading is in watchlist_read, files are in watchlist_import and watchlist_export, screening and hits in
+watchlist_screen, what the gateway found by itself in watchlist_matches.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, read_message
+from gateway.cli.watchlist import exporting as watchlist_export
+from gateway.cli.watchlist import importing as watchlist_import
+from gateway.cli.watchlist import matches as watchlist_matches
+from gateway.cli.watchlist import read as watchlist_read
+from gateway.cli.watchlist import screen as watchlist_screen
+from gateway.cli.watchlist.values import list_name, own_entry
+from gateway.client import GatewayClient
+from gateway.contract.ids import is_uuid
+from gateway.errors import ConfigurationError, NotFoundError
+from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
+from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal, ProposeEntriesResponse
+
+watchlist_app = typer.Typer(
+    no_args_is_help=True, help="Own watchlists: import, propose, approve, withdraw; and read partners' copies."
+)
+
+watchlist_app.command("import")(watchlist_import.import_)
+watchlist_app.command("list")(watchlist_read.list_)
+watchlist_app.command("show")(watchlist_read.show)
+watchlist_app.command("proposals")(watchlist_read.proposals)
+watchlist_app.command("diff")(watchlist_read.diff)
+watchlist_app.command("watch")(watchlist_read.watch)
+watchlist_app.command("export")(watchlist_export.export)
+watchlist_app.command("screen")(watchlist_screen.screen)
+watchlist_app.command("matches")(watchlist_matches.matches)
+watchlist_app.command("confirm")(watchlist_matches.confirm)
+watchlist_app.command("dismiss")(watchlist_matches.dismiss)
+watchlist_app.command("report")(watchlist_screen.report)
+watchlist_app.command("hits")(watchlist_screen.hits)
+watchlist_app.command("answer")(watchlist_screen.answer)
+watchlist_app.command("statistics")(watchlist_screen.statistics)
+
+ProposalArgument = Annotated[
+    str, typer.Argument(metavar="PROPOSAL", help="Its id, as `gateway watchlist proposals` shows it.")
+]
+NoteOption = Annotated[str, typer.Option(help="What it is for, in words, for whoever decides.")]
+RequestIdOption = Annotated[
+    str | None, typer.Option("--request-id", help="UUID; the same id has its effect once, however often it is sent.")
+]
+
+
+@watchlist_app.command("propose")
+@reports_errors
+@connected
+def propose(
+    target: Target,
+    file: Annotated[Path, typer.Argument(help="What it says: WatchlistContent as JSON; - for standard input.")],
+    *,
+    list_: Annotated[str, typer.Option("--list", help="Name of the own list, e.g. minerals.")],
+    entry_id: Annotated[
+        str, typer.Option("--id", help="Id within the list; the gateway gives a new entry one without it.")
+    ] = "",
+    revision: Annotated[
+        int, typer.Option(help="To amend an entry: the revision that the new content is made from.", min=0)
+    ] = 0,
+    note: NoteOption = "",
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Propose one new entry, or the whole new content of one. Role: publisher, officer, supervisor.
+
+    It takes effect when another person has approved it, or at once where the list needs no four eyes.
+    `gateway watchlist show ENTRY --json` has the content to start an amendment from. Many entries: `watchlist import`.
+
+    \b
+    Examples:
+      gateway watchlist propose entry.json --list minerals --note "Asked for by the licensing office"
+      gateway watchlist propose entry.json --list minerals --id M-17 --revision 2
+
+    \b
+    Exit codes: 0 done, 1 refused, unreachable or not the current revision, 2 wrong input.
+    """
+    if revision and not entry_id:
+        raise ConfigurationError("--revision is for an amendment: name the entry with --id")
+    content = read_message(file, WatchlistContent)
+    entry = ProposedEntry(id=entry_id, revision=revision, content=content)
+    name = list_name(list_)
+    response = target.run(
+        lambda client: client.watchlist.propose(name, entries=[entry], note=note, request_id=request_id)
+    )
+    _told(as_json, "Amended" if revision else "Entered", name, response)
+
+
+@watchlist_app.command("withdraw")
+@reports_errors
+@connected
+def withdraw(
+    target: Target,
+    entries: Annotated[
+        list[str], typer.Argument(metavar="ENTRY…", help="LIST/ID of own entries of one list.", show_default=False)
+    ],
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for the partners that have it. Mandatory.")],
+    revision: Annotated[
+        int | None, typer.Option(help="Of one entry: the revision that was read; the current one without it.", min=1)
+    ] = None,
+    note: NoteOption = "",
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Withdraw own entries, everywhere that they went. Role: publisher, officer, supervisor.
+
+    It takes effect when another person has approved it, or at once where the list needs no four eyes. Then
+    `gateway watchlist show ENTRY` tells where it is still active until the partner's receipt is here.
+
+    \b
+    Example:
+      gateway watchlist withdraw minerals/M-17 --reason "Cleared by the licensing office"
+
+    \b
+    Exit codes: 0 done, 1 refused, unreachable or not the current revision, 2 wrong input or no such entry.
+    """
+    if revision and len(entries) > 1:
+        raise ConfigurationError("--revision is for one entry")
+
+    async def work(client: GatewayClient) -> tuple[str, ProposeEntriesResponse]:
+        named = [own_entry(each, client.node_name) for each in entries]
+        lists = {each.list for each in named}
+        if len(lists) > 1:
+            raise ConfigurationError(f"entries of one list at a time; these are of {', '.join(sorted(lists))}")
+        withdrawals = [
+            ProposedWithdrawal(id=each.id, revision=revision or await _current(client, each), reason=reason)
+            for each in named
+        ]
+        name = named[0].list
+        return name, await client.watchlist.propose(name, withdrawals=withdrawals, note=note, request_id=request_id)
+
+    name, response = target.run(work)
+    _told(as_json, "Withdrawn", name, response)
+
+
+@watchlist_app.command("approve")
+@reports_errors
+@connected
+def approve(
+    target: Target,
+    proposal: ProposalArgument,
+    *,
+    remarks: Annotated[str, typer.Option(help="In words, for the record.")] = "",
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Approve a proposal of somebody else: all of its changes take effect. Role: supervisor.
+
+    \b
+    Example:
+      gateway watchlist approve 019bbf30-0000-7000-8000-000000000000 --system supervisors
+
+    \b
+    Exit codes: 0 done, 1 refused, unreachable or an entry has changed since, 2 wrong input or decided before.
+    """
+    _decide(target, proposal, approve=True, remarks=remarks, request_id=request_id, as_json=as_json)
+
+
+@watchlist_app.command("reject")
+@reports_errors
+@connected
+def reject(
+    target: Target,
+    proposal: ProposalArgument,
+    *,
+    remarks: Annotated[str, typer.Option(help="Why, in words. Mandatory.")],
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Reject a proposal, or take an own one back: nothing of it takes effect. Role: supervisor.
+
+    \b
+    Example:
+      gateway watchlist reject 019bbf30-0000-7000-8000-000000000000 --remarks "The source isn't named"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or decided before.
+    """
+    _decide(target, proposal, approve=False, remarks=remarks, request_id=request_id, as_json=as_json)
+
+
+def _decide(
+    target: Target, proposal: str, *, approve: bool, remarks: str, request_id: str | None, as_json: bool
+) -> None:
+    if not is_uuid(proposal):
+        raise ConfigurationError(f"{proposal!r} isn't a proposal's id; `gateway watchlist proposals` shows them")
+    response = target.run(
+        lambda client: client.watchlist.decide(proposal, approve=approve, remarks=remarks, request_id=request_id)
+    )
+    facts = {"Proposal": proposal, "Changes": response.changes}
+    Output(as_json).facts("Approved" if approve else "Rejected", facts)
+
+
+async def _current(client: GatewayClient, entry: WatchlistReference) -> int:
+    found = await client.watchlist.get(entry)
+    if not found.HasField("entry"):
+        raise NotFoundError(f"entry {entry.list}/{entry.id} has ended before")
+    return found.entry.revision
+
+
+def _told(as_json: bool, what: str, name: str, response: ProposeEntriesResponse) -> None:
+    output = Output(as_json)
+    facts: dict[str, Any] = {"Entries": "\n".join(f"{name}/{each}" for each in response.ids)}
+    if response.proposal_id:
+        facts = {"Proposal": response.proposal_id, **facts}
+    output.facts("Proposed" if response.proposal_id else what, facts, data={"list": name, **as_dict(response)})
+    if response.proposal_id:
+        output.note(
+            f"It has no effect before somebody else approves it: gateway watchlist approve {response.proposal_id}"
+        )

@@ -1,0 +1,124 @@
+"""`gateway watchlist export`: a list as a file, in the formats that are imported, and as STIX."""
+
+from __future__ import annotations
+
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.files import output_file
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.watchlist.files import ExportFormat, write_list
+from gateway.cli.watchlist.read import filter_of
+from gateway.client import GatewayClient
+from gateway.errors import ConfigurationError, NotFoundError
+from gateway.formats.lists.export import Export
+from gateway.v1.watchlist_pb2 import WatchlistEntry
+
+EXIT_INCOMPLETE = 3
+"""Entries that the format can't hold are listed; all others are written."""
+
+MOST_SHOWN = 20
+"""Entries that can't be written listed one by one; --json has them all."""
+
+_LENGTH = struct.Struct(">I")
+
+
+class Spool:
+    """Entries on disk in a file without a name: a list may be larger than memory, and some formats need it twice."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.count = 0
+
+    def add(self, entry: WatchlistEntry) -> None:
+        """Keeps one more."""
+        data = entry.SerializeToString()
+        self._file.write(_LENGTH.pack(len(data)) + data)
+        self.count += 1
+
+    def __iter__(self) -> Iterator[WatchlistEntry]:
+        self._file.seek(0)
+        while head := self._file.read(_LENGTH.size):
+            yield WatchlistEntry.FromString(self._file.read(_LENGTH.unpack(head)[0]))
+
+
+@reports_errors
+@connected
+def export(
+    target: Target,
+    *,
+    list_: Annotated[str, typer.Option("--list", help="Name of the list, e.g. un-sc.")],
+    format_: Annotated[ExportFormat, typer.Option("--format", help="What is written.")],
+    publisher: Annotated[str, typer.Option(help="Node whose list it is; the own one without it.")] = "",
+    out: Annotated[
+        Path, typer.Option("--out", help="File to write, for ofac a folder; standard output without it.")
+    ] = Path("-"),
+    as_json: JsonOption = False,
+) -> None:
+    """Write a list, own or a partner's, to a file that other programs read.
+
+    csv and jsonl hold everything; what another format has no place for is told field by field.
+
+    Role: publisher, officer, analyst, supervisor, auditor.
+
+    \b
+    Examples:
+      gateway watchlist export --list un-sc --format csv --out un-sc.csv
+      gateway watchlist export --list un-sc --publisher cn --format stix --out un-sc.json
+      gateway watchlist export --list minerals --format jsonl | head -3
+
+    \b
+    Exit codes: 0 all written, 1 refused or unreachable, 2 wrong input or no such list here,
+    3 the format can't hold some entries, all others are written.
+    """
+    to_stdout = str(out) == "-"
+    if to_stdout and (as_json or format_ is ExportFormat.OFAC):
+        why = "the report goes to standard output" if as_json else "ofac is three files"
+        raise ConfigurationError(f"--out: say where to write; {why}")
+    output = Output(as_json)
+    with tempfile.TemporaryFile() as file:
+        spool = Spool(file)
+        owner = target.run(lambda client: _fetch(client, output, spool, list_, publisher))
+        if not spool.count:
+            raise NotFoundError(f"there is no entry in list {list_} of {owner} here")
+        written = write_list(format_, out, _stdout if to_stdout else output_file, owner, spool)
+    _report(output, out, written, to_stdout=to_stdout)
+
+
+async def _fetch(client: GatewayClient, output: Output, spool: Spool, name: str, publisher: str) -> str:
+    owner = publisher or client.node_name
+    with output.progress("Reading") as advance:
+        async with aclosing(client.watchlist.entries(filter=filter_of(name, owner, ""))) as entries:
+            async for each in entries:
+                spool.add(each.entry)
+                advance(1)
+    return owner
+
+
+@contextmanager
+def _stdout(_: Path) -> Iterator[BinaryIO]:
+    yield sys.stdout.buffer
+    sys.stdout.flush()
+
+
+def _report(output: Output, out: Path, written: Export, *, to_stdout: bool) -> None:
+    facts: dict[str, Any] = {"File": out, "Entries": written.written}
+    if not to_stdout:
+        data = {"file": out, **{name: getattr(written, name) for name in ("written", "left_out", "not_written")}}
+        output.facts("Exported", facts, data=data)
+    if written.left_out:
+        fields = ", ".join(f"{name} ({count} entries)" for name, count in written.left_out.items())
+        output.note(f"Not carried whole by this format: {fields}.")
+    for entry_id, reason in list(written.not_written.items())[:MOST_SHOWN]:
+        output.note(f"Not written: {entry_id}: {reason}")
+    if written.not_written:
+        output.note(f"Not written in all: {len(written.not_written)} of {len(written.not_written) + written.written}.")
+        raise typer.Exit(EXIT_INCOMPLETE)

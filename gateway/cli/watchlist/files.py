@@ -1,0 +1,201 @@
+"""Formats of watchlists on the command line: which reader and which writer a format has, and what it reads from.
+
+What the formats hold is formats.lists'.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+import typer
+
+from gateway.errors import ConfigurationError
+from gateway.formats.lists.csv_lists import read_csv, write_csv
+from gateway.formats.lists.export import Export
+from gateway.formats.lists.ftm import read_ftm
+from gateway.formats.lists.ftm_export import write_ftm
+from gateway.formats.lists.json_lines import read_json_lines, write_json_lines
+from gateway.formats.lists.list_mapping import ListMapping
+from gateway.formats.lists.list_mapping_file import named_list_mapping
+from gateway.formats.lists.ofac import read_ofac
+from gateway.formats.lists.ofac_export import write_ofac
+from gateway.formats.lists.rows import ListOptions, Row
+from gateway.formats.lists.stix import write_stix
+from gateway.formats.lists.un_export import write_un_xml
+from gateway.formats.lists.un_xml import read_un_xml
+from gateway.v1.watchlist_pb2 import WatchlistEntry
+
+OFAC_FILES = ("sdn", "alt", "add")
+
+Output = Callable[[Path], AbstractContextManager[BinaryIO]]
+
+
+class ImportFormat(StrEnum):
+    """Formats that are read."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    UN_XML = "un-xml"
+    FTM = "ftm"
+    OFAC = "ofac"
+
+
+class ExportFormat(StrEnum):
+    """Formats that are written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    UN_XML = "un-xml"
+    FTM = "ftm"
+    OFAC = "ofac"
+    STIX = "stix"
+
+
+WITHOUT_LEGAL_BASIS = frozenset({ImportFormat.UN_XML, ImportFormat.FTM, ImportFormat.OFAC})
+"""Formats that never say on what legal basis somebody here lists what they hold."""
+
+_BY_ENDING = {
+    ".csv": ImportFormat.CSV,
+    ".jsonl": ImportFormat.JSONL,
+    ".ndjson": ImportFormat.JSONL,
+    ".xml": ImportFormat.UN_XML,
+}
+
+
+def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
+    """The format of a file.
+
+    Raises:
+        ConfigurationError: neither the option nor the file's ending says it.
+    """
+    found = given or _BY_ENDING.get(file.suffix.lower())
+    if found is None:
+        raise ConfigurationError(
+            f"{file}: its ending doesn't say what it holds; give --format {', '.join(ImportFormat)}"
+        )
+    return found
+
+
+def mapping_of(given: str, kind: ImportFormat) -> ListMapping | None:
+    """A mapping from a TOML file, or one that comes along by its name.
+
+    Raises:
+        ConfigurationError: there is no such mapping, or the format has no use for one.
+    """
+    if not given:
+        return None
+    if kind is not ImportFormat.CSV:
+        raise ConfigurationError(f"--mapping says what columns of a CSV mean; {kind} has none")
+    return named_list_mapping(given)
+
+
+@dataclass(slots=True)
+class Source:
+    """A list in a file, to be read as often as needed.
+
+    Attributes:
+        file: names it in messages.
+        size_bytes: of its main file, for a progress bar.
+    """
+
+    file: Path
+    size_bytes: int
+    _streams: list[BinaryIO]
+    _read: Callable[[list[BinaryIO], ListOptions], Iterator[Row]]
+
+    def rows(self, options: ListOptions) -> Iterator[Row]:
+        """The rows from the first one on."""
+        for stream in self._streams:
+            stream.seek(0)
+        return self._read(self._streams, options)
+
+    @property
+    def position_bytes(self) -> int:
+        """How far its main file has been read."""
+        return self._streams[0].tell()
+
+
+@contextmanager
+def open_source(file: Path, kind: ImportFormat, mapping: ListMapping | None) -> Iterator[Source]:
+    """A list in a file, `-` for standard input.
+
+    Raises:
+        ConfigurationError: a file of OFAC's three is missing.
+        OSError: it can't be read.
+    """
+    with ExitStack() as stack:
+        if str(file) == "-":
+            streams = [stack.enter_context(_spooled(typer.get_binary_stream("stdin")))]
+        else:
+            paths = _ofac_paths(file) if kind is ImportFormat.OFAC else [file]
+            streams = [stack.enter_context(path.open("rb")) for path in paths]
+        size = streams[0].seek(0, io.SEEK_END)
+        yield Source(file, size, streams, _reader(kind, mapping, str(file)))
+
+
+@contextmanager
+def _spooled(stream: BinaryIO) -> Iterator[BinaryIO]:
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(stream, copy)
+        yield copy
+
+
+def _reader(
+    kind: ImportFormat, mapping: ListMapping | None, source: str
+) -> Callable[[list[BinaryIO], ListOptions], Iterator[Row]]:
+    readers: Mapping[ImportFormat, Callable[[list[BinaryIO], ListOptions], Iterator[Row]]] = {
+        ImportFormat.CSV: lambda streams, options: read_csv(streams[0], options, mapping, source=source),
+        ImportFormat.JSONL: lambda streams, options: read_json_lines(streams[0], options),
+        ImportFormat.UN_XML: lambda streams, options: read_un_xml(streams[0], options),
+        ImportFormat.FTM: lambda streams, options: read_ftm(streams[0], options),
+        ImportFormat.OFAC: lambda streams, options: read_ofac(streams[0], streams[1], streams[2], options),
+    }
+    return readers[kind]
+
+
+def _ofac_paths(file: Path) -> list[Path]:
+    """The three files: in the folder that is named, or beside the sdn that is named."""
+    folder = file if file.is_dir() else file.parent
+    there = {path.name.lower(): path for path in folder.iterdir()} if folder.is_dir() else {}
+    found = [there.get(f"{name}.csv") for name in OFAC_FILES]
+    missing = [f"{name}.csv" for name, path in zip(OFAC_FILES, found, strict=True) if path is None]
+    if missing:
+        raise ConfigurationError(
+            f"{folder}: {', '.join(missing)} isn't there; OFAC's list is sdn.csv, alt.csv and add.csv in one folder"
+        )
+    return [path for path in found if path is not None]
+
+
+def write_list(
+    kind: ExportFormat, target: Path, output: Output, publisher: str, entries: Iterable[WatchlistEntry]
+) -> Export:
+    """Writes entries, which must allow being gone through twice.
+
+    Args:
+        kind: the format.
+        target: file, or for OFAC the folder that its three files go to.
+        output: opens a file to write.
+        publisher: whose list it is.
+        entries: what is written.
+    """
+    if kind is ExportFormat.OFAC:
+        with ExitStack() as stack:
+            streams = [stack.enter_context(output(target / f"{name}.csv")) for name in OFAC_FILES]
+            return write_ofac(streams[0], streams[1], streams[2], entries)
+    writers: Mapping[ExportFormat, Callable[[BinaryIO], Export]] = {
+        ExportFormat.CSV: lambda stream: write_csv(stream, entries),
+        ExportFormat.JSONL: lambda stream: write_json_lines(stream, entries),
+        ExportFormat.UN_XML: lambda stream: write_un_xml(stream, entries, entries),
+        ExportFormat.FTM: lambda stream: write_ftm(stream, entries),
+        ExportFormat.STIX: lambda stream: write_stix(stream, publisher, entries),
+    }
+    with output(target) as stream:
+        return writers[kind](stream)

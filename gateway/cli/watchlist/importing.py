@@ -1,0 +1,299 @@
+"""`gateway watchlist import`: a file becomes the state of an own list, changes alone.
+
+What a file holds is formats.lists', the comparison with the list is the gateway's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, recipients, value_of, words
+from gateway.cli.watchlist.files import WITHOUT_LEGAL_BASIS, ImportFormat, Source, format_of, mapping_of, open_source
+from gateway.cli.watchlist.values import list_name
+from gateway.client import GatewayClient
+from gateway.errors import ConfigurationError
+from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
+from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
+from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry, WatchlistKind
+from gateway.v1.watchlist_service_pb2 import ImportEntriesResponse, ImportRow
+
+EXIT_INCOMPLETE = 3
+"""Rows that can't be read or were refused are listed; all others are in."""
+
+MAX_PROBLEMS_SHOWN = 200
+"""Rows listed one by one; --json has them all."""
+
+DEFAULT_OPTIONS = {
+    "kind": "--kind",
+    "reason": "--listed-for",
+    "legal_basis": "--legal-basis",
+    "purpose": "--purpose",
+    "requested_action": "--action",
+    "classification": "--classification",
+    "handling": "--classification",
+    "onward_transfer": "--onward-transfer",
+    "releasable_to": "--releasable-to",
+}
+"""Option that says for all rows what a row leaves out, by the field's name in messages."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was found in a file so far."""
+
+    rows: int = 0
+    bad: list[BadRow] = field(default_factory=list)
+    skipped: list[SkippedRow] = field(default_factory=list)
+
+    def take(self, rows: Iterator[Row]) -> Iterator[ListRow]:
+        """Rows that can be used; the others are noted."""
+        for row in rows:
+            if isinstance(row, BadRow):
+                self.bad.append(row)
+            elif isinstance(row, SkippedRow):
+                self.skipped.append(row)
+            else:
+                self.rows += 1
+                yield row
+
+    @property
+    def bad_lines(self) -> int:
+        return len({row.line for row in self.bad})
+
+    @property
+    def against_pruning(self) -> str:
+        """Why nothing may be withdrawn for having vanished: what can't be read hasn't vanished."""
+        if self.bad:
+            return f"{self.bad_lines} rows can't be read, so it isn't known what the file no longer has"
+        return "" if self.rows else "the file has no entries"
+
+
+def _default(*names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel="What the file doesn't say")
+
+
+def _known(enum: Any) -> str:
+    return ", ".join(words(enum))
+
+
+FileArgument = Annotated[
+    Path, typer.Argument(help="The file; for ofac the folder with sdn.csv, alt.csv, add.csv; - for standard input.")
+]
+ListOption = Annotated[str, typer.Option("--list", help="Name of the own list that the file is, e.g. un-sc.")]
+FormatOption = Annotated[
+    ImportFormat | None, typer.Option("--format", help="By the file's ending without it: .csv, .jsonl, .xml (un-xml).")
+]
+MappingOption = Annotated[
+    str, typer.Option(help="CSV: TOML file that says what the columns mean, or the name of one that comes along.")
+]
+PruneOption = Annotated[
+    bool, typer.Option("--prune", help="Withdraw entries that the file no longer has. Needs --reason.")
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="With --prune: why they are withdrawn, for the partners.")]
+NoteOption = Annotated[str, typer.Option(help="What it is for, for whoever approves it; the file's name without it.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print the entries as JSON lines; change nothing, need no gateway.")
+]
+ReleasableOption = Annotated[
+    list[str] | None, _default("--releasable-to", help="Partners that may have them, e.g. hk,mo; may be repeated.")
+]
+LegalBasisOption = Annotated[str, _default(help="Law or agreement that the listing rests on.")]
+ListedForOption = Annotated[str, _default(help="Why they are listed.")]
+KindOption = Annotated[str, _default(help=f"{_known(WatchlistKind)}.")]
+PurposeOption = Annotated[str, _default(help="As the agreement names it.")]
+ActionOption = Annotated[str, _default(help=f"{_known(RequestedAction)}.")]
+ClassificationOption = Annotated[str, _default(help=f"{_known(Classification)}.")]
+OnwardTransferOption = Annotated[str, _default(help=f"{_known(OnwardTransfer)}.")]
+
+
+@reports_errors
+@connected
+def import_(
+    target: Target,
+    file: FileArgument,
+    *,
+    list_: ListOption,
+    format_: FormatOption = None,
+    mapping: MappingOption = "",
+    prune: PruneOption = False,
+    reason: ReasonOption = "",
+    note: NoteOption = "",
+    dry_run: DryRunOption = False,
+    releasable_to: ReleasableOption = None,
+    legal_basis: LegalBasisOption = "",
+    listed_for: ListedForOption = "",
+    kind: KindOption = "",
+    purpose: PurposeOption = "export_control",
+    action: ActionOption = "inform",
+    classification: ClassificationOption = "official",
+    onward_transfer: OnwardTransferOption = "prohibited",
+    as_json: JsonOption = False,
+) -> None:
+    """Bring an own list to the state of a file: new and changed entries alone travel. Role: publisher, supervisor.
+
+    \b
+    csv     one entry a line; docs/watchlist-formats.md has the columns, --mapping reads others
+    jsonl   one WatchlistEntry a line, in protobuf's JSON form
+    un-xml  the United Nations Security Council's consolidated list
+    ftm     FollowTheMoney entities, JSON lines, as OpenSanctions has them
+    ofac    OFAC's SDN list: sdn.csv, alt.csv, add.csv
+
+    Rows that can't be read or are refused are listed with line and reason, and the rest goes on. The same file again
+    changes nothing. What the file no longer has stays, and is counted, unless --prune withdraws it; and --prune
+    withdraws nothing as long as a row can't be read. On a list with four eyes all of it is one proposal.
+
+    \b
+    Examples:
+      gateway watchlist import consolidated.xml --list un-sc --releasable-to hk,mo
+        --legal-basis "UNSCR 1718 (2006)" --purpose sanctions --system risk-engine
+      gateway watchlist import ours.csv --list minerals --mapping ours.toml --prune --reason "No longer licensed"
+      gateway watchlist import ours.csv --list minerals --dry-run
+
+    \b
+    Exit codes: 0 all rows are in, 1 refused or unreachable, 2 wrong input,
+    3 some rows couldn't be read or were refused, all others are in.
+    """
+    if prune != bool(reason):
+        raise ConfigurationError("--prune and --reason go together: say why vanished entries are withdrawn")
+    output, found = Output(as_json), format_of(file, format_)
+    if found in WITHOUT_LEGAL_BASIS and not legal_basis:
+        raise ConfigurationError(f"--legal-basis: {found} doesn't say on what legal basis you list them; say it here")
+    defaults = WatchlistContent(
+        legal_basis=legal_basis,
+        reason=listed_for,
+        purpose=purpose,
+        requested_action=value_of(RequestedAction, action, "--action"),
+        releasable_to=recipients(releasable_to, "--releasable-to") if releasable_to else (),
+    )
+    defaults.handling.classification = value_of(Classification, classification, "--classification")
+    defaults.handling.onward_transfer = value_of(OnwardTransfer, onward_transfer, "--onward-transfer")
+    if kind:
+        defaults.kind = value_of(WatchlistKind, kind, "--kind")
+    options = ListOptions(list=list_name(list_), defaults=defaults)
+    with open_source(file, found, mapping_of(mapping, found)) as source:
+        if dry_run:
+            _print(output, source, options)
+        else:
+            _import(target, output, source, options, note=note or source.file.name, prune_reason=reason)
+
+
+def _print(output: Output, source: Source, options: ListOptions) -> None:
+    reading = Reading()
+    for row in reading.take(source.rows(options)):
+        output.json_line(as_dict(WatchlistEntry(list=options.list, id=row.id, content=row.content)))
+    if _tell_problems(output, reading, ImportEntriesResponse()):
+        raise typer.Exit(EXIT_INCOMPLETE if reading.rows else EXIT_FAILED)
+
+
+def _import(
+    target: Target, output: Output, source: Source, options: ListOptions, *, note: str, prune_reason: str
+) -> None:
+    held_back = _held_back(output, source, options) if prune_reason else ""
+    reading = Reading()
+    rows = reading.take(source.rows(options))  # before the gateway is asked: a header may be wrong
+
+    async def work(client: GatewayClient) -> ImportEntriesResponse:
+        with output.progress("Importing", source.size_bytes) as advance:
+            told = _told(source, rows, advance)
+            return await client.watchlist.import_entries(
+                options.list, told, note=note, prune_reason="" if held_back else prune_reason
+            )
+
+    response = target.run(work)
+    _report(output, options.list, reading, response, held_back)
+
+
+def _held_back(output: Output, source: Source, options: ListOptions) -> str:
+    """Why nothing is withdrawn although it was asked for; the whole file is read before anything is sent."""
+    survey = Reading()
+    with output.progress("Reading", source.size_bytes) as advance:
+        for _ in _told(source, survey.take(source.rows(options)), advance):
+            pass
+    return survey.against_pruning
+
+
+def _told(source: Source, rows: Iterator[ListRow], advance: Any) -> Iterator[ImportRow]:
+    """Rows as the gateway takes them, while a progress bar follows the file."""
+    told = 0
+    for row in rows:
+        yield ImportRow(id=row.id, line=row.line, content=row.content)
+        now = source.position_bytes
+        if now > told:
+            advance(now - told)
+            told = now
+
+
+def _report(output: Output, name: str, reading: Reading, response: ImportEntriesResponse, held_back: str) -> None:
+    facts: dict[str, object] = {
+        "List": name,
+        "New": response.added,
+        "Changed": response.changed,
+        "Unchanged": response.unchanged,
+        "Withdrawn": response.withdrawn,
+        "No longer in the file, kept": response.vanished,
+        "Refused": response.refused_count,
+        "Rows that can't be read": reading.bad_lines,
+    }
+    if reading.skipped:
+        facts["Not entries of a list"] = len(reading.skipped)
+    if response.proposal_id:
+        facts = {"Proposal": response.proposal_id, **facts}
+    data = {
+        "list": name,
+        "proposal_id": response.proposal_id,
+        "new": response.added,
+        "changed": response.changed,
+        "unchanged": response.unchanged,
+        "withdrawn": response.withdrawn,
+        "vanished": response.vanished,
+        "refused_count": response.refused_count,
+        "refused": [{"line": each.line, "id": each.id, **as_dict(each.error)} for each in response.refused],
+        "problems": reading.bad,
+        "skipped": reading.skipped,
+        "not_pruned": held_back,
+    }
+    took = response.added + response.changed + response.unchanged
+    title = (
+        "Proposed"
+        if response.proposal_id
+        else "Imported"
+        if took or not (reading.bad or response.refused)
+        else "Nothing imported"
+    )
+    output.facts(title, facts, data=data)
+    if response.proposal_id:
+        output.note(
+            f"It has no effect before somebody else approves it: gateway watchlist approve {response.proposal_id}"
+        )
+    if held_back:
+        output.warning(f"nothing was withdrawn: {held_back}")
+    elif response.vanished:
+        output.note(f"{response.vanished} entries aren't in the file and stay; --prune --reason TEXT withdraws them.")
+    if _tell_problems(output, reading, response) or held_back:
+        raise typer.Exit(EXIT_INCOMPLETE if took else EXIT_FAILED)
+
+
+def _tell_problems(output: Output, reading: Reading, response: ImportEntriesResponse) -> bool:
+    """Lists rows that can't be used; returns whether there are any."""
+    rows = [(row.line, row.id, row.reason) for row in reading.bad]
+    rows += [(row.line, row.id, row.error.message) for row in response.refused]
+    rows.sort(key=lambda row: row[0])
+    for line, entry_id, reason in rows[:MAX_PROBLEMS_SHOWN]:
+        output.note(f"Line {line}{f', {entry_id}' if entry_id else ''}: {reason}")
+    left = len(rows) - MAX_PROBLEMS_SHOWN
+    if left > 0:
+        output.note(f"and {left} more; --json has them all")
+    empty = {
+        row.field.removeprefix("content.").partition(".")[0] for row in reading.bad if "as a default" in row.reason
+    }
+    options = sorted({DEFAULT_OPTIONS[each] for each in empty if each in DEFAULT_OPTIONS})
+    if options:
+        output.note(f"Options that say it for all rows that don't: {', '.join(options)}.")
+    return bool(rows) or response.refused_count > 0

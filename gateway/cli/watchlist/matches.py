@@ -1,0 +1,216 @@
+"""`gateway watchlist matches|confirm|dismiss`: what the gateway found by itself, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, word_of
+from gateway.cli.watchlist.screen import explain
+from gateway.cli.watchlist.values import hit_cells
+from gateway.client import GatewayClient, WatchedMatches
+from gateway.errors import GatewayError
+from gateway.v1.alert_pb2 import RequestedAction
+from gateway.v1.match_pb2 import DecideMatchResponse, Match, MatchSourceKind, MatchStatus
+from gateway.v1.watchlist_pb2 import MatchClass
+
+MatchArgument = Annotated[str, typer.Argument(metavar="MATCH", help="Its id, as `gateway watchlist matches` shows it.")]
+RequestIdOption = Annotated[
+    str | None, typer.Option("--request-id", help="UUID; the same id has its effect once, however often it is sent.")
+]
+
+
+@reports_errors
+@connected
+def matches(
+    target: Target,
+    *,
+    filter_: Annotated[
+        str,
+        typer.Option(
+            "--filter", help="Conditions joined by AND on status, class, source, source_id, publisher, list, id."
+        ),
+    ] = "status = open",
+    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    why: Annotated[
+        bool, typer.Option("--why", help="Explain each: names, rules, and what the score is made of.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show matches as they are found and change; --filter has no say.")
+    ] = False,
+    position: Annotated[int, typer.Option(help="With --watch: changes after this position; 0 for all.", min=0)] = 0,
+    once: Annotated[
+        bool, typer.Option("--once", help="With --watch: end when everything there now was shown.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List parties of alerts and shipments that may be listed ones: found by the gateway, newest first.
+
+    Nobody else knows of a match before it is confirmed. By default those are shown that nobody has decided. With
+    --watch and --json one object a line: matches, each as it is now, and the position to go on after them.
+    Role: officer, analyst, supervisor; without --watch also auditor.
+
+    \b
+    Examples:
+      gateway watchlist matches --system officers --why
+      gateway watchlist matches --filter 'status = open AND class = identical'
+      gateway watchlist matches --watch --json | while read -r found; do handle "$found"; done
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+    output = Output(as_json)
+    if watch:
+        _watch(target, output, position, once)
+        return
+
+    async def work(client: GatewayClient) -> list[Match]:
+        found: list[Match] = []
+        async with aclosing(client.screening.matches(filter=filter_)) as stream:
+            async for match in stream:
+                found.append(match)
+                if len(found) == limit:
+                    break
+        return found
+
+    found = target.run(work)
+    columns = ("Match", "Status", "Where", "Entry", "Class", "Score", "Given", "Listed", "Asked for")
+    output.table("Matches", columns, [_row(match) for match in found], data=[as_dict(match) for match in found])
+    if why and not as_json:
+        for match in found:
+            explain(output, match.hit)
+
+
+def _watch(target: Target, output: Output, position: int, once: bool) -> None:
+    def interrupted(error: GatewayError) -> None:
+        output.note(f"Interrupted ({error.message}); reconnecting.")
+
+    async def work(client: GatewayClient) -> None:
+        stream = client.screening.watch_matches(position, until_current=once, on_interruption=interrupted)
+        async with aclosing(stream) as watched:
+            async for each in watched:
+                _show_changes(output, each)
+
+    try:
+        target.run(work)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        output.note("Ended.")
+
+
+def _show_changes(output: Output, watched: WatchedMatches) -> None:
+    if output.as_json:
+        output.json_line({"position": watched.position, "matches": [as_dict(match) for match in watched.matches]})
+        return
+    for match in watched.matches:
+        entry, word, score, given, listed, asked = hit_cells(match.hit)
+        status = word_of(MatchStatus, match.status)
+        what = f"{given} ~ {listed}  {entry}  {word} {score}  {asked}"
+        output.line(f"{match.match_id}  {status}  {where(match)}  {what}")
+
+
+@reports_errors
+@connected
+def confirm(
+    target: Target,
+    match: MatchArgument,
+    *,
+    purpose: Annotated[
+        str, typer.Option(help="A code of the agreements, e.g. export_control; not needed for an own entry.")
+    ] = "",
+    case_reference: Annotated[str, typer.Option("--case", help="Case in which it was met.")] = "",
+    without_subject: Annotated[
+        bool, typer.Option("--without-party", help="Don't tell the owner the party's names and identifiers.")
+    ] = False,
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that a match is the listed one: a hit is recorded, and of a partner's entry reported to its owner, signed.
+
+    Role: officer, supervisor.
+
+    \b
+    Example:
+      gateway watchlist confirm 019bbf30-0000-7000-8000-000000000000 --purpose export_control --case HK-2026-17
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such match, or decided before.
+    """
+    response = target.run(
+        lambda client: client.screening.confirm(
+            match,
+            purpose=purpose,
+            case_reference=case_reference,
+            without_subject=without_subject,
+            request_id=request_id,
+        )
+    )
+    _told(
+        Output(as_json),
+        "Confirmed",
+        response,
+        {
+            "Hit": response.match.hit_id,
+            "Asked for": word_of(RequestedAction, response.match.hit.requested_action),
+            "Stands in": f"{response.entry.origin}#{response.entry.index}",
+        },
+    )
+
+
+@reports_errors
+@connected
+def dismiss(
+    target: Target,
+    match: MatchArgument,
+    *,
+    reason: Annotated[str, typer.Option(help="Why it is somebody or something else. Mandatory.")],
+    request_id: RequestIdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that a match is somebody or something else; nobody else is told. Role: officer, supervisor.
+
+    The same names on the same entry and alert aren't shown again; whoever thinks better of it confirms the match.
+
+    \b
+    Example:
+      gateway watchlist dismiss 019bbf30-0000-7000-8000-000000000000 --reason "Another company of that name"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such match, or decided before.
+    """
+    response = target.run(lambda client: client.screening.dismiss(match, reason, request_id=request_id))
+    _told(Output(as_json), "Dismissed", response, {"Reason": response.match.reason})
+
+
+def _told(output: Output, title: str, response: DecideMatchResponse, facts: dict[str, object]) -> None:
+    match = response.match
+    entry, *_ = hit_cells(match.hit)
+    output.facts(
+        title, {"Match": match.match_id, "Entry": entry, "Where": where(match), **facts}, data=as_dict(response)
+    )
+
+
+def where(match: Match) -> str:
+    """Where the party stands, for people."""
+    source = match.source
+    named = f"{source.publisher}/{source.id}" if source.publisher else source.id
+    return " ".join(filter(None, (word_of(MatchSourceKind, source.kind), named, source.field)))
+
+
+def _row(match: Match) -> tuple[object, ...]:
+    entry, _, score, given, listed, asked = hit_cells(match.hit)
+    return (
+        match.match_id,
+        word_of(MatchStatus, match.status),
+        where(match),
+        entry,
+        word_of(MatchClass, match.hit.match_class),
+        score,
+        given,
+        listed,
+        asked,
+    )

@@ -1,0 +1,355 @@
+"""`gateway watchlist list|show|proposals|diff|watch`: entries as tables, as JSON, and as they change."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, shown_time, value_of, word_of, words
+from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, list_name
+from gateway.client import GatewayClient, WatchedChanges
+from gateway.errors import GatewayError
+from gateway.v1.watchlist_pb2 import WatchlistKind
+from gateway.v1.watchlist_service_pb2 import (
+    CompareCopyResponse,
+    CopyState,
+    GetEntryResponse,
+    ListedEntry,
+    PartnerCopy,
+    Proposal,
+    PublishedChange,
+)
+
+EXIT_DIFFERENT = 3
+"""`diff`: the partner answered, and its copy isn't what was told to it."""
+
+ROOT_CHARS = 16
+"""Hexadecimal digits of a root in a sentence; --json has all 64."""
+
+MOST_SHOWN = 20
+"""Missing changes in the table of `diff`; --json has them all, up to what the gateway tells."""
+
+_STATES = {
+    CopyState.COPY_STATE_SENT: "sent, no receipt yet",
+    CopyState.COPY_STATE_ACTIVE: "active",
+    CopyState.COPY_STATE_ENDING: "may still be active: its end is sent, no receipt yet",
+    CopyState.COPY_STATE_ENDED: "ended",
+}
+
+
+@reports_errors
+@connected
+def list_(
+    target: Target,
+    *,
+    name: Annotated[str, typer.Option("--list", help="Of one list alone, e.g. un-sc.")] = "",
+    publisher: Annotated[str, typer.Option(help="Of one node's lists alone; the own node's name for own ones.")] = "",
+    kind: Annotated[str, typer.Option(help=f"Of one kind alone: {', '.join(words(WatchlistKind))}.")] = "",
+    expiring: Annotated[bool, typer.Option("--expiring", help="Own entries whose validity ends soon.")] = False,
+    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List entries of own lists and of partners' copies.
+
+    Role: publisher, officer, analyst, supervisor, auditor.
+
+    \b
+    Examples:
+      gateway watchlist list --system officers
+      gateway watchlist list --publisher cn --list un-sc --kind person --limit 0 --json
+      gateway watchlist list --expiring
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+    filter_ = filter_of(name, publisher, kind, expiring=expiring)
+    found, more = target.run(lambda client: _listed(client, filter_, limit))
+    output = Output(as_json)
+    columns = ("Entry", "Rev", "Kind", "Name", "Releasable to", "Published", "Valid until")
+    output.table("Watchlists", columns, [_entry_row(each) for each in found], data=[as_dict(each) for each in found])
+    if more:
+        output.note(f"There are more than these {limit}; --limit 0 shows all, --list and --kind narrow.")
+
+
+def filter_of(name: str, publisher: str, kind: str, *, expiring: bool = False) -> str:
+    """The filter for these conditions; empty ones don't count.
+
+    Raises:
+        ConfigurationError: the name or the kind can't be one.
+    """
+    terms = {
+        "publisher": publisher,
+        "list": list_name(name) if name else "",
+        "kind": word_of(WatchlistKind, value_of(WatchlistKind, kind, "--kind")) if kind else "",
+        "expiring": "true" if expiring else "",
+    }
+    return " AND ".join(f'{field} = "{value}"' for field, value in terms.items() if value)
+
+
+@reports_errors
+@connected
+def show(
+    target: Target,
+    entry: Annotated[str, typer.Argument(metavar="ENTRY", help="PUBLISHER/LIST/ID, or LIST/ID of an own list.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an entry says and, of an own one, where it is active.
+
+    After a withdrawal the table tells which partners have confirmed its end with a signed receipt, and which haven't.
+
+    Role: publisher, officer, analyst, supervisor, auditor.
+
+    \b
+    Examples:
+      gateway watchlist show un-sc/QDi.430
+      gateway watchlist show cn/un-sc/QDi.430 --json
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or no such entry here.
+    """
+
+    async def work(client: GatewayClient) -> tuple[str, bool, GetEntryResponse]:
+        named = entry_reference(entry, client.node_name)
+        title = f"{named.publisher}/{named.list}/{named.id}"
+        return title, named.publisher == client.node_name, await client.watchlist.get(named)
+
+    title, own, found = target.run(work)
+    output = Output(as_json)
+    if as_json:
+        output.json(as_dict(found))
+        return
+    if found.HasField("entry"):
+        facts = {"Revision": found.entry.revision, "Published": shown_time(found.entry, "published_at")}
+        output.facts(f"Entry {title}", {**facts, **content_facts(found.entry.content)})
+    else:
+        output.line(f"Entry {title} has ended: it is in no list of this node any more.")
+    if own and found.copies:
+        columns = ("Partner", "State", "Revision", "Sent", "Receipted", "Their gateway")
+        output.table("Where is it active", columns, [_copy_row(copy) for copy in found.copies])
+    elif own:
+        output.note("No partner has it or had it.")
+
+
+@reports_errors
+@connected
+def proposals(target: Target, *, as_json: JsonOption = False) -> None:
+    """List proposals that wait for a decision, oldest first.
+
+    Role: publisher, officer, supervisor, auditor.
+
+    \b
+    Example:
+      gateway watchlist proposals --system supervisors
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable.
+    """
+
+    async def work(client: GatewayClient) -> list[Proposal]:
+        return [each async for each in client.watchlist.proposals()]
+
+    found = target.run(work)
+    columns = ("Proposal", "List", "By", "When", "Changes", "Note", "Begins with")
+    output = Output(as_json)
+    output.table("Proposals", columns, [_proposal_row(p) for p in found], data=[as_dict(p) for p in found])
+
+
+@reports_errors
+@connected
+def diff(
+    target: Target,
+    *,
+    partner: Annotated[str, typer.Option("--with", help="The partner whose copy is compared, e.g. hk.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a partner's copy of the own lists is what was told to it.
+
+    The partner is asked for size and Merkle root of what it holds; equal roots are equal copies, to the last byte.
+
+    Role: publisher, officer, supervisor, auditor, operator.
+
+    \b
+    Example:
+      gateway watchlist diff --with hk
+
+    \b
+    Exit codes: 0 identical, 1 refused or unreachable, 2 wrong input, 3 not identical.
+    """
+    found = target.run(lambda client: client.watchlist.compare(partner))
+    output = Output(as_json)
+    if as_json:
+        roots = {"own_root": found.own_root.hex(), "partner_root": found.partner_root.hex()}
+        output.json({"identical": found.identical, "verdict": verdict(partner, found), **as_dict(found), **roots})
+    else:
+        output.line(verdict(partner, found))
+        _show_missing(output, partner, found)
+    if not found.identical:
+        raise typer.Exit(EXIT_DIFFERENT)
+
+
+def verdict(partner: str, found: CompareCopyResponse) -> str:
+    """Whether the copies are identical, in one line."""
+    feed = f"feed {found.origin}"
+    if found.untold and found.own_size == found.partner_size and found.own_root == found.partner_root:
+        return (
+            f"NOT identical yet: {partner} has all that was told to it so far, but up to {found.untold} changes of own "
+            "lists aren't told yet; ask again in a moment."
+        )
+    if found.identical and not found.own_size:
+        return f"Identical: nothing was told to {partner} so far, and it holds nothing; {feed} is empty on both sides."
+    if found.identical:
+        return (
+            f"Identical: {partner} lists {found.active} entries, all that was told to it; {feed} has size "
+            f"{found.own_size} and root {_root(found.own_root)} on both sides."
+        )
+    if found.partner_size > found.own_size:
+        return (
+            f"NOT identical: {feed} has size {found.partner_size} at {partner} and only {found.own_size} here; after a "
+            "restore from an older backup `gateway recover` fetches the rest back."
+        )
+    if found.own_root != found.partner_root:
+        return (
+            f"NOT identical: at size {found.partner_size} {feed} has root {_root(found.own_root)} here and "
+            f"{_root(found.partner_root)} at {partner}: one side's history isn't what was signed."
+        )
+    return (
+        f"NOT identical: {partner} lacks {found.missing_count} changes; {feed} has size {found.own_size} here and "
+        f"{found.partner_size} there, up to which the roots are equal ({_root(found.partner_root)})"
+        + (f"; up to {found.untold} more aren't told yet." if found.untold else ".")
+    )
+
+
+def _show_missing(output: Output, partner: str, found: CompareCopyResponse) -> None:
+    if not found.missing:
+        return
+    rows = [change_row(change) for change in found.missing[:MOST_SHOWN]]
+    output.table(f"Not yet at {partner}", ("Entry", "Change", "Rev", "Name or reason"), rows)
+    if found.missing_count > len(rows):
+        output.note(f"and {found.missing_count - len(rows)} more; --json has the first {len(found.missing)}")
+
+
+@reports_errors
+@connected
+def watch(
+    target: Target,
+    *,
+    position: Annotated[int, typer.Option(help="Changes after this position; 0 for every change ever.", min=0)] = 0,
+    full: Annotated[bool, typer.Option("--full", help="Begin with all that is listed now.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when everything there now was shown.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every change of own and partners' lists as it comes, across reconnects. Ctrl-C ends it.
+
+    With --json one object a line: changes that belong together, and the position to go on after them the next time.
+    With --full the first line has "begins": drop what you hold; position is 0 until all is there.
+    Role: publisher, officer, analyst, supervisor.
+
+    \b
+    Examples:
+      gateway watchlist watch --system officers
+      gateway watchlist watch --full --once --json
+      gateway watchlist watch --position 1200 --json | while read -r changes; do handle "$changes"; done
+
+    \b
+    Exit codes: 0 ended, 1 refused, 2 wrong input.
+    """
+    output = Output(as_json)
+
+    def interrupted(error: GatewayError) -> None:
+        output.note(f"Interrupted ({error.message}); reconnecting.")
+
+    async def work(client: GatewayClient) -> None:
+        stream = client.watchlist.watch(position, full_state=full, until_current=once, on_interruption=interrupted)
+        async with aclosing(stream) as watched:
+            async for each in watched:
+                _show_changes(output, each)
+
+    try:
+        target.run(work)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        output.note("Ended.")
+
+
+def _show_changes(output: Output, watched: WatchedChanges) -> None:
+    if output.as_json:
+        output.json_line(
+            {
+                "position": watched.position,
+                "full_state": watched.full_state,
+                "begins": watched.begins,
+                "changes": [as_dict(change) for change in watched.changes],
+            }
+        )
+        return
+    for change in watched.changes:
+        output.line(change_line(watched, change))
+
+
+def change_line(watched: WatchedChanges, change: PublishedChange) -> str:
+    """A change on one line, for people."""
+    entry, what, revision, name = change_row(change.change)
+    where = "listed" if watched.full_state else f"{watched.position:>8}"
+    return "  ".join(each for each in (where, f"{change.publisher}/{entry}", f"rev {revision}", what, name) if each)
+
+
+async def _listed(client: GatewayClient, filter_: str, limit: int) -> tuple[list[ListedEntry], bool]:
+    found: list[ListedEntry] = []
+    page_size = min(limit + 1, 500) if limit else 500
+    async with aclosing(client.watchlist.entries(filter=filter_, page_size=page_size)) as entries:
+        async for entry in entries:
+            if limit and len(found) == limit:
+                return found, True
+            found.append(entry)
+    return found, False
+
+
+def _entry_row(listed: ListedEntry) -> tuple[object, ...]:
+    entry = listed.entry
+    return (
+        f"{listed.publisher}/{entry.list}/{entry.id}",
+        entry.revision,
+        word_of(WatchlistKind, entry.content.kind),
+        called(entry.content),
+        list(entry.content.releasable_to) or None,
+        shown_time(entry, "published_at"),
+        shown_time(entry.content, "valid_until"),
+    )
+
+
+def _copy_row(copy: PartnerCopy) -> tuple[object, ...]:
+    return (
+        copy.partner,
+        _STATES.get(copy.state, "not known"),
+        copy.revision or None,
+        f"{copy.sent.origin}#{copy.sent.index}" if copy.sent.origin else None,
+        _time(copy.receipted_at_unix_ms),
+        copy.outcome or None,
+    )
+
+
+def _proposal_row(proposal: Proposal) -> tuple[Any, ...]:
+    first = [change_row(change) for change in proposal.sample.changes[:1]]
+    return (
+        proposal.proposal_id,
+        proposal.list,
+        proposal.proposer,
+        _time(proposal.proposed_at_unix_ms),
+        proposal.changes,
+        proposal.note or None,
+        " ".join(filter(None, (first[0][1], first[0][0], first[0][3]))) if first else None,
+    )
+
+
+def _time(unix_ms: int) -> datetime | None:
+    return datetime.fromtimestamp(unix_ms // 1000, UTC) if unix_ms else None
+
+
+def _root(root: bytes) -> str:
+    return f"{root.hex()[:ROOT_CHARS]}…" if root else "none"

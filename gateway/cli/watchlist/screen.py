@@ -1,0 +1,283 @@
+"""`gateway watchlist screen|hits|report|answer|statistics`: names looked for on the lists, and what became of hits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.connection import Target, connected
+from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.values import as_dict, value_of, word_of, words
+from gateway.cli.watchlist.values import entry_reference, hit_cells
+from gateway.client import GatewayClient
+from gateway.errors import ConfigurationError
+from gateway.v1.alert_pb2 import RequestedAction
+from gateway.v1.party_pb2 import Identifier, Name, Party
+from gateway.v1.screening_pb2 import ScreenedSubject, ScreeningHit, ScreeningSubject
+from gateway.v1.watchlist_pb2 import HitOutcome, MatchClass, WatchlistKind
+from gateway.v1.watchlist_service_pb2 import ListedHit, ReportHitResponse
+
+EXIT_FOUND = 3
+"""`screen`: something was found."""
+
+_KINDS = ("organisation", "person")
+
+
+@reports_errors
+@connected
+def screen(
+    target: Target,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME…]", help="Names of one party.")] = None,
+    *,
+    kind: Annotated[str, typer.Option(help="organisation or person, where it is known.")] = "",
+    identifiers: Annotated[
+        list[str] | None, typer.Option("--identifier", help="SCHEME:VALUE, e.g. imo_ship:9074729; may be repeated.")
+    ] = None,
+    vehicles: Annotated[list[str] | None, typer.Option("--vehicle", help="A plate; may be repeated.")] = None,
+    vessels: Annotated[list[str] | None, typer.Option("--vessel", help="A vessel's name; may be repeated.")] = None,
+    containers: Annotated[
+        list[str] | None, typer.Option("--container", help="A container's number; may be repeated.")
+    ] = None,
+    reference: Annotated[
+        str, typer.Option(help="What you know it by: it is remembered, and new entries are compared with it.")
+    ] = "",
+    max_hits: Annotated[int, typer.Option(help="Most hits shown.", min=1, max=200)] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Screen one party, vehicle, vessel or container against own lists and partners'.
+
+    Every hit says why: which name, which parts agree by which rule, and what the score is made of. `identical` is an
+    identifier or the same Chinese characters; `strong` agrees in more than a romanisation that many share;
+    `compatible` can be the same and mostly isn't. All names of one party at once find more.
+
+    Role: publisher, officer, analyst, supervisor.
+
+    \b
+    Examples:
+      gateway watchlist screen "Wong Siu Ming" --kind person
+      gateway watchlist screen 示例金属有限公司 "Shili Metals Co., Ltd." --identifier uscc:91440300MA5EXAMPLE
+      gateway watchlist screen --container CSQU3054383
+
+    \b
+    Exit codes: 0 nothing found, 1 refused or unreachable, 2 wrong input, 3 something was found.
+    """
+    subject = ScreeningSubject(
+        reference=reference,
+        names=[Name(text=name) for name in names or ()],
+        kind=value_of(WatchlistKind, kind, "--kind") if kind else WatchlistKind.WATCHLIST_KIND_UNSPECIFIED,
+        identifiers=[_identifier(text) for text in identifiers or ()],
+        vehicles=vehicles or (),
+        vessels=vessels or (),
+        containers=containers or (),
+    )
+    if kind and kind not in _KINDS:
+        raise ConfigurationError(f"--kind: {kind!r} isn't one of {', '.join(_KINDS)}")
+    if not (names or identifiers or vehicles or vessels or containers):
+        raise ConfigurationError("give a name, or --identifier, --vehicle, --vessel or --container")
+    (found,) = target.run(lambda client: client.screening.screen([subject], max_hits=max_hits))
+    _show_found(Output(as_json), found)
+    if found.hits:
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _identifier(text: str) -> Identifier:
+    scheme, colon, value = text.partition(":")
+    if not (scheme and colon and value):
+        raise ConfigurationError(f"--identifier: {text!r} isn't SCHEME:VALUE, e.g. imo_ship:9074729")
+    return Identifier(scheme=scheme, value=value)
+
+
+def _show_found(output: Output, found: ScreenedSubject) -> None:
+    if output.as_json:
+        output.json(as_dict(found))
+        return
+    if not found.hits:
+        output.line("Nothing found.")
+        return
+    columns = ("Entry", "Class", "Score", "Given", "Listed", "Asked for")
+    output.table(f"Found: {found.found}", columns, [hit_cells(hit) for hit in found.hits])
+    for hit in found.hits[:3]:
+        explain(output, hit)
+    if found.found > len(found.hits):
+        output.note(f"There are {found.found - len(found.hits)} more; --max-hits shows them.")
+
+
+def explain(output: Output, hit: ScreeningHit) -> None:
+    """Shows why a hit is one."""
+    why = hit.explanation
+    output.line("")
+    output.line(f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}: {why.because}")
+    if why.weak_alias:
+        output.line("  Its source calls this name a weak alias.")
+    for token in why.tokens:
+        output.line(f"  {token.given or '(nothing)'} ~ {token.listed or '(nothing)'}: {token.rule}")
+    made_of = " + ".join(f"{part.weight:.2f} × {part.agreement:.2f} {part.name}" for part in why.parts if part.weight)
+    if made_of:
+        output.line(f"  {hit.score:.2f} = {made_of}")
+
+
+@reports_errors
+@connected
+def report(
+    target: Target,
+    entry: Annotated[str, typer.Argument(metavar="ENTRY", help="PUBLISHER/LIST/ID, as `screen` shows it.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Names of the party that was met.")],
+    *,
+    purpose: Annotated[str, typer.Option(help="A code of the agreements, e.g. export_control.")],
+    case_reference: Annotated[str, typer.Option("--case", help="Case in which it was met.")] = "",
+    kind: Annotated[str, typer.Option(help="organisation or person, where it is known.")] = "",
+    request_id: Annotated[
+        str | None, typer.Option("--request-id", help="UUID; the same id has its effect once.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Report that a listed party was met: of a partner's entry its owner is told, signed.
+
+    The party is screened again, and what is reported is what that finds on this entry.
+
+    Role: publisher, officer, supervisor.
+
+    \b
+    Example:
+      gateway watchlist report cn/minerals/M-17 "Placeholder Metals Ltd" --purpose export_control --case HK-2026-17
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, or the names don't meet that entry.
+    """
+
+    async def work(client: GatewayClient) -> ReportHitResponse:
+        wanted = entry_reference(entry, client.node_name)
+        party = [Name(text=name) for name in names]
+        number = value_of(WatchlistKind, kind, "--kind") if kind else WatchlistKind.WATCHLIST_KIND_UNSPECIFIED
+        (found,) = await client.screening.screen([ScreeningSubject(names=party, kind=number)], max_hits=200)
+        for hit in found.hits:
+            if hit.entry == wanted:
+                return await client.screening.report(
+                    hit,
+                    subject=Party(names=party),
+                    purpose=purpose,
+                    case_reference=case_reference,
+                    request_id=request_id,
+                )
+        raise ConfigurationError(f"these names don't meet {entry}; `gateway watchlist screen` shows what they meet")
+
+    response = target.run(work)
+    facts = {
+        "Hit": response.hit_id,
+        "Asked for": word_of(RequestedAction, response.requested_action),
+        "Stands in": f"{response.entry.origin}#{response.entry.index}",
+    }
+    Output(as_json).facts("Reported", facts, data=as_dict(response))
+
+
+@reports_errors
+@connected
+def answer(
+    target: Target,
+    hit: Annotated[str, typer.Argument(metavar="HIT", help="REPORTER/ID, as `gateway watchlist hits` shows it.")],
+    outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help=", ".join(words(HitOutcome)))],
+    *,
+    remarks: Annotated[str, typer.Option(help="In words.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a hit on an own entry turned out to be; the node that met it is told. Role: officer, supervisor.
+
+    \b
+    Example:
+      gateway watchlist answer hk/019bbf30-0000-7000-8000-000000000000 false --remarks "Another company of that name"
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or no such hit.
+    """
+    reporter, slash, hit_id = hit.partition("/")
+    if not slash:
+        raise ConfigurationError(f"{hit!r} isn't REPORTER/ID; `gateway watchlist hits` shows them")
+    value = value_of(HitOutcome, outcome, "OUTCOME")
+    response = target.run(lambda client: client.screening.answer(reporter, hit_id, value, remarks=remarks))
+    Output(as_json).facts("Answered", {"Hit": hit, "Outcome": outcome}, data=as_dict(response))
+
+
+@reports_errors
+@connected
+def hits(
+    target: Target,
+    *,
+    filter_: Annotated[
+        str, typer.Option("--filter", help="Conditions joined by AND, e.g. 'list = \"un-sc\" AND outcome = none'.")
+    ] = "",
+    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List hits: partners' and own ones on own entries, and own ones on partners' entries, newest first.
+
+    Role: officer, analyst, supervisor, auditor.
+
+    \b
+    Examples:
+      gateway watchlist hits --system officers
+      gateway watchlist hits --filter 'outcome = none'
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+
+    async def work(client: GatewayClient) -> list[ListedHit]:
+        found = []
+        async for hit in client.screening.hits(filter=filter_):
+            found.append(hit)
+            if len(found) == limit:
+                break
+        return found
+
+    found = target.run(work)
+    columns = ("Hit", "Entry", "Class", "Score", "Outcome", "Party")
+    Output(as_json).table("Hits", columns, [_row_of(hit) for hit in found], data=[as_dict(hit) for hit in found])
+
+
+def _row_of(listed: ListedHit) -> tuple[object, ...]:
+    hit = listed.hit
+    outcome = word_of(HitOutcome, listed.outcome) if listed.outcome else None
+    return (
+        f"{listed.reporter}/{hit.hit_id}",
+        f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}",
+        word_of(MatchClass, hit.match_class),
+        f"{hit.score:.2f}",
+        outcome,
+        "; ".join(name.text for name in hit.subject.names),
+    )
+
+
+@reports_errors
+@connected
+def statistics(target: Target, *, as_json: JsonOption = False) -> None:
+    """Count entries, hits and matches of every list: hits confirmed and false, matches open and dismissed.
+
+    Role: officer, analyst, supervisor, auditor.
+
+    \b
+    Example:
+      gateway watchlist statistics
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable.
+    """
+
+    async def work(client: GatewayClient) -> list[Any]:
+        return list(await client.screening.statistics())
+
+    found = target.run(work)
+    columns = ("List", "Entries", "Hits", "Confirmed", "False", "Open matches", "Dismissed")
+    rows = [
+        (
+            f"{one.publisher}/{one.list}",
+            one.entries,
+            one.hits,
+            one.confirmed,
+            one.false_hits,
+            one.open_matches,
+            one.dismissed_matches,
+        )
+        for one in found
+    ]
+    Output(as_json).table("Lists", columns, rows, data=[as_dict(one) for one in found])

@@ -1,0 +1,160 @@
+"""How entries of watchlists are named and shown on the command line.
+
+What an entry says is the contract's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.cli.values import shown_time, word_of
+from gateway.contract.ids import is_node_name
+from gateway.errors import ConfigurationError
+from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
+from gateway.v1.party_pb2 import Address, Identifier
+from gateway.v1.screening_pb2 import ScreeningHit
+from gateway.v1.watchlist_pb2 import (
+    ListedNameKind,
+    MatchClass,
+    WatchlistChange,
+    WatchlistContent,
+    WatchlistEnd,
+    WatchlistKind,
+    WatchlistReference,
+)
+
+_LIST_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+_SHORT_CHARS = 60
+
+
+def entry_reference(text: str, own_node: str) -> WatchlistReference:
+    """An entry as people name it: PUBLISHER/LIST/ID, or LIST/ID of an own list.
+
+    Raises:
+        ConfigurationError: it isn't one.
+    """
+    first, _, rest = text.partition("/")
+    name, slash, entry_id = rest.partition("/")
+    publisher, name, entry_id = (first, name, entry_id) if slash else (own_node, first, rest)
+    if not entry_id or not is_node_name(publisher) or not _LIST_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{text!r} doesn't name an entry: give PUBLISHER/LIST/ID as `gateway watchlist list` shows it, "
+            "or LIST/ID for one of an own list"
+        )
+    return WatchlistReference(publisher=publisher, list=name, id=entry_id)
+
+
+def own_entry(text: str, own_node: str) -> WatchlistReference:
+    """An entry of an own list.
+
+    Raises:
+        ConfigurationError: it names no entry, or a partner's, which only its publisher can change.
+    """
+    found = entry_reference(text, own_node)
+    if found.publisher != own_node:
+        raise ConfigurationError(f"{text}: is an entry of {found.publisher}; only its publisher can do this")
+    return found
+
+
+def hit_cells(hit: ScreeningHit) -> tuple[str, ...]:
+    """Cells of a hit in a table: entry, class, score, given, listed, asked for."""
+    return (
+        f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}",
+        word_of(MatchClass, hit.match_class),
+        f"{hit.score:.2f}",
+        hit.explanation.given,
+        hit.explanation.listed,
+        word_of(RequestedAction, hit.requested_action),
+    )
+
+
+def list_name(text: str) -> str:
+    """The name of a list.
+
+    Raises:
+        ConfigurationError: it can't be one.
+    """
+    if not _LIST_NAME.fullmatch(text):
+        raise ConfigurationError(
+            f"--list: {text!r} can't be a list's name: small letters, digits, dots and hyphens, e.g. un-sc"
+        )
+    return text
+
+
+def called(content: WatchlistContent) -> str:
+    """What a listed thing is called in a table: its first name, or else what it is known by."""
+    known = [
+        *(name.text for name in content.names[:1]),
+        *(each.value for each in content.identifiers[:1]),
+        *(", ".join(filter(None, (each.street, each.city, each.territory))) for each in content.addresses[:1]),
+        *(each.code for each in content.commodities[:1]),
+        " → ".join(each.unlocode or each.name or each.territory for each in content.route),
+    ]
+    return shortened(next((text for text in known if text), ""))
+
+
+def shortened(text: str) -> str:
+    """Text that fits into a column."""
+    line = " ".join(text.split())
+    return line if len(line) <= _SHORT_CHARS else f"{line[: _SHORT_CHARS - 1]}…"
+
+
+def change_row(change: WatchlistChange) -> tuple[str, str, int, str]:
+    """A change as LIST/ID, what it is, revision, and name or reason."""
+    if change.WhichOneof("change") == "entered":
+        entered = change.entered
+        what = "entered" if entered.revision == 1 else "amended"
+        return f"{entered.list}/{entered.id}", what, entered.revision, called(entered.content)
+    ended = change.ended
+    return f"{ended.list}/{ended.id}", word_of(WatchlistEnd, ended.end), ended.revision, shortened(ended.reason)
+
+
+def content_facts(content: WatchlistContent) -> Mapping[str, object]:
+    """Everything that an entry says, by words for people; what it doesn't say is left out."""
+    facts: dict[str, object] = {
+        "Kind": word_of(WatchlistKind, content.kind),
+        "Names": [_name(each) for each in content.names],
+        "Identifiers": [_identifier(each) for each in content.identifiers],
+        "Addresses": [_address(each) for each in content.addresses],
+        "Born": ", ".join([*content.birth_dates, *map(_period, content.birth_periods)]),
+        "Born in": [_address(each) for each in content.birth_places],
+        "Territories": ", ".join(content.territories),
+        "Commodities": [f"{each.scheme} {each.code} {each.territory}".strip() for each in content.commodities],
+        "Route": " → ".join(each.unlocode or each.name or each.territory for each in content.route),
+        "Reason": content.reason,
+        "Legal basis": content.legal_basis,
+        "Purpose": content.purpose,
+        "Asked for": word_of(RequestedAction, content.requested_action),
+        "Valid from": shown_time(content, "valid_from"),
+        "Valid until": shown_time(content, "valid_until"),
+        "Classification": word_of(Classification, content.handling.classification),
+        "Onward transfer": word_of(OnwardTransfer, content.handling.onward_transfer),
+        "Onward recipients": ", ".join(content.handling.onward_recipients),
+        "Caveat": content.handling.caveat,
+        "Releasable to": ", ".join(content.releasable_to) or "nobody",
+        "Remarks": content.remarks,
+    }
+    listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return {name: value for name, value in listed.items() if value not in (None, "")}
+
+
+def _identifier(each: Identifier) -> str:
+    more = ", ".join(filter(None, (each.territory, f"valid until {each.expires}" if each.expires else "")))
+    return f"{each.scheme} {each.value} ({more})" if more else f"{each.scheme} {each.value}"
+
+
+def _address(each: Address) -> str:
+    return ", ".join(filter(None, (each.street, each.city, each.territory)))
+
+
+def _period(text: str) -> str:
+    first, slash, last = (f"about {part[:-1]}" if part.endswith("~") else part for part in text.partition("/"))
+    return f"between {first} and {last}" if slash else first
+
+
+def _name(name: Any) -> str:
+    said = [word_of(ListedNameKind, name.kind), name.script, name.language]
+    known = ", ".join(each for each in said if each and each != "—")
+    return f"{name.text} ({known})" if known else str(name.text)

@@ -1,0 +1,157 @@
+"""Filters and page tokens of lists: a small part of the filter language of AIP-160, and opaque tokens of AIP-158."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from gateway.contract.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from gateway.errors import InvalidRequestError, Violation
+
+_TERM = re.compile(r'\s*([a-z_]+)\s*(<=|>=|!=|=|<|>)\s*("(?:[^"\\]|\\.)*"|[^\s"]+)\s*')
+_AND = re.compile(r"AND\s", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition of a filter."""
+
+    field: str
+    operator: str
+    value: str
+
+
+def parse_filter(text: str, fields: Mapping[str, Sequence[str]]) -> list[Term]:
+    """Reads a filter.
+
+    Args:
+        text: e.g. `status = published AND priority = A`; empty for no condition.
+        fields: the fields that the list knows, each with the operators that it allows.
+
+    Raises:
+        InvalidRequestError: not a filter, an unknown field or an operator that the field doesn't have.
+    """
+    terms: list[Term] = []
+    at = 0
+    if not text.strip():
+        return terms
+    while True:
+        match = _TERM.match(text, at)
+        if match is None:
+            raise _invalid(f"at character {at + 1}: expected `field = value`")
+        terms.append(_term(match, fields))
+        at = match.end()
+        if at == len(text):
+            return terms
+        joint = _AND.match(text, at)
+        if joint is None:
+            raise _invalid(f"at character {at + 1}: conditions are joined by AND")
+        at = joint.end()
+
+
+def _term(match: re.Match[str], fields: Mapping[str, Sequence[str]]) -> Term:
+    field, operator, value = match.groups()
+    if field not in fields:
+        raise _invalid(f"there is no field {field!r}; fields are {', '.join(fields)}")
+    if operator not in fields[field]:
+        raise _invalid(f"{field} takes {' '.join(fields[field])}, not {operator}")
+    if "\0" in value:
+        raise _invalid(f"{field}: a value has no NUL character")
+    if value.startswith('"'):
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
+    return Term(field, operator, value)
+
+
+def invalid_value(term: Term, expected: str) -> InvalidRequestError:
+    """The error for a value that a field can't have."""
+    return _invalid(f"{term.field}: {term.value!r} isn't {expected}")
+
+
+def unix_ms(term: Term) -> int:
+    """The time that a condition names, in milliseconds since 1970.
+
+    Raises:
+        InvalidRequestError: it isn't a time with its zone.
+    """
+    try:
+        time = datetime.fromisoformat(term.value)
+    except ValueError as error:
+        raise invalid_value(term, "an RFC 3339 time") from error
+    if time.tzinfo is None:
+        raise invalid_value(term, "an RFC 3339 time with its zone, e.g. 2026-01-15T08:00:00+08:00")
+    return int(time.timestamp() * 1000)
+
+
+def page_size(requested: int) -> int:
+    """Rows to return: the default for 0, never more than the maximum."""
+    return min(requested or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def encode_page_token(last: Sequence[str], filter_text: str) -> str:
+    """A token that goes on after the row with this key, under this filter only."""
+    body = json.dumps([_tag(filter_text), *last], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(body).decode().rstrip("=")
+
+
+def decode_page_token(token: str, filter_text: str, parts: int) -> tuple[str, ...] | None:
+    """The key that a token holds; None for an empty token.
+
+    Raises:
+        InvalidRequestError: not a token of this list, or one of another filter.
+    """
+    if not token:
+        return None
+    try:
+        values = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise _token_invalid() from error
+    if not isinstance(values, list) or len(values) != parts + 1:
+        raise _token_invalid()
+    if not all(isinstance(value, str) and value.isprintable() for value in values):
+        raise _token_invalid()
+    if values[0] != _tag(filter_text):
+        raise InvalidRequestError(
+            [Violation("page_token", "page_token.filter", "the filter changed; start again without a token")]
+        )
+    return tuple(values[1:])
+
+
+def decode_number_token(token: str, filter_text: str, *parts: range) -> tuple[int, ...] | None:
+    """The key that a token holds where all its parts are numbers; None for an empty token.
+
+    Args:
+        token: as it came in.
+        filter_text: the filter that came with it.
+        parts: for each part, the numbers that the list gives there, none of them negative.
+
+    Raises:
+        InvalidRequestError: not a token of this list, or one of another filter.
+    """
+    texts = decode_page_token(token, filter_text, len(parts))
+    if texts is None:
+        return None
+    for text, possible in zip(texts, parts, strict=True):
+        # The length comes first: int() refuses thousands of digits.
+        if len(text) > len(str(possible[-1])) or not text.isascii() or not text.isdigit() or int(text) not in possible:
+            raise _token_invalid()
+    return tuple(map(int, texts))
+
+
+def _tag(filter_text: str) -> str:
+    return sha256(filter_text.encode()).hexdigest()[:16]
+
+
+def _token_invalid() -> InvalidRequestError:
+    return InvalidRequestError(
+        [Violation("page_token", "page_token.form", "not a token that this list gave; start again without one")]
+    )
+
+
+def _invalid(message: str) -> InvalidRequestError:
+    return InvalidRequestError([Violation("filter", "filter.form", message)])

@@ -1,1 +1,0 @@
-"""Keys, signers and certificates; not the formats they sign (see tlog)."""

@@ -1,0 +1,1 @@
+"""The database: engine, transactions, prepared statements, schema and migrations."""

@@ -1,0 +1,287 @@
+"""Opens the database and gives transactions; the only place that knows SQLite from PostgreSQL at this level.
+
+SQLite: WAL and synchronous=FULL, so a commit that returned survives a power cut; writers begin IMMEDIATE.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
+
+from gateway.db.statements import run
+from gateway.errors import ConfigurationError, StoreUnavailableError
+
+_BUSY_TIMEOUT_MS = 5000
+"""How long SQLite waits for another writer, e.g. a backup, in milliseconds."""
+
+_WAL_PAUSE_S = 0.01
+"""Pause before another attempt to turn a new file to WAL, in seconds."""
+
+_RETRY_AFTER_S = 1.0
+"""What a caller is told to wait when the store can't be written, in seconds."""
+
+_PING_AFTER_S = 1.0
+"""Idle time after which a connection to PostgreSQL is tried before it is used, in seconds: at each use the trial would
+take as long as a statement."""
+
+_WRITE = "gateway_write"
+
+_ROWS_PER_STATEMENT = 100
+"""Rows in one INSERT. Python's sqlite3 lets go of the interpreter lock at every step of a statement and has to wait for
+it afterwards: row by row that is five hundred waits in a commit of five hundred alerts, each up to some milliseconds
+when other threads are busy. One statement of many rows waits once."""
+
+_ROWS_FOR_ARRAYS = 10
+_ROWS_PER_ARRAY = 5_000
+"""From how many rows on PostgreSQL gets each column as one array, and how many rows at most: one statement of a few
+parameters is planned, instead of dozens of hundreds."""
+
+
+class Database:
+    """One database: reads in parallel, writes one transaction at a time on SQLite.
+
+    Raises:
+        ConfigurationError: the URL isn't one of sqlite:///… or postgresql://…
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self._readers = _readers(self.engine)
+        self._closed = False
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent snapshot for reading.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached.
+        """
+        with _translated(), self._connection(self._readers) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """For one statement that reads: on PostgreSQL it needs no transaction around it, which is two statements more.
+
+        Raises:
+            StoreUnavailableError: the database can't be reached.
+        """
+        if self.dialect != "postgresql":
+            with self.read() as connection:
+                yield connection
+            return
+        with _translated(), self._connection(self._readers) as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits at the end of the block and rolls back when the block raises.
+
+        Raises:
+            StoreUnavailableError: the database can't be written; nothing was.
+        """
+        with _translated(), self._connection(self.engine) as connection:
+            connection.execution_options(**{_WRITE: True})
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Closes all connections; one that is in use in another thread when that thread is done with it."""
+        self._closed = True
+        self.engine.dispose()
+        self._readers.dispose()
+
+    @contextmanager
+    def _connection(self, engine: Engine) -> Iterator[Connection]:
+        with engine.connect() as connection:
+            try:
+                yield connection
+            finally:
+                if self._closed:  # nobody would close it in the pool any more
+                    connection.detach()
+
+
+@contextmanager
+def savepoint(conn: Connection) -> Iterator[None]:
+    """What the block writes is undone when it raises, and the transaction goes on.
+
+    For the hot path: SQLAlchemy's own costs four times as much. Don't nest it in itself.
+
+    Raises:
+        StoreUnavailableError: the database failed, not the block; the transaction must end.
+    """
+    with _translated():
+        run(conn, "SAVEPOINT block", ())
+        try:
+            yield
+        except BaseException:
+            run(conn, "ROLLBACK TO SAVEPOINT block", ())
+            run(conn, "RELEASE SAVEPOINT block", ())
+            raise
+        run(conn, "RELEASE SAVEPOINT block", ())
+
+
+def insert_rows(
+    conn: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[object, ...]],
+    *,
+    or_ignore: bool = False,
+) -> int:
+    """Inserts many rows; the hot path, so plain tuples go straight to the driver (five times faster than through Core).
+
+    Args:
+        conn: in a write transaction.
+        table: where to.
+        columns: names, in the order of the tuples' values.
+        rows: at least one.
+        or_ignore: leave out rows whose primary key exists.
+
+    Returns:
+        Number of rows inserted.
+    """
+    inserted = 0
+    if conn.dialect.name == "postgresql" and len(rows) >= _ROWS_FOR_ARRAYS:
+        for at in range(0, len(rows), _ROWS_PER_ARRAY):
+            chunk = rows[at : at + _ROWS_PER_ARRAY]
+            arrays = [list(values) for values in zip(*chunk, strict=True)]
+            inserted += run(conn, _insert_arrays_text(table, tuple(columns), or_ignore), arrays).rowcount
+        return inserted
+    for at in range(0, len(rows), _ROWS_PER_STATEMENT):
+        chunk = rows[at : at + _ROWS_PER_STATEMENT]
+        statement = _insert_text(conn.dialect.name, table.name, tuple(columns), len(chunk), or_ignore)
+        inserted += run(conn, statement, tuple(chain.from_iterable(chunk))).rowcount
+    return inserted
+
+
+@cache
+def _insert_text(dialect: str, table: str, columns: tuple[str, ...], rows: int, or_ignore: bool) -> str:
+    mark = "?" if dialect == "sqlite" else "%s"
+    values = ", ".join([f"({', '.join([mark] * len(columns))})"] * rows)
+    ending = " ON CONFLICT DO NOTHING" if or_ignore else ""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}{ending}"
+
+
+@cache
+def _insert_arrays_text(table: Table, columns: tuple[str, ...], or_ignore: bool) -> str:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in columns)
+    ending = " ON CONFLICT DO NOTHING" if or_ignore else ""
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays}){ending}"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, sqlite3.OperationalError) as error:
+        raise _unavailable(error) from error
+    except ProgrammingError:
+        raise
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _unavailable(error) from error
+        raise
+
+
+def _unavailable(error: Exception) -> StoreUnavailableError:
+    cause = getattr(error, "orig", None) or error
+    return StoreUnavailableError(f"the database can't be used: {cause}", retry_after_s=_RETRY_AFTER_S)
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            if parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Every transaction ends in `read` or `write`: nothing is left to reset when a connection goes back.
+            connect_args = {"timeout": _BUSY_TIMEOUT_MS / 1000}
+            # The last one used comes first: its statements are compiled and its pages are at hand.
+            engine = create_engine(parsed, connect_args=connect_args, pool_reset_on_return=None, pool_use_lifo=True)
+            event.listen(engine, "connect", _sqlite_connect)
+            event.listen(engine, "begin", _sqlite_begin)
+            return engine
+        case "postgresql":
+            return _postgresql_engine(parsed.set(drivername="postgresql+psycopg"))
+        case other:
+            raise ConfigurationError(f"database URL: {other!r} isn't supported; use sqlite:///PATH or postgresql://…")
+
+
+def _readers(engine: Engine) -> Engine:
+    """For reading: on PostgreSQL connections whose transactions see one state throughout, which isn't its default; set
+    once for each instead of at each use."""
+    if engine.dialect.name != "postgresql":
+        return engine
+    readers = _postgresql_engine(engine.url, isolation_level="REPEATABLE READ")
+    event.listen(readers, "connect", _only_read)
+    return readers
+
+
+def _postgresql_engine(url: URL, **options: Any) -> Engine:
+    engine = create_engine(url, pool_use_lifo=True, **options)
+
+    def used(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    def tried(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used", 0.0) < _PING_AFTER_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError(str(error)) from error  # the pool makes a new one
+
+    event.listen(engine, "connect", used)
+    event.listen(engine, "checkin", used)
+    event.listen(engine, "checkout", tried)
+    return engine
+
+
+def _only_read(connection: Any, _record: Any) -> None:
+    connection.read_only = True
+
+
+def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # this module says BEGIN itself
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    _begin_wal(connection)
+    for pragma in ("synchronous=full", "foreign_keys=on", "cache_size=-32768"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_wal(connection: sqlite3.Connection) -> None:
+    # Of those that turn a new file to WAL at once, each holds the read lock that another waits for: SQLite refuses all
+    # but one at once, without its busy timeout. A moment later the file is in WAL mode and there is nothing to do.
+    deadline_s = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=wal")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the low byte; the rest says which kind
+            if not busy or time.monotonic() >= deadline_s:
+                raise
+        time.sleep(_WAL_PAUSE_S)
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    mode = "IMMEDIATE" if connection.get_execution_options().get(_WRITE) else "DEFERRED"
+    connection.exec_driver_sql(f"BEGIN {mode}")

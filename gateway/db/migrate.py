@@ -1,0 +1,82 @@
+"""Brings a database to the schema of this version of the software, once at each start of a node.
+
+The steps themselves are in migrations/versions, each written out in full and independent of schema.py, which only says
+how things are now. `make migration` writes them.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, func, inspect, select
+
+import gateway.trust.tables  # noqa: F401  its table is part of the schema
+from gateway.db.database import Database
+from gateway.db.schema import metadata
+from gateway.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it reports each look at the version
+
+_MIGRATION_LOCK = 0x736368656D61
+"""Key of the PostgreSQL advisory lock under which one process at a time migrates (`schema` in ASCII)."""
+
+
+def upgrade(database: Database) -> None:
+    """Bring the database to this version's schema; does nothing when it is there already.
+
+    1. A database at the newest known version is left alone; nothing is locked or written.
+    2. Otherwise take the migration lock: on SQLite the one writer's, on PostgreSQL an advisory one. Whoever starts at
+       the same time waits here.
+    3. Read the version again, since the other one may have done the work, and refuse one that isn't known.
+    4. Run all missing migrations; they, the new version and the lock end with one transaction.
+
+    Raises:
+        ConfigurationError: a newer version of the software has migrated the database, or its tables aren't by this
+            software; nothing was changed.
+        StoreUnavailableError: the database can't be reached or written, or another process holds the lock for too long.
+    """
+    script = ScriptDirectory.from_config(_config())
+    newest = script.get_current_head()
+    with database.read() as conn:
+        if schema_version(conn) == newest:
+            return
+    with database.write() as conn:
+        if conn.dialect.name == "postgresql":
+            conn.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        _require_known(conn, script)
+        found = schema_version(conn)
+        command.upgrade(_config(connection=conn, target_metadata=metadata), "head")
+    if found != newest:
+        log.info("database: schema version %s, was %s", newest, found or "none")
+
+
+def schema_version(conn: Connection) -> str | None:
+    """The version that the database says it has; None when it has none."""
+    return MigrationContext.configure(conn).get_current_revision()
+
+
+def _require_known(conn: Connection, script: ScriptDirectory) -> None:
+    version = schema_version(conn)
+    known = {revision.revision for revision in script.walk_revisions()}
+    if version is None and any(inspect(conn).has_table(name) for name in metadata.tables):
+        raise ConfigurationError(
+            "database_url: the database has tables of the gateway's names but no schema version; name an empty database"
+        )
+    if version is not None and version not in known:
+        raise ConfigurationError(
+            f"database_url: the database has schema version {version}, this software knows up to "
+            f"{script.get_current_head()}; start the newer software that migrated it, or restore the backup made before"
+        )
+
+
+def _config(**attributes: Any) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "gateway.db:migrations")
+    config.attributes.update(attributes)
+    return config

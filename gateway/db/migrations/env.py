@@ -1,0 +1,13 @@
+"""Runs migrations on the connection that gateway.db.migrate (or scripts/migration.py) opened, in its transaction."""
+
+from alembic import context
+
+attributes = context.config.attributes
+
+context.configure(
+    connection=attributes["connection"],
+    target_metadata=attributes["target_metadata"],
+    render_as_batch=True,  # SQLite changes columns by copying the table
+)
+with context.begin_transaction():
+    context.run_migrations()

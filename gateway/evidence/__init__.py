@@ -1,0 +1,1 @@
+"""Evidence: exported, verified offline, and the whole database looked over."""

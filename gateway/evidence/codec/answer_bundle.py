@@ -1,0 +1,309 @@
+"""A bundle of evidence of one answer about shipments: its files, and what it says in words.
+
+As with evidence of an alert, a bundle is a function of a few originals: rendering them again gives the same bytes, in
+every version that knows the format.
+
+    README.txt  manifest.json  directory.note  query.binpb  query.note  query.json  statement.note
+    records/00017/  record.binpb  record.tlog-proof  record.json
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from google.protobuf.json_format import Error, MessageToDict
+from google.protobuf.message import Message
+
+from gateway.contract.json_document import JsonValue, dump_json
+from gateway.contract.timestamps import to_ms
+from gateway.errors import MalformedError
+from gateway.evidence.codec.bundle import DIRECTORY, MANIFEST, README, Bundle
+from gateway.history.codec.signed_texts import Statement, parse_query, parse_record, parse_statement, question_origin
+from gateway.tlog.merkle import leaf_hash
+from gateway.tlog.note import Verifier, parse_note
+from gateway.tlog.proof_file import TlogProof, parse_proof
+from gateway.trust.codec.directory import decode_directory
+from gateway.trust.rules.directory import Directory
+from gateway.v1 import history_pb2
+
+FORMAT = "customs-gateway-answer/v1"
+
+QUERY, NOTE, QUERY_JSON, STATEMENT = "query.binpb", "query.note", "query.json", "statement.note"
+
+MAX_RECORDS = 1_000
+"""Most records in one bundle; of a larger answer those that matter are named."""
+
+_RECORD = re.compile(r"records/([0-9]{5})/(record\.binpb|record\.tlog-proof|record\.json)")
+_FILES = ("record.binpb", "record.tlog-proof", "record.json")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerParts:
+    """A bundle's originals; nothing in it is verified.
+
+    Attributes:
+        directory_note: the directory that names the keys.
+        query, note: the question and the asker's signature over it.
+        statement: what the answerer signed.
+        records: some of the answer's records, or all, each with its proof; by its number in the answer, from 0.
+    """
+
+    directory_note: bytes
+    query: bytes
+    note: bytes
+    statement: bytes
+    records: Mapping[int, tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRecord:
+    """A record and its proof; nothing in it is verified. `leaf` is SHA-256(0x00 ‖ its bytes)."""
+
+    index: int
+    record: history_pb2.HistoryRecord
+    leaf: bytes
+    proof: TlogProof
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedAnswer:
+    """What the originals say; nothing in it is verified."""
+
+    query: history_pb2.HistoryQuery
+    statement: Statement
+    records: tuple[ClaimedRecord, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all records of the answer are there."""
+        return self.statement.hit is None and len(self.records) == self.statement.count
+
+    @property
+    def asked_at(self) -> datetime:
+        """When it was asked, by the asker's clock."""
+        return datetime.fromtimestamp(to_ms(self.query.asked_at) / 1000, UTC)
+
+
+def is_answer(bundle: Bundle) -> bool:
+    """Whether a bundle is evidence of an answer, rather than of an alert."""
+    return STATEMENT in bundle.files
+
+
+def parts_of_answer(bundle: Bundle) -> AnswerParts:
+    """Takes a bundle apart: every file that must be there is, and no other.
+
+    Raises:
+        MalformedError: files are missing or unknown; all are named.
+    """
+    left = dict(bundle.files)
+    singles = (README, MANIFEST, DIRECTORY, QUERY, NOTE, QUERY_JSON, STATEMENT)
+    missing = [name for name in singles if name not in left]
+    taken = {name: left.pop(name, b"") for name in singles}
+    numbers = sorted({match[1] for name in left if (match := _RECORD.fullmatch(name))})
+    records: dict[int, tuple[bytes, bytes]] = {}
+    for number in numbers:
+        names = [f"records/{number}/{name}" for name in _FILES]
+        missing.extend(name for name in names if name not in left)
+        record, proof, _ = (left.pop(name, b"") for name in names)
+        records[int(number)] = (record, proof)
+    problems = [f"{name} is missing" for name in missing] + [f"{name} is unknown" for name in left]
+    if problems:
+        raise MalformedError("the bundle isn't complete: " + "; ".join(problems[:20]))
+    return AnswerParts(taken[DIRECTORY], taken[QUERY], taken[NOTE], taken[STATEMENT], records)
+
+
+def read_answer(parts: AnswerParts) -> ClaimedAnswer:
+    """Parses the originals without believing them.
+
+    Raises:
+        MalformedError, InvalidRequestError: one of them isn't in its canonical form.
+    """
+    records = tuple(
+        ClaimedRecord(index, parse_record(record), leaf_hash(record), parse_proof(proof))
+        for index, (record, proof) in sorted(parts.records.items())
+    )
+    return ClaimedAnswer(parse_query(parts.query), parse_statement(parts.statement), records)
+
+
+def render_answer(parts: AnswerParts) -> Bundle:
+    """The bundle that these originals make.
+
+    Raises:
+        MalformedError, InvalidRequestError: an original isn't in its canonical form.
+        TooLargeError: the bundle would exceed a limit of its format.
+    """
+    if len(parts.records) > MAX_RECORDS:
+        raise MalformedError(f"a bundle has at most {MAX_RECORDS} records; name those that matter")
+    directory = decode_directory(parse_note(parts.directory_note).unverified_text)
+    claimed = read_answer(parts)
+    files = {
+        DIRECTORY: parts.directory_note,
+        QUERY: parts.query,
+        NOTE: parts.note,
+        QUERY_JSON: _json(claimed.query),
+        STATEMENT: parts.statement,
+    }
+    for each in claimed.records:
+        folder = f"records/{each.index:05}"
+        record, proof = parts.records[each.index]
+        contents = record, proof, _json(each.record)
+        files |= {f"{folder}/{name}": content for name, content in zip(_FILES, contents, strict=True)}
+    files[README] = _readme(directory, claimed, parts).encode()
+    files[MANIFEST] = dump_json(_manifest(directory, claimed, files))
+    return Bundle(files)
+
+
+def told(claimed: ClaimedAnswer) -> str:
+    """What was told to whom, in one sentence."""
+    said, grounds = claimed.statement, claimed.query.grounds
+    if said.hit is not None:
+        what = "that it has such records" if said.hit else "that it has no such record"
+    else:
+        what = "1 record" if said.count == 1 else f"{said.count} records"
+        if said.withheld:
+            what += f", {said.withheld} fields of them withheld"
+    scope = f"searched as of its position {said.as_of}"
+    if said.hit is None:
+        scope += (
+            f"; there are more at positions below {said.more_before}"
+            if said.more_before
+            else "; these were all from where it was asked to begin"
+            if claimed.query.before
+            else "; these were all"
+        )
+    return (
+        f"{said.answerer} told {said.asker} on {_said(said.answered_at)}, asked under query {said.query_id} for "
+        f"{grounds.purpose} (legal basis {grounds.legal_basis}; case {grounds.case_reference}): {what}; {scope}."
+    )
+
+
+def said_of(claimed: ClaimedAnswer, record_id: str) -> str:
+    """Whether a record was in the answer, in one sentence."""
+    said = claimed.statement
+    of = f"the answer of {said.count} records"
+    found = [one for one in claimed.records if one.record.shipment.record_id == record_id]
+    if found:
+        one = found[0]
+        return f"Record {record_id}, revision {one.record.revision}, was in {of}, as its number {one.index}."
+    if said.hit is not None:
+        return f"Whether record {record_id} was meant can't be told: only hit or no hit was answered."
+    if claimed.whole:
+        more = f" More at positions below {said.more_before} was still to come." if said.more_before else ""
+        return f"Record {record_id} was not in {of}, as of position {said.as_of}.{more}"
+    return f"Whether record {record_id} was in {of} can't be told: {len(claimed.records)} of them are in this bundle."
+
+
+def _json(message: Message) -> bytes:
+    try:
+        return dump_json(MessageToDict(message, preserving_proto_field_name=True))
+    except (ValueError, Error) as error:  # e.g. a time beyond the year 9999
+        raise MalformedError(f"a message has no JSON form: {error}") from None
+
+
+def _manifest(directory: Directory, claimed: ClaimedAnswer, files: dict[str, bytes]) -> dict[str, JsonValue]:
+    said = claimed.statement
+    return {
+        "format": FORMAT,
+        "federation": directory.federation,
+        "directory_version": directory.version,
+        "query_id": said.query_id,
+        "asker": said.asker,
+        "answerer": said.answerer,
+        "count": said.count,
+        "records": [
+            {
+                "index": each.index,
+                "record_id": each.record.shipment.record_id,
+                "revision": each.record.revision,
+                "leaf_hash": each.leaf.hex(),
+            }
+            for each in claimed.records
+        ],
+        "files": [
+            {"name": name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
+            for name, content in sorted(files.items())
+        ],
+    }
+
+
+def _said(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts) -> str:
+    said = claimed.statement
+    records = "".join(f"  {said_of(claimed, each.record.shipment.record_id)}\n" for each in claimed.records)
+    asked_by = question_origin(said.federation, said.asker, said.answerer)
+    return _README.format(
+        format=FORMAT,
+        query_id=said.query_id,
+        answerer=said.answerer,
+        asker=said.asker,
+        federation=directory.federation,
+        version=directory.version,
+        asked=_said(claimed.asked_at),
+        answered=_said(said.answered_at),
+        told=told(claimed),
+        records=records or "  None.\n",
+        held=f"{len(claimed.records)} of {said.count}",
+        asker_key=_vkey(directory, said.asker, asked_by, parts.note),
+        answerer_key=_vkey(directory, said.answerer, said.origin, parts.statement),
+    )
+
+
+def _vkey(directory: Directory, node: str, name: str, note: bytes) -> str:
+    """The verifier key in the directory that a note's signature names; that it fits is verified elsewhere."""
+    signatures = parse_note(note).signatures
+    known = directory.nodes.get(node)
+    keys = [] if known is None else [Verifier(name, record.public_key) for record in known.log_keys]
+    return next((key.to_vkey() for key in keys if key.key_id == signatures[0].key_id), _UNNAMED)
+
+
+_UNNAMED = "(none that this directory names)"
+
+_README = """\
+EVIDENCE OF AN ANSWER BETWEEN CUSTOMS AUTHORITIES
+{format}
+
+  Query       {query_id}
+  Asked by    {asker}, at {asked} by its clock
+  Answered by {answerer}, at {answered} by its clock
+  Federation  {federation}, directory version {version}
+
+WHAT WAS SAID
+  {told}
+
+RECORDS IN THIS BUNDLE ({held} of the answer)
+{records}
+WHAT IT PROVES
+  1. {asker} asked exactly this: its signature covers the question.
+  2. {answerer} answered it so: its signature covers the number of records, every byte of each in their order, and up to
+     where it had searched. A record that is here was in the answer.
+  3. Nothing here was changed since: one changed bit and nothing verifies.
+
+WHAT IT DOESN'T PROVE
+  That what a record says is true; that a clock was right; that {answerer} had no other record and kept it back.
+
+HOW TO VERIFY IT
+  gateway evidence verify THIS --directory directory.note
+
+  THIS is the folder or .zip file. It needs no network. Take the directory from an authority that you trust, or name
+  the authorities' directory keys with --anchor: the directory in here is only the claim of whoever gave you this.
+
+HOW TO VERIFY IT BY HAND, WITH OTHER TOOLS
+  1. The digest of the question stands in query.note (line 3) and in statement.note (its line "query"), in base64:
+       openssl dgst -sha256 -binary query.binpb | base64
+  2. The leaf hash of a record, as manifest.json has it:
+       (printf '\\000'; cat records/00000/record.binpb) | sha256sum
+  3. record.tlog-proof (c2sp.org/tlog-proof@v1) leads from that leaf hash to the root in the statement. Statement and
+     query.note are signed notes (c2sp.org/signed-note); any tool for these formats verifies them with these keys:
+       {answerer}  {answerer_key}
+       {asker}  {asker_key}
+  4. Those keys stand in directory.note, a signed note in JSON, with the times in which they count.
+  5. query.binpb and record.binpb are protobuf messages HistoryQuery and HistoryRecord of package gateway.v1; the .json
+     beside each says the same in JSON. manifest.json lists all files with their SHA-256.
+"""

@@ -1,0 +1,167 @@
+"""EvidenceService: proof for auditors and courts, and the audit log, as gRPC handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from gateway.contract.filters import (
+    Term,
+    decode_number_token,
+    encode_page_token,
+    invalid_value,
+    page_size,
+    parse_filter,
+)
+from gateway.contract.limits import MAX_MESSAGE_BYTES
+from gateway.contract.timestamps import to_timestamp
+from gateway.contract.validation import validate
+from gateway.db.database import Database
+from gateway.errors import InvalidRequestError, TooLargeError, Violation
+from gateway.evidence.codec.answer_bundle import is_answer
+from gateway.evidence.codec.bundle import Bundle
+from gateway.evidence.service.answer_check import AnswerExamination, examine_answer
+from gateway.evidence.service.answer_export import export_answer
+from gateway.evidence.service.check import examine
+from gateway.evidence.service.export import export
+from gateway.evidence.service.report import Examination, Status
+from gateway.rpc.calls import current_call
+from gateway.trust import tables as audit
+from gateway.trust.rules.audit import AuditResult
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.trust.tables import AuditFilter, StoredEvent
+from gateway.v1 import evidence_service_pb2, evidence_service_pb2_grpc
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_FIELDS = {"principal": ("=",), "method": ("=",), "result": ("=",), "reason": ("=",)}
+_RESULTS = tuple(AuditResult)
+_SEQUENCE_NUMBERS = range(1, 10**18)
+_REPLY_MARGIN_BYTES = 64 * 1024
+"""Room in a message for the names of the files."""
+
+
+class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
+    """Handlers of EvidenceService."""
+
+    def __init__(self, *, database: Database, trust: Callable[[], TrustedDirectory]) -> None:
+        self._database = database
+        self._trust = trust
+
+    async def ExportEvidence(
+        self, request: evidence_service_pb2.ExportEvidenceRequest, context: Context
+    ) -> evidence_service_pb2.ExportEvidenceResponse:
+        validate(request)
+        alert, query_id = request.alert, request.query_id
+        current_call().record(subject_ids=[query_id, *request.record_ids] if query_id else [alert.alert_id])
+        if query_id:
+            bundle = await asyncio.to_thread(
+                export_answer, self._database, self._trust(), query_id=query_id, record_ids=request.record_ids
+            )
+        else:
+            bundle = await asyncio.to_thread(
+                export,
+                self._database,
+                self._trust(),
+                publisher=alert.publisher,
+                alert_id=alert.alert_id,
+                recipient=request.recipient,
+            )
+        response = evidence_service_pb2.ExportEvidenceResponse(
+            files=[
+                evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()
+            ]
+        )
+        if response.ByteSize() > MAX_MESSAGE_BYTES - _REPLY_MARGIN_BYTES:
+            subject = f"the answer to {query_id}" if query_id else f"alert {alert.alert_id}"
+            raise TooLargeError(
+                f"the evidence of {subject} has {response.ByteSize()} bytes, too many for one message; "
+                "export it where the gateway runs, with `gateway evidence export --from-database`"
+            )
+        return response
+
+    async def VerifyEvidence(
+        self, request: evidence_service_pb2.VerifyEvidenceRequest, context: Context
+    ) -> evidence_service_pb2.VerifyEvidenceResponse:
+        validate(request)
+        bundle = Bundle.of((file.name, file.content) for file in request.files)
+        note = self._trust().note
+        if is_answer(bundle):
+            answer = await asyncio.to_thread(examine_answer, bundle, directory_note=note)
+            if answer.evidence is not None:
+                current_call().record(subject_ids=[answer.evidence.answer.query.query_id])
+            return _verified(answer)
+        examination = await asyncio.to_thread(examine, bundle, directory_note=note)
+        if examination.evidence is not None:
+            current_call().record(subject_ids=[examination.evidence.key.alert_id])
+        return _verified(examination)
+
+    async def ListAuditEvents(
+        self, request: evidence_service_pb2.ListAuditEventsRequest, context: Context
+    ) -> evidence_service_pb2.ListAuditEventsResponse:
+        validate(request)
+        where = _filter(parse_filter(request.filter, _FIELDS))
+        token = decode_number_token(request.page_token, request.filter, _SEQUENCE_NUMBERS)
+        before_seq = None if token is None else token[0]
+        limit = page_size(request.page_size)
+        events = await asyncio.to_thread(self._events, where, before_seq, limit)
+        response = evidence_service_pb2.ListAuditEventsResponse(events=[_event(stored) for stored in events])
+        if len(events) == limit and events[-1].seq > 1:
+            response.next_page_token = encode_page_token((str(events[-1].seq),), request.filter)
+        return response
+
+    def _events(self, where: AuditFilter, before_seq: int | None, limit: int) -> Sequence[StoredEvent]:
+        with self._database.read() as conn:
+            return audit.list_events(conn, where=where, before_seq=before_seq, limit=limit)
+
+
+def _verified(examination: Examination | AnswerExamination) -> evidence_service_pb2.VerifyEvidenceResponse:
+    return evidence_service_pb2.VerifyEvidenceResponse(
+        verified=examination.evidence is not None,
+        steps=[
+            evidence_service_pb2.VerificationStep(
+                number=step.number, name=step.name, passed=step.status is Status.PASSED, detail=step.detail
+            )
+            for step in examination.steps
+        ],
+    )
+
+
+def _filter(terms: Sequence[Term]) -> AuditFilter:
+    values: dict[str, str] = {}
+    for term in terms:
+        if values.setdefault(term.field, term.value) != term.value:
+            raise InvalidRequestError([Violation("filter", "filter.twice", f"{term.field} can't have two values")])
+        if term.field == "result" and term.value not in _RESULTS:
+            raise invalid_value(term, f"one of {', '.join(_RESULTS)}")
+    result = values.get("result")
+    return AuditFilter(
+        principal=values.get("principal"),
+        method=values.get("method"),
+        result=None if result is None else AuditResult(result),
+        reason=values.get("reason"),
+    )
+
+
+def _event(stored: StoredEvent) -> evidence_service_pb2.AuditEvent:
+    event = stored.event
+    details = {name: str(number) for name, number in event.counts}
+    if event.detail:
+        details["detail"] = event.detail
+    if event.subject_ids:
+        details["subject_ids"] = ", ".join(event.subject_ids)
+    return evidence_service_pb2.AuditEvent(
+        sequence=stored.seq,
+        time=to_timestamp(event.time_ms),
+        principal=event.principal,
+        method=event.method,
+        purpose=event.purpose,
+        case_reference=event.case_reference,
+        result=event.result.value,
+        reason=event.reason,
+        details=details,
+        hash=stored.hash,
+    )

@@ -1,0 +1,1 @@
+"""Evidence exported and verified; the database verified."""

@@ -1,0 +1,204 @@
+"""Whether a bundle proves what a partner was asked and what it answered: decided in numbered steps.
+
+Needs nothing but the bundle and the directory (or the keys pinned for it): no network, no database, no clock.
+
+1. bundle: every file that must be there is, and no other; the manifest lists each with its SHA-256.
+2. directory: as for evidence of an alert.
+3. question: in canonical form, of this federation, between two of its nodes.
+4. note: the asker's log key, as the directory gives it for the time of asking, has signed the question's digest.
+5. statement: the answerer's log key, as the directory gives it for the time of answering, has signed it under the name
+   of the answer to this question; it is over this question's digest and doesn't contradict it.
+6. records: each is of the answerer, and its proof leads from its bytes to the root of that very statement, under the
+   number that its folder names.
+7. words: README, manifest and JSON are, byte for byte, what these originals render to.
+
+Which time counts for a key. Both sides state their own times, which a thief of a key could backdate: so a key must be
+valid at the time that is stated and must not have been revoked since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, VerificationError
+from gateway.evidence.codec.answer_bundle import (
+    FORMAT,
+    AnswerParts,
+    ClaimedAnswer,
+    parts_of_answer,
+    read_answer,
+    render_answer,
+    said_of,
+    told,
+)
+from gateway.evidence.codec.bundle import MANIFEST, Bundle
+from gateway.evidence.service.check import read_manifest, require_listed, trusted_directory
+from gateway.evidence.service.report import StepResult, StepRun, StoppedError
+from gateway.history.codec.signed_texts import open_question, query_digest, question_origin
+from gateway.history.service.statements import require_answer_to, verified_statement
+from gateway.tlog.note import Verifier
+from gateway.tlog.proofs import verify_inclusion
+from gateway.trust.rules.directory import Directory
+from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory
+
+STEPS = {
+    1: "bundle",
+    2: "directory",
+    3: "question",
+    4: "note",
+    5: "statement",
+    6: "records",
+    7: "words",
+}
+"""Number to name, as in this module's text and in docs/protocol.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAnswer:
+    """What a bundle proves.
+
+    Attributes:
+        directory_version: of the directory whose keys were used.
+        answer: question, statement and the records that are there, all of it verified.
+    """
+
+    directory_version: int
+    answer: ClaimedAnswer
+
+    @property
+    def told(self) -> str:
+        """What was told to whom, in one sentence."""
+        return told(self.answer)
+
+    def said_of(self, record_id: str) -> str:
+        """Whether a record was in the answer, in one sentence."""
+        return said_of(self.answer, record_id)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerExamination:
+    """The steps up to and including the one that fails, and the evidence when none does."""
+
+    steps: tuple[StepResult, ...]
+    evidence: VerifiedAnswer | None
+    error: GatewayError | None
+
+
+def examine_answer(
+    bundle: Bundle, *, anchors: RootOfTrust | None = None, directory_note: bytes | None = None
+) -> AnswerExamination:
+    """Verifies a bundle by the steps of this module, and tells them.
+
+    Args:
+        bundle: the files, from anywhere.
+        anchors: the authorities' directory keys as the verifier knows them.
+        directory_note: a directory that the verifier trusts; judged by the anchors too when both are given.
+
+    Raises:
+        ConfigurationError: neither anchors nor a directory were given.
+    """
+    if anchors is None and directory_note is None:
+        raise ConfigurationError("evidence is judged by a directory or by anchors; give at least one of them")
+    run = StepRun(STEPS)
+    try:
+        evidence = _evidence(run, bundle, anchors, directory_note)
+    except StoppedError as stopped:
+        return AnswerExamination(tuple(run.results), None, stopped.cause)
+    return AnswerExamination(tuple(run.results), evidence, None)
+
+
+def _evidence(
+    run: StepRun, bundle: Bundle, anchors: RootOfTrust | None, directory_note: bytes | None
+) -> VerifiedAnswer:
+    with run.step(1) as found:
+        parts = _complete(bundle)
+        found.append(f"{len(bundle.files)} files")
+    with run.step(2) as found:
+        trust = trusted_directory(parts.directory_note, anchors, directory_note, found)
+    with run.step(3) as found:
+        claimed = read_answer(parts)
+        query = claimed.query
+        _require_parties(claimed, trust)
+        found.append(f"query {query.query_id}, from {query.asker} to {query.answerer}")
+    with run.step(4):
+        _require_note(claimed, parts, trust)
+    with run.step(5) as found:
+        keys = _keys(trust.directory, query.answerer, claimed.statement.answered_at)
+        statement = verified_statement(parts.statement, query, keys)
+        require_answer_to(statement, query, parts.query)
+        found.append(f"{statement.count} records, as of position {statement.as_of}")
+    with run.step(6) as found:
+        _require_records(claimed, parts)
+        found.append(f"{len(claimed.records)} of {statement.count} records")
+    with run.step(7):
+        _require_words(bundle, parts)
+    return VerifiedAnswer(trust.version, claimed)
+
+
+def _complete(bundle: Bundle) -> AnswerParts:
+    parts = parts_of_answer(bundle)
+    reader, listed = read_manifest(bundle, FORMAT)
+    for member in ("federation", "query_id", "asker", "answerer"):
+        reader.text(member, ".*", "text")
+    for member in ("directory_version", "count"):
+        reader.integer(member, 0, 1 << 53)
+    for below in reader.objects("records", maximum=len(bundle.files)):
+        below.integer("index", 0, 99_999)
+        below.integer("revision", 0, 1 << 32)
+        below.text("record_id", ".*", "text")
+        below.text("leaf_hash", "[0-9a-f]{64}", "a hash in hexadecimal")
+    reader.finish(MANIFEST)
+    require_listed(bundle, listed)
+    return parts
+
+
+def _require_parties(claimed: ClaimedAnswer, trust: TrustedDirectory) -> None:
+    query = claimed.query
+    if query.federation != trust.federation:
+        raise VerificationError(f"the question is of {query.federation}, the trusted directory of {trust.federation}")
+    for node in (query.asker, query.answerer):
+        trust.directory.node(node)
+
+
+def _require_note(claimed: ClaimedAnswer, parts: AnswerParts, trust: TrustedDirectory) -> None:
+    query = claimed.query
+    origin = question_origin(query.federation, query.asker, query.answerer)
+    keys = _keys(trust.directory, query.asker, claimed.asked_at)
+    query_id, digest = open_question(parts.note, tuple(Verifier(origin, key) for key in keys), origin)
+    if (query_id, digest) != (query.query_id, query_digest(parts.query)):
+        raise SignatureInvalidError("the asker's note is over another question")
+
+
+def _keys(directory: Directory, node: str, at: datetime) -> list[bytes]:
+    """Log keys that count for what was signed at this time by nobody's word but the signer's."""
+    records = directory.node(node).log_keys
+    return [record.public_key for record in records if record.usable(at) and record.revoked_at is None]
+
+
+def _require_records(claimed: ClaimedAnswer, parts: AnswerParts) -> None:
+    statement = claimed.statement
+    for each in claimed.records:
+        where = f"record {each.index:05}"
+        if each.record.node != statement.answerer:
+            raise VerificationError(f"{where} is of {each.record.node!r}, not of {statement.answerer}")
+        if each.proof.extra is not None:
+            raise MalformedError(f"{where}: its proof has extra data, which nothing authenticates; bundles have none")
+        if each.proof.index != each.index or each.proof.checkpoint_note != parts.statement:
+            raise VerificationError(f"{where}: its proof is for another record or another statement")
+        try:
+            verify_inclusion(each.leaf, each.index, statement.count, each.proof.hashes, statement.root)
+        except VerificationError as error:
+            raise VerificationError(f"{where} was not in this answer: {error.message}") from error
+
+
+def _require_words(bundle: Bundle, parts: AnswerParts) -> None:
+    again = render_answer(parts).files
+    different = [
+        name for name in sorted(again.keys() | bundle.files.keys()) if again.get(name) != bundle.files.get(name)
+    ]
+    if different:
+        raise VerificationError(
+            f"these files don't say what the originals say: {', '.join(different[:20])}; if a record is of a newer "
+            "contract, verify with the newest version"
+        )

@@ -1,0 +1,386 @@
+"""Whether a bundle of evidence proves what it says: the one place where that is decided, in numbered steps.
+
+Needs nothing but the bundle and the directory (or the keys pinned for it): no network, no database, no clock.
+
+1. bundle: every file that must be there is, and no other; the manifest lists each with its SHA-256.
+2. directory: the bundle's directory is undamaged and of the federation, and the keys come from one that the verifier
+   trusts: the directory that the verifier brought, else the bundle's own when the verifier's anchors have signed it.
+3. header: in canonical form, of a known format and type.
+4. payload: SHA-256(salt ‖ payload) is the digest in the header.
+5. leaf hash: SHA-256(0x00 ‖ header) is the one that the manifest names.
+6. checkpoint: its origin is the alert's feed, from its publisher to its recipient, and a log key that the directory
+   gives the publisher for that time has signed it. Nobody else has, but for the receipt.
+7. inclusion: the proof leads from the leaf hash to the checkpoint's root.
+8. receipt: the recipient's cosignature on that checkpoint verifies, by a receipts key of that time. Without one the
+   bundle doesn't show that the alert was received, and this step fails unless the verifier asked for origin alone.
+9. alert: the payload parses, publishes the alert that the manifest names, and belongs in that feed.
+10. events: each later entry passes 3 to 8 (a receipt may still be under way) and is about this alert, between these
+    two nodes.
+11. words: README, manifest and JSON are, byte for byte, what these originals render to.
+
+Which time counts for a key. The one independent statement of time is the recipient's, in its cosignature: a log key
+counts when it was valid then, so evidence outlives a key that expired or was revoked later, and one revoked before is
+refused. Without a receipt there is only the publisher's own word, which a thief of its key could backdate: then the key
+must be valid at the recorded time and must not have been revoked since. A receipts key counts when it was valid at its
+own statement's time. Authorities set `revoked_at` to when a key was lost, not to when that was noticed. A directory
+that has expired still proves the past, so its validity isn't asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import TypeVar
+
+from gateway.alerts import codec as alerts
+from gateway.alerts.codec import AlertKey
+from gateway.contract.json_document import ObjectReader, format_time, parse_canonical_json
+from gateway.contract.limits import SALT_BYTES
+from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, VerificationError
+from gateway.evidence.codec.bundle import MANIFEST, MAX_FILE_BYTES, Bundle, EvidenceEntry, EvidenceParts, parts_of
+from gateway.evidence.codec.bundle_text import FORMAT, ClaimedEntry, has_unknown_fields, read_entry, render
+from gateway.evidence.service.report import Examination, StepRun, StoppedError, VerifiedEntry, VerifiedEvidence
+from gateway.feed.codec import FORMAT as ENTRY_FORMAT
+from gateway.feed.codec import parse_header
+from gateway.tlog.checkpoint import verify_checkpoint
+from gateway.tlog.cosignature import verify_cosignature
+from gateway.tlog.note import Verifier, parse_note
+from gateway.tlog.proofs import verify_inclusion
+from gateway.trust.rules.directory import receipts_key_name
+from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, unsafe_reopen
+
+_VerifiedT = TypeVar("_VerifiedT")
+
+
+def verify(
+    bundle: Bundle,
+    *,
+    anchors: RootOfTrust | None = None,
+    directory_note: bytes | None = None,
+    require_receipt: bool = True,
+) -> VerifiedEvidence:
+    """Verifies a bundle by the steps of this module.
+
+    Args:
+        bundle: the files, from anywhere.
+        anchors: the authorities' directory keys as the verifier knows them.
+        directory_note: a directory that the verifier trusts; judged by the anchors too when both are given.
+        require_receipt: False asks for origin alone; then `received_at` may be None.
+
+    Raises:
+        VerificationError: a step fails; `step` has its number and name.
+        ConfigurationError: neither anchors nor a directory were given.
+    """
+    examination = examine(bundle, anchors=anchors, directory_note=directory_note, require_receipt=require_receipt)
+    if examination.evidence is None:
+        last = examination.steps[-1]
+        raise VerificationError(last.detail, step=f"{last.number} {last.name}") from examination.error
+    return examination.evidence
+
+
+def examine(
+    bundle: Bundle,
+    *,
+    anchors: RootOfTrust | None = None,
+    directory_note: bytes | None = None,
+    require_receipt: bool = True,
+) -> Examination:
+    """As `verify`, and tells the steps instead of raising what fails."""
+    if anchors is None and directory_note is None:
+        raise ConfigurationError("evidence is judged by a directory or by anchors; give at least one of them")
+    run = StepRun()
+    try:
+        evidence = _evidence(run, bundle, anchors, directory_note, require_receipt)
+    except StoppedError as stopped:
+        return Examination(tuple(run.results), None, stopped.cause)
+    return Examination(tuple(run.results), evidence, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """What steps 1, 5 and 9 need of the manifest; step 11 compares all of it."""
+
+    leaf_hashes: tuple[str, ...]
+    key: AlertKey
+
+
+def _evidence(
+    run: StepRun,
+    bundle: Bundle,
+    anchors: RootOfTrust | None,
+    directory_note: bytes | None,
+    require_receipt: bool,
+) -> VerifiedEvidence:
+    with run.step(1) as found:
+        parts, manifest = _complete(bundle, found)
+    with run.step(2) as found:
+        trust = trusted_directory(parts.directory_note, anchors, directory_note, found)
+    alert = _entry(run, parts.alert, manifest, trust, require_receipt)
+    with run.step(9) as found:
+        _require_alert(alert, manifest.key)
+        found.append(f"{alert.event.published.id}, from {alert.origin.publisher} to {alert.origin.recipient}")
+    with run.step(10) as found:
+        events = _events(parts, manifest, trust, alert)
+        found.append(f"{len(events)} later entries")
+    with run.step(11):
+        _require_words(bundle, parts)
+    return VerifiedEvidence(trust.version, alert, events)
+
+
+def _complete(bundle: Bundle, found: list[str]) -> tuple[EvidenceParts, _Manifest]:
+    parts = parts_of(bundle)
+    reader, listed = read_manifest(bundle, FORMAT)
+    leaves = tuple(
+        below.text("leaf_hash", "[0-9a-f]{64}", "a hash in hexadecimal")
+        for below in reader.objects("entries", maximum=len(bundle.files))
+    )
+    alert = reader.nested("alert")
+    key = AlertKey(*(alert.text(member, ".*", "text") for member in ("publisher", "id", "recipient")))
+    reader.finish(MANIFEST)
+    require_listed(bundle, listed)
+    found.append(f"{len(bundle.files)} files")
+    return parts, _Manifest(leaves, key)
+
+
+def read_manifest(bundle: Bundle, format_name: str) -> tuple[ObjectReader, dict[str, str]]:
+    """The manifest of a bundle in this format, to be read on and finished, and the digests that it lists by name.
+
+    Raises:
+        MalformedError: not canonical JSON.
+    """
+    value = parse_canonical_json(bundle.files[MANIFEST], what=MANIFEST, max_bytes=MAX_FILE_BYTES)
+    reader = ObjectReader(value)
+    reader.text("format", format_name, format_name)
+    listed = {
+        below.text("name", ".*", "a name"): below.text("sha256", "[0-9a-f]{64}", "a digest in hexadecimal")
+        for below in reader.objects("files", maximum=len(bundle.files))
+    }
+    return reader, listed
+
+
+def require_listed(bundle: Bundle, listed: Mapping[str, str]) -> None:
+    """Raises MalformedError unless the files are those that the manifest lists, with these digests."""
+    actual = {name: sha256(content).hexdigest() for name, content in bundle.files.items() if name != MANIFEST}
+    changed = sorted(name for name in actual.keys() | listed.keys() if actual.get(name) != listed.get(name))
+    if changed:
+        raise MalformedError(f"these files aren't the ones that the manifest lists: {', '.join(changed[:20])}")
+
+
+def trusted_directory(
+    own_note: bytes, anchors: RootOfTrust | None, directory_note: bytes | None, found: list[str]
+) -> TrustedDirectory:
+    """Step 2: the directory whose keys count.
+
+    Args:
+        own_note: the bundle's.
+        anchors, directory_note: what the verifier brought; at least one of them.
+        found: gets what there is to say.
+
+    Raises:
+        VerificationError, DirectoryError: there is none that may be trusted, or the bundle's contradicts it.
+    """
+    own = unsafe_reopen(own_note)  # its signatures by the keys it names itself: undamaged, no more
+    trust = unsafe_reopen(directory_note) if directory_note is not None else own
+    if anchors is not None:
+        trust = accept(trust.note, now=trust.directory.issued_at, anchors=anchors)
+    if own.federation != trust.federation:
+        raise VerificationError(f"the bundle's directory is of {own.federation}, the trusted one of {trust.federation}")
+    if own.version == trust.version and own.text != trust.text:
+        raise VerificationError(f"there are two different versions {own.version} of the directory; one is forged")
+    found.append(f"{trust.federation}, version {trust.version}, signed by {', '.join(trust.signed_by)}")
+    if own.version != trust.version:
+        found.append(f"the bundle was made with version {own.version}")
+    return trust
+
+
+def _entry(
+    run: StepRun, entry: EvidenceEntry, manifest: _Manifest, trust: TrustedDirectory, require_receipt: bool
+) -> VerifiedEntry:
+    """Steps 3 to 8 for the alert."""
+    with run.step(3):
+        digest = _header_digest(entry)
+    with run.step(4):
+        _require_digest(entry, digest)
+    with run.step(5) as found:
+        leaf = _leaf(entry, manifest, 0)
+        found.append(leaf.hex())
+    with run.step(6) as found:
+        claimed = read_entry(entry)
+        _verify_checkpoint(claimed, trust)
+        _require_feed(claimed, manifest.key)
+        found.append(f"{claimed.origin}, {claimed.checkpoint.size} entries")
+    with run.step(7) as found:
+        _verify_inclusion(claimed, leaf)
+        found.append(f"entry {claimed.index}")
+    if claimed.received_at is None and not require_receipt:
+        run.absent(8, _no_receipt(claimed))
+    else:
+        with run.step(8) as found:
+            received_at = _verify_receipt(claimed, trust)
+            found.append(f"{claimed.origin.recipient} had it at {format_time(received_at)}")
+    return _verified(claimed)
+
+
+def _events(
+    parts: EvidenceParts, manifest: _Manifest, trust: TrustedDirectory, alert: VerifiedEntry
+) -> tuple[VerifiedEntry, ...]:
+    """Step 10: steps 3 to 8 again for each later entry, and what it is about."""
+    events: list[VerifiedEntry] = []
+    for number, entry in enumerate(parts.events, 1):
+        with _named(f"event {number:03}"):
+            _require_digest(entry, _header_digest(entry))  # 3, 4
+            leaf = _leaf(entry, manifest, number)  # 5
+            claimed = read_entry(entry)
+            _verify_checkpoint(claimed, trust)  # 6
+            _verify_inclusion(claimed, leaf)  # 7
+            if claimed.received_at is not None:
+                _verify_receipt(claimed, trust)  # 8
+            event = _verified(claimed)
+            _require_about(event, alert, events)
+            events.append(event)
+    return tuple(events)
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    try:
+        yield
+    except GatewayError as error:
+        raise VerificationError(f"{what}: {error.message}") from error
+
+
+def _header_digest(entry: EvidenceEntry) -> bytes:
+    header = parse_header(entry.header)
+    if (header.format, header.type) != (ENTRY_FORMAT, alerts.EVENT_TYPE):
+        raise MalformedError(
+            f"the entry is a {header.type!r} in format {header.format}, which this version can't judge"
+        )
+    return header.payload_digest
+
+
+def _require_digest(entry: EvidenceEntry, digest: bytes) -> None:
+    # The salt's length fixes the border between the two: without it one leaf would stand for many payloads.
+    if len(entry.salt) != SALT_BYTES or sha256(entry.salt + entry.payload).digest() != digest:
+        raise VerificationError("salt and payload aren't those that the header commits to")
+
+
+def _leaf(entry: EvidenceEntry, manifest: _Manifest, number: int) -> bytes:
+    leaf = sha256(b"\x00" + entry.header).digest()
+    if number >= len(manifest.leaf_hashes) or leaf.hex() != manifest.leaf_hashes[number]:
+        raise VerificationError("the manifest names another leaf hash than the header has")
+    return leaf
+
+
+def _verify_checkpoint(claimed: ClaimedEntry, trust: TrustedDirectory) -> None:
+    note, origin = claimed.proof.checkpoint_note, claimed.origin
+    names = [signature.name for signature in parse_note(note).signatures]
+    receipts_name = receipts_key_name(origin.federation, origin.recipient)
+    if names not in ([origin.line], [origin.line, receipts_name]):
+        raise SignatureInvalidError(
+            "the checkpoint has to be signed by its log and, as a receipt, by its recipient alone"
+        )
+    verifiers = _log_verifiers(claimed, trust)
+    _first_that_verifies(
+        verifiers, lambda verifier: verify_checkpoint(note, verifier, origin.line), f"log key of {origin.publisher}"
+    )
+
+
+def _log_verifiers(claimed: ClaimedEntry, trust: TrustedDirectory) -> Sequence[Verifier]:
+    """Log keys of the publisher that count for this entry; step 8 verifies the time that the receipt claims."""
+    origin = claimed.origin
+    if claimed.received_at is not None:
+        return trust.log_verifiers(origin, claimed.received_at)
+    usable = trust.log_verifiers(origin, claimed.recorded_at)
+    node = trust.directory.nodes.get(origin.publisher)
+    revoked = {record.public_key for record in node.log_keys if record.revoked_at} if node else set()
+    return [verifier for verifier in usable if verifier.public_key not in revoked]
+
+
+def _require_feed(claimed: ClaimedEntry, key: AlertKey) -> None:
+    if (claimed.origin.publisher, claimed.origin.recipient) != (key.publisher, key.recipient):
+        raise VerificationError(f"the checkpoint is of {claimed.origin}, not of the feed of the alert in the manifest")
+
+
+def _verify_inclusion(claimed: ClaimedEntry, leaf: bytes) -> None:
+    if claimed.proof.extra is not None:
+        raise MalformedError("the proof has extra data, which nothing authenticates; bundles have none")
+    head = claimed.checkpoint
+    verify_inclusion(leaf, claimed.index, head.size, claimed.proof.hashes, head.root)
+
+
+def _verify_receipt(claimed: ClaimedEntry, trust: TrustedDirectory) -> datetime:
+    if claimed.received_at is None:
+        raise SignatureInvalidError(_no_receipt(claimed))
+    note, recipient = claimed.proof.checkpoint_note, claimed.origin.recipient
+    _first_that_verifies(
+        trust.cosign_verifiers(recipient, claimed.received_at),
+        lambda verifier: verify_cosignature(note, verifier),
+        f"receipts key of {recipient}",
+    )
+    return claimed.received_at
+
+
+def _no_receipt(claimed: ClaimedEntry) -> str:
+    return f"there is no receipt: nothing shows that {claimed.origin.recipient} has received it"
+
+
+def _first_that_verifies(
+    verifiers: Sequence[Verifier], verify_with: Callable[[Verifier], _VerifiedT], what: str
+) -> _VerifiedT:
+    error: GatewayError = SignatureInvalidError(f"the directory names no {what} that counts at that time")
+    for verifier in verifiers:
+        try:
+            return verify_with(verifier)
+        except GatewayError as refused:
+            error = refused
+    raise SignatureInvalidError(f"{what}: {error.message}") from error
+
+
+def _verified(claimed: ClaimedEntry) -> VerifiedEntry:
+    return VerifiedEntry(
+        kind=claimed.kind,
+        event=claimed.event,
+        origin=claimed.origin,
+        index=claimed.index,
+        recorded_at=claimed.recorded_at,
+        received_at=claimed.received_at,
+    )
+
+
+def _require_alert(alert: VerifiedEntry, key: AlertKey) -> None:
+    if alert.kind != "published":
+        raise MalformedError(f"the entry is a {alert.kind!r}; evidence begins with the entry that publishes the alert")
+    alerts.step_of(alert.event, alert.origin)  # refuses an alert under another node's name
+    if alerts.key_of(alert.event, alert.origin) != key:
+        raise VerificationError("the payload is another alert than the manifest names")
+
+
+def _require_about(event: VerifiedEntry, alert: VerifiedEntry, before: Sequence[VerifiedEntry]) -> None:
+    if any((event.origin, event.index) == (each.origin, each.index) for each in (alert, *before)):
+        raise MalformedError(f"entry {event.index} of {event.origin} is there twice")
+    disposition = alerts.disposition_of(event.event)
+    if disposition is not None:
+        texts = [each.index for each in (alert, *before) if each.origin == alert.origin]
+        said = range(disposition.index, disposition.index + disposition.count)
+        back = (event.origin.publisher, event.origin.recipient) == (alert.origin.recipient, alert.origin.publisher)
+        if back and disposition.origin == alert.origin.line and any(index in said for index in texts):
+            return
+    elif event.kind not in ("unknown", "published"):
+        alerts.step_of(event.event, event.origin)
+        if alerts.key_of(event.event, event.origin) == alerts.key_of(alert.event, alert.origin):
+            return
+    raise VerificationError(f"entry {event.index} of {event.origin} isn't about this alert")
+
+
+def _require_words(bundle: Bundle, parts: EvidenceParts) -> None:
+    again = render(parts).files
+    names = sorted(again.keys() | bundle.files.keys())
+    different = [name for name in names if again.get(name) != bundle.files.get(name)]
+    if not different:
+        return
+    newer = any(has_unknown_fields(read_entry(entry).event) for entry in (parts.alert, *parts.events))
+    hint = "; the alert has fields that this version doesn't know: verify with the newest version" if newer else ""
+    raise VerificationError(f"these files don't say what the originals say: {', '.join(different[:20])}{hint}")

@@ -1,0 +1,111 @@
+"""Evidence of one alert: everything that proves it offline, taken from the store into a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from gateway.alerts import tables as alerts
+from gateway.alerts.tables import AlertRow
+from gateway.db.database import Database
+from gateway.errors import ErasedError, InvalidRequestError, NotFoundError, VerificationError, Violation
+from gateway.evidence.codec.bundle import Bundle, EvidenceEntry, EvidenceParts
+from gateway.evidence.codec.bundle_text import render
+from gateway.evidence.service.check import examine
+from gateway.feed.tables import feeds, journal
+from gateway.feed.tables.feeds import StoredTiles
+from gateway.tlog.proof_file import TlogProof
+from gateway.tlog.tiles import inclusion_proof
+from gateway.trust.service.directory_versions import TrustedDirectory
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Place:
+    """Where an entry lies: in this node's order, and in its feed."""
+
+    position: int
+    feed_id: int
+    index: int
+
+
+def export(
+    database: Database, trust: TrustedDirectory, *, publisher: str, alert_id: str, recipient: str = ""
+) -> Bundle:
+    """Makes the bundle of one recipient's copy of an alert, and verifies it before it is handed out.
+
+    Args:
+        database: the node's.
+        trust: the accepted directory, which names the keys.
+        publisher, alert_id: the alert, own or a partner's.
+        recipient: whose copy; may be empty when there is one.
+
+    Raises:
+        NotFoundError: this node doesn't have that copy.
+        InvalidRequestError: there are several copies and no recipient was given.
+        ErasedError: the alert's content was erased.
+        VerificationError: what is stored doesn't verify; the database is damaged or the directory lacks a key.
+        TooLargeError, MalformedError: the bundle would exceed a limit of its format.
+    """
+    with database.read() as conn:
+        row = _copy(conn, publisher, alert_id, recipient)
+        alert = _entry(conn, row.feed_id, row.first_idx)
+        if alert is None:
+            raise ErasedError(f"the content of alert {publisher}/{alert_id} was erased")
+        later = [_entry(conn, place.feed_id, place.index) for place in _later(conn, row)]
+    parts = EvidenceParts(trust.note, alert, tuple(entry for entry in later if entry is not None))
+    bundle = render(parts)
+    examination = examine(bundle, directory_note=trust.note, require_receipt=False)
+    if examination.evidence is None:
+        last = examination.steps[-1]
+        raise VerificationError(
+            f"what is stored of alert {alert_id} doesn't verify: {last.detail}", step=f"{last.number} {last.name}"
+        )
+    return bundle
+
+
+def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> AlertRow:
+    rows = alerts.copies(conn, publisher, alert_id)
+    found = [row for row in rows if recipient in ("", row.key.recipient)]
+    if not found:
+        to = f" for {recipient}" if recipient else ""
+        raise NotFoundError(f"there is no alert {publisher}/{alert_id}{to} here")
+    if len(found) > 1:
+        known = ", ".join(row.key.recipient for row in found)
+        raise InvalidRequestError([Violation("recipient", "recipient.required", f"name one of: {known}")])
+    return found[0]
+
+
+def _later(conn: Connection, row: AlertRow) -> list[_Place]:
+    """Entries about the alert after its publication, in this node's order: steps, and what became of each text."""
+    events = [
+        event
+        for event, _, _ in alerts.events_of(conn, row.key.publisher, row.key.alert_id)
+        if event.key.recipient == row.key.recipient
+    ]
+    places = {_Place(event.position, event.feed_id, event.idx) for event in events}
+    for event in events:
+        disposition = alerts.disposition_of(conn, event.feed_id, event.idx)
+        if disposition is not None:
+            places.add(_place_of(conn, disposition.position))
+    return sorted(place for place in places if (place.feed_id, place.index) != (row.feed_id, row.first_idx))
+
+
+def _place_of(conn: Connection, position: int) -> _Place:
+    run = journal.runs_after(conn, position - 1, 1)[0]
+    return _Place(position, run.feed_id, run.first_index + position - run.first_position)
+
+
+def _entry(conn: Connection, feed_id: int, index: int) -> EvidenceEntry | None:
+    """An entry with its proof; None when its payload was erased."""
+    (stored,) = feeds.read_entries(conn, feed_id, index, index + 1)
+    if not stored.payload:
+        return None
+    checkpoint = feeds.receipted_checkpoint_over(conn, feed_id, index)
+    if checkpoint is None:
+        checkpoint = feeds.checkpoint_between(conn, feed_id, index, index + 1)
+    if checkpoint is None:
+        raise VerificationError(f"no checkpoint covers entry {index} of feed {feed_id}", step="6 checkpoint")
+    hashes = inclusion_proof(index, checkpoint.size, StoredTiles(conn, feed_id))
+    proof = TlogProof(index, tuple(hashes), checkpoint.cosigned_note).encode()
+    return EvidenceEntry(stored.header, stored.salt, stored.payload, proof)

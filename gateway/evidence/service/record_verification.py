@@ -1,0 +1,107 @@
+"""Looks over what was recorded of shipments: every stored item against the digest that the signed log of records has.
+
+The log's own entries and signatures are judged by steps 1 to 6; here their payloads are taken as they are.
+
+* Positions in the log of records follow each other without a gap, and so do the stored items.
+* The content of each item has the digest that the log committed to, or was erased, as a later entry of the log says.
+* What the log says was erased is empty, and that entry's digest is the one over the digests of what it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+
+from gateway.db.database import Database
+from gateway.errors import GatewayError
+from gateway.evidence import tables as inspection
+from gateway.feed.tables import feeds
+from gateway.history.codec.shipments import parse_log_event, salted_digest
+from gateway.v1 import record_log_pb2
+
+STEP = "9 records"
+
+CHUNK = 100
+"""Entries of the log read at once: 50,000 digests."""
+
+_HASH = 32
+
+Add = Callable[[int | None, str], None]
+"""Takes a position, None where it can't be told, and what is wrong there."""
+
+
+def check_records(database: Database, feed_id: int, size: int, add: Add) -> int:
+    """Looks everything over that the first entries of a log of records say; returns how many items that is.
+
+    Args:
+        database: only read.
+        feed_id: of the log of records.
+        size: entries of it to look at.
+        add: told of everything that is wrong.
+    """
+    digests = bytearray()  # 32 bytes an item: 160 MB for five million
+    erased: set[int] = set()
+    for event in _events(database, feed_id, size, add):
+        match event.WhichOneof("event"):
+            case "added":
+                count = len(digests) // _HASH
+                if event.added.first_position != count + 1 or len(event.added.digests) % _HASH:
+                    add(event.added.first_position, f"the log goes on after {count} items")
+                digests += event.added.digests
+            case "erased":
+                positions = event.erased.positions
+                erased.update(positions)
+                known = b"".join(_digest(digests, at) for at in positions)
+                if sha256(known).digest() != event.erased.digest:
+                    first = positions[0] if positions else None
+                    add(first, "the entry that says what was erased has another digest than these items")
+            case _:
+                pass
+    count = len(digests) // _HASH
+    for at, salt, content in _rows(database, count, add):
+        wrong = _fault(salt, content, _digest(digests, at), erased=at in erased)
+        if wrong:
+            add(at, wrong)
+    return count
+
+
+def _digest(digests: bytearray, position: int) -> bytes:
+    return bytes(digests[(position - 1) * _HASH : position * _HASH]) if position > 0 else b""
+
+
+def _events(database: Database, feed_id: int, size: int, add: Add) -> Iterator[record_log_pb2.RecordLogEvent]:
+    for first in range(0, size, CHUNK):
+        with database.read() as conn:
+            entries = feeds.read_entries(conn, feed_id, first, min(first + CHUNK, size))
+        for entry in entries:
+            try:
+                yield parse_log_event(entry.payload)
+            except GatewayError as error:
+                add(None, f"entry {entry.index} of the log: {error.message}")
+
+
+def _rows(database: Database, count: int, add: Add) -> Iterator[tuple[int, bytes, bytes]]:
+    expected = 1
+    while expected <= count:
+        with database.read() as conn:
+            rows = inspection.records_after(conn, expected - 1, CHUNK * 10)
+        for position, salt, content in rows:
+            if position > count:
+                break
+            for missing in range(expected, position):
+                add(missing, "the item is missing")
+            yield position, salt, content
+            expected = position + 1
+        if not rows or rows[-1][0] > count:
+            break
+    for missing in range(expected, count + 1):
+        add(missing, "the item is missing")
+
+
+def _fault(salt: bytes, content: bytes, digest: bytes, *, erased: bool) -> str:
+    """What is wrong with one item; empty when nothing is."""
+    if not content and not salt:
+        return "" if erased else "the content is gone, and the log doesn't say that it was erased"
+    if erased:
+        return "the log says that the content was erased, and it is there"
+    return "" if salted_digest(salt, content) == digest else "the content isn't the one that the log committed to"

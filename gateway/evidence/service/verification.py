@@ -1,0 +1,444 @@
+"""Looks a whole database over: everything that was signed is computed again from the bytes that are stored.
+
+Reads alone, a bounded number of rows at a time and each in a short transaction, so that it runs beside a working
+gateway: what is committed never changes, and what is committed after the start isn't looked at.
+
+For each feed, from its first entry to its head:
+
+1. head: size, entries and checkpoints reach equally far.
+2. entries: none is missing; each header is canonical, and payload and salt are those that it commits to (or both were
+   erased).
+3. tree: the leaves lead, at every checkpoint, to the root that was signed. When they don't, the leaf hashes that are
+   stored tell which entry was changed. Every stored tile hash is the one computed.
+4. checkpoints: each says what its columns say, and a log key of the feed's publisher has signed it.
+5. receipts: each cosignature is the recipient's, of the time that its column says.
+6. head: edge, newest checkpoint and receipted size are those computed.
+
+For the whole database:
+
+7. journal: every entry has one position, and positions have no gap; entries at a feed's end have none as long as the
+   first of them waits for more of the counter-feed than has a position.
+8. audit: the hash chain of audit events is whole.
+9. records: what was recorded of shipments is what the own log of records committed to
+(evidence.service.record_verification).
+10. answers: what was asked and answered about shipments is what was signed (evidence.service.answer_verification).
+
+A damaged row of these tables shows as a finding. Projections aren't looked at: `gateway rebuild` makes them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TypeVar
+
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.limits import SALT_BYTES
+from gateway.db.database import Database
+from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
+from gateway.evidence import tables as inspection
+from gateway.evidence.service.answer_verification import STEP as ANSWERS_STEP
+from gateway.evidence.service.answer_verification import check_answers
+from gateway.evidence.service.record_verification import STEP, check_records
+from gateway.evidence.tables import FeedRow
+from gateway.feed.codec import parse_header
+from gateway.feed.tables import journal
+from gateway.feed.tables.feeds import StoredCheckpoint, StoredEntry
+from gateway.tlog.checkpoint import verify_checkpoint
+from gateway.tlog.cosignature import verify_cosignature_line
+from gateway.tlog.merkle import Growth, TileWrite, Tree, leaf_hash
+from gateway.tlog.note import Verifier
+from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
+from gateway.trust import tables as audit
+from gateway.trust.service.directory_versions import TrustedDirectory
+
+CHUNK = 1_000
+"""Entries, checkpoints or journal runs read at once."""
+
+MAX_SEGMENT = 100_000
+"""Most entries under one checkpoint that are looked at; publishers may put a hundredth of it there. Bounds memory."""
+
+MAX_FINDINGS = 1_000
+"""Most findings that are kept; a database with more is beyond being looked over entry by entry."""
+
+_HASH = 32
+_VerifiedT = TypeVar("_VerifiedT")
+
+Progress = Callable[[int], None]
+"""Called with how many more entries and audit events were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong.
+
+    Attributes:
+        place: the feed's origin, `journal`, `audit`, `records` or `answers`.
+        index: the entry, position or event; None when it can't be told.
+        step: as in this module's text, e.g. `2 entries`.
+        problem: what is wrong.
+    """
+
+    place: str
+    index: int | None
+    step: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSummary:
+    """What was looked at in one feed."""
+
+    origin: str
+    entries: int
+    checkpoints: int
+    receipts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseReport:
+    """What was looked at and what is wrong; without findings every root, signature, receipt and digest holds."""
+
+    feeds: tuple[FeedSummary, ...]
+    audit_events: int
+    records: int
+    findings: tuple[Finding, ...]
+    answers: int = 0
+
+
+class _UnreadableError(Exception):
+    """What follows in this feed can't be judged any more."""
+
+
+@dataclass(slots=True)
+class _Findings:
+    found: list[Finding] = field(default_factory=list)
+
+    def add(self, place: str, index: int | None, step: str, problem: str) -> None:
+        if len(self.found) < MAX_FINDINGS:
+            self.found.append(Finding(place, index, step, problem))
+
+
+def work_in(database: Database) -> int:
+    """Entries and audit events that there are to look at, for a progress bar."""
+    with database.read() as conn:
+        return sum(row.size for row in inspection.feed_rows(conn)) + inspection.audit_length(conn)
+
+
+def verify_database(database: Database, trust: TrustedDirectory, *, progress: Progress) -> DatabaseReport:
+    """Looks everything over by the steps of this module.
+
+    Args:
+        database: a node's; only read.
+        trust: names the keys, past ones included.
+        progress: called as it goes.
+
+    Raises:
+        StoreUnavailableError: the database can't be read.
+    """
+    findings = _Findings()
+    with database.read() as conn:
+        rows = inspection.feed_rows(conn)
+        head = journal.head_position(conn)
+    summaries = tuple(_FeedCheck(database, row, trust, findings, progress).run() for row in rows)
+    _check_journal(database, rows, head, findings)
+    events = _check_audit(database, findings, progress)
+    records = sum(_check_records(database, row, findings) for row in rows)
+    answers = _check_answers(database, trust, findings)
+    return DatabaseReport(summaries, events, records, tuple(findings.found), answers)
+
+
+def _check_answers(database: Database, trust: TrustedDirectory, findings: _Findings) -> int:
+    """Step 10."""
+    try:
+        return check_answers(database, trust, lambda what: findings.add("answers", None, ANSWERS_STEP, what))
+    except (TypeError, ValueError) as error:  # SQLite lets text stand where a number belongs
+        findings.add("answers", None, ANSWERS_STEP, f"a row can't be read: {error}")
+    return 0
+
+
+def _check_records(database: Database, row: FeedRow, findings: _Findings) -> int:
+    """Step 9, where the feed is a log of records."""
+    try:
+        if FeedOrigin.parse(row.origin).channel is not Channel.RECORDS:
+            return 0
+        return check_records(
+            database, row.id, row.size, lambda position, what: findings.add("records", position, STEP, what)
+        )
+    except MalformedError:
+        return 0  # step 1 has said so
+    except (TypeError, ValueError) as error:  # SQLite lets text stand where bytes belong
+        findings.add("records", None, STEP, f"a row can't be read: {error}")
+        return 0
+
+
+class _FeedCheck:
+    """Steps 1 to 6 for one feed."""
+
+    def __init__(
+        self, database: Database, row: FeedRow, trust: TrustedDirectory, findings: _Findings, progress: Progress
+    ) -> None:
+        self._database = database
+        self._row = row
+        self._trust = trust
+        self._findings = findings
+        self._progress = progress
+        self._tree = Tree.empty()
+        self._checkpoints = 0
+        self._receipts = 0
+        self._receipted = 0
+        self._last_note = b""
+
+    def run(self) -> FeedSummary:
+        try:
+            self._origin = FeedOrigin.parse(self._row.origin)
+            self._check_reach()  # 1
+            for checkpoint in self._stored_checkpoints():
+                self._check_segment(checkpoint)  # 2, 3
+                self._check_checkpoint(checkpoint)  # 4
+                self._check_receipt(checkpoint)  # 5
+            self._check_head()  # 6
+        except MalformedError as error:
+            self._add(None, "1 head", error.message)
+        except (TypeError, ValueError) as error:  # SQLite lets text stand where a number belongs
+            self._add(self._tree.size, "1 head", f"a row can't be read: {error}")
+        except _UnreadableError:
+            self._add(self._tree.size, "3 tree", "entries from here on couldn't be judged")
+        return FeedSummary(self._row.origin, self._tree.size, self._checkpoints, self._receipts)
+
+    def _add(self, index: int | None, step: str, problem: str) -> None:
+        self._findings.add(self._row.origin, index, step, problem)
+
+    def _check_reach(self) -> None:
+        row = self._row
+        if row.last_index + 1 != row.size:
+            self._add(row.last_index, "1 head", f"the feed's size is {row.size}, its entries end at {row.last_index}")
+        if row.last_checkpoint != row.size:
+            self._add(None, "1 head", f"the feed's size is {row.size}, its newest checkpoint is {row.last_checkpoint}")
+
+    def _stored_checkpoints(self) -> Iterator[StoredCheckpoint]:
+        size = 0
+        while True:
+            with self._database.read() as conn:
+                page = inspection.checkpoints_after(conn, self._row.id, size, self._row.size, CHUNK)
+            if not page:
+                return
+            yield from page
+            size = page[-1].size
+
+    def _check_segment(self, checkpoint: StoredCheckpoint) -> None:
+        first, end = self._tree.size, checkpoint.size
+        if end - first > MAX_SEGMENT:
+            self._add(first, "4 checkpoints", f"there is no checkpoint between {first} and {end}")
+            raise _UnreadableError
+        leaves: list[bytes] = []
+        for start in range(first, end, CHUNK):
+            leaves += self._checked_leaves(start, min(start + CHUNK, end))
+        growth = self._tree.append(leaves)
+        if growth.tree.root != checkpoint.root:
+            growth = self._growth_by_stored_leaves(leaves, checkpoint)
+        for write in growth.tiles:
+            self._check_tiles(write)
+        self._tree = growth.tree
+
+    def _checked_leaves(self, first: int, end: int) -> list[bytes]:
+        with self._database.read() as conn:
+            stored = inspection.entries_between(conn, self._row.id, first, end)
+        for expected in range(first, end):
+            if expected - first >= len(stored) or stored[expected - first].index != expected:
+                self._add(expected, "2 entries", "the entry is missing")
+                raise _UnreadableError
+        for entry in stored:
+            problem = _entry_problem(entry)
+            if problem:
+                self._add(entry.index, "2 entries", problem)
+        self._progress(len(stored))
+        return [leaf_hash(entry.header) for entry in stored]
+
+    def _growth_by_stored_leaves(self, leaves: Sequence[bytes], checkpoint: StoredCheckpoint) -> Growth:
+        """Names the entries whose header was changed: with the leaf hashes that are stored the root is right."""
+        first = self._tree.size
+        stored = self._stored_leaves(first, checkpoint.size)
+        changed = [first + at for at, leaf in enumerate(leaves) if leaf != stored[at]]
+        for index in changed:
+            self._add(index, "3 tree", "the header isn't the one that was signed")
+        growth = self._tree.append(stored) if all(len(leaf) == _HASH for leaf in stored) else None
+        if growth is None or growth.tree.root != checkpoint.root:
+            self._add(
+                first,
+                "3 tree",
+                f"entries {first} to {checkpoint.size - 1} don't lead to the root that was signed over them",
+            )
+            raise _UnreadableError
+        return growth
+
+    def _stored_leaves(self, first: int, end: int) -> list[bytes]:
+        leaves: list[bytes] = []
+        with self._database.read() as conn:
+            for number in range(first // TILE_WIDTH, -(-end // TILE_WIDTH)):
+                hashes = inspection.tile(conn, self._row.id, 0, number)
+                start, stop = max(first, number * TILE_WIDTH), min(end, (number + 1) * TILE_WIDTH)
+                places = range(start - number * TILE_WIDTH, stop - number * TILE_WIDTH)
+                leaves += [hashes[at * _HASH : (at + 1) * _HASH] for at in places]
+        return leaves
+
+    def _check_tiles(self, write: TileWrite) -> None:
+        with self._database.read() as conn:
+            for number, offset, hashes in split_by_tile(write):
+                stored = inspection.tile(conn, self._row.id, write.level, number)
+                for at in range(0, len(hashes), _HASH):
+                    begin = offset * _HASH + at
+                    if stored[begin : begin + _HASH] != hashes[at : at + _HASH]:
+                        index = number * TILE_WIDTH + begin // _HASH << 8 * write.level
+                        self._add(index, "3 tree", f"tile {write.level}/{number} has a wrong hash over this entry")
+
+    def _check_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
+        self._checkpoints += 1
+        self._last_note = checkpoint.note
+        at = self._time_of(checkpoint)
+        try:
+            said = _verified_by(
+                self._trust.log_verifiers(self._origin, at),
+                lambda verifier: verify_checkpoint(checkpoint.note, verifier, self._origin.line).checkpoint,
+            )
+        except GatewayError as error:
+            self._add(checkpoint.size - 1, "4 checkpoints", f"the checkpoint of {checkpoint.size}: {error.message}")
+            return
+        if (said.size, said.root) != (checkpoint.size, checkpoint.root):
+            self._add(
+                checkpoint.size - 1,
+                "4 checkpoints",
+                f"the checkpoint of {checkpoint.size} is signed for another size or root",
+            )
+
+    def _check_receipt(self, checkpoint: StoredCheckpoint) -> None:
+        if not checkpoint.cosignature and not checkpoint.receipted_at:
+            return
+        at = datetime.fromtimestamp(checkpoint.receipted_at / 1000, UTC)
+        try:
+            cosigned = _verified_by(
+                self._trust.cosign_verifiers(self._origin.recipient, at),
+                lambda verifier: verify_cosignature_line(checkpoint.note, checkpoint.cosignature, verifier),
+            )
+        except GatewayError as error:
+            self._add(checkpoint.size - 1, "5 receipts", f"the receipt of {checkpoint.size}: {error.message}")
+            return
+        if cosigned.timestamp * 1000 != checkpoint.receipted_at:
+            self._add(checkpoint.size - 1, "5 receipts", f"the receipt of {checkpoint.size} is of another time")
+        self._receipts += 1
+        self._receipted = checkpoint.size
+
+    def _check_head(self) -> None:
+        row = self._row
+        if row.size != self._tree.size or row.edge != self._tree.edge_bytes():
+            self._add(None, "6 head", f"the tree's edge isn't that of {self._tree.size} entries")
+        if row.checkpoint != self._last_note:
+            self._add(None, "6 head", "the feed's newest checkpoint isn't the last one stored")
+        # A receipt may have come in since the row was read, never fewer.
+        if row.direction == "out" and row.receipted_size > self._receipted:
+            self._add(None, "6 head", f"receipts reach {self._receipted} entries, the feed says {row.receipted_size}")
+
+    def _time_of(self, checkpoint: StoredCheckpoint) -> datetime:
+        """When its log key had to be valid: at its receipt; while there is none, when its last entry was recorded."""
+        if checkpoint.receipted_at:
+            return datetime.fromtimestamp(checkpoint.receipted_at / 1000, UTC)
+        with self._database.read() as conn:
+            (last,) = inspection.entries_between(conn, self._row.id, checkpoint.size - 1, checkpoint.size)
+        try:
+            return datetime.fromtimestamp(parse_header(last.header).recorded_at_unix_ms / 1000, UTC)
+        except (GatewayError, ValueError, OverflowError, OSError):  # it was named at its entry
+            return self._trust.directory.issued_at
+
+
+def _entry_problem(entry: StoredEntry) -> str:
+    try:
+        header = parse_header(entry.header)
+    except GatewayError as error:
+        return error.message
+    erased = not entry.salt and not entry.payload
+    committed = len(entry.salt) == SALT_BYTES and sha256(entry.salt + entry.payload).digest() == header.payload_digest
+    if not erased and not committed:
+        return "payload and salt aren't those that the header commits to"
+    return ""
+
+
+def _verified_by(verifiers: Sequence[Verifier], check: Callable[[Verifier], _VerifiedT]) -> _VerifiedT:
+    error: GatewayError = SignatureInvalidError("the directory names no key that was valid then")
+    for verifier in verifiers:
+        try:
+            return check(verifier)
+        except GatewayError as refused:
+            error = refused
+    raise error
+
+
+def _check_journal(database: Database, rows: Sequence[FeedRow], head: int, findings: _Findings) -> None:
+    """Step 7."""
+    expected = {row.id: 0 for row in rows}
+    names = {row.id: row.origin for row in rows}
+    position = 0
+    while position < head:
+        with database.read() as conn:
+            runs = journal.runs_after(conn, position, CHUNK)
+        if not runs:
+            findings.add("journal", position + 1, "7 journal", "the position is missing")
+            return
+        for run in runs:
+            if run.first_position > head:
+                break
+            if run.first_position != position + 1:
+                findings.add("journal", position + 1, "7 journal", "the position is missing or stands twice")
+            if expected.get(run.feed_id) != run.first_index:
+                findings.add(
+                    "journal", run.first_position, "7 journal", "the entry at this position isn't the feed's next"
+                )
+            expected[run.feed_id] = run.first_index + run.count
+            position = run.first_position + run.count - 1
+    for row in rows:
+        _check_waiting(database, row, {names[each.id]: expected[each.id] for each in rows}, findings)
+
+
+def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], findings: _Findings) -> None:
+    """Judges what a feed says of its entries without a position.
+
+    Args:
+        database: a node's.
+        row: the feed.
+        reach: how many entries of each feed the journal covers, by origin line.
+        findings: where to name what is wrong.
+    """
+    covered = reach[row.origin]
+    if covered != row.journaled_size:
+        findings.add(
+            row.origin,
+            covered,
+            "7 journal",
+            f"the entry has no position: the journal covers {covered} entries, the feed says {row.journaled_size}",
+        )
+    elif covered != row.size:
+        with database.read() as conn:
+            waiting = inspection.entries_between(conn, row.id, covered, covered + 1)
+        try:
+            held = reach.get(FeedOrigin.parse(row.origin).counter.line, 0)
+            waits = bool(waiting) and parse_header(waiting[0].header).follows > held
+        except GatewayError:  # it was named at its feed or entry
+            return
+        if not waits:
+            findings.add(row.origin, covered, "7 journal", "the entry has no position, and waits for nothing")
+
+
+def _check_audit(database: Database, findings: _Findings, progress: Progress) -> int:
+    """Step 8."""
+    with database.read() as conn:
+        try:
+            length = audit.verify_chain(conn).seq
+        except VerificationError as error:
+            findings.add("audit", int(error.metadata["seq"]), "8 audit", error.message)
+            length = inspection.audit_length(conn)
+        except (TypeError, ValueError) as error:
+            findings.add("audit", None, "8 audit", f"an event can't be read: {error}")
+            length = inspection.audit_length(conn)
+    progress(length)
+    return length

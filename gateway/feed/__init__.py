@@ -1,0 +1,1 @@
+"""Feeds: append-only Merkle logs between two authorities, written, sent, received and recovered."""

@@ -1,0 +1,113 @@
+"""Entries of a feed as bytes: how a publisher makes one and how a recipient checks one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from google.protobuf.message import DecodeError
+
+from gateway.contract import limits
+from gateway.errors import MalformedError, TooLargeError, VerificationError
+from gateway.v1 import feed_pb2
+
+FORMAT = 1
+"""Version of the header format that this software writes and reads."""
+
+_LEAF_PREFIX = b"\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEntry:
+    """An entry as it is stored and sent.
+
+    Attributes:
+        header: canonical EntryHeader bytes; the leaf commits to these.
+        salt: 32 random bytes, empty after erasure.
+        payload: serialised message, empty after erasure.
+        leaf: SHA-256(0x00 ‖ header), 32 bytes.
+        follows: entries of the counter-feed that come before this one, as the header says; 0 says nothing.
+    """
+
+    header: bytes
+    salt: bytes
+    payload: bytes
+    leaf: bytes
+    follows: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.header) + len(self.salt) + len(self.payload)
+
+
+def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: int, follows: int = 0) -> EncodedEntry:
+    """Encodes a new entry.
+
+    Args:
+        type_name: message name without package, e.g. `AlertEvent`.
+        payload: its serialised form.
+        salt: 32 random bytes.
+        recorded_at_ms: milliseconds since 1970.
+        follows: entries of the counter-feed that were applied before this one; 0 when it depends on none.
+
+    Raises:
+        TooLargeError: the payload exceeds MAX_PAYLOAD_BYTES.
+    """
+    if len(payload) > limits.MAX_PAYLOAD_BYTES:
+        raise TooLargeError(f"the message has {len(payload)} bytes; at most {limits.MAX_PAYLOAD_BYTES} are allowed")
+    header = feed_pb2.EntryHeader(
+        format=FORMAT,
+        type=type_name,
+        payload_digest=sha256(salt + payload).digest(),
+        recorded_at_unix_ms=recorded_at_ms,
+        follows=follows,
+    ).SerializeToString(deterministic=True)
+    return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest(), follows)
+
+
+def check_entry(entry: feed_pb2.Entry) -> EncodedEntry:
+    """Checks a received entry against its own header: canonical, within limits, payload and salt as committed.
+
+    An entry whose payload was erased (salt and payload empty) is accepted: its leaf still counts.
+
+    Raises:
+        MalformedError: the header isn't canonical, the salt isn't 32 bytes long, or a limit is exceeded.
+        VerificationError: payload and salt don't match the digest.
+    """
+    header = entry.header
+    parsed = parse_header(header)
+    payload, salt = entry.payload, entry.salt
+    if len(payload) > limits.MAX_PAYLOAD_BYTES:
+        raise TooLargeError(f"a payload has {len(payload)} bytes; at most {limits.MAX_PAYLOAD_BYTES} are allowed")
+    if salt or payload:
+        # A salt of any length would let bytes move between salt and payload: one leaf for many payloads.
+        if len(salt) != limits.SALT_BYTES:
+            raise MalformedError(f"a salt has {len(salt)} bytes instead of {limits.SALT_BYTES}")
+        if sha256(salt + payload).digest() != parsed.payload_digest:
+            raise VerificationError("the payload doesn't match the digest in its header", step="payload digest")
+    return EncodedEntry(header, salt, payload, sha256(_LEAF_PREFIX + header).digest(), parsed.follows)
+
+
+def parse_header(header: bytes) -> feed_pb2.EntryHeader:
+    """Parses a header and insists on its canonical form: what serialises to the same bytes again.
+
+    The format number is not judged: a newer one, which may have more fields, is stored and held.
+
+    Raises:
+        MalformedError: too long, not an EntryHeader, or not canonical.
+    """
+    if len(header) > limits.MAX_HEADER_BYTES:
+        raise TooLargeError(f"an entry header has {len(header)} bytes; at most {limits.MAX_HEADER_BYTES} are allowed")
+    try:
+        parsed = feed_pb2.EntryHeader.FromString(header)
+    except DecodeError as error:
+        raise MalformedError("an entry header isn't a serialised EntryHeader") from error
+    if parsed.format == FORMAT:
+        parsed.DiscardUnknownFields()  # format 1 has none
+    if parsed.SerializeToString(deterministic=True) != header:
+        raise MalformedError("an entry header isn't in canonical form")
+    if len(parsed.payload_digest) != sha256().digest_size:
+        raise MalformedError(f"an entry header's digest has {len(parsed.payload_digest)} bytes instead of 32")
+    if parsed.follows > limits.MAX_FOLLOWS:
+        raise MalformedError(f"an entry header follows {parsed.follows} entries; no feed has that many")
+    return parsed

@@ -1,0 +1,1 @@
+"""The projector: reads feeds in local order and builds what officers see."""

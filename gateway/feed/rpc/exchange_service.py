@@ -1,0 +1,196 @@
+"""ExchangeService: what partner gateways do with each other, as gRPC handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from gateway.contract.ids import FeedOrigin
+from gateway.contract.limits import WINDOW_BATCHES
+from gateway.contract.validation import validate
+from gateway.errors import GatewayError, InvalidRequestError, MalformedError, PermissionDeniedError, Violation
+from gateway.feed.rpc.links import LinkStatus
+from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.rpc.writer_client import Bridge, in_order
+from gateway.feed.service.receiver import Receiver, Refused, require_moving
+from gateway.feed.service.sender import Outgoing
+from gateway.history.rpc.peer import HistoryAnswering
+from gateway.rpc.calls import current_call
+from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
+
+SMALL_BATCH = 10
+"""Entries whose hashing takes less than the way to another thread and back."""
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
+    """Handlers of ExchangeService."""
+
+    def __init__(
+        self,
+        *,
+        receiver: Receiver,
+        outgoing: Outgoing,
+        bridge: Bridge,
+        sender: FeedSender,
+        statuses: dict[FeedOrigin, LinkStatus],
+        clock: Callable[[], int],
+        history: HistoryAnswering,
+    ) -> None:
+        self._receiver = receiver
+        self._outgoing = outgoing
+        self._bridge = bridge
+        self._sender = sender
+        self._statuses = statuses
+        self._clock = clock
+        self._history = history
+
+    async def Replicate(
+        self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Context
+    ) -> AsyncIterator[pb.ReplicateResponse]:
+        peer = current_call().principal.node
+        opening = await anext(aiter(request_iterator), pb.ReplicateRequest())
+        if opening.WhichOneof("message") != "open":
+            raise _not_opened()
+        origin = self._receiver.require_right_peer(peer, opening.open.origin)
+        current_call().record(subject_ids=[origin.line])
+        feed = await asyncio.to_thread(self._outgoing.feed, origin)
+        if feed is not None:
+            require_moving(feed)
+        yield pb.ReplicateResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
+        with self._connected(origin) as status:
+            async for receipt in self._received(peer, origin, request_iterator):
+                status.last_exchange_at = self._clock()
+                yield pb.ReplicateResponse(receipt=receipt)
+
+    async def _received(
+        self, peer: str, origin: FeedOrigin, requests: AsyncIterator[pb.ReplicateRequest]
+    ) -> AsyncIterator[feed_pb2.Receipt]:
+
+        async def begin(request: pb.ReplicateRequest) -> Awaitable[feed_pb2.Receipt | Refused]:
+            if request.WhichOneof("message") != "batch" or request.batch.origin != origin.line:
+                raise MalformedError(f"after the opening only batches of {origin} may follow")
+            if len(request.batch.entries) <= SMALL_BATCH:
+                return self._bridge.submit(self._receiver.open_batch(peer, request.batch))
+            work = await asyncio.to_thread(self._receiver.open_batch, peer, request.batch)
+            return self._bridge.submit(work)
+
+        async for result in in_order(requests, begin, depth=WINDOW_BATCHES):
+            if isinstance(result, Refused):
+                raise result.error
+            yield result
+
+    @contextmanager
+    def _connected(self, origin: FeedOrigin) -> Iterator[LinkStatus]:
+        """What operators see while a partner's stream is open; the newest stream of a feed is the one shown."""
+        status = self._statuses[origin] = LinkStatus(connected=True, last_exchange_at=self._clock())
+        try:
+            yield status
+        except GatewayError as error:
+            status.last_error = f"{error.reason}: {error.message}"
+            raise
+        finally:
+            status.connected = False
+
+    async def Fetch(
+        self, request_iterator: AsyncIterator[pb.FetchRequest], context: Context
+    ) -> AsyncIterator[pb.FetchResponse]:
+        opening = await anext(aiter(request_iterator), pb.FetchRequest())
+        if opening.WhichOneof("message") != "open":
+            raise _not_opened()
+        origin = self._party_of(opening.open.origin)
+        current_call().record(subject_ids=[origin.line])
+        yield pb.FetchResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
+        if opening.open.until_current or origin.recipient != current_call().principal.node:
+            async for batch in self._stored(origin, opening.open.first_index):
+                yield pb.FetchResponse(batch=batch)
+            return
+        with self._connected(origin) as status:
+            async for batch in self._following(origin, opening.open, request_iterator):
+                status.last_exchange_at = self._clock()
+                yield pb.FetchResponse(batch=batch)
+
+    async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
+        origin = self._party_of(request.origin)
+        return pb.GetCheckpointResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
+
+    async def GetConsistencyProof(
+        self, request: pb.GetConsistencyProofRequest, context: Context
+    ) -> pb.GetConsistencyProofResponse:
+        origin = self._party_of(request.origin)
+        hashes = await asyncio.to_thread(self._outgoing.consistency, origin, request.old_size, request.new_size)
+        return pb.GetConsistencyProofResponse(hashes=hashes)
+
+    async def QueryHistory(
+        self, request: pb.QueryHistoryRequest, context: Context
+    ) -> AsyncIterator[pb.QueryHistoryResponse]:
+        validate(request)
+        async with aclosing(self._history.answer(request)) as messages:
+            async for message in messages:
+                yield message
+
+    def _party_of(self, origin_line: str) -> FeedOrigin:
+        """The feed, when the caller is its publisher or recipient and this node the other."""
+        peer = current_call().principal.node
+        try:
+            origin = FeedOrigin.parse(origin_line)
+        except MalformedError as error:
+            raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
+        parties = {origin.publisher, origin.recipient}
+        if origin.federation != self._receiver.federation or parties != {peer, self._receiver.node}:
+            raise PermissionDeniedError(f"{peer} is no party to {origin}")
+        return origin
+
+    async def _stored(self, origin: FeedOrigin, first: int) -> AsyncIterator[feed_pb2.Batch]:
+        feed = await asyncio.to_thread(self._outgoing.feed, origin)
+        while feed is not None:
+            batch = await asyncio.to_thread(self._outgoing.read_batch, feed, first)
+            if batch is None:
+                return
+            first += len(batch.entries)
+            yield batch
+
+    async def _following(
+        self, origin: FeedOrigin, opening: pb.FetchOpening, requests: AsyncIterator[pb.FetchRequest]
+    ) -> AsyncIterator[feed_pb2.Batch]:
+        if not opening.HasField("position") or opening.position.size != opening.first_index:
+            raise InvalidRequestError(
+                [Violation("open.position", "fetch.position", "must say where the recipient stands: at first_index")]
+            )
+        first = opening.first_index
+        feed = await asyncio.to_thread(self._outgoing.agree_on_position, origin, opening.position)
+        require_moving(feed)
+        batches: asyncio.Queue[feed_pb2.Batch] = asyncio.Queue(1)
+        running = asyncio.create_task(
+            self._sender.run(feed, position=first, write=batches.put, receipts=_receipts(requests))
+        )
+        try:
+            while True:
+                getting = asyncio.create_task(batches.get())
+                done, _ = await asyncio.wait({getting, running}, return_when=asyncio.FIRST_COMPLETED)
+                if getting in done:
+                    yield getting.result()
+                else:
+                    getting.cancel()
+                    running.result()
+                    return
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def _receipts(requests: AsyncIterator[pb.FetchRequest]) -> AsyncIterator[feed_pb2.Receipt]:
+    async for request in requests:
+        if request.WhichOneof("message") != "receipt":
+            raise MalformedError("after the opening only receipts may follow")
+        yield request.receipt
+
+
+def _not_opened() -> InvalidRequestError:
+    return InvalidRequestError([Violation("message", "stream.opening", "a stream begins with `open`")])

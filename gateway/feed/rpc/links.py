@@ -1,0 +1,287 @@
+"""Links: the connections that this node opens to carry feeds, kept up by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import grpc.aio
+
+from gateway.contract.ids import FeedOrigin
+from gateway.contract.limits import WINDOW_BATCHES
+from gateway.errors import (
+    FeedBehindError,
+    FeedForkedError,
+    GatewayError,
+    LinkSuspendedError,
+    MalformedError,
+    MisbehaviourError,
+    PermissionDeniedError,
+    QuarantinedError,
+    UnauthenticatedError,
+)
+from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.rpc.writer_client import Bridge, in_order, set_within
+from gateway.feed.service.receiver import Receiver, Refused, require_moving
+from gateway.feed.service.sender import Outgoing
+from gateway.rpc.peers import Peers
+from gateway.rpc.status import from_rpc_error
+from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1 import feed_pb2
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF_S = 0.05
+"""Wait after the first failure, in seconds."""
+
+MAX_BACKOFF_S = 0.8
+"""Longest wait between attempts, in seconds: a link resumes within a second of its partner's return."""
+
+BLOCKED_BACKOFF_S = 2.0
+"""Wait when only people can help (suspended, quarantined, behind), in seconds."""
+
+_REFRESH_S = 1.0
+"""How often an open stream is compared with the credentials and the directory in force, in seconds."""
+
+_NEEDS_PEOPLE = (
+    FeedBehindError,
+    FeedForkedError,
+    LinkSuspendedError,
+    MisbehaviourError,
+    PermissionDeniedError,
+    QuarantinedError,
+    UnauthenticatedError,
+)
+
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+
+@dataclass(slots=True)
+class LinkStatus:
+    """What operators see of a link; `last_exchange_at` is in milliseconds since 1970, 0 for never."""
+
+    connected: bool = False
+    last_error: str = ""
+    last_exchange_at: int = 0
+
+
+class Link(ABC):
+    """One feed over connections that this node opens: pushes an own feed, or fetches a partner's.
+
+    `run` never ends by itself: whatever fails is written down and tried again.
+    """
+
+    def __init__(self, origin: FeedOrigin, *, peers: Peers, partner: str, clock: Callable[[], int]) -> None:
+        self.origin = origin
+        self.partner = partner
+        self.status = LinkStatus()
+        self._peers = peers
+        self._clock = clock
+        self._kick = asyncio.Event()
+
+    def kick(self) -> None:
+        """Begins anew at once: ends a wait or a stream, e.g. after an operator has suspended or resumed the link."""
+        self._kick.set()
+
+    async def run(self) -> None:
+        """Keeps the link up until it is cancelled."""
+        backoff = FIRST_BACKOFF_S
+        while True:
+            self._kick.clear()
+            try:
+                await self._attempt()
+                backoff = FIRST_BACKOFF_S
+            except GatewayError as error:
+                backoff = self._failed(error, backoff)
+            except Exception:
+                log.exception("link %s failed unexpectedly", self.origin)
+                self.status.last_error = "unexpected failure; see the log"
+                backoff = BLOCKED_BACKOFF_S
+            finally:
+                self.status.connected = False
+            await self._wait(backoff)
+            backoff = min(backoff * 2, MAX_BACKOFF_S)
+
+    async def _attempt(self) -> None:
+        basis = self._peers.basis()
+        streaming = asyncio.create_task(self._stream())
+        try:
+            while True:
+                kicked = asyncio.create_task(self._kick.wait())
+                await asyncio.wait({streaming, kicked}, timeout=_REFRESH_S, return_when=asyncio.FIRST_COMPLETED)
+                kicked.cancel()
+                if streaming.cancelled():  # by the other link to this partner, which has made a new channel for both
+                    return
+                if streaming.done():
+                    streaming.result()
+                    return
+                if self._kick.is_set():
+                    return
+                if self._peers.basis() != basis:
+                    log.info("link %s reopens with new credentials or directory", self.origin)
+                    return
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            streaming.cancel()
+            await asyncio.gather(streaming, return_exceptions=True)
+
+    @abstractmethod
+    async def _stream(self) -> None:
+        """Connects, opens and exchanges until something fails."""
+
+    def _opened(self) -> None:
+        if self.status.last_error:
+            log.info("link %s is up again", self.origin)
+        self.status.connected = True
+        self.status.last_error = ""
+        self._exchanged()
+
+    def _exchanged(self) -> None:
+        self.status.last_exchange_at = self._clock()
+
+    def _failed(self, error: GatewayError, backoff: float) -> float:
+        text = f"{error.reason}: {error.message}"
+        if text != self.status.last_error:
+            log.warning("link %s: %s", self.origin, text)
+        was_connected, self.status.last_error = self.status.connected, text
+        if isinstance(error, _NEEDS_PEOPLE):
+            return BLOCKED_BACKOFF_S
+        return FIRST_BACKOFF_S if was_connected else backoff
+
+    async def _wait(self, backoff: float) -> None:
+        await set_within(self._kick, backoff * random.uniform(0.8, 1.2))  # noqa: S311  jitter
+
+
+class PushLink(Link):
+    """Pushes an own feed to its recipient."""
+
+    def __init__(
+        self, origin: FeedOrigin, *, peers: Peers, clock: Callable[[], int], outgoing: Outgoing, sender: FeedSender
+    ) -> None:
+        super().__init__(origin, peers=peers, partner=origin.recipient, clock=clock)
+        self._outgoing = outgoing
+        self._sender = sender
+
+    async def _stream(self) -> None:
+        feed = await asyncio.to_thread(self._outgoing.feed, self.origin)
+        if feed is not None and feed.suspended:
+            raise LinkSuspendedError(f"{self.origin} is suspended here")
+        stub = await self._peers.stub(self.partner)
+        call = stub.Replicate()
+        try:
+            await call.write(pb.ReplicateRequest(open=pb.FeedOpening(origin=self.origin.line)))
+            responses = _responses(call)
+            first = await anext(responses, pb.ReplicateResponse())
+            if first.WhichOneof("message") != "position":
+                raise MalformedError(f"{self.partner} didn't answer the opening with its position")
+            feed = await asyncio.to_thread(self._outgoing.agree_on_position, self.origin, first.position)
+            self._opened()
+
+            async def write(batch: feed_pb2.Batch) -> None:
+                await call.write(pb.ReplicateRequest(batch=batch))
+
+            await self._sender.run(
+                feed,
+                position=first.position.size,
+                write=write,
+                receipts=self._receipts(responses),
+                on_progress=lambda _: self._exchanged(),
+            )
+        finally:
+            call.cancel()
+
+    async def _receipts(self, responses: AsyncIterator[pb.ReplicateResponse]) -> AsyncIterator[feed_pb2.Receipt]:
+        async for response in responses:
+            if response.WhichOneof("message") != "receipt":
+                raise MalformedError(f"{self.partner} sent something else than a receipt")
+            yield response.receipt
+
+
+class PullLink(Link):
+    """Fetches a partner's feed from it."""
+
+    def __init__(
+        self,
+        origin: FeedOrigin,
+        *,
+        peers: Peers,
+        clock: Callable[[], int],
+        outgoing: Outgoing,
+        receiver: Receiver,
+        bridge: Bridge,
+    ) -> None:
+        super().__init__(origin, peers=peers, partner=origin.publisher, clock=clock)
+        self._outgoing = outgoing
+        self._receiver = receiver
+        self._bridge = bridge
+
+    async def _stream(self) -> None:
+        feed = await asyncio.to_thread(self._outgoing.made, self.origin)
+        require_moving(feed)
+        position = await asyncio.to_thread(self._outgoing.position, self.origin)
+        stub = await self._peers.stub(self.partner)
+        call = stub.Fetch()
+        try:
+            opening = pb.FetchOpening(origin=self.origin.line, first_index=position.size, position=position)
+            await call.write(pb.FetchRequest(open=opening))
+            async for receipt in in_order(self._batches(call), self._begin, depth=WINDOW_BATCHES):
+                if isinstance(receipt, Refused):
+                    raise receipt.error
+                await call.write(pb.FetchRequest(receipt=receipt))
+                self._exchanged()
+        finally:
+            call.cancel()
+
+    async def _begin(self, batch: feed_pb2.Batch) -> asyncio.Future[feed_pb2.Receipt | Refused]:
+        work = await asyncio.to_thread(self._receiver.open_batch, self.partner, batch)
+        return self._bridge.submit(work)
+
+    async def _batches(
+        self, call: grpc.aio.StreamStreamCall[pb.FetchRequest, pb.FetchResponse]
+    ) -> AsyncIterator[feed_pb2.Batch]:
+        async for response in _responses(call):
+            if response.WhichOneof("message") == "batch":
+                yield response.batch
+            else:
+                self._opened()
+
+
+async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterator[feed_pb2.Batch]:
+    """What a recipient holds of an own feed from `first` on, for recovery."""
+    stub = await peers.stub(origin.recipient)
+    call = stub.Fetch()
+    try:
+        opening = pb.FetchOpening(origin=origin.line, first_index=first, until_current=True)
+        await call.write(pb.FetchRequest(open=opening))
+        await call.done_writing()
+        async for response in _responses(call):
+            if response.WhichOneof("message") == "batch":
+                yield response.batch
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+    finally:
+        call.cancel()
+
+
+async def position_at(peers: Peers, origin: FeedOrigin, partner: str) -> feed_pb2.FeedPosition:
+    """Where a partner stands in a feed, by its own word."""
+    stub = await peers.stub(partner)
+    try:
+        response: pb.GetCheckpointResponse = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin.line))
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+    return response.position
+
+
+async def _responses(call: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> AsyncIterator[ResponseT]:
+    """What comes on a stream. gRPC doesn't allow iterating over a call that is written to with `write`."""
+    while (response := await call.read()) is not grpc.aio.EOF:
+        yield cast("ResponseT", response)

@@ -1,0 +1,106 @@
+"""Sends a feed over one stream, whichever side opened it: reads batches, keeps to the window, takes receipts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.feed.rpc.writer_client import Bridge, Wakeups
+from gateway.feed.rules import Outbound
+from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.sender import Outgoing
+from gateway.feed.tables.feeds import Feed
+from gateway.v1 import feed_pb2
+
+YIELD_S = 0.02
+"""How long a feed waits before it looks again whether a more urgent one has been sent, in seconds."""
+
+Write = Callable[[feed_pb2.Batch], Awaitable[None]]
+
+
+class FeedSender:
+    """One stream of batches and its receipts; used in one event loop."""
+
+    def __init__(self, *, outgoing: Outgoing, bridge: Bridge, wakeups: Wakeups, alarms: Alarms) -> None:
+        self._outgoing = outgoing
+        self._bridge = bridge
+        self._wakeups = wakeups
+        self._alarms = alarms
+        self._open: dict[FeedOrigin, Outbound] = {}
+
+    async def run(
+        self,
+        feed: Feed,
+        *,
+        position: int,
+        write: Write,
+        receipts: AsyncIterator[feed_pb2.Receipt],
+        on_progress: Callable[[Outbound], None] = lambda _: None,
+    ) -> None:
+        """Sends from `position` on and goes on as the feed grows, until the receipts end or something fails."""
+        outbound = self._open[feed.origin] = Outbound(position=position, head=feed.size)
+        wake = asyncio.Event()
+        end_subscription = self._wakeups.subscribe(feed.origin, wake)
+        receiving = asyncio.create_task(self._take_receipts(feed.origin, outbound, receipts, wake, on_progress))
+        sending = asyncio.create_task(self._send(feed, outbound, write, wake))
+        try:
+            done, _ = await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            if self._open.get(feed.origin) is outbound:
+                del self._open[feed.origin]
+            end_subscription()
+            for task in (receiving, sending):
+                task.cancel()
+            await asyncio.gather(receiving, sending, return_exceptions=True)
+
+    async def _send(self, feed: Feed, outbound: Outbound, write: Write, wake: asyncio.Event) -> None:
+        while True:
+            wake.clear()
+            outbound.head_moved(self._wakeups.size(feed.origin))
+            following = outbound.next_range()
+            if following is None:
+                await wake.wait()
+                continue
+            if self._must_yield(feed.origin):
+                await asyncio.sleep(YIELD_S)
+                continue
+            batch = await asyncio.to_thread(self._outgoing.read_batch, feed, following.first)
+            if batch is None:
+                await wake.wait()
+                continue
+            outbound.sent(batch.first_index + len(batch.entries))
+            await write(batch)
+
+    def _must_yield(self, origin: FeedOrigin) -> bool:
+        """A feed that is less urgent waits while the more urgent one to the same partner has something unsent."""
+        if origin.channel is not Channel.WATCHLIST:
+            return False
+        alerts = replace(origin, channel=Channel.ALERTS)
+        urgent = self._open.get(alerts)
+        if urgent is None:
+            return False
+        urgent.head_moved(self._wakeups.size(alerts))
+        return urgent.unsent
+
+    async def _take_receipts(
+        self,
+        origin: FeedOrigin,
+        outbound: Outbound,
+        receipts: AsyncIterator[feed_pb2.Receipt],
+        wake: asyncio.Event,
+        on_progress: Callable[[Outbound], None],
+    ) -> None:
+        kept: asyncio.Future[int] | None = None
+        async for receipt in receipts:
+            work = await asyncio.to_thread(self._outgoing.verify_receipt, origin, receipt)
+            outbound.receipt(receipt.size)
+            self._alarms.compare_clocks(origin.recipient, work.receipted_at)
+            wake.set()
+            if kept is not None:
+                await kept
+            kept = self._bridge.submit(work, patient=True)
+            on_progress(outbound)

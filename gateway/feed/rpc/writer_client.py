@@ -1,0 +1,246 @@
+"""The way between the event loop and the plain synchronous code below: work goes down, results and wake-ups come up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from typing import Any, Protocol, TypeVar
+
+from gateway.contract.ids import FeedOrigin
+from gateway.feed.service.writer import Committed, Committer, Outcome, Transaction, Work
+
+RequestT = TypeVar("RequestT")
+ResultT = TypeVar("ResultT")
+ChangesT = TypeVar("ChangesT", bound="Changes")
+
+_END = object()
+
+
+class _Nothing:
+    """Work that does nothing but take along what waits patiently."""
+
+    weight = 0
+
+    def stage(self, tx: Transaction) -> None:
+        return
+
+
+_NOTHING = _Nothing()
+
+
+class Bridge:
+    """Hands work to the writer and resolves the results in the loop, a whole group with one wake-up.
+
+    Made and used in one event loop; only `_done` is called from the writer's thread.
+    """
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+        self._loop = asyncio.get_running_loop()
+        self._ready: list[tuple[asyncio.Future[Any], Outcome]] = []
+        self._scheduled = False
+
+    def submit(self, work: Work, *, patient: bool = False) -> asyncio.Future[Any]:
+        """Queues work; the future has its result after the commit. Nobody waits for `patient` work: it may ride along
+        with the next."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._committer.submit(work, lambda outcome: self._done(future, outcome), patient=patient)
+        return future
+
+    async def commit(self, work: Work) -> Any:
+        """Does work and returns its result after the commit; raises its error."""
+        return await self.submit(work)
+
+    async def settle(self, futures: Collection[asyncio.Future[Any]]) -> None:
+        """Waits for patient work that somebody waits for now after all; raises the first error."""
+        if not all(future.done() for future in futures):
+            await self.commit(_NOTHING)
+        await asyncio.gather(*futures)
+
+    def _done(self, future: asyncio.Future[Any], outcome: Outcome) -> None:
+        self._ready.append((future, outcome))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon_threadsafe(self._resolve)
+
+    def _resolve(self) -> None:
+        self._scheduled = False  # before the swap: what arrives from now on schedules again
+        ready, self._ready = self._ready, []
+        for future, outcome in ready:
+            if future.done():
+                continue
+            if outcome.error is not None:
+                future.set_exception(outcome.error)
+            else:
+                future.set_result(outcome.result)
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Waits for an event; whether it came in time.
+
+    Not `asyncio.wait_for`: in Python 3.11 that takes a cancellation that comes together with the event for the event
+    alone, so that a loop which should end waits on, and its node never stops. Source:
+    https://github.com/python/cpython/issues/86296
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+UNHURRIED_S = 0.05
+"""How long what isn't urgent waits for more of its kind, in seconds: dispositions travel together."""
+
+
+class Wakeups:
+    """Tells the loop that feeds, projections or matches moved. Topics: an origin, PROJECTED or MATCHES."""
+
+    PROJECTED = "projected"
+    MATCHES = "matches"
+
+    def __init__(self, committer: Committer) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
+        self._sizes: dict[FeedOrigin, int] = {}
+        self._unhurried: set[FeedOrigin] = set()
+        committer.on_commit(self._committed)
+
+    def size(self, origin: FeedOrigin) -> int:
+        """Entries of an own feed after its newest commit by this process; 0 when there was none."""
+        return self._sizes.get(origin, 0)
+
+    def subscribe(self, topic: FeedOrigin | str, event: asyncio.Event) -> Callable[[], None]:
+        """Sets `event` whenever the topic moves; returns what ends that."""
+        self._waiting[topic].add(event)
+        return lambda: self._waiting[topic].discard(event)
+
+    def _committed(self, committed: Committed) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake, committed)
+
+    def _wake(self, committed: Committed) -> None:
+        self._sizes.update(committed.sizes)
+        for origin in committed.feeds:
+            if origin not in committed.sizes or origin in committed.urgent:
+                self._tell(origin)
+            elif origin not in self._unhurried:
+                self._unhurried.add(origin)
+                self._loop.call_later(UNHURRIED_S, self._tell_later, origin)
+        if committed.projected:
+            self._tell(self.PROJECTED)
+
+    def projected(self) -> None:
+        """For whoever has committed a projection that no feed's commit tells of: records that are findable now."""
+        self._tell(self.PROJECTED)
+
+    def matched(self) -> None:
+        """For whoever has committed a change of matches: these are in no feed, so a commit doesn't tell of them."""
+        self._tell(self.MATCHES)
+
+    def _tell_later(self, origin: FeedOrigin) -> None:
+        self._unhurried.discard(origin)
+        self._tell(origin)
+
+    def _tell(self, topic: FeedOrigin | str) -> None:
+        for event in self._waiting.get(topic, ()):
+            event.set()
+
+
+HEARTBEAT_S = 15.0
+"""How often an idle watch tells its position, in seconds: shows the caller that it is alive."""
+
+
+class Changes(Protocol):
+    """One message of a watch: changes, perhaps none, and the position after them."""
+
+    position: int
+
+    @property
+    def changes(self) -> Collection[Any]: ...
+
+
+async def follow_changes(
+    wakeups: Wakeups,
+    read: Callable[[int], ChangesT],
+    position: int,
+    *,
+    until_current: bool,
+    topic: str = Wakeups.PROJECTED,
+) -> AsyncGenerator[ChangesT, None]:
+    """Changes from a position on, as they are projected; without any a sign of life now and then.
+
+    Args:
+        wakeups: tells when to look again.
+        read: the changes after a position; called in a worker thread.
+        position: where to begin.
+        until_current: end when everything known was given.
+        topic: what moves when there are new ones.
+    """
+    loop, moved = asyncio.get_running_loop(), asyncio.Event()
+    end_subscription = wakeups.subscribe(topic, moved)
+    told_at = loop.time()
+    try:
+        while True:
+            moved.clear()
+            response = await asyncio.to_thread(read, position)
+            position = response.position
+            if response.changes:
+                yield response
+                told_at = loop.time()
+                continue
+            if until_current:
+                yield response
+                return
+            if not await set_within(moved, max(0.0, told_at + HEARTBEAT_S - loop.time())):
+                yield response
+                told_at = loop.time()
+    finally:
+        end_subscription()
+
+
+async def in_order(
+    requests: AsyncIterator[RequestT], begin: Callable[[RequestT], Awaitable[Awaitable[ResultT]]], *, depth: int
+) -> AsyncIterator[ResultT]:
+    """Begins work for requests as they come and yields the results in their order, `depth` at most under way.
+
+    Args:
+        requests: a stream; its end ends this one after the last result.
+        begin: starts the work for one request and returns what to await for its result.
+        depth: bounds memory, and through flow control the sender.
+    """
+    queue: asyncio.Queue[Any] = asyncio.Queue(depth)
+
+    async def pump() -> None:
+        try:
+            async for request in requests:
+                await queue.put(await begin(request))
+        except Exception as error:
+            await queue.put(error)
+        else:
+            await queue.put(_END)
+
+    pumping = asyncio.create_task(pump())
+    try:
+        while (item := await queue.get()) is not _END:
+            if isinstance(item, Exception):
+                raise item
+            yield await item
+    finally:
+        pumping.cancel()
+        while not queue.empty():
+            left = queue.get_nowait()
+            if isinstance(left, asyncio.Future):
+                forget(left)
+
+
+def forget(future: asyncio.Future[Any]) -> None:
+    """Lets work be done without waiting for it; what becomes of it shows in what it did."""
+    future.add_done_callback(_retrieve)
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()  # nobody waits for it any more; asyncio would complain that it was never looked at

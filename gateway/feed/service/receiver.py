@@ -1,0 +1,252 @@
+"""Receiving: what a recipient checks before it stores a batch, in one place and in this order.
+
+The numbers are those of the way of an alert (docs/protocol.md). Steps 1 to 4 happened at the publisher.
+
+5. The caller is the right peer for this feed: (a) the feed's publisher is the caller's node and its recipient this one;
+   (b) the feed isn't suspended or in quarantine.
+6. The batch fits: (a) it is contiguous: it begins where the feed ends. A batch that was received before is receipted
+   again if it leads to the root that this node holds; if it doesn't, that is a fork. (b) Every entry is within its
+   limits, its header canonical, its payload as the header's digest says. (c) The checkpoint is signed by a key that the
+   directory gives the publisher for this feed now. (d) Its size and root equal those computed from the bytes received.
+7. Entries, checkpoint and cosignature are committed in one transaction; the receipt leaves after the commit. Entries
+   that follow more of the counter-feed than this node has are stored and receipted, and wait (feed.service.local_log).
+
+Steps 8 (project) and 9 (the publisher keeps the receipt) follow in feed.projection.projector and feed.service.sender.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.contract import limits
+from gateway.contract.ids import FeedOrigin
+from gateway.errors import (
+    GatewayError,
+    LinkSuspendedError,
+    MalformedError,
+    MisbehaviourError,
+    PermissionDeniedError,
+    QuarantinedError,
+    SequenceError,
+    SignatureInvalidError,
+    TooLargeError,
+    VerificationError,
+)
+from gateway.feed.codec import EncodedEntry, check_entry, parse_header
+from gateway.feed.service.alarms import Alarms
+from gateway.feed.service.writer import Transaction
+from gateway.feed.tables import feeds
+from gateway.feed.tables.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
+from gateway.tlog.checkpoint import VerifiedCheckpoint, verify_checkpoint
+from gateway.tlog.cosignature import cosign
+from gateway.tlog.merkle import Growth
+from gateway.tlog.note import Signer
+from gateway.tlog.tiles import tree_root
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.v1 import feed_pb2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A batch that was refused and left a trace: the feed is in quarantine now."""
+
+    error: MisbehaviourError
+
+
+class Receiver:
+    """Checks and stores batches of partners. Thread-safe; the writes happen in the writer's transactions."""
+
+    def __init__(
+        self,
+        *,
+        federation: str,
+        node: str,
+        trust: Callable[[], TrustedDirectory],
+        cosigner: Signer,
+        evidence_root: Path,
+        alarms: Alarms,
+    ) -> None:
+        self.federation = federation
+        self.node = node
+        self._trust = trust
+        self._cosigner = cosigner
+        self._evidence_root = evidence_root
+        self._alarms = alarms
+
+    def require_right_peer(self, peer: str, origin_line: str) -> FeedOrigin:
+        """Step 5a.
+
+        Raises:
+            PermissionDeniedError: the caller isn't the publisher of a feed to this node.
+        """
+        try:
+            origin = FeedOrigin.parse(origin_line)
+        except MalformedError as error:
+            raise PermissionDeniedError(f"the feed's name isn't one: {error.message}") from error
+        if (origin.federation, origin.publisher, origin.recipient) != (self.federation, peer, self.node):
+            raise PermissionDeniedError(f"{peer} doesn't publish {origin} to {self.node}")
+        return origin
+
+    def open_batch(self, peer: str, batch: feed_pb2.Batch) -> ReceiveWork:
+        """Step 5a, and everything of step 6b that needs no database: done outside the writer's thread.
+
+        Raises:
+            PermissionDeniedError: step 5a.
+            TooLargeError, MalformedError, VerificationError: step 6b.
+        """
+        origin = self.require_right_peer(peer, batch.origin)
+        entries = _checked_entries(batch)
+        self._alarms.compare_clocks(peer, parse_header(entries[-1].header).recorded_at_unix_ms)
+        return ReceiveWork(self, origin, batch, entries)
+
+    def verify_signature(self, origin: FeedOrigin, note: bytes, now_ms: int) -> VerifiedCheckpoint:
+        """Step 6c.
+
+        Raises:
+            SignatureInvalidError, MalformedError: no key of the publisher signed this checkpoint.
+        """
+        at = datetime.fromtimestamp(now_ms / 1000, UTC)
+        error: GatewayError = SignatureInvalidError(
+            f"the directory names no log key of {origin.publisher} that is valid now", step="log key"
+        )
+        for verifier in self._trust().log_verifiers(origin, at):
+            try:
+                return verify_checkpoint(note, verifier, origin.line)
+            except GatewayError as refused:
+                error = refused
+        raise error
+
+    def receipt(self, note: bytes, now_ms: int) -> bytes:
+        """The cosignature line for a checkpoint whose entries are in the same transaction."""
+        return cosign(note, self._cosigner, now_ms // 1000)
+
+    def keep_evidence(self, feed: Feed, work: ReceiveWork, held: bytes, problem: str, now_ms: int) -> Path:
+        """Writes both signed checkpoints and the batch where auditors find them; returns the folder."""
+        stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
+        folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "held.checkpoint").write_bytes(held)
+        (folder / "received.checkpoint").write_bytes(work.batch.checkpoint)
+        (folder / "batch.binpb").write_bytes(work.batch.SerializeToString(deterministic=True))
+        (folder / "problem.txt").write_text(f"{feed.origin}\n{problem}\n", encoding="utf-8")
+        return folder
+
+
+class ReceiveWork:
+    """Steps 5b to 7 for one batch. The result is a Receipt, or Refused when the batch proves misbehaviour."""
+
+    def __init__(
+        self, receiver: Receiver, origin: FeedOrigin, batch: feed_pb2.Batch, entries: Sequence[EncodedEntry]
+    ) -> None:
+        self.batch = batch
+        self._receiver = receiver
+        self._origin = origin
+        self._entries = entries
+
+    @property
+    def weight(self) -> int:
+        return len(self._entries)
+
+    def stage(self, tx: Transaction) -> feed_pb2.Receipt | Refused:
+        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        require_moving(feed)  # 5b
+        if self.batch.first_index != feed.size:  # 6a
+            return self._received_before(tx, feed)
+        try:
+            growth = self._verified_growth(feed, tx.now_ms)  # 6c, 6d
+        except (VerificationError, MalformedError) as error:
+            return self._quarantine(tx, feed, feed.checkpoint, error.message)
+        return self._commit(tx, feed, growth)  # 7
+
+    def _verified_growth(self, feed: Feed, now_ms: int) -> Growth:
+        checkpoint = self._receiver.verify_signature(self._origin, self.batch.checkpoint, now_ms).checkpoint  # 6c
+        growth = feed.tree.append([entry.leaf for entry in self._entries])
+        if checkpoint.size != growth.tree.size:  # 6d
+            raise VerificationError(
+                f"the checkpoint is for {checkpoint.size} entries; with this batch there are {growth.tree.size}",
+                step="6d size",
+            )
+        if checkpoint.root != growth.tree.root:
+            raise VerificationError(f"the root of {checkpoint.size} entries isn't the one signed", step="6d root")
+        return growth
+
+    def _commit(self, tx: Transaction, feed: Feed, growth: Growth) -> feed_pb2.Receipt:
+        note = self.batch.checkpoint
+        line = self._receiver.receipt(note, tx.now_ms)
+        seconds = tx.now_ms // 1000
+        checkpoint = StoredCheckpoint(growth.tree.size, growth.tree.root, note, line, seconds * 1000)
+        stored = tx.store(feed, self._entries, growth, checkpoint)
+        if stored.waiting and not feed.waiting:
+            log.warning(
+                "entry %d of %s waits: it follows more entries of %s than this node has; if they don't come, "
+                "`gateway recover %s`",
+                stored.journaled_size,
+                self._origin,
+                self._origin.counter,
+                self._origin.counter,
+            )
+        return feed_pb2.Receipt(origin=self._origin.line, size=growth.tree.size, cosignature=line)
+
+    def _received_before(self, tx: Transaction, feed: Feed) -> feed_pb2.Receipt | Refused:
+        """Step 6a for a batch that doesn't begin at the end: a repetition, a gap, or a fork."""
+        end = self.batch.first_index + len(self._entries)
+        if end > feed.size:
+            raise self._out_of_sequence(feed)
+        known = feeds.checkpoint_at(tx.conn, feed.id, end)
+        held = known.note if known is not None else feed.checkpoint
+        try:
+            claimed = self._receiver.verify_signature(self._origin, self.batch.checkpoint, tx.now_ms).checkpoint
+        except (VerificationError, MalformedError) as error:
+            return self._quarantine(tx, feed, held, error.message)
+        root = known.root if known is not None else tree_root(end, StoredTiles(tx.conn, feed.id))
+        if (claimed.size, claimed.root) != (end, root):
+            return self._quarantine(tx, feed, held, f"another root than the one held is signed for size {end}")
+        if known is None:  # nothing that was receipted ended there: the sender has to ask where this node stands
+            raise self._out_of_sequence(feed)
+        stored = feeds.read_headers(tx.conn, feed.id, self.batch.first_index, end)
+        if stored != [entry.header for entry in self._entries]:
+            return self._quarantine(tx, feed, known.note, "entries sent again differ from those received before")
+        return feed_pb2.Receipt(origin=feed.origin.line, size=known.size, cosignature=known.cosignature)
+
+    def _out_of_sequence(self, feed: Feed) -> SequenceError:
+        return SequenceError(
+            f"{feed.origin} has {feed.size} entries here; the batch begins at {self.batch.first_index}",
+            metadata={"expected_index": str(feed.size)},
+        )
+
+    def _quarantine(self, tx: Transaction, feed: Feed, held: bytes, problem: str) -> Refused:
+        folder = self._receiver.keep_evidence(feed, self, held, problem, tx.now_ms)
+        feeds.set_state(
+            tx.conn, feed.id, FeedState.QUARANTINED, reason=problem, since=tx.now_ms, evidence_path=str(folder)
+        )
+        log.critical("feed %s is in quarantine: %s; evidence in %s", feed.origin, problem, folder)
+        return Refused(MisbehaviourError(f"{feed.origin}: {problem}", metadata={"origin": feed.origin.line}))
+
+
+def require_moving(feed: Feed) -> None:
+    """Step 5b.
+
+    Raises:
+        QuarantinedError, LinkSuspendedError: the feed takes nothing now.
+    """
+    if feed.state is FeedState.QUARANTINED:
+        raise QuarantinedError(f"{feed.origin} is in quarantine at its recipient: {feed.state_reason}")
+    if feed.suspended:
+        raise LinkSuspendedError(f"{feed.origin} is suspended by its recipient's operator")
+
+
+def _checked_entries(batch: feed_pb2.Batch) -> list[EncodedEntry]:
+    """Step 6b."""
+    if not 0 < len(batch.entries) <= limits.MAX_BATCH_ENTRIES:
+        raise MalformedError(f"a batch has 1 to {limits.MAX_BATCH_ENTRIES} entries; this one has {len(batch.entries)}")
+    entries = [check_entry(entry) for entry in batch.entries]
+    size = sum(entry.size_bytes for entry in entries)
+    if size > limits.MAX_BATCH_BYTES:
+        raise TooLargeError(f"a batch has at most {limits.MAX_BATCH_BYTES} bytes of entries; this one has {size}")
+    return entries

@@ -1,0 +1,186 @@
+"""Recovery after a restore from an old backup: own entries come back from the partner that has them.
+
+Until a feed has been compared with its recipient, a restored database must not extend it: it would sign a second
+history.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.alerts import codec as alerts_wire
+from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
+from gateway.db.database import Database
+from gateway.errors import GatewayError, SequenceError, SignatureInvalidError, VerificationError
+from gateway.feed.codec import EncodedEntry, check_entry, parse_header
+from gateway.feed.service.writer import Transaction
+from gateway.feed.tables import feeds
+from gateway.feed.tables.feeds import FeedState, StoredCheckpoint
+from gateway.feed.tables.starts import mark_start
+from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
+from gateway.tlog.merkle import MAX_TREE_SIZE
+from gateway.trust.rules.directory import Directory
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.v1 import feed_pb2
+from gateway.watchlists.codec import events as lists_wire
+
+log = logging.getLogger(__name__)
+
+UNCOMPARED = "this database was restored and has not yet been compared with the recipient"
+
+
+class RecoverWork:
+    """Appends entries of the own feed that a recipient gave back; the result is the feed's new size.
+
+    1. The entries follow on what this node has.
+    2. Every entry is canonical and matches its digest.
+    3. The checkpoint is signed by this node's own log key for this feed.
+    4. Its size and root equal those computed.
+    """
+
+    def __init__(self, origin: FeedOrigin, batch: feed_pb2.Batch, trust: Callable[[], TrustedDirectory]) -> None:
+        self._origin = origin
+        self._batch = batch
+        self._trust = trust
+        self._entries = [check_entry(entry) for entry in batch.entries]  # 2
+        self._answered = max((_answered_by(entry, origin) for entry in self._entries), default=0)
+
+    @property
+    def weight(self) -> int:
+        return len(self._entries)
+
+    def stage(self, tx: Transaction) -> int:
+        tx.seal()  # if this feed is being extended, the batch doesn't follow on it any more
+        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        if self._batch.origin != self._origin.line or self._batch.first_index != feed.size:  # 1
+            raise SequenceError(f"{self._origin} ends at {feed.size}; entries from {self._batch.first_index} came back")
+        checkpoint = self._own_checkpoint(tx.now_ms)  # 3
+        growth = feed.tree.append([entry.leaf for entry in self._entries])
+        if (checkpoint.size, checkpoint.root) != (growth.tree.size, growth.tree.root):  # 4
+            raise VerificationError("what came back doesn't lead to the root that this node signed", step="4 root")
+        stored = StoredCheckpoint(growth.tree.size, growth.tree.root, self._batch.checkpoint, b"", 0)
+        tx.store(feed, self._entries, growth, stored)
+        self._note_answers(tx)
+        return growth.tree.size
+
+    def _note_answers(self, tx: Transaction) -> None:
+        """What this node said before its database was restored counts as said, even if what it is about isn't back."""
+        if self._answered:
+            about = feeds.ensure(tx.conn, self._origin.counter, tx.own_node)
+            if self._answered > about.disposed_size:
+                feeds.set_disposed_size(tx.conn, about.id, self._answered)
+
+    def _own_checkpoint(self, now_ms: int) -> Checkpoint:
+        at = datetime.fromtimestamp(now_ms / 1000, UTC)
+        error: GatewayError = SignatureInvalidError("the directory names no own log key that is valid now")
+        for verifier in self._trust().log_verifiers(self._origin, at):
+            try:
+                return verify_checkpoint(self._batch.checkpoint, verifier, self._origin.line).checkpoint
+            except GatewayError as refused:
+                error = refused
+        raise error
+
+
+def _answered_by(entry: EncodedEntry, origin: FeedOrigin) -> int:
+    """Up to which entry of the counter-feed an own entry answers; 0 when it answers nothing."""
+    try:
+        match parse_header(entry.header).type:
+            case alerts_wire.EVENT_TYPE:
+                disposition = alerts_wire.disposition_of(alerts_wire.parse_event(entry.payload))
+            case lists_wire.EVENT_TYPE:
+                disposition = lists_wire.disposition_of(lists_wire.parse_event(entry.payload))
+            case _:
+                return 0
+    except GatewayError:
+        return 0
+    if disposition is None or disposition.origin != origin.counter.line:
+        return 0
+    end = disposition.index + disposition.count
+    return end if end <= MAX_TREE_SIZE else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What the file beside the database says: the last start's token, and how many entries are known to be committed.
+
+    Of all feeds, with those that wait for their place in this node's order.
+    """
+
+    start: int
+    entries: int
+
+
+def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
+    """Every feed that a node may publish, whether or not it has begun."""
+    partners = sorted(set(directory.nodes) - {node})
+    return [
+        FeedOrigin(directory.federation, node, partner, channel) for partner in partners for channel in BETWEEN_NODES
+    ]
+
+
+def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin], now_ms: int) -> bool:
+    """Marks this start in the database and in a file beside it; True when the database isn't the one of the file.
+
+    It is when it was restored from a backup (or the file was lost). Then every own feed is blocked until its recipient
+    has been asked how much it holds, also one that the backup doesn't know. A database that is one start ahead was
+    killed between marking it and noting it.
+
+    Args:
+        database: with all tables.
+        marker: the file.
+        own: the feeds that this node may publish.
+        now_ms: milliseconds since 1970.
+    """
+    mark = _read(marker)
+    with database.write() as conn:
+        token = secrets.randbelow(MAX_TREE_SIZE)
+        before = mark_start(conn, token)
+        entries = feeds.total_size(conn)
+        restored = not _continues(mark, before, entries)
+        if restored:
+            for origin in own:
+                feed = feeds.ensure(conn, origin, origin.publisher)
+                feeds.set_state(conn, feed.id, FeedState.BEHIND, reason=UNCOMPARED, since=now_ms)
+    _write(marker, _Mark(token, entries))
+    if restored:
+        log.warning("this database was restored or moved: own feeds wait until their recipients were asked")
+    return restored
+
+
+def _continues(mark: _Mark | None, before: Sequence[int], entries: int) -> bool:
+    if mark is None:
+        return not before
+    return mark.start in before and entries >= mark.entries
+
+
+def note_progress(database: Database, marker: Path) -> None:
+    """Notes beside the database how far it is, so that a backup taken since the last start shows as one when restored.
+
+    To be called every second or so, and at a stop: a restore goes unnoticed at the start only when its backup was
+    taken after the last call (the comparison with the recipients finds it then, later).
+    """
+    mark = _read(marker)
+    with database.read() as conn:
+        entries = feeds.total_size(conn)
+    if mark is not None and entries > mark.entries:
+        _write(marker, _Mark(mark.start, entries))
+
+
+def _read(marker: Path) -> _Mark | None:
+    try:
+        start, entries = marker.read_text(encoding="ascii").split()
+        return _Mark(int(start), int(entries))
+    except (OSError, ValueError):
+        return None
+
+
+def _write(marker: Path, mark: _Mark) -> None:
+    marker.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = marker.with_suffix(".new")
+    temporary.write_text(f"{mark.start} {mark.entries}\n", encoding="ascii")
+    temporary.replace(marker)

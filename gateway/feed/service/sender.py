@@ -1,0 +1,337 @@
+"""The publisher's side of replication against the store: judge a position, read batches, keep receipts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from gateway.alerts import tables as alerts
+from gateway.contract import limits
+from gateway.contract.ids import FeedOrigin
+from gateway.db.database import Database
+from gateway.errors import FeedBehindError, FeedForkedError, GatewayError, MalformedError, SignatureInvalidError
+from gateway.feed.rules import Standing, judge_position
+from gateway.feed.service import local_log as order
+from gateway.feed.service.writer import Clock, Committer, Transaction, require_extensible, waiting_reason
+from gateway.feed.tables import feeds, journal
+from gateway.feed.tables.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
+from gateway.tlog.checkpoint import verify_checkpoint
+from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
+from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
+from gateway.tlog.tiles import consistency_proof, tree_root
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.v1 import feed_pb2
+
+log = logging.getLogger(__name__)
+
+
+class Outgoing:
+    """Reads feeds for partners and keeps what they receipt. Thread-safe."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        committer: Committer,
+        trust: Callable[[], TrustedDirectory],
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._committer = committer
+        self._trust = trust
+        self._clock = clock
+
+    def feed(self, origin: FeedOrigin) -> Feed | None:
+        """The feed as it stands."""
+        with self._database.read() as conn:
+            return feeds.find(conn, origin)
+
+    def size(self, origin: FeedOrigin) -> int:
+        """Number of entries in a feed."""
+        with self._database.read() as conn:
+            return feeds.size_of(conn, origin)
+
+    def made(self, origin: FeedOrigin) -> Feed:
+        """The feed, made empty when it doesn't exist yet."""
+        return self.feed(origin) or self._made(origin)
+
+    def position(self, origin: FeedOrigin) -> feed_pb2.FeedPosition:
+        """Where this node stands in a feed; size 0 when it has nothing of it."""
+        with self._database.read() as conn:
+            feed = feeds.find(conn, origin)
+            if feed is None or feed.size == 0:
+                return feed_pb2.FeedPosition(origin=origin.line, size=0, root=EMPTY_ROOT)
+            checkpoint = feeds.checkpoint_at(conn, feed.id, feed.size)
+        note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
+        return feed_pb2.FeedPosition(origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note)
+
+    def consistency(self, origin: FeedOrigin, old_size: int, new_size: int) -> list[bytes]:
+        """RFC 9162 consistency proof between two sizes of a feed."""
+        with self._database.read() as conn:
+            feed = feeds.find(conn, origin)
+            if feed is None or new_size > feed.size:
+                size = feed.size if feed is not None else 0
+                raise MalformedError(f"{origin} has {size} entries here, not {new_size}")
+            return consistency_proof(old_size, new_size, StoredTiles(conn, feed.id))
+
+    def agree_on_position(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> Feed:
+        """Judges where a recipient stands; the start of every stream of batches.
+
+        Raises:
+            FeedBehindError, FeedForkedError: the own feed must not be extended; its state now says so.
+        """
+        with self._database.read() as conn:
+            feed = feeds.find(conn, origin)
+            own_root = _root_at(conn, feed, position.size)
+        if own_root != position.root:
+            self._require_own_signature(origin, position)
+        standing = judge_position(
+            own_size=feed.size if feed else 0,
+            own_root_at_theirs=own_root,
+            their_size=position.size,
+            their_root=position.root,
+        )
+        if standing is Standing.CONTINUES:
+            self._take_receipt_of(origin, position)
+            return self._made(origin) if feed is None else self._unblocked(feed)
+        own_size = feed.size if feed is not None else 0
+        if standing is Standing.BEHIND:
+            error: GatewayError = FeedBehindError(
+                f"{origin.recipient} holds {position.size} entries of {origin}, this database {own_size}"
+            )
+            self._committer.run(StateWork(origin, FeedState.BEHIND, error.message))
+        else:
+            error = FeedForkedError(f"{origin.recipient} holds other entries of {origin} at size {position.size}")
+            self._committer.run(StateWork(origin, FeedState.FORKED, error.message))
+        log.critical("%s", error.message)
+        raise error
+
+    def _require_own_signature(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:
+        """A recipient that claims to hold what this node doesn't shows this node's own signature on it.
+
+        Without that anybody who may receive the feed could stop it.
+
+        Raises:
+            MalformedError: it doesn't; what is missing is named, and no state changes.
+        """
+        claim = f"the position of {origin.recipient} in {origin} claims {position.size} entries that this node hasn't"
+        for verifier in self._trust().every_log_verifier(origin):
+            try:
+                signed = verify_checkpoint(position.cosigned_checkpoint, verifier, origin.line).checkpoint
+            except GatewayError:
+                continue
+            if (signed.size, signed.root) != (position.size, position.root):
+                raise MalformedError(f"{claim}, but shows this node's checkpoint of another size or root")
+            return
+        raise MalformedError(f"{claim}, and shows no checkpoint of them with this node's signature")
+
+    def _take_receipt_of(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:
+        """Keeps the receipt in a position: the one on the stream may have been lost in a crash.
+
+        Raises:
+            SignatureInvalidError, MalformedError: the position isn't cosigned as the recipient must.
+        """
+        if not position.size:
+            return
+        with self._database.read() as conn:
+            feed = feeds.get(conn, origin)
+            checkpoint = feeds.checkpoint_at(conn, feed.id, position.size)
+        if checkpoint is None or checkpoint.receipted_at:
+            return
+        if not position.cosigned_checkpoint.startswith(checkpoint.note):
+            raise MalformedError(f"the position of {origin.recipient} isn't on the checkpoint that was sent")
+        line = position.cosigned_checkpoint[len(checkpoint.note) :]
+        self._committer.run(
+            self.verify_receipt(origin, feed_pb2.Receipt(origin=origin.line, size=position.size, cosignature=line))
+        )
+
+    def _made(self, origin: FeedOrigin) -> Feed:
+        result: Feed = self._committer.run(_EnsureWork(origin))
+        return result
+
+    def _unblocked(self, feed: Feed) -> Feed:
+        if not feed.extensible:
+            feed = self._committer.run(StateWork(feed.origin, FeedState.ACTIVE, ""))
+        require_extensible(feed)
+        return feed
+
+    def read_batch(self, feed: Feed, first: int) -> feed_pb2.Batch | None:
+        """The next batch from `first` on, ending at a checkpoint; None when there is nothing more.
+
+        Every checkpoint covers at most BATCH_ENTRIES and BATCH_BYTES, so taking fewer of them always helps.
+        """
+        most = limits.BATCH_ENTRIES
+        if first > MAX_TREE_SIZE - most:  # a partner's number, which no database could look for
+            return None
+        with self._database.read() as conn:
+            while True:
+                checkpoint = feeds.checkpoint_between(conn, feed.id, first, first + most)
+                if checkpoint is None:
+                    return None
+                stored = feeds.read_entries(conn, feed.id, first, checkpoint.size)
+                size = sum(len(entry.payload) + len(entry.header) + len(entry.salt) for entry in stored)
+                if size <= limits.MAX_BATCH_BYTES or most == 0:
+                    break
+                most //= 2
+        return feed_pb2.Batch(
+            origin=feed.origin.line,
+            first_index=first,
+            entries=[feed_pb2.Entry(header=e.header, salt=e.salt, payload=e.payload) for e in stored],
+            checkpoint=checkpoint.note,
+        )
+
+    def verify_receipt(self, origin: FeedOrigin, receipt: feed_pb2.Receipt) -> ReceiptWork:
+        """Step 9: the recipient's cosignature is on the checkpoint that was sent, by a key that counts for it now.
+
+        Raises:
+            SignatureInvalidError, MalformedError: it isn't.
+        """
+        with self._database.read() as conn:
+            feed = feeds.find(conn, origin)
+            checkpoint = None
+            if feed is not None and receipt.size <= feed.size:
+                checkpoint = feeds.checkpoint_at(conn, feed.id, receipt.size)
+        if feed is None or checkpoint is None or receipt.origin != origin.line:
+            raise MalformedError(f"a receipt speaks of {receipt.origin} at {receipt.size}, which wasn't sent")
+        cosignature = self._verified(origin, checkpoint, receipt.cosignature)
+        return ReceiptWork(feed.id, receipt.size, receipt.cosignature, cosignature.timestamp * 1000)
+
+    def _verified(self, origin: FeedOrigin, checkpoint: StoredCheckpoint, line: bytes) -> VerifiedCosignature:
+        at = datetime.fromtimestamp(self._clock() / 1000, UTC)
+        error: GatewayError = SignatureInvalidError(
+            f"the directory names no receipts key of {origin.recipient} that is valid now", step="receipts key"
+        )
+        for verifier in self._trust().cosign_verifiers(origin.recipient, at):
+            try:
+                return verify_cosignature_line(checkpoint.note, line, verifier)
+            except GatewayError as refused:
+                error = refused
+        raise error
+
+
+def _root_at(conn: Connection, feed: Feed | None, size: int) -> bytes | None:
+    if size == 0:
+        return EMPTY_ROOT
+    if feed is None or size > feed.size:
+        return None
+    return feed.tree.root if size == feed.size else tree_root(size, StoredTiles(conn, feed.id))
+
+
+class _EnsureWork:
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin) -> None:
+        self._origin = origin
+
+    def stage(self, tx: Transaction) -> Feed:
+        return feeds.ensure(tx.conn, self._origin, tx.own_node)
+
+
+class StateWork:
+    """Changes whether a feed may move; the result is the feed.
+
+    An own feed stays behind as long as entries of it wait to get into this node's order: what is recorded now would be
+    judged without them.
+    """
+
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin, state: FeedState, reason: str) -> None:
+        self._origin = origin
+        self._state = state
+        self._reason = reason
+
+    def stage(self, tx: Transaction) -> Feed:
+        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        state, reason = self._state, self._reason
+        if state is FeedState.ACTIVE and feed.waiting and feed.direction == "out":
+            state, reason = FeedState.BEHIND, waiting_reason(feed)
+        if (feed.state, feed.state_reason) == (state, reason):
+            return feed
+        if feed.state in (FeedState.BEHIND, FeedState.FORKED) and state is FeedState.ACTIVE:
+            _project_unanswered(tx, feed)
+        feeds.set_state(tx.conn, feed.id, state, reason=reason, since=tx.now_ms)
+        tx.touched.add(self._origin)
+        return feeds.get(tx.conn, self._origin)
+
+
+class SuspensionWork:
+    """Suspends a feed, or with an empty reason ends its suspension; the result is the feed."""
+
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin, reason: str) -> None:
+        self._origin = origin
+        self._reason = reason
+
+    def stage(self, tx: Transaction) -> Feed:
+        feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
+        if feed.suspension == self._reason:
+            return feed
+        feeds.set_suspension(tx.conn, feed.id, self._reason, since=tx.now_ms if self._reason else 0)
+        tx.touched.add(self._origin)
+        return feeds.get(tx.conn, self._origin)
+
+
+class ForceWork:
+    """Puts what waits in an own feed and its counter-feed into this node's order, though what it follows is lost.
+
+    The result is how many entries waited. To be done only when both sides' positions have been compared and neither
+    has anything more to give.
+    """
+
+    weight = 1
+
+    def __init__(self, origin: FeedOrigin) -> None:
+        self._origin = origin
+
+    def stage(self, tx: Transaction) -> int:
+        tx.seal()
+        forced = order.force(tx.conn, self._origin, now_ms=tx.now_ms)
+        if forced:
+            tx.touched.add(self._origin)
+            log.critical(
+                "%d entries of %s and %s entered this node's order without what they follow: both sides have lost it; "
+                "compare the alerts concerned with %s",
+                forced,
+                self._origin,
+                self._origin.counter,
+                self._origin.recipient,
+            )
+        return forced
+
+
+def _project_unanswered(tx: Transaction, feed: Feed) -> None:
+    """Has everything projected again when entries came from the partner while the own feed couldn't answer them.
+
+    Answers that came back may be about entries that both sides have lost: these don't count for what comes instead.
+    """
+    answered = feeds.find(tx.conn, feed.origin.counter)
+    if answered is not None:
+        if answered.disposed_size > answered.size:
+            feeds.set_disposed_size(tx.conn, answered.id, answered.size)
+        projected = journal.size_at(tx.conn, answered.id, alerts.peek_cursor(tx.conn))
+        if projected > answered.disposed_size:
+            alerts.clear(tx.conn)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptWork:
+    """Keeps a verified receipt."""
+
+    feed_id: int
+    size: int
+    cosignature: bytes
+    receipted_at: int
+
+    @property
+    def weight(self) -> int:
+        return 1
+
+    def stage(self, tx: Transaction) -> int:
+        feeds.record_receipt(tx.conn, self.feed_id, self.size, self.cosignature, self.receipted_at)
+        return self.size

@@ -1,0 +1,1 @@
+"""Statements on feeds, the journal, requests and starts."""

@@ -1,0 +1,482 @@
+"""Statements on feeds, their entries, tiles, and checkpoints: the truth, together with the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gateway.contract.ids import FeedOrigin
+from gateway.db.database import insert_rows
+from gateway.db.schema import checkpoints, entries, feeds, tiles
+from gateway.db.statements import Prepared
+from gateway.errors import VerificationError
+from gateway.feed.codec import EncodedEntry
+from gateway.feed.tables import journal
+from gateway.feed.tables.journal import HeadMovedError
+from gateway.tlog.merkle import Growth, Tree
+from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
+
+_HASH = 32
+
+_FEED_COLUMNS = tuple(feeds.c.keys())
+_CHECKPOINT_COLUMNS = tuple(checkpoints.c.keys())
+
+_BY_ORIGIN = Prepared(select(feeds).where(feeds.c.origin == bindparam("origin")))
+_BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
+_SIZE = Prepared(select(feeds.c.size).where(feeds.c.origin == bindparam("origin")))
+_JOURNALED_SIZE = Prepared(select(feeds.c.journaled_size).where(feeds.c.origin == bindparam("origin")))
+_UNMOVED = (
+    feeds.c.id == bindparam("feed"),
+    feeds.c.size == bindparam("size_before"),
+    feeds.c.journaled_size == bindparam("journaled_before"),
+)
+_MOVE_HEAD = Prepared(
+    update(feeds)
+    .where(*_UNMOVED)
+    .values(
+        size=bindparam("size"),
+        journaled_size=bindparam("journaled_size"),
+        edge=bindparam("edge"),
+        checkpoint=bindparam("checkpoint"),
+    )
+)
+_MOVE_JOURNALED = Prepared(update(feeds).where(*_UNMOVED).values(journaled_size=bindparam("journaled_size")))
+_SET_AWAITED = Prepared(
+    update(feeds).where(feeds.c.id == bindparam("feed")).values(awaited_size=bindparam("awaited_size"))
+)
+_MOVE_RECEIPTED = Prepared(
+    update(feeds)
+    .where(feeds.c.id == bindparam("feed"), feeds.c.receipted_size < bindparam("receipted_size"))
+    .values(receipted_size=bindparam("receipted_size"))
+)
+_SET_DISPOSED = Prepared(
+    update(feeds).where(feeds.c.id == bindparam("feed")).values(disposed_size=bindparam("disposed_size"))
+)
+_ENTRIES = Prepared(
+    select(entries.c.idx, entries.c.header, entries.c.salt, entries.c.payload)
+    .where(
+        entries.c.feed_id == bindparam("feed"), entries.c.idx >= bindparam("first"), entries.c.idx < bindparam("end")
+    )
+    .order_by(entries.c.idx)
+)
+_THIS_TILE = (
+    tiles.c.feed_id == bindparam("feed"),
+    tiles.c.level == bindparam("at_level"),
+    tiles.c.tile == bindparam("number"),
+)
+_TILE = Prepared(select(tiles.c.hashes).where(*_THIS_TILE))
+_ADD_TILE = Prepared(insert(tiles))
+_EXTEND_TILE = Prepared(update(tiles).where(*_THIS_TILE).values(hashes=bindparam("hashes")))
+_OF_FEED = checkpoints.c.feed_id == bindparam("feed")
+_ABOVE = (_OF_FEED, checkpoints.c.size > bindparam("above"))
+_CHECKPOINT = Prepared(select(checkpoints).where(_OF_FEED, checkpoints.c.size == bindparam("at_size")))
+_NEXT_CHECKPOINT = Prepared(select(checkpoints).where(*_ABOVE).order_by(checkpoints.c.size).limit(1))
+_LARGEST_CHECKPOINT = Prepared(
+    select(checkpoints)
+    .where(*_ABOVE, checkpoints.c.size <= bindparam("most"))
+    .order_by(checkpoints.c.size.desc())
+    .limit(1)
+)
+_RECEIPTED_OVER = Prepared(
+    select(checkpoints).where(*_ABOVE, checkpoints.c.receipted_at > 0).order_by(checkpoints.c.size).limit(1)
+)
+_ADD_CHECKPOINT = Prepared(insert(checkpoints))
+_ADD_RECEIPT = Prepared(
+    update(checkpoints)
+    .where(_OF_FEED, checkpoints.c.size == bindparam("at_size"), checkpoints.c.receipted_at == 0)
+    .values(cosignature=bindparam("cosignature"), receipted_at=bindparam("receipted_at"))
+)
+
+
+class FeedState(StrEnum):
+    """Whether a feed may move; an operator's suspension comes on top of it."""
+
+    ACTIVE = "active"
+    QUARANTINED = "quarantined"
+    BEHIND = "behind"
+    FORKED = "forked"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed as stored.
+
+    Attributes:
+        journaled_size: entries that have their place in this node's order; the others wait for entries of the
+            counter-feed.
+        awaited_size: how far this feed must be in this node's order for the next waiting entry of the counter-feed;
+            0 when none waits.
+        receipted_size: entries with the recipient's receipt; unused for `in` feeds.
+        disposed_size: for `in` feeds the entries that were answered; unused for `out` feeds.
+        suspended_since: milliseconds since 1970; 0 when no operator has suspended the feed.
+    """
+
+    id: int
+    origin: FeedOrigin
+    direction: str
+    partner: str
+    tree: Tree
+    journaled_size: int
+    awaited_size: int
+    checkpoint: bytes
+    receipted_size: int
+    disposed_size: int
+    state: FeedState
+    state_reason: str
+    state_since: int
+    evidence_path: str
+    suspended_since: int
+    suspension: str
+
+    @property
+    def size(self) -> int:
+        return self.tree.size
+
+    @property
+    def waiting(self) -> int:
+        """Entries that aren't in this node's order yet."""
+        return self.tree.size - self.journaled_size
+
+    @property
+    def suspended(self) -> bool:
+        """Whether an operator has suspended it."""
+        return self.suspended_since > 0
+
+    @property
+    def extensible(self) -> bool:
+        """Whether the own history of this feed may go on: nobody holds another or a longer one, and all of it is in
+        this node's order."""
+        return self.state not in (FeedState.BEHIND, FeedState.FORKED) and not self.waiting
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A checkpoint of a feed at one size; `cosignature` is empty and `receipted_at` 0 until it is receipted."""
+
+    size: int
+    root: bytes
+    note: bytes
+    cosignature: bytes
+    receipted_at: int
+
+    @property
+    def cosigned_note(self) -> bytes:
+        """The publisher's note with the recipient's signature line."""
+        return self.note + self.cosignature
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry at its index."""
+
+    index: int
+    header: bytes
+    salt: bytes
+    payload: bytes
+
+
+def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
+    """The feed with this name, made empty when it doesn't exist yet; raises HeadMovedError as `append` does."""
+    found = find(conn, origin)
+    if found is not None:
+        return found
+    outgoing = origin.publisher == own_node
+    try:
+        conn.execute(
+            insert(feeds).values(
+                origin=origin.line,
+                direction="out" if outgoing else "in",
+                partner=origin.recipient if outgoing else origin.publisher,
+                channel=origin.channel.value,
+                edge=b"",
+                checkpoint=b"",
+            )
+        )
+    except IntegrityError as error:
+        raise HeadMovedError(f"another writer has just made feed {origin}") from error
+    return get(conn, origin)
+
+
+def find(conn: Connection, origin: FeedOrigin) -> Feed | None:
+    """The feed with this name, or None."""
+    row = _BY_ORIGIN(conn, origin=origin.line).one_or_none()
+    return None if row is None else _feed(row)
+
+
+def get(conn: Connection, origin: FeedOrigin) -> Feed:
+    """The feed with this name, which must exist."""
+    return _feed(_BY_ORIGIN(conn, origin=origin.line).one())
+
+
+def size_of(conn: Connection, origin: FeedOrigin) -> int:
+    """Number of entries in the feed with this name; 0 when it doesn't exist."""
+    return _SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
+
+
+def journaled_size_of(conn: Connection, origin: FeedOrigin) -> int:
+    """How far the feed with this name is in this node's order; 0 when it doesn't exist."""
+    return _JOURNALED_SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
+
+
+def total_size(conn: Connection) -> int:
+    """Number of entries in all feeds; it never shrinks."""
+    return int(conn.execute(select(func.coalesce(func.sum(feeds.c.size), 0))).scalar_one())
+
+
+def get_by_id(conn: Connection, feed_id: int) -> Feed:
+    """The feed with this id, which must exist."""
+    return _feed(_BY_ID(conn, feed=feed_id).one())
+
+
+def list_all(conn: Connection) -> list[Feed]:
+    """All feeds, outgoing first, by name."""
+    return [_feed(row) for row in conn.execute(select(feeds).order_by(feeds.c.direction.desc(), feeds.c.origin))]
+
+
+def append(
+    conn: Connection,
+    feed: Feed,
+    new: Sequence[EncodedEntry],
+    growth: Growth,
+    checkpoint: StoredCheckpoint,
+    *,
+    committed_at: int,
+    ready: int | None = None,
+) -> Feed:
+    """Writes entries, tiles, checkpoint and journal, and moves the head.
+
+    Args:
+        conn, feed, new, growth, checkpoint: what is appended to what.
+        committed_at: milliseconds since 1970.
+        ready: how many of the new entries take their place in this node's order now; None for all. The others wait.
+
+    Returns:
+        The feed as it is now.
+
+    Raises:
+        HeadMovedError: somebody else moved the head or the journal first; the transaction must be rolled back.
+    """
+    ready = len(new) if ready is None else ready
+    journaled = feed.journaled_size + ready
+    moved = _MOVE_HEAD(
+        conn,
+        feed=feed.id,
+        size_before=feed.size,
+        journaled_before=feed.journaled_size,
+        size=growth.tree.size,
+        journaled_size=journaled,
+        edge=growth.tree.edge_bytes(),
+        checkpoint=checkpoint.note,
+    )
+    if moved.rowcount != 1:
+        raise HeadMovedError(f"feed {feed.origin} is no longer at size {feed.size}")
+    insert_rows(
+        conn,
+        entries,
+        ("feed_id", "idx", "header", "salt", "payload"),
+        [(feed.id, index, e.header, e.salt, e.payload) for index, e in enumerate(new, feed.size)],
+    )
+    for write in growth.tiles:
+        for tile, offset, hashes in split_by_tile(write):
+            _extend_tile(conn, (feed.id, write.level, tile), offset, hashes)
+    _ADD_CHECKPOINT(
+        conn,
+        feed_id=feed.id,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        note=checkpoint.note,
+        cosignature=checkpoint.cosignature,
+        receipted_at=checkpoint.receipted_at,
+    )
+    if ready:
+        journal.add(conn, feed.id, feed.journaled_size, ready, committed_at=committed_at)
+    return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled)
+
+
+def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int) -> Feed:
+    """Gives the next `count` waiting entries their place in this node's order; returns the feed as it is then.
+
+    Raises:
+        HeadMovedError: as `append`.
+    """
+    journaled = feed.journaled_size + count
+    moved = _MOVE_JOURNALED(
+        conn,
+        feed=feed.id,
+        size_before=feed.size,
+        journaled_before=feed.journaled_size,
+        journaled_size=journaled,
+    )
+    if moved.rowcount != 1:
+        raise HeadMovedError(f"feed {feed.origin} has moved in this node's order")
+    journal.add(conn, feed.id, feed.journaled_size, count, committed_at=committed_at)
+    return replace(feed, journaled_size=journaled)
+
+
+def set_awaited_size(conn: Connection, feed: Feed, size: int) -> Feed:
+    """Notes how far the feed must be for the next waiting entry of its counter-feed; 0 when none waits."""
+    _SET_AWAITED(conn, feed=feed.id, awaited_size=size)
+    return replace(feed, awaited_size=size)
+
+
+def _extend_tile(conn: Connection, key: tuple[int, int, int], offset: int, hashes: bytes) -> None:
+    feed_id, level, tile = key
+    if offset == 0:
+        _ADD_TILE(conn, feed_id=feed_id, level=level, tile=tile, hashes=hashes)
+        return
+    before = bytes(_TILE(conn, feed=feed_id, at_level=level, number=tile).scalar_one())
+    if len(before) != offset * _HASH:
+        raise VerificationError(f"tile {level}/{tile} of feed {feed_id} has {len(before)} bytes", step="tiles")
+    _EXTEND_TILE(conn, feed=feed_id, at_level=level, number=tile, hashes=before + hashes)
+
+
+def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[StoredEntry]:
+    """Entries with first ≤ index < end, in order."""
+    return [StoredEntry(*row) for row in _ENTRIES(conn, feed=feed_id, first=first, end=end)]
+
+
+def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[bytes]:
+    """Headers of the entries with first ≤ index < end, in order."""
+    rows = conn.execute(
+        select(entries.c.header)
+        .where(entries.c.feed_id == feed_id, entries.c.idx >= first, entries.c.idx < end)
+        .order_by(entries.c.idx)
+    )
+    return [bytes(row[0]) for row in rows]
+
+
+def iterate_entries(conn: Connection, feed_id: int, chunk: int = 2000) -> Iterator[list[StoredEntry]]:
+    """All entries of a feed in order, `chunk` at a time."""
+    first = 0
+    while batch := read_entries(conn, feed_id, first, first + chunk):
+        yield batch
+        first += len(batch)
+
+
+def checkpoint_at(conn: Connection, feed_id: int, size: int) -> StoredCheckpoint | None:
+    """The checkpoint of exactly this size, or None."""
+    return _checkpoint(_CHECKPOINT(conn, feed=feed_id, at_size=size).one_or_none())
+
+
+def checkpoint_between(conn: Connection, feed_id: int, above: int, most: int) -> StoredCheckpoint | None:
+    """The largest checkpoint with above < size ≤ most; failing that the smallest one above, or None at the end."""
+    found = _LARGEST_CHECKPOINT(conn, feed=feed_id, above=above, most=most).one_or_none()
+    return _checkpoint(found or _NEXT_CHECKPOINT(conn, feed=feed_id, above=above).one_or_none())
+
+
+def receipted_checkpoint_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoint | None:
+    """The smallest receipted checkpoint that covers the entry at `index`: when the recipient first had it."""
+    return _checkpoint(_RECEIPTED_OVER(conn, feed=feed_id, above=index).one_or_none())
+
+
+def newest_receipted_checkpoint(conn: Connection, feed_id: int) -> StoredCheckpoint | None:
+    """The largest receipted checkpoint, or None."""
+    return _checkpoint(
+        conn.execute(
+            select(checkpoints)
+            .where(checkpoints.c.feed_id == feed_id, checkpoints.c.receipted_at > 0)
+            .order_by(checkpoints.c.size.desc())
+            .limit(1)
+        ).one_or_none()
+    )
+
+
+def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:
+    """Keeps a verified cosignature with its checkpoint and moves `receipted_size` up to it; the first one stays."""
+    _ADD_RECEIPT(conn, feed=feed_id, at_size=size, cosignature=cosignature, receipted_at=receipted_at)
+    _MOVE_RECEIPTED(conn, feed=feed_id, receipted_size=size)
+
+
+def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:
+    """Notes up to which entry dispositions were sent, so that a rebuild sends none twice."""
+    _SET_DISPOSED(conn, feed=feed_id, disposed_size=size)
+
+
+def set_state(
+    conn: Connection, feed_id: int, state: FeedState, *, reason: str, since: int, evidence_path: str = ""
+) -> None:
+    """Changes whether a feed may move; an operator's suspension stays."""
+    conn.execute(
+        update(feeds)
+        .where(feeds.c.id == feed_id)
+        .values(state=state.value, state_reason=reason, state_since=since, evidence_path=evidence_path)
+    )
+
+
+def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -> None:
+    """Suspends a feed, or with `since` 0 ends its suspension; what else keeps it still stays."""
+    conn.execute(update(feeds).where(feeds.c.id == feed_id).values(suspended_since=since, suspension=reason))
+
+
+class StoredTiles:
+    """Reads a feed's Merkle hashes from its tiles; implements tlog's TileReader. Not safe across threads."""
+
+    def __init__(self, conn: Connection, feed_id: int) -> None:
+        self._conn = conn
+        self._feed_id = feed_id
+        self._cache: dict[tuple[int, int], bytes] = {}
+
+    def hashes(self, level: int, start: int, count: int) -> bytes:
+        """Concatenated node hashes number start … start + count - 1 of a tile level.
+
+        Raises:
+            VerificationError: they aren't there: the database was damaged.
+        """
+        found = bytearray()
+        end = start + count
+        while start < end:
+            tile, offset = divmod(start, TILE_WIDTH)
+            stop = min(end - tile * TILE_WIDTH, TILE_WIDTH)
+            part = self._tile(level, tile)[offset * _HASH : stop * _HASH]
+            if len(part) != (stop - offset) * _HASH:
+                raise VerificationError(f"hashes are missing from tile {level}/{tile}", step="tiles")
+            found += part
+            start = tile * TILE_WIDTH + stop
+        return bytes(found)
+
+    def _tile(self, level: int, tile: int) -> bytes:
+        key = (level, tile)
+        if key not in self._cache:
+            row = _TILE(self._conn, feed=self._feed_id, at_level=level, number=tile).scalar_one_or_none()
+            self._cache[key] = b"" if row is None else bytes(row)
+        return self._cache[key]
+
+
+def _feed(row: Iterable[Any]) -> Feed:
+    values = dict(zip(_FEED_COLUMNS, row, strict=True))
+    return Feed(
+        id=values["id"],
+        origin=FeedOrigin.parse(values["origin"]),
+        direction=values["direction"],
+        partner=values["partner"],
+        tree=Tree.from_bytes(values["size"], bytes(values["edge"])),
+        journaled_size=values["journaled_size"],
+        awaited_size=values["awaited_size"],
+        checkpoint=bytes(values["checkpoint"]),
+        receipted_size=values["receipted_size"],
+        disposed_size=values["disposed_size"],
+        state=FeedState(values["state"]),
+        state_reason=values["state_reason"],
+        state_since=values["state_since"],
+        evidence_path=values["evidence_path"],
+        suspended_since=values["suspended_since"],
+        suspension=values["suspension"],
+    )
+
+
+def _checkpoint(row: Iterable[Any] | None) -> StoredCheckpoint | None:
+    if row is None:
+        return None
+    values = dict(zip(_CHECKPOINT_COLUMNS, row, strict=True))
+    return StoredCheckpoint(
+        values["size"],
+        bytes(values["root"]),
+        bytes(values["note"]),
+        bytes(values["cosignature"]),
+        values["receipted_at"],
+    )

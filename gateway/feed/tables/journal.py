@@ -1,0 +1,89 @@
+"""Statements on the journal: the order in which this node committed the entries of all feeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from gateway.db.schema import journal
+from gateway.db.statements import Prepared
+from gateway.errors import GatewayError, Kind
+
+_HEAD = Prepared(
+    select(journal.c.first_position + journal.c.count - 1).order_by(journal.c.first_position.desc()).limit(1)
+)
+_START = Prepared(select(func.max(journal.c.first_position)).where(journal.c.first_position <= bindparam("position")))
+_FROM = Prepared(
+    select(journal)
+    .where(journal.c.first_position >= bindparam("start"))
+    .order_by(journal.c.first_position)
+    .limit(bindparam("most"))
+)
+_SIZE_AT = Prepared(
+    select(journal.c.first_index + journal.c.count)
+    .where(journal.c.feed_id == bindparam("feed"), journal.c.first_position <= bindparam("position"))
+    .order_by(journal.c.first_position.desc())
+    .limit(1)
+)
+_ADD = Prepared(insert(journal))
+
+
+class HeadMovedError(GatewayError):
+    """Another writer moved the head first; the same work succeeds when it is done again."""
+
+    reason = "HEAD_MOVED"
+    kind = Kind.ABORTED
+    way_out = "Retry."
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRun:
+    """Entries committed together: `count` entries of a feed from `first_index`, at positions from `first_position`."""
+
+    first_position: int
+    feed_id: int
+    first_index: int
+    count: int
+    committed_at: int
+
+
+def add(conn: Connection, feed_id: int, first_index: int, count: int, *, committed_at: int) -> int:
+    """Gives entries the next positions and returns the first of them.
+
+    Raises:
+        HeadMovedError: another writer took them; the transaction must be rolled back.
+    """
+    first_position = head_position(conn) + 1
+    try:
+        _ADD(
+            conn,
+            first_position=first_position,
+            feed_id=feed_id,
+            first_index=first_index,
+            count=count,
+            committed_at=committed_at,
+        )
+    except IntegrityError as error:
+        raise HeadMovedError(f"journal position {first_position} was taken") from error
+    return first_position
+
+
+def head_position(conn: Connection) -> int:
+    """Position of the newest committed entry in this node's order; 0 when there is none."""
+    return _HEAD(conn).scalar_one_or_none() or 0
+
+
+def runs_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:
+    """Runs that hold positions greater than `position`, oldest first; the first may begin before it."""
+    start = _START(conn, position=position + 1).scalar_one()
+    if start is None:
+        return []
+    runs = [JournalRun(*row) for row in _FROM(conn, start=start, most=limit)]
+    return [run for run in runs if run.first_position + run.count - 1 > position]
+
+
+def size_at(conn: Connection, feed_id: int, position: int) -> int:
+    """Number of entries that a feed had when the entry at this position of the node's order was committed."""
+    return _SIZE_AT(conn, feed=feed_id, position=position).scalar_one_or_none() or 0

@@ -1,0 +1,1 @@
+"""Alerts in CSV and JSON lines."""

@@ -1,0 +1,1 @@
+"""Customs declarations in CSV files of any shape."""

@@ -1,0 +1,318 @@
+"""Reads entities of FollowTheMoney from JSON lines, as OpenSanctions publishes them: one entity a line, flat or
+nested."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, BinaryIO
+
+from gateway.errors import ConfigurationError, MalformedError, TooLargeError, Violation
+from gateway.formats.lists.ftm_schema import (
+    HOLDERS,
+    IDENTIFIERS,
+    KINDS,
+    NAMES,
+    NOT_READ,
+    REGISTRATIONS,
+    RELATED,
+    TERRITORIES,
+)
+from gateway.formats.lists.rows import BadRow, ListOptions, Row, SkippedRow, finish
+from gateway.formats.lists.scripts import script_of
+from gateway.formats.lists.territories import MOST_CITY_CHARS, place_in, territory_code
+from gateway.formats.lists.un_xml import scheme_of
+from gateway.formats.tables.lines import decoded, numbered_lines
+from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_PRIMARY, WATCHLIST_KIND_ADDRESS, WatchlistContent
+
+PROGRAMME = "Programme: "
+BORN = "Born "
+"""How a note begins that holds a period of birth: the format's dates are exact ones."""
+
+MAX_RELATED = 2_000_000
+"""Most addresses, documents and sanctions in a file: they are held in memory until their entity comes."""
+
+_OF_SANCTION = ("authority", "provisions", "status", "duration", "country", "summary", "sourceUrl")
+_OF_DOCUMENT = ("country", "authority", "startDate", "endDate", "summary")
+_DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
+_BORN = re.compile(rf"{BORN}{_DATE.pattern}(?:~|~?/{_DATE.pattern}~?)")
+Properties = Mapping[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An entity.
+
+    Attributes:
+        id: of the entity.
+        schema: what it is.
+        caption: what it is called; may be empty.
+        properties: values by name; a value is a text or, in nested files, an entity.
+    """
+
+    id: str
+    schema: str
+    caption: str
+    properties: Properties
+
+    def texts(self, name: str) -> list[str]:
+        """Values of a property that are texts, sorted: their order in a file means nothing."""
+        return sorted({each.strip() for each in self.properties.get(name, []) if isinstance(each, str)} - {""})
+
+
+@dataclass(slots=True)
+class Related:
+    """What other entities of the file say about those that become entries."""
+
+    by_id: dict[str, Entity] = field(default_factory=dict)
+    by_holder: dict[str, list[Entity]] = field(default_factory=dict)
+    referred: set[str] = field(default_factory=set)
+
+
+def read_ftm(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
+    """Entities of the schemata in `ftm_schema.KINDS` as entries, in the file's order.
+
+    The file is read twice, first for what is said about entities on other lines; so memory grows with addresses,
+    documents and sanctions, not with entities.
+
+    Raises:
+        ConfigurationError: the stream can't be read twice.
+        TooLargeError: more than MAX_RELATED related entities.
+    """
+    if not stream.seekable():
+        raise ConfigurationError("FollowTheMoney is read twice and can't come through a pipe; give a file")
+    start = stream.tell()
+    related = _collected(stream)
+    stream.seek(start)
+    for number, line in numbered_lines(stream):
+        if line is None or line.strip():
+            yield from _row(number, line, related, options)
+
+
+def _row(number: int, line: bytes | None, related: Related, options: ListOptions) -> Iterator[Row]:
+    try:
+        entity = _entity(_document(line))
+    except MalformedError as error:
+        yield BadRow(number, "", "", error.message)
+        return
+    if entity.schema in RELATED and (entity.schema != "Address" or entity.id in related.referred):
+        return
+    if entity.schema not in KINDS:
+        yield SkippedRow(
+            number, entity.id[:64], f"schema: {entity.schema[:64]!r} is nothing that a list has entries of"
+        )
+        return
+    addresses = [
+        found
+        for each in entity.properties.get("addressEntity", [])
+        if isinstance(each, str) and (found := related.by_id.get(each)) is not None
+    ]
+    try:
+        content = content_of(entity, [*_nested(entity), *related.by_holder.get(entity.id, []), *addresses])
+    except (MalformedError, ValueError) as error:  # ValueError: protobuf's own, e.g. a lone surrogate
+        yield BadRow(number, entity.id[:64], "", getattr(error, "message", str(error)))
+        return
+    yield from finish(number, entity.id, content, options, _property)
+
+
+def _collected(stream: BinaryIO) -> Related:
+    related, count = Related(), 0
+    for _, line in numbered_lines(stream):
+        try:
+            entity = _entity(_document(line)) if line is None or line.strip() else None
+        except MalformedError:
+            continue  # named when its line is read for its own sake
+        if entity is None:
+            continue
+        related.referred.update(each for each in entity.properties.get("addressEntity", []) if isinstance(each, str))
+        if entity.schema in RELATED:
+            count += 1
+            if count > MAX_RELATED:
+                raise TooLargeError(f"the file has more than {MAX_RELATED} addresses, documents and sanctions")
+            related.by_id[entity.id] = entity
+            for name in HOLDERS:
+                for holder in entity.texts(name):
+                    related.by_holder.setdefault(holder, []).append(entity)
+    return related
+
+
+def content_of(entity: Entity, about: Iterable[Entity]) -> WatchlistContent:
+    """What an entity and those about it say, without what its reader adds."""
+    content = WatchlistContent(kind=KINDS[entity.schema])
+    remarks: list[str] = []
+    _names(entity, content)
+    _identifiers(entity, content)
+    _territories(entity, content, remarks)
+    for text in entity.texts("birthDate"):
+        content.birth_dates.append(text[:10] if _DATE.fullmatch(text[:10]) else text)
+    _birth_places(entity, content, remarks)
+    reasons = [f"{PROGRAMME}{text}" for text in entity.texts("program")]
+    addresses = [each for each in about if each.schema == "Address"]
+    if content.kind == WATCHLIST_KIND_ADDRESS:
+        addresses = [entity]
+    for each in about:
+        _related(each, content, reasons, remarks)
+    for each in addresses:
+        _address(each, content)
+    for text in [] if addresses else entity.texts("address"):
+        content.addresses.add(street=text)
+    if reasons:
+        content.reason = "; ".join(sorted(set(reasons)))
+    remarks += _in_words(entity)
+    notes = entity.texts("notes")
+    periods = [note for note in notes if _BORN.fullmatch(note)]
+    content.birth_periods.extend(note.removeprefix(BORN) for note in periods)
+    content.remarks = "\n".join([*(note for note in notes if note not in periods), *sorted(set(remarks))])
+    return content
+
+
+def _names(entity: Entity, content: WatchlistContent) -> None:
+    names = entity.texts("name")
+    if not names and content.kind != WATCHLIST_KIND_ADDRESS:
+        parts = ("firstName", "secondName", "middleName", "fatherName", "lastName")
+        joined = " ".join(text for part in parts for text in entity.texts(part)[:1])
+        names = [joined or entity.caption] if joined or entity.caption else []
+    primary = entity.caption if entity.caption in names else next(iter(names), None)
+    if primary is not None:
+        content.names.add(text=primary, script=script_of(primary), kind=LISTED_NAME_KIND_PRIMARY)
+    for name, kind in NAMES.items():
+        for text in names if name == "name" else entity.texts(name):
+            if text != primary or name != "name":
+                content.names.add(text=text, script=script_of(text), kind=kind)
+
+
+def _identifiers(entity: Entity, content: WatchlistContent) -> None:
+    for name, scheme in IDENTIFIERS.items():
+        for text in entity.texts(name):
+            mine = REGISTRATIONS.get(entity.schema, scheme) if name == "registrationNumber" else scheme
+            content.identifiers.add(scheme=mine, value=text)
+
+
+def _territories(entity: Entity, content: WatchlistContent, remarks: list[str]) -> None:
+    if content.kind == WATCHLIST_KIND_ADDRESS:
+        return
+    for name in TERRITORIES:
+        for text in entity.texts(name):
+            code = _code(text)
+            if code:
+                content.territories.append(code)
+            else:
+                remarks.append(f"{name}: {text}")
+
+
+def _birth_places(entity: Entity, content: WatchlistContent, remarks: list[str]) -> None:
+    """Places with the country that they name; one that names none has the only one that is said, if there is one."""
+    found = [place_in(text) for text in entity.texts("birthPlace")]
+    codes = {code for _, code in found}
+    said = {text: _code(text) for text in entity.texts("birthCountry")}
+    remarks += [f"birthCountry: {text}" for text, code in said.items() if not code]
+    others = {code for code in said.values() if code} - codes
+    if len(found) == len(others) == 1 and codes == {""}:
+        found, others = [(found[0][0], others.pop())], set()
+    for text, code in [*found, *(("", code) for code in sorted(others))]:
+        street, city = ("", text) if len(text) <= MOST_CITY_CHARS else (text, "")
+        content.birth_places.add(street=street, city=city, territory=code)
+
+
+def _code(text: str) -> str:
+    """FollowTheMoney's codes are small letters, some with a subdivision (`gb-sct`); dissolved countries have longer."""
+    code, hyphen, _ = text.partition("-")
+    return territory_code(code.upper()) or "" if len(code) == 2 or hyphen else territory_code(text) or ""
+
+
+def _related(each: Entity, content: WatchlistContent, reasons: list[str], remarks: list[str]) -> None:
+    if each.schema == "Sanction":
+        reasons += each.texts("reason") + [f"{PROGRAMME}{text}" for text in each.texts("program")]
+        for day in sorted({*each.texts("listingDate"), *each.texts("startDate")})[:1]:
+            _moment(day, content, "valid_from", remarks)
+        for day in each.texts("endDate")[-1:]:
+            _moment(day, content, "valid_until", remarks)
+        remarks += [f"Sanction, {name}: {text}" for name in _OF_SANCTION for text in each.texts(name)]
+        for text in each.texts("unscId"):
+            content.identifiers.add(scheme="un_reference", value=text)
+    elif each.schema in ("Identification", "Passport"):
+        kinds = each.texts("type")
+        scheme = "passport" if each.schema == "Passport" else scheme_of(kinds[0]) if kinds else "identification"
+        codes = {_code(text) for text in each.texts("country")}
+        territory = codes.pop() if len(codes) == 1 else ""
+        ends = each.texts("endDate")
+        expires = ends[0][:10] if len(ends) == 1 and _DATE.fullmatch(ends[0][:10]) else ""
+        carried = {"country" if territory else "", "endDate" if expires else ""}
+        for number in sorted({*each.texts("number"), *each.texts("passportNumber")}):
+            content.identifiers.add(scheme=scheme, value=number, territory=territory, expires=expires)
+            words = [(name, text) for name in _OF_DOCUMENT if name not in carried for text in each.texts(name)]
+            remarks += [f"Document {number}, {name}: {text}" for name, text in words]
+
+
+def _moment(text: str, content: WatchlistContent, name: str, remarks: list[str]) -> None:
+    try:
+        if "T" in text:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        else:
+            day = date.fromisoformat(text)
+            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            # A sanction that ends on a day counts on that day still.
+            moment += timedelta(days=1) if name == "valid_until" else timedelta()
+        getattr(content, name).FromDatetime(moment)
+    except (ValueError, OverflowError):
+        remarks.append(f"Sanction, {'from' if name == 'valid_from' else 'until'}: {text}")
+
+
+def _address(each: Entity, content: WatchlistContent) -> None:
+    street = ", ".join(text for name in ("street", "street2", "postOfficeBox") for text in each.texts(name))
+    city = ", ".join(text for name in ("city", "region", "state", "postalCode") for text in each.texts(name))
+    codes = [code for text in each.texts("country") if (code := _code(text))]
+    if not street and not city:
+        # Only a country's name is no street.
+        street = next((text for text in each.texts("full") if territory_code(text) not in codes), "")
+    if street or city or codes:
+        content.addresses.add(street=street, city=city, territory=next(iter(codes), ""))
+
+
+def _in_words(entity: Entity) -> list[str]:
+    if entity.schema == "Address":
+        return []
+    known = {*NAMES, *IDENTIFIERS, *TERRITORIES, *NOT_READ, "program"}
+    return [f"{name}: {text}" for name in entity.properties if name not in known for text in entity.texts(name)]
+
+
+def _nested(entity: Entity) -> Iterator[Entity]:
+    for values in entity.properties.values():
+        for each in values:
+            if isinstance(each, dict) and isinstance(each.get("schema"), str) and each["schema"] in RELATED:
+                yield _entity(each)
+
+
+def _property(violation: Violation, _: WatchlistContent) -> str:
+    path = violation.field.partition(".")[0].partition("[")[0]
+    names = {
+        "names": "name or alias",
+        "birth_dates": "birthDate",
+        "birth_places": "birthPlace",
+        "addresses": "address",
+        "remarks": "notes",
+    }
+    return names.get(path, path) or "the entity"
+
+
+def _document(line: bytes | None) -> Any:
+    try:
+        return json.loads(decoded(line).removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"the line is not JSON: {error}") from None
+
+
+def _entity(document: Any) -> Entity:
+    if not isinstance(document, dict):
+        raise MalformedError('the line is not an entity like {"id": "…", "schema": "Person", "properties": {…}}')
+    properties = document.get("properties", {})
+    entity_id, schema, caption = (document.get(name) or "" for name in ("id", "schema", "caption"))
+    if not all(isinstance(each, str) for each in (entity_id, schema, caption)) or not schema:
+        raise MalformedError("the entity has no schema, or its id, schema or caption isn't a text")
+    if not isinstance(properties, dict) or not all(isinstance(each, list) for each in properties.values()):
+        raise MalformedError("properties: must be an object of lists")
+    return Entity(entity_id, schema, caption, properties)

@@ -1,0 +1,167 @@
+"""Writes entries as entities of FollowTheMoney in JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, BinaryIO
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.formats.lists.export import Export, Tally, lost
+from gateway.formats.lists.ftm import BORN, PROGRAMME, Entity, content_of
+from gateway.formats.lists.ftm_schema import IDENTIFIERS, NAMES
+from gateway.formats.lists.territories import NameOf, territory_name
+from gateway.v1.party_pb2 import Address, Identifier
+from gateway.v1.watchlist_pb2 import (
+    LISTED_NAME_KIND_PRIMARY,
+    WATCHLIST_KIND_ADDRESS,
+    WATCHLIST_KIND_AIRCRAFT,
+    WATCHLIST_KIND_ORGANISATION,
+    WATCHLIST_KIND_PERSON,
+    WATCHLIST_KIND_VEHICLE,
+    WATCHLIST_KIND_VESSEL,
+    WatchlistContent,
+    WatchlistEntry,
+)
+
+_SCHEMATA: Mapping[int, str] = {
+    WATCHLIST_KIND_PERSON: "Person",
+    WATCHLIST_KIND_ORGANISATION: "Organization",
+    WATCHLIST_KIND_VESSEL: "Vessel",
+    WATCHLIST_KIND_VEHICLE: "Vehicle",
+    WATCHLIST_KIND_AIRCRAFT: "Airplane",
+    WATCHLIST_KIND_ADDRESS: "Address",
+}
+_IDENTIFIERS: Mapping[int, tuple[str, ...]] = {
+    WATCHLIST_KIND_PERSON: ("passportNumber", "idNumber", "socialSecurityNumber", "taxNumber", "innCode"),
+    WATCHLIST_KIND_ORGANISATION: (
+        *("registrationNumber", "taxNumber", "vatCode", "uscCode", "leiCode", "swiftBic", "dunsCode"),
+        *("innCode", "kppCode", "ogrnCode", "okpoCode"),
+    ),
+    WATCHLIST_KIND_VESSEL: ("imoNumber", "mmsi", "callSign", "registrationNumber"),
+    WATCHLIST_KIND_VEHICLE: ("registrationNumber", "vin"),
+}
+"""Properties for identifiers that the schema of a kind has; others become an Identification."""
+
+_TERRITORY: Mapping[int, str] = {WATCHLIST_KIND_PERSON: "nationality", WATCHLIST_KIND_VESSEL: "flag"}
+_AIRCRAFT = {"aircraft_registration": "registrationNumber", "aircraft_serial_number": "serialNumber"}
+_PROPERTIES = {kind: name for name, kind in reversed(list(NAMES.items())) if name != "name"}
+
+
+def write_ftm(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Export:
+    """Writes each entry as an entity, followed by its addresses, documents and sanction."""
+    tally = Tally()
+    for entry in entries:
+        entities = list(_entities(entry))
+        if not entities:
+            tally.refused(entry.id, "the format has persons, organisations, vessels, vehicles and addresses only")
+            continue
+        for each in entities:
+            stream.write(json.dumps(_document(each), ensure_ascii=False).encode() + b"\n")
+        tally.wrote(lost(entry.content, content_of(entities[0], entities[1:])))
+    return tally.export()
+
+
+def _document(entity: Entity) -> dict[str, Any]:
+    return {"id": entity.id, "caption": entity.caption, "schema": entity.schema, "properties": entity.properties}
+
+
+def _entities(entry: WatchlistEntry) -> Iterator[Entity]:
+    content = entry.content
+    schema = _SCHEMATA.get(content.kind)
+    if schema is None:
+        return
+    properties: dict[str, list[Any]] = {}
+    about: list[Entity] = []
+    caption = _put_names(content, properties)
+    others = _put_identifiers(content, schema, properties)
+    about += [_identification(entry.id, at, each) for at, each in enumerate(others, start=1)]
+    if schema == "Address":
+        _put_address(content, properties)
+    else:
+        properties[_TERRITORY.get(content.kind, "country")] = [code.lower() for code in content.territories]
+        properties["birthDate"] = list(content.birth_dates)
+        properties["birthPlace"] = [_in_words(each) for each in content.birth_places if each.street or each.city]
+        properties["birthCountry"] = [each.territory.lower() for each in content.birth_places if each.territory]
+        addresses = [_address(entry.id, at, content) for at in range(len(content.addresses))]
+        properties["addressEntity"] = [each.id for each in addresses]
+        about += addresses
+    notes = [*(f"{BORN}{period}" for period in content.birth_periods), content.remarks]
+    properties["notes"] = list(filter(None, notes))
+    about += _sanction(entry)
+    yield Entity(entry.id, schema, caption, {name: values for name, values in properties.items() if values})
+    yield from about
+
+
+def _put_names(content: WatchlistContent, properties: dict[str, list[Any]]) -> str:
+    caption = ""
+    for each in content.names:
+        if each.kind == LISTED_NAME_KIND_PRIMARY:
+            caption = each.text
+            properties.setdefault("name", []).append(each.text)
+        else:
+            properties.setdefault(_PROPERTIES.get(each.kind, "alias"), []).append(each.text)
+    return caption or next((each.text for each in content.names), "")
+
+
+def _put_identifiers(content: WatchlistContent, schema: str, properties: dict[str, list[Any]]) -> list[Identifier]:
+    """Sets what the schema has properties for; gives the others, and those of which more is known than that says."""
+    own = {IDENTIFIERS[name]: name for name in _IDENTIFIERS.get(content.kind, ())}
+    if schema == "Vehicle":
+        own = {"vehicle_plate": "registrationNumber", "vin": "vin"}
+    elif schema == "Airplane":
+        own = _AIRCRAFT
+    others = []
+    for each in content.identifiers:
+        if each.scheme in own and not each.territory and not each.expires:
+            properties.setdefault(own[each.scheme], []).append(each.value)
+        else:
+            others.append(each)
+    return others
+
+
+def _identification(entry_id: str, at: int, each: Identifier) -> Entity:
+    said = {"holder": entry_id, "type": each.scheme, "number": each.value}
+    said |= {"country": each.territory.lower(), "endDate": each.expires}
+    properties: dict[str, list[Any]] = {name: [text] for name, text in said.items() if text}
+    return Entity(f"{entry_id}-document-{at}", "Identification", "", properties)
+
+
+def _address(entry_id: str, at: int, content: WatchlistContent) -> Entity:
+    properties: dict[str, list[Any]] = {}
+    _put_address(content, properties, at)
+    return Entity(f"{entry_id}-address-{at + 1}", "Address", "", properties)
+
+
+def _put_address(content: WatchlistContent, properties: dict[str, list[Any]], at: int = 0) -> None:
+    if at < len(content.addresses):
+        each = content.addresses[at]
+        said = {"full": _in_words(each), "street": each.street, "city": each.city, "country": each.territory.lower()}
+        properties.update({name: [text] for name, text in said.items() if text})
+
+
+def _in_words(each: Address) -> str:
+    return ", ".join(filter(None, (each.street, each.city, territory_name(each.territory, NameOf.COMMON))))
+
+
+def _sanction(entry: WatchlistEntry) -> list[Entity]:
+    content = entry.content
+    properties: dict[str, list[Any]] = {}
+    if content.reason:
+        programme = content.reason.removeprefix(PROGRAMME)
+        properties["reason" if programme == content.reason else "program"] = [programme]
+    if content.HasField("valid_from"):
+        properties["startDate"] = [_written(content.valid_from)]
+    if content.HasField("valid_until"):
+        properties["endDate"] = [_written(content.valid_until, until=True)]
+    return [Entity(f"{entry.id}-sanction", "Sanction", "", {"entity": [entry.id], **properties})] if properties else []
+
+
+def _written(stamp: Timestamp, *, until: bool = False) -> str:
+    """A day where it is one whole, else the moment."""
+    if stamp.seconds % 86_400 or stamp.nanos:
+        return str(stamp.ToJsonString())
+    moment = stamp.ToDatetime() - (timedelta(days=1) if until else timedelta())
+    return moment.date().isoformat()

@@ -1,0 +1,65 @@
+"""Watchlists in JSON lines: on each line one entry in protobuf's JSON form of WatchlistEntry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from google.protobuf.json_format import MessageToJson
+
+from gateway.contract.json_messages import parse_object, read_message
+from gateway.errors import MalformedError, Violation
+from gateway.formats.lists.export import Export, Tally
+from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
+from gateway.formats.tables.lines import decoded, numbered_lines
+from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
+
+_NOT_CONTENT = ("revision", "publishedAt", "published_at", "firstPublishedAt", "first_published_at")
+
+
+def read_json_lines(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
+    """Entries from JSON lines in their order; empty lines are left out; memory doesn't grow with the file.
+
+    `revision`, `publishedAt` and `firstPublishedAt`, which `write_json_lines` writes, are read past: they belong to the
+    entry as it was published, not to what it says.
+
+    Args:
+        stream: the file, opened in binary mode; the caller closes it.
+        options: the caller's.
+    """
+    for number, line in numbered_lines(stream):
+        if line is None or line.strip():
+            yield from _entry(number, line, options)
+
+
+def _entry(number: int, line: bytes | None, options: ListOptions) -> Iterator[Row]:
+    try:
+        entry = _parsed(decoded(line))
+    except MalformedError as error:
+        yield BadRow(number, "", "", error.message)
+        return
+    if entry.list and options.list and entry.list != options.list:
+        reason = f"list: {entry.list[:64]!r} isn't {options.list!r}, which is being read"
+        yield BadRow(number, entry.id, "list", reason)
+        return
+    yield from finish(number, entry.id, entry.content, options, _path)
+
+
+def _path(violation: Violation, _: WatchlistContent) -> str:
+    return f"content.{violation.field}" if violation.field else "content"
+
+
+def _parsed(text: str) -> WatchlistEntry:
+    document = parse_object(text, example='{"id": "A-1", "content": {…}}')
+    for name in _NOT_CONTENT:
+        document.pop(name, None)
+    return read_message(document, WatchlistEntry)
+
+
+def write_json_lines(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Export:
+    """Writes entries whole, one a line, in UTF-8."""
+    tally = Tally()
+    for entry in entries:
+        stream.write(MessageToJson(entry, indent=None, ensure_ascii=False).encode() + b"\n")
+        tally.wrote()
+    return tally.export()

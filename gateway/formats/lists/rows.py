@@ -1,0 +1,124 @@
+"""What every reader of a watchlist gives: rows, bad rows with their reasons, and what a list has no place for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.contract.validation import violations
+from gateway.errors import Violation
+from gateway.formats.lists.normal import normalise
+from gateway.v1.watchlist_pb2 import WatchlistContent
+
+MAX_ID_CHARS = 64
+"""Longest id of an entry in characters, as WatchlistEntry.id has it."""
+
+DEFAULTABLE = ("kind", "reason", "legal_basis", "purpose", "requested_action", "handling", "releasable_to")
+"""Fields that the contract needs and many sources lack: what ListOptions.defaults is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """An entry that was read: complete, in normal order, and within the rules of the contract.
+
+    Attributes:
+        line: line in the file, from 1; for XML that of the element's start.
+        id: id within the list.
+        content: what the entry says.
+    """
+
+    line: int
+    id: str
+    content: WatchlistContent
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """One reason why a row can't be used; a row may have several.
+
+    Attributes:
+        line: line in the file, from 1.
+        id: id of the entry, empty where the row couldn't be read so far.
+        field: column, element or property; empty where it is the row as a whole.
+        reason: a sentence that names it and, where there is one, the way out.
+    """
+
+    line: int
+    id: str
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRow:
+    """Something readable that isn't an entry of a list, such as who owns whom."""
+
+    line: int
+    id: str
+    reason: str
+
+
+Row = ListRow | BadRow | SkippedRow
+
+Label = Callable[[Violation, WatchlistContent], str]
+"""Names the column, element or property that a broken rule is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions:
+    """What the caller decides about a file.
+
+    Attributes:
+        list: name of the list that the file is; rows that name another are bad. Empty: whatever they name.
+        defaults: stands in for every field that a row leaves empty. What a row says comes first.
+    """
+
+    list: str = ""
+    defaults: WatchlistContent = field(default_factory=WatchlistContent)
+
+
+def finish(line: int, entry_id: str, content: WatchlistContent, options: ListOptions, label: Label) -> Iterator[Row]:
+    """The row, or every reason why it can't be one. The content becomes the row's: don't use it afterwards."""
+    whole = with_defaults(content, options.defaults)
+    normalise(whole)
+    found = list(_id_problems(line, entry_id))
+    for violation in violations(whole):
+        name = label(violation, whole)
+        found.append(BadRow(line, entry_id, name, f"{name}: {violation.message}{_way_out(violation)}"))
+    if found:
+        yield from found
+    else:
+        yield ListRow(line, entry_id, whole)
+
+
+def with_defaults(content: WatchlistContent, defaults: WatchlistContent) -> WatchlistContent:
+    """The content, with the defaults where it says nothing."""
+    whole = WatchlistContent()
+    whole.CopyFrom(defaults)
+    for descriptor, _ in defaults.ListFields():
+        name: Any = descriptor.name
+        if name in ("valid_from", "valid_until"):
+            if content.HasField(name):
+                whole.ClearField(name)
+        elif descriptor.is_repeated and getattr(content, name):
+            whole.ClearField(name)
+    if content.HasField("handling") and content.handling.onward_transfer:
+        # Who it may be passed on to belongs to whether it may be.
+        whole.handling.ClearField("onward_recipients")
+    whole.MergeFrom(content)
+    return whole
+
+
+def _id_problems(line: int, entry_id: str) -> Iterator[BadRow]:
+    if not entry_id:
+        yield BadRow(line, "", "id", "id: is missing; every entry needs the id that its source gives it")
+    elif len(entry_id) > MAX_ID_CHARS:
+        yield BadRow(line, "", "id", f"id: has {len(entry_id)} characters, at most {MAX_ID_CHARS} are allowed")
+    elif not entry_id.isprintable():
+        yield BadRow(line, "", "id", "id: has characters that can't be printed")
+
+
+def _way_out(violation: Violation) -> str:
+    name = violation.field.partition(".")[0].partition("[")[0]
+    return f" (what the file doesn't say can be given as a default: {name})" if name in DEFAULTABLE else ""

@@ -1,0 +1,67 @@
+"""Territories by the names that lists write, and the names by which a list is written.
+
+Doesn't judge who is a state.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+
+MOST_CITY_CHARS = 128
+"""Longest city of an address in characters, as the contract has it."""
+
+_CODE = re.compile(r"[A-Z]{2}")
+_BESIDE_LETTERS = re.compile(r"[^\w]+")
+
+
+class NameOf(StrEnum):
+    """Whose name of a territory is written."""
+
+    COMMON = "name"
+    UNITED_NATIONS = "un"
+    OFAC = "ofac"
+
+
+def territory_code(text: str) -> str | None:
+    """The code for a code or a name; letter case, points and commas don't matter. None: not known."""
+    if _CODE.fullmatch(text):
+        return text
+    return _codes().get(_folded(text))
+
+
+def territory_name(code: str, kind: NameOf = NameOf.COMMON) -> str:
+    """The name for a code; a code that isn't known stays as it is."""
+    row = _rows().get(code)
+    return (row[kind] or row[NameOf.COMMON]) if row else code
+
+
+def place_in(text: str) -> tuple[str, str]:
+    """A place in words as (what is before a territory's name at its end, that territory's code or empty)."""
+    place, _, last = text.rpartition(", ")
+    code = territory_code(last)
+    return (place, code) if code else (text, "")
+
+
+@cache
+def _rows() -> Mapping[str, Mapping[str, str]]:
+    text = resources.files("gateway.reference").joinpath("territory_names.csv").read_text("utf-8")
+    return {row["territory"]: row for row in csv.DictReader(text.splitlines())}
+
+
+@cache
+def _codes() -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for code, row in _rows().items():
+        for name in (row["name"], row["un"], row["ofac"], *row["others"].split("|")):
+            if name:
+                found[_folded(name)] = code
+    return found
+
+
+def _folded(text: str) -> str:
+    return _BESIDE_LETTERS.sub(" ", text).strip().casefold()

@@ -1,0 +1,330 @@
+"""Reads the United Nations Security Council's consolidated list from its XML.
+
+Nothing that an entry says is dropped without a word: what has no field of its own goes to the remarks, and what isn't
+read at all is named in NOT_READ.
+
+Format: https://www.un.org/sc/resources/sc-sanctions.xsd.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import BinaryIO
+
+from gateway.errors import Violation
+from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
+from gateway.formats.lists.safe_xml import Broken, Node, read_records
+from gateway.formats.lists.scripts import script_of
+from gateway.formats.lists.territories import MOST_CITY_CHARS, territory_code
+from gateway.v1.watchlist_pb2 import (
+    LISTED_NAME_KIND_ALIAS,
+    LISTED_NAME_KIND_FORMER,
+    LISTED_NAME_KIND_PRIMARY,
+    LISTED_NAME_KIND_WEAK_ALIAS,
+    WATCHLIST_KIND_ORGANISATION,
+    WATCHLIST_KIND_PERSON,
+    WatchlistContent,
+)
+
+ROOT = "CONSOLIDATED_LIST"
+NAME_PARTS = ("FIRST_NAME", "SECOND_NAME", "THIRD_NAME", "FOURTH_NAME")
+NOT_READ = ("DATAID", "VERSIONNUM", "LIST_TYPE", "LAST_DAY_UPDATED", "SORT_KEY", "SORT_KEY_LAST_MOD")
+"""Elements that say nothing about what is listed: numbers, dates and order of the file's own keeping."""
+
+PROGRAMME = "United Nations Security Council list: "
+"""How the reason begins; the list's name and the designations follow."""
+
+DESIGNATION = "; designation: "
+
+DOCUMENT_SCHEMES = {
+    "passport": "passport",
+    "national identification number": "national_id",
+    "national identification": "national_id",
+    "numéro de passeport": "passport",
+    "número de pasaporte": "passport",
+}
+"""Type of document to scheme of identifier; other types are spelled as a scheme: `driving_licence`."""
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_ISSUED_BY = ("ISSUING_COUNTRY", "COUNTRY_OF_ISSUE")
+_NUMBERED = re.compile(r"(?:^|\s)[a-z]\)\s")
+_IN_BRACKETS = re.compile(r"(.*?)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)[,;.\s]*")
+_ORIGINAL = re.compile(r"^original script:\s*|\s*\(original script\)$", re.IGNORECASE)
+_NUMBER_IN_WORDS = re.compile(r"(?P<words>[^\d]*\b(?:number|no\.?|n°))\s*[:.]?\s*(?P<number>\S*\d.*)", re.IGNORECASE)
+_EXPIRES = re.compile(
+    r"\b(?:expir(?:es|ed|y|ation date|y date)|valid until)(?:\s+on)?\s*:?\s*"
+    r"(?:(?P<iso>\d{4}-\d{2}-\d{2})|(?P<day>\d{1,2})\s+(?P<month>[A-Za-z]{3})[a-z]*\.?\s+(?P<year>\d{4}))\s*\.?",
+    re.IGNORECASE,
+)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_YEAR = re.compile(r"[0-9]{4}")
+_HANDLED = frozenset(
+    {
+        *(*NAME_PARTS, *NOT_READ, "UN_LIST_TYPE", "REFERENCE_NUMBER", "LISTED_ON", "COMMENTS1", "DESIGNATION"),
+        *("GENDER", "TITLE", "NATIONALITY", "NAME_ORIGINAL_SCRIPT"),
+        *("INDIVIDUAL_ALIAS", "INDIVIDUAL_ADDRESS", "INDIVIDUAL_DATE_OF_BIRTH", "INDIVIDUAL_PLACE_OF_BIRTH"),
+        *("INDIVIDUAL_DOCUMENT", "ENTITY_ALIAS", "ENTITY_ADDRESS"),
+    }
+)
+_ELEMENTS = {
+    "names": "FIRST_NAME or ALIAS_NAME",
+    "identifiers": "INDIVIDUAL_DOCUMENT",
+    "addresses": "INDIVIDUAL_ADDRESS or ENTITY_ADDRESS",
+    "birth_dates": "INDIVIDUAL_DATE_OF_BIRTH",
+    "birth_periods": "INDIVIDUAL_DATE_OF_BIRTH",
+    "birth_places": "INDIVIDUAL_PLACE_OF_BIRTH",
+    "territories": "NATIONALITY",
+    "valid_from": "LISTED_ON",
+    "remarks": "COMMENTS1 and what joins it",
+}
+
+
+def read_un_xml(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
+    """Entries of the consolidated list in its order; memory doesn't grow with the file.
+
+    Raises:
+        MalformedError: it isn't this list, or it has a document type declaration; nothing in it is used then.
+        TooLargeError: markup beyond the limits of `safe_xml`.
+    """
+    for record in read_records(stream, ROOT, {"INDIVIDUAL", "ENTITY"}):
+        if isinstance(record, Broken):
+            yield BadRow(record.line, "", "", record.reason)
+        else:
+            entry_id = _clean(record.child("REFERENCE_NUMBER"))
+            yield from finish(record.line, entry_id, content_of(record), options, _element)
+
+
+def _element(violation: Violation, _: WatchlistContent) -> str:
+    field = violation.field.partition(".")[0].partition("[")[0]
+    return _ELEMENTS.get(field, field) or "the entry"
+
+
+def content_of(record: Node) -> WatchlistContent:
+    """What an INDIVIDUAL or ENTITY says, without what its reader adds to it."""
+    is_person = record.tag == "INDIVIDUAL"
+    content = WatchlistContent(kind=WATCHLIST_KIND_PERSON if is_person else WATCHLIST_KIND_ORGANISATION)
+    remarks = [_lines(record.child("COMMENTS1"))]
+    _names(record, content, remarks)
+    _reason(record, content)
+    _listed_on(record, content, remarks)
+    for tag, label in (("GENDER", "Gender"), ("TITLE", "Title")):
+        said = sorted({text for each in record.children(tag) for text in _values(each)})
+        remarks += [f"{label}: {', '.join(said)}"] if said else []
+    _nationalities(record, content, remarks)
+    for each in record.below:
+        if each.tag.endswith("_ADDRESS"):
+            _address(each, content, remarks)
+        elif each.tag == "INDIVIDUAL_DATE_OF_BIRTH":
+            _birth(each, content, remarks)
+        elif each.tag == "INDIVIDUAL_PLACE_OF_BIRTH":
+            _birth_place(each, content, remarks)
+        elif each.tag == "INDIVIDUAL_DOCUMENT":
+            _document(each, content, remarks)
+        elif each.tag not in _HANDLED:
+            _remark(each.tag, "; ".join(_all_texts(each)), remarks)
+    # In an order of their own, so that documents and aliases may change places in the file.
+    content.remarks = "\n".join(filter(None, [remarks[0], *sorted(set(remarks[1:]))]))
+    return content
+
+
+def _names(record: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    primary = _clean(" ".join(record.child(part) for part in NAME_PARTS))
+    if primary:
+        content.names.add(text=primary, script=script_of(primary), kind=LISTED_NAME_KIND_PRIMARY)
+    original = _clean(record.child("NAME_ORIGINAL_SCRIPT"))
+    if original:
+        content.names.add(text=original, script=script_of(original), kind=LISTED_NAME_KIND_ALIAS)
+    for tag in ("INDIVIDUAL_ALIAS", "ENTITY_ALIAS"):
+        for alias in record.children(tag):
+            _alias(alias, content, remarks)
+
+
+def _alias(alias: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    text = _clean(alias.child("ALIAS_NAME"))
+    quality = alias.child("QUALITY").casefold()
+    kind = {"low": LISTED_NAME_KIND_WEAK_ALIAS, "f.k.a.": LISTED_NAME_KIND_FORMER}.get(quality, LISTED_NAME_KIND_ALIAS)
+    for name in names_in(text):
+        content.names.add(text=name, script=script_of(name), kind=kind)
+    said = _joined(alias, "DATE_OF_BIRTH", "CITY_OF_BIRTH", "COUNTRY_OF_BIRTH", "NOTE")
+    _remark(f"Alias {text}" if text else "Alias", said, remarks)
+
+
+def names_in(text: str) -> list[str]:
+    """The names in an alias that holds several: parted by `;`, or by brackets with another script or several names.
+
+    "Jin Tiesan (金铁三)" is two names; "Lord's Resistance Army (LRA)" stays one.
+    """
+    if not text:
+        return []
+    brackets = _IN_BRACKETS.fullmatch(text)
+    if brackets is not None and ";" not in brackets[1]:
+        outer, inner = brackets[1], brackets[2]
+        scripts = {script_of(outer), script_of(_ORIGINAL.sub("", inner))}
+        if outer and (";" in inner or (len(scripts) == 2 and "" not in scripts)):
+            return [*names_in(outer), *names_in(inner)]
+        return [text]
+    found = []
+    for piece in _parted(text):
+        name = _ORIGINAL.sub("", piece).strip()
+        found += [name] if name == text else names_in(name)
+    return list(filter(None, found))
+
+
+def _parted(text: str) -> Iterator[str]:
+    """Pieces between `;` or numbering like ` b) ` outside brackets."""
+    depth = start = 0
+    for at, character in enumerate(text):
+        depth += (character == "(") - (character == ")" and depth > 0)
+        if character == ";" and not depth:
+            yield from _NUMBERED.split(text[start:at])
+            start = at + 1
+    yield from _NUMBERED.split(text[start:]) if "(" not in text[start:] else [text[start:]]
+
+
+def _reason(record: Node, content: WatchlistContent) -> None:
+    programme = _clean(record.child("UN_LIST_TYPE"))
+    designations = [text for each in record.children("DESIGNATION") for text in _values(each)]
+    if programme:
+        said = f"{DESIGNATION}{' / '.join(designations)}" if designations else ""
+        content.reason = f"{PROGRAMME}{programme}{said}"
+
+
+def _listed_on(record: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    text = _clean(record.child("LISTED_ON"))
+    day = _day(text[:10])
+    if day is not None:
+        content.valid_from.FromDatetime(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    else:
+        _remark("Listed on", text, remarks)
+
+
+def _nationalities(record: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    for each in record.children("NATIONALITY"):
+        for name in _values(each):
+            code = territory_code(name)
+            if code:
+                content.territories.append(code)
+            else:
+                _remark("Nationality", name, remarks)
+
+
+def _address(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    street, city = _joined(each, "STREET"), _joined(each, "CITY", "STATE_PROVINCE", "ZIP_CODE")
+    country = _clean(each.child("COUNTRY"))
+    code = territory_code(country) or ""
+    if country and not code:
+        city = ", ".join(filter(None, (city, country)))
+    if len(city) > MOST_CITY_CHARS:
+        street, city = ", ".join(filter(None, (street, city))), ""
+    if street or city or code:
+        content.addresses.add(street=street, city=city, territory=code)
+    where = ", ".join(filter(None, (street, city, code)))
+    _remark(f"Address {where}" if where else "Address", _joined(each, "NOTE"), remarks)
+
+
+def _birth_place(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    country = _clean(each.child("COUNTRY"))
+    code = territory_code(country) or ""
+    city = _joined(each, "STREET", "CITY", "STATE_PROVINCE", *(() if code else ("COUNTRY",)))
+    if city or code:
+        street, city = ("", city) if len(city) <= MOST_CITY_CHARS else (city, "")
+        content.birth_places.add(street=street, city=city, territory=code)
+    _remark("Born in", _joined(each, "NOTE"), remarks)
+
+
+def _birth(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    first, last = each.child("FROM_YEAR"), each.child("TO_YEAR")
+    exact = [text for text in (each.child("DATE")[:10], each.child("YEAR")) if _day(text) or _YEAR.fullmatch(text)]
+    if _YEAR.fullmatch(first) and _YEAR.fullmatch(last):
+        content.birth_dates.extend(exact[:1])
+        content.birth_periods.append(f"{first}/{last}")
+    elif exact:
+        about = each.child("TYPE_OF_DATE") == "APPROXIMATELY"
+        (content.birth_periods if about else content.birth_dates).append(f"{exact[0]}~" if about else exact[0])
+    else:
+        said = (each.child(tag) for tag in ("DATE", "YEAR", "FROM_YEAR", "TO_YEAR"))
+        _remark("Born", " ".join(filter(None, map(_clean, said))), remarks)
+    _remark("Birth", _joined(each, "NOTE"), remarks)
+
+
+def _document(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    number = _clean(each.child("NUMBER"))
+    kind = _clean(each.child("TYPE_OF_DOCUMENT"))
+    if not number:
+        _remark("Document", _joined(each, *(child.tag for child in each.below)), remarks)
+        return
+    words = _NUMBER_IN_WORDS.fullmatch(number)
+    value = words["number"].strip() if words else number
+    countries = [_clean(node.text) for tag in _ISSUED_BY for node in each.children(tag)]
+    codes = {territory_code(country) for country in countries if country}
+    territory = (codes.pop() or "") if len(codes) == 1 else ""
+    expires, note = _expiry(_joined(each, "NOTE"))
+    content.identifiers.add(scheme=scheme_of(kind), value=value, territory=territory, expires=expires)
+    said = [*filter(None, [words["words"].strip()] if words else []), _joined(each, "TYPE_OF_DOCUMENT2")]
+    issued = _joined(each, "CITY_OF_ISSUE", *(() if territory else _ISSUED_BY), "DATE_OF_ISSUE")
+    said += [f"issued {issued}" if issued else "", note]
+    _remark(f"Document {value}", "; ".join(filter(None, said)), remarks)
+
+
+def _expiry(note: str) -> tuple[str, str]:
+    """Until when a document is valid by its note, and what the note says beyond that; nothing where it isn't clear."""
+    found = list(_EXPIRES.finditer(note))
+    if len(found) != 1:
+        return "", note
+    (one,) = found
+    month = one["month"].casefold() if one["month"] else ""
+    if month and month not in _MONTHS:
+        return "", note
+    text = one["iso"] or f"{one['year']}-{_MONTHS.index(month) + 1:02}-{int(one['day']):02}"
+    if _day(text) is None:
+        return "", note
+    return text, "" if one[0].strip() == note else note
+
+
+def scheme_of(kind: str) -> str:
+    """The scheme of identifier for a type of document."""
+    folded = kind.casefold()
+    plain = unicodedata.normalize("NFKD", folded).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:48]
+    return DOCUMENT_SCHEMES.get(folded) or (slug if slug[:1].isalpha() else "document")
+
+
+def _remark(label: str, text: str, remarks: list[str]) -> None:
+    if text:
+        remarks.append(f"{label}: {text}")
+
+
+def _values(each: Node) -> list[str]:
+    found = [_clean(value.text) for value in each.children("VALUE")] or [_clean(each.text)]
+    return [text for text in found if text]
+
+
+def _all_texts(each: Node) -> Iterator[str]:
+    if each.text:
+        yield _clean(each.text)
+    for child in each.below:
+        yield from _all_texts(child)
+
+
+def _joined(each: Node, *tags: str) -> str:
+    return ", ".join(dict.fromkeys(text for tag in tags for node in each.children(tag) if (text := _clean(node.text))))
+
+
+def _clean(text: str) -> str:
+    """On one line: the file breaks long texts in the middle."""
+    return " ".join(text.split())
+
+
+def _lines(text: str) -> str:
+    """Line by line, without the space around and within them that comes from the file's layout."""
+    return "\n".join(filter(None, map(_clean, text.splitlines())))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None

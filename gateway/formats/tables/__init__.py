@@ -1,0 +1,1 @@
+"""The table engine: CSV lines, cells, and the mapping files that name their columns."""

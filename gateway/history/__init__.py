@@ -1,0 +1,1 @@
+"""Shipment history: recorded, indexed, searched, and asked of partners."""

@@ -1,0 +1,1 @@
+"""Recorded shipments, their keys, and the signed texts of questions and answers."""

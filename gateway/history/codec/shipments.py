@@ -1,0 +1,91 @@
+"""Reads and writes recorded shipments: the item as it was recorded, and the record as it stands with what was added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from google.protobuf.message import DecodeError, Message
+
+from gateway.contract.messages import RecordedItem
+from gateway.contract.validation import violations
+from gateway.errors import MalformedError, Violation
+from gateway.v1 import history_service_pb2, record_log_pb2, shipment_pb2
+
+LOG_TYPE = "RecordLogEvent"
+"""Type of the entries of a node's log of records, as in EntryHeader.type."""
+
+SHIPMENT, ADDITION = 0, 1
+"""Kinds of recorded items, as they are stored."""
+
+
+def item_of(item: history_service_pb2.RecordItem) -> RecordedItem:
+    """What an item carries."""
+    return item.addition if item.WhichOneof("item") == "addition" else item.shipment
+
+
+def faults_of(item: history_service_pb2.RecordItem) -> list[Violation]:
+    """Every rule of the contract that an item breaks; paths as in the item."""
+    return violations(item)
+
+
+def kind_of(item: RecordedItem) -> int:
+    """SHIPMENT or ADDITION."""
+    return ADDITION if isinstance(item, shipment_pb2.ShipmentAddition) else SHIPMENT
+
+
+def parse_item(kind: int, payload: bytes) -> RecordedItem:
+    """An item as it was stored.
+
+    Raises:
+        MalformedError: the bytes are none.
+    """
+    try:
+        if kind == ADDITION:
+            return shipment_pb2.ShipmentAddition.FromString(payload)
+        return shipment_pb2.Shipment.FromString(payload)
+    except DecodeError as error:
+        raise MalformedError("a recorded item can't be read") from error
+
+
+def readable(kind: int, payload: bytes) -> RecordedItem | None:
+    """An item as it was stored; None where somebody changed it so that it can't be read (`gateway verify` tells)."""
+    try:
+        return parse_item(kind, payload)
+    except MalformedError:
+        return None
+
+
+def parse_log_event(payload: bytes) -> record_log_pb2.RecordLogEvent:
+    """The payload of an entry of a log of records.
+
+    Raises:
+        MalformedError: the bytes are none.
+    """
+    try:
+        return record_log_pb2.RecordLogEvent.FromString(payload)
+    except DecodeError as error:
+        raise MalformedError("an entry of the log of records can't be read") from error
+
+
+def salted_digest(salt: bytes, content: bytes) -> bytes:
+    """What the log of records commits to: SHA-256(salt ‖ content)."""
+    return sha256(salt + content).digest()
+
+
+def merged(shipment: shipment_pb2.Shipment, additions: Iterable[shipment_pb2.ShipmentAddition]) -> None:
+    """Puts into a shipment what was added to its record and isn't in it; events and inspections come in time order."""
+    for addition in additions:
+        _merge(shipment.events, addition.events)
+        _merge(shipment.inspections, addition.inspections)
+    shipment.events.sort(key=lambda event: (event.occurred_at.seconds, event.occurred_at.nanos))
+    shipment.inspections.sort(key=lambda one: (one.inspected_at.seconds, one.inspected_at.nanos))
+
+
+def _merge(into: Sequence[Message], more: Iterable[Message]) -> None:
+    known = {one.SerializeToString(deterministic=True) for one in into}
+    for one in more:
+        text = one.SerializeToString(deterministic=True)
+        if text not in known:
+            known.add(text)
+            into.append(one)  # type: ignore[attr-defined]  # a repeated field

@@ -1,0 +1,257 @@
+"""The signed texts of shipment history: the asker's note over a question, the answerer's statement over an answer.
+
+Both are notes in C2SP signed-note form; a statement is a checkpoint as well, of a log that holds one answer's records
+and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from gateway.contract.limits import ANSWER_MESSAGE_BYTES
+from gateway.contract.validation import validate
+from gateway.errors import MalformedError, SignatureInvalidError
+from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body
+from gateway.tlog.encoding import decode_decimal, decode_hash, encode_base64
+from gateway.tlog.merkle import MAX_TREE_SIZE
+from gateway.tlog.note import Verifier, open_note, parse_note
+from gateway.v1 import history_pb2, history_service_pb2
+
+QUERY_TYPE, RECORD_TYPE, HIT_TYPE = "HistoryQuery", "HistoryRecord", "HistoryHit"
+"""Types of messages in agreements: who may ask, who answers with records, who answers only with hit or no hit."""
+
+RecordT = TypeVar("RecordT", bytes, history_pb2.HistoryRecord)
+
+_RECORDS, _HIT, _NO_HIT = "records", "hit", "no-hit"
+_COMPLETE, _MORE = "complete", "more-before "
+_LINES = 6
+_MAX_UNIX_MS = 253_402_300_799_999
+"""The end of the year 9999."""
+
+
+def question_origin(federation: str, asker: str, answerer: str) -> str:
+    """First line of a question's note, and name of the key that signs it."""
+    return f"{federation}/{asker}/{answerer}/query"
+
+
+def answer_origin(federation: str, answerer: str, asker: str, query_id: str) -> str:
+    """Origin of an answer's statement, and name of the key that signs it: each answer is a log of its own."""
+    return f"{federation}/{answerer}/{asker}/history/{query_id}"
+
+
+def question_text(origin: str, query_id: str, digest: bytes) -> bytes:
+    """What the asker signs: origin, query id, and the SHA-256 of the question's bytes."""
+    return f"{origin}\n{query_id}\n{encode_base64(digest).decode()}\n".encode()
+
+
+def query_digest(data: bytes) -> bytes:
+    """SHA-256 of a question's bytes."""
+    return sha256(data).digest()
+
+
+def encode_query(query: history_pb2.HistoryQuery) -> bytes:
+    """A question in canonical form."""
+    return query.SerializeToString(deterministic=True)
+
+
+def parse_query(data: bytes) -> history_pb2.HistoryQuery:
+    """A question whose bytes were verified before.
+
+    A field that this contract doesn't know is refused: it might narrow what is asked, and the answer would be to
+    another question.
+
+    Raises:
+        MalformedError: not a question in canonical form, or under a newer contract.
+        InvalidRequestError: it breaks rules of the contract; all are listed.
+    """
+    try:
+        query = history_pb2.HistoryQuery.FromString(data)
+    except DecodeError as error:
+        raise MalformedError("query: not a HistoryQuery of the contract") from error
+    if _has_unknown_fields(query):
+        raise MalformedError("query: it has fields that this gateway doesn't know; ask without them")
+    if encode_query(query) != data:
+        raise MalformedError("query: not in canonical form; serialise it deterministically")
+    validate(query, "query.")
+    return query
+
+
+def parse_record(data: bytes) -> history_pb2.HistoryRecord:
+    """A record of an answer.
+
+    Raises:
+        MalformedError: the bytes are none.
+    """
+    try:
+        return history_pb2.HistoryRecord.FromString(data)
+    except DecodeError as error:
+        raise MalformedError("a record of the answer isn't a HistoryRecord of the contract") from error
+
+
+def parse_records(data: bytes) -> history_service_pb2.SearchShipmentsResponse:
+    """The records of a serialised AnswerRecords, as they are handed on: HistoryRecords has them in the same field, so
+    they are parsed at once.
+
+    Raises:
+        MalformedError: one of them is none.
+    """
+    response = history_service_pb2.SearchShipmentsResponse()
+    try:
+        response.records.MergeFromString(data)
+    except DecodeError as error:
+        raise MalformedError("a record of the answer isn't a HistoryRecord of the contract") from error
+    return response
+
+
+def in_messages(records: Iterable[RecordT], size_of: Callable[[Any], int] = len) -> Iterator[list[RecordT]]:
+    """Records in order, as many together as one message takes.
+
+    Args:
+        records: serialised, or as messages.
+        size_of: gives a record's length in bytes.
+    """
+    some: list[RecordT] = []
+    size = 0
+    for record in records:
+        length = size_of(record)
+        if some and size + length > ANSWER_MESSAGE_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(record)
+        size += length
+    if some:
+        yield some
+
+
+def _has_unknown_fields(message: Message) -> bool:
+    if len(UnknownFieldSet(message)):
+        return True
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            below = value if field.is_repeated else (value,)
+            if any(_has_unknown_fields(one) for one in below):
+                return True
+    return False
+
+
+def open_question(note: bytes, verifiers: tuple[Verifier, ...], origin: str) -> tuple[str, bytes]:
+    """Verifies a question's note; returns the query id and the digest that it is over.
+
+    Raises:
+        MalformedError: not a note of this form.
+        SignatureInvalidError: none of these keys has signed it, or it is for another pair of nodes.
+    """
+    _require_one_signature(note)
+    text = open_note(note, verifiers).text
+    lines = text.decode().split("\n")
+    if len(lines) != 4 or lines[0] != origin:
+        raise SignatureInvalidError(f"the note is none over a question of {origin}", step="origin")
+    query_id, digest = lines[1], decode_hash(lines[2].encode(), "digest of the query")
+    if question_text(origin, query_id, digest) != text:
+        raise MalformedError("note: not in canonical form")
+    return query_id, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What an answerer says of an answer.
+
+    Attributes:
+        federation, answerer, asker, query_id: whose answer to which question.
+        count: records in it.
+        root: RFC 6962 Merkle root over their bytes, in order; of the empty tree without records.
+        digest: SHA-256 of the question's bytes.
+        as_of: position up to which the answerer's records were searched.
+        withheld: fields left out of all records together.
+        more_before: there are more, at positions below this one; 0: the answer is complete.
+        hit: None in an answer with records; otherwise whether there are any, and no record is given.
+        answered_at_ms: when, by the answerer's clock, in milliseconds since 1970.
+    """
+
+    federation: str
+    answerer: str
+    asker: str
+    query_id: str
+    count: int
+    root: bytes
+    digest: bytes
+    as_of: int
+    withheld: int
+    more_before: int
+    hit: bool | None
+    answered_at_ms: int
+
+    @property
+    def origin(self) -> str:
+        return answer_origin(self.federation, self.answerer, self.asker, self.query_id)
+
+    def checkpoint(self) -> Checkpoint:
+        """The statement as the checkpoint that is signed."""
+        mode = _RECORDS if self.hit is None else _HIT if self.hit else _NO_HIT
+        lines = (
+            f"query {encode_base64(self.digest).decode()}",
+            f"as-of {self.as_of}",
+            f"withheld {self.withheld}",
+            f"{_MORE}{self.more_before}" if self.more_before else _COMPLETE,
+            mode,
+            f"answered {self.answered_at_ms}",
+        )
+        return Checkpoint(self.origin, self.count, self.root, lines)
+
+    @property
+    def answered_at(self) -> datetime:
+        """When, with zone."""
+        return datetime.fromtimestamp(self.answered_at_ms / 1000, UTC)
+
+
+def parse_statement(note: bytes) -> Statement:
+    """Reads a statement without believing it: its signature is for the caller to verify.
+
+    Raises:
+        MalformedError: not a statement in canonical form.
+    """
+    _require_one_signature(note)
+    checkpoint = parse_checkpoint_body(parse_note(note).unverified_text)
+    names = checkpoint.origin.split("/")
+    if len(names) != 5 or names[3] != "history" or len(checkpoint.extensions) != _LINES:
+        raise MalformedError(
+            "the statement isn't one over an answer: an origin …/history/<query id> and six more lines"
+        )
+    federation, answerer, asker, _, query_id = names
+    query, as_of, withheld, more, mode, answered = checkpoint.extensions
+    if mode not in (_RECORDS, _HIT, _NO_HIT):
+        raise MalformedError(f"statement: {mode[:40]!r} is neither records, hit nor no-hit")
+    statement = Statement(
+        federation,
+        answerer,
+        asker,
+        query_id,
+        checkpoint.size,
+        checkpoint.root,
+        decode_hash(query.removeprefix("query ").encode(), "digest of the query"),
+        _number(as_of, "as-of "),
+        _number(withheld, "withheld "),
+        0 if more == _COMPLETE else _number(more, _MORE),
+        None if mode == _RECORDS else mode == _HIT,
+        _number(answered, "answered ", _MAX_UNIX_MS),
+    )
+    if statement.checkpoint() != checkpoint:
+        raise MalformedError("the statement isn't in canonical form")
+    return statement
+
+
+def _number(line: str, name: str, maximum: int = MAX_TREE_SIZE) -> int:
+    return decode_decimal(line.removeprefix(name).encode(), f"{name.strip()} line of the statement", maximum)
+
+
+def _require_one_signature(note: bytes) -> None:
+    # A line that nobody checks would be a place where a note can be changed without being noticed.
+    if len(parse_note(note).signatures) != 1:
+        raise MalformedError("a note of shipment history has one signature")

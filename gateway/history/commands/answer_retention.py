@@ -1,0 +1,71 @@
+"""Ends questions and answers between partners when their time is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
+from gateway.feed.service.writer import Transaction
+from gateway.history.commands.retention import PURGE_METHOD
+from gateway.history.service.questions import DAY_MS
+from gateway.history.tables import answers, holds
+from gateway.trust import tables as audit
+from gateway.trust.rules.audit import AuditEvent, AuditResult
+from gateway.v1 import history_pb2
+
+PURGED_AT_ONCE = 20
+"""Answers that one transaction looks at: with their records some thousand rows."""
+
+ORPHAN_DAYS = 8
+"""Days back to which records are looked for that came before the node ended and belong to no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeAnswersWork:
+    """Removes answers whose time is over; the result is how many were due. Repeat it while there are any.
+
+    One of a case that a hold names gets another day: it is looked at again then.
+    """
+
+    weight: int = PURGED_AT_ONCE
+
+    def stage(self, tx: Transaction) -> int:
+        due = answers.due(tx.conn, tx.now_ms, PURGED_AT_ONCE)
+        if not due:
+            return 0
+        held = {hold.case_reference for hold in holds.all_of(tx.conn, released=False)}
+        going = []
+        for row in due:
+            if history_pb2.HistoryQuery.FromString(row.query).grounds.case_reference in held:
+                answers.keep_until(tx.conn, row, tx.now_ms + DAY_MS)
+            else:
+                answers.remove(tx.conn, row)
+                going.append(row)
+        if going:
+            digest = sha256(b"".join(row.query + row.statement for row in going)).hexdigest()
+            event = AuditEvent(
+                time_ms=tx.now_ms,
+                principal=f"gateway/{tx.own_node}",
+                method=PURGE_METHOD,
+                result=AuditResult.ALLOW,
+                detail=f"retention of questions and answers has ended; SHA-256 over queries and statements {digest}",
+                subject_ids=tuple(row.query_id for row in going),
+                counts=(("answers", len(going)), ("records", sum(row.count for row in going))),
+            )
+            audit.append(tx.conn, [event])
+        return len(due)
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeOrphansWork:
+    """Removes records of answers that never ended, because this node did; the result is how many rows went.
+
+    An answer ends within a minute, so what is a day old and belongs to none never will.
+    """
+
+    weight: int = PURGED_AT_ONCE
+
+    def stage(self, tx: Transaction) -> int:
+        first, last = (uuid7(max(0, tx.now_ms - days * DAY_MS), bytes(UUID7_RANDOM_BYTES)) for days in (ORPHAN_DAYS, 1))
+        return answers.remove_orphans(tx.conn, first, last)

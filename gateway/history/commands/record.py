@@ -1,0 +1,138 @@
+"""Records shipments: what a system says of one becomes the next item of this node's log of records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf.message import Message
+
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.limits import MAX_PAYLOAD_BYTES, SALT_BYTES
+from gateway.contract.messages import RecordedItem
+from gateway.errors import InvalidRequestError, Violation
+from gateway.feed.service.new_entries import new_entry
+from gateway.feed.service.randomness import random_bytes
+from gateway.feed.service.writer import Transaction
+from gateway.history.codec import shipments as wire
+from gateway.history.tables import shipments
+from gateway.history.tables.shipments import LogRow
+from gateway.v1 import history_service_pb2, record_log_pb2
+
+_Pb = history_service_pb2
+
+
+class Checked(NamedTuple):
+    """An item that may be recorded.
+
+    Attributes:
+        record_id: its record.
+        kind: history.codec.shipments.SHIPMENT or ADDITION.
+        salt, content: what is stored.
+        digest: SHA-256(salt ‖ content).
+    """
+
+    record_id: str
+    kind: int
+    salt: bytes
+    content: bytes
+    digest: bytes
+
+
+def records_feed(federation: str, node: str) -> FeedOrigin:
+    """The node's own log of records."""
+    return FeedOrigin(federation, node, node, Channel.RECORDS)
+
+
+def check(
+    request: _Pb.RecordShipmentsRequest, *, retention_classes: Callable[[str], bool]
+) -> tuple[list[Checked], list[_Pb.RefusedItem]]:
+    """Items that may be recorded, and those that are refused, each with everything that is wrong with it.
+
+    Args:
+        request: a message of the stream; its number of items has been checked.
+        retention_classes: tells whether this node has a class of that name.
+    """
+    good: list[Checked] = []
+    refused: list[_Pb.RefusedItem] = []
+    salts = random_bytes(SALT_BYTES * len(request.items))
+    for at, item in enumerate(request.items):
+        carried = wire.item_of(item)
+        found = wire.faults_of(item) or _further_faults(item, retention_classes)
+        content = carried.SerializeToString(deterministic=True)
+        if not found and len(content) > MAX_PAYLOAD_BYTES:
+            found = [
+                Violation("", "size", f"the record has {len(content)} bytes; at most {MAX_PAYLOAD_BYTES} are kept")
+            ]
+        if found:
+            refused.append(_refused(at, carried.record_id, found))
+            continue
+        salt = salts[at * SALT_BYTES : (at + 1) * SALT_BYTES]
+        good.append(_checked(carried, content, salt))
+    return good, refused
+
+
+def checked(item: RecordedItem) -> Checked:
+    """An item that this gateway has made itself, ready to be recorded."""
+    return _checked(item, item.SerializeToString(deterministic=True), random_bytes(SALT_BYTES))
+
+
+def _checked(item: RecordedItem, content: bytes, salt: bytes) -> Checked:
+    return Checked(item.record_id, wire.kind_of(item), salt, content, wire.salted_digest(salt, content))
+
+
+def _further_faults(item: _Pb.RecordItem, retention_classes: Callable[[str], bool]) -> list[Violation]:
+    if item.WhichOneof("item") == "addition":
+        return []
+    shipment = item.shipment
+    found = []
+    if shipment.retention_class and not retention_classes(shipment.retention_class):
+        found.append(
+            Violation(
+                "shipment.retention_class",
+                "retention_class.known",
+                f"this node has no retention class {shipment.retention_class!r}; leave it empty for the default",
+            )
+        )
+    return found
+
+
+def _refused(at: int, record_id: str, found: Sequence[Violation]) -> _Pb.RefusedItem:
+    error = InvalidRequestError(found)
+    refused = _Pb.RefusedItem(index=at, record_id=record_id[:64])
+    refused.error.reason, refused.error.message = error.reason, error.message
+    for v in found[:50]:
+        refused.error.violations.add(field=v.field[:512], rule=v.rule[:256], message=v.message[:1024])
+    return refused
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWork:
+    """Appends items to the log; the result is the position of the last."""
+
+    origin: FeedOrigin
+    items: Sequence[Checked]
+    actor: str
+
+    @property
+    def weight(self) -> int:
+        return len(self.items)
+
+    def stage(self, tx: Transaction) -> int:
+        tx.require_extensible(self.origin)
+        first = shipments.last_position(tx.conn) + 1
+        rows = [
+            LogRow(first + at, item.record_id, item.kind, tx.now_ms, self.actor, item.salt, item.content)
+            for at, item in enumerate(self.items)
+        ]
+        shipments.append(tx.conn, rows)
+        digests = b"".join(item.digest for item in self.items)
+        append_event(tx, self.origin, added=record_log_pb2.RecordsAdded(first_position=first, digests=digests))
+        return rows[-1].position
+
+
+def append_event(tx: Transaction, origin: FeedOrigin, **event: Message) -> None:
+    """Puts an event into the node's log of records."""
+    message = record_log_pb2.RecordLogEvent(**event)  # type: ignore[arg-type]  # one of the oneof's messages
+    tx.append(origin, new_entry(wire.LOG_TYPE, message, now_ms=tx.now_ms), urgent=False)

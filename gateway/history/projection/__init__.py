@@ -1,0 +1,1 @@
+"""The index of recorded shipments: built, and built again."""

@@ -1,0 +1,111 @@
+"""Writes what makes recorded shipments findable: revisions of records, keys, names, and when a record may go.
+
+The tables are projections: with the cursor at 0 they come out the same from the log of records. What was added to a
+record counts under the time and procedure that the record has now, whichever of them came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from gateway.contract import shipment_keys as keys_wire
+from gateway.feed.service.writer import Transaction
+from gateway.history.codec import shipments as wire
+from gateway.history.codec.batches import IndexBatch, PreparedItem
+from gateway.history.service.search import positions_of
+from gateway.history.tables import additions, shipments
+from gateway.history.tables.shipments import INDEXED, RevisionRow, ShipmentRow
+
+Retention = Callable[[str, int], tuple[str, int]]
+"""From a record's class (empty: none given) and the time since when it counts to the class that is its own and when it
+may be erased (0: never); times in milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexWork:
+    """Writes a batch; the result is whether it was still the next one, and all that it needs still there."""
+
+    batch: IndexBatch
+    retention: Retention
+
+    @property
+    def weight(self) -> int:
+        return max(1, len(self.batch.items))
+
+    def stage(self, tx: Transaction) -> bool:
+        batch = self.batch
+        if shipments.cursor(tx.conn, INDEXED) != batch.after:
+            return False
+        if len(shipments.known_names(tx.conn, batch.known)) < len(batch.known):
+            return False
+        known = shipments.find(tx.conn, list({item.record_id for item in batch.items}))
+        rows = dict(known)
+        revisions: list[RevisionRow] = []
+        pairs: list[tuple[int, int]] = []
+        moved: list[ShipmentRow] = []
+        for item in batch.items:
+            before = rows.get(item.record_id)
+            row = self._advanced(before, item)
+            if before is not None and before.additions and _as_of(before) != _as_of(row):
+                moved.append(row)
+            changed = row.position == item.position or item.kind == wire.ADDITION
+            keys: Sequence[int] = item.keys if changed else (keys_wire.record_key(item.record_id),)
+            pairs.extend((key, item.position) for key in keys)
+            revisions.append(RevisionRow(item.position, row.record_id, row.revision, row.declared_at, row.procedure))
+            rows[row.record_id] = row
+        shipments.add(tx.conn, sorted((rows[one] for one in rows.keys() - known.keys()), key=lambda row: row.record_id))
+        shipments.put(tx.conn, [rows[one] for one in sorted(known) if rows[one] != known[one]])
+        shipments.add_revisions(tx.conn, revisions)
+        shipments.add_names(tx.conn, batch.names, batch.name_keys)
+        shipments.add_keys(tx.conn, pairs)
+        _date_additions(tx.conn, moved)
+        shipments.move_cursor(tx.conn, INDEXED, batch.last)
+        return True
+
+    def _advanced(self, row: ShipmentRow | None, item: PreparedItem) -> ShipmentRow:
+        """The record after an item: the next revision, the same one when nothing has changed, or one addition more."""
+        if row is None:
+            retention_class, delete_at = self.retention("", item.recorded_at)
+            row = ShipmentRow(item.record_id, 0, 0, 0, 0, 0, b"", retention_class, delete_at)
+        if item.kind == wire.ADDITION:
+            return row._replace(additions=row.additions + 1)
+        digest = bytes.fromhex(item.digest)
+        if digest == row.digest:
+            return row
+        since = max(item.declared_at, item.recorded_at)  # old records that are brought in aren't gone at once
+        retention_class, delete_at = self.retention(item.retention_class, since)
+        return ShipmentRow(
+            item.record_id,
+            item.position,
+            row.revision + 1,
+            row.additions,
+            item.declared_at,
+            item.procedure,
+            digest,
+            retention_class,
+            delete_at,
+        )
+
+
+def _as_of(row: ShipmentRow) -> tuple[int, int]:
+    """Time and procedure under which a record, and what was added to it, is found."""
+    return row.declared_at, row.procedure
+
+
+def _date_additions(conn: Connection, moved: Sequence[ShipmentRow]) -> None:
+    """Has additions count as their records do since a revision with another time or procedure.
+
+    Args:
+        conn: in the transaction that has written the records' items.
+        moved: records as they were after each such revision, in order.
+    """
+    if not moved:
+        return
+    positions = positions_of(conn, dict.fromkeys(row.record_id for row in moved))
+    added = additions.among(conn, [one for of_record in positions.values() for one in of_record], wire.ADDITION)
+    for row in moved:
+        earlier = [one for one in positions[row.record_id] if one in added and one < row.position]
+        additions.date(conn, earlier, *_as_of(row))

@@ -1,0 +1,32 @@
+"""Makes recorded shipments findable again, from the log of records, after their projections were dropped."""
+
+from __future__ import annotations
+
+from gateway.db.database import Database
+from gateway.feed.projection.rebuild import Progress
+from gateway.feed.service.writer import Committer
+from gateway.history.projection.index import IndexWork, Retention
+from gateway.history.service.preparation import HistoryIndexer
+
+
+def rebuild_records(committer: Committer, database: Database, retention: Retention, *, progress: Progress) -> int:
+    """Makes recorded shipments findable again after `rebuild`; returns how many items that is.
+
+    Rules judge them again while the gateway runs.
+
+    Args:
+        committer: a running writer.
+        database: its database.
+        retention: how long records are kept, by the settings.
+        progress: called as it goes.
+
+    Raises:
+        StoreUnavailableError: the database can't be written; call again.
+    """
+    indexer = HistoryIndexer(database)
+    count = 0
+    while (batch := indexer.next()) is not None:
+        if committer.run(IndexWork(batch, retention)):  # not so when a running gateway did the same meanwhile
+            count += batch.last - batch.after
+            progress(batch.last - batch.after)
+    return count

@@ -1,0 +1,1 @@
+"""Shipment history over gRPC, and the loops and processes behind it."""

@@ -1,0 +1,150 @@
+"""Answers partners' questions for shipment history over a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TypeAlias
+
+from gateway.errors import GatewayError, Kind
+from gateway.feed.rpc.writer_client import Bridge, forget
+from gateway.history.codec.signed_texts import in_messages
+from gateway.history.service.answers import AcceptedQuestion, Answer, Answerer, KeepAnsweredWork, answered_row
+from gateway.rpc.calls import Call, current_call
+from gateway.v1 import exchange_service_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+Step: TypeAlias = tuple[list[bytes], bytes]
+"""Some records of an answer, and its statement with the last of them; empty before."""
+
+
+class HistoryAnswering:
+    """The answering side of QueryHistory."""
+
+    def __init__(self, answerer: Answerer, *, bridge: Bridge, clock: Callable[[], int], keep_ms: int) -> None:
+        """Takes what it needs.
+
+        Args:
+            answerer: checks, searches and signs.
+            bridge: to the writer.
+            clock: gives the time in milliseconds since 1970.
+            keep_ms: how long what was asked and said is kept.
+        """
+        self._answerer = answerer
+        self._bridge = bridge
+        self._clock = clock
+        self._keep_ms = keep_ms
+
+    async def answer(self, request: pb.QueryHistoryRequest) -> AsyncGenerator[pb.QueryHistoryResponse]:
+        """The messages of an answer: records, then its statement.
+
+        Raises:
+            GatewayError: why there is none; see history.service.answers.
+        """
+        call = current_call()
+        question, begun = await asyncio.to_thread(self._begin, call.principal.node, request)
+        grounds = question.query.grounds
+        call.concerns(
+            purpose=grounds.purpose,
+            case_reference=grounds.case_reference,
+            legal_basis=grounds.legal_basis,
+            subject_ids=[question.query.query_id],
+        )
+        if isinstance(begun, GatewayError):
+            self._keep_unanswered(question, call, begun)
+            raise begun
+        answer, first = begun
+        call.record(reason="QUESTION_ACCEPTED")  # before anything of it leaves
+        async with aclosing(self._messages(call, question, answer, first)) as messages:
+            async for message in messages:
+                yield message
+
+    def _begin(
+        self, peer: str, request: pb.QueryHistoryRequest
+    ) -> tuple[AcceptedQuestion, tuple[Answer, Step] | GatewayError]:
+        """The question, and the answer with its first step or why there is none; raises if it is no question."""
+        question = self._answerer.accept(peer, request.query, request.note)
+        try:
+            answer = self._answerer.begin(question)
+            return question, (answer, answer.step())
+        except GatewayError as error:
+            return question, error
+
+    async def _messages(
+        self, call: Call, question: AcceptedQuestion, answer: Answer, step: Step
+    ) -> AsyncGenerator[pb.QueryHistoryResponse]:
+        try:
+            # Each step is one piece of a search: a call that was cancelled costs no more than the one under way.
+            while True:
+                records, statement = step
+                messages = [_message(some) for some in in_messages(records)]
+                if statement:
+                    break
+                for message in messages:
+                    yield message
+                step = await asyncio.to_thread(answer.step)
+            kept = self._keep_answered(call, question, answer, statement)
+            *earlier, last = messages or [pb.QueryHistoryResponse()]
+            for message in earlier:
+                yield message
+            await kept
+        except GatewayError as error:
+            self._keep_unanswered(question, call, error, answer.count)
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            self._cancelled(question, call, answer)
+            raise
+        last.end.statement = statement
+        yield last
+
+    def _keep_answered(
+        self, call: Call, question: AcceptedQuestion, answer: Answer, statement: bytes
+    ) -> asyncio.Future[None]:
+        """Begins to keep what is said; the statement leaves when that is done."""
+        call.record(reason="ANSWERED", counts={"records": answer.count, "withheld": answer.withheld})
+        row = answered_row(
+            question,
+            actor=call.principal.id,
+            now_ms=self._clock(),
+            keep_ms=self._keep_ms,
+            outcome="answered",
+            count=answer.count,
+            statement=statement,
+        )
+        kept = self._bridge.submit(KeepAnsweredWork(row))
+        forget(kept)  # who leaves meanwhile doesn't ask what became of it
+        return kept
+
+    def _cancelled(self, question: AcceptedQuestion, call: Call, answer: Answer) -> None:
+        log.info("the answer to %s was cancelled after %d records", question.query.query_id, answer.count)
+        try:
+            call.record(reason="CANCELLED", counts={"records": answer.count, "withheld": answer.withheld})
+        except GatewayError as error:
+            log.error("a cancelled answer isn't in the audit log: %s", error.message)
+        self._keep(question, call, outcome="cancelled", count=answer.count)
+
+    def _keep_unanswered(self, question: AcceptedQuestion, call: Call, error: GatewayError, count: int = 0) -> None:
+        outcome = "denied" if error.kind is Kind.PERMISSION_DENIED else "failed"
+        self._keep(question, call, outcome=outcome, reason=error.message, count=count)
+
+    def _keep(self, question: AcceptedQuestion, call: Call, *, outcome: str, reason: str = "", count: int = 0) -> None:
+        row = answered_row(
+            question,
+            actor=call.principal.id,
+            now_ms=self._clock(),
+            keep_ms=self._keep_ms,
+            outcome=outcome,
+            reason=reason,
+            count=count,
+        )
+        try:
+            forget(self._bridge.submit(KeepAnsweredWork(row), patient=True))
+        except GatewayError as error:
+            log.error("question %s isn't kept: %s", row.query_id, error.message)
+
+
+def _message(records: list[bytes]) -> pb.QueryHistoryResponse:
+    return pb.QueryHistoryResponse(records=pb.AnswerRecords(records=records))

@@ -1,0 +1,242 @@
+"""Puts one question for shipment history to one partner, and says how that ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import grpc.aio
+
+from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, Kind, UnavailableError
+from gateway.feed.rpc.writer_client import Bridge, forget
+from gateway.feed.service.alarms import ANSWER_WRONG, Alarms
+from gateway.history.codec.signed_texts import Statement
+from gateway.history.service.questions import KeepAskedWork, KeepRecordsWork, Question, ReceivedAnswer, asked_row
+from gateway.rpc.calls import Call
+from gateway.rpc.peers import Peers
+from gateway.rpc.status import from_rpc_error
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 20
+"""Questions under way at one partner: it serves 32 streams of a partner at a time, and the feeds have theirs."""
+
+FEW = 20
+"""Records that are hashed and parsed in less time than the way to another thread and back takes."""
+
+_COMPLETE, _PARTIAL = history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL
+
+Take = Callable[[history_service_pb2.SearchShipmentsResponse], None]
+"""Takes some records of one node, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryQuestions:
+    """Puts questions to partners; used in one event loop.
+
+    Attributes:
+        trust: gives the directory in force.
+        peers: channels to partners.
+        bridge: to the writer.
+        alarms: told of answers that aren't what they say.
+        clock: gives the time in milliseconds since 1970.
+        keep_ms: how long questions and answers are kept.
+    """
+
+    trust: Callable[[], TrustedDirectory]
+    peers: Peers
+    bridge: Bridge
+    alarms: Alarms
+    clock: Callable[[], int]
+    keep_ms: int
+    _places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+    async def put(
+        self,
+        call: Call,
+        question: Question,
+        take: Take,
+        *,
+        timeout_s: float,
+        kept: list[asyncio.Future[None]] | None = None,
+    ) -> tuple[history_pb2.NodeAnswer, int]:
+        """Asks. Cancelling it ends the partner's work.
+
+        Args:
+            call: on whose behalf.
+            question: what is asked.
+            take: gets records as they come, before it is known whether they count.
+            timeout_s: most time for the whole answer, in seconds; waiting for a place among MOST_AT_ONCE counts.
+            kept: for who asks more before it tells anybody: gets what to `Bridge.settle` then, instead of having it
+                awaited here, until what came is durable as evidence.
+
+        Returns:
+            How it ended, and the position below which there is more; 0 for nothing.
+        """
+        return await _Exchange(self, call, question, take, kept).run(timeout_s)
+
+    def place(self, partner: str) -> asyncio.Semaphore:
+        """A place for a question under way at this partner."""
+        return self._places.setdefault(partner, asyncio.Semaphore(MOST_AT_ONCE))
+
+
+def node_answer(node: str, status: history_pb2.AnswerStatus.ValueType, reason: str = "") -> history_pb2.NodeAnswer:
+    """The end of a node's answer, with nothing in it yet."""
+    return history_pb2.NodeAnswer(node=node, status=status, reason=reason[:2048])
+
+
+class _Exchange:
+    """One question to one partner, from its sending to what is kept of it."""
+
+    def __init__(
+        self,
+        by: HistoryQuestions,
+        call: Call,
+        question: Question,
+        take: Take,
+        awaited_later: list[asyncio.Future[None]] | None,
+    ) -> None:
+        self._by = by
+        self._call = call
+        self._question = question
+        self._answer = ReceivedAnswer(question)
+        self._hand_on = take
+        self._awaited_later = awaited_later
+        self._kept: list[asyncio.Future[None]] = []
+        self._statement: Statement | None = None
+
+    async def run(self, timeout_s: float) -> tuple[history_pb2.NodeAnswer, int]:
+        """Asks, and says how it ended."""
+        node = self._question.query.answerer
+        try:
+            async with asyncio.timeout(timeout_s), self._by.place(node):
+                await self._receive(timeout_s)
+            if self._statement is None:
+                raise _WrongAnswer("its answer ended without a statement")
+            ended, more_before = self._right(self._statement)
+        except (TimeoutError, DeadlineExceededError):
+            ended, more_before = self._ended("TIMED_OUT", f"{node} hasn't answered to the end in {timeout_s:g} s"), 0
+        except _WrongAnswer as error:
+            ended, more_before = self._wrong(str(error)), 0
+        except (UnavailableError, DirectoryError) as error:
+            reached = error.reason not in (UnavailableError.reason, DirectoryError.reason)
+            ended, more_before = self._ended("FAILED" if reached else "UNREACHABLE", error.message), 0
+        except GatewayError as error:
+            denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED, Kind.INVALID_ARGUMENT)
+            ended, more_before = self._ended("DENIED" if denied else "FAILED", f"{node}: {error.message}"), 0
+        except asyncio.CancelledError:
+            self._keep("cancelled", "the caller has left", wait=False)
+            raise
+        return await self._durable(ended, more_before)
+
+    async def _receive(self, timeout_s: float) -> None:
+        stub = await self._by.peers.stub(self._question.query.answerer)
+        request = exchange_service_pb2.QueryHistoryRequest(query=self._question.data, note=self._question.note)
+        responses = stub.QueryHistory(request, timeout=timeout_s)
+        try:
+            async for response in responses:
+                await self._take(response)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        finally:
+            responses.cancel()
+
+    async def _take(self, response: exchange_service_pb2.QueryHistoryResponse) -> None:
+        if self._statement is not None:
+            raise _WrongAnswer("it goes on after its statement")
+        if not response.records.records and not response.HasField("end"):
+            raise _WrongAnswer("one of its messages is empty")
+        try:
+            if response.records.records:
+                await self._take_records(response.records)
+            if response.HasField("end"):
+                directory, now = self._by.trust().directory, datetime.fromtimestamp(self._by.clock() / 1000, UTC)
+                self._statement = self._answer.end(response.end.statement, directory, now)
+        except GatewayError as error:
+            raise _WrongAnswer(error.message) from error
+
+    async def _take_records(self, came: exchange_service_pb2.AnswerRecords) -> None:
+        first = self._answer.count
+        came.DiscardUnknownFields()  # the statement is over the records alone: nothing else is kept or handed on
+        self._kept.append(
+            self._by.bridge.submit(KeepRecordsWork(self._question.query.query_id, first, came), patient=True)
+        )
+        few = len(came.records) <= FEW
+        self._hand_on(self._answer.take(came) if few else await asyncio.to_thread(self._answer.take, came))
+
+    def _right(self, statement: Statement) -> tuple[history_pb2.NodeAnswer, int]:
+        ended = self._ended("PARTIAL" if statement.more_before else "COMPLETE", "")
+        ended.hit = bool(statement.hit)
+        ended.withheld = statement.withheld
+        ended.as_of_position = statement.as_of
+        if statement.hit is not None and self._question.query.mode != history_pb2.ANSWER_MODE_HIT:
+            terms = self._question.terms
+            why = terms.agreement.clause if terms.hit_only else "by an agreement that isn't in the directory here"
+            ended.reason = f"only hit or no hit: {why}"
+        return ended, statement.more_before
+
+    def _wrong(self, why: str) -> history_pb2.NodeAnswer:
+        query = self._question.query
+        self._by.alarms.set(
+            ANSWER_WRONG,
+            query.answerer,
+            f"the answer of {query.answerer} to question {query.query_id} isn't right: {why}; nothing of it counts, "
+            "and what came is kept",
+        )
+        ended = self._ended("FAILED", f"the answer isn't right: {why}")
+        ended.count = 0
+        return ended
+
+    def _ended(self, status: str, reason: str) -> history_pb2.NodeAnswer:
+        ended = node_answer(
+            self._question.query.answerer, history_pb2.AnswerStatus.Value(f"ANSWER_STATUS_{status}"), reason
+        )
+        ended.query_id = self._question.query.query_id
+        ended.count = self._answer.count
+        ended.statement = self._answer.statement_note
+        return ended
+
+    async def _durable(self, ended: history_pb2.NodeAnswer, more_before: int) -> tuple[history_pb2.NodeAnswer, int]:
+        """The end of an answer once what came is kept; without that it can't be proved later, and fails."""
+        outcome = history_pb2.AnswerStatus.Name(ended.status).removeprefix("ANSWER_STATUS_").lower()
+        try:
+            last = self._keep(outcome, ended.reason, wait=self._statement is not None)
+            kept = self._kept if last is None else [*self._kept, last]
+            if self._awaited_later is not None:
+                self._awaited_later.extend(kept)
+                return ended, more_before
+            await asyncio.gather(*kept)
+        except GatewayError as error:
+            log.error("the answer to %s isn't kept: %s", ended.query_id, error.message)
+            if ended.status in (_COMPLETE, _PARTIAL):
+                failed = self._ended("FAILED", f"the answer can't be kept as evidence: {error.message}")
+                failed.count = 0
+                return failed, 0
+        return ended, more_before
+
+    def _keep(self, outcome: str, reason: str, *, wait: bool) -> asyncio.Future[None] | None:
+        row = asked_row(
+            self._question,
+            actor=self._call.principal.id,
+            now_ms=self._by.clock(),
+            keep_ms=self._by.keep_ms,
+            outcome=outcome,
+            reason=reason,
+            answer=self._answer,
+        )
+        patient = not wait or self._awaited_later is not None
+        future: asyncio.Future[None] = self._by.bridge.submit(KeepAskedWork(row), patient=patient)
+        if wait:
+            return future
+        for one in [*self._kept, future]:
+            forget(one)
+        return None
+
+
+class _WrongAnswer(Exception):
+    """What came is no answer to the question."""

@@ -1,0 +1,166 @@
+"""HistoryService: what an authority's own systems do with shipment history, as gRPC handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from gateway.contract.ids import FeedOrigin
+from gateway.contract.limits import MAX_STREAM_ITEMS, WINDOW_BATCHES
+from gateway.contract.validation import validate
+from gateway.db.database import Database
+from gateway.errors import InvalidRequestError, NotFoundError, Violation
+from gateway.feed.rpc.writer_client import Bridge, in_order
+from gateway.history.commands.record import RecordWork
+from gateway.history.commands.retention import PlaceHoldWork, ReleaseHoldWork
+from gateway.history.rpc.fanout import HistoryFanout
+from gateway.history.rpc.recording_process import CheckedItems, RecordChecks
+from gateway.history.service.risk import RiskQueries, risks_of
+from gateway.history.service.search import HistorySearch
+from gateway.history.tables import holds
+from gateway.risk.rulebook import Rules
+from gateway.rpc.calls import current_call
+from gateway.tracing.rpc import HistoryTracer
+from gateway.v1 import history_service_pb2 as pb
+from gateway.v1 import history_service_pb2_grpc
+
+CHECKS_AHEAD = 2
+"""Messages of RecordShipments that wait for their check: while one is checked, the next is on its way to it."""
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
+    """Handlers of HistoryService."""
+
+    def __init__(
+        self,
+        *,
+        origin: FeedOrigin,
+        search: HistorySearch,
+        fanout: HistoryFanout,
+        tracer: HistoryTracer,
+        rules: Rules,
+        database: Database,
+        bridge: Bridge,
+        checks: RecordChecks,
+        new_id: Callable[[], str],
+    ) -> None:
+        """Takes what it needs.
+
+        Args:
+            origin: the own log of records.
+            search: reads the own records.
+            fanout: asks the own node and partners.
+            tracer: puts consignments together.
+            rules: those that are applied here.
+            database: holds what rules found, and the holds.
+            bridge: to the writer.
+            checks: checks what is to be recorded.
+            new_id: gives a new UUIDv7.
+        """
+        self._origin = origin
+        self._search = search
+        self._fanout = fanout
+        self._tracer = tracer
+        self._rules = rules
+        self._database = database
+        self._risks = RiskQueries(database)
+        self._new_id = new_id
+        self._bridge = bridge
+        self._checks = checks
+
+    async def RecordShipments(
+        self, request_iterator: AsyncIterator[pb.RecordShipmentsRequest], context: Context
+    ) -> AsyncIterator[pb.RecordShipmentsResponse]:
+        call = current_call()
+
+        async def begin_check(request: pb.RecordShipmentsRequest) -> Awaitable[CheckedItems]:
+            if not 0 < len(request.items) <= MAX_STREAM_ITEMS:
+                raise InvalidRequestError(
+                    [Violation("items", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} items at a time")]
+                )
+            return asyncio.create_task(self._checks.check(request), name="check records")
+
+        async def begin(checked: CheckedItems) -> Awaitable[pb.RecordShipmentsResponse]:
+            good, bad = checked
+            call.record(counts={"recorded": len(good), "refused": len(bad)})
+            work = RecordWork(self._origin, good, call.principal.name)
+            durable = self._bridge.submit(work) if good else None
+            return self._answer(durable, len(good), bad)
+
+        checked = in_order(request_iterator, begin_check, depth=CHECKS_AHEAD)
+        async for response in in_order(checked, begin, depth=WINDOW_BATCHES):
+            yield response
+
+    @staticmethod
+    async def _answer(
+        durable: asyncio.Future[Any] | None, recorded: int, refused: list[pb.RefusedItem]
+    ) -> pb.RecordShipmentsResponse:
+        position = 0 if durable is None else await durable
+        return pb.RecordShipmentsResponse(position=position, recorded=recorded, refused=refused)
+
+    async def SearchShipments(
+        self, request: pb.SearchShipmentsRequest, context: Context
+    ) -> AsyncIterator[pb.SearchShipmentsResponse]:
+        validate(request)
+        async with aclosing(self._fanout.search(current_call(), request, context.time_remaining())) as messages:
+            async for message in messages:
+                yield message
+
+    async def TraceConsignment(
+        self, request: pb.TraceConsignmentRequest, context: Context
+    ) -> pb.TraceConsignmentResponse:
+        validate(request)
+        return await self._tracer.trace(current_call(), request, context.time_remaining())
+
+    async def GetShipment(self, request: pb.GetShipmentRequest, context: Context) -> pb.GetShipmentResponse:
+        validate(request)
+        current_call().record(subject_ids=[request.record_id])
+        found = await asyncio.to_thread(self._read, request.record_id)
+        if found is None:
+            raise NotFoundError(
+                f"record_id: there is no record {request.record_id!r} here; what was recorded just now takes a moment"
+            )
+        return found
+
+    def _read(self, record_id: str) -> pb.GetShipmentResponse | None:
+        found = self._search.get(record_id)
+        if found is not None:
+            with self._database.read() as conn:
+                found.risk_hits.extend(risks_of(conn, record_id))
+        return found
+
+    async def ListRiskHits(self, request: pb.ListRiskHitsRequest, context: Context) -> pb.ListRiskHitsResponse:
+        validate(request)
+        return await asyncio.to_thread(self._risks.list, request)
+
+    async def ListRules(self, request: pb.ListRulesRequest, context: Context) -> pb.ListRulesResponse:
+        return pb.ListRulesResponse(rules=self._rules.describe(), version=self._rules.version)
+
+    async def PlaceHold(self, request: pb.PlaceHoldRequest, context: Context) -> pb.PlaceHoldResponse:
+        validate(request)
+        call = current_call()
+        call.record(case_reference=request.case_reference)
+        work = PlaceHoldWork(self._origin, request, call.principal.id, call.principal.name, self._new_id)
+        response: pb.PlaceHoldResponse = await self._bridge.commit(work)
+        return response
+
+    async def ReleaseHold(self, request: pb.ReleaseHoldRequest, context: Context) -> pb.ReleaseHoldResponse:
+        validate(request)
+        call = current_call()
+        call.record(subject_ids=[request.hold_id])
+        work = ReleaseHoldWork(self._origin, request, call.principal.id, call.principal.name)
+        response: pb.ReleaseHoldResponse = await self._bridge.commit(work)
+        return response
+
+    async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:
+        def read() -> list[pb.LegalHold]:
+            with self._database.read() as conn:
+                return holds.all_of(conn, released=request.released)
+
+        return pb.ListHoldsResponse(holds=await asyncio.to_thread(read))

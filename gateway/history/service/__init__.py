@@ -1,0 +1,1 @@
+"""Searches, questions to partners and answers to theirs."""

@@ -1,0 +1,296 @@
+"""Answers a partner's question for shipment history: checked, searched, redacted, and signed for at its end.
+
+It knows nothing of the call that carries it: bytes come in, records and a statement go out.
+
+1. signature: the note over the question is signed by a log key that the directory gives the asking node now, under the
+   name `<federation>/<asker>/<answerer>/query`, and is over the SHA-256 of the question's bytes.
+2. form: the bytes are a question in canonical form that keeps the contract's rules (purpose, legal basis and case are
+   among them), and isn't one for everything.
+3. parties: it is of this federation, from the node that the connection's certificate names, to this node; its id is the
+   one in the note.
+4. time: its time and the time in its id are at most MAX_CLOCK_SKEW_MS from now, so that a question can't be kept and
+   put again later.
+5. once: its id wasn't answered before. One id is one answer: under its name two different ones are never signed.
+6. agreement: it may be asked and answered (history.service.terms).
+7. search: page by page, newest first; each record without the fields that the agreement doesn't allow, which it lists.
+8. statement: a checkpoint over the records' bytes in order, signed by this node's log key under the name
+   `<federation>/<answerer>/<asker>/history/<query id>`. It is kept, with question and note, before it leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.contract.ids import uuid7_unix_ms
+from gateway.contract.limits import ANSWER_BYTES, MAX_CLOCK_SKEW_MS, MAX_RECORD_BYTES
+from gateway.contract.timestamps import to_ms
+from gateway.db.database import Database
+from gateway.errors import (
+    InvalidRequestError,
+    MalformedError,
+    PermissionDeniedError,
+    RequestIdReusedError,
+    SignatureInvalidError,
+    TooLargeError,
+    Violation,
+)
+from gateway.feed.service.writer import Transaction
+from gateway.history.codec.signed_texts import Statement, open_question, parse_query, query_digest, question_origin
+from gateway.history.service.search import Chunk, HistorySearch, require_all_narrow
+from gateway.history.service.terms import Terms, require_terms
+from gateway.history.tables import answers
+from gateway.history.tables.answers import ANSWERED, AnswerRow
+from gateway.tlog.checkpoint import sign_checkpoint
+from gateway.tlog.merkle import Tree, leaf_hash
+from gateway.tlog.note import Signer, Verifier
+from gateway.trust.rules.directory import FieldClass
+from gateway.trust.rules.disclosure import redact
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.v1 import history_pb2, options_pb2
+
+SignerFor = Callable[[str], Signer]
+"""Gives the node's log key under a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedQuestion:
+    """A question that passed steps 1 to 5.
+
+    Attributes:
+        query: what is asked.
+        data, note: as they came.
+    """
+
+    query: history_pb2.HistoryQuery
+    data: bytes
+    note: bytes
+
+
+class Answerer:
+    """Answers questions of partners. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        database: Database,
+        search: HistorySearch,
+        trust: Callable[[], TrustedDirectory],
+        signer_for: SignerFor,
+        clock: Callable[[], int],
+    ) -> None:
+        self.node = node
+        self._database = database
+        self._search = search
+        self._trust = trust
+        self._signer_for = signer_for
+        self._clock = clock
+
+    def accept(self, peer: str, data: bytes, note: bytes) -> AcceptedQuestion:
+        """Steps 1 to 5.
+
+        Args:
+            peer: node that the connection's certificate names.
+            data, note: from the wire.
+
+        Raises:
+            SignatureInvalidError, MalformedError, InvalidRequestError, PermissionDeniedError, RequestIdReusedError: the
+                step that fails, and why.
+        """
+        trust, now_ms = self._trust(), self._clock()
+        now = datetime.fromtimestamp(now_ms / 1000, UTC)
+        origin = question_origin(trust.federation, peer, self.node)
+        keys = tuple(Verifier(origin, key) for key in trust.directory.log_keys(peer, now))
+        noted_id, digest = open_question(note, keys, origin)  # 1
+        if query_digest(data) != digest:
+            raise SignatureInvalidError("the note is over another question", step="1 signature")
+        query = parse_query(data)  # 2
+        require_all_narrow(query.criteria, query.alternatives, "query.")
+        parties = (query.federation, query.asker, query.answerer)  # 3
+        if parties != (trust.federation, peer, self.node):
+            raise PermissionDeniedError(f"{peer} put a question that says it is from {query.asker} to {query.answerer}")
+        if query.query_id != noted_id:
+            raise SignatureInvalidError("the note names another query id", step="3 parties")
+        _require_time(query, now_ms)  # 4
+        with self._database.look() as conn:  # 5
+            if answers.find(conn, ANSWERED, query.query_id) is not None:
+                raise _answered_before(query.query_id)
+        return AcceptedQuestion(query, data, note)
+
+    def begin(self, question: AcceptedQuestion) -> Answer:
+        """Step 6; the answer makes steps 7 and 8.
+
+        Raises:
+            AgreementForbidsError: the agreement doesn't allow it; says which, and its clause.
+        """
+        trust = self._trust()
+        now = datetime.fromtimestamp(self._clock() / 1000, UTC)
+        terms = require_terms(trust.directory, question.query, now)  # 6
+        return Answer(question, terms, self._search, self._signer_for, self._clock)
+
+
+class Answer:
+    """An answer as it is made; for one thread at a time. However large, it keeps one hash for each doubling.
+
+    Attributes:
+        terms: what it may hold.
+        count: records given.
+        withheld: fields left out of them.
+    """
+
+    def __init__(
+        self,
+        question: AcceptedQuestion,
+        terms: Terms,
+        search: HistorySearch,
+        signer_for: SignerFor,
+        clock: Callable[[], int],
+    ) -> None:
+        query = question.query
+        self.question = question
+        self.terms = terms
+        self.count = 0
+        self.withheld = 0
+        self._signer_for = signer_for
+        self._clock = clock
+        self._chunks: Iterator[Chunk] = search.chunks(
+            query.criteria,
+            alternatives=query.alternatives,
+            before=query.before,
+            as_of=query.as_of,
+            limit=1 if terms.hit_only else query.limit,
+            whole=query.whole and not terms.hit_only,
+        )
+        self._tree = Tree.empty()
+        self._bytes = 0
+        self._as_of = 0
+        self._more_before = 0
+        self._hit = False
+
+    def step(self) -> tuple[list[bytes], bytes]:
+        """Some more records as bytes, perhaps none, and the statement once they are the last; empty before.
+
+        Raises:
+            TooLargeError: a record is larger than any message may be.
+        """
+        chunk = next(self._chunks)
+        self._as_of, self._more_before = chunk.as_of, chunk.more_before
+        records = chunk.records
+        if self.terms.hit_only:
+            self._hit = bool(records)
+            return [], self._statement() if chunk.last or self._hit else b""
+        redacted = [self._redacted(record) for record in records]
+        self._tree = self._tree.append([leaf_hash(record) for record in redacted]).tree
+        self._bytes += sum(map(len, redacted))
+        self.count += len(redacted)
+        return redacted, self._statement() if chunk.last or self._bytes >= ANSWER_BYTES else b""
+
+    def _statement(self) -> bytes:
+        """Step 8: the signed end of the answer."""
+        query, hit_only = self.question.query, self.terms.hit_only
+        statement = Statement(
+            federation=query.federation,
+            answerer=query.answerer,
+            asker=query.asker,
+            query_id=query.query_id,
+            count=self.count,
+            root=self._tree.root,
+            digest=query_digest(self.question.data),
+            as_of=self._as_of,
+            withheld=self.withheld,
+            more_before=0 if hit_only else self._more_before,
+            hit=self._hit if hit_only else None,
+            answered_at_ms=self._clock(),
+        )
+        return sign_checkpoint(statement.checkpoint(), self._signer_for(statement.origin))
+
+    def _redacted(self, record: history_pb2.HistoryRecord) -> bytes:
+        classes = self.terms.field_classes
+        withheld = redact(record.shipment, classes)
+        if record.name_matches and FieldClass.PERSONAL not in classes:
+            # Whole, with its reasons: those quote both names.
+            del record.name_matches[:]
+            withheld.append(
+                history_pb2.WithheldField(path="name_matches", disclosure_class=options_pb2.DISCLOSURE_CLASS_PERSONAL)
+            )
+        record.withheld.extend(withheld)
+        self.withheld += len(record.withheld)
+        data = record.SerializeToString(deterministic=True)
+        if len(data) > MAX_RECORD_BYTES:
+            raise TooLargeError(
+                f"record {record.shipment.record_id} with what was added to it has {len(data)} bytes; "
+                f"at most {MAX_RECORD_BYTES} can be sent"
+            )
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAnsweredWork:
+    """Keeps a question with what was said to it.
+
+    Raises:
+        RequestIdReusedError: its id was answered meanwhile; the statement must not leave.
+    """
+
+    row: AnswerRow
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> None:
+        if answers.find(tx.conn, ANSWERED, self.row.query_id) is not None:
+            raise _answered_before(self.row.query_id)
+        answers.add(tx.conn, self.row)
+
+
+def answered_row(
+    question: AcceptedQuestion,
+    *,
+    actor: str,
+    now_ms: int,
+    keep_ms: int,
+    outcome: str,
+    reason: str = "",
+    count: int = 0,
+    statement: bytes = b"",
+) -> AnswerRow:
+    """What is kept of a partner's question; see AnswerRow."""
+    query = question.query
+    return AnswerRow(
+        side=ANSWERED,
+        query_id=query.query_id,
+        partner=query.asker,
+        actor=actor,
+        asked_at=to_ms(query.asked_at),
+        ended_at=now_ms,
+        delete_at=now_ms + keep_ms,
+        outcome=outcome,
+        reason=reason,
+        count=count,
+        query=question.data,
+        note=question.note,
+        statement=statement,
+    )
+
+
+def _require_time(query: history_pb2.HistoryQuery, now_ms: int) -> None:
+    try:
+        made_ms = uuid7_unix_ms(query.query_id)
+    except MalformedError as error:
+        raise InvalidRequestError([Violation("query.query_id", "uuid7", error.message)]) from None
+    for field, said_ms in (("query.asked_at", to_ms(query.asked_at)), ("query.query_id", made_ms)):
+        if abs(said_ms - now_ms) > MAX_CLOCK_SKEW_MS:
+            raise InvalidRequestError(
+                [
+                    Violation(
+                        field,
+                        "clock",
+                        f"its time is {abs(said_ms - now_ms) // 1000} s from this gateway's now; at most "
+                        f"{MAX_CLOCK_SKEW_MS // 1000} s are allowed: ask anew, and check both clocks",
+                    )
+                ]
+            )
+
+
+def _answered_before(query_id: str) -> RequestIdReusedError:
+    return RequestIdReusedError(f"query.query_id: {query_id} was answered before; ask again under a new one")

@@ -1,0 +1,72 @@
+"""Makes filters of the index of shipments: one for each segment that is full, so that searches needn't read it in vain.
+
+Making one takes some seconds of computing, so it runs in a process of its own (node.workers.history); the writer keeps
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from gateway.db.database import Database
+from gateway.feed.service.writer import Transaction
+from gateway.history.rules.bloom import bloom_filter
+from gateway.history.tables import segments, shipments
+from gateway.history.tables.shipments import INDEXED
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFilter:
+    """A full segment's number and the filter of its keys."""
+
+    segment: int
+    bits: bytes
+
+    def encode(self) -> bytes:
+        """The form in which it goes from process to process."""
+        return self.segment.to_bytes(8) + self.bits
+
+    @classmethod
+    def decode(cls, data: bytes) -> SegmentFilter:
+        """The inverse of `encode`."""
+        return cls(int.from_bytes(data[:8]), data[8:])
+
+
+class SegmentFilters:
+    """Makes filters."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def next(self) -> SegmentFilter | None:
+        """The filter of the next segment that is full and has none; None when there is no such."""
+        with self._database.read() as conn:
+            segment = next_segment(conn)
+            if segment is None:
+                return None
+            keys = segments.keys(conn, segment)
+        return SegmentFilter(segment, bloom_filter(keys))
+
+
+def next_segment(conn: Connection) -> int | None:
+    """The next segment that wants a filter."""
+    return segments.without_filter(conn, _full(conn))
+
+
+def _full(conn: Connection) -> int:
+    """Number of segments that are full: no key will be added to them any more."""
+    return (shipments.cursor(conn, INDEXED) + 1) >> segments.SEGMENT_BITS
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFilterWork:
+    """Keeps a filter, unless the index is being built anew meanwhile."""
+
+    made: SegmentFilter
+    weight: int = 10
+
+    def stage(self, tx: Transaction) -> None:
+        if self.made.segment < _full(tx.conn):
+            segments.keep_filter(tx.conn, self.made.segment, self.made.bits)

@@ -1,0 +1,76 @@
+"""Finds recorded names of parties that are meant by a name in whatever writing, as screening compares names.
+
+It loads the vocabularies of names, so it runs in a process of its own (node.workers.history).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.contract import shipment_keys as keys_wire
+from gateway.db.database import Database
+from gateway.errors import InvalidRequestError, Violation
+from gateway.history.tables import shipments
+from gateway.screening.compare import compare
+from gateway.screening.index.keys import sought
+from gateway.screening.result import Comparison, MatchClass
+from gateway.screening.variants import prepare
+from gateway.v1 import history_pb2
+
+MAX_NAMES = 2_000
+"""Most recorded names that are compared with one that is asked for."""
+
+
+class NameSearch:
+    """Reads names. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, asked: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
+        """Recorded names that any of the names asked for may be, by their keys, with the comparison that says why.
+
+        Raises:
+            InvalidRequestError: a name may be more than MAX_NAMES recorded ones.
+        """
+        found: dict[int, history_pb2.NameMatch] = {}
+        for text in asked:
+            mine = prepare(text)
+            exact = keys_wire.name_key(text)
+            filings = sorted(sought(mine))
+            with self._database.read() as conn:
+                filed = shipments.names_filed(conn, filings, MAX_NAMES + 1) if filings else ()
+                if len(filed) > MAX_NAMES:
+                    raise _too_common(text)
+                recorded_names = shipments.known_names(conn, list({exact, *filed}))
+            for key, recorded in recorded_names.items():
+                comparison = compare(mine, prepare(recorded))
+                before = found.get(key)
+                if comparison.match_class > MatchClass.NONE and (before is None or comparison.score > before.score):
+                    found[key] = _name_match(text, recorded, comparison)
+                elif key == exact and before is None:
+                    found[key] = history_pb2.NameMatch(
+                        asked=text, recorded=recorded, score=1.0, because="the same text"
+                    )
+        return found
+
+
+def _too_common(text: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        [
+            Violation(
+                "criteria.party_names",
+                "party_names.common",
+                f"{text!r} may be any of more than {MAX_NAMES} recorded names: give more of the name, or an identifier",
+            )
+        ]
+    )
+
+
+def _name_match(asked: str, recorded: str, comparison: Comparison) -> history_pb2.NameMatch:
+    return history_pb2.NameMatch(
+        asked=asked,
+        recorded=recorded,
+        score=comparison.score,
+        because=f"{comparison.match_class.name.lower()}: {comparison.because}",
+    )

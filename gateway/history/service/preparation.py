@@ -1,0 +1,92 @@
+"""Prepares recorded shipments to be made findable: parses them, and reads their keys and the names of their parties.
+
+It only reads, and loads the vocabularies of names, so it runs in a process of its own (node.workers.history).
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from hashlib import sha256
+
+from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.timestamps import to_ms
+from gateway.db.database import Database
+from gateway.history.codec import shipments as wire
+from gateway.history.codec.batches import IndexBatch, PreparedItem
+from gateway.history.tables import shipments
+from gateway.history.tables.shipments import INDEXED, LogRow
+from gateway.screening.index.keys import filed
+from gateway.screening.variants import prepare
+from gateway.v1 import shipment_pb2
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+"""Items that are made findable in one transaction: a few milliseconds in which an alert would wait."""
+
+
+class HistoryIndexer:
+    """Prepares batches."""
+
+    def __init__(self, database: Database, *, batch: int = BATCH) -> None:
+        """Takes where the log is, and how many items at most come together."""
+        self._database = database
+        self._batch = batch
+
+    def next(self) -> IndexBatch | None:
+        """The next items that aren't findable yet, prepared; None when there are none."""
+        with self._database.read() as conn:
+            after = shipments.cursor(conn, INDEXED)
+            rows = shipments.log_after(conn, after, self._batch)
+            if not rows:
+                return None
+            texts: dict[int, str] = {}
+            items = tuple(_item(row, texts) for row in rows if row.content)  # nothing is left of what was erased
+            known = shipments.known_names(conn, list(texts))
+        names = tuple((key, text) for key, text in texts.items() if key not in known)
+        filed_under = tuple((filing, key) for key, text in names for filing in name_filing(text))
+        return IndexBatch(after, rows[-1].position, items, tuple(known), names, filed_under)
+
+
+def _item(row: LogRow, texts: dict[int, str]) -> PreparedItem:
+    """An item prepared. One at which this fails, e.g. since somebody changed its bytes, holds up no other: it is known
+    by its record id alone."""
+    try:
+        return _prepared(row, texts)
+    except Exception:
+        log.exception("item %d, of record %s, can't be read; see `gateway verify`", row.position, row.record_id)
+        keys = (keys_wire.record_key(row.record_id),)
+        digest = sha256(row.content).hexdigest()
+        return PreparedItem(row.position, row.record_id, row.kind, row.recorded_at, digest, 0, 0, "", keys)
+
+
+def _prepared(row: LogRow, texts: dict[int, str]) -> PreparedItem:
+    item = wire.parse_item(row.kind, row.content)
+    if isinstance(item, shipment_pb2.ShipmentAddition):
+        keys, declared_at, procedure, retention_class = keys_wire.keys_of_addition(item), 0, 0, ""
+    else:
+        texts.update((keys_wire.name_key(text), text) for text in keys_wire.names_of(item))
+        keys, declared_at = keys_wire.keys_of(item), to_ms(item.declared_at)
+        procedure, retention_class = int(item.procedure), item.retention_class
+    return PreparedItem(
+        row.position,
+        row.record_id,
+        row.kind,
+        row.recorded_at,
+        sha256(row.content).hexdigest(),
+        declared_at,
+        procedure,
+        retention_class,
+        tuple(keys),
+    )
+
+
+@lru_cache(maxsize=65_536)
+def name_filing(text: str) -> tuple[int, ...]:
+    """Keys of screening under which a party's name is filed; none for a text at which reading names fails."""
+    try:
+        return tuple(sorted(filed(prepare(text))))
+    except Exception:
+        log.exception("a party's name can't be read; it is found as it is written alone")
+        return ()

@@ -1,0 +1,218 @@
+"""Judges recorded shipments by the rules, behind the recording, and reads what was found."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection
+
+from gateway.contract.filters import (
+    Term,
+    decode_number_token,
+    encode_page_token,
+    invalid_value,
+    page_size,
+    parse_filter,
+)
+from gateway.contract.shipment_keys import KeySets
+from gateway.contract.timestamps import to_timestamp
+from gateway.db.database import Database
+from gateway.db.schema import risk_hits
+from gateway.db.schema import shipments as shipments_table
+from gateway.errors import StoreUnavailableError
+from gateway.feed.service.writer import Transaction
+from gateway.history.codec.batches import Judged
+from gateway.history.service.search import NEWEST
+from gateway.history.service.standing_records import StandingRecord, standing_records
+from gateway.history.tables import risk_hits as risk
+from gateway.history.tables import shipment_search, shipments
+from gateway.history.tables.risk_hits import SCREENED, RiskRow, ShownRisk
+from gateway.history.tables.shipment_search import Narrowing
+from gateway.history.tables.shipments import INDEXED
+from gateway.risk.rulebook import Rules
+from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+"""Items of the log that are looked at together."""
+
+MAX_AROUND = 200
+"""Most records around an export that are looked at for a series: as many as rules judge together."""
+
+MAX_BEFORE = 300
+"""Most earlier records that are looked at for what is usual: of an exporter of more, the newest tell it."""
+
+MAX_LEGS_LOOKED_AT = 20
+"""Most own exports of a trace whose series are looked for: a consignment has one, or a few where it was split."""
+
+_POSITIONS = range(10**18)
+_ORDINALS = range(1 << 31)
+"""What a page token may hold: PostgreSQL refuses a number that doesn't fit the column."""
+
+_SEVERITY = "SEVERITY_"
+_FIELDS = dict.fromkeys(("rule", "severity", "record"), ("=",))
+
+
+class SiblingSearch:
+    """Looks for the other exports of a series: own records that rules need beside an own export. Thread-safe."""
+
+    def __init__(self, database: Database, *, rules: Rules) -> None:
+        self._database = database
+        self._rules = rules
+
+    def of(self, shipment: shipment_pb2.Shipment) -> list[shipment_pb2.Shipment]:
+        """Records that may be in a series with one, itself among them, as they stand; for nearly every record none.
+
+        Raises:
+            StoreUnavailableError: the database can't be read.
+        """
+        found: dict[str, shipment_pb2.Shipment] = {}
+        for sought in self._rules.siblings_sought(shipment):
+            around = self._records(sought.key_sets, Narrowing(*sought.around, sought.procedures), MAX_AROUND)
+            if any(one.record_id != shipment.record_id for one in around):
+                before = self._records(sought.key_sets, Narrowing(*sought.before, sought.procedures), MAX_BEFORE)
+                found.update((one.record_id, one) for one in (*before, *around))
+        return list(found.values())
+
+    def of_trace(self, trace: trace_pb2.Trace, node: str) -> dict[int, list[shipment_pb2.Shipment]]:
+        """The same for the legs of a trace that a node recorded itself, by their index: what Rules.examine takes."""
+        found: dict[int, list[shipment_pb2.Shipment]] = {}
+        for index, leg in enumerate(trace.legs):
+            if leg.record.node == node and len(found) < MAX_LEGS_LOOKED_AT:
+                siblings = self.of(leg.record.shipment)
+                if siblings:
+                    found[index] = siblings
+        return found
+
+    def _records(self, key_sets: KeySets, narrowing: Narrowing, limit: int) -> list[shipment_pb2.Shipment]:
+        with self._database.read() as conn:
+            positions = list(shipment_search.search(conn, key_sets, narrowing, before=NEWEST, limit=limit))
+            ids = [row.record_id for row in shipments.revisions(conn, positions).values()]
+            return [record.shipment for record in standing_records(conn, ids)]
+
+
+class RiskScreening:
+    """Judges what was recorded. It only reads, so it may do so in a process of its own."""
+
+    def __init__(self, database: Database, *, rules: Rules) -> None:
+        self._database = database
+        self._rules = rules
+        self._siblings = SiblingSearch(database, rules=rules)
+
+    def next(self) -> Judged | None:
+        """Judges the next items that are findable; None when there are none.
+
+        Raises:
+            StoreUnavailableError: the database can't be read; nothing is lost.
+        """
+        with self._database.read() as conn:
+            after = shipments.cursor(conn, SCREENED)
+            head = shipments.cursor(conn, INDEXED)
+            logged = [row for row in shipments.log_after(conn, after, BATCH) if row.position <= head]
+            if not logged:
+                return None
+            found = list(standing_records(conn, {row.record_id for row in logged}))
+        hits = [(record.position, hit) for record in found for hit in self._screened(record)]
+        return Judged(after, logged[-1].position, tuple(record.position for record in found), tuple(hits))
+
+    def _screened(self, record: StandingRecord) -> Sequence[trace_pb2.Discrepancy]:
+        """What rules find in one record; a record at which they fail holds up no other."""
+        try:
+            return self._rules.screen(record.shipment, self._siblings.of(record.shipment))
+        except StoreUnavailableError:
+            raise  # else the record would pass as judged
+        except Exception:
+            log.exception("record %s can't be judged", record.record_id)
+            return ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRisksWork:
+    """Keeps what was found and moves the cursor; the result is whether it was still next.
+
+    Nothing is kept of what was erased since it was judged: a hit says what stood in the record.
+    """
+
+    judged: Judged
+
+    @property
+    def weight(self) -> int:
+        return max(1, len(self.judged.hits))
+
+    def stage(self, tx: Transaction) -> bool:
+        judged = self.judged
+        if shipments.cursor(tx.conn, SCREENED) != judged.after:
+            return False
+        rows = [
+            RiskRow(position, ordinal, hit.rule_id, hit.severity, tx.now_ms, hit.SerializeToString(deterministic=True))
+            for ordinal, (position, hit) in enumerate(self._standing(tx.conn))
+        ]
+        if judged.positions:
+            risk.replace(tx.conn, judged.positions, rows)
+        shipments.move_cursor(tx.conn, SCREENED, judged.last)
+        return True
+
+    def _standing(self, conn: Connection) -> Iterator[tuple[int, trace_pb2.Discrepancy]]:
+        """Hits on what hasn't been erased."""
+        logged = shipments.log_rows(conn, sorted({position for position, _ in self.judged.hits}))
+        for position, hit in self.judged.hits:
+            if position in logged and logged[position].content:
+                yield position, hit
+
+
+class RiskQueries:
+    """Reads what was found. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self, request: history_service_pb2.ListRiskHitsRequest) -> history_service_pb2.ListRiskHitsResponse:
+        """A page of hits on newest revisions, newest first.
+
+        Raises:
+            InvalidRequestError: the filter or the page token isn't one.
+        """
+        conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        token = decode_number_token(request.page_token, request.filter, _POSITIONS, _ORDINALS)
+        limit = page_size(request.page_size)
+        before = None if token is None else (token[0], token[1])
+        with self._database.read() as conn:
+            rows = risk.page(conn, conditions, before=before, limit=limit + 1)
+        response = history_service_pb2.ListRiskHitsResponse(hits=map(_shown, rows[:limit]))
+        if len(rows) > limit:
+            last = rows[limit - 1].row
+            response.next_page_token = encode_page_token((str(last.position), str(last.ordinal)), request.filter)
+        return response
+
+
+def risks_of(conn: Connection, record_id: str) -> Sequence[trace_pb2.RiskHit]:
+    """What was found in a record's newest revision."""
+    rows = risk.page(conn, [shipments_table.c.record_id == record_id], before=None, limit=1_000)
+    return [_shown(row) for row in rows]
+
+
+def _shown(shown: ShownRisk) -> trace_pb2.RiskHit:
+    return trace_pb2.RiskHit(
+        position=shown.row.position,
+        record_id=shown.record_id,
+        revision=shown.revision,
+        found_at=to_timestamp(shown.row.found_at),
+        discrepancy=trace_pb2.Discrepancy.FromString(shown.row.message),
+        procedure=shipment_pb2.ShipmentProcedure.ValueType(shown.procedure),
+    )
+
+
+def _condition(term: Term) -> ColumnElement[bool]:
+    match term.field:
+        case "rule":
+            return risk_hits.c.rule_id == term.value
+        case "record":
+            return shipments_table.c.record_id == term.value
+        case _:
+            named = {key.removeprefix(_SEVERITY).lower(): value for key, value in trace_pb2.Severity.items() if value}
+            if term.value not in named:
+                raise invalid_value(term, "one of " + ", ".join(named))
+            return risk_hits.c.severity == named[term.value]

@@ -1,0 +1,115 @@
+"""Gives records as they stand: from rows of the tables to HistoryRecords in messages, with what was added to them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from google.protobuf.message import DecodeError
+from sqlalchemy import Connection
+
+from gateway.contract import shipment_keys as keys_wire
+from gateway.contract.limits import ANSWER_MESSAGE_BYTES, MAX_RECORD_BYTES
+from gateway.history.codec import shipments as wire
+from gateway.history.tables import shipments
+from gateway.history.tables.shipment_search import StandingRow
+from gateway.history.tables.shipments import LogRow
+from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
+
+_FRAME_BYTES = 64 * 1024
+"""Bytes of a record beside its shipment at most: names that were found, and what is withheld."""
+
+_NO_NAMES: Mapping[int, history_pb2.NameMatch] = {}
+
+log = logging.getLogger(__name__)
+
+
+def found_records(
+    conn: Connection,
+    node: str,
+    rows: Sequence[StandingRow],
+    positions: Mapping[str, Sequence[int]],
+    *,
+    mets: Sequence[Sequence[int]] = (),
+    names: Mapping[int, history_pb2.NameMatch] = _NO_NAMES,
+) -> list[history_service_pb2.SearchShipmentsResponse]:
+    """Records as they stand, in order, as many together as one message takes.
+
+    One that was erased meanwhile, or that somebody's change has made unreadable, is left out.
+
+    Args:
+        conn: to read what was added.
+        node: whose records they are.
+        rows: the records.
+        positions: those of everything that was recorded of records with additions.
+        mets: which criteria each record meets, where there are several.
+        names: those that were asked for.
+    """
+    messages: list[history_service_pb2.SearchShipmentsResponse] = []
+    room = 0
+    for at, row in enumerate(rows):
+        if not row.content:
+            continue
+        if len(row.content) > room:
+            messages.append(history_service_pb2.SearchShipmentsResponse())
+            room = ANSWER_MESSAGE_BYTES
+        records = messages[-1].records.records
+        record = records.add(node=node, revision=row.revision, position=row.position)
+        try:
+            record.shipment.MergeFromString(row.content)
+        except DecodeError:
+            log.error("record %s can't be read and isn't shown; see `gateway verify`", row.record_id)
+            del records[-1]
+            continue
+        seconds, ms = divmod(row.recorded_at, 1000)
+        record.recorded_at.seconds, record.recorded_at.nanos = seconds, ms * 1_000_000
+        if row.matched_revision != row.revision:
+            record.matched_revision = row.matched_revision
+        if mets:
+            record.met.extend(mets[at])
+        room -= len(row.content)
+        if row.additions or names:
+            logged = shipments.log_rows(conn, positions.get(row.record_id, ()))
+            _complete(record, list(additions_in(one for _, one in sorted(logged.items()))), names)
+            room -= record.ByteSize() - len(row.content)
+            if room < 0 and len(records) > 1:
+                messages.append(history_service_pb2.SearchShipmentsResponse())
+                messages[-1].records.records.append(record)
+                del records[-1]
+                room = ANSWER_MESSAGE_BYTES - record.ByteSize()
+    return [message for message in messages if message.records.records]
+
+
+def _complete(
+    record: history_pb2.HistoryRecord,
+    additions: Sequence[shipment_pb2.ShipmentAddition],
+    names: Mapping[int, history_pb2.NameMatch],
+) -> None:
+    """Puts into a record what was added to it, and the names by which it was found."""
+    left_out = len(additions) - (fitting := _fitting(record, additions))
+    wire.merged(record.shipment, additions[left_out:])
+    if left_out:
+        why = f"the first {left_out} of {left_out + fitting} additions to this record are too much for one message"
+        record.withheld.add(path="events", reason=why)
+    if names:
+        keys = {keys_wire.name_key(text) for text in keys_wire.names_of(record.shipment)}
+        record.name_matches.extend(names[key] for key in sorted(keys & names.keys()))
+
+
+def _fitting(record: history_pb2.HistoryRecord, additions: Sequence[shipment_pb2.ShipmentAddition]) -> int:
+    """How many additions, from the newest back, a record takes before it is too large to be sent."""
+    room = MAX_RECORD_BYTES - _FRAME_BYTES - record.ByteSize()
+    for count, addition in enumerate(reversed(additions)):
+        room -= addition.ByteSize()
+        if room < 0:
+            return count
+    return len(additions)
+
+
+def additions_in(items: Iterable[LogRow]) -> Iterator[shipment_pb2.ShipmentAddition]:
+    """What was added to records among some items, in their order; what can't be read is left out."""
+    for logged in items:
+        if logged.kind == wire.ADDITION and logged.content:
+            item = wire.readable(logged.kind, logged.content)
+            if isinstance(item, shipment_pb2.ShipmentAddition):
+                yield item

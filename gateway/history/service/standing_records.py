@@ -1,0 +1,67 @@
+"""Own records as they stand: each in its newest revision with what was added to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from gateway.history.codec import shipments as wire
+from gateway.history.service.search import positions_of
+from gateway.history.service.standing import additions_in
+from gateway.history.tables import shipments
+from gateway.history.tables.shipments import LogRow
+from gateway.v1 import shipment_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRecord:
+    """A record as it stands.
+
+    Attributes:
+        record_id: names it.
+        revision, position: of its newest revision.
+        shipment: that revision with what was added to the record.
+        items: everything that was recorded of it, by position; no more than the newest revision where that is all.
+    """
+
+    record_id: str
+    revision: int
+    position: int
+    shipment: shipment_pb2.Shipment
+    items: Mapping[int, LogRow]
+
+
+def standing_records(conn: Connection, record_ids: Collection[str]) -> Iterator[StandingRecord]:
+    """Records by id, in the order of their ids.
+
+    Those that are unknown, of which only additions are known, or that somebody's change has made unreadable are left
+    out.
+    """
+    known = [row for row in shipments.find(conn, list(record_ids)).values() if row.position]
+    grown = positions_of(conn, [row.record_id for row in known if row.revision + row.additions > 1])
+    positions = {row.record_id: grown.get(row.record_id, [row.position]) for row in known}
+    logged = shipments.log_rows(conn, [one for of_record in positions.values() for one in of_record])
+    for row in known:
+        items = {one: logged[one] for one in sorted(positions[row.record_id])}
+        shipment = _shipment(logged[row.position].content, items.values())
+        if shipment is not None:
+            yield StandingRecord(row.record_id, row.revision, row.position, shipment, items)
+
+
+def with_additions_before(record: StandingRecord, position: int) -> shipment_pb2.Shipment:
+    """A record's newest revision with what was added to the record before a position in the log."""
+    earlier = [logged for at, logged in record.items.items() if at < position]
+    shipment = _shipment(record.items[record.position].content, earlier)
+    return shipment or shipment_pb2.Shipment()
+
+
+def _shipment(content: bytes, items: Iterable[LogRow]) -> shipment_pb2.Shipment | None:
+    """A shipment with what was added; events in the order of their times then, as the record is shown."""
+    shipment = wire.readable(wire.SHIPMENT, content) if content else None
+    if not isinstance(shipment, shipment_pb2.Shipment):
+        return None
+    if additions := list(additions_in(items)):
+        wire.merged(shipment, additions)
+    return shipment

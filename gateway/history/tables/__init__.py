@@ -1,0 +1,1 @@
+"""Statements on recorded shipments, their index, holds, risk hits and answers."""

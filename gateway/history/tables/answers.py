@@ -1,0 +1,130 @@
+"""Statements on answers to questions for shipment history: what a node asked and was told, what it was asked and said.
+
+The records of an answer are stored as they came, some hundred to a row, so that a large answer is written piece by
+piece.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
+
+from gateway.db.database import insert_rows
+from gateway.db.schema import history_answer_records, history_answers
+from gateway.db.statements import Prepared
+
+MAX_REASON_CHARS = 1_024
+"""Characters of a reason that are kept."""
+
+ASKED, ANSWERED = 0, 1
+"""Sides: this node asked a partner, or a partner asked this node."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A question and what came of it.
+
+    Attributes:
+        side: ASKED or ANSWERED.
+        query_id: the question's.
+        partner: who was asked or asked.
+        actor: which system of this node asked, or the partner's gateway.
+        asked_at, ended_at, delete_at: milliseconds since 1970; `delete_at` is when it may go.
+        outcome: e.g. complete, denied.
+        reason: why, for people; empty where nothing went wrong. Kept as far as both databases take it.
+        count: records given or received.
+        query, note, statement: bytes as sent; the statement is empty where there was none.
+    """
+
+    side: int
+    query_id: str
+    partner: str
+    actor: str
+    asked_at: int
+    ended_at: int
+    delete_at: int
+    outcome: str
+    reason: str
+    count: int
+    query: bytes
+    note: bytes
+    statement: bytes
+
+
+_COLUMNS = tuple(history_answers.c.keys())
+
+_FIND = Prepared(
+    select(history_answers).where(
+        history_answers.c.side == bindparam("of_side"), history_answers.c.query_id == bindparam("with_id")
+    )
+)
+
+
+def add(conn: Connection, row: AnswerRow) -> None:
+    """Keeps one; there is none of its side and query id yet."""
+    # It may be a partner's word: PostgreSQL's text has no NUL.
+    kept = replace(row, reason=row.reason[:MAX_REASON_CHARS].replace("\0", "\ufffd"))
+    insert_rows(conn, history_answers, _COLUMNS, [tuple(getattr(kept, name) for name in _COLUMNS)])
+
+
+def find(conn: Connection, side: int, query_id: str) -> AnswerRow | None:
+    """The one with this query id on this side."""
+    found = _FIND(conn, of_side=side, with_id=query_id).one_or_none()
+    return None if found is None else AnswerRow(*found)
+
+
+def add_records(conn: Connection, query_id: str, first: int, records: bytes) -> None:
+    """Keeps some records of an answer that this node got: a serialised AnswerRecords, with the number of its first."""
+    insert_rows(conn, history_answer_records, ("query_id", "first", "records"), [(query_id, first, records)])
+
+
+def records(conn: Connection, query_id: str) -> list[tuple[int, bytes]]:
+    """What was kept of an answer's records, in order, each with the number of its first."""
+    table = history_answer_records
+    rows = conn.execute(
+        select(table.c.first, table.c.records).where(table.c.query_id == query_id).order_by(table.c.first)
+    )
+    return [(row.first, bytes(row.records)) for row in rows]
+
+
+def ids_after(conn: Connection, side: int, after: str, limit: int) -> list[str]:
+    """Query ids of one side in order, for whoever looks all of them over."""
+    where = (history_answers.c.side == side, history_answers.c.query_id > after)
+    rows = conn.execute(
+        select(history_answers.c.query_id).where(*where).order_by(history_answers.c.query_id).limit(limit)
+    )
+    return list(rows.scalars())
+
+
+def due(conn: Connection, now_ms: int, limit: int) -> list[AnswerRow]:
+    """Some whose time is over, the longest first."""
+    table = history_answers
+    rows = conn.execute(select(table).where(table.c.delete_at <= now_ms).order_by(table.c.delete_at).limit(limit))
+    return [AnswerRow(*row) for row in rows]
+
+
+def remove(conn: Connection, row: AnswerRow) -> None:
+    """Removes one with its records."""
+    conn.execute(delete(history_answers).where(*_is(row)))
+    if row.side == ASKED:
+        conn.execute(delete(history_answer_records).where(history_answer_records.c.query_id == row.query_id))
+
+
+def remove_orphans(conn: Connection, first_id: str, last_id: str) -> int:
+    """Removes records between two query ids that no question stands for: the node ended while they came."""
+    chunks, asked = history_answer_records, history_answers
+    known = select(asked.c.query_id).where(asked.c.side == ASKED, asked.c.query_id.between(first_id, last_id))
+    gone = conn.execute(
+        delete(chunks).where(chunks.c.query_id.between(first_id, last_id), chunks.c.query_id.not_in(known))
+    )
+    return gone.rowcount
+
+
+def keep_until(conn: Connection, row: AnswerRow, delete_at: int) -> None:
+    """Gives one more time, in milliseconds since 1970."""
+    conn.execute(update(history_answers).where(*_is(row)).values(delete_at=delete_at))
+
+
+def _is(row: AnswerRow) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return history_answers.c.side == row.side, history_answers.c.query_id == row.query_id

@@ -1,0 +1,36 @@
+"""Statements on legal holds."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select, update
+
+from gateway.db.schema import record_holds
+from gateway.v1 import history_service_pb2
+
+LegalHold = history_service_pb2.LegalHold
+
+
+def add(conn: Connection, hold: LegalHold) -> None:
+    """Writes a new hold."""
+    message = hold.SerializeToString(deterministic=True)
+    conn.execute(insert(record_holds).values(hold_id=hold.hold_id, message=message, released=0))
+
+
+def find(conn: Connection, hold_id: str) -> LegalHold | None:
+    """One hold; None when there is none."""
+    found = conn.execute(select(record_holds.c.message).where(record_holds.c.hold_id == hold_id)).scalar_one_or_none()
+    return None if found is None else LegalHold.FromString(found)
+
+
+def release(conn: Connection, hold: LegalHold) -> None:
+    """Writes a hold that was let go."""
+    message = hold.SerializeToString(deterministic=True)
+    conn.execute(update(record_holds).where(record_holds.c.hold_id == hold.hold_id).values(message=message, released=1))
+
+
+def all_of(conn: Connection, *, released: bool) -> list[LegalHold]:
+    """Holds, newest first, those that were let go only where they are wanted."""
+    statement = select(record_holds.c.message).order_by(record_holds.c.hold_id.desc())
+    if not released:
+        statement = statement.where(record_holds.c.released == 0)
+    return [LegalHold.FromString(row[0]) for row in conn.execute(statement)]

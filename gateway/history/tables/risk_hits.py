@@ -1,0 +1,70 @@
+"""Statements on what rules found in recorded shipments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, delete, select
+
+from gateway.db.database import insert_rows
+from gateway.db.schema import record_log, risk_hits, shipments
+
+SCREENED = "risk"
+"""Cursor: position up to which what was recorded has been judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskRow:
+    """A rule that fired on a revision; `message` is a serialised Discrepancy."""
+
+    position: int
+    ordinal: int
+    rule_id: str
+    severity: int
+    found_at: int
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRisk:
+    """A rule that fired on the newest revision of a record."""
+
+    row: RiskRow
+    record_id: str
+    revision: int
+    procedure: int
+
+
+_COLUMNS = tuple(risk_hits.c.keys())
+
+
+def replace(conn: Connection, positions: Sequence[int], rows: Sequence[RiskRow]) -> None:
+    """Writes what was found at some positions, in place of what was found there before."""
+    conn.execute(delete(risk_hits).where(risk_hits.c.position.in_(positions)))
+    if rows:
+        values = [(row.position, row.ordinal, row.rule_id, row.severity, row.found_at, row.message) for row in rows]
+        insert_rows(conn, risk_hits, _COLUMNS, values)
+
+
+def page(
+    conn: Connection, conditions: Sequence[ColumnElement[bool]], *, before: tuple[int, int] | None, limit: int
+) -> list[ShownRisk]:
+    """What was found in newest revisions, newest first."""
+    statement = (
+        select(risk_hits, shipments.c.record_id, shipments.c.revision, shipments.c.procedure)
+        .join(record_log, record_log.c.position == risk_hits.c.position)
+        .join(
+            shipments,
+            (shipments.c.record_id == record_log.c.record_id) & (shipments.c.position == risk_hits.c.position),
+        )
+        .where(*conditions)
+        .order_by(risk_hits.c.position.desc(), risk_hits.c.ordinal)
+        .limit(limit)
+    )
+    if before is not None:
+        position, ordinal = before
+        statement = statement.where(
+            (risk_hits.c.position < position) | ((risk_hits.c.position == position) & (risk_hits.c.ordinal > ordinal))
+        )
+    return [ShownRisk(RiskRow(*row[:6]), *row[6:]) for row in conn.execute(statement)]

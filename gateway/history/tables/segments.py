@@ -1,0 +1,208 @@
+"""Statements on segments of the index of shipments: what is known of each, so that most aren't read for a search.
+
+A filter holds all keys of a segment that is full; with none the segment is asked. Filters are read once and kept in
+memory, some 1.3 MB each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from threading import Lock
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Engine, Table, bindparam, case, func, select, text, true, update
+
+from gateway.db.database import insert_rows
+from gateway.db.schema import record_log, shipment_keys, shipment_segments, shipment_times
+from gateway.db.statements import Prepared
+from gateway.history.rules.bloom import may_hold
+
+SEGMENT_BITS = 17
+"""Positions in one segment of the index, as a power of two: some 1.5 million keys, 30 MB."""
+
+_EVER = 1 << 62
+"""A time after every other."""
+
+BLOCK_BITS = 10
+"""Positions in one block of a segment, of which it is known when things in it were declared, as a power of two."""
+
+
+def _widening(table: Table) -> Prepared:
+    first, last = table.c.first_declared, table.c.last_declared
+    return Prepared(
+        update(table)
+        .where(next(iter(table.primary_key)) == bindparam("number"))
+        .values(
+            first_declared=case((first < bindparam("first"), first), else_=bindparam("first")),
+            last_declared=case((last > bindparam("last"), last), else_=bindparam("last")),
+        )
+    )
+
+
+_WIDEN_SEGMENT, _WIDEN_BLOCK = _widening(shipment_segments), _widening(shipment_times)
+_newest = select(func.max(record_log.c.position).label("position")).subquery()
+_KNOWN = Prepared(
+    select(
+        _newest.c.position,
+        shipment_segments.c.segment,
+        shipment_segments.c.first_declared,
+        shipment_segments.c.last_declared,
+        func.length(shipment_segments.c.keys_filter),
+    ).select_from(_newest.outerjoin(shipment_segments, true()))
+)
+_of_segment = shipment_times.c.block.bitwise_rshift(bindparam("bits"))
+_BLOCKS = Prepared(
+    select(_of_segment, func.min(shipment_times.c.block), func.max(shipment_times.c.block))
+    .where(
+        shipment_times.c.block >= bindparam("first"),
+        shipment_times.c.block <= bindparam("last"),
+        shipment_times.c.last_declared >= bindparam("since"),
+        shipment_times.c.first_declared < bindparam("until"),
+    )
+    .group_by(text("1"))
+)
+_FILTER = Prepared(
+    select(shipment_segments.c.keys_filter).where(shipment_segments.c.segment == bindparam("of_segment"))
+)
+_UNFILTERED = Prepared(
+    select(func.min(shipment_segments.c.segment)).where(
+        shipment_segments.c.keys_filter.is_(None), shipment_segments.c.segment < bindparam("below")
+    )
+)
+_KEEP = Prepared(
+    update(shipment_segments)
+    .where(shipment_segments.c.segment == bindparam("of_segment"))
+    .values(keys_filter=bindparam("bits"))
+)
+_KEYS = Prepared(select(shipment_keys.c.key).where(shipment_keys.c.segment == bindparam("of_segment")).distinct())
+
+
+class Known(NamedTuple):
+    """What a transaction sees of the segments.
+
+    Attributes:
+        newest: position of the newest item that is recorded; 0 when there is none.
+        bounds: by segment the first and the last time at which something in it was declared, in milliseconds since
+            1970, and the length of its filter in bytes, None or 0 without one; segments in which nothing has a time
+            have none.
+    """
+
+    newest: int
+    bounds: dict[int, tuple[int, int, int | None]]
+
+
+_filters: WeakKeyDictionary[Engine, dict[int, bytes]] = WeakKeyDictionary()
+_door = Lock()
+
+
+def widen(conn: Connection, declared: Collection[tuple[int, int]]) -> None:
+    """Lets segments and blocks know of times at which something was declared: (position, milliseconds since 1970)."""
+    _widen(conn, shipment_segments, _WIDEN_SEGMENT, [(position >> SEGMENT_BITS, at) for position, at in declared])
+    _widen(conn, shipment_times, _WIDEN_BLOCK, [(position >> BLOCK_BITS, at) for position, at in declared])
+
+
+def _widen(conn: Connection, table: Table, statement: Prepared, declared: Iterable[tuple[int, int]]) -> None:
+    bounds: dict[int, tuple[int, int]] = {}
+    for number, at in declared:
+        first, last = bounds.get(number, (at, at))
+        bounds[number] = min(first, at), max(last, at)
+    for number, (first, last) in sorted(bounds.items()):
+        if not statement(conn, number=number, first=first, last=last).rowcount:
+            insert_rows(conn, table, table.c.keys()[:3], [(number, first, last)])
+
+
+def known(conn: Connection) -> Known:
+    """What there is to know before a search; for several searches in one transaction, read it once."""
+    rows = list(_KNOWN(conn))
+    return Known(rows[0][0] or 0, {row[1]: (row[2], row[3], row[4]) for row in rows if row[1] is not None})
+
+
+def to_ask(
+    conn: Connection,
+    known: Known,
+    before: int,
+    key_sets: Sequence[Sequence[int]],
+    *,
+    declared_from: int,
+    declared_until: int,
+) -> list[int]:
+    """Segments that may hold a position at which of each set at least one key stands, the newest first.
+
+    Args:
+        conn: to read.
+        known: what this transaction sees of them.
+        before: positions at or after this don't count.
+        key_sets: as in history.tables.shipments.search.
+        declared_from, declared_until: bounds of the time of declaration in milliseconds since 1970; 0: none.
+    """
+    found = []
+    for segment in range(min(before - 1, known.newest) >> SEGMENT_BITS, -1, -1):
+        bounds = known.bounds.get(segment)
+        if bounds is None:  # nothing in it has a time
+            if not declared_from and not declared_until:
+                found.append(segment)
+            continue
+        first, last, filtered = bounds
+        if last < declared_from or (declared_until and first >= declared_until):
+            continue
+        if not filtered or _may_hold(_filter(conn, segment), key_sets):
+            found.append(segment)
+    return found
+
+
+def declared_within(
+    conn: Connection, asked: Sequence[int], *, declared_from: int, declared_until: int
+) -> dict[int, range]:
+    """Of some segments, in their order, the positions outside of which nothing was declared in a time.
+
+    Those in which nothing was declared then at all are left out. Records of old declarations may come late: they widen
+    the positions of their own segment alone.
+
+    Args:
+        conn: to read.
+        asked: segments.
+        declared_from, declared_until: as in `to_ask`.
+    """
+    if not asked or not (declared_from or declared_until):
+        return {one: range(one << SEGMENT_BITS, (one + 1) << SEGMENT_BITS) for one in asked}
+    bits = SEGMENT_BITS - BLOCK_BITS
+    rows = _BLOCKS(
+        conn,
+        bits=bits,
+        first=min(asked) << bits,
+        last=((max(asked) + 1) << bits) - 1,
+        since=declared_from,
+        until=declared_until or _EVER,
+    )
+    found = {row[0]: range(row[1] << BLOCK_BITS, (row[2] + 1) << BLOCK_BITS) for row in rows}
+    return {one: found[one] for one in asked if one in found}
+
+
+def _may_hold(bits: bytes, key_sets: Sequence[Sequence[int]]) -> bool:
+    return all(any(may_hold(bits, key) for key in keys) for keys in key_sets)
+
+
+def _filter(conn: Connection, segment: int) -> bytes:
+    with _door:
+        known = _filters.setdefault(conn.engine, {})
+    bits = known.get(segment)
+    if bits is None:
+        bits = known[segment] = bytes(_FILTER(conn, of_segment=segment).scalar_one())
+    return bits
+
+
+def without_filter(conn: Connection, below: int) -> int | None:
+    """The first segment before this one that has no filter yet."""
+    found = _UNFILTERED(conn, below=below).scalar_one()
+    return None if found is None else int(found)
+
+
+def keys(conn: Connection, segment: int) -> list[int]:
+    """All keys of a segment, each once."""
+    return [int(row[0]) for row in _KEYS(conn, of_segment=segment)]
+
+
+def keep_filter(conn: Connection, segment: int, bits: bytes) -> None:
+    """Writes the filter of a segment to which no key will be added any more."""
+    _KEEP(conn, of_segment=segment, bits=bits)

@@ -1,1 +1,0 @@
-"""Pure rules as frozen dataclasses: no I/O, no clock, no randomness."""

@@ -1,0 +1,342 @@
+"""NodeService: what an authority's own operators do with their node, as gRPC handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.alerts import tables as alerts
+from gateway.alerts.tables import DefectRow
+from gateway.contract.ids import BETWEEN_NODES, KEPT, FeedOrigin
+from gateway.contract.timestamps import to_timestamp
+from gateway.contract.validation import validate
+from gateway.db.database import Database
+from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
+from gateway.feed.rpc.links import Link, LinkStatus, fetch_all, position_at
+from gateway.feed.rpc.writer_client import Bridge
+from gateway.feed.service.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
+from gateway.feed.service.recovery import RecoverWork
+from gateway.feed.service.sender import ForceWork, Outgoing, StateWork, SuspensionWork
+from gateway.feed.tables import feeds, journal
+from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.history.tables import holds, shipments
+from gateway.history.tables import risk_hits as risk
+from gateway.rpc.calls import current_call
+from gateway.rpc.peers import Peers
+from gateway.rpc.tls import TlsSource
+from gateway.tlog.note import SignatureType, Verifier
+from gateway.trust.pki.certificates import inspect_ca
+from gateway.trust.rules.directory import KeyRecord, Validity, receipts_key_name
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.v1 import directory_pb2
+from gateway.v1 import node_service_pb2 as pb
+from gateway.v1 import node_service_pb2_grpc as pb_grpc
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_BLOCKED = {
+    FeedState.QUARANTINED: pb.LINK_STATE_QUARANTINED,
+    FeedState.BEHIND: pb.LINK_STATE_RECOVERY_REQUIRED,
+    FeedState.FORKED: pb.LINK_STATE_RECOVERY_REQUIRED,
+}
+
+
+MAX_DEFECTS_SHOWN = 20
+"""Most alarms about single entries in one answer: the first ones tell what there is to tell."""
+
+
+class NodeServicer(pb_grpc.NodeServiceServicer):
+    """Handlers of NodeService."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        version: str,
+        started_at_ms: int,
+        database: Database,
+        outgoing: Outgoing,
+        bridge: Bridge,
+        peers: Peers,
+        links: Mapping[FeedOrigin, Link],
+        partner_streams: Mapping[FeedOrigin, LinkStatus],
+        alarms: Alarms,
+        trust: Callable[[], TrustedDirectory],
+        tls: TlsSource,
+        clock: Callable[[], int],
+    ) -> None:
+        self._node = node
+        self._version = version
+        self._started_at_ms = started_at_ms
+        self._database = database
+        self._outgoing = outgoing
+        self._bridge = bridge
+        self._peers = peers
+        self._links = links
+        self._partner_streams = partner_streams
+        self._alarms = alarms
+        self._trust = trust
+        self._tls = tls
+        self._clock = clock
+
+    async def GetNodeStatus(self, request: pb.GetNodeStatusRequest, context: Context) -> pb.GetNodeStatusResponse:
+        position, projected, all_feeds = await asyncio.to_thread(self._positions)
+        history = await asyncio.to_thread(self._history)
+        defects = [
+            pb.Alarm(
+                code=FEED_DEFECT,
+                message=f"{one.origin}: entry {one.idx} isn't applied: {one.problem}",
+                since=to_timestamp(one.noted_at),
+            )
+            for one in await asyncio.to_thread(self._defects)
+        ]
+        blocked = [
+            pb.Alarm(
+                code=f"{FEED}_{feed.state.name}",
+                message=f"{feed.origin}: {feed.state_reason}",
+                since=to_timestamp(feed.state_since),
+            )
+            for feed in all_feeds
+            if feed.state in (FeedState.QUARANTINED, FeedState.BEHIND, FeedState.FORKED)
+        ]
+        waiting = [pb.Alarm(code=FEED_WAITING, message=message) for message in _waiting(all_feeds)]
+        lasting = [
+            pb.Alarm(code=alarm.code, message=alarm.message, since=to_timestamp(alarm.since))
+            for alarm in self._alarms.list()
+        ]
+        return pb.GetNodeStatusResponse(
+            node=self._node,
+            version=self._version,
+            started_at=to_timestamp(self._started_at_ms),
+            federation=self._trust().federation,
+            position=position,
+            projected_position=projected,
+            alarms=[*blocked, *waiting, *defects, *lasting],
+            history=history,
+        )
+
+    async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
+        _, _, stored = await asyncio.to_thread(self._positions)
+        # The own lists' feed goes to nobody: it has no link, and a backlog of it would never end.
+        known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT}
+        origins = sorted({*known, *self._possible()}, key=lambda o: (o.publisher != self._node, o.line))
+        return pb.ListLinksResponse(links=[self._link(origin, known.get(origin)) for origin in origins])
+
+    async def SuspendLink(self, request: pb.SuspendLinkRequest, context: Context) -> pb.SuspendLinkResponse:
+        validate(request)
+        origin = self._known(request.origin)
+        current_call().record(subject_ids=[origin.line], reason=request.reason)
+        feed = await self._bridge.commit(SuspensionWork(origin, request.reason))
+        return pb.SuspendLinkResponse(link=self._changed(origin, feed))
+
+    async def ResumeLink(self, request: pb.ResumeLinkRequest, context: Context) -> pb.ResumeLinkResponse:
+        validate(request)
+        origin = self._known(request.origin)
+        current_call().record(subject_ids=[origin.line])
+        feed = await self._bridge.commit(SuspensionWork(origin, ""))
+        return pb.ResumeLinkResponse(link=self._changed(origin, feed))
+
+    async def ResolveQuarantine(
+        self, request: pb.ResolveQuarantineRequest, context: Context
+    ) -> pb.ResolveQuarantineResponse:
+        validate(request)
+        origin = self._known(request.origin)
+        current_call().record(subject_ids=[origin.line], reason=request.reason)
+        feed = await asyncio.to_thread(self._outgoing.feed, origin)
+        if feed is None or feed.state is not FeedState.QUARANTINED:
+            raise NotFoundError(f"{origin} isn't in quarantine")
+        feed = await self._bridge.commit(StateWork(origin, FeedState.ACTIVE, ""))
+        return pb.ResolveQuarantineResponse(link=self._changed(origin, feed))
+
+    async def RecoverFeed(self, request: pb.RecoverFeedRequest, context: Context) -> pb.RecoverFeedResponse:
+        validate(request)
+        origin = self._known(request.origin)
+        if origin.publisher != self._node:
+            raise InvalidRequestError(
+                [Violation("origin", "origin.own", f"only own feeds are recovered; this one is {origin.publisher}'s")]
+            )
+        current_call().record(subject_ids=[origin.line])
+        before = await asyncio.to_thread(self._outgoing.size, origin)
+        size = before
+        async for batch in fetch_all(self._peers, origin, before):
+            size = await self._bridge.commit(RecoverWork(origin, batch, self._trust))
+        forced = await self._bridge.commit(ForceWork(origin)) if await self._nothing_more_comes(origin) else 0
+        waiting = sum([feed.waiting for feed in await self._both(origin)])
+        self._changed(origin, await asyncio.to_thread(self._outgoing.made, origin))
+        return pb.RecoverFeedResponse(recovered=size - before, size=size, waiting=waiting, forced=forced)
+
+    async def _both(self, origin: FeedOrigin) -> list[Feed]:
+        """An own feed and its counter-feed, as far as they exist."""
+        found = await asyncio.to_thread(lambda: [self._outgoing.feed(one) for one in (origin, origin.counter)])
+        return [feed for feed in found if feed is not None]
+
+    async def _nothing_more_comes(self, origin: FeedOrigin) -> bool:
+        """Whether entries wait although this node holds all that the partner holds, of both feeds."""
+        if not any(feed.waiting for feed in await self._both(origin)):
+            return False
+        for one in (origin, origin.counter):
+            theirs = await position_at(self._peers, one, origin.recipient)
+            if theirs.size > await asyncio.to_thread(self._outgoing.size, one):
+                return False
+        return True
+
+    async def ListCertificates(
+        self, request: pb.ListCertificatesRequest, context: Context
+    ) -> pb.ListCertificatesResponse:
+        own = self._tls.current().certificate
+        rows = [
+            pb.CertificateStatus(
+                owner=self._node,
+                use="gateway",
+                subject=str(own.identity),
+                fingerprint_sha256=own.fingerprint_sha256,
+                not_before=_timestamp(own.not_before),
+                not_after=_timestamp(own.not_after),
+            )
+        ]
+        for name, node in sorted(self._trust().directory.nodes.items()):
+            for pem in node.tls_ca_pems:
+                ca = inspect_ca(pem)
+                rows.append(
+                    pb.CertificateStatus(
+                        owner=name,
+                        use="ca",
+                        subject=ca.subject,
+                        fingerprint_sha256=ca.fingerprint_sha256,
+                        not_before=_timestamp(ca.not_before),
+                        not_after=_timestamp(ca.not_after),
+                    )
+                )
+        return pb.ListCertificatesResponse(certificates=rows)
+
+    async def ListKeys(self, request: pb.ListKeysRequest, context: Context) -> pb.ListKeysResponse:
+        directory = self._trust().directory
+        rows: list[pb.KeyStatus] = []
+        for name, node in sorted(directory.nodes.items()):
+            log_name = f"{directory.federation}/{name}"
+            rows.extend(_keys(name, "log", log_name, SignatureType.ED25519, node.log_keys))
+            receipts = receipts_key_name(directory.federation, name)
+            rows.extend(_keys(name, "receipts", receipts, SignatureType.COSIGNATURE, node.cosign_keys))
+        return pb.ListKeysResponse(keys=rows)
+
+    async def GetDirectory(self, request: pb.GetDirectoryRequest, context: Context) -> pb.GetDirectoryResponse:
+        trusted = self._trust()
+        now = datetime.fromtimestamp(self._clock() / 1000, UTC)
+        return pb.GetDirectoryResponse(
+            directory=directory_pb2.DirectoryStatus(
+                federation=trusted.federation,
+                version=trusted.version,
+                expires_at=_timestamp(trusted.directory.expires_at),
+                in_grace=trusted.validity(now) is not Validity.CURRENT,
+                nodes=sorted(trusted.directory.nodes),
+                note=trusted.note,
+            )
+        )
+
+    def _positions(self) -> tuple[int, int, list[Feed]]:
+        with self._database.read() as conn:
+            return journal.head_position(conn), alerts.peek_cursor(conn), feeds.list_all(conn)
+
+    def _history(self) -> pb.HistoryStatus:
+        with self._database.read() as conn:
+            return pb.HistoryStatus(
+                recorded=shipments.last_position(conn),
+                findable=shipments.cursor(conn, shipments.INDEXED),
+                judged=shipments.cursor(conn, risk.SCREENED),
+                holds=len(holds.all_of(conn, released=False)),
+            )
+
+    def _defects(self) -> list[DefectRow]:
+        with self._database.read() as conn:
+            return alerts.list_defects(conn, MAX_DEFECTS_SHOWN)
+
+    def _possible(self) -> Iterable[FeedOrigin]:
+        trusted = self._trust()
+        for partner in sorted(set(trusted.directory.nodes) - {self._node}):
+            for channel in BETWEEN_NODES:
+                yield FeedOrigin(trusted.federation, self._node, partner, channel)
+                yield FeedOrigin(trusted.federation, partner, self._node, channel)
+
+    def _known(self, line: str) -> FeedOrigin:
+        if line.count("/") == 2:  # as lists show it, without the federation
+            line = f"{self._trust().federation}/{line}"
+        try:
+            origin = FeedOrigin.parse(line)
+        except MalformedError as error:
+            raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
+        if origin not in set(self._possible()):
+            raise NotFoundError(f"there is no feed {line} at this node; `gateway link list` shows them")
+        return origin
+
+    def _changed(self, origin: FeedOrigin, feed: Feed) -> pb.Link:
+        link = self._links.get(origin)
+        if link is not None:
+            link.kick()
+        return self._link(origin, feed)
+
+    def _link(self, origin: FeedOrigin, feed: Feed | None) -> pb.Link:
+        outgoing = origin.publisher == self._node
+        own = self._links.get(origin)
+        status = own.status if own is not None else self._partner_streams.get(origin, LinkStatus())
+        size = feed.size if feed is not None else 0
+        receipted = size if not outgoing else feed.receipted_size if feed is not None else 0
+        state = _BLOCKED.get(feed.state) if feed is not None else None
+        if state is None and feed is not None and feed.suspended:
+            state = pb.LINK_STATE_SUSPENDED
+        if state is None:
+            waiting = pb.LINK_STATE_CONNECTING if own is not None or not outgoing else pb.LINK_STATE_PULLED
+            state = pb.LINK_STATE_CONNECTED if status.connected else waiting
+        link = pb.Link(
+            origin=origin.line,
+            partner=origin.recipient if outgoing else origin.publisher,
+            direction="out" if outgoing else "in",
+            state=state,
+            size=size,
+            receipted_size=receipted,
+            backlog=size - receipted,
+            last_error=status.last_error,
+            evidence_path=feed.evidence_path if feed is not None else "",
+            waiting=feed.waiting if feed is not None else 0,
+            suspension=feed.suspension if feed is not None else "",
+        )
+        if status.last_exchange_at:
+            link.last_exchange_at.CopyFrom(to_timestamp(status.last_exchange_at))
+        return link
+
+
+def _waiting(all_feeds: Iterable[Feed]) -> Iterable[str]:
+    """What to say of partners' entries that wait; an own feed's are said with its state."""
+    by_origin = {feed.origin: feed for feed in all_feeds}
+    for feed in by_origin.values():
+        if feed.waiting and feed.direction == "in":
+            own = by_origin[feed.origin.counter]
+            yield (
+                f"{feed.origin}: {feed.waiting} entries from {feed.journaled_size} on wait: the first follows "
+                f"{own.awaited_size} entries of {own.origin}, of which {own.journaled_size} are applied here. If this "
+                f"node was restored: gateway recover {own.origin}"
+            )
+
+
+def _keys(
+    node: str, use: str, name: str, algorithm: SignatureType, records: Iterable[KeyRecord]
+) -> Iterable[pb.KeyStatus]:
+    for record in records:
+        status = pb.KeyStatus(
+            node=node,
+            use=use,
+            vkey=Verifier(name, record.public_key, algorithm).to_vkey(),
+            not_before=_timestamp(record.not_before),
+            not_after=_timestamp(record.not_after),
+        )
+        if record.revoked_at is not None:
+            status.revoked_at.CopyFrom(_timestamp(record.revoked_at))
+        yield status
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    return to_timestamp(int(time.timestamp() * 1000))

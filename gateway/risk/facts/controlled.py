@@ -1,0 +1,93 @@
+"""Which goods items of a shipment are under export control when it was declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.risk.controlled_goods import Confidence, ControlledGoods, ControlStatus, Match, MatchBasis
+from gateway.v1 import shipment_pb2, trace_pb2
+
+MAX_PER_ITEM = 8
+"""Most lines of the list that are named for one item: some subheadings hold dozens of listed goods."""
+
+MAX_DAYS_KEPT = 4096
+"""Most days whose elements under control are remembered."""
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_SECONDS_A_DAY = 86_400
+
+
+def local_day(at: Timestamp, utc_offset_minutes: int) -> date:
+    """The day of a moment where it was declared; the first or last there is for one that lies beyond."""
+    days = _EPOCH + (at.seconds + utc_offset_minutes * 60) // _SECONDS_A_DAY
+    return date.fromordinal(min(max(days, 1), date.max.toordinal()))
+
+
+class Controls:
+    """The list, asked about shipments. Remembers which elements are under control on a day; safe to share."""
+
+    def __init__(self, goods: ControlledGoods) -> None:
+        self.goods = goods
+        self._hs6 = frozenset(good.hs6 for good in goods)
+        self._elements: dict[date, frozenset[str]] = {}
+
+    def items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
+        """Lines of the list that the shipment's goods met when it was declared, item by item, the surest first."""
+        return [found for item in shipment.goods if self.lists(item) for found in self.of_item(item, shipment)]
+
+    def lists(self, item: shipment_pb2.ShipmentGoods) -> bool:
+        """Whether a subheading of the item is on the list at all: the cheap question before the others."""
+        return any(code.code[:6] in self._hs6 for code in item.codes)
+
+    def of_item(
+        self, item: shipment_pb2.ShipmentGoods, shipment: shipment_pb2.Shipment
+    ) -> list[trace_pb2.ControlledItem]:
+        """Lines of the list that one item met, the surest first, MAX_PER_ITEM at most.
+
+        Where six digits alone fit, a declared element that isn't the line's says that other goods of the subheading are
+        meant, and the line doesn't count; one that is the line's lends it medium confidence.
+        """
+        on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
+        found = [
+            trace_pb2.ControlledItem(
+                sequence=item.sequence,
+                code=match.good.code,
+                substance=match.good.substance,
+                element=match.good.element,
+                announcement=match.good.announcement,
+                confidence=_confidence(match, item.element).name.lower(),
+                basis=match.basis.value,
+            )
+            for match in self._matches(item, on)
+            if match.basis is MatchBasis.NATIONAL or not item.element or match.good.element in (item.element, "")
+        ]
+        found.sort(key=lambda line: -Confidence[line.confidence.upper()])
+        distinct = {(line.code, line.substance): line for line in reversed(found)}
+        return list(reversed(distinct.values()))[:MAX_PER_ITEM]
+
+    def elements_on(self, on: date) -> frozenset[str]:
+        """Elements of which anything is under control on a day."""
+        known = self._elements.get(on)
+        if known is None:
+            known = frozenset(
+                good.element for good in self.goods if good.element and good.status_on(on) is ControlStatus.IN_FORCE
+            )
+            if len(self._elements) >= MAX_DAYS_KEPT:
+                self._elements.clear()
+            self._elements[on] = known
+        return known
+
+    def _matches(self, item: shipment_pb2.ShipmentGoods, on: date) -> Iterator[Match]:
+        for code in item.codes:
+            digits = code.code[: len(code.code) // 2 * 2][:12]  # some tariffs have an odd number of digits
+            if len(digits) >= 6:
+                yield from self.goods.match(digits, on, territory=code.territory)
+
+
+def _confidence(match: Match, element: str) -> Confidence:
+    if match.basis is MatchBasis.HS6 and element and element == match.good.element:
+        return max(match.confidence, min(match.good.confidence, Confidence.MEDIUM))
+    return match.confidence

@@ -1,0 +1,108 @@
+"""Words in goods descriptions and in names of parties that rules ask for.
+
+Doesn't judge what a term means for a shipment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+
+from gateway.errors import MalformedError
+from gateway.formats.tables.reference_tables import parse_table, read_table
+from gateway.risk.facts.substances import words_pattern
+
+FILE = "goods_terms.csv"
+
+COLUMNS = ("kind", "term", "language", "confidence", "source")
+
+KINDS = ("vague", "filler", "forwarder")
+"""vague: says nothing about goods; filler: says nothing beside another word; forwarder: in a forwarder's name."""
+
+MAX_VAGUE_CHARS = 120
+"""Longest description in characters that can be vague as a whole: none of more words says nothing."""
+
+MAX_REMEMBERED = 4096
+"""Most descriptions whose wording is remembered."""
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One line of the list; `term` in lower case, `sure` where its confidence is high."""
+
+    kind: str
+    term: str
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a description says: its vague terms, and how many other words it has."""
+
+    vague: tuple[str, ...]
+    other_words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The list, ready to be asked."""
+
+    rows: tuple[Term, ...]
+    _forwarder: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _read: Callable[[str], Wording] = field(init=False, repr=False, compare=False)
+    _sure: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        vague, filler, forwarder = (words_pattern(row.term for row in self.rows if row.kind == kind) for kind in KINDS)
+        object.__setattr__(self, "_forwarder", forwarder)
+        # Declarants use the same words again and again. A pattern is no key: its hash is computed anew each time.
+        object.__setattr__(self, "_read", lru_cache(MAX_REMEMBERED)(partial(_wording, vague, filler)))
+        sure = frozenset(row.term for row in self.rows if row.kind == "forwarder" and row.sure)
+        object.__setattr__(self, "_sure", sure)
+
+    def wording(self, description: str) -> Wording:
+        """What a description says; of one that is too long to be vague, nothing."""
+        if not description or len(description) > MAX_VAGUE_CHARS:
+            return Wording((), 0)
+        return self._read(description)
+
+    def forwarder(self, name: str) -> tuple[tuple[str, ...], bool]:
+        """A forwarder's words in a party's name, and whether one of them is sure."""
+        found = tuple(dict.fromkeys(self._forwarder.findall(name.casefold())))
+        return found, any(term in self._sure for term in found)
+
+
+def load_terms(path: Path | None = None) -> Terms:
+    """The list at a path, or the one that comes along.
+
+    Raises:
+        ConfigurationError: it can't be read, or lines are wrong; the message names file, lines and columns.
+    """
+    text, source = read_table(path, FILE, what="the list of goods terms")
+    return Terms(parse_table(text.splitlines(), COLUMNS, _row, source=source))
+
+
+def _wording(vague: re.Pattern[str], filler: re.Pattern[str], description: str) -> Wording:
+    found: dict[str, None] = {}
+
+    def take(match: re.Match[str]) -> str:
+        found[match.group()] = None
+        return " "
+
+    rest = filler.sub(" ", vague.sub(take, description.casefold()))
+    return Wording(tuple(found), len(_WORD.findall(rest)))
+
+
+def _row(row: Mapping[str, str]) -> Term:
+    if row["kind"] not in KINDS:
+        raise MalformedError(f"kind: {row['kind'][:40]!r} is none of {', '.join(KINDS)}")
+    if not row["term"]:
+        raise MalformedError("term: is empty")
+    if row["confidence"] not in ("low", "medium", "high"):
+        raise MalformedError(f"confidence: {row['confidence'][:40]!r} is not high, medium or low")
+    return Term(row["kind"], row["term"].casefold(), row["confidence"] == "high")

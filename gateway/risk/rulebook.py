@@ -1,0 +1,263 @@
+"""The rules of a node: load them once, then screen records and examine consignments.
+
+Pure but for the files that `Rules.load` reads; safe to share between threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+
+from gateway.risk.compiled import Failed, Judges
+from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
+from gateway.risk.declaration_alerts import list_version
+from gateway.risk.facts.consignments import destination_cases, leg_alone, legs_of, missing_cases, path_cases
+from gateway.risk.facts.controlled import Controls
+from gateway.risk.facts.goods import GoodsFacts, papers_of
+from gateway.risk.facts.kinds import KINDS, Case
+from gateway.risk.facts.pairs import mirror_cases, reexport_cases
+from gateway.risk.facts.series import (
+    MAX_SUBHEADINGS,
+    NO_SIBLINGS,
+    SPAN_DAYS,
+    Sought,
+    before_looking,
+    series_cases,
+    sought,
+)
+from gateway.risk.facts.shipments import Record, identifier_cases, mass_cases, route_cases, seal_cases
+from gateway.risk.facts.substances import Substances, load_substances
+from gateway.risk.facts.terms import Terms, load_terms
+from gateway.risk.rule_file import Rule, RuleSetting, digest, load_rules, measured_shown, with_settings
+from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
+
+_INDEX = re.compile(r"\[[0-9]+\]")
+_NO_SETTINGS: Mapping[str, RuleSetting] = {}
+_NO_TERRITORIES: Mapping[str, str] = {}
+
+
+def _ignore(_rule_id: str, _why: str) -> None:
+    return None
+
+
+class Rules:
+    """Rules, thresholds and reference tables, ready to judge.
+
+    Attributes:
+        rules: all rules with the thresholds in force.
+        version: twelve hexadecimal digits over rules, thresholds and tables; the control list has its own version.
+        controlled_goods_version: version of the control list.
+    """
+
+    def __init__(
+        self,
+        rules: tuple[Rule, ...],
+        controls: Controls,
+        substances: Substances,
+        terms: Terms,
+        failed: Failed = _ignore,
+    ) -> None:
+        self.rules = rules
+        self.version = _version(rules, substances, terms)
+        self.controlled_goods_version = list_version(controls.goods)
+        self._controls = controls
+        self._goods = GoodsFacts(controls, substances, terms)
+        self._judges = Judges(rules, failed)
+        self._span_days = _span_days(rules)
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        rules: Path | None = None,
+        controlled_goods: Path | None = None,
+        physical_data: Path | None = None,
+        terms: Path | None = None,
+        settings: Mapping[str, RuleSetting] = _NO_SETTINGS,
+        failed: Failed = _ignore,
+    ) -> Rules:
+        """The rules with their tables: each from a file of one's own, or what comes along.
+
+        Args:
+            rules, controlled_goods, physical_data, terms: files; None: what comes along.
+            settings: a node's own thresholds, lists and switches by rule id.
+            failed: told when a rule can't judge a case; the others go on.
+
+        Raises:
+            ConfigurationError: a file can't be read or something in it is wrong; the message names it.
+        """
+        goods = load_controlled_goods(controlled_goods) if controlled_goods else reference_controlled_goods()
+        return cls(
+            with_settings(load_rules(rules), settings),
+            Controls(goods),
+            load_substances(physical_data),
+            load_terms(terms),
+            failed,
+        )
+
+    def controlled_items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
+        """Lines of the control list that a record's goods met on the local day of its declaration."""
+        return self._controls.items(shipment)
+
+    def siblings_sought(self, shipment: shipment_pb2.Shipment) -> list[Sought]:
+        """What to look for beside a record before it is judged: nothing, for nearly every one."""
+        if not self._judges.about("series"):
+            return []
+        wanted = (
+            sought(shipment, known["hs6"], self._span_days)
+            for known in before_looking(shipment, self._controls)
+            if self._judges.takes("series", known)
+        )
+        return [one for one in islice(wanted, MAX_SUBHEADINGS) if one is not None]
+
+    def screen(
+        self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()
+    ) -> list[trace_pb2.Discrepancy]:
+        """What doesn't add up in one record, the most severe first. Discrepancies name no legs.
+
+        Args:
+            shipment: the record.
+            siblings: what was found of `siblings_sought`.
+        """
+        found = [hit for case in self.cases(shipment, siblings) for hit in self._judges.judge(case)]
+        for hit in found:
+            hit.ClearField("legs")
+        return _most_severe_first(found)
+
+    def cases(self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()) -> Iterator[Case]:
+        """What there is to judge about one record: what `screen` judges, for tests and counts."""
+        about = self._judges.about
+        if about("goods"):
+            yield from self._goods.cases(shipment)
+        if about("route"):
+            yield from route_cases(shipment, self._controls)
+        if about("identifier"):
+            yield from identifier_cases(shipment)
+        records = [(0, shipment)]
+        if shipment.masses and about("masses"):
+            yield from mass_cases(records)
+        if shipment.events and about("seals"):
+            yield from seal_cases(records)
+        if siblings and about("series"):
+            leg = leg_alone(shipment, self._controls)
+            yield from series_cases([leg], {leg.index: siblings}, span_days=self._span_days)
+
+    def examine(
+        self,
+        trace: trace_pb2.Trace,
+        now: datetime,
+        *,
+        territories: Mapping[str, str] = _NO_TERRITORIES,
+        siblings: Mapping[int, Sequence[shipment_pb2.Shipment]] = NO_SIBLINGS,
+    ) -> list[trace_pb2.Discrepancy]:
+        """What doesn't add up in a consignment and in each of its records, the most severe first.
+
+        A rule that needs what was withheld of a record doesn't judge that record.
+
+        Args:
+            trace: the legs with their records, and the nodes' answers.
+            now: the time to judge what is missing by.
+            territories: ISO 3166-1 code of each node's territory; a node that isn't listed is called by it.
+            siblings: by the index of a leg what was found of its `siblings_sought`, at the node that recorded it.
+        """
+        withheld = [_withheld(leg.record) for leg in trace.legs]
+
+        def lacks(rule: Rule, case: Case) -> bool:
+            return any(_overlap(rule.reads, withheld[leg]) for leg in case.legs) or any(
+                _overlap(rule.reads_of_all, paths) for paths in withheld
+            )
+
+        cases = self.cases_of_trace(trace, now, territories=territories, siblings=siblings)
+        return _most_severe_first(_merged([hit for case in cases for hit in self._judges.judge(case, lacks)]))
+
+    def cases_of_trace(
+        self,
+        trace: trace_pb2.Trace,
+        now: datetime,
+        *,
+        territories: Mapping[str, str] = _NO_TERRITORIES,
+        siblings: Mapping[int, Sequence[shipment_pb2.Shipment]] = NO_SIBLINGS,
+    ) -> Iterator[Case]:
+        """What there is to judge about a trace: what `examine` judges, for tests and counts."""
+        records: list[Record] = [(index, leg.record.shipment) for index, leg in enumerate(trace.legs)]
+        papers = papers_of([shipment for _, shipment in records])
+        for index, shipment in records:
+            yield from self._goods.cases(shipment, leg=index, papers=papers)
+            yield from route_cases(shipment, self._controls, leg=index)
+            yield from identifier_cases(shipment, leg=index)
+        yield from mass_cases(records)
+        yield from seal_cases(records)
+        legs = legs_of(trace, self._controls, territories)
+        yield from mirror_cases(legs)
+        yield from reexport_cases(legs)
+        yield from missing_cases(legs, trace, territories, now)
+        yield from destination_cases(legs)
+        yield from path_cases(legs)
+        if self._judges.about("series"):
+            yield from series_cases(legs, siblings, span_days=self._span_days)
+
+    def describe(self) -> list[history_service_pb2.RiskRule]:
+        """The rules as they are applied here, in the file's order."""
+        return [
+            history_service_pb2.RiskRule(
+                rule_id=rule.id,
+                name=rule.name,
+                typology=rule.typology,
+                confidence=rule.confidence,
+                scope=KINDS[rule.about].scope,
+                expression=measured_shown(rule),
+                thresholds=rule.thresholds,
+                source=rule.source,
+                enabled=rule.enabled,
+            )
+            for rule in self.rules
+        ]
+
+
+def _span_days(rules: Iterable[Rule]) -> float:
+    """How far apart exports of one series lie at most: as the widest rule about them has it."""
+    spans = [rule.thresholds.get("days", SPAN_DAYS) for rule in rules if rule.enabled and rule.about == "series"]
+    return max(spans, default=SPAN_DAYS)
+
+
+def _merged(found: Iterable[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
+    """The same seen in several records, e.g. since each repeats a declaration, is one discrepancy about all of them."""
+    by_sight: dict[bytes, trace_pb2.Discrepancy] = {}
+    for each in found:
+        sight = trace_pb2.Discrepancy()
+        sight.CopyFrom(each)
+        sight.ClearField("legs")
+        known = by_sight.setdefault(sight.SerializeToString(deterministic=True), each)
+        if known is not each:
+            known.legs[:] = sorted({*known.legs, *each.legs})
+    return list(by_sight.values())
+
+
+def _most_severe_first(found: list[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
+    return sorted(found, key=lambda hit: (-hit.severity, hit.rule_id, list(hit.legs), hit.goods_sequence))
+
+
+def _withheld(record: history_pb2.HistoryRecord) -> frozenset[str]:
+    return frozenset(_INDEX.sub("", field.path) for field in record.withheld)
+
+
+def _overlap(reads: tuple[str, ...], withheld: frozenset[str]) -> bool:
+    return any(_within(path, read) or _within(read, path) for path in withheld for read in reads)
+
+
+def _within(inner: str, outer: str) -> bool:
+    return inner == outer or inner.startswith(f"{outer}.")
+
+
+def _version(rules: tuple[Rule, ...], substances: Substances, terms: Terms) -> str:
+    said = sha256(digest(rules).encode())
+    for row in substances.rows:
+        said.update(repr({**asdict(row), "elements": sorted(row.elements)}).encode())
+    for term in terms.rows:
+        said.update(repr(term).encode())
+    return said.hexdigest()[:12]

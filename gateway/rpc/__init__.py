@@ -1,0 +1,1 @@
+"""gRPC: servers, TLS, authentication, limits and errors on the wire."""

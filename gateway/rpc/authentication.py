@@ -1,0 +1,206 @@
+"""Owns the authentication sequence: from the TLS state of a call to a Principal, or to a reason for the audit log.
+
+The sequence; the code carries its numbers, the audit log its words:
+
+1. *connection*. It speaks TLS 1.3. The floor already sees to it; this finds out should it ever not hold.
+2. *certificate*. The peer showed exactly one certificate of the federation's form: P-256, one URI SAN, a canonical
+   SPIFFE id.
+3. *port*. The identity may use this port. Peer port: the gateway of *another* node that the directory names, while the
+   directory's grace lasts. Local port: a system of *this* node, which the settings name; its roles come from there.
+4. *trust*. The certificate is of this federation, was signed by a CA of the node that it names, and it and that CA are
+   valid now and not revoked. The handshake can't know this: on the peer port it trusts the CAs of all partners alike,
+   it checks no revocation, and a stream outlives it by hours.
+
+A certificate that passed is remembered with the version of the directory it passed under. Its own validity is looked at
+on every call; everything else again when the directory changes and after `REMEMBERED_S`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NoReturn, Protocol
+
+from gateway.contract.ids import GatewayIdentity, SystemIdentity
+from gateway.errors import GatewayError, UnauthenticatedError
+from gateway.trust.pki.certificates import (
+    AuthenticatedPeer,
+    Identity,
+    PeerCertificate,
+    authenticate,
+    inspect_certificate,
+)
+from gateway.trust.rules.directory import Directory, Validity
+from gateway.trust.rules.permissions import Principal, PrincipalKind, Role
+
+MAX_REMEMBERED = 4_096
+"""Most certificates remembered: more than a federation's gateways and a node's systems, about 8 MB."""
+
+REMEMBERED_S = 60
+"""Seconds after which a remembered certificate is checked in full again, so that the end of its CA is noticed."""
+
+_TLS_VERSION, _PEER_CERTIFICATE = "ssl_tls_version", "x509_pem_cert"
+_TLS13 = [b"TLSv1.3"]
+
+
+class TlsContext(Protocol):
+    """What the sequence reads of a call; grpc.aio.ServicerContext is one, and so is its synchronous sibling."""
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """Properties of the connection, as gRPC names them."""
+
+
+class Port(Protocol):
+    """Which identities may use a listener. Pure and immutable, so safe from any thread."""
+
+    def admit(self, claimed: Identity, fingerprint: str, directory: Directory, now: datetime) -> Principal:
+        """Return who that would be if the claim were true, or raise UnauthenticatedError with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerPort:
+    """The listener for partners: gateways of the other nodes in the directory."""
+
+    own_node: str
+
+    def admit(self, claimed: Identity, fingerprint: str, directory: Directory, now: datetime) -> Principal:
+        if not isinstance(claimed, GatewayIdentity):
+            raise UnauthenticatedError(f"port: {claimed} is a system; the peer port is for partner gateways")
+        if claimed.node == self.own_node:
+            raise UnauthenticatedError(f"port: {claimed} claims to be this node itself")
+        if claimed.node not in directory.nodes:
+            raise UnauthenticatedError(f"port: the directory names no node {claimed.node!r}")
+        if directory.validity(now) is Validity.EXPIRED:
+            raise UnauthenticatedError(f"port: version {directory.version} of the directory expired, grace and all")
+        return Principal(PrincipalKind.PEER, claimed.node, "", frozenset(), fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPort:
+    """The listener for the own authority's systems, with the roles that the settings give them.
+
+    It goes on when the directory has expired: operators must be able to put that right.
+    """
+
+    own_node: str
+    systems: Mapping[str, frozenset[Role]] = field(hash=False)
+
+    def admit(self, claimed: Identity, fingerprint: str, directory: Directory, now: datetime) -> Principal:
+        if not isinstance(claimed, SystemIdentity):
+            raise UnauthenticatedError(f"port: {claimed} is a gateway; the local port is for this node's systems")
+        if claimed.node != self.own_node:
+            raise UnauthenticatedError(f"port: {claimed} is a system of another node")
+        roles = self.systems.get(claimed.name)
+        if roles is None:
+            raise UnauthenticatedError(f"port: the settings name no system {claimed.name!r}")
+        return Principal(PrincipalKind.SYSTEM, claimed.node, claimed.name, roles, fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    principal: Principal
+    pem: bytes
+    directory_version: int
+    not_before: datetime
+    not_after: datetime
+    until: datetime
+
+
+class Authenticator:
+    """Runs the sequence for one listener. Used from the event loop's thread alone."""
+
+    def __init__(self, *, port: Port, directory: Callable[[], Directory], clock: Callable[[], datetime]) -> None:
+        self._port = port
+        self._directory = directory
+        self._clock = clock
+        self._by_pem: dict[bytes, _Remembered] = {}
+        self._by_fingerprint: dict[str, _Remembered] = {}
+
+    def authenticate(self, context: TlsContext) -> Principal:
+        """Return who calls.
+
+        Raises:
+            UnauthenticatedError: a step fails. The message is for the audit log alone; `metadata["claimed"]` holds the
+                unverified identity where there was one.
+        """
+        properties = context.auth_context()
+        versions = list(properties.get(_TLS_VERSION, ()))
+        if versions != _TLS13:  # 1
+            raise UnauthenticatedError(f"connection: the connection isn't TLS 1.3 but {versions}")
+        certificates = list(properties.get(_PEER_CERTIFICATE, ()))
+        if len(certificates) != 1:  # 2
+            raise UnauthenticatedError(f"certificate: {len(certificates)} peer certificates instead of one")
+        return self._believed(certificates[0])
+
+    def recheck(self, principal: Principal) -> Principal:
+        """Run steps 2 to 4 again for a caller whose stream is still open; the roles may have changed.
+
+        Raises:
+            UnauthenticatedError: a step fails now.
+        """
+        remembered = self._by_fingerprint.get(principal.certificate_fingerprint)
+        if remembered is None:
+            raise UnauthenticatedError("certificate: the certificate is no longer remembered")
+        return self._believed(remembered.pem)
+
+    def _believed(self, pem: bytes) -> Principal:
+        directory, now = self._directory(), self._clock()
+        known = self._by_pem.get(pem)
+        if known is None or known.directory_version != directory.version or now >= known.until:
+            return self._checked(pem, directory, now).principal
+        if not known.not_before <= now <= known.not_after:  # 4, the part that time alone changes
+            _refuse("trust: the certificate isn't valid now", known.principal.id)
+        return known.principal
+
+    def _checked(self, pem: bytes, directory: Directory, now: datetime) -> _Remembered:
+        stated = _stated(pem)  # 2
+        claimed = stated.identity
+        try:
+            principal = self._port.admit(claimed, stated.fingerprint_sha256, directory, now)  # 3
+            peer = _trusted(pem, claimed.node, directory, now)  # 4
+        except UnauthenticatedError as error:
+            _refuse(error.message, str(claimed))
+        return self._remember(pem, principal, peer, directory, now)
+
+    def _remember(
+        self, pem: bytes, principal: Principal, peer: AuthenticatedPeer, directory: Directory, now: datetime
+    ) -> _Remembered:
+        remembered = _Remembered(
+            principal=principal,
+            pem=pem,
+            directory_version=directory.version,
+            not_before=peer.certificate.not_before,
+            not_after=peer.certificate.not_after,
+            until=now + timedelta(seconds=REMEMBERED_S),
+        )
+        if len(self._by_pem) >= MAX_REMEMBERED and pem not in self._by_pem:
+            oldest = self._by_pem.pop(next(iter(self._by_pem)))
+            self._by_fingerprint.pop(oldest.principal.certificate_fingerprint, None)
+        self._by_pem[pem] = remembered
+        self._by_fingerprint[principal.certificate_fingerprint] = remembered
+        return remembered
+
+
+def _stated(pem: bytes) -> PeerCertificate:
+    try:
+        return inspect_certificate(pem)
+    except UnauthenticatedError as error:
+        raise UnauthenticatedError(f"certificate: {error.message}") from error
+
+
+def _trusted(pem: bytes, node: str, directory: Directory, now: datetime) -> AuthenticatedPeer:
+    try:
+        return authenticate(
+            pem,
+            trust_domain=directory.federation,
+            ca_pems=directory.tls_ca_pems(node),
+            revoked_fingerprints=directory.revoked_certificates,
+            now=now,
+        )
+    except GatewayError as error:  # also for a CA that can't be read: a stranger learns nothing of our configuration
+        raise UnauthenticatedError(f"trust: {error.message}") from error
+
+
+def _refuse(reason: str, claimed: str) -> NoReturn:
+    raise UnauthenticatedError(reason, metadata={"claimed": claimed})

@@ -1,0 +1,51 @@
+"""Asks a partner's gateway, once and over mutual TLS, whether it serves. For self-checks, not for links.
+
+Which endpoint, CA and name a partner has is the directory's.
+"""
+
+from __future__ import annotations
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.errors import UnavailableError
+from gateway.rpc.options import channel_options
+from gateway.rpc.status import from_rpc_error
+from gateway.rpc.tls import TlsMaterial, channel_credentials
+
+PROBE_TIMEOUT_S = 5.0
+"""Seconds for connecting, the handshake and the answer."""
+
+
+async def require_serving(
+    endpoint: str,
+    material: TlsMaterial,
+    *,
+    ca_pem: bytes,
+    server_name: str | None,
+    timeout_s: float = PROBE_TIMEOUT_S,
+) -> None:
+    """Returns when the gateway at `endpoint` says that it serves.
+
+    Args:
+        endpoint: host:port of its peer port.
+        material: the own credentials.
+        ca_pem: the CAs of that one node.
+        server_name: the name in its certificate, where it differs from the host.
+        timeout_s: seconds until the attempt is given up.
+
+    Raises:
+        UnauthenticatedError: it doesn't accept the own certificate.
+        UnavailableError: nobody answers there, its certificate isn't the node's, or it is stopping.
+        GatewayError: what else it answered.
+    """
+    credentials = channel_credentials(ca_pem, material.certificate_pem, material.key_pem)
+    options = channel_options(server_name=server_name)
+    async with grpc.aio.secure_channel(endpoint, credentials, options=options) as channel:
+        try:
+            answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise UnavailableError(f"the gateway at {endpoint} answers but doesn't serve")

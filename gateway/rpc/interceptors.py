@@ -1,0 +1,298 @@
+"""Owns the door of a listener: every call, known or not, passes these steps before a handler sees anything of it.
+
+1. Authenticate: the certificate sequence (authentication). Refused: UNAUTHENTICATED and nothing more.
+2. Authorise: the permission table; a method without a row is denied, one that isn't served is UNIMPLEMENTED.
+3. Limits of this caller (limits): RESOURCE_EXHAUSTED with the time to wait.
+4. Parse the request, only now; what isn't a message is refused as MALFORMED.
+5. The handler, with `current_call()` set. Streams are rechecked (steps 1 and 2) every few seconds and ended when they
+   fail: revocation and expiry don't wait for the connection's end.
+
+Every outcome is an audit event. A refusal is recorded before it is answered. A stream is recorded when it opens. A
+unary call is recorded by its handler before its effect (`Call.record`) or, where it has none, before it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Any, NoReturn, TypeAlias, cast
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.message import DecodeError
+
+from gateway.errors import GatewayError, Kind, MalformedError, MethodUnknownError, OverloadedError
+from gateway.rpc.authentication import Authenticator
+from gateway.rpc.calls import Call, enter_call
+from gateway.rpc.limits import CallerLimits
+from gateway.rpc.status import abort_with
+from gateway.trust.rules.audit import AuditEvent, AuditResult, AuditSink
+from gateway.trust.rules.permissions import PermissionTable, Principal
+
+RECHECK_S = 5.0
+"""Seconds between rechecks of an open stream: how long a revoked partner may still be served."""
+
+UNKNOWN_METHOD = "(unknown)"
+"""Method in the audit event of a call to what isn't served; the name that was asked for is in the detail."""
+
+UNRECORDED = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
+"""Methods whose permitted calls aren't recorded: supervision asks all the time and learns nothing."""
+
+_log = structlog.get_logger(__name__)
+
+# In quotes, since only the type stubs make gRPC's classes generic.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What the steps need; one per listener.
+
+    Attributes:
+        authenticator: step 1.
+        permissions: step 2.
+        limits: step 3.
+        audit: takes the events.
+        clock: current time with zone.
+        monotonic_s: seconds of a clock that never goes back.
+    """
+
+    authenticator: Authenticator
+    permissions: PermissionTable
+    limits: CallerLimits
+    audit: AuditSink
+    clock: Callable[[], datetime]
+    monotonic_s: Callable[[], float] = field(default=time.monotonic)
+
+    def time_ms(self) -> int:
+        return int(self.clock().timestamp() * 1000)
+
+    def open(self, method: str, context: Context, *, streaming: bool) -> Call:
+        """Run steps 1 to 3; `close` must follow when the call ends.
+
+        Raises:
+            GatewayError: a step refuses; the refusal is recorded.
+        """
+        principal: Principal | None = None
+        try:
+            principal = self.authenticator.authenticate(context)  # 1
+            self.permissions.authorise(principal, method)  # 2
+            self.limits.enter(principal, streaming=streaming, now_s=self.monotonic_s())  # 3
+        except GatewayError as error:
+            self.record_refusal(method, principal, error)
+            raise
+        return Call(principal, method, self.audit, self.time_ms)
+
+    def close(self, call: Call, *, streaming: bool) -> None:
+        """End what `open` began."""
+        self.limits.leave(call.principal, streaming=streaming)
+
+    def recheck(self, call: Call) -> None:
+        """Run steps 1 and 2 again for an open stream.
+
+        Raises:
+            GatewayError: the caller may no longer do this.
+        """
+        principal = self.authenticator.recheck(call.principal)
+        self.permissions.authorise(principal, call.method)
+
+    def record_refusal(self, method: str, principal: Principal | None, error: GatewayError) -> None:
+        """Record that a call was refused, and for whom and why."""
+        who = principal.id if principal is not None else f"unverified:{error.metadata.get('claimed', '')}"
+        self._record(who, method, AuditResult.DENY, error.reason, error.message)
+
+    def record_failure(self, call: Call, error: GatewayError) -> None:
+        """Record that a handler refused or failed."""
+        denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED)
+        result = AuditResult.DENY if denied else AuditResult.ERROR
+        with self._or_logged(call.principal.id, call.method, error.reason):
+            call.record(result=result, reason=error.reason, detail=error.message)
+
+    def _record(self, who: str, method: str, result: AuditResult, reason: str, detail: str) -> None:
+        event = AuditEvent(
+            time_ms=self.time_ms(), principal=who, method=method, result=result, reason=reason, detail=detail
+        )
+        with self._or_logged(who, method, reason):
+            self.audit(event)
+
+    @contextmanager
+    def _or_logged(self, who: str, method: str, reason: str) -> Iterator[None]:
+        try:
+            yield
+        except OverloadedError:
+            # The call ends with an error either way, and the log keeps what the chain can't take.
+            _log.error("the audit log is full; an outcome is only here", principal=who, method=method, reason=reason)
+
+
+class DoorInterceptor(grpc.aio.ServerInterceptor):
+    """Puts the door in front of all handlers of a server, of all four kinds."""
+
+    def __init__(self, door: Door, *, recheck_s: float = RECHECK_S) -> None:
+        self._door = door
+        self._recheck_s = recheck_s
+        self._guarded: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler:
+        method = handler_call_details.method
+        guarded = self._guarded.get(method)
+        if guarded is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return self._unknown(method)  # not kept: callers choose these names
+            guarded = self._guarded[method] = self._wrapped(method, handler)
+        return guarded
+
+    def _wrapped(self, method: str, handler: Handler) -> Handler:
+        function = _function(handler)
+        # A single request is parsed behind the door (step 4); those of a stream are, as its handler asks for them.
+        parse = None if handler.request_streaming else handler.request_deserializer
+        pass_door = self._stream if handler.request_streaming or handler.response_streaming else self._unary
+
+        async def behave(received: Any, context: Context) -> Any:
+            def run() -> Any:
+                return function(received if parse is None else parse(received), context)
+
+            return await pass_door(method, context, run)
+
+        return _KINDS[handler.request_streaming, handler.response_streaming](
+            behave,
+            request_deserializer=handler.request_deserializer if handler.request_streaming else None,
+            response_serializer=handler.response_serializer,
+        )
+
+    async def _unary(self, method: str, context: Context, run: Callable[[], Any]) -> Any:
+        call = await self._opened(method, context, streaming=False)
+        try:
+            response = await run()  # 5
+            if not call.recorded and method not in UNRECORDED:
+                call.record()
+            return response
+        except Exception as error:
+            await self._fail(call, context, error)
+        finally:
+            self._door.close(call, streaming=False)
+
+    async def _stream(self, method: str, context: Context, run: Callable[[], Any]) -> Any:
+        call = await self._opened(method, context, streaming=True)
+        try:
+            if method not in UNRECORDED:
+                call.record(reason="STREAM_OPENED")
+            with _Watch(lambda: self._door.recheck(call), self._recheck_s):
+                return await _result(run(), context)  # 5
+        except Exception as error:
+            await self._fail(call, context, error)
+        finally:
+            self._door.close(call, streaming=True)
+
+    async def _opened(self, method: str, context: Context, *, streaming: bool) -> Call:
+        try:
+            call = self._door.open(method, context, streaming=streaming)
+        except GatewayError as error:
+            await abort_with(context, error)
+        except Exception as error:
+            await abort_with(context, _internal(method, error))
+        enter_call(call)
+        return call
+
+    async def _fail(self, call: Call, context: Context, error: Exception) -> NoReturn:
+        if isinstance(error, grpc.aio.BaseError) or context.done():
+            raise error  # the handler has ended the call itself, or the connection is gone
+        failure = _as_gateway_error(call.method, error)
+        self._door.record_failure(call, failure)
+        await abort_with(context, failure)
+
+    def _unknown(self, method: str) -> Handler:
+        async def refuse(_requests: Any, context: Context) -> None:
+            principal: Principal | None = None
+            try:
+                principal = self._door.authenticator.authenticate(context)
+                raise MethodUnknownError(f"{method[:200]} isn't served here")
+            except GatewayError as error:
+                self._door.record_refusal(UNKNOWN_METHOD, principal, error)
+                await abort_with(context, error)
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+class _Watch:
+    """Runs a check now and then while its block runs, and ends the block with the check's error."""
+
+    def __init__(self, check: Callable[[], None], interval_s: float) -> None:
+        self._check = check
+        self._interval_s = interval_s
+        self._error: GatewayError | None = None
+
+    def __enter__(self) -> None:
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())  # gRPC runs each call in one
+        self._schedule()
+
+    def _schedule(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._run)
+
+    def _run(self) -> None:
+        try:
+            self._check()
+        except GatewayError as error:
+            self._error = error
+            self._task.cancel()
+        else:
+            self._schedule()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        # Cancelled by this watch alone, not also by the caller or the server: then it is the check that failed.
+        if self._error is not None and isinstance(error, asyncio.CancelledError) and self._task.uncancel() == 0:
+            raise self._error from None
+
+
+async def _result(running: Any, context: Context) -> Any:
+    """Await a handler in either of its two styles: a coroutine, or an asynchronous generator of responses."""
+    if not hasattr(running, "__aiter__"):
+        return await running
+    async with aclosing(running):  # what it has begun ends with the call, not when somebody clears up
+        async for response in running:
+            await context.write(response)
+    return None
+
+
+def _as_gateway_error(method: str, error: Exception) -> GatewayError:
+    if isinstance(error, DecodeError):
+        return MalformedError("the request isn't a message of the contract")
+    if isinstance(error, GatewayError) and error.kind is not Kind.INTERNAL:
+        return error
+    return _internal(method, error)
+
+
+def _internal(method: str, error: Exception) -> GatewayError:
+    incident = secrets.token_hex(8)
+    _log.error("a call failed with an unexpected error", method=method, incident=incident, exc_info=error)
+    return GatewayError(f"{type(error).__name__}, incident {incident}", metadata={"incident": incident})
+
+
+def _function(handler: Handler) -> Callable[[Any, Any], Any]:
+    function = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
+        raise TypeError(f"handler {function!r} must be a coroutine function or an asynchronous generator function")
+    return function
+
+
+_KINDS: dict[tuple[bool, bool], Callable[..., Handler]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}

@@ -1,0 +1,118 @@
+"""Owns the limits by caller: calls per second (token bucket), calls and streams at once. Without clock or I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.errors import OverloadedError
+from gateway.trust.rules.permissions import Principal, PrincipalKind
+
+MIN_RETRY_AFTER_S = 0.1
+"""Shortest retry time in seconds told to a caller, so that a flood doesn't come back at once."""
+
+_ROUNDING = 1e-6
+"""Part of a token that may be missing: a caller that waits exactly as long as it was told must get in."""
+
+BUSY_RETRY_AFTER_S = 1.0
+"""Retry time in seconds when too many calls run; when one ends isn't known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one caller may take.
+
+    Attributes:
+        calls_per_s: calls per second over time; a stream counts once.
+        burst: calls at once after a pause.
+        concurrent_calls: unary calls running at once.
+        concurrent_streams: streams open at once.
+    """
+
+    calls_per_s: float
+    burst: int
+    concurrent_calls: int
+    concurrent_streams: int
+
+
+SYSTEM_LIMITS = Limits(calls_per_s=20_000, burst=20_000, concurrent_calls=512, concurrent_streams=64)
+"""A customs system: more than one core can answer, so only a flood beside others meets it."""
+
+PEER_LIMITS = Limits(calls_per_s=500, burst=1_000, concurrent_calls=64, concurrent_streams=32)
+"""A partner's gateway: two streams for each channel, and some hundred questions a second."""
+
+
+def default_limits(principal: Principal) -> Limits:
+    """Return the limits that the product comes with."""
+    return PEER_LIMITS if principal.kind is PrincipalKind.PEER else SYSTEM_LIMITS
+
+
+class _Usage:
+    __slots__ = ("calls", "limits", "streams", "tokens", "updated_s")
+
+    def __init__(self, limits: Limits, now_s: float) -> None:
+        self.limits = limits
+        self.tokens = float(limits.burst)
+        self.updated_s = now_s
+        self.calls = 0
+        self.streams = 0
+
+
+class CallerLimits:
+    """Counts what each caller uses. Used from one thread; times are seconds of a monotonic clock.
+
+    Memory grows with the number of authenticated callers, which the directory and the settings bound.
+    """
+
+    def __init__(self, limits_of: Callable[[Principal], Limits] = default_limits) -> None:
+        self._limits_of = limits_of
+        self._usages: dict[str, _Usage] = {}
+
+    def enter(self, principal: Principal, *, streaming: bool, now_s: float) -> None:
+        """Count the start of a call; `leave` must follow when it ends.
+
+        Raises:
+            OverloadedError: a limit is reached, with the seconds to wait; nothing was counted.
+        """
+        usage = self._usages.get(principal.id)
+        if usage is None:
+            usage = self._usages[principal.id] = _Usage(self._limits_of(principal), now_s)
+        _require_room(usage, streaming)
+        _take_token(usage, now_s)
+        if streaming:
+            usage.streams += 1
+        else:
+            usage.calls += 1
+
+    def leave(self, principal: Principal, *, streaming: bool) -> None:
+        """Count the end of a call that `enter` let in."""
+        usage = self._usages[principal.id]
+        if streaming:
+            usage.streams -= 1
+        else:
+            usage.calls -= 1
+
+
+def _require_room(usage: _Usage, streaming: bool) -> None:
+    running, most, what = (
+        (usage.streams, usage.limits.concurrent_streams, "streams")
+        if streaming
+        else (usage.calls, usage.limits.concurrent_calls, "calls")
+    )
+    if running >= most:
+        raise OverloadedError(
+            f"{running} {what} are open, and that is the limit for one caller", retry_after_s=BUSY_RETRY_AFTER_S
+        )
+
+
+def _take_token(usage: _Usage, now_s: float) -> None:
+    limits = usage.limits
+    elapsed = max(0.0, now_s - usage.updated_s)
+    usage.tokens = min(float(limits.burst), usage.tokens + elapsed * limits.calls_per_s)
+    usage.updated_s = max(usage.updated_s, now_s)
+    if usage.tokens < 1.0 - _ROUNDING:
+        wait_s = (1.0 - usage.tokens) / limits.calls_per_s
+        raise OverloadedError(
+            f"more than {limits.calls_per_s:g} calls a second", retry_after_s=max(MIN_RETRY_AFTER_S, wait_s)
+        )
+    usage.tokens -= 1.0

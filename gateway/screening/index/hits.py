@@ -1,0 +1,171 @@
+"""Judges the candidates of one party and gives back the best entries, explained.
+
+Candidates get class and score first; only the hits that are given back are explained, which takes as long again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from gateway.screening.compare import Judged, judge
+from gateway.screening.identifiers import compare_identifiers
+from gateway.screening.index.columns import KIND_CODES, WEAK, Columns
+from gateway.screening.result import Comparison, MatchClass, NameKind, Thresholds
+from gateway.screening.variants import PreparedName
+
+WEAK_FACTOR = 0.9
+"""What a score counts when the listed name is a weak alias; its class is compatible at most."""
+
+
+class Reference(NamedTuple):
+    """Which entry: the list it belongs to and its id there."""
+
+    group: str
+    id: str
+
+
+class Hit(NamedTuple):
+    """An entry that a party may be, with the comparison that says so and the two texts that were compared."""
+
+    reference: Reference
+    revision: int
+    kind: int
+    action: int
+    comparison: Comparison
+    query: str
+    listed: str
+    weak: bool
+
+    @property
+    def rank(self) -> tuple[MatchClass, float]:
+        return self.comparison.match_class, self.comparison.score
+
+
+class Found(NamedTuple):
+    """Hits, the best first, and how many there were in all."""
+
+    hits: list[Hit]
+    total: int
+
+
+Visible = Callable[[str], bool]
+"""Whether a caller may see entries of a group."""
+
+Limits = Callable[[str], Thresholds]
+"""Thresholds of a group."""
+
+
+Read = Callable[[str, NameKind], PreparedName]
+"""Reads a listed name."""
+
+_Rank = tuple[MatchClass, float]
+_Best = tuple[_Rank, Callable[[], Comparison], str, Columns, int]
+
+
+def _rank(best: _Best) -> _Rank:
+    return best[0]
+
+
+class Search:
+    """Compares candidates and keeps the best comparison of each entry."""
+
+    def __init__(self, groups: Sequence[str], visible: Visible, thresholds: Limits, at_ms: int) -> None:
+        self._groups = groups
+        self._visible = visible
+        self._thresholds = thresholds
+        self._at_ms = at_ms
+        self._of_group: dict[int, Thresholds | None] = {}
+        self._best: dict[tuple[int, int], _Best] = {}
+
+    def identifiers(self, query: tuple[str, str], columns: Columns, rows: Iterable[int]) -> None:
+        """Compares an identifier with those of rows."""
+        wanted = KIND_CODES[NameKind.IDENTIFIER]
+        for row in rows:
+            if columns.row_flags[row] & 0xF == wanted and self._limits(columns, row) is not None:
+                scheme, _, value = columns.text(row).partition("\t")
+                found = compare_identifiers(query, (scheme, value))
+                if found is not None:
+                    text = ":".join(query) if query[0] else query[1]
+                    self._keep((found.match_class, found.score), partial(_as_it_is, found), text, columns, row)
+
+    def names(self, query: PreparedName, columns: Columns, rows: Iterable[int], read: Read) -> None:
+        """Judges a name against those of rows; rows of one text are judged once."""
+        wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
+        known: dict[tuple[str, int], Judged] = {}
+        for row in rows:
+            if flags[row] & 0xF != wanted:
+                continue
+            limits = self._limits(columns, row)
+            if limits is None:
+                continue
+            key = columns.text(row), id(limits)  # thresholds live as long as the search
+            found = known.get(key)
+            if found is None:
+                found = known[key] = judge(query, read(key[0], kind), limits)
+            match_class, score, explain = found
+            if match_class and flags[row] & WEAK:
+                match_class, score = _weaker(score, limits)
+                explain = partial(_weakened, explain, limits)
+            if match_class:
+                self._keep((match_class, score), explain, query.text, columns, row)
+
+    def _limits(self, columns: Columns, row: int) -> Thresholds | None:
+        """Thresholds for the entry of a row; None when it isn't to be compared."""
+        entry = columns.row_entries[row]
+        if columns.dead[entry]:
+            return None
+        if self._at_ms:
+            until = columns.valid_until[entry]
+            if columns.valid_from[entry] > self._at_ms or 0 < until <= self._at_ms:
+                return None
+        group = columns.groups[entry]
+        if group not in self._of_group:
+            name = self._groups[group]
+            self._of_group[group] = self._thresholds(name) if self._visible(name) else None
+        return self._of_group[group]
+
+    def _keep(self, rank: _Rank, explain: Callable[[], Comparison], query: str, columns: Columns, row: int) -> None:
+        key = (id(columns), columns.row_entries[row])
+        known = self._best.get(key)
+        if known is None or rank > known[0]:
+            self._best[key] = (rank, explain, query, columns, row)
+
+    def found(self, limit: int) -> Found:
+        """The best entries that were found, and how many there were."""
+        best = heapq.nlargest(limit, self._best.values(), key=_rank)
+        return Found([self._hit(*one[1:]) for one in best], len(self._best))
+
+    def _hit(self, explain: Callable[[], Comparison], query: str, columns: Columns, row: int) -> Hit:
+        entry = columns.row_entries[row]
+        return Hit(
+            Reference(self._groups[columns.groups[entry]], columns.id(entry)),
+            columns.revisions[entry],
+            columns.kinds[entry],
+            columns.actions[entry],
+            explain(),
+            query,
+            columns.text(row).replace("\t", ":"),
+            bool(columns.row_flags[row] & WEAK),
+        )
+
+
+def _as_it_is(found: Comparison) -> Comparison:
+    return found
+
+
+def _weaker(score: float, limits: Thresholds) -> _Rank:
+    lower = round(score * WEAK_FACTOR, 4)
+    return (MatchClass.COMPATIBLE if lower >= limits.compatible else MatchClass.NONE), lower
+
+
+def _weakened(explain: Callable[[], Comparison], limits: Thresholds) -> Comparison:
+    return weakened(explain(), limits)
+
+
+def weakened(found: Comparison, limits: Thresholds) -> Comparison:
+    """A comparison with a weak alias: a tenth less, and never more than compatible."""
+    because = f"{found.because}; a weak alias: compatible at most, and its score counts {WEAK_FACTOR}"
+    return Comparison(*_weaker(found.score, limits), because, found.forms, found.tokens, found.parts)

@@ -1,0 +1,331 @@
+"""Finds the entries that a party may be, in memory, among a million of them and more.
+
+A search, for each name of the party:
+
+1. The keys of the name lead to rows in every run. Rows whose key says that the names are written the same (`SURE`)
+   are candidates, all of them. So are the others, unless they are more than `MAX_CANDIDATES`: then those with the most
+   and rarest common keys.
+2. Entries that are dead, not valid at this time, or not for this caller's eyes are left out before anything is
+   compared; so are organisations whose parts rule each other out (`marks`).
+3. The others are read and judged. Each entry keeps its best comparison; the best entries are explained and given back.
+
+Texts are read again for each search, through a bounded memory of what was read last: a name that was read takes a
+kilobyte, and a million entries have almost two million.
+
+One thread writes; any number search meanwhile. What a search sees is a tuple of runs that never changes as such: a
+writer puts another tuple in its place. New entries go into a growing run; when it is full it is sorted, and sorted runs
+of like size are merged step by step (`tidy`), so no change ever costs more than some milliseconds at once.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from gateway.screening.identifiers import identifier_keys
+from gateway.screening.index.columns import Columns, Record
+from gateway.screening.index.hits import Found, Limits, Search, Visible
+from gateway.screening.index.key_numbers import OTHER_SIDE, KeyKind, kind_of
+from gateway.screening.index.keys import sought
+from gateway.screening.index.organisation_features import HOPELESS_BELOW, Filter
+from gateway.screening.index.person_features import HOPELESS_BELOW as HOPELESS_WORDS_BELOW
+from gateway.screening.index.person_features import PersonFilter
+from gateway.screening.index.prefilter import Glance
+from gateway.screening.index.runs import GrowingRun, Run, RunBuilder, SortedRun, may_merge, merge
+from gateway.screening.result import DEFAULT_THRESHOLDS, NameKind, Thresholds
+from gateway.screening.variants import PreparedName, prepare
+
+SURE = frozenset(
+    {
+        KeyKind.PERSON_HAN,
+        KeyKind.PERSON_VARIANT,
+        KeyKind.PERSON_LETTERS,
+        KeyKind.HAN_IN_LINE,
+        KeyKind.LETTERS_IN_LINE,
+        KeyKind.IDENTIFIER,
+    }
+)
+"""Kinds of keys that lead to names written the same, or nearly so: these candidates are always compared."""
+
+MAX_SURE = 1_000
+"""Candidates of one name by `SURE` keys that are compared; more than so many have one and the same name."""
+
+MAX_CANDIDATES = 150
+"""Other candidates of one name that are compared."""
+
+MAX_GATHERED = 3_000
+"""Rows of other keys that are weighed for one name; keys beyond are so common that they tell little."""
+
+GROWING_ROWS = 8_192
+"""Rows from which the growing run is sorted, which takes some tens of milliseconds."""
+
+MERGE_RATIO = 4
+"""A run is merged with the next newer one unless it is so many times as large."""
+
+PREPARED_NAMES = 40_000
+"""Names of entries kept as they were read: some 80 MB."""
+
+PREPARED_QUERIES = 8_192
+"""Names of parties kept as they were read: the same parties come again and again."""
+
+GC_THRESHOLD = 50_000
+"""Allocations between looks for cycles in a process that searches, for whoever owns it to set. Reading a name makes
+some fifty objects that are kept for a while, and no cycles: with Python's default of 700 a fifth of the time went so.
+"""
+
+MAX_HITS = 20
+"""Entries given back for one party unless the caller says otherwise."""
+
+HOPELESS = max(HOPELESS_BELOW, HOPELESS_WORDS_BELOW)
+"""Where a list's threshold is no higher than this, nothing is left out unread."""
+
+
+class Sought(NamedTuple):
+    """What a party is sought by. `identifiers` are (scheme, value), the scheme empty where it isn't known."""
+
+    names: Sequence[tuple[str, NameKind]] = ()
+    identifiers: Sequence[tuple[str, str]] = ()
+
+
+def _everything(_: str) -> bool:
+    return True
+
+
+def _usual(_: str) -> Thresholds:
+    return DEFAULT_THRESHOLDS
+
+
+_Rows = tuple[Columns, list[int]]
+
+
+class _Keyed(NamedTuple):
+    name: PreparedName
+    filter: Filter
+    glance: Glance
+    person: PersonFilter
+    ranges: tuple[list[tuple[int, int]], ...]
+
+
+class Index:
+    """Entries by name and identifier. One thread writes, any number read."""
+
+    def __init__(self, runs: Iterable[SortedRun] = (), groups: Sequence[str] = ()) -> None:
+        self._growing = GrowingRun()
+        self._runs: tuple[Run, ...] = (*runs, self._growing)
+        self._groups = list(groups)
+        self._group_numbers = {name: number for number, name in enumerate(self._groups)}
+        self._merging: tuple[SortedRun, SortedRun, Generator[None, None, SortedRun]] | None = None
+        self._read = lru_cache(maxsize=PREPARED_NAMES)(prepare)
+        self._keyed = lru_cache(maxsize=PREPARED_QUERIES)(_keyed)
+
+    def __len__(self) -> int:
+        return sum(run.columns.living for run in self._runs)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups that entries belong or belonged to, by number."""
+        return tuple(self._groups)
+
+    @property
+    def rows(self) -> int:
+        """Names, identifiers and addresses held, those of dead entries too until they are merged away."""
+        return sum(run.columns.rows for run in self._runs)
+
+    def sorted_runs(self) -> tuple[SortedRun, ...]:
+        """What a snapshot writes: the sorted runs, after the growing one was sorted. For the writing thread."""
+        self._sort_growing()
+        return tuple(run for run in self._runs if isinstance(run, SortedRun))
+
+    # Writing
+
+    def put(self, record: Record) -> None:
+        """Adds an entry, or replaces the one with its reference."""
+        group = self._group(record.group)
+        before = self._holding(group, record.group, record.id)
+        growing = self._growing
+        growing.add(record, group)
+        for columns, entry in before:
+            columns.kill(entry)
+        if growing.columns.rows >= GROWING_ROWS:
+            self._sort_growing()
+
+    def remove(self, group: str, entry_id: str) -> bool:
+        """Removes an entry; False when there is none."""
+        number = self._group_numbers.get(group)
+        held = [] if number is None else self._holding(number, group, entry_id)
+        for columns, entry in held:
+            columns.kill(entry)
+        return bool(held)
+
+    def load(self, records: Iterable[Record]) -> None:
+        """Adds many new entries as one run, faster than `put`; each reference once, and none that is held."""
+        builder = RunBuilder()
+        for record in records:
+            builder.add(record, self._group(record.group))
+        self._sort_growing()
+        self._runs = (*self._runs[:-1], builder.finish(), self._runs[-1])
+
+    def tidy(self) -> bool:
+        """Does one bounded step of merging; False when there is nothing to do."""
+        if self._merging is None:
+            pair = self._to_merge()
+            if pair is None:
+                return False
+            self._merging = (*pair, merge(*pair))
+        older, newer, steps = self._merging
+        try:
+            next(steps)
+        except StopIteration as done:
+            kept = [run for run in self._runs if run is not newer]
+            self._runs = tuple(done.value if run is older else run for run in kept)
+            self._merging = None
+        return True
+
+    def _group(self, name: str) -> int:
+        number = self._group_numbers.get(name)
+        if number is None:
+            number = len(self._groups)
+            self._groups.append(name)
+            self._group_numbers[name] = number
+        return number
+
+    def _holding(self, group: int, name: str, entry_id: str) -> list[tuple[Columns, int]]:
+        return [(run.columns, entry) for run in self._runs for entry in run.entries_of(group, name, entry_id)]
+
+    def _sort_growing(self) -> None:
+        if len(self._growing.columns):
+            done, self._growing = self._growing.sorted(), GrowingRun()
+            self._runs = (*self._runs[:-1], done, self._growing)
+
+    def _to_merge(self) -> tuple[SortedRun, SortedRun] | None:
+        runs = [run for run in self._runs if isinstance(run, SortedRun)]
+        for older, newer in reversed(list(pairwise(runs))):
+            if older.columns.rows < MERGE_RATIO * newer.columns.rows and may_merge(older, newer):
+                return older, newer
+        return None
+
+    # Searching
+
+    def search(
+        self,
+        party: Sought,
+        *,
+        at_ms: int = 0,
+        visible: Visible = _everything,
+        thresholds: Limits = _usual,
+        limit: int = MAX_HITS,
+        most: int = MAX_CANDIDATES,
+    ) -> Found:
+        """Entries that a party may be, the best first.
+
+        Args:
+            party: names and identifiers of the party.
+            at_ms: entries whose validity doesn't include this time are left out; 0: validity doesn't matter.
+            visible: which groups the caller may see.
+            thresholds: scores that count, by group.
+            limit: most hits.
+            most: candidates of one name that are compared beyond those that are written the same.
+        """
+        search = Search(self._groups, visible, thresholds, at_ms)
+        runs = [run for run in self._runs if run.columns.rows]
+        any_may_pass = any(thresholds(group).compatible <= HOPELESS for group in self._groups)
+        for scheme, value in dict.fromkeys(party.identifiers):
+            keys = [(key, key) for key in identifier_keys(scheme, value)]
+            for run in runs:
+                for span in run.spans(keys):
+                    search.identifiers((scheme, value), run.columns, run.rows(span))
+        for text, kind in dict.fromkeys(party.names):
+            keyed = self._keyed(text, kind)
+            for columns, rows in _candidates(runs, keyed, most, any_may_pass):
+                search.names(keyed.name, columns, rows, self._read)
+        return search.found(limit)
+
+
+def _keyed(text: str, kind: NameKind) -> _Keyed:
+    name = prepare(text, kind)
+    ranges: tuple[list[tuple[int, int]], ...] = ([], [], [], [], [], [], [])
+    keys = sought(name)
+    for key in keys:
+        if not key & OTHER_SIDE:
+            other_side = key | OTHER_SIDE
+            ranges[_GROUPS[kind_of(key)]].append((key, other_side if other_side in keys else key))
+        elif key ^ OTHER_SIDE not in keys:
+            ranges[_GROUPS[kind_of(key)]].append((key, key))
+    return _Keyed(name, Filter(name), Glance(name), PersonFilter(name), ranges)
+
+
+_SURE, _OTHER, _OPENING, _NEAR, _WORDS, _SOUNDS, _WHATEVER_LINE = range(7)
+_SPECIAL = {
+    KeyKind.CORE_SPELT: _OPENING,
+    KeyKind.CORE_SOUNDS: _OPENING,
+    KeyKind.CORE_NEAR: _NEAR,
+    KeyKind.WORDS: _WORDS,
+    KeyKind.PERSON_SOUNDS: _SOUNDS,
+    KeyKind.CORE_HAN: _WHATEVER_LINE,
+    KeyKind.CORE_LETTERS: _WHATEVER_LINE,
+}
+_GROUPS = [_SURE if kind in SURE else _SPECIAL.get(kind, _OTHER) for kind in KeyKind]
+"""By kind of key the group of those whose candidates are sifted alike."""
+
+
+_NO_FILTER = Filter(None)
+
+
+def _candidates(runs: Sequence[Run], keyed: _Keyed, most: int, any_may_pass: bool) -> Iterator[_Rows]:
+    """Rows to compare with a name, run by run."""
+    hopeful = (_NO_FILTER if any_may_pass else keyed.filter).hopeful
+    sifts = (
+        (_OTHER, hopeful),
+        (_NEAR, hopeful if any_may_pass else keyed.filter.in_line),
+        (_WORDS, hopeful if any_may_pass else keyed.person.by_words),
+        (_SOUNDS, keyed.person.by_sound),
+    )
+    in_length = hopeful if any_may_pass else keyed.filter.in_length
+    weighed: list[tuple[float, int, int]] = []
+    for number, run in enumerate(runs):
+        marks = run.columns.marks
+        sure: set[int] = set()
+        for span in run.spans(keyed.ranges[_SURE]) + (run.spans(keyed.ranges[_WHATEVER_LINE]) if any_may_pass else []):
+            sure.update(run.rows(span))
+        if sure:
+            yield run.columns, hopeful(sorted(sure), marks)[:MAX_SURE]
+        weights: dict[int, float] = {}
+        for group, sift in sifts:
+            if keyed.ranges[group] and (spans := run.spans(keyed.ranges[group])):
+                _weigh(run, spans, sift, weights)
+        weighed += [(weight, number, row) for row, weight in weights.items() if row not in sure]
+        text, may_be = run.columns.text, keyed.glance.may_be
+        weighed += [
+            (weight, number, row)
+            for row, weight in _weigh(run, run.spans(keyed.ranges[_OPENING]), in_length, {}).items()
+            if row not in sure and row not in weights and may_be(text(row))
+        ]
+    if len(weighed) > most:
+        weighed = heapq.nlargest(most, weighed)
+    by_run: dict[int, list[int]] = {}
+    for _, number, row in weighed:
+        by_run.setdefault(number, []).append(row)
+    for number, rows in by_run.items():
+        yield runs[number].columns, rows
+
+
+def _weigh(
+    run: Run,
+    spans: Sequence[tuple[int, int]],
+    hopeful: Callable[[list[int], Sequence[int]], list[int]],
+    weights: dict[int, float],
+) -> dict[int, float]:
+    """Adds hopeful rows to `weights`, by how many keys they share with a name and how rare these are."""
+    gathered = 0
+    for span in spans:
+        count = span[1] - span[0]
+        if gathered > MAX_GATHERED and weights:
+            break
+        gathered += count
+        rarity = 1.0 / (8 + count)
+        for row in hopeful(run.rows(span)[:MAX_GATHERED], run.columns.marks):
+            weights[row] = weights.get(row, 0.0) + rarity
+    return weights

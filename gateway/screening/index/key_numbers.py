@@ -1,0 +1,91 @@
+"""Makes numbers of keys: what an index sorts and looks up in place of texts.
+
+A number has 32 bits of hash, 5 that say of what kind the key is, and 1 for its side: two keys that differ in their
+side alone are neighbours, so one look-up finds both. Two keys that share a number, of ten million some dozens, cost a
+comparison and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from functools import lru_cache
+from zlib import crc32
+
+KEY_BITS = 38
+HASH_MASK = (1 << 32) - 1
+OTHER_SIDE = 1
+"""The bit of the side: set where a key is filed of a Han form, or of a Western name beside a given name."""
+
+FIRST, SECOND = 0x9E3779B1, 0x85EBCA77
+"""Odd factors that tell the places of parts apart: A before B isn't B before A."""
+
+
+class KeyKind(IntEnum):
+    """What names have in common that share a key."""
+
+    PERSON_HAN = 0
+    PERSON_VARIANT = 1
+    PERSON_LETTERS = 2
+    PERSON_SOUNDS = 3
+    WRITTEN_INITIALS = 4
+    SPOKEN_INITIALS = 5
+    WESTERN = 6
+    WORDS = 7
+    CORE_HAN = 8
+    CORE_LETTERS = 9
+    CORE_SPELT = 10
+    CORE_SOUNDS = 11
+    CORE_NEAR = 12
+    CORE_MEANING = 13
+    CORE_TRANSLATED = 14
+    CORE_ALIKE = 15
+    CORE_SYLLABLES = 16
+    LEADING_WORD = 17
+    NO_CORE = 18
+    PLAIN = 19
+    IDENTIFIER = 20
+    HAN_IN_LINE = 21
+    LETTERS_IN_LINE = 22
+
+
+_KIND_MASK = 31
+
+
+def number(kind: KeyKind, hashed: int) -> int:
+    """Number of a key from its hash, of which the lowest 32 bits count."""
+    return (hashed & HASH_MASK) << 6 | kind << 1
+
+
+def numbers(kind: KeyKind, hashed: Iterable[int]) -> list[int]:
+    """Number of each key of a kind, as `number`."""
+    low = kind << 1
+    return [(each & HASH_MASK) << 6 | low for each in hashed]
+
+
+def text_number(kind: KeyKind, text: str) -> int:
+    """Number of a key that is a text."""
+    return crc32(text.encode("utf-8", "replace")) << 6 | kind << 1
+
+
+def kind_of(key: int) -> int:
+    """Kind of a key."""
+    return key >> 1 & _KIND_MASK
+
+
+def on_both_sides(keys: Iterable[int]) -> set[int]:
+    """Keys and their neighbours on the other side."""
+    found = set(keys)
+    found.update([key | OTHER_SIDE for key in found])
+    return found
+
+
+def on_other_side(keys: Iterable[int]) -> set[int]:
+    """The same keys on the other side."""
+    return {key | OTHER_SIDE for key in keys}
+
+
+@lru_cache(maxsize=65_536)
+def hashes(texts: tuple[str, ...]) -> tuple[int, ...]:
+    """Hash of each text."""
+    return tuple(crc32(text.encode()) for text in texts)

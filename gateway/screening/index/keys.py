@@ -1,0 +1,175 @@
+"""Gives the keys under which an index files a name, and those under which it looks for one.
+
+What holds between the two: when a name compares as compatible or better with another, one of the keys under which it
+is sought is one under which the other is filed, so an index that looks at candidates with a common key alone misses
+nothing that an exhaustive comparison finds.
+
+Filed and sought differ where a rule needs two different sides, which keeps common keys from being looked up in vain:
+two Han names agree by characters, never by sound, so a Han name is sought by sound among Latin names alone; a name with
+its given name written out is sought by initials among names that have initials.
+
+Keys of Chinese names are made of Cantonese readings, for persons of the surname and both syllables, for organisations
+of the core's first two: every romanisation leads to a few of them, and Han characters to one or two. Other names have
+pairs of words, as consonant skeletons. What is filed of a Han form is on the key's other side (`key_numbers`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+
+from gateway.screening.index.key_numbers import (
+    FIRST,
+    SECOND,
+    KeyKind,
+    hashes,
+    numbers,
+    on_both_sides,
+    on_other_side,
+    text_number,
+)
+from gateway.screening.organisations.keys import filed_organisation, sought_organisation
+from gateway.screening.persons.reading import PersonForm, Reading, joined, sorted_words, telling
+from gateway.screening.persons.surnames import surname_pivots
+from gateway.screening.plain import plain_keys
+from gateway.screening.text.phonetic_key import skeleton
+from gateway.screening.text.sounds import SYLLABLES, Scheme, pivots
+from gateway.screening.variants import PreparedName
+
+MAX_KEY_WORDS = 5
+"""Words of a name that isn't Chinese whose pairs become keys; enough for two names of up to nine words with two thirds
+in common, because at most three of the five can be missing in the other."""
+
+
+def filed(name: PreparedName) -> set[int]:
+    """Keys under which a prepared name is filed; none for a text without letters and digits."""
+    if name.plain is not None:
+        return _plain(name)
+    found: set[int] = set()
+    for person in name.persons:
+        found |= _filed_person(person)
+    for organisation in name.organisations:
+        found |= filed_organisation(organisation)
+    return found
+
+
+def sought(name: PreparedName) -> set[int]:
+    """Keys under which names are looked for that a prepared name may agree with."""
+    if name.plain is not None:
+        return _plain(name)
+    found: set[int] = set()
+    for person in name.persons:
+        found |= _sought_person(person)
+    for organisation in name.organisations:
+        found |= sought_organisation(organisation)
+    return found
+
+
+def _plain(name: PreparedName) -> set[int]:
+    if name.plain is None or not name.plain.exact:
+        return set()
+    return {text_number(KeyKind.PLAIN, key) for key in plain_keys(name.plain)}
+
+
+def _filed_person(form: PersonForm) -> set[int]:
+    found = _spelt(form)
+    for reading in form.readings:
+        sounds = _sounds(reading)
+        found.update(on_other_side(sounds) if form.han else sounds)
+        if reading.given and reading.scheme >= 0:
+            kind = KeyKind.SPOKEN_INITIALS if reading.given_masks[-1] else KeyKind.WRITTEN_INITIALS
+            found.add(_initials(kind, reading))
+        western = _western(reading)
+        found.update(on_other_side(western) if reading.given else western)
+    return found
+
+
+def _sought_person(form: PersonForm) -> set[int]:
+    found = _spelt(form)
+    for reading in form.readings:
+        sounds = _sounds(reading)
+        found.update(sounds if form.han else on_both_sides(sounds))
+        if reading.given and reading.scheme >= 0:
+            found.add(_initials(KeyKind.WRITTEN_INITIALS, reading))
+            if not reading.given_masks[-1]:
+                found.add(_initials(KeyKind.SPOKEN_INITIALS, reading))
+        western = _western(reading)
+        found.update(western if reading.given else on_both_sides(western))
+    return found
+
+
+def _spelt(form: PersonForm) -> set[int]:
+    """Keys of what is written, the same for both sides."""
+    if form.han:
+        return {text_number(KeyKind.PERSON_HAN, form.han), *_han_variants(form)}
+    found = {
+        text_number(KeyKind.PERSON_LETTERS, " ".join(sorted_words(form))),
+        text_number(KeyKind.PERSON_LETTERS, joined(form)),
+    }
+    if not form.is_full:
+        found.update(_word_pairs(form.words))
+    return found
+
+
+def _han_variants(form: PersonForm) -> Iterator[int]:
+    """The same given name with a surname that can be written in two ways, or with one of two surnames."""
+    for reading in form.readings:
+        given = "".join(reading.given)
+        for surname in surname_pivots(reading.surname_mask | reading.maiden_mask):
+            yield text_number(KeyKind.PERSON_VARIANT, f"{surname}.{given}")
+
+
+def _sounds(reading: Reading) -> list[int]:
+    """Keys of a surname and a given name as they sound: one for each surname, first and last syllable."""
+    if not reading.given or not reading.given_masks[-1]:
+        return []
+    firsts = _firsts(reading) if len(reading.given) > 1 else (0,)
+    lasts = _syllable_hashes(reading.given_masks[-1])
+    surnames = _surname_hashes(reading.surname_mask | reading.maiden_mask)
+    beginnings = [surname * FIRST + first * SECOND for surname in surnames for first in firsts]
+    return numbers(KeyKind.PERSON_SOUNDS, [beginning + last for beginning in beginnings for last in lasts])
+
+
+@lru_cache(maxsize=16_384)
+def _syllable_hashes(mask: int) -> tuple[int, ...]:
+    return hashes(pivots(mask))
+
+
+@lru_cache(maxsize=16_384)
+def _surname_hashes(mask: int) -> tuple[int, ...]:
+    return hashes(surname_pivots(mask))
+
+
+def _firsts(reading: Reading) -> tuple[int, ...]:
+    mask = reading.given_masks[0]
+    return _syllable_hashes(mask) if mask else _by_letter().get(reading.given[0][:1], ())
+
+
+@cache
+def _by_letter() -> dict[str, tuple[int, ...]]:
+    """Cantonese syllables of what is written with a first letter: what an initial can stand for."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for scheme in Scheme:
+        for spelling, mask in SYLLABLES[scheme].items():
+            found[spelling[:1]].update(pivots(mask))
+    return {letter: hashes(tuple(sorted(syllables))) for letter, syllables in found.items()}
+
+
+def _initials(kind: KeyKind, reading: Reading) -> int:
+    return text_number(kind, f"{reading.surname}." + "".join([syllable[0] for syllable in reading.given]))
+
+
+def _western(reading: Reading) -> list[int]:
+    return [
+        text_number(KeyKind.WESTERN, f"{surname}.{skeleton(western)}")
+        for western in reading.western
+        for surname in surname_pivots(reading.surname_mask | reading.maiden_mask)
+    ]
+
+
+def _word_pairs(words: tuple[str, ...]) -> Iterable[int]:
+    chosen = sorted((skeleton(w) or w for w in telling(words)), key=lambda s: (-len(s), s))[:MAX_KEY_WORDS]
+    for i, one in enumerate(chosen):
+        for other in chosen[i + 1 :]:
+            yield text_number(KeyKind.WORDS, f"{one}+{other}" if one < other else f"{other}+{one}")

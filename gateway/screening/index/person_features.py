@@ -1,0 +1,194 @@
+"""Says in a few bytes how a person's name is written, so that hopeless candidates needn't be read.
+
+1. Of a name that isn't Chinese: how many telling words it has, and a bit for each by its letters and by its skeleton.
+   All words of the shorter name have to be in the longer.
+2. Of a romanised Chinese name: its syllables, where they are the same in every reading, and the schemes it can be read
+   by. Every syllable has to share a sound with the other name's under one of them.
+3. Of a Han name: its characters, likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property, lru_cache
+from zlib import crc32
+
+from gateway.screening.persons.reading import PersonForm, telling
+from gateway.screening.persons.rules import FUZZY, MIN_COVERAGE
+from gateway.screening.text.phonetic_key import skeleton
+from gateway.screening.text.sounds import SOUND_PAIRS, Scheme, sounds_of, spellings
+from gateway.screening.variants import PreparedName
+
+_NOTHING, _WORDS, _LATIN, _HAN = range(4)
+_WORD_BITS = 28
+_MAX_COUNT = 15
+_TWO_OF_THREE = 5
+HOPELESS_BELOW = 0.4 * (1 + FUZZY) / 2 + 0.6 * 2 / 3
+"""The highest score of a pair that fails a test on its words: two of three, one of them only spelt alike."""
+_ID_BITS = 12
+_ID_MASK = (1 << _ID_BITS) - 1
+_CHARACTER_MASK = 0xFFFF
+_SCHEME_MASK = (1 << len(Scheme)) - 1
+
+Rows = Callable[[list[int], Sequence[int]], list[int]]
+
+
+@cache
+def _ids() -> dict[str, int]:
+    """Number of each spelling of a syllable, from 1; 0 stands for none."""
+    found = (spelling for pair in SOUND_PAIRS for scheme in Scheme for spelling in sorted(spellings(pair, scheme)))
+    return {spelling: number for number, spelling in enumerate(dict.fromkeys(found), 1)}
+
+
+def person_marks(name: PreparedName) -> int:
+    """Marks of a person's name in 60 bits; 0 where there is nothing to go by."""
+    if len(name.persons) != 1:
+        return _NOTHING
+    form = name.persons[0]
+    given = {reading.given for reading in form.readings if reading.given}
+    if form.han:
+        return _han_marks(given)
+    if given:
+        return _latin_marks(form, given)
+    return _word_marks(form)
+
+
+def _word_marks(form: PersonForm) -> int:
+    words = telling(form.words)
+    return _WORDS | min(len(words), _MAX_COUNT) << 2 | _bits(words) << 6
+
+
+def _bits(words: Sequence[str]) -> int:
+    """A bit for each word as it is spelt, and above these one for each skeleton; for a second word of one another."""
+    found, seen = 0, set[int]()
+    for word in words:
+        spelt, code = _bit(word)
+        while code in seen:
+            code += 1
+        seen.add(code)
+        found |= 1 << spelt % _WORD_BITS | 1 << (_WORD_BITS + code % _WORD_BITS)
+    return found
+
+
+@lru_cache(maxsize=16_384)
+def _bit(word: str) -> tuple[int, int]:
+    return crc32(word.encode()), crc32((skeleton(word) or word).encode())
+
+
+def _latin_marks(form: PersonForm, given: set[tuple[str, ...]]) -> int:
+    if len(given) > 1 or any(reading.given and 0 in reading.given_masks for reading in form.readings):
+        return _NOTHING
+    schemes = 0
+    for reading in form.readings:
+        schemes |= 1 << reading.scheme if reading.given else 0
+    first, last = _ends(next(iter(given)))
+    ids = _ids()
+    return _LATIN | schemes << 2 | ids.get(last, 0) << 8 | (ids.get(first, 0) if first else 0) << (8 + _ID_BITS)
+
+
+def _han_marks(given: set[tuple[str, ...]]) -> int:
+    if len(given) != 1:
+        return _NOTHING
+    first, last = (ord(one) if one else 0 for one in _ends(next(iter(given))))
+    return _NOTHING if max(first, last) > _CHARACTER_MASK else _HAN | last << 2 | first << 18
+
+
+def _ends(given: tuple[str, ...]) -> tuple[str, str]:
+    return (given[0] if len(given) > 1 else ""), given[-1]
+
+
+@lru_cache(maxsize=4_096)
+def _schemes_by_id(mask: int) -> bytes:
+    """For each spelling the schemes, as bits, under which it has a sound of a mask; -1 is any sound."""
+    if mask < 0:
+        return bytes([_SCHEME_MASK]) * (1 << _ID_BITS)
+    found = bytearray(1 << _ID_BITS)
+    while mask:
+        lowest = mask & -mask
+        for spelling, schemes in _spelt(lowest.bit_length() - 1):
+            found[spelling] |= schemes
+        mask ^= lowest
+    return bytes(found)
+
+
+@cache
+def _spelt(sound: int) -> tuple[tuple[int, int], ...]:
+    """Spellings of one sound, as numbers, with the schemes of each as bits."""
+    ids, found = _ids(), dict[int, int]()
+    for scheme in Scheme:
+        for spelling in spellings(SOUND_PAIRS[sound], scheme):
+            found[ids[spelling]] = found.get(ids[spelling], 0) | 1 << scheme
+    return tuple(found.items())
+
+
+class PersonFilter:
+    """Tells hopeless candidates of one person's name by their marks."""
+
+    def __init__(self, name: PreparedName) -> None:
+        self._forms = name.persons
+
+    @cached_property  # made when there is a candidate
+    def _words(self) -> tuple[int, int]:
+        latin = [form for form in self._forms if not form.han]
+        words = telling(latin[0].words) if len(latin) == 1 else ()
+        return len(words), _bits(words)
+
+    @cached_property
+    def _sounds(self) -> list[tuple[int, int]]:
+        """Sounds of the first and the last syllable of each reading; -1, which is any, for an initial and for none."""
+        found = {
+            ((r.given_masks[0] or -1) if len(r.given) > 1 else -1, r.given_masks[-1] or -1)
+            for form in self._forms
+            for r in form.readings
+            if r.given
+        }
+        return list(found)
+
+    @cached_property
+    def _tables(self) -> list[tuple[bytes, bytes]]:
+        return [(_schemes_by_id(first), _schemes_by_id(last)) for first, last in self._sounds]
+
+    def by_words(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+        """Rows whose words may be those of this name, more or fewer.
+
+        Where one of three words is left over, the two others have to be spelt the same to reach a list's threshold.
+        """
+        count, both = self._words
+        if not 0 < count < _MAX_COUNT:
+            return rows
+        found = []
+        for row in rows:
+            mark = packed[row]
+            if mark & 3 == _WORDS and (theirs_count := mark >> 2 & _MAX_COUNT) < _MAX_COUNT:
+                shift = 0 if count + theirs_count == _TWO_OF_THREE else _WORD_BITS
+                mine, theirs = both >> shift, mark >> 6 + shift
+                if count <= theirs_count:
+                    if mine & ~theirs or count < MIN_COVERAGE * theirs_count:
+                        continue
+                elif theirs & ~mine or theirs_count < MIN_COVERAGE * count:
+                    continue
+            found.append(row)
+        return found
+
+    def by_sound(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+        """Rows whose given name may sound like this one."""
+        if not self._sounds:
+            return rows
+        return [row for row in rows if self._may_sound(packed[row])]
+
+    def _may_sound(self, mark: int) -> bool:
+        if mark & 3 == _LATIN:
+            schemes, last, first = mark >> 2 & _SCHEME_MASK, mark >> 8 & _ID_MASK, mark >> (8 + _ID_BITS)
+            return any(
+                schemes & lasts[last] and (not first or schemes & lasts[last] & firsts[first])
+                for firsts, lasts in self._tables
+            )
+        if mark & 3 == _HAN:
+            last, first = _sounds_at(mark >> 2 & _CHARACTER_MASK), _sounds_at(mark >> 18)
+            return any(ours & last and (not first or before & first) for before, ours in self._sounds)
+        return True
+
+
+@lru_cache(maxsize=16_384)
+def _sounds_at(code: int) -> int:
+    return sounds_of(chr(code)) if code else 0

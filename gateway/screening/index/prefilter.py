@@ -1,0 +1,45 @@
+"""Looks at a listed name as it is written, to see whether an organisation's core can sound in it at all."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from gateway.screening.organisations.keys import OPENING_SCHEMES, core_openings
+from gateway.screening.text.normalisation import has_han
+from gateway.screening.text.sounds import SYLLABLES, sounds_of
+from gateway.screening.variants import PreparedName
+
+
+class Glance:
+    """What to look for in listed names, from one name of a party."""
+
+    def __init__(self, name: PreparedName) -> None:
+        self._forms = name.organisations
+
+    @cached_property  # made when there is something to look at; most names have nothing
+    def _sounds(self) -> list[tuple[int, int]]:
+        """First two syllables of Latin cores as masks of sounds, in every way to read them; 0 for none."""
+        found: set[tuple[int, int]] = set()
+        for form in self._forms:
+            for first, second, schemes in () if form.is_han else core_openings(form.core):
+                for scheme in OPENING_SCHEMES:
+                    if schemes >> scheme & 1:
+                        found.add((SYLLABLES[scheme][first], SYLLABLES[scheme][second] if second else 0))
+        return list(found)
+
+    def may_be(self, text: str) -> bool:
+        """Whether the core's first two syllables can stand in a text."""
+        if not self._sounds or not has_han(text):
+            return True
+        masks = [sounds_of(character) for character in text]
+        for first, second in self._sounds:
+            if not second:
+                if any(mask & first for mask in masks):
+                    return True
+                continue
+            before = 0
+            for mask in masks:
+                if before & first and mask & second:
+                    return True
+                before = mask
+        return False

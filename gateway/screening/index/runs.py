@@ -1,0 +1,167 @@
+"""Runs of entries of an index: one that grows, sorted ones that don't, and the merging of two sorted ones in steps."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Generator, Sequence
+
+from gateway.screening.index.columns import (
+    MAX_ROWS,
+    ROW_BITS,
+    ROW_MASK,
+    Columns,
+    Postings,
+    PostingsBuilder,
+    Record,
+    reference_hash,
+)
+from gateway.screening.index.key_numbers import KEY_BITS
+
+_GONE = 0xFFFFFFFF
+MERGE_ENTRIES = 1_000
+"""Entries copied in one step of a merge: a few milliseconds."""
+MERGE_RANGES = 4_096
+"""Ranges of keys, each merged in one step: of ten million postings 2,500 at a time."""
+
+
+def _length(span: tuple[int, int]) -> int:
+    return span[1] - span[0]
+
+
+class SortedRun:
+    """Entries whose keys are sorted. Only their deaths change it."""
+
+    def __init__(self, columns: Columns, postings: Postings, references: Postings) -> None:
+        self.columns = columns
+        self.postings = postings
+        self.references = references
+
+    def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """For each range of keys where its postings lie; empty ones are left out. The rarest come first."""
+        found = self.postings.spans(keys)
+        return sorted(found, key=_length) if len(found) > 1 else found
+
+    def rows(self, span: tuple[int, int]) -> list[int]:
+        """Rows of a span."""
+        return self.postings.rows(*span)
+
+    def entries_of(self, group: int, group_name: str, entry_id: str) -> list[int]:
+        """Living entries with a reference; at most one."""
+        key = reference_hash(group_name, entry_id)
+        return _living(self.columns, self.references.rows(*self.references.span(key, key)), group, entry_id)
+
+
+class GrowingRun:
+    """The newest entries. One thread writes while others read: columns are complete before keys lead to them."""
+
+    def __init__(self) -> None:
+        self.columns = Columns()
+        self._rows: dict[int, list[int]] = {}
+        self._entries: dict[int, list[int]] = {}
+
+    def add(self, record: Record, group: int) -> None:
+        """Appends an entry."""
+        columns = self.columns
+        entry = columns.add(record, group)
+        for row in columns.rows_of(entry):
+            for key in columns.read(row):
+                self._rows.setdefault(key, []).append(row)
+        self._entries.setdefault(reference_hash(record.group, record.id), []).append(entry)
+
+    def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """As `SortedRun.spans`, keys themselves in place of positions; a range spans one key or two."""
+        held = [
+            key for first, last in keys for key in ((first,) if first == last else (first, last)) if key in self._rows
+        ]
+        return [(key, key + len(self._rows[key])) for key in held]
+
+    def rows(self, span: tuple[int, int]) -> list[int]:
+        """Rows of a span."""
+        return self._rows[span[0]][: span[1] - span[0]]
+
+    def entries_of(self, group: int, group_name: str, entry_id: str) -> list[int]:
+        """Living entries with a reference; at most one."""
+        return _living(self.columns, self._entries.get(reference_hash(group_name, entry_id), ()), group, entry_id)
+
+    def sorted(self) -> SortedRun:
+        """The same entries as a run that no longer grows."""
+        rows = array("Q", sorted(key << ROW_BITS | row for key, of_key in self._rows.items() for row in of_key))
+        entries = array(
+            "Q", sorted(key << ROW_BITS | entry for key, of_key in self._entries.items() for entry in of_key)
+        )
+        return SortedRun(self.columns, Postings(rows), Postings(entries))
+
+
+Run = SortedRun | GrowingRun
+
+
+class RunBuilder:
+    """Makes a sorted run of many entries at once, faster than growing one."""
+
+    def __init__(self) -> None:
+        self._columns = Columns()
+        self._postings = PostingsBuilder()
+        self._references = PostingsBuilder()
+
+    def add(self, record: Record, group: int) -> None:
+        """Appends an entry; a reference must come once."""
+        entry = self._columns.add(record, group)
+        for row in self._columns.rows_of(entry):
+            self._postings.add(row, self._columns.read(row))
+        self._references.add(entry, (reference_hash(record.group, record.id),))
+
+    def finish(self) -> SortedRun:
+        """The run."""
+        return SortedRun(self._columns, self._postings.finish(), self._references.finish())
+
+
+def _living(columns: Columns, entries: Sequence[int], group: int, entry_id: str) -> list[int]:
+    return [e for e in entries if not columns.dead[e] and columns.groups[e] == group and columns.id(e) == entry_id]
+
+
+def may_merge(older: SortedRun, newer: SortedRun) -> bool:
+    """Whether the living rows of both surely fit into one run."""
+    return older.columns.rows + newer.columns.rows <= MAX_ROWS
+
+
+def merge(older: SortedRun, newer: SortedRun) -> Generator[None, None, SortedRun]:
+    """Merges two runs in bounded steps, one for each `yield`, and returns what comes of it.
+
+    Both stay as they are and can be read. What died in them meanwhile is dead in the new run too: the last step looks.
+    """
+    columns, sources = Columns(), (older, newer)
+    entry_maps = [array("I", [_GONE]) * len(run.columns) for run in sources]
+    row_maps = [array("I", [_GONE]) * run.columns.rows for run in sources]
+    for run, entry_map, row_map in zip(sources, entry_maps, row_maps, strict=True):
+        for entry in range(len(run.columns)):
+            if not run.columns.dead[entry]:
+                entry_map[entry] = columns.copy(run.columns, entry)
+                for old, new in zip(run.columns.rows_of(entry), columns.rows_of(entry_map[entry]), strict=True):
+                    row_map[old] = new
+            if entry % MERGE_ENTRIES == 0:
+                yield
+    postings = yield from _merge_tables([run.postings for run in sources], row_maps)
+    references = yield from _merge_tables([run.references for run in sources], entry_maps)
+    for run, entry_map in zip(sources, entry_maps, strict=True):
+        at = run.columns.dead.find(1)
+        while at >= 0:
+            if entry_map[at] != _GONE:
+                columns.kill(entry_map[at])
+            at = run.columns.dead.find(1, at + 1)
+    return SortedRun(columns, postings, references)
+
+
+def _merge_tables(tables: Sequence[Postings], maps: Sequence[array[int]]) -> Generator[None, None, Postings]:
+    values = array("Q")
+    width = (1 << KEY_BITS) // MERGE_RANGES
+    for first in range(0, 1 << KEY_BITS, width):
+        chunk = [
+            value & ~ROW_MASK | row_map[value & ROW_MASK]
+            for table, row_map in zip(tables, maps, strict=True)
+            for value in table.values[slice(*table.span(first, first + width - 1))]
+            if row_map[value & ROW_MASK] != _GONE
+        ]
+        chunk.sort()
+        values.extend(array("Q", chunk))
+        yield
+    return Postings(values)

@@ -1,0 +1,172 @@
+"""Writes an index to a file and reads it back, so that a start needn't read a million names again.
+
+The file is, in this order: `MAGIC` with the version of the format; the length of a JSON header, its bytes; the columns
+of every run one after the other, as they are in memory; and a BLAKE2b digest of everything before it. The header says
+up to which change `seq` of which history (`source`) the file is true, and how long each column is. A file that is
+damaged, of another format, or made where keys are made differently (`rules`) is refused; whether the history is one's
+own, whoever reads it compares. It is written beside its place, made durable, and moved there: a crash leaves
+the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gateway.errors import GatewayError, Kind
+from gateway.screening.index.columns import NUMBERS, Columns, Postings
+from gateway.screening.index.index import Index
+from gateway.screening.index.runs import SortedRun
+
+MAGIC = b"gateway screening index 1\n"
+RULES = 5
+"""Goes up whenever names are read or keyed differently, so that files made before are refused."""
+
+_DIGEST_BYTES = 32
+_PIECE = 1 << 24
+_BYTES = ("texts", "ids", "dead")
+
+
+class SnapshotUnusableError(GatewayError):
+    """A snapshot of the index is missing, damaged, or of another format, version or source."""
+
+    reason = "SNAPSHOT_UNUSABLE"
+    kind = Kind.DATA_LOSS
+    way_out = (
+        "Nothing needs to be done: the index is built anew from the lists, which takes some minutes for a million."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a file holds: the index, the number of the last change that it shows, and of which history that is one."""
+
+    index: Index
+    seq: int
+    source: str
+
+
+def write(path: Path, index: Index, *, source: str, seq: int) -> int:
+    """Writes a snapshot in place of the one before; gives its size in bytes. For the index's writing thread.
+
+    Args:
+        path: where.
+        index: what.
+        source: tells the history of changes that is counted from others.
+        seq: number of the last change that the index shows.
+
+    Raises:
+        OSError: the disk is full or can't be written.
+    """
+    runs = index.sorted_runs()
+    header = {
+        "rules": RULES,
+        "byteorder": sys.byteorder,
+        "source": source,
+        "seq": seq,
+        "groups": index.groups,
+        "runs": [{name: len(memoryview(part).cast("B")) for name, part in _parts(run)} for run in runs],
+    }
+    text = json.dumps(header, ensure_ascii=False).encode()
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        digest = blake2b(digest_size=_DIGEST_BYTES)
+        _put(file, digest, MAGIC + len(text).to_bytes(8, "big") + text)
+        for run in runs:
+            for _, part in _parts(run):
+                _put(file, digest, memoryview(part).cast("B"))
+        file.write(digest.digest())
+        size = file.tell()
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return size
+
+
+def read(path: Path) -> Snapshot:
+    """Reads a snapshot.
+
+    Raises:
+        SnapshotUnusableError: there is none that can be used.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(file)
+    except FileNotFoundError as error:
+        raise SnapshotUnusableError("there is no snapshot of the screening index") from error
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise SnapshotUnusableError(f"the snapshot of the screening index can't be read: {error}") from error
+
+
+def _read(file: BinaryIO) -> Snapshot:
+    digest = blake2b(digest_size=_DIGEST_BYTES)
+    if _take(file, digest, len(MAGIC)) != MAGIC:
+        raise SnapshotUnusableError("the snapshot of the screening index has another format")
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(_take(file, digest, 8), "big")
+    if length > size:
+        raise SnapshotUnusableError("the snapshot of the screening index is damaged")
+    header: dict[str, Any] = json.loads(_take(file, digest, length))
+    if (header["rules"], header["byteorder"]) != (RULES, sys.byteorder):
+        raise SnapshotUnusableError("the snapshot of the screening index was made by another version")
+    if sum(sum(run.values()) for run in header["runs"]) + file.tell() + _DIGEST_BYTES != size:
+        raise SnapshotUnusableError("the snapshot of the screening index is cut off")
+    runs = [_read_run(file, digest, sizes) for sizes in header["runs"]]
+    if file.read(_DIGEST_BYTES) != digest.digest():
+        raise SnapshotUnusableError("the snapshot of the screening index is damaged: its digest is another one")
+    return Snapshot(Index(runs, header["groups"]), int(header["seq"]), str(header["source"]))
+
+
+def _parts(run: SortedRun) -> Iterator[tuple[str, Any]]:
+    for name in (*NUMBERS, *_BYTES):
+        yield name, getattr(run.columns, name)
+    yield "postings", run.postings.values
+    yield "references", run.references.values
+
+
+def _read_run(file: BinaryIO, digest: Any, sizes: dict[str, int]) -> SortedRun:
+    columns = Columns()
+    for name, code in NUMBERS.items():
+        setattr(columns, name, _numbers(file, digest, code, sizes[name]))
+    for name in _BYTES:
+        setattr(columns, name, bytearray(_take(file, digest, sizes[name])))
+    columns.dead_count = columns.dead.count(1)
+    postings = _numbers(file, digest, "Q", sizes["postings"])
+    references = _numbers(file, digest, "Q", sizes["references"])
+    return SortedRun(columns, Postings(postings), Postings(references))
+
+
+def _numbers(file: BinaryIO, digest: Any, code: str, size: int) -> array[int]:
+    values: array[int] = array(code)
+    while size:
+        piece = _take(file, digest, min(size, _PIECE))
+        values.frombytes(piece)
+        size -= len(piece)
+    return values
+
+
+def _put(file: BinaryIO, digest: Any, part: bytes | memoryview) -> None:
+    for at in range(0, len(part), _PIECE):
+        piece = part[at : at + _PIECE]
+        digest.update(piece)
+        file.write(piece)
+
+
+def _take(file: BinaryIO, digest: Any, size: int) -> bytes:
+    piece = file.read(size)
+    if len(piece) != size:
+        raise SnapshotUnusableError("the snapshot of the screening index is cut off")
+    digest.update(piece)
+    return piece

@@ -1,0 +1,1 @@
+"""Organisations' names: read and compared."""

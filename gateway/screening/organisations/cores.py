@@ -1,0 +1,296 @@
+"""Says how far the cores of two organisations' names agree, and by which rule.
+
+A core comes again in many names, so what two cores have to do with each other is remembered for a while. The tokens
+that explain it are made when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache, partial
+from itertools import accumulate
+from typing import NamedTuple
+
+from rapidfuzz.distance import Indel
+
+from gateway.screening.organisations.form import OrganisationForm
+from gateway.screening.organisations.keys import MIN_SKELETON, is_syllables, pinyin_letters, spellings_of, syllabic
+from gateway.screening.organisations.lexicon import Weight
+from gateway.screening.organisations.terms import pair_terms
+from gateway.screening.result import TokenMatch, Tokens
+from gateway.screening.text.normalisation import has_han
+from gateway.screening.text.phonetic_key import skeleton
+from gateway.screening.text.sounds import ANY_SYLLABLE, SCHEME_NAMES, SYLLABLES, Scheme
+
+ROMANISED = 0.95
+TRANSLATED = 0.95
+MIXED = 0.85
+OTHER_ROMANISATION = 0.85
+OTHER_ORDER = 0.95
+SPELT_ALIKE = 0.85
+NEAR_ROMANISED = 0.7
+"""Enough only where the line of business agrees as well."""
+UNTRANSLATED_CORE = 0.72
+MIN_NEAR = 0.6
+MAX_REST_CHARACTERS = 4
+"""Han characters at the end of a core that may be words beyond the vocabulary."""
+MIN_ALIKE = 0.8
+
+_SCHEMES = (Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO, Scheme.CANTONESE)
+_WHOLE_SCHEMES = (Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO)
+_ANY_SCHEME = sum(1 << scheme for scheme in _SCHEMES)
+
+_REMEMBERED = 8_192
+"""Pairs of cores whose agreement is remembered: those of some hundred searches, and a few megabytes."""
+
+_Names = tuple[tuple[int, int, frozenset[str]], ...]
+
+
+class Core(NamedTuple):
+    """How cores agree. `rest`: words of one name are left over where the other has a line of business."""
+
+    agreement: float
+    tokens: Tokens
+    rest: bool = False
+
+
+def compare_cores(query: OrganisationForm, candidate: OrganisationForm) -> Core | None:
+    """How the cores of two forms agree; None where they don't, and for names without one."""
+    if query.han and candidate.han:
+        return Core(1.0, partial(_same_han, query.core)) if query.core == candidate.core else None
+    if query.han:
+        return _han_latin(query, candidate)
+    if candidate.han:
+        found = _han_latin(candidate, query)
+        return found and found._replace(tokens=partial(_turned, found.tokens))
+    latin = _latin_latin(query.core, query.names, candidate.core, candidate.names)
+    return latin and Core(latin[0], partial(_one_token, query.core, candidate.core, " ", latin[1], latin[0]))
+
+
+def _same_han(core: tuple[str, ...]) -> tuple[TokenMatch, ...]:
+    text = "".join(core)
+    return (TokenMatch(text, text, "same Han core", 1.0),)
+
+
+def _turned(tokens: Tokens) -> tuple[TokenMatch, ...]:
+    return tuple(TokenMatch(token.candidate, token.query, token.rule, token.agreement) for token in tokens())
+
+
+def _one_token(
+    mine: tuple[str, ...], yours: tuple[str, ...], gap: str, rule: str, agreement: float
+) -> tuple[TokenMatch, ...]:
+    return (TokenMatch(gap.join(mine), " ".join(yours), rule, agreement),)
+
+
+def _han_latin(han: OrganisationForm, latin: OrganisationForm) -> Core | None:
+    """Han core against Latin words: romanised or translated throughout, or as far as the vocabulary goes, or nearly."""
+    reached = _reached(han.core, han.names, latin.core, latin.names)
+    if reached.whole is not None:
+        tokens = partial(_align, han, latin, len(han.core), len(latin.core), reached.whole)
+        return Core(ROMANISED if reached.whole != Scheme.CANTONESE else MIXED, tokens)
+    if reached.beginnings and (core := _beyond_vocabulary(han, latin, reached.beginnings)) is not None:
+        return core
+    if _are_near(han.core, latin.core):
+        return Core(
+            NEAR_ROMANISED, partial(_one_token, han.core, latin.core, "", "sounds near the pinyin", NEAR_ROMANISED)
+        )
+    return None
+
+
+class _Beginning(NamedTuple):
+    """Units of a Han core and words of a Latin one that agree by a scheme; what follows may be unknown words."""
+
+    units: int
+    words: int
+    scheme: Scheme
+
+
+class _Reached(NamedTuple):
+    """How far cores agree. `whole`: the scheme by which they agree throughout; `beginnings`, where there is none."""
+
+    whole: Scheme | None
+    beginnings: tuple[_Beginning, ...]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _reached(han: tuple[str, ...], han_names: _Names, latin: tuple[str, ...], latin_names: _Names) -> _Reached:
+    """Follows all schemes at once, unit by unit: a place is reached by those schemes that reached a place before it."""
+    letters = "".join(latin)
+    meanings = _by_letter(latin, latin_names) if han_names and latin_names else {}
+    ends: tuple[dict[int, int], ...] = ({0: _ANY_SCHEME}, *({} for _ in han))
+    """By units of the Han core the letters of the Latin one at which as many end, with the schemes as bits."""
+    for unit, character in enumerate(han):
+        spelt, lengths = _spelt(character)
+        following = ends[unit + 1]
+        for at, schemes in ends[unit].items():
+            if at == len(letters):
+                continue
+            for length in lengths:
+                end = at + length
+                if end <= len(letters) and (kept := schemes & spelt.get(letters[at:end], 0)):
+                    following[end] = following.get(end, 0) | kept
+            if at in meanings:
+                end, concepts = meanings[at]
+                for start, stop, meant in han_names:
+                    if start == unit and meant & concepts:
+                        ends[stop][end] = ends[stop].get(end, 0) | schemes
+    throughout = ends[-1].get(len(letters), 0)
+    if throughout:
+        return _Reached(next(scheme for scheme in _SCHEMES if throughout >> scheme & 1), ())
+    return _Reached(None, tuple(_beginnings(ends, _offsets(latin), han_names, latin_names)))
+
+
+def _beginnings(
+    ends: Sequence[dict[int, int]], offsets: Sequence[int], han_names: _Names, latin_names: _Names
+) -> Iterator[_Beginning]:
+    """Beginnings that agree, the longest first, behind which no word of known meaning stands."""
+    for units in range(len(ends) - 1, max(1, len(ends) - 2 - MAX_REST_CHARACTERS), -1):
+        if not ends[units] or _is_known(han_names, units):
+            continue
+        for count in range(len(offsets) - 1, 0, -1):
+            schemes = ends[units].get(offsets[count], 0)
+            scheme = next((s for s in _WHOLE_SCHEMES if schemes >> s & 1), None)
+            if scheme is not None and not _is_known(latin_names, count):
+                yield _Beginning(units, count, scheme)
+
+
+def _is_known(names: _Names, end: int) -> bool:
+    """Whether a core has a word of known meaning at or behind `end`; that can't be one the vocabulary lacks."""
+    return any(stop > end for _, stop, _ in names)
+
+
+@cache
+def _spelt(character: str) -> tuple[dict[str, int], tuple[int, ...]]:
+    """Spellings of a unit of a Han core with the schemes of each as bits, and how long they are."""
+    found: dict[str, int] = {}
+    for scheme in _SCHEMES:
+        for spelling in spellings_of(character, scheme):
+            found[spelling] = found.get(spelling, 0) | 1 << scheme
+    return found, tuple({len(spelling) for spelling in found})
+
+
+def _by_letter(latin: tuple[str, ...], names: _Names) -> dict[int, tuple[int, frozenset[str]]]:
+    """Translated stretches of a Latin core, by the letter at which they begin: where they end, and their meanings."""
+    offsets = _offsets(latin)
+    return {offsets[start]: (offsets[end], concepts) for start, end, concepts in names}
+
+
+def _offsets(latin: tuple[str, ...]) -> list[int]:
+    """Where each word of a Latin core begins, and where the last ends, in letters."""
+    return [0, *accumulate(map(len, latin))]
+
+
+def _beyond_vocabulary(han: OrganisationForm, latin: OrganisationForm, beginnings: Sequence[_Beginning]) -> Core | None:
+    """The cores agree at their beginning; what follows is taken for words that the vocabulary lacks.
+
+    That needs a counterpart: words left over in one name stand against words left over in the other, or against its
+    line of business. Hang Seng and Hang Seng Foo Bank have none.
+    """
+    pairs, *unmatched = pair_terms(han.terms, latin.terms)
+    open_han, open_latin = (any(u.term.weight == Weight.ACTIVITY for u in side) for side in unmatched)
+    matched = any(unit.term.weight == Weight.ACTIVITY for unit, _ in pairs)
+    for units, count, scheme in beginnings:
+        left, right = units < len(han.core), count < len(latin.core)
+        if (matched if right else open_latin) if left else (right and open_han):
+            tokens = partial(_align, han, latin, units, count, scheme)
+            return Core(UNTRANSLATED_CORE if left and right else ROMANISED, tokens, rest=True)
+    return None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _are_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
+    """Whether Latin letters that aren't pinyin sound near the pinyin of a Han core."""
+    spoken, letters = pinyin_letters(han), "".join(latin)
+    code = skeleton(spoken)
+    if code != skeleton(letters) or len(code) < MIN_SKELETON or is_syllables(letters, Scheme.MAINLAND):
+        return False
+    return Indel.normalized_similarity(spoken, letters) >= MIN_NEAR
+
+
+class _Alignment(NamedTuple):
+    """The first units of a Han core that letters are read as by a scheme; `dead` are places that lead nowhere."""
+
+    han: OrganisationForm
+    units: int
+    letters: str
+    meanings: dict[int, tuple[int, frozenset[str]]]
+    scheme: Scheme
+    dead: set[tuple[int, int]]
+
+    def tokens(self, unit: int, at: int) -> tuple[TokenMatch, ...] | None:
+        """Tokens from a unit and a letter on; None where the rest doesn't agree."""
+        if unit == self.units:
+            return () if at == len(self.letters) else None
+        if at >= len(self.letters) or (unit, at) in self.dead:
+            return None
+        core = self.han.core
+        stop, concepts = self.meanings.get(at, (0, frozenset[str]()))
+        for start, end, meant in self.han.names:
+            if start == unit and meant & concepts and (rest := self.tokens(end, stop)) is not None:
+                return (TokenMatch("".join(core[unit:end]), self.letters[at:stop], "translation", ROMANISED), *rest)
+        for spelling in spellings_of(core[unit], self.scheme):
+            if self.letters.startswith(spelling, at):
+                rest = self.tokens(unit + 1, at + len(spelling))
+                if rest is not None:
+                    return (_syllable(core[unit], spelling, self.scheme), *rest)
+        self.dead.add((unit, at))
+        return None
+
+
+def _align(
+    han: OrganisationForm, latin: OrganisationForm, units: int, count: int, scheme: Scheme
+) -> tuple[TokenMatch, ...]:
+    """Reads the first `count` Latin words as the first `units` of the Han core, which `_reached` says can be done."""
+    letters, meanings = "".join(latin.core[:count]), _by_letter(latin.core, latin.names)
+    return _Alignment(han, units, letters, meanings, scheme, set()).tokens(0, 0) or ()
+
+
+def _syllable(unit: str, spelling: str, scheme: Scheme) -> TokenMatch:
+    rule = f"{SCHEME_NAMES[scheme]} of {unit}" if has_han(unit) else "same word"
+    return TokenMatch(unit, spelling, rule, ROMANISED)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _latin_latin(
+    mine: tuple[str, ...], my_names: _Names, yours: tuple[str, ...], your_names: _Names
+) -> tuple[float, str] | None:
+    """Agreement of two Latin cores and the rule; None where there is none."""
+    ours, theirs = "".join(mine), "".join(yours)
+    if ours == theirs:
+        return 1.0, "same Latin letters"
+    if len(ours) == len(theirs) and sorted(mine) == sorted(yours):
+        return OTHER_ORDER, "same words in another order"
+    if _same_meaning(mine, my_names, yours, your_names):
+        return TRANSLATED, "translation"
+    if _one_han(mine, yours):
+        return OTHER_ROMANISATION, "syllables of the same Han characters"
+    return (SPELT_ALIKE, "spelt alike") if _are_spelt_alike(ours, theirs) else None
+
+
+def _are_spelt_alike(one: str, other: str) -> bool:
+    """Whether two words are spelt nearly the same; syllables of one scheme differ by a sound, however near."""
+    code = skeleton(one)
+    if len(code) < MIN_SKELETON or code != skeleton(other) or syllabic(one) & syllabic(other):
+        return False
+    return Indel.normalized_similarity(one, other) >= MIN_ALIKE
+
+
+def _same_meaning(mine: tuple[str, ...], my_names: _Names, yours: tuple[str, ...], your_names: _Names) -> bool:
+    """Whether the cores are translated words throughout, pairwise of one meaning."""
+    if len(my_names) != len(your_names) or not my_names:
+        return False
+    if any(sum(b - a for a, b, _ in names) != len(core) for core, names in ((mine, my_names), (yours, your_names))):
+        return False
+    return all(one[2] & other[2] for one, other in zip(my_names, your_names, strict=True))
+
+
+def _one_han(mine: Sequence[str], yours: Sequence[str]) -> bool:
+    """Whether two romanisations can come from one Han core; by two schemes, or both in single syllables."""
+    if len(mine) != len(yours) or len(mine) < 2 or not ANY_SYLLABLE.get(mine[0], 0) & ANY_SYLLABLE.get(yours[0], 0):
+        return False
+    for one in _SCHEMES:
+        for other in _SCHEMES:
+            pairs = zip(mine, yours, strict=True)
+            if one != other and all(SYLLABLES[one].get(a, 0) & SYLLABLES[other].get(b, 0) for a, b in pairs):
+                return True
+    return False

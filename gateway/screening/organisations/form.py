@@ -1,0 +1,36 @@
+"""The parts into which an organisation's name is split."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.screening.organisations.lexicon import Term
+
+
+class Unit(NamedTuple):
+    """A word of known meaning."""
+
+    text: str
+    term: Term
+
+
+class OrganisationForm(NamedTuple):
+    """An organisation's name in one script, split.
+
+    `core` holds Han characters (and Latin words that stand among them) for a Han form, words for a Latin one. `names`
+    are stretches of the core that also have a meaning: (first, end, concepts). `legal` is empty where none is given.
+    """
+
+    text: str
+    han: str
+    core: tuple[str, ...]
+    names: tuple[tuple[int, int, frozenset[str]], ...]
+    terms: tuple[Unit, ...]
+    places: frozenset[str]
+    legal: frozenset[str]
+    legal_text: str
+    branch: bool
+
+    @property
+    def is_han(self) -> bool:
+        return bool(self.han)

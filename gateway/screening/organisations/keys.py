@@ -1,0 +1,338 @@
+"""Keys under which an index files organisations.
+
+Forms that `organisation_rules` finds compatible share a key here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import islice, product
+from typing import NamedTuple
+
+from gateway.screening.index.key_numbers import (
+    FIRST,
+    OTHER_SIDE,
+    SECOND,
+    KeyKind,
+    hashes,
+    number,
+    numbers,
+    on_other_side,
+    text_number,
+)
+from gateway.screening.organisations.form import OrganisationForm
+from gateway.screening.organisations.lexicon import NOISE, Weight
+from gateway.screening.text.normalisation import has_han
+from gateway.screening.text.phonetic_key import skeleton
+from gateway.screening.text.sounds import (
+    ANY_SYLLABLE,
+    MAX_SYLLABLE,
+    SCHEMES_OF,
+    SOUND_PAIRS,
+    SYLLABLES,
+    Scheme,
+    mandarin,
+    pivots,
+    sounds_of,
+    spellings,
+)
+
+MIN_SKELETON = 3
+"""Consonants that a core needs to be compared by its skeleton; fewer agree by chance."""
+
+MAX_MEANINGS = 16
+"""Keys of a core whose words have several meanings each."""
+
+MAX_PREFIX_WORDS = 4
+"""Words at the beginning of a Latin core that are read as syllables for keys."""
+
+
+@cache
+def spellings_of(character: str, scheme: Scheme) -> tuple[str, ...]:
+    """Spellings of a Han character under a scheme, longest first; a Latin word among Han characters is its own."""
+    if not has_han(character):
+        return (character,)
+    found: set[str] = set()
+    mask = sounds_of(character)
+    while mask:
+        lowest = mask & -mask
+        found |= spellings(SOUND_PAIRS[lowest.bit_length() - 1], scheme)
+        mask ^= lowest
+    return tuple(sorted(found, key=lambda s: (-len(s), s)))
+
+
+@cache
+def any_spellings(unit: str) -> tuple[str, ...]:
+    """Spellings of a Han character under every scheme, for a quick look at how a name begins."""
+    return tuple({spelling for scheme in Scheme for spelling in spellings_of(unit, scheme)})
+
+
+@lru_cache(maxsize=65_536)
+def pinyin_letters(core: tuple[str, ...]) -> str:
+    """A Han core in pinyin, first readings, joined."""
+    return "".join((mandarin(unit) or (unit,))[0].replace("v", "u") if has_han(unit) else unit for unit in core)
+
+
+_ALL = (1 << len(Scheme)) - 1
+
+
+@lru_cache(maxsize=131_072)
+def syllabic(letters: str) -> int:
+    """Schemes, as bits, of which a word, which may be empty, is syllables joined."""
+    return _endings(letters)[0]
+
+
+def _endings(letters: str) -> list[int]:
+    """For each place in a word the schemes, as bits, of which the rest is syllables."""
+    length = len(letters)
+    found = [0] * length + [_ALL]
+    for at in range(length - 1, -1, -1):
+        schemes = 0
+        for end in range(at + 1, min(at + MAX_SYLLABLE, length) + 1):
+            if found[end]:
+                schemes |= found[end] & SCHEMES_OF.get(letters[at:end], 0)
+        found[at] = schemes
+    return found
+
+
+def is_syllables(word: str, scheme: Scheme) -> bool:
+    """Whether a word, which may be empty, is syllables of a scheme joined."""
+    return bool(syllabic(word) >> scheme & 1)
+
+
+class Opening(NamedTuple):
+    """How a word may begin: two syllables, the second empty where there is but one, and the schemes as bits."""
+
+    first: str
+    second: str
+    schemes: int
+
+
+@lru_cache(maxsize=65_536)
+def openings(word: str) -> tuple[Opening, ...]:
+    """First two syllables in each way to read a whole word as syllables of a scheme."""
+    endings = _endings(word)
+    if not endings[0]:
+        return ()
+    found: list[Opening] = []
+    for cut in range(1, min(len(word), MAX_SYLLABLE) + 1):
+        begun = SCHEMES_OF.get(word[:cut], 0)
+        if not begun:
+            continue
+        if cut == len(word):
+            found.append(Opening(word, "", begun))
+        for end in range(cut + 1, min(len(word), cut + MAX_SYLLABLE) + 1):
+            schemes = begun & endings[end] and begun & endings[end] & SCHEMES_OF.get(word[cut:end], 0)
+            if schemes:
+                found.append(Opening(word[:cut], word[cut:end], schemes))
+    return tuple(found)
+
+
+def core_openings(core: Sequence[str]) -> Iterator[Opening]:
+    """How a Latin core may begin; its words may be joined."""
+    letters = ""
+    for end, word in enumerate(core[:MAX_PREFIX_WORDS], 1):
+        letters += word
+        for opening in openings(letters):
+            if opening.second or end == len(core):
+                yield opening
+
+
+OPENING_SCHEMES = (Scheme.MAINLAND, Scheme.CANTONESE)
+"""What a core is taken to begin with: the mixed scheme has all that Hong Kong or Macao write."""
+
+
+def filed_organisation(form: OrganisationForm) -> set[int]:
+    """Keys under which a form is filed; those of Han forms on the other side."""
+    if not form.core:
+        return _coreless_keys(form)
+    lines = _lines(form)
+    if form.is_han:
+        found = _written(form, lines)
+        found |= on_other_side(
+            [*_meanings(form), *_leading(form), *_near(pinyin_letters(form.core)), *_han_sounds(form.core)]
+        )
+        return found
+    letters = "".join(form.core)
+    found = {*_written(form, lines), *_meanings(form), *_translated(form), *_latin_spelt(form.core)}
+    if form.core[0] not in NOISE:
+        found.update(_leading(form))
+    found.update(_single_syllables(form.core, lines))
+    schemes = syllabic(letters)
+    if not schemes >> Scheme.MAINLAND & 1:
+        found.update(_near(letters))
+    found.update(_alike(letters, ("", f"{schemes}:"), lines))
+    return found
+
+
+def sought_organisation(form: OrganisationForm) -> set[int]:
+    """Keys under which a form is sought: those of whatever `organisation_rules` may find compatible with it.
+
+    Han forms agree with each other by characters alone, so by sound they are sought among Latin ones. Latin cores that
+    are spelt alike are sought where not both are syllables of one scheme: these differ by a sound.
+    """
+    if not form.core:
+        return _coreless_keys(form)
+    lines = _lines(form)
+    if form.is_han:
+        found = {*_written(form, lines), *_meanings(form), *_leading(form)}
+        found.update(_near(pinyin_letters(form.core)))
+        found.update(_han_spelt(form.core))
+        return found
+    letters = "".join(form.core)
+    schemes = syllabic(letters)
+    found = {*_written(form, lines), *_translated(form), *_single_syllables(form.core, lines)}
+    among_han = [*_meanings(form), *_latin_sounds(form.core), *_leading(form)]
+    if not schemes >> Scheme.MAINLAND & 1:
+        among_han += _near(letters)
+    found.update([key | OTHER_SIDE for key in among_han])
+    found.update(_alike(letters, _apart(schemes), lines))
+    return found
+
+
+_SYLLABIC = tuple(
+    mask
+    for mask in range(1 << len(Scheme))
+    if mask >> Scheme.CANTONESE & 1 or not (mask >> Scheme.HONG_KONG & 1 or mask >> Scheme.MACAO & 1)
+)
+"""Sets of schemes, as bits, whose syllables a word may be: what Hong Kong or Macao spells so, the mixed scheme does."""
+
+
+@cache
+def _apart(schemes: int) -> tuple[str, ...]:
+    """What keys of alike spelling begin with where cores are filed that share none of these schemes."""
+    return tuple(f"{other}:" for other in _SYLLABIC if not other & schemes) if schemes else ("",)
+
+
+def _translated(form: OrganisationForm) -> list[int]:
+    """Cores that are translated words throughout: one key for each choice among their meanings."""
+    if not form.names or sum(b - a for a, b, _ in form.names) != len(form.core):
+        return []
+    choices = islice(product(*(sorted(span[2]) for span in form.names)), MAX_MEANINGS)
+    return [text_number(KeyKind.CORE_TRANSLATED, "+".join(meanings)) for meanings in choices]
+
+
+def _lines(form: OrganisationForm) -> set[str]:
+    """Lines of business: in one script names with one core need one in common, or none on either side."""
+    return {c for unit in form.terms if unit.term.weight == Weight.ACTIVITY for c in unit.term.concepts} or {""}
+
+
+def _written(form: OrganisationForm, lines: Iterable[str]) -> set[int]:
+    """Keys of a core as it is written, with each line of business, and without for lists with a low threshold."""
+    letters = "".join(form.core)
+    if form.is_han:
+        whole, in_line, texts = KeyKind.CORE_HAN, KeyKind.HAN_IN_LINE, {letters}
+    else:
+        whole, in_line, texts = KeyKind.CORE_LETTERS, KeyKind.LETTERS_IN_LINE, {letters, "".join(sorted(form.core))}
+    found = {text_number(in_line, f"{text}/{line}") for text in texts for line in lines}
+    return found | {text_number(whole, text) for text in texts}
+
+
+def _meanings(form: OrganisationForm) -> list[int]:
+    return [
+        text_number(KeyKind.CORE_MEANING, concept)
+        for start, _, concepts in form.names
+        if start < 2
+        for concept in concepts
+    ]
+
+
+def _leading(form: OrganisationForm) -> list[int]:
+    """The first word, if it is Latin: it may stand at the head of a Han name too (TCL科技)."""
+    word = form.core[0]
+    return [] if has_han(word) else [text_number(KeyKind.LEADING_WORD, word)]
+
+
+def _near(letters: str) -> list[int]:
+    code = skeleton(letters)
+    return [text_number(KeyKind.CORE_NEAR, code)] if len(code) >= MIN_SKELETON else []
+
+
+def _alike(letters: str, prefixes: Iterable[str], lines: Iterable[str]) -> list[int]:
+    code = skeleton(letters)
+    if len(code) < MIN_SKELETON:
+        return []
+    return [text_number(KeyKind.CORE_ALIKE, f"{prefix}{code}/{line}") for prefix in prefixes for line in lines]
+
+
+def _coreless_keys(form: OrganisationForm) -> set[int]:
+    places = "+".join(sorted(form.places))
+    strongest = max((unit.term.weight for unit in form.terms), default=Weight.NONE)
+    telling = [unit for unit in form.terms if unit.term.weight == strongest]
+    concepts = {concept for unit in telling for concept in unit.term.concepts} or {""}
+    return {text_number(KeyKind.NO_CORE, f"{places}:{concept}") for concept in concepts}
+
+
+@lru_cache(maxsize=16_384)
+def _syllable_hashes(mask: int) -> tuple[int, ...]:
+    return hashes(pivots(mask))
+
+
+def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
+    """Cores whose words are single syllables: what two romanisations of one Han core must be."""
+    if len(core) < 2:
+        return []
+    first, second = (ANY_SYLLABLE.get(word, 0) for word in core[:2])
+    if not first or not second:
+        return []
+    besides = [len(core) + (_hash(line) if line else 0) for line in lines]
+    return [key for beside in besides for key in _pairs(KeyKind.CORE_SYLLABLES, first, second, beside)]
+
+
+def _pairs(kind: KeyKind, first: int, second: int | None, beside: int = 0) -> list[int]:
+    """Keys of two masks of sounds, or of one."""
+    seconds = [beside] if second is None else [other * SECOND + beside for other in _syllable_hashes(second)]
+    return numbers(kind, [one * FIRST + other for one in _syllable_hashes(first) for other in seconds])
+
+
+def _may_open(core: Sequence[str]) -> bool:
+    return has_han(core[0]) and (len(core) == 1 or has_han(core[1]))
+
+
+def _han_sounds(core: Sequence[str]) -> list[int]:
+    """Keys of how a Han core begins to sound, under which Latin names look for it."""
+    if not _may_open(core):
+        return []
+    return _pairs(KeyKind.CORE_SOUNDS, sounds_of(core[0]), sounds_of(core[1]) if len(core) > 1 else None)
+
+
+def _latin_sounds(core: Sequence[str]) -> list[int]:
+    return [
+        key
+        for first, second, schemes in core_openings(core)
+        for scheme in OPENING_SCHEMES
+        if schemes >> scheme & 1
+        for key in _pairs(KeyKind.CORE_SOUNDS, SYLLABLES[scheme][first], SYLLABLES[scheme][second] if second else None)
+    ]
+
+
+def _latin_spelt(core: Sequence[str]) -> list[int]:
+    """Keys of how a Latin core begins to be spelt, under which Han names look for it."""
+    found = []
+    for first, second, schemes in core_openings(core):
+        begun = _hash(first) * FIRST + (_hash(second) * SECOND if second else 0)
+        found += [number(KeyKind.CORE_SPELT, begun + scheme) for scheme in OPENING_SCHEMES if schemes >> scheme & 1]
+    return found
+
+
+def _han_spelt(core: Sequence[str]) -> list[int]:
+    if not _may_open(core):
+        return []
+    found = []
+    for scheme in OPENING_SCHEMES:
+        others = _spelling_hashes(core[1], scheme) if len(core) > 1 else (0,)
+        seconds = [other * SECOND + scheme for other in others]
+        firsts = [first * FIRST for first in _spelling_hashes(core[0], scheme)]
+        found += numbers(KeyKind.CORE_SPELT, [first + second for first in firsts for second in seconds])
+    return found
+
+
+@cache
+def _spelling_hashes(character: str, scheme: Scheme) -> tuple[int, ...]:
+    return hashes(spellings_of(character, scheme))
+
+
+@lru_cache(maxsize=8_192)
+def _hash(text: str) -> int:
+    return hashes((text,))[0]

@@ -1,0 +1,136 @@
+"""Reads an organisation's name in Latin letters, in English, Portuguese or a romanisation.
+
+Some words can be read in two ways: tin is a metal and 天 (Hoi Tin), da is Portuguese and 大 (Hong Da), Chenzhou is a
+city and a company's name; such a name has more than one form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from gateway.screening.organisations.form import OrganisationForm, Unit
+from gateway.screening.organisations.lexicon import LATIN_LEGAL_FORMS, LATIN_PLACES, LATIN_TERMS, NOISE, Weight, folded
+from gateway.screening.text.normalisation import latin_letters, words
+from gateway.screening.text.sounds import splits
+
+MAX_WORDS = 24
+"""Words of a name that are read."""
+
+_ABBREVIATION = re.compile(r"\b(?:[a-z][./]){1,4}[a-z]\b\.?")
+_BRANCHES = frozenset({"branch", "sucursal", "filial", "subsidiary", "representative"})
+_AREA_WORDS = (["shi"], ["sheng"], ["city"], ["province"], ["municipality"])
+_ANYWHERE_LEGAL = frozenset({"ltd", "limited", "lda", "limitada", "ltda", "inc", "llc", "gmbh", "plc", "co"})
+
+
+@lru_cache(maxsize=65_536)
+def latin_words(text: str) -> tuple[str, ...]:
+    """Words with abbreviations joined: S.A. → sa, H.K. → hk."""
+    lowered = latin_letters(text)
+    joined = _ABBREVIATION.sub(lambda match: re.sub(r"[./]", "", match.group()), lowered)
+    return words(joined)[:MAX_WORDS]
+
+
+def read_latin(text: str) -> tuple[OrganisationForm, ...]:
+    """Forms of the Latin part, the likeliest first; none where it has no words."""
+    tokens = list(latin_words(text))
+    if not tokens:
+        return ()
+    branch = bool(_BRANCHES & set(tokens))
+    tokens = [t for t in tokens if t not in _BRANCHES and t != "office"] or tokens
+    tokens, legal, legal_text = _legal(tokens)
+    telling = [t for t in tokens if t not in NOISE] or tokens
+    readings = [_split(telling)]
+    if readings[0].is_ambiguous:
+        readings.append(_split(telling, ambiguous_are_core=True))
+    if len(telling) < len(tokens) and any(t in NOISE and is_syllabic(t) for t in tokens):
+        readings.append(_split(tokens, ambiguous_are_core=True))
+    first = readings[0]
+    if len(first.places) > 1:
+        readings.append(_split(telling, places_are_core=1))
+    if first.places and not first.core and not first.terms and any(map(is_syllabic, telling)):
+        readings.append(_split(telling, places_are_core=0))
+    text = " ".join(tokens)
+    forms = [
+        OrganisationForm(text, "", *reading[:4], legal, legal_text, branch)
+        for reading in readings
+        if reading.core or reading.terms or reading.places
+    ]
+    return tuple(forms) if len(forms) == 1 else tuple(dict.fromkeys(forms))
+
+
+def is_syllabic(word: str) -> bool:
+    """Whether a word can be one or two syllables under some romanisation."""
+    return bool(splits(word))
+
+
+class _Split(NamedTuple):
+    """Parts of a name. `is_ambiguous`: a word of known meaning may also be syllables of the core."""
+
+    core: tuple[str, ...]
+    names: tuple[tuple[int, int, frozenset[str]], ...]
+    terms: tuple[Unit, ...]
+    places: frozenset[str]
+    is_ambiguous: bool
+
+
+def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_core: int = MAX_WORDS) -> _Split:
+    """Core, translated stretches, terms and places; `places_are_core` is how many places there may be before the next
+    one counts as a part of the core.
+    """
+    core: list[str] = []
+    names: list[tuple[int, int, frozenset[str]]] = []
+    terms: list[Unit] = []
+    places: set[str] = set()
+    plain = [folded(token) for token in tokens]
+    position, is_ambiguous = 0, False
+    while position < len(tokens):
+        place, term = LATIN_PLACES.at(tokens, position), LATIN_TERMS.at(plain, position)
+        alone = tokens[position]
+        if place is not None and (term is None or place[0] >= term[0]) and len(places) < places_are_core:
+            places.add(place[1])
+            position = place[0]
+            if tokens[position : position + 1] in _AREA_WORDS:
+                is_ambiguous = True
+                position += not ambiguous_are_core
+        elif term is None or (ambiguous_are_core and all(map(is_syllabic, tokens[position : term[0]]))):
+            if not _is_acronym(alone, tokens):
+                core.append(alone)
+            position += 1
+        else:
+            phrase = tokens[position : term[0]]
+            is_ambiguous = is_ambiguous or all(map(is_syllabic, phrase))
+            if term[1].weight == Weight.NAME:
+                names.append((len(core), len(core) + len(phrase), term[1].concepts))
+                core += phrase
+            else:
+                terms.append(Unit(" ".join(phrase), term[1]))
+            position = term[0]
+    return _Split(tuple(core), tuple(names), tuple(terms), frozenset(places), is_ambiguous)
+
+
+def _is_acronym(word: str, tokens: Sequence[str]) -> bool:
+    """Whether a word is the initials of all the others: Companhia de Electricidade de Macau – CEM."""
+    if not 2 < len(word) <= len(tokens):
+        return False
+    return word == "".join(t[0] for t in tokens if t != word and t not in NOISE)
+
+
+def _legal(tokens: list[str]) -> tuple[list[str], frozenset[str], str]:
+    """Takes legal forms off: at the end as often as there is one, and unmistakable ones anywhere."""
+    legal: frozenset[str] = frozenset()
+    found: list[str] = []
+    while len(tokens) > 1 and (ending := LATIN_LEGAL_FORMS.ending(tokens)) is not None and ending[0] > 0:
+        start, classes = ending
+        legal = legal & classes or classes if legal else classes
+        found = tokens[start:] + found
+        tokens = tokens[:start]
+    for position, token in enumerate(tokens[1:], 1):
+        if token in _ANYWHERE_LEGAL:
+            match = LATIN_LEGAL_FORMS.at(tokens, position)
+            if match is not None:
+                end, classes = match
+                return tokens[:position] + tokens[end:], legal or classes, " ".join(found or tokens[position:end])
+    return tokens, legal, " ".join(found)

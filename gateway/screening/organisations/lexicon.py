@@ -1,0 +1,183 @@
+"""Words of organisations' names by meaning: legal forms, places, and lines of business in Han, English and
+Portuguese."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from importlib import resources
+from typing import Generic, TypeVar
+
+from gateway.screening.text.normalisation import simplified, words
+from gateway.screening.text.sounds import mandarin
+
+T = TypeVar("T")
+
+NOISE = frozenset(
+    {
+        "of",
+        "and",
+        "the",
+        "de",
+        "da",
+        "do",
+        "dos",
+        "das",
+        "e",
+        "for",
+        "y",
+        "du",
+        "la",
+        "le",
+        "les",
+        "d",
+        "em",
+        "no",
+        "na",
+    }
+    | {"al", "el"}
+)
+"""Small words that carry nothing in English or Portuguese; some are syllables too (Hong Da)."""
+
+_PLURALS = (("ies", "y"), ("oes", "ao"), ("s", ""))
+
+
+class Weight(IntEnum):
+    """What a word says about identity.
+
+    `NONE`: nothing (集团, Holdings). `WEAK`: little; may be left out (贸易, Technology). `ACTIVITY`: the line of
+    business, which tells sister companies apart (银行, Properties). `NAME`: a word of the name proper that is also
+    translated (银河, Galaxy).
+    """
+
+    NONE = 0
+    WEAK = 1
+    ACTIVITY = 2
+    NAME = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Meanings a word may have, and the highest weight of them."""
+
+    concepts: frozenset[str]
+    weight: Weight
+
+
+class Phrases(Generic[T]):
+    """A table of word sequences that finds the longest one at a position."""
+
+    def __init__(self, table: Mapping[tuple[str, ...], T]) -> None:
+        self._table = dict(table)
+        self._beginning = _lengths(table, 0)
+        self._closing = _lengths(table, -1)
+
+    def at(self, tokens: Sequence[str], start: int) -> tuple[int, T] | None:
+        """End and value of the longest phrase that begins at `start`; None where none does."""
+        left = len(tokens) - start
+        for length in self._beginning.get(tokens[start], ()) if left > 0 else ():
+            if length <= left and (found := self._table.get(tuple(tokens[start : start + length]))) is not None:
+                return start + length, found
+        return None
+
+    def ending(self, tokens: Sequence[str], end: int = -1) -> tuple[int, T] | None:
+        """Start and value of the longest phrase that ends the first `end` tokens, or all; None where none does."""
+        end = len(tokens) if end < 0 else end
+        for length in self._closing.get(tokens[end - 1], ()) if end else ():
+            if length <= end and (found := self._table.get(tuple(tokens[end - length : end]))) is not None:
+                return end - length, found
+        return None
+
+
+def _lengths(table: Iterable[tuple[str, ...]], place: int) -> dict[str, tuple[int, ...]]:
+    """By first or last token the lengths of the phrases that have it there, the longest first."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for phrase in table:
+        found[phrase[place]].add(len(phrase))
+    return {token: tuple(sorted(lengths, reverse=True)) for token, lengths in found.items()}
+
+
+@lru_cache(maxsize=65_536)
+def folded(word: str) -> str:
+    """A word without its plural ending, so that águas and água, Industries and Industry are one."""
+    if len(word) < 4 or word.endswith("ss"):
+        return word
+    ending, instead = next((pair for pair in _PLURALS if word.endswith(pair[0])), ("", ""))
+    return word[: len(word) - len(ending)] + instead
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    text = resources.files("gateway.reference").joinpath(name).read_text(encoding="utf-8")
+    yield from csv.DictReader(text.splitlines())
+
+
+def _han(cell: str) -> list[tuple[str, ...]]:
+    return [tuple(simplified(writing)) for writing in cell.split("|") if writing]
+
+
+def _latin(cell: str) -> list[tuple[str, ...]]:
+    """Phrases of a cell, without small words and plural endings; as they are where nothing would be left."""
+    phrases = [words(writing) for writing in cell.split("|") if writing]
+    return [tuple(folded(w) for w in phrase if w not in NOISE) or phrase for phrase in phrases]
+
+
+def _in_pinyin(writing: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """A Han word as it stands in names that are pinyin throughout: (maoyi,) and (mao, yi)."""
+    syllables = tuple((mandarin(character) or ("",))[0].replace("v", "u") for character in writing)
+    return [("".join(syllables),), syllables]
+
+
+def _load_terms() -> tuple[Phrases[Term], Phrases[Term]]:
+    tables: tuple[dict[tuple[str, ...], Term], ...] = ({}, {})
+    for row in _rows("organisation_terms.csv"):
+        weight = Weight[row["weight"].upper()]
+        han = _han(row["han"])
+        latin = _latin(row["latin"]) + [spelt for writing in han if len(writing) > 1 for spelt in _in_pinyin(writing)]
+        for table, writings in zip(tables, (han, latin), strict=True):
+            for writing in writings:
+                known = table.get(writing, Term(frozenset(), weight))
+                table[writing] = Term(known.concepts | {row["concept"]}, min(known.weight, weight))
+    return Phrases(tables[0]), Phrases(tables[1])
+
+
+def _load_legal_forms() -> tuple[Phrases[frozenset[str]], Phrases[frozenset[str]]]:
+    han: dict[tuple[str, ...], frozenset[str]] = {}
+    latin: dict[tuple[str, ...], frozenset[str]] = {}
+    for row in _rows("legal_forms.csv"):
+        classes = frozenset(row["classes"].split("|"))
+        for writing in row["writings"].split("|"):
+            if writing.isascii():
+                latin[words(writing)] = classes
+            else:
+                han[tuple(simplified(writing))] = classes
+    return Phrases(han), Phrases(latin)
+
+
+def _load_places() -> tuple[Phrases[str], Phrases[str], dict[str, str]]:
+    han: dict[tuple[str, ...], str] = {}
+    latin: dict[tuple[str, ...], str] = {}
+    within: dict[str, str] = {}
+    for row in _rows("organisation_places.csv"):
+        within[row["place"]] = row["within"]
+        han |= dict.fromkeys(_han(row["han"]), row["place"])
+        latin |= dict.fromkeys(_latin(row["latin"]), row["place"])
+    return Phrases(han), Phrases(latin), within
+
+
+HAN_TERMS, LATIN_TERMS = _load_terms()
+HAN_LEGAL_FORMS, LATIN_LEGAL_FORMS = _load_legal_forms()
+HAN_PLACES, LATIN_PLACES, _WITHIN = _load_places()
+PLACES = tuple(sorted(_WITHIN))
+
+
+def is_within(place: str, other: str) -> bool:
+    """Whether a place is the other or lies in it: Shenzhen in Guangdong, Guangdong in China."""
+    while place:
+        if place == other:
+            return True
+        place = _WITHIN.get(place, "")
+    return False

@@ -1,0 +1,38 @@
+"""Reads an organisation's name: legal form, places, line of business, and the core that is the name proper."""
+
+from __future__ import annotations
+
+from gateway.screening.organisations.form import OrganisationForm
+from gateway.screening.organisations.han import read_han
+from gateway.screening.organisations.latin import latin_words, read_latin
+from gateway.screening.organisations.lexicon import Weight
+from gateway.screening.persons.surnames import BY_HAN
+from gateway.screening.text.normalisation import has_han, latin_part
+
+MAX_PERSON_CHARACTERS = 4
+"""Han characters of a name without legal form or line of business that may still be a person's."""
+
+
+def read_organisation(text: str, han: str) -> tuple[OrganisationForm, ...]:
+    """Forms of an organisation's name: the Han part, the Latin part, or both; `han` is the canonical Han part.
+
+    One or two Latin words without legal form beside a Han name belong to it (TCL科技); more are a form of their own.
+    """
+    if not han:
+        return read_latin(text)
+    beside = latin_words(latin_part(text))
+    latin = read_latin(latin_part(text)) if len(beside) > 1 else ()
+    if latin and (latin[0].legal or latin[0].terms or len(beside) > 2):
+        return (*read_han(han, ()), *latin)
+    return read_han(han, beside, leads=not has_han(text[:1]))
+
+
+def looks_like_organisation(text: str, han: str) -> bool:
+    """Whether a legal form, a line of business or too many characters for a person show an organisation."""
+    for form in read_organisation(text, han)[:1]:
+        if form.legal or form.branch or any(unit.term.weight <= Weight.ACTIVITY for unit in form.terms):
+            return True
+        characters = sum(has_han(c) for c in form.han)
+        if characters > MAX_PERSON_CHARACTERS and form.han[:2] not in BY_HAN:
+            return True
+    return False

@@ -1,0 +1,145 @@
+"""Compares two forms of organisations' names and says which parts agree by which rule.
+
+1. The cores must agree: the same Han characters, one the romanisation of the other, or the same letters.
+2. A line of business that one name lacks, or that differs, is contrary: sister companies share a core.
+3. Different places are contrary; a place in one name alone is not.
+4. Legal forms that can't be one and the same are a difference; one that is left out is not.
+5. Names without a core (厦门钨业, Banco da China) are made of place and line of business: both must agree.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+
+from gateway.screening.organisations.cores import Core, compare_cores
+from gateway.screening.organisations.form import OrganisationForm
+from gateway.screening.organisations.lexicon import is_within
+from gateway.screening.organisations.terms import (
+    Paired,
+    is_other_business,
+    pair_terms,
+    paired_tokens,
+    term_parts,
+    term_tokens,
+)
+from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, same_han, score_of, weigh
+
+CORE_WEIGHT = 0.6
+PLACE_WEIGHT = 0.1
+OTHER_PLACE_WEIGHT = 0.3
+LEGAL_WEIGHT = 0.05
+OTHER_LEGAL_WEIGHT = 0.12
+CORELESS_PLACE_WEIGHT = 0.4
+CORELESS_ACTIVITY_WEIGHT = 0.6
+
+
+def compare_organisations(query: OrganisationForm, candidate: OrganisationForm) -> Verdict | None:
+    """Verdict on two forms; None where no rule connects them."""
+    if query.han and query.han == candidate.han:
+        return Verdict(query.text, candidate.text, 1.0, MatchClass.IDENTICAL, partial(same_han, query.han))
+    if not query.core and not candidate.core:
+        return _compare_coreless(query, candidate)
+    if not query.core or not candidate.core:
+        return None
+    core = compare_cores(query, candidate)
+    if core is None:
+        return None
+    paired = pair_terms(query.terms, candidate.terms)
+    raw = (
+        ("core", CORE_WEIGHT, core.agreement),
+        *term_parts(query, candidate, paired, core.rest),
+        *_place_parts(query, candidate),
+        *_legal_parts(query, candidate),
+    )
+    explain = partial(_explain, query, candidate, core, paired, raw)
+    return Verdict(query.text, candidate.text, score_of(raw), _ceiling(query, candidate), explain)
+
+
+def _explain(
+    query: OrganisationForm, candidate: OrganisationForm, core: Core | None, paired: Paired, raw: tuple[RawPart, ...]
+) -> Explanation:
+    tokens = [*core.tokens(), *term_tokens(paired)] if core is not None else paired_tokens(paired)
+    tokens += [*_place_tokens(query, candidate), *_legal_tokens(query, candidate)]
+    return Explanation(_because(query, candidate), weigh(raw), tuple(tokens))
+
+
+def _ceiling(query: OrganisationForm, candidate: OrganisationForm) -> MatchClass:
+    return MatchClass.STRONG if query.han and candidate.han else MatchClass.COMPATIBLE
+
+
+def _because(query: OrganisationForm, candidate: OrganisationForm) -> str:
+    if query.han and candidate.han:
+        return "the Han names are the same apart from what carries little identity"
+    if query.han or candidate.han:
+        return "several Han names are romanised or translated so"
+    return "only Latin letters agree"
+
+
+def _place_parts(query: OrganisationForm, candidate: OrganisationForm) -> tuple[RawPart, ...]:
+    if not query.places or not candidate.places:
+        return ()
+    return (_OTHER_PLACE if are_other_places(query.places, candidate.places) else _ONE_PLACE,)
+
+
+_OTHER_PLACE = ("place", OTHER_PLACE_WEIGHT, 0.0)
+_ONE_PLACE = ("place", PLACE_WEIGHT, 1.0)
+
+
+def _place_tokens(query: OrganisationForm, candidate: OrganisationForm) -> tuple[TokenMatch, ...]:
+    if not query.places and not candidate.places:
+        return ()
+    texts = ("+".join(sorted(query.places)), "+".join(sorted(candidate.places)))
+    if not query.places or not candidate.places:
+        return (TokenMatch(*texts, "place absent in one", 0.5),)
+    if are_other_places(query.places, candidate.places):
+        return (TokenMatch(*texts, "other place", 0.0),)
+    return (TokenMatch(*texts, "place equal, or one lies in the other", 1.0),)
+
+
+@lru_cache(maxsize=8_192)
+def are_other_places(ours: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether each side has a place of its own that has nothing to do with the other side's."""
+    mine = [p for p in ours if not any(is_within(p, q) or is_within(q, p) for q in theirs)]
+    yours = [q for q in theirs if not any(is_within(p, q) or is_within(q, p) for p in ours)]
+    only_mine, only_yours = ours - theirs, theirs - ours
+    if only_mine and only_yours:
+        related = any(is_within(p, q) or is_within(q, p) for p in only_mine for q in only_yours)
+        return not related
+    return bool(mine and yours)
+
+
+def _legal_parts(query: OrganisationForm, candidate: OrganisationForm) -> tuple[RawPart, ...]:
+    if not query.legal or not candidate.legal:
+        return ()
+    return (_ONE_LEGAL if query.legal & candidate.legal else _OTHER_LEGAL,)
+
+
+_ONE_LEGAL = ("legal form", LEGAL_WEIGHT, 1.0)
+_OTHER_LEGAL = ("legal form", OTHER_LEGAL_WEIGHT, 0.0)
+
+
+def _legal_tokens(query: OrganisationForm, candidate: OrganisationForm) -> tuple[TokenMatch, ...]:
+    texts = (query.legal_text, candidate.legal_text)
+    if not query.legal or not candidate.legal:
+        return (TokenMatch(*texts, "legal form absent in one", 0.5),) if any(texts) else ()
+    if query.legal & candidate.legal:
+        rule = "legal form equal" if query.legal == candidate.legal else "legal form may be the same"
+        return (TokenMatch(*texts, rule, 1.0),)
+    return (TokenMatch(*texts, "other legal form", 0.0),)
+
+
+def _compare_coreless(query: OrganisationForm, candidate: OrganisationForm) -> Verdict | None:
+    if query.places != candidate.places or not query.terms or not candidate.terms:
+        return None
+    paired = pair_terms(query.terms, candidate.terms)
+    pairs, ours, theirs = paired
+    if not pairs or (ours and theirs and is_other_business(ours, theirs)):
+        return None
+    telling = max(unit.term.weight for unit in (*query.terms, *candidate.terms))
+    matched = sum(a.term.weight == telling for a, _ in pairs)
+    unmatched = sum(u.term.weight == telling for u in (*ours, *theirs))
+    agreement = matched / (matched + unmatched) if matched else 0.0
+    place = (("place", CORELESS_PLACE_WEIGHT, 1.0),) if query.places else ()
+    raw = (("line of business", CORELESS_ACTIVITY_WEIGHT, agreement), *place, *_legal_parts(query, candidate))
+    explain = partial(_explain, query, candidate, None, paired, raw)
+    return Verdict(query.text, candidate.text, score_of(raw), _ceiling(query, candidate), explain)

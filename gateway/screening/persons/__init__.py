@@ -1,0 +1,1 @@
+"""Persons' names: read and compared."""

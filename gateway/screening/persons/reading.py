@@ -1,0 +1,271 @@
+"""Reads a person's name: surname, given name and Western names, in every way the text allows.
+
+Doesn't compare (`person_rules`). A Latin name rarely says which part is the surname or by which scheme it was spelt,
+so a name has several readings; a comma, one part in capitals and hyphens rule some out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import product
+from typing import NamedTuple
+
+from gateway.screening.persons.given_names import WESTERN
+from gateway.screening.persons.surnames import ANY_SPELLING, BY_HAN, BY_SPELLING
+from gateway.screening.text.normalisation import latin_letters, latin_part, words
+from gateway.screening.text.sounds import SYLLABLES, Scheme, sounds_of, splits
+
+HAN = -1
+"""In place of a scheme: the reading is of Han characters."""
+
+MAX_READINGS = 16
+"""Readings kept of one name. Names have one to eight; a text of random syllables could have hundreds."""
+
+MAX_WORDS = 12
+"""Words of a Latin name that are looked at."""
+
+MAX_GIVEN = 2
+"""Characters of a given name."""
+
+MAX_AROUND = 6
+"""Words on one side of a surname that are read."""
+
+
+_SCHEMES: tuple[tuple[Scheme, frozenset[int]], ...] = (
+    (Scheme.MAINLAND, frozenset()),
+    (Scheme.HONG_KONG, frozenset()),
+    (Scheme.MACAO, frozenset()),
+    (Scheme.CANTONESE, frozenset({Scheme.HONG_KONG, Scheme.MACAO})),
+    (Scheme.WADE_GILES, frozenset({Scheme.HONG_KONG, Scheme.MACAO, Scheme.CANTONESE})),
+)
+"""Schemes in the order they are tried, each with those that make it superfluous once they have given a full reading."""
+
+
+class Reading(NamedTuple):
+    """One way to read a name.
+
+    `scheme` is `HAN` or a `Scheme`. `surname_mask` has a bit for each surname it may be; `maiden` is the own surname
+    behind a husband's (陳方安生). `given` are syllables or characters with their sounds; mask 0 is an initial.
+    """
+
+    scheme: int
+    surname: str
+    surname_mask: int
+    maiden: str
+    maiden_mask: int
+    given: tuple[str, ...]
+    given_masks: tuple[int, ...]
+    western: tuple[str, ...]
+
+
+class PersonForm(NamedTuple):
+    """A person's name in one script, read. `han` is empty for a Latin form, `words` for a Han form."""
+
+    text: str
+    han: str
+    words: tuple[str, ...]
+    readings: tuple[Reading, ...]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a reading has a surname and a Chinese given name."""
+        return any(reading.given for reading in self.readings)
+
+
+def read_person(text: str, han: str) -> tuple[PersonForm, ...]:
+    """Forms of a person's name: its Han part, its Latin part, or both; `han` is the text's canonical Han part.
+
+    A Western name beside a Han name (Jackie 陳港生) belongs to the Han form; a whole Latin name is a form of its own.
+    """
+    latin = latin_part(text) if han else text
+    written = words(latin)[:MAX_WORDS]
+    readings = tuple(_latin_readings(latin)) if written else ()
+    characters = "".join(c for c in han if c not in "()&")
+    if not characters:
+        return (PersonForm(" ".join(written), "", written, readings),) if written else ()
+    beside = () if readings else written
+    form = PersonForm(characters, characters, (), tuple(_han_readings(characters, beside)))
+    return (form, PersonForm(" ".join(written), "", written, readings)) if readings else (form,)
+
+
+def _han_readings(name: str, western: tuple[str, ...]) -> Iterator[Reading]:
+    lengths = [2, 1] if name[:2] in BY_HAN and len(name) > 2 else [1]
+    for length in lengths:
+        surname, rest = name[:length], name[length:]
+        if surname not in BY_HAN:
+            continue
+        if 1 <= len(rest) <= MAX_GIVEN:
+            yield _han_reading(surname, "", rest, western)
+        for own in (rest[:2], rest[:1]):
+            if own in BY_HAN and len(rest) - len(own) == 2 and len(name) >= 4:
+                yield _han_reading(surname, own, rest[len(own) :], western)
+
+
+def _han_reading(surname: str, maiden: str, given: str, western: tuple[str, ...]) -> Reading:
+    masks = tuple(sounds_of(c) for c in given)
+    return Reading(HAN, surname, BY_HAN[surname], maiden, BY_HAN.get(maiden, 0), tuple(given), masks, western)
+
+
+class _Word(NamedTuple):
+    text: str
+    group: int  # words joined by hyphens are one group
+    is_alone: bool  # in its group
+    may_be_surname: bool
+    kinds: tuple[bool, ...]  # True: may be a Western name; False: may be syllables
+
+
+_GAPS = re.compile(r"[\s,.;/·•()]+")
+
+
+def _latin_words(text: str) -> list[_Word]:
+    groups = [g for g in _GAPS.split(text) if g.isalpha() or any(map(str.isalpha, g))][:MAX_WORDS]
+    before_comma, comma, _ = text.partition(",")
+    surname_words = frozenset(words(before_comma)) if comma else frozenset[str]()
+    marked = _marked(groups)
+    found = []
+    for number, group in enumerate(groups):
+        of_group = _words_of(group)
+        for word, kinds in of_group:
+            allowed = word in surname_words if surname_words else group in marked
+            found.append(_Word(word, number, len(of_group) == 1, allowed, kinds))
+    return found[:MAX_WORDS]
+
+
+def _marked(groups: list[str]) -> list[str]:
+    """Groups that may be surnames as far as capitals say: one or two in capitals among others are the surname."""
+    capitals = [g for g in groups if g.isupper() and max((len(word) for word, _ in _words_of(g)), default=0) > 1]
+    return capitals if 0 < len(capitals) <= 2 and len(capitals) < len(groups) else groups
+
+
+@lru_cache(maxsize=65_536)
+def _words_of(group: str) -> tuple[tuple[str, tuple[bool, ...]], ...]:
+    return tuple((word, _kinds(word)) for word in words(group))
+
+
+def _kinds(word: str) -> tuple[bool, ...]:
+    """Whether a word is a Western name; one that can be either is tried as both."""
+    can_be_syllables = len(word) == 1 or bool(splits(word))
+    return (True, False) if word in WESTERN and can_be_syllables else (not can_be_syllables,)
+
+
+_Rest = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+def _latin_readings(text: str) -> list[Reading]:
+    if text.isascii() and not any(c in text for c in " ,-"):
+        return []
+    spans = list(_surname_spans(_latin_words(text)))
+    found: dict[tuple[Scheme, str, _Rest], None] = {}
+    full: set[int] = set()
+    for scheme, superseding in _SCHEMES if spans else ():
+        if not full.isdisjoint(superseding):
+            continue
+        surnames = BY_SPELLING[scheme]
+        for surname, arrangements in spans:
+            if surname in surnames:
+                for rest in _rests(arrangements, scheme):
+                    found[scheme, surname, rest] = None
+                    if rest[1] and not rest[0]:
+                        full.add(scheme)
+    return [_latin_reading(scheme, surname, *rest) for scheme, surname, rest in list(found)[:MAX_READINGS]]
+
+
+def _latin_reading(
+    scheme: Scheme, surname: str, maiden: str, given: tuple[str, ...], western: tuple[str, ...]
+) -> Reading:
+    syllables = SYLLABLES[scheme]
+    masks = tuple([syllables.get(syllable, 0) for syllable in given])
+    surname_mask = BY_SPELLING[scheme][surname]
+    return Reading(scheme, surname, surname_mask, maiden, ANY_SPELLING.get(maiden, 0), given, masks, western)
+
+
+class _Arrangement(NamedTuple):
+    """What stands around a surname: Western names, and syllables all before or all behind it."""
+
+    western: tuple[str, ...]
+    syllables: tuple[_Word, ...]
+    are_behind: bool
+
+
+def _surname_spans(parts: Sequence[_Word]) -> Iterator[tuple[str, list[_Arrangement]]]:
+    """Words that may be a surname under some scheme, with the ways to arrange the others."""
+    for start, first in enumerate(parts):
+        if not first.may_be_surname:
+            continue
+        if start + 1 < len(parts):
+            second = parts[start + 1]
+            joined = first.text + second.text
+            if joined in ANY_SPELLING and len(joined) > 3 and second.may_be_surname:
+                yield joined, _arrangements(parts[:start], parts[start + 2 :])
+        if first.is_alone and first.text in ANY_SPELLING:
+            yield first.text, _arrangements(parts[:start], parts[start + 1 :])
+
+
+def _arrangements(before: Sequence[_Word], after: Sequence[_Word]) -> list[_Arrangement]:
+    if len(before) > MAX_AROUND or len(after) > MAX_AROUND:
+        return []
+    found = []
+    for front in product(*(word.kinds for word in before)):
+        for back in product(*(word.kinds for word in after)):
+            western = tuple([w.text for w, is_western in zip(before, front, strict=True) if is_western])
+            western += tuple([w.text for w, is_western in zip(after, back, strict=True) if is_western])
+            leading = tuple([w for w, is_western in zip(before, front, strict=True) if not is_western])
+            behind = tuple([w for w, is_western in zip(after, back, strict=True) if not is_western])
+            if not (leading and behind):
+                found.append(_Arrangement(western, leading or behind, bool(behind)))
+    return found
+
+
+def _rests(arrangements: Sequence[_Arrangement], scheme: Scheme) -> Iterator[_Rest]:
+    """What stands around a surname, in every way it can be read: (own surname, given syllables, Western names)."""
+    for western, chosen, are_behind in arrangements:
+        if not chosen:
+            if western:
+                yield "", (), western
+            continue
+        for given in _given(chosen, scheme):
+            yield "", given, western
+        if are_behind and len(chosen) > 1:
+            yield from _married(chosen, western, scheme)
+
+
+def _married(chosen: Sequence[_Word], western: tuple[str, ...], scheme: Scheme) -> Iterator[_Rest]:
+    for length in (2, 1):
+        own, rest = "".join(w.text for w in chosen[:length]), chosen[length:]
+        if rest and rest[0].group != chosen[length - 1].group and own in ANY_SPELLING and (length == 1 or len(own) > 3):
+            for given in _given(rest, scheme):
+                if len(given) == 2:
+                    yield own, given, western
+
+
+def _given(chosen: Sequence[_Word], scheme: Scheme) -> Iterator[tuple[str, ...]]:
+    """Given names that words may be: one word of one or two syllables, or two words of one."""
+    if len(chosen) == 1:
+        word = chosen[0].text
+        spoken = [syllables for schemes, syllables in splits(word) if schemes >> scheme & 1]
+        yield from spoken or ([(word,)] if len(word) == 1 else [])
+    elif len(chosen) == MAX_GIVEN:
+        syllables = SYLLABLES[scheme]
+        if all(len(word.text) == 1 or word.text in syllables for word in chosen):
+            yield tuple([word.text for word in chosen])
+
+
+_PARTICLES = frozenset({"al", "el", "ul", "bin", "ibn", "bint", "de", "da", "do", "dos", "das", "van", "von", "abu"})
+
+
+def telling(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Words without articles and particles, which come and go between writings of one name."""
+    kept = tuple(word for word in words if word not in _PARTICLES)
+    return kept if len(kept) > 1 else words
+
+
+def sorted_words(form: PersonForm) -> tuple[str, ...]:
+    """Words of a Latin form in alphabetical order: names that differ in order alone are equal here."""
+    return tuple(sorted(form.words))
+
+
+def joined(form: PersonForm) -> str:
+    """Letters of a Latin form without any gap."""
+    return latin_letters("".join(form.words))

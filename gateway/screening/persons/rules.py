@@ -1,0 +1,265 @@
+"""Compares two forms of persons' names and says which tokens agree by which rule.
+
+A Chinese given name has to agree in every syllable: one that differs is another name (何一誠, 賀一誠; Si-yan, Sin Ian).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from gateway.screening.persons.reading import HAN, PersonForm, Reading, joined, sorted_words, telling
+from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, same_han, score_of, weigh
+from gateway.screening.text.phonetic_key import skeleton
+from gateway.screening.text.sounds import SCHEME_NAMES, Scheme
+
+SURNAME_WEIGHT = 0.4
+GIVEN_WEIGHT = 0.6
+WESTERN_WEIGHT = 0.3
+"""Counts only where both names have Western names: then different ones are contrary evidence."""
+MARRIED_WEIGHT = 0.1
+"""Counts only where one name has a husband's surname before the own one and the other hasn't."""
+WESTERN_ONLY_GIVEN_WEIGHT = 0.16
+"""Weight of the Chinese given name that only one of two names with one surname and Western name has."""
+
+ROMANISED = 0.95
+OTHER_SCHEME = 0.9
+OTHER_SPELLING = 0.85
+INITIAL = 0.7
+SURNAME_VARIANT = 0.95
+
+MIN_COVERAGE = 0.6
+"""Share of the longer name's words that the shorter one must have: two of three."""
+FUZZY = 0.9
+
+
+def compare_persons(query: PersonForm, candidate: PersonForm) -> Verdict | None:
+    """Verdict on two forms; None where no rule connects them."""
+    if query.han and candidate.han:
+        return _both_han(query, candidate)
+    if not query.han and not candidate.han:
+        same = _same_letters(query, candidate)
+        if same is not None:
+            return same
+    best = _best_readings(query.readings, candidate.readings)
+    if best is not None:
+        return _verdict(query, candidate, *best)
+    if query.han or candidate.han or query.is_full or candidate.is_full:
+        return None
+    return _by_words(query, candidate)
+
+
+def _both_han(query: PersonForm, candidate: PersonForm) -> Verdict | None:
+    if query.han == candidate.han:
+        return Verdict(query.text, candidate.text, 1.0, MatchClass.IDENTICAL, partial(same_han, query.han))
+    for one in query.readings:
+        for other in candidate.readings:
+            if one.given != other.given:
+                continue
+            if one.maiden == other.maiden and one.surname_mask & other.surname_mask:
+                explain = partial(_han_variant, one, other)
+                return Verdict(query.text, candidate.text, score_of(_VARIANT), MatchClass.STRONG, explain)
+            if (one.maiden == "") != (other.maiden == "") and _married_surname(one, other):
+                return _verdict(query, candidate, one, other)
+    return None
+
+
+_VARIANT = (("surname", SURNAME_WEIGHT, SURNAME_VARIANT), ("given name", GIVEN_WEIGHT, 1.0))
+
+
+def _han_variant(one: Reading, other: Reading) -> Explanation:
+    tokens = (
+        TokenMatch(one.surname, other.surname, "two ways to write one surname", SURNAME_VARIANT),
+        TokenMatch("".join(one.given), "".join(other.given), "same Han form", 1.0),
+    )
+    return Explanation("the Han forms differ only in how the surname is written", weigh(_VARIANT), tokens)
+
+
+def _same_letters(query: PersonForm, candidate: PersonForm) -> Verdict | None:
+    if query.words == candidate.words:
+        rule = "same Latin letters"
+    elif len(query.words) == len(candidate.words) and sorted_words(query) == sorted_words(candidate):
+        rule = "same Latin words in another order"
+    elif joined(query) == joined(candidate):
+        rule = "same Latin letters, joined differently"
+    else:
+        return None
+    explain = partial(_letters, query.text, candidate.text, rule)
+    return Verdict(query.text, candidate.text, 1.0, MatchClass.COMPATIBLE, explain)
+
+
+def _letters(mine: str, yours: str, rule: str) -> Explanation:
+    because = "only Latin letters agree; several names may be written so"
+    return Explanation(because, weigh((("Latin letters", 1.0, 1.0),)), (TokenMatch(mine, yours, rule, 1.0),))
+
+
+def _best_readings(ours: tuple[Reading, ...], theirs: tuple[Reading, ...]) -> tuple[Reading, Reading] | None:
+    best, best_score = None, 0.0
+    for one in ours:
+        surname_mask = one.surname_mask | one.maiden_mask
+        for other in theirs:
+            if surname_mask & (other.surname_mask | other.maiden_mask) and _can_agree(one, other):
+                parts = _parts(one, other)
+                score = sum([weight * agreement for _, weight, agreement in parts]) / sum([part[1] for part in parts])
+                if score > best_score:
+                    best, best_score = (one, other), score
+    return best
+
+
+def _can_agree(one: Reading, other: Reading) -> bool:
+    if len(one.given_masks) != len(other.given_masks):
+        return (
+            not (one.given and other.given) and bool(one.surname_mask & other.surname_mask) and _western(one, other) > 0
+        )
+    for left, right, mine, yours in zip(one.given_masks, other.given_masks, one.given, other.given, strict=True):
+        if left and right:
+            if not left & right:
+                return False
+        elif mine[0] != yours[0] or HAN in (one.scheme, other.scheme) or one.surname != other.surname:
+            return False
+    if not one.given:
+        return bool(one.surname_mask & other.surname_mask) and _western(one, other) > 0
+    return _surname(one, other) > 0
+
+
+def _married_surname(one: Reading, other: Reading) -> bool:
+    """Whether one's own surname or husband's is the other's only surname."""
+    double, single = (one, other) if one.maiden_mask else (other, one)
+    return bool((double.surname_mask | double.maiden_mask) & single.surname_mask)
+
+
+def _surname(one: Reading, other: Reading) -> float:
+    if one.maiden_mask and other.maiden_mask:
+        agrees = one.surname_mask & other.surname_mask and one.maiden_mask & other.maiden_mask
+        return _agreement(one, other, one.surname, other.surname) if agrees else 0.0
+    if one.maiden_mask or other.maiden_mask:
+        return _agreement(one, other, "", "?") if _married_surname(one, other) else 0.0
+    return _agreement(one, other, one.surname, other.surname) if one.surname_mask & other.surname_mask else 0.0
+
+
+def _agreement(one: Reading, other: Reading, mine: str, yours: str) -> float:
+    if HAN in (one.scheme, other.scheme):
+        return 1.0 if one.scheme == other.scheme else ROMANISED
+    if mine == yours:
+        return 1.0
+    return OTHER_SPELLING if one.scheme == other.scheme else OTHER_SCHEME
+
+
+def _western(one: Reading, other: Reading) -> float:
+    """1 where a Western name is shared, 0.5 where one has none, 0 where they differ."""
+    if not one.western or not other.western:
+        return 0.5 if one.given and other.given else 0.0
+    return 1.0 if any(_same_western(a, b) for a in one.western for b in other.western) else 0.0
+
+
+def _same_western(one: str, other: str) -> bool:
+    return one == other or (len(skeleton(one)) > 2 and skeleton(one) == skeleton(other))
+
+
+def _given(one: Reading, other: Reading) -> float:
+    if len(one.given) != len(other.given) or not one.given:
+        return 0.0
+    values = (
+        _agreement(one, other, mine, yours) if left and right else INITIAL
+        for mine, yours, left, right in zip(one.given, other.given, one.given_masks, other.given_masks, strict=True)
+    )
+    return sum(values) / len(one.given)
+
+
+def _parts(one: Reading, other: Reading) -> list[RawPart]:
+    surname = _surname(one, other)
+    if not one.given or not other.given:
+        only_one = WESTERN_ONLY_GIVEN_WEIGHT if one.given or other.given else 0.0
+        return [("surname", 0.42, surname), ("Western name", 0.42, _western(one, other)), ("given name", only_one, 0.0)]
+    parts = [("surname", SURNAME_WEIGHT, surname), ("given name", GIVEN_WEIGHT, _given(one, other))]
+    if one.western and other.western:
+        parts.append(("Western name", WESTERN_WEIGHT, _western(one, other)))
+    if bool(one.maiden) != bool(other.maiden):
+        parts.append(("husband's surname", MARRIED_WEIGHT, 0.0))
+    return parts
+
+
+def _verdict(query: PersonForm, candidate: PersonForm, one: Reading, other: Reading) -> Verdict:
+    raw = tuple(_parts(one, other))
+    ceiling = MatchClass.STRONG if one.scheme == other.scheme == HAN else MatchClass.COMPATIBLE
+    return Verdict(query.text, candidate.text, score_of(raw), ceiling, partial(_explain, one, other, raw))
+
+
+def _explain(one: Reading, other: Reading, raw: tuple[RawPart, ...]) -> Explanation:
+    if one.scheme == other.scheme == HAN:
+        because = "the Han forms are the same apart from a married woman's second surname"
+    elif HAN in (one.scheme, other.scheme):
+        because = "several Han names are romanised so"
+    else:
+        because = "only romanised forms agree; several Han names are written so"
+    return Explanation(because, weigh(raw), tuple(_tokens(one, other)))
+
+
+def _tokens(one: Reading, other: Reading) -> list[TokenMatch]:
+    surname = TokenMatch(
+        " ".join(filter(None, (one.surname, one.maiden))),
+        " ".join(filter(None, (other.surname, other.maiden))),
+        _rule(one, other, "surname", one.surname, other.surname),
+        _surname(one, other),
+    )
+    tokens = [surname]
+    if len(one.given) == len(other.given):
+        masks = zip(one.given, other.given, one.given_masks, other.given_masks, strict=True)
+        for mine, yours, left, right in masks:
+            known = bool(left and right)
+            rule = _rule(one, other, "syllable", mine, yours) if known else "initial"
+            tokens.append(TokenMatch(mine, yours, rule, _agreement(one, other, mine, yours) if known else INITIAL))
+    else:
+        tokens.append(TokenMatch(" ".join(one.given), " ".join(other.given), "given name absent in one", 0.0))
+    if one.western or other.western:
+        both = bool(one.western and other.western)
+        rule = "Western name" if both else "Western name absent in one"
+        agreement = _western(one, other) if both else 0.5
+        tokens.append(TokenMatch(" ".join(one.western), " ".join(other.western), rule, agreement))
+    return tokens
+
+
+def _rule(one: Reading, other: Reading, what: str, mine: str, yours: str) -> str:
+    if one.scheme == other.scheme == HAN:
+        return f"same Han {what}"
+    if HAN in (one.scheme, other.scheme):
+        han, latin = (mine, other) if one.scheme == HAN else (yours, one)
+        return f"{SCHEME_NAMES[Scheme(latin.scheme)]} of {han}"
+    if mine == yours:
+        return f"same Latin {what}"
+    schemes = f"{SCHEME_NAMES[Scheme(one.scheme)]} and {SCHEME_NAMES[Scheme(other.scheme)]}"
+    return f"{what} of one Han character by {schemes}"
+
+
+def _by_words(query: PersonForm, candidate: PersonForm) -> Verdict | None:
+    """Names that aren't Chinese: every word of the shorter name has to be in the longer, spelling slips allowed."""
+    ours, theirs = telling(query.words), telling(candidate.words)
+    shorter, longer = sorted((ours, theirs), key=len)
+    if len(shorter) < 2 or len(shorter) < MIN_COVERAGE * len(longer):
+        return None
+    left = list(longer)
+    pairs: list[tuple[str, str, float]] = []
+    for word in sorted(shorter, key=len, reverse=True):
+        partner = next((w for w in left if w == word), None) or next((w for w in left if _spelt_alike(w, word)), None)
+        if partner is None:
+            return None
+        left.remove(partner)
+        pairs.append((word, partner, 1.0 if partner == word else FUZZY))
+    agreement = sum(value for _, _, value in pairs) / len(pairs)
+    raw = (("words of the shorter name", 0.4, agreement), ("words of the longer name", 0.6, len(pairs) / len(longer)))
+    explain = partial(_explain_words, pairs, left, shorter is not ours, raw)
+    return Verdict(query.text, candidate.text, score_of(raw), MatchClass.COMPATIBLE, explain)
+
+
+def _explain_words(
+    pairs: list[tuple[str, str, float]], left: list[str], swapped: bool, raw: tuple[RawPart, ...]
+) -> Explanation:
+    """`pairs` are of the shorter name and the longer; `swapped`: the longer one is asked for."""
+    tokens = [
+        TokenMatch(*((b, a) if swapped else (a, b)), "same word" if v == 1 else "spelt alike", v) for a, b, v in pairs
+    ]
+    tokens += [TokenMatch(*((w, "") if swapped else ("", w)), "word absent in one", 0.5) for w in left]
+    return Explanation("only Latin letters agree; several persons may be written so", weigh(raw), tuple(tokens))
+
+
+def _spelt_alike(one: str, other: str) -> bool:
+    return len(one) > 3 and len(other) > 3 and abs(len(one) - len(other)) <= 2 and skeleton(one) == skeleton(other)

@@ -1,0 +1,1 @@
+"""Text before names are read from it: letters, sounds and romanisations."""

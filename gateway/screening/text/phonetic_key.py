@@ -1,0 +1,26 @@
+"""Reduces a Latin word to the consonants that survive careless spelling: Mohammed, Muhammad → mmd."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_DIGRAPHS = re.compile(r"tch|tsz|sch|zh|ch|sh|kh|gh|ph|th|dh|ts|tz|hs|dj|ck|qu|gw|kw|ng|ou|[a-z]")
+_CODES = {
+    "tch": "c", "tsz": "c", "sch": "s", "zh": "c", "ch": "c", "ts": "c", "tz": "c", "dj": "c", "j": "c", "sh": "s",
+    "hs": "s", "x": "s", "s": "s", "z": "s", "kh": "k", "gh": "k", "k": "k", "g": "k", "q": "k", "ck": "k", "qu": "k",
+    "c": "k", "gw": "k", "kw": "k", "ph": "f", "f": "f", "b": "p", "p": "p", "t": "t", "th": "t", "d": "t", "dh": "t",
+    "m": "m", "n": "n", "ng": "n", "l": "l", "r": "r", "v": "w", "w": "w",
+}  # fmt: skip
+_NO_SOUND = frozenset("aeiouyh") | {"ou"}
+
+
+@lru_cache(maxsize=131_072)
+def skeleton(word: str) -> str:
+    """Consonant skeleton of a lower-case word; starts with `a` where the word starts with a vowel; digits stay."""
+    coded: list[str] = ["a"] if word[:1] in "aeiou" else []
+    for part in _DIGRAPHS.findall(word) if word.isalpha() else word:
+        code = "" if part in _NO_SOUND else _CODES.get(part, part)
+        if code and (not coded or coded[-1] != code):
+            coded.append(code)
+    return "".join(coded)

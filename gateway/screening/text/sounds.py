@@ -1,0 +1,192 @@
+"""Gives every Han character and every romanised syllable its sounds, so that whether two can be one is a bit operation.
+
+A sound is a pair (Mandarin, Cantonese) that some character has, e.g. (guo, gwok); each has a bit. A character's mask
+holds its readings; a spelling's mask holds every sound that is spelt so under one scheme. Two tokens can be the same
+character exactly when their masks share a bit: 國 & kuok, kuok & guo, but not 何 & kuok. Characters of GB 2312 with
+their first readings define which sounds exist: that leaves out readings nobody is named by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from enum import IntEnum
+from functools import cache, lru_cache
+
+import ToJyutping
+from pypinyin import Style
+from pypinyin.constants import PINYIN_DICT
+from pypinyin.style import convert as pinyin_style
+
+from gateway.screening.text import romanisation
+from gateway.screening.text.normalisation import simplified
+
+
+class Scheme(IntEnum):
+    """A way of romanising; the order is the order in which readings are preferred."""
+
+    MAINLAND = 0
+    HONG_KONG = 1
+    MACAO = 2
+    WADE_GILES = 3
+    CANTONESE = 4
+    """Hong Kong and Macao spellings mixed in one name (Hang Seng): tried where neither fits alone."""
+
+
+SCHEME_NAMES = {
+    Scheme.MAINLAND: "pinyin",
+    Scheme.HONG_KONG: "Hong Kong romanisation",
+    Scheme.MACAO: "Macao romanisation",
+    Scheme.WADE_GILES: "Wade-Giles",
+    Scheme.CANTONESE: "Hong Kong or Macao romanisation",
+}
+
+_MAX_READINGS = 3
+"""Readings of a character that count in each language; the dictionaries list rare ones after the third."""
+
+
+_VOWEL = re.compile(r"[aeiou]|^t?sz$")
+_ONSET = re.compile(r"(ng(?=[aeiou])|gw|kw|[bpdtgkzc]?)(.+)")
+_UNWRITTEN = {"ng": "", "gw": "kw", "g": "k", "d": "t", "b": "p", "z": "c"}
+
+
+@cache
+def mandarin(character: str) -> tuple[str, ...]:
+    """Toneless pinyin readings, v for ü, the usual one first; empty for an unknown character."""
+    marked = PINYIN_DICT.get(ord(character), "")
+    plain = (pinyin_style(reading, style=Style.NORMAL, strict=False) for reading in marked.split(",") if reading)
+    return tuple(dict.fromkeys(reading.replace("ü", "v").replace("lue", "lve") for reading in plain))
+
+
+@cache
+def cantonese(character: str) -> tuple[str, ...]:
+    """Toneless Jyutping readings, the usual one first; empty for an unknown character."""
+    [(_, readings)] = ToJyutping.get_jyutping_candidates(character) or [("", ())]
+    return tuple(dict.fromkeys(reading.rstrip("0123456789") for reading in readings))
+
+
+def _common_characters() -> list[str]:
+    raw = (bytes((row, cell)) for row in range(0xB0, 0xF8) for cell in range(0xA1, 0xFF))
+    return [text for code in raw if (text := code.decode("gb2312", "ignore"))]
+
+
+def _define_sounds() -> dict[tuple[str, str], int]:
+    pairs: dict[tuple[str, str], int] = {}
+    for character in _common_characters():
+        for spoken in mandarin(character)[:1]:
+            for cantonese_reading in cantonese(character)[:1]:
+                pairs.setdefault((spoken, cantonese_reading), len(pairs))
+    return pairs
+
+
+_SOUNDS = _define_sounds()
+SOUND_PAIRS: tuple[tuple[str, str], ...] = tuple(_SOUNDS)
+"""Sounds by bit: (pinyin, Jyutping)."""
+
+
+def spellings(pair: tuple[str, str], scheme: Scheme) -> frozenset[str]:
+    """Spellings of one sound (pinyin, Jyutping) under a scheme."""
+    spoken, cantonese_reading = pair
+    match scheme:
+        case Scheme.MAINLAND:
+            return romanisation.mainland(spoken)
+        case Scheme.HONG_KONG:
+            return romanisation.hong_kong(cantonese_reading)
+        case Scheme.MACAO:
+            return romanisation.macao(cantonese_reading)
+        case Scheme.WADE_GILES:
+            return romanisation.wade_giles(spoken)
+        case Scheme.CANTONESE:
+            return romanisation.hong_kong(cantonese_reading) | romanisation.macao(cantonese_reading)
+
+
+def _define_masks() -> dict[Scheme, dict[str, int]]:
+    masks: dict[Scheme, dict[str, int]] = {}
+    for scheme in Scheme:
+        by_spelling: defaultdict[str, int] = defaultdict(int)
+        for pair, bit in _SOUNDS.items():
+            for spelling in filter(_VOWEL.search, spellings(pair, scheme)):
+                by_spelling[spelling] |= 1 << bit
+        masks[scheme] = dict(by_spelling)
+    return masks
+
+
+SYLLABLES = _define_masks()
+"""By scheme: spelling → mask of the sounds that are spelt so."""
+
+
+ANY_SYLLABLE: dict[str, int] = defaultdict(int)
+"""Spelling under whatever scheme → mask."""
+for _table in SYLLABLES.values():
+    for _spelling, _mask in _table.items():
+        ANY_SYLLABLE[_spelling] |= _mask
+ANY_SYLLABLE = dict(ANY_SYLLABLE)
+
+
+@cache
+def sounds_of(character: str) -> int:
+    """Mask of a Han character; 0 where no reading is known."""
+    spoken = dict.fromkeys(mandarin(character)[:_MAX_READINGS] + mandarin(simplified(character))[:_MAX_READINGS])
+    cantonese_readings = dict.fromkeys(
+        cantonese(character)[:_MAX_READINGS] + cantonese(simplified(character))[:_MAX_READINGS]
+    )
+    mask = 0
+    for one in spoken:
+        for other in cantonese_readings:
+            bit = _SOUNDS.get((one, other))
+            if bit is not None:
+                mask |= 1 << bit
+    return mask
+
+
+def mask_of(spoken: str, cantonese_reading: str) -> int:
+    """Mask of one sound; 0 where no common character has it."""
+    bit = _SOUNDS.get((spoken, cantonese_reading))
+    return 0 if bit is None else 1 << bit
+
+
+@lru_cache(maxsize=16_384)
+def pivots(mask: int) -> tuple[str, ...]:
+    """Cantonese syllables of a mask as `pivot` gives them, sorted: two masks that share a bit share one of these."""
+    found = set()
+    while mask:
+        lowest = mask & -mask
+        found.add(pivot(SOUND_PAIRS[lowest.bit_length() - 1][1]))
+        mask ^= lowest
+    return tuple(sorted(found))
+
+
+@cache
+def pivot(jyutping: str) -> str:
+    """A Cantonese syllable without what Hong Kong and Macao don't write: aspiration, long a, ng at the beginning."""
+    initial, rest = _ONSET.match(jyutping + "-").groups()  # type: ignore[union-attr]
+    return _UNWRITTEN.get(initial, initial) + rest.rstrip("-").replace("aa", "a")
+
+
+def _schemes_by_spelling() -> dict[str, int]:
+    found: defaultdict[str, int] = defaultdict(int)
+    for scheme, table in SYLLABLES.items():
+        for spelling in table:
+            found[spelling] |= 1 << scheme
+    return dict(found)
+
+
+SCHEMES_OF = _schemes_by_spelling()
+"""Spelling → schemes, as bits, under which it is a syllable."""
+MAX_SYLLABLE = 6
+"""Letters of the longest syllable that is looked for."""
+
+
+@lru_cache(maxsize=65_536)
+def splits(word: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Ways to read a word as one syllable or two, with the schemes of each as bits: `jiayin` → (1, (jia, yin)).
+
+    The single syllable comes first, then those with the shortest first one.
+    """
+    whole = SCHEMES_OF.get(word, 0)
+    found: list[tuple[int, tuple[str, ...]]] = [(whole, (word,))] if whole else []
+    for cut in range(1, min(len(word), MAX_SYLLABLE + 1)):
+        schemes = SCHEMES_OF.get(word[:cut], 0) & SCHEMES_OF.get(word[cut:], 0)
+        if schemes:
+            found.append((schemes, (word[:cut], word[cut:])))
+    return tuple(found)

@@ -1,0 +1,37 @@
+"""Prepares a name for comparison: reads it once, in every way its kind allows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.screening.organisations.form import OrganisationForm
+from gateway.screening.organisations.reading import looks_like_organisation, read_organisation
+from gateway.screening.persons.reading import PersonForm, read_person
+from gateway.screening.plain import PlainForm, read_plain
+from gateway.screening.result import NameKind
+from gateway.screening.text.normalisation import clean, han_part, has_han
+
+PARTY_KINDS = (NameKind.PERSON, NameKind.ORGANISATION)
+
+
+class PreparedName(NamedTuple):
+    """A name read once, to be compared many times. Forms are by script; masks and words in it are shared objects."""
+
+    text: str
+    kind: NameKind
+    persons: tuple[PersonForm, ...]
+    organisations: tuple[OrganisationForm, ...]
+    plain: PlainForm | None
+
+
+def prepare(text: str, kind: NameKind = NameKind.UNKNOWN) -> PreparedName:
+    """Reads a name. An unknown kind is guessed: what carries a legal form or a line of business is an organisation."""
+    cleaned = clean(text)
+    if kind not in (*PARTY_KINDS, NameKind.UNKNOWN):
+        return PreparedName(text, kind, (), (), read_plain(cleaned, kind))
+    han = han_part(cleaned) if has_han(cleaned) else ""
+    if kind == NameKind.UNKNOWN:
+        kind = NameKind.ORGANISATION if looks_like_organisation(cleaned, han) else NameKind.PERSON
+    if kind == NameKind.PERSON:
+        return PreparedName(text, kind, read_person(cleaned, han), (), None)
+    return PreparedName(text, kind, (), read_organisation(cleaned, han), None)

@@ -1,0 +1,42 @@
+"""Sets the TLS floor: TLS 1.3 or nothing. Runs before gRPC is imported and therefore imports nothing of it.
+
+gRPC for Python has no setting for a minimum TLS version. Its cipher suite list governs TLS 1.2 alone (the suites of
+TLS 1.3 are fixed), so a list of one pre-shared-key suite, for which no key exists, leaves TLS 1.2 without a usable
+suite. gRPC reads the list from the environment while it is imported, never again; that was measured: set later, even
+before the first credentials are made, it has no effect.
+
+`gateway` imports this package first of all, so whoever imports any module of the gateway before gRPC has the floor.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from gateway.errors import ConfigurationError
+
+FLOOR_VARIABLE = "GRPC_SSL_CIPHER_SUITES"
+NO_TLS12_SUITE = "ECDHE-PSK-CHACHA20-POLY1305"
+
+
+def _set_floor() -> bool:
+    if "grpc" not in sys.modules:
+        os.environ[FLOOR_VARIABLE] = NO_TLS12_SUITE
+    return os.environ.get(FLOOR_VARIABLE) == NO_TLS12_SUITE
+
+
+FLOOR_SET = _set_floor()
+"""Whether the floor was set in time; if not, no credentials can be made."""
+
+
+def require_floor() -> None:
+    """Refuse to go on without the floor.
+
+    Raises:
+        ConfigurationError: gRPC was imported before the gateway and without the floor in the environment.
+    """
+    if not FLOOR_SET:
+        raise ConfigurationError(
+            "gRPC was imported before the gateway, so it would accept TLS 1.2; import `gateway` first, or start the "
+            f"process with {FLOOR_VARIABLE}={NO_TLS12_SUITE} in its environment"
+        )

@@ -1,0 +1,1 @@
+"""Tracing: one consignment put together from several authorities' records."""

@@ -1,0 +1,68 @@
+"""Breaks text into lines of a width: columns, of which Chinese characters have two, or another measure.
+
+Control characters come out visible (`output.printable`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rich.cells import cell_len, set_cell_size
+
+from gateway.cli.output import printable
+
+Measure = Callable[[str], float]
+"""Width of a text, in whatever lines are measured in."""
+
+
+def folded(text: str, width: float, hang: str = "", measure: Measure = cell_len) -> Iterator[str]:
+    """Lines of at most this width, broken at spaces where there are any.
+
+    Args:
+        text: leading spaces are kept as the indent of the first line.
+        width: in columns, or in what `measure` counts; more than `hang` and the widest character have.
+        hang: indent of the lines after the first.
+        measure: of a text; columns of a terminal.
+    """
+    line = " " * (len(text) - len(text.lstrip(" ")))
+    for word in clean(text).split(" "):
+        joined = f"{line} {word}" if line.strip() else f"{line}{word}"
+        if measure(joined) <= width:
+            line = joined
+            continue
+        if line.strip() and not _breaks_anywhere(word, width, measure):
+            yield line
+            line = hang
+        line = f"{line} {word}" if line.strip() else line + word
+        while measure(line) > width:
+            head = _head(line, width, measure)
+            yield head
+            line = hang + line[len(head) :].lstrip(" ")
+    if line.strip():
+        yield line
+
+
+def cut(text: str, width: int) -> str:
+    """The text, or as much of it as `width` columns hold and an ellipsis."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, max(0, width - 1)).rstrip() + "…"
+
+
+def clean(text: str) -> str:
+    """Text on one line, with control characters made visible."""
+    return " ".join(printable(text).split())
+
+
+def _breaks_anywhere(word: str, width: float, measure: Measure) -> bool:
+    """Chinese has no spaces: what is long is broken where the line ends."""
+    return cell_len(word) > len(word) and measure(word) > width / 2
+
+
+def _head(text: str, width: float, measure: Measure) -> str:
+    taken = 0.0
+    for position, char in enumerate(text):
+        taken += measure(char)
+        if taken > width:
+            return text[: max(position, 1)]
+    return text

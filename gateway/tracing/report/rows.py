@@ -1,0 +1,270 @@
+"""A trace as rows for drawing: lanes of territories, time downwards, legs with their contradictions, events, crossings.
+
+Texts came from elsewhere: whoever draws them escapes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from gateway.cli.values import word_of
+from gateway.tracing.report.words import SEVERITIES, declared_at, local, procedure_word
+from gateway.tracing.rules.events import mass_in_words, place_name
+from gateway.tracing.rules.links import plain
+from gateway.tracing.rules.records import territory_of
+from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
+
+TERRITORIES: Final = {"CN": "Mainland", "HK": "Hong Kong", "MO": "Macao"}
+"""The lanes that are always there, from left to right."""
+
+OTHER: Final = "other"
+"""The lane of further territories where there is no room for a lane for each."""
+
+
+_SENDERS: Final = (party_pb2.PARTY_ROLE_CONSIGNOR, party_pb2.PARTY_ROLE_EXPORTER, party_pb2.PARTY_ROLE_SELLER)
+_RECEIVERS: Final = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, party_pb2.PARTY_ROLE_BUYER)
+
+_MOVES: Final = {"departed": "Left", "arrived": "Came to"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A contradiction at a leg that it is about.
+
+    Attributes:
+        number: of the discrepancy, from 1.
+        discrepancy: all of it.
+        others: numbers of the other legs that it is about.
+        is_last: whether this is the last of its legs, where it shows.
+    """
+
+    number: int
+    discrepancy: trace_pb2.Discrepancy
+    others: tuple[int, ...]
+    is_last: bool
+
+    @property
+    def severity(self) -> str:
+        return SEVERITIES.get(self.discrepancy.severity, "notice")
+
+
+@dataclass(frozen=True, slots=True)
+class LegBlock:
+    """A record, when it was declared.
+
+    Attributes:
+        number: of the leg, from 1.
+        title: what was done, e.g. `Export`.
+        leg: all of it.
+        facts: goods, masses and equipment, a line each.
+        parties: who sends and who receives, a line each.
+        marks: what doesn't add up at it, the most severe first.
+    """
+
+    number: int
+    title: str
+    leg: trace_pb2.TraceLeg
+    facts: tuple[str, ...]
+    parties: tuple[str, ...]
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """An event in few words, and the nodes that say so."""
+
+    text: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Goods that go from one lane to another."""
+
+    to_lane: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Something at a time in a lane; times are local there."""
+
+    at: datetime
+    lane: int
+    what: LegBlock | EventLine | Crossing
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is drawn.
+
+    Attributes:
+        lanes: codes of territories from left to right, `other` at the end where it is needed.
+        rows: in order of time.
+    """
+
+    lanes: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def picture_of(trace: trace_pb2.Trace, max_lanes: int) -> Picture:
+    """The trace as rows.
+
+    Args:
+        trace: the consignment.
+        max_lanes: most lanes there is room for; at least four.
+    """
+    lanes = _lanes(trace, max_lanes)
+    rows = [*_leg_rows(trace, lanes), *_event_rows(trace, lanes), *_crossing_rows(trace, lanes)]
+    ordered = sorted(enumerate(rows), key=lambda each: (each[1].at, isinstance(each[1].what, Crossing), each[0]))
+    return Picture(lanes, tuple(row for _, row in ordered))
+
+
+def lane_title(lane: str) -> str:
+    """`CN Mainland`; a territory without a lane of its own by its code."""
+    return f"{lane} {TERRITORIES[lane]}" if lane in TERRITORIES else lane
+
+
+def _lanes(trace: trace_pb2.Trace, max_lanes: int) -> tuple[str, ...]:
+    seen = [event.place.territory for event in trace.events]
+    for leg in trace.legs:
+        seen += [territory_of(leg.record), *_route_territories(leg.record)]
+    further = [territory for territory in dict.fromkeys(seen) if territory and territory not in TERRITORIES]
+    unplaced = any(not territory_of(leg.record) for leg in trace.legs)
+    if len(TERRITORIES) + len(further) + unplaced > max_lanes:
+        return (*TERRITORIES, OTHER)
+    return (*TERRITORIES, *further, *([OTHER] if unplaced else []))
+
+
+def _lane(lanes: tuple[str, ...], territory: str) -> int:
+    return lanes.index(territory) if territory in lanes else len(lanes) - 1
+
+
+def _route_territories(record: history_pb2.HistoryRecord) -> Iterator[str]:
+    for leg in record.shipment.route:
+        yield getattr(leg, "from").territory
+        yield leg.to.territory
+
+
+def _leg_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]:
+    marks = _marks(trace)
+    for index, leg in enumerate(trace.legs):
+        block = LegBlock(
+            index + 1,
+            procedure_word(leg),
+            leg,
+            _facts(leg.record.shipment),
+            _parties(leg.record.shipment),
+            marks[index],
+        )
+        yield Row(declared_at(leg), _lane(lanes, territory_of(leg.record)), block)
+
+
+def _marks(trace: trace_pb2.Trace) -> Mapping[int, tuple[Mark, ...]]:
+    found: dict[int, tuple[Mark, ...]] = dict.fromkeys(range(len(trace.legs)), ())
+    for number, discrepancy in enumerate(trace.discrepancies, start=1):
+        legs = sorted({leg for leg in discrepancy.legs if leg in found})
+        for leg in legs:
+            others = tuple(other + 1 for other in legs if other != leg)
+            found[leg] += (Mark(number, discrepancy, others, leg == legs[-1]),)
+    return found
+
+
+def _facts(shipment: shipment_pb2.Shipment) -> tuple[str, ...]:
+    facts = [_item(item) for item in shipment.goods]
+    if shipment.HasField("gross_mass_kg"):
+        facts.append(f"{mass_in_words(shipment.gross_mass_kg)} gross")
+    for equipment in shipment.equipment:
+        sealed = ", ".join([*equipment.seals, *([equipment.e_lock] if equipment.e_lock else [])])
+        facts.append(f"{equipment.id}, sealed {sealed}" if sealed else equipment.id)
+    means = "; ".join(filter(None, map(_means, shipment.means)))
+    if means:
+        facts.append(f"by {means}")
+    if shipment.licences:
+        facts.append(f"licence {', '.join(each.number or '(number withheld)' for each in shipment.licences)}")
+    return tuple(facts)
+
+
+def _item(item: shipment_pb2.ShipmentGoods) -> str:
+    code = max((each.code for each in item.codes), key=len, default="")
+    mass = f", {mass_in_words(item.net_mass_kg)} net" if item.HasField("net_mass_kg") else ""
+    return " ".join(filter(None, (code, item.description or item.substance))) + mass
+
+
+def _parties(shipment: shipment_pb2.Shipment) -> tuple[str, ...]:
+    sender, receiver = _party(shipment, _SENDERS), _party(shipment, _RECEIVERS)
+    return tuple(filter(None, (sender and f"from {sender}", receiver and f"to {receiver}")))
+
+
+def _party(shipment: shipment_pb2.Shipment, roles: Sequence[party_pb2.PartyRole.ValueType]) -> str:
+    for role in roles:
+        for party in shipment.parties:
+            if party.role == role:
+                return next((name.text for name in party.names if name.text), "") or next(
+                    (each.value for each in party.identifiers if each.value), ""
+                )
+    return ""
+
+
+def _event_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]:
+    """Events other than declarations; what several records say in the same words of one moment is one line."""
+    merged: dict[tuple[datetime, int, str], list[str]] = {}
+    container = _only_container(trace)
+    for event in trace.events:
+        if event.kind == "declared":
+            continue
+        lane = _lane(lanes, event.place.territory)
+        text = (
+            f"{_MOVES[event.kind]} {place_name(event.place)}" if event.kind in _MOVES else _at_place(event, container)
+        )
+        if lanes[lane] == OTHER and event.place.territory:
+            text = f"{event.place.territory}: {text}"
+        nodes = merged.setdefault((local(event.at.ToDatetime(UTC), event.utc_offset_minutes), lane, text), [])
+        if event.node not in nodes:
+            nodes.append(event.node)
+    for (at, lane, text), said_by in merged.items():
+        yield Row(at, lane, EventLine(text, tuple(said_by)))
+
+
+def _only_container(trace: trace_pb2.Trace) -> str:
+    """The container of all records, to say it once and not at each event; empty where there are several."""
+    named = {equipment.id for leg in trace.legs for equipment in leg.record.shipment.equipment}
+    named |= {event.equipment_id for leg in trace.legs for event in leg.record.shipment.events if event.equipment_id}
+    if len({plain(each) for each in named}) != 1:
+        return ""
+    told = {event.equipment_id for leg in trace.legs for event in leg.record.shipment.events if event.equipment_id}
+    return told.pop() if len(told) == 1 else ""
+
+
+def _at_place(event: trace_pb2.TraceEvent, container: str) -> str:
+    text = event.text
+    if container:
+        for written in (f" of {container}", f" {container},", f" {container}"):
+            text = text.replace(written, "")
+    place = place_name(event.place)
+    known = place and place != event.place.territory and place not in text
+    return f"{text}, {place}" if known else text
+
+
+def _crossing_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]:
+    merged: dict[tuple[datetime, int, int, str], None] = {}
+    for leg in trace.legs:
+        for part in leg.record.shipment.route:
+            start, end = _lane(lanes, getattr(part, "from").territory), _lane(lanes, part.to.territory)
+            known = getattr(part, "from").territory and part.to.territory
+            if start != end and known:
+                time = part.departure if part.HasField("departure") else part.arrival
+                dated = part.HasField("departure") or part.HasField("arrival")
+                at = local(time.ToDatetime(UTC), part.utc_offset_minutes) if dated else declared_at(leg)
+                merged.setdefault((at, start, end, _means(part.means)))
+    for at, start, end, text in merged:
+        yield Row(at, start, Crossing(end, text))
+
+
+def _means(means: goods_pb2.TransportMeans) -> str:
+    mode = word_of(goods_pb2.TransportMode, means.mode).replace("_", " ")
+    shown = ", ".join(filter(None, (means.name, means.journey, *(each.value for each in means.registrations))))
+    return " ".join(filter(None, ("" if mode == "—" else mode, shown)))

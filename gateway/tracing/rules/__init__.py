@@ -1,0 +1,1 @@
+"""What links records, what to ask next, and what to draft: pure."""

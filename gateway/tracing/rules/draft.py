@@ -1,0 +1,259 @@
+"""Drafts an alert from what doesn't add up on a consignment: complete but for what only an officer can say.
+
+Publishes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Final, TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.contract.limits import MAX_PAYLOAD_BYTES
+from gateway.tracing.rules.draft_goods import goods_of
+from gateway.tracing.rules.links import DAY_S, plain
+from gateway.tracing.rules.records import territory_of
+from gateway.v1 import alert_pb2, goods_pb2, party_pb2, trace_pb2
+from gateway.v1.history_pb2 import HistoryRecord, QueryGrounds
+
+VALID_S: Final = 30 * DAY_S
+"""How long a draft is valid; an officer may say otherwise."""
+
+MAX_REFERENCES = 32
+MAX_EQUIPMENT = 64
+MAX_SEALS = 16
+MAX_MEANS = 32
+MAX_PARTIES = 64
+MAX_ROUTE = 32
+MAX_RULE_HITS = 64
+MAX_INPUTS = 64
+MAX_EXPLANATION_CHARS = 1024
+MAX_VERSION_CHARS = 64
+"""The contract's limits on an alert."""
+
+MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES // 2
+"""Largest content of a draft: the other half of an entry's payload is for narratives and what the gateway adds."""
+
+TO_COMPLETE: Final = ("narratives", "requested_action", "handling", "legal_basis")
+"""Fields of the content that need an officer: nobody else can tell what to ask for, how the information may be used,
+and on what basis it is given (the trace's is the one on which it was asked for)."""
+
+_TYPOLOGIES: Final = {
+    "false declaration": "false_declaration",
+    "misclassification": "false_declaration",
+    "mirror data mismatch": "false_declaration",
+    "undervaluation": "undervaluation",
+    "concealment": "concealment",
+    "transshipment": "transshipment",
+    "diversion red flag": "transshipment",
+    "dual-use end user": "licence_misuse",
+    "licence misuse": "licence_misuse",
+}
+"""Typologies of the rules to the contract's codes; what isn't here is `other`."""
+
+_PRIORITIES: Final = {
+    trace_pb2.SEVERITY_HIGH: alert_pb2.PRIORITY_A,
+    trace_pb2.SEVERITY_MEDIUM: alert_pb2.PRIORITY_B,
+}
+_ACTIONS: Final = {
+    alert_pb2.PRIORITY_A: alert_pb2.REQUESTED_ACTION_INSPECT,
+    alert_pb2.PRIORITY_B: alert_pb2.REQUESTED_ACTION_DISCREET_CHECK,
+}
+
+MessageT = TypeVar("MessageT", bound=Message)
+
+
+def draft_alert(
+    trace: trace_pb2.Trace,
+    discrepancies: Sequence[trace_pb2.Discrepancy],
+    grounds: QueryGrounds,
+    own_node: str,
+    *,
+    now: datetime,
+) -> trace_pb2.DraftAlert | None:
+    """An alert about discrepancies of a trace; None where there are none or the trace has no legs.
+
+    Args:
+        trace: the consignment.
+        discrepancies: those to report; all of the trace's, or some.
+        grounds: on which the trace was asked for: purpose and case, and the legal basis until an officer says another.
+        own_node: never among the recipients.
+        now: when it is drafted.
+
+    Returns:
+        a draft that keeps the rules of the contract; paths in `to_complete` are fields of AlertContent.
+    """
+    if not discrepancies or not trace.legs:
+        return None
+    records = [leg.record for leg in trace.legs]
+    about = sorted({leg for each in discrepancies for leg in each.legs if leg < len(records)}) or range(len(records))
+    ordered = [records[index] for index in dict.fromkeys([*about, *range(len(records))])]
+    severity = max(each.severity for each in discrepancies)
+    priority = _PRIORITIES.get(severity, alert_pb2.PRIORITY_C)
+    route = _route(records)
+    content = alert_pb2.AlertContent(
+        priority=priority,
+        typologies=_typologies(discrepancies),
+        subject=_subject(ordered),
+        goods=goods_of(trace, about, discrepancies),
+        route=route,
+        rule_hits=[_hit(each) for each in discrepancies[:MAX_RULE_HITS]],
+        requested_action=_ACTIONS.get(priority, alert_pb2.REQUESTED_ACTION_INFORM),
+        legal_basis=grounds.legal_basis,
+        purpose=grounds.purpose,
+        case_reference=grounds.case_reference,
+        handling=_handling(records, own_node),
+        valid_until=Timestamp(seconds=int(now.timestamp()) + VALID_S),
+    )
+    return trace_pb2.DraftAlert(
+        content=content,
+        recipients=_recipients(trace, route, own_node),
+        to_complete=[*TO_COMPLETE, *_cut_to_size(content)],
+    )
+
+
+def _cut_to_size(content: alert_pb2.AlertContent) -> list[str]:
+    """Shortens what is long until the content has room for an officer's words; paths of what was shortened."""
+    long: dict[str, MutableSequence[Any]] = {
+        "rule_hits": content.rule_hits,
+        "goods": content.goods,
+        "subject.parties": content.subject.parties,
+    }
+    shortened: dict[str, None] = {}
+    while content.ByteSize() > MAX_DRAFT_BYTES:
+        path = max(long, key=lambda path: sum(each.ByteSize() for each in long[path]))
+        if len(long[path]) < 2:
+            break
+        del long[path][len(long[path]) // 2 :]
+        shortened[path] = None
+    return list(shortened)
+
+
+def typology_codes(typology: str) -> list[str]:
+    """The contract's codes for a rule's typology, which may name several: `false declaration / undervaluation`."""
+    return list(dict.fromkeys(_TYPOLOGIES.get(part.strip().lower(), "other") for part in typology.split("/")))
+
+
+def _typologies(discrepancies: Iterable[trace_pb2.Discrepancy]) -> list[str]:
+    codes = dict.fromkeys(code for each in discrepancies for code in typology_codes(each.typology))
+    named = [code for code in codes if code != "other"]
+    return named or ["other"]
+
+
+def _handling(records: Sequence[HistoryRecord], own_node: str) -> alert_pb2.Handling:
+    handling = alert_pb2.Handling(
+        classification=alert_pb2.CLASSIFICATION_RESTRICTED, onward_transfer=alert_pb2.ONWARD_TRANSFER_PROHIBITED
+    )
+    others = [node for node in dict.fromkeys(record.node for record in records) if node != own_node]
+    if others:
+        handling.caveat = f"Holds what {' and '.join(others)} answered; passing it on needs their consent."[:512]
+    return handling
+
+
+def _recipients(trace: trace_pb2.Trace, route: Sequence[goods_pb2.RouteLeg], own_node: str) -> list[str]:
+    """Nodes whose records are in it, and nodes that were asked and are called after a territory on the route."""
+    territories = {end.territory for leg in route for end in (getattr(leg, "from"), leg.to)}
+    nodes = [leg.record.node for leg in trace.legs]
+    nodes += [answer.node for answer in trace.answers if answer.node.upper() in territories]
+    return [node for node in dict.fromkeys(nodes) if node != own_node]
+
+
+def _hit(discrepancy: trace_pb2.Discrepancy) -> alert_pb2.RuleHit:
+    inputs = {"rule.name": discrepancy.name, **dict(sorted(discrepancy.inputs.items()))}
+    inputs |= {f"threshold.{name}": value for name, value in sorted(discrepancy.thresholds.items())}
+    hit = alert_pb2.RuleHit(
+        rule_id=discrepancy.rule_id,
+        rule_version=discrepancy.rule_version[:MAX_VERSION_CHARS],
+        explanation=discrepancy.explanation[:MAX_EXPLANATION_CHARS],
+    )
+    if discrepancy.HasField("measured"):
+        hit.score = discrepancy.measured
+    hit.inputs.update(dict(list(inputs.items())[:MAX_INPUTS]))
+    return hit
+
+
+def _subject(records: Sequence[HistoryRecord]) -> alert_pb2.Subject:
+    subject = alert_pb2.Subject(
+        references=_first(_references(records), MAX_REFERENCES, lambda each: (each.kind, plain(each.value))),
+        equipment=_equipment(records),
+        means=_first(_means(records), MAX_MEANS, lambda each: each.SerializeToString(deterministic=True)),
+        parties=_first(_parties(records), MAX_PARTIES, lambda each: each.SerializeToString(deterministic=True)),
+    )
+    if not subject.ByteSize():  # everything is withheld: the record's own key is what finds it at its node
+        subject.references.extend(
+            goods_pb2.ShipmentReference(
+                kind=goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION,
+                value=record.shipment.record_id,
+                territory=territory_of(record),
+            )
+            for record in records[:MAX_REFERENCES]
+        )
+    return subject
+
+
+def _first(found: Iterable[MessageT], limit: int, key: Callable[[MessageT], object]) -> list[MessageT]:
+    distinct: dict[object, MessageT] = {}
+    for each in found:
+        distinct.setdefault(key(each), each)
+    return list(distinct.values())[:limit]
+
+
+def _references(records: Sequence[HistoryRecord]) -> Iterator[goods_pb2.ShipmentReference]:
+    for record in records:
+        yield from (each for each in record.shipment.references if each.value and each.kind)
+
+
+def _equipment(records: Sequence[HistoryRecord]) -> list[goods_pb2.Equipment]:
+    merged: dict[str, goods_pb2.Equipment] = {}
+    for record in records:
+        for each in record.shipment.equipment:
+            if each.id:
+                known = merged.setdefault(plain(each.id), goods_pb2.Equipment(id=each.id))
+                known.seals.extend(seal for seal in each.seals if seal not in known.seals)
+                known.e_lock = known.e_lock or each.e_lock
+    for each in merged.values():
+        del each.seals[MAX_SEALS:]
+    return list(merged.values())[:MAX_EQUIPMENT]
+
+
+def _means(records: Sequence[HistoryRecord]) -> Iterator[goods_pb2.TransportMeans]:
+    for record in records:
+        yield from (each for each in record.shipment.means if each.registrations or each.name)
+
+
+def _parties(records: Sequence[HistoryRecord]) -> Iterator[party_pb2.Party]:
+    """Parties without what is withheld of them: a name or number without text keeps no rule of the contract."""
+    for record in records:
+        for each in record.shipment.parties:
+            names = [name for name in each.names if name.text]
+            identifiers = [identifier for identifier in each.identifiers if identifier.value]
+            if names or identifiers:
+                yield party_pb2.Party(role=each.role, names=names, identifiers=identifiers, addresses=each.addresses)
+
+
+def _route(records: Sequence[HistoryRecord]) -> list[goods_pb2.RouteLeg]:
+    """Legs of all routes, each once, in order of departure; where there are none, from territory to territory."""
+    legs: dict[object, goods_pb2.RouteLeg] = {}
+    for record in records:
+        for leg in record.shipment.route:
+            day = (leg.departure.seconds or leg.arrival.seconds) // DAY_S
+            legs.setdefault((_place(getattr(leg, "from")), _place(leg.to), day), leg)
+    if legs:
+        ordered = sorted(legs.values(), key=lambda leg: leg.departure.seconds or leg.arrival.seconds)
+        return ordered[:MAX_ROUTE]
+    territories = [territory_of(record) for record in records]
+    found = []
+    for start, end in pairwise(territories):
+        if start and end and start != end:
+            leg = goods_pb2.RouteLeg(to=goods_pb2.Place(territory=end))
+            getattr(leg, "from").territory = start
+            found.append(leg)
+    return found[:MAX_ROUTE]
+
+
+def _place(place: goods_pb2.Place) -> tuple[str, str, str]:
+    return place.territory, place.unlocode, plain(place.name)

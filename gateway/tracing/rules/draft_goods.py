@@ -1,0 +1,112 @@
+"""Goods of a draft alert: as each authority had them declared, with what rules and the control list suspect instead.
+
+Apart from `draft`, which fills the rest of the alert.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from gateway.v1 import goods_pb2, shipment_pb2, trace_pb2
+
+SUSPECTS = "suspects"
+SUSPECTED_CODES = "suspected_codes"
+SUSPECTED_ELEMENT = "suspected_element"
+"""Inputs of a discrepancy: substances that the goods may be, apart by commas, or `none`; codes, six digits of the HS or
+more of the mainland's tariff; a chemical symbol. The rules that come along give the first; own rules may give all."""
+
+MAX_SUSPECTS = 3
+"""Substances that are named; where more would fit, their number follows."""
+
+MAX_SUBSTANCE_CHARS = 128
+
+MAX_ITEMS = 200
+MAX_CODES = 8
+"""The contract's limits on an alert's goods."""
+
+_CODE = re.compile(r"[0-9]{4,13}")
+_ELEMENT = re.compile(r"[A-Z][a-z]?")
+
+
+def goods_of(
+    trace: trace_pb2.Trace, legs: Iterable[int], discrepancies: Sequence[trace_pb2.Discrepancy]
+) -> list[goods_pb2.GoodsItem]:
+    """Goods of these legs, each kind once, with what is suspected of it.
+
+    Args:
+        trace: the consignment.
+        legs: indexes of legs; the first to say something is who is quoted.
+        discrepancies: what doesn't add up; of one that names an item, only that item is about it.
+    """
+    found: dict[bytes, goods_pb2.GoodsItem] = {}
+    for index in legs:
+        leg = trace.legs[index]
+        for item in leg.record.shipment.goods:
+            about = [each for each in discrepancies if _is_about(each, index, item.sequence)]
+            made = _item(item)
+            _suspect(made, item, about, [each for each in leg.controlled if each.sequence == item.sequence])
+            found.setdefault(made.SerializeToString(deterministic=True), made)
+    return list(found.values())[:MAX_ITEMS]
+
+
+def _is_about(discrepancy: trace_pb2.Discrepancy, leg: int, sequence: int) -> bool:
+    return leg in discrepancy.legs and discrepancy.goods_sequence in (0, sequence)
+
+
+def _item(item: shipment_pb2.ShipmentGoods) -> goods_pb2.GoodsItem:
+    made = goods_pb2.GoodsItem(
+        declared_codes=item.codes,
+        description=item.description,
+        substance=item.substance,
+        element=item.element,
+        form=item.form,
+        origin_territory=item.origin_territory,
+    )
+    if item.HasField("purity_percent"):
+        made.purity_percent = item.purity_percent
+    if item.HasField("net_mass_kg"):
+        made.net_mass_kg = item.net_mass_kg
+    if item.HasField("gross_mass_kg"):
+        made.gross_mass_kg = item.gross_mass_kg
+    if item.packages:
+        made.package_count = min(sum(each.count for each in item.packages), 0xFFFFFFFF)
+    if item.HasField("customs_value") and item.customs_value.currency_code:
+        made.customs_value.CopyFrom(item.customs_value)
+    return made
+
+
+def _suspect(
+    made: goods_pb2.GoodsItem,
+    item: shipment_pb2.ShipmentGoods,
+    discrepancies: Sequence[trace_pb2.Discrepancy],
+    controlled: Sequence[trace_pb2.ControlledItem],
+) -> None:
+    said = [each.inputs[SUSPECTED_CODES] for each in discrepancies if SUSPECTED_CODES in each.inputs]
+    codes = [code for text in said for code in _CODE.findall(text)]
+    codes += [each.code for each in controlled if _CODE.fullmatch(each.code)]
+    for code in list(dict.fromkeys(codes))[:MAX_CODES]:
+        scheme = "hs" if len(code) <= 6 else "tariff"
+        made.suspected_codes.add(code=code, scheme=scheme, territory="" if scheme == "hs" else "CN")
+    substances = _suspects(discrepancies) or list(
+        dict.fromkeys(each.substance for each in controlled if each.substance)
+    )
+    elements = _all(discrepancies, SUSPECTED_ELEMENT) or list(
+        dict.fromkeys(each.element for each in controlled if each.element)
+    )
+    if substances:
+        more = f" or {len(substances) - MAX_SUSPECTS} others" if len(substances) > MAX_SUSPECTS else ""
+        named = " / ".join(substances[:MAX_SUSPECTS])
+        made.substance = named[: MAX_SUBSTANCE_CHARS - len(more)] + more
+    # goods of several elements under one subheading: it isn't known which of them these are
+    if len(elements) == 1 and _ELEMENT.fullmatch(elements[0]):
+        made.element = elements[0]
+
+
+def _suspects(discrepancies: Sequence[trace_pb2.Discrepancy]) -> list[str]:
+    names = (name.strip() for said in _all(discrepancies, SUSPECTS) for name in said.split(","))
+    return list(dict.fromkeys(name for name in names if name not in ("", "none")))
+
+
+def _all(discrepancies: Sequence[trace_pb2.Discrepancy], name: str) -> list[str]:
+    return list(dict.fromkeys(each.inputs[name] for each in discrepancies if each.inputs.get(name)))

@@ -1,0 +1,258 @@
+"""Which records belong to one consignment: what they share, within the time in which sharing it means something.
+
+Weak links are in `weak`, sentences in `sentences`. Nothing here depends on the order in which records are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, link_keys, plain
+from gateway.tracing.rules.records import Known
+from gateway.v1 import shipment_pb2
+from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
+
+MAX_LOOK_BACK = 64
+"""Most earlier records with the same value that are tried: of values that agree with none before, all would be."""
+
+_Named = tuple[int, LinkKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Two records that share something.
+
+    Attributes:
+        one, other: indexes of the records.
+        kind: what they share.
+        keys: what `one` and what `other` names; None where it is withheld, or where the link is a weak one.
+        because: the link in a sentence, where it is known already; else it is made of the keys.
+        value: the shared value, where there are no keys.
+        gap_s: seconds between what the two tell of.
+    """
+
+    one: int
+    other: int
+    kind: LinkKind
+    keys: tuple[LinkKey, LinkKey] | None = None
+    because: str = ""
+    value: str = ""
+    gap_s: int = 0
+
+    @property
+    def strength(self) -> float:
+        return RULES[self.kind].strength
+
+    def turned(self) -> Edge:
+        """The same link, seen from its other end."""
+        keys = None if self.keys is None else (self.keys[1], self.keys[0])
+        return replace(self, one=self.other, other=self.one, keys=keys)
+
+
+@dataclass(frozen=True)
+class Web:
+    """Records and what joins them strongly."""
+
+    known: Sequence[Known]
+    keys: Sequence[Sequence[LinkKey]]
+    edges: Sequence[Edge]
+    _ends: dict[int, list[int]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ends: dict[int, list[int]] = {}
+        for edge in self.edges:
+            ends.setdefault(edge.one, []).append(edge.other)
+            ends.setdefault(edge.other, []).append(edge.one)
+        object.__setattr__(self, "_ends", ends)
+
+    def reached_from(self, start: int) -> set[int]:
+        """The record and everything that strong links join with it."""
+        reached, waiting = {start}, [start]
+        while waiting:
+            for end in self._ends.get(waiting.pop(), ()):
+                if end not in reached:
+                    reached.add(end)
+                    waiting.append(end)
+        return reached
+
+    def core(self) -> tuple[set[int], bool]:
+        """The consignment, and whether the trace's beginning found others besides.
+
+        A container number finds many consignments: the newest of them is meant. Times in the question name another.
+        """
+        starts = sorted(
+            (index for index, each in enumerate(self.known) if each.start),
+            key=lambda index: self.known[index].order,
+        )
+        if not starts:
+            return set(), False
+        reached = self.reached_from(starts[-1])
+        return reached, any(start not in reached for start in starts)
+
+
+def weave(known: Sequence[Known]) -> Web:
+    """The records with what joins them."""
+    keys = [link_keys(each.record) for each in known]
+    groups: dict[tuple[str, str], list[_Named]] = {}
+    for index, own in enumerate(keys):
+        for key in own:
+            if RULES[key.kind].widens:
+                groups.setdefault(key.space, []).append((index, key))
+    return Web(known, keys, [*_all_edges(groups, known), *_asked_for(known, keys)])
+
+
+def vehicle_edges(web: Web) -> list[Edge]:
+    """Records with the same lorry on the same trip: weak links."""
+    groups: dict[tuple[str, str], list[_Named]] = {}
+    for index, own in enumerate(web.keys):
+        for key in own:
+            if key.kind is LinkKind.VEHICLE:
+                groups.setdefault(key.space, []).append((index, key))
+    return list(_all_edges(groups, web.known))
+
+
+def _all_edges(groups: Mapping[tuple[str, str], list[_Named]], known: Sequence[Known]) -> Iterator[Edge]:
+    for _, group in sorted(groups.items()):
+        if len(group) > 1:
+            yield from _edges(group, known)
+
+
+def _edges(group: list[_Named], known: Sequence[Known]) -> Iterator[Edge]:
+    ordered = sorted(group, key=lambda named: (known[named[0]].order, named[1].kind))
+    rule = RULES[group[0][1].kind]
+    for trip in [ordered] if rule.trip_s is None else _trips(ordered, known, rule.trip_s):
+        yield from _spanning(trip)
+
+
+def _spanning(trip: list[_Named]) -> Iterator[Edge]:
+    """Links that reach whatever all pairs that agree would reach, each to the nearest earlier record first.
+
+    What is joined already isn't joined again. Values of two realms stay apart, also where one without a realm agrees
+    with both: it goes with the nearest.
+    """
+    parts = list(range(len(trip)))
+    realms = [key.realm for _, key in trip]
+    count = 0
+    for at, (index, key) in enumerate(trip):
+        count += 1
+        for before in range(at - 1, max(-1, at - 1 - MAX_LOOK_BACK), -1):
+            if count == 1:
+                break
+            mine, yours = _root(parts, at), _root(parts, before)
+            if mine == yours or (realms[mine] and realms[yours] and realms[mine] != realms[yours]):
+                continue
+            earlier, other = trip[before]
+            kind = _agreement(key, other)
+            if earlier != index and kind is None:
+                continue
+            parts[mine] = yours
+            realms[yours] = realms[yours] or realms[mine]
+            count -= 1
+            if earlier != index and kind is not None:
+                yield Edge(earlier, index, kind, (other, key), gap_s=key.span.gap(other.span))
+
+
+def _root(parts: list[int], at: int) -> int:
+    while parts[at] != at:
+        parts[at] = at = parts[parts[at]]
+    return at
+
+
+def _agreement(one: LinkKey, other: LinkKey) -> LinkKind | None:
+    if (one.realm and other.realm and one.realm != other.realm) or (one.implied and other.implied):
+        return None
+    kind = _kind_of(one.kind, other.kind)
+    if kind is None or one.span.gap(other.span) > RULES[kind].window_s:
+        return None
+    return kind
+
+
+def _kind_of(one: LinkKind, other: LinkKind) -> LinkKind | None:
+    if one is other:
+        return one
+    return LinkKind.PREVIOUS_DOCUMENT if LinkKind.PREVIOUS_DOCUMENT in (one, other) else None
+
+
+def _trips(ordered: list[_Named], known: Sequence[Known], trip_s: int) -> Iterator[list[_Named]]:
+    """Cuts the uses of one container, lock or lorry where an authority sees it set out or come in anew."""
+    trip: list[_Named] = []
+    seen: dict[tuple[str, int], int] = {}
+    for index, key in ordered:
+        at, slot = known[index].order[0], slot_of(known[index].record)
+        if at - seen.get(slot, at) > trip_s:
+            yield trip
+            trip, seen = [], {}
+        trip.append((index, key))
+        if slot[1] != shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST:  # said of each crossing of the same trip
+            seen.setdefault(slot, at)
+    yield trip
+
+
+def slot_of(record: HistoryRecord) -> tuple[str, int]:
+    """Node and procedure: a consignment that isn't split has one record of each."""
+    return record.node, record.shipment.procedure
+
+
+def _asked_for(known: Sequence[Known], keys: Sequence[Sequence[LinkKey]]) -> Iterator[Edge]:
+    """Links of records that were found by something that they don't show: it is withheld, or stands no longer there."""
+    hidden = [index for index, each in enumerate(known) if each.by and _reason(each.record)]
+    if not hidden:
+        return
+    holders: dict[str, _Named] = {}
+    for index in sorted(range(len(known)), key=lambda index: known[index].order):
+        for key in keys[index]:
+            if RULES[key.kind].widens:
+                holders.setdefault(plain(key.shown), (index, key))
+    for index in hidden:
+        shown = {plain(key.shown) for key in keys[index]}
+        for question in known[index].by:
+            values = {plain(value) for value in asked_values(question)}
+            if values & shown:
+                continue  # it shows what it was found by
+            yield from _found_by(
+                index, known[index].record, [holders[value] for value in sorted(values & set(holders))]
+            )
+
+
+def _found_by(index: int, record: HistoryRecord, holders: list[_Named]) -> Iterator[Edge]:
+    named = [(holder, key) for holder, key in holders if holder != index]
+    if not named:
+        return
+    holder, key = max(named, key=lambda each: (RULES[each[1].kind].strength, -each[0]))
+    values = list(dict.fromkeys(each.shown for _, each in named))
+    what = values[0] if len(values) == 1 else f"one of {', '.join(values[:5])}"
+    yield Edge(
+        holder,
+        index,
+        key.kind,
+        because=f"{record.node} found it when asked for {what}; {_reason(record)}.",
+        value=values[0] if len(values) == 1 else "",
+    )
+
+
+def _reason(record: HistoryRecord) -> str:
+    if record.matched_revision:
+        return f"that stands in its revision {record.matched_revision} and no longer in the newest"
+    paths = (field.path for field in record.withheld)
+    if any(path.startswith(("references", "equipment", "means", "events")) for path in paths):
+        return "what it names itself is withheld"
+    return ""
+
+
+def asked_values(question: SearchCriteria) -> list[str]:
+    """References, containers and seals that a question asks for, as written."""
+    return [*(each.value for each in question.references), *question.containers, *question.seals]
+
+
+def days_apart(gap_s: int) -> str:
+    """Time between two records in words."""
+    days = gap_s // DAY_S
+    if days == 0:
+        return "within a day"
+    return "1 day apart" if days == 1 else f"{days} days apart"
+
+
+def in_order(indexes: Iterable[int], known: Sequence[Known]) -> list[int]:
+    """Indexes in the order of legs."""
+    return sorted(indexes, key=lambda index: known[index].order)

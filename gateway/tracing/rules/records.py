@@ -1,0 +1,181 @@
+"""A record as tracing sees it: how it was found, the time it tells of, the territory it was made in, what it weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.v1 import goods_pb2, shipment_pb2
+from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
+
+RecordName = tuple[str, str]
+"""Node and record id: together they name a record."""
+
+LegOrder = tuple[int, int, bool, str, str]
+"""See `leg_order`."""
+
+MAX_KNOWN = 1_000
+"""Most records that are looked at for one trace: comparing all with all takes a second at the worst."""
+
+OUTWARD = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT})
+"""Procedures by which goods leave a territory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """First and last second, since 1970, of what a record tells of."""
+
+    first: int
+    last: int
+
+    def gap(self, other: Span) -> int:
+        """Seconds between the two; 0 where they meet."""
+        return max(0, other.first - self.last, self.first - other.last)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record and the question that it answered.
+
+    Attributes:
+        record: as the node gave it.
+        by: the question; None for the one that the trace began with.
+        query_id: the partner's answer in which it came; empty for an own record.
+    """
+
+    record: HistoryRecord
+    by: SearchCriteria | None = None
+    query_id: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A record, once, in its newest revision.
+
+    Attributes:
+        record: as its node gave it.
+        start: whether the trace began with it.
+        by: the other questions that found it.
+        query_id: the partner's answer in which it came so; empty for an own record.
+    """
+
+    record: HistoryRecord
+    start: bool
+    by: tuple[SearchCriteria, ...] = ()
+    query_id: str = ""
+
+    @cached_property
+    def order(self) -> LegOrder:
+        """Where it stands among legs."""
+        return leg_order(self.record)
+
+
+def gathered(found: Iterable[Found]) -> tuple[list[Known], bool]:
+    """Each record once, and whether there were more than a trace looks at: then those nearest to its beginning in time.
+
+    The newest of the records that the trace began with is its beginning.
+    """
+    known = distinct(found)
+    if len(known) <= MAX_KNOWN:
+        return known, False
+    begin = max((each.order[0] for each in known if each.start), default=0)
+    nearest = sorted(known, key=lambda each: (not each.start, abs(each.order[0] - begin), each.order))
+    return sorted(nearest[:MAX_KNOWN], key=lambda each: name_of(each.record)), True
+
+
+def name_of(record: HistoryRecord) -> RecordName:
+    """What names the record among all nodes'."""
+    return record.node, record.shipment.record_id
+
+
+def distinct(found: Iterable[Found]) -> list[Known]:
+    """Each record once, in its newest revision and with the least withheld; in the order of their names."""
+    by_name: dict[RecordName, list[Found]] = {}
+    for each in found:
+        by_name.setdefault(name_of(each.record), []).append(each)
+    return [_merged(by_name[name]) for name in sorted(by_name)]
+
+
+def _merged(found: list[Found]) -> Known:
+    if len(found) == 1:
+        only = found[0]
+        return Known(only.record, only.by is None, () if only.by is None else (only.by,), only.query_id)
+    newest = max(found, key=lambda each: (_newness(each.record), each.query_id))
+    questions = {_bytes(each.by): each.by for each in found if each.by is not None}
+    by = tuple(questions[key] for key in sorted(questions))
+    return Known(newest.record, any(each.by is None for each in found), by, newest.query_id)
+
+
+def _newness(record: HistoryRecord) -> tuple[int, int, int, bytes]:
+    return record.revision, record.position, -len(record.withheld), _bytes(record)
+
+
+def _bytes(message: HistoryRecord | SearchCriteria) -> bytes:
+    return message.SerializeToString(deterministic=True)
+
+
+def span_of(record: HistoryRecord) -> Span:
+    """The time from the first to the last thing that the record dates; when it was declared at the least."""
+    first = last = record.shipment.declared_at.seconds
+    for time in _times(record.shipment):
+        if time.seconds:
+            first, last = min(first, time.seconds), max(last, time.seconds)
+    return Span(first, last)
+
+
+def _times(shipment: shipment_pb2.Shipment) -> Iterator[Timestamp]:
+    for leg in shipment.route:
+        yield leg.departure
+        yield leg.arrival
+    yield from (event.occurred_at for event in shipment.events)
+    yield from (mass.measured_at for mass in shipment.masses)
+    yield from (inspection.inspected_at for inspection in shipment.inspections)
+
+
+def territory_of(record: HistoryRecord) -> str:
+    """Territory in which the record was made: its office's, or the one that its node is called after; or empty."""
+    territory = record.shipment.office.territory
+    if territory:
+        return territory
+    return record.node.upper() if len(record.node) == 2 else ""
+
+
+def happened_at(record: HistoryRecord) -> int:
+    """Second, since 1970, at which the goods left or came, as far as the record says; else when it was declared.
+
+    Declarations come before the goods or up to 14 days after them, so that their own order isn't the goods'.
+    """
+    shipment, home = record.shipment, territory_of(record)
+    declared = shipment.declared_at.seconds
+    if shipment.procedure in OUTWARD:
+        left = (leg.departure.seconds for leg in shipment.route if _from(leg).territory == home)
+        return min((declared, *filter(None, left)))
+    came = (leg.arrival.seconds for leg in shipment.route if leg.to.territory == home)
+    return next(filter(None, came), declared)
+
+
+def _from(leg: goods_pb2.RouteLeg) -> goods_pb2.Place:
+    start: goods_pb2.Place = getattr(leg, "from")  # `from` is a keyword of Python
+    return start
+
+
+def leg_order(record: HistoryRecord) -> LegOrder:
+    """Order of legs: as it happened, then as declared; leaving before coming; then by name, so that it's always one."""
+    shipment = record.shipment
+    return (
+        happened_at(record),
+        shipment.declared_at.seconds,
+        shipment.procedure not in OUTWARD,
+        record.node,
+        shipment.record_id,
+    )
+
+
+def net_mass_kg(shipment: shipment_pb2.Shipment) -> float | None:
+    """Net mass of all goods in kilograms; None where an item doesn't say its own."""
+    if not shipment.goods or not all(item.HasField("net_mass_kg") for item in shipment.goods):
+        return None
+    return sum(item.net_mass_kg for item in shipment.goods)

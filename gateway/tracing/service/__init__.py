@@ -1,0 +1,1 @@
+"""Own findings on alerts, brought into the records that were inspected."""

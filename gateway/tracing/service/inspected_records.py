@@ -1,0 +1,141 @@
+"""Which own records an inspection was of: those of the goods that its alert names, on the trip on which it was made.
+
+1. Documents decide: where a record names a UCR, declaration, transport document or previous document of the alert, such
+   records alone count.
+2. Otherwise, for each container of the alert, the records that name it or one of its seals; those of one consignment
+   together. Containers are used again, so of several consignments the one counts that shares a seal, or else is nearest
+   in time. A record with a UCR of its own is of other goods in the same container.
+
+Locks and vehicles alone name nothing: they go on to other goods within hours. So do licences, which many consignments
+share, and parties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.contract import shipment_keys as keys_wire
+from gateway.history.tables.shipment_search import Narrowing
+from gateway.tracing.rules.inquiry import DECLARED_LATE_S
+from gateway.tracing.rules.join import weave
+from gateway.tracing.rules.links import RULES, LinkKey, LinkKind, link_keys
+from gateway.tracing.rules.records import Known, Span, span_of
+from gateway.v1 import alert_pb2, goods_pb2, history_pb2, shipment_pb2
+
+DOCUMENTS = frozenset({LinkKind.UCR, LinkKind.DECLARATION, LinkKind.TRANSPORT_DOCUMENT, LinkKind.PREVIOUS_DOCUMENT})
+EQUIPMENT = frozenset({LinkKind.CONTAINER, LinkKind.SEAL})
+
+
+class Sought(NamedTuple):
+    """What a record that may be meant is found by: any of some keys of the index, and when it was declared."""
+
+    keys: Sequence[int]
+    narrowing: Narrowing
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an alert names, when that was inspected, and the node that did."""
+
+    subject: alert_pb2.Subject
+    at: Timestamp
+    node: str
+
+    def sought(self) -> Iterator[Sought]:
+        """What all records are found by that may be meant, and others."""
+        for key in link_keys(_record(self.subject, self.at)):
+            if key.kind in DOCUMENTS | EQUIPMENT:
+                sets = [keys for criteria in _criteria(key) for keys in keys_wire.key_sets(criteria)]
+                yield Sought([one for keys in sets for one in keys], _declared(key))
+
+    def meant(self, shipments: Mapping[str, shipment_pb2.Shipment]) -> list[str]:
+        """Those of some records, by id, that were inspected."""
+        known = {record_id: _known(self.node, shipment) for record_id, shipment in shipments.items()}
+        documents = _record(alert_pb2.Subject(references=self.subject.references), self.at)
+        named = [record_id for record_id, each in known.items() if _shared(documents, each) & DOCUMENTS]
+        if named:
+            return sorted(named)
+        own = {record_id: each for record_id, each in known.items() if not self._is_of_other_goods(each)}
+        return sorted({record_id for unit in self.subject.equipment for record_id in self._with(unit, own)})
+
+    def _is_of_other_goods(self, known: Known) -> bool:
+        ours = _ucrs(link_keys(_record(self.subject, self.at)))
+        theirs = _ucrs(link_keys(known.record))
+        return bool(ours and theirs and not ours & theirs)
+
+    def _with(self, unit: goods_pb2.Equipment, known: Mapping[str, Known]) -> set[str]:
+        """Records of the consignment that was in a container when it was inspected."""
+        named = _record(alert_pb2.Subject(equipment=[unit]), self.at)
+        shared = {record_id: _shared(named, each) & EQUIPMENT for record_id, each in known.items()}
+        found = {record_id: kinds for record_id, kinds in shared.items() if kinds}
+        ranked = [(self._rank(part, found, known), part) for part in _consignments({one: known[one] for one in found})]
+        best = max((rank for rank, _ in ranked), default=None)
+        return {record_id for rank, part in ranked if rank == best for record_id in part}
+
+    def _rank(
+        self, part: Collection[str], shared: Mapping[str, Collection[LinkKind]], known: Mapping[str, Known]
+    ) -> tuple[float, int]:
+        """The more the likelier: how strong the best link is, and how near the records are in time."""
+        now = Span(self.at.seconds, self.at.seconds)
+        strength = max(RULES[kind].strength for record_id in part for kind in shared[record_id])
+        return strength, -min(span_of(known[record_id].record).gap(now) for record_id in part)
+
+
+def _record(subject: alert_pb2.Subject, at: Timestamp) -> history_pb2.HistoryRecord:
+    """What an alert names as if it were a record of the time of the inspection; as a manifest it begins no trip."""
+    shipment = shipment_pb2.Shipment(
+        procedure=shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST,
+        declared_at=at,
+        references=subject.references,
+        equipment=subject.equipment,
+    )
+    return history_pb2.HistoryRecord(shipment=shipment)
+
+
+def _known(node: str, shipment: shipment_pb2.Shipment) -> Known:
+    """A record without its inspections: else one finding would draw the next after it, long after the goods left."""
+    record = history_pb2.HistoryRecord(node=node, shipment=shipment)
+    record.shipment.ClearField("inspections")
+    return Known(record, start=False)
+
+
+def _shared(named: history_pb2.HistoryRecord, known: Known) -> set[LinkKind]:
+    """As what kinds of links an alert and a record share something, within the time in which it means the same."""
+    return {edge.kind for edge in weave([Known(named, start=True), known]).edges}
+
+
+def _consignments(known: Mapping[str, Known]) -> Iterator[set[str]]:
+    """Records by consignment."""
+    names = list(known)
+    web = weave([known[name] for name in names])
+    left = set(range(len(names)))
+    while left:
+        part = web.reached_from(min(left))
+        left -= part
+        yield {names[index] for index in part}
+
+
+def _ucrs(keys: Iterable[LinkKey]) -> set[str]:
+    return {key.value for key in keys if key.kind is LinkKind.UCR}
+
+
+def _criteria(key: LinkKey) -> Iterator[history_pb2.SearchCriteria]:
+    """What to ask for to find records that share something, and perhaps others."""
+    if key.kind is LinkKind.CONTAINER:
+        yield history_pb2.SearchCriteria(containers=[key.shown])
+    elif key.kind is LinkKind.SEAL:
+        yield history_pb2.SearchCriteria(seals=[key.shown])
+    else:
+        yield history_pb2.SearchCriteria(references=[history_pb2.SearchReference(value=key.shown)])
+        yield history_pb2.SearchCriteria(record_ids=[key.shown, key.value])  # a declaration's number may be the key
+
+
+def _declared(key: LinkKey) -> Narrowing:
+    """When a record was declared that tells of a time within the link's; as a trace asks for it."""
+    window_s = RULES[key.kind].window_s + DECLARED_LATE_S
+    first, last = key.span.first - window_s, key.span.last + window_s + 1
+    return Narrowing(max(1, first * 1000), max(1, last * 1000))

@@ -1,0 +1,1 @@
+"""Trust: certificates, keys, the directory, agreements, disclosure, permissions and the audit log."""

@@ -1,0 +1,1 @@
+"""Directory, node card and permission table as text."""

@@ -1,0 +1,274 @@
+"""The directory's text form: canonical JSON ↔ `trust.rules.directory.Directory`."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from gateway.contract.json_document import (
+    MAX_INTEGER,
+    JsonValue,
+    ObjectReader,
+    dump_json,
+    format_time,
+    parse_canonical_json,
+)
+from gateway.errors import ConfigurationError, DocumentInvalidError, MalformedError
+from gateway.tlog.note import SignatureType, Verifier
+from gateway.trust.pki.certificates import inspect_ca
+from gateway.trust.rules.directory import Agreement, Authority, Directory, FieldClass, KeyRecord, Node
+from gateway.trust.rules.directory_checks import MAX_GRACE_DAYS, broken_rules
+
+FORMAT = "customs-gateway-directory/v1"
+MAX_DIRECTORY_BYTES = 768 * 1024
+"""Largest text in bytes; with its signatures it stays below the limit of a signed note (1 MiB)."""
+MAX_AUTHORITIES = 64
+"""As many as a note may have signatures."""
+MAX_AGREEMENTS = 1024
+"""All pairs of 32 nodes, or for each pair of three 170 of their own: by purposes and types."""
+MAX_KEYS_PER_NODE = 32
+"""Keys of one kind of one node, past ones included: they verify old evidence."""
+MAX_CAS_PER_NODE = 4
+"""One, and a second one while it changes."""
+MAX_ENDPOINTS = 8
+MAX_REVOKED = 4096
+"""Revoked certificates; one may be dropped once it has expired."""
+MAX_LIST = 64
+"""Message types or purposes of one agreement."""
+
+NAME = (r"[a-z][a-z0-9-]{0,31}", "a lower-case letter, then at most 31 of a-z, 0-9 and hyphen")
+FEDERATION = (
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*",
+    "a DNS name in lower case",
+)
+ENDPOINT = (
+    r"([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9a-f:.]{2,45}\])"
+    r":([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])",
+    "host:port, an IPv6 address in brackets",
+)
+SERVER_NAME = (r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", "a DNS name")
+PEM = (
+    r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]{1,8000}-----END CERTIFICATE-----\n",
+    "a certificate in PEM, with a newline at its end",
+)
+PUBLIC_KEY = (r"[A-Za-z0-9+/]{43}=", "an Ed25519 public key: 32 bytes in base64")
+VERIFIER_KEY = (r"[!-~]{1,512}", "a verifier key: name+key id+base64")
+FINGERPRINT = (r"[0-9a-f]{64}", "a SHA-256 fingerprint: 64 lower-case hexadecimal digits")
+MESSAGE_TYPE = (r"[A-Za-z][A-Za-z0-9]{0,63}", "the name of an entry type, e.g. AlertEvent")
+PURPOSE = (r"[a-z][a-z0-9_]{0,63}", "a purpose, e.g. export_control")
+FIELD_CLASS = ("|".join(FieldClass), "one of " + ", ".join(FieldClass))
+AGREEMENT_ID = (r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}", "letters, digits and . _ / -, at most 128")
+PLAIN = (r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,2000}", "text without control characters, 1 to 2,000 characters")
+
+
+def encode_directory(directory: Directory) -> bytes:
+    """The canonical text, after proof that it reads back as the same directory.
+
+    Raises:
+        DocumentInvalidError: the directory breaks the format's rules; it has all of them.
+        MalformedError: a time has a fraction of a second or no zone.
+    """
+    text = dump_json(_directory_json(directory))
+    if decode_directory(text) != directory:
+        raise MalformedError("directory: it doesn't read back as it was written; its parts aren't in canonical form")
+    return text
+
+
+def decode_directory(text: bytes) -> Directory:
+    """Reads a directory's text: size capped first, canonical, every problem listed.
+
+    Raises:
+        TooLargeError: more than `MAX_DIRECTORY_BYTES`.
+        MalformedError: not JSON, or not in canonical form.
+        DocumentInvalidError: members are wrong, or don't agree with each other; it has all problems with their paths.
+    """
+    reader = ObjectReader(parse_canonical_json(text, what="directory", max_bytes=MAX_DIRECTORY_BYTES))
+    directory = _read_directory(reader)
+    reader.close()
+    reader.finish("directory")
+    if broken := broken_rules(directory):
+        raise DocumentInvalidError("directory", broken)
+    return directory
+
+
+def key_record_json(record: KeyRecord) -> dict[str, JsonValue]:
+    """A key record's JSON members."""
+    return {
+        "public_key": base64.b64encode(record.public_key).decode(),
+        "not_before": format_time(record.not_before),
+        "not_after": format_time(record.not_after),
+        "revoked_at": format_time(record.revoked_at) if record.revoked_at else None,
+    }
+
+
+def node_json(node: Node) -> dict[str, JsonValue]:
+    """A node's JSON members."""
+    return {
+        "authority": node.authority,
+        "endpoints": list(node.endpoints),
+        "tls_ca_pems": list(node.tls_ca_pems),
+        "tls_server_name": node.tls_server_name,
+        "log_keys": [key_record_json(record) for record in node.log_keys],
+        "cosign_keys": [key_record_json(record) for record in node.cosign_keys],
+        "extensions": dict(node.extensions),
+    }
+
+
+def read_node(reader: ObjectReader) -> Node:
+    """Reads a node's members; problems go to the reader."""
+    node = Node(
+        authority=reader.text("authority", *NAME),
+        endpoints=reader.texts("endpoints", *ENDPOINT, maximum=MAX_ENDPOINTS),
+        tls_ca_pems=reader.texts("tls_ca_pems", *PEM, maximum=MAX_CAS_PER_NODE),
+        tls_server_name=reader.optional_text("tls_server_name", *SERVER_NAME),
+        log_keys=_read_keys(reader, "log_keys"),
+        cosign_keys=_read_keys(reader, "cosign_keys"),
+        extensions=reader.free("extensions"),
+    )
+    for index, pem in enumerate(node.tls_ca_pems):
+        if pem:
+            _check_ca(reader, index, pem)
+    reader.close()
+    return node
+
+
+def read_verifier_key(reader: ObjectReader, member: str) -> str:
+    """Reads an Ed25519 verifier key (C2SP signed-note, type 0x01) in text."""
+    vkey = reader.text(member, *VERIFIER_KEY)
+    if vkey:
+        verifier = reader.convert(member, lambda: Verifier.from_vkey(vkey), None)
+        if verifier is not None and verifier.algorithm is not SignatureType.ED25519:
+            reader.problem(member, "directory.key_type", "must be of type 0x01, Ed25519")
+    return vkey
+
+
+def read_display_names(reader: ObjectReader, member: str) -> Mapping[str, str]:
+    """Reads names by language tag; English is mandatory."""
+    names = reader.text_map(member, *PLAIN, maximum=16)
+    if names and "en" not in names:
+        reader.problem(f"{member}.en", "json.required", "is missing; an authority has a name in English")
+    return names
+
+
+def _directory_json(directory: Directory) -> JsonValue:
+    return {
+        "format": FORMAT,
+        "federation": directory.federation,
+        "version": directory.version,
+        "issued_at": format_time(directory.issued_at),
+        "expires_at": format_time(directory.expires_at),
+        "grace_days": directory.grace_days,
+        "threshold": directory.threshold,
+        "authorities": {name: _authority_json(authority) for name, authority in directory.authorities.items()},
+        "nodes": {name: node_json(node) for name, node in directory.nodes.items()},
+        "agreements": [_agreement_json(agreement) for agreement in directory.agreements],
+        "revoked_certificates": [*sorted(directory.revoked_certificates)],
+        "extensions": dict(directory.extensions),
+    }
+
+
+def _authority_json(authority: Authority) -> dict[str, JsonValue]:
+    return {
+        "node": authority.node,
+        "directory_key": authority.directory_key,
+        "display_names": dict(authority.display_names),
+    }
+
+
+def _agreement_json(agreement: Agreement) -> dict[str, JsonValue]:
+    return {
+        "id": agreement.id,
+        "sender": agreement.sender,
+        "recipient": agreement.recipient,
+        "message_types": [*sorted(agreement.message_types)],
+        "purposes": [*sorted(agreement.purposes)],
+        "field_classes": [*sorted(agreement.field_classes)],
+        "clause": agreement.clause,
+        "valid_from": format_time(agreement.valid_from),
+        "valid_until": format_time(agreement.valid_until),
+        "hit_reports": agreement.hit_reports,
+        "extensions": dict(agreement.extensions),
+    }
+
+
+def _read_directory(reader: ObjectReader) -> Directory:
+    reader.text("format", FORMAT, FORMAT)
+    directory = Directory(
+        federation=reader.text("federation", *FEDERATION),
+        version=reader.integer("version", 1, MAX_INTEGER),
+        issued_at=reader.time("issued_at"),
+        expires_at=reader.time("expires_at"),
+        grace_days=reader.integer("grace_days", 0, MAX_GRACE_DAYS),
+        threshold=reader.integer("threshold", 1, MAX_AUTHORITIES),
+        authorities={
+            name: _read_authority(below) for name, below in reader.named("authorities", *NAME, maximum=MAX_AUTHORITIES)
+        },
+        nodes={name: read_node(below) for name, below in reader.named("nodes", *NAME, maximum=MAX_AUTHORITIES)},
+        agreements=tuple(read_agreement(below) for below in reader.objects("agreements", maximum=MAX_AGREEMENTS)),
+        revoked_certificates=reader.text_set("revoked_certificates", *FINGERPRINT, maximum=MAX_REVOKED),
+        extensions=reader.free("extensions"),
+    )
+    ids = [agreement.id for agreement in directory.agreements]
+    if ids != sorted(ids):
+        reader.problem("agreements", "json.order", "must be in order of id")
+    return directory
+
+
+def _read_authority(reader: ObjectReader) -> Authority:
+    authority = Authority(
+        node=reader.text("node", *NAME),
+        directory_key=read_verifier_key(reader, "directory_key"),
+        display_names=read_display_names(reader, "display_names"),
+    )
+    reader.close()
+    return authority
+
+
+def read_agreement(reader: ObjectReader) -> Agreement:
+    """Reads an agreement's members; problems go to the reader."""
+    classes = reader.text_set("field_classes", *FIELD_CLASS, maximum=MAX_LIST)
+    agreement = Agreement(
+        id=reader.text("id", *AGREEMENT_ID),
+        sender=reader.text("sender", *NAME),
+        recipient=reader.text("recipient", *NAME),
+        message_types=reader.text_set("message_types", *MESSAGE_TYPE, maximum=MAX_LIST),
+        purposes=reader.text_set("purposes", *PURPOSE, maximum=MAX_LIST),
+        field_classes=frozenset(FieldClass(name) for name in classes if name),
+        clause=reader.text("clause", *PLAIN),
+        valid_from=reader.time("valid_from"),
+        valid_until=reader.time("valid_until"),
+        hit_reports=reader.flag("hit_reports"),
+        extensions=reader.free("extensions"),
+    )
+    reader.close()
+    return agreement
+
+
+def _read_keys(reader: ObjectReader, member: str) -> tuple[KeyRecord, ...]:
+    return tuple(_read_key(below) for below in reader.objects(member, maximum=MAX_KEYS_PER_NODE))
+
+
+def _read_key(reader: ObjectReader) -> KeyRecord:
+    text = reader.text("public_key", *PUBLIC_KEY)
+    record = KeyRecord(
+        public_key=reader.convert("public_key", lambda: _public_key(text), b"") if text else b"",
+        not_before=reader.time("not_before"),
+        not_after=reader.time("not_after"),
+        revoked_at=reader.optional_time("revoked_at"),
+    )
+    reader.close()
+    return record
+
+
+def _public_key(text: str) -> bytes:
+    key = base64.b64decode(text)  # the pattern has made sure that it is base64
+    if base64.b64encode(key).decode() != text:
+        raise MalformedError("must be canonical base64")
+    return Verifier("any", key).public_key  # refuses keys that prove nothing
+
+
+def _check_ca(reader: ObjectReader, index: int, pem: str) -> None:
+    try:
+        inspect_ca(pem)
+    except ConfigurationError as error:
+        reader.problem(f"tls_ca_pems[{index}]", "directory.ca", error.message)

@@ -1,0 +1,66 @@
+"""Reads the permission table from its data file; strict, since a slip there opens a door."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import resources
+
+from gateway.errors import ConfigurationError
+from gateway.trust.rules.permissions import Permission, PermissionTable, Role
+
+PERMISSIONS_FILE = "permissions.toml"
+
+_METHOD = re.compile(r"/[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*")
+
+
+def load_permissions() -> PermissionTable:
+    """Return the table that is part of the product, `gateway/trust/codec/permissions.toml`.
+
+    Raises:
+        ConfigurationError: the file is missing or breaks a rule of `parse_permissions`.
+    """
+    try:
+        text = resources.files("gateway.trust.codec").joinpath(PERMISSIONS_FILE).read_text("utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{PERMISSIONS_FILE} is missing from the installation") from error
+    return parse_permissions(text)
+
+
+def parse_permissions(text: str) -> PermissionTable:
+    """Parse TOML with one table `methods`: full method name to `{ roles = [...], peers = true }`.
+
+    Each row names at least one role or peers; unknown roles, unknown keys and anything else are refused.
+
+    Raises:
+        ConfigurationError: the text isn't such a table; the message names the row.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {error}") from error
+    rows = document.get("methods")
+    if set(document) != {"methods"} or not isinstance(rows, dict):
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: expected the table [methods] and nothing else")
+    return PermissionTable({method: _permission(method, row) for method, row in rows.items()})
+
+
+def _permission(method: str, row: object) -> Permission:
+    if not _METHOD.fullmatch(method):
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method!r} isn't a full method name /package.Service/Method")
+    if not isinstance(row, dict) or not set(row) <= {"roles", "peers"}:
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: expected only `roles` and `peers`")
+    roles, peers = row.get("roles", []), row.get("peers", False)
+    if not isinstance(roles, list) or not isinstance(peers, bool):
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: `roles` is a list of texts, `peers` is true or false")
+    if not roles and not peers:
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: names nobody; give roles or peers")
+    return Permission(frozenset(_role(method, role) for role in roles), peers)
+
+
+def _role(method: str, role: object) -> Role:
+    try:
+        return Role(str(role))
+    except ValueError as error:
+        known = ", ".join(Role)
+        raise ConfigurationError(f"{PERMISSIONS_FILE}: {method}: {role!r} isn't a role ({known})") from error

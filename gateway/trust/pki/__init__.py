@@ -1,0 +1,1 @@
+"""X.509 certificates, signing keys and the files that hold them."""

@@ -1,0 +1,1 @@
+"""The rules of trust as frozen values: directory, permissions, disclosure, audit chain."""

@@ -1,0 +1,207 @@
+"""Owns the audit event, its canonical bytes and the hash chain over them; pure.
+
+Chain: `hash_0` is 32 zero bytes, `hash_n = SHA-256(hash_{n-1} ‖ body_n)`; `body` is the event as canonical JSON
+(RFC 8785: UTF-8, keys sorted, no white space, numbers are integers). A chain shows change and loss inside it, not a
+cut-off tail: an auditor keeps a head (sequence number, hash) from time to time and has later chains checked against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from gateway.errors import MalformedError, TooLargeError
+
+GENESIS_HASH = bytes(32)
+"""Chain value before the first event."""
+
+MAX_TEXT_CHARS = 512
+"""Longest text kept of one field in characters; purposes and case references are far shorter."""
+
+MAX_SUBJECT_IDS = 256
+"""Most subject ids kept in one event; a batch reports how many there were in `counts`."""
+
+MAX_SUBJECT_ID_CHARS = 64
+"""Longest subject id kept in characters; a UUID takes 36."""
+
+MAX_COUNTS = 16
+"""Most named numbers kept in one event."""
+
+MAX_BODY_BYTES = 131_072
+"""Longest event in bytes. No event exceeds it once cut to the limits above (a character takes at most six bytes as
+JSON), so writing an event can't fail for its size."""
+
+_quoted = json.encoder.encode_basestring
+"""A text as JSON, in quotes, with nothing escaped that need not be."""
+
+_SAFE_INTEGER = 2**53 - 1
+"""Largest integer that every JSON reader keeps exact (RFC 8785)."""
+
+
+class AuditResult(StrEnum):
+    """What became of a call."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One decision: who wanted what, for which purpose and case, and what became of it.
+
+    Attributes:
+        time_ms: milliseconds since 1970-01-01T00:00:00Z.
+        principal: the caller's id, or `unverified:` and what the caller claimed to be.
+        method: full gRPC method name, or the name of a local operation.
+        result: allow, deny or error.
+        reason: stable reason code for deny and error; usually empty for allow.
+        detail: why, in a sentence for the auditor; may say what the caller was not told.
+        purpose: purpose of the exchange as the request gave it.
+        case_reference: reference of the case as the request gave it.
+        subject_ids: ids of the alerts, entries or links concerned.
+        counts: named numbers, e.g. `(("entries", 500),)`, in the order of their names.
+    """
+
+    time_ms: int
+    principal: str
+    method: str
+    result: AuditResult
+    reason: str = ""
+    detail: str = ""
+    purpose: str = ""
+    case_reference: str = ""
+    subject_ids: tuple[str, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+    _body: bytes = field(default=b"", init=False, repr=False, compare=False)
+
+    def clipped(self) -> AuditEvent:
+        """Return the event with every field cut to its limit; itself when nothing is to cut, as is usual."""
+        if self._body or self._fits():
+            return self
+        return replace(
+            self,
+            time_ms=_clamped(self.time_ms),
+            principal=_text(self.principal),
+            method=_text(self.method),
+            reason=_text(self.reason),
+            detail=_text(self.detail),
+            purpose=_text(self.purpose),
+            case_reference=_text(self.case_reference),
+            subject_ids=tuple(_text(one, MAX_SUBJECT_ID_CHARS) for one in self.subject_ids[:MAX_SUBJECT_IDS]),
+            counts=tuple(
+                (_text(name, MAX_SUBJECT_ID_CHARS), _clamped(number)) for name, number in self.counts[:MAX_COUNTS]
+            ),
+        )
+
+    def _fits(self) -> bool:
+        # Printable text has neither surrogates nor NUL, so this is enough for `clipped`, if not always necessary.
+        texts = self.principal, self.method, self.reason, self.detail, self.purpose, self.case_reference
+        ids = *self.subject_ids, *[name for name, _ in self.counts]
+        numbers = self.time_ms, *[number for _, number in self.counts]
+        return (
+            "".join((*texts, *ids)).isprintable()
+            and max(map(len, texts)) <= MAX_TEXT_CHARS
+            and max(map(len, ids), default=0) <= MAX_SUBJECT_ID_CHARS
+            and len(self.subject_ids) <= MAX_SUBJECT_IDS
+            and len(self.counts) <= MAX_COUNTS
+            and min(numbers) >= -_SAFE_INTEGER
+            and max(numbers) <= _SAFE_INTEGER
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical JSON of the clipped event, so every event has a body."""
+        return self.clipped().canonical()
+
+    def canonical(self) -> bytes:
+        """The same of an event that is clipped already; made once.
+
+        Written out key by key: a general encoder takes four times as long.
+        """
+        if not self._body:
+            object.__setattr__(self, "_body", self._written())
+        return self._body
+
+    def _written(self) -> bytes:
+        counts = ",".join([f"{_quoted(name)}:{number}" for name, number in sorted(dict(self.counts).items())])
+        subject_ids = ",".join(map(_quoted, self.subject_ids))
+        return (
+            f'{{"case_reference":{_quoted(self.case_reference)},"counts":{{{counts}}},"detail":{_quoted(self.detail)},'
+            f'"method":{_quoted(self.method)},"principal":{_quoted(self.principal)},"purpose":{_quoted(self.purpose)},'
+            f'"reason":{_quoted(self.reason)},"result":"{self.result.value}","subject_ids":[{subject_ids}],'
+            f'"time_ms":{self.time_ms}}}'
+        ).encode()
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> AuditEvent:
+        """Parse a body that `to_bytes` made; anything that doesn't round-trip is refused.
+
+        Raises:
+            TooLargeError: longer than `MAX_BODY_BYTES`.
+            MalformedError: not the canonical JSON of an audit event.
+        """
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLargeError(f"audit event of {len(body)} bytes exceeds {MAX_BODY_BYTES}")
+        try:
+            event = _from_document(json.loads(body))
+            canonical = event.to_bytes()
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise MalformedError("not an audit event") from error
+        if canonical != body:
+            raise MalformedError("audit event isn't in its canonical form")
+        return event
+
+
+AuditSink = Callable[[AuditEvent], None]
+"""Takes one event without blocking, from any thread. Raises OverloadedError when it can't: what can't be audited
+must not be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """Where a chain stands: the number of the last event (0 when empty) and the chain value after it."""
+
+    seq: int
+    hash: bytes
+
+
+EMPTY_HEAD = AuditHead(0, GENESIS_HASH)
+
+
+def extend(head: AuditHead, body: bytes) -> AuditHead:
+    """Return the head after one more event."""
+    return AuditHead(head.seq + 1, hashlib.sha256(head.hash + body).digest())
+
+
+def _from_document(document: dict[str, Any]) -> AuditEvent:
+    return AuditEvent(
+        time_ms=_integer(document["time_ms"]),
+        principal=document["principal"],
+        method=document["method"],
+        result=AuditResult(document["result"]),
+        reason=document["reason"],
+        detail=document["detail"],
+        purpose=document["purpose"],
+        case_reference=document["case_reference"],
+        subject_ids=tuple(document["subject_ids"]),
+        counts=tuple((name, _integer(number)) for name, number in document["counts"].items()),
+    )
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int or abs(value) > _SAFE_INTEGER:
+        raise ValueError("not an integer that every JSON reader keeps exact")
+    return value
+
+
+def _clamped(number: int) -> int:
+    return max(-_SAFE_INTEGER, min(number, _SAFE_INTEGER))
+
+
+def _text(value: str, limit: int = MAX_TEXT_CHARS) -> str:
+    # Lone surrogates have no UTF-8 form, PostgreSQL's text has no NUL, and either may come from a caller.
+    return value[:limit].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

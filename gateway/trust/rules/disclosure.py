@@ -1,0 +1,122 @@
+"""Finds what a message discloses, from the classes that the contract marks its fields with, and takes it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.contract.messages import is_set
+from gateway.errors import Violation
+from gateway.trust.rules.directory import FieldClass
+from gateway.v1 import history_pb2, options_pb2
+
+_ALL = frozenset(FieldClass)
+_PREFIX = "DISCLOSURE_CLASS_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A field that is set and whose class isn't allowed; `path` is from the message that was given."""
+
+    owner: Message
+    field: str
+    path: str
+    field_class: FieldClass
+
+
+_Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[_Found]]
+
+
+def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str = "") -> list[Violation]:
+    """Every field that is set and whose class isn't allowed.
+
+    Args:
+        message: any message of the contract.
+        allowed: the classes that the agreement lists; a field without a class is always allowed.
+        prefix: put before each field path.
+    """
+    return [
+        Violation(found.path, "disclosure", f"the agreement with this partner doesn't allow {found.field_class.value}")
+        for found in _walk(message, prefix, allowed)
+    ]
+
+
+def redact(message: Message, allowed: Collection[FieldClass]) -> list[history_pb2.WithheldField]:
+    """Takes every field out of a message whose class isn't allowed, and says which it took.
+
+    A field goes whole, with everything below it; it is named once, by its own path and class. Members of lists stay
+    where they are, so that paths go on to fit.
+
+    Args:
+        message: any message of the contract; changed in place.
+        allowed: the classes that the agreement lists; a field without a class always stays.
+    """
+    withheld = []
+    for found in _walk(message, "", allowed):
+        # While the walk stands still here: what lies below a field that is gone isn't looked at any more.
+        found.owner.ClearField(found.field)
+        number = options_pb2.DisclosureClass.Value(_PREFIX + found.field_class.value)
+        withheld.append(history_pb2.WithheldField(path=found.path, disclosure_class=number))
+    return withheld
+
+
+def _walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
+    if frozenset(allowed) >= _ALL:
+        return
+    for walk in _walks(message.DESCRIPTOR):
+        yield from walk(message, prefix, allowed)
+
+
+@cache
+def _walks(descriptor: Descriptor) -> tuple[_Walk, ...]:
+    return tuple(_compile(descriptor, frozenset()))
+
+
+def _compile(descriptor: Descriptor, above: frozenset[str]) -> Iterable[_Walk]:
+    for field in descriptor.fields:
+        field_class = _class_of(field)
+        if field_class is not None:
+            yield _classified(field, field_class)
+        below = field.message_type
+        if below is None or below.full_name in above or below.GetOptions().map_entry:
+            continue
+        walks = tuple(_compile(below, above | {descriptor.full_name}))
+        if walks:
+            yield _below(field, walks)
+
+
+def _class_of(field: FieldDescriptor) -> FieldClass | None:
+    value = field.GetOptions().Extensions[options_pb2.disclosure]
+    if not value:
+        return None
+    return FieldClass(options_pb2.DisclosureClass.Name(value).removeprefix(_PREFIX))
+
+
+def _classified(field: FieldDescriptor, field_class: FieldClass) -> _Walk:
+    name = field.name
+
+    def walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
+        if field_class not in allowed and is_set(message, field):
+            yield _Found(message, name, f"{prefix}{name}", field_class)
+
+    return walk
+
+
+def _below(field: FieldDescriptor, walks: tuple[_Walk, ...]) -> _Walk:
+    name = field.name
+
+    def one(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
+        if message.HasField(name):
+            for walk in walks:
+                yield from walk(getattr(message, name), f"{prefix}{name}.", allowed)
+
+    def many(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
+        for index, below in enumerate(getattr(message, name)):
+            for walk in walks:
+                yield from walk(below, f"{prefix}{name}[{index}].", allowed)
+
+    return many if field.is_repeated else one

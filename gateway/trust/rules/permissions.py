@@ -1,0 +1,105 @@
+"""Owns who may call what: roles, the authenticated caller, and the permission table with deny by default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.errors import PermissionDeniedError
+
+
+class Role(StrEnum):
+    """What a local system may be; one system may hold several."""
+
+    PUBLISHER = "publisher"
+    OFFICER = "officer"
+    ANALYST = "analyst"
+    SUPERVISOR = "supervisor"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+class PrincipalKind(StrEnum):
+    """Which of the two listeners a caller came through."""
+
+    PEER = "peer"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller whose certificate passed every check of the authentication sequence.
+
+    Attributes:
+        kind: a partner's gateway or a system of the own node.
+        node: node name, e.g. `hk`; the partner's for a peer, the own for a system.
+        name: the system's name; empty for a peer.
+        roles: roles of a system from the node's settings; empty for a peer.
+        certificate_fingerprint: SHA-256 of the certificate's DER, lower-case hex.
+    """
+
+    kind: PrincipalKind
+    node: str
+    name: str
+    roles: frozenset[Role]
+    certificate_fingerprint: str
+
+    @property
+    def id(self) -> str:
+        """Stable id for logs and limits: `gateway/<node>` or `system/<node>/<name>`, as in the SPIFFE path."""
+        return f"gateway/{self.node}" if self.kind is PrincipalKind.PEER else f"system/{self.node}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Who may call one method: holders of any of `roles`, and partner gateways if `peers`. Empty means nobody."""
+
+    roles: frozenset[Role] = frozenset()
+    peers: bool = False
+
+    def admits(self, principal: Principal) -> bool:
+        """Whether this row lets the caller in; a peer never passes by roles, nor a system by `peers`."""
+        if principal.kind is PrincipalKind.PEER:
+            return self.peers
+        return not self.roles.isdisjoint(principal.roles)
+
+
+NOBODY = Permission()
+
+
+class PermissionTable:
+    """Full method name (`/gateway.v1.AlertService/GetAlert`) to who may call it; what has no row is denied."""
+
+    def __init__(self, rows: Mapping[str, Permission]) -> None:
+        self._rows = dict(rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __getitem__(self, method: str) -> Permission:
+        """Return the method's row, or the row that admits nobody."""
+        return self._rows.get(method, NOBODY)
+
+    def authorise(self, principal: Principal, method: str) -> None:
+        """Let an authenticated caller pass or raise.
+
+        Raises:
+            PermissionDeniedError: no row of the table lets this caller use the method.
+        """
+        permission = self._rows.get(method, NOBODY)
+        if not permission.admits(principal):
+            raise PermissionDeniedError(_refusal(principal, permission), metadata={"method": method})
+
+    def differences(self, methods: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Compare with the methods that exist; return (methods without a row, rows without a method)."""
+        existing, listed = frozenset(methods), frozenset(self._rows)
+        return existing - listed, listed - existing
+
+
+def _refusal(principal: Principal, permission: Permission) -> str:
+    if principal.kind is PrincipalKind.PEER:
+        return "partner gateways may not call this method"
+    if permission.roles:
+        return f"this method needs one of the roles: {', '.join(sorted(permission.roles))}"
+    return "systems may not call this method"

@@ -1,0 +1,1 @@
+"""Directory versions accepted and drafted, agreements applied, audit events queued."""

@@ -1,0 +1,111 @@
+"""Agreements applied to messages: step 2 of the way of an alert at the publisher, and the same at the recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from google.protobuf.message import Message
+
+from gateway.alerts.codec import EVENT_TYPE
+from gateway.errors import AgreementForbidsError, InvalidRequestError
+from gateway.trust.rules.directory import Agreement, Directory, FieldClass
+from gateway.trust.rules.disclosure import undisclosable
+
+EVERY_CLASS = frozenset(FieldClass)
+"""What an agreement without any restriction allows."""
+
+_REMEMBERED = 1000
+"""Most answers remembered: some for each pair of nodes and purpose."""
+
+_NAMED = 5
+"""Most agreements, and most purposes of one, that a refusal names: errors are cut off where they travel, and a partner
+may have dozens of agreements."""
+
+_Question = tuple[str, str, str, str, int]
+_Answers = dict[_Question, frozenset[FieldClass] | None]
+
+
+class Agreements:
+    """Answers from the directory in force. Thread-safe: at worst a question is asked twice."""
+
+    def __init__(self, directory: Callable[[], Directory]) -> None:
+        self._directory = directory
+        # Both in one place: what one version of the directory said is never taken for the answer of another.
+        self._remembered: tuple[Directory | None, _Answers] = (None, {})
+
+    def require(
+        self,
+        message: Message,
+        *,
+        sender: str,
+        recipient: str,
+        purpose: str,
+        at_ms: int,
+        prefix: str = "",
+        message_type: str = EVENT_TYPE,
+    ) -> None:
+        """Lets a message through or raises.
+
+        Args:
+            message: what is to be sent or was received.
+            sender, recipient: node names.
+            purpose: what it is for.
+            at_ms: when, in milliseconds since 1970.
+            prefix: put before the paths of fields that aren't allowed.
+            message_type: as in EntryHeader.type.
+
+        Raises:
+            AgreementForbidsError: no agreement lets this type of message go there for this purpose; names those for
+                other purposes.
+            InvalidRequestError: fields are set whose class it doesn't allow; all are listed.
+        """
+        allowed = self._allowed((sender, recipient, purpose, message_type, at_ms // 1000))
+        if allowed is None:
+            raise AgreementForbidsError(
+                f"no agreement lets {sender} send {message_type} to {recipient} for the purpose {purpose!r}"
+                + self._instead(sender, recipient, message_type, at_ms // 1000),
+                metadata={"sender": sender, "recipient": recipient, "purpose": purpose},
+            )
+        forbidden = undisclosable(message, allowed, prefix)
+        if forbidden:
+            raise InvalidRequestError(forbidden)
+
+    def unrestricted(self, *, sender: str, recipient: str, purpose: str, at_ms: int, message_type: str) -> bool:
+        """Whether `require` lets every message through, whatever fields it has: none need be looked through then."""
+        return self._allowed((sender, recipient, purpose, message_type, at_ms // 1000)) == EVERY_CLASS
+
+    def _instead(self, sender: str, recipient: str, message_type: str, second: int) -> str:
+        """What there is for other purposes, in words."""
+        at = datetime.fromtimestamp(second, UTC)
+        others = self._directory().agreements_on(sender, recipient, at, message_type=message_type)
+        return f" ({named_with_purposes(others)})" if others else ", nor for any other"
+
+    def _allowed(self, question: _Question) -> frozenset[FieldClass] | None:
+        directory = self._directory()
+        basis, answers = self._remembered
+        if directory is not basis or len(answers) > _REMEMBERED:
+            answers = {}
+            self._remembered = (directory, answers)
+        if question not in answers:
+            sender, recipient, purpose, message_type, second = question
+            answers[question] = directory.allowed_field_classes(
+                sender, recipient, datetime.fromtimestamp(second, UTC), message_type=message_type, purpose=purpose
+            )
+        return answers[question]
+
+
+def named(agreements: Sequence[Agreement]) -> str:
+    """Agreements with their clauses."""
+    return _first([f"{one.id}: {one.clause}" for one in agreements], "; ")
+
+
+def named_with_purposes(agreements: Sequence[Agreement]) -> str:
+    """Agreements with what they are for and their clauses, as somebody reads them whose purpose isn't among theirs."""
+    return _first([f"{one.id} for {_first(sorted(one.purposes), ', ')}: {one.clause}" for one in agreements], "; ")
+
+
+def _first(words: Sequence[str], separator: str) -> str:
+    more = len(words) - _NAMED
+    told = separator.join(words[:_NAMED]) or "nothing"
+    return f"{told} and {more} more" if more > 0 else told

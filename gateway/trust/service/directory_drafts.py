@@ -1,0 +1,226 @@
+"""Drafts of directory versions: from node cards, and from the previous version with one thing changed.
+
+Values in, values out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime, timedelta
+from itertools import permutations
+
+from gateway.errors import ConfigurationError
+from gateway.trust.rules.directory import Agreement, Authority, Directory, FieldClass, KeyRecord, Node, NodeCard
+
+DEFAULT_DAYS = 365
+"""Validity of a version in days."""
+DEFAULT_GRACE_DAYS = 30
+"""Days of grace: time enough to gather signatures from offline keys in three places."""
+DRAFT_MESSAGE_TYPES = ("AlertEvent", "Disposition", "HistoryQuery", "HistoryRecord", "WatchlistEvent")
+"""Types of messages that a draft's agreements name: the alert's life, what was made of it, questions for shipment
+history and the records that answer them, and watchlists."""
+PURPOSES = (
+    "customs_fraud",
+    "export_control",
+    "licence_enforcement",
+    "mutual_recognition",
+    "risk_assessment",
+    "smuggling",
+)
+"""Purposes that a draft's agreements name unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where two versions differ; None stands for absent."""
+
+    path: str
+    old: object
+    new: object
+
+
+def draft_directory(
+    cards: Sequence[NodeCard],
+    *,
+    agreements: Iterable[Agreement],
+    issued_at: datetime,
+    threshold: int | None = None,
+    days: int = DEFAULT_DAYS,
+    grace_days: int = DEFAULT_GRACE_DAYS,
+    version: int = 1,
+) -> Directory:
+    """A directory of these nodes. Without a threshold, all authorities have to sign.
+
+    Raises:
+        ConfigurationError: no cards, two of one node or authority, or of different federations.
+    """
+    if not cards:
+        raise ConfigurationError("a directory needs at least one node card; `gateway directory card` makes one")
+    federations = sorted({card.federation for card in cards})
+    if len(federations) > 1:
+        raise ConfigurationError(f"the node cards are of different federations: {', '.join(federations)}")
+    nodes = {card.name: card.node for card in cards}
+    authorities = {card.node.authority: Authority(card.name, card.directory_key, card.display_names) for card in cards}
+    if len(nodes) != len(cards) or len(authorities) != len(cards):
+        raise ConfigurationError("two node cards are of the same node or authority; give only the newer one")
+    issued_at = issued_at.replace(microsecond=0)
+    return Directory(
+        federation=federations[0],
+        version=version,
+        issued_at=issued_at,
+        expires_at=issued_at + timedelta(days=days),
+        grace_days=grace_days,
+        threshold=len(authorities) if threshold is None else threshold,
+        authorities=authorities,
+        nodes=nodes,
+        agreements=tuple(sorted(agreements, key=lambda agreement: agreement.id)),
+    )
+
+
+def agreements_among(
+    nodes: Iterable[str],
+    *,
+    valid_from: datetime,
+    valid_until: datetime,
+    message_types: Iterable[str] = DRAFT_MESSAGE_TYPES,
+    purposes: Iterable[str] = PURPOSES,
+    field_classes: Iterable[FieldClass] = tuple(FieldClass),
+    clause: str = "Example arrangement on the exchange of alerts, all purposes, all classes of information.",
+) -> tuple[Agreement, ...]:
+    """One agreement for each ordered pair of nodes, named `<sender>-<recipient>`."""
+    return tuple(
+        Agreement(
+            id=f"{sender}-{recipient}",
+            sender=sender,
+            recipient=recipient,
+            message_types=frozenset(message_types),
+            purposes=frozenset(purposes),
+            field_classes=frozenset(field_classes),
+            clause=clause,
+            valid_from=valid_from.replace(microsecond=0),
+            valid_until=valid_until.replace(microsecond=0),
+            hit_reports=True,
+        )
+        for sender, recipient in sorted(permutations(nodes, 2))
+    )
+
+
+def next_version(
+    previous: Directory, *, issued_at: datetime, days: int = DEFAULT_DAYS, cards: Iterable[NodeCard] = ()
+) -> Directory:
+    """The version after `previous`: new dates, and newer cards in the place of those of the same node.
+
+    Keys that a newer card no longer has stay, so that what they signed can still be verified; revoke them to end that.
+    """
+    nodes, authorities = dict(previous.nodes), dict(previous.authorities)
+    for card in cards:
+        if card.federation != previous.federation:
+            raise ConfigurationError(f"the card of {card.name} is of another federation, {card.federation}")
+        nodes[card.name] = _with_past_keys(card.node, previous.nodes.get(card.name))
+        authorities[card.node.authority] = Authority(card.name, card.directory_key, card.display_names)
+    issued_at = issued_at.replace(microsecond=0)
+    return replace(
+        previous,
+        version=previous.version + 1,
+        issued_at=issued_at,
+        expires_at=issued_at + timedelta(days=days),
+        nodes=nodes,
+        authorities=authorities,
+    )
+
+
+def revoke_certificate(previous: Directory, fingerprint: str, *, issued_at: datetime) -> Directory:
+    """The next version, in which a certificate (hexadecimal SHA-256 of its DER) is revoked.
+
+    Raises:
+        ConfigurationError: it is revoked already.
+    """
+    if previous.is_revoked(fingerprint):
+        raise ConfigurationError(f"certificate {fingerprint} is revoked already, by version {previous.version}")
+    return replace(_successor(previous, issued_at), revoked_certificates=previous.revoked_certificates | {fingerprint})
+
+
+def revoke_key(previous: Directory, public_key: bytes, *, issued_at: datetime, since: datetime) -> Directory:
+    """The next version, in which a log or cosigning key counts no longer from `since` on.
+
+    Raises:
+        ConfigurationError: no node has this key, or it is revoked already from an earlier time.
+    """
+    since = since.replace(microsecond=0)
+    found = False
+    nodes: dict[str, Node] = {}
+    for name, node in previous.nodes.items():
+        for record in (*node.log_keys, *node.cosign_keys):
+            if record.public_key == public_key:
+                found = True
+                if record.revoked_at is not None and record.revoked_at <= since:
+                    raise ConfigurationError(f"this key of {name} is revoked already, from {record.revoked_at} on")
+        nodes[name] = replace(
+            node,
+            log_keys=_revoked(node.log_keys, public_key, since),
+            cosign_keys=_revoked(node.cosign_keys, public_key, since),
+        )
+    if not found:
+        raise ConfigurationError("no node of this directory has this log or cosigning key")
+    return replace(_successor(previous, issued_at), nodes=nodes)
+
+
+def differences(old: Directory, new: Directory) -> tuple[Difference, ...]:
+    """Every place where two versions differ, with paths as in the text form."""
+    return tuple(_differences("", old, new))
+
+
+def _successor(previous: Directory, issued_at: datetime) -> Directory:
+    # a revocation doesn't prolong the validity: it must not need more thought than the revocation itself
+    issued_at = min(issued_at.replace(microsecond=0), previous.expires_at - timedelta(seconds=1))
+    return replace(previous, version=previous.version + 1, issued_at=issued_at)
+
+
+def _with_past_keys(node: Node, before: Node | None) -> Node:
+    if before is None:
+        return node
+    return replace(
+        node,
+        log_keys=_merged(node.log_keys, before.log_keys),
+        cosign_keys=_merged(node.cosign_keys, before.cosign_keys),
+    )
+
+
+def _merged(newer: tuple[KeyRecord, ...], older: tuple[KeyRecord, ...]) -> tuple[KeyRecord, ...]:
+    known = {record.public_key: record for record in older}  # a revocation outlives a card that knows nothing of it
+    kept = tuple(record for record in older if record.public_key not in {each.public_key for each in newer})
+    return (
+        tuple(
+            replace(record, revoked_at=known[record.public_key].revoked_at) if record.public_key in known else record
+            for record in newer
+        )
+        + kept
+    )
+
+
+def _revoked(records: tuple[KeyRecord, ...], public_key: bytes, since: datetime) -> tuple[KeyRecord, ...]:
+    return tuple(replace(record, revoked_at=since) if record.public_key == public_key else record for record in records)
+
+
+def _differences(path: str, old: object, new: object) -> Iterator[Difference]:
+    if old == new:
+        return
+    before, after = _parts(old), _parts(new)
+    if before is None or after is None:
+        yield Difference(path, old, new)
+        return
+    for name in sorted({*before, *after}):
+        yield from _differences(f"{path}.{name}" if path else name, before.get(name), after.get(name))
+
+
+def _parts(value: object) -> Mapping[str, object] | None:
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, tuple) and value and all(isinstance(item, Agreement) for item in value):
+        return {item.id: item for item in value}
+    if isinstance(value, tuple) and value and all(isinstance(item, KeyRecord) for item in value):
+        return {item.public_key.hex(): item for item in value}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return None

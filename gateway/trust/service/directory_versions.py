@@ -1,0 +1,258 @@
+"""Whether a version of the directory may be believed: the trust state machine, apart from I/O.
+
+There is no way to a `TrustedDirectory` but through `accept` and `unsafe_reopen`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.contract.ids import FeedOrigin
+from gateway.errors import ConfigurationError, DirectoryError, MalformedError, SignatureInvalidError
+from gateway.tlog.note import SignatureType, Verifier, open_note, parse_note
+from gateway.trust.codec.directory import decode_directory
+from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""A version issued more than this after now is named in a warning: this clock or the issuer's is wrong."""
+
+_TOKEN = object()
+
+
+@dataclass(frozen=True, slots=True)
+class RootOfTrust:
+    """What the first version is judged by: directory keys pinned in the settings, compared by people beforehand.
+
+    Attributes:
+        federation: its name.
+        verifiers: the authorities' directory keys.
+        threshold: how many of them must have signed, at least 1.
+    """
+
+    federation: str
+    verifiers: tuple[Verifier, ...]
+    threshold: int
+
+    @classmethod
+    def from_vkeys(cls, vkeys: Iterable[str], *, federation: str, threshold: int) -> RootOfTrust:
+        """Reads verifier keys as `gateway pki directory-key` prints them.
+
+        Raises:
+            ConfigurationError: one isn't an Ed25519 verifier key, one stands twice, or the threshold can't be met.
+        """
+        verifiers = tuple(_pinned(vkey) for vkey in vkeys)
+        keys = {verifier.public_key for verifier in verifiers}
+        if len(keys) != len(verifiers):
+            raise ConfigurationError("directory anchors: the same key stands twice")
+        if not 1 <= threshold <= len(verifiers):
+            raise ConfigurationError(
+                f"directory threshold: {threshold} isn't between 1 and the number of anchors, {len(verifiers)}"
+            )
+        return cls(federation, verifiers, threshold)
+
+
+class TrustedDirectory:
+    """A directory that passed `accept`.
+
+    Attributes:
+        directory: its content.
+        note: the signed note, as accepted.
+        text: the signed text.
+        signed_by: key names of the authorities that signed it, in the note's order.
+        warnings: sentences for operators; loud ones, to be logged and shown.
+    """
+
+    __slots__ = ("directory", "note", "signed_by", "text", "warnings")
+
+    def __init__(
+        self,
+        token: object,
+        *,
+        directory: Directory,
+        note: bytes,
+        text: bytes,
+        signed_by: tuple[str, ...],
+        warnings: tuple[str, ...],
+    ) -> None:
+        if token is not _TOKEN:
+            raise TypeError("a TrustedDirectory comes from accept() alone")
+        self.directory = directory
+        self.note = note
+        self.text = text
+        self.signed_by = signed_by
+        self.warnings = warnings
+
+    def __repr__(self) -> str:
+        return f"TrustedDirectory(federation={self.federation!r}, version={self.version})"
+
+    @property
+    def federation(self) -> str:
+        return self.directory.federation
+
+    @property
+    def version(self) -> int:
+        return self.directory.version
+
+    def validity(self, at: datetime) -> Validity:
+        """Where it stands in its time; a running node asks again, since time goes on."""
+        return self.directory.validity(at)
+
+    def log_verifiers(self, origin: FeedOrigin, at: datetime) -> tuple[Verifier, ...]:
+        """Keys whose checkpoints of this feed count at this time; none where federation or publisher is unknown."""
+        if origin.federation != self.federation:
+            return ()
+        return tuple(Verifier(origin.line, key) for key in self.directory.log_keys(origin.publisher, at))
+
+    def every_log_verifier(self, origin: FeedOrigin) -> tuple[Verifier, ...]:
+        """All log keys that this version lists for the feed's publisher, also past, future and revoked ones.
+
+        Only for the question whether a node itself signed something once: these keys vouch for nothing.
+        """
+        records = self.directory.node(origin.publisher).log_keys
+        return tuple(Verifier(origin.line, record.public_key) for record in records)
+
+    def cosign_verifiers(self, node: str, at: datetime) -> tuple[Verifier, ...]:
+        """Keys whose receipts for this node count at this time; none for an unknown node."""
+        name = receipts_key_name(self.federation, node)
+        return tuple(Verifier(name, key, SignatureType.COSIGNATURE) for key in self.directory.cosign_keys(node, at))
+
+    def directory_verifiers(self) -> tuple[Verifier, ...]:
+        """The authorities' directory keys."""
+        return tuple(Verifier.from_vkey(each.directory_key) for each in self.directory.authorities.values())
+
+
+def accept(
+    note: bytes, *, now: datetime, previous: TrustedDirectory | None = None, anchors: RootOfTrust | None = None
+) -> TrustedDirectory:
+    """Judges a version of the directory, in this order (after The Update Framework 1.0, section 5.3):
+
+    1. Form: the size is capped, then the bytes are taken apart as a signed note.
+    2. Succession: the previous version's threshold of its authorities' keys has signed these bytes; for the first
+       version, the pinned anchors' threshold. Only now is the text read as a directory.
+    3. Own threshold: the version's own threshold of its own authorities' keys has signed it, and nobody whom neither
+       version names.
+    4. Federation: it is the previous one's, or the anchors'.
+    5. Version: greater than the previous one; equal only if the text is the same.
+    6. Validity: not beyond the grace period's end. Within it the version is accepted with a warning.
+
+    Args:
+        note: bytes from anywhere.
+        now: current time, with zone.
+        previous: the version in force; its own expiry doesn't matter here.
+        anchors: what the first version is judged by; ignored when there is a previous one.
+
+    Raises:
+        DirectoryError: which step fails and why; `metadata["step"]` has the step.
+    """
+    judged_by, threshold, federation = _judges(previous, anchors)
+    _parsed_note(note)  # 1
+    text = _signed_text(note, judged_by, threshold, "2 succession")  # 2
+    directory = _decoded(text)
+    own = [Verifier.from_vkey(each.directory_key) for each in directory.authorities.values()]
+    _signed_text(note, own, directory.threshold, "3 own threshold")  # 3
+    signed_by = _only_known(note, [*own, *judged_by])
+    if directory.federation != federation:  # 4
+        raise _refused("4 federation", f"it is for {directory.federation}, expected is {federation}")
+    _check_version(directory, text, previous)  # 5
+    warnings = _check_validity(directory, now)  # 6
+    return TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=warnings)
+
+
+def unsafe_reopen(note: bytes) -> TrustedDirectory:
+    """Takes a version that this node itself accepted before and kept, as the `previous` of the next.
+
+    Unsafe because nobody vouches for its keys but itself: step 2 and steps 4 to 6 are left out. Never for bytes that
+    came from elsewhere. Ask `validity` before relying on it.
+
+    Raises:
+        DirectoryError: the kept bytes are damaged (steps 1 and 3).
+    """
+    text = _parsed_note(note)
+    directory = _decoded(text)
+    own = [Verifier.from_vkey(each.directory_key) for each in directory.authorities.values()]
+    _signed_text(note, own, directory.threshold, "3 own threshold")
+    signed_by = tuple(signature.name for signature in parse_note(note).signatures)
+    return TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=())
+
+
+def _judges(previous: TrustedDirectory | None, anchors: RootOfTrust | None) -> tuple[tuple[Verifier, ...], int, str]:
+    if previous is not None:
+        return previous.directory_verifiers(), previous.directory.threshold, previous.federation
+    if anchors is None:
+        raise _refused("2 succession", "there is no previous version, and no anchors are pinned in the settings")
+    return anchors.verifiers, anchors.threshold, anchors.federation
+
+
+def _parsed_note(note: bytes) -> bytes:
+    try:
+        return parse_note(note).unverified_text
+    except MalformedError as error:
+        raise _refused("1 form", error.message) from error
+
+
+def _signed_text(note: bytes, verifiers: Iterable[Verifier], threshold: int, step: str) -> bytes:
+    try:
+        return open_note(note, verifiers, threshold).text
+    except (SignatureInvalidError, ConfigurationError) as error:
+        raise _refused(step, error.message) from error
+
+
+def _decoded(text: bytes) -> Directory:
+    try:
+        return decode_directory(text)
+    except MalformedError as error:
+        raise _refused("2 succession", f"it is signed, but not a directory: {error.message}") from error
+
+
+def _only_known(note: bytes, verifiers: Iterable[Verifier]) -> tuple[str, ...]:
+    """Key names of the signers. A signature that nobody can check is refused, so that no bit of a note is free."""
+    known = {(verifier.name, verifier.key_id) for verifier in verifiers}
+    signatures = parse_note(note).signatures
+    for signature in signatures:
+        if (signature.name, signature.key_id) not in known:
+            raise _refused("3 own threshold", f"signed by {signature.name} with a key that no version names")
+    return tuple(signature.name for signature in signatures)
+
+
+def _check_version(directory: Directory, text: bytes, previous: TrustedDirectory | None) -> None:
+    if previous is None or directory.version > previous.version:
+        return
+    if directory.version < previous.version:
+        raise _refused("5 version", f"version {directory.version} is older than version {previous.version} in force")
+    if text != previous.text:
+        raise _refused("5 version", f"there are two different versions {directory.version}; one of them is forged")
+
+
+def _check_validity(directory: Directory, now: datetime) -> tuple[str, ...]:
+    what = f"directory version {directory.version}"
+    if directory.validity(now) is Validity.EXPIRED:
+        raise _refused(
+            "6 validity",
+            f"version {directory.version} expired on {directory.expires_at:%Y-%m-%d} "
+            f"and its {directory.grace_days} days of grace are over",
+        )
+    warnings = []
+    if directory.validity(now) is Validity.GRACE:
+        warnings.append(
+            f"{what} expired on {directory.expires_at:%Y-%m-%d}; the exchange stops on "
+            f"{directory.grace_ends_at:%Y-%m-%d}: have the authorities sign a new version now"
+        )
+    if directory.issued_at > now + CLOCK_TOLERANCE:
+        warnings.append(f"{what} was issued at {directory.issued_at:%Y-%m-%dT%H:%M:%SZ}, after now: check this clock")
+    return tuple(warnings)
+
+
+def _pinned(vkey: str) -> Verifier:
+    try:
+        verifier = Verifier.from_vkey(vkey)
+    except MalformedError as error:
+        raise ConfigurationError(f"directory anchor {vkey[:80]!r}: {error.message}") from None
+    if verifier.algorithm is not SignatureType.ED25519:
+        raise ConfigurationError(f"directory anchor of {verifier.name} isn't a key of type 0x01, Ed25519")
+    return verifier
+
+
+def _refused(step: str, why: str) -> DirectoryError:
+    return DirectoryError(f"directory refused at step {step}: {why}", metadata={"step": step})

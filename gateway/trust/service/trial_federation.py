@@ -1,0 +1,248 @@
+"""A whole federation at once, in one folder: for demos, tests and one's own trial of three nodes.
+
+Real authorities never do this: each makes its keys where they are used, with `gateway pki` and `gateway directory`
+(see certs/README.md), and nobody has another's.
+
+    <root>/directory.note                     the directory, signed by all authorities
+    <root>/<node>/pki/ca.pem                  certificate of the node's CA
+    <root>/<node>/pki/gateway.pem|.key        the gateway's certificate and key, for both ports and its own links
+    <root>/<node>/pki/systems/<name>.pem|.key certificates and keys of its local systems
+    <root>/<node>/pki/keys/log.pem            Ed25519 key that signs the node's feeds
+    <root>/<node>/pki/keys/receipts.pem       Ed25519 key that cosigns what it received
+    <root>/offline/<authority>/directory.pem  the authority's directory key; directory.vkey has the public part
+    <root>/offline/<authority>/ca.key         key of the node's CA
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gateway.contract.ids import GatewayIdentity, SystemIdentity
+from gateway.errors import ConfigurationError
+from gateway.tlog.note import Verifier, sign_note
+from gateway.trust.codec.directory import encode_directory
+from gateway.trust.pki.issuance import DEFAULT_LEAF_DAYS, CertificateAuthority, create_ca, create_request
+from gateway.trust.pki.keys import Ed25519Signer, create_signing_key
+from gateway.trust.rules.directory import Agreement, KeyRecord, Node, NodeCard, directory_key_name, receipts_key_name
+from gateway.trust.service.directory_drafts import DEFAULT_DAYS, DEFAULT_GRACE_DAYS, agreements_among, draft_directory
+from gateway.trust.service.directory_versions import RootOfTrust
+
+SIGNING_KEY_DAYS = 3 * 365
+"""Time in which a log or cosigning key's signatures count, in days."""
+BACKDATED = timedelta(minutes=5)
+"""Keys count from this much before now on, for clocks that are slow."""
+FEDERATION = "gba.customs.example"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSpec:
+    """A node to make.
+
+    Attributes:
+        node: its name, its authority's as well.
+        host: DNS name or IP address under which partners reach it.
+        peer_port, local_port: ports for partners and for its own systems.
+        systems: local systems by name, with their roles; the roles go into the node's settings, not into certificates.
+        display_names: its authority's names by language tag.
+    """
+
+    node: str
+    host: str = "127.0.0.1"
+    peer_port: int = 0
+    local_port: int = 0
+    systems: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    display_names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFolder:
+    """Paths in one node's folder, `<root>/<node>`."""
+
+    path: Path
+
+    @property
+    def ca(self) -> Path:
+        return self.path / "pki" / "ca.pem"
+
+    @property
+    def certificate(self) -> Path:
+        return self.path / "pki" / "gateway.pem"
+
+    @property
+    def key(self) -> Path:
+        return self.path / "pki" / "gateway.key"
+
+    @property
+    def log_key(self) -> Path:
+        return self.path / "pki" / "keys" / "log.pem"
+
+    @property
+    def receipts_key(self) -> Path:
+        return self.path / "pki" / "keys" / "receipts.pem"
+
+    def system_certificate(self, name: str) -> Path:
+        """Certificate of a local system."""
+        return self.path / "pki" / "systems" / f"{name}.pem"
+
+    def system_key(self, name: str) -> Path:
+        """TLS key of a local system."""
+        return self.path / "pki" / "systems" / f"{name}.key"
+
+
+@dataclass(frozen=True, slots=True)
+class FederationFolder:
+    """Paths in a federation's folder, and what nodes have to pin.
+
+    Attributes:
+        path: the root.
+        anchors: directory keys and threshold for the nodes' settings.
+    """
+
+    path: Path
+    anchors: RootOfTrust
+
+    @property
+    def directory(self) -> Path:
+        return self.path / "directory.note"
+
+    @property
+    def anchor_vkeys(self) -> tuple[str, ...]:
+        """The anchors as text, as settings have them."""
+        return tuple(verifier.to_vkey() for verifier in self.anchors.verifiers)
+
+    def node(self, name: str) -> NodeFolder:
+        """A node's folder."""
+        return NodeFolder(self.path / name)
+
+    def directory_key(self, authority: str) -> Path:
+        """An authority's offline directory key."""
+        return self.path / "offline" / authority / "directory.pem"
+
+    def ca_key(self, authority: str) -> Path:
+        """The key of an authority's CA."""
+        return self.path / "offline" / authority / "ca.key"
+
+
+def create_federation(
+    root: Path,
+    members: Sequence[MemberSpec],
+    federation: str = FEDERATION,
+    *,
+    now: datetime,
+    agreements: Sequence[Agreement] | None = None,
+    threshold: int | None = None,
+    leaf_days: int = DEFAULT_LEAF_DAYS,
+    directory_days: int = DEFAULT_DAYS,
+    grace_days: int = DEFAULT_GRACE_DAYS,
+) -> FederationFolder:
+    """Makes keys, certificates and a signed directory for all members.
+
+    Args:
+        root: folder to make it in; existing keys are never overwritten.
+        members: the nodes.
+        federation: its name, a DNS name.
+        now: start of validity, with zone.
+        agreements: who may send what to whom; None lets everyone send alerts to everyone, for all purposes.
+        threshold: authorities that must sign a version; None for all.
+        leaf_days, directory_days, grace_days: validity of certificates and directory.
+
+    Raises:
+        ConfigurationError: there is a federation already, or the folder can't be written.
+        MalformedError: a name isn't one.
+        DocumentInvalidError: the resulting directory breaks its rules.
+    """
+    if (root / "directory.note").exists():
+        raise ConfigurationError(f"{root / 'directory.note'} exists already: choose another folder or remove this one")
+    now = now.replace(microsecond=0)
+    cards: list[NodeCard] = []
+    signers: list[Ed25519Signer] = []
+    for member in members:
+        card, signer = _create_member(root, member, federation, now, leaf_days)
+        cards.append(card)
+        signers.append(signer)
+    if agreements is None:
+        until = now + timedelta(days=directory_days + grace_days)
+        agreements = agreements_among(
+            [member.node for member in members], valid_from=now - BACKDATED, valid_until=until
+        )
+    directory = draft_directory(
+        cards,
+        agreements=agreements,
+        issued_at=now - BACKDATED,
+        threshold=threshold,
+        days=directory_days,
+        grace_days=grace_days,
+    )
+    (root / "directory.note").write_bytes(sign_note(encode_directory(directory), signers))
+    anchors = tuple(Verifier(signer.name, signer.public_key) for signer in signers)
+    return FederationFolder(root, RootOfTrust(federation, anchors, directory.threshold))
+
+
+def server_name(federation: str, node: str) -> str:
+    """The DNS name in every gateway's certificate, whatever host it runs on: `<node>.<federation>`."""
+    return f"{node}.{federation}"
+
+
+def key_record(public_key: bytes, now: datetime, days: int = SIGNING_KEY_DAYS) -> KeyRecord:
+    """A signing key's entry in the directory: it counts from a little before now on, for so many days."""
+    now = now.replace(microsecond=0)
+    return KeyRecord(public_key, now - BACKDATED, now + timedelta(days=days))
+
+
+def _create_member(
+    root: Path, member: MemberSpec, federation: str, now: datetime, leaf_days: int
+) -> tuple[NodeCard, Ed25519Signer]:
+    folder, offline = NodeFolder(root / member.node), root / "offline" / member.node
+    ca = create_ca(node=member.node, federation=federation, key_path=offline / "ca.key", now=now)
+    log = create_signing_key(folder.log_key, name=f"{federation}/{member.node}/log")
+    receipts = create_signing_key(folder.receipts_key, name=receipts_key_name(federation, member.node))
+    signer = create_signing_key(offline / "directory.pem", name=directory_key_name(federation, member.node))
+    vkey = Verifier(signer.name, signer.public_key).to_vkey()
+    (offline / "directory.vkey").write_text(vkey + "\n", encoding="utf-8")
+    folder.ca.write_bytes(ca.certificate_pem)
+    _issue_certificates(ca, folder, member, now, leaf_days)
+    node = Node(
+        authority=member.node,
+        endpoints=(_endpoint(member.host, member.peer_port),) if member.peer_port else (),
+        tls_ca_pems=(ca.certificate_pem.decode(),),
+        tls_server_name=server_name(federation, member.node),
+        log_keys=(key_record(log.public_key, now),),
+        cosign_keys=(key_record(receipts.public_key, now),),
+    )
+    names = member.display_names or {"en": f"Customs authority {member.node}"}
+    return NodeCard(federation, member.node, node, vkey, names), signer
+
+
+def _issue_certificates(
+    ca: CertificateAuthority, folder: NodeFolder, member: MemberSpec, now: datetime, leaf_days: int
+) -> None:
+    identity = GatewayIdentity(ca.federation, member.node)
+    dns_names, ip_addresses = [server_name(ca.federation, member.node), "localhost"], ["127.0.0.1", "::1"]
+    _add_host(member.host, dns_names, ip_addresses)
+    request = create_request(identity, key_path=folder.key, dns_names=dns_names, ip_addresses=ip_addresses)
+    folder.certificate.write_bytes(
+        ca.issue(request, identity=identity, dns_names=dns_names, ip_addresses=ip_addresses, now=now, days=leaf_days)
+    )
+    for name in member.systems:
+        system = SystemIdentity(ca.federation, member.node, name)
+        request = create_request(system, key_path=folder.system_key(name))
+        folder.system_certificate(name).write_bytes(ca.issue(request, identity=system, now=now, days=leaf_days))
+
+
+def _add_host(host: str, dns_names: list[str], ip_addresses: list[str]) -> None:
+    try:
+        address = str(ipaddress.ip_address(host))
+    except ValueError:
+        if host not in dns_names:
+            dns_names.append(host)
+        return
+    if address not in ip_addresses:
+        ip_addresses.append(address)
+
+
+def _endpoint(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

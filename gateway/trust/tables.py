@@ -1,0 +1,218 @@
+"""Owns the table of audit events and its hash chain: append, verify, list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    func,
+    select,
+)
+
+from gateway.contract.limits import MAX_PAGE_SIZE
+from gateway.db.database import insert_rows
+from gateway.db.schema import Id, metadata
+from gateway.db.statements import Prepared
+from gateway.errors import InvalidRequestError, MalformedError, VerificationError, Violation
+from gateway.trust.rules.audit import EMPTY_HEAD, MAX_TEXT_CHARS, AuditEvent, AuditHead, AuditResult, extend
+
+VERIFY_BATCH = 5_000
+"""Rows read at once while verifying, so that memory stays level at any length."""
+
+_APPEND_LOCK = 0x6175646974
+"""Key of the PostgreSQL advisory lock that lets one replica at a time extend the chain (`audit` in ASCII)."""
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("seq", Id, primary_key=True, autoincrement=False),
+    Column("time", BigInteger, nullable=False),
+    Column("principal", String(MAX_TEXT_CHARS), nullable=False),
+    Column("method", String(MAX_TEXT_CHARS), nullable=False),
+    Column("result", String(8), nullable=False),
+    Column("reason", String(MAX_TEXT_CHARS), nullable=False),
+    Column("body", LargeBinary, nullable=False),  # canonical JSON; what the chain covers
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 of the previous row's hash and the body
+)
+
+
+_COLUMNS = ("time", "principal", "method", "result", "reason")
+"""Columns to search by; each says what the body says."""
+
+_HEAD = Prepared(select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1))
+
+_Row = Row[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which events to list; None means any. Times are milliseconds since 1970, `until_ms` is exclusive."""
+
+    principal: str | None = None
+    method: str | None = None
+    result: AuditResult | None = None
+    reason: str | None = None
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its place in the chain."""
+
+    seq: int
+    event: AuditEvent
+    hash: bytes
+
+
+def read_head(conn: Connection) -> AuditHead:
+    """Return the unverified head of the chain; `EMPTY_HEAD` when there are no events."""
+    row = _HEAD(conn).one_or_none()
+    return EMPTY_HEAD if row is None else AuditHead(row[0], bytes(row[1]))
+
+
+def append(conn: Connection, events: Sequence[AuditEvent]) -> AuditHead:
+    """Append events in their order inside the caller's transaction; they are durable when it commits.
+
+    On SQLite the caller is the one writer; on PostgreSQL a lock held until the end of the transaction keeps replicas
+    from extending the same head.
+
+    Returns:
+        The head after the last event.
+    """
+    if events and conn.dialect.name == "postgresql":
+        conn.execute(select(func.pg_advisory_xact_lock(_APPEND_LOCK)))
+    head = read_head(conn)
+    rows = []
+    for event in map(AuditEvent.clipped, events):
+        body = event.canonical()
+        head = extend(head, body)
+        rows.append((head.seq, body, head.hash, *_columns(event).values()))
+    if rows:
+        insert_rows(conn, audit_events, ("seq", "body", "hash", *_COLUMNS), rows)
+    return head
+
+
+def verify_chain(conn: Connection, *, trusted_head: AuditHead | None = None) -> AuditHead:
+    """Verify every event of the chain.
+
+    1. The sequence numbers start at 1 and have no gap.
+    2. Each hash is SHA-256 of the previous hash and the body.
+    3. Each body is the canonical form of an event, and the searchable columns say the same as it.
+    4. The chain passes through `trusted_head`, when an auditor brings one from an earlier time.
+
+    Returns:
+        The verified head.
+
+    Raises:
+        VerificationError: a step fails; `metadata["seq"]` names the event.
+    """
+    head = EMPTY_HEAD
+    _require_through(trusted_head, head)
+    while rows := _rows_after(conn, head.seq, VERIFY_BATCH):
+        for row in rows:
+            head = _verified_next(head, row)
+            _require_through(trusted_head, head)
+    if trusted_head is not None and trusted_head.seq > head.seq:
+        raise _broken(head.seq + 1, "4. trusted head", f"the chain ends at {head.seq}, the head kept is later")
+    return head
+
+
+def list_events(
+    conn: Connection, *, where: AuditFilter | None = None, before_seq: int | None = None, limit: int = 100
+) -> tuple[StoredEvent, ...]:
+    """Return up to `limit` events that match, newest first, from in front of `before_seq` (None: the newest) on.
+
+    The last event's `seq` is the next page's `before_seq`; a page shorter than `limit` is the last one. Events that
+    are appended meanwhile don't shift pages.
+
+    Raises:
+        InvalidRequestError: `limit` isn't between 1 and `MAX_PAGE_SIZE`, or `before_seq` isn't positive.
+        VerificationError: a stored body isn't an audit event.
+    """
+    _check_page(before_seq, limit)
+    query = select(audit_events).where(*_conditions(where or AuditFilter()))
+    if before_seq is not None:
+        query = query.where(audit_events.c.seq < before_seq)
+    rows = conn.execute(query.order_by(audit_events.c.seq.desc()).limit(limit)).all()
+    return tuple(StoredEvent(row.seq, _event_of(row), bytes(row.hash)) for row in rows)
+
+
+def _verified_next(head: AuditHead, row: _Row) -> AuditHead:
+    if row.seq != head.seq + 1:  # 1
+        raise _broken(head.seq + 1, "1. sequence", f"event {head.seq + 1} is missing")
+    following = extend(head, bytes(row.body))
+    if following.hash != bytes(row.hash):  # 2
+        raise _broken(row.seq, "2. chain", f"event {row.seq} or its predecessor was changed")
+    event = _event_of(row)  # 3
+    shown = {name: getattr(row, name) for name in _COLUMNS}
+    if _columns(event) != shown:
+        raise _broken(row.seq, "3. columns", f"the columns of event {row.seq} differ from its body")
+    return following
+
+
+def _require_through(trusted: AuditHead | None, head: AuditHead) -> None:
+    if trusted is not None and trusted.seq == head.seq and trusted.hash != head.hash:  # 4
+        raise _broken(head.seq, "4. trusted head", f"the chain up to {head.seq} isn't the one whose head was kept")
+
+
+def _event_of(row: _Row) -> AuditEvent:
+    try:
+        return AuditEvent.from_bytes(bytes(row.body))
+    except MalformedError as error:
+        raise _broken(row.seq, "3. body", f"event {row.seq} isn't an audit event") from error
+
+
+def _rows_after(conn: Connection, seq: int, limit: int) -> Sequence[_Row]:
+    query = select(audit_events).where(audit_events.c.seq > seq).order_by(audit_events.c.seq).limit(limit)
+    return conn.execute(query).all()
+
+
+def _conditions(where: AuditFilter) -> list[ColumnElement[bool]]:
+    columns = audit_events.c
+    wanted = {
+        columns.principal: where.principal,
+        columns.method: where.method,
+        columns.reason: where.reason,
+        columns.result: None if where.result is None else where.result.value,
+    }
+    conditions = [column == value for column, value in wanted.items() if value is not None]
+    if where.from_ms is not None:
+        conditions.append(columns.time >= where.from_ms)
+    if where.until_ms is not None:
+        conditions.append(columns.time < where.until_ms)
+    return conditions
+
+
+def _check_page(before_seq: int | None, limit: int) -> None:
+    violations = []
+    if not 1 <= limit <= MAX_PAGE_SIZE:
+        violations.append(Violation("page_size", "range", f"must be between 1 and {MAX_PAGE_SIZE}"))
+    if before_seq is not None and before_seq < 1:
+        violations.append(Violation("page_token", "range", "must be one that this gateway gave"))
+    if violations:
+        raise InvalidRequestError(violations)
+
+
+def _columns(event: AuditEvent) -> dict[str, int | str]:
+    return {
+        "time": event.time_ms,
+        "principal": event.principal,
+        "method": event.method,
+        "result": event.result.value,
+        "reason": event.reason,
+    }
+
+
+def _broken(seq: int, step: str, message: str) -> VerificationError:
+    return VerificationError(message, step=f"audit {step}", metadata={"seq": str(seq)})

@@ -1,0 +1,1 @@
+"""Watchlists: proposed, approved, distributed, screened against and matched."""

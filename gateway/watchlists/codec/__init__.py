@@ -1,0 +1,1 @@
+"""List events, matches and screening messages, to bytes and back."""

@@ -1,0 +1,180 @@
+"""Watchlist entries and screening messages as what the index of names takes and gives, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from gateway.contract.identifiers import Scheme
+from gateway.contract.timestamps import to_ms
+from gateway.screening.identifiers import PLATE
+from gateway.screening.index.columns import Listed, Record
+from gateway.screening.index.hits import Found, Hit
+from gateway.screening.index.index import Sought
+from gateway.screening.result import MatchClass, NameKind
+from gateway.screening.variants import prepare
+from gateway.v1 import goods_pb2, party_pb2, screening_pb2, watchlist_pb2
+
+NAME_KINDS = {
+    watchlist_pb2.WATCHLIST_KIND_ORGANISATION: NameKind.ORGANISATION,
+    watchlist_pb2.WATCHLIST_KIND_PERSON: NameKind.PERSON,
+    watchlist_pb2.WATCHLIST_KIND_VESSEL: NameKind.VESSEL,
+    watchlist_pb2.WATCHLIST_KIND_VEHICLE: NameKind.VEHICLE,
+    watchlist_pb2.WATCHLIST_KIND_AIRCRAFT: NameKind.VEHICLE,  # its name is its registration mark too
+    watchlist_pb2.WATCHLIST_KIND_CONTAINER: NameKind.CONTAINER,
+    watchlist_pb2.WATCHLIST_KIND_ADDRESS: NameKind.ADDRESS,
+}
+"""What the names of an entry name; commodities and routes have none that parties could be compared with: commodities
+are found by their codes, routes not at all."""
+
+CLASSES = {
+    MatchClass.IDENTICAL: watchlist_pb2.MATCH_CLASS_IDENTICAL,
+    MatchClass.STRONG: watchlist_pb2.MATCH_CLASS_STRONG,
+    MatchClass.COMPATIBLE: watchlist_pb2.MATCH_CLASS_COMPATIBLE,
+}
+
+COMMODITY = "commodity"
+"""Scheme under which commodity codes are filed and sought, like identifiers."""
+
+HS_DIGITS = 6
+"""Digits of a commodity code that are the same everywhere; those after them are a territory's own."""
+
+LEAST_CODE_DIGITS = 4
+
+UNKNOWN_SCHEME = ""
+"""Of a number that doesn't say what it is."""
+
+
+def group_of(publisher: str, list_name: str) -> str:
+    """Name under which the index files a list: `cn/un-sc`."""
+    return f"{publisher}/{list_name}"
+
+
+def reference_of(group: str, entry_id: str) -> watchlist_pb2.WatchlistReference:
+    """The entry that a group and an id name."""
+    publisher, _, list_name = group.partition("/")
+    return watchlist_pb2.WatchlistReference(publisher=publisher, list=list_name, id=entry_id)
+
+
+def record_of(publisher: str, entry: watchlist_pb2.WatchlistEntry) -> Record:
+    """An entry as the index takes it. Of addresses only those that are what is listed."""
+    content = entry.content
+    kind = NAME_KINDS.get(content.kind)
+    names = [] if kind is None else [_listed(name, kind) for name in content.names]
+    if kind is NameKind.ADDRESS:
+        names += [Listed(text, NameKind.ADDRESS) for text in map(address_text, content.addresses) if text]
+    identifiers = [(each.scheme, each.value) for each in content.identifiers]
+    if kind in (NameKind.VEHICLE, NameKind.CONTAINER):
+        scheme = PLATE if kind is NameKind.VEHICLE else UNKNOWN_SCHEME
+        identifiers += [(scheme, name.text) for name in content.names]
+    if content.kind == watchlist_pb2.WATCHLIST_KIND_COMMODITY:
+        identifiers += [(COMMODITY, code_text(each.code, each.territory)) for each in content.commodities]
+    return Record(
+        group_of(publisher, entry.list),
+        entry.id,
+        entry.revision,
+        content.kind,
+        content.requested_action,
+        to_ms(content.valid_from),
+        to_ms(content.valid_until),
+        names,
+        identifiers,
+    )
+
+
+def _listed(name: watchlist_pb2.ListedName, kind: NameKind) -> Listed:
+    return Listed(name.text, kind, name.kind == watchlist_pb2.LISTED_NAME_KIND_WEAK_ALIAS)
+
+
+def address_text(address: party_pb2.Address) -> str:
+    """An address on one line."""
+    return ", ".join(filter(None, (address.street, address.city)))
+
+
+def sought_of(subject: screening_pb2.ScreeningSubject) -> Sought:
+    """What a subject is sought by."""
+    declared = NAME_KINDS.get(subject.kind, NameKind.UNKNOWN)
+    names = [(name.text, kind) for name in subject.names for kind in kinds_of(name.text, declared)]
+    names += [(text, NameKind.VESSEL) for text in subject.vessels]
+    names += [(text, NameKind.ADDRESS) for text in map(address_text, subject.addresses) if text]
+    identifiers = [(each.scheme, each.value) for each in subject.identifiers]
+    identifiers += [(PLATE, plate) for plate in subject.vehicles]
+    identifiers += [(Scheme.CONTAINER.value, number) for number in subject.containers]
+    identifiers += [
+        (COMMODITY, text) for text in dict.fromkeys(chain.from_iterable(map(codes_of, subject.commodities)))
+    ]
+    return Sought(tuple(names), tuple(identifiers))
+
+
+def code_text(code: str, territory: str) -> str:
+    """A commodity code with whose it is: `HS 811010`, `CN 81101020`."""
+    return f"{territory if len(code) > HS_DIGITS else 'HS'} {code}"
+
+
+def codes_of(each: goods_pb2.CommodityCode) -> Iterator[str]:
+    """A code and every shorter one that covers it, each as `code_text`."""
+    for digits in range(LEAST_CODE_DIGITS, len(each.code) + 1):
+        yield code_text(each.code[:digits], each.territory)
+
+
+def kinds_of(text: str, declared: NameKind) -> tuple[NameKind, ...]:
+    """As what a name is sought: as declared, or as what it looks like.
+
+    One that nothing shows to be an organisation and that isn't a whole Chinese name either (Huawei, 小米) may be both.
+    """
+    if declared is not NameKind.UNKNOWN:
+        return (declared,)
+    name = prepare(text)
+    if name.kind is NameKind.PERSON and not any(form.is_full for form in name.persons):
+        return (NameKind.PERSON, NameKind.ORGANISATION)
+    return (name.kind,)
+
+
+def sought_by(record: Record) -> Iterator[tuple[Sought, bool]]:
+    """What parties are sought by that an entry is about, and whether by its weak aliases."""
+    strong = tuple((name.text, name.kind) for name in record.names if not name.weak)
+    weak = tuple((name.text, name.kind) for name in record.names if name.weak)
+    yield Sought(strong, tuple(record.identifiers)), False
+    if weak:
+        yield Sought(weak), True
+
+
+def answer(references: Iterable[str], found: Sequence[Found]) -> list[screening_pb2.ScreenedSubject]:
+    """What was found for each subject."""
+    return [
+        screening_pb2.ScreenedSubject(reference=reference, hits=map(hit_of, each.hits), found=each.total)
+        for reference, each in zip(references, found, strict=True)
+    ]
+
+
+def hit_of(hit: Hit) -> screening_pb2.ScreeningHit:
+    """One hit with its explanation."""
+    found = hit.comparison
+    return screening_pb2.ScreeningHit(
+        entry=reference_of(*hit.reference),
+        revision=hit.revision,
+        kind=watchlist_pb2.WatchlistKind.ValueType(hit.kind),
+        match_class=CLASSES[found.match_class],
+        score=found.score,
+        requested_action=hit.action,  # type: ignore[arg-type]  # a number that was an action before
+        explanation=screening_pb2.MatchExplanation(
+            given=hit.query,
+            listed=hit.listed,
+            because=found.because,
+            weak_alias=hit.weak,
+            forms=[
+                screening_pb2.FormComparison(given=form.query, listed=form.candidate, score=form.score)
+                for form in found.forms
+            ],
+            tokens=[
+                screening_pb2.TokenAgreement(
+                    given=token.query, listed=token.candidate, rule=token.rule, agreement=token.agreement
+                )
+                for token in found.tokens
+            ],
+            parts=[
+                screening_pb2.ScorePart(name=part.name, weight=part.weight, agreement=part.agreement)
+                for part in found.parts
+            ],
+        ),
+    )

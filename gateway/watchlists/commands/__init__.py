@@ -1,0 +1,1 @@
+"""What is written: proposals, imports, hits, matches, and what ends by itself."""

@@ -1,0 +1,226 @@
+"""Release: tells each partner of the own lists what it may have, and the end of what it may have no longer.
+
+Told is told once: what a partner was told is itself projected from that feed. A partner that was told nothing yet gets
+the present state, not the history.
+
+Runs in the writer's transactions, when nothing is left to project.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum
+
+from sqlalchemy import Connection
+
+from gateway.alerts import tables as alerts
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.timestamps import to_timestamp
+from gateway.errors import GatewayError
+from gateway.feed.service.new_entries import new_entry
+from gateway.feed.service.writer import Transaction
+from gateway.feed.tables import feeds, journal
+from gateway.feed.tables.feeds import StoredEntry
+from gateway.trust.rules.directory import Directory
+from gateway.trust.service.agreements import Agreements
+from gateway.v1 import watchlist_pb2
+from gateway.watchlists.codec import events as wire
+from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.projection import read_changes, read_update
+from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables.lists import CopyRow, EntryRow
+
+log = logging.getLogger(__name__)
+
+SWEEP_ENTRIES = 500
+"""Entries compared in one step of a sweep."""
+
+MOST_UNTOLD = 10_000
+"""Most updates whose changes are counted: five million changes."""
+
+
+def untold(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[str]:
+    """Changes of own lists that were decided, and that `ListRelease` hasn't come to for a partner, by list.
+
+    Of some it may turn out that the partner has nothing to be told.
+
+    Args:
+        conn: a connection.
+        lists: the own lists feed.
+        partner: its name.
+    """
+    left: Counter[str] = Counter()
+    considered = watchlists.released(conn, partner)
+    if considered is None or watchlists.swept(conn, partner):  # everything that the lists show is compared
+        considered = watchlists.applied(conn)
+        listed = watchlists.entries_by_list(conn).items()
+        left.update({name: number for (publisher, name), number in listed if publisher == lists.publisher})
+    for change in watchlists.changes_after(conn, considered, MOST_UNTOLD):
+        if change.origin == lists.line:
+            left.update(wire.key_of(one).list for one in read_update(conn, change.feed_id, change.idx).changes)
+    feed = feeds.find(conn, lists)
+    if feed is not None:
+        first = journal.size_at(conn, feed.id, alerts.peek_cursor(conn))
+        for entry in feeds.read_entries(conn, feed.id, first, min(feed.journaled_size, first + MOST_UNTOLD)):
+            left.update(_decided(conn, entry))
+    return left
+
+
+def _decided(conn: Connection, entry: StoredEntry) -> Counter[str]:
+    """What a decision that isn't projected yet will change, by list."""
+    if not entry.payload:
+        return Counter()
+    decision = wire.parse_decision(entry.payload)
+    if decision.WhichOneof("decision") == "approved":
+        proposal = watchlists.proposal(conn, decision.approved.proposal_id)
+        return Counter({proposal.list: proposal.changes} if proposal is not None else {})
+    return Counter(wire.key_of(one).list for one in decision.published.changes)
+
+
+class Told(Enum):
+    """What a step left."""
+
+    MORE = "more"
+    BLOCKED = "blocked"
+    """Everything is told, but to partners whose feed must not be extended now."""
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """A comparison of everything, under way: what to go on after, and what it makes true at its end.
+
+    `step` is in the database too: where the two differ a commit has failed, and the comparison begins anew.
+    """
+
+    step: int
+    after: ListKey
+    seq: int
+    basis: Directory
+    snapshot: bool
+
+
+class ListRelease:
+    """Tells partners. Used by the writer's thread alone; a sweep that is cut off begins anew and repeats nothing."""
+
+    def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory]) -> None:
+        self._federation = federation
+        self._node = node
+        self._directory = directory
+        self._agreements = Agreements(directory)
+        self._sweeps: dict[str, _Sweep] = {}
+
+    def origin(self, partner: str) -> FeedOrigin:
+        """The own watchlist feed to a partner."""
+        return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
+
+    def advance(self, tx: Transaction) -> Told:
+        """Takes one step for the first partner that has something to be told.
+
+        What a step appends has to be projected before the next.
+        """
+        at = datetime.fromtimestamp(tx.now_ms / 1000, UTC)
+        told = Told.EVERYTHING
+        for partner in sorted(self._directory().partners(self._node, at)):
+            feed = feeds.find(tx.conn, self.origin(partner))
+            if feed is not None and not feed.extensible:
+                told = Told.BLOCKED
+            elif self._advance(tx, partner):
+                return Told.MORE
+        return told
+
+    def _advance(self, tx: Transaction, partner: str) -> bool:
+        released = watchlists.released(tx.conn, partner)
+        if released is None or watchlists.compared(tx.conn, partner) != self._directory().version:
+            return self._sweep(tx, partner, released)
+        following = watchlists.changes_after(tx.conn, released or 0, 1)
+        if not following:
+            return False
+        change = following[0]
+        if FeedOrigin.parse(change.origin).channel is Channel.LISTS:
+            update = read_update(tx.conn, change.feed_id, change.idx)
+            keys = list(dict.fromkeys(wire.key_of(one) for one in update.changes))
+            rows = watchlists.find_all(tx.conn, self._node, keys)
+            self._tell(tx, partner, [rows[key] for key in keys if key in rows], snapshot=False)
+        watchlists.move_released(tx.conn, partner, change.seq)
+        return True
+
+    def _sweep(self, tx: Transaction, partner: str, released: int | None) -> bool:
+        """The first time, and whenever another directory may have changed what an agreement allows."""
+        directory = self._directory()
+        sweep = self._sweeps.get(partner)
+        if sweep is None or sweep.basis is not directory or sweep.step != watchlists.swept(tx.conn, partner):
+            seq = watchlists.last_seq(tx.conn) if released is None else released
+            sweep = _Sweep(0, ListKey("", ""), seq, directory, snapshot=released is None)
+        rows = watchlists.listed_after(tx.conn, self._node, sweep.after, limit=SWEEP_ENTRIES)
+        if rows:
+            self._tell(tx, partner, rows, snapshot=sweep.snapshot)
+            last, step = rows[-1], sweep.step + 1
+            after = ListKey(last.list, last.entry_id)
+            self._sweeps[partner] = replace(sweep, step=step, after=after)
+            watchlists.move_swept(tx.conn, partner, step)
+            return True
+        watchlists.move_swept(tx.conn, partner, 0)
+        watchlists.move_compared(tx.conn, partner, directory.version)
+        if released is None:
+            watchlists.move_released(tx.conn, partner, sweep.seq)
+        return True
+
+    def _tell(self, tx: Transaction, partner: str, rows: Sequence[EntryRow], *, snapshot: bool) -> None:
+        keyed = [(ListKey(row.list, row.entry_id), row) for row in rows]
+        told = watchlists.find_all_copies(tx.conn, partner, [key for key, _ in keyed])
+        newest = read_changes(tx.conn, rows)
+        changes = []
+        for key, row in keyed:
+            change = self._difference(row, newest.get(key), told.get(key), partner, tx.now_ms)
+            if change is not None:
+                changes.append(change)
+        for update in wire.updates(changes, snapshot=snapshot):
+            event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), update=update)
+            tx.append(self.origin(partner), new_entry(wire.EVENT_TYPE, event, now_ms=tx.now_ms))
+
+    def _difference(
+        self,
+        row: EntryRow,
+        newest: watchlist_pb2.WatchlistChange | None,
+        told: CopyRow | None,
+        partner: str,
+        now_ms: int,
+    ) -> watchlist_pb2.WatchlistChange | None:
+        has = told is not None and not told.ended
+        if not row.ended and newest is not None and self._may_have(newest.entered.content, partner, now_ms):
+            current = told is not None and has and told.revision >= row.revision
+            return None if current else newest
+        if not has:
+            return None
+        if row.ended and newest is not None:
+            return newest
+        tombstone = watchlist_pb2.WatchlistTombstone(
+            list=row.list,
+            id=row.entry_id,
+            revision=row.revision,
+            end=watchlist_pb2.WATCHLIST_END_NOT_RELEASABLE,
+            ended_at=to_timestamp(now_ms),
+        )
+        return watchlist_pb2.WatchlistChange(ended=tombstone)
+
+    def _may_have(self, content: watchlist_pb2.WatchlistContent, partner: str, now_ms: int) -> bool:
+        if partner not in content.releasable_to:
+            return False
+        try:
+            self._agreements.require(
+                content,
+                sender=self._node,
+                recipient=partner,
+                purpose=content.purpose,
+                at_ms=now_ms,
+                message_type=wire.EVENT_TYPE,
+            )
+        except GatewayError as error:
+            log.info("an entry that names %s isn't told to it: %s", partner, error)
+            return False
+        return True

@@ -1,0 +1,120 @@
+"""Own entries whose validity ends soon: which they are, and the warning of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, and_, false, or_
+
+from gateway.db.database import Database
+from gateway.db.schema import list_entries
+from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
+from gateway.feed.service.writer import Clock, Transaction
+from gateway.trust.rules.audit import AuditEvent, AuditResult, AuditSink
+from gateway.watchlists.commands.proposals import BY_ITSELF
+from gateway.watchlists.rules.policies import WARN_BEFORE_MS
+from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables.lists import EndingRow
+
+log = logging.getLogger(__name__)
+
+OPERATION = "watchlist/expiry"
+"""Name under which warnings stand in the audit log."""
+
+MOST_NAMED = 10
+"""Entries that a warning names; of more the number."""
+
+_DAY_MS = 24 * 3600 * 1000
+
+
+class ListExpiry:
+    """Which own entries end soon. Thread-safe."""
+
+    def __init__(self, node: str, clock: Clock, warn_before_ms: Mapping[str, int]) -> None:
+        """Takes what it needs.
+
+        Args:
+            node: the own node's name.
+            clock: milliseconds since 1970.
+            warn_before_ms: of lists that the settings name: how long before the end of validity an entry counts as
+                ending soon, in milliseconds; 0 for never. Of others it is WARN_BEFORE_MS.
+        """
+        self._node = node
+        self._clock = clock
+        self._warn_before_ms = warn_before_ms
+        self._raised: set[str] = set()
+
+    def condition(self, *, since_ms: int | None = None) -> ColumnElement[bool]:
+        """SQL condition on list_entries: own ones that end soon, or have come to do so since a time."""
+        now, named = self._clock(), self._warn_before_ms
+        time = list_entries.c.valid_until
+
+        def within(ms: int) -> ColumnElement[bool]:
+            later = time > 0 if since_ms is None else time > since_ms + ms
+            return and_(later, time <= now + ms) if ms else false()
+
+        bounds = [and_(list_entries.c.list.not_in(named), within(WARN_BEFORE_MS))]
+        bounds += [and_(list_entries.c.list == name, within(ms)) for name, ms in sorted(named.items())]
+        last = now + max([WARN_BEFORE_MS, *named.values()])
+        return and_(time > 0, time <= last, watchlists.of_publisher(self._node), or_(*bounds))
+
+    def watch(self, database: Database, alarms: Alarms) -> None:
+        """Raises an alarm for each list of which entries end soon, and ends those of the others."""
+        with database.read() as conn:
+            ending = watchlists.ending_by_list(conn, self.condition())
+        for row in ending:
+            alarms.set(LIST_EXPIRES, self._subject(row.list), self._sentence(row))
+        now = {row.list for row in ending}
+        for name in self._raised - now:
+            alarms.clear(LIST_EXPIRES, self._subject(name))
+        self._raised = now
+
+    def _subject(self, name: str) -> str:
+        return f"{self._node}/{name}"
+
+    def _sentence(self, row: EndingRow) -> str:
+        days = self._warn_before_ms.get(row.list, WARN_BEFORE_MS) // _DAY_MS
+        first = datetime.fromtimestamp(row.first_ms / 1000, UTC)
+        return (
+            f"entries of {row.list} whose validity ends within {days} days: {row.entries}, the first at "
+            f"{first:%Y-%m-%d %H:%M} UTC; see `gateway watchlist list --list {row.list} --expiring`"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WarnExpiringWork:
+    """Warns of entries that have come to end soon since the last warning, in the log and the audit log.
+
+    Once for each entry, over restarts. One that is published with less time left than a warning's isn't warned of
+    apart: alarm and list show it. The result is how many entries it was.
+    """
+
+    expiry: ListExpiry
+    node: str
+    audit: AuditSink
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> int:
+        condition = self.expiry.condition(since_ms=watchlists.warned(tx.conn))
+        ending = watchlists.ending_by_list(tx.conn, condition)
+        if not ending:
+            return 0
+        for row in ending:
+            ids = watchlists.ending_first(tx.conn, condition, row.list, MOST_NAMED)
+            log.warning("%d entries of %s end soon; first %s", row.entries, row.list, ", ".join(ids))
+            self.audit(
+                AuditEvent(
+                    time_ms=tx.now_ms,
+                    principal=BY_ITSELF,
+                    method=OPERATION,
+                    result=AuditResult.ALLOW,
+                    reason=LIST_EXPIRES,
+                    subject_ids=tuple(f"{self.node}/{row.list}/{entry_id}" for entry_id in ids),
+                    counts=(("entries", row.entries),),
+                )
+            )
+        watchlists.move_warned(tx.conn, tx.now_ms)
+        return sum(row.entries for row in ending)

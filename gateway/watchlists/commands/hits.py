@@ -1,0 +1,290 @@
+"""Hits on listed entries: reported to the entry's owner, and answered by it, signed like everything else.
+
+A hit on a partner's entry goes into the own watchlist feed to that partner, one on an own entry into the own `lists`
+feed; its answer goes the other way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection
+
+from gateway.contract.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.timestamps import to_timestamp
+from gateway.db.database import Database
+from gateway.db.schema import list_hits
+from gateway.errors import MalformedError, NotFoundError, PermissionDeniedError
+from gateway.feed.codec import EncodedEntry, parse_header
+from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.service.new_entries import new_entry
+from gateway.feed.service.once import once
+from gateway.feed.service.writer import Transaction
+from gateway.feed.tables import feeds
+from gateway.trust.service.agreements import Agreements
+from gateway.v1 import alert_service_pb2, watchlist_pb2, watchlist_service_pb2
+from gateway.watchlists.codec import events as wire
+from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.commands.proposals import Lists, settle
+from gateway.watchlists.projection import read_changes
+from gateway.watchlists.rules.matches import MatchStatus
+from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
+from gateway.watchlists.service.queries import visible
+from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import matches
+from gateway.watchlists.tables.lists import EntryRow, HitRow
+
+_Pb = watchlist_service_pb2
+_OUTCOME = "HIT_OUTCOME_"
+_FIELDS = dict.fromkeys(("publisher", "list", "id", "reporter", "outcome"), ("=",))
+_COLUMNS = {
+    "publisher": list_hits.c.publisher,
+    "list": list_hits.c.list,
+    "id": list_hits.c.entry_id,
+    "reporter": list_hits.c.reporter,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHitWork:
+    """Records a hit and reports it; the result is the response.
+
+    Raises:
+        NotFoundError: this node has no such entry.
+        AgreementForbidsError, InvalidRequestError: the agreement doesn't let it go to the owner.
+    """
+
+    lists: Lists
+    projector: AlertProjector
+    agreements: Agreements
+    request: _Pb.ReportHitRequest
+    principal: str
+    actor: str
+    hidden: Hidden = NOTHING_HIDDEN
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> _Pb.ReportHitResponse:
+        return once(
+            tx,
+            self.request,
+            lambda: self._report(tx),
+            request_id=self.request.request_id,
+            principal=self.principal,
+            response_type=_Pb.ReportHitResponse,
+        )
+
+    def _report(self, tx: Transaction) -> _Pb.ReportHitResponse:
+        settle(tx, self.projector)
+        row = listed_entry(tx.conn, self.request.entry, self.hidden)
+        return report_hit(tx, self.lists, self.agreements, row, self.request, actor=self.actor)
+
+
+def report_hit(
+    tx: Transaction,
+    lists: Lists,
+    agreements: Agreements,
+    row: EntryRow,
+    request: _Pb.ReportHitRequest,
+    *,
+    actor: str,
+) -> _Pb.ReportHitResponse:
+    """Puts a hit on a listed entry into the feed to its owner, or of an own entry into the own lists feed.
+
+    Raises, before it writes anything:
+        AgreementForbidsError, InvalidRequestError: the agreement doesn't let it go to the owner.
+        FeedBehindError, FeedForkedError: the feed must not be extended.
+    """
+    hit = _hit(lists.new_id(), request, tx.now_ms)
+    owner = row.publisher
+    if owner == tx.own_node:
+        origin = lists.origin
+        entry = lists.decision(tx.now_ms, actor, hit=hit)
+    else:
+        agreements.require(
+            hit,
+            sender=tx.own_node,
+            recipient=owner,
+            purpose=hit.purpose,
+            at_ms=tx.now_ms,
+            message_type=wire.EVENT_TYPE,
+        )
+        origin = FeedOrigin(lists.origin.federation, tx.own_node, owner, Channel.WATCHLIST)
+        event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), hit=hit)
+        entry = _encoded(tx, origin, event)
+    newest = read_changes(tx.conn, [row])[ListKey(row.list, row.entry_id)].entered
+    place = tx.append(origin, entry)
+    return _Pb.ReportHitResponse(
+        hit_id=hit.hit_id,
+        entry=alert_service_pb2.EntryReference(origin=origin.line, index=place.index),
+        requested_action=newest.content.requested_action,
+    )
+
+
+def _hit(hit_id: str, request: _Pb.ReportHitRequest, now_ms: int) -> watchlist_pb2.WatchlistHit:
+    hit = watchlist_pb2.WatchlistHit(
+        hit_id=hit_id,
+        entry=request.entry,
+        revision=request.revision,
+        match_class=request.match_class,
+        score=request.score,
+        purpose=request.purpose,
+        case_reference=request.case_reference,
+        met_at=to_timestamp(now_ms),
+    )
+    if request.HasField("subject"):
+        hit.subject.CopyFrom(request.subject)
+    return hit
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHitWork:
+    """The owner's word on a hit; the result is the response. The last one counts.
+
+    Raises:
+        NotFoundError: there is no such hit here.
+        PermissionDeniedError: the entry isn't an own one.
+    """
+
+    lists: Lists
+    projector: AlertProjector
+    request: _Pb.AnswerHitRequest
+    principal: str
+    actor: str
+    hidden: Hidden = NOTHING_HIDDEN
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> _Pb.AnswerHitResponse:
+        return once(
+            tx,
+            self.request,
+            lambda: self._answer(tx),
+            request_id=self.request.request_id,
+            principal=self.principal,
+            response_type=_Pb.AnswerHitResponse,
+        )
+
+    def _answer(self, tx: Transaction) -> _Pb.AnswerHitResponse:
+        settle(tx, self.projector)
+        request = self.request
+        row = watchlists.hit(tx.conn, request.reporter, request.hit_id)
+        if row is None or (row.publisher, row.list) in self.hidden:
+            raise NotFoundError(f"there is no hit {request.reporter}/{request.hit_id} here")
+        if row.publisher != tx.own_node:
+            raise PermissionDeniedError(f"only {row.publisher}, whose entry it is, says what a hit turned out to be")
+        outcome = watchlist_pb2.WatchlistHitOutcome(hit_id=row.hit_id, outcome=request.outcome, remarks=request.remarks)
+        if row.reporter == tx.own_node:
+            origin = self.lists.origin
+            entry = self.lists.decision(tx.now_ms, self.actor, outcome=outcome)
+        else:
+            origin = FeedOrigin(self.lists.origin.federation, tx.own_node, row.reporter, Channel.WATCHLIST)
+            event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), outcome=outcome)
+            entry = _encoded(tx, origin, event)
+        place = tx.append(origin, entry)
+        response = _Pb.AnswerHitResponse(entry=alert_service_pb2.EntryReference(origin=origin.line, index=place.index))
+        return response
+
+
+def _encoded(tx: Transaction, origin: FeedOrigin, event: watchlist_pb2.WatchlistEvent) -> EncodedEntry:
+    return new_entry(
+        wire.EVENT_TYPE,
+        event,
+        now_ms=tx.now_ms,
+        follows=feeds.journaled_size_of(tx.conn, origin.counter),
+    )
+
+
+def listed_entry(conn: Connection, entry: watchlist_pb2.WatchlistReference, hidden: Hidden) -> EntryRow:
+    """The entry, while it is listed and its list isn't hidden.
+
+    Raises:
+        NotFoundError: it isn't.
+    """
+    row = watchlists.find(conn, entry.publisher, entry.list, [entry.id]).get(entry.id)
+    if row is None or row.ended or (row.publisher, row.list) in hidden:
+        raise NotFoundError(f"entry: there is no entry {entry.publisher}/{entry.list}/{entry.id} here")
+    return row
+
+
+class HitQueries:
+    """Reads hits from the projections. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self, request: _Pb.ListHitsRequest, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.ListHitsResponse:
+        """A page of hits, newest first.
+
+        Raises:
+            InvalidRequestError: the filter or the page token isn't one.
+        """
+        conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        conditions += visible(hidden, list_hits)
+        token = decode_page_token(request.page_token, request.filter, 2)
+        limit = page_size(request.page_size)
+        with self._database.read() as conn:
+            rows = watchlists.hits_page(
+                conn, conditions, before=None if token is None else (token[0], token[1]), limit=limit + 1
+            )
+            hits = [_shown(conn, row) for row in rows[:limit]]
+        response = _Pb.ListHitsResponse(hits=hits)
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            response.next_page_token = encode_page_token((last.hit_id, last.reporter), request.filter)
+        return response
+
+    def statistics(self, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.GetListStatisticsResponse:
+        """Entries, hits and matches of every list that this node knows."""
+        with self._database.read() as conn:
+            entries, hits = watchlists.entries_by_list(conn), watchlists.hits_by_list(conn)
+            found = matches.by_list(conn)
+        response = _Pb.GetListStatisticsResponse()
+        for publisher, name in sorted((entries.keys() | hits.keys() | found.keys()) - hidden):
+            counted, matched = hits.get((publisher, name), {}), found.get((publisher, name), {})
+            response.lists.add(
+                publisher=publisher,
+                list=name,
+                entries=entries.get((publisher, name), 0),
+                hits=sum(counted.values()),
+                confirmed=counted.get(watchlist_pb2.HIT_OUTCOME_CONFIRMED, 0),
+                false_hits=counted.get(watchlist_pb2.HIT_OUTCOME_FALSE, 0),
+                open_matches=matched.get(MatchStatus.OPEN, 0),
+                dismissed_matches=matched.get(MatchStatus.DISMISSED, 0),
+            )
+        return response
+
+
+def _shown(conn: Connection, row: HitRow) -> _Pb.ListedHit:
+    origin = feeds.get_by_id(conn, row.feed_id).origin
+    return _Pb.ListedHit(
+        reporter=row.reporter,
+        hit=read_hit(conn, row.feed_id, row.idx),
+        outcome=watchlist_pb2.HitOutcome.ValueType(row.outcome),
+        entry=alert_service_pb2.EntryReference(origin=origin.line, index=row.idx),
+    )
+
+
+def read_hit(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistHit:
+    """The hit in an entry of a feed; an empty one when it was erased.
+
+    Raises:
+        MalformedError: the entry carries none.
+    """
+    (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
+    if not entry.payload:
+        return watchlist_pb2.WatchlistHit()
+    own = parse_header(entry.header).type == wire.DECISION_TYPE
+    carried = wire.parse_decision(entry.payload) if own else wire.parse_event(entry.payload)
+    if not carried.HasField("hit"):
+        raise MalformedError(f"entry {index} carries no hit")
+    return carried.hit
+
+
+def _condition(term: Term) -> ColumnElement[bool]:
+    if term.field != "outcome":
+        return _COLUMNS[term.field] == term.value
+    names = {key.removeprefix(_OUTCOME).lower(): value for key, value in watchlist_pb2.HitOutcome.items()}
+    names["none"] = names.pop("unspecified")
+    if term.value not in names:
+        raise invalid_value(term, "one of " + ", ".join(sorted(names)))
+    return list_hits.c.outcome == names[term.value]

@@ -1,0 +1,295 @@
+"""Imports: an own watchlist brought to the state of a source, changes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.alerts import tables as alerts
+from gateway.contract.timestamps import to_timestamp
+from gateway.contract.validation import violations
+from gateway.db.database import Database
+from gateway.db.schema import list_entries
+from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
+from gateway.feed.service.writer import Transaction
+from gateway.feed.tables import journal
+from gateway.v1 import watchlist_pb2, watchlist_service_pb2
+from gateway.watchlists.codec import events as wire
+from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, append_parts, ended
+from gateway.watchlists.rules.policies import ProposalState
+from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables.lists import EntryRow
+
+IDS_PAGE = 5_000
+"""Ids that are read at once when an import looks for what has vanished."""
+
+MOST_REFUSED = 1_000
+"""Refused rows that are told one by one; of more the number."""
+
+_Pb = watchlist_service_pb2
+
+
+@dataclass(slots=True)
+class Import:
+    """One import under way: what it found, and the changes that wait for the rest of their part.
+
+    An import that is cut off has published what it had read; importing the same source again does the rest. Where it
+    was a proposal, that is never complete, and `EndCutOffWork` rejects it: importing again makes a new one.
+
+    Attributes:
+        lists, opening, actor: what is imported where, and by whom.
+        proposal_id: of a list with four eyes; else empty.
+        rows: of the source so far.
+        listed: entries that the list had when the import began, for what has vanished; 0 when that is looked up.
+        present: of these, rows of the source so far.
+        seen: ids of all rows so far.
+        unsought: ids of refused rows that haven't been looked up.
+        pending: changes that wait for the rest of their part.
+    """
+
+    lists: Lists
+    opening: _Pb.ImportOpening
+    actor: str
+    proposal_id: str = ""
+    rows: int = 0
+    listed: int = 0
+    present: int = 0
+    seen: set[str] = field(default_factory=set)
+    unsought: list[str] = field(default_factory=list)
+    pending: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
+    response: _Pb.ImportEntriesResponse = field(default_factory=_Pb.ImportEntriesResponse)
+
+    def __post_init__(self) -> None:
+        if self.lists.policy(self.opening.list).four_eyes:
+            self.proposal_id = self.lists.new_id()
+            self.lists.importing.add(self.proposal_id)
+
+    def end(self, *, complete: bool) -> None:
+        """Says that nothing more comes, and whether everything came."""
+        if self.proposal_id:
+            self.lists.importing.discard(self.proposal_id)
+            self.lists.cut_off |= not complete
+
+    def check(self, rows: Iterable[_Pb.ImportRow]) -> list[tuple[_Pb.ImportRow, bytes]]:
+        """Rows that may go on, each with the digest of its content; the others are noted as refused."""
+        good = []
+        for row in rows:
+            self.rows += 1
+            found = [*violations(row), *self.lists.objections(row.content, "content.")]
+            if row.id in self.seen:
+                found.append(Violation("id", "import.unique", f"{row.id!r} stands in the source before"))
+            if found:
+                self._refuse(row, InvalidRequestError(found))
+                continue
+            self.seen.add(row.id)
+            good.append((row, wire.content_digest(row.content)))
+        return good
+
+    def require_all(self, end: _Pb.ImportEnd) -> None:
+        """Raises InvalidRequestError unless all rows that were sent have come."""
+        if end.rows != self.rows:
+            text = f"{self.rows} rows came, {end.rows} were sent"
+            raise InvalidRequestError([Violation("end.rows", "end.rows", text)])
+
+    def _refuse(self, row: _Pb.ImportRow, error: InvalidRequestError) -> None:
+        # A row that is refused stands in the source all the same: its entry hasn't vanished.
+        if row.id not in self.seen:
+            self.seen.add(row.id)
+            self.unsought.append(row.id)
+        self.response.refused_count += 1
+        if len(self.response.refused) < MOST_REFUSED:
+            refused = self.response.refused.add(line=row.line, id=row.id)
+            refused.error.reason, refused.error.message = error.reason, error.message
+            for v in error.violations:
+                refused.error.violations.add(field=v.field[:512], rule=v.rule[:256], message=v.message[:1024])
+
+
+class ImportRowsWork:
+    """Compares rows with the list and appends what differs; the result is what it came to."""
+
+    def __init__(self, importing: Import, rows: Sequence[tuple[_Pb.ImportRow, bytes]]) -> None:
+        self._import = importing
+        self._rows = rows
+
+    @property
+    def weight(self) -> int:
+        return len(self._rows)
+
+    def stage(self, tx: Transaction) -> Counts:
+        importing = self._import
+        known = watchlists.find(
+            tx.conn, importing.lists.node, importing.opening.list, [row.id for row, _ in self._rows]
+        )
+        counts = Counts()
+        changes = list(importing.pending)
+        now = to_timestamp(tx.now_ms)
+        for row, digest in self._rows:
+            change = _imported(importing.opening.list, row, digest, known.get(row.id), now=now, counts=counts)
+            if change is not None:
+                changes.append(change)
+        counts.present = sum(not one.ended for one in known.values())
+        counts.left = _append_full(tx, importing, changes)
+        return counts
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a chunk of an import came to; taken over when it is durable."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    present: int = 0
+    left: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
+
+    def take(self, importing: Import) -> None:
+        """Adds to what the import has counted."""
+        importing.pending = self.left
+        importing.present += self.present
+        importing.response.added += self.added
+        importing.response.changed += self.changed
+        importing.response.unchanged += self.unchanged
+
+
+class EndRowsWork:
+    """Withdraws entries that a source no longer has; the result is the changes that wait for the rest of their part."""
+
+    def __init__(self, importing: Import, ids: Collection[str]) -> None:
+        self._import = importing
+        self._ids = ids
+
+    @property
+    def weight(self) -> int:
+        return len(self._ids)
+
+    def stage(self, tx: Transaction) -> list[watchlist_pb2.WatchlistChange]:
+        importing = self._import
+        rows = watchlists.find(tx.conn, importing.lists.node, importing.opening.list, self._ids)
+        changes = [
+            *importing.pending,
+            *(
+                ended(row, watchlist_pb2.WATCHLIST_END_WITHDRAWN, importing.opening.prune_reason, tx.now_ms)
+                for row in rows.values()
+                if not row.ended
+            ),
+        ]
+        return _append_full(tx, importing, changes)
+
+
+class FinishImportWork:
+    """Appends what waits and completes the proposal; the result is the response, which says what has vanished."""
+
+    weight = 1
+
+    def __init__(self, importing: Import) -> None:
+        self._import = importing
+
+    def stage(self, tx: Transaction) -> _Pb.ImportEntriesResponse:
+        importing = self._import
+        _append(tx, importing, list(wire.updates(importing.pending)), complete=True)
+        response = _Pb.ImportEntriesResponse()
+        response.CopyFrom(importing.response)
+        if not importing.opening.prune:
+            refused = watchlists.find(tx.conn, importing.lists.node, importing.opening.list, importing.unsought)
+            present = importing.present + sum(not one.ended for one in refused.values())
+            response.vanished = max(0, importing.listed - present)
+        if importing.pending:
+            response.proposal_id = importing.proposal_id
+        return response
+
+
+@dataclass(frozen=True, slots=True)
+class EndCutOffWork:
+    """Rejects proposals whose import was cut off: by its caller, by the network, by a crash of this node.
+
+    Nobody could approve them, and they would stay for ever. The result is whether that is done; it isn't while
+    something waits to be projected, which may be a part of one.
+    """
+
+    lists: Lists
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> bool:
+        if journal.head_position(tx.conn) > alerts.peek_cursor(tx.conn):
+            return False
+        for proposal_id in watchlists.open_proposals(tx.conn):
+            if proposal_id not in self.lists.importing:
+                rejected = watchlist_pb2.ProposalDecision(proposal_id=proposal_id, remarks="its import was cut off")
+                tx.append(self.lists.origin, self.lists.decision(tx.now_ms, BY_ITSELF, rejected=rejected))
+        return True
+
+
+def count_listed(database: Database, importing: Import) -> None:
+    """Notes how many entries the list has, to tell at the end how many the source no longer has.
+
+    Counted by the database alone, without the ids: what an import of few rows into a large list costs is its rows.
+    """
+    of_list = (list_entries.c.publisher == importing.lists.node, list_entries.c.list == importing.opening.list)
+    with database.read() as conn:
+        importing.listed = watchlists.count(conn, *of_list)
+
+
+def vanished(database: Database, importing: Import) -> list[str]:
+    """Ids of the list that the source no longer has, to withdraw them. Reads page by page."""
+    found: list[str] = []
+    after = ""
+    while True:
+        with database.read() as conn:
+            ids = watchlists.ids_of(conn, importing.lists.node, importing.opening.list, after=after, limit=IDS_PAGE)
+        found.extend(entry_id for entry_id, _ in ids if entry_id not in importing.seen)
+        if len(ids) < IDS_PAGE:
+            return found
+        after = ids[-1][0]
+
+
+def _append_full(
+    tx: Transaction, importing: Import, changes: Sequence[watchlist_pb2.WatchlistChange]
+) -> list[watchlist_pb2.WatchlistChange]:
+    """Appends updates that are full; returns the changes that wait for the rest of theirs."""
+    full, left = wire.filled(changes)
+    if importing.proposal_id and full and not left:
+        left = full.pop()  # there must be one to say of that it is the last
+    _append(tx, importing, [watchlist_pb2.WatchlistUpdate(changes=taken) for taken in full], complete=False)
+    return left
+
+
+def _append(
+    tx: Transaction, importing: Import, updates: Sequence[watchlist_pb2.WatchlistUpdate], *, complete: bool
+) -> None:
+    if importing.proposal_id:
+        row = watchlists.proposal(tx.conn, importing.proposal_id)
+        if row is not None and row.state == ProposalState.REJECTED:
+            raise IllegalTransitionError(f"proposal {row.proposal_id} was rejected while its import was under way")
+    append_parts(
+        tx,
+        importing.lists,
+        updates,
+        importing.proposal_id,
+        list_name=importing.opening.list,
+        note=importing.opening.note,
+        actor=importing.actor,
+        complete=complete,
+    )
+
+
+def _imported(
+    list_name: str, row: _Pb.ImportRow, digest: bytes, known: EntryRow | None, *, now: Timestamp, counts: Counts
+) -> watchlist_pb2.WatchlistChange | None:
+    if known is not None and not known.ended and known.digest == digest:
+        counts.unchanged += 1
+        return None
+    if known is None or known.ended:
+        counts.added += 1
+    else:
+        counts.changed += 1
+    change = watchlist_pb2.WatchlistChange()
+    entry = change.entered  # filled in place: the content is copied once
+    entry.list, entry.id = list_name, row.id
+    entry.revision = (known.revision if known is not None else 0) + 1
+    entry.published_at.CopyFrom(now)
+    if known is not None:
+        entry.first_published_at.CopyFrom(to_timestamp(known.first_published_at))
+    entry.content.CopyFrom(row.content)
+    return change

@@ -1,0 +1,265 @@
+"""What becomes of findings: matches are kept once, reported where the settings say so, and decided by people."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from gateway.errors import GatewayError, NotFoundError, StoreUnavailableError
+from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.service.once import once
+from gateway.feed.service.writer import Transaction
+from gateway.feed.tables.journal import HeadMovedError
+from gateway.v1 import match_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
+from gateway.watchlists.codec import matches as wire
+from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.codec.matches import Findings
+from gateway.watchlists.commands.hits import listed_entry, report_hit
+from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, settle
+from gateway.watchlists.projection import read_changes
+from gateway.watchlists.rules.matches import MatchDecision, MatchStatus, ReportRule, decided
+from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
+from gateway.watchlists.service.match_sources import erased
+from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import matches
+from gateway.watchlists.tables.matches import MatchRow
+
+log = logging.getLogger(__name__)
+
+AMENDED = "the source was amended: it names no such party any more"
+WITHDRAWN = "the source was withdrawn"
+ENDED = "the entry has ended"
+ENTRY_AMENDED = "the entry was amended: it has no such name or number any more"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFindingsWork:
+    """Keeps findings and moves the cursors with them; the result is the cursors as they are now.
+
+    Findings that don't begin where the cursors are have no effect: they are of a search that was overtaken, e.g. by a
+    rebuild of the projections.
+    """
+
+    lists: Lists
+    rules: Mapping[tuple[str, str], ReportRule]
+    findings: Findings
+
+    @property
+    def weight(self) -> int:
+        return max(1, len(self.findings.matches))
+
+    def stage(self, tx: Transaction) -> dict[str, int]:
+        cursors = matches.cursors(tx.conn)
+        if cursors != dict(self.findings.before):
+            return cursors
+        fresh = _best(self._existing(tx))
+        known = matches.by_keys(tx.conn, fresh)
+        ended = self._superseded(tx, fresh)
+        new, changed = [], list(ended.values())
+        for key, match in fresh.items():
+            row = _row(match, key, self.lists.new_id(), tx.now_ms)
+            before = known.get(key)
+            if before is None:
+                new.append(self._reported(tx, row))
+            elif before.state is MatchStatus.SUPERSEDED:
+                changed.append(self._reported(tx, replace(row, match_id=before.match_id)))
+            elif before.state is MatchStatus.OPEN and before.match_id not in ended:
+                refreshed = _refreshed(before, row)
+                changed += [refreshed] if refreshed != before else []
+        matches.write(tx.conn, new, changed)
+        matches.move_cursors(tx.conn, self.findings.after)
+        return dict(self.findings.after)
+
+    def _existing(self, tx: Transaction) -> list[match_pb2.Match]:
+        """Findings but for those in records that were erased meanwhile."""
+        found = [(wire.place_of(match.source).source, match) for match in self.findings.matches]
+        gone = erased(tx.conn, {source for source, _ in found})
+        return [match for source, match in found if source not in gone]
+
+    def _superseded(self, tx: Transaction, fresh: Mapping[bytes, match_pb2.Match]) -> dict[str, MatchRow]:
+        """Open matches that hold no longer, since the source or the entry doesn't have any more what was found."""
+        ended: dict[str, MatchRow] = {}
+        gone = {screened.source: screened.gone for screened in self.findings.screened}
+        for row in matches.open_of_sources(tx.conn, gone):
+            if row.key not in fresh:
+                ended[row.match_id] = _ended(row, WITHDRAWN if gone[row.place.source] else AMENDED, tx.now_ms)
+        for row in matches.open_of_entries(tx.conn, self.findings.changed):
+            why = self._of_entry(tx, row, fresh)
+            if why and row.match_id not in ended:
+                ended[row.match_id] = _ended(row, why, tx.now_ms)
+        return ended
+
+    def _of_entry(self, tx: Transaction, row: MatchRow, fresh: Mapping[bytes, match_pb2.Match]) -> str:
+        """Why a match with an entry that has changed holds no longer; empty when it still does."""
+        listed = watchlists.find(tx.conn, row.publisher, row.list, [row.entry_id]).get(row.entry_id)
+        if listed is None or listed.ended:
+            return ENDED
+        if row.key in fresh:
+            return ""
+        change = read_changes(tx.conn, [listed]).get(ListKey(listed.list, listed.entry_id))
+        hit = screening_pb2.ScreeningHit.FromString(row.hit)
+        content = change.entered.content if change is not None else watchlist_pb2.WatchlistContent()
+        return "" if wire.is_listed(hit.explanation.listed, content) else ENTRY_AMENDED
+
+    def _reported(self, tx: Transaction, row: MatchRow) -> MatchRow:
+        """A new match, confirmed by the list's settings where these say so and the agreement allows it."""
+        rule = self.rules.get((row.publisher, row.list))
+        if rule is None or row.match_class != watchlist_pb2.MATCH_CLASS_IDENTICAL:
+            return row
+        refusal = ""
+        for without_subject in (False, True):  # perhaps the agreement lets the entry be named, and the party not
+            confirmation = match_pb2.MatchConfirmation(purpose=rule.purpose, without_subject=without_subject)
+            try:
+                told = _report(tx, self.lists, row, confirmation, actor=BY_ITSELF)
+            except (StoreUnavailableError, HeadMovedError):
+                raise
+            except GatewayError as error:
+                refusal = refusal or error.message
+                continue
+            return replace(
+                row,
+                status=MatchStatus.CONFIRMED.value,
+                hit_id=told.hit_id,
+                decided_by=BY_ITSELF,
+                decided_at=tx.now_ms,
+                reason=f"reported without the party: {refusal}" if without_subject else "",
+            )
+        log.warning("match %s isn't reported to %s: %s", row.match_id, row.publisher, refusal)
+        return replace(row, reason=f"not reported: {refusal}")
+
+
+@dataclass(frozen=True, slots=True)
+class DecideMatchWork:
+    """Somebody's decision on a match; the result is the response. A confirmation reports the hit.
+
+    Raises:
+        NotFoundError: there is no such match, or its entry has ended.
+        IllegalTransitionError: it was decided before, or holds no longer.
+        AgreementForbidsError, InvalidRequestError: the agreement doesn't let the hit go to the entry's owner.
+        RequestIdReusedError, UnavailableError, FeedBehindError.
+    """
+
+    lists: Lists
+    projector: AlertProjector
+    request: match_pb2.DecideMatchRequest
+    principal: str
+    actor: str
+    hidden: Hidden = field(default=NOTHING_HIDDEN)
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> match_pb2.DecideMatchResponse:
+        return once(
+            tx,
+            self.request,
+            lambda: self._decide(tx),
+            request_id=self.request.request_id,
+            principal=self.principal,
+            response_type=match_pb2.DecideMatchResponse,
+        )
+
+    def _decide(self, tx: Transaction) -> match_pb2.DecideMatchResponse:
+        decision = MatchDecision(self.request.WhichOneof("decision") or "")
+        if decision is MatchDecision.CONFIRM:
+            settle(tx, self.projector)
+        row = matches.find(tx.conn, self.request.match_id)
+        if row is None or (row.publisher, row.list) in self.hidden:
+            raise NotFoundError(f"match_id: there is no match {self.request.match_id} here")
+        row = replace(
+            row,
+            status=decided(row.state, decision).value,
+            decided_by=self.actor,
+            decided_at=tx.now_ms,
+            reason=self.request.dismiss.reason,
+        )
+        response = match_pb2.DecideMatchResponse()
+        if decision is MatchDecision.CONFIRM:
+            told = _report(tx, self.lists, row, self.request.confirm, actor=self.actor)
+            row = replace(row, hit_id=told.hit_id)
+            response.entry.CopyFrom(told.entry)
+        matches.write(tx.conn, [], [row])
+        response.match.CopyFrom(match_message(row))
+        return response
+
+
+def _report(
+    tx: Transaction, lists: Lists, row: MatchRow, confirmation: match_pb2.MatchConfirmation, *, actor: str
+) -> watchlist_service_pb2.ReportHitResponse:
+    hit = screening_pb2.ScreeningHit.FromString(row.hit)
+    entry = listed_entry(tx.conn, hit.entry, NOTHING_HIDDEN)
+    subject = wire.party_of(screening_pb2.ScreeningSubject.FromString(row.subject))
+    request = watchlist_service_pb2.ReportHitRequest(
+        entry=hit.entry,
+        revision=hit.revision,
+        match_class=hit.match_class,
+        score=hit.score,
+        subject=None if confirmation.without_subject else subject,
+        purpose=confirmation.purpose,
+        case_reference=confirmation.case_reference,
+    )
+    return report_hit(tx, lists, lists.agreements, entry, request, actor=actor)
+
+
+def match_message(row: MatchRow) -> match_pb2.Match:
+    """A match as the contract has it."""
+    message = wire.found_match(
+        row.place,
+        screening_pb2.ScreeningSubject.FromString(row.subject),
+        screening_pb2.ScreeningHit.FromString(row.hit),
+        backward=bool(row.backward),
+    )
+    message.match_id = row.match_id
+    message.found_at.FromMilliseconds(row.found_at)
+    message.status = wire.STATUSES[row.state]
+    message.hit_id, message.decided_by, message.reason = row.hit_id, row.decided_by, row.reason
+    if row.decided_at:
+        message.decided_at.FromMilliseconds(row.decided_at)
+    return message
+
+
+def _best(found: Iterable[match_pb2.Match]) -> dict[bytes, match_pb2.Match]:
+    """Findings by key: the best one, or else the first, where two parties of a source are written the same."""
+    best: dict[bytes, match_pb2.Match] = {}
+    for match in found:
+        before = best.setdefault(wire.match_key(match), match)
+        if (match.hit.match_class, -match.hit.score) < (before.hit.match_class, -before.hit.score):
+            best[wire.match_key(match)] = match
+    return best
+
+
+def _row(match: match_pb2.Match, key: bytes, match_id: str, now_ms: int) -> MatchRow:
+    place, entry = wire.place_of(match.source), wire.entry_of(match.hit)
+    return MatchRow(
+        match_id=match_id,
+        key=key,
+        source=place.source.kind.value,
+        source_publisher=place.source.publisher,
+        source_id=place.source.id,
+        source_revision=place.revision,
+        field=place.field,
+        subject=match.subject.SerializeToString(deterministic=True),
+        publisher=entry.publisher,
+        list=entry.list,
+        entry_id=entry.id,
+        match_class=match.hit.match_class,
+        hit=match.hit.SerializeToString(deterministic=True),
+        found_at=now_ms,
+        backward=int(match.backward),
+        status=MatchStatus.OPEN.value,
+    )
+
+
+def _refreshed(before: MatchRow, found: MatchRow) -> MatchRow:
+    """An open match that was found again: as it is now, and known since it was found first."""
+    return replace(
+        found,
+        match_id=before.match_id,
+        found_at=before.found_at,
+        backward=before.backward,
+        reason=before.reason,
+        change=before.change,
+    )
+
+
+def _ended(row: MatchRow, why: str, now_ms: int) -> MatchRow:
+    return replace(row, status=MatchStatus.SUPERSEDED.value, decided_by=BY_ITSELF, decided_at=now_ms, reason=why)

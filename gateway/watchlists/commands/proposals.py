@@ -1,0 +1,374 @@
+"""What own systems do with own watchlists: propose and decide, and what ends by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
+from gateway.contract.limits import MAX_STREAM_ITEMS
+from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.validation import violations
+from gateway.errors import (
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    RevisionConflictError,
+    UnavailableError,
+    Violation,
+)
+from gateway.feed.codec import EncodedEntry
+from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.service.new_entries import new_entry
+from gateway.feed.service.once import once
+from gateway.feed.service.randomness import random_bytes
+from gateway.feed.service.writer import Clock, Transaction
+from gateway.trust.rules.directory import Directory
+from gateway.trust.service.agreements import Agreements
+from gateway.v1 import watchlist_pb2, watchlist_service_pb2
+from gateway.watchlists.codec import events as wire
+from gateway.watchlists.projection import read_update
+from gateway.watchlists.rules.policies import DEFAULT_POLICY, ListPolicy, ProposalState, require_decidable
+from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
+from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables.lists import EntryRow, ProposalRow
+
+BY_ITSELF = "gateway"
+"""Actor of what the gateway decides by itself."""
+
+SETTLE_STEPS = 8
+"""Updates that a request waits for before it asks its caller to come back."""
+
+EXPIRE_LIMIT = 500
+"""Entries that end in one transaction."""
+
+_RETRY_AFTER_S = 1.0
+
+_Pb = watchlist_service_pb2
+
+
+class Lists:
+    """What the works below share: names, clock, policies, agreements. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        federation: str,
+        node: str,
+        directory: Callable[[], Directory],
+        clock: Clock,
+        policies: Callable[[str], ListPolicy | None] = lambda _: None,
+    ) -> None:
+        self.node = node
+        self.origin = FeedOrigin(federation, node, node, Channel.LISTS)
+        self._directory = directory
+        self.agreements = Agreements(directory)
+        self._clock = clock
+        self._policies = policies
+        self.importing: set[str] = set()
+        """Proposals whose import is under way: more parts may follow."""
+        self.cut_off = True
+        """Whether an import may have ended before its proposal was complete; at a start that isn't known."""
+
+    def policy(self, list_name: str) -> ListPolicy:
+        """How a list is kept; one that the settings don't name needs four eyes."""
+        return self._policies(list_name) or DEFAULT_POLICY
+
+    def new_id(self) -> str:
+        """A new UUIDv7."""
+        return uuid7(self._clock(), random_bytes(UUID7_RANDOM_BYTES))
+
+    def objections(self, content: watchlist_pb2.WatchlistContent, prefix: str) -> list[Violation]:
+        """What speaks against an entry beyond the contract's rules: partners, agreements, times, size."""
+        found = []
+        if content.ByteSize() > wire.MAX_CONTENT_BYTES:
+            text = f"has {content.ByteSize()} bytes; at most {wire.MAX_CONTENT_BYTES} are allowed"
+            found.append(Violation(prefix.rstrip("."), "content.size", text))
+        now = self._clock()
+        if content.HasField("valid_until"):
+            until = to_ms(content.valid_until)
+            if until <= now or (content.HasField("valid_from") and until <= to_ms(content.valid_from)):
+                found.append(
+                    Violation(
+                        f"{prefix}valid_until", "valid_until.range", "must lie in the future and after valid_from"
+                    )
+                )
+        for partner in content.releasable_to:
+            found.extend(self._partner_objections(content, partner, prefix, now))
+        return found
+
+    def _partner_objections(
+        self, content: watchlist_pb2.WatchlistContent, partner: str, prefix: str, now: int
+    ) -> list[Violation]:
+        nodes = self._directory().nodes
+        if partner == self.node or partner not in nodes:
+            known = ", ".join(sorted(set(nodes) - {self.node}))
+            text = f"{partner!r} isn't a partner; partners are: {known}"
+            return [Violation(f"{prefix}releasable_to", "recipient.known", text)]
+        try:
+            self.agreements.require(
+                content,
+                sender=self.node,
+                recipient=partner,
+                purpose=content.purpose,
+                at_ms=now,
+                prefix=prefix,
+                message_type=wire.EVENT_TYPE,
+            )
+        except InvalidRequestError as error:
+            return list(error.violations)
+        except GatewayError as error:
+            return [Violation(f"{prefix}releasable_to", error.reason, error.message)]
+        return []
+
+    def decision(self, now_ms: int, actor: str, **decision: Message) -> EncodedEntry:
+        """A decision as an entry, e.g. `decision(now, actor, published=update)`."""
+        ((name, body),) = decision.items()
+        made = watchlist_pb2.ListDecision(decided_at=to_timestamp(now_ms), actor=actor)
+        getattr(made, name).CopyFrom(body)
+        return new_entry(wire.DECISION_TYPE, made, now_ms=now_ms)
+
+    def check(self, request: _Pb.ProposeEntriesRequest) -> None:
+        """Everything about a proposal that needs no database.
+
+        Raises:
+            InvalidRequestError: with every violation.
+        """
+        found = violations(request)
+        if not request.entries and not request.withdrawals:
+            found.append(Violation("entries", "proposal.empty", "give entries, withdrawals or both"))
+        if len(request.entries) + len(request.withdrawals) > MAX_STREAM_ITEMS:
+            found.append(
+                Violation("entries", "proposal.size", f"at most {MAX_STREAM_ITEMS} changes at once; import more")
+            )
+        ids = _ids(request)
+        if len(set(ids)) < len(ids):
+            found.append(Violation("entries", "proposal.unique", "each id at most once"))
+        for at, proposed in enumerate(request.entries):
+            found.extend(self.objections(proposed.content, f"entries[{at}].content."))
+        if found:
+            raise InvalidRequestError(found)
+
+
+def _ids(request: _Pb.ProposeEntriesRequest) -> list[str]:
+    return [*(one.id for one in request.entries if one.id), *(one.id for one in request.withdrawals)]
+
+
+def settle(tx: Transaction, projector: AlertProjector) -> None:
+    """Lets what was decided take effect, so that a request is judged by the present state.
+
+    Raises:
+        UnavailableError: a large change is under way.
+    """
+    tx.seal()
+    for _ in range(SETTLE_STEPS):
+        if not projector.advance(tx, MAX_STREAM_ITEMS):
+            return
+        tx.seal()
+    if watchlists.applied(tx.conn) < watchlists.last_seq(tx.conn):
+        raise UnavailableError("a large change of the lists is taking effect", retry_after_s=_RETRY_AFTER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeWork:
+    """Changes of one list; the result is the response.
+
+    Raises:
+        RevisionConflictError, NotFoundError: an entry isn't at the revision that its caller has seen.
+        RequestIdReusedError, UnavailableError, FeedBehindError.
+    """
+
+    lists: Lists
+    projector: AlertProjector
+    request: _Pb.ProposeEntriesRequest
+    principal: str
+    actor: str
+
+    @property
+    def weight(self) -> int:
+        return len(self.request.entries) + len(self.request.withdrawals)
+
+    def stage(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
+        return once(
+            tx,
+            self.request,
+            lambda: self._propose(tx),
+            request_id=self.request.request_id,
+            principal=self.principal,
+            response_type=_Pb.ProposeEntriesResponse,
+        )
+
+    def _propose(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
+        settle(tx, self.projector)
+        changes = self._changes(tx)
+        parts = list(wire.updates(changes))
+        tx.require_extensible(self.lists.origin)
+        four_eyes = self.lists.policy(self.request.list).four_eyes
+        proposal_id = self.lists.new_id() if four_eyes else ""
+        append_parts(
+            tx, self.lists, parts, proposal_id, list_name=self.request.list, note=self.request.note, actor=self.actor
+        )
+        response = _Pb.ProposeEntriesResponse(
+            proposal_id=proposal_id, ids=[wire.key_of(change).entry_id for change in changes]
+        )
+        return response
+
+    def _changes(self, tx: Transaction) -> list[watchlist_pb2.WatchlistChange]:
+        request = self.request
+        known = watchlists.find(tx.conn, self.lists.node, request.list, set(_ids(request)))
+        return [
+            *(self._entered(tx, one, known.get(one.id)) for one in request.entries),
+            *(self._ended(tx, one, known.get(one.id)) for one in request.withdrawals),
+        ]
+
+    def _entered(
+        self, tx: Transaction, proposed: _Pb.ProposedEntry, row: EntryRow | None
+    ) -> watchlist_pb2.WatchlistChange:
+        listed = row.revision if row is not None and not row.ended else 0
+        if proposed.revision != listed:
+            raise _conflict(self.request.list, proposed.id, listed, proposed.revision)
+        entry = watchlist_pb2.WatchlistEntry(
+            list=self.request.list,
+            id=proposed.id or self.lists.new_id(),
+            revision=(row.revision if row is not None else 0) + 1,
+            published_at=to_timestamp(tx.now_ms),
+            first_published_at=to_timestamp(row.first_published_at) if row is not None else None,
+            content=proposed.content,
+        )
+        return watchlist_pb2.WatchlistChange(entered=entry)
+
+    def _ended(
+        self, tx: Transaction, withdrawal: _Pb.ProposedWithdrawal, row: EntryRow | None
+    ) -> watchlist_pb2.WatchlistChange:
+        if row is None or row.ended:
+            raise NotFoundError(f"there is no entry {withdrawal.id} in the own list {self.request.list}")
+        if withdrawal.revision != row.revision:
+            raise _conflict(self.request.list, withdrawal.id, row.revision, withdrawal.revision)
+        return ended(row, watchlist_pb2.WATCHLIST_END_WITHDRAWN, withdrawal.reason, tx.now_ms)
+
+
+def _conflict(list_name: str, entry_id: str, listed: int, given: int) -> RevisionConflictError:
+    return RevisionConflictError(
+        f"entry {entry_id or '(new)'} of {list_name} is at revision {listed}, not {given}",
+        metadata={"about": "entry", "entry": f"{list_name}/{entry_id}", "revision": str(listed)},
+    )
+
+
+def ended(
+    row: EntryRow, end: watchlist_pb2.WatchlistEnd.ValueType, reason: str, now_ms: int
+) -> watchlist_pb2.WatchlistChange:
+    """The end of an entry as a change."""
+    return watchlist_pb2.WatchlistChange(
+        ended=watchlist_pb2.WatchlistTombstone(
+            list=row.list,
+            id=row.entry_id,
+            revision=row.revision,
+            end=end,
+            reason=reason,
+            ended_at=to_timestamp(now_ms),
+        )
+    )
+
+
+def append_parts(
+    tx: Transaction,
+    lists: Lists,
+    parts: Sequence[watchlist_pb2.WatchlistUpdate],
+    proposal_id: str,
+    *,
+    list_name: str,
+    note: str,
+    actor: str,
+    complete: bool = True,
+) -> None:
+    """Appends changes as parts of a proposal, or without one as decisions that take effect.
+
+    Raises:
+        FeedBehindError, FeedForkedError: the own feed must not be extended.
+    """
+    for at, update in enumerate(parts):
+        if not proposal_id:
+            tx.append(lists.origin, lists.decision(tx.now_ms, actor, published=update))
+            continue
+        part = watchlist_pb2.ProposalPart(
+            proposal_id=proposal_id,
+            list=list_name,
+            note=note,
+            update=update,
+            complete=complete and at == len(parts) - 1,
+        )
+        tx.append(lists.origin, lists.decision(tx.now_ms, actor, proposed=part))
+
+
+@dataclass(frozen=True, slots=True)
+class DecideWork:
+    """A second person's decision about a proposal; the result is the response.
+
+    Raises:
+        NotFoundError, IllegalTransitionError, PermissionDeniedError: it isn't this person's to decide now.
+        RevisionConflictError: an entry has changed since it was proposed.
+    """
+
+    lists: Lists
+    projector: AlertProjector
+    request: _Pb.DecideProposalRequest
+    principal: str
+    actor: str
+    hidden: Hidden = NOTHING_HIDDEN
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> _Pb.DecideProposalResponse:
+        return once(
+            tx,
+            self.request,
+            lambda: self._decide(tx),
+            request_id=self.request.request_id,
+            principal=self.principal,
+            response_type=_Pb.DecideProposalResponse,
+        )
+
+    def _decide(self, tx: Transaction) -> _Pb.DecideProposalResponse:
+        settle(tx, self.projector)
+        row = watchlists.proposal(tx.conn, self.request.proposal_id)
+        if row is None or (self.lists.node, row.list) in self.hidden:
+            raise NotFoundError(f"there is no proposal {self.request.proposal_id}")
+        approve = self.request.approve
+        require_decidable(ProposalState(row.state), proposer=row.proposer, decider=self.actor, approve=approve)
+        if approve:
+            self._require_current(tx, row)
+        decision = watchlist_pb2.ProposalDecision(proposal_id=self.request.proposal_id, remarks=self.request.remarks)
+        kind = "approved" if approve else "rejected"
+        tx.append(self.lists.origin, self.lists.decision(tx.now_ms, self.actor, **{kind: decision}))
+        response = _Pb.DecideProposalResponse(changes=row.changes)
+        return response
+
+    def _require_current(self, tx: Transaction, row: ProposalRow) -> None:
+        """Of a proposal in one part every entry is compared; of a larger one each when its turn comes."""
+        parts = watchlists.parts_of(tx.conn, row.proposal_id)
+        if len(parts) > 1:
+            return
+        for change in read_update(tx.conn, *parts[0]).changes:
+            key = wire.key_of(change)
+            listed = watchlists.find(tx.conn, self.lists.node, key.list, [key.entry_id]).get(key.entry_id)
+            now = listed.revision if listed is not None else 0
+            entered = change.WhichOneof("change") == "entered"
+            expected = change.entered.revision - 1 if entered else change.ended.revision
+            if now != expected or (not entered and listed is not None and listed.ended):
+                raise _conflict(key.list, key.entry_id, now, expected)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireListedWork:
+    """Ends own entries whose validity is over; the result is how many."""
+
+    lists: Lists
+    weight: int = 1
+
+    def stage(self, tx: Transaction) -> int:
+        rows = watchlists.due_to_expire(tx.conn, self.lists.node, tx.now_ms, EXPIRE_LIMIT)
+        changes = [ended(row, watchlist_pb2.WATCHLIST_END_EXPIRED, "", tx.now_ms) for row in rows]
+        for update in wire.updates(changes):
+            tx.append(self.lists.origin, self.lists.decision(tx.now_ms, BY_ITSELF, published=update))
+        return len(rows)

@@ -1,0 +1,1 @@
+"""Watchlists over gRPC, and the process that holds the screening index."""

@@ -1,0 +1,335 @@
+"""WatchlistService: what an authority's own systems do with watchlists, as gRPC handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from gateway.contract.limits import MAX_STREAM_ITEMS
+from gateway.contract.validation import validate
+from gateway.db.database import Database
+from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
+from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.rpc.writer_client import Bridge, Wakeups, follow_changes
+from gateway.rpc.calls import current_call
+from gateway.rpc.peers import Peers
+from gateway.rpc.status import from_rpc_error
+from gateway.v1 import exchange_service_pb2, match_pb2, screening_pb2, watchlist_service_pb2_grpc
+from gateway.v1 import watchlist_service_pb2 as pb
+from gateway.watchlists.commands.hits import AnswerHitWork, HitQueries, ReportHitWork
+from gateway.watchlists.commands.imports import (
+    Counts,
+    EndRowsWork,
+    FinishImportWork,
+    Import,
+    ImportRowsWork,
+    count_listed,
+    vanished,
+)
+from gateway.watchlists.commands.matches import DecideMatchWork
+from gateway.watchlists.commands.proposals import DecideWork, Lists, ProposeWork
+from gateway.watchlists.rpc.screening import ScreeningIndex
+from gateway.watchlists.rules.visibility import Hidden, ListVisibility
+from gateway.watchlists.service.match_queries import MatchQueries
+from gateway.watchlists.service.queries import ListQueries
+
+_ASK_TIMEOUT_S = 10.0
+"""How long a partner has to say where it stands, in seconds."""
+
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
+    """Handlers of WatchlistService."""
+
+    def __init__(
+        self,
+        *,
+        lists: Lists,
+        projector: AlertProjector,
+        queries: ListQueries,
+        database: Database,
+        bridge: Bridge,
+        wakeups: Wakeups,
+        peers: Peers,
+        screening: ScreeningIndex,
+        visibility: ListVisibility,
+        clock: Callable[[], int],
+    ) -> None:
+        self._lists = lists
+        self._projector = projector
+        self._queries = queries
+        self._hits = HitQueries(database)
+        self._matches = MatchQueries(database)
+        self._database = database
+        self._bridge = bridge
+        self._wakeups = wakeups
+        self._peers = peers
+        self._screening = screening
+        self._visibility = visibility
+        self._clock = clock
+
+    def _hidden(self) -> Hidden:
+        """Lists that whoever calls may not see."""
+        return self._visibility.hidden_from(current_call().principal.roles)
+
+    def _require_visible(self, list_name: str) -> None:
+        """Raises unless the caller may see an own list: what a change meets there would tell what is in it."""
+        if (self._lists.node, list_name) in self._hidden():
+            raise PermissionDeniedError(f"list: {list_name} isn't open to this system's roles; see visible_to")
+
+    async def ProposeEntries(self, request: pb.ProposeEntriesRequest, context: Context) -> pb.ProposeEntriesResponse:
+        call = current_call()
+        self._require_visible(request.list)
+        await asyncio.to_thread(self._lists.check, request)
+        call.record(
+            purpose=",".join(sorted({one.content.purpose for one in request.entries}))[:64],
+            subject_ids=[request.list],
+            counts={"entries": len(request.entries), "withdrawals": len(request.withdrawals)},
+        )
+        work = ProposeWork(self._lists, self._projector, request, call.principal.id, call.principal.name)
+        response: pb.ProposeEntriesResponse = await self._bridge.commit(work)
+        return response
+
+    async def DecideProposal(self, request: pb.DecideProposalRequest, context: Context) -> pb.DecideProposalResponse:
+        validate(request)
+        if not request.approve and not request.remarks:
+            raise InvalidRequestError([Violation("remarks", "remarks.required", "say why it is rejected")])
+        call = current_call()
+        call.record(subject_ids=[request.proposal_id], reason="APPROVED" if request.approve else "REJECTED")
+        who = call.principal
+        work = DecideWork(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        response: pb.DecideProposalResponse = await self._bridge.commit(work)
+        return response
+
+    async def ListProposals(self, request: pb.ListProposalsRequest, context: Context) -> pb.ListProposalsResponse:
+        validate(request)
+        return await asyncio.to_thread(self._queries.proposals, request, hidden=self._hidden())
+
+    async def ImportEntries(
+        self, request_iterator: AsyncIterator[pb.ImportEntriesRequest], context: Context
+    ) -> pb.ImportEntriesResponse:
+        call = current_call()
+        opening = await anext(aiter(request_iterator), pb.ImportEntriesRequest())
+        if opening.WhichOneof("message") != "open":
+            raise InvalidRequestError([Violation("message", "stream.opening", "an import begins with `open`")])
+        validate(opening)
+        self._require_visible(opening.open.list)
+        if opening.open.prune and not opening.open.prune_reason:
+            raise InvalidRequestError(
+                [Violation("open.prune_reason", "prune_reason.required", "say why vanished entries are withdrawn")]
+            )
+        importing = Import(self._lists, opening.open, call.principal.name)
+        complete = False
+        try:
+            await self._take_all_rows(importing, request_iterator)
+            response: pb.ImportEntriesResponse = await self._bridge.commit(FinishImportWork(importing))
+            complete = True
+        finally:
+            importing.end(complete=complete)
+        call.record(
+            subject_ids=[opening.open.list],
+            counts={
+                "added": response.added,
+                "changed": response.changed,
+                "withdrawn": response.withdrawn,
+                "refused": response.refused_count,
+            },
+        )
+        return response
+
+    async def _take_all_rows(self, importing: Import, requests: AsyncIterator[pb.ImportEntriesRequest]) -> None:
+        """While rows are being committed, the next are checked."""
+        if not importing.opening.prune:
+            await asyncio.to_thread(count_listed, self._database, importing)
+        committing: asyncio.Future[Counts] | None = None
+        ended = False
+        try:
+            async for request in requests:
+                if request.WhichOneof("message") == "end":
+                    importing.require_all(request.end)
+                    ended = True
+                    break
+                good = await self._checked_rows(importing, request)
+                if committing is not None:
+                    (await committing).take(importing)
+                committing = self._bridge.submit(ImportRowsWork(importing, good)) if good else None
+        finally:
+            if committing is not None:  # it is in the writer's queue, whatever became of the call
+                (await committing).take(importing)
+        if not ended:
+            raise InvalidRequestError(
+                [Violation("message", "stream.end", "the stream ended before the import's `end`")]
+            )
+        if importing.opening.prune:
+            await self._take_vanished(importing)
+
+    async def _checked_rows(
+        self, importing: Import, request: pb.ImportEntriesRequest
+    ) -> list[tuple[pb.ImportRow, bytes]]:
+        rows = request.rows.rows
+        if request.WhichOneof("message") != "rows" or not 0 < len(rows) <= MAX_STREAM_ITEMS:
+            raise InvalidRequestError(
+                [Violation("rows", "repeated.items", f"after the opening send 1 to {MAX_STREAM_ITEMS} rows at a time")]
+            )
+        return await asyncio.to_thread(importing.check, rows)
+
+    async def _take_vanished(self, importing: Import) -> None:
+        gone = await asyncio.to_thread(vanished, self._database, importing)
+        for at in range(0, len(gone), MAX_STREAM_ITEMS):
+            importing.pending = await self._bridge.commit(EndRowsWork(importing, gone[at : at + MAX_STREAM_ITEMS]))
+        importing.response.withdrawn = len(gone)
+
+    async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
+        validate(request)
+        current_call().record(subject_ids=[f"{request.entry.publisher}/{request.entry.list}/{request.entry.id}"])
+        return await asyncio.to_thread(self._queries.get, request.entry, hidden=self._hidden())
+
+    async def ListEntries(self, request: pb.ListEntriesRequest, context: Context) -> pb.ListEntriesResponse:
+        validate(request)
+        return await asyncio.to_thread(self._queries.list, request, hidden=self._hidden())
+
+    async def WatchEntries(
+        self, request: pb.WatchEntriesRequest, context: Context
+    ) -> AsyncIterator[pb.WatchEntriesResponse]:
+        position, hidden = request.position, self._hidden()
+        if request.full_state:
+            position = await asyncio.to_thread(self._queries.position)
+            async for changes in self._full_state(hidden):
+                yield pb.WatchEntriesResponse(changes=changes)
+            yield pb.WatchEntriesResponse(position=position)
+        read = partial(self._queries.changes, hidden=hidden)
+        following = follow_changes(self._wakeups, read, position, until_current=request.until_current)
+        async with aclosing(following):
+            async for response in following:
+                yield response
+
+    async def _full_state(self, hidden: Hidden) -> AsyncIterator[list[pb.PublishedChange]]:
+        """Everything that is listed. What changes meanwhile comes again as a change after the position."""
+        after: tuple[str, str, str] | None = None
+        while True:
+            page = await asyncio.to_thread(self._queries.full_state, after, hidden=hidden)
+            if page.changes:
+                yield page.changes
+            after = page.after
+            if after is None:
+                return
+
+    async def ScreenParties(
+        self, request: screening_pb2.ScreenPartiesRequest, context: Context
+    ) -> screening_pb2.ScreenPartiesResponse:
+        validate(request)
+        done = await self._screened(request)
+        hits = sum(len(one.hits) for one in done.subjects)
+        current_call().record(counts={"subjects": len(done.subjects), "hits": hits})
+        return done
+
+    async def ScreenStream(
+        self, request_iterator: AsyncIterator[screening_pb2.ScreenStreamRequest], context: Context
+    ) -> AsyncIterator[screening_pb2.ScreenStreamResponse]:
+        screened = hits = 0
+        async for request in request_iterator:
+            validate(request)
+            done = await self._screened(request)
+            screened += len(done.subjects)
+            hits += sum(len(one.hits) for one in done.subjects)
+            yield screening_pb2.ScreenStreamResponse(subjects=done.subjects, position=done.position)
+        current_call().record(counts={"subjects": screened, "hits": hits})
+
+    async def _screened(
+        self, request: screening_pb2.ScreenPartiesRequest | screening_pb2.ScreenStreamRequest
+    ) -> screening_pb2.ScreenPartiesResponse:
+        return await self._screening.screen(
+            request.subjects, max_hits=request.max_hits, at_ms=self._clock(), hidden=self._hidden()
+        )
+
+    async def ReportHit(self, request: pb.ReportHitRequest, context: Context) -> pb.ReportHitResponse:
+        validate(request)
+        call = current_call()
+        reference = request.entry
+        call.record(
+            purpose=request.purpose,
+            case_reference=request.case_reference,
+            subject_ids=[f"{reference.publisher}/{reference.list}/{reference.id}"],
+        )
+        who = call.principal
+        agreements = self._lists.agreements
+        work = ReportHitWork(self._lists, self._projector, agreements, request, who.id, who.name, self._hidden())
+        response: pb.ReportHitResponse = await self._bridge.commit(work)
+        return response
+
+    async def AnswerHit(self, request: pb.AnswerHitRequest, context: Context) -> pb.AnswerHitResponse:
+        validate(request)
+        call = current_call()
+        call.record(subject_ids=[f"{request.reporter}/{request.hit_id}"])
+        who = call.principal
+        work = AnswerHitWork(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        response: pb.AnswerHitResponse = await self._bridge.commit(work)
+        return response
+
+    async def ListHits(self, request: pb.ListHitsRequest, context: Context) -> pb.ListHitsResponse:
+        validate(request)
+        return await asyncio.to_thread(self._hits.list, request, hidden=self._hidden())
+
+    async def ListMatches(
+        self, request: match_pb2.ListMatchesRequest, context: Context
+    ) -> match_pb2.ListMatchesResponse:
+        validate(request)
+        return await asyncio.to_thread(self._matches.list, request, hidden=self._hidden())
+
+    async def WatchMatches(
+        self, request: match_pb2.WatchMatchesRequest, context: Context
+    ) -> AsyncIterator[match_pb2.WatchMatchesResponse]:
+        following = follow_changes(
+            self._wakeups,
+            partial(self._matches.changes, hidden=self._hidden()),
+            request.position,
+            until_current=request.until_current,
+            topic=Wakeups.MATCHES,
+        )
+        async with aclosing(following):
+            async for response in following:
+                yield response
+
+    async def DecideMatch(
+        self, request: match_pb2.DecideMatchRequest, context: Context
+    ) -> match_pb2.DecideMatchResponse:
+        validate(request)
+        call = current_call()
+        call.record(
+            purpose=request.confirm.purpose,
+            case_reference=request.confirm.case_reference,
+            subject_ids=[request.match_id],
+            reason="DISMISSED" if request.HasField("dismiss") else "CONFIRMED",
+        )
+        who = call.principal
+        work = DecideMatchWork(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        response: match_pb2.DecideMatchResponse = await self._bridge.commit(work)
+        self._wakeups.matched()
+        return response
+
+    async def GetListStatistics(
+        self, request: pb.GetListStatisticsRequest, context: Context
+    ) -> pb.GetListStatisticsResponse:
+        return await asyncio.to_thread(self._hits.statistics, hidden=self._hidden())
+
+    async def CompareCopy(self, request: pb.CompareCopyRequest, context: Context) -> pb.CompareCopyResponse:
+        validate(request)
+        if request.partner not in self._peers.names():
+            known = ", ".join(self._peers.names())
+            raise NotFoundError(f"partner: {request.partner!r} isn't a partner; partners are: {known}")
+        origin = self._queries.origin(request.partner)
+        stub = await self._peers.stub(request.partner)
+        try:
+            asked = exchange_service_pb2.GetCheckpointRequest(origin=origin.line)
+            answer = await stub.GetCheckpoint(asked, timeout=_ASK_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        hidden = self._hidden()
+        return await asyncio.to_thread(self._queries.compare, request.partner, answer.position, hidden=hidden)

@@ -1,0 +1,1 @@
+"""Lists read, parties screened, matches found."""

@@ -1,0 +1,94 @@
+"""Reading matches: pages with filters, and changes from a position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement
+
+from gateway.contract.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
+from gateway.db.database import Database
+from gateway.db.schema import matches as table
+from gateway.errors import PositionUnknownError
+from gateway.v1 import match_pb2, watchlist_pb2
+from gateway.watchlists.commands.matches import match_message
+from gateway.watchlists.rules.matches import MatchStatus, SourceKind
+from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
+from gateway.watchlists.service.queries import visible
+from gateway.watchlists.tables import matches
+
+WATCH_PAGE = 100
+"""Most matches in one message of a watch."""
+
+_CLASSES = {
+    "identical": watchlist_pb2.MATCH_CLASS_IDENTICAL,
+    "strong": watchlist_pb2.MATCH_CLASS_STRONG,
+    "compatible": watchlist_pb2.MATCH_CLASS_COMPATIBLE,
+}
+_VALUES: Mapping[str, Mapping[str, str | int]] = {
+    "status": {status.value: status.value for status in MatchStatus},
+    "class": _CLASSES,
+    "source": {kind.value: kind.value for kind in SourceKind},
+}
+_COLUMNS = {
+    "status": table.c.status,
+    "class": table.c.match_class,
+    "source": table.c.source,
+    "source_id": table.c.source_id,
+    "publisher": table.c.publisher,
+    "list": table.c.list,
+    "id": table.c.entry_id,
+}
+_FIELDS = dict.fromkeys(_COLUMNS, ("=",))
+
+
+class MatchQueries:
+    """Reads matches. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(
+        self, request: match_pb2.ListMatchesRequest, *, hidden: Hidden = NOTHING_HIDDEN
+    ) -> match_pb2.ListMatchesResponse:
+        """A page of matches, newest first.
+
+        Raises:
+            InvalidRequestError: the filter or the page token isn't one.
+        """
+        conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        conditions += visible(hidden, table)
+        token = decode_page_token(request.page_token, request.filter, 1)
+        limit = page_size(request.page_size)
+        with self._database.read() as conn:
+            rows = matches.page(conn, conditions, before=token[0] if token else None, limit=limit + 1)
+        response = match_pb2.ListMatchesResponse(matches=map(match_message, rows[:limit]))
+        if len(rows) > limit:
+            response.next_page_token = encode_page_token((rows[limit - 1].match_id,), request.filter)
+        return response
+
+    def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> match_pb2.WatchMatchesResponse:
+        """Matches that are new or have changed after a position; the response's position says where to go on.
+
+        Raises:
+            PositionUnknownError: the position lies beyond the newest change.
+        """
+        with self._database.read() as conn:
+            last = matches.last_change(conn)
+            if position > last:
+                raise PositionUnknownError(
+                    f"position {position} is beyond this gateway's last one, {last}",
+                    metadata={"position": str(position), "last": str(last)},
+                )
+            rows = matches.changed_after(conn, position, *visible(hidden, table), limit=WATCH_PAGE)
+        reached = rows[-1].change if len(rows) == WATCH_PAGE else last
+        return match_pb2.WatchMatchesResponse(changes=map(match_message, rows), position=reached)
+
+
+def _condition(term: Term) -> ColumnElement[bool]:
+    allowed = _VALUES.get(term.field)
+    if allowed is None:
+        return _COLUMNS[term.field] == term.value
+    if term.value not in allowed:
+        raise invalid_value(term, f"one of {', '.join(allowed)}")
+    return _COLUMNS[term.field] == allowed[term.value]

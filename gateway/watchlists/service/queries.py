@@ -1,0 +1,319 @@
+"""Reading watchlists: one entry with where it is active, pages, changes from a position, a partner's copy compared."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, or_
+
+from gateway.alerts import tables as alerts
+from gateway.contract.filters import (
+    Term,
+    decode_page_token,
+    encode_page_token,
+    invalid_value,
+    page_size,
+    parse_filter,
+    unix_ms,
+)
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
+from gateway.db.database import Database
+from gateway.db.schema import list_copies, list_entries, list_proposals
+from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
+from gateway.feed.tables import feeds
+from gateway.feed.tables.feeds import Feed, StoredTiles
+from gateway.tlog.merkle import EMPTY_ROOT
+from gateway.tlog.tiles import tree_root
+from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
+from gateway.watchlists.codec.events import ListKey, key_of
+from gateway.watchlists.commands.distribution import untold
+from gateway.watchlists.commands.expiry import ListExpiry
+from gateway.watchlists.projection import read_changes, read_update
+from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
+from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables.lists import CopyRow, EntryRow
+
+MOST_MISSING = 1_000
+"""Changes that a comparison tells one by one; of more the number."""
+
+_Pb = watchlist_service_pb2
+_KIND = "WATCHLIST_KIND_"
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_FIELDS = {
+    **dict.fromkeys(("publisher", "list", "kind", "id", "expiring"), ("=",)),
+    "valid_until": ("<", "<=", ">", ">="),
+}
+_COLUMNS = {"publisher": list_entries.c.publisher, "list": list_entries.c.list, "id": list_entries.c.entry_id}
+
+
+@dataclass(frozen=True, slots=True)
+class FullState:
+    """A page of the whole present state: its changes, and the key to go on after; None at the end."""
+
+    changes: list[_Pb.PublishedChange]
+    after: tuple[str, str, str] | None
+
+
+class ListQueries:
+    """Reads lists from the projections. Thread-safe."""
+
+    def __init__(self, database: Database, *, federation: str, node: str, expiry: ListExpiry) -> None:
+        self._database = database
+        self._expiry = expiry
+        self._federation = federation
+        self._node = node
+
+    def get(
+        self, reference: watchlist_pb2.WatchlistReference, *, hidden: Hidden = NOTHING_HIDDEN
+    ) -> _Pb.GetEntryResponse:
+        """One entry; of an own one, also when it has ended, where it is still active.
+
+        Raises:
+            NotFoundError: this node doesn't have it.
+        """
+        publisher, name, entry_id = reference.publisher, reference.list, reference.id
+        with self._database.read() as conn:
+            row = watchlists.find(conn, publisher, name, [entry_id]).get(entry_id)
+            copies = watchlists.copies_of(conn, name, entry_id) if publisher == self._node else []
+            if row is None or (row.ended and not copies) or (publisher, name) in hidden:
+                raise NotFoundError(f"there is no entry {publisher}/{name}/{entry_id} here")
+            response = _Pb.GetEntryResponse(copies=[_copy(conn, copy) for copy in copies])
+            change = read_changes(conn, [row]).get(ListKey(name, entry_id))
+            if change is not None and not row.ended:
+                response.entry.CopyFrom(change.entered)
+        return response
+
+    def list(self, request: _Pb.ListEntriesRequest, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.ListEntriesResponse:
+        """A page of entries by publisher, list and id.
+
+        Raises:
+            InvalidRequestError: the filter or the page token isn't one.
+        """
+        conditions = [self._condition(term) for term in parse_filter(request.filter, _FIELDS)]
+        conditions += visible(hidden, list_entries)
+        token = decode_page_token(request.page_token, request.filter, 3)
+        after = None if token is None else (token[0], token[1], token[2])
+        limit = page_size(request.page_size)
+        with self._database.read() as conn:
+            rows = watchlists.page(conn, conditions, after=after, limit=limit + 1)
+            entries, taken = _entries(conn, rows[:limit])
+        response = _Pb.ListEntriesResponse(entries=entries)
+        if len(rows) > taken:
+            last = rows[taken - 1]
+            response.next_page_token = encode_page_token((last.publisher, last.list, last.entry_id), request.filter)
+        return response
+
+    def _condition(self, term: Term) -> ColumnElement[bool]:
+        if term.field == "expiring":
+            if term.value != "true":
+                raise invalid_value(term, "true")
+            return self._expiry.condition()
+        return _condition(term)
+
+    def proposals(
+        self, request: _Pb.ListProposalsRequest, *, hidden: Hidden = NOTHING_HIDDEN
+    ) -> _Pb.ListProposalsResponse:
+        """Proposals that wait for a decision, oldest first.
+
+        Raises:
+            InvalidRequestError: the page token isn't one.
+        """
+        token = decode_page_token(request.page_token, "", 1)
+        limit = page_size(request.page_size)
+        with self._database.read() as conn:
+            rows = watchlists.waiting_proposals(
+                conn,
+                *(list_proposals.c.list != name for name in self._own(hidden)),
+                after=token[0] if token else "",
+                limit=limit + 1,
+            )
+            proposals = [
+                _Pb.Proposal(
+                    proposal_id=row.proposal_id,
+                    list=row.list,
+                    proposer=row.proposer,
+                    note=row.note,
+                    proposed_at_unix_ms=row.proposed_at,
+                    changes=row.changes,
+                    sample=read_update(conn, *watchlists.parts_of(conn, row.proposal_id)[0]),
+                )
+                for row in rows[:limit]
+            ]
+        response = _Pb.ListProposalsResponse(proposals=proposals)
+        if len(rows) > limit:
+            response.next_page_token = encode_page_token((rows[limit - 1].proposal_id,), "")
+        return response
+
+    def _own(self, hidden: Hidden) -> set[str]:
+        return {name for publisher, name in hidden if publisher == self._node}
+
+    def position(self) -> int:
+        """Number of the newest change that the lists show."""
+        with self._database.read() as conn:
+            return watchlists.applied(conn)
+
+    def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.WatchEntriesResponse:
+        """The next update after a position with changes that took effect; without any, at the newest, if there is none.
+
+        What was overtaken before its turn came is in no state of the list, so following it would lead to another list.
+
+        Raises:
+            PositionUnknownError: the position lies beyond the newest change.
+        """
+        with self._database.read() as conn:
+            applied = watchlists.applied(conn)
+            if position > applied and position > watchlists.last_seq(conn):
+                raise PositionUnknownError(
+                    f"position {position} is beyond this gateway's last one, {applied}",
+                    metadata={"position": str(position), "last": str(applied)},
+                )
+        while True:
+            with self._database.read() as conn:
+                rows = watchlists.changes_after(conn, position, 1)
+                if not rows or rows[0].seq > applied:
+                    return _Pb.WatchEntriesResponse(position=position)
+                (row,) = rows
+                nothing = row.without_effect == watchlists.ALL
+                update = watchlist_pb2.WatchlistUpdate() if nothing else read_update(conn, row.feed_id, row.idx)
+            position = row.seq
+            publisher = FeedOrigin.parse(row.origin).publisher
+            changes = [
+                _Pb.PublishedChange(publisher=publisher, change=change)
+                for ordinal, change in enumerate(update.changes)
+                if row.has_effect(ordinal) and (publisher, key_of(change).list) not in hidden
+            ]
+            if changes:
+                return _Pb.WatchEntriesResponse(changes=changes, position=position)
+
+    def full_state(self, after: tuple[str, str, str] | None, *, hidden: Hidden = NOTHING_HIDDEN) -> FullState:
+        """The next page of everything that is listed."""
+        with self._database.read() as conn:
+            rows = watchlists.page(conn, visible(hidden, list_entries), after=after, limit=MAX_STREAM_ITEMS)
+            entries, taken = _entries(conn, rows)
+        changes = [
+            _Pb.PublishedChange(publisher=one.publisher, change=watchlist_pb2.WatchlistChange(entered=one.entry))
+            for one in entries
+        ]
+        if taken == len(rows) < MAX_STREAM_ITEMS:
+            return FullState(changes, None)
+        last = rows[taken - 1]
+        return FullState(changes, (last.publisher, last.list, last.entry_id))
+
+    def origin(self, partner: str) -> FeedOrigin:
+        """The own watchlist feed to a partner."""
+        return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
+
+    def _lists_feed(self) -> FeedOrigin:
+        return FeedOrigin(self._federation, self._node, self._node, Channel.LISTS)
+
+    def compare(
+        self, partner: str, position: feed_pb2.FeedPosition, *, hidden: Hidden = NOTHING_HIDDEN
+    ) -> _Pb.CompareCopyResponse:
+        """Whether a partner holds what was told to it.
+
+        Args:
+            partner: its name.
+            position: where the partner says it stands in the own watchlist feed to it.
+            hidden: lists whose changes and entries are neither told nor counted; size and root are the whole feed's.
+        """
+        unseen = self._own(hidden)
+        origin = self.origin(partner)
+        with self._database.read() as conn:
+            left = untold(conn, self._lists_feed(), partner)
+            feed = feeds.find(conn, origin)
+            size = feed.size if feed is not None else 0
+            own_root = _root_at(conn, feed, position.size)
+            response = _Pb.CompareCopyResponse(
+                identical=position.size == size and own_root == position.root and not left,
+                untold=sum(number for name, number in left.items() if name not in unseen),
+                origin=origin.line,
+                own_size=size,
+                partner_size=position.size,
+                own_root=own_root,
+                partner_root=position.root,
+                active=watchlists.active_copies(conn, partner, *(list_copies.c.list != name for name in unseen)),
+            )
+            if feed is not None:
+                for change in _told_from(conn, feed, position.size):
+                    if key_of(change).list in unseen:
+                        continue
+                    response.missing_count += 1
+                    if len(response.missing) < MOST_MISSING:
+                        response.missing.append(change)
+        return response
+
+
+def visible(hidden: Hidden, table: Table) -> list[ColumnElement[bool]]:
+    """SQL conditions that leave out what is hidden, on a table with columns publisher and list."""
+    return [or_(table.c.publisher != publisher, table.c.list != name) for publisher, name in sorted(hidden)]
+
+
+def _root_at(conn: Connection, feed: Feed | None, size: int) -> bytes:
+    if size == 0:
+        return EMPTY_ROOT
+    if feed is None or size > feed.size:
+        return b""
+    return feed.tree.root if size == feed.size else tree_root(size, StoredTiles(conn, feed.id))
+
+
+def _told_from(conn: Connection, feed: Feed, first: int) -> Iterator[watchlist_pb2.WatchlistChange]:
+    for index in range(first, feed.size):
+        try:
+            yield from read_update(conn, feed.id, index).changes
+        except MalformedError:  # not an update: what this node made of the partner's entries
+            continue
+
+
+def _entries(conn: Connection, rows: Sequence[EntryRow]) -> tuple[list[_Pb.ListedEntry], int]:
+    """Entries, as many as one message takes, and how many rows that are."""
+    by_publisher: dict[str, list[EntryRow]] = {}
+    for row in rows:
+        by_publisher.setdefault(row.publisher, []).append(row)
+    found = {publisher: read_changes(conn, own) for publisher, own in by_publisher.items()}
+    listed: list[_Pb.ListedEntry] = []
+    size = 0
+    for taken, row in enumerate(rows):
+        change = found[row.publisher].get(ListKey(row.list, row.entry_id))
+        if change is None:
+            continue
+        size += change.ByteSize()
+        if size > BATCH_BYTES and listed:
+            return listed, taken
+        listed.append(_Pb.ListedEntry(publisher=row.publisher, entry=change.entered))
+    return listed, len(rows)
+
+
+def _copy(conn: Connection, copy: CopyRow) -> _Pb.PartnerCopy:
+    feed = feeds.get_by_id(conn, copy.feed_id)
+    receipt = feeds.receipted_checkpoint_over(conn, copy.feed_id, copy.idx)
+    disposition = alerts.disposition_of(conn, copy.feed_id, copy.idx)
+    states = {
+        (False, False): _Pb.COPY_STATE_SENT,
+        (False, True): _Pb.COPY_STATE_ACTIVE,
+        (True, False): _Pb.COPY_STATE_ENDING,
+        (True, True): _Pb.COPY_STATE_ENDED,
+    }
+    return _Pb.PartnerCopy(
+        partner=copy.partner,
+        state=states[bool(copy.ended), receipt is not None],
+        revision=copy.revision,
+        sent=alert_service_pb2.EntryReference(origin=feed.origin.line, index=copy.idx),
+        receipted_at_unix_ms=receipt.receipted_at if receipt is not None else 0,
+        outcome=disposition.outcome if disposition is not None else "",
+    )
+
+
+def _condition(term: Term) -> ColumnElement[bool]:
+    if term.field == "valid_until":
+        time = list_entries.c.valid_until
+        return and_(time > 0, _COMPARISONS[term.operator](time, unix_ms(term)))
+    if term.field != "kind":
+        return _COLUMNS[term.field] == term.value
+    name = _KIND + term.value.upper()
+    kinds = {key: value for key, value in watchlist_pb2.WatchlistKind.items() if value}
+    if name not in kinds:
+        raise invalid_value(term, "one of " + ", ".join(key.removeprefix(_KIND).lower() for key in kinds))
+    return list_entries.c.kind == kinds[name]

@@ -1,0 +1,137 @@
+"""The parties that were met last, compactly, so that a new list entry can be compared with them at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gateway.screening.index.columns import Listed, Record
+from gateway.screening.index.hits import Hit, weakened
+from gateway.screening.index.index import Index, Sought
+from gateway.screening.result import MatchClass, Thresholds
+from gateway.v1 import screening_pb2
+from gateway.watchlists.codec import screening as wire
+from gateway.watchlists.rules.matches import Place, SourceKey
+
+RECENT_PARTIES = 100_000
+"""Parties that are remembered for entries yet to come: a day of a busy port, and some 100 MB."""
+
+_PARTIES = "parties"
+
+
+class Party(NamedTuple):
+    """A party and what it is sought by."""
+
+    subject: screening_pb2.ScreeningSubject
+    sought: Sought
+
+
+def parties_of(subjects: Mapping[str, screening_pb2.ScreeningSubject]) -> dict[str, Party]:
+    """Subjects with what they are sought by, which takes as long to find out as half a search."""
+    return {field: Party(subject, wire.sought_of(subject)) for field, subject in subjects.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardHit:
+    """A party of before that an entry may be about: where it stands, what it is, and the party's hit on the entry."""
+
+    place: Place
+    subject: screening_pb2.ScreeningSubject
+    hit: Hit
+
+
+class RecentParties:
+    """Parties by source, the source that was met longest ago forgotten first. Thread-safe."""
+
+    def __init__(self, most: int = RECENT_PARTIES) -> None:
+        """Remembers nobody.
+
+        Args:
+            most: parties that are remembered.
+        """
+        self._most = most
+        self._index = Index()
+        self._sources: OrderedDict[SourceKey, list[str]] = OrderedDict()
+        self._parties: dict[str, tuple[Place, bytes]] = {}
+        self._number = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._parties)
+
+    def __bool__(self) -> bool:
+        return bool(self._parties)
+
+    def remember(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> None:
+        """Remembers what a source names now, in the place of what it named before."""
+        with self._lock:
+            self._forget(source)
+            if parties:
+                self._put(source, revision, parties)
+            while len(self._parties) > self._most:
+                self._forget(next(iter(self._sources)))
+
+    def remember_older(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> bool:
+        """Remembers a source that was met before all that are known; False when there is no room for more."""
+        with self._lock:
+            if source in self._sources or not parties:
+                return True  # met again since, or nobody
+            if len(self._parties) + len(parties) > self._most:
+                return False
+            self._put(source, revision, parties)
+            self._sources.move_to_end(source, last=False)
+            return True
+
+    def _put(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> None:
+        numbers = self._sources[source] = []
+        for field, party in parties.items():
+            self._number += 1
+            number = str(self._number)
+            names = [Listed(text, kind) for text, kind in dict.fromkeys(party.sought.names)]
+            identifiers = list(dict.fromkeys(party.sought.identifiers))
+            self._parties[number] = (Place(source, revision, field), party.subject.SerializeToString())
+            self._index.put(Record(_PARTIES, number, 0, 0, 0, 0, 0, names, identifiers))
+            numbers.append(number)
+            self._index.tidy()
+
+    def _forget(self, source: SourceKey) -> None:
+        for number in self._sources.pop(source, ()):
+            self._index.remove(_PARTIES, number)
+            del self._parties[number]
+
+    def hits(self, record: Record, limits: Callable[[str], Thresholds]) -> Iterator[BackwardHit]:
+        """Parties that an entry may be about, each once, by its best name."""
+        of_list = limits(record.group)
+        best: dict[str, Hit] = {}
+        if not self._parties:
+            return
+        for sought, weak in wire.sought_by(record):
+            for hit in self._index.search(sought, thresholds=lambda _: of_list, limit=self._most).hits:
+                turned = _turned(hit, record, weak, of_list)
+                party = hit.reference.id
+                if turned.comparison.match_class > MatchClass.NONE and (
+                    party not in best or turned.rank > best[party].rank
+                ):
+                    best[party] = turned
+        for party, hit in best.items():
+            known = self._parties.get(party)
+            if known is not None:  # not forgotten meanwhile
+                yield BackwardHit(known[0], screening_pb2.ScreeningSubject.FromString(known[1]), hit)
+
+
+def _turned(hit: Hit, record: Record, weak: bool, limits: Thresholds) -> Hit:
+    """A hit of an entry's name on a party, as a hit of the party on the entry."""
+    comparison = hit.comparison.turned()
+    return Hit(
+        hit.reference._replace(group=record.group, id=record.id),
+        record.revision,
+        record.kind,
+        record.action,
+        weakened(comparison, limits) if weak else comparison,
+        hit.listed,
+        hit.query,
+        weak,
+    )

@@ -1,0 +1,1 @@
+"""Statements on watchlists as projected, and on matches."""

@@ -1,0 +1,548 @@
+"""Statements on watchlists as projected: changes in order, entries, proposals, and what each partner was told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, insert, select, tuple_, update
+
+from gateway.db.database import insert_rows
+from gateway.db.schema import (
+    cursors,
+    feeds,
+    list_changes,
+    list_copies,
+    list_entries,
+    list_hits,
+    list_parts,
+    list_proposals,
+)
+from gateway.db.statements import Prepared, Row, run
+from gateway.watchlists.codec.events import ListKey
+
+_APPLIED = "lists"
+_RELEASED = "released:"
+_COMPARED = "compared:"
+_SWEPT = "swept:"
+_WARNED = "warned"
+_LOOKED_UP = (1, 16, 100, 500)
+"""How many ids one look-up takes: the least that suffices, whose unused places repeat the last id."""
+
+
+ALL = "*"
+"""In place of ordinals: no change of an update had an effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """An update that takes effect as number `seq` in this node's order; it stands in entry `idx` of a feed.
+
+    `without_effect` names its changes that had none when their turn came, by ordinal: "0,7", or ALL.
+    """
+
+    seq: int
+    origin: str
+    feed_id: int
+    idx: int
+    committed_at: int
+    without_effect: str = ""
+
+    def has_effect(self, ordinal: int) -> bool:
+        """Whether a change in it took effect; also true of one that hasn't had its turn."""
+        return self.without_effect != ALL and str(ordinal) not in self.without_effect.split(",")
+
+
+class EntryRow(NamedTuple):
+    """The newest revision of an entry and where it stands; `ended` is a WatchlistEnd, 0 while it is listed.
+
+    A tuple in the order of the columns: a million of them are read and written one after another.
+    """
+
+    publisher: str
+    list: str
+    entry_id: str
+    kind: int
+    revision: int
+    ended: int
+    feed_id: int
+    idx: int
+    ordinal: int
+    valid_until: int
+    first_published_at: int
+    digest: bytes
+
+
+class EndingRow(NamedTuple):
+    """How many entries of a list end soon, and when the first of them does, in milliseconds since 1970."""
+
+    list: str
+    entries: int
+    first_ms: int
+
+
+class CopyRow(NamedTuple):
+    """What a partner was told of an own entry, and where. A tuple in the order of the columns, as EntryRow."""
+
+    partner: str
+    list: str
+    entry_id: str
+    revision: int
+    ended: int
+    feed_id: int
+    idx: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """A proposal; `state` is open (parts may follow), complete, approved or rejected."""
+
+    proposal_id: str
+    list: str
+    proposer: str
+    note: str
+    proposed_at: int
+    changes: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class HitRow:
+    """A hit on an entry and where it stands; `outcome` is a HitOutcome, 0 until the entry's owner has said so."""
+
+    hit_id: str
+    reporter: str
+    publisher: str
+    list: str
+    entry_id: str
+    outcome: int
+    feed_id: int
+    idx: int
+
+
+_HIT_COLUMNS = tuple(list_hits.c.keys())
+_CHANGE_COLUMNS = tuple(list_changes.c.keys())
+_ENTRY_COLUMNS = tuple(list_entries.c.keys())
+_COPY_COLUMNS = tuple(list_copies.c.keys())
+_PROPOSAL_COLUMNS = tuple(list_proposals.c.keys())
+
+_CURSOR = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
+_PROGRESS = Prepared(select(cursors.c.name, cursors.c.position))
+_LAST_SEQ = Prepared(select(func.max(list_changes.c.seq)))
+_CHANGES = Prepared(
+    select(
+        list_changes.c.seq,
+        feeds.c.origin,
+        list_changes.c.feed_id,
+        list_changes.c.idx,
+        list_changes.c.committed_at,
+        list_changes.c.without_effect,
+    )
+    .join(feeds, feeds.c.id == list_changes.c.feed_id)
+    .where(list_changes.c.seq > bindparam("after"))
+    .order_by(list_changes.c.seq)
+    .limit(bindparam("most"))
+)
+_LISTED_AFTER = Prepared(
+    select(list_entries)
+    .where(
+        list_entries.c.publisher == bindparam("by"),
+        tuple_(list_entries.c.list, list_entries.c.entry_id) > tuple_(bindparam("called"), bindparam("id")),
+        list_entries.c.ended == 0,
+    )
+    .order_by(list_entries.c.list, list_entries.c.entry_id)
+    .limit(bindparam("most"))
+)
+_COPIES_OF = Prepared(
+    select(list_copies)
+    .where(list_copies.c.list == bindparam("called"), list_copies.c.entry_id == bindparam("id"))
+    .order_by(list_copies.c.partner)
+)
+_PROPOSAL = Prepared(select(list_proposals).where(list_proposals.c.proposal_id == bindparam("id")))
+_HIT = Prepared(select(list_hits).where(list_hits.c.reporter == bindparam("by"), list_hits.c.hit_id == bindparam("id")))
+_PARTS = Prepared(
+    select(list_parts.c.feed_id, list_parts.c.idx)
+    .where(list_parts.c.proposal_id == bindparam("id"))
+    .order_by(list_parts.c.idx)
+)
+
+
+# Changes in order
+
+
+def last_seq(conn: Connection) -> int:
+    """Number of the newest change; 0 when there is none."""
+    return _LAST_SEQ(conn).scalar_one() or 0
+
+
+def add_changes(conn: Connection, places: Sequence[tuple[int, int]], *, committed_at: int) -> None:
+    """Gives updates, each (feed id, index), the next places in this node's order."""
+    first = last_seq(conn) + 1
+    if places:
+        rows = [(first + at, feed_id, idx, committed_at, "") for at, (feed_id, idx) in enumerate(places)]
+        insert_rows(conn, list_changes, _CHANGE_COLUMNS, rows)
+
+
+def changes_after(conn: Connection, seq: int, limit: int) -> list[ChangeRow]:
+    """Changes after a number, in order."""
+    return [ChangeRow(*row) for row in _CHANGES(conn, after=seq, most=limit)]
+
+
+def put_without_effect(conn: Connection, seq: int, ordinals: str) -> None:
+    """Notes which changes of an update had no effect: "0,7", or ALL."""
+    conn.execute(update(list_changes).where(list_changes.c.seq == seq).values(without_effect=ordinals))
+
+
+def applied(conn: Connection) -> int:
+    """Number of the last change that the entries show."""
+    return _CURSOR(conn, called=_APPLIED).scalar_one_or_none() or 0
+
+
+def move_applied(conn: Connection, seq: int) -> None:
+    """Notes up to which change the entries are."""
+    _move(conn, _APPLIED, seq)
+
+
+def released(conn: Connection, partner: str) -> int | None:
+    """Number of the last change that was considered for a partner; None when it was never told anything."""
+    found: int | None = _CURSOR(conn, called=_RELEASED + partner).scalar_one_or_none()
+    return found
+
+
+def move_released(conn: Connection, partner: str, seq: int) -> None:
+    """Notes up to which change a partner was told."""
+    _move(conn, _RELEASED + partner, seq)
+
+
+def swept(conn: Connection, partner: str) -> int:
+    """Number of steps that comparing everything for a partner has taken so far; 0 while that isn't under way."""
+    return _CURSOR(conn, called=_SWEPT + partner).scalar_one_or_none() or 0
+
+
+def move_swept(conn: Connection, partner: str, steps: int) -> None:
+    """Notes how many steps comparing everything for a partner has taken."""
+    _move(conn, _SWEPT + partner, steps)
+
+
+def progress(conn: Connection) -> tuple[tuple[str, int], ...]:
+    """Everything that moves while changes take effect and partners are told; the same when nothing has moved since."""
+    return tuple(sorted((name, position) for name, position in _PROGRESS(conn) if name not in ("alerts", _WARNED)))
+
+
+def compared(conn: Connection, partner: str) -> int:
+    """Version of the directory with which everything was compared for a partner; 0 when that never was."""
+    return _CURSOR(conn, called=_COMPARED + partner).scalar_one_or_none() or 0
+
+
+def move_compared(conn: Connection, partner: str, version: int) -> None:
+    """Notes with which version of the directory everything was compared for a partner."""
+    _move(conn, _COMPARED + partner, version)
+
+
+def _move(conn: Connection, name: str, position: int) -> None:
+    moved = conn.execute(update(cursors).where(cursors.c.name == name).values(position=position))
+    if moved.rowcount == 0:
+        conn.execute(insert(cursors).values(name=name, position=position))
+
+
+# Entries
+
+
+def find(conn: Connection, publisher: str, list_name: str, ids: Collection[str]) -> dict[str, EntryRow]:
+    """Entries of one list by id, ended ones too; unknown ids are left out."""
+    return {row.entry_id: row for row in map(EntryRow._make, _by_ids(conn, list_entries, publisher, list_name, ids))}
+
+
+def find_all(conn: Connection, publisher: str, keys: Iterable[ListKey]) -> dict[ListKey, EntryRow]:
+    """Entries of any lists of one publisher, ended ones too; unknown keys are left out."""
+    return {
+        ListKey(name, entry_id): row
+        for name, ids in _by_list(keys).items()
+        for entry_id, row in find(conn, publisher, name, ids).items()
+    }
+
+
+def put(conn: Connection, rows: Sequence[EntryRow]) -> None:
+    """Writes the newest revision of entries."""
+    _upsert(conn, list_entries, _ENTRY_COLUMNS, rows)
+
+
+def page(
+    conn: Connection,
+    conditions: Iterable[ColumnElement[bool]],
+    *,
+    after: tuple[str, str, str] | None,
+    limit: int,
+) -> list[EntryRow]:
+    """Listed entries by publisher, list and id.
+
+    Args:
+        conditions: SQL conditions on list_entries.
+        after: key of the last row of the page before, or None.
+        limit: most rows.
+    """
+    key = (list_entries.c.publisher, list_entries.c.list, list_entries.c.entry_id)
+    query = select(list_entries).where(list_entries.c.ended == 0, *conditions).order_by(*key).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(*after))
+    return [EntryRow._make(row) for row in conn.execute(query)]
+
+
+def listed_after(conn: Connection, publisher: str, after: ListKey, *, limit: int) -> list[EntryRow]:
+    """Listed entries of one publisher by list and id, after one of them; all of them after `ListKey("", "")`."""
+    rows = _LISTED_AFTER(conn, by=publisher, called=after.list, id=after.entry_id, most=limit)
+    return [EntryRow._make(row) for row in rows]
+
+
+def ids_of(conn: Connection, publisher: str, list_name: str, *, after: str, limit: int) -> list[tuple[str, int]]:
+    """Ids and revisions of what a list holds, by id."""
+    query = (
+        select(list_entries.c.entry_id, list_entries.c.revision)
+        .where(
+            list_entries.c.publisher == publisher,
+            list_entries.c.list == list_name,
+            list_entries.c.ended == 0,
+            list_entries.c.entry_id > after,
+        )
+        .order_by(list_entries.c.entry_id)
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in conn.execute(query)]
+
+
+def count(conn: Connection, *conditions: ColumnElement[bool]) -> int:
+    """Number of listed entries."""
+    return int(conn.execute(select(func.count()).where(list_entries.c.ended == 0, *conditions)).scalar_one())
+
+
+def of_publisher(publisher: str) -> ColumnElement[bool]:
+    """Condition on list_entries beside one on valid_until, by whose index the rows are found.
+
+    A plain comparison would have SQLite, which keeps no statistics here, go through all entries of the publisher.
+    """
+    return list_entries.c.publisher.concat("") == publisher
+
+
+def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) -> list[EntryRow]:
+    """Listed entries whose validity ends before a time, the earliest first."""
+    query = (
+        select(list_entries)
+        .where(
+            list_entries.c.valid_until > 0,
+            list_entries.c.valid_until <= before_ms,
+            of_publisher(publisher),
+            list_entries.c.ended == 0,
+        )
+        .order_by(list_entries.c.valid_until)
+        .limit(limit)
+    )
+    return [EntryRow._make(row) for row in conn.execute(query)]
+
+
+def ending_by_list(conn: Connection, condition: ColumnElement[bool]) -> list[EndingRow]:
+    """Listed entries for which a condition on list_entries holds, by list."""
+    query = (
+        select(list_entries.c.list, func.count(), func.min(list_entries.c.valid_until))
+        .where(list_entries.c.ended == 0, condition)
+        .group_by(list_entries.c.list)
+        .order_by(list_entries.c.list)
+    )
+    return [EndingRow(*row) for row in conn.execute(query)]
+
+
+def ending_first(conn: Connection, condition: ColumnElement[bool], list_name: str, limit: int) -> list[str]:
+    """Ids of the entries of one list for which it holds, those that end first."""
+    query = (
+        select(list_entries.c.entry_id)
+        .where(list_entries.c.ended == 0, list_entries.c.list == list_name, condition)
+        .order_by(list_entries.c.valid_until, list_entries.c.entry_id)
+        .limit(limit)
+    )
+    return list(conn.scalars(query))
+
+
+def warned(conn: Connection) -> int:
+    """Time of the last warning of entries that end soon; 0 when there was none."""
+    return _CURSOR(conn, called=_WARNED).scalar_one_or_none() or 0
+
+
+def move_warned(conn: Connection, time_ms: int) -> None:
+    """Notes the time of a warning."""
+    _move(conn, _WARNED, time_ms)
+
+
+# What partners were told
+
+
+def find_copies(conn: Connection, partner: str, list_name: str, ids: Collection[str]) -> dict[str, CopyRow]:
+    """What a partner was told of entries of one list, by id."""
+    return {row.entry_id: row for row in map(CopyRow._make, _by_ids(conn, list_copies, partner, list_name, ids))}
+
+
+def find_all_copies(conn: Connection, partner: str, keys: Iterable[ListKey]) -> dict[ListKey, CopyRow]:
+    """What a partner was told of entries of any lists; of the others nothing."""
+    return {
+        ListKey(name, entry_id): row
+        for name, ids in _by_list(keys).items()
+        for entry_id, row in find_copies(conn, partner, name, ids).items()
+    }
+
+
+def copies_of(conn: Connection, list_name: str, entry_id: str) -> list[CopyRow]:
+    """What each partner was told of one own entry."""
+    return [CopyRow(*row) for row in _COPIES_OF(conn, called=list_name, id=entry_id)]
+
+
+def put_copies(conn: Connection, rows: Sequence[CopyRow]) -> None:
+    """Writes what a partner was told."""
+    _upsert(conn, list_copies, _COPY_COLUMNS, rows)
+
+
+def active_copies(conn: Connection, partner: str, *conditions: ColumnElement[bool]) -> int:
+    """Number of own entries that a partner has, once it has everything that it was told."""
+    query = select(func.count()).where(list_copies.c.partner == partner, list_copies.c.ended == 0, *conditions)
+    return int(conn.execute(query).scalar_one())
+
+
+# Proposals
+
+
+def proposal(conn: Connection, proposal_id: str) -> ProposalRow | None:
+    """A proposal by id, or None."""
+    row = _PROPOSAL(conn, id=proposal_id).one_or_none()
+    return None if row is None else ProposalRow(*row)
+
+
+def put_proposal(conn: Connection, row: ProposalRow) -> None:
+    """Writes a proposal as it is now."""
+    _upsert(conn, list_proposals, _PROPOSAL_COLUMNS, [_values(row, _PROPOSAL_COLUMNS)])
+
+
+def waiting_proposals(conn: Connection, *conditions: ColumnElement[bool], after: str, limit: int) -> list[ProposalRow]:
+    """Complete proposals that nobody has decided, oldest first."""
+    query = (
+        select(list_proposals)
+        .where(list_proposals.c.state == "complete", list_proposals.c.proposal_id > after, *conditions)
+        .order_by(list_proposals.c.proposal_id)
+        .limit(limit)
+    )
+    return [ProposalRow(*row) for row in conn.execute(query)]
+
+
+def open_proposals(conn: Connection) -> list[str]:
+    """Ids of proposals that aren't complete, oldest first."""
+    query = select(list_proposals.c.proposal_id).where(list_proposals.c.state == "open")
+    return list(conn.execute(query.order_by(list_proposals.c.proposal_id)).scalars())
+
+
+def add_part(conn: Connection, proposal_id: str, feed_id: int, idx: int) -> None:
+    """Notes where a part of a proposal stands."""
+    insert_rows(conn, list_parts, ("proposal_id", "idx", "feed_id"), [(proposal_id, idx, feed_id)])
+
+
+def parts_of(conn: Connection, proposal_id: str) -> list[tuple[int, int]]:
+    """Where the parts of a proposal stand: (feed id, index), in order."""
+    return [(row[0], row[1]) for row in _PARTS(conn, id=proposal_id)]
+
+
+# Hits
+
+
+def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
+    """A hit by who met it and its id, or None."""
+    row = _HIT(conn, by=reporter, id=hit_id).one_or_none()
+    return None if row is None else HitRow(*row)
+
+
+def put_hit(conn: Connection, row: HitRow) -> None:
+    """Writes a hit as it is now."""
+    _upsert(conn, list_hits, _HIT_COLUMNS, [_values(row, _HIT_COLUMNS)])
+
+
+def hits_page(
+    conn: Connection, conditions: Iterable[ColumnElement[bool]], *, before: tuple[str, str] | None, limit: int
+) -> list[HitRow]:
+    """Hits, newest first.
+
+    Args:
+        conditions: SQL conditions on list_hits.
+        before: (hit id, reporter) of the last row of the page before, or None.
+        limit: most rows.
+    """
+    key = (list_hits.c.hit_id, list_hits.c.reporter)
+    query = select(list_hits).where(*conditions).order_by(*(column.desc() for column in key)).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(*key) < tuple_(*before))
+    return [HitRow(*row) for row in conn.execute(query)]
+
+
+def hits_by_list(conn: Connection) -> dict[tuple[str, str], dict[int, int]]:
+    """Number of hits by (publisher, list) and outcome."""
+    columns = (list_hits.c.publisher, list_hits.c.list, list_hits.c.outcome)
+    counted: dict[tuple[str, str], dict[int, int]] = {}
+    for publisher, name, outcome, number in conn.execute(select(*columns, func.count()).group_by(*columns)):
+        counted.setdefault((publisher, name), {})[outcome] = number
+    return counted
+
+
+def entries_by_list(conn: Connection) -> dict[tuple[str, str], int]:
+    """Number of listed entries by (publisher, list)."""
+    columns = (list_entries.c.publisher, list_entries.c.list)
+    query = select(*columns, func.count()).where(list_entries.c.ended == 0).group_by(*columns)
+    return {(publisher, name): number for publisher, name, number in conn.execute(query)}
+
+
+def _by_list(keys: Iterable[ListKey]) -> dict[str, set[str]]:
+    ids: dict[str, set[str]] = {}
+    for key in keys:
+        ids.setdefault(key.list, set()).add(key.entry_id)
+    return ids
+
+
+def _by_ids(conn: Connection, table: Table, holder: str, list_name: str, ids: Collection[str]) -> list[Row]:
+    """Rows of a table whose key is a node, a list and an entry's id."""
+    ordered = sorted(ids)
+    found: list[Row] = []
+    for chunk in (ordered[at : at + _LOOKED_UP[-1]] for at in range(0, len(ordered), _LOOKED_UP[-1])):
+        places = next(number for number in _LOOKED_UP if number >= len(chunk))
+        text = _by_ids_text(conn.dialect.name, table, places)
+        found.extend(run(conn, text, (holder, list_name, *chunk, *chunk[-1:] * (places - len(chunk)))))
+    return found
+
+
+@cache
+def _by_ids_text(dialect: str, table: Table, places: int) -> str:
+    mark = "?" if dialect == "sqlite" else "%s"
+    holder, name, entry_id = (column.name for column in table.primary_key.columns)
+    return (
+        f"SELECT {', '.join(table.c.keys())} FROM {table.name} WHERE {holder} = {mark} AND {name} = {mark} "
+        f"AND {entry_id} IN ({', '.join([mark] * places)})"
+    )
+
+
+def _values(row: Any, columns: Sequence[str]) -> tuple[Any, ...]:
+    return tuple([getattr(row, name) for name in columns])
+
+
+_ROWS_PER_STATEMENT = 100
+
+
+def _upsert(conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    for at in range(0, len(rows), _ROWS_PER_STATEMENT):
+        chunk = rows[at : at + _ROWS_PER_STATEMENT]
+        run(conn, _upsert_text(conn.dialect.name, table, columns, len(chunk)), tuple(chain.from_iterable(chunk)))
+
+
+@cache
+def _upsert_text(dialect: str, table: Table, columns: tuple[str, ...], rows: int) -> str:
+    mark = "?" if dialect == "sqlite" else "%s"
+    values = ", ".join([f"({', '.join([mark] * len(columns))})"] * rows)
+    key = [column.name for column in table.primary_key.columns]
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    return (
+        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {values} "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+    )

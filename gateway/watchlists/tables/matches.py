@@ -1,0 +1,216 @@
+"""Statements on matches: what this gateway found by itself, and how far it has looked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, func, insert, select, update
+
+from gateway.db.schema import match_cursors, matches
+from gateway.watchlists.rules.matches import EntryKey, MatchStatus, Place, SourceKey, SourceKind
+
+LISTS = "lists"
+"""Cursor of the lists' changes that were compared with the parties of before."""
+
+_CHANGES = "changes"
+"""Number that was given last to a change of a match that is gone."""
+
+_KEYS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRow:
+    """A match as it is kept; times in milliseconds since 1970. `change` is given when it is written."""
+
+    match_id: str
+    key: bytes
+    source: str
+    source_publisher: str
+    source_id: str
+    source_revision: int
+    field: str
+    subject: bytes
+    publisher: str
+    list: str
+    entry_id: str
+    match_class: int
+    hit: bytes
+    found_at: int
+    backward: int
+    status: str
+    hit_id: str = ""
+    decided_by: str = ""
+    decided_at: int = 0
+    reason: str = ""
+    change: int = 0
+
+    @property
+    def state(self) -> MatchStatus:
+        """Its status."""
+        return MatchStatus(self.status)
+
+    @property
+    def place(self) -> Place:
+        """Where the party stands."""
+        source = SourceKey(SourceKind(self.source), self.source_publisher, self.source_id)
+        return Place(source, self.source_revision, self.field)
+
+    @property
+    def entry(self) -> EntryKey:
+        """The entry."""
+        return EntryKey(self.publisher, self.list, self.entry_id)
+
+
+_NAMES = tuple(each.name for each in fields(MatchRow))
+_COLUMNS = tuple(matches.c[name] for name in _NAMES)
+_REPLACE = (
+    update(matches)
+    .where(matches.c.match_id == bindparam("which"))
+    .values({name: bindparam(name) for name in _NAMES if name != "match_id"})
+)
+
+
+def last_change(conn: Connection) -> int:
+    """Number of the newest change; 0 when there was none. No number is given twice, whatever is removed."""
+    gone = select(match_cursors.c.position).where(match_cursors.c.name == _CHANGES)
+    newest = conn.execute(select(func.max(matches.c.change))).scalar_one() or 0
+    return max(newest, conn.execute(gone).scalar_one_or_none() or 0)
+
+
+def write(conn: Connection, new: Sequence[MatchRow], changed: Sequence[MatchRow]) -> None:
+    """Writes matches, each as one change with the next number."""
+    number = last_change(conn)
+    numbered = [_kept(replace(row, change=number + at)) for at, row in enumerate([*new, *changed], start=1)]
+    if new:
+        conn.execute(insert(matches), numbered[: len(new)])
+    if changed:
+        conn.execute(_REPLACE, [{**values, "which": values["match_id"]} for values in numbered[len(new) :]])
+
+
+def _kept(row: MatchRow) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in _NAMES}
+    for name in ("source_id", "field", "reason"):  # PostgreSQL keeps no NUL in a text
+        values[name] = values[name].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return values
+
+
+def find(conn: Connection, match_id: str) -> MatchRow | None:
+    """A match by its id, or None."""
+    return next(iter(_rows(conn, matches.c.match_id == match_id)), None)
+
+
+def by_keys(conn: Connection, keys: Collection[bytes]) -> dict[bytes, MatchRow]:
+    """Matches by key; unknown keys are left out."""
+    ordered = sorted(keys)
+    found: dict[bytes, MatchRow] = {}
+    for at in range(0, len(ordered), _KEYS_AT_ONCE):
+        rows = _rows(conn, matches.c.key.in_(ordered[at : at + _KEYS_AT_ONCE]))
+        found.update((row.key, row) for row in rows)
+    return found
+
+
+def open_of_sources(conn: Connection, sources: Collection[SourceKey]) -> list[MatchRow]:
+    """Open matches of some sources."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for source in sources:
+        grouped.setdefault((source.kind.value, source.publisher), []).append(source.id)
+    found = []
+    for (kind, publisher), ids in grouped.items():
+        of_publisher = (matches.c.source == kind, matches.c.source_publisher == publisher)
+        found += _open_in(conn, matches.c.source_id, ids, of_publisher)
+    return found
+
+
+def open_of_entries(conn: Connection, entries: Collection[EntryKey]) -> list[MatchRow]:
+    """Open matches with some entries."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        grouped.setdefault((entry.publisher, entry.list), []).append(entry.id)
+    found = []
+    for (publisher, name), ids in grouped.items():
+        of_list = (matches.c.publisher == publisher, matches.c.list == name)
+        found += _open_in(conn, matches.c.entry_id, ids, of_list)
+    return found
+
+
+def _open_in(
+    conn: Connection, column: Column[str], values: Sequence[str], conditions: tuple[ColumnElement[bool], ...]
+) -> list[MatchRow]:
+    is_open = matches.c.status == MatchStatus.OPEN.value
+    found = []
+    for at in range(0, len(values), _KEYS_AT_ONCE):
+        found += _rows(conn, *conditions, is_open, column.in_(values[at : at + _KEYS_AT_ONCE]))
+    return found
+
+
+def page(
+    conn: Connection, conditions: Iterable[ColumnElement[bool]], *, before: str | None, limit: int
+) -> list[MatchRow]:
+    """Matches, newest first.
+
+    Args:
+        conditions: SQL conditions on matches.
+        before: id of the last match of the page before, or None.
+        limit: most rows.
+    """
+    query = select(*_COLUMNS).where(*conditions).order_by(matches.c.match_id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(matches.c.match_id < before)
+    return [_row(row) for row in conn.execute(query)]
+
+
+def changed_after(conn: Connection, change: int, *conditions: ColumnElement[bool], limit: int) -> list[MatchRow]:
+    """Matches by the number of their last change, those after a number."""
+    query = select(*_COLUMNS).where(matches.c.change > change, *conditions).order_by(matches.c.change).limit(limit)
+    return [_row(row) for row in conn.execute(query)]
+
+
+def by_list(conn: Connection) -> dict[tuple[str, str], dict[str, int]]:
+    """Number of matches by (publisher, list) and status."""
+    columns = (matches.c.publisher, matches.c.list, matches.c.status)
+    counted: dict[tuple[str, str], dict[str, int]] = {}
+    for publisher, name, status, number in conn.execute(select(*columns, func.count()).group_by(*columns)):
+        counted.setdefault((publisher, name), {})[status] = number
+    return counted
+
+
+def _rows(conn: Connection, *conditions: ColumnElement[bool]) -> list[MatchRow]:
+    return [_row(row) for row in conn.execute(select(*_COLUMNS).where(*conditions).order_by(matches.c.match_id))]
+
+
+def _row(row: Iterable[Any]) -> MatchRow:
+    values = dict(zip(_NAMES, row, strict=True))
+    for name in ("key", "subject", "hit"):
+        values[name] = bytes(values[name])
+    return MatchRow(**values)
+
+
+# How far was looked
+
+
+def cursors(conn: Connection) -> dict[str, int]:
+    """Position by source, and that of the lists; none of what was never looked at."""
+    return {row[0]: row[1] for row in conn.execute(select(match_cursors)) if row[0] != _CHANGES}
+
+
+def move_cursors(conn: Connection, positions: Mapping[str, int]) -> None:
+    """Notes how far was looked."""
+    for name, position in positions.items():
+        moved = conn.execute(update(match_cursors).where(match_cursors.c.name == name).values(position=position))
+        if moved.rowcount == 0:
+            conn.execute(insert(match_cursors).values(name=name, position=position))
+
+
+def forget_sources(conn: Connection, kind: SourceKind, ids: Sequence[str]) -> None:
+    """Removes what was found in sources whose time is over, decided or not: it says who they named."""
+    last = last_change(conn)
+    gone = conn.execute(delete(matches).where(matches.c.source == kind.value, matches.c.source_id.in_(ids)))
+    if gone.rowcount:
+        move_cursors(conn, {_CHANGES: last})
+
+
+def look_at_all_lists_again(conn: Connection) -> None:
+    """For when the lists are projected anew: their changes may get other numbers."""
+    conn.execute(delete(match_cursors).where(match_cursors.c.name == LISTS))

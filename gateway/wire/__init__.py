@@ -1,1 +1,0 @@
-"""Bytes to model and back: parsing, limits, validation, disclosure."""

@@ -1,4 +1,0 @@
-"""Shipments in files: readers that give items to record one after another, and what is wrong with the rest.
-
-docs/shipment-formats.md describes the formats. Owns no I/O but the stream that the caller opened, and no gateway.
-"""

@@ -1,0 +1,428 @@
+"""The way of three authorities from nothing to a directory in force, and back out of it, through the commands alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from gateway.cli.directory.commands import directory_app
+from gateway.cli.pki.commands import pki_app
+from gateway.trust.pki.certificates import authenticate
+from gateway.trust.service.directory_versions import accept, unsafe_reopen
+from gateway.trust.service.trial_federation import MemberSpec, create_federation
+
+FEDERATION = "gba.customs.example"
+NODES = ("cn", "hk", "mo")
+
+app = typer.Typer()
+app.add_typer(pki_app, name="pki")
+app.add_typer(directory_app, name="directory")
+
+
+def run(*arguments: object, answer: str | None = None, **environment: str) -> Result:
+    runner = CliRunner(env={"COLUMNS": "200", **environment})
+    return runner.invoke(app, [str(argument) for argument in arguments], input=answer)
+
+
+def ok(*arguments: object, **more: Any) -> Any:
+    result = run(*arguments, "--json", **more)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def refused(*arguments: object, **more: Any) -> str:
+    """The error of a command that refuses: one sentence and a way out, exit code 2, no traceback."""
+    result = run(*arguments, **more)
+    assert result.exit_code == 2, result.output
+    assert "Error: " in result.stderr
+    assert "Way out: " in result.stderr
+    assert "Traceback" not in result.output
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three authorities with CA, certificates, keys and cards, and a directory that two of three have signed."""
+    root = tmp_path_factory.mktemp("world")
+    for node in NODES:
+        make_node(root / node, node)
+    cards = [root / node / "card.json" for node in NODES]
+    drafted = ok("directory", "draft", *cards, "--threshold", 2, "--out", root / "directory.json")
+    assert drafted["authorities"] == ["cn", "hk", "mo"]
+    for node, file in (("cn", "directory.json"), ("hk", "directory.note")):
+        ok(*sign(root, node, root / file), "--yes")
+    return root
+
+
+def make_node(folder: Path, node: str) -> None:
+    names = ("--node", node, "--federation", FEDERATION)
+    ok("pki", "init-ca", *names, "--out", folder / "ca", "--passphrase-env", "CA_PASS", CA_PASS="far away")
+    pki = folder / "pki"
+    ok("pki", "request", "--kind", "gateway", *names, "--dns", f"{node}.example", "--ip", "127.0.0.1", "--out", pki)
+    ok("pki", "request", "--kind", "system", *names, "--name", "officers", "--out", pki)
+    for stem in ("gateway", "officers"):
+        issue(folder, pki / f"{stem}.csr", pki / f"{stem}.pem")
+    (pki / "ca.pem").write_bytes((folder / "ca" / "ca.pem").read_bytes())
+    ok("pki", "signing-keys", *names, "--out", pki / "keys")
+    offline = folder / "offline"
+    ok("pki", "directory-key", "--authority", node, "--federation", FEDERATION, "--out", offline)
+    vkey, endpoint = offline / "directory.vkey", f"{node}.example:7443"
+    shared = ("--pki", pki, "--directory-key", vkey, "--name", f"en=Customs {node}", "--out", folder / "card.json")
+    made = ok("directory", "card", *names, "--endpoint", endpoint, *shared)
+    assert len(made["digest"].split()) == 8
+
+
+def issue(folder: Path, request: Path, certificate: Path, *more: str) -> Any:
+    confirmed = ("--passphrase-env", "CA_PASS", *(more or ("--yes",)))
+    return ok("pki", "issue", "--ca", folder / "ca", request, "--out", certificate, *confirmed, CA_PASS="far away")
+
+
+def sign(root: Path, node: str, file: Path) -> tuple[object, ...]:
+    return ("directory", "sign", file, "--authority", node, "--key", root / node / "offline" / "directory.pem")
+
+
+def anchors(root: Path, *nodes: str) -> list[object]:
+    return [part for node in nodes for part in ("--anchor", root / node / "offline" / "directory.vkey")]
+
+
+def test_the_directory_is_verified_as_a_node_would(world: Path) -> None:
+    verified = ok("directory", "verify", world / "directory.note", *anchors(world, *NODES), "--threshold", 2)
+    assert verified["signed_by"] == [f"{FEDERATION}/cn/directory", f"{FEDERATION}/hk/directory"]
+    assert verified["validity"] == "current"
+    assert verified["anchored"]
+    vkey = (world / "cn" / "offline" / "directory.vkey").read_text().strip()
+    assert ok("directory", "verify", world / "directory.note", "--anchor", vkey)["version"] == 1
+
+
+def test_without_anchors_nobody_vouches_and_that_is_said(world: Path) -> None:
+    result = run("directory", "verify", world / "directory.note")
+    assert result.exit_code == 0
+    assert "nobody vouches" in result.stderr
+    assert "undamaged" in result.stdout
+
+
+def test_verify_names_the_failing_step(world: Path, tmp_path: Path) -> None:
+    note = world / "directory.note"
+    assert "step 2 succession" in refused("directory", "verify", note, *anchors(world, *NODES))  # all three wanted
+    assert "step 2 succession" in refused("directory", "verify", note, *anchors(world, "mo"))
+    tampered = tmp_path / "directory.note"
+    tampered.write_bytes(note.read_bytes().replace(b"cn.example:7443", b"cn.example:7444"))
+    assert "step 2" in refused("directory", "verify", tampered, *anchors(world, "cn", "hk"))
+    assert "step 3" in refused("directory", "verify", tampered)
+    tampered.write_bytes(b"noise")
+    assert "step 1 form" in refused("directory", "verify", tampered)
+    assert "No such file" in refused("directory", "verify", tmp_path / "nowhere")
+    assert "--anchor" in refused("directory", "verify", note, "--anchor", world / "cn" / "card.json")
+
+
+def test_certificates_made_by_the_commands_are_believed(world: Path) -> None:
+    directory = unsafe_reopen((world / "directory.note").read_bytes()).directory
+    for file, uri in (("gateway.pem", "gateway/hk"), ("officers.pem", "system/hk/officers")):
+        peer = authenticate(
+            (world / "hk" / "pki" / file).read_bytes(),
+            trust_domain=FEDERATION,
+            ca_pems=directory.tls_ca_pems("hk"),
+            revoked_fingerprints=directory.revoked_certificates,
+            now=datetime.now(UTC),
+        )
+        assert peer.identity.uri == f"spiffe://{FEDERATION}/{uri}"
+    assert peer.certificate.dns_names == ()
+
+
+def test_every_private_key_is_0600_and_the_ca_key_encrypted(world: Path) -> None:
+    secrets = [path for path in world.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+    assert len(secrets) == 3 * 6
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
+    assert b"ENCRYPTED" in (world / "cn" / "ca" / "ca.key").read_bytes()
+
+
+def test_a_card_names_what_is_wrong_with_it(world: Path, tmp_path: Path) -> None:
+    cn = world / "cn"
+    names = ("--node", "cn", "--federation", FEDERATION, "--pki", cn / "pki")
+    rest = ("--directory-key", cn / "offline" / "directory.vkey", "--out", tmp_path / "card.json")
+    assert "LANGUAGE=NAME" in refused("directory", "card", *names, *rest, "--name", "Customs")
+    wrong = refused("directory", "card", *names, *rest, "--name", "pt=Alfândega", "--endpoint", "nowhere")
+    assert "display_names.en: is missing" in wrong
+    assert "node.endpoints[0]: must be host:port" in wrong
+    other = ("--anchor", "other.example/cn/directory+00000000+AA==")
+    assert "different federations" in refused(
+        "directory", "verify", world / "directory.note", *anchors(world, "cn"), *other
+    )
+
+
+def test_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"{" + b" " * (1 << 20) + b"}\n")
+    assert "more than" in refused("directory", "show", tmp_path / "large")
+    assert "more than" in refused("pki", "show", tmp_path / "large")
+
+
+def test_an_outdated_directory_is_accepted_with_a_loud_warning(tmp_path: Path) -> None:
+    past = datetime.now(UTC) - timedelta(days=10)
+    made = create_federation(tmp_path, [MemberSpec("cn")], now=past, directory_days=5, grace_days=30)
+    result = run("directory", "verify", made.directory, "--anchor", made.anchor_vkeys[0], "--json")
+    assert result.exit_code == 0
+    assert "Warning: directory version 1 expired on" in result.stderr
+    assert json.loads(result.stdout)["validity"] == "grace"
+
+
+def test_a_card_holds_nothing_secret(world: Path) -> None:
+    assert b"PRIVATE" not in (world / "cn" / "card.json").read_bytes()
+
+
+def test_revoking_makes_a_version_that_follows(world: Path, tmp_path: Path) -> None:
+    note, draft = world / "directory.note", tmp_path / "next.json"
+    lost = world / "mo" / "pki" / "officers.pem"
+    ok("directory", "revoke", note, "--certificate", lost, "--out", draft)
+    changes = ok("directory", "diff", note, draft)
+    assert {change["path"] for change in changes} >= {"version", "revoked_certificates"}
+    for node, file in (("mo", draft), ("hk", tmp_path / "next.note")):
+        ok(*sign(world, node, file), "--previous", note, "--yes")
+    assert ok("directory", "verify", tmp_path / "next.note", "--previous", note)["version"] == 2
+    back = refused("directory", "verify", note, "--previous", tmp_path / "next.note")
+    assert "step 5 version" in back
+    again = refused("directory", "revoke", tmp_path / "next.note", "--certificate", lost, "--out", tmp_path / "x.json")
+    assert "revoked already" in again
+
+
+def test_revoking_a_key_from_a_time_on(world: Path, tmp_path: Path) -> None:
+    shown = ok("directory", "show", world / "directory.note")
+    key = shown["directory"]["nodes"]["hk"]["log_keys"][0]["public_key"]
+    draft = tmp_path / "next.json"
+    ok("directory", "revoke", world / "directory.note", "--key", key, "--since", "2026-01-15T08:00:00", "--out", draft)
+    after = ok("directory", "show", draft)["directory"]["nodes"]["hk"]["log_keys"][0]
+    assert after["revoked_at"] == "2026-01-15T08:00:00Z"
+    for wrong, problem in (("AAAA", "44 characters"), ("*", "44 characters")):
+        arguments = ("directory", "revoke", world / "directory.note", "--key", wrong, "--out", tmp_path / "y")
+        assert problem in refused(*arguments)
+    assert "either" in refused("directory", "revoke", world / "directory.note", "--out", tmp_path / "y")
+    colons = ":".join(["AB"] * 32)
+    ok("directory", "revoke", world / "directory.note", "--certificate", colons, "--out", tmp_path / "colons.json")
+    assert ok("directory", "show", tmp_path / "colons.json")["directory"]["revoked_certificates"] == ["ab" * 32]
+    ca = world / "hk" / "ca" / "ca.pem"
+    ok("directory", "revoke", world / "directory.note", "--certificate", ca, "--out", tmp_path / "ca.json")
+    by_name = ("--certificate", "nothing like it", "--out", tmp_path / "y")
+    assert "neither a file nor" in refused("directory", "revoke", world / "directory.note", *by_name)
+
+
+def test_renewing_takes_newer_cards_and_terms(world: Path, tmp_path: Path) -> None:
+    terms = tmp_path / "terms.toml"
+    terms.write_text(
+        """
+        [[agreements]]
+        sender = "cn"
+        recipient = "hk"
+        message_types = ["Disposition", "AlertEvent"]
+        purposes = ["export_control"]
+        field_classes = []
+        clause = "Article 4"
+        valid_until = 2030-01-01T00:00:00Z
+        """
+    )
+    draft = tmp_path / "next.json"
+    arguments = ("directory", "renew", world / "directory.note", "--card", world / "hk" / "card.json")
+    ok(*arguments, "--terms", terms, "--days", 30, "--out", draft)
+    (agreement,) = ok("directory", "show", draft)["directory"]["agreements"]
+    assert agreement["id"] == "cn-hk"
+    assert agreement["message_types"] == ["AlertEvent", "Disposition"]
+    assert agreement["valid_until"] == "2030-01-01T00:00:00Z"
+    terms.write_text('[[agreements]]\nsender = "cn"\nwildcard = "*"\n')
+    problems = refused(*arguments, "--terms", terms, "--out", tmp_path / "x.json")
+    for path in ("agreements[0].recipient", "agreements[0].purposes", "agreements[0].wildcard"):
+        assert path in problems
+    terms.write_text('agreements = ["not a table"]\nmore = 1\n')
+    problems = refused(*arguments, "--terms", terms, "--out", tmp_path / "x.json")
+    assert "agreements[0]: must be an object" in problems
+    assert "more: unknown member" in problems
+    terms.write_text("not toml")
+    assert "TOML" in refused(*arguments, "--terms", terms, "--out", tmp_path / "x.json")
+
+
+OPERATING = Path(__file__).parents[4] / "docs" / "operating.md"
+(PARTED,) = re.findall(r"```toml\n(\[\[agreements\]\].*?)```", OPERATING.read_text("utf-8"), flags=re.DOTALL)
+"""Terms for two purposes, as the documentation has them."""
+
+
+def drafting(world: Path, terms: Path, out: Path) -> tuple[object, ...]:
+    cards = [world / node / "card.json" for node in NODES]
+    return ("directory", "draft", *cards, "--terms", terms, "--out", out)
+
+
+def test_a_direction_may_have_other_terms_for_other_purposes(world: Path, tmp_path: Path) -> None:
+    terms, made = tmp_path / "terms.toml", tmp_path / "parted.json"
+    terms.write_text(PARTED)
+    ok(*drafting(world, terms, made))
+    agreements = ok("directory", "show", made)["directory"]["agreements"]
+    assert [(each["id"], each["purposes"], each["field_classes"]) for each in agreements] == [
+        ("hk-cn-export-control", ["export_control", "licence_enforcement"], ["COMMERCIAL"]),
+        ("hk-cn-smuggling", ["smuggling"], ["COMMERCIAL", "INVESTIGATIVE", "PERSONAL"]),
+    ]
+    shown = run("directory", "show", made).stdout
+    _, _, export = shown.partition("hk → cn (hk-cn-export-control)")
+    export, _, smuggling = export.partition("hk → cn (hk-cn-smuggling)")
+    assert "article 6" in export
+    assert "PERSONAL" not in export
+    assert "COMMERCIAL, INVESTIGATIVE, PERSONAL" in smuggling
+    assert "article 5" in smuggling
+
+
+def test_terms_that_would_leave_open_which_agreement_counts_are_refused(world: Path, tmp_path: Path) -> None:
+    terms, made = tmp_path / "terms.toml", tmp_path / "parted.json"
+    terms.write_text(PARTED.replace('["smuggling"]', '["export_control", "smuggling"]'))
+    problem = refused(*drafting(world, terms, made))
+    assert "agreements[1].purposes: hk-cn-export-control covers the same" in problem
+    assert "both name export_control" in problem
+    terms.write_text(PARTED.replace('["smuggling"]', "[]"))
+    assert "both must name purposes" in refused(*drafting(world, terms, made))
+    without_ids = "".join(line for line in PARTED.splitlines(keepends=True) if not line.startswith("id"))
+    terms.write_text(without_ids)
+    problem = refused(*drafting(world, terms, made))
+    for index in (0, 1):
+        assert f"agreements[{index}].id: is missing; another agreement goes from this sender" in problem
+    assert not made.exists()
+    terms.write_text(PARTED.replace('id = "hk-cn-export-control"\n', ""))
+    ok(*drafting(world, terms, made))
+    assert [each["id"] for each in ok("directory", "show", made)["directory"]["agreements"]] == [
+        "hk-cn",
+        "hk-cn-smuggling",
+    ]
+
+
+def test_signing_asks_and_takes_no_for_an_answer(world: Path, tmp_path: Path) -> None:
+    draft = tmp_path / "directory.json"
+    draft.write_bytes((world / "directory.json").read_bytes())
+    assert "nothing was signed" in refused(*sign(world, "mo", draft), answer="n\n")
+    assert not (tmp_path / "directory.note").exists()
+    agreed = run(*sign(world, "mo", draft), answer="y\n")
+    assert agreed.exit_code == 0, agreed.output
+    assert "Article" not in agreed.stdout
+    assert "export_control" in agreed.stdout  # what is signed was shown
+    assert (tmp_path / "directory.note").exists()
+    assert "never asks" in run(*sign(world, "mo", draft), "--json").stderr
+
+
+def test_only_a_named_key_signs(world: Path, tmp_path: Path) -> None:
+    draft = tmp_path / "directory.json"
+    draft.write_bytes((world / "directory.json").read_bytes())
+    wrong = ("directory", "sign", draft, "--authority", "cn", "--key", world / "hk" / "offline" / "directory.pem")
+    assert "names another key" in refused(*wrong, "--yes")
+    draft.write_bytes(draft.read_bytes().replace(b'"version": 1', b'"version": 0'))
+    assert "version: must be an integer" in refused(*sign(world, "cn", draft), "--yes")
+
+
+def test_nothing_is_overwritten(world: Path) -> None:
+    cn = world / "cn"
+    names = ("--node", "cn", "--federation", FEDERATION)
+    for arguments in (
+        ("pki", "init-ca", *names, "--out", cn / "ca"),
+        ("pki", "request", "--kind", "gateway", *names, "--out", cn / "pki"),
+        ("pki", "signing-keys", *names, "--out", cn / "pki" / "keys"),
+        ("pki", "directory-key", "--authority", "cn", "--federation", FEDERATION, "--out", cn / "offline"),
+        ("directory", "draft", cn / "card.json", "--out", world / "directory.json"),
+    ):
+        assert "exists already" in refused(*arguments)
+
+
+def test_issuing_asks_unless_told_what_to_expect(world: Path, tmp_path: Path) -> None:
+    cn = world / "cn"
+    arguments = ("pki", "issue", "--ca", cn / "ca", cn / "pki" / "gateway.csr", "--passphrase-env", "CA_PASS")
+    out = ("--out", tmp_path / "new.pem")
+    assert "nothing was signed" in refused(*arguments, *out, answer="n\n", CA_PASS="far away")
+    agreed = run(*arguments, *out, answer="y\n", CA_PASS="far away")
+    assert agreed.exit_code == 0, agreed.output
+    assert "cn.example" in agreed.stdout
+    expected = f"spiffe://{FEDERATION}/gateway/cn"
+    again = ok(*arguments, *out, "--identity", expected, "--days", 7, CA_PASS="far away")  # renewal replaces
+    assert again["identity"] == expected
+    for identity, problem in ((f"spiffe://{FEDERATION}/gateway/hk", "isn't of this CA"), ("cn", "--identity")):
+        assert problem in refused(*arguments, *out, "--identity", identity, CA_PASS="far away")
+    assert "passphrase is wrong" in refused(*arguments, *out, "--yes", CA_PASS="wrong")
+    assert "CA_PASS" in refused(*arguments, *out, "--yes")
+    assert "days" in refused(*arguments, *out, "--yes", "--days", 4000, CA_PASS="far away")
+
+
+def test_a_partners_request_is_not_signed_by_this_ca(world: Path, tmp_path: Path) -> None:
+    arguments = ("pki", "issue", "--ca", world / "cn" / "ca", world / "hk" / "pki" / "gateway.csr", "--yes")
+    passphrase = ("--passphrase-env", "CA_PASS", "--out", tmp_path / "x.pem")
+    assert "isn't of this CA" in refused(*arguments, *passphrase, CA_PASS="far away")
+    assert not (tmp_path / "x.pem").exists()
+
+
+def test_request_wants_a_name_for_a_system_alone(tmp_path: Path) -> None:
+    shared = ("--node", "cn", "--federation", FEDERATION, "--out", tmp_path)
+    assert "--name" in refused("pki", "request", "--kind", "system", *shared)
+    assert "--name" in refused("pki", "request", "--kind", "gateway", "--name", "x", *shared)
+    assert "isn't an IP address" in refused("pki", "request", "--kind", "gateway", "--ip", "nowhere", *shared)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_show_says_what_a_file_is_and_nothing_secret(world: Path, tmp_path: Path) -> None:
+    cn = world / "cn"
+    files = [
+        cn / "ca" / "ca.pem",
+        cn / "ca" / "ca.key",
+        cn / "pki" / "gateway.pem",
+        cn / "pki" / "officers.pem",
+        cn / "pki" / "officers.key",
+        cn / "pki" / "gateway.csr",
+        cn / "pki" / "keys" / "log.pem",
+        cn / "offline" / "directory.vkey",
+    ]
+    shown = ok("pki", "show", *files)
+    assert [each["kind"] for each in shown] == [
+        "CA certificate",
+        "private key",
+        "gateway certificate",
+        "system certificate",
+        "TLS key, ECDSA secp256r1",
+        "certificate signing request",
+        "signing key, Ed25519",
+        "verifier key",
+    ]
+    assert shown[2]["status"] == "valid, 89 days left"
+    assert "days left" in run("pki", "show", cn / "pki" / "gateway.pem").stdout
+    noise = tmp_path / "noise"
+    noise.write_bytes(os.urandom(100))
+    assert "noise: neither certificate" in refused("pki", "show", noise)
+
+
+def test_tables_are_for_people(world: Path, tmp_path: Path) -> None:
+    shown = run("directory", "show", world / "directory.note")
+    assert shown.exit_code == 0, shown.output
+    for word in ("not verified here", "Customs mo", "2 of 3 authorities", "in force", "cn.example:7443"):
+        assert word in shown.stdout
+    same = run("directory", "diff", world / "directory.note", world / "directory.json")
+    assert "No differences" in same.stdout
+    assert ok("directory", "diff", world / "directory.note", world / "directory.json") == []
+
+
+def test_a_full_circle_ends_in_a_trusted_directory(world: Path, tmp_path: Path) -> None:
+    """The third authority signs too, later; the version stays the same one."""
+    note = tmp_path / "directory.note"
+    note.write_bytes((world / "directory.note").read_bytes())
+    two = unsafe_reopen(note.read_bytes())
+    signed = ok(*sign(world, "mo", note), "--yes")
+    assert len(signed["signatures"]) == 3
+    assert accept(note.read_bytes(), now=datetime.now(UTC), previous=two).version == 1
+
+
+@pytest.mark.parametrize("command", ["init-ca", "request", "issue", "signing-keys", "directory-key", "show"])
+def test_pki_help_has_an_example(command: str) -> None:
+    shown = run("pki", command, "--help")
+    assert shown.exit_code == 0
+    assert f"gateway pki {command}" in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["card", "draft", "renew", "revoke", "sign", "verify", "show", "diff"])
+def test_directory_help_has_an_example(command: str) -> None:
+    shown = run("directory", command, "--help")
+    assert shown.exit_code == 0
+    assert f"gateway directory {command}" in shown.stdout

@@ -1,0 +1,146 @@
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from hatchling.builders.wheel import WheelBuilder
+from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+
+from gateway.db import migrate
+from gateway.db.database import Database
+from gateway.db.schema import cursors, metadata
+from gateway.errors import ConfigurationError, StoreUnavailableError
+from tests.support.databases import MakeDatabase
+
+ROOT = Path(__file__).parents[3]
+
+
+def tables(database: Database) -> set[str]:
+    with database.read() as conn:
+        return set(inspect(conn).get_table_names())
+
+
+def sqlite_statements(conn: Connection) -> dict[str, str]:
+    rows = conn.execute(text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%' AND sql IS NOT NULL"))
+    return {name: " ".join(sql.split()) for name, sql in rows}
+
+
+@pytest.mark.drift
+def test_the_migrations_lead_to_the_schema(make_empty_database: MakeDatabase) -> None:
+    database = make_empty_database()
+    migrate.upgrade(database)
+    assert tables(database) == {*metadata.tables, "alembic_version"}
+    with database.read() as conn:
+        # Alembic misreads SQLite's default '' as another one; the next test compares SQLite's own words.
+        opts = {"compare_type": True, "compare_server_default": database.dialect == "postgresql"}
+        context = MigrationContext.configure(conn, opts=opts)
+        assert compare_metadata(context, metadata) == [], "run `make migration`"
+
+
+@pytest.mark.drift
+def test_on_sqlite_they_do_so_to_the_letter(tmp_path: Path) -> None:
+    """Also what no comparison of types sees: WITHOUT ROWID, autoincrement, collations."""
+    migrated, created = (Database(f"sqlite:///{tmp_path / name}") for name in ("migrated", "created"))
+    migrate.upgrade(migrated)
+    with created.write() as conn:
+        metadata.create_all(conn)
+    with migrated.read() as ours, created.read() as theirs:
+        assert sqlite_statements(ours) == sqlite_statements(theirs), "run `make migration`"
+    migrated.close()
+    created.close()
+
+
+@pytest.mark.drift
+def test_a_missing_column_and_a_column_too_many_would_be_seen(make_empty_database: MakeDatabase) -> None:
+    database = make_empty_database()
+    migrate.upgrade(database)
+    with database.write() as conn:
+        conn.execute(text("ALTER TABLE cursors RENAME COLUMN position TO place"))
+    with database.read() as conn:
+        assert len(compare_metadata(MigrationContext.configure(conn), metadata)) == 2
+
+
+def test_a_second_start_changes_nothing_and_keeps_what_is_stored(make_empty_database: MakeDatabase) -> None:
+    database = make_empty_database()
+    migrate.upgrade(database)
+    with database.write() as conn:
+        conn.execute(insert(cursors).values(name="projector", position=7))
+    migrate.upgrade(database)
+    with database.read() as conn:
+        assert conn.execute(select(cursors.c.position)).scalar_one() == 7
+        assert migrate.schema_version(conn) is not None
+
+
+def test_a_database_at_the_newest_version_is_not_written(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'gateway.sqlite3'}")
+    migrate.upgrade(database)
+    with database.write():  # whoever wants to write now waits for five seconds and fails
+        other = Database(str(database.engine.url))
+        migrate.upgrade(other)
+        other.close()
+    database.close()
+
+
+def test_processes_that_start_at_once_migrate_once(make_empty_database: MakeDatabase) -> None:
+    database = make_empty_database()
+    url = database.engine.url.render_as_string(hide_password=False)
+    together, errors = threading.Barrier(4), list[BaseException]()
+
+    def start() -> None:
+        own = Database(url)
+        together.wait()
+        try:
+            migrate.upgrade(own)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            own.close()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert tables(database) == {*metadata.tables, "alembic_version"}
+
+
+def test_a_newer_database_is_refused_and_left_alone(make_empty_database: MakeDatabase) -> None:
+    database = make_empty_database()
+    migrate.upgrade(database)
+    with database.write() as conn:
+        conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match="schema version 9999, this software knows up to 0001"):
+        migrate.upgrade(database)
+    with database.read() as conn:
+        assert migrate.schema_version(conn) == "9999"
+
+
+def test_tables_without_a_version_are_refused(make_database: MakeDatabase) -> None:
+    database = make_database()
+    with pytest.raises(ConfigurationError, match="no schema version"):
+        migrate.upgrade(database)
+    assert "alembic_version" not in tables(database)
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(
+    make_empty_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = make_empty_database()
+    with database.write() as conn:  # the name of an index of the last tables is taken
+        conn.execute(text("CREATE TABLE taken (a INTEGER)"))
+        conn.execute(text("CREATE INDEX ix_alerts_direction_valid_until ON taken (a)"))
+    with pytest.raises((StoreUnavailableError, DBAPIError), match="already exists"):
+        migrate.upgrade(database)
+    assert tables(database) == {"taken"}
+
+
+@pytest.mark.drift
+def test_the_wheel_has_the_migrations() -> None:
+    packed = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+    folder = ROOT / "gateway/store/migrations"
+    needed = {str(path.relative_to(ROOT)) for kind in ("*.py", "*.mako") for path in folder.rglob(kind)}
+    assert len(needed) >= 3
+    assert needed <= packed

@@ -1,0 +1,75 @@
+"""The short way to the driver gives what SQLAlchemy's own would, on both databases."""
+
+import pytest
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError, NoResultFound, ProgrammingError
+
+from gateway.db.database import Database, savepoint
+from gateway.db.schema import cursors
+from gateway.db.statements import Prepared, run
+from gateway.errors import StoreUnavailableError
+
+_ADD = Prepared(insert(cursors))
+_ALL = Prepared(select(cursors).order_by(cursors.c.name))
+_ONE = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
+_MOVE = Prepared(update(cursors).where(cursors.c.name == bindparam("called")).values(position=bindparam("position")))
+
+
+def test_rows_come_as_tuples_in_the_order_of_columns(database: Database) -> None:
+    with database.write() as conn:
+        for name, position in (("b", 2), ("a", 1)):
+            assert _ADD(conn, name=name, position=position).rowcount == 1
+    with database.read() as conn:
+        rows = _ALL(conn)
+        assert list(rows) == list(conn.execute(select(cursors).order_by(cursors.c.name)))
+        assert (len(rows), rows[1]) == (2, ("b", 2))
+        assert _ONE(conn, called="b").scalar_one() == 2
+
+
+def test_no_row_is_none_or_an_error_as_asked(database: Database) -> None:
+    with database.read() as conn:
+        nothing = _ONE(conn, called="nobody")
+        assert (nothing.one_or_none(), nothing.scalar_one_or_none()) == (None, None)
+        with pytest.raises(NoResultFound):
+            nothing.one()
+        with pytest.raises(NoResultFound):
+            nothing.scalar_one()
+
+
+def test_changes_are_counted(database: Database) -> None:
+    with database.write() as conn:
+        _ADD(conn, name="a", position=1)
+        assert _MOVE(conn, called="a", position=5).rowcount == 1
+        assert _MOVE(conn, called="nobody", position=5).rowcount == 0
+
+
+def test_a_taken_key_is_the_error_that_callers_catch(database: Database) -> None:
+    with database.write() as conn:
+        _ADD(conn, name="a", position=1)
+    with pytest.raises(IntegrityError), database.write() as conn:
+        _ADD(conn, name="a", position=2)
+    with database.read() as conn:
+        assert _ONE(conn, called="a").scalar_one() == 1, "and the transaction was rolled back"
+
+
+def test_a_statement_that_the_database_refuses_is_its_error(database: Database) -> None:
+    expected = (StoreUnavailableError, ProgrammingError)  # SQLite calls it operational
+    with pytest.raises(expected) as refused, database.read() as conn:
+        run(conn, "SELECT position FROM nowhere", ())
+    assert "nowhere" in str(refused.value)
+
+
+def test_what_a_savepoint_takes_back_is_gone_and_the_rest_stays(database: Database) -> None:
+    with database.write() as conn:
+        _ADD(conn, name="before", position=1)
+        with pytest.raises(IntegrityError), savepoint(conn):
+            _add_two(conn, "within", "before")
+        with savepoint(conn):
+            _ADD(conn, name="after", position=1)
+    with database.read() as conn:
+        assert [name for name, _ in _ALL(conn)] == ["after", "before"]
+
+
+def _add_two(conn: Connection, *names: str) -> None:
+    for name in names:
+        _ADD(conn, name=name, position=1)

@@ -1,0 +1,90 @@
+"""What one version of the software holds, a later one applies and answers once more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gateway.alerts import tables as alerts
+from gateway.alerts.codec import parse_event
+from gateway.contract.timestamps import to_timestamp
+from gateway.errors import GatewayError
+from gateway.feed.projection import projector as project
+from gateway.feed.projection.held_entries import HeldEntries
+from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.service.sender import StateWork
+from gateway.feed.tables import feeds
+from gateway.feed.tables.feeds import FeedState
+from gateway.trust.service.trial_federation import FEDERATION
+from gateway.v1 import alert_pb2, feed_pb2
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import PaperNode, exchange, paper_nodes
+
+APPLIED, HELD = feed_pb2.DISPOSITION_OUTCOME_APPLIED, feed_pb2.DISPOSITION_OUTCOME_HELD
+
+
+class OlderProjector(AlertProjector):
+    """The projector of a version whose contract has no questions yet."""
+
+    def _item(self, run: Any, feed: Any, entry: Any) -> Any:
+        item = super()._item(run, feed, entry)
+        if item.event is None or item.event.WhichOneof("event") != "question":
+            return item
+        error: GatewayError = project._HeldError("an alert event of a kind that isn't known here")
+        return replace(item, step=None, error=error)
+
+
+def said(node: PaperNode, partner: str) -> list[tuple[int, int]]:
+    """(index, outcome) of every disposition in the own feed."""
+    with node.database.read() as conn:
+        feed = feeds.get(conn, node.origin(partner))
+        stored = feeds.read_entries(conn, feed.id, 0, feed.size)
+    found = [parse_event(one.payload).disposition for one in stored]
+    return [(one.index, one.outcome) for one in found if one.origin]
+
+
+def held(node: PaperNode) -> HeldEntries:
+    return HeldEntries(node.database, node.committer, node.projector)
+
+
+def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
+    tmp_path: Path, make_database: MakeDatabase
+) -> None:
+    with paper_nodes(tmp_path, make_database) as (cn, hk):
+        newer = hk.projector
+        hk.projector = hk.committer._projector = OlderProjector(
+            federation=FEDERATION, node="hk", directory=lambda: hk.trust.directory
+        )
+        alert_id = cn.publish("hk")
+        exchange(cn, hk)
+        question = alert_pb2.AlertQuestion(
+            question_id=cn.publisher.new_id(), text="Which seal?", deadline=to_timestamp(cn.clock.now + 60_000)
+        )
+        cn.step("cn", alert_id, question=question)
+        exchange(cn, hk)
+        assert said(hk, "cn") == [(0, APPLIED), (1, HELD)]
+
+        hk.projector = hk.committer._projector = newer
+        hk.committer.run(StateWork(hk.origin("cn"), FeedState.BEHIND, "restored"))
+        first = held(hk)
+        assert not first.apply(), "an own feed that is blocked says nothing now"
+        hk.committer.run(StateWork(hk.origin("cn"), FeedState.ACTIVE, ""))
+        assert first.apply()
+        exchange(cn, hk)
+        assert said(hk, "cn") == [(0, APPLIED), (1, HELD), (1, APPLIED)]
+        with cn.database.read() as conn:
+            found = alerts.disposition_of(conn, feeds.get(conn, cn.origin("hk")).id, 1)
+        assert found is not None
+        assert found.outcome == "applied"
+        with hk.database.read() as conn:
+            (row,) = alerts.copies(conn, "cn", alert_id)
+        assert [one.question_id for one in row.life.questions] == [question.question_id]
+
+        for again in (first, held(hk)):
+            assert again.apply()
+        with hk.database.write() as conn:
+            alerts.note_known(conn, 7)  # the next upgrade has nothing to do
+        assert held(hk).apply()
+        exchange(cn, hk)
+        assert len(said(hk, "cn")) == 3

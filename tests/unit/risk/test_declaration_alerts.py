@@ -1,0 +1,225 @@
+"""Declarations become alerts: the real file's numbers, which field goes where, and nothing published twice."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gateway.contract.validation import violations
+from gateway.formats.alerts.alert_lines import AlertLine, RequestIds
+from gateway.formats.declarations.declaration_mapping import builtin_mapping, parse_mapping
+from gateway.formats.declarations.declarations import DeclarationRow, RowProblem, read_declarations
+from gateway.risk.controlled_goods_file import reference_controlled_goods
+from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts, list_version
+from gateway.v1 import alert_pb2, goods_pb2, party_pb2
+from gateway.v1.alert_pb2 import AlertContent
+from gateway.v1.alert_service_pb2 import PublishAlertRequest
+from tests.support.shared import shared_path
+
+GOODS = reference_controlled_goods()
+AS_OF = date(2026, 1, 15)
+TERMS = AlertTerms(legal_basis="Arrangement 2024, article 7", valid_until=datetime(2026, 4, 15, tzinfo=UTC))
+
+
+def alerts_of(*rows: DeclarationRow | RowProblem, as_of: date | None = AS_OF) -> list[AlertLine | RowProblem]:
+    return list(declaration_alerts(rows, GOODS, TERMS, as_of=as_of))
+
+
+def row(**changes: Any) -> DeclarationRow:
+    values: dict[str, Any] = {"line": 2, "declaration_number": "D-1", "date": date(2026, 1, 10), "hs_code": "811010"}
+    return DeclarationRow(**(values | changes))
+
+
+def content_of(**changes: Any) -> AlertContent:
+    (line,) = alerts_of(row(**changes))
+    assert isinstance(line, AlertLine)
+    return line.content
+
+
+def real(as_of: date | None) -> Iterator[AlertLine | RowProblem]:
+    with shared_path("data/real/import_declarations.csv").open("rb") as stream:
+        yield from declaration_alerts(read_declarations(stream, builtin_mapping()), GOODS, TERMS, as_of=as_of)
+
+
+def test_none_of_the_real_declarations_was_controlled_on_its_own_day() -> None:
+    assert list(real(None)) == []
+
+
+def test_127_of_the_real_declarations_are_controlled_in_january_2026_and_all_are_valid_alerts() -> None:
+    lines = [line for line in real(AS_OF) if isinstance(line, AlertLine)]
+    assert len(lines) == 127
+    ids = RequestIds(["hk"])
+    requests = [
+        PublishAlertRequest(request_id=ids.next(line.source), recipients=["hk"], content=line.content) for line in lines
+    ]
+    assert [violations(request) for request in requests] == [[]] * 127
+    assert len({request.request_id for request in requests}) == 127
+    assert [line.line for line in lines] == sorted(line.line for line in lines)
+
+
+def test_rule_hit_says_what_the_rule_saw() -> None:
+    (hit,) = content_of(country_of_origin="CN").rule_hits
+    assert (hit.rule_id, hit.rule_version) == ("R01", list_version(GOODS))
+    assert hit.inputs["declaration.hs_code"] == "811010"
+    assert hit.inputs["declaration.date"] == "2026-01-10"
+    assert hit.inputs["assessed_on"] == "2026-01-15"
+    assert hit.inputs["declaration.country_of_origin"] == "CN"
+    assert hit.inputs["licence"] == "not stated"
+    assert hit.inputs["match.basis"] == "hs6"
+    assert "2026-01-15" in hit.explanation
+
+
+def test_goods_carry_codes_substance_element_and_masses_without_binary_noise() -> None:
+    (goods,) = content_of(
+        hs_code="8110101000",
+        tariff_territory="CN",
+        goods_description="Lead ingots",
+        net_mass_kg=Decimal("73.72000000000001"),
+        gross_mass_kg=Decimal("80"),
+        value=Decimal("1248.705"),
+        currency="USD",
+        country_of_origin="CN",
+    ).goods
+    assert [(code.code, code.scheme, code.territory) for code in goods.declared_codes] == [
+        ("811010", "hs", ""),
+        ("8110101000", "tariff", "CN"),
+    ]
+    assert goods.element == "Sb"
+    assert "antimony" in goods.substance
+    assert goods.description == "Lead ingots"
+    assert (goods.net_mass_kg, goods.gross_mass_kg) == (73.72, 80.0)
+    assert (goods.customs_value.units, goods.customs_value.nanos) == (1248, 700_000_000)
+    assert goods.origin_territory == "CN"
+
+
+def test_a_subheading_with_goods_of_several_elements_names_none() -> None:
+    (goods,) = content_of(hs_code="285390").goods
+    assert goods.element == ""
+    assert len(goods.suspected_codes) > 1
+
+
+def test_parties_references_equipment_and_route_stand_where_officers_look() -> None:
+    content = content_of(
+        declarant_id="FAG093P",
+        importer_id="B9ZQSAM",
+        exporter_id="E1",
+        seller_id="S1",
+        courier_id="C1",
+        transport_document="BL-7",
+        container_number="CSQU3054383",
+        mode_of_transport="40",
+        country_of_departure="JP",
+        country_of_destination="KR",
+    )
+    assert [(p.role, p.identifiers[0].scheme, p.identifiers[0].value) for p in content.subject.parties] == [
+        (party_pb2.PARTY_ROLE_DECLARANT, "trader_id", "FAG093P"),
+        (party_pb2.PARTY_ROLE_IMPORTER, "trader_id", "B9ZQSAM"),
+        (party_pb2.PARTY_ROLE_EXPORTER, "trader_id", "E1"),
+        (party_pb2.PARTY_ROLE_SELLER, "trader_id", "S1"),
+        (party_pb2.PARTY_ROLE_CARRIER, "trader_id", "C1"),
+    ]
+    assert [(r.kind, r.value) for r in content.subject.references] == [
+        (goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION, "D-1"),
+        (goods_pb2.SHIPMENT_REFERENCE_KIND_TRANSPORT_DOCUMENT, "BL-7"),
+    ]
+    assert content.subject.equipment[0].id == "CSQU3054383"
+    (leg,) = content.route
+    assert (getattr(leg, "from").territory, leg.to.territory) == ("JP", "KR")
+    assert leg.means.mode == goods_pb2.TRANSPORT_MODE_AIR
+
+
+@pytest.mark.parametrize(
+    ("coded", "mode"),
+    [
+        ("1", goods_pb2.TRANSPORT_MODE_SEA),
+        ("10", goods_pb2.TRANSPORT_MODE_SEA),
+        ("road", goods_pb2.TRANSPORT_MODE_ROAD),
+        ("100", goods_pb2.TRANSPORT_MODE_UNSPECIFIED),
+        ("9", goods_pb2.TRANSPORT_MODE_UNSPECIFIED),
+        ("", goods_pb2.TRANSPORT_MODE_UNSPECIFIED),
+    ],
+)
+def test_modes_of_recommendation_19(coded: str, mode: int) -> None:
+    assert content_of(mode_of_transport=coded, country_of_departure="CN").route[0].means.mode == mode
+
+
+def test_unknown_places_and_money_without_currency_are_left_out() -> None:
+    content = content_of(country_of_origin="ZZ", country_of_departure="ZZ", value=Decimal(5))
+    assert content.goods[0].origin_territory == ""
+    assert not content.goods[0].HasField("customs_value")
+    assert not content.route
+
+
+def test_terms_are_the_senders() -> None:
+    terms = AlertTerms(
+        legal_basis="L",
+        valid_until=TERMS.valid_until,
+        case_reference="CASE-1",
+        priority=alert_pb2.PRIORITY_A,
+        requested_action=alert_pb2.REQUESTED_ACTION_DETAIN,
+    )
+    (line,) = declaration_alerts([row()], GOODS, terms)
+    assert isinstance(line, AlertLine)
+    assert (line.content.legal_basis, line.content.case_reference) == ("L", "CASE-1")
+    assert line.content.priority == alert_pb2.PRIORITY_A
+    assert line.content.requested_action == alert_pb2.REQUESTED_ACTION_DETAIN
+    assert content_of().case_reference == "declaration D-1"
+
+
+def test_problems_pass_through_and_goods_without_control_make_no_alert() -> None:
+    problem = RowProblem(5, "hs_code", "column 'Code' isn't one")
+    assert alerts_of(problem, row(hs_code="010121")) == [problem]
+
+
+def test_the_day_decides() -> None:
+    before_the_control = row(date=date(2024, 9, 14))
+    assert alerts_of(before_the_control, as_of=None) == []
+    assert len(alerts_of(before_the_control, as_of=date(2024, 9, 15))) == 1
+
+
+MAPPING = parse_mapping('[columns]\ndeclaration_number = "No"\ndate = "Day"\nhs_code = "Code"\n', source="test")
+
+
+def request_ids(text: str, to: tuple[str, ...] = ("hk",), as_of: date = AS_OF) -> list[str]:
+    ids = RequestIds(to)
+    rows = read_declarations(io.BytesIO(text.encode()), MAPPING)
+    return [
+        ids.next(line.source)
+        for line in declaration_alerts(rows, GOODS, TERMS, as_of=as_of)
+        if isinstance(line, AlertLine)
+    ]
+
+
+FILE = "No,Day,Code\nA,2026-01-02,811010\nB,broken,811010\nC,2026-01-03,811010\n"
+
+
+def test_a_repeated_file_asks_for_the_same_alerts() -> None:
+    ids = request_ids(FILE)
+    assert request_ids(FILE) == ids
+    assert len(set(ids)) == 2
+    assert {uuid.UUID(one).version for one in ids} == {8}
+    assert {uuid.UUID(one).variant for one in ids} == {uuid.RFC_4122}
+
+
+def test_a_corrected_file_asks_for_the_corrected_line_alone_in_addition() -> None:
+    corrected = request_ids(FILE.replace("broken", "2026-01-02"))
+    assert set(request_ids(FILE)) < set(corrected)
+    assert len(corrected) == 3
+
+
+def test_other_recipients_and_other_days_ask_for_other_alerts() -> None:
+    ids = set(request_ids(FILE))
+    assert not ids & set(request_ids(FILE, to=("mo",)))
+    assert not ids & set(request_ids(FILE, as_of=date(2026, 1, 16)))
+    assert request_ids(FILE, to=("hk", "mo")) == request_ids(FILE, to=("mo", "hk"))
+
+
+def test_equal_lines_are_separate_alerts() -> None:
+    twice = FILE + "A,2026-01-02,811010\n"
+    assert len(set(request_ids(twice))) == 3

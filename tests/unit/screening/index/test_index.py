@@ -1,0 +1,315 @@
+"""The index against an exhaustive comparison, under additions, replacements, removals, merges and restarts."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from gateway.screening.compare import compare
+from gateway.screening.index import index as index_module
+from gateway.screening.index import snapshot
+from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, Listed, Record
+from gateway.screening.index.index import Index, Sought
+from gateway.screening.index.key_numbers import KEY_BITS, KeyKind, kind_of, on_both_sides, text_number
+from gateway.screening.index.snapshot import SnapshotUnusableError
+from gateway.screening.result import MatchClass, NameKind, Thresholds
+from gateway.screening.variants import prepare
+from tests.support.names import own_pairs
+
+P, ORG = NameKind.PERSON, NameKind.ORGANISATION
+
+LISTED = sorted({(text, pair.name_kind) for pair in own_pairs() for text in (pair.a, pair.b)})
+LISTED_NAMES = st.integers(0, len(LISTED) - 1).map(lambda number: LISTED[number])
+
+
+def record(entry_id: str, *names: tuple[str, NameKind], group: str = "cn/minerals", **other: object) -> Record:
+    plain = Record(group, entry_id, 1, 2, 3, 0, 0, [Listed(*name) for name in names], [])
+    return plain._replace(**other)
+
+
+def ids(index: Index, *names: tuple[str, NameKind], **how: object) -> list[str]:
+    return [hit.reference.id for hit in index.search(Sought(names), **how).hits]  # type: ignore[arg-type]
+
+
+def exhaustive(records: list[Record], query: tuple[str, NameKind]) -> dict[str, MatchClass]:
+    name = prepare(*query)
+    best = {
+        each.id: max((compare(name, prepare(n.text, n.kind)).match_class for n in each.names), default=MatchClass.NONE)
+        for each in records
+    }
+    return {entry_id: found for entry_id, found in best.items() if found}
+
+
+def settle(index: Index) -> None:
+    while index.tidy():
+        pass
+
+
+class TestSearch:
+    def test_finds_what_an_exhaustive_comparison_finds(self) -> None:
+        records = [record(f"{n}", name) for n, name in enumerate(LISTED)]
+        grown, loaded = Index(), Index()
+        loaded.load(records)
+        for each in records:
+            grown.put(each)
+        pairs = 0
+        for query in LISTED:
+            wanted = exhaustive(records, query)
+            for index in (grown, loaded):
+                hits = index.search(Sought((query,)), limit=1_000).hits
+                assert {hit.reference.id: hit.comparison.match_class for hit in hits} == wanted, query
+            pairs += len(wanted)
+        assert pairs > 2 * len(LISTED)
+
+    def test_the_best_come_first_and_the_limit_counts_the_rest(self) -> None:
+        index = Index()
+        index.put(record("latin", ("Tang Xun Kong Gu", ORG)))
+        index.put(record("same", ("騰訊控股有限公司", ORG)))
+        index.put(record("strong", ("腾讯控股", ORG)))
+        found = index.search(Sought((("腾讯控股有限公司", ORG),)))
+        assert [(hit.reference.id, hit.comparison.match_class) for hit in found.hits][:2] == [
+            ("same", MatchClass.IDENTICAL),
+            ("strong", MatchClass.STRONG),
+        ]
+        cut = index.search(Sought((("腾讯控股有限公司", ORG),)), limit=1)
+        assert (cut.total, len(cut.hits)) == (found.total, 1)
+
+    def test_common_keys_dont_hide_an_identical_name(self) -> None:
+        index = Index()
+        index.load(record(f"{n}", (f"Wong Chi Wai {n}", P)) for n in range(600))
+        index.put(record("same", ("黃志偉", P)))
+        found = index.search(Sought((("黄志伟", P),)), limit=1)
+        assert found.hits[0].reference.id == "same"
+        assert found.hits[0].comparison.match_class == MatchClass.IDENTICAL
+        assert found.total > index_module.MAX_CANDIDATES / 2
+
+    def test_a_weak_alias_counts_less(self) -> None:
+        index = Index()
+        index.put(record("alias", names=[Listed("黃志偉", P)]))
+        index.put(record("weak", names=[Listed("黃志偉", P, weak=True)]))
+        first, second = index.search(Sought((("黄志伟", P),))).hits
+        assert (first.reference.id, first.comparison.match_class) == ("alias", MatchClass.IDENTICAL)
+        assert (second.reference.id, second.comparison.match_class) == ("weak", MatchClass.COMPATIBLE)
+        assert second.comparison.score == pytest.approx(0.9)
+        assert "weak alias" in second.comparison.because
+
+    def test_only_what_the_caller_may_see_and_what_counts_now(self) -> None:
+        index = Index()
+        index.put(record("own", ("黃志偉", P)))
+        index.put(record("partner", ("黃志偉", P), group="mo/secret"))
+        index.put(record("later", ("黃志偉", P), valid_from=2_000))
+        index.put(record("over", ("黃志偉", P), valid_until=1_000))
+        query = ("黃志偉", P)
+        assert set(ids(index, query)) == {"own", "partner", "later", "over"}
+        assert set(ids(index, query, at_ms=1_000)) == {"own", "partner"}
+        assert ids(index, query, at_ms=1_000, visible=lambda group: group.startswith("cn/")) == ["own"]
+
+    def test_thresholds_are_those_of_the_list(self) -> None:
+        index = Index()
+        index.put(record("strict", ("Wong Chi Wai", P), group="cn/strict"))
+        index.put(record("usual", ("Wong Chi Wai", P), group="cn/usual"))
+        strict = Thresholds(compatible=0.99, strong=1.0)
+        found = ids(index, ("黃志偉", P), thresholds=lambda group: strict if group == "cn/strict" else Thresholds())
+        assert found == ["usual"]
+
+    def test_a_low_threshold_lets_pass_what_is_hopeless_elsewhere(self) -> None:
+        index = Index()
+        index.put(record("guangzhou", ("广州宏达贸易有限公司", ORG)))
+        query = ("深圳宏达贸易有限公司", ORG)
+        assert ids(index, query) == []
+        assert ids(index, query, thresholds=lambda _: Thresholds(compatible=0.65)) == ["guangzhou"]
+
+
+class TestIdentifiers:
+    @pytest.mark.parametrize(
+        ("given", "listed", "found"),
+        [
+            (("hkid", "A123456(3)"), ("hkid", "A1234563"), MatchClass.IDENTICAL),
+            (("imo_ship", "9074729"), ("imo_ship", "IMO 9074729"), MatchClass.IDENTICAL),
+            (("", "粵Z·1234港"), ("cn_cross_border_plate", "粤Z1234港"), MatchClass.STRONG),
+            (("passport_no", "E12345678"), ("passport", "E12345678"), MatchClass.STRONG),
+            (("", "AB123"), ("hk_vehicle_plate", "AB123"), None),
+            (("plate", "A·B 123"), ("hk_vehicle_plate", "AB123"), MatchClass.STRONG),
+            (("plate", "2"), ("vehicle_plate", "2"), MatchClass.STRONG),
+            (("plate", "2"), ("plate", "2"), MatchClass.IDENTICAL),
+            (("mo_vehicle_plate", "AB123"), ("hk_vehicle_plate", "AB123"), None),
+            (("plate", "AB123"), ("hk_brn", "AB123"), None),
+            (("hk_brn", "12345678"), ("mo_bir", "12345678"), None),
+            (("hkid", "-"), ("hkid", "()"), None),
+        ],
+    )
+    def test_scheme_and_value(self, given: tuple[str, str], listed: tuple[str, str], found: MatchClass | None) -> None:
+        index = Index()
+        index.put(record("x", identifiers=[listed]))
+        hits = index.search(Sought((), (given,))).hits
+        assert [hit.comparison.match_class for hit in hits] == ([] if found is None else [found])
+
+    def test_an_identifier_outranks_a_name(self) -> None:
+        index = Index()
+        index.put(record("name", ("Wong Chi Wai", P)))
+        index.put(record("number", ("Lee Tai Man", P), identifiers=[("hkid", "A1234563")]))
+        found = index.search(Sought((("Wong Chi Wai", P),), (("hkid", "A123456(3)"),)))
+        assert [hit.reference.id for hit in found.hits] == ["number", "name"]
+
+
+class TestChanges:
+    def test_a_replacement_is_found_by_its_new_names_alone(self) -> None:
+        index = Index()
+        index.put(record("x", ("黃志偉", P)))
+        index.put(record("x", ("陳大文", P), revision=2))
+        assert ids(index, ("黄志伟", P)) == []
+        assert [hit.revision for hit in index.search(Sought((("陈大文", P),))).hits] == [2]
+        assert len(index) == 1
+
+    def test_what_is_removed_is_gone(self) -> None:
+        index = Index()
+        index.load([record("x", ("黃志偉", P))])
+        assert index.remove("cn/minerals", "x")
+        assert not index.remove("cn/minerals", "x")
+        assert not index.remove("hk/none", "x")
+        assert ids(index, ("黄志伟", P)) == []
+
+    def test_what_dies_during_a_merge_stays_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(index_module, "GROWING_ROWS", 10)
+        index = Index()
+        for number in range(40):
+            index.put(record(f"{number}", ("黃志偉", P)))
+        assert index.tidy()  # a merge has begun
+        index.remove("cn/minerals", "3")
+        index.put(record("5", ("陳大文", P), revision=2))
+        settle(index)
+        assert set(ids(index, ("黄志伟", P), limit=99)) == {str(n) for n in range(40)} - {"3", "5"}
+        assert ids(index, ("陈大文", P)) == ["5"]
+
+    def test_searches_go_on_while_entries_come_and_go(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(index_module, "GROWING_ROWS", 50)
+        index = Index()
+        index.load([record("stays", ("黃志偉", P))])
+        stop, missed = threading.Event(), []
+
+        def search() -> None:
+            while not stop.is_set():
+                if "stays" not in ids(index, ("黄志伟", P), limit=99):
+                    missed.append(1)
+
+        readers = [threading.Thread(target=search) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        for number in range(1_500):
+            index.put(record(f"{number % 70}", LISTED[number % len(LISTED)]))
+            index.remove("cn/minerals", f"{(number * 7) % 70}")
+            index.tidy()
+        stop.set()
+        for reader in readers:
+            reader.join()
+        assert missed == []
+
+
+class IndexMachine(RuleBasedStateMachine):
+    """Any order of changes, merges and restarts leaves what an exhaustive comparison of the living entries finds."""
+
+    known = Bundle("known")
+
+    @initialize()
+    def begin(self) -> None:
+        self.index = Index()
+        self.living: dict[str, Record] = {}
+
+    @rule(target=known, number=st.integers(0, 12), names=st.lists(LISTED_NAMES, min_size=1, max_size=3))
+    def put(self, number: int, names: list[tuple[str, NameKind]]) -> str:
+        entry = record(f"{number}", *names)
+        self.index.put(entry)
+        self.living[entry.id] = entry
+        return entry.id
+
+    @rule(entry_id=known)
+    def remove(self, entry_id: str) -> None:
+        assert self.index.remove("cn/minerals", entry_id) == (entry_id in self.living)
+        self.living.pop(entry_id, None)
+
+    @rule()
+    def sort_and_merge_a_little(self) -> None:
+        self.index.sorted_runs()
+        self.index.tidy()
+
+    @rule()
+    def settle(self) -> None:
+        settle(self.index)
+
+    @rule(query=LISTED_NAMES)
+    def search(self, query: tuple[str, NameKind]) -> None:
+        hits = self.index.search(Sought((query,)), limit=99).hits
+        wanted = exhaustive(list(self.living.values()), query)
+        assert {hit.reference.id: hit.comparison.match_class for hit in hits} == wanted
+
+    @invariant()
+    def counts(self) -> None:
+        assert len(self.index) == len(self.living)
+
+
+TestIndexMachine = IndexMachine.TestCase
+TestIndexMachine.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
+
+
+class TestSnapshot:
+    def made(self) -> Index:
+        index = Index()
+        index.load(record(f"{n}", name) for n, name in enumerate(LISTED[:100]))
+        for number in range(90, 140):
+            index.put(record(f"{number}", LISTED[number], group="mo/list"))
+        index.remove("cn/minerals", "7")
+        return index
+
+    def test_what_is_read_back_finds_the_same(self, tmp_path: Path) -> None:
+        index = self.made()
+        size = snapshot.write(tmp_path / "index", index, source="here", seq=12)
+        found = snapshot.read(tmp_path / "index")
+        assert (found.seq, found.source, len(found.index)) == (12, "here", len(index))
+        assert size == (tmp_path / "index").stat().st_size
+        for query in LISTED[:140]:
+            assert found.index.search(Sought((query,)), limit=99) == index.search(Sought((query,)), limit=99)
+        found.index.put(record("7", LISTED[7]))
+        assert "7" in ids(found.index, LISTED[7])
+        assert [path.name for path in tmp_path.iterdir()] == ["index"]
+
+    def test_every_damage_is_told(self, tmp_path: Path) -> None:
+        path = tmp_path / "index"
+        snapshot.write(path, self.made(), source="here", seq=12)
+        whole = path.read_bytes()
+        for at in range(0, len(whole), max(1, len(whole) // 150)):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
+            with pytest.raises(SnapshotUnusableError):
+                snapshot.read(path)
+        for length in (0, 5, 40, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:length])
+            with pytest.raises(SnapshotUnusableError):
+                snapshot.read(path)
+        path.write_bytes(whole + b"x")
+        with pytest.raises(SnapshotUnusableError):
+            snapshot.read(path)
+
+    def test_none_and_another_version_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with pytest.raises(SnapshotUnusableError, match="there is no snapshot"):
+            snapshot.read(tmp_path / "index")
+        snapshot.write(tmp_path / "index", self.made(), source="here", seq=12)
+        monkeypatch.setattr(snapshot, "RULES", snapshot.RULES + 1)
+        with pytest.raises(SnapshotUnusableError, match="another version"):
+            snapshot.read(tmp_path / "index")
+
+
+def test_a_posting_has_room_for_the_greatest_key_and_row() -> None:
+    greatest = (1 << KEY_BITS) - 1
+    assert array("Q", [greatest << ROW_BITS | MAX_ROWS - 1])[0] >> ROW_BITS == greatest
+    assert all(text_number(kind, "x") <= greatest and kind_of(text_number(kind, "x")) == kind for kind in KeyKind)
+
+
+def test_the_sides_of_a_key_are_neighbours_of_one_kind() -> None:
+    key = text_number(KeyKind.CORE_SOUNDS, "wang.tat")
+    assert on_both_sides([key]) == {key, key + 1}
+    assert kind_of(key) == kind_of(key + 1) == KeyKind.CORE_SOUNDS

@@ -1,0 +1,196 @@
+"""The report is one file that loads nothing, runs nothing and shows everything escaped."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from gateway.cli.history.trace_terminal import render_terminal
+from gateway.tracing.report.html import render_html
+from gateway.tracing.report.picture import GUTTER, LANE, bold_width, text_width
+from gateway.v1.history_pb2 import QueryGrounds
+from gateway.v1.trace_pb2 import Trace
+from tests.support import consignments as case
+from tests.support import traces
+
+TRACES = {
+    "case": traces.the_case(),
+    "twin": traces.the_twin(),
+    "nothing": traces.nothing(),
+    "trouble": traces.in_trouble(),
+    "large": traces.large(),
+}
+each_trace = pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
+
+HTML_TAGS = frozenset({"html", "head", "meta", "title", "style", "body", "header", "section", "figure", "figcaption"})
+HTML_TAGS |= {"h1", "h2", "p", "dl", "dt", "dd", "b", "br", "span", "pre"}
+HTML_TAGS |= {"table", "colgroup", "col", "thead", "tbody", "tr", "th", "td"}
+SVG_TAGS = frozenset({"svg", "rect", "circle", "line", "path", "text"})
+VOID = frozenset({"meta", "br", "col"})
+
+
+class Reader(HTMLParser):
+    """Tags, attributes and text of a document; tags must close in order."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.values: list[str] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(document)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        self.values += [value or "" for _, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open[-1:] != ["style"]:
+            self.text.append(data)
+
+
+def drawings(document: str) -> list[ElementTree.Element]:
+    return [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", document, re.DOTALL)]  # noqa: S314
+
+
+def filled(message: Message, text: str) -> None:
+    """Puts a text into every text field that the message has or may have below what is there."""
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            value[text] = text
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            if field.is_repeated:
+                value.append(text)
+            else:
+                setattr(message, field.name, text)
+        elif field.message_type is not None:
+            for below in value if field.is_repeated else [value] if message.HasField(field.name) else []:
+                filled(below, text)
+
+
+@each_trace
+def test_it_is_whole_and_needs_nothing(trace: Trace) -> None:
+    document = render_html(trace, case.GROUNDS, made_at=datetime(2026, 1, 17, tzinfo=UTC))
+    read = Reader(document)
+    assert read.tags <= HTML_TAGS | SVG_TAGS
+    assert not read.attributes & {"src", "href", "xlink:href", "srcset", "action", "data"}
+    assert not any(name.startswith("on") for name in read.attributes)
+    assert not re.search(r"https?:|//|url\(|@import|javascript:", document.replace("<!DOCTYPE", ""))
+    assert (
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">"
+    ) in document
+    assert document.index("Content-Security-Policy") < document.index("<style>")
+
+
+@pytest.mark.parametrize("text", ['<x onload="1">&amp;\'', '"><script>alert(1)</script>', "]]>-->\x1b[31m\u202e\x00\n"])
+def test_whatever_a_record_says_is_text(text: str) -> None:
+    trace = traces.in_trouble()
+    filled(trace, text)
+    grounds = QueryGrounds(purpose=text, legal_basis=text, case_reference=text)
+    read = Reader(render_html(trace, grounds))
+    assert read.tags <= HTML_TAGS | SVG_TAGS
+    assert not any(name.startswith("on") for name in read.attributes)
+    shown = "".join(read.text) + "".join(read.values)
+    assert not set(shown) & {"\x1b", "\u202e", "\x00"}
+    assert "\x1b" not in render_terminal(trace, grounds, width=80, colour=False)
+
+
+def test_the_report_holds_what_a_case_file_needs() -> None:
+    document = render_html(TRACES["trouble"], case.GROUNDS, made_at=datetime(2026, 1, 17, 9, 30, tzinfo=UTC))
+    text = " ".join("".join(Reader(document).text).split())
+    for said in (
+        "CN → HK → MO → VN → HK",
+        "export_control",
+        "Customs cooperation arrangement, article 5 (placeholder)",
+        "SZ-2026-0117",
+        "2026-01-17 09:30 +00",
+        "4 contradictions: 1 high, 1 medium, 1 low, 1 notice",
+        "Not answered whole by hk, vn.",
+        "019bbf30-0000-7000-8000-000000000002",
+        "no agreement lists export_control for trace",
+        "parties[0].names",
+        "gba.customs.example/mo/history",
+        "hk/HKR-2026-004902 gives HKI2026004711 as its previous document",
+        "Inspected (x_ray, laboratory): suspicion confirmed. Antimony, 99.65 %.",
+        "<b>Not bold</b>",
+    ):
+        assert said in text, said
+    twin = "".join(Reader(render_html(TRACES["twin"])).text)
+    assert "No contradictions" in twin
+    assert "MOFCOM & GACC 2024 No. 33" in twin
+
+
+def test_an_empty_trace_is_a_short_report() -> None:
+    document = render_html(Trace())
+    assert "No record of this consignment was found." in document
+    assert "Nobody was asked." in document
+    assert "<svg" not in document
+
+
+@pytest.mark.parametrize("name", ["case", "twin", "trouble", "large"])
+def test_the_picture_has_every_leg_in_its_lane(name: str) -> None:
+    trace = TRACES[name]
+    parts = drawings(render_html(trace))
+    titles = [
+        (text.text or "", float(text.get("x", "0")))
+        for part in parts
+        for text in part.iter("text")
+        if text.get("class") == "card-title"
+    ]
+    assert [int(title.split()[0]) for title, _ in titles] == list(range(1, len(trace.legs) + 1))
+    lanes = {"cn": 0, "hk": 1, "mo": 2}
+    for (_, x), leg in zip(titles, trace.legs, strict=True):
+        assert (x - GUTTER) // LANE == lanes[leg.record.node]
+    arrows = sum(1 for part in parts for line in part.iter("line") if line.get("class") == "way")
+    assert arrows == {"case": 2, "twin": 2, "trouble": 4, "large": 60}[name]
+
+
+@pytest.mark.parametrize("name", ["case", "trouble", "large"])
+def test_contradictions_stand_at_their_legs(name: str) -> None:
+    trace = TRACES[name]
+    marks = sum(
+        1
+        for part in drawings(render_html(trace))
+        for box in part.iter("rect")
+        if (box.get("class") or "").startswith("mark ")
+    )
+    assert marks == sum(len(found.legs) for found in trace.discrepancies)
+
+
+@pytest.mark.parametrize("name", ["case", "twin", "trouble"])
+def test_no_text_of_the_picture_leaves_its_lane_and_no_shape_its_drawing(name: str) -> None:
+    for part in drawings(render_html(TRACES[name])):
+        _, _, width, height = map(float, (part.get("viewBox") or "").split())
+        for text in part.iter("text"):
+            x, y, kind = float(text.get("x", "0")), float(text.get("y", "0")), text.get("class") or ""
+            assert 0 < y < height
+            if kind in ("time", "way-label"):
+                continue
+            measure = bold_width if kind in ("record", "controlled") or "first" in kind else text_width
+            end = (x - GUTTER) % LANE + measure(text.text or "")
+            assert end <= LANE, text.text
+        for box in part.iter("rect"):
+            assert float(box.get("x", "0")) + float(box.get("width", "0")) <= width
+            assert float(box.get("y", "0")) + float(box.get("height", "0")) <= height

@@ -1,0 +1,92 @@
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from gateway.errors import ConfigurationError
+from gateway.trust.codec.permissions import load_permissions, parse_permissions
+from gateway.trust.rules.permissions import Permission, Role
+
+PROTOS = Path(__file__).parents[4] / "protos"
+SERVICE_FILES = sorted((PROTOS / "gateway" / "v1").glob("*_service.proto"))
+
+
+def _services() -> list[ServiceDescriptor]:
+    generated = [import_module(f"gateway.v1.{path.stem}_pb2") for path in SERVICE_FILES]
+    return [service for module in (*generated, health_pb2, reflection_pb2) for service in _of(module)]
+
+
+def _of(module) -> list[ServiceDescriptor]:
+    return list(module.DESCRIPTOR.services_by_name.values())
+
+
+def _methods() -> set[str]:
+    return {f"/{service.full_name}/{method.name}" for service in _services() for method in service.methods}
+
+
+def test_every_method_has_a_row_and_no_row_lacks_its_method() -> None:
+    assert len(_methods()) > 25
+    assert load_permissions().differences(_methods()) == (frozenset(), frozenset())
+
+
+def _callers_in_comments() -> dict[str, Permission]:
+    found = {}
+    for path in SERVICE_FILES:
+        text = path.read_text("utf-8")
+        service = re.search(r"^service (\w+)", text, re.MULTILINE)
+        assert service is not None
+        for comment, method in re.findall(r"((?:^  //.*\n)+)^  rpc (\w+)", text, re.MULTILINE):
+            sentence = re.sub(r"\s*\n\s*//\s*", " ", comment)
+            callers = re.search(r"May call: ([^.]*)\.", sentence)
+            assert callers, f"{path.name}: {method} doesn't say who may call it"
+            found[f"/gateway.v1.{service[1]}/{method}"] = _permission(callers[1])
+    return found
+
+
+def _permission(callers: str) -> Permission:
+    roles = {Role(name) for name in callers.split(", ") if name in set(Role)}
+    return Permission(frozenset(roles)) if roles else Permission(peers="feed's" in callers or "partner" in callers)
+
+
+def test_the_contract_says_the_same_as_the_table() -> None:
+    table, comments = load_permissions(), _callers_in_comments()
+    assert comments == {method: table[method] for method in table if method.startswith("/gateway.v1.")}
+
+
+def test_partners_reach_the_exchange_and_health_only() -> None:
+    table = load_permissions()
+    reached = {method.split("/")[1] for method in table if table[method].peers}
+    assert reached == {"gateway.v1.ExchangeService", "grpc.health.v1.Health"}
+
+
+def test_no_system_reaches_the_exchange() -> None:
+    table = load_permissions()
+    assert not any(table[method].roles for method in table if "ExchangeService" in method)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected the table"),
+        ("methods = 5", "expected the table"),
+        ('[methods]\n"/a.B/C" = { peers = true }\n[other]', "expected the table"),
+        ("[methods", "permissions.toml"),
+        ('[methods]\n"a.B/C" = { peers = true }', "isn't a full method name"),
+        ('[methods]\n"/a.B/*" = { peers = true }', "isn't a full method name"),
+        ('[methods]\n"/a.B/C" = true', "expected only"),
+        ('[methods]\n"/a.B/C" = { peer = true }', "expected only"),
+        ('[methods]\n"/a.B/C" = { peers = "yes" }', "true or false"),
+        ('[methods]\n"/a.B/C" = { roles = "officer" }', "is a list"),
+        ('[methods]\n"/a.B/C" = { roles = ["officers"] }', "'officers' isn't a role"),
+        ('[methods]\n"/a.B/C" = { roles = [] }', "names nobody"),
+        ('[methods]\n"/a.B/C" = { }', "names nobody"),
+        ('[methods]\n"/a.B/C" = { peers = true }\n"/a.B/C" = { peers = true }', "permissions.toml"),
+    ],
+)
+def test_a_slip_in_the_file_is_refused_and_named(text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        parse_permissions(text)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.trust.codec.directory import decode_directory, encode_directory
+from gateway.trust.rules.directory import FieldClass
+from gateway.trust.service.directory_drafts import (
+    DRAFT_MESSAGE_TYPES,
+    agreements_among,
+    differences,
+    draft_directory,
+    next_version,
+    revoke_certificate,
+    revoke_key,
+)
+from tests.support.directories import NODES, NOW, card, directory, signer
+
+LATER = NOW + timedelta(days=10, microseconds=123)
+SECONDS = LATER.replace(microsecond=0)
+
+
+def test_agreements_among_three_are_six_and_allow_alerts_alone() -> None:
+    agreements = agreements_among(NODES, valid_from=NOW, valid_until=NOW + timedelta(days=1))
+    assert [each.id for each in agreements] == ["cn-hk", "cn-mo", "hk-cn", "hk-mo", "mo-cn", "mo-hk"]
+    assert {each.message_types for each in agreements} == {frozenset(DRAFT_MESSAGE_TYPES)}
+    assert agreements[0].field_classes == frozenset(FieldClass)
+
+
+def test_a_draft_needs_all_signatures_unless_told_otherwise() -> None:
+    assert directory(threshold=None).threshold == 3
+
+
+def test_drafts_refuse_contradicting_cards() -> None:
+    with pytest.raises(ConfigurationError, match="at least one"):
+        draft_directory([], agreements=(), issued_at=NOW)
+    with pytest.raises(ConfigurationError, match="same node"):
+        draft_directory([card("cn"), card("cn")], agreements=(), issued_at=NOW)
+    with pytest.raises(ConfigurationError, match="different federations"):
+        draft_directory([card("cn"), replace(card("hk"), federation="x.example")], agreements=(), issued_at=NOW)
+
+
+def test_renewing_keeps_everything_but_the_dates() -> None:
+    renewed = next_version(directory(), issued_at=LATER, days=100)
+    assert {change.path for change in differences(directory(), renewed)} == {"version", "issued_at", "expires_at"}
+    assert renewed.expires_at == SECONDS + timedelta(days=100)
+    assert decode_directory(encode_directory(renewed)) == renewed
+
+
+def test_a_newer_card_replaces_endpoints_and_keeps_past_keys() -> None:
+    old = directory()
+    newer = card("hk")
+    fresh = replace(newer.node.log_keys[0], public_key=signer("any", 9).public_key)
+    moved = replace(newer, node=replace(newer.node, endpoints=("new.example:1",), log_keys=(fresh,)))
+    renewed = next_version(old, issued_at=LATER, cards=[moved])
+    assert renewed.nodes["hk"].endpoints == ("new.example:1",)
+    assert renewed.log_keys("hk", LATER) == (fresh.public_key, old.nodes["hk"].log_keys[0].public_key)
+    with pytest.raises(ConfigurationError, match="another federation"):
+        next_version(old, issued_at=LATER, cards=[replace(newer, federation="x.example")])
+
+
+def test_a_card_that_knows_nothing_of_a_revocation_does_not_undo_it() -> None:
+    key = directory().nodes["hk"].log_keys[0].public_key
+    revoked = revoke_key(directory(), key, issued_at=LATER, since=LATER)
+    assert next_version(revoked, issued_at=LATER, cards=[card("hk")]).log_keys("hk", LATER) == ()
+
+
+def test_revoking_a_certificate() -> None:
+    revoked = revoke_certificate(directory(), "ab" * 32, issued_at=LATER)
+    assert revoked.is_revoked("ab" * 32)
+    assert revoked.version == 2
+    assert revoked.expires_at == directory().expires_at
+    with pytest.raises(ConfigurationError, match="revoked already"):
+        revoke_certificate(revoked, "ab" * 32, issued_at=LATER)
+
+
+def test_revoking_a_key() -> None:
+    key = directory().nodes["hk"].cosign_keys[0].public_key
+    revoked = revoke_key(directory(), key, issued_at=LATER, since=LATER)
+    assert revoked.cosign_keys("hk", LATER) == ()
+    assert revoked.cosign_keys("hk", NOW) == (key,)
+    earlier = revoke_key(revoked, key, issued_at=LATER, since=NOW)  # it turns out to have been stolen before
+    assert earlier.cosign_keys("hk", NOW) == ()
+    with pytest.raises(ConfigurationError, match="revoked already"):
+        revoke_key(earlier, key, issued_at=LATER, since=LATER)
+    with pytest.raises(ConfigurationError, match="no node"):
+        revoke_key(directory(), bytes(32), issued_at=LATER, since=LATER)
+    assert decode_directory(encode_directory(earlier)) == earlier
+
+
+def test_revoking_in_an_expired_directory_is_still_a_sound_directory() -> None:
+    expired = directory(days=1)
+    revoked = revoke_certificate(expired, "ab" * 32, issued_at=LATER)
+    assert decode_directory(encode_directory(revoked)) == revoked
+
+
+def test_differences_are_named_by_path() -> None:
+    old = directory()
+    new = replace(
+        revoke_certificate(old, "ab" * 32, issued_at=NOW),
+        agreements=(replace(old.agreements[0], clause="new"), *old.agreements[2:]),
+        nodes={**old.nodes, "hk": replace(old.nodes["hk"], endpoints=())},
+    )
+    found = {change.path: change for change in differences(old, new)}
+    assert set(found) == {
+        "version",
+        "revoked_certificates",
+        "agreements.cn-hk.clause",
+        "agreements.cn-mo",
+        "nodes.hk.endpoints",
+    }
+    assert found["agreements.cn-mo"].new is None
+    assert differences(old, old) == ()

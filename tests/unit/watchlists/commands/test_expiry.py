@@ -1,0 +1,140 @@
+"""Own entries whose validity ends soon: shown, raised as an alarm while it lasts, and warned of once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from gateway.contract.timestamps import to_timestamp
+from gateway.db.database import Database
+from gateway.db.migrate import upgrade
+from gateway.errors import InvalidRequestError
+from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
+from gateway.trust.rules.audit import AuditEvent
+from gateway.v1 import watchlist_service_pb2 as pb
+from gateway.watchlists.commands.expiry import MOST_NAMED, ListExpiry, WarnExpiringWork
+from gateway.watchlists.commands.proposals import ExpireListedWork, ProposeWork
+from gateway.watchlists.rules.policies import ListPolicy
+from gateway.watchlists.tables import lists as watchlists
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
+
+LISTS = ("minerals", "vans", "quiet")
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNode]]:
+    with paper_nodes(tmp_path, make_database, ("cn", "hk")) as made:
+        for name in LISTS:
+            made[0].policies[name] = ListPolicy(four_eyes=False)
+        made[0].warn_before_ms.update(vans=30 * DAY_MS, quiet=0)
+        propose(made[0], "minerals", A=10, B=20, C=None)
+        propose(made[0], "vans", D=20)
+        propose(made[0], "quiet", E=1)
+        exchange(*made)
+        yield made
+
+
+def propose(node: PaperNode, name: str, revision: int = 0, **days: int | None) -> None:
+    """Entries with the days that are left to the end of their validity."""
+    entries = []
+    for entry_id, left in days.items():
+        until = {} if left is None else {"valid_until": to_timestamp(node.clock.now + left * DAY_MS)}
+        entries.append(pb.ProposedEntry(id=entry_id, revision=revision, content=listed_content(**until)))
+    request = pb.ProposeEntriesRequest(request_id=str(uuid.uuid4()), list=name, entries=entries)
+    node.committer.run(ProposeWork(node.lists, node.projector, request, "system/cn/risk-engine", "risk-engine"))
+    node.settle()
+
+
+def shown(node: PaperNode, condition: str) -> list[str]:
+    return [one.entry.id for one in node.list_queries.list(pb.ListEntriesRequest(filter=condition)).entries]
+
+
+def warned(node: PaperNode) -> list[AuditEvent]:
+    events: list[AuditEvent] = []
+    count = node.committer.run(WarnExpiringWork(node.expiry, node.name, events.append))
+    assert count == sum(dict(event.counts)["entries"] for event in events)
+    return events
+
+
+def test_what_ends_soon_is_shown_by_each_lists_own_time(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    assert shown(cn, "expiring = true") == ["A", "D"]
+    assert shown(cn, 'expiring = true AND list = "vans"') == ["D"]
+    assert shown(hk, "expiring = true") == [], "a partner's entries are for their owner to renew"
+    until = cn.clock.now + 15 * DAY_MS
+    time = to_timestamp(until).ToJsonString()
+    for node in nodes:
+        assert shown(node, f'valid_until < "{time}"') == ["A", "E"]
+        assert shown(node, f'valid_until >= "{time}"') == ["B", "D"]
+    for wrong in ("expiring = false", "valid_until < tomorrow", 'valid_until < "2026-01-15T08:00:00"'):
+        with pytest.raises(InvalidRequestError):
+            shown(cn, wrong)
+
+
+def test_an_alarm_lasts_as_long_as_something_ends_soon(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    alarms = Alarms(cn.clock)
+
+    def raised() -> dict[str, str]:
+        cn.expiry.watch(cn.database, alarms)
+        assert {alarm.code for alarm in alarms.list()} <= {LIST_EXPIRES}
+        return {alarm.subject: alarm.message for alarm in alarms.list()}
+
+    assert set(raised()) == {"cn/minerals", "cn/vans"}
+    begin = "entries of minerals whose validity ends within 14 days: 1, the first at 2026-01-2"
+    assert raised()["cn/minerals"].startswith(begin)
+    assert "within 30 days" in raised()["cn/vans"]
+    cn.clock.forward(7 * DAY_MS)
+    assert "within 14 days: 2, " in raised()["cn/minerals"]
+    propose(cn, "vans", revision=1, D=None)
+    assert set(raised()) == {"cn/minerals"}
+    cn.clock.forward(14 * DAY_MS)
+    cn.committer.run(ExpireListedWork(cn.lists))
+    cn.settle()
+    assert raised() == {}
+
+
+def test_each_entry_is_warned_of_once_and_named_in_the_audit_log(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    events = warned(cn)
+    assert [(event.principal, event.reason, event.subject_ids) for event in events] == [
+        ("gateway", LIST_EXPIRES, ("cn/minerals/A",)),
+        ("gateway", LIST_EXPIRES, ("cn/vans/D",)),
+    ]
+    assert warned(cn) == []
+    cn.clock.forward(7 * DAY_MS)
+    assert [event.subject_ids for event in warned(cn)] == [("cn/minerals/B",)]
+    assert warned(cn) == []
+    propose(cn, "minerals", **{f"F{at:02}": 15 + at for at in range(MOST_NAMED + 5)})
+    cn.clock.forward(14 * DAY_MS + DAY_MS // 2)
+    (event,) = warned(cn)
+    assert event.counts == (("entries", MOST_NAMED + 4),), "the last of them ends a day later"
+    assert event.subject_ids == tuple(f"cn/minerals/F{at:02}" for at in range(MOST_NAMED))
+
+
+def test_a_long_list_isnt_gone_through_to_find_what_ends(tmp_path: Path) -> None:
+    """What ends is looked for every few seconds, in the writer's turn: by the index on valid_until alone."""
+    database = Database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
+    upgrade(database)
+    expiry = ListExpiry("cn", lambda: 10 * DAY_MS, {"vans": 30 * DAY_MS, "quiet": 0})
+    asked: list[str] = []
+    with database.read() as conn:
+        event.listen(conn, "before_cursor_execute", lambda *call: asked.extend(plan(call[1], call[2], call[3])))
+        watchlists.due_to_expire(conn, "cn", 10 * DAY_MS, 500)
+        watchlists.ending_by_list(conn, expiry.condition())
+        watchlists.ending_first(conn, expiry.condition(since_ms=DAY_MS), "vans", 10)
+    database.close()
+    found = [step for step in asked if "list_entries" in step]
+    assert len(found) == 3
+    assert all("ix_list_entries_valid_until" in step for step in found), found
+
+
+def plan(cursor: Any, statement: str, parameters: Any) -> list[str]:
+    steps = cursor.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    return [str(step[3]) for step in steps.fetchall()]

@@ -1,0 +1,175 @@
+"""Hits: who is told of them, who may answer, and what nobody can claim in another's name."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.alerts import tables as alerts
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.timestamps import to_timestamp
+from gateway.errors import AgreementForbidsError, InvalidRequestError, NotFoundError, PermissionDeniedError
+from gateway.feed.codec import make_entry
+from gateway.feed.tables import feeds
+from gateway.trust.rules.directory import FieldClass
+from gateway.trust.service.trial_federation import FEDERATION
+from gateway.v1 import party_pb2, watchlist_pb2
+from gateway.v1 import watchlist_service_pb2 as pb
+from gateway.watchlists.codec.events import parse_event
+from gateway.watchlists.commands.hits import AnswerHitWork, HitQueries, ReportHitWork
+from gateway.watchlists.commands.proposals import ProposeWork
+from gateway.watchlists.rules.policies import ListPolicy
+from tests.support.databases import MakeDatabase
+from tests.support.machine_node import Raw
+from tests.support.nodes import PaperNode, exchange, listed_content, paper_nodes
+from tests.unit.watchlists.commands.test_proposals import _version
+
+LIST = "minerals"
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNode]]:
+    with paper_nodes(tmp_path, make_database, ("cn", "hk", "mo")) as made:
+        cn = made[0]
+        cn.policies[LIST] = ListPolicy(four_eyes=False)
+        request = pb.ProposeEntriesRequest(
+            request_id=str(uuid.uuid4()), list=LIST, entries=[pb.ProposedEntry(id="A", content=listed_content())]
+        )
+        cn.committer.run(ProposeWork(cn.lists, cn.projector, request, "system/cn/risk", "risk"))
+        exchange(*made)
+        yield made
+
+
+def report(node: PaperNode, publisher: str = "cn", entry: str = "A", **fields: Any) -> pb.ReportHitResponse:
+    request = pb.ReportHitRequest(
+        request_id=str(uuid.uuid4()),
+        entry=watchlist_pb2.WatchlistReference(publisher=publisher, list=LIST, id=entry),
+        revision=1,
+        match_class=watchlist_pb2.MATCH_CLASS_STRONG,
+        score=0.93,
+        purpose="export_control",
+        subject=party_pb2.Party(role=5, names=[party_pb2.Name(text="Placeholder Metals Ltd")]),
+        **fields,
+    )
+    work = ReportHitWork(node.lists, node.projector, node.lists.agreements, request, "system/x/desk", "desk")
+    return node.committer.run(work)  # type: ignore[no-any-return]
+
+
+def answer(node: PaperNode, reporter: str, hit_id: str, outcome: watchlist_pb2.HitOutcome.ValueType) -> None:
+    request = pb.AnswerHitRequest(
+        request_id=str(uuid.uuid4()), reporter=reporter, hit_id=hit_id, outcome=outcome, remarks="seen"
+    )
+    node.committer.run(AnswerHitWork(node.lists, node.projector, request, "system/x/desk", "desk"))
+
+
+def hits(node: PaperNode, text: str = "") -> list[tuple[str, str, int]]:
+    node.settle()
+    listed = HitQueries(node.database).list(pb.ListHitsRequest(filter=text)).hits
+    return [(one.reporter, one.hit.hit_id, one.outcome) for one in listed]
+
+
+def test_a_hit_goes_to_the_owner_and_its_outcome_comes_back(nodes: list[PaperNode]) -> None:
+    cn, hk, mo = nodes
+    response = report(hk)
+    assert response.requested_action == listed_content().requested_action
+    exchange(*nodes)
+    assert hits(cn) == hits(hk) == [("hk", response.hit_id, 0)]
+    assert hits(mo) == []
+    answer(cn, "hk", response.hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)
+    answer(cn, "hk", response.hit_id, watchlist_pb2.HIT_OUTCOME_CONFIRMED)
+    exchange(*nodes)
+    confirmed = watchlist_pb2.HIT_OUTCOME_CONFIRMED
+    assert hits(cn) == hits(hk, "outcome = confirmed") == [("hk", response.hit_id, confirmed)], "the last one counts"
+    for node in (cn, hk):
+        (counted,) = HitQueries(node.database).statistics().lists
+        assert (counted.publisher, counted.list) == ("cn", LIST)
+        assert (counted.entries, counted.hits, counted.confirmed, counted.false_hits) == (1, 1, 1, 0)
+
+
+def test_a_hit_on_an_own_entry_stays_here(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    hit_id = report(cn).hit_id
+    answer(cn, "cn", hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)
+    exchange(*nodes)
+    assert hits(cn) == [("cn", hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)]
+    assert hits(hk) == []
+
+
+def test_only_the_owner_answers(nodes: list[PaperNode]) -> None:
+    hk = nodes[1]
+    hit_id = report(hk).hit_id
+    with pytest.raises(PermissionDeniedError, match="only cn"):
+        answer(hk, "hk", hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)
+    with pytest.raises(NotFoundError):
+        answer(nodes[0], "mo", hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)
+
+
+def test_what_isnt_listed_here_cant_be_hit(nodes: list[PaperNode]) -> None:
+    _, hk, mo = nodes
+    for node, entry in ((hk, "B"), (mo, "A")):
+        with pytest.raises(NotFoundError):
+            report(node, entry=entry)
+
+
+def test_the_agreement_says_what_of_a_hit_may_go(nodes: list[PaperNode]) -> None:
+    _, hk, _ = nodes
+    agreements = hk.trust.directory.agreements
+    without = [
+        replace(one, field_classes=frozenset({FieldClass.COMMERCIAL})) if one.id == "hk-cn" else one
+        for one in agreements
+    ]
+    hk.trust = _version(hk.trust, agreements=tuple(without))
+    with pytest.raises(InvalidRequestError) as refused:
+        report(hk)
+    assert [v.field for v in refused.value.violations] == ["subject.names[0].text"]
+    hk.trust = _version(hk.trust, agreements=tuple(one for one in agreements if one.id != "hk-cn"))
+    with pytest.raises(AgreementForbidsError):
+        report(hk)
+    assert hits(hk) == []
+
+
+@pytest.mark.parametrize("misdeed", ["another's entry", "unknown entry", "twice", "outcome on its own hit"])
+def test_what_a_partner_may_not_say_is_rejected(nodes: list[PaperNode], misdeed: str) -> None:
+    cn, hk, _ = nodes
+    honest = report(hk).hit_id
+    event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(hk.clock.now))
+    hit = event.hit
+    hit.hit_id = honest if misdeed == "twice" else str(uuid.uuid4())
+    publisher, entry = ("mo", "A") if misdeed == "another's entry" else ("cn", "X" if "unknown" in misdeed else "A")
+    hit.entry.CopyFrom(watchlist_pb2.WatchlistReference(publisher=publisher, list=LIST, id=entry))
+    hit.revision, hit.match_class, hit.purpose = 1, watchlist_pb2.MATCH_CLASS_STRONG, "export_control"
+    hit.met_at.CopyFrom(event.occurred_at)
+    if misdeed == "outcome on its own hit":
+        event.outcome.CopyFrom(
+            watchlist_pb2.WatchlistHitOutcome(hit_id=honest, outcome=watchlist_pb2.HIT_OUTCOME_CONFIRMED)
+        )
+    origin = FeedOrigin(FEDERATION, "hk", "cn", Channel.WATCHLIST)
+    forged = make_entry("WatchlistEvent", event.SerializeToString(), salt=bytes(32), recorded_at_ms=hk.clock.now)
+    place = hk.committer.run(Raw(lambda tx: tx.append(origin, forged)))
+    exchange(cn, hk)
+    assert hits(cn) == [("hk", honest, 0)]
+    with hk.database.read() as conn:
+        disposition = alerts.disposition_of(conn, feeds.get(conn, origin).id, place.index)
+        own = feeds.read_entries(conn, feeds.get(conn, origin).id, 0, place.index + 1)
+    assert disposition is not None
+    assert disposition.outcome == "rejected"
+    assert parse_event(own[place.index].payload) == event
+
+
+def test_hits_are_built_again(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    hit_id = report(hk).hit_id
+    exchange(*nodes)
+    answer(cn, "hk", hit_id, watchlist_pb2.HIT_OUTCOME_CONFIRMED)
+    report(cn)
+    exchange(*nodes)
+    for node in (cn, hk):
+        before = hits(node)
+        with node.database.write() as conn:
+            alerts.clear(conn)
+        assert hits(node) == before

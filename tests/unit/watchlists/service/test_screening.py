@@ -1,0 +1,383 @@
+"""Screening at a node: own and partners' lists, changes as they come, restarts, and new entries against old parties."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.screening.index.index import Index, Sought
+from gateway.screening.result import MatchClass, NameKind, Thresholds
+from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
+from gateway.v1.goods_pb2 import CommodityCode
+from gateway.watchlists.codec import screening as wire
+from gateway.watchlists.codec.subjects import subjects_of
+from gateway.watchlists.commands.proposals import ProposeWork
+from gateway.watchlists.rules.policies import ListPolicy
+from gateway.watchlists.service.recent_parties import RecentParties
+from gateway.watchlists.service.screening import ComparedBack, Screener
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
+
+LIST = "minerals"
+PERSON, ORGANISATION = watchlist_pb2.WATCHLIST_KIND_PERSON, watchlist_pb2.WATCHLIST_KIND_ORGANISATION
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNode]]:
+    with paper_nodes(tmp_path, make_database, ("cn", "hk", "mo")) as made:
+        made[0].policies[LIST] = ListPolicy(four_eyes=False)
+        yield made
+
+
+def listed(name: str, kind: watchlist_pb2.WatchlistKind.ValueType = ORGANISATION) -> watchlist_pb2.WatchlistContent:
+    return listed_content(name, kind=kind, releasable_to=["hk"])
+
+
+def enter(node: PaperNode, entry_id: str, content: watchlist_pb2.WatchlistContent, revision: int = 0) -> None:
+    entry = watchlist_service_pb2.ProposedEntry(id=entry_id, revision=revision, content=content)
+    _propose(node, watchlist_service_pb2.ProposeEntriesRequest(entries=[entry]))
+
+
+def withdraw(node: PaperNode, entry_id: str, revision: int) -> None:
+    gone = watchlist_service_pb2.ProposedWithdrawal(id=entry_id, revision=revision, reason="cleared")
+    _propose(node, watchlist_service_pb2.ProposeEntriesRequest(withdrawals=[gone]))
+
+
+def _propose(node: PaperNode, request: watchlist_service_pb2.ProposeEntriesRequest) -> None:
+    request.request_id, request.list = str(uuid.uuid4()), LIST
+    node.lists.check(request)
+    node.committer.run(ProposeWork(node.lists, node.projector, request, f"system/{node.name}/x", "x"))
+    node.settle()
+
+
+def screener(node: PaperNode, folder: Path, **settings: object) -> Screener:
+    made = Screener(node.database, folder / f"{node.name}.index", **{"thresholds": {}, **settings})  # type: ignore[arg-type]
+    made.start()
+    return made
+
+
+def party(*names: str, **more: object) -> screening_pb2.ScreeningSubject:
+    return screening_pb2.ScreeningSubject(names=[party_pb2.Name(text=name) for name in names], **more)  # type: ignore[arg-type]
+
+
+def back(screener: Screener, node: PaperNode, after: int = 0) -> ComparedBack:
+    """What comparing the changes after one of them with the parties of before gives."""
+    screener.follow()
+    return screener.compare_back(after, at_ms=node.clock(), within_s=10)
+
+
+def found(
+    screener: Screener, node: PaperNode, subject: screening_pb2.ScreeningSubject, **how: object
+) -> list[tuple[str, str, int]]:
+    screened = screener.screen([subject], at_ms=node.clock(), **how)  # type: ignore[arg-type]
+    return [(*hit.reference, hit.revision) for hit in screened.found[0].hits]
+
+
+QUERY = party("宏達貿易有限公司", "Leung Wai Tak")
+
+
+def test_a_change_is_found_where_it_has_come_to(nodes: list[PaperNode], tmp_path: Path) -> None:
+    cn, hk, _ = nodes
+    at_home, away = screener(cn, tmp_path), screener(hk, tmp_path)
+    assert found(at_home, cn, QUERY) == []
+    enter(cn, "a", listed("宏达贸易有限公司"))
+    assert (at_home.follow(), away.follow()) == (1, 0)
+    exchange(*nodes)
+    assert away.follow() == 1
+    assert found(at_home, cn, QUERY) == found(away, hk, QUERY) == [("cn/minerals", "a", 1)]
+    enter(cn, "a", listed("梁偉德", PERSON), revision=1)
+    exchange(*nodes)
+    away.follow()
+    assert found(away, hk, QUERY) == [("cn/minerals", "a", 2)]
+    withdraw(cn, "a", 2)
+    exchange(*nodes)
+    away.follow()
+    assert found(away, hk, QUERY) == []
+    assert away.follow() == 0
+
+
+def test_who_may_not_see_a_list_learns_nothing_of_it(nodes: list[PaperNode], tmp_path: Path) -> None:
+    cn = nodes[0]
+    enter(cn, "a", listed("宏达贸易有限公司"))
+    made = screener(cn, tmp_path)
+    screened = made.screen([QUERY], at_ms=cn.clock(), visible=lambda group: group != "cn/minerals")
+    assert (screened.found[0].hits, screened.found[0].total) == ([], 0)
+    assert found(made, cn, QUERY, visible=lambda group: group == "cn/minerals") != []
+
+
+def test_validity_begins_and_ends(nodes: list[PaperNode], tmp_path: Path) -> None:
+    cn = nodes[0]
+    content = listed("宏达贸易有限公司")
+    content.valid_from.FromMilliseconds(cn.clock() + DAY_MS)
+    content.valid_until.FromMilliseconds(cn.clock() + 2 * DAY_MS)
+    enter(cn, "a", content)
+    made = screener(cn, tmp_path)
+    counts = []
+    for _ in range(3):
+        counts.append(len(found(made, cn, QUERY)))
+        cn.clock.forward(DAY_MS)
+    assert counts == [0, 1, 0]
+
+
+@pytest.mark.parametrize("key", ["cn/minerals", "minerals"])
+def test_a_list_has_its_own_thresholds(nodes: list[PaperNode], tmp_path: Path, key: str) -> None:
+    cn = nodes[0]
+    enter(cn, "a", listed("Leong Vai Tac", PERSON))
+    assert found(screener(cn, tmp_path), cn, QUERY) != []
+    strict = screener(cn, tmp_path, thresholds={key: Thresholds(compatible=0.99, strong=0.99)})
+    assert found(strict, cn, QUERY) == []
+
+
+class TestRestart:
+    def test_from_a_snapshot_and_what_came_since(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        enter(cn, "a", listed("宏达贸易有限公司"))
+        first = screener(cn, tmp_path)
+        assert first.save() > 0
+        assert first.save() == 0  # nothing has changed
+        enter(cn, "b", listed("Leung Wai Tak", PERSON))
+        withdraw(cn, "a", 1)
+        again = Screener(cn.database, tmp_path / "cn.index", thresholds={})
+        assert again.start()
+        assert found(again, cn, QUERY) == [("cn/minerals", "b", 1)]
+        assert again.entries == 1
+
+    def test_a_damaged_snapshot_is_built_anew(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        enter(cn, "a", listed("宏达贸易有限公司"))
+        screener(cn, tmp_path).save()
+        path = tmp_path / "cn.index"
+        path.write_bytes(path.read_bytes()[:-100])
+        again = Screener(cn.database, path, thresholds={})
+        assert not again.start()
+        assert found(again, cn, QUERY) == [("cn/minerals", "a", 1)]
+        again.save()
+        assert Screener(cn.database, path, thresholds={}).start()
+
+    def test_another_nodes_snapshot_is_refused(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn, hk, _ = nodes
+        enter(cn, "a", listed("宏达贸易有限公司"))
+        exchange(*nodes)
+        screener(cn, tmp_path).save()
+        other = Screener(hk.database, tmp_path / "cn.index", thresholds={})
+        assert not other.start()
+        assert found(other, hk, QUERY) == [("cn/minerals", "a", 1)]
+
+    def test_every_entry_of_many_is_there(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        for number in range(60):
+            enter(cn, f"e{number}", listed(f"Placeholder {number} Metals Limited"))
+            if number % 3 == 0:
+                withdraw(cn, f"e{number}", 1)
+        built = screener(cn, tmp_path)
+        assert built.entries == 40
+
+
+class TestBackwards:
+    def test_a_new_entry_finds_the_parties_of_before(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        made.screen(
+            [
+                party("Leung Wai Tak", reference="D1/consignee"),
+                party("梁偉德", reference="D2/consignee"),
+                party("陳大文", reference="D3/consignee"),
+                party("梁偉德"),
+                party(reference="D4/truck", vehicles=["粵Z 1234 港"]),
+            ],
+            at_ms=cn.clock(),
+        )
+        content = listed("梁伟德", PERSON)
+        content.identifiers.add(scheme="cn_cross_border_plate", value="粤Z1234港")
+        enter(cn, "a", content)
+        compared = back(made, cn)
+        by_party = {each.place.source.id: each.hit for each in compared.hits}
+        assert {party: hit.comparison.match_class for party, hit in by_party.items()} == {
+            "D1/consignee": MatchClass.COMPATIBLE,
+            "D2/consignee": MatchClass.IDENTICAL,
+            "D4/truck": MatchClass.STRONG,
+        }
+        hit = by_party["D1/consignee"]
+        assert (hit.query, hit.listed, hit.reference) == ("Leung Wai Tak", "梁伟德", ("cn/minerals", "a"))
+        assert [(t.query, t.candidate) for t in hit.comparison.tokens] == [
+            ("leung", "梁"),
+            ("wai", "伟"),
+            ("tak", "德"),
+        ]
+        assert compared.position == made.position
+        assert back(made, cn, compared.position).hits == []
+
+    def test_only_what_the_index_has_is_compared(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        made.screen([party("梁偉德", reference="D1")], at_ms=cn.clock())
+        enter(cn, "a", listed("梁伟德", PERSON))
+        compared = made.compare_back(0, at_ms=cn.clock(), within_s=10)
+        assert (compared.position, compared.hits) == (0, [])
+
+    def test_what_ended_or_was_amended_is_told(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        for name in ("a", "b", "c"):
+            enter(cn, name, listed("梁伟德", PERSON))
+        assert back(made, cn).changed == []
+        position = made.position
+        enter(cn, "a", listed("陳大文", PERSON), revision=1)
+        withdraw(cn, "b", 1)
+        assert [key.id for key in back(made, cn, position).changed] == ["a", "b"]
+
+    def test_validity_that_begins_later_doesnt_count_yet(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        made.screen([party("梁偉德", reference="D1")], at_ms=cn.clock())
+        content = listed("梁伟德", PERSON)
+        content.valid_from.FromMilliseconds(cn.clock() + DAY_MS)
+        enter(cn, "a", content)
+        assert back(made, cn).hits == []
+
+    def test_validity_that_has_ended_doesnt_count_any_more(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        made.screen([party("梁偉德", reference="D1")], at_ms=cn.clock())
+        content = listed("梁伟德", PERSON)
+        content.valid_until.FromMilliseconds(cn.clock() + DAY_MS)
+        enter(cn, "a", content)
+        cn.clock.forward(DAY_MS - 1_000)
+        assert len(back(made, cn).hits) == 1
+        cn.clock.forward(1_000)
+        assert back(made, cn).hits == []
+
+    def test_the_oldest_are_forgotten(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path, recent=RecentParties(2))
+        for reference in ("D1", "D2", "D1", "D3"):
+            made.screen([party("梁偉德", reference=reference)], at_ms=cn.clock())
+        enter(cn, "a", listed("梁伟德", PERSON))
+        assert {each.place.source.id for each in back(made, cn).hits} == {"D1", "D3"}
+
+    def test_a_weak_alias_counts_less(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        made = screener(cn, tmp_path)
+        made.screen([party("梁偉德", reference="D1")], at_ms=cn.clock())
+        content = listed("Somebody Else Entirely", PERSON)
+        content.names.add(text="梁伟德", kind=watchlist_pb2.LISTED_NAME_KIND_WEAK_ALIAS)
+        enter(cn, "a", content)
+        (hit,) = back(made, cn).hits
+        assert (hit.hit.comparison.match_class, hit.hit.weak) == (MatchClass.COMPATIBLE, True)
+
+
+class TestMessages:
+    def test_a_hit_says_why(self, nodes: list[PaperNode], tmp_path: Path) -> None:
+        cn = nodes[0]
+        enter(cn, "a", listed("Shenzhen Hongda Electronics Co., Ltd."))
+        subject = party("深圳市宏達電子有限公司")
+        screened = screener(cn, tmp_path).screen([subject], at_ms=cn.clock())
+        (answer,) = wire.answer(["D1"], screened.found)
+        (hit,) = answer.hits
+        assert (answer.reference, answer.found, hit.revision) == ("D1", 1, 1)
+        assert (hit.entry.publisher, hit.entry.list, hit.entry.id) == ("cn", LIST, "a")
+        assert (hit.kind, hit.match_class) == (ORGANISATION, watchlist_pb2.MATCH_CLASS_COMPATIBLE)
+        assert hit.requested_action != alert_pb2.REQUESTED_ACTION_UNSPECIFIED
+        why = hit.explanation
+        assert (why.given, why.listed) == ("深圳市宏達電子有限公司", "Shenzhen Hongda Electronics Co., Ltd.")
+        assert "pinyin of 宏" in [token.rule for token in why.tokens]
+        assert sum(part.weight * part.agreement for part in why.parts) == pytest.approx(hit.score, abs=1e-3)
+        assert sum(part.weight for part in why.parts) == pytest.approx(1, abs=1e-4)
+
+    @pytest.mark.parametrize(
+        ("name", "kinds"),
+        [
+            ("Huawei", (NameKind.PERSON, NameKind.ORGANISATION)),
+            ("Leung Wai Tak", (NameKind.PERSON,)),
+            ("宏达贸易有限公司", (NameKind.ORGANISATION,)),
+        ],
+    )
+    def test_a_name_whose_kind_nobody_says_is_sought_as_what_it_may_be(
+        self, name: str, kinds: tuple[NameKind, ...]
+    ) -> None:
+        assert wire.kinds_of(name, NameKind.UNKNOWN) == kinds
+        assert wire.kinds_of(name, NameKind.PERSON) == (NameKind.PERSON,)
+
+    def test_everything_of_a_subject_is_sought(self) -> None:
+        subject = screening_pb2.ScreeningSubject(
+            kind=PERSON,
+            names=[party_pb2.Name(text="Leung Wai Tak")],
+            identifiers=[party_pb2.Identifier(scheme="hkid", value="A123456(3)")],
+            addresses=[party_pb2.Address(street="1 Nathan Road", city="Hong Kong"), party_pb2.Address()],
+            vehicles=["AB 1234"],
+            vessels=["Ocean Star"],
+            containers=["MSKU1234565"],
+        )
+        assert wire.sought_of(subject) == Sought(
+            (
+                ("Leung Wai Tak", NameKind.PERSON),
+                ("Ocean Star", NameKind.VESSEL),
+                ("1 Nathan Road, Hong Kong", NameKind.ADDRESS),
+            ),
+            (("hkid", "A123456(3)"), ("plate", "AB 1234"), ("iso6346", "MSKU1234565")),
+        )
+
+    @pytest.mark.parametrize(
+        ("kind", "content", "subject"),
+        [
+            ("VESSEL", {"names": "MV Ocean Star"}, {"vessels": ["OCEAN STAR"]}),
+            ("VEHICLE", {"names": "粤Z1234港"}, {"vehicles": ["粵Z·1234港"]}),
+            ("VEHICLE", {"names": "AB 12"}, {"vehicles": ["AB12"]}),
+            ("AIRCRAFT", {"names": "B-HUJ 123"}, {"vehicles": ["BHUJ123"]}),
+            ("CONTAINER", {"names": "MSKU 123456-5"}, {"containers": ["MSKU1234565"]}),
+            ("ADDRESS", {"street": "12 Nathan Rd"}, {"addresses": [{"street": "12 Nathan Road"}]}),
+        ],
+    )
+    def test_other_kinds_are_found(self, kind: str, content: dict[str, str], subject: dict[str, object]) -> None:
+        entry = watchlist_pb2.WatchlistEntry(list=LIST, id="a", revision=1)
+        entry.content.kind = watchlist_pb2.WatchlistKind.Value(f"WATCHLIST_KIND_{kind}")
+        if "names" in content:
+            entry.content.names.add(text=content["names"])
+        else:
+            entry.content.addresses.add(street=content["street"])
+        index = Index()
+        index.put(wire.record_of("cn", entry))
+        hits = index.search(wire.sought_of(screening_pb2.ScreeningSubject(**subject))).hits  # type: ignore[arg-type]
+        assert [hit.reference.id for hit in hits] == ["a"]
+
+    @pytest.mark.parametrize(
+        ("listed", "given", "hit"),
+        [
+            (("8110", "hs", ""), ("811010", "hs", ""), True),
+            (("811010", "hs", ""), ("8110102000", "tariff", "CN"), True),
+            (("811010", "tariff", "HK"), ("81101020", "tariff", "CN"), True),  # six digits are the same everywhere
+            (("81101020", "tariff", "CN"), ("8110102000", "tariff", "CN"), True),
+            (("81101020", "tariff", "CN"), ("81101020", "tariff", "HK"), False),
+            (("81101020", "tariff", "CN"), ("811010", "hs", ""), False),
+            (("811020", "hs", ""), ("811010", "hs", ""), False),
+        ],
+    )
+    def test_a_commodity_is_found_by_a_code_that_begins_with_the_listed_one(
+        self, listed: tuple[str, str, str], given: tuple[str, str, str], hit: bool
+    ) -> None:
+        entry = watchlist_pb2.WatchlistEntry(list=LIST, id="a", revision=1)
+        entry.content.kind = watchlist_pb2.WATCHLIST_KIND_COMMODITY
+        (code, other) = (CommodityCode(code=one[0], scheme=one[1], territory=one[2]) for one in (listed, given))
+        entry.content.commodities.append(code)
+        index = Index()
+        index.put(wire.record_of("cn", entry))
+        subject = screening_pb2.ScreeningSubject(commodities=[other])
+        assert [one.comparison.match_class for one in index.search(wire.sought_of(subject)).hits] == (
+            [MatchClass.IDENTICAL] if hit else []
+        )
+        number = party_pb2.Identifier(scheme="hk_brn", value=given[0])
+        subject = screening_pb2.ScreeningSubject(identifiers=[number])
+        assert index.search(wire.sought_of(subject)).hits == [], "a company's number is no commodity"
+
+    def test_the_goods_of_an_alert_are_sought_by_their_codes(self) -> None:
+        content = alert_pb2.AlertContent()
+        content.goods.add(description="Ingots")
+        goods = content.goods.add()
+        goods.declared_codes.add(code="780110", scheme="hs")
+        goods.suspected_codes.add(code="811010", scheme="hs")
+        ((path, subject),) = subjects_of(content).items()
+        assert path == "goods[1]"
+        assert [each.code for each in subject.commodities] == ["780110", "811010"]
