@@ -140,7 +140,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(
 @pytest.mark.drift
 def test_the_wheel_has_the_migrations() -> None:
     packed = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
-    folder = ROOT / "gateway/store/migrations"
+    folder = ROOT / "gateway/db/migrations"
     needed = {str(path.relative_to(ROOT)) for kind in ("*.py", "*.mako") for path in folder.rglob(kind)}
     assert len(needed) >= 3
     assert needed <= packed
