@@ -10,7 +10,6 @@ import functools
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass
@@ -25,6 +24,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from gateway.contract.plain_text import printable
 from gateway.errors import ConfigurationError, DocumentInvalidError, GatewayError, InvalidRequestError, Kind
 
 EXIT_OK = 0
@@ -40,19 +40,12 @@ _CORRECTABLE = frozenset(
     {Kind.INVALID_ARGUMENT, Kind.NOT_FOUND, Kind.ALREADY_EXISTS, Kind.FAILED_PRECONDITION, Kind.OUT_OF_RANGE}
 )
 
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs"})
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables, for other programs.")]
 """Every command's parameter `as_json: JsonOption = False`."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-
-def printable(value: object) -> str:
-    """Text for a terminal: control, format and surrogate characters become `\\u{…}`; newlines stay."""
-    return "".join(c if c == "\n" or unicodedata.category(c) not in _UNPRINTABLE else _escaped(c) for c in _text(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +65,12 @@ class Output:
         if self.as_json:
             self.json(data if data is not None else [dict(zip(map(_key, columns), row, strict=True)) for row in listed])
             return
-        table = Table(title=Text(printable(title)), title_justify="left", header_style="bold")
+        table = Table(title=Text(_shown(title)), title_justify="left", header_style="bold")
         for number, column in enumerate(columns):
             # the first column names the row: kept in one piece, so that it can be copied into the next command
             table.add_column(column, overflow="fold", no_wrap=number == 0)
         for row in listed:
-            table.add_row(*(Text(printable(cell)) for cell in row))
+            table.add_row(*(Text(_shown(cell)) for cell in row))
         _console().print(table)
 
     def facts(self, title: str, facts: Mapping[str, object], *, data: object = None) -> None:
@@ -85,11 +78,11 @@ class Output:
         if self.as_json:
             self.json(data if data is not None else {_key(name): value for name, value in facts.items()})
             return
-        table = Table(title=Text(printable(title)), title_justify="left", show_header=False)
+        table = Table(title=Text(_shown(title)), title_justify="left", show_header=False)
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in facts.items():
-            table.add_row(Text(printable(name)), Text(printable(value)))
+            table.add_row(Text(_shown(name)), Text(_shown(value)))
         _console().print(table)
 
     def json(self, data: object) -> None:
@@ -105,16 +98,16 @@ class Output:
     def line(self, text: object) -> None:
         """Prints a result line for humans on stdout; nothing with --json."""
         if not self.as_json:
-            _console().print(Text(printable(text)), soft_wrap=True)
+            _console().print(Text(_shown(text)), soft_wrap=True)
 
     def note(self, text: object) -> None:
         """Tells a human something on stderr; nothing with --json."""
         if not self.as_json:
-            _console(stderr=True).print(Text(printable(text)), soft_wrap=True)
+            _console(stderr=True).print(Text(_shown(text)), soft_wrap=True)
 
     def warning(self, text: object) -> None:
         """Tells something that must not be missed on stderr, with --json too."""
-        _console(stderr=True).print(Text.assemble(("Warning: ", "bold yellow"), printable(text)), soft_wrap=True)
+        _console(stderr=True).print(Text.assemble(("Warning: ", "bold yellow"), _shown(text)), soft_wrap=True)
 
     def confirm(self, question: str) -> bool:
         """Asks a human yes or no on stderr. What is asked about should have been shown before.
@@ -234,8 +227,9 @@ def _key(column: str) -> str:
     return column.lower().replace(" ", "_").replace("-", "_")
 
 
-def _escaped(character: str) -> str:
-    return f"\\u{{{ord(character):04x}}}"
+def _shown(value: object) -> str:
+    """A value for a terminal, harmless."""
+    return printable(_text(value))
 
 
 def _text(value: object) -> str:

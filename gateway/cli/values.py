@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.cli.files import read_input
+from gateway.contract.enum_words import words
 from gateway.contract.ids import is_node_name, is_uuid
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
 from gateway.errors import ConfigurationError, InvalidRequestError, MalformedError, Violation
@@ -29,13 +29,6 @@ _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-def words(enum: Any) -> Mapping[str, Any]:
-    """An enum's values by the words that people type: FLAG_REASON_NOT_FOUND → not_found; unspecified isn't one."""
-    names = dict(enum.items())
-    prefix = next(name for name, number in names.items() if number == 0).removesuffix("UNSPECIFIED")
-    return {name.removeprefix(prefix).lower(): number for name, number in names.items() if number != 0}
-
-
 def value_of(enum: Any, word: str, option: str) -> Any:
     """The enum's value for a word.
 
@@ -47,11 +40,6 @@ def value_of(enum: Any, word: str, option: str) -> Any:
     if value is None:
         raise ConfigurationError(f"{option}: {word!r} isn't one of {', '.join(known)}")
     return value
-
-
-def word_of(enum: Any, value: int) -> str:
-    """The word for an enum's value; — for unspecified and for values that this version doesn't know."""
-    return next((word for word, number in words(enum).items() if number == value), "—")
 
 
 def instant(text: str, option: str) -> datetime:

@@ -18,18 +18,9 @@ from gateway.cli.alert import publish as alert_publish
 from gateway.cli.alert import read as alert_read
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import (
-    as_dict,
-    entries,
-    instant,
-    own_alert_id,
-    read_message,
-    reference,
-    timestamp,
-    value_of,
-    words,
-)
+from gateway.cli.values import as_dict, entries, instant, own_alert_id, read_message, reference, timestamp, value_of
 from gateway.client import GatewayClient
+from gateway.contract.enum_words import words
 from gateway.v1.alert_pb2 import (
     AlertContent,
     AlertFinding,

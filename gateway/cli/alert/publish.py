@@ -27,9 +27,9 @@ from gateway.cli.values import (
     read_message,
     recipients,
     value_of,
-    words,
 )
 from gateway.client import GatewayClient, PublishOutcome, new_alert
+from gateway.contract.enum_words import words
 from gateway.errors import ConfigurationError, GatewayError, RequestIdReusedError
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
 from gateway.formats.alerts.csv_alerts import read_alert_csv

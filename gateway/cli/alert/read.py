@@ -10,9 +10,10 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, reference, shown_time, word_of
+from gateway.cli.values import as_dict, reference, shown_time
 from gateway.cli.watchlist.values import hit_cells
 from gateway.client import GatewayClient
+from gateway.contract.enum_words import word_of
 from gateway.errors import GatewayError
 from gateway.v1.alert_pb2 import (
     Alert,

@@ -17,8 +17,9 @@ from gateway.cli.history import search as history_search
 from gateway.cli.history import trace as history_trace
 from gateway.cli.history.values import event_cells, inspection_cells, shipment_facts
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, shown_time, value_of, word_of
+from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.client import GatewayClient
+from gateway.contract.enum_words import word_of
 from gateway.errors import ConfigurationError
 from gateway.v1.history_service_pb2 import GetShipmentResponse, RiskRule, ShipmentRevision
 from gateway.v1.trace_pb2 import Discrepancy, RiskHit, Severity

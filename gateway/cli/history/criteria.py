@@ -15,7 +15,8 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 import typer
 
 from gateway.cli.connection import Target
-from gateway.cli.values import timestamp, value_of, words
+from gateway.cli.values import timestamp, value_of
+from gateway.contract.enum_words import words
 from gateway.contract.shipment_keys import is_narrow
 from gateway.errors import ConfigurationError
 from gateway.v1.goods_pb2 import ShipmentReferenceKind

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from gateway.cli.values import shown_time, word_of
+from gateway.cli.values import shown_time
 from gateway.cli.watchlist.values import shortened
+from gateway.contract.enum_words import word_of
 from gateway.v1.alert_pb2 import FindingResult
 from gateway.v1.goods_pb2 import CommodityCode, Money, Place, ShipmentReferenceKind, TransportMeans, TransportMode
 from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria

@@ -12,7 +12,8 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, shown_time, word_of
+from gateway.cli.values import as_dict, shown_time
+from gateway.contract.enum_words import word_of
 from gateway.v1.node_service_pb2 import Link, LinkState
 
 link_app = typer.Typer(no_args_is_help=True, help="Links to partners: lag, suspension, quarantine, recovery.")

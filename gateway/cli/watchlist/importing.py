@@ -14,10 +14,11 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, recipients, value_of, words
+from gateway.cli.values import as_dict, recipients, value_of
 from gateway.cli.watchlist.files import WITHOUT_LEGAL_BASIS, ImportFormat, Source, format_of, mapping_of, open_source
 from gateway.cli.watchlist.values import list_name
 from gateway.client import GatewayClient
+from gateway.contract.enum_words import words
 from gateway.errors import ConfigurationError
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction

@@ -10,10 +10,11 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, word_of
+from gateway.cli.values import as_dict
 from gateway.cli.watchlist.screen import explain
 from gateway.cli.watchlist.values import hit_cells
 from gateway.client import GatewayClient, WatchedMatches
+from gateway.contract.enum_words import word_of
 from gateway.errors import GatewayError
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.match_pb2 import DecideMatchResponse, Match, MatchSourceKind, MatchStatus

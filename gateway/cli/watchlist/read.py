@@ -11,9 +11,10 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, shown_time, value_of, word_of, words
+from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, list_name
 from gateway.client import GatewayClient, WatchedChanges
+from gateway.contract.enum_words import word_of, words
 from gateway.errors import GatewayError
 from gateway.v1.watchlist_pb2 import WatchlistKind
 from gateway.v1.watchlist_service_pb2 import (

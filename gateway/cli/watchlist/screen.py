@@ -8,9 +8,10 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, value_of, word_of, words
+from gateway.cli.values import as_dict, value_of
 from gateway.cli.watchlist.values import entry_reference, hit_cells
 from gateway.client import GatewayClient
+from gateway.contract.enum_words import word_of, words
 from gateway.errors import ConfigurationError
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.party_pb2 import Identifier, Name, Party

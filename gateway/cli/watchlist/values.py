@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.cli.values import shown_time, word_of
+from gateway.cli.values import shown_time
+from gateway.contract.enum_words import word_of
 from gateway.contract.ids import is_node_name
 from gateway.errors import ConfigurationError
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction

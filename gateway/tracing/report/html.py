@@ -12,8 +12,8 @@ from hashlib import sha256
 from html import escape
 from typing import Final
 
-from gateway.cli.output import printable
-from gateway.cli.values import word_of
+from gateway.contract.enum_words import word_of
+from gateway.contract.plain_text import printable
 from gateway.tracing.report.picture import draw
 from gateway.tracing.report.rows import picture_of
 from gateway.tracing.report.style import STYLE
@@ -81,7 +81,7 @@ def render_html(trace: Trace, grounds: QueryGrounds | None = None, *, made_at: d
     )
 
 
-def _h(text: object) -> _Html:
+def _h(text: str) -> _Html:
     return escape(printable(text), quote=True)
 
 

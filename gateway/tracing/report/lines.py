@@ -1,6 +1,6 @@
 """Breaks text into lines of a width: columns, of which Chinese characters have two, or another measure.
 
-Control characters come out visible (`output.printable`).
+Control characters come out visible (`plain_text.printable`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from rich.cells import cell_len, set_cell_size
 
-from gateway.cli.output import printable
+from gateway.contract.plain_text import printable
 
 Measure = Callable[[str], float]
 """Width of a text, in whatever lines are measured in."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.cli.values import word_of
+from gateway.contract.enum_words import word_of
 from gateway.tracing.report.words import SEVERITIES, declared_at, local, procedure_word
 from gateway.tracing.rules.events import mass_in_words, place_name
 from gateway.tracing.rules.links import plain

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-from gateway.cli.values import word_of
+from gateway.contract.enum_words import word_of
 from gateway.v1 import history_pb2, options_pb2, shipment_pb2, trace_pb2
 
 SEVERITIES: Final = {

@@ -7,7 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from gateway.cli.output import JsonOption, Output, printable, reports_errors, to_json
+from gateway.cli.output import JsonOption, Output, reports_errors, to_json
+from gateway.contract.plain_text import printable
 from gateway.errors import ConfigurationError, InvalidRequestError, SignatureInvalidError, Violation
 
 app = typer.Typer()

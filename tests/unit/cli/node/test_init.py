@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.connection import reachable
 from gateway.cli.main import app
-from gateway.cli.values import instant, own_alert_id, reference, value_of, word_of, words
+from gateway.cli.values import instant, own_alert_id, reference, value_of
+from gateway.contract.enum_words import word_of, words
 from gateway.errors import ConfigurationError
 from gateway.node.settings import LinkMode, load_settings
 from gateway.trust.rules.permissions import Role
