@@ -33,6 +33,7 @@ class RebuildReport:
 class _Reached:
     position: int
     head: int
+    more: bool
 
 
 class _ClearWork:
@@ -55,9 +56,9 @@ class _AdvanceWork:
         self._projector = projector
 
     def stage(self, tx: Transaction) -> _Reached:
-        self._projector.advance(tx, PROJECTION_CHUNK)
+        more = self._projector.advance(tx, PROJECTION_CHUNK)
         tx.seal()
-        return _Reached(alerts.cursor(tx.conn), journal.head_position(tx.conn))
+        return _Reached(alerts.cursor(tx.conn), journal.head_position(tx.conn), more)
 
 
 def rebuild(committer: Committer, projector: AlertProjector, *, progress: Progress) -> RebuildReport:
@@ -73,8 +74,8 @@ def rebuild(committer: Committer, projector: AlertProjector, *, progress: Progre
     """
     end: int = committer.run(_ClearWork())
     position = 0
-    reached = _Reached(0, end)
-    while position < reached.head:
+    reached = _Reached(0, end, more=True)
+    while position < reached.head or reached.more:  # updates of lists take effect after the last entry is read
         reached = committer.run(_AdvanceWork(projector))
         progress(min(reached.position, end) - min(position, end))
         position = reached.position
