@@ -1,36 +1,148 @@
-"""The command line, put together: `gateway COMMAND`.
-
-What the commands do is in the modules named here, one for each noun.
-"""
+"""The command line: `gateway COMMAND`."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from gateway import __version__
-from gateway.cli.alert.commands import alert_app
-from gateway.cli.directory.commands import directory_app
-from gateway.cli.evidence.commands import evidence_app
-from gateway.cli.history.commands import history_app
-from gateway.cli.link.commands import link_app, recover
-from gateway.cli.node.commands import audit_app, status
-from gateway.cli.node.doctor import doctor
-from gateway.cli.node.init import init
-from gateway.cli.node.maintenance import rebuild, verify
-from gateway.cli.node.serve import serve
+from gateway.cli.groups import CommandGroup, CommandMap, Noun
 from gateway.cli.output import EXIT_FAILED
-from gateway.cli.pki.commands import pki_app
-from gateway.cli.watchlist.commands import watchlist_app
 
 DEBUG_VARIABLE = "GATEWAY_DEBUG"
 """Environment variable that lets a defect show its traceback."""
 
+COMMANDS: Mapping[str, str | Noun] = {
+    "init": "gateway.cli.node.init:init",
+    "serve": "gateway.cli.node.serve:serve",
+    "doctor": "gateway.cli.node.doctor:doctor",
+    "status": "gateway.cli.node.commands:status",
+    "verify": "gateway.cli.node.maintenance:verify",
+    "rebuild": "gateway.cli.node.maintenance:rebuild",
+    "recover": "gateway.cli.link.commands:recover",
+    "alert": Noun(
+        "Publish alerts, read them, and answer those of partners.",
+        {
+            "publish": "gateway.cli.alert.publish:publish",
+            "list": "gateway.cli.alert.read:list_",
+            "show": "gateway.cli.alert.read:show",
+            "watch": "gateway.cli.alert.read:watch",
+            "ack": "gateway.cli.alert.commands:ack",
+            "flag": "gateway.cli.alert.commands:flag",
+            "ask": "gateway.cli.alert.commands:ask",
+            "answer": "gateway.cli.alert.commands:answer",
+            "finding": "gateway.cli.alert.commands:finding",
+            "close": "gateway.cli.alert.commands:close",
+            "withdraw": "gateway.cli.alert.commands:withdraw",
+            "amend": "gateway.cli.alert.commands:amend",
+        },
+    ),
+    "watchlist": Noun(
+        "Own watchlists: import, propose, approve, withdraw; and read partners' copies.",
+        {
+            "import": "gateway.cli.watchlist.importing:import_",
+            "list": "gateway.cli.watchlist.read:list_",
+            "show": "gateway.cli.watchlist.read:show",
+            "proposals": "gateway.cli.watchlist.read:proposals",
+            "diff": "gateway.cli.watchlist.read:diff",
+            "watch": "gateway.cli.watchlist.read:watch",
+            "export": "gateway.cli.watchlist.exporting:export",
+            "screen": "gateway.cli.watchlist.screen:screen",
+            "matches": "gateway.cli.watchlist.matches:matches",
+            "confirm": "gateway.cli.watchlist.matches:confirm",
+            "dismiss": "gateway.cli.watchlist.matches:dismiss",
+            "report": "gateway.cli.watchlist.screen:report",
+            "hits": "gateway.cli.watchlist.screen:hits",
+            "answer": "gateway.cli.watchlist.screen:answer",
+            "statistics": "gateway.cli.watchlist.screen:statistics",
+            "propose": "gateway.cli.watchlist.commands:propose",
+            "withdraw": "gateway.cli.watchlist.commands:withdraw",
+            "approve": "gateway.cli.watchlist.commands:approve",
+            "reject": "gateway.cli.watchlist.commands:reject",
+        },
+    ),
+    "history": Noun(
+        "Shipment history: record shipments, search own and partners', trace a consignment, keep what a case needs.",
+        {
+            "import": "gateway.cli.history.importing:import_",
+            "search": "gateway.cli.history.search:search",
+            "trace": "gateway.cli.history.trace:trace",
+            "show": "gateway.cli.history.commands:show",
+            "risks": "gateway.cli.history.commands:risks",
+            "rules": "gateway.cli.history.commands:rules",
+            "hold": Noun(
+                "Legal holds: keep records from being purged, and let them go.",
+                {
+                    "place": "gateway.cli.history.hold:place",
+                    "release": "gateway.cli.history.hold:release",
+                    "list": "gateway.cli.history.hold:list_",
+                },
+            ),
+        },
+    ),
+    "evidence": Noun(
+        "Evidence: export the proof of an alert or answer, verify it anywhere.",
+        {
+            "export": "gateway.cli.evidence.commands:export",
+            "verify": "gateway.cli.evidence.commands:verify",
+        },
+    ),
+    "link": Noun(
+        "Links to partners: lag, suspension, quarantine, recovery.",
+        {
+            "list": "gateway.cli.link.commands:list_",
+            "suspend": "gateway.cli.link.commands:suspend",
+            "resume": "gateway.cli.link.commands:resume",
+            "resolve": "gateway.cli.link.commands:resolve",
+            "recover": "gateway.cli.link.commands:recover",
+        },
+    ),
+    "directory": Noun(
+        "Draft, sign, verify and show the directory: who is in the federation, and who may send what to whom.",
+        {
+            "card": "gateway.cli.directory.drafting:card",
+            "draft": "gateway.cli.directory.drafting:draft",
+            "renew": "gateway.cli.directory.drafting:renew",
+            "revoke": "gateway.cli.directory.drafting:revoke",
+            "sign": "gateway.cli.directory.commands:sign",
+            "verify": "gateway.cli.directory.commands:verify",
+            "show": "gateway.cli.directory.commands:show",
+            "diff": "gateway.cli.directory.commands:diff",
+        },
+    ),
+    "pki": Noun(
+        "Make keys and certificates, and show what is in them.",
+        {
+            "init-ca": "gateway.cli.pki.commands:init_ca",
+            "request": "gateway.cli.pki.commands:request",
+            "issue": "gateway.cli.pki.commands:issue",
+            "signing-keys": "gateway.cli.pki.commands:signing_keys",
+            "directory-key": "gateway.cli.pki.commands:directory_key",
+            "show": "gateway.cli.pki.commands:show",
+        },
+    ),
+    "audit": Noun(
+        "The audit log: who asked for what, and what was decided.",
+        {"list": "gateway.cli.node.commands:audit_list"},
+    ),
+}
+"""The commands: name to `module:function`, imported when the command is called."""
+
+
+class RootGroup(CommandGroup):
+    """`gateway` itself."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": CommandMap(COMMANDS)})
+
+
 app = typer.Typer(
     name="gateway",
+    cls=RootGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -38,22 +150,6 @@ app = typer.Typer(
     "A node: init, pki and directory make it, doctor checks it, serve runs it. "
     "Its systems: alert, watchlist, history, evidence. Its operators: status, link, audit, verify, rebuild, recover.",
 )
-
-app.command("init")(init)
-app.command("serve")(serve)
-app.command("doctor")(doctor)
-app.command("status")(status)
-app.command("verify")(verify)
-app.command("rebuild")(rebuild)
-app.command("recover")(recover)
-app.add_typer(alert_app, name="alert")
-app.add_typer(watchlist_app, name="watchlist")
-app.add_typer(history_app, name="history")
-app.add_typer(evidence_app, name="evidence")
-app.add_typer(link_app, name="link")
-app.add_typer(directory_app, name="directory")
-app.add_typer(pki_app, name="pki")
-app.add_typer(audit_app, name="audit")
 
 
 def _version(wanted: bool) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,13 +15,10 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 from gateway.contract.plain_text import printable
 from gateway.errors import ConfigurationError, DocumentInvalidError, GatewayError, InvalidRequestError, Kind
@@ -32,9 +28,6 @@ EXIT_FAILED = 1
 """The input was understood and the thing itself failed: a signature is wrong, a partner can't be reached."""
 EXIT_WRONG_INPUT = 2
 """The caller can correct it: an argument, a file, a setting, a state that doesn't allow the step."""
-
-UNFOLDED_COLUMNS = 2_000
-"""Width of tables that go to a pipe or a file: nothing is folded there, so that `grep` finds whole values."""
 
 _CORRECTABLE = frozenset(
     {Kind.INVALID_ARGUMENT, Kind.NOT_FOUND, Kind.ALREADY_EXISTS, Kind.FAILED_PRECONDITION, Kind.OUT_OF_RANGE}
@@ -65,25 +58,14 @@ class Output:
         if self.as_json:
             self.json(data if data is not None else [dict(zip(map(_key, columns), row, strict=True)) for row in listed])
             return
-        table = Table(title=Text(_shown(title)), title_justify="left", header_style="bold")
-        for number, column in enumerate(columns):
-            # the first column names the row: kept in one piece, so that it can be copied into the next command
-            table.add_column(column, overflow="fold", no_wrap=number == 0)
-        for row in listed:
-            table.add_row(*(Text(_shown(cell)) for cell in row))
-        _console().print(table)
+        _terminal().print_table(_shown(title), columns, [tuple(map(_shown, row)) for row in listed])
 
     def facts(self, title: str, facts: Mapping[str, object], *, data: object = None) -> None:
         """Prints names with values, one a line; with --json `data`, or else one object."""
         if self.as_json:
             self.json(data if data is not None else {_key(name): value for name, value in facts.items()})
             return
-        table = Table(title=Text(_shown(title)), title_justify="left", show_header=False)
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(overflow="fold")
-        for name, value in facts.items():
-            table.add_row(Text(_shown(name)), Text(_shown(value)))
-        _console().print(table)
+        _terminal().print_facts(_shown(title), {_shown(name): _shown(value) for name, value in facts.items()})
 
     def json(self, data: object) -> None:
         """Prints one JSON document on stdout, whatever `as_json` says."""
@@ -98,16 +80,16 @@ class Output:
     def line(self, text: object) -> None:
         """Prints a result line for humans on stdout; nothing with --json."""
         if not self.as_json:
-            _console().print(Text(_shown(text)), soft_wrap=True)
+            _terminal().print_line(_shown(text))
 
     def note(self, text: object) -> None:
         """Tells a human something on stderr; nothing with --json."""
         if not self.as_json:
-            _console(stderr=True).print(Text(_shown(text)), soft_wrap=True)
+            _terminal().print_line(_shown(text), stderr=True)
 
     def warning(self, text: object) -> None:
         """Tells something that must not be missed on stderr, with --json too."""
-        _console(stderr=True).print(Text.assemble(("Warning: ", "bold yellow"), _shown(text)), soft_wrap=True)
+        _terminal().print_line(_shown(text), label="Warning: ", style="bold yellow", stderr=True)
 
     def confirm(self, question: str) -> bool:
         """Asks a human yes or no on stderr. What is asked about should have been shown before.
@@ -129,10 +111,8 @@ class Output:
 
         Silent with --json or without a terminal.
         """
-        console = _console(stderr=True)
-        with Progress(console=console, transient=True, disable=self.as_json or not console.is_terminal) as progress:
-            task = progress.add_task(description, total=total)
-            yield lambda steps: progress.advance(task, steps)
+        with _terminal().progress_bar(description, total, silent=self.as_json) as advance:
+            yield advance
 
     def track(self, items: Iterable[T], description: str, total: float | None = None) -> Iterator[T]:
         """The items, with a progress bar on stderr that advances as they are taken."""
@@ -173,12 +153,12 @@ def fail(error: GatewayError, *, as_json: bool = False) -> NoReturn:
     if as_json:
         sys.stderr.write(to_json({"error": error_facts(error)}) + "\n")
     else:
-        console = _console(stderr=True)
-        console.print(Text.assemble(("Error: ", "bold red"), printable(error.message)), soft_wrap=True)
+        terminal = _terminal()
+        terminal.print_line(printable(error.message), label="Error: ", style="bold red", stderr=True)
         if isinstance(error, (InvalidRequestError, DocumentInvalidError)) and len(error.violations) > 1:
             for violation in error.violations:
-                console.print(Text(printable(f"  {violation.field}: {violation.message}")), soft_wrap=True)
-        console.print(Text.assemble(("Way out: ", "bold"), printable(error.way_out)), soft_wrap=True)
+                terminal.print_line(printable(f"  {violation.field}: {violation.message}"), stderr=True)
+        terminal.print_line(printable(error.way_out), label="Way out: ", stderr=True)
     raise typer.Exit(exit_code(error))
 
 
@@ -215,12 +195,10 @@ def _from_os(error: OSError) -> GatewayError:
     return _FileProblem(f"{place}{error.strerror or error}")
 
 
-def _console(*, stderr: bool = False) -> Console:
-    # made at each use: sys.stdout may have been replaced (tests, pipes) since the import
-    console = Console(stderr=stderr, highlight=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = UNFOLDED_COLUMNS
-    return console
+def _terminal() -> ModuleType:
+    from gateway.cli import terminal  # noqa: PLC0415  # rich takes as long to import as everything else here
+
+    return terminal
 
 
 def _key(column: str) -> str:

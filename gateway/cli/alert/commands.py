@@ -14,8 +14,6 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.alert import publish as alert_publish
-from gateway.cli.alert import read as alert_read
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, entries, instant, own_alert_id, read_message, reference, timestamp, value_of
@@ -30,13 +28,6 @@ from gateway.v1.alert_pb2 import (
     FindingResult,
     FlagReason,
 )
-
-alert_app = typer.Typer(no_args_is_help=True, help="Publish alerts, read them, and answer those of partners.")
-
-alert_app.command("publish")(alert_publish.publish)
-alert_app.command("list")(alert_read.list_)
-alert_app.command("show")(alert_read.show)
-alert_app.command("watch")(alert_read.watch)
 
 AlertArgument = Annotated[
     str, typer.Argument(metavar="ALERT", help="PUBLISHER/ID, or the id alone of an own alert.", show_default=False)
@@ -53,7 +44,6 @@ def _choices(enum: Any) -> str:
     return ", ".join(words(enum))
 
 
-@alert_app.command("ack")
 @reports_errors
 @connected
 def ack(
@@ -83,7 +73,6 @@ def ack(
     _done(as_json, "Acknowledged", alert, target.run(work))
 
 
-@alert_app.command("flag")
 @reports_errors
 @connected
 def flag(
@@ -116,7 +105,6 @@ def flag(
     _done(as_json, "Flagged", alert, target.run(work))
 
 
-@alert_app.command("ask")
 @reports_errors
 @connected
 def ask(
@@ -148,7 +136,6 @@ def ask(
     _done(as_json, "Asked", alert, response, {"Question": response.question_id})
 
 
-@alert_app.command("answer")
 @reports_errors
 @connected
 def answer(
@@ -176,7 +163,6 @@ def answer(
     _done(as_json, "Answered", alert, target.run(work))
 
 
-@alert_app.command("finding")
 @reports_errors
 @connected
 def finding(
@@ -230,7 +216,6 @@ def finding(
     _done(as_json, "Reported", alert, target.run(work))
 
 
-@alert_app.command("close")
 @reports_errors
 @connected
 def close(
@@ -262,7 +247,6 @@ def close(
     _done(as_json, "Closed", alert, target.run(work))
 
 
-@alert_app.command("withdraw")
 @reports_errors
 @connected
 def withdraw(
@@ -292,7 +276,6 @@ def withdraw(
     _done(as_json, "Withdrawn", alert, target.run(work))
 
 
-@alert_app.command("amend")
 @reports_errors
 @connected
 def amend(

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.directory import drafting as directory_drafting
 from gateway.cli.directory.drafting import DirectoryFile, PassphraseFile, PassphraseVariable
 from gateway.cli.directory.files import OpenedDirectory, anchors_from, open_directory
 from gateway.cli.directory.tables import print_differences, print_directory
@@ -27,18 +26,7 @@ from gateway.trust.rules.directory import Directory, directory_key_name
 from gateway.trust.service.directory_drafts import differences
 from gateway.trust.service.directory_versions import accept, unsafe_reopen
 
-directory_app = typer.Typer(
-    no_args_is_help=True,
-    help="Draft, sign, verify and show the directory: who is in the federation, and who may send what to whom.",
-)
 
-directory_app.command("card")(directory_drafting.card)
-directory_app.command("draft")(directory_drafting.draft)
-directory_app.command("renew")(directory_drafting.renew)
-directory_app.command("revoke")(directory_drafting.revoke)
-
-
-@directory_app.command("sign")
 @reports_errors
 def sign(
     file: DirectoryFile,
@@ -87,7 +75,6 @@ def sign(
     )
 
 
-@directory_app.command("verify")
 @reports_errors
 def verify(
     file: DirectoryFile,
@@ -135,7 +122,6 @@ def verify(
     )
 
 
-@directory_app.command("show")
 @reports_errors
 def show(file: DirectoryFile, *, as_json: JsonOption = False) -> None:
     """Show what a draft or signed directory says. Showing isn't verifying: `gateway directory verify` does that.
@@ -147,7 +133,6 @@ def show(file: DirectoryFile, *, as_json: JsonOption = False) -> None:
     print_directory(Output(as_json), open_directory(file), _now())
 
 
-@directory_app.command("diff")
 @reports_errors
 def diff(
     old: Annotated[Path, typer.Argument(help="The version before.", exists=True, dir_okay=False)],

@@ -26,12 +26,7 @@ from gateway.evidence.service.files import read_bundle, write_bundle
 from gateway.evidence.service.report import Examination, VerifiedEvidence
 from gateway.node.settings import load_settings
 
-evidence_app = typer.Typer(
-    no_args_is_help=True, help="Evidence: export the proof of an alert or answer, verify it anywhere."
-)
 
-
-@evidence_app.command("export")
 @reports_errors
 @connected
 def export(
@@ -91,7 +86,6 @@ def export(
         output.warning("there is no receipt yet: this proves who published the alert, not that it was received")
 
 
-@evidence_app.command("verify")
 @reports_errors
 def verify(
     bundle: Annotated[Path, typer.Argument(help="The folder or .zip file.", exists=True)],

@@ -11,10 +11,6 @@ from typing import Annotated
 import typer
 
 from gateway.cli.connection import Target, connected
-from gateway.cli.history import hold as history_hold
-from gateway.cli.history import importing as history_import
-from gateway.cli.history import search as history_search
-from gateway.cli.history import trace as history_trace
 from gateway.cli.history.values import event_cells, inspection_cells, shipment_facts
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time, value_of
@@ -27,17 +23,7 @@ from gateway.v1.trace_pb2 import Discrepancy, RiskHit, Severity
 DIGEST_CHARS = 16
 """Hexadecimal digits of a digest in a table; --json has all 64."""
 
-history_app = typer.Typer(
-    no_args_is_help=True,
-    help="Shipment history: record shipments, search own and partners', trace a consignment, keep what a case needs.",
-)
-history_app.command("import")(history_import.import_)
-history_app.command("search")(history_search.search)
-history_app.command("trace")(history_trace.trace)
-history_app.add_typer(history_hold.hold_app, name="hold")
 
-
-@history_app.command("show")
 @reports_errors
 @connected
 def show(
@@ -110,7 +96,6 @@ def _revision_cells(revision: ShipmentRevision) -> tuple[object, ...]:
 _HIT_COLUMNS = ("Rule", "Severity", "Record", "Rev", "Found", "What", "Why")
 
 
-@history_app.command("risks")
 @reports_errors
 @connected
 def risks(
@@ -185,7 +170,6 @@ def _measured(found: Discrepancy) -> str | None:
     return " against ".join(filter(None, (measured, against))) or None
 
 
-@history_app.command("rules")
 @reports_errors
 @connected
 def rules(

@@ -16,14 +16,11 @@ from gateway.errors import ConfigurationError
 from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.history_service_pb2 import LegalHold
 
-hold_app = typer.Typer(no_args_is_help=True, help="Legal holds: keep records from being purged, and let them go.")
-
 RequestIdOption = Annotated[
     str | None, typer.Option("--request-id", help="UUID; the same id has its effect once, however often it is sent.")
 ]
 
 
-@hold_app.command("place")
 @reports_errors
 @connected
 @with_criteria(EXACT)
@@ -59,7 +56,6 @@ def place(
     Output(as_json).facts("Held", facts, data=as_dict(placed))
 
 
-@hold_app.command("release")
 @reports_errors
 @connected
 def release(
@@ -87,7 +83,6 @@ def release(
     Output(as_json).facts("Released", {"Hold": hold})
 
 
-@hold_app.command("list")
 @reports_errors
 @connected
 def list_(

@@ -16,8 +16,6 @@ from gateway.cli.values import as_dict, shown_time
 from gateway.contract.enum_words import word_of
 from gateway.v1.node_service_pb2 import Link, LinkState
 
-link_app = typer.Typer(no_args_is_help=True, help="Links to partners: lag, suspension, quarantine, recovery.")
-
 OriginArgument = Annotated[
     str,
     typer.Argument(metavar="FEED", help="Name of the feed, as `gateway link list` shows it.", show_default=False),
@@ -25,7 +23,6 @@ OriginArgument = Annotated[
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
 
 
-@link_app.command("list")
 @reports_errors
 @connected
 def list_(target: Target, *, as_json: JsonOption = False) -> None:
@@ -66,7 +63,6 @@ _ALWAYS = ("Feed", "State", "Size", "Receipted", "Backlog")
 """Columns that are shown even when nothing stands in them: on a terminal of 80 columns there is no room for more."""
 
 
-@link_app.command("suspend")
 @reports_errors
 @connected
 def suspend(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_json: JsonOption = False) -> None:
@@ -82,7 +78,6 @@ def suspend(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_js
     _show(as_json, "Suspended", target.run(lambda client: client.node.suspend_link(feed, reason=reason)))
 
 
-@link_app.command("resume")
 @reports_errors
 @connected
 def resume(target: Target, feed: OriginArgument, *, as_json: JsonOption = False) -> None:
@@ -98,7 +93,6 @@ def resume(target: Target, feed: OriginArgument, *, as_json: JsonOption = False)
     _show(as_json, "Resumed", target.run(lambda client: client.node.resume_link(feed)))
 
 
-@link_app.command("resolve")
 @reports_errors
 @connected
 def resolve(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_json: JsonOption = False) -> None:
@@ -152,9 +146,6 @@ def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False
             "Both sides have lost entries that others follow. Compare the alerts of these days with the partner; the "
             "gateway's log has the numbers."
         )
-
-
-link_app.command("recover")(recover)
 
 
 def _show(as_json: bool, what: str, link: Link) -> None:

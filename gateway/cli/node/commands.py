@@ -12,8 +12,6 @@ from gateway.cli.values import as_dict, shown_time
 from gateway.client import GatewayClient
 from gateway.v1.evidence_service_pb2 import AuditEvent
 
-audit_app = typer.Typer(no_args_is_help=True, help="The audit log: who asked for what, and what was decided.")
-
 
 @reports_errors
 @connected
@@ -51,7 +49,6 @@ def status(target: Target, *, as_json: JsonOption = False) -> None:
         output.line("No alarms.")
 
 
-@audit_app.command("list")
 @reports_errors
 @connected
 def audit_list(

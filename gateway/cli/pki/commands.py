@@ -36,8 +36,6 @@ from gateway.trust.pki.secret_files import read_passphrase
 from gateway.trust.rules.directory import directory_key_name, receipts_key_name
 from gateway.trust.service.trial_federation import server_name
 
-pki_app = typer.Typer(no_args_is_help=True, help="Make keys and certificates, and show what is in them.")
-
 
 class Kind(StrEnum):
     """Kinds of certificates."""
@@ -59,7 +57,6 @@ PassphraseVariable = Annotated[
 ]
 
 
-@pki_app.command("init-ca")
 @reports_errors
 def init_ca(
     *,
@@ -98,7 +95,6 @@ def init_ca(
     )
 
 
-@pki_app.command("request")
 @reports_errors
 def request(
     *,
@@ -153,7 +149,6 @@ def request(
     )
 
 
-@pki_app.command("issue")
 @reports_errors
 def issue(
     request_file: Annotated[Path, typer.Argument(metavar="CSR", help="The request.", exists=True, dir_okay=False)],
@@ -205,7 +200,6 @@ def issue(
     )
 
 
-@pki_app.command("signing-keys")
 @reports_errors
 def signing_keys(
     *,
@@ -242,7 +236,6 @@ def signing_keys(
     )
 
 
-@pki_app.command("directory-key")
 @reports_errors
 def directory_key(
     *,
@@ -272,7 +265,6 @@ def directory_key(
     Output(as_json).facts("Directory key made", {"Key": out / "directory.pem", "Vkey": vkey})
 
 
-@pki_app.command("show")
 @reports_errors
 def show(
     files: Annotated[list[Path], typer.Argument(help="Certificates, requests, keys, verifier keys.")],

@@ -14,37 +14,12 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, read_message
-from gateway.cli.watchlist import exporting as watchlist_export
-from gateway.cli.watchlist import importing as watchlist_import
-from gateway.cli.watchlist import matches as watchlist_matches
-from gateway.cli.watchlist import read as watchlist_read
-from gateway.cli.watchlist import screen as watchlist_screen
 from gateway.cli.watchlist.values import list_name, own_entry
 from gateway.client import GatewayClient
 from gateway.contract.ids import is_uuid
 from gateway.errors import ConfigurationError, NotFoundError
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal, ProposeEntriesResponse
-
-watchlist_app = typer.Typer(
-    no_args_is_help=True, help="Own watchlists: import, propose, approve, withdraw; and read partners' copies."
-)
-
-watchlist_app.command("import")(watchlist_import.import_)
-watchlist_app.command("list")(watchlist_read.list_)
-watchlist_app.command("show")(watchlist_read.show)
-watchlist_app.command("proposals")(watchlist_read.proposals)
-watchlist_app.command("diff")(watchlist_read.diff)
-watchlist_app.command("watch")(watchlist_read.watch)
-watchlist_app.command("export")(watchlist_export.export)
-watchlist_app.command("screen")(watchlist_screen.screen)
-watchlist_app.command("matches")(watchlist_matches.matches)
-watchlist_app.command("confirm")(watchlist_matches.confirm)
-watchlist_app.command("dismiss")(watchlist_matches.dismiss)
-watchlist_app.command("report")(watchlist_screen.report)
-watchlist_app.command("hits")(watchlist_screen.hits)
-watchlist_app.command("answer")(watchlist_screen.answer)
-watchlist_app.command("statistics")(watchlist_screen.statistics)
 
 ProposalArgument = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help="Its id, as `gateway watchlist proposals` shows it.")
@@ -55,7 +30,6 @@ RequestIdOption = Annotated[
 ]
 
 
-@watchlist_app.command("propose")
 @reports_errors
 @connected
 def propose(
@@ -97,7 +71,6 @@ def propose(
     _told(as_json, "Amended" if revision else "Entered", name, response)
 
 
-@watchlist_app.command("withdraw")
 @reports_errors
 @connected
 def withdraw(
@@ -145,7 +118,6 @@ def withdraw(
     _told(as_json, "Withdrawn", name, response)
 
 
-@watchlist_app.command("approve")
 @reports_errors
 @connected
 def approve(
@@ -168,7 +140,6 @@ def approve(
     _decide(target, proposal, approve=True, remarks=remarks, request_id=request_id, as_json=as_json)
 
 
-@watchlist_app.command("reject")
 @reports_errors
 @connected
 def reject(

@@ -11,21 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from gateway.cli.directory.commands import directory_app
-from gateway.cli.pki.commands import pki_app
+from gateway.cli.main import app
 from gateway.trust.pki.certificates import authenticate
 from gateway.trust.service.directory_versions import accept, unsafe_reopen
 from gateway.trust.service.trial_federation import MemberSpec, create_federation
 
 FEDERATION = "gba.customs.example"
 NODES = ("cn", "hk", "mo")
-
-app = typer.Typer()
-app.add_typer(pki_app, name="pki")
-app.add_typer(directory_app, name="directory")
 
 
 def run(*arguments: object, answer: str | None = None, **environment: str) -> Result:
