@@ -1,4 +1,4 @@
-"""`gateway watchlist export`: a list as a file, in the formats that are imported, and as STIX."""
+"""`gateway watchlist export`: write a list to a file."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def export(
     list_: Annotated[str, typer.Option("--list", help="Name of the list, e.g. un-sc.")],
     format_: Annotated[ExportFormat, typer.Option("--format", help="What is written.")],
     publisher: Annotated[str, typer.Option(help="Node whose list it is; the own one without it.")] = "",
-    out: Annotated[
-        Path, typer.Option("--out", help="File to write, for ofac a folder; standard output without it.")
-    ] = Path("-"),
+    out: Annotated[Path, typer.Option("--out", help="File to write; standard output without it.")] = Path("-"),
     as_json: JsonOption = False,
 ) -> None:
     """Write a list, own or a partner's, to a file that other programs read.
@@ -80,9 +78,8 @@ def export(
     3 the format can't hold some entries, all others are written.
     """
     to_stdout = str(out) == "-"
-    if to_stdout and (as_json or format_ is ExportFormat.OFAC):
-        why = "the report goes to standard output" if as_json else "ofac is three files"
-        raise ConfigurationError(f"--out: say where to write; {why}")
+    if to_stdout and as_json:
+        raise ConfigurationError("--out: say where to write; the report goes to standard output")
     output = Output(as_json)
     with tempfile.TemporaryFile() as file:
         spool = Spool(file)

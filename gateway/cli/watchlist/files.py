@@ -26,10 +26,8 @@ from gateway.formats.lists.json_lines import read_json_lines, write_json_lines
 from gateway.formats.lists.list_mapping import ListMapping
 from gateway.formats.lists.list_mapping_file import named_list_mapping
 from gateway.formats.lists.ofac import read_ofac
-from gateway.formats.lists.ofac_export import write_ofac
 from gateway.formats.lists.rows import ListOptions, Row
 from gateway.formats.lists.stix import write_stix
-from gateway.formats.lists.un_export import write_un_xml
 from gateway.formats.lists.un_xml import read_un_xml
 from gateway.v1.watchlist_pb2 import WatchlistEntry
 
@@ -53,9 +51,7 @@ class ExportFormat(StrEnum):
 
     CSV = "csv"
     JSONL = "jsonl"
-    UN_XML = "un-xml"
     FTM = "ftm"
-    OFAC = "ofac"
     STIX = "stix"
 
 
@@ -177,23 +173,18 @@ def _ofac_paths(file: Path) -> list[Path]:
 def write_list(
     kind: ExportFormat, target: Path, output: Output, publisher: str, entries: Iterable[WatchlistEntry]
 ) -> Export:
-    """Writes entries, which must allow being gone through twice.
+    """Writes entries, which some formats read twice.
 
     Args:
         kind: the format.
-        target: file, or for OFAC the folder that its three files go to.
+        target: the file.
         output: opens a file to write.
         publisher: whose list it is.
         entries: what is written.
     """
-    if kind is ExportFormat.OFAC:
-        with ExitStack() as stack:
-            streams = [stack.enter_context(output(target / f"{name}.csv")) for name in OFAC_FILES]
-            return write_ofac(streams[0], streams[1], streams[2], entries)
     writers: Mapping[ExportFormat, Callable[[BinaryIO], Export]] = {
         ExportFormat.CSV: lambda stream: write_csv(stream, entries),
         ExportFormat.JSONL: lambda stream: write_json_lines(stream, entries),
-        ExportFormat.UN_XML: lambda stream: write_un_xml(stream, entries, entries),
         ExportFormat.FTM: lambda stream: write_ftm(stream, entries),
         ExportFormat.STIX: lambda stream: write_stix(stream, publisher, entries),
     }

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.formats.lists.export import Export, Tally, lost
 from gateway.formats.lists.ftm import BORN, PROGRAMME, Entity, content_of
 from gateway.formats.lists.ftm_schema import IDENTIFIERS, NAMES
-from gateway.formats.lists.territories import NameOf, territory_name
+from gateway.formats.lists.territories import territory_name
 from gateway.v1.party_pb2 import Address, Identifier
 from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_PRIMARY,
@@ -143,7 +143,7 @@ def _put_address(content: WatchlistContent, properties: dict[str, list[Any]], at
 
 
 def _in_words(each: Address) -> str:
-    return ", ".join(filter(None, (each.street, each.city, territory_name(each.territory, NameOf.COMMON))))
+    return ", ".join(filter(None, (each.street, each.city, territory_name(each.territory))))
 
 
 def _sanction(entry: WatchlistEntry) -> list[Entity]:

@@ -1,7 +1,7 @@
-"""The remarks of OFAC's files: facts in a conventional form, taken out of the text and put back into it.
+"""Facts in the remarks of OFAC's files.
 
-An item that says more than its field holds (when a passport was issued) fills the field and stays in the remarks as
-well; one that isn't known stays in the remarks alone.
+An item that says more than its field holds (when a passport was issued) fills the field and stays in the remarks too;
+one in no known form stays in the remarks alone.
 
 Source: the remarks of the published SDN list and its data specification.
 """
@@ -9,13 +9,13 @@ Source: the remarks of the published SDN list and its data specification.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
 
 from gateway.formats.lists.scripts import script_of
-from gateway.formats.lists.territories import MOST_CITY_CHARS, NameOf, place_in, territory_code, territory_name
-from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_WEAK_ALIAS, WATCHLIST_KIND_VESSEL, WatchlistContent
+from gateway.formats.lists.territories import MOST_CITY_CHARS, place_in, territory_code
+from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_WEAK_ALIAS, WatchlistContent
 
 SCHEMES: Mapping[str, str] = MappingProxyType(
     {
@@ -43,7 +43,6 @@ SCHEMES: Mapping[str, str] = MappingProxyType(
 )
 """How an item begins, and the scheme of the identifier that follows."""
 
-_LABELS = {scheme: label for label, scheme in SCHEMES.items()}
 _IDENTIFIER = re.compile(
     rf"(?P<label>{'|'.join(sorted(map(re.escape, SCHEMES), key=len, reverse=True))})\s+"
     r"(?P<value>[^\s(][^(]*?)(?P<more>\s*\(.*|\s+(?:issued|expires)\b.*)?"
@@ -68,36 +67,6 @@ def read_remarks(text: str, content: WatchlistContent) -> list[str]:
         if stripped and not _takes(stripped, content):
             kept.append(stripped)
     return kept
-
-
-def write_remarks(content: WatchlistContent) -> Iterator[str]:
-    """The items for fields that have no column of their own; the vessel's flag and call sign have."""
-    for day in content.birth_dates:
-        yield f"DOB {_written_date(day)}"
-    for period in content.birth_periods:
-        first, slash, last = period.replace("~", "").partition("/")
-        about = "circa " if period.endswith("~") else ""
-        yield f"DOB {about}{_written_date(first)}" + (f" to {_written_date(last)}" if slash else "")
-    for each in content.birth_places:
-        country = territory_name(each.territory, NameOf.OFAC)
-        yield f"POB {', '.join(filter(None, (each.street, each.city, country)))}"
-    is_vessel_flag = next(iter(content.territories), "")
-    for code in content.territories:
-        if not (code == is_vessel_flag and _has_flag_column(content)):
-            yield f"nationality {territory_name(code, NameOf.OFAC)}"
-    for identifier in content.identifiers:
-        if identifier.scheme in _LABELS:
-            country = territory_name(identifier.territory, NameOf.OFAC)
-            more = f" ({country})" if country else ""
-            more += f" expires {_written_date(identifier.expires)}" if identifier.expires else ""
-            yield f"{_LABELS[identifier.scheme]} {identifier.value}{more}"
-    for name in content.names:
-        if name.kind == LISTED_NAME_KIND_WEAK_ALIAS:
-            yield f"a.k.a. '{name.text}'"
-
-
-def _has_flag_column(content: WatchlistContent) -> bool:
-    return content.kind == WATCHLIST_KIND_VESSEL
 
 
 def _takes(item: str, content: WatchlistContent) -> bool:
@@ -163,9 +132,3 @@ def _date(text: str) -> str | None:
         return date.fromisoformat(f"{month}-{int(found['day']):02}").isoformat()
     except ValueError:
         return None
-
-
-def _written_date(text: str) -> str:
-    year, *rest = text.split("-")
-    known = rest and rest[0].isdigit() and 1 <= int(rest[0]) <= len(_MONTHS)
-    return " ".join([*reversed(rest[1:]), _MONTHS[int(rest[0]) - 1], year]) if known else text

@@ -1,14 +1,10 @@
-"""Territories by the names that lists write, and the names by which a list is written.
-
-Doesn't judge who is a state.
-"""
+"""Codes of territories for the names that lists use, and names for codes."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from functools import cache
 from importlib import resources
 
@@ -19,14 +15,6 @@ _CODE = re.compile(r"[A-Z]{2}")
 _BESIDE_LETTERS = re.compile(r"[^\w]+")
 
 
-class NameOf(StrEnum):
-    """Whose name of a territory is written."""
-
-    COMMON = "name"
-    UNITED_NATIONS = "un"
-    OFAC = "ofac"
-
-
 def territory_code(text: str) -> str | None:
     """The code for a code or a name; letter case, points and commas don't matter. None: not known."""
     if _CODE.fullmatch(text):
@@ -34,10 +22,10 @@ def territory_code(text: str) -> str | None:
     return _codes().get(_folded(text))
 
 
-def territory_name(code: str, kind: NameOf = NameOf.COMMON) -> str:
+def territory_name(code: str) -> str:
     """The name for a code; a code that isn't known stays as it is."""
     row = _rows().get(code)
-    return (row[kind] or row[NameOf.COMMON]) if row else code
+    return row["name"] if row else code
 
 
 def place_in(text: str) -> tuple[str, str]:

@@ -147,7 +147,8 @@ def test_wrong_input_of_an_import_is_exit_code_2(tmp_path: Path, words: tuple[st
         (("approve", "yesterday's"), "isn't a proposal's id"),
         (("reject", "yesterday's", "--remarks", "x"), "isn't a proposal's id"),
         (("list", "--kind", "ship"), "--kind: 'ship' isn't one of"),
-        (("export", "--list", "minerals", "--format", "ofac"), "--out: say where to write; ofac is three files"),
+        (("export", "--list", "minerals", "--format", "ofac"), "'ofac' is not one of"),
+        (("export", "--list", "minerals", "--format", "un-xml"), "'un-xml' is not one of"),
         (("export", "--list", "minerals", "--format", "csv", "--json"), "the report goes to standard output"),
     ],
 )
