@@ -17,10 +17,10 @@ from bench import shipment_records as made
 from gateway.contract.ids import FeedOrigin
 from gateway.db import migrate
 from gateway.db.database import Database
-from gateway.feed.service.writer import Committer, Transaction
-from gateway.history.commands.record import RecordWork, checked, records_feed
-from gateway.history.projection.index import IndexWork
-from gateway.history.service.filters import KeepFilterWork, SegmentFilters
+from gateway.feed.service.writer import Transaction, Writer
+from gateway.history.commands.record import RecordCommand, checked, records_feed
+from gateway.history.projection.index import IndexCommand
+from gateway.history.service.filters import KeepFilterCommand, SegmentFilters
 from gateway.history.service.preparation import HistoryIndexer
 from gateway.history.tables import risk_hits as risk
 from gateway.history.tables import shipments
@@ -52,7 +52,7 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
     """Records and makes findable, TOGETHER at a time, until there are so many at least; then makes filters."""
     database = Database(url)
     migrate.upgrade(database)
-    committer = Committer(
+    writer = Writer(
         database,
         own_node=node,
         signers=_Signers(key, f"{FEDERATION}/{node}"),
@@ -60,7 +60,7 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
         audit_queue=AuditQueue(),
         projector=_Nothing(),
     )
-    committer.start()
+    writer.start()
     origin, indexer = records_feed(FEDERATION, node), HistoryIndexer(database, batch=TOGETHER)
     retention = retention_of(HistorySettings())
     try:
@@ -70,18 +70,18 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
         records: Iterator[Shipment] = made.shipments(left, first=filled, node=node)
         while left > 0:
             some = [checked(one) for one in islice(records, min(TOGETHER, left))]
-            committer.run(RecordWork(origin, some, "bench"))
+            writer.run(RecordCommand(origin, some, "bench"))
             batch = indexer.next()
             assert batch is not None
-            assert committer.run(IndexWork(batch, retention))
+            assert writer.run(IndexCommand(batch, retention))
             left -= len(some)
         filters = SegmentFilters(database)
         while (one := filters.next()) is not None:
-            committer.run(KeepFilterWork(one))
+            writer.run(KeepFilterCommand(one))
         with database.write() as conn:
             shipments.move_cursor(conn, risk.SCREENED, shipments.last_position(conn))
     finally:
-        committer.stop()
+        writer.stop()
         database.close()
 
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from bench import alerts
 from bench.nodes import ORIGIN, PUBLISHER, RECIPIENT, write_federation
 from gateway.alerts.codec import quality_notices
-from gateway.alerts.commands import PublishWork
+from gateway.alerts.commands import PublishCommand
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.validation import violations
 from gateway.feed.service.writer import Transaction
@@ -100,7 +100,7 @@ def _publish(stages: Stages, node: Node) -> bytes:
     stages.run("  of which identifiers", lambda: [quality_notices(one.content) for one in request.alerts])
     publisher = node._publisher
     prepared = stages.run("cn publish: prepare", lambda: [publisher.prepare(one, "bench") for one in request.alerts])
-    results = _transact(stages, node, "cn publish", lambda tx: PublishWork(prepared, principal="bench").stage(tx))
+    results = _transact(stages, node, "cn publish", lambda tx: PublishCommand(prepared, principal="bench").execute(tx))
     answer = stages.run(
         "cn publish: answer",
         PublishAlertsResponse(results=[_published(one) for one in results]).SerializeToString,
@@ -121,7 +121,7 @@ def _published(result: object) -> PublishResult:
 def _receive(stages: Stages, node: Node, sent: bytes) -> None:
     request = stages.run("hk receiving: parse", lambda: exchange_service_pb2.ReplicateRequest.FromString(sent))
     work = stages.run("hk receiving: check", lambda: node._receiver.open_batch(PUBLISHER, request.batch))
-    _transact(stages, node, "hk receiving", work.stage)
+    _transact(stages, node, "hk receiving", work.execute)
     _project(stages, node, "hk projection")
 
 
@@ -130,7 +130,7 @@ def _project(stages: Stages, node: Node, name: str) -> None:
 
 
 def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transaction], ResultT]) -> ResultT:
-    """What the committer does with a group: stage, seal, commit."""
+    """What the writer does with a group: stage, seal, commit."""
     own = node.settings.node
     log_key = LogKey(node._signing_keys()[0])
     with node.database.engine.connect() as conn:

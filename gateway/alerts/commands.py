@@ -86,7 +86,7 @@ class Publisher:
 
         Raises:
             InvalidRequestError: with every violation of the contract. What breaks the rules of today alone is a
-                `refusal` in the result: `PublishWork` answers it, unless the request was accepted before.
+                `refusal` in the result: `PublishCommand` answers it, unless the request was accepted before.
         """
         now = self._clock()
         content = request.content
@@ -202,7 +202,7 @@ class Publisher:
         return found
 
 
-class PublishWork:
+class PublishCommand:
     """Step 4 for new alerts of one caller: one refused alert doesn't stop the others.
 
     The result is a list with one PublishAlertResponse or GatewayError per alert, in order.
@@ -216,7 +216,7 @@ class PublishWork:
     def weight(self) -> int:
         return len(self._prepared)
 
-    def stage(self, tx: Transaction) -> list[PublishResult]:
+    def execute(self, tx: Transaction) -> list[PublishResult]:
         checked = self._unless_answered(tx, [self._checked(tx, one) for one in self._prepared])
         fresh = [one for one in checked if isinstance(one, PreparedAlert)]
         responses = _responses(tx, fresh)
@@ -340,7 +340,7 @@ class StepRequest:
     response: Message
 
 
-class StepWork:
+class StepCommand:
     """Steps 2 to 4 for a step on an existing alert: judged by the state at commit, so two callers can't both win."""
 
     weight = 1
@@ -360,7 +360,7 @@ class StepWork:
         self._principal = principal
         self._actor = actor
 
-    def stage(self, tx: Transaction) -> Message:
+    def execute(self, tx: Transaction) -> Message:
         step = self._step
         return once(
             tx,
@@ -422,7 +422,7 @@ def _require_amendable(tx: Transaction, content: alert_pb2.AlertContent, recipie
         require_onward_transfer(tx, source.publisher, source.alert_id, [recipient])
 
 
-class ExpireWork:
+class ExpireCommand:
     """Lets own alerts expire whose valid-until time has passed; where a feed is blocked they wait until it isn't."""
 
     weight = 1
@@ -432,7 +432,7 @@ class ExpireWork:
         self._projector = projector
         self._limit = limit
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         """Appends the expiries; returns how many.
 
         Looks first at what is projected: usually nothing is due, and catching up on a backlog every second would undo

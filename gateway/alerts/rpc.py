@@ -11,13 +11,13 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from gateway.alerts.codec import quality_notices
-from gateway.alerts.commands import PreparedAlert, Publisher, PublishResult, PublishWork, StepRequest, StepWork
+from gateway.alerts.commands import PreparedAlert, PublishCommand, Publisher, PublishResult, StepCommand, StepRequest
 from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
 from gateway.feed.projection.projector import AlertProjector
-from gateway.feed.rpc.writer_client import Bridge, Wakeups, follow_changes, in_order
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
 from gateway.rpc.calls import Call, current_call
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
 from gateway.watchlists.rpc.screening import ScreeningIndex
@@ -43,8 +43,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         publisher: Publisher,
         projector: AlertProjector,
         queries: AlertQueries,
-        bridge: Bridge,
-        wakeups: Wakeups,
+        writer: WriterClient,
+        notifier: ChangeNotifier,
         screening: ScreeningIndex,
         visibility: ListVisibility,
         clock: Callable[[], int],
@@ -53,8 +53,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._publisher = publisher
         self._projector = projector
         self._queries = queries
-        self._bridge = bridge
-        self._wakeups = wakeups
+        self._writer = writer
+        self._notifier = notifier
         self._screening = screening
         self._visibility = visibility
         self._clock = clock
@@ -66,7 +66,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         prepared = self._publisher.prepare(request, call.principal.name)
         content = request.content
         call.record(purpose=content.purpose, case_reference=content.case_reference, subject_ids=[prepared.alert_id])
-        (result,) = await self._bridge.commit(PublishWork([prepared], principal=call.principal.id))
+        (result,) = await self._writer.run(PublishCommand([prepared], principal=call.principal.id))
         if isinstance(result, GatewayError):
             raise result
         return result  # type: ignore[no-any-return]
@@ -83,7 +83,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
                 )
             prepared = await asyncio.to_thread(self._prepare_all, request, call.principal.name)
             _record_bulk(call, request, prepared)
-            return self._bridge.submit(PublishWork(prepared, principal=call.principal.id))
+            return self._writer.submit(PublishCommand(prepared, principal=call.principal.id))
 
         async for results in in_order(request_iterator, begin, depth=STREAM_DEPTH):
             yield alert_service_pb2.PublishAlertsResponse(results=[_item(result) for result in results])
@@ -214,7 +214,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     async def _caught_up(self) -> None:
         """Waits until what is committed now is projected: a caller may ask for what it has just published."""
         moved = asyncio.Event()
-        end_subscription = self._wakeups.subscribe(Wakeups.PROJECTED, moved)
+        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved)
         try:
             async with asyncio.timeout(READ_OWN_WRITES_S):
                 head = await asyncio.to_thread(self._queries.head)
@@ -236,7 +236,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self, request: alert_service_pb2.WatchAlertsRequest, context: Context
     ) -> AsyncIterator[alert_service_pb2.WatchAlertsResponse]:
         changes = follow_changes(
-            self._wakeups, self._queries.changes, request.position, until_current=request.until_current
+            self._notifier, self._queries.changes, request.position, until_current=request.until_current
         )
         async with aclosing(changes):
             async for response in changes:
@@ -269,8 +269,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             event=event,
             response=response,
         )
-        result: ResponseT = await self._bridge.commit(
-            StepWork(
+        result: ResponseT = await self._writer.run(
+            StepCommand(
                 step,
                 publisher=self._publisher,
                 projector=self._projector,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from gateway import __version__
-from gateway.alerts.commands import ExpireWork, Publisher
+from gateway.alerts.commands import ExpireCommand, Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin, GatewayIdentity
@@ -25,12 +25,12 @@ from gateway.feed.projection.projector import AlertProjector
 from gateway.feed.rpc.exchange_service import ExchangeServicer
 from gateway.feed.rpc.links import Link, LinkStatus, PullLink, PushLink
 from gateway.feed.rpc.sending import FeedSender
-from gateway.feed.rpc.writer_client import Bridge, Wakeups
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import CERTIFICATE, Alarms
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.service.writer import Committer
+from gateway.feed.service.writer import Writer
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.history import History
 from gateway.node.rpc import NodeServicer
@@ -49,10 +49,10 @@ from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.service.directory_versions import RootOfTrust
 from gateway.watchlists.codec.matches import Findings
-from gateway.watchlists.commands.expiry import ListExpiry, WarnExpiringWork
-from gateway.watchlists.commands.imports import EndCutOffWork
-from gateway.watchlists.commands.matches import KeepFindingsWork
-from gateway.watchlists.commands.proposals import ExpireListedWork, Lists
+from gateway.watchlists.commands.expiry import ListExpiry, WarnExpiringCommand
+from gateway.watchlists.commands.imports import EndCutOffCommand
+from gateway.watchlists.commands.matches import KeepFindingsCommand
+from gateway.watchlists.commands.proposals import ExpireListedCommand, Lists
 from gateway.watchlists.rpc.screening import ScreeningIndex
 from gateway.watchlists.rpc.service import WatchlistServicer
 from gateway.watchlists.rules.matches import report_rules
@@ -89,7 +89,7 @@ def system_clock_ms() -> int:
 
 
 class LogKey:
-    """The node's log key under each feed's name; implements the committer's LogSigners."""
+    """The node's log key under each feed's name; implements the writer's LogSigners."""
 
     def __init__(self, key: Ed25519Signer) -> None:
         self._key = key
@@ -139,7 +139,7 @@ class Node:
         self._projector = AlertProjector(
             federation=settings.federation, node=settings.node, directory=self._directory.directory
         )
-        self.committer = Committer(
+        self.writer = Writer(
             self.database,
             own_node=settings.node,
             signers=LogKey(self._log_key),
@@ -170,7 +170,7 @@ class Node:
             evidence_root=settings.data_dir / "quarantine",
             alarms=self.alarms,
         )
-        self._outgoing = Outgoing(self.database, committer=self.committer, trust=self._directory.trusted, clock=clock)
+        self._outgoing = Outgoing(self.database, writer=self.writer, trust=self._directory.trusted, clock=clock)
         self._next_warning = 0.0
         self._links: dict[FeedOrigin, Link] = {}
         self._running: dict[FeedOrigin, asyncio.Task[None]] = {}
@@ -194,9 +194,9 @@ class Node:
             ConfigurationError: a port can't be bound or accepts less than TLS 1.3.
         """
         started_at = self._clock()
-        self.committer.start()
-        bridge, wakeups = Bridge(self.committer), Wakeups(self.committer)
-        sender = FeedSender(outgoing=self._outgoing, bridge=bridge, wakeups=wakeups, alarms=self.alarms)
+        self.writer.start()
+        writer, notifier = WriterClient(self.writer), ChangeNotifier(self.writer)
+        sender = FeedSender(outgoing=self._outgoing, writer=writer, notifier=notifier, alarms=self.alarms)
         endpoints = {name: link.endpoint for name, link in self.settings.links.items() if link.endpoint}
         self._peers = Peers(
             own=self.settings.node, directory=self._directory.directory, tls=self._peer_tls, endpoints=endpoints
@@ -208,8 +208,8 @@ class Node:
             node=self.settings.node,
             database=self.database,
             database_url=self.settings.effective_database_url,
-            bridge=bridge,
-            wakeups=wakeups,
+            writer=writer,
+            notifier=notifier,
             trust=self._directory.trusted,
             signer_for=self._log_key.named,
             peers=self._peers,
@@ -219,7 +219,7 @@ class Node:
         exchange = ExchangeServicer(
             receiver=self._receiver,
             outgoing=self._outgoing,
-            bridge=bridge,
+            writer=writer,
             sender=sender,
             statuses=streams,
             clock=self._clock,
@@ -230,9 +230,9 @@ class Node:
             self.database,
             database_url=self.settings.effective_database_url,
             snapshot=snapshot,
-            wakeups=wakeups,
+            notifier=notifier,
             thresholds={name: (kept.compatible, kept.strong) for name, kept in self.settings.lists.items()},
-            keep=partial(self._keep_findings, bridge),
+            keep=partial(self._keep_findings, writer),
             clock=self._clock,
         )
         visible_to = {name: kept.visible_to for name, kept in self.settings.lists.items()}
@@ -244,8 +244,8 @@ class Node:
             publisher=self._publisher,
             projector=self._projector,
             queries=AlertQueries(self.database),
-            bridge=bridge,
-            wakeups=wakeups,
+            writer=writer,
+            notifier=notifier,
             screening=self._screening,
             visibility=visibility,
             clock=self._clock,
@@ -257,8 +257,8 @@ class Node:
                 self.database, federation=self.settings.federation, node=self.settings.node, expiry=self._expiry
             ),
             database=self.database,
-            bridge=bridge,
-            wakeups=wakeups,
+            writer=writer,
+            notifier=notifier,
             peers=self._peers,
             screening=self._screening,
             visibility=visibility,
@@ -271,7 +271,7 @@ class Node:
             started_at_ms=started_at,
             database=self.database,
             outgoing=self._outgoing,
-            bridge=bridge,
+            writer=writer,
             peers=self._peers,
             links=self._links,
             partner_streams=streams,
@@ -299,8 +299,8 @@ class Node:
         ]
         for listener in self._listeners:
             await listener.start()
-        self._open_links(sender, bridge)
-        self._tasks.append(asyncio.create_task(self._look_after(sender, bridge), name="look-after"))
+        self._open_links(sender, writer)
+        self._tasks.append(asyncio.create_task(self._look_after(sender, writer), name="look-after"))
         self._tasks.append(asyncio.create_task(self._apply_held(), name="apply-held"))
         self._tasks.append(asyncio.create_task(self._screening.run(), name="screening"))
         self._tasks.extend(history.tasks())
@@ -316,7 +316,7 @@ class Node:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._peers.close()
         await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
-        await asyncio.to_thread(self.committer.stop)
+        await asyncio.to_thread(self.writer.stop)
         with contextlib.suppress(GatewayError, OSError):  # the last one noted is a second old
             await asyncio.to_thread(note_progress, self.database, self._marker)
         self.database.close()
@@ -363,7 +363,7 @@ class Node:
             )
         )
 
-    def _open_links(self, sender: FeedSender, bridge: Bridge) -> None:
+    def _open_links(self, sender: FeedSender, writer: WriterClient) -> None:
         """One link per feed that the directory and the settings want carried by connections from here."""
         federation, own = self.settings.federation, self.settings.node
         for partner in sorted(self._directory.directory().partners(own, self._now())):
@@ -383,7 +383,7 @@ class Node:
                             clock=self._clock,
                             outgoing=self._outgoing,
                             receiver=self._receiver,
-                            bridge=bridge,
+                            writer=writer,
                         )
                     )
 
@@ -391,9 +391,9 @@ class Node:
         kept = self.settings.lists.get(list_name)
         return None if kept is None else ListPolicy(four_eyes=kept.four_eyes)
 
-    async def _keep_findings(self, bridge: Bridge, findings: Findings) -> dict[str, int]:
-        cursors: dict[str, int] = await bridge.submit(
-            KeepFindingsWork(self._lists, self._report_rules, findings), patient=True
+    async def _keep_findings(self, writer: WriterClient, findings: Findings) -> dict[str, int]:
+        cursors: dict[str, int] = await writer.submit(
+            KeepFindingsCommand(self._lists, self._report_rules, findings), deferrable=True
         )
         return cursors
 
@@ -401,42 +401,42 @@ class Node:
         self._links[link.origin] = link
         self._running[link.origin] = asyncio.create_task(link.run(), name=f"link {link.origin}")
 
-    async def _look_after(self, sender: FeedSender, bridge: Bridge) -> None:
+    async def _look_after(self, sender: FeedSender, writer: WriterClient) -> None:
         while True:
             try:
                 if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self.alarms):
-                    self._open_links(sender, bridge)
+                    self._open_links(sender, writer)
                 self._watch_certificate()
-                await bridge.commit(ExpireWork(publisher=self._publisher, projector=self._projector))
-                await bridge.commit(ExpireListedWork(self._lists))
-                await self._warn_of_ends(bridge)
+                await writer.run(ExpireCommand(publisher=self._publisher, projector=self._projector))
+                await writer.run(ExpireListedCommand(self._lists))
+                await self._warn_of_ends(writer)
                 await asyncio.to_thread(note_progress, self.database, self._marker)
                 if self._lists.cut_off:
-                    await self._end_cut_off(bridge)
+                    await self._end_cut_off(writer)
             except GatewayError as error:
                 log.warning("%s", error.message)
             except Exception:
                 log.exception("looking after the node failed; it is tried again")
             await asyncio.sleep(REFRESH_S)
 
-    async def _warn_of_ends(self, bridge: Bridge) -> None:
+    async def _warn_of_ends(self, writer: WriterClient) -> None:
         now = time.monotonic()
         if now >= self._next_warning:
             self._next_warning = now + WARN_EVERY_S
-            await bridge.commit(WarnExpiringWork(self._expiry, self.settings.node, self._audit.record))
+            await writer.run(WarnExpiringCommand(self._expiry, self.settings.node, self._audit.record))
             await asyncio.to_thread(self._expiry.watch, self.database, self.alarms)
 
-    async def _end_cut_off(self, bridge: Bridge) -> None:
+    async def _end_cut_off(self, writer: WriterClient) -> None:
         self._lists.cut_off = False  # another import may be cut off while this is done
         done = False
         try:
-            done = await bridge.commit(EndCutOffWork(self._lists))
+            done = await writer.run(EndCutOffCommand(self._lists))
         finally:
             self._lists.cut_off = self._lists.cut_off or not done
 
     async def _apply_held(self) -> None:
         """After an upgrade, beside everything else: it may take long, and needs own feeds that aren't blocked."""
-        held, done = HeldEntries(self.database, self.committer, self._projector), False
+        held, done = HeldEntries(self.database, self.writer, self._projector), False
         while not done:
             try:
                 done = await asyncio.to_thread(held.apply)

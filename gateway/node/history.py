@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.db.database import Database
-from gateway.feed.rpc.writer_client import Bridge, Wakeups
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.randomness import random_bytes
 from gateway.history.commands.record import records_feed
@@ -45,8 +45,8 @@ class History:
         node: str,
         database: Database,
         database_url: str,
-        bridge: Bridge,
-        wakeups: Wakeups,
+        writer: WriterClient,
+        notifier: ChangeNotifier,
         trust: Callable[[], TrustedDirectory],
         signer_for: Callable[[str], Signer],
         peers: Peers,
@@ -54,7 +54,7 @@ class History:
         clock: Callable[[], int],
     ) -> None:
         self._origin = records_feed(federation, node)
-        self._bridge, self._wakeups = bridge, wakeups
+        self._writer, self._notifier = writer, notifier
         self._preparing = Preparing(
             database, settings={"database_url": database_url, "settings": settings.model_dump(mode="json")}
         )
@@ -65,13 +65,13 @@ class History:
         answerer = Answerer(
             node=node, database=database, search=self.search, trust=trust, signer_for=signer_for, clock=clock
         )
-        self.answering = HistoryAnswering(answerer, bridge=bridge, clock=clock, keep_ms=keep_ms)
+        self.answering = HistoryAnswering(answerer, writer=writer, clock=clock, keep_ms=keep_ms)
         self.fanout = HistoryFanout(
             node=node,
             search=self.search,
             asker=Asker(node=node, trust=trust, signer_for=signer_for, clock=clock),
             questions=HistoryQuestions(
-                trust=trust, peers=peers, bridge=bridge, alarms=alarms, clock=clock, keep_ms=keep_ms
+                trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms
             ),
             trust=trust,
             clock=clock,
@@ -85,19 +85,19 @@ class History:
                 fanout=self.fanout,
                 rules=self.rules,
                 siblings=SiblingSearch(database, rules=self.rules),
-                bridge=bridge,
+                writer=writer,
                 clock=clock,
             ),
             rules=self.rules,
             database=database,
-            bridge=bridge,
+            writer=writer,
             checks=self._checks,
             new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
         )
-        self._index = IndexStep(self._preparing, bridge=bridge, wakeups=wakeups, retention=retention_of(settings))
-        self._findings = FindingStep(FindingSearch(database, node=node), origin=self._origin, bridge=bridge)
-        self._risk = risk_step(self._preparing, bridge=bridge)
-        self._filters = filter_step(self._preparing, bridge=bridge)
+        self._index = IndexStep(self._preparing, writer=writer, notifier=notifier, retention=retention_of(settings))
+        self._findings = FindingStep(FindingSearch(database, node=node), origin=self._origin, writer=writer)
+        self._risk = risk_step(self._preparing, writer=writer)
+        self._filters = filter_step(self._preparing, writer=writer)
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Starts what runs by itself."""
@@ -105,28 +105,28 @@ class History:
             "history-index": follow(
                 self._index,
                 what="making records findable",
-                wakeups=self._wakeups,
+                notifier=self._notifier,
                 topic=self._origin,
             ),
             "history-risk": follow(
                 self._risk,
                 what="judging records",
-                wakeups=self._wakeups,
-                topic=Wakeups.PROJECTED,
+                notifier=self._notifier,
+                topic=ChangeNotifier.PROJECTED,
             ),
             "history-filters": follow(
                 self._filters,
                 what="making filters of the index",
-                wakeups=self._wakeups,
-                topic=Wakeups.PROJECTED,
+                notifier=self._notifier,
+                topic=ChangeNotifier.PROJECTED,
             ),
             "history-findings": follow(
                 self._findings,
                 what="putting findings into records",
-                wakeups=self._wakeups,
-                topic=Wakeups.PROJECTED,
+                notifier=self._notifier,
+                topic=ChangeNotifier.PROJECTED,
             ),
-            "history-purge": purge(self._origin, self._bridge),
+            "history-purge": purge(self._origin, self._writer),
             "history-process": self._preparing.run(),
             "history-checks": self._checks.run(),
         }

@@ -25,7 +25,7 @@ from gateway.evidence.service.verification import DatabaseReport, verify_databas
 from gateway.feed.projection.projector import AlertProjector
 from gateway.feed.projection.rebuild import RebuildReport, rebuild
 from gateway.feed.service.recovery import detect_restore, own_feeds
-from gateway.feed.service.writer import Committer
+from gateway.feed.service.writer import Writer
 from gateway.feed.tables import journal
 from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.tables import shipments
@@ -75,7 +75,7 @@ class Maintenance:
         projector = AlertProjector(
             federation=settings.federation, node=settings.node, directory=lambda: self.trust.directory
         )
-        committer = Committer(
+        writer = Writer(
             self.database,
             own_node=settings.node,
             signers=_log_key(settings),
@@ -83,13 +83,13 @@ class Maintenance:
             audit_queue=AuditQueue(),
             projector=projector,
         )
-        committer.start()
+        writer.start()
         try:
-            report = rebuild(committer, projector, progress=progress)
-            records = rebuild_records(committer, self.database, retention_of(settings.history), progress=progress)
+            report = rebuild(writer, projector, progress=progress)
+            records = rebuild_records(writer, self.database, retention_of(settings.history), progress=progress)
             return replace(report, records=records)
         finally:
-            committer.stop()
+            writer.stop()
 
     def export(self, *, publisher: str, alert_id: str, recipient: str) -> Bundle:
         """Makes evidence of an alert; see evidence.service.export."""

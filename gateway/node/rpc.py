@@ -18,10 +18,10 @@ from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
 from gateway.feed.rpc.links import Link, LinkStatus, fetch_all, position_at
-from gateway.feed.rpc.writer_client import Bridge
+from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
-from gateway.feed.service.recovery import RecoverWork
-from gateway.feed.service.sender import ForceWork, Outgoing, StateWork, SuspensionWork
+from gateway.feed.service.recovery import RecoverCommand
+from gateway.feed.service.sender import ForceCommand, Outgoing, StateCommand, SuspensionCommand
 from gateway.feed.tables import feeds, journal
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.history.tables import holds, shipments
@@ -61,7 +61,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         started_at_ms: int,
         database: Database,
         outgoing: Outgoing,
-        bridge: Bridge,
+        writer: WriterClient,
         peers: Peers,
         links: Mapping[FeedOrigin, Link],
         partner_streams: Mapping[FeedOrigin, LinkStatus],
@@ -75,7 +75,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         self._started_at_ms = started_at_ms
         self._database = database
         self._outgoing = outgoing
-        self._bridge = bridge
+        self._writer = writer
         self._peers = peers
         self._links = links
         self._partner_streams = partner_streams
@@ -131,14 +131,14 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         validate(request)
         origin = self._known(request.origin)
         current_call().record(subject_ids=[origin.line], reason=request.reason)
-        feed = await self._bridge.commit(SuspensionWork(origin, request.reason))
+        feed = await self._writer.run(SuspensionCommand(origin, request.reason))
         return pb.SuspendLinkResponse(link=self._changed(origin, feed))
 
     async def ResumeLink(self, request: pb.ResumeLinkRequest, context: Context) -> pb.ResumeLinkResponse:
         validate(request)
         origin = self._known(request.origin)
         current_call().record(subject_ids=[origin.line])
-        feed = await self._bridge.commit(SuspensionWork(origin, ""))
+        feed = await self._writer.run(SuspensionCommand(origin, ""))
         return pb.ResumeLinkResponse(link=self._changed(origin, feed))
 
     async def ResolveQuarantine(
@@ -150,7 +150,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         feed = await asyncio.to_thread(self._outgoing.feed, origin)
         if feed is None or feed.state is not FeedState.QUARANTINED:
             raise NotFoundError(f"{origin} isn't in quarantine")
-        feed = await self._bridge.commit(StateWork(origin, FeedState.ACTIVE, ""))
+        feed = await self._writer.run(StateCommand(origin, FeedState.ACTIVE, ""))
         return pb.ResolveQuarantineResponse(link=self._changed(origin, feed))
 
     async def RecoverFeed(self, request: pb.RecoverFeedRequest, context: Context) -> pb.RecoverFeedResponse:
@@ -164,8 +164,8 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         before = await asyncio.to_thread(self._outgoing.size, origin)
         size = before
         async for batch in fetch_all(self._peers, origin, before):
-            size = await self._bridge.commit(RecoverWork(origin, batch, self._trust))
-        forced = await self._bridge.commit(ForceWork(origin)) if await self._nothing_more_comes(origin) else 0
+            size = await self._writer.run(RecoverCommand(origin, batch, self._trust))
+        forced = await self._writer.run(ForceCommand(origin)) if await self._nothing_more_comes(origin) else 0
         waiting = sum([feed.waiting for feed in await self._both(origin)])
         self._changed(origin, await asyncio.to_thread(self._outgoing.made, origin))
         return pb.RecoverFeedResponse(recovered=size - before, size=size, waiting=waiting, forced=forced)

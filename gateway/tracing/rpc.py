@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from gateway.feed.rpc.writer_client import Bridge, forget
+from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.history.rpc.fanout import HistoryFanout, Wanted
 from gateway.history.service.risk import SiblingSearch
 from gateway.history.service.search import require_exact
@@ -45,7 +45,7 @@ class HistoryTracer:
         fanout: HistoryFanout,
         rules: Rules,
         siblings: SiblingSearch,
-        bridge: Bridge,
+        writer: WriterClient,
         clock: Callable[[], int],
     ) -> None:
         """Takes what it needs.
@@ -55,11 +55,11 @@ class HistoryTracer:
             fanout: asks nodes.
             rules: look at the whole.
             siblings: finds the own exports that rules need beside those of the trace.
-            bridge: to the writer.
+            writer: to the writer.
             clock: the time in milliseconds since 1970.
         """
         self._node = node
-        self._bridge = bridge
+        self._writer = writer
         self._fanout = fanout
         self._rules = rules
         self._siblings = siblings
@@ -90,7 +90,7 @@ class HistoryTracer:
         kept: list[asyncio.Future[None]] = []
         try:
             gathering, answers, asked = await self._rounds(call, request, positions, remaining_s, kept)
-            await self._bridge.settle(kept)  # nobody is told what couldn't be proved later
+            await self._writer.flush(kept)  # nobody is told what couldn't be proved later
         finally:
             for one in kept:
                 forget(one)

@@ -12,16 +12,16 @@ from typing import Any
 
 from gateway.db.database import Database
 from gateway.history.codec.signed_texts import Statement, encode_query, query_digest, question_origin, question_text
-from gateway.history.commands.record import RecordWork, check, records_feed
-from gateway.history.projection.index import IndexWork
-from gateway.history.service.answers import AcceptedQuestion, Answerer, KeepAnsweredWork, answered_row
+from gateway.history.commands.record import RecordCommand, check, records_feed
+from gateway.history.projection.index import IndexCommand
+from gateway.history.service.answers import AcceptedQuestion, Answerer, KeepAnsweredCommand, answered_row
 from gateway.history.service.names import NameSearch
 from gateway.history.service.preparation import HistoryIndexer
 from gateway.history.service.questions import (
     DAY_MS,
     Asker,
-    KeepAskedWork,
-    KeepRecordsWork,
+    KeepAskedCommand,
+    KeepRecordsCommand,
     Question,
     ReceivedAnswer,
     asked_row,
@@ -97,10 +97,10 @@ class Pair:
         """Records at hk, and makes it findable."""
         good, refused = check(items(*shipments), retention_classes=lambda name: False)
         assert not refused
-        self.hk.committer.run(RecordWork(records_feed(FEDERATION, "hk"), good, "clearance"))
+        self.hk.writer.run(RecordCommand(records_feed(FEDERATION, "hk"), good, "clearance"))
         indexer = HistoryIndexer(self.hk.database)
         while (batch := indexer.next()) is not None:
-            self.hk.committer.run(IndexWork(batch, lambda given, declared_at: ("standard", declared_at + KEEP_MS)))
+            self.hk.writer.run(IndexCommand(batch, lambda given, declared_at: ("standard", declared_at + KEEP_MS)))
 
     def agree(self, *, both: bool = True, id: str = "hk-cn", **changes: Any) -> TrustedDirectory:
         """A further version of the directory with one agreement changed, in force at hk, and at cn if `both`."""
@@ -168,11 +168,11 @@ class Pair:
             statement=answered.statement_note,
             **at,
         )
-        self.hk.committer.run(KeepAnsweredWork(row))
+        self.hk.writer.run(KeepAnsweredCommand(row))
         query_id = answered.question.query.query_id
         for first in range(0, len(answered.records), 7):
             some = exchange_service_pb2.AnswerRecords(records=answered.records[first : first + 7])
-            self.cn.committer.run(KeepRecordsWork(query_id, first, some))
+            self.cn.writer.run(KeepRecordsCommand(query_id, first, some))
         asked = asked_row(
             answered.question,
             actor="system/cn/officer",
@@ -181,7 +181,7 @@ class Pair:
             answer=answered.received,
             **at,
         )
-        self.cn.committer.run(KeepAskedWork(asked))
+        self.cn.writer.run(KeepAskedCommand(asked))
 
 
 @contextmanager

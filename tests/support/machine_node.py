@@ -2,7 +2,7 @@
 
 Owns what a state machine does to a node from outside: crash, backup, restore, commits that fail before or after they
 are durable. What is checked, stored and projected is the product's; the writer's thread alone is left out: the same
-methods are called in the same order by `StillCommitter`.
+methods are called in the same order by `StillWriter`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gateway.db.schema import PROJECTIONS, metadata
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.service.writer import Committer, Outcome, Transaction, Work
+from gateway.feed.service.writer import Command, Outcome, Transaction, Writer
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.pki.keys import load_signing_key
@@ -56,19 +56,19 @@ class FailingDatabase(Database):
             raise StoreUnavailableError("the answer of the database was lost")
 
 
-class StillCommitter(Committer):
+class StillWriter(Writer):
     """The writer without its thread: `run` and `run_group` commit at once, `project` projects what there is."""
 
-    def run(self, work: Work) -> Any:
-        (outcome,) = self.run_group([work])
+    def run(self, command: Command) -> Any:
+        (outcome,) = self.run_group([command])
         if outcome.error is not None:
             raise outcome.error
         return outcome.result
 
-    def run_group(self, works: Sequence[Work]) -> list[Outcome]:
-        """Does works as the writer does those that wait together."""
-        futures: list[Future[Outcome]] = [Future() for _ in works]
-        self._commit([(work, future.set_result) for work, future in zip(works, futures, strict=True)])
+    def run_group(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Runs commands as the writer runs those that wait together."""
+        futures: list[Future[Outcome]] = [Future() for _ in commands]
+        self._commit([(command, future.set_result) for command, future in zip(commands, futures, strict=True)])
         return [future.result(timeout=0) for future in futures]
 
     def project(self) -> None:
@@ -81,12 +81,12 @@ class StillCommitter(Committer):
 class MachineNode(PaperNode):
     """A node on a SQLite file that can be thrown away in memory, backed up and restored."""
 
-    committer: StillCommitter
+    writer: StillWriter
     database: FailingDatabase
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.committer = StillCommitter(
+        self.writer = StillWriter(
             self.database,
             own_node=self.name,
             signers=self.signers,
@@ -94,11 +94,11 @@ class MachineNode(PaperNode):
             audit_queue=self.audit,
             projector=self.projector,
         )
-        self.outgoing = Outgoing(self.database, committer=self.committer, trust=lambda: self.trust, clock=self.clock)
+        self.outgoing = Outgoing(self.database, writer=self.writer, trust=lambda: self.trust, clock=self.clock)
         self.queries = AlertQueries(self.database)
 
     def settle(self) -> None:
-        self.committer.project()
+        self.writer.project()
 
     def state(self, recipient: str) -> FeedState:
         """Whether the own feed to a partner may move."""
@@ -235,5 +235,5 @@ class Raw:
     def __init__(self, stage: Callable[[Transaction], Any]) -> None:
         self._stage = stage
 
-    def stage(self, tx: Transaction) -> Any:
+    def execute(self, tx: Transaction) -> Any:
         return self._stage(tx)

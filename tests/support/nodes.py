@@ -15,7 +15,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from gateway.alerts.commands import Publisher, PublishWork, StepRequest, StepWork
+from gateway.alerts.commands import PublishCommand, Publisher, StepCommand, StepRequest
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
@@ -24,7 +24,7 @@ from gateway.feed.projection.projector import AlertProjector
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.service.writer import Committer, Transaction
+from gateway.feed.service.writer import Transaction, Writer
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.audit_queue import AuditQueue
@@ -72,7 +72,7 @@ class _Settle:
     projector: AlertProjector
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> None:
+    def execute(self, tx: Transaction) -> None:
         self.projector.catch_up(tx)
 
 
@@ -96,7 +96,7 @@ class PaperNode:
         self.publisher = Publisher(
             federation=FEDERATION, node=self.name, directory=lambda: self.trust.directory, clock=self.clock
         )
-        self.committer = Committer(
+        self.writer = Writer(
             self.database,
             own_node=self.name,
             signers=self.signers,
@@ -112,7 +112,7 @@ class PaperNode:
             evidence_root=self.evidence_root,
             alarms=Alarms(self.clock),
         )
-        self.outgoing = Outgoing(self.database, committer=self.committer, trust=lambda: self.trust, clock=self.clock)
+        self.outgoing = Outgoing(self.database, writer=self.writer, trust=lambda: self.trust, clock=self.clock)
 
         self.queries = AlertQueries(self.database)
         self.lists = Lists(
@@ -127,7 +127,7 @@ class PaperNode:
 
     def settle(self) -> None:
         """Projects everything; afterwards projections are up to date."""
-        self.committer.run(_Settle(self.projector))
+        self.writer.run(_Settle(self.projector))
 
     def origin(self, recipient: str) -> FeedOrigin:
         return self.publisher.origin(recipient)
@@ -140,7 +140,7 @@ class PaperNode:
             content=alert_content(self.clock.now, **content),
         )
         prepared = self.publisher.prepare(request, "risk-engine")
-        (result,) = self.committer.run(PublishWork([prepared], principal=f"system/{self.name}/risk-engine"))
+        (result,) = self.writer.run(PublishCommand([prepared], principal=f"system/{self.name}/risk-engine"))
         if isinstance(result, Exception):
             raise result
         return str(result.alert_id)
@@ -161,8 +161,8 @@ class PaperNode:
             event=alert_pb2.AlertEvent(**{name: body}),
             response=alert_service_pb2.AcknowledgeAlertResponse(),
         )
-        self.committer.run(
-            StepWork(
+        self.writer.run(
+            StepCommand(
                 request,
                 publisher=self.publisher,
                 projector=self.projector,
@@ -190,9 +190,9 @@ def deliver(
     feed = sender.outgoing.agree_on_position(origin, recipient.outgoing.position(origin))
     first = start = recipient.outgoing.size(origin)
     while batch := sender.outgoing.read_batch(feed, first):
-        receipt = recipient.committer.run(recipient.receiver.open_batch(sender.name, batch))
+        receipt = recipient.writer.run(recipient.receiver.open_batch(sender.name, batch))
         if receipts:
-            sender.committer.run(sender.outgoing.verify_receipt(origin, receipt))
+            sender.writer.run(sender.outgoing.verify_receipt(origin, receipt))
         first = receipt.size
     return first - start
 
@@ -217,12 +217,12 @@ def paper_nodes(
     clock = ManualClock()
     nodes = [_node(federation, name, make_database(), clock, folder) for name in names]
     for node in nodes:
-        node.committer.start()
+        node.writer.start()
     try:
         yield nodes
     finally:
         for node in nodes:
-            node.committer.stop()
+            node.writer.stop()
 
 
 def _node(federation: FederationFolder, name: str, database: Database, clock: ManualClock, folder: Path) -> PaperNode:

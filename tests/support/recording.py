@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import select
 
 from gateway.db.schema import PROJECTIONS
-from gateway.history.commands.record import RecordWork, check, records_feed
+from gateway.history.commands.record import RecordCommand, check, records_feed
 from gateway.history.commands.retention import holds_on
-from gateway.history.projection.index import IndexWork
+from gateway.history.projection.index import IndexCommand
 from gateway.history.service.names import NameSearch
 from gateway.history.service.preparation import HistoryIndexer
 from gateway.history.service.search import HistorySearch
@@ -39,7 +39,7 @@ def record(node: PaperNode, *recorded: shipment_pb2.Shipment | shipment_pb2.Ship
     """Records; returns the position of the last."""
     good, refused = check(items(*recorded), retention_classes=KEPT_MS.__contains__)
     assert not refused
-    position: int = node.committer.run(RecordWork(records_feed(FEDERATION, node.name), good, "clearance"))
+    position: int = node.writer.run(RecordCommand(records_feed(FEDERATION, node.name), good, "clearance"))
     return position
 
 
@@ -47,7 +47,7 @@ def index(node: PaperNode) -> None:
     """Makes everything findable."""
     indexer = HistoryIndexer(node.database)
     while (batch := indexer.next()) is not None:
-        assert node.committer.run(IndexWork(batch, retention))
+        assert node.writer.run(IndexCommand(batch, retention))
 
 
 def searching(node: PaperNode) -> HistorySearch:

@@ -9,7 +9,7 @@ from gateway.alerts import tables as alerts
 from gateway.db.database import Database
 from gateway.feed.projection.projector import AlertProjector, answer_applied, can_answer, knowledge
 from gateway.feed.projection.rebuild import rebuild
-from gateway.feed.service.writer import Committer, Transaction
+from gateway.feed.service.writer import Transaction, Writer
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 class HeldEntries:
     """Applies what was held and isn't any more, once after an upgrade."""
 
-    def __init__(self, database: Database, committer: Committer, projector: AlertProjector) -> None:
+    def __init__(self, database: Database, writer: Writer, projector: AlertProjector) -> None:
         self._database = database
-        self._committer = committer
+        self._writer = writer
         self._projector = projector
         self._rebuilt = False
 
@@ -43,13 +43,13 @@ class HeldEntries:
             log.warning(
                 "this software knows more than before, and %d entries are held: projecting all again", len(held)
             )
-            rebuild(self._committer, self._projector, progress=lambda _: None)
+            rebuild(self._writer, self._projector, progress=lambda _: None)
             self._rebuilt = True
-        done: bool = self._committer.run(_AnswerWork(known))  # 3
+        done: bool = self._writer.run(_AnswerCommand(known))  # 3
         return done
 
 
-class _AnswerWork:
+class _AnswerCommand:
     """Step 3; the result is whether all is said."""
 
     weight = 1
@@ -57,7 +57,7 @@ class _AnswerWork:
     def __init__(self, known: int) -> None:
         self._known = known
 
-    def stage(self, tx: Transaction) -> bool:
+    def execute(self, tx: Transaction) -> bool:
         applied = [row for row in alerts.held_here(tx.conn) if row.applied]
         if not all(can_answer(tx, row.origin) for row in applied):
             return False

@@ -118,7 +118,7 @@ class _Item:
 
 
 class AlertProjector:
-    """Projects alerts feeds; implements the committer's Projector. Used by the writer thread alone."""
+    """Projects alerts feeds; implements the writer's Projector. Used by the writer thread alone."""
 
     def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory]) -> None:
         self._directory = directory
@@ -278,7 +278,7 @@ class AlertProjector:
 
     def _send_dispositions(self, tx: Transaction, items: Sequence[_Item], sent: _Answers) -> None:
         """Answers what was received, each entry once and in order: what can't be answered now leaves a gap, and nothing
-        after it is answered before `StateWork` has the gap projected again."""
+        after it is answered before `StateCommand` has the gap projected again."""
         received: dict[int, list[_Item]] = {}
         for item in items:
             if item.feed.direction == "in":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gateway.alerts import tables as alerts
 from gateway.feed.projection.projector import AlertProjector
-from gateway.feed.service.writer import PROJECTION_CHUNK, Committer, Transaction
+from gateway.feed.service.writer import PROJECTION_CHUNK, Transaction, Writer
 from gateway.feed.tables import journal
 
 Progress = Callable[[int], None]
@@ -36,18 +36,18 @@ class _Reached:
     more: bool
 
 
-class _ClearWork:
+class _ClearCommand:
     """Drops everything; the result is where the journal ends."""
 
     weight = 1
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         alerts.cursor(tx.conn)  # keeps other projectors out until the commit
         alerts.clear(tx.conn)
         return journal.head_position(tx.conn)
 
 
-class _AdvanceWork:
+class _AdvanceCommand:
     """Projects a chunk; the result is how far that is."""
 
     weight = PROJECTION_CHUNK
@@ -55,28 +55,28 @@ class _AdvanceWork:
     def __init__(self, projector: AlertProjector) -> None:
         self._projector = projector
 
-    def stage(self, tx: Transaction) -> _Reached:
+    def execute(self, tx: Transaction) -> _Reached:
         more = self._projector.advance(tx, PROJECTION_CHUNK)
         tx.seal()
         return _Reached(alerts.cursor(tx.conn), journal.head_position(tx.conn), more)
 
 
-def rebuild(committer: Committer, projector: AlertProjector, *, progress: Progress) -> RebuildReport:
+def rebuild(writer: Writer, projector: AlertProjector, *, progress: Progress) -> RebuildReport:
     """Drops and rebuilds; returns when everything that was committed at the start is projected again.
 
     Args:
-        committer: a running writer.
+        writer: a running writer.
         projector: the one that the writer uses.
         progress: called as it goes.
 
     Raises:
         StoreUnavailableError: the database can't be written; call again.
     """
-    end: int = committer.run(_ClearWork())
+    end: int = writer.run(_ClearCommand())
     position = 0
     reached = _Reached(0, end, more=True)
     while position < reached.head or reached.more:  # updates of lists take effect after the last entry is read
-        reached = committer.run(_AdvanceWork(projector))
+        reached = writer.run(_AdvanceCommand(projector))
         progress(min(reached.position, end) - min(position, end))
         position = reached.position
     return RebuildReport(entries=end, answers=reached.head - end)

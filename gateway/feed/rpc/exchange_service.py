@@ -15,7 +15,7 @@ from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, MalformedError, PermissionDeniedError, Violation
 from gateway.feed.rpc.links import LinkStatus
 from gateway.feed.rpc.sending import FeedSender
-from gateway.feed.rpc.writer_client import Bridge, in_order
+from gateway.feed.rpc.writer_client import WriterClient, in_order
 from gateway.feed.service.receiver import Receiver, Refused, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.history.rpc.peer import HistoryAnswering
@@ -37,7 +37,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         *,
         receiver: Receiver,
         outgoing: Outgoing,
-        bridge: Bridge,
+        writer: WriterClient,
         sender: FeedSender,
         statuses: dict[FeedOrigin, LinkStatus],
         clock: Callable[[], int],
@@ -45,7 +45,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     ) -> None:
         self._receiver = receiver
         self._outgoing = outgoing
-        self._bridge = bridge
+        self._writer = writer
         self._sender = sender
         self._statuses = statuses
         self._clock = clock
@@ -77,9 +77,9 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             if request.WhichOneof("message") != "batch" or request.batch.origin != origin.line:
                 raise MalformedError(f"after the opening only batches of {origin} may follow")
             if len(request.batch.entries) <= SMALL_BATCH:
-                return self._bridge.submit(self._receiver.open_batch(peer, request.batch))
-            work = await asyncio.to_thread(self._receiver.open_batch, peer, request.batch)
-            return self._bridge.submit(work)
+                return self._writer.submit(self._receiver.open_batch(peer, request.batch))
+            command = await asyncio.to_thread(self._receiver.open_batch, peer, request.batch)
+            return self._writer.submit(command)
 
         async for result in in_order(requests, begin, depth=WINDOW_BATCHES):
             if isinstance(result, Refused):

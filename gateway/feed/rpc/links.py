@@ -26,7 +26,7 @@ from gateway.errors import (
     UnauthenticatedError,
 )
 from gateway.feed.rpc.sending import FeedSender
-from gateway.feed.rpc.writer_client import Bridge, in_order, set_within
+from gateway.feed.rpc.writer_client import WriterClient, in_order, set_within
 from gateway.feed.service.receiver import Receiver, Refused, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.peers import Peers
@@ -216,12 +216,12 @@ class PullLink(Link):
         clock: Callable[[], int],
         outgoing: Outgoing,
         receiver: Receiver,
-        bridge: Bridge,
+        writer: WriterClient,
     ) -> None:
         super().__init__(origin, peers=peers, partner=origin.publisher, clock=clock)
         self._outgoing = outgoing
         self._receiver = receiver
-        self._bridge = bridge
+        self._writer = writer
 
     async def _stream(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.made, self.origin)
@@ -241,8 +241,8 @@ class PullLink(Link):
             call.cancel()
 
     async def _begin(self, batch: feed_pb2.Batch) -> asyncio.Future[feed_pb2.Receipt | Refused]:
-        work = await asyncio.to_thread(self._receiver.open_batch, self.partner, batch)
-        return self._bridge.submit(work)
+        command = await asyncio.to_thread(self._receiver.open_batch, self.partner, batch)
+        return self._writer.submit(command)
 
     async def _batches(
         self, call: grpc.aio.StreamStreamCall[pb.FetchRequest, pb.FetchResponse]

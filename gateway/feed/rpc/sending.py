@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.feed.rpc.writer_client import Bridge, Wakeups
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.rules import Outbound
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.sender import Outgoing
@@ -23,10 +23,10 @@ Write = Callable[[feed_pb2.Batch], Awaitable[None]]
 class FeedSender:
     """One stream of batches and its receipts; used in one event loop."""
 
-    def __init__(self, *, outgoing: Outgoing, bridge: Bridge, wakeups: Wakeups, alarms: Alarms) -> None:
+    def __init__(self, *, outgoing: Outgoing, writer: WriterClient, notifier: ChangeNotifier, alarms: Alarms) -> None:
         self._outgoing = outgoing
-        self._bridge = bridge
-        self._wakeups = wakeups
+        self._writer = writer
+        self._notifier = notifier
         self._alarms = alarms
         self._open: dict[FeedOrigin, Outbound] = {}
 
@@ -42,7 +42,7 @@ class FeedSender:
         """Sends from `position` on and goes on as the feed grows, until the receipts end or something fails."""
         outbound = self._open[feed.origin] = Outbound(position=position, head=feed.size)
         wake = asyncio.Event()
-        end_subscription = self._wakeups.subscribe(feed.origin, wake)
+        end_subscription = self._notifier.subscribe(feed.origin, wake)
         receiving = asyncio.create_task(self._take_receipts(feed.origin, outbound, receipts, wake, on_progress))
         sending = asyncio.create_task(self._send(feed, outbound, write, wake))
         try:
@@ -60,7 +60,7 @@ class FeedSender:
     async def _send(self, feed: Feed, outbound: Outbound, write: Write, wake: asyncio.Event) -> None:
         while True:
             wake.clear()
-            outbound.head_moved(self._wakeups.size(feed.origin))
+            outbound.head_moved(self._notifier.size(feed.origin))
             following = outbound.next_range()
             if following is None:
                 await wake.wait()
@@ -83,7 +83,7 @@ class FeedSender:
         urgent = self._open.get(alerts)
         if urgent is None:
             return False
-        urgent.head_moved(self._wakeups.size(alerts))
+        urgent.head_moved(self._notifier.size(alerts))
         return urgent.unsent
 
     async def _take_receipts(
@@ -102,5 +102,5 @@ class FeedSender:
             wake.set()
             if kept is not None:
                 await kept
-            kept = self._bridge.submit(work, patient=True)
+            kept = self._writer.submit(work, deferrable=True)
             on_progress(outbound)

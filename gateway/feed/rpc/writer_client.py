@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
-from gateway.feed.service.writer import Committed, Committer, Outcome, Transaction, Work
+from gateway.feed.service.writer import Command, Commit, Outcome, Transaction, Writer
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
@@ -22,40 +22,40 @@ class _Nothing:
 
     weight = 0
 
-    def stage(self, tx: Transaction) -> None:
+    def execute(self, tx: Transaction) -> None:
         return
 
 
 _NOTHING = _Nothing()
 
 
-class Bridge:
+class WriterClient:
     """Hands work to the writer and resolves the results in the loop, a whole group with one wake-up.
 
     Made and used in one event loop; only `_done` is called from the writer's thread.
     """
 
-    def __init__(self, committer: Committer) -> None:
-        self._committer = committer
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._ready: list[tuple[asyncio.Future[Any], Outcome]] = []
         self._scheduled = False
 
-    def submit(self, work: Work, *, patient: bool = False) -> asyncio.Future[Any]:
+    def submit(self, command: Command, *, deferrable: bool = False) -> asyncio.Future[Any]:
         """Queues work; the future has its result after the commit. Nobody waits for `patient` work: it may ride along
         with the next."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._committer.submit(work, lambda outcome: self._done(future, outcome), patient=patient)
+        self._writer.submit(command, lambda outcome: self._done(future, outcome), deferrable=deferrable)
         return future
 
-    async def commit(self, work: Work) -> Any:
+    async def run(self, command: Command) -> Any:
         """Does work and returns its result after the commit; raises its error."""
-        return await self.submit(work)
+        return await self.submit(command)
 
-    async def settle(self, futures: Collection[asyncio.Future[Any]]) -> None:
+    async def flush(self, futures: Collection[asyncio.Future[Any]]) -> None:
         """Waits for patient work that somebody waits for now after all; raises the first error."""
         if not all(future.done() for future in futures):
-            await self.commit(_NOTHING)
+            await self.run(_NOTHING)
         await asyncio.gather(*futures)
 
     def _done(self, future: asyncio.Future[Any], outcome: Outcome) -> None:
@@ -95,18 +95,18 @@ UNHURRIED_S = 0.05
 """How long what isn't urgent waits for more of its kind, in seconds: dispositions travel together."""
 
 
-class Wakeups:
+class ChangeNotifier:
     """Tells the loop that feeds, projections or matches moved. Topics: an origin, PROJECTED or MATCHES."""
 
     PROJECTED = "projected"
     MATCHES = "matches"
 
-    def __init__(self, committer: Committer) -> None:
+    def __init__(self, writer: Writer) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[FeedOrigin | str, set[asyncio.Event]] = defaultdict(set)
         self._sizes: dict[FeedOrigin, int] = {}
         self._unhurried: set[FeedOrigin] = set()
-        committer.on_commit(self._committed)
+        writer.on_commit(self._committed)
 
     def size(self, origin: FeedOrigin) -> int:
         """Entries of an own feed after its newest commit by this process; 0 when there was none."""
@@ -117,11 +117,11 @@ class Wakeups:
         self._waiting[topic].add(event)
         return lambda: self._waiting[topic].discard(event)
 
-    def _committed(self, committed: Committed) -> None:
+    def _committed(self, committed: Commit) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake, committed)
 
-    def _wake(self, committed: Committed) -> None:
+    def _wake(self, committed: Commit) -> None:
         self._sizes.update(committed.sizes)
         for origin in committed.feeds:
             if origin not in committed.sizes or origin in committed.urgent:
@@ -132,11 +132,11 @@ class Wakeups:
         if committed.projected:
             self._tell(self.PROJECTED)
 
-    def projected(self) -> None:
+    def projection_changed(self) -> None:
         """For whoever has committed a projection that no feed's commit tells of: records that are findable now."""
         self._tell(self.PROJECTED)
 
-    def matched(self) -> None:
+    def matches_changed(self) -> None:
         """For whoever has committed a change of matches: these are in no feed, so a commit doesn't tell of them."""
         self._tell(self.MATCHES)
 
@@ -163,24 +163,24 @@ class Changes(Protocol):
 
 
 async def follow_changes(
-    wakeups: Wakeups,
+    notifier: ChangeNotifier,
     read: Callable[[int], ChangesT],
     position: int,
     *,
     until_current: bool,
-    topic: str = Wakeups.PROJECTED,
+    topic: str = ChangeNotifier.PROJECTED,
 ) -> AsyncGenerator[ChangesT, None]:
     """Changes from a position on, as they are projected; without any a sign of life now and then.
 
     Args:
-        wakeups: tells when to look again.
+        notifier: tells when to look again.
         read: the changes after a position; called in a worker thread.
         position: where to begin.
         until_current: end when everything known was given.
         topic: what moves when there are new ones.
     """
     loop, moved = asyncio.get_running_loop(), asyncio.Event()
-    end_subscription = wakeups.subscribe(topic, moved)
+    end_subscription = notifier.subscribe(topic, moved)
     told_at = loop.time()
     try:
         while True:

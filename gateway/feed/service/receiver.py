@@ -93,7 +93,7 @@ class Receiver:
             raise PermissionDeniedError(f"{peer} doesn't publish {origin} to {self.node}")
         return origin
 
-    def open_batch(self, peer: str, batch: feed_pb2.Batch) -> ReceiveWork:
+    def open_batch(self, peer: str, batch: feed_pb2.Batch) -> ReceiveCommand:
         """Step 5a, and everything of step 6b that needs no database: done outside the writer's thread.
 
         Raises:
@@ -103,7 +103,7 @@ class Receiver:
         origin = self.require_right_peer(peer, batch.origin)
         entries = _checked_entries(batch)
         self._alarms.compare_clocks(peer, parse_header(entries[-1].header).recorded_at_unix_ms)
-        return ReceiveWork(self, origin, batch, entries)
+        return ReceiveCommand(self, origin, batch, entries)
 
     def verify_signature(self, origin: FeedOrigin, note: bytes, now_ms: int) -> VerifiedCheckpoint:
         """Step 6c.
@@ -126,19 +126,19 @@ class Receiver:
         """The cosignature line for a checkpoint whose entries are in the same transaction."""
         return cosign(note, self._cosigner, now_ms // 1000)
 
-    def keep_evidence(self, feed: Feed, work: ReceiveWork, held: bytes, problem: str, now_ms: int) -> Path:
+    def keep_evidence(self, feed: Feed, command: ReceiveCommand, held: bytes, problem: str, now_ms: int) -> Path:
         """Writes both signed checkpoints and the batch where auditors find them; returns the folder."""
         stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "held.checkpoint").write_bytes(held)
-        (folder / "received.checkpoint").write_bytes(work.batch.checkpoint)
-        (folder / "batch.binpb").write_bytes(work.batch.SerializeToString(deterministic=True))
+        (folder / "received.checkpoint").write_bytes(command.batch.checkpoint)
+        (folder / "batch.binpb").write_bytes(command.batch.SerializeToString(deterministic=True))
         (folder / "problem.txt").write_text(f"{feed.origin}\n{problem}\n", encoding="utf-8")
         return folder
 
 
-class ReceiveWork:
+class ReceiveCommand:
     """Steps 5b to 7 for one batch. The result is a Receipt, or Refused when the batch proves misbehaviour."""
 
     def __init__(
@@ -153,7 +153,7 @@ class ReceiveWork:
     def weight(self) -> int:
         return len(self._entries)
 
-    def stage(self, tx: Transaction) -> feed_pb2.Receipt | Refused:
+    def execute(self, tx: Transaction) -> feed_pb2.Receipt | Refused:
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
         require_moving(feed)  # 5b
         if self.batch.first_index != feed.size:  # 6a

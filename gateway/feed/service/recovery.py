@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 UNCOMPARED = "this database was restored and has not yet been compared with the recipient"
 
 
-class RecoverWork:
+class RecoverCommand:
     """Appends entries of the own feed that a recipient gave back; the result is the feed's new size.
 
     1. The entries follow on what this node has.
@@ -54,7 +54,7 @@ class RecoverWork:
     def weight(self) -> int:
         return len(self._entries)
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         tx.seal()  # if this feed is being extended, the batch doesn't follow on it any more
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
         if self._batch.origin != self._origin.line or self._batch.first_index != feed.size:  # 1

@@ -16,7 +16,7 @@ from gateway.db.database import Database
 from gateway.errors import FeedBehindError, FeedForkedError, GatewayError, MalformedError, SignatureInvalidError
 from gateway.feed.rules import Standing, judge_position
 from gateway.feed.service import local_log as order
-from gateway.feed.service.writer import Clock, Committer, Transaction, require_extensible, waiting_reason
+from gateway.feed.service.writer import Clock, Transaction, Writer, require_extensible, waiting_reason
 from gateway.feed.tables import feeds, journal
 from gateway.feed.tables.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
 from gateway.tlog.checkpoint import verify_checkpoint
@@ -36,12 +36,12 @@ class Outgoing:
         self,
         database: Database,
         *,
-        committer: Committer,
+        writer: Writer,
         trust: Callable[[], TrustedDirectory],
         clock: Clock,
     ) -> None:
         self._database = database
-        self._committer = committer
+        self._writer = writer
         self._trust = trust
         self._clock = clock
 
@@ -103,10 +103,10 @@ class Outgoing:
             error: GatewayError = FeedBehindError(
                 f"{origin.recipient} holds {position.size} entries of {origin}, this database {own_size}"
             )
-            self._committer.run(StateWork(origin, FeedState.BEHIND, error.message))
+            self._writer.run(StateCommand(origin, FeedState.BEHIND, error.message))
         else:
             error = FeedForkedError(f"{origin.recipient} holds other entries of {origin} at size {position.size}")
-            self._committer.run(StateWork(origin, FeedState.FORKED, error.message))
+            self._writer.run(StateCommand(origin, FeedState.FORKED, error.message))
         log.critical("%s", error.message)
         raise error
 
@@ -145,17 +145,17 @@ class Outgoing:
         if not position.cosigned_checkpoint.startswith(checkpoint.note):
             raise MalformedError(f"the position of {origin.recipient} isn't on the checkpoint that was sent")
         line = position.cosigned_checkpoint[len(checkpoint.note) :]
-        self._committer.run(
+        self._writer.run(
             self.verify_receipt(origin, feed_pb2.Receipt(origin=origin.line, size=position.size, cosignature=line))
         )
 
     def _made(self, origin: FeedOrigin) -> Feed:
-        result: Feed = self._committer.run(_EnsureWork(origin))
+        result: Feed = self._writer.run(_EnsureCommand(origin))
         return result
 
     def _unblocked(self, feed: Feed) -> Feed:
         if not feed.extensible:
-            feed = self._committer.run(StateWork(feed.origin, FeedState.ACTIVE, ""))
+            feed = self._writer.run(StateCommand(feed.origin, FeedState.ACTIVE, ""))
         require_extensible(feed)
         return feed
 
@@ -184,7 +184,7 @@ class Outgoing:
             checkpoint=checkpoint.note,
         )
 
-    def verify_receipt(self, origin: FeedOrigin, receipt: feed_pb2.Receipt) -> ReceiptWork:
+    def verify_receipt(self, origin: FeedOrigin, receipt: feed_pb2.Receipt) -> ReceiptCommand:
         """Step 9: the recipient's cosignature is on the checkpoint that was sent, by a key that counts for it now.
 
         Raises:
@@ -198,7 +198,7 @@ class Outgoing:
         if feed is None or checkpoint is None or receipt.origin != origin.line:
             raise MalformedError(f"a receipt speaks of {receipt.origin} at {receipt.size}, which wasn't sent")
         cosignature = self._verified(origin, checkpoint, receipt.cosignature)
-        return ReceiptWork(feed.id, receipt.size, receipt.cosignature, cosignature.timestamp * 1000)
+        return ReceiptCommand(feed.id, receipt.size, receipt.cosignature, cosignature.timestamp * 1000)
 
     def _verified(self, origin: FeedOrigin, checkpoint: StoredCheckpoint, line: bytes) -> VerifiedCosignature:
         at = datetime.fromtimestamp(self._clock() / 1000, UTC)
@@ -221,17 +221,17 @@ def _root_at(conn: Connection, feed: Feed | None, size: int) -> bytes | None:
     return feed.tree.root if size == feed.size else tree_root(size, StoredTiles(conn, feed.id))
 
 
-class _EnsureWork:
+class _EnsureCommand:
     weight = 1
 
     def __init__(self, origin: FeedOrigin) -> None:
         self._origin = origin
 
-    def stage(self, tx: Transaction) -> Feed:
+    def execute(self, tx: Transaction) -> Feed:
         return feeds.ensure(tx.conn, self._origin, tx.own_node)
 
 
-class StateWork:
+class StateCommand:
     """Changes whether a feed may move; the result is the feed.
 
     An own feed stays behind as long as entries of it wait to get into this node's order: what is recorded now would be
@@ -245,7 +245,7 @@ class StateWork:
         self._state = state
         self._reason = reason
 
-    def stage(self, tx: Transaction) -> Feed:
+    def execute(self, tx: Transaction) -> Feed:
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
         state, reason = self._state, self._reason
         if state is FeedState.ACTIVE and feed.waiting and feed.direction == "out":
@@ -259,7 +259,7 @@ class StateWork:
         return feeds.get(tx.conn, self._origin)
 
 
-class SuspensionWork:
+class SuspensionCommand:
     """Suspends a feed, or with an empty reason ends its suspension; the result is the feed."""
 
     weight = 1
@@ -268,7 +268,7 @@ class SuspensionWork:
         self._origin = origin
         self._reason = reason
 
-    def stage(self, tx: Transaction) -> Feed:
+    def execute(self, tx: Transaction) -> Feed:
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
         if feed.suspension == self._reason:
             return feed
@@ -277,7 +277,7 @@ class SuspensionWork:
         return feeds.get(tx.conn, self._origin)
 
 
-class ForceWork:
+class ForceCommand:
     """Puts what waits in an own feed and its counter-feed into this node's order, though what it follows is lost.
 
     The result is how many entries waited. To be done only when both sides' positions have been compared and neither
@@ -289,7 +289,7 @@ class ForceWork:
     def __init__(self, origin: FeedOrigin) -> None:
         self._origin = origin
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         tx.seal()
         forced = order.force(tx.conn, self._origin, now_ms=tx.now_ms)
         if forced:
@@ -320,7 +320,7 @@ def _project_unanswered(tx: Transaction, feed: Feed) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptWork:
+class ReceiptCommand:
     """Keeps a verified receipt."""
 
     feed_id: int
@@ -332,6 +332,6 @@ class ReceiptWork:
     def weight(self) -> int:
         return 1
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         feeds.record_receipt(tx.conn, self.feed_id, self.size, self.cosignature, self.receipted_at)
         return self.size

@@ -64,7 +64,7 @@ GATHER_S_MOST = 0.005
 """How long the writer waits for a group to gather: as many as came together last time are likely to come again, each
 in about the time that a call takes. Whoever comes alone never waits."""
 
-PATIENT_S = 0.02
+DEFER_S = 0.02
 """How long work that nobody waits for is kept back, so that it shares the next group's commit, in seconds."""
 
 PAGES_ALONG = 3
@@ -85,7 +85,7 @@ class LogSigners(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EntryPosition:
     """Where an entry lies."""
 
     origin: FeedOrigin
@@ -118,7 +118,7 @@ class Transaction:
             staged = self._staged[origin] = _Staged(feeds.ensure(self.conn, origin, self.own_node))
         return staged
 
-    def append(self, origin: FeedOrigin, entry: EncodedEntry, *, urgent: bool = True) -> Place:
+    def append(self, origin: FeedOrigin, entry: EncodedEntry, *, urgent: bool = True) -> EntryPosition:
         """Puts an entry at the end of an own feed; written and signed when the transaction seals.
 
         Args:
@@ -134,7 +134,7 @@ class Transaction:
         staged.entries.append(entry)
         if urgent:
             self.urgent.add(origin)
-        return Place(origin, staged.feed.size + len(staged.entries) - 1)
+        return EntryPosition(origin, staged.feed.size + len(staged.entries) - 1)
 
     def next_index(self, origin: FeedOrigin) -> int:
         """The index that the next entry appended to an own feed will have."""
@@ -183,17 +183,17 @@ class Transaction:
         return grown
 
 
-class Work(Protocol):
+class Command(Protocol):
     """Something that the writer does in a group's transaction.
 
-    `stage` checks everything first and writes after; a GatewayError that it raises must come before any write.
+    `execute` checks everything first and writes after; a GatewayError that it raises must come before any write.
     """
 
     @property
     def weight(self) -> int:
         """How many items it holds."""
 
-    def stage(self, tx: Transaction) -> Any:
+    def execute(self, tx: Transaction) -> Any:
         """Does it and returns its result."""
 
 
@@ -216,7 +216,7 @@ Done = Callable[[Outcome], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class Commit:
     """A transaction that is durable.
 
     Attributes:
@@ -232,7 +232,7 @@ class Committed:
     projected: bool
 
 
-class Committer:
+class Writer:
     """The writer. `submit` and `run` may be called from any thread; everything else happens in its own."""
 
     def __init__(
@@ -251,13 +251,13 @@ class Committer:
         self._clock = clock
         self._audit = audit_queue
         self._projector = projector
-        self._queue: queue.SimpleQueue[tuple[Work, Done] | None] = queue.SimpleQueue()
-        self._patient: deque[tuple[Work, Done]] = deque()
-        self._patient_until = 0.0
+        self._queue: queue.SimpleQueue[tuple[Command, Done] | None] = queue.SimpleQueue()
+        self._deferred: deque[tuple[Command, Done]] = deque()
+        self._deferred_until = 0.0
         self._waiting_weight = 0
         self._door = threading.Lock()
-        self._listeners: list[Callable[[Committed], None]] = []
-        self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
+        self._listeners: list[Callable[[Commit], None]] = []
+        self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._stopping = False
         self._more_to_project = True
         self._turn_s = TURN_S
@@ -276,37 +276,37 @@ class Committer:
             self._queue.put(None)
         self._thread.join()
 
-    def on_commit(self, listener: Callable[[Committed], None]) -> None:
+    def on_commit(self, listener: Callable[[Commit], None]) -> None:
         """Calls `listener` in the writer thread after each commit; it must return at once."""
         self._listeners.append(listener)
 
-    def submit(self, work: Work, done: Done, *, patient: bool = False) -> None:
+    def submit(self, command: Command, done: Done, *, deferrable: bool = False) -> None:
         """Queues work; `done` is called in the writer thread after the commit or the failure.
 
         Args:
-            work: what to do.
+            command: what to do.
             done: told of the outcome.
-            patient: nobody waits for it: it shares a commit with the next work, or has its own a little later.
+            deferrable: nobody waits for it: it shares a commit with the next work, or has its own a little later.
 
         Raises:
             OverloadedError: too much is waiting.
             StoreUnavailableError: the gateway is stopping.
         """
-        weight = work.weight
+        weight = command.weight
         with self._door:  # nothing comes into the queue behind its end, where nobody would answer it
             if self._stopping:
                 raise StoreUnavailableError("the gateway is stopping", retry_after_s=_RETRY_AFTER_S)
             if self._waiting_weight >= QUEUE_WEIGHT:
                 raise OverloadedError("too many requests are waiting for the database", retry_after_s=_RETRY_AFTER_S)
             self._waiting_weight += weight
-            if patient:
-                if not self._patient:
-                    self._patient_until = time.monotonic() + PATIENT_S
-                self._patient.append((work, done))
+            if deferrable:
+                if not self._deferred:
+                    self._deferred_until = time.monotonic() + DEFER_S
+                self._deferred.append((command, done))
             else:
-                self._queue.put((work, done))
+                self._queue.put((command, done))
 
-    def run(self, work: Work) -> Any:
+    def run(self, command: Command) -> Any:
         """Does work and waits for its result; raises its error."""
         future: Future[Any] = Future()
 
@@ -316,7 +316,7 @@ class Committer:
             else:
                 future.set_result(outcome.result)
 
-        self.submit(work, done)
+        self.submit(command, done)
         return future.result()
 
     def _loop(self) -> None:
@@ -331,11 +331,11 @@ class Committer:
             if self._may_project():
                 self._project()
 
-    def _next_group(self) -> tuple[list[tuple[Work, Done]], bool]:
-        group: list[tuple[Work, Done]] = []
+    def _next_group(self) -> tuple[list[tuple[Command, Done]], bool]:
+        group: list[tuple[Command, Done]] = []
         weight, running = 0, True
         try:
-            item = self._queue.get(timeout=self._patience_s())
+            item = self._queue.get(timeout=self._wait_s())
             if self._gather_s and item is not None:
                 time.sleep(self._gather_s)
             while True:
@@ -350,17 +350,17 @@ class Committer:
         except queue.Empty:
             pass
         with self._door:
-            if group or not running or time.monotonic() >= self._patient_until:
-                group.extend(self._patient)
-                weight += sum(work.weight for work, _ in self._patient)
-                self._patient.clear()
+            if group or not running or time.monotonic() >= self._deferred_until:
+                group.extend(self._deferred)
+                weight += sum(command.weight for command, _ in self._deferred)
+                self._deferred.clear()
             self._waiting_weight -= weight
         return group, running
 
-    def _patience_s(self) -> float:
+    def _wait_s(self) -> float:
         """How long to wait for work: not at all while there is something to project."""
         now = time.monotonic()
-        wait_s = max(0.0, self._patient_until - now) if self._patient else _IDLE_S
+        wait_s = max(0.0, self._deferred_until - now) if self._deferred else _IDLE_S
         if self._more_to_project:
             wait_s = min(wait_s, max(0.0, self._blocked_until - now))
         return min(wait_s, _IDLE_S)
@@ -371,9 +371,9 @@ class Committer:
         now = time.monotonic()
         return now >= self._blocked_until and (now >= self._project_again_at or self._queue.empty())
 
-    def _commit(self, group: list[tuple[Work, Done]]) -> None:
+    def _commit(self, group: list[tuple[Command, Done]]) -> None:
         try:
-            outcomes = self._with_moving_head(lambda: self._transact([work for work, _ in group]))
+            outcomes = self._with_moving_head(lambda: self._transact([command for command, _ in group]))
         except StoreUnavailableError as error:
             log.error("commit failed: %s", error)
             outcomes = [Outcome(error=error)] * len(group)
@@ -387,18 +387,18 @@ class Committer:
         for (_, done), outcome in zip(group, outcomes, strict=True):
             done(outcome)
 
-    def _transact(self, works: Sequence[Work]) -> list[Outcome]:
-        along = not self._more_to_project and sum(work.weight for work in works) <= PROJECT_ALONG_WEIGHT
+    def _transact(self, commands: Sequence[Command]) -> list[Outcome]:
+        along = not self._more_to_project and sum(command.weight for command in commands) <= PROJECT_ALONG_WEIGHT
         try:
-            return self._transact_once(works, along=along)
+            return self._transact_once(commands, along=along)
         except _ProjectionFailedError:
             log.exception("projection failed; it is tried again after the commit")
-            return self._transact_once(works, along=False)
+            return self._transact_once(commands, along=False)
 
-    def _transact_once(self, works: Sequence[Work], *, along: bool) -> list[Outcome]:
+    def _transact_once(self, commands: Sequence[Command], *, along: bool) -> list[Outcome]:
         with self._audit.drained() as events, self._database.write() as conn:
             tx = self._transaction(conn)
-            outcomes = [_stage(work, tx) for work in works]
+            outcomes = [_stage(command, tx) for command in commands]
             tx.seal()
             along = along and bool(tx.touched)
             more = self._project_along(tx) if along else True
@@ -464,7 +464,7 @@ class Committer:
         return Transaction(conn, own_node=self._own_node, signers=self._signers, now_ms=self._clock())
 
     def _announce(self, tx: Transaction, *, projected: bool) -> None:
-        committed = Committed(frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, projected)
+        committed = Commit(frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, projected)
         for listener in self._listeners:
             listener(committed)
 
@@ -491,9 +491,9 @@ def waiting_reason(feed: Feed) -> str:
     )
 
 
-def _stage(work: Work, tx: Transaction) -> Outcome:
+def _stage(command: Command, tx: Transaction) -> Outcome:
     try:
-        return Outcome(result=work.stage(tx))
+        return Outcome(result=command.execute(tx))
     except (StoreUnavailableError, HeadMovedError):
         raise
     except GatewayError as error:

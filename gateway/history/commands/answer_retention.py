@@ -22,7 +22,7 @@ ORPHAN_DAYS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeAnswersWork:
+class PurgeAnswersCommand:
     """Removes answers whose time is over; the result is how many were due. Repeat it while there are any.
 
     One of a case that a hold names gets another day: it is looked at again then.
@@ -30,7 +30,7 @@ class PurgeAnswersWork:
 
     weight: int = PURGED_AT_ONCE
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         due = answers.due(tx.conn, tx.now_ms, PURGED_AT_ONCE)
         if not due:
             return 0
@@ -58,7 +58,7 @@ class PurgeAnswersWork:
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeOrphansWork:
+class PurgeOrphansCommand:
     """Removes records of answers that never ended, because this node did; the result is how many rows went.
 
     An answer ends within a minute, so what is a day old and belongs to none never will.
@@ -66,6 +66,6 @@ class PurgeOrphansWork:
 
     weight: int = PURGED_AT_ONCE
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         first, last = (uuid7(max(0, tx.now_ms - days * DAY_MS), bytes(UUID7_RANDOM_BYTES)) for days in (ORPHAN_DAYS, 1))
         return answers.remove_orphans(tx.conn, first, last)

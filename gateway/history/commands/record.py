@@ -108,7 +108,7 @@ def _refused(at: int, record_id: str, found: Sequence[Violation]) -> _Pb.Refused
 
 
 @dataclass(frozen=True, slots=True)
-class RecordWork:
+class RecordCommand:
     """Appends items to the log; the result is the position of the last."""
 
     origin: FeedOrigin
@@ -119,7 +119,7 @@ class RecordWork:
     def weight(self) -> int:
         return len(self.items)
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         tx.require_extensible(self.origin)
         first = shipments.last_position(tx.conn) + 1
         rows = [

@@ -54,7 +54,7 @@ _Pb = history_service_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceHoldWork:
+class PlaceHoldCommand:
     """Places a hold; the result is the response.
 
     Raises:
@@ -68,7 +68,7 @@ class PlaceHoldWork:
     new_id: Callable[[], str]
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> _Pb.PlaceHoldResponse:
+    def execute(self, tx: Transaction) -> _Pb.PlaceHoldResponse:
         return once(
             tx,
             self.request,
@@ -96,7 +96,7 @@ class PlaceHoldWork:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseHoldWork:
+class ReleaseHoldCommand:
     """Lets a hold go; the result is the response.
 
     Raises:
@@ -110,7 +110,7 @@ class ReleaseHoldWork:
     actor: str
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> _Pb.ReleaseHoldResponse:
+    def execute(self, tx: Transaction) -> _Pb.ReleaseHoldResponse:
         return once(
             tx,
             self.request,
@@ -244,7 +244,7 @@ class Purged:
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeWork:
+class PurgeCommand:
     """Erases the next records whose time is over and which no hold keeps; the result says what it came to.
 
     A record goes whole: every revision of it and everything that was added to it.
@@ -254,7 +254,7 @@ class PurgeWork:
     after: tuple[int, str] = (0, "")
     weight: int = PURGE_BATCH
 
-    def stage(self, tx: Transaction) -> Purged:
+    def execute(self, tx: Transaction) -> Purged:
         due = shipments.due(tx.conn, tx.now_ms, PURGE_BATCH, after=self.after)
         if not due:
             return Purged(0, 0, None)

@@ -25,7 +25,7 @@ may be erased (0: never); times in milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
-class IndexWork:
+class IndexCommand:
     """Writes a batch; the result is whether it was still the next one, and all that it needs still there."""
 
     batch: IndexBatch
@@ -35,7 +35,7 @@ class IndexWork:
     def weight(self) -> int:
         return max(1, len(self.batch.items))
 
-    def stage(self, tx: Transaction) -> bool:
+    def execute(self, tx: Transaction) -> bool:
         batch = self.batch
         if shipments.cursor(tx.conn, INDEXED) != batch.after:
             return False

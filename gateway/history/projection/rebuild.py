@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from gateway.db.database import Database
 from gateway.feed.projection.rebuild import Progress
-from gateway.feed.service.writer import Committer
-from gateway.history.projection.index import IndexWork, Retention
+from gateway.feed.service.writer import Writer
+from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.service.preparation import HistoryIndexer
 
 
-def rebuild_records(committer: Committer, database: Database, retention: Retention, *, progress: Progress) -> int:
+def rebuild_records(writer: Writer, database: Database, retention: Retention, *, progress: Progress) -> int:
     """Makes recorded shipments findable again after `rebuild`; returns how many items that is.
 
     Rules judge them again while the gateway runs.
 
     Args:
-        committer: a running writer.
+        writer: a running writer.
         database: its database.
         retention: how long records are kept, by the settings.
         progress: called as it goes.
@@ -26,7 +26,7 @@ def rebuild_records(committer: Committer, database: Database, retention: Retenti
     indexer = HistoryIndexer(database)
     count = 0
     while (batch := indexer.next()) is not None:
-        if committer.run(IndexWork(batch, retention)):  # not so when a running gateway did the same meanwhile
+        if writer.run(IndexCommand(batch, retention)):  # not so when a running gateway did the same meanwhile
             count += batch.last - batch.after
             progress(batch.last - batch.after)
     return count

@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError
-from gateway.feed.rpc.writer_client import Bridge, Wakeups, set_within
-from gateway.feed.service.writer import Work
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
+from gateway.feed.service.writer import Command
 from gateway.history.codec.batches import IndexBatch, Judged
-from gateway.history.commands.answer_retention import PurgeAnswersWork, PurgeOrphansWork
-from gateway.history.commands.retention import PurgeWork
-from gateway.history.projection.index import IndexWork, Retention
+from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
+from gateway.history.commands.retention import PurgeCommand
+from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.rpc.index_process import FILTER, INDEX, JUDGE, Preparing
-from gateway.history.service.filters import KeepFilterWork, SegmentFilter
-from gateway.history.service.risk import KeepRisksWork
-from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsWork
+from gateway.history.service.filters import KeepFilterCommand, SegmentFilter
+from gateway.history.service.risk import KeepRisksCommand
+from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +41,16 @@ answer shares the interpreter and the writer with that. Preparing needs no pause
 wherever a processor is scarce."""
 
 
-async def follow(step: Step, *, what: str, wakeups: Wakeups, topic: FeedOrigin | str) -> None:
+async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: FeedOrigin | str) -> None:
     """Takes steps whenever a topic moves, until cancelled.
 
     Args:
         step: what to do.
         what: names it in the log.
-        wakeups, topic: what wakes it.
+        notifier, topic: what wakes it.
     """
     moved = asyncio.Event()
-    end_subscription = wakeups.subscribe(topic, moved)
+    end_subscription = notifier.subscribe(topic, moved)
     try:
         while True:
             moved.clear()
@@ -78,26 +78,28 @@ async def _steps(step: Step, what: str) -> bool:
 class PreparedStep:
     """Has the process prepare the next thing of a kind, and the writer keep it."""
 
-    def __init__(self, preparing: Preparing, *, question: bytes, keep: Callable[[bytes], Work], bridge: Bridge) -> None:
+    def __init__(
+        self, preparing: Preparing, *, question: bytes, keep: Callable[[bytes], Command], writer: WriterClient
+    ) -> None:
         """Takes what it needs.
 
         Args:
             preparing: the process.
             question: what it is asked for, see history.rpc.index_process.
             keep: makes the writer's work of what it gives; called in a thread.
-            bridge: to the writer.
+            writer: to the writer.
         """
         self._preparing = preparing
         self._question = question
         self._keep = keep
-        self._bridge = bridge
+        self._writer = writer
 
     async def __call__(self) -> bool:
         data = await self._preparing.ask(self._question)
         if not data:
             return False
         started = time.monotonic()
-        await self._bridge.commit(await asyncio.to_thread(self._keep, data))
+        await self._writer.run(await asyncio.to_thread(self._keep, data))
         await asyncio.sleep((time.monotonic() - started) * (1 / KEEP_SHARE - 1))
         return True
 
@@ -105,61 +107,65 @@ class PreparedStep:
 class IndexStep:
     """Makes the next records findable, and wakes who waits for that."""
 
-    def __init__(self, preparing: Preparing, *, bridge: Bridge, wakeups: Wakeups, retention: Retention) -> None:
+    def __init__(
+        self, preparing: Preparing, *, writer: WriterClient, notifier: ChangeNotifier, retention: Retention
+    ) -> None:
         self._step = PreparedStep(
-            preparing, question=INDEX, keep=lambda data: IndexWork(IndexBatch.decode(data), retention), bridge=bridge
+            preparing, question=INDEX, keep=lambda data: IndexCommand(IndexBatch.decode(data), retention), writer=writer
         )
-        self._wakeups = wakeups
+        self._notifier = notifier
 
     async def __call__(self) -> bool:
         went_on = await self._step()
         if went_on:
-            self._wakeups.projected()
+            self._notifier.projection_changed()
         return went_on
 
 
-def risk_step(preparing: Preparing, *, bridge: Bridge) -> PreparedStep:
+def risk_step(preparing: Preparing, *, writer: WriterClient) -> PreparedStep:
     """Judges the next records by the rules."""
-    return PreparedStep(preparing, question=JUDGE, keep=lambda data: KeepRisksWork(Judged.decode(data)), bridge=bridge)
+    return PreparedStep(
+        preparing, question=JUDGE, keep=lambda data: KeepRisksCommand(Judged.decode(data)), writer=writer
+    )
 
 
-def filter_step(preparing: Preparing, *, bridge: Bridge) -> PreparedStep:
+def filter_step(preparing: Preparing, *, writer: WriterClient) -> PreparedStep:
     """Makes the filter of the next full segment of the index."""
     return PreparedStep(
-        preparing, question=FILTER, keep=lambda data: KeepFilterWork(SegmentFilter.decode(data)), bridge=bridge
+        preparing, question=FILTER, keep=lambda data: KeepFilterCommand(SegmentFilter.decode(data)), writer=writer
     )
 
 
 class FindingStep:
     """Puts the next own findings on alerts into the records of what was inspected."""
 
-    def __init__(self, search: FindingSearch, *, origin: FeedOrigin, bridge: Bridge) -> None:
+    def __init__(self, search: FindingSearch, *, origin: FeedOrigin, writer: WriterClient) -> None:
         self._search = search
         self._origin = origin
-        self._bridge = bridge
+        self._writer = writer
 
     async def __call__(self) -> bool:
         reported = await asyncio.to_thread(self._search.next)
         if reported is None:
             return False
-        await self._bridge.commit(KeepFindingsInRecordsWork(self._origin, reported))
+        await self._writer.run(KeepFindingsInRecordsCommand(self._origin, reported))
         return True
 
 
-async def purge(origin: FeedOrigin, bridge: Bridge) -> None:
+async def purge(origin: FeedOrigin, writer: WriterClient) -> None:
     """Ends records, and questions and answers between partners, whose time is over; until cancelled."""
     while True:
         after, held = (0, ""), 0
         try:
             while True:
-                done = await bridge.commit(PurgeWork(origin, after))
+                done = await writer.run(PurgeCommand(origin, after))
                 held += done.held
                 if done.last is None:
                     break
                 after = done.last
-            while await bridge.commit(PurgeAnswersWork()):
+            while await writer.run(PurgeAnswersCommand()):
                 pass
-            await bridge.commit(PurgeOrphansWork())
+            await writer.run(PurgeOrphansCommand())
         except GatewayError as error:
             log.warning("the purge of records waits: %s", error.message)
         except Exception:

@@ -9,9 +9,9 @@ from contextlib import aclosing
 from typing import TypeAlias
 
 from gateway.errors import GatewayError, Kind
-from gateway.feed.rpc.writer_client import Bridge, forget
+from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.history.codec.signed_texts import in_messages
-from gateway.history.service.answers import AcceptedQuestion, Answer, Answerer, KeepAnsweredWork, answered_row
+from gateway.history.service.answers import AcceptedQuestion, Answer, Answerer, KeepAnsweredCommand, answered_row
 from gateway.rpc.calls import Call, current_call
 from gateway.v1 import exchange_service_pb2 as pb
 
@@ -24,17 +24,17 @@ Step: TypeAlias = tuple[list[bytes], bytes]
 class HistoryAnswering:
     """The answering side of QueryHistory."""
 
-    def __init__(self, answerer: Answerer, *, bridge: Bridge, clock: Callable[[], int], keep_ms: int) -> None:
+    def __init__(self, answerer: Answerer, *, writer: WriterClient, clock: Callable[[], int], keep_ms: int) -> None:
         """Takes what it needs.
 
         Args:
             answerer: checks, searches and signs.
-            bridge: to the writer.
+            writer: to the writer.
             clock: gives the time in milliseconds since 1970.
             keep_ms: how long what was asked and said is kept.
         """
         self._answerer = answerer
-        self._bridge = bridge
+        self._writer = writer
         self._clock = clock
         self._keep_ms = keep_ms
 
@@ -114,7 +114,7 @@ class HistoryAnswering:
             count=answer.count,
             statement=statement,
         )
-        kept = self._bridge.submit(KeepAnsweredWork(row))
+        kept = self._writer.submit(KeepAnsweredCommand(row))
         forget(kept)  # who leaves meanwhile doesn't ask what became of it
         return kept
 
@@ -141,7 +141,7 @@ class HistoryAnswering:
             count=count,
         )
         try:
-            forget(self._bridge.submit(KeepAnsweredWork(row), patient=True))
+            forget(self._writer.submit(KeepAnsweredCommand(row), deferrable=True))
         except GatewayError as error:
             log.error("question %s isn't kept: %s", row.query_id, error.message)
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 import grpc.aio
 
 from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, Kind, UnavailableError
-from gateway.feed.rpc.writer_client import Bridge, forget
+from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.feed.service.alarms import ANSWER_WRONG, Alarms
 from gateway.history.codec.signed_texts import Statement
-from gateway.history.service.questions import KeepAskedWork, KeepRecordsWork, Question, ReceivedAnswer, asked_row
+from gateway.history.service.questions import KeepAskedCommand, KeepRecordsCommand, Question, ReceivedAnswer, asked_row
 from gateway.rpc.calls import Call
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error
@@ -42,7 +42,7 @@ class HistoryQuestions:
     Attributes:
         trust: gives the directory in force.
         peers: channels to partners.
-        bridge: to the writer.
+        writer: to the writer.
         alarms: told of answers that aren't what they say.
         clock: gives the time in milliseconds since 1970.
         keep_ms: how long questions and answers are kept.
@@ -50,7 +50,7 @@ class HistoryQuestions:
 
     trust: Callable[[], TrustedDirectory]
     peers: Peers
-    bridge: Bridge
+    writer: WriterClient
     alarms: Alarms
     clock: Callable[[], int]
     keep_ms: int
@@ -72,7 +72,7 @@ class HistoryQuestions:
             question: what is asked.
             take: gets records as they come, before it is known whether they count.
             timeout_s: most time for the whole answer, in seconds; waiting for a place among MOST_AT_ONCE counts.
-            kept: for who asks more before it tells anybody: gets what to `Bridge.settle` then, instead of having it
+            kept: for who asks more before it tells anybody: gets what to `WriterClient.flush`, instead of having it
                 awaited here, until what came is durable as evidence.
 
         Returns:
@@ -164,7 +164,7 @@ class _Exchange:
         first = self._answer.count
         came.DiscardUnknownFields()  # the statement is over the records alone: nothing else is kept or handed on
         self._kept.append(
-            self._by.bridge.submit(KeepRecordsWork(self._question.query.query_id, first, came), patient=True)
+            self._by.writer.submit(KeepRecordsCommand(self._question.query.query_id, first, came), deferrable=True)
         )
         few = len(came.records) <= FEW
         self._hand_on(self._answer.take(came) if few else await asyncio.to_thread(self._answer.take, came))
@@ -230,7 +230,7 @@ class _Exchange:
             answer=self._answer,
         )
         patient = not wait or self._awaited_later is not None
-        future: asyncio.Future[None] = self._by.bridge.submit(KeepAskedWork(row), patient=patient)
+        future: asyncio.Future[None] = self._by.writer.submit(KeepAskedCommand(row), deferrable=patient)
         if wait:
             return future
         for one in [*self._kept, future]:

@@ -14,9 +14,9 @@ from gateway.contract.limits import MAX_STREAM_ITEMS, WINDOW_BATCHES
 from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
-from gateway.feed.rpc.writer_client import Bridge, in_order
-from gateway.history.commands.record import RecordWork
-from gateway.history.commands.retention import PlaceHoldWork, ReleaseHoldWork
+from gateway.feed.rpc.writer_client import WriterClient, in_order
+from gateway.history.commands.record import RecordCommand
+from gateway.history.commands.retention import PlaceHoldCommand, ReleaseHoldCommand
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.recording_process import CheckedItems, RecordChecks
 from gateway.history.service.risk import RiskQueries, risks_of
@@ -46,7 +46,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         tracer: HistoryTracer,
         rules: Rules,
         database: Database,
-        bridge: Bridge,
+        writer: WriterClient,
         checks: RecordChecks,
         new_id: Callable[[], str],
     ) -> None:
@@ -59,7 +59,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
             tracer: puts consignments together.
             rules: those that are applied here.
             database: holds what rules found, and the holds.
-            bridge: to the writer.
+            writer: to the writer.
             checks: checks what is to be recorded.
             new_id: gives a new UUIDv7.
         """
@@ -71,7 +71,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self._database = database
         self._risks = RiskQueries(database)
         self._new_id = new_id
-        self._bridge = bridge
+        self._writer = writer
         self._checks = checks
 
     async def RecordShipments(
@@ -89,8 +89,8 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         async def begin(checked: CheckedItems) -> Awaitable[pb.RecordShipmentsResponse]:
             good, bad = checked
             call.record(counts={"recorded": len(good), "refused": len(bad)})
-            work = RecordWork(self._origin, good, call.principal.name)
-            durable = self._bridge.submit(work) if good else None
+            command = RecordCommand(self._origin, good, call.principal.name)
+            durable = self._writer.submit(command) if good else None
             return self._answer(durable, len(good), bad)
 
         checked = in_order(request_iterator, begin_check, depth=CHECKS_AHEAD)
@@ -146,16 +146,16 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         validate(request)
         call = current_call()
         call.record(case_reference=request.case_reference)
-        work = PlaceHoldWork(self._origin, request, call.principal.id, call.principal.name, self._new_id)
-        response: pb.PlaceHoldResponse = await self._bridge.commit(work)
+        command = PlaceHoldCommand(self._origin, request, call.principal.id, call.principal.name, self._new_id)
+        response: pb.PlaceHoldResponse = await self._writer.run(command)
         return response
 
     async def ReleaseHold(self, request: pb.ReleaseHoldRequest, context: Context) -> pb.ReleaseHoldResponse:
         validate(request)
         call = current_call()
         call.record(subject_ids=[request.hold_id])
-        work = ReleaseHoldWork(self._origin, request, call.principal.id, call.principal.name)
-        response: pb.ReleaseHoldResponse = await self._bridge.commit(work)
+        command = ReleaseHoldCommand(self._origin, request, call.principal.id, call.principal.name)
+        response: pb.ReleaseHoldResponse = await self._writer.run(command)
         return response
 
     async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:

@@ -227,7 +227,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepAnsweredWork:
+class KeepAnsweredCommand:
     """Keeps a question with what was said to it.
 
     Raises:
@@ -237,7 +237,7 @@ class KeepAnsweredWork:
     row: AnswerRow
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> None:
+    def execute(self, tx: Transaction) -> None:
         if answers.find(tx.conn, ANSWERED, self.row.query_id) is not None:
             raise _answered_before(self.row.query_id)
         answers.add(tx.conn, self.row)

@@ -61,12 +61,12 @@ def _full(conn: Connection) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepFilterWork:
+class KeepFilterCommand:
     """Keeps a filter, unless the index is being built anew meanwhile."""
 
     made: SegmentFilter
     weight: int = 10
 
-    def stage(self, tx: Transaction) -> None:
+    def execute(self, tx: Transaction) -> None:
         if self.made.segment < _full(tx.conn):
             segments.keep_filter(tx.conn, self.made.segment, self.made.bits)

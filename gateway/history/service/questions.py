@@ -240,7 +240,7 @@ def asked_row(
 
 
 @dataclass(frozen=True, slots=True)
-class KeepRecordsWork:
+class KeepRecordsCommand:
     """Keeps some records of an answer as they came."""
 
     query_id: str
@@ -248,16 +248,16 @@ class KeepRecordsWork:
     records: exchange_service_pb2.AnswerRecords
     weight: int = 10
 
-    def stage(self, tx: Transaction) -> None:
+    def execute(self, tx: Transaction) -> None:
         answers.add_records(tx.conn, self.query_id, self.first, self.records.SerializeToString())
 
 
 @dataclass(frozen=True, slots=True)
-class KeepAskedWork:
+class KeepAskedCommand:
     """Keeps a question with what came of it."""
 
     row: AnswerRow
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> None:
+    def execute(self, tx: Transaction) -> None:
         answers.add(tx.conn, self.row)

@@ -130,7 +130,7 @@ class RiskScreening:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepRisksWork:
+class KeepRisksCommand:
     """Keeps what was found and moves the cursor; the result is whether it was still next.
 
     Nothing is kept of what was erased since it was judged: a hit says what stood in the record.
@@ -142,7 +142,7 @@ class KeepRisksWork:
     def weight(self) -> int:
         return max(1, len(self.judged.hits))
 
-    def stage(self, tx: Transaction) -> bool:
+    def execute(self, tx: Transaction) -> bool:
         judged = self.judged
         if shipments.cursor(tx.conn, SCREENED) != judged.after:
             return False

@@ -25,7 +25,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
 from gateway.feed.service.writer import Transaction
-from gateway.history.commands.record import RecordWork, checked
+from gateway.history.commands.record import RecordCommand, checked
 from gateway.history.service.search import NEWEST
 from gateway.history.service.standing_records import standing_records
 from gateway.history.tables import shipment_search, shipments
@@ -279,7 +279,7 @@ def inspection_of(finding: alert_pb2.AlertFinding) -> shipment_pb2.ShipmentInspe
 
 
 @dataclass(frozen=True, slots=True)
-class KeepFindingsInRecordsWork:
+class KeepFindingsInRecordsCommand:
     """Records the findings and moves the cursors; the result is whether they were still next."""
 
     origin: FeedOrigin
@@ -289,14 +289,14 @@ class KeepFindingsInRecordsWork:
     def weight(self) -> int:
         return max(1, len(self.reported.additions))
 
-    def stage(self, tx: Transaction) -> bool:
+    def execute(self, tx: Transaction) -> bool:
         reached = _Reached.of(tx.conn)
         if not reached.is_whole or (reached.steps, reached.records) != self.reported.before:
             return False
         known = shipments.find(tx.conn, list({one.record_id for one in self.reported.additions}))
         additions = [checked(one) for one in self.reported.additions if one.record_id in known]  # not erased meanwhile
         if additions:
-            written = RecordWork(self.origin, additions, ACTOR).stage(tx)
+            written = RecordCommand(self.origin, additions, ACTOR).execute(tx)
             shipments.move_cursor(tx.conn, WRITTEN, written)
         for name, position in zip((STEPS, RECORDS), self.reported.after, strict=True):
             shipments.move_cursor(tx.conn, name, position)

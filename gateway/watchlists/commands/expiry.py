@@ -85,7 +85,7 @@ class ListExpiry:
 
 
 @dataclass(frozen=True, slots=True)
-class WarnExpiringWork:
+class WarnExpiringCommand:
     """Warns of entries that have come to end soon since the last warning, in the log and the audit log.
 
     Once for each entry, over restarts. One that is published with less time left than a warning's isn't warned of
@@ -97,7 +97,7 @@ class WarnExpiringWork:
     audit: AuditSink
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         condition = self.expiry.condition(since_ms=watchlists.warned(tx.conn))
         ending = watchlists.ending_by_list(tx.conn, condition)
         if not ending:

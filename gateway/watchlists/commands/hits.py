@@ -47,7 +47,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ReportHitWork:
+class ReportHitCommand:
     """Records a hit and reports it; the result is the response.
 
     Raises:
@@ -64,7 +64,7 @@ class ReportHitWork:
     hidden: Hidden = NOTHING_HIDDEN
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> _Pb.ReportHitResponse:
+    def execute(self, tx: Transaction) -> _Pb.ReportHitResponse:
         return once(
             tx,
             self.request,
@@ -138,7 +138,7 @@ def _hit(hit_id: str, request: _Pb.ReportHitRequest, now_ms: int) -> watchlist_p
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerHitWork:
+class AnswerHitCommand:
     """The owner's word on a hit; the result is the response. The last one counts.
 
     Raises:
@@ -154,7 +154,7 @@ class AnswerHitWork:
     hidden: Hidden = NOTHING_HIDDEN
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> _Pb.AnswerHitResponse:
+    def execute(self, tx: Transaction) -> _Pb.AnswerHitResponse:
         return once(
             tx,
             self.request,

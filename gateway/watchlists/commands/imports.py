@@ -36,7 +36,7 @@ class Import:
     """One import under way: what it found, and the changes that wait for the rest of their part.
 
     An import that is cut off has published what it had read; importing the same source again does the rest. Where it
-    was a proposal, that is never complete, and `EndCutOffWork` rejects it: importing again makes a new one.
+    was a proposal, that is never complete, and `EndCutOffCommand` rejects it: importing again makes a new one.
 
     Attributes:
         lists, opening, actor: what is imported where, and by whom.
@@ -106,7 +106,7 @@ class Import:
                 refused.error.violations.add(field=v.field[:512], rule=v.rule[:256], message=v.message[:1024])
 
 
-class ImportRowsWork:
+class ImportRowsCommand:
     """Compares rows with the list and appends what differs; the result is what it came to."""
 
     def __init__(self, importing: Import, rows: Sequence[tuple[_Pb.ImportRow, bytes]]) -> None:
@@ -117,7 +117,7 @@ class ImportRowsWork:
     def weight(self) -> int:
         return len(self._rows)
 
-    def stage(self, tx: Transaction) -> Counts:
+    def execute(self, tx: Transaction) -> Counts:
         importing = self._import
         known = watchlists.find(
             tx.conn, importing.lists.node, importing.opening.list, [row.id for row, _ in self._rows]
@@ -153,7 +153,7 @@ class Counts:
         importing.response.unchanged += self.unchanged
 
 
-class EndRowsWork:
+class EndRowsCommand:
     """Withdraws entries that a source no longer has; the result is the changes that wait for the rest of their part."""
 
     def __init__(self, importing: Import, ids: Collection[str]) -> None:
@@ -164,7 +164,7 @@ class EndRowsWork:
     def weight(self) -> int:
         return len(self._ids)
 
-    def stage(self, tx: Transaction) -> list[watchlist_pb2.WatchlistChange]:
+    def execute(self, tx: Transaction) -> list[watchlist_pb2.WatchlistChange]:
         importing = self._import
         rows = watchlists.find(tx.conn, importing.lists.node, importing.opening.list, self._ids)
         changes = [
@@ -178,7 +178,7 @@ class EndRowsWork:
         return _append_full(tx, importing, changes)
 
 
-class FinishImportWork:
+class FinishImportCommand:
     """Appends what waits and completes the proposal; the result is the response, which says what has vanished."""
 
     weight = 1
@@ -186,7 +186,7 @@ class FinishImportWork:
     def __init__(self, importing: Import) -> None:
         self._import = importing
 
-    def stage(self, tx: Transaction) -> _Pb.ImportEntriesResponse:
+    def execute(self, tx: Transaction) -> _Pb.ImportEntriesResponse:
         importing = self._import
         _append(tx, importing, list(wire.updates(importing.pending)), complete=True)
         response = _Pb.ImportEntriesResponse()
@@ -201,7 +201,7 @@ class FinishImportWork:
 
 
 @dataclass(frozen=True, slots=True)
-class EndCutOffWork:
+class EndCutOffCommand:
     """Rejects proposals whose import was cut off: by its caller, by the network, by a crash of this node.
 
     Nobody could approve them, and they would stay for ever. The result is whether that is done; it isn't while
@@ -211,7 +211,7 @@ class EndCutOffWork:
     lists: Lists
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> bool:
+    def execute(self, tx: Transaction) -> bool:
         if journal.head_position(tx.conn) > alerts.peek_cursor(tx.conn):
             return False
         for proposal_id in watchlists.open_proposals(tx.conn):

@@ -34,7 +34,7 @@ ENTRY_AMENDED = "the entry was amended: it has no such name or number any more"
 
 
 @dataclass(frozen=True, slots=True)
-class KeepFindingsWork:
+class KeepFindingsCommand:
     """Keeps findings and moves the cursors with them; the result is the cursors as they are now.
 
     Findings that don't begin where the cursors are have no effect: they are of a search that was overtaken, e.g. by a
@@ -49,7 +49,7 @@ class KeepFindingsWork:
     def weight(self) -> int:
         return max(1, len(self.findings.matches))
 
-    def stage(self, tx: Transaction) -> dict[str, int]:
+    def execute(self, tx: Transaction) -> dict[str, int]:
         cursors = matches.cursors(tx.conn)
         if cursors != dict(self.findings.before):
             return cursors
@@ -130,7 +130,7 @@ class KeepFindingsWork:
 
 
 @dataclass(frozen=True, slots=True)
-class DecideMatchWork:
+class DecideMatchCommand:
     """Somebody's decision on a match; the result is the response. A confirmation reports the hit.
 
     Raises:
@@ -148,7 +148,7 @@ class DecideMatchWork:
     hidden: Hidden = field(default=NOTHING_HIDDEN)
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> match_pb2.DecideMatchResponse:
+    def execute(self, tx: Transaction) -> match_pb2.DecideMatchResponse:
         return once(
             tx,
             self.request,

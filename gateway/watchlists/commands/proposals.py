@@ -172,7 +172,7 @@ def settle(tx: Transaction, projector: AlertProjector) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class ProposeWork:
+class ProposeCommand:
     """Changes of one list; the result is the response.
 
     Raises:
@@ -190,7 +190,7 @@ class ProposeWork:
     def weight(self) -> int:
         return len(self.request.entries) + len(self.request.withdrawals)
 
-    def stage(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
+    def execute(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
         return once(
             tx,
             self.request,
@@ -303,7 +303,7 @@ def append_parts(
 
 
 @dataclass(frozen=True, slots=True)
-class DecideWork:
+class DecideCommand:
     """A second person's decision about a proposal; the result is the response.
 
     Raises:
@@ -319,7 +319,7 @@ class DecideWork:
     hidden: Hidden = NOTHING_HIDDEN
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> _Pb.DecideProposalResponse:
+    def execute(self, tx: Transaction) -> _Pb.DecideProposalResponse:
         return once(
             tx,
             self.request,
@@ -360,13 +360,13 @@ class DecideWork:
 
 
 @dataclass(frozen=True, slots=True)
-class ExpireListedWork:
+class ExpireListedCommand:
     """Ends own entries whose validity is over; the result is how many."""
 
     lists: Lists
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> int:
+    def execute(self, tx: Transaction) -> int:
         rows = watchlists.due_to_expire(tx.conn, self.lists.node, tx.now_ms, EXPIRE_LIMIT)
         changes = [ended(row, watchlist_pb2.WATCHLIST_END_EXPIRED, "", tx.now_ms) for row in rows]
         for update in wire.updates(changes):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.db.database import Database
 from gateway.errors import GatewayError, UnavailableError
-from gateway.feed.rpc.writer_client import Wakeups
+from gateway.feed.rpc.writer_client import ChangeNotifier
 from gateway.rpc.worker_process import WorkerProcess
 from gateway.v1 import alert_pb2, alert_service_pb2, screening_pb2
 from gateway.watchlists.codec.matches import Findings, decode_findings
@@ -59,7 +59,7 @@ class ScreeningIndex:
         *,
         database_url: str,
         snapshot: Path,
-        wakeups: Wakeups,
+        notifier: ChangeNotifier,
         thresholds: Mapping[str, tuple[float, float]],
         keep: Keep,
         clock: Callable[[], int],
@@ -70,14 +70,14 @@ class ScreeningIndex:
             database: to see whether there are lists, and how far was looked.
             database_url: for the process.
             snapshot: where the index is kept between starts.
-            wakeups: tells of commits.
+            notifier: tells of commits.
             thresholds: by list or `publisher/list`: scores for (compatible, strong).
             keep: what to do with findings.
             clock: the time in milliseconds since 1970.
         """
         self._database = database
         self._settings = {"database_url": database_url, "snapshot": str(snapshot), "thresholds": dict(thresholds)}
-        self._wakeups = wakeups
+        self._notifier = notifier
         self._keep = keep
         self._clock = clock
         self._process: WorkerProcess | None = None
@@ -86,7 +86,7 @@ class ScreeningIndex:
     async def run(self) -> None:
         """Keeps the process up until it is cancelled; then has it save and end."""
         moved = asyncio.Event()
-        end_subscription = self._wakeups.subscribe(Wakeups.PROJECTED, moved)
+        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved)
         try:
             while True:
                 try:
@@ -136,7 +136,7 @@ class ScreeningIndex:
             if findings.says_something or (cursors != kept and loop.time() >= keep_at):
                 kept = cursors = await self._keep(replace(findings, before=kept))
                 keep_at = loop.time() + KEEP_EVERY_S
-                self._wakeups.matched()
+                self._notifier.matches_changed()
             if not findings.more:
                 await asyncio.sleep(FOLLOW_PAUSE_S)
                 await process.wait_for(moved, None if cursors == kept else KEEP_EVERY_S)

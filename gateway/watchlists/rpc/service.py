@@ -15,24 +15,24 @@ from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
 from gateway.feed.projection.projector import AlertProjector
-from gateway.feed.rpc.writer_client import Bridge, Wakeups, follow_changes
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error
 from gateway.v1 import exchange_service_pb2, match_pb2, screening_pb2, watchlist_service_pb2_grpc
 from gateway.v1 import watchlist_service_pb2 as pb
-from gateway.watchlists.commands.hits import AnswerHitWork, HitQueries, ReportHitWork
+from gateway.watchlists.commands.hits import AnswerHitCommand, HitQueries, ReportHitCommand
 from gateway.watchlists.commands.imports import (
     Counts,
-    EndRowsWork,
-    FinishImportWork,
+    EndRowsCommand,
+    FinishImportCommand,
     Import,
-    ImportRowsWork,
+    ImportRowsCommand,
     count_listed,
     vanished,
 )
-from gateway.watchlists.commands.matches import DecideMatchWork
-from gateway.watchlists.commands.proposals import DecideWork, Lists, ProposeWork
+from gateway.watchlists.commands.matches import DecideMatchCommand
+from gateway.watchlists.commands.proposals import DecideCommand, Lists, ProposeCommand
 from gateway.watchlists.rpc.screening import ScreeningIndex
 from gateway.watchlists.rules.visibility import Hidden, ListVisibility
 from gateway.watchlists.service.match_queries import MatchQueries
@@ -55,8 +55,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         projector: AlertProjector,
         queries: ListQueries,
         database: Database,
-        bridge: Bridge,
-        wakeups: Wakeups,
+        writer: WriterClient,
+        notifier: ChangeNotifier,
         peers: Peers,
         screening: ScreeningIndex,
         visibility: ListVisibility,
@@ -68,8 +68,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self._hits = HitQueries(database)
         self._matches = MatchQueries(database)
         self._database = database
-        self._bridge = bridge
-        self._wakeups = wakeups
+        self._writer = writer
+        self._notifier = notifier
         self._peers = peers
         self._screening = screening
         self._visibility = visibility
@@ -93,8 +93,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             subject_ids=[request.list],
             counts={"entries": len(request.entries), "withdrawals": len(request.withdrawals)},
         )
-        work = ProposeWork(self._lists, self._projector, request, call.principal.id, call.principal.name)
-        response: pb.ProposeEntriesResponse = await self._bridge.commit(work)
+        command = ProposeCommand(self._lists, self._projector, request, call.principal.id, call.principal.name)
+        response: pb.ProposeEntriesResponse = await self._writer.run(command)
         return response
 
     async def DecideProposal(self, request: pb.DecideProposalRequest, context: Context) -> pb.DecideProposalResponse:
@@ -104,8 +104,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         call = current_call()
         call.record(subject_ids=[request.proposal_id], reason="APPROVED" if request.approve else "REJECTED")
         who = call.principal
-        work = DecideWork(self._lists, self._projector, request, who.id, who.name, self._hidden())
-        response: pb.DecideProposalResponse = await self._bridge.commit(work)
+        command = DecideCommand(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        response: pb.DecideProposalResponse = await self._writer.run(command)
         return response
 
     async def ListProposals(self, request: pb.ListProposalsRequest, context: Context) -> pb.ListProposalsResponse:
@@ -129,7 +129,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         complete = False
         try:
             await self._take_all_rows(importing, request_iterator)
-            response: pb.ImportEntriesResponse = await self._bridge.commit(FinishImportWork(importing))
+            response: pb.ImportEntriesResponse = await self._writer.run(FinishImportCommand(importing))
             complete = True
         finally:
             importing.end(complete=complete)
@@ -159,7 +159,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
                 good = await self._checked_rows(importing, request)
                 if committing is not None:
                     (await committing).take(importing)
-                committing = self._bridge.submit(ImportRowsWork(importing, good)) if good else None
+                committing = self._writer.submit(ImportRowsCommand(importing, good)) if good else None
         finally:
             if committing is not None:  # it is in the writer's queue, whatever became of the call
                 (await committing).take(importing)
@@ -183,7 +183,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     async def _take_vanished(self, importing: Import) -> None:
         gone = await asyncio.to_thread(vanished, self._database, importing)
         for at in range(0, len(gone), MAX_STREAM_ITEMS):
-            importing.pending = await self._bridge.commit(EndRowsWork(importing, gone[at : at + MAX_STREAM_ITEMS]))
+            importing.pending = await self._writer.run(EndRowsCommand(importing, gone[at : at + MAX_STREAM_ITEMS]))
         importing.response.withdrawn = len(gone)
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
@@ -205,7 +205,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
                 yield pb.WatchEntriesResponse(changes=changes)
             yield pb.WatchEntriesResponse(position=position)
         read = partial(self._queries.changes, hidden=hidden)
-        following = follow_changes(self._wakeups, read, position, until_current=request.until_current)
+        following = follow_changes(self._notifier, read, position, until_current=request.until_current)
         async with aclosing(following):
             async for response in following:
                 yield response
@@ -260,8 +260,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         )
         who = call.principal
         agreements = self._lists.agreements
-        work = ReportHitWork(self._lists, self._projector, agreements, request, who.id, who.name, self._hidden())
-        response: pb.ReportHitResponse = await self._bridge.commit(work)
+        command = ReportHitCommand(self._lists, self._projector, agreements, request, who.id, who.name, self._hidden())
+        response: pb.ReportHitResponse = await self._writer.run(command)
         return response
 
     async def AnswerHit(self, request: pb.AnswerHitRequest, context: Context) -> pb.AnswerHitResponse:
@@ -269,8 +269,8 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         call = current_call()
         call.record(subject_ids=[f"{request.reporter}/{request.hit_id}"])
         who = call.principal
-        work = AnswerHitWork(self._lists, self._projector, request, who.id, who.name, self._hidden())
-        response: pb.AnswerHitResponse = await self._bridge.commit(work)
+        command = AnswerHitCommand(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        response: pb.AnswerHitResponse = await self._writer.run(command)
         return response
 
     async def ListHits(self, request: pb.ListHitsRequest, context: Context) -> pb.ListHitsResponse:
@@ -287,11 +287,11 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self, request: match_pb2.WatchMatchesRequest, context: Context
     ) -> AsyncIterator[match_pb2.WatchMatchesResponse]:
         following = follow_changes(
-            self._wakeups,
+            self._notifier,
             partial(self._matches.changes, hidden=self._hidden()),
             request.position,
             until_current=request.until_current,
-            topic=Wakeups.MATCHES,
+            topic=ChangeNotifier.MATCHES,
         )
         async with aclosing(following):
             async for response in following:
@@ -309,9 +309,9 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             reason="DISMISSED" if request.HasField("dismiss") else "CONFIRMED",
         )
         who = call.principal
-        work = DecideMatchWork(self._lists, self._projector, request, who.id, who.name, self._hidden())
-        response: match_pb2.DecideMatchResponse = await self._bridge.commit(work)
-        self._wakeups.matched()
+        command = DecideMatchCommand(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        response: match_pb2.DecideMatchResponse = await self._writer.run(command)
+        self._notifier.matches_changed()
         return response
 
     async def GetListStatistics(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.alerts.commands import ExpireWork, Publisher, PublishResult, PublishWork
+from gateway.alerts.commands import ExpireCommand, PublishCommand, Publisher, PublishResult
 from gateway.alerts.service import AlertQueries
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (
@@ -24,7 +24,7 @@ from gateway.errors import (
     RequestIdReusedError,
 )
 from gateway.feed.projection.projector import AlertProjector
-from gateway.feed.service.sender import StateWork
+from gateway.feed.service.sender import StateCommand
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.rules.directory import Directory, FieldClass
 from gateway.v1 import alert_pb2, alert_service_pb2
@@ -65,7 +65,7 @@ def publish(
             prepared.append(node.publisher.prepare(one, by))
         except GatewayError as error:
             prepared.append(error)
-    results: list[PublishResult] = node.committer.run(PublishWork(prepared, principal=by))
+    results: list[PublishResult] = node.writer.run(PublishCommand(prepared, principal=by))
     return results
 
 
@@ -193,7 +193,7 @@ def test_a_request_sent_again_after_the_agreement_ended_is_answered_as_the_first
 def test_a_request_sent_again_while_the_feed_is_blocked_is_answered_as_the_first_time(cn: PaperNode) -> None:
     one = request(cn)
     first = publish_one(cn, one)
-    cn.committer.run(StateWork(cn.origin("hk"), FeedState.BEHIND, "restored"))
+    cn.writer.run(StateCommand(cn.origin("hk"), FeedState.BEHIND, "restored"))
     assert publish_one(cn, one) == first
     with pytest.raises(FeedBehindError):
         publish_one(cn, request(cn))
@@ -369,7 +369,7 @@ def test_a_step_goes_to_all_recipients_or_to_none(nodes: list[PaperNode]) -> Non
     cn = nodes[0]
     alert_id = publish_one(cn, request(cn, "hk", "mo")).alert_id
     cn.settle()
-    cn.committer.run(StateWork(cn.origin("mo"), FeedState.BEHIND, "restored"))
+    cn.writer.run(StateCommand(cn.origin("mo"), FeedState.BEHIND, "restored"))
     with pytest.raises(FeedBehindError):
         cn.step("cn", alert_id, withdrawn=alert_pb2.AlertWithdrawn(revision=1, reason="void"))
     assert (size(cn, "hk"), size(cn, "mo")) == (1, 1)
@@ -377,7 +377,7 @@ def test_a_step_goes_to_all_recipients_or_to_none(nodes: list[PaperNode]) -> Non
 
 def _expire(node: PaperNode) -> int:
     projector: AlertProjector = node.projector
-    count: int = node.committer.run(ExpireWork(publisher=node.publisher, projector=projector))
+    count: int = node.writer.run(ExpireCommand(publisher=node.publisher, projector=projector))
     return count
 
 
@@ -403,9 +403,9 @@ def test_a_blocked_feed_doesnt_keep_others_from_expiring(nodes: list[PaperNode],
     for _ in range(3):
         publish_one(cn, request(cn, "hk", "mo"))
     cn.settle()
-    cn.committer.run(StateWork(cn.origin(blocked), FeedState.BEHIND, "restored"))
+    cn.writer.run(StateCommand(cn.origin(blocked), FeedState.BEHIND, "restored"))
     cn.clock.forward(31 * DAY_MS)
     assert _expire(cn) == 3
     assert (size(cn, blocked), size(cn, other)) == (3, 6)
-    cn.committer.run(StateWork(cn.origin(blocked), FeedState.ACTIVE, ""))
+    cn.writer.run(StateCommand(cn.origin(blocked), FeedState.ACTIVE, ""))
     assert _expire(cn) == 3

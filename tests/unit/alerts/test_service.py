@@ -155,8 +155,8 @@ def _watched(node: PaperNode, position: int) -> list[int]:
 def test_from_any_position_each_change_comes_once_in_order_over_pages(nodes: list[PaperNode]) -> None:
     hk, author = nodes[1], Author(nodes[0], "hk")
     odd = [author.entry(b"?", type_name="Weather") for _ in range(5)]  # entries that are no change
-    hk.committer.run(hk.receiver.open_batch("cn", author.batch(*odd, *author.alerts(WATCH_PAGE), *odd)))
-    hk.committer.run(hk.receiver.open_batch("cn", author.batch(*author.alerts(WATCH_PAGE + 1))))
+    hk.writer.run(hk.receiver.open_batch("cn", author.batch(*odd, *author.alerts(WATCH_PAGE), *odd)))
+    hk.writer.run(hk.receiver.open_batch("cn", author.batch(*author.alerts(WATCH_PAGE + 1))))
     hk.settle()
     everything = _watched(hk, 0)
     assert len(everything) == 2 * WATCH_PAGE + 1
@@ -167,7 +167,7 @@ def test_from_any_position_each_change_comes_once_in_order_over_pages(nodes: lis
 
 def test_a_watch_goes_past_entries_that_change_nothing(nodes: list[PaperNode]) -> None:
     hk, author = nodes[1], Author(nodes[0], "hk")
-    hk.committer.run(hk.receiver.open_batch("cn", author.batch(author.entry(b"?", type_name="Weather"))))
+    hk.writer.run(hk.receiver.open_batch("cn", author.batch(author.entry(b"?", type_name="Weather"))))
     hk.settle()
     queries = AlertQueries(hk.database)
     response = queries.changes(0)

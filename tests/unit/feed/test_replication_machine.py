@@ -36,7 +36,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.alerts import tables as alerts
 from gateway.alerts.codec import parse_event
-from gateway.alerts.commands import ExpireWork, PublishWork, StepRequest, StepWork
+from gateway.alerts.commands import ExpireCommand, PublishCommand, StepCommand, StepRequest
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (
@@ -54,8 +54,8 @@ from gateway.errors import (
 from gateway.feed.codec import make_entry
 from gateway.feed.rules import Outbound
 from gateway.feed.service.receiver import Refused
-from gateway.feed.service.recovery import RecoverWork
-from gateway.feed.service.sender import ForceWork, StateWork
+from gateway.feed.service.recovery import RecoverCommand
+from gateway.feed.service.sender import ForceCommand, StateCommand
 from gateway.feed.service.writer import Outcome, Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
@@ -190,7 +190,7 @@ class Replication(RuleBasedStateMachine):
             return
         foreign = [one.alert_id for one in self.published[other(name)]]
         alert_id = foreign[pick % len(foreign)] if foreign else str(uuid.uuid4())
-        place = node.committer.run(Raw(lambda tx: self._misdeed(tx, node, kind, alert_id)))
+        place = node.writer.run(Raw(lambda tx: self._misdeed(tx, node, kind, alert_id)))
         self.misdeeds[name].append((place.index, kind))
 
     @rule(name=names)
@@ -198,7 +198,7 @@ class Replication(RuleBasedStateMachine):
         self.clock.forward(2 * MINUTE_MS)
         node = self.node(name)
         try:
-            node.committer.run(ExpireWork(publisher=node.publisher, projector=node.projector))
+            node.writer.run(ExpireCommand(publisher=node.publisher, projector=node.projector))
         except FeedBehindError:
             assert node.state(other(name)) is FeedState.BEHIND
 
@@ -293,7 +293,7 @@ class Replication(RuleBasedStateMachine):
         batch.entries[0].CopyFrom(_entry(bytes(digest), self.clock.now))
         before, clean = recipient.sizes(), recipient.state_of(wire.origin)
         try:
-            result = recipient.committer.run(recipient.receiver.open_batch(name, batch))
+            result = recipient.writer.run(recipient.receiver.open_batch(name, batch))
         except (SequenceError, QuarantinedError):
             assert recipient.sizes() == before
             return
@@ -303,8 +303,8 @@ class Replication(RuleBasedStateMachine):
         assert clean is FeedState.ACTIVE
         assert recipient.state_of(wire.origin) is FeedState.QUARANTINED
         with pytest.raises(QuarantinedError):
-            recipient.committer.run(recipient.receiver.open_batch(name, batch))
-        recipient.committer.run(StateWork(wire.origin, FeedState.ACTIVE, ""))
+            recipient.writer.run(recipient.receiver.open_batch(name, batch))
+        recipient.writer.run(StateCommand(wire.origin, FeedState.ACTIVE, ""))
 
     @precondition(lambda self: any(wire.receipts for wire in self.wires.values()))
     @rule(name=names, pick=picks, lose=st.booleans())
@@ -315,13 +315,13 @@ class Replication(RuleBasedStateMachine):
         receipt = feed_pb2.Receipt.FromString(wire.receipts.pop(pick % len(wire.receipts)))
         if lose or wire.outbound is None:
             return
-        work = sender.outgoing.verify_receipt(wire.origin, receipt)
+        command = sender.outgoing.verify_receipt(wire.origin, receipt)
         try:
             wire.outbound.receipt(receipt.size)
         except MalformedError:  # a receipt of an earlier stream: this one ends
             self._cut(wire)
             return
-        sender.committer.run(work)
+        sender.writer.run(command)
 
     @precondition(lambda self: not any(wire.batches for wire in self.wires.values()))
     @rule(name=names)
@@ -384,12 +384,12 @@ class Replication(RuleBasedStateMachine):
         feed = partner.outgoing.feed(wire.origin)
         first = node.sizes().get(wire.origin.line, 0)
         while feed is not None and (batch := partner.outgoing.read_batch(feed, first)):
-            first = node.committer.run(RecoverWork(wire.origin, batch, lambda: node.trust))
+            first = node.writer.run(RecoverCommand(wire.origin, batch, lambda: node.trust))
         if self._waiting(name) and all(
             partner.sizes().get(one.line, 0) <= node.sizes().get(one.line, 0)
             for one in (wire.origin, wire.origin.counter)
         ):
-            assert node.committer.run(ForceWork(wire.origin)) == 0 or self.overlapped
+            assert node.writer.run(ForceCommand(wire.origin)) == 0 or self.overlapped
 
     @precondition(lambda self: any(self.backups.values()))
     @rule(name=names, pick=picks)
@@ -560,7 +560,7 @@ class Replication(RuleBasedStateMachine):
         """Publishes in one group; returns the id that each alert would have if it is new, and what came back."""
         prepared = [node.publisher.prepare(one, "risk-engine") for one in requests]
         node.database.fail_before, node.database.fail_after = fault == "before", fault == "after"
-        outcomes = node.committer.run_group([PublishWork([one], principal="risk-engine") for one in prepared])
+        outcomes = node.writer.run_group([PublishCommand([one], principal="risk-engine") for one in prepared])
         return [(one.alert_id, outcome) for one, outcome in zip(prepared, outcomes, strict=True)]
 
     def _publish(self, node: MachineNode, requests: list[alert_service_pb2.PublishAlertRequest], fault: str) -> None:
@@ -609,8 +609,10 @@ class Replication(RuleBasedStateMachine):
         )
 
     def _take(self, node: MachineNode, request: StepRequest) -> bytes:
-        work = StepWork(request, publisher=node.publisher, projector=node.projector, principal="desk", actor="desk")
-        response: bytes = node.committer.run(work).SerializeToString()
+        command = StepCommand(
+            request, publisher=node.publisher, projector=node.projector, principal="desk", actor="desk"
+        )
+        response: bytes = node.writer.run(command).SerializeToString()
         return response
 
     def _steps_since(self, node: MachineNode, before: dict[str, int]) -> list[str]:
@@ -646,8 +648,8 @@ class Replication(RuleBasedStateMachine):
         wire, recipient = self.wires[name], self.node(other(name))
         before = recipient.sizes().get(wire.origin.line, 0)
         try:
-            work = recipient.receiver.open_batch(name, feed_pb2.Batch.FromString(data))
-            receipt = recipient.committer.run(work)
+            command = recipient.receiver.open_batch(name, feed_pb2.Batch.FromString(data))
+            receipt = recipient.writer.run(command)
         except SequenceError:
             assert recipient.sizes().get(wire.origin.line, 0) == before
             self._cut(wire)

@@ -326,8 +326,8 @@ def test_everything_is_found_again_after_the_projections_were_dropped(node: Pape
 
     with node.database.write() as conn:
         alerts.clear(conn)
-    rebuild(node.committer, node.projector, progress=lambda _: None)
-    found = rebuild_records(node.committer, node.database, retention, progress=lambda _: None)
+    rebuild(node.writer, node.projector, progress=lambda _: None)
+    found = rebuild_records(node.writer, node.database, retention, progress=lambda _: None)
 
     assert found == 3
     assert history_tables(node) == before

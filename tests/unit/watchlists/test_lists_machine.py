@@ -34,14 +34,14 @@ from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.imports import (
-    EndRowsWork,
-    FinishImportWork,
+    EndRowsCommand,
+    FinishImportCommand,
     Import,
-    ImportRowsWork,
+    ImportRowsCommand,
     count_listed,
     vanished,
 )
-from gateway.watchlists.commands.proposals import DecideWork, ExpireListedWork, ProposeWork
+from gateway.watchlists.commands.proposals import DecideCommand, ExpireListedCommand, ProposeCommand
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.tables import lists as watchlists
 from tests.support.machine_node import Machine, MachineNode
@@ -162,12 +162,12 @@ class Lists(RuleBasedStateMachine):
         importing = Import(cn.lists, pb.ImportOpening(list=OWN, prune=prune, prune_reason="gone"), "importer")
         count_listed(cn.database, importing)
         asked = [pb.ImportRow(id=one, content=_content(name, to, 0)) for one, (name, to) in rows.items()]
-        cn.committer.run(ImportRowsWork(importing, importing.check(asked))).take(importing)
+        cn.writer.run(ImportRowsCommand(importing, importing.check(asked))).take(importing)
         gone = sorted(one for one, known in before.items() if known.listed and one not in rows)
         if prune:
             assert sorted(vanished(cn.database, importing)) == gone
-            importing.pending = cn.committer.run(EndRowsWork(importing, gone))
-        response = cn.committer.run(FinishImportWork(importing))
+            importing.pending = cn.writer.run(EndRowsCommand(importing, gone))
+        response = cn.writer.run(FinishImportCommand(importing))
         assert response.vanished == (0 if prune else len(gone))
         same = 0
         for one, (name, to) in rows.items():
@@ -186,7 +186,7 @@ class Lists(RuleBasedStateMachine):
         self.clock.forward(days * DAY_MS)
         cn = self.node("cn")
         cn.settle()
-        cn.committer.run(ExpireListedWork(cn.lists))
+        cn.writer.run(ExpireListedCommand(cn.lists))
         now = self.clock.now
         for key, known in self.model.items():
             if known.listed and 0 < known.until <= now:
@@ -215,9 +215,9 @@ class Lists(RuleBasedStateMachine):
             batch = sender.outgoing.read_batch(feed, first)
             if batch is None:
                 return
-            receipt = recipient.committer.run(recipient.receiver.open_batch(sender.name, batch))
+            receipt = recipient.writer.run(recipient.receiver.open_batch(sender.name, batch))
             if receipts:
-                sender.committer.run(sender.outgoing.verify_receipt(origin, receipt))
+                sender.writer.run(sender.outgoing.verify_receipt(origin, receipt))
             first = receipt.size
 
     @rule()
@@ -286,13 +286,13 @@ class Lists(RuleBasedStateMachine):
         """What came of it: the answer, or None when it had no effect. After a failed commit the caller asks again."""
         cn = self.node("cn")
         cn.lists.check(request)
-        work = ProposeWork(cn.lists, cn.projector, request, "system/cn/risk-engine", "risk-engine")
+        command = ProposeCommand(cn.lists, cn.projector, request, "system/cn/risk-engine", "risk-engine")
         cn.database.fail_before, cn.database.fail_after = fault == "before", fault == "after"
         try:
-            response: pb.ProposeEntriesResponse = cn.committer.run(work)
+            response: pb.ProposeEntriesResponse = cn.writer.run(command)
         except StoreUnavailableError:
             assert fault
-            response = self._again(cn, work, conflict=conflict)
+            response = self._again(cn, command, conflict=conflict)
         except (RevisionConflictError, NotFoundError):
             cn.database.fail_before = cn.database.fail_after = False
             assert conflict
@@ -300,9 +300,9 @@ class Lists(RuleBasedStateMachine):
         assert not conflict or response is None
         return response
 
-    def _again(self, cn: MachineNode, work: ProposeWork, *, conflict: bool) -> Any:
+    def _again(self, cn: MachineNode, command: ProposeCommand, *, conflict: bool) -> Any:
         try:
-            return cn.committer.run(work)
+            return cn.writer.run(command)
         except GatewayError:
             assert conflict
             return None
@@ -312,7 +312,7 @@ class Lists(RuleBasedStateMachine):
         request = pb.DecideProposalRequest(
             request_id=str(uuid.uuid4()), proposal_id=proposal_id, approve=approve, remarks="seen"
         )
-        cn.committer.run(DecideWork(cn.lists, cn.projector, request, f"system/cn/{actor}", actor))
+        cn.writer.run(DecideCommand(cn.lists, cn.projector, request, f"system/cn/{actor}", actor))
 
 
 def _content(name: str, to: list[str], until: int) -> watchlist_pb2.WatchlistContent:

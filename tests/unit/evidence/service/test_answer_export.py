@@ -26,7 +26,7 @@ from gateway.evidence.codec.bundle import Bundle, decode_zip, encode_zip
 from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer, examine_answer
 from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.verification import Finding, verify_database
-from gateway.history.service.answers import KeepAnsweredWork, answered_row
+from gateway.history.service.answers import KeepAnsweredCommand, answered_row
 from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.note import Verifier
 from gateway.tlog.proof_file import verify_proof
@@ -257,7 +257,7 @@ def test_an_answer_that_never_was_has_no_evidence(told: Told) -> None:
     question = told.pair.question()
     accepted = told.pair.answerer.accept("cn", question.data, question.note)
     row = answered_row(accepted, actor="gateway/cn", now_ms=1, keep_ms=KEEP_MS, outcome="denied", reason="article 3")
-    told.pair.hk.committer.run(KeepAnsweredWork(row))
+    told.pair.hk.writer.run(KeepAnsweredCommand(row))
     with pytest.raises(InvalidRequestError, match="article 3"):
         export_answer(told.pair.hk.database, told.pair.hk.trust, query_id=question.query.query_id)
 

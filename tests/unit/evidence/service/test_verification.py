@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, func, select, text, update
 
-from gateway.alerts.commands import PublishWork
+from gateway.alerts.commands import PublishCommand
 from gateway.db.schema import checkpoints, entries, feeds, journal, tiles
 from gateway.evidence.service.verification import DatabaseReport, verify_database, work_in
 from gateway.feed.service.writer import Transaction
@@ -49,7 +49,7 @@ def publish_many(node: PaperNode, count: int) -> None:
         )
         for number in range(count)
     ]
-    node.committer.run(PublishWork(prepared, principal="system/cn/risk-engine"))
+    node.writer.run(PublishCommand(prepared, principal="system/cn/risk-engine"))
 
 
 def filled(cn: PaperNode, hk: PaperNode) -> None:
@@ -62,13 +62,13 @@ def filled(cn: PaperNode, hk: PaperNode) -> None:
     for node in (cn, hk):
         for number in range(3):
             node.audit.record(audit_event(number))
-        node.committer.run(_Nothing())
+        node.writer.run(_Nothing())
 
 
 class _Nothing:
     weight = 1
 
-    def stage(self, tx: Transaction) -> None:
+    def execute(self, tx: Transaction) -> None:
         """Lets the audit events be written."""
 
 
@@ -79,7 +79,7 @@ def test_a_sound_database_has_no_findings_and_everything_was_looked_at(
         random_history(nodes, seed=3, steps=40)
         for node in nodes:
             node.audit.record(audit_event(1))
-            node.committer.run(_Nothing())
+            node.writer.run(_Nothing())
             done: list[int] = []
             total = work_in(node.database)
             report = verify_database(node.database, node.trust, progress=done.append)
@@ -296,7 +296,7 @@ def test_entries_that_wait_have_no_position_and_nothing_else_may_lack_one(
         header = feed_pb2.EntryHeader.FromString(alert.header)
         header.follows = 99
         alert.header = header.SerializeToString(deterministic=True)
-        hk.committer.run(hk.receiver.open_batch("cn", author.batch(alert, *author.alerts(2))))
+        hk.writer.run(hk.receiver.open_batch("cn", author.batch(alert, *author.alerts(2))))
         assert looked_over(hk).findings == ()
 
         def journaled(size: int) -> Damage:

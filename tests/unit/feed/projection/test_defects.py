@@ -46,11 +46,11 @@ def defective(node: PaperNode, spoil: Callable[[alert_pb2.AlertContent], None]) 
     spoil(alert.content)
     event = alert_pb2.AlertEvent(occurred_at=to_timestamp(node.clock.now), published=alert)
 
-    def stage(tx: Transaction) -> Any:
+    def execute(tx: Transaction) -> Any:
         entry = make_entry("AlertEvent", event.SerializeToString(), salt=bytes(32), recorded_at_ms=tx.now_ms)
         return tx.append(node.origin("hk"), entry)
 
-    node.committer.run(Raw(stage))
+    node.writer.run(Raw(execute))
 
 
 def defects(node: PaperNode) -> list[tuple[str, int]]:
@@ -98,7 +98,7 @@ def test_a_partners_entry_at_which_the_projector_fails_is_answered_with_internal
     cn, hk = nodes
     ids = [cn.publish("hk") for _ in range(5)]
     hk.projector = FailsAt(hk, ids[2])
-    hk.committer._projector = hk.projector
+    hk.writer._projector = hk.projector
     exchange(cn, hk)
     assert defects(hk) == [(cn.origin("hk").line, 2)]
     with hk.database.read() as conn:

@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from gateway.feed.projection import projector as project
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.projection.projector import AlertProjector
-from gateway.feed.service.sender import StateWork
+from gateway.feed.service.sender import StateCommand
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.service.trial_federation import FEDERATION
@@ -45,7 +45,7 @@ def said(node: PaperNode, partner: str) -> list[tuple[int, int]]:
 
 
 def held(node: PaperNode) -> HeldEntries:
-    return HeldEntries(node.database, node.committer, node.projector)
+    return HeldEntries(node.database, node.writer, node.projector)
 
 
 def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
@@ -53,7 +53,7 @@ def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
 ) -> None:
     with paper_nodes(tmp_path, make_database) as (cn, hk):
         newer = hk.projector
-        hk.projector = hk.committer._projector = OlderProjector(
+        hk.projector = hk.writer._projector = OlderProjector(
             federation=FEDERATION, node="hk", directory=lambda: hk.trust.directory
         )
         alert_id = cn.publish("hk")
@@ -65,11 +65,11 @@ def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
         exchange(cn, hk)
         assert said(hk, "cn") == [(0, APPLIED), (1, HELD)]
 
-        hk.projector = hk.committer._projector = newer
-        hk.committer.run(StateWork(hk.origin("cn"), FeedState.BEHIND, "restored"))
+        hk.projector = hk.writer._projector = newer
+        hk.writer.run(StateCommand(hk.origin("cn"), FeedState.BEHIND, "restored"))
         first = held(hk)
         assert not first.apply(), "an own feed that is blocked says nothing now"
-        hk.committer.run(StateWork(hk.origin("cn"), FeedState.ACTIVE, ""))
+        hk.writer.run(StateCommand(hk.origin("cn"), FeedState.ACTIVE, ""))
         assert first.apply()
         exchange(cn, hk)
         assert said(hk, "cn") == [(0, APPLIED), (1, HELD), (1, APPLIED)]

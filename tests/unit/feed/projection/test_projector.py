@@ -46,7 +46,7 @@ def cn(nodes: list[PaperNode]) -> Author:
 
 def tell(node: PaperNode, author: Author, *entries: feed_pb2.Entry) -> None:
     """Entries arrive in one batch and are projected."""
-    node.committer.run(node.receiver.open_batch(author.origin.publisher, author.batch(*entries)))
+    node.writer.run(node.receiver.open_batch(author.origin.publisher, author.batch(*entries)))
     node.settle()
 
 
@@ -221,7 +221,7 @@ def test_an_alert_valid_until_the_beginning_of_time_survives_a_rebuild(hk: Paper
     tell(hk, cn, cn.event(published=alert))
     tell(hk, cn, cn.event(expired=alert_pb2.AlertExpired(alert=reference, revision=1)))
     live = _dump(hk)
-    rebuild(hk.committer, hk.projector, progress=lambda _: None)
+    rebuild(hk.writer, hk.projector, progress=lambda _: None)
     assert _dump(hk) == live
 
 
@@ -310,7 +310,7 @@ def test_a_rebuild_is_equal_and_answers_nothing_twice(nodes: list[PaperNode], cn
     tell(hk, cn, *cn.alerts(3), cn.entry(b"\xff"), cn.entry(b"?", type_name="Weather"), cn.event(published=withdrawn))
     tell(hk, cn, cn.event(withdrawn=alert_pb2.AlertWithdrawn(alert=reference, revision=1, reason="void")), _speaks(cn))
     live, answers = _dump(hk), said(hk, "cn")
-    report = rebuild(hk.committer, hk.projector, progress=lambda _: None)
+    report = rebuild(hk.writer, hk.projector, progress=lambda _: None)
     assert _dump(hk) == live
     assert said(hk, "cn") == answers
     assert report.answers == 0

@@ -39,7 +39,7 @@ def test_a_rebuilt_state_is_equal_after_a_random_history(
             before, sizes_before, steps = dump(node.database), sizes(node), list[int]()
             assert len(before["alert_events"]) > 10
             assert before["dispositions"]
-            report = rebuild(node.committer, node.projector, progress=steps.append)
+            report = rebuild(node.writer, node.projector, progress=steps.append)
             assert dump(node.database) == before
             assert sizes(node) == sizes_before
             assert (report.entries, report.answers) == (sum(sizes_before.values()), 0)
@@ -55,7 +55,7 @@ def test_what_was_tampered_with_in_projections_is_made_right(tmp_path: Path, mak
             conn.execute(PROJECTIONS[1].update().values(status="closed", priority="C"))
             conn.execute(PROJECTIONS[2].delete())
         assert dump(hk.database) != before
-        rebuild(hk.committer, hk.projector, progress=lambda _: None)
+        rebuild(hk.writer, hk.projector, progress=lambda _: None)
         assert dump(hk.database) == before
 
 
@@ -72,8 +72,8 @@ def test_an_answer_that_could_not_be_sent_before_is_sent_once(tmp_path: Path, ma
         assert sizes(hk)[hk.origin("cn").line] == 1
         with hk.database.write() as conn:
             feeds.set_state(conn, answering.id, feeds.FeedState.ACTIVE, reason="", since=2)
-        assert rebuild(hk.committer, hk.projector, progress=lambda _: None).answers == 1
-        assert rebuild(hk.committer, hk.projector, progress=lambda _: None).answers == 0
+        assert rebuild(hk.writer, hk.projector, progress=lambda _: None).answers == 1
+        assert rebuild(hk.writer, hk.projector, progress=lambda _: None).answers == 0
         exchange(cn, hk)
         with cn.database.read() as conn:
             own = feeds.get(conn, cn.origin("hk"))
@@ -83,5 +83,5 @@ def test_an_answer_that_could_not_be_sent_before_is_sent_once(tmp_path: Path, ma
 
 def test_an_empty_database_rebuilds_to_nothing(tmp_path: Path, make_database: MakeDatabase) -> None:
     with paper_nodes(tmp_path, make_database, ["cn"]) as (cn,):
-        report = rebuild(cn.committer, cn.projector, progress=lambda _: None)
+        report = rebuild(cn.writer, cn.projector, progress=lambda _: None)
         assert (report.entries, report.answers) == (0, 0)

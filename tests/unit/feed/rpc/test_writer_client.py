@@ -10,10 +10,10 @@ import pytest
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.errors import GatewayError, TooLargeError
-from gateway.feed.rpc import writer_client as bridge
-from gateway.feed.rpc.writer_client import Bridge, Wakeups, set_within
+from gateway.feed.rpc import writer_client
+from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service import writer as commit
-from gateway.feed.service.writer import Committed, Committer, Transaction
+from gateway.feed.service.writer import Commit, Transaction, Writer
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 
@@ -30,18 +30,18 @@ class Commits:
 
     def committed(self, **what: object) -> None:
         given: dict[str, object] = {"feeds": frozenset(), "urgent": frozenset(), "sizes": {}, "projected": False}
-        self.tell(Committed(**{**given, **what}))  # type: ignore[operator, arg-type]
+        self.tell(Commit(**{**given, **what}))  # type: ignore[operator, arg-type]
 
 
 def test_urgent_entries_wake_at_once_and_tell_the_size() -> None:
     async def main() -> None:
         commits = Commits()
-        wakeups, woken, other = Wakeups(cast("Committer", commits)), asyncio.Event(), asyncio.Event()
-        wakeups.subscribe(HK, woken)
-        wakeups.subscribe(MO, other)
+        notifier, woken, other = ChangeNotifier(cast("Writer", commits)), asyncio.Event(), asyncio.Event()
+        notifier.subscribe(HK, woken)
+        notifier.subscribe(MO, other)
         commits.committed(feeds=frozenset({HK}), urgent=frozenset({HK}), sizes={HK: 7})
-        await asyncio.wait_for(woken.wait(), bridge.UNHURRIED_S / 2)
-        assert (wakeups.size(HK), wakeups.size(MO)) == (7, 0)
+        await asyncio.wait_for(woken.wait(), writer_client.UNHURRIED_S / 2)
+        assert (notifier.size(HK), notifier.size(MO)) == (7, 0)
         assert not other.is_set()
 
     asyncio.run(main())
@@ -50,16 +50,16 @@ def test_urgent_entries_wake_at_once_and_tell_the_size() -> None:
 def test_what_isnt_urgent_wakes_once_and_later() -> None:
     async def main() -> None:
         commits = Commits()
-        wakeups, woken = Wakeups(cast("Committer", commits)), asyncio.Event()
-        wakeups.subscribe(HK, woken)
+        notifier, woken = ChangeNotifier(cast("Writer", commits)), asyncio.Event()
+        notifier.subscribe(HK, woken)
         started = time.monotonic()
         for size in (1, 2, 3):
             commits.committed(feeds=frozenset({HK}), sizes={HK: size})
         await asyncio.wait_for(woken.wait(), 5)
-        assert time.monotonic() - started >= bridge.UNHURRIED_S
-        assert wakeups.size(HK) == 3
+        assert time.monotonic() - started >= writer_client.UNHURRIED_S
+        assert notifier.size(HK) == 3
         woken.clear()
-        await asyncio.sleep(2 * bridge.UNHURRIED_S)
+        await asyncio.sleep(2 * writer_client.UNHURRIED_S)
         assert not woken.is_set()
 
     asyncio.run(main())
@@ -68,11 +68,11 @@ def test_what_isnt_urgent_wakes_once_and_later() -> None:
 def test_feeds_that_came_from_partners_and_projections_wake_at_once() -> None:
     async def main() -> None:
         commits = Commits()
-        wakeups, woken, projected = Wakeups(cast("Committer", commits)), asyncio.Event(), asyncio.Event()
-        wakeups.subscribe(FROM_HK, woken)
-        end = wakeups.subscribe(Wakeups.PROJECTED, projected)
+        notifier, woken, projected = ChangeNotifier(cast("Writer", commits)), asyncio.Event(), asyncio.Event()
+        notifier.subscribe(FROM_HK, woken)
+        end = notifier.subscribe(ChangeNotifier.PROJECTED, projected)
         commits.committed(feeds=frozenset({FROM_HK}), projected=True)
-        await asyncio.wait_for(asyncio.gather(woken.wait(), projected.wait()), bridge.UNHURRIED_S / 2)
+        await asyncio.wait_for(asyncio.gather(woken.wait(), projected.wait()), writer_client.UNHURRIED_S / 2)
         projected.clear()
         end()
         commits.committed(projected=True)
@@ -124,28 +124,28 @@ class _Said:
     error: GatewayError | None = None
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> str:
+    def execute(self, tx: Transaction) -> str:
         if self.error is not None:
             raise self.error
         return self.what
 
 
-def test_who_settles_does_not_wait_as_long_as_patient_work_would(
+def test_flushing_does_not_wait_as_long_as_a_deferrable_command_would(
     tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commit, "PATIENT_S", 60.0)
+    monkeypatch.setattr(commit, "DEFER_S", 60.0)
 
     async def main(node: PaperNode) -> None:
-        writer = Bridge(node.committer)
-        patient = [writer.submit(_Said(what), patient=True) for what in ("a", "b")]
+        writer = WriterClient(node.writer)
+        deferred = [writer.submit(_Said(what), deferrable=True) for what in ("a", "b")]
         await asyncio.sleep(0.05)
-        assert not any(one.done() for one in patient)
-        await asyncio.wait_for(writer.settle(patient), 10)
-        assert [one.result() for one in patient] == ["a", "b"]
-        await writer.settle(patient)  # nothing is left to wait for
-        failing = writer.submit(_Said(error=TooLargeError("no place")), patient=True)
+        assert not any(one.done() for one in deferred)
+        await asyncio.wait_for(writer.flush(deferred), 10)
+        assert [one.result() for one in deferred] == ["a", "b"]
+        await writer.flush(deferred)  # nothing is left to wait for
+        failing = writer.submit(_Said(error=TooLargeError("no place")), deferrable=True)
         with pytest.raises(TooLargeError, match="no place"):
-            await asyncio.wait_for(writer.settle([failing]), 10)
+            await asyncio.wait_for(writer.flush([failing]), 10)
 
     with paper_nodes(tmp_path, make_database, ("cn", "hk")) as (node, _):
         asyncio.run(main(node))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from gateway.alerts.codec import parse_event
-from gateway.alerts.commands import ExpireWork
+from gateway.alerts.commands import ExpireCommand
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import MAX_FOLLOWS
 from gateway.db.database import Database
@@ -22,8 +22,8 @@ from gateway.db.schema import metadata
 from gateway.errors import FeedBehindError, MalformedError
 from gateway.feed.codec import EncodedEntry, make_entry
 from gateway.feed.service import local_log as order
-from gateway.feed.service.recovery import RecoverWork
-from gateway.feed.service.sender import ForceWork
+from gateway.feed.service.recovery import RecoverCommand
+from gateway.feed.service.sender import ForceCommand
 from gateway.feed.tables import feeds, journal
 from gateway.feed.tables.feeds import FeedState, StoredCheckpoint
 from gateway.v1 import alert_pb2, feed_pb2
@@ -172,7 +172,7 @@ def test_steps_and_answers_say_what_they_follow_and_new_alerts_nothing(nodes: li
     cn.publish("hk")
     cn.amend(alert_id, 2)
     cn.clock.forward(31 * DAY_MS)
-    cn.committer.run(ExpireWork(publisher=cn.publisher, projector=cn.projector))
+    cn.writer.run(ExpireCommand(publisher=cn.publisher, projector=cn.projector))
     assert follows_of(cn, cn.origin("hk")) == [0, 0, 2, 2, 2]
     assert follows_of(hk, hk.origin("cn")) == [1, 1]
 
@@ -192,7 +192,7 @@ def test_an_entry_that_follows_what_is_not_there_waits_and_holds_up_nobody_else(
 
     batch = author.batch(published(0), published(2), published(0))
     with caplog.at_level(logging.WARNING):
-        receipt = cn.committer.run(cn.receiver.open_batch("hk", batch))
+        receipt = cn.writer.run(cn.receiver.open_batch("hk", batch))
     assert receipt.size == 3, "stored and receipted"
     assert "entry 1 of gba.customs.example/hk/cn/alerts waits" in caplog.text
     assert "gateway recover gba.customs.example/cn/hk/alerts" in caplog.text
@@ -208,7 +208,7 @@ def test_an_entry_that_follows_what_is_not_there_waits_and_holds_up_nobody_else(
     assert held.waiting == 0
     assert len(cn.queries.changes(0).changes) == 4
     endless = author.batch(published(MAX_FOLLOWS))
-    cn.committer.run(cn.receiver.open_batch("hk", endless))
+    cn.writer.run(cn.receiver.open_batch("hk", endless))
     cn.publish("hk")
     with pytest.raises(MalformedError, match="no feed has that many"):
         cn.receiver.open_batch("hk", author.batch(published(MAX_FOLLOWS + 1), keep=False))
@@ -228,7 +228,7 @@ def fetch_back(node: MachineNode, partner: MachineNode) -> None:
     first = node.outgoing.size(origin)
     held = partner.outgoing.feed(origin)
     while held is not None and (batch := partner.outgoing.read_batch(held, first)):
-        first = node.committer.run(RecoverWork(origin, batch, lambda: node.trust))
+        first = node.writer.run(RecoverCommand(origin, batch, lambda: node.trust))
 
 
 def said(node: PaperNode, partner: str) -> list[tuple[int, int, int]]:
@@ -296,7 +296,7 @@ def test_what_both_sides_have_lost_holds_nothing_up_once_the_operator_has_recove
     assert feed is not None
     assert feed.waiting == feed.size == 2
     with caplog.at_level(logging.CRITICAL):
-        assert cn.node.committer.run(ForceWork(feed.origin)) == 2
+        assert cn.node.writer.run(ForceCommand(feed.origin)) == 2
     assert "2 entries of gba.customs.example/cn/hk/alerts" in caplog.text
     exchange(cn.node, hk.node)
     assert cn.node.lives() == hk.node.lives() == {}

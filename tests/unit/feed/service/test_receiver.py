@@ -20,7 +20,7 @@ from gateway.errors import (
     VerificationError,
 )
 from gateway.feed.service.receiver import Refused
-from gateway.feed.service.sender import SuspensionWork
+from gateway.feed.service.sender import SuspensionCommand
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, sign_checkpoint
@@ -49,8 +49,8 @@ def cn(nodes: list[PaperNode]) -> Author:
 
 def receive(node: PaperNode, batch: feed_pb2.Batch, peer: str = "cn") -> feed_pb2.Receipt | Refused:
     """As the transport does it: what arrives is bytes."""
-    work = node.receiver.open_batch(peer, feed_pb2.Batch.FromString(batch.SerializeToString()))
-    result: feed_pb2.Receipt | Refused = node.committer.run(work)
+    command = node.receiver.open_batch(peer, feed_pb2.Batch.FromString(batch.SerializeToString()))
+    result: feed_pb2.Receipt | Refused = node.writer.run(command)
     return result
 
 
@@ -102,11 +102,11 @@ def test_5a_only_the_publisher_of_a_feed_to_this_node_sends_it(hk: PaperNode, cn
 
 def test_5b_a_suspended_feed_takes_nothing_until_it_is_resumed(hk: PaperNode, cn: Author) -> None:
     batch = cn.batch(*cn.alerts(1))
-    hk.committer.run(SuspensionWork(cn.origin, "maintenance"))
+    hk.writer.run(SuspensionCommand(cn.origin, "maintenance"))
     with pytest.raises(LinkSuspendedError):
         receive(hk, batch)
     assert stored(hk, cn).size == 0
-    hk.committer.run(SuspensionWork(cn.origin, ""))
+    hk.writer.run(SuspensionCommand(cn.origin, ""))
     assert isinstance(receive(hk, batch), feed_pb2.Receipt)
 
 

@@ -22,8 +22,8 @@ from gateway.errors import (
 )
 from gateway.feed.rules import Outbound, Standing, judge_position
 from gateway.feed.service.alarms import CLOCK_SKEW, Alarms
-from gateway.feed.service.recovery import RecoverWork, detect_restore, note_progress, own_feeds
-from gateway.feed.service.sender import StateWork, SuspensionWork
+from gateway.feed.service.recovery import RecoverCommand, detect_restore, note_progress, own_feeds
+from gateway.feed.service.sender import StateCommand, SuspensionCommand
 from gateway.feed.tables.feeds import FeedState
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.cosignature import cosign
@@ -105,7 +105,7 @@ def test_a_forged_position_brings_no_receipt(cn: PaperNode, hk: PaperNode) -> No
 
 def test_whose_recipient_holds_more_is_behind_and_publishes_nothing(cn: PaperNode, hk: PaperNode) -> None:
     author = Author(cn, "hk")
-    hk.committer.run(hk.receiver.open_batch("cn", author.batch(*author.alerts(3))))
+    hk.writer.run(hk.receiver.open_batch("cn", author.batch(*author.alerts(3))))
     with pytest.raises(FeedBehindError):
         cn.outgoing.agree_on_position(author.origin, hk.outgoing.position(author.origin))
     assert state(cn) is FeedState.BEHIND
@@ -116,7 +116,7 @@ def test_whose_recipient_holds_more_is_behind_and_publishes_nothing(cn: PaperNod
 
 def test_whose_recipient_holds_other_entries_is_forked_and_publishes_nothing(cn: PaperNode, hk: PaperNode) -> None:
     author = Author(cn, "hk")
-    hk.committer.run(hk.receiver.open_batch("cn", author.batch(*author.alerts(1))))
+    hk.writer.run(hk.receiver.open_batch("cn", author.batch(*author.alerts(1))))
     cn.publish("hk")
     with pytest.raises(FeedForkedError):
         cn.outgoing.agree_on_position(author.origin, hk.outgoing.position(author.origin))
@@ -160,16 +160,16 @@ def test_a_consistency_proof_that_cant_be_is_malformed(cn: PaperNode, old: int, 
 def test_a_receipt_is_kept_once(cn: PaperNode, hk: PaperNode) -> None:
     origin = cn.origin("hk")
     cn.publish("hk")
-    receipt = hk.committer.run(hk.receiver.open_batch("cn", batch(cn, 0)))
+    receipt = hk.writer.run(hk.receiver.open_batch("cn", batch(cn, 0)))
     for _ in range(2):
-        assert cn.committer.run(cn.outgoing.verify_receipt(origin, receipt)) == 1
+        assert cn.writer.run(cn.outgoing.verify_receipt(origin, receipt)) == 1
     assert cn.outgoing.made(origin).receipted_size == 1
 
 
 @pytest.mark.parametrize("size", [0, 2, 2**31, 2**63, 2**64 - 1])
 def test_a_receipt_for_what_wasnt_sent_is_malformed(cn: PaperNode, hk: PaperNode, size: int) -> None:
     cn.publish("hk")
-    receipt = hk.committer.run(hk.receiver.open_batch("cn", batch(cn, 0)))
+    receipt = hk.writer.run(hk.receiver.open_batch("cn", batch(cn, 0)))
     receipt.size = size
     with pytest.raises(MalformedError):
         cn.outgoing.verify_receipt(cn.origin("hk"), receipt)
@@ -180,7 +180,7 @@ def test_a_receipt_of_another_feed_or_checkpoint_or_signer_counts_for_nothing(cn
     receipts = []
     for first in (0, 1):
         cn.publish("hk")
-        receipts.append(hk.committer.run(hk.receiver.open_batch("cn", batch(cn, first))))
+        receipts.append(hk.writer.run(hk.receiver.open_batch("cn", batch(cn, first))))
     other_feed = feed_pb2.Receipt(origin=cn.origin("mo").line, size=1, cosignature=receipts[0].cosignature)
     crossed = feed_pb2.Receipt(origin=origin.line, size=1, cosignature=receipts[1].cosignature)
     own = feed_pb2.Receipt(origin=origin.line, size=1, cosignature=cosign(batch(cn, 0).checkpoint, cn.cosigner, 1))
@@ -232,13 +232,13 @@ def test_the_window_bounds_what_is_on_its_way_and_receipts_open_it() -> None:
 
 
 def _recover(node: PaperNode, given: feed_pb2.Batch) -> int:
-    size: int = node.committer.run(RecoverWork(node.origin("hk"), given, lambda: node.trust))
+    size: int = node.writer.run(RecoverCommand(node.origin("hk"), given, lambda: node.trust))
     return size
 
 
 def test_own_entries_come_back(cn: PaperNode) -> None:
     author = Author(cn, "hk")
-    cn.committer.run(StateWork(author.origin, FeedState.BEHIND, "restored"))
+    cn.writer.run(StateCommand(author.origin, FeedState.BEHIND, "restored"))
     assert _recover(cn, author.batch(*author.alerts(3))) == 3
     assert _recover(cn, author.batch(*author.alerts(2))) == 5
     assert cn.outgoing.made(author.origin).tree == author.tree
@@ -247,7 +247,7 @@ def test_own_entries_come_back(cn: PaperNode) -> None:
 
 def test_a_restore_leaves_an_operators_suspension(cn: PaperNode, tmp_path: Path) -> None:
     cn.publish("hk")
-    cn.committer.run(SuspensionWork(cn.origin("hk"), "maintenance"))
+    cn.writer.run(SuspensionCommand(cn.origin("hk"), "maintenance"))
     marker = tmp_path / "marker"
     _start(cn, marker)
     marker.unlink()
@@ -255,7 +255,7 @@ def test_a_restore_leaves_an_operators_suspension(cn: PaperNode, tmp_path: Path)
     feed = cn.outgoing.feed(cn.origin("hk"))
     assert feed is not None
     assert (feed.state, feed.suspension) == (FeedState.BEHIND, "maintenance")
-    cn.committer.run(StateWork(feed.origin, FeedState.ACTIVE, ""))
+    cn.writer.run(StateCommand(feed.origin, FeedState.ACTIVE, ""))
     feed = cn.outgoing.feed(cn.origin("hk"))
     assert feed is not None
     assert (feed.state, feed.suspended) == (FeedState.ACTIVE, True)

@@ -20,7 +20,7 @@ from gateway.db.database import Database
 from gateway.errors import NotFoundError, OverloadedError, StoreUnavailableError
 from gateway.feed.codec import make_entry
 from gateway.feed.service import writer as commit
-from gateway.feed.service.writer import Committed, Committer, Outcome, Place, Transaction
+from gateway.feed.service.writer import Commit, EntryPosition, Outcome, Transaction, Writer
 from gateway.feed.tables import journal
 from gateway.feed.tables.journal import HeadMovedError
 from tests.support.databases import MakeDatabase
@@ -41,13 +41,13 @@ class Append:
     before: Exception | None = None
     after: Exception | None = None
     weight: int = 1
-    staged: int = 0
+    executed: int = 0
     payload: bytes = b"x"
     entered: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event | None = None
 
-    def stage(self, tx: Transaction) -> Place:
-        self.staged += 1
+    def execute(self, tx: Transaction) -> EntryPosition:
+        self.executed += 1
         self.entered.set()
         if self.go_on is not None:
             assert self.go_on.wait(10)
@@ -59,15 +59,15 @@ class Append:
         return place
 
 
-def together(node: PaperNode, *works: Append) -> list[Outcome]:
-    """The works wait together behind one that holds the writer, so they are one group."""
+def together(node: PaperNode, *commands: Append) -> list[Outcome]:
+    """The commands wait together behind one that holds the writer, so they are one group."""
     go_on = threading.Event()
     holding = Append(node.origin("mo"), go_on=go_on)
-    futures: list[Future[Outcome]] = [Future() for _ in (holding, *works)]
-    node.committer.submit(holding, futures[0].set_result)
+    futures: list[Future[Outcome]] = [Future() for _ in (holding, *commands)]
+    node.writer.submit(holding, futures[0].set_result)
     assert holding.entered.wait(10)
-    for work, future in zip(works, futures[1:], strict=True):
-        node.committer.submit(work, future.set_result)
+    for work, future in zip(commands, futures[1:], strict=True):
+        node.writer.submit(work, future.set_result)
     go_on.set()
     return [future.result(10) for future in futures[1:]]
 
@@ -94,24 +94,27 @@ def sizes(node: PaperNode) -> tuple[int, int, int]:
 def test_those_who_wait_together_share_a_transaction_and_a_signature(node: PaperNode) -> None:
     hk = node.origin("hk")
     outcomes = together(node, *[Append(hk) for _ in range(20)])
-    assert [outcome.result for outcome in outcomes] == [Place(hk, index) for index in range(20)]
+    assert [outcome.result for outcome in outcomes] == [EntryPosition(hk, index) for index in range(20)]
     assert sizes(node) == (20, 1, 1)
 
 
 def test_a_refused_work_doesnt_disturb_its_group(node: PaperNode) -> None:
     hk, refusal = node.origin("hk"), NotFoundError("no such thing")
-    works = [Append(hk), Append(hk, before=refusal), Append(hk)]
-    outcomes = together(node, *works)
+    commands = [Append(hk), Append(hk, before=refusal), Append(hk)]
+    outcomes = together(node, *commands)
     assert [outcome.error for outcome in outcomes] == [None, refusal, None]
     assert sizes(node) == (2, 1, 1)
-    assert [work.staged for work in works] == [1, 1, 1]
+    assert [command.executed for command in commands] == [1, 1, 1]
 
 
 def test_an_unexpected_exception_hits_only_its_cause(node: PaperNode) -> None:
     hk, defect = node.origin("hk"), ZeroDivisionError("a defect")
     outcomes = together(node, Append(hk), Append(hk, after=defect), Append(hk))
     assert [outcome.error for outcome in outcomes] == [None, defect, None]
-    assert [outcome.result for outcome in outcomes if outcome.error is None] == [Place(hk, 0), Place(hk, 1)]
+    assert [outcome.result for outcome in outcomes if outcome.error is None] == [
+        EntryPosition(hk, 0),
+        EntryPosition(hk, 1),
+    ]
     assert sizes(node)[0] == 2, "what it had appended before it failed is not there"
 
 
@@ -120,28 +123,28 @@ def test_when_the_store_is_unavailable_all_fail_and_nothing_is_written(node: Pap
     outcomes = together(node, Append(hk), Append(hk, after=full), Append(hk))
     assert [outcome.error for outcome in outcomes] == [full] * 3
     assert sizes(node) == (0, 0, 0)
-    assert node.committer.run(Append(hk)) == Place(hk, 0), "and it recovers by itself"
+    assert node.writer.run(Append(hk)) == EntryPosition(hk, 0), "and it recovers by itself"
 
 
 def test_a_moved_head_is_tried_again(node: PaperNode) -> None:
     hk = node.origin("hk")
 
     class Once(Append):
-        def stage(self, tx: Transaction) -> Place:
-            place = super().stage(tx)
-            if self.staged == 1:
+        def execute(self, tx: Transaction) -> EntryPosition:
+            place = super().execute(tx)
+            if self.executed == 1:
                 raise HeadMovedError("another replica was first")
             return place
 
-    work = Once(hk)
-    assert node.committer.run(work) == Place(hk, 0)
-    assert work.staged == 2
+    command = Once(hk)
+    assert node.writer.run(command) == EntryPosition(hk, 0)
+    assert command.executed == 2
     assert sizes(node) == (1, 1, 1)
 
 
 def test_a_head_that_keeps_moving_is_unavailable_and_nothing_is_written(node: PaperNode) -> None:
     with pytest.raises(StoreUnavailableError):
-        node.committer.run(Append(node.origin("hk"), after=HeadMovedError("again")))
+        node.writer.run(Append(node.origin("hk"), after=HeadMovedError("again")))
     assert sizes(node) == (0, 0, 0)
 
 
@@ -149,12 +152,12 @@ def test_one_checkpoint_covers_no_more_than_a_batch_takes(node: PaperNode) -> No
     hk = node.origin("hk")
 
     class Many(Append):
-        def stage(self, tx: Transaction) -> Place:
+        def execute(self, tx: Transaction) -> EntryPosition:
             for _ in range(limits.BATCH_ENTRIES + 1):
-                place = super().stage(tx)
+                place = super().execute(tx)
             return place
 
-    node.committer.run(Many(hk))
+    node.writer.run(Many(hk))
     assert sizes(node) == (limits.BATCH_ENTRIES + 1, 2, 2)
 
 
@@ -175,18 +178,18 @@ def test_one_checkpoint_covers_no_more_bytes_than_a_batch_takes(node: PaperNode)
 
 def test_listeners_hear_of_a_commit_after_it_and_never_without_one(node: PaperNode) -> None:
     hk = node.origin("hk")
-    heard: list[Committed] = []
+    heard: list[Commit] = []
     seen: list[int] = []
 
-    def listen(committed: Committed) -> None:
+    def listen(committed: Commit) -> None:
         heard.append(committed)
         seen.append(node.outgoing.size(hk))
 
-    node.committer.on_commit(listen)
+    node.writer.on_commit(listen)
     with pytest.raises(ZeroDivisionError):
-        node.committer.run(Append(hk, after=ZeroDivisionError()))
+        node.writer.run(Append(hk, after=ZeroDivisionError()))
     assert not any(hk in one.feeds for one in heard)
-    node.committer.run(Append(hk))
+    node.writer.run(Append(hk))
     assert any(hk in one.feeds for one in heard)
     assert seen[-1] == 1
 
@@ -194,7 +197,7 @@ def test_listeners_hear_of_a_commit_after_it_and_never_without_one(node: PaperNo
 def test_many_callers_each_get_their_own_place(node: PaperNode) -> None:
     hk = node.origin("hk")
     with ThreadPoolExecutor(16) as pool:
-        places = list(pool.map(lambda _: node.committer.run(Append(hk)), range(200)))
+        places = list(pool.map(lambda _: node.writer.run(Append(hk)), range(200)))
     assert sorted(place.index for place in places) == list(range(200))
     entries, checkpoints, _ = sizes(node)
     assert entries == 200
@@ -206,21 +209,21 @@ def test_too_much_waiting_is_refused_with_a_time_to_come_back(node: PaperNode) -
     holding = Append(node.origin("mo"), go_on=go_on)
     held: Future[Outcome] = Future()
     heavy: Future[Outcome] = Future()
-    node.committer.submit(holding, held.set_result)
+    node.writer.submit(holding, held.set_result)
     assert holding.entered.wait(10)
     try:
-        node.committer.submit(Append(node.origin("hk"), weight=commit.QUEUE_WEIGHT), heavy.set_result)
+        node.writer.submit(Append(node.origin("hk"), weight=commit.QUEUE_WEIGHT), heavy.set_result)
         with pytest.raises(OverloadedError) as refused:
-            node.committer.submit(Append(node.origin("hk")), lambda _: None)
+            node.writer.submit(Append(node.origin("hk")), lambda _: None)
         assert refused.value.retry_after_s
     finally:
         go_on.set()
     assert heavy.result(10).error is None
-    node.committer.run(Append(node.origin("hk")))
+    node.writer.run(Append(node.origin("hk")))
 
 
-def _committer(node: PaperNode) -> Committer:
-    return Committer(
+def _writer(node: PaperNode) -> Writer:
+    return Writer(
         node.database,
         own_node=node.name,
         signers=node.signers,
@@ -231,21 +234,21 @@ def _committer(node: PaperNode) -> Committer:
 
 
 def test_what_was_submitted_is_finished_at_a_stop_and_nothing_is_taken_after(node: PaperNode) -> None:
-    committer, hk = _committer(node), node.origin("hk")
-    committer.start()
+    writer, hk = _writer(node), node.origin("hk")
+    writer.start()
     done: list[Outcome] = []
     for _ in range(50):
-        committer.submit(Append(hk), done.append)
-    committer.stop()
+        writer.submit(Append(hk), done.append)
+    writer.stop()
     assert [outcome.error for outcome in done] == [None] * 50
     with pytest.raises(StoreUnavailableError):
-        committer.submit(Append(hk), done.append)
+        writer.submit(Append(hk), done.append)
 
 
 def test_whoever_submits_while_it_stops_gets_an_answer(node: PaperNode) -> None:
     """The caller has passed the door when the writer is told to stop."""
-    committer, hk = _committer(node), node.origin("hk")
-    committer.start()
+    writer, hk = _writer(node), node.origin("hk")
+    writer.start()
     weighing, stopping = threading.Event(), threading.Event()
 
     class Slow(Append):
@@ -262,11 +265,11 @@ def test_whoever_submits_while_it_stops_gets_an_answer(node: PaperNode) -> None:
 
     def submit() -> None:
         try:
-            committer.submit(Slow(hk), future.set_result)
+            writer.submit(Slow(hk), future.set_result)
         except StoreUnavailableError as error:
             future.set_result(Outcome(error=error))
 
-    caller, stopper = threading.Thread(target=submit), threading.Thread(target=committer.stop)
+    caller, stopper = threading.Thread(target=submit), threading.Thread(target=writer.stop)
     caller.start()
     assert weighing.wait(10)
     stopper.start()
@@ -278,9 +281,9 @@ def test_whoever_submits_while_it_stops_gets_an_answer(node: PaperNode) -> None:
     assert outcome.error is None or isinstance(outcome.error, StoreUnavailableError)
 
 
-def _heard(node: PaperNode) -> list[Committed]:
-    heard: list[Committed] = []
-    node.committer.on_commit(heard.append)
+def _heard(node: PaperNode) -> list[Commit]:
+    heard: list[Commit] = []
+    node.writer.on_commit(heard.append)
     return heard
 
 
@@ -301,7 +304,7 @@ def test_a_lone_alert_is_projected_in_its_own_transaction(node: PaperNode) -> No
 def test_a_large_group_is_durable_before_it_is_projected(node: PaperNode) -> None:
     node.publish("hk")
     heard = _heard(node)
-    node.committer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
+    node.writer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
     assert not heard[0].projected
 
 
@@ -315,19 +318,19 @@ def test_a_work_that_leaves_much_to_project_is_durable_before_all_of_it(
     monkeypatch.setattr(commit, "PROJECTION_CHUNK", 1)
 
     class ProjectsAgain(Append):
-        def stage(self, tx: Transaction) -> int:
+        def execute(self, tx: Transaction) -> int:
             alerts.clear(tx.conn)
             tx.touched.add(self.origin)
             return 0
 
     reached: list[int] = []
 
-    def listen(_: Committed) -> None:
+    def listen(_: Commit) -> None:
         with node.database.read() as conn:
             reached.append(alerts.peek_cursor(conn))
 
-    node.committer.on_commit(listen)
-    node.committer.run(ProjectsAgain(node.origin("hk")))
+    node.writer.on_commit(listen)
+    node.writer.run(ProjectsAgain(node.origin("hk")))
     node.settle()
     assert reached[0] == commit.PAGES_ALONG
     with node.database.read() as conn:
@@ -342,7 +345,7 @@ def test_a_projector_that_fails_delays_no_commit(node: PaperNode, monkeypatch: p
         raise ZeroDivisionError("a defect in projecting")
 
     monkeypatch.setattr(node.projector, "advance", fail)
-    assert node.committer.run(Append(node.origin("hk"))) == Place(node.origin("hk"), 1)
+    assert node.writer.run(Append(node.origin("hk"))) == EntryPosition(node.origin("hk"), 1)
     assert [one.projected for one in heard] == [False]
     assert sizes(node)[0] == 2
 
@@ -377,8 +380,8 @@ def test_a_backlog_is_projected_in_few_transactions_while_nothing_waits(
     backlog = _Backlog(6)
     backlog.go_on.release(6)
     monkeypatch.setattr(node.projector, "advance", backlog.advance)
-    node.committer._turn_s = commit.TURN_S
-    node.committer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
+    node.writer._turn_s = commit.TURN_S
+    node.writer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
     for _ in range(6):
         assert backlog.began.acquire(timeout=10)
     node.settle()
@@ -393,19 +396,19 @@ def test_what_comes_during_a_backlog_waits_for_one_chunk_of_it_alone(
     node.settle()
     backlog = _Backlog(1_000_000)
     monkeypatch.setattr(node.projector, "advance", backlog.advance)
-    node.committer._turn_s = 60.0
-    node.committer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
+    node.writer._turn_s = 60.0
+    node.writer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
     for _ in range(3):
         assert backlog.began.acquire(timeout=10)
         backlog.go_on.release()
     assert backlog.began.acquire(timeout=10)  # the fourth is under way
     urgent = Append(node.origin("hk"))
     future: Future[Outcome] = Future()
-    node.committer.submit(urgent, future.set_result, patient=patient)
+    node.writer.submit(urgent, future.set_result, deferrable=patient)
     backlog.go_on.release()
     if patient:  # which is kept back for a moment, and the backlog goes on chunk by chunk meanwhile
         backlog.go_on.release(1_000_000)
-    assert future.result(10).result == Place(node.origin("hk"), 1)
+    assert future.result(10).result == EntryPosition(node.origin("hk"), 1)
     assert backlog.left == 999_996 or (patient and backlog.left > 0)
     backlog.left = 1
     backlog.go_on.release(2)
@@ -420,9 +423,9 @@ def test_a_chunk_that_fails_takes_none_before_it_back_for_long(
     backlog.go_on.release(100)
     backlog.failing = ZeroDivisionError("a defect in projecting")
     monkeypatch.setattr(node.projector, "advance", backlog.advance)
-    node.committer._turn_s = 60.0
+    node.writer._turn_s = 60.0
     heard = _heard(node)
-    node.committer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
+    node.writer.run(Append(node.origin("hk"), weight=commit.PROJECT_ALONG_WEIGHT + 1))
     for _ in range(5):  # two good ones and the bad one in one turn, and then the bad one alone, again and again
         assert backlog.began.acquire(timeout=10)
     backlog.failing = None
@@ -433,25 +436,25 @@ def test_a_chunk_that_fails_takes_none_before_it_back_for_long(
     assert heard
 
 
-def test_patient_work_shares_the_commit_of_the_next(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit, "PATIENT_S", 30.0)
+def test_a_deferrable_command_shares_the_commit_of_the_next(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit, "DEFER_S", 30.0)
     node.publish("hk")
     heard, kept = _heard(node), Future[Outcome]()
-    node.committer.submit(Append(node.origin("mo")), kept.set_result, patient=True)
+    node.writer.submit(Append(node.origin("mo")), kept.set_result, deferrable=True)
     with pytest.raises(TimeoutError):
         kept.result(0.2)
-    node.committer.run(Append(node.origin("hk")))
+    node.writer.run(Append(node.origin("hk")))
     assert kept.result(10).error is None
     assert heard[0].feeds == {node.origin("hk"), node.origin("mo")}
 
 
 def test_patient_work_is_done_by_itself_and_before_a_stop(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = Future[Outcome]()
-    node.committer.submit(Append(node.origin("mo")), alone.set_result, patient=True)
+    node.writer.submit(Append(node.origin("mo")), alone.set_result, deferrable=True)
     assert alone.result(10).error is None
-    monkeypatch.setattr(commit, "PATIENT_S", 30.0)
-    committer, last = _committer(node), Future[Outcome]()
-    committer.start()
-    committer.submit(Append(node.origin("mo")), last.set_result, patient=True)
-    committer.stop()
+    monkeypatch.setattr(commit, "DEFER_S", 30.0)
+    writer, last = _writer(node), Future[Outcome]()
+    writer.start()
+    writer.submit(Append(node.origin("mo")), last.set_result, deferrable=True)
+    writer.stop()
     assert last.result(0).error is None

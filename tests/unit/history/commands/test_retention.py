@@ -23,7 +23,7 @@ from gateway.feed.tables import feeds
 from gateway.history.codec.shipments import parse_log_event, salted_digest
 from gateway.history.commands import retention as history_retention
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PlaceHoldWork, Purged, PurgeWork, ReleaseHoldWork
+from gateway.history.commands.retention import PlaceHoldCommand, PurgeCommand, Purged, ReleaseHoldCommand
 from gateway.history.service import search as history_search
 from gateway.history.tables import shipments
 from gateway.trust import tables as audit
@@ -48,20 +48,20 @@ def place(node: PaperNode, criteria: history_pb2.SearchCriteria) -> Pb.PlaceHold
         request_id=str(uuid.uuid4()), criteria=criteria, reason="Order 12 of the court", case_reference="CASE-9"
     )
     origin = records_feed(FEDERATION, node.name)
-    response: Pb.PlaceHoldResponse = node.committer.run(
-        PlaceHoldWork(origin, request, "system/cn/legal", "legal", node.publisher.new_id)
+    response: Pb.PlaceHoldResponse = node.writer.run(
+        PlaceHoldCommand(origin, request, "system/cn/legal", "legal", node.publisher.new_id)
     )
     return response
 
 
 def release(node: PaperNode, hold_id: str) -> None:
     request = Pb.ReleaseHoldRequest(request_id=str(uuid.uuid4()), hold_id=hold_id, reason="case closed")
-    node.committer.run(ReleaseHoldWork(records_feed(FEDERATION, node.name), request, "system/cn/legal", "legal"))
+    node.writer.run(ReleaseHoldCommand(records_feed(FEDERATION, node.name), request, "system/cn/legal", "legal"))
 
 
 def purge(node: PaperNode) -> tuple[int, int, str]:
     """Records erased, records held, and the last one that was looked at."""
-    done: Purged = node.committer.run(PurgeWork(records_feed(FEDERATION, node.name)))
+    done: Purged = node.writer.run(PurgeCommand(records_feed(FEDERATION, node.name)))
     return done.erased, done.held, done.last[1] if done.last else ""
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.alerts import tables as alerts
 from gateway.contract.timestamps import to_timestamp
-from gateway.history.projection.index import IndexWork
+from gateway.history.projection.index import IndexCommand
 from gateway.history.service.preparation import HistoryIndexer
 from gateway.history.tables import shipments
 from gateway.v1 import history_pb2, shipment_pb2
@@ -100,7 +100,7 @@ def test_in_whatever_parts_it_is_made_findable_the_tables_are_the_same(
     record(node, *items)
     indexer = HistoryIndexer(node.database, batch=batch)
     while (prepared := indexer.next()) is not None:
-        assert node.committer.run(IndexWork(prepared, retention))
+        assert node.writer.run(IndexCommand(prepared, retention))
     in_parts = history_tables(node)
     _assert_dated_as_their_records(node)
 

@@ -31,7 +31,7 @@ from gateway.history.codec.signed_texts import (
     question_text,
 )
 from gateway.history.service import answers as history_answer
-from gateway.history.service.answers import KeepAnsweredWork, answered_row
+from gateway.history.service.answers import KeepAnsweredCommand, answered_row
 from gateway.history.tables import answers
 from gateway.tlog.note import sign_note
 from gateway.trust.rules.directory import FieldClass
@@ -360,9 +360,9 @@ def test_5_of_two_at_once_one_statement_leaves(either: Pair) -> None:
     accepted = [either.answerer.accept("cn", question.data, question.note) for _ in range(2)]
     kept = {"actor": "gateway/cn", "now_ms": either.clock(), "keep_ms": KEEP_MS, "outcome": "answered"}
     rows = [answered_row(one, statement=b"s", **kept) for one in accepted]  # type: ignore[arg-type]
-    either.hk.committer.run(KeepAnsweredWork(rows[0]))
+    either.hk.writer.run(KeepAnsweredCommand(rows[0]))
     with pytest.raises(RequestIdReusedError):
-        either.hk.committer.run(KeepAnsweredWork(rows[1]))
+        either.hk.writer.run(KeepAnsweredCommand(rows[1]))
     with either.hk.database.read() as conn:
         assert answers.find(conn, answers.ANSWERED, question.query.query_id) == rows[0]
 

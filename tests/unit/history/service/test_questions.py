@@ -11,9 +11,9 @@ import pytest
 from gateway.contract.ids import uuid7_unix_ms
 from gateway.errors import AgreementForbidsError, GatewayError, VerificationError
 from gateway.history.codec.signed_texts import Statement, parse_record, parse_statement
-from gateway.history.commands.answer_retention import PurgeAnswersWork, PurgeOrphansWork
+from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PlaceHoldWork, ReleaseHoldWork
+from gateway.history.commands.retention import PlaceHoldCommand, ReleaseHoldCommand
 from gateway.history.service import questions as history_ask
 from gateway.history.service.questions import DAY_MS, Question, ReceivedAnswer
 from gateway.history.tables import answers
@@ -348,11 +348,11 @@ def test_answers_go_when_their_time_is_over_but_for_those_of_a_held_case(either:
         case_reference="SZ-2026-17",
     )
     hold_id = "019bbf30-0000-7000-8000-000000000000"
-    either.cn.committer.run(PlaceHoldWork(origin, request, "system/cn/boss", "boss", lambda: hold_id))
-    assert either.cn.committer.run(PurgeAnswersWork()) == 0
+    either.cn.writer.run(PlaceHoldCommand(origin, request, "system/cn/boss", "boss", lambda: hold_id))
+    assert either.cn.writer.run(PurgeAnswersCommand()) == 0
     either.clock.forward(KEEP_MS + DAY_MS)
-    assert either.cn.committer.run(PurgeAnswersWork()) == 2
-    assert either.cn.committer.run(PurgeAnswersWork()) == 0
+    assert either.cn.writer.run(PurgeAnswersCommand()) == 2
+    assert either.cn.writer.run(PurgeAnswersCommand()) == 0
     with either.cn.database.read() as conn:
         assert answers.find(conn, answers.ASKED, going) is None
         assert answers.records(conn, going) == []
@@ -364,9 +364,9 @@ def test_answers_go_when_their_time_is_over_but_for_those_of_a_held_case(either:
     let_go = history_service_pb2.ReleaseHoldRequest(
         request_id="7d444840-9dc0-41d1-b245-5ffdce74fad3", hold_id=hold_id, reason="over"
     )
-    either.cn.committer.run(ReleaseHoldWork(origin, let_go, "system/cn/boss", "boss"))
+    either.cn.writer.run(ReleaseHoldCommand(origin, let_go, "system/cn/boss", "boss"))
     either.clock.forward(2 * DAY_MS)
-    assert either.cn.committer.run(PurgeAnswersWork()) == 1
+    assert either.cn.writer.run(PurgeAnswersCommand()) == 1
     with either.cn.database.read() as conn:
         assert answers.find(conn, answers.ASKED, held) is None
 
@@ -382,7 +382,7 @@ def test_whatever_a_partner_gives_as_its_reason_is_kept(either: Pair) -> None:
         reason="\0" + "x" * 5_000,
         answer=ReceivedAnswer(question),
     )
-    either.cn.committer.run(history_ask.KeepAskedWork(row))
+    either.cn.writer.run(history_ask.KeepAskedCommand(row))
     with either.cn.database.read() as conn:
         kept = answers.find(conn, answers.ASKED, question.query.query_id)
     assert kept is not None
@@ -394,11 +394,11 @@ def test_records_of_an_answer_that_never_ended_go(either: Pair) -> None:
     kept = either.ask().question.query.query_id
     orphan = either.question().query.query_id
     for first in (0, 7):
-        work = history_ask.KeepRecordsWork(orphan, first, AnswerRecords(records=[b"came"]))
-        either.cn.committer.run(work)
-    assert either.cn.committer.run(PurgeOrphansWork()) == 0  # it may still be coming
+        command = history_ask.KeepRecordsCommand(orphan, first, AnswerRecords(records=[b"came"]))
+        either.cn.writer.run(command)
+    assert either.cn.writer.run(PurgeOrphansCommand()) == 0  # it may still be coming
     either.clock.forward(2 * DAY_MS)
-    assert either.cn.committer.run(PurgeOrphansWork()) == 2
+    assert either.cn.writer.run(PurgeOrphansCommand()) == 2
     with either.cn.database.read() as conn:
         assert answers.records(conn, orphan) == []
         assert len(answers.records(conn, kept)) == 3

@@ -15,9 +15,9 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.db.schema import risk_hits
 from gateway.errors import InvalidRequestError, StoreUnavailableError
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PurgeWork
+from gateway.history.commands.retention import PurgeCommand
 from gateway.history.service import risk as history_risk
-from gateway.history.service.risk import KeepRisksWork, RiskQueries, RiskScreening, SiblingSearch
+from gateway.history.service.risk import KeepRisksCommand, RiskQueries, RiskScreening, SiblingSearch
 from gateway.history.tables import shipment_search
 from gateway.risk.rule_file import RuleSetting
 from gateway.risk.rulebook import Rules
@@ -59,7 +59,7 @@ def screening(node: PaperNode, **limits: float) -> RiskScreening:
 def judge(node: PaperNode, **limits: float) -> None:
     judging = screening(node, **limits)
     while (judged := judging.next()) is not None:
-        assert node.committer.run(KeepRisksWork(judged))
+        assert node.writer.run(KeepRisksCommand(judged))
 
 
 def hits(node: PaperNode, filter_: str = "") -> list[trace_pb2.RiskHit]:
@@ -163,8 +163,8 @@ def test_nothing_is_kept_of_what_was_erased_since_it_was_judged(node: PaperNode)
     assert {position for position, _ in judged.hits} == {1, 2}
 
     node.clock.forward(KEPT_MS["short"] + DAY_MS)
-    assert node.committer.run(PurgeWork(records_feed(FEDERATION, node.name))).erased == 1
-    assert node.committer.run(KeepRisksWork(judged))
+    assert node.writer.run(PurgeCommand(records_feed(FEDERATION, node.name))).erased == 1
+    assert node.writer.run(KeepRisksCommand(judged))
 
     with node.database.read() as conn:
         kept = conn.execute(select(risk_hits)).all()

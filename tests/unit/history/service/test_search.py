@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.shipment_keys import key_sets
 from gateway.history.service import search as history_search
-from gateway.history.service.filters import KeepFilterWork, SegmentFilter, SegmentFilters
+from gateway.history.service.filters import KeepFilterCommand, SegmentFilter, SegmentFilters
 from gateway.history.service.search import NEWEST, narrowing_of
 from gateway.history.tables import segments, shipment_search, shipments
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
@@ -165,7 +165,7 @@ def make_filters(node: PaperNode) -> list[int]:
     made = []
     while (one := SegmentFilters(node.database).next()) is not None:
         assert SegmentFilter.decode(one.encode()) == one
-        node.committer.run(KeepFilterWork(one))
+        node.writer.run(KeepFilterCommand(one))
         made.append(one.segment)
     return made
 
@@ -242,7 +242,7 @@ def test_no_filter_is_kept_while_the_index_is_built_anew(node: PaperNode) -> Non
     assert stale is not None
     with node.database.write() as conn:
         shipments.move_cursor(conn, shipments.INDEXED, 3)
-    node.committer.run(KeepFilterWork(stale))
+    node.writer.run(KeepFilterCommand(stale))
     assert SegmentFilters(node.database).next() is None
     with node.database.read() as conn:
         assert segments.without_filter(conn, 18) == 0

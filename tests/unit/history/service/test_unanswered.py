@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.alerts import tables as alerts
 from gateway.alerts.codec import parse_event
-from gateway.feed.service.sender import StateWork
+from gateway.feed.service.sender import StateCommand
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.v1 import feed_pb2
@@ -29,7 +29,7 @@ def test_what_came_while_blocked_is_answered_afterwards_once(tmp_path: Path, mak
         exchange(cn, hk)
         assert answers(hk, "cn") == [(0, 1)]
 
-        hk.committer.run(StateWork(hk.origin("cn"), FeedState.BEHIND, "not yet compared"))
+        hk.writer.run(StateCommand(hk.origin("cn"), FeedState.BEHIND, "not yet compared"))
         for _ in range(2):
             cn.publish("hk")
             deliver(cn, hk)
@@ -37,7 +37,7 @@ def test_what_came_while_blocked_is_answered_afterwards_once(tmp_path: Path, mak
         assert answers(hk, "cn") == [(0, 1)]
         last = cn.publish("hk")
 
-        hk.committer.run(StateWork(hk.origin("cn"), FeedState.ACTIVE, ""))
+        hk.writer.run(StateCommand(hk.origin("cn"), FeedState.ACTIVE, ""))
         deliver(cn, hk)
         exchange(cn, hk)
         covered = sorted(index for first, count in answers(hk, "cn") for index in range(first, first + count))

@@ -17,12 +17,12 @@ from gateway.alerts import tables as alerts
 from gateway.contract.timestamps import to_timestamp
 from gateway.feed.projection.rebuild import rebuild
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PurgeWork
-from gateway.history.projection.index import IndexWork
+from gateway.history.commands.retention import PurgeCommand
+from gateway.history.projection.index import IndexCommand
 from gateway.history.service.preparation import HistoryIndexer
 from gateway.history.tables import shipments
 from gateway.tracing.service import findings as history_findings
-from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsWork, Reported
+from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand, Reported
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, goods_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase
@@ -88,8 +88,8 @@ class Desk:
         index(self.hk)
 
     def commit(self, reported: Reported) -> bool:
-        work = KeepFindingsInRecordsWork(records_feed(FEDERATION, "hk"), reported)
-        return self.hk.committer.run(work)  # type: ignore[no-any-return]
+        command = KeepFindingsInRecordsCommand(records_feed(FEDERATION, "hk"), reported)
+        return self.hk.writer.run(command)  # type: ignore[no-any-return]
 
     def inspections(self, record_id: str) -> list[shipment_pb2.ShipmentInspection]:
         (found,) = search(self.hk, record_ids=[record_id])
@@ -235,7 +235,7 @@ def _keep_without_making_findable(desk: Desk) -> None:
 def _index_one_item(desk: Desk) -> None:
     prepared = HistoryIndexer(desk.hk.database, batch=1).next()
     assert prepared is not None
-    assert desk.hk.committer.run(IndexWork(prepared, retention))
+    assert desk.hk.writer.run(IndexCommand(prepared, retention))
 
 
 @pytest.mark.parametrize("restarted", [True, False])
@@ -249,7 +249,7 @@ def test_while_the_projections_are_built_again_findings_wait(desk: Desk, restart
     if restarted:
         desk.restart()
     _keep_without_making_findable(desk)
-    rebuild(desk.hk.committer, desk.hk.projector, progress=lambda _: None)
+    rebuild(desk.hk.writer, desk.hk.projector, progress=lambda _: None)
     _keep_without_making_findable(desk)
     index(desk.hk)
     desk.keep()
@@ -264,7 +264,7 @@ def test_a_search_that_begins_while_alerts_are_built_again_knows_all_findings(de
         alerts.clear(conn)
     desk.restart()
     desk.keep()
-    rebuild(desk.hk.committer, desk.hk.projector, progress=lambda _: None)
+    rebuild(desk.hk.writer, desk.hk.projector, progress=lambda _: None)
     desk.record(declared("A"))
 
     assert desk.said("A") == ["ingots"]
@@ -289,7 +289,7 @@ def test_a_record_that_was_erased_meanwhile_gets_no_finding(desk: Desk) -> None:
     assert found is not None
     assert len(found.additions) == 1
     desk.hk.clock.forward(KEPT_MS["short"] + DAY_MS)
-    desk.hk.committer.run(PurgeWork(records_feed(FEDERATION, "hk")))
+    desk.hk.writer.run(PurgeCommand(records_feed(FEDERATION, "hk")))
 
     assert desk.commit(found)
     assert desk.said("A") == []

@@ -17,8 +17,8 @@ from gateway.errors import InvalidRequestError
 from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
 from gateway.trust.rules.audit import AuditEvent
 from gateway.v1 import watchlist_service_pb2 as pb
-from gateway.watchlists.commands.expiry import MOST_NAMED, ListExpiry, WarnExpiringWork
-from gateway.watchlists.commands.proposals import ExpireListedWork, ProposeWork
+from gateway.watchlists.commands.expiry import MOST_NAMED, ListExpiry, WarnExpiringCommand
+from gateway.watchlists.commands.proposals import ExpireListedCommand, ProposeCommand
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.tables import lists as watchlists
 from tests.support.databases import MakeDatabase
@@ -47,7 +47,7 @@ def propose(node: PaperNode, name: str, revision: int = 0, **days: int | None) -
         until = {} if left is None else {"valid_until": to_timestamp(node.clock.now + left * DAY_MS)}
         entries.append(pb.ProposedEntry(id=entry_id, revision=revision, content=listed_content(**until)))
     request = pb.ProposeEntriesRequest(request_id=str(uuid.uuid4()), list=name, entries=entries)
-    node.committer.run(ProposeWork(node.lists, node.projector, request, "system/cn/risk-engine", "risk-engine"))
+    node.writer.run(ProposeCommand(node.lists, node.projector, request, "system/cn/risk-engine", "risk-engine"))
     node.settle()
 
 
@@ -57,7 +57,7 @@ def shown(node: PaperNode, condition: str) -> list[str]:
 
 def warned(node: PaperNode) -> list[AuditEvent]:
     events: list[AuditEvent] = []
-    count = node.committer.run(WarnExpiringWork(node.expiry, node.name, events.append))
+    count = node.writer.run(WarnExpiringCommand(node.expiry, node.name, events.append))
     assert count == sum(dict(event.counts)["entries"] for event in events)
     return events
 
@@ -95,7 +95,7 @@ def test_an_alarm_lasts_as_long_as_something_ends_soon(nodes: list[PaperNode]) -
     propose(cn, "vans", revision=1, D=None)
     assert set(raised()) == {"cn/minerals"}
     cn.clock.forward(14 * DAY_MS)
-    cn.committer.run(ExpireListedWork(cn.lists))
+    cn.writer.run(ExpireListedCommand(cn.lists))
     cn.settle()
     assert raised() == {}
 

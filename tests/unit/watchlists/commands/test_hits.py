@@ -21,8 +21,8 @@ from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import party_pb2, watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.codec.events import parse_event
-from gateway.watchlists.commands.hits import AnswerHitWork, HitQueries, ReportHitWork
-from gateway.watchlists.commands.proposals import ProposeWork
+from gateway.watchlists.commands.hits import AnswerHitCommand, HitQueries, ReportHitCommand
+from gateway.watchlists.commands.proposals import ProposeCommand
 from gateway.watchlists.rules.policies import ListPolicy
 from tests.support.databases import MakeDatabase
 from tests.support.machine_node import Raw
@@ -40,7 +40,7 @@ def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNod
         request = pb.ProposeEntriesRequest(
             request_id=str(uuid.uuid4()), list=LIST, entries=[pb.ProposedEntry(id="A", content=listed_content())]
         )
-        cn.committer.run(ProposeWork(cn.lists, cn.projector, request, "system/cn/risk", "risk"))
+        cn.writer.run(ProposeCommand(cn.lists, cn.projector, request, "system/cn/risk", "risk"))
         exchange(*made)
         yield made
 
@@ -56,15 +56,15 @@ def report(node: PaperNode, publisher: str = "cn", entry: str = "A", **fields: A
         subject=party_pb2.Party(role=5, names=[party_pb2.Name(text="Placeholder Metals Ltd")]),
         **fields,
     )
-    work = ReportHitWork(node.lists, node.projector, node.lists.agreements, request, "system/x/desk", "desk")
-    return node.committer.run(work)  # type: ignore[no-any-return]
+    command = ReportHitCommand(node.lists, node.projector, node.lists.agreements, request, "system/x/desk", "desk")
+    return node.writer.run(command)  # type: ignore[no-any-return]
 
 
 def answer(node: PaperNode, reporter: str, hit_id: str, outcome: watchlist_pb2.HitOutcome.ValueType) -> None:
     request = pb.AnswerHitRequest(
         request_id=str(uuid.uuid4()), reporter=reporter, hit_id=hit_id, outcome=outcome, remarks="seen"
     )
-    node.committer.run(AnswerHitWork(node.lists, node.projector, request, "system/x/desk", "desk"))
+    node.writer.run(AnswerHitCommand(node.lists, node.projector, request, "system/x/desk", "desk"))
 
 
 def hits(node: PaperNode, text: str = "") -> list[tuple[str, str, int]]:
@@ -150,7 +150,7 @@ def test_what_a_partner_may_not_say_is_rejected(nodes: list[PaperNode], misdeed:
         )
     origin = FeedOrigin(FEDERATION, "hk", "cn", Channel.WATCHLIST)
     forged = make_entry("WatchlistEvent", event.SerializeToString(), salt=bytes(32), recorded_at_ms=hk.clock.now)
-    place = hk.committer.run(Raw(lambda tx: tx.append(origin, forged)))
+    place = hk.writer.run(Raw(lambda tx: tx.append(origin, forged)))
     exchange(cn, hk)
     assert hits(cn) == [("hk", honest, 0)]
     with hk.database.read() as conn:

@@ -19,7 +19,7 @@ from gateway.errors import (
 )
 from gateway.feed.projection.rebuild import rebuild
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PurgeWork
+from gateway.history.commands.retention import PurgeCommand
 from gateway.trust.rules.directory import FieldClass
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist_pb2
@@ -31,10 +31,10 @@ from gateway.watchlists.commands.matches import (
     ENDED,
     ENTRY_AMENDED,
     WITHDRAWN,
-    DecideMatchWork,
-    KeepFindingsWork,
+    DecideMatchCommand,
+    KeepFindingsCommand,
 )
-from gateway.watchlists.commands.proposals import ProposeWork
+from gateway.watchlists.commands.proposals import ProposeCommand
 from gateway.watchlists.rules.matches import ReportRule
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.service import match_search
@@ -88,7 +88,7 @@ class Desk:
         return decode_findings(encode_findings(self.search.step(self.cursors(), at_ms=self.node.clock())))
 
     def keep(self, findings: Findings) -> dict[str, int]:
-        return self.node.committer.run(KeepFindingsWork(self.node.lists, self.rules, findings))  # type: ignore[no-any-return]
+        return self.node.writer.run(KeepFindingsCommand(self.node.lists, self.rules, findings))  # type: ignore[no-any-return]
 
     def run(self) -> None:
         """Looks until there is nothing left to find."""
@@ -105,8 +105,8 @@ class Desk:
 
     def decide(self, match_id: str, **decision: object) -> match_pb2.DecideMatchResponse:
         request = match_pb2.DecideMatchRequest(request_id=str(uuid.uuid4()), match_id=match_id, **decision)  # type: ignore[arg-type]
-        work = DecideMatchWork(self.node.lists, self.node.projector, request, "system/x/desk", "desk")
-        return self.node.committer.run(work)  # type: ignore[no-any-return]
+        command = DecideMatchCommand(self.node.lists, self.node.projector, request, "system/x/desk", "desk")
+        return self.node.writer.run(command)  # type: ignore[no-any-return]
 
 
 def subject(*names: str, **more: object) -> alert_pb2.Subject:
@@ -139,7 +139,7 @@ def withdraw(node: PaperNode, entry_id: str, revision: int) -> None:
 def _propose(node: PaperNode, request: pb.ProposeEntriesRequest) -> None:
     request.request_id, request.list = str(uuid.uuid4()), LIST
     node.lists.check(request)
-    node.committer.run(ProposeWork(node.lists, node.projector, request, f"system/{node.name}/x", "x"))
+    node.writer.run(ProposeCommand(node.lists, node.projector, request, f"system/{node.name}/x", "x"))
     node.settle()
 
 
@@ -423,7 +423,7 @@ class TestOnce:
         hk.node.settle()
         before = hk.matches()
         overtaken = hk.find()
-        rebuild(hk.node.committer, hk.node.projector, progress=lambda _: None)
+        rebuild(hk.node.writer, hk.node.projector, progress=lambda _: None)
         hk.keep(replace(overtaken, matches=before))
         assert hk.matches() == before
         hk.restart()
@@ -442,7 +442,7 @@ class TestOnce:
         exchange(*nodes)
         hk.run()
         hk.screener.recent = RecentParties()  # as if it hadn't been applied then
-        rebuild(hk.node.committer, hk.node.projector, progress=lambda _: None)
+        rebuild(hk.node.writer, hk.node.projector, progress=lambda _: None)
         enter(cn, "fruit", "Placeholder Fruit Limited")
         exchange(*nodes)
         hk.run()
@@ -500,7 +500,7 @@ class TestShipments:
         found = desk.find()
         assert [match.source.id for match in found.matches] == ["R-1"]
         cn.clock.forward(KEPT_MS["short"] + 2 * DAY_MS)
-        cn.committer.run(PurgeWork(records_feed(FEDERATION, "cn")))
+        cn.writer.run(PurgeCommand(records_feed(FEDERATION, "cn")))
         assert desk.matches() == []
         desk.keep(found)
         assert desk.matches() == [], "the search still knew whom the record named"
@@ -570,12 +570,12 @@ class TestDecisions:
             match_id=match.match_id,
             confirm=match_pb2.MatchConfirmation(purpose="export_control"),
         )
-        work = DecideMatchWork(hk.node.lists, hk.node.projector, request, "system/x/desk", "desk")
-        assert hk.node.committer.run(work) == hk.node.committer.run(work)
+        command = DecideMatchCommand(hk.node.lists, hk.node.projector, request, "system/x/desk", "desk")
+        assert hk.node.writer.run(command) == hk.node.writer.run(command)
         assert len(hits(hk.node)) == 1
         request.confirm.case_reference = "X"
         with pytest.raises(RequestIdReusedError):
-            hk.node.committer.run(work)
+            hk.node.writer.run(command)
 
     def test_whoever_may_not_see_the_list_finds_no_match(self, hk: Desk, match: match_pb2.Match) -> None:
         hidden = frozenset({("cn", LIST)})
@@ -585,9 +585,9 @@ class TestDecisions:
         request = match_pb2.DecideMatchRequest(
             request_id=str(uuid.uuid4()), match_id=match.match_id, dismiss=match_pb2.MatchDismissal(reason="no")
         )
-        work = DecideMatchWork(hk.node.lists, hk.node.projector, request, "system/x/y", "y", hidden)
+        command = DecideMatchCommand(hk.node.lists, hk.node.projector, request, "system/x/y", "y", hidden)
         with pytest.raises(NotFoundError):
-            hk.node.committer.run(work)
+            hk.node.writer.run(command)
 
     def test_an_ended_entrys_match_cant_be_confirmed(
         self, nodes: list[PaperNode], hk: Desk, match: match_pb2.Match

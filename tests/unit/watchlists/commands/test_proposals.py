@@ -32,15 +32,15 @@ from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec.events import parse_decision, parse_event
 from gateway.watchlists.commands.imports import (
-    EndCutOffWork,
-    EndRowsWork,
-    FinishImportWork,
+    EndCutOffCommand,
+    EndRowsCommand,
+    FinishImportCommand,
     Import,
-    ImportRowsWork,
+    ImportRowsCommand,
     count_listed,
     vanished,
 )
-from gateway.watchlists.commands.proposals import DecideWork, ExpireListedWork, ProposeWork, append_parts
+from gateway.watchlists.commands.proposals import DecideCommand, ExpireListedCommand, ProposeCommand, append_parts
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.tables import lists as watchlists
@@ -78,16 +78,16 @@ def propose(
         withdrawals=[Pb.ProposedWithdrawal(id=one, revision=rev, reason="cleared") for one, rev in withdraw],
     )
     node.lists.check(request)
-    work = ProposeWork(node.lists, node.projector, request, f"system/{node.name}/{actor}", actor)
-    return node.committer.run(work)  # type: ignore[no-any-return]
+    command = ProposeCommand(node.lists, node.projector, request, f"system/{node.name}/{actor}", actor)
+    return node.writer.run(command)  # type: ignore[no-any-return]
 
 
 def decide(node: PaperNode, proposal_id: str, *, approve: bool = True, actor: str = "chief") -> int:
     request = Pb.DecideProposalRequest(
         request_id=str(uuid.uuid4()), proposal_id=proposal_id, approve=approve, remarks="seen"
     )
-    work = DecideWork(node.lists, node.projector, request, f"system/{node.name}/{actor}", actor)
-    return int(node.committer.run(work).changes)
+    command = DecideCommand(node.lists, node.projector, request, f"system/{node.name}/{actor}", actor)
+    return int(node.writer.run(command).changes)
 
 
 def listed(node: PaperNode, publisher: str = "cn") -> dict[str, int]:
@@ -225,7 +225,7 @@ class _Propose:
     changes: Sequence[watchlist_pb2.WatchlistChange]
     weight: int = 1
 
-    def stage(self, tx: Transaction) -> None:
+    def execute(self, tx: Transaction) -> None:
         parts = [watchlist_pb2.WatchlistUpdate(changes=[change]) for change in self.changes]
         append_parts(tx, self.node.lists, parts, self.proposal_id, list_name=LIST, note="", actor="risk-engine")
 
@@ -249,7 +249,7 @@ def test_whoever_follows_the_changes_holds_what_is_listed_although_some_were_ove
     propose(cn, listed_content("First A"), listed_content("First B"), listed_content("First C"), ids=["A", "B", "C"])
     late = str(uuid.uuid4())
     changes = [entered("A", 2, "Overtaken A"), ended("B", 1), ended("C", 1), entered("D", 1, "First D")]
-    cn.committer.run(_Propose(cn, late, changes))
+    cn.writer.run(_Propose(cn, late, changes))
     propose(cn, listed_content("Second A"), ids=["A"], revision=1)
     propose(cn, listed_content("Second B"), ids=["B"], revision=1)
     decide(cn, late)
@@ -282,8 +282,8 @@ def test_an_amended_entry_says_everywhere_when_it_was_first_published(nodes: lis
     propose(cn, listed_content("Amended twice"), ids=["A"], revision=2)
     importing = Import(cn.lists, Pb.ImportOpening(list=LIST), "risk-engine")
     rows = importing.check([Pb.ImportRow(id="B", content=listed_content("Imported"), line=1)])
-    cn.committer.run(ImportRowsWork(importing, rows)).take(importing)
-    cn.committer.run(FinishImportWork(importing))
+    cn.writer.run(ImportRowsCommand(importing, rows)).take(importing)
+    cn.writer.run(FinishImportCommand(importing))
     propose(cn, withdraw=[("A", 3)])
     propose(cn, listed_content("Again"), ids=["A"])
     exchange(*nodes)
@@ -361,11 +361,11 @@ def test_an_end_of_validity_ends_the_entry_everywhere(nodes: list[PaperNode]) ->
     propose(cn, listed_content(valid_until=until), listed_content("For good"), ids=["A", "B"])
     exchange(*nodes)
     cn.clock.forward(2 * DAY_MS)
-    assert cn.committer.run(ExpireListedWork(cn.lists)) == 1
+    assert cn.writer.run(ExpireListedCommand(cn.lists)) == 1
     exchange(*nodes)
     assert listed(cn) == listed(hk) == {"B": 1}
     assert told(cn, "hk")[-1] == "-A EXPIRED"
-    assert cn.committer.run(ExpireListedWork(cn.lists)) == 0
+    assert cn.writer.run(ExpireListedCommand(cn.lists)) == 0
 
 
 def test_every_objection_is_named(nodes: list[PaperNode]) -> None:
@@ -392,9 +392,9 @@ def bring(
     take_rows(node, importing, rows)
     if prune:
         gone = vanished(node.database, importing)
-        importing.pending = node.committer.run(EndRowsWork(importing, gone))
+        importing.pending = node.writer.run(EndRowsCommand(importing, gone))
         importing.response.withdrawn = len(gone)
-    response: Pb.ImportEntriesResponse = node.committer.run(FinishImportWork(importing))
+    response: Pb.ImportEntriesResponse = node.writer.run(FinishImportCommand(importing))
     importing.end(complete=True)
     node.settle()
     return response
@@ -403,7 +403,7 @@ def bring(
 def take_rows(node: PaperNode, importing: Import, rows: dict[str, watchlist_pb2.WatchlistContent]) -> None:
     asked = [Pb.ImportRow(id=one, content=content, line=at) for at, (one, content) in enumerate(rows.items(), 1)]
     for at in range(0, len(asked), 100):
-        counts = node.committer.run(ImportRowsWork(importing, importing.check(asked[at : at + 100])))
+        counts = node.writer.run(ImportRowsCommand(importing, importing.check(asked[at : at + 100])))
         counts.take(importing)
 
 
@@ -501,12 +501,12 @@ def test_a_proposal_whose_import_was_cut_off_is_rejected_by_the_gateway(nodes: l
     cut_off, going_on = open_import(cn), open_import(cn)
     waiting = propose(cn, listed_content(), ids=["A"], list_name="un-sc").proposal_id
     cn.settle()
-    assert cn.committer.run(EndCutOffWork(cn.lists))
+    assert cn.writer.run(EndCutOffCommand(cn.lists))
     assert {state_of(cn, one.proposal_id) for one in (cut_off, going_on)} == {"open"}, "neither has ended yet"
     cn.lists.cut_off = False
     cut_off.end(complete=False)
     assert cn.lists.cut_off
-    assert cn.committer.run(EndCutOffWork(cn.lists))
+    assert cn.writer.run(EndCutOffCommand(cn.lists))
     assert state_of(cn, cut_off.proposal_id) == "rejected"
     assert state_of(cn, going_on.proposal_id) == "open"
     assert state_of(cn, waiting) == "complete"
@@ -515,7 +515,7 @@ def test_a_proposal_whose_import_was_cut_off_is_rejected_by_the_gateway(nodes: l
         (last,) = feeds.read_entries(conn, feed.id, feed.size - 1, feed.size)
     decision = parse_decision(last.payload)
     assert (decision.actor, decision.rejected.remarks) == ("gateway", "its import was cut off")
-    response: Pb.ImportEntriesResponse = cn.committer.run(FinishImportWork(going_on))
+    response: Pb.ImportEntriesResponse = cn.writer.run(FinishImportCommand(going_on))
     assert decide(cn, response.proposal_id) == 1_100
     again = bring(cn, {"Z": listed_content()}, list_name="un-sc")
     assert decide(cn, again.proposal_id) == 1
@@ -525,7 +525,7 @@ def test_after_a_crash_no_import_is_under_way(nodes: list[PaperNode]) -> None:
     cn = nodes[0]
     importing = open_import(cn)
     cn.lists.importing.clear()  # as at a start
-    assert cn.committer.run(EndCutOffWork(cn.lists))
+    assert cn.writer.run(EndCutOffCommand(cn.lists))
     assert state_of(cn, importing.proposal_id) == "rejected"
     before = projections(cn)
     with cn.database.write() as conn:
@@ -541,14 +541,14 @@ def test_a_part_that_isnt_projected_yet_isnt_missed(nodes: list[PaperNode]) -> N
     with cn.database.write() as conn:
         rows = importing.check([Pb.ImportRow(id=f"E{at:04d}", content=listed_content()) for at in range(500)])
         tx = Transaction(conn, own_node="cn", signers=cn.signers, now_ms=cn.clock())
-        ImportRowsWork(importing, rows).stage(tx).take(importing)
+        ImportRowsCommand(importing, rows).execute(tx).take(importing)
         more = importing.check([Pb.ImportRow(id="Z", content=listed_content())])
-        ImportRowsWork(importing, more).stage(tx)
+        ImportRowsCommand(importing, more).execute(tx)
         tx.seal()
         importing.end(complete=False)
-        assert not EndCutOffWork(cn.lists).stage(tx)
+        assert not EndCutOffCommand(cn.lists).execute(tx)
     cn.settle()
-    assert cn.committer.run(EndCutOffWork(cn.lists))
+    assert cn.writer.run(EndCutOffCommand(cn.lists))
     assert state_of(cn, importing.proposal_id) == "rejected"
 
 
@@ -561,7 +561,7 @@ def test_an_import_under_way_can_be_rejected_but_not_approved(nodes: list[PaperN
     decide(cn, importing.proposal_id, approve=False, actor=actor)
     cn.settle()
     with pytest.raises(IllegalTransitionError, match="rejected while its import"):
-        cn.committer.run(FinishImportWork(importing))
+        cn.writer.run(FinishImportCommand(importing))
     assert listed(cn) == {}
     with pytest.raises(IllegalTransitionError, match="was rejected before"):
         decide(cn, importing.proposal_id, approve=False)
@@ -600,7 +600,7 @@ def test_copies_arent_identical_while_changes_are_still_to_be_told(nodes: list[P
     cn.projector.advance = lambda tx, limit: False  # type: ignore[method-assign]
     importing = Import(cn.lists, Pb.ImportOpening(list=LIST), "importer")
     take_rows(cn, importing, {f"E{at}": listed_content() for at in range(7)})
-    cn.committer.run(FinishImportWork(importing))
+    cn.writer.run(FinishImportCommand(importing))
     assert compared() == (False, 7), "decided, and not projected"
     assert compared(frozenset({("cn", LIST)})) == (False, 0), "that there is something isn't hidden; what is"
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.contract.timestamps import to_timestamp
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PurgeWork
+from gateway.history.commands.retention import PurgeCommand
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import shipment_pb2
 from gateway.watchlists.rules.matches import SourceKey, SourceKind
@@ -64,7 +64,7 @@ def test_what_was_erased_names_nobody_and_additions_alone_neither(node: PaperNod
     record(node, shipment("A", retention_class="short"), shipment_pb2.ShipmentAddition(record_id="B", events=[event]))
     index(node)
     node.clock.forward(KEPT_MS["short"] + DAY_MS)
-    node.committer.run(PurgeWork(records_feed(FEDERATION, "cn")))
+    node.writer.run(PurgeCommand(records_feed(FEDERATION, "cn")))
 
     assert after(node, 0) == ([], 2)
 

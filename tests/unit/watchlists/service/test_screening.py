@@ -14,7 +14,7 @@ from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watch
 from gateway.v1.goods_pb2 import CommodityCode
 from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.codec.subjects import subjects_of
-from gateway.watchlists.commands.proposals import ProposeWork
+from gateway.watchlists.commands.proposals import ProposeCommand
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.service.recent_parties import RecentParties
 from gateway.watchlists.service.screening import ComparedBack, Screener
@@ -49,7 +49,7 @@ def withdraw(node: PaperNode, entry_id: str, revision: int) -> None:
 def _propose(node: PaperNode, request: watchlist_service_pb2.ProposeEntriesRequest) -> None:
     request.request_id, request.list = str(uuid.uuid4()), LIST
     node.lists.check(request)
-    node.committer.run(ProposeWork(node.lists, node.projector, request, f"system/{node.name}/x", "x"))
+    node.writer.run(ProposeCommand(node.lists, node.projector, request, f"system/{node.name}/x", "x"))
     node.settle()
 
 
