@@ -22,11 +22,13 @@ from gateway.errors import ConfigurationError, GatewayError
 from gateway.evidence.rpc import EvidenceServicer
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.exchange_service import ExchangeServicer
 from gateway.feed.rpc.links import Link, LinkStatus, PullLink, PushLink
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.service.alarms import CERTIFICATE, Alarms
+from gateway.feed.service.publisher_audit import PublisherAudit
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
@@ -366,13 +368,22 @@ class Node:
     def _open_links(self, sender: FeedSender, writer: WriterClient) -> None:
         """One link per feed that the directory and the settings want carried by connections from here."""
         federation, own = self.settings.federation, self.settings.node
+        audit = PublisherAudit(self.database, receiver=self._receiver, trust=self._directory.trusted)
+        auditor = PublisherAuditor(audit, writer)
         for partner in sorted(self._directory.directory().partners(own, self._now())):
             how = self.settings.links.get(partner, LinkSettings())
             for channel in BETWEEN_NODES:
                 outgoing = FeedOrigin(federation, own, partner, channel)
                 if how.mode is LinkMode.PUSH and outgoing not in self._links:
                     self._run_link(
-                        PushLink(outgoing, peers=self._peers, clock=self._clock, outgoing=self._outgoing, sender=sender)
+                        PushLink(
+                            outgoing,
+                            peers=self._peers,
+                            clock=self._clock,
+                            outgoing=self._outgoing,
+                            sender=sender,
+                            auditor=auditor,
+                        )
                     )
                 incoming = outgoing.counter
                 if how.fetch and incoming not in self._links:
@@ -384,6 +395,7 @@ class Node:
                             outgoing=self._outgoing,
                             receiver=self._receiver,
                             writer=writer,
+                            auditor=auditor,
                         )
                     )
 

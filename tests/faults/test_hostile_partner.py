@@ -28,6 +28,7 @@ from gateway.v1.node_service_pb2 import (
     LINK_STATE_RECOVERY_REQUIRED,
     LINK_STATE_SUSPENDED,
 )
+from tests.support import merkle_oracle
 from tests.support.federation import Federation, alert, eventually, feed, origin
 from tests.support.partner import Partner, an_alert, entry, leaf, publication, recipient, refusal
 
@@ -453,6 +454,48 @@ def test_a_recipient_that_is_pushed_to_can_not_stop_a_feed_with_a_claim(federati
                     await eventually(refused, what="the refusal of the position")
                 await at.risk.publish(alert(), ["hk"])
             assert await at.alarms() == set()
+
+    federation.run(run())
+
+
+def test_a_publisher_that_shows_another_history_is_quarantined_when_the_link_opens(federation: Federation) -> None:
+    async def run() -> None:
+        async with scene(federation) as at:
+            await at.hk.send(at.hk.batch([an_alert() for _ in range(3)]))
+            nothing = feed_pb2.FeedPosition(origin=CN_HK, root=EMPTY_ROOT)
+
+            async def link() -> Any:
+                (found,) = [one for one in await at.operator.node.links() if one.origin == HK_CN]
+                return found
+
+            async with recipient(federation, "hk", nothing) as hk:
+                more = [*at.hk.entries, an_alert(), an_alert()]
+                hk.own_head = at.hk.head(more)
+                hk.proof = merkle_oracle.consistency(3, [leaf(one) for one in more])
+
+                async def audited() -> bool:
+                    return bool(hk.asked)
+
+                await eventually(audited, what="the question for a proof")
+                assert (hk.asked[0].origin, hk.asked[0].old_size, hk.asked[0].new_size) == (HK_CN, 3, 5)
+            await at.hk.send(at.hk.batch([an_alert()]))  # what it showed agrees with what it had sent
+            assert at.stored == 4
+            assert await at.alarms() == set()
+
+            async with recipient(federation, "hk", nothing) as hk:
+                rewritten = [an_alert() for _ in range(6)]
+                hk.own_head = at.hk.head(rewritten)
+                hk.proof = merkle_oracle.consistency(4, [leaf(one) for one in rewritten])
+
+                async def quarantined() -> bool:
+                    return (await link()).state == LINK_STATE_QUARANTINED
+
+                await eventually(quarantined, what="the quarantine")
+            folder = Path((await link()).evidence_path)
+            assert "contradicts the 4 stored here" in (folder / "problem.txt").read_text()
+            assert (folder / "received.checkpoint").read_bytes() == hk.own_head.cosigned_checkpoint
+            assert (await refusal(at.hk.send(at.hk.batch([an_alert()])))).reason == "QUARANTINED"
+            await at.everyone_else_is_served()
 
     federation.run(run())
 

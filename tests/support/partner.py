@@ -95,6 +95,13 @@ class Partner:
         root = merkle_oracle.root([leaf(one) for one in entries])
         return sign_checkpoint(Checkpoint(self.feed, len(entries), root), signer or self.log_key)
 
+    def head(self, entries: Sequence[feed_pb2.Entry]) -> feed_pb2.FeedPosition:
+        """What this partner says of its own feed with these entries."""
+        root = merkle_oracle.root([leaf(one) for one in entries])
+        return feed_pb2.FeedPosition(
+            origin=self.feed, size=len(entries), root=root, cosigned_checkpoint=self.checkpoint(entries)
+        )
+
     async def send(self, *batches: feed_pb2.Batch, feed: str = "") -> list[feed_pb2.Receipt]:
         """Pushes batches over one stream; returns their receipts.
 
@@ -146,9 +153,23 @@ class Partner:
 
 
 class _Recipient(exchange_service_pb2_grpc.ExchangeServiceServicer):
+    """Takes pushes at `position`, and shows `own_head` of its own feed with `proof` when it is asked."""
+
     def __init__(self, position: feed_pb2.FeedPosition) -> None:
         self.position = position
+        self.own_head = feed_pb2.FeedPosition()
+        self.proof: list[bytes] = []
         self.opened = 0
+        self.asked: list[pb.GetConsistencyProofRequest] = []
+
+    async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
+        return pb.GetCheckpointResponse(position=self.own_head)
+
+    async def GetConsistencyProof(
+        self, request: pb.GetConsistencyProofRequest, context: Any
+    ) -> pb.GetConsistencyProofResponse:
+        self.asked.append(request)
+        return pb.GetConsistencyProofResponse(hashes=self.proof)
 
     async def Replicate(self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Any) -> Any:
         self.opened += 1

@@ -25,6 +25,7 @@ from gateway.errors import (
     QuarantinedError,
     UnauthenticatedError,
 )
+from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import WriterClient, in_order, set_within
 from gateway.feed.service.receiver import Receiver, Refused, require_moving
@@ -164,11 +165,19 @@ class PushLink(Link):
     """Pushes an own feed to its recipient."""
 
     def __init__(
-        self, origin: FeedOrigin, *, peers: Peers, clock: Callable[[], int], outgoing: Outgoing, sender: FeedSender
+        self,
+        origin: FeedOrigin,
+        *,
+        peers: Peers,
+        clock: Callable[[], int],
+        outgoing: Outgoing,
+        sender: FeedSender,
+        auditor: PublisherAuditor,
     ) -> None:
         super().__init__(origin, peers=peers, partner=origin.recipient, clock=clock)
         self._outgoing = outgoing
         self._sender = sender
+        self._auditor = auditor
 
     async def _stream(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.feed, self.origin)
@@ -188,13 +197,14 @@ class PushLink(Link):
             async def write(batch: feed_pb2.Batch) -> None:
                 await call.write(pb.ReplicateRequest(batch=batch))
 
-            await self._sender.run(
-                feed,
-                position=first.position.size,
-                write=write,
-                receipts=self._receipts(responses),
-                on_progress=lambda _: self._exchanged(),
-            )
+            async with self._auditor.during(stub, self.origin.counter):
+                await self._sender.run(
+                    feed,
+                    position=first.position.size,
+                    write=write,
+                    receipts=self._receipts(responses),
+                    on_progress=lambda _: self._exchanged(),
+                )
         finally:
             call.cancel()
 
@@ -217,11 +227,13 @@ class PullLink(Link):
         outgoing: Outgoing,
         receiver: Receiver,
         writer: WriterClient,
+        auditor: PublisherAuditor,
     ) -> None:
         super().__init__(origin, peers=peers, partner=origin.publisher, clock=clock)
         self._outgoing = outgoing
         self._receiver = receiver
         self._writer = writer
+        self._auditor = auditor
 
     async def _stream(self) -> None:
         feed = await asyncio.to_thread(self._outgoing.made, self.origin)
@@ -232,11 +244,12 @@ class PullLink(Link):
         try:
             opening = pb.FetchOpening(origin=self.origin.line, first_index=position.size, position=position)
             await call.write(pb.FetchRequest(open=opening))
-            async for receipt in in_order(self._batches(call), self._begin, depth=WINDOW_BATCHES):
-                if isinstance(receipt, Refused):
-                    raise receipt.error
-                await call.write(pb.FetchRequest(receipt=receipt))
-                self._exchanged()
+            async with self._auditor.during(stub, self.origin):
+                async for receipt in in_order(self._batches(call), self._begin, depth=WINDOW_BATCHES):
+                    if isinstance(receipt, Refused):
+                        raise receipt.error
+                    await call.write(pb.FetchRequest(receipt=receipt))
+                    self._exchanged()
         finally:
             call.cancel()
 

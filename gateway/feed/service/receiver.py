@@ -17,7 +17,7 @@ Steps 8 (project) and 9 (the publisher keeps the receipt) follow in feed.project
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,16 +126,19 @@ class Receiver:
         """The cosignature line for a checkpoint whose entries are in the same transaction."""
         return cosign(note, self._cosigner, now_ms // 1000)
 
-    def keep_evidence(self, feed: Feed, command: ReceiveCommand, held: bytes, problem: str, now_ms: int) -> Path:
-        """Writes both signed checkpoints and the batch where auditors find them; returns the folder."""
-        stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
+    def quarantine(self, tx: Transaction, feed: Feed, problem: str, evidence: Mapping[str, bytes]) -> Refused:
+        """Stops a feed and writes the evidence, by file name, where auditors find it."""
+        stamp = datetime.fromtimestamp(tx.now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / "held.checkpoint").write_bytes(held)
-        (folder / "received.checkpoint").write_bytes(command.batch.checkpoint)
-        (folder / "batch.binpb").write_bytes(command.batch.SerializeToString(deterministic=True))
+        for name, content in evidence.items():
+            (folder / name).write_bytes(content)
         (folder / "problem.txt").write_text(f"{feed.origin}\n{problem}\n", encoding="utf-8")
-        return folder
+        feeds.set_state(
+            tx.conn, feed.id, FeedState.QUARANTINED, reason=problem, since=tx.now_ms, evidence_path=str(folder)
+        )
+        log.critical("feed %s is in quarantine: %s; evidence in %s", feed.origin, problem, folder)
+        return Refused(MisbehaviourError(f"{feed.origin}: {problem}", metadata={"origin": feed.origin.line}))
 
 
 class ReceiveCommand:
@@ -221,12 +224,12 @@ class ReceiveCommand:
         )
 
     def _quarantine(self, tx: Transaction, feed: Feed, held: bytes, problem: str) -> Refused:
-        folder = self._receiver.keep_evidence(feed, self, held, problem, tx.now_ms)
-        feeds.set_state(
-            tx.conn, feed.id, FeedState.QUARANTINED, reason=problem, since=tx.now_ms, evidence_path=str(folder)
-        )
-        log.critical("feed %s is in quarantine: %s; evidence in %s", feed.origin, problem, folder)
-        return Refused(MisbehaviourError(f"{feed.origin}: {problem}", metadata={"origin": feed.origin.line}))
+        evidence = {
+            "held.checkpoint": held,
+            "received.checkpoint": self.batch.checkpoint,
+            "batch.binpb": self.batch.SerializeToString(deterministic=True),
+        }
+        return self._receiver.quarantine(tx, feed, problem, evidence)
 
 
 def require_moving(feed: Feed) -> None:

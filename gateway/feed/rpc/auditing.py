@@ -1,0 +1,70 @@
+"""Asks a publisher for its checkpoint and its consistency proof when a connection to it opens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc.aio
+
+from gateway.contract.ids import FeedOrigin
+from gateway.errors import GatewayError
+from gateway.feed.rpc.writer_client import WriterClient
+from gateway.feed.service.publisher_audit import PublisherAudit
+from gateway.rpc.status import from_rpc_error
+from gateway.v1 import exchange_service_pb2 as pb
+from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 30.0
+"""Longest wait for each of the two answers, in seconds; an audit holds nothing else up."""
+
+
+class PublisherAuditor:
+    """Runs audits over links' connections; the steps are those of feed.service.publisher_audit."""
+
+    def __init__(self, audit: PublisherAudit, writer: WriterClient) -> None:
+        self._audit = audit
+        self._writer = writer
+
+    @asynccontextmanager
+    async def during(self, stub: ExchangeServiceStub, origin: FeedOrigin) -> AsyncIterator[None]:
+        """Audits the publisher of a feed to this node beside the block, and stops with it."""
+        running = asyncio.create_task(self._run(stub, origin))
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    async def _run(self, stub: ExchangeServiceStub, origin: FeedOrigin) -> None:
+        try:
+            await self.audit(stub, origin)
+        except GatewayError as error:
+            log.warning("%s couldn't be audited: %s", origin, error.message)
+        except grpc.aio.AioRpcError as error:
+            log.info("%s couldn't be audited: %s", origin, from_rpc_error(error).message)
+
+    async def audit(self, stub: ExchangeServiceStub, origin: FeedOrigin) -> None:
+        """Audits once; the feed is in quarantine afterwards when the publisher has contradicted itself.
+
+        Raises:
+            MalformedError: step 2.
+            grpc.aio.AioRpcError: no answer, or a refusal.
+        """
+        held = await asyncio.to_thread(self._audit.held, origin)  # 1
+        if held is None:
+            return
+        answer = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin.line), timeout=ANSWER_S)
+        shown = await asyncio.to_thread(self._audit.verify_shown, origin, answer.position)  # 2
+        size = shown.checkpoint.size
+        hashes: list[bytes] = []
+        if size > held.head.size:
+            request = pb.GetConsistencyProofRequest(origin=origin.line, old_size=held.head.size, new_size=size)
+            hashes = list((await stub.GetConsistencyProof(request, timeout=ANSWER_S)).hashes)
+        quarantine = await asyncio.to_thread(self._audit.compare, origin, held, shown, hashes)  # 3, 4
+        if quarantine is not None:
+            await self._writer.run(quarantine)  # 5

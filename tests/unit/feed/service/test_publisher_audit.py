@@ -1,0 +1,136 @@
+"""What a recipient finds when a publisher shows its checkpoint: each test changes exactly one of the numbered steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import MalformedError, QuarantinedError
+from gateway.feed.service.publisher_audit import PublisherAudit
+from gateway.feed.service.receiver import Refused
+from gateway.feed.tables.feeds import FeedState
+from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
+from gateway.v1 import feed_pb2
+from tests.support import merkle_oracle
+from tests.support.author import Author
+from tests.support.databases import MakeDatabase
+from tests.support.nodes import PaperNode, paper_nodes
+
+HELD = 5
+
+
+class Scene:
+    """hk holds five entries of cn, and cn has seven."""
+
+    def __init__(self, nodes: Sequence[PaperNode]) -> None:
+        self.hk, self.cn = nodes[1], Author(nodes[0], "hk")
+        self.entries = list(self.cn.alerts(7))
+        self.receive(self.entries[:HELD])
+        self.audit = PublisherAudit(self.hk.database, receiver=self.hk.receiver, trust=lambda: self.hk.trust)
+
+    def receive(self, entries: Sequence[feed_pb2.Entry]) -> feed_pb2.Receipt | Refused:
+        batch = self.cn.batch(*entries)
+        result: feed_pb2.Receipt | Refused = self.hk.writer.run(self.hk.receiver.open_batch("cn", batch))
+        return result
+
+    def leaves(self, entries: Sequence[feed_pb2.Entry]) -> list[bytes]:
+        return [sha256(b"\x00" + entry.header).digest() for entry in entries]
+
+    def shown(self, entries: Sequence[feed_pb2.Entry]) -> feed_pb2.FeedPosition:
+        root = merkle_oracle.root(self.leaves(entries))
+        note = sign_checkpoint(Checkpoint(self.cn.origin.line, len(entries), root), self.cn.key)
+        return feed_pb2.FeedPosition(origin=self.cn.origin.line, size=len(entries), root=root, cosigned_checkpoint=note)
+
+    def run(self, position: feed_pb2.FeedPosition, hashes: Sequence[bytes] = ()) -> Refused | None:
+        """All steps, as the link takes them."""
+        held = self.audit.held(self.cn.origin)
+        assert held is not None
+        assert held.head.size == HELD
+        verified = self.audit.verify_shown(self.cn.origin, position)
+        command = self.audit.compare(self.cn.origin, held, verified, hashes)
+        return None if command is None else self.hk.writer.run(command)
+
+    @property
+    def state(self) -> FeedState:
+        feed = self.hk.outgoing.feed(self.cn.origin)
+        assert feed is not None
+        return feed.state
+
+
+@pytest.fixture
+def scene(tmp_path: Path, make_database: MakeDatabase) -> Iterator[Scene]:
+    with paper_nodes(tmp_path, make_database) as nodes:
+        yield Scene(nodes)
+
+
+def proof(scene: Scene, entries: Sequence[feed_pb2.Entry]) -> list[bytes]:
+    return merkle_oracle.consistency(HELD, scene.leaves(entries))
+
+
+def test_a_publisher_with_the_same_or_more_entries_is_in_order(scene: Scene) -> None:
+    assert scene.run(scene.shown(scene.entries[:HELD])) is None
+    assert scene.run(scene.shown(scene.entries), proof(scene, scene.entries)) is None
+    assert scene.state is FeedState.ACTIVE
+    assert isinstance(scene.receive(scene.entries[HELD:]), feed_pb2.Receipt)
+
+
+def test_nothing_is_asked_where_nothing_is_stored(scene: Scene) -> None:
+    assert scene.audit.held(scene.hk.origin("cn").counter) is not None
+    assert scene.audit.held(scene.hk.origin("mo").counter) is None
+
+
+@pytest.mark.parametrize("size", [3, HELD, 7])
+def test_another_history_puts_the_feed_into_quarantine_with_evidence(scene: Scene, size: int) -> None:
+    other = [*scene.cn.alerts(1), *scene.entries[1:size]]
+    position = scene.shown(other)
+    hashes = proof(scene, other) if size > HELD else []
+    held = scene.audit.held(scene.cn.origin)
+    assert held is not None
+    refused = scene.run(position, hashes)
+    assert refused is not None
+    assert f"checkpoint of {size} entries contradicts the {HELD} stored here" in refused.error.message
+    assert scene.state is FeedState.QUARANTINED
+    feed = scene.hk.outgoing.feed(scene.cn.origin)
+    assert feed is not None
+    folder = Path(feed.evidence_path)
+    assert (folder / "received.checkpoint").read_bytes() == position.cosigned_checkpoint
+    assert (folder / "held.checkpoint").read_bytes() == held.note
+    assert (folder / "received.proof").read_bytes().count(b"\n") == len(hashes)
+    with pytest.raises(QuarantinedError):
+        scene.receive(scene.entries[HELD:])
+    assert scene.audit.held(scene.cn.origin) is None  # nothing more to find
+
+
+def test_an_honest_checkpoint_with_a_wrong_proof_is_not_accepted(scene: Scene) -> None:
+    hashes = proof(scene, scene.entries)
+    for wrong in ([], hashes[:-1], [*hashes[:-1], bytes(32)], [*hashes, bytes(32)], [b"short"]):
+        held = scene.audit.held(scene.cn.origin)
+        assert held is not None
+        verified = scene.audit.verify_shown(scene.cn.origin, scene.shown(scene.entries))
+        assert scene.audit.compare(scene.cn.origin, held, verified, wrong) is not None
+    assert scene.run(scene.shown(scene.entries), [bytes(32), *hashes[1:]]) is not None
+    assert scene.state is FeedState.QUARANTINED
+
+
+def test_a_publisher_restored_from_a_backup_is_not_quarantined(scene: Scene) -> None:
+    assert scene.run(scene.shown(scene.entries[:3])) is None
+    assert scene.state is FeedState.ACTIVE
+
+
+def test_what_the_publisher_did_not_sign_proves_nothing(scene: Scene) -> None:
+    other = scene.shown([*scene.cn.alerts(1), *scene.entries[1:]])
+    right = scene.shown(scene.entries)
+    unsigned = feed_pb2.FeedPosition(origin=other.origin, size=other.size, root=other.root)
+    of_another_size = feed_pb2.FeedPosition(
+        origin=other.origin, size=6, root=other.root, cosigned_checkpoint=other.cosigned_checkpoint
+    )
+    of_another_root = feed_pb2.FeedPosition(
+        origin=other.origin, size=7, root=other.root, cosigned_checkpoint=right.cosigned_checkpoint
+    )
+    for position in (unsigned, of_another_size, of_another_root):
+        with pytest.raises(MalformedError, match="signed by it"):
+            scene.run(position)
+    assert scene.state is FeedState.ACTIVE
