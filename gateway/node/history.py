@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from sqlalchemy import Connection
+
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.db.database import Database
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
@@ -15,7 +17,7 @@ from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import Preparing
-from gateway.history.rpc.loops import FindingStep, IndexStep, filter_step, follow, purge, risk_step
+from gateway.history.rpc.loops import IndexStep, SearchStep, filter_step, follow, purge, risk_step
 from gateway.history.rpc.peer import HistoryAnswering
 from gateway.history.rpc.question import HistoryQuestions
 from gateway.history.rpc.recording_process import RecordChecks
@@ -28,8 +30,10 @@ from gateway.node.settings import HistorySettings
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import Signer
 from gateway.tracing.rpc import HistoryTracer
-from gateway.tracing.service.findings import FindingSearch
+from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand
 from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.watchlists.rules.matches import SourceKind
+from gateway.watchlists.tables import matches
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -80,14 +84,14 @@ class History:
             origin=self._origin,
             search=self.search,
             fanout=self.fanout,
-            tracer=HistoryTracer(
+            trace=HistoryTracer(
                 node=node,
                 fanout=self.fanout,
                 rules=self.rules,
                 siblings=SiblingSearch(database, rules=self.rules),
                 writer=writer,
                 clock=clock,
-            ),
+            ).trace,
             rules=self.rules,
             database=database,
             writer=writer,
@@ -95,9 +99,13 @@ class History:
             new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
         )
         self._index = IndexStep(self._preparing, writer=writer, notifier=notifier, retention=retention_of(settings))
-        self._findings = FindingStep(FindingSearch(database, node=node), origin=self._origin, writer=writer)
+        self._findings = FindingSearch(database, node=node)
         self._risk = risk_step(self._preparing, writer=writer)
         self._filters = filter_step(self._preparing, writer=writer)
+
+    def _next_findings(self) -> KeepFindingsInRecordsCommand | None:
+        reported = self._findings.next()
+        return None if reported is None else KeepFindingsInRecordsCommand(self._origin, reported)
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Starts what runs by itself."""
@@ -121,16 +129,21 @@ class History:
                 topic=ChangeNotifier.PROJECTED,
             ),
             "history-findings": follow(
-                self._findings,
+                SearchStep(self._next_findings, writer=self._writer),
                 what="putting findings into records",
                 notifier=self._notifier,
                 topic=ChangeNotifier.PROJECTED,
             ),
-            "history-purge": purge(self._origin, self._writer),
+            "history-purge": purge(self._origin, self._writer, forget=forget_matches),
             "history-process": self._preparing.run(),
             "history-checks": self._checks.run(),
         }
         return [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
+
+
+def forget_matches(conn: Connection, record_ids: Sequence[str]) -> None:
+    """Removes what screening found in records that are erased."""
+    matches.forget_sources(conn, SourceKind.SHIPMENT, record_ids)
 
 
 def retention_of(settings: HistorySettings) -> Retention:

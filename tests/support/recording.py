@@ -9,11 +9,12 @@ from sqlalchemy import select
 
 from gateway.db.schema import PROJECTIONS
 from gateway.history.commands.record import RecordCommand, check, records_feed
-from gateway.history.commands.retention import holds_on
+from gateway.history.commands.retention import PurgeCommand, holds_on
 from gateway.history.projection.index import IndexCommand
 from gateway.history.service.names import NameSearch
 from gateway.history.service.preparation import HistoryIndexer
 from gateway.history.service.search import HistorySearch
+from gateway.node.history import forget_matches
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, shipment_pb2
 from tests.support.nodes import DAY_MS, PaperNode
@@ -48,6 +49,11 @@ def index(node: PaperNode) -> None:
     indexer = HistoryIndexer(node.database)
     while (batch := indexer.next()) is not None:
         assert node.writer.run(IndexCommand(batch, retention))
+
+
+def purge_command(node: PaperNode) -> PurgeCommand:
+    """Erases what is due, with what watchlists keep about it, as a running node does."""
+    return PurgeCommand(records_feed(FEDERATION, node.name), forget_matches)
 
 
 def searching(node: PaperNode) -> HistorySearch:

@@ -29,8 +29,6 @@ from gateway.history.tables.shipments import LogRow, RevisionRow, ShipmentRow
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEvent, AuditResult
 from gateway.v1 import history_pb2, history_service_pb2, record_log_pb2, shipment_pb2
-from gateway.watchlists.rules.matches import SourceKind
-from gateway.watchlists.tables import matches
 
 PURGE_BATCH = 100
 """Most records that are erased in one transaction."""
@@ -51,6 +49,9 @@ PURGE_METHOD = "purge"
 """Name of the operation in the audit log."""
 
 _Pb = history_service_pb2
+
+ForgetRecords = Callable[[Connection, Sequence[str]], None]
+"""Removes what other capabilities keep about records, by their ids, in the transaction that erases them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +252,7 @@ class PurgeCommand:
     """
 
     origin: FeedOrigin
+    forget: ForgetRecords
     after: tuple[int, str] = (0, "")
     weight: int = PURGE_BATCH
 
@@ -278,7 +280,7 @@ class PurgeCommand:
             (item for record_id in record_ids for item in items[record_id]), key=lambda item: item.logged.position
         )
         shipments.erase(tx.conn, record_ids, {item.logged.position: item.keys for item in going})
-        matches.forget_sources(tx.conn, SourceKind.SHIPMENT, record_ids)
+        self.forget(tx.conn, record_ids)
         _forget_names(tx.conn, going)
         for first in range(0, len(going), ERASED_IN_ENTRY):
             self._tell(tx, retention_class, going[first : first + ERASED_IN_ENTRY])

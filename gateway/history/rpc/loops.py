@@ -13,12 +13,11 @@ from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_wit
 from gateway.feed.service.writer import Command
 from gateway.history.codec.batches import IndexBatch, Judged
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
-from gateway.history.commands.retention import PurgeCommand
+from gateway.history.commands.retention import ForgetRecords, PurgeCommand
 from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.rpc.index_process import FILTER, INDEX, JUDGE, Preparing
 from gateway.history.service.filters import KeepFilterCommand, SegmentFilter
 from gateway.history.service.risk import KeepRisksCommand
-from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand
 
 log = logging.getLogger(__name__)
 
@@ -136,29 +135,34 @@ def filter_step(preparing: Preparing, *, writer: WriterClient) -> PreparedStep:
     )
 
 
-class FindingStep:
-    """Puts the next own findings on alerts into the records of what was inspected."""
+class SearchStep:
+    """Runs a search in a thread, and has the writer keep what it gives."""
 
-    def __init__(self, search: FindingSearch, *, origin: FeedOrigin, writer: WriterClient) -> None:
+    def __init__(self, search: Callable[[], Command | None], *, writer: WriterClient) -> None:
+        """Takes what it needs.
+
+        Args:
+            search: gives the command that keeps what it has found; None when there is nothing.
+            writer: to the writer.
+        """
         self._search = search
-        self._origin = origin
         self._writer = writer
 
     async def __call__(self) -> bool:
-        reported = await asyncio.to_thread(self._search.next)
-        if reported is None:
+        command = await asyncio.to_thread(self._search)
+        if command is None:
             return False
-        await self._writer.run(KeepFindingsInRecordsCommand(self._origin, reported))
+        await self._writer.run(command)
         return True
 
 
-async def purge(origin: FeedOrigin, writer: WriterClient) -> None:
+async def purge(origin: FeedOrigin, writer: WriterClient, *, forget: ForgetRecords) -> None:
     """Ends records, and questions and answers between partners, whose time is over; until cancelled."""
     while True:
         after, held = (0, ""), 0
         try:
             while True:
-                done = await writer.run(PurgeCommand(origin, after))
+                done = await writer.run(PurgeCommand(origin, forget, after))
                 held += done.held
                 if done.last is None:
                     break

@@ -23,13 +23,15 @@ from gateway.history.service.risk import RiskQueries, risks_of
 from gateway.history.service.search import HistorySearch
 from gateway.history.tables import holds
 from gateway.risk.rulebook import Rules
-from gateway.rpc.calls import current_call
-from gateway.tracing.rpc import HistoryTracer
+from gateway.rpc.calls import Call, current_call
 from gateway.v1 import history_service_pb2 as pb
 from gateway.v1 import history_service_pb2_grpc
 
 CHECKS_AHEAD = 2
 """Messages of RecordShipments that wait for their check: while one is checked, the next is on its way to it."""
+
+Trace = Callable[[Call, pb.TraceConsignmentRequest, float | None], Awaitable[pb.TraceConsignmentResponse]]
+"""Answers TraceConsignment, given what is left of the call's time in seconds (None: no end)."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -43,7 +45,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         origin: FeedOrigin,
         search: HistorySearch,
         fanout: HistoryFanout,
-        tracer: HistoryTracer,
+        trace: Trace,
         rules: Rules,
         database: Database,
         writer: WriterClient,
@@ -56,7 +58,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
             origin: the own log of records.
             search: reads the own records.
             fanout: asks the own node and partners.
-            tracer: puts consignments together.
+            trace: puts a consignment together.
             rules: those that are applied here.
             database: holds what rules found, and the holds.
             writer: to the writer.
@@ -66,7 +68,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self._origin = origin
         self._search = search
         self._fanout = fanout
-        self._tracer = tracer
+        self._trace = trace
         self._rules = rules
         self._database = database
         self._risks = RiskQueries(database)
@@ -116,7 +118,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self, request: pb.TraceConsignmentRequest, context: Context
     ) -> pb.TraceConsignmentResponse:
         validate(request)
-        return await self._tracer.trace(current_call(), request, context.time_remaining())
+        return await self._trace(current_call(), request, context.time_remaining())
 
     async def GetShipment(self, request: pb.GetShipmentRequest, context: Context) -> pb.GetShipmentResponse:
         validate(request)

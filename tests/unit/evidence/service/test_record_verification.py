@@ -10,12 +10,9 @@ from sqlalchemy import Connection, delete, update
 
 from gateway.db.schema import record_log
 from gateway.evidence.service.verification import verify_database
-from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PurgeCommand
-from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
-from tests.support.recording import KEPT_MS, index, record
+from tests.support.recording import KEPT_MS, index, purge_command, record
 from tests.support.shipments import shipment
 
 
@@ -36,7 +33,7 @@ def findings(node: PaperNode) -> list[tuple[str, int | None, str]]:
 
 def purge(node: PaperNode) -> None:
     node.clock.forward(KEPT_MS["short"] + DAY_MS)
-    node.writer.run(PurgeCommand(records_feed(FEDERATION, "cn")))
+    node.writer.run(purge_command(node))
 
 
 def test_what_is_whole_is_found_whole_also_after_a_purge(node: PaperNode) -> None:

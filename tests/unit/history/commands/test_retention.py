@@ -23,7 +23,7 @@ from gateway.feed.tables import feeds
 from gateway.history.codec.shipments import parse_log_event, salted_digest
 from gateway.history.commands import retention as history_retention
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PlaceHoldCommand, PurgeCommand, Purged, ReleaseHoldCommand
+from gateway.history.commands.retention import PlaceHoldCommand, Purged, ReleaseHoldCommand
 from gateway.history.service import search as history_search
 from gateway.history.tables import shipments
 from gateway.trust import tables as audit
@@ -31,7 +31,7 @@ from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, history_service_pb2, party_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase, new_database
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
-from tests.support.recording import KEPT_MS, history_tables, ids, index, record, search, searching
+from tests.support.recording import KEPT_MS, history_tables, ids, index, purge_command, record, search, searching
 from tests.support.shipments import DECLARED, shipment
 
 Pb = history_service_pb2
@@ -61,7 +61,7 @@ def release(node: PaperNode, hold_id: str) -> None:
 
 def purge(node: PaperNode) -> tuple[int, int, str]:
     """Records erased, records held, and the last one that was looked at."""
-    done: Purged = node.writer.run(PurgeCommand(records_feed(FEDERATION, node.name)))
+    done: Purged = node.writer.run(purge_command(node))
     return done.erased, done.held, done.last[1] if done.last else ""
 
 

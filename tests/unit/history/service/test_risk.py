@@ -14,18 +14,15 @@ from gateway.contract.filters import encode_page_token
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.schema import risk_hits
 from gateway.errors import InvalidRequestError, StoreUnavailableError
-from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PurgeCommand
 from gateway.history.service import risk as history_risk
 from gateway.history.service.risk import KeepRisksCommand, RiskQueries, RiskScreening, SiblingSearch
 from gateway.history.tables import shipment_search
 from gateway.risk.rule_file import RuleSetting
 from gateway.risk.rulebook import Rules
-from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import goods_pb2, history_service_pb2, party_pb2, shipment_pb2, trace_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
-from tests.support.recording import KEPT_MS, index, record
+from tests.support.recording import KEPT_MS, index, purge_command, record
 from tests.support.risk_records import trace
 from tests.support.shipments import DECLARED, shipment
 
@@ -163,7 +160,7 @@ def test_nothing_is_kept_of_what_was_erased_since_it_was_judged(node: PaperNode)
     assert {position for position, _ in judged.hits} == {1, 2}
 
     node.clock.forward(KEPT_MS["short"] + DAY_MS)
-    assert node.writer.run(PurgeCommand(records_feed(FEDERATION, node.name))).erased == 1
+    assert node.writer.run(purge_command(node)).erased == 1
     assert node.writer.run(KeepRisksCommand(judged))
 
     with node.database.read() as conn:

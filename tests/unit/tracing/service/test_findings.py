@@ -17,7 +17,6 @@ from gateway.alerts import tables as alerts
 from gateway.contract.timestamps import to_timestamp
 from gateway.feed.projection.rebuild import rebuild
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PurgeCommand
 from gateway.history.projection.index import IndexCommand
 from gateway.history.service.preparation import HistoryIndexer
 from gateway.history.tables import shipments
@@ -27,7 +26,7 @@ from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, goods_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, paper_nodes
-from tests.support.recording import KEPT_MS, index, record, retention, search
+from tests.support.recording import KEPT_MS, index, purge_command, record, retention, search
 from tests.support.shipments import DECLARED, shipment
 
 OTHER_CONTAINER = goods_pb2.Equipment(id="MSCU6639870")
@@ -289,7 +288,7 @@ def test_a_record_that_was_erased_meanwhile_gets_no_finding(desk: Desk) -> None:
     assert found is not None
     assert len(found.additions) == 1
     desk.hk.clock.forward(KEPT_MS["short"] + DAY_MS)
-    desk.hk.writer.run(PurgeCommand(records_feed(FEDERATION, "hk")))
+    desk.hk.writer.run(purge_command(desk.hk))
 
     assert desk.commit(found)
     assert desk.said("A") == []

@@ -18,10 +18,7 @@ from gateway.errors import (
     RequestIdReusedError,
 )
 from gateway.feed.projection.rebuild import rebuild
-from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PurgeCommand
 from gateway.trust.rules.directory import FieldClass
-from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.codec.matches import Findings, decode_findings, encode_findings
@@ -45,7 +42,7 @@ from gateway.watchlists.service.screening import Screener
 from gateway.watchlists.tables import matches
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
-from tests.support.recording import KEPT_MS, index, record
+from tests.support.recording import KEPT_MS, index, purge_command, record
 from tests.support.shipments import shipment
 from tests.unit.watchlists.commands.test_proposals import _version
 
@@ -500,7 +497,7 @@ class TestShipments:
         found = desk.find()
         assert [match.source.id for match in found.matches] == ["R-1"]
         cn.clock.forward(KEPT_MS["short"] + 2 * DAY_MS)
-        cn.writer.run(PurgeCommand(records_feed(FEDERATION, "cn")))
+        cn.writer.run(purge_command(cn))
         assert desk.matches() == []
         desk.keep(found)
         assert desk.matches() == [], "the search still knew whom the record named"

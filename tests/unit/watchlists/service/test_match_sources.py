@@ -9,15 +9,12 @@ from typing import Any
 import pytest
 
 from gateway.contract.timestamps import to_timestamp
-from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PurgeCommand
-from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import shipment_pb2
 from gateway.watchlists.rules.matches import SourceKey, SourceKind
 from gateway.watchlists.service.match_sources import SHIPMENTS, SourceItem
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
-from tests.support.recording import KEPT_MS, index, record
+from tests.support.recording import KEPT_MS, index, purge_command, record
 from tests.support.shipments import shipment
 
 
@@ -64,7 +61,7 @@ def test_what_was_erased_names_nobody_and_additions_alone_neither(node: PaperNod
     record(node, shipment("A", retention_class="short"), shipment_pb2.ShipmentAddition(record_id="B", events=[event]))
     index(node)
     node.clock.forward(KEPT_MS["short"] + DAY_MS)
-    node.writer.run(PurgeCommand(records_feed(FEDERATION, "cn")))
+    node.writer.run(purge_command(node))
 
     assert after(node, 0) == ([], 2)
 
