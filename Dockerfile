@@ -11,7 +11,7 @@ RUN python -m venv /build && /build/bin/pip install --require-hashes --requireme
 COPY requirements-runtime.lock ./
 RUN python -m venv --without-pip /opt/gateway && /build/bin/pip --python /opt/gateway/bin/python install \
     --no-compile --require-hashes --requirement requirements-runtime.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml hatch_build.py README.md ./
 COPY protos protos
 COPY third_party third_party
 COPY gateway gateway

@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 INSTALLED := $(VENV)/.installed
 PROTOS := $(shell find protos third_party/protos -name '*.proto')
+CATALOGUES := $(wildcard gateway/translation/catalogues/*.po)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 CODE := gateway $(wildcard demo bench)
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
 
-.PHONY: help setup demo test check lint types contract drift conformance proto format migration lock bench clean
+.PHONY: help setup demo test check lint types contract drift conformance proto catalogues format migration lock bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,8 +36,9 @@ $(PACKAGES): requirements.lock | $(BIN)/python
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@touch $@
 
-# An editable install generates the code of the contract, hence the protos here, and PATH: protoc looks for its plugins.
-$(INSTALLED): $(PACKAGES) pyproject.toml $(PROTOS)
+# An editable install generates the code of the contract and compiles translations, hence the protos and catalogues here,
+# and PATH: protoc looks for its plugins.
+$(INSTALLED): $(PACKAGES) pyproject.toml $(PROTOS) $(CATALOGUES)
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -66,6 +68,9 @@ conformance: setup ## Let Go's transparency-log libraries verify what we write (
 proto: setup ## Generate gateway/v1 from the contract
 	@BIN=$(CURDIR)/$(BIN) scripts/generate .
 
+catalogues: setup ## Collect the texts that people read, bring the translations to their state, compile them
+	@$(BIN)/python scripts/catalogues.py
+
 format: setup ## Format code and contract
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format --quiet
@@ -84,4 +89,4 @@ bench: setup ## Measure the product beside its floors, in one run
 
 clean: ## Remove the environment and everything that was generated
 	@rm -rf $(VENV) buf demo-run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	@rm -f gateway/v1/*_pb2*
+	@rm -f gateway/v1/*_pb2* gateway/translation/catalogues/*.mo

@@ -46,15 +46,16 @@ class GatewayError(Exception):
     Attributes:
         reason: stable code in UPPER_SNAKE_CASE, part of the contract.
         kind: canonical status.
-        way_out: what an operator or caller can do about it.
-        metadata: facts that belong to this instance, string to string. `about` says what it is about where its class
-            speaks of an alert and this one is about something else: the way out speaks of that then.
+        way_out: what an operator or caller can do about it; English, translated where it is shown.
+        ways_out: the same where `metadata["about"]` names something else than an alert.
+        metadata: facts that belong to this instance, string to string.
         retry_after_s: seconds after which a retry makes sense, or None.
     """
 
     reason: ClassVar[str] = "INTERNAL"
     kind: ClassVar[Kind] = Kind.INTERNAL
     way_out: str = "This is a defect of the gateway; the log has the details."
+    ways_out: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self, message: str, *, metadata: Mapping[str, str] | None = None, retry_after_s: float | None = None
@@ -62,8 +63,8 @@ class GatewayError(Exception):
         super().__init__(message)
         self.message = message
         self.metadata: Mapping[str, str] = dict(metadata or {})
-        if "about" in self.metadata:
-            self.way_out = self.way_out.replace("the alert", f"the {self.metadata['about']}")
+        if self.metadata.get("about") in self.ways_out:
+            self.way_out = self.ways_out[self.metadata["about"]]
         self.retry_after_s = retry_after_s
 
 
@@ -185,6 +186,10 @@ class IllegalTransitionError(GatewayError):
     reason = "ILLEGAL_TRANSITION"
     kind = Kind.FAILED_PRECONDITION
     way_out = "Read the alert's present state and choose a step that it allows."
+    ways_out: ClassVar[Mapping[str, str]] = {
+        "match": "Read the match's present state and choose a step that it allows.",
+        "proposal": "Read the proposal's present state and choose a step that it allows.",
+    }
 
 
 class RevisionConflictError(GatewayError):
@@ -193,6 +198,9 @@ class RevisionConflictError(GatewayError):
     reason = "REVISION_CONFLICT"
     kind = Kind.ABORTED
     way_out = "Read the alert again and repeat the step on its current revision."
+    ways_out: ClassVar[Mapping[str, str]] = {
+        "entry": "Read the entry again and repeat the step on its current revision.",
+    }
 
 
 class RequestIdReusedError(GatewayError):

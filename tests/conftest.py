@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ import gateway  # noqa: F401
 from tests.support.databases import database, make_database, make_empty_database, postgres_url
 
 __all__ = ["database", "make_database", "make_empty_database", "postgres_url"]
+
+# Tests expect the source language, also of the processes that they start.
+os.environ["LANGUAGE"] = "en"
 
 # How fast a machine makes examples, or takes one, says nothing about the product.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,12 +1,12 @@
-"""Draws a trace in a terminal: a timeline over three territories with what doesn't add up in its place.
+"""Draws a trace in a terminal: a timeline over the territories, with contradictions at their records.
 
-Readable from 80 columns and without colour: severities stand there as words. Text from records can't repaint the
-terminal (`output.printable`).
+Readable from 80 columns and without colour. Control characters of records are made visible.
 """
 
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -21,14 +21,23 @@ from gateway.tracing.report.rows import Crossing, EventLine, LegBlock, Mark, Pic
 from gateway.tracing.report.words import (
     answer_in_words,
     answers_by_node,
+    confidence,
+    incomplete_nodes,
     leg_name,
-    not_whole,
+    moment,
+    rule_name,
     severities_in_words,
+    severity_kind,
+    severity_word,
+    short_weekday,
     span_of_events,
+    typology,
     way_in_words,
     withheld_by_class,
     zone_of,
 )
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import listed, ngettext
 from gateway.v1.history_pb2 import (
     ANSWER_STATUS_COMPLETE,
     ANSWER_STATUS_PARTIAL,
@@ -38,7 +47,7 @@ from gateway.v1.history_pb2 import (
 from gateway.v1.trace_pb2 import Discrepancy, Trace
 
 MIN_WIDTH: Final = 60
-"""Narrowest drawing in columns: below it lanes hold no word."""
+"""Narrowest drawing in columns: narrower lanes hold no word."""
 
 MIN_LANE: Final = 15
 """Narrowest lane in columns of text, besides its border."""
@@ -91,28 +100,40 @@ def trace_view(trace: Trace, grounds: QueryGrounds | None, width: int) -> Render
 def _head(trace: Trace, grounds: QueryGrounds | None) -> Iterator[Text]:
     span = span_of_events(trace)
     if span is None:
-        yield Text("No record of this consignment was found.", style="bold")
+        yield Text(_("No record of this consignment was found."), style="bold")
     else:
-        count = len(trace.legs)
-        way = way_in_words(trace)
-        yield Text(f"Consignment of {count} record{'s' if count > 1 else ''}: {clean(way)}", style="bold")
-        yield Text(f"{span[0]:%Y-%m-%d %H:%M} {zone_of(span[0])} to {span[1]:%Y-%m-%d %H:%M} {zone_of(span[1])}")
+        title = ngettext(
+            "Consignment of {number} record: {way}",
+            "Consignment of {number} records: {way}",
+            len(trace.legs),
+            way=way_in_words(trace),
+        )
+        yield Text(clean(title), style="bold")
+        yield Text(_("{start} to {end}", start=moment(span[0]), end=moment(span[1])))
         yield Text(severities_in_words(trace), style="bold" if trace.discrepancies else "")
     if trace.truncated:
-        yield Text("This is a part: more was found, or was left to ask, than a trace takes in.", style="bold yellow")
-    missing = not_whole(trace)
+        part = _("This is a part: more was found, or was left to ask, than a trace takes in.")
+        yield Text(part, style="bold yellow")
+    missing = incomplete_nodes(trace)
     if missing:
-        yield Text(clean(f"Not answered whole by {', '.join(missing)}: see below."), style="bold yellow")
+        incomplete = _("Not answered whole by {nodes}: see below.", nodes=listed(missing))
+        yield Text(clean(incomplete), style="bold yellow")
     if grounds is not None:
-        said = f"Asked for {grounds.purpose} on {grounds.legal_basis}, case {grounds.case_reference}"
-        yield Text(clean(said), style="dim")
+        asked = _(
+            "Asked for {purpose} on {legal_basis}, case {case}",
+            purpose=grounds.purpose,
+            legal_basis=grounds.legal_basis,
+            case=grounds.case_reference,
+        )
+        yield Text(clean(asked), style="dim")
 
 
 # --- timeline
 
 
 def _timeline(trace: Trace, width: int) -> Iterator[Text]:
-    gutter = 1 + max(len(_time(row)) for row in picture_of(trace, 4).rows)
+    rows = picture_of(trace, 4).rows
+    gutter = 1 + max(max(len(_time(row)), cell_len(_day(row))) for row in rows)
     picture = picture_of(trace, max(4, (width - gutter) // (MIN_LANE + 2)))
     lane = min(MAX_LANE, (width - gutter) // len(picture.lanes) - 2)
     page = _Page(picture, gutter, lane)
@@ -124,7 +145,7 @@ def _timeline(trace: Trace, width: int) -> Iterator[Text]:
             yield page.head(f"{row.at:%Y}")
         if f"{row.at:%Y-%m-%d}" != day:
             day = f"{row.at:%Y-%m-%d}"
-            yield page.head(f"{row.at:%m-%d %a}")
+            yield page.head(_day(row))
         yield from page.row(row)
     yield page.rule("┴")
 
@@ -148,7 +169,7 @@ class _Page:
         return line
 
     def line(self, time: str, cells: Sequence[Text]) -> Text:
-        line = Text(time.ljust(self._gutter))
+        line = Text(time + " " * (self._gutter - cell_len(time)))
         for cell in cells:
             line.append("│ ", style="dim")
             line.append_text(cell)
@@ -161,7 +182,7 @@ class _Page:
             return
         lines = _block(row.what, self._lane) if isinstance(row.what, LegBlock) else _event(row.what, self._lane)
         for number, text in enumerate(lines):
-            cells = [Text() for _ in range(self._count)]
+            cells = [Text() for lane in range(self._count)]
             cells[row.lane] = text
             yield self.line("" if number else _time(row), cells)
 
@@ -187,6 +208,10 @@ def _time(row: Row) -> str:
     return f"{row.at:%H:%M} {zone_of(row.at)}"
 
 
+def _day(row: Row) -> str:
+    return f"{row.at:%m-%d} {short_weekday(row.at)}"
+
+
 def _block(block: LegBlock, width: int) -> Iterator[Text]:
     title = f"[{block.number}] {block.title.upper()}"
     yield from _folded(title, width, "bold reverse")
@@ -196,25 +221,25 @@ def _block(block: LegBlock, width: int) -> Iterator[Text]:
     if width >= _ROOM_FOR_PARTIES:
         for party in block.parties:
             yield from _folded(party, width, "dim")
-    for item in block.leg.controlled:
-        what = " ".join(filter(None, (item.code, item.substance)))
-        yield from _folded(f"◆ under control: {what} ({item.confidence})", width, "magenta")
+    for control in block.controls:
+        yield from _folded(control, width, "magenta")
     count = len(block.leg.record.withheld)
     if count:
-        yield from _folded(f"({count} field{'s' if count > 1 else ''} withheld)", width, "dim")
+        withheld = ngettext("({number} field withheld)", "({number} fields withheld)", count)
+        yield from _folded(withheld, width, "dim")
     for mark in block.marks:
-        yield from _folded(_mark(mark), width, _STYLES[mark.severity], hang="  ")
+        yield from _folded(_mark(mark), width, _STYLES[mark.kind], hang="  ")
         if mark.is_last and width >= _ROOM_FOR_REASONS:
-            yield from _folded(f"  {mark.discrepancy.explanation}", width, _STYLES[mark.severity], hang="  ")
+            yield from _folded(f"  {mark.discrepancy.explanation}", width, _STYLES[mark.kind], hang="  ")
 
 
 def _mark(mark: Mark) -> str:
-    found = mark.discrepancy
-    said = f"▲ {found.rule_id} {mark.severity.upper()} {found.name.replace('_', ' ')}"
-    if not mark.others:
-        return said
     others = ", ".join(f"[{other}]" for other in mark.others)
-    return f"{said}, with {others}" if mark.is_last else f"{said}, see {others}"
+    if not others:
+        return mark.title
+    if mark.is_last:
+        return _("{title}, with {others}", title=mark.title, others=others)
+    return _("{title}, see {others}", title=mark.title, others=others)
 
 
 def _event(event: EventLine, width: int) -> Iterator[Text]:
@@ -229,50 +254,62 @@ def _folded(text: str, width: int, style: str = "", hang: str = "") -> Iterator[
 
 
 def _discrepancies(trace: Trace) -> Iterator[RenderableType]:
-    yield Text("What doesn't add up", style="bold")
+    yield Text(_("What doesn't add up"), style="bold")
     if not trace.discrepancies:
-        yield Text("  nothing, by the rules that were applied")
-    for number, found in enumerate(trace.discrepancies, start=1):
-        yield from _discrepancy(number, found)
+        yield Text("  " + _("nothing, by the rules that were applied"))
+    for discrepancy in trace.discrepancies:
+        yield from _discrepancy(discrepancy)
     if trace.rules_version:
-        yield Text(f"  Rules {clean(trace.rules_version)}", style="dim")
+        yield Text("  " + _("Rules {version}", version=clean(trace.rules_version)), style="dim")
     yield Text()
 
 
-def _discrepancy(number: int, found: Discrepancy) -> Iterator[RenderableType]:
-    severity = Mark(number, found, (), is_last=True).severity
-    legs = ", ".join(f"[{leg + 1}]" for leg in found.legs)
-    at = f" at {legs}" if legs else ""
-    item = f", item {found.goods_sequence}" if found.goods_sequence else ""
-    name = clean(f"{found.rule_id} {severity.upper()}")
-    title = Text.assemble((f"▲ {name}", _STYLES[severity]), " ", clean(f"{found.name.replace('_', ' ')}{at}{item}"))
-    yield Padding(title, (0, 0, 0, 2))
-    if found.explanation:
-        yield Padding(Text(clean(found.explanation)), (0, 0, 0, 4))
+def _discrepancy(discrepancy: Discrepancy) -> Iterator[RenderableType]:
+    kind = severity_kind(discrepancy.severity)
+    rule = clean(f"▲ {discrepancy.rule_id} {severity_word(kind).upper()}")
+    yield Padding(Text.assemble((rule, _STYLES[kind]), " ", clean(_where(discrepancy))), (0, 0, 0, 2))
+    if discrepancy.explanation:
+        yield Padding(Text(clean(discrepancy.explanation)), (0, 0, 0, 4))
     lines = {
-        "seen": _pairs(found.inputs.items()),
-        "thresholds": _pairs(found.thresholds.items()),
-        "measured": f"{found.measured:.6g}" if found.HasField("measured") else "",
-        "speaks for": clean(f"{found.typology}; confidence of the rule: {found.confidence or 'not given'}"),
+        _("seen"): _pairs(discrepancy.inputs.items()),
+        _("thresholds"): _pairs(discrepancy.thresholds.items()),
+        _("measured"): f"{discrepancy.measured:.6g}" if discrepancy.HasField("measured") else "",
+        _("speaks for"): clean(
+            _(
+                "{typology}; confidence of the rule: {confidence}",
+                typology=typology(discrepancy),
+                confidence=confidence(discrepancy.confidence) or _("not given"),
+            )
+        ),
     }
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
-    for label, said in lines.items():
-        if said:
-            table.add_row(label, Text(said))
+    for name, value in lines.items():
+        if value:
+            table.add_row(name, Text(value))
     yield Padding(table, (0, 0, 0, 4))
 
 
+def _where(discrepancy: Discrepancy) -> str:
+    """`density mismatch at [1], item 1`."""
+    text = rule_name(discrepancy)
+    legs = ", ".join(f"[{leg + 1}]" for leg in discrepancy.legs)
+    if legs:
+        text = _("{rule} at {records}", rule=text, records=legs)
+    item = discrepancy.goods_sequence
+    return _("{records}, item {item}", records=text, item=item) if item else text
+
+
 def _pairs(items: Iterable[tuple[str, str]]) -> str:
-    return " · ".join(clean(f"{name} = {value or 'none'}") for name, value in sorted(items))
+    return " · ".join(clean(f"{name} = {value or _('none')}") for name, value in sorted(items))
 
 
 def _links(trace: Trace) -> Iterator[RenderableType]:
     linked = [(number, leg) for number, leg in enumerate(trace.legs, start=1) if leg.links]
     if not linked:
         return
-    yield Text("Why these records belong together", style="bold")
+    yield Text(_("Why these records belong together"), style="bold")
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
@@ -291,9 +328,9 @@ def _links(trace: Trace) -> Iterator[RenderableType]:
 
 
 def _answers(trace: Trace) -> Iterator[RenderableType]:
-    yield Text("Who answered", style="bold")
+    yield Text(_("Who answered"), style="bold")
     if not trace.answers:
-        yield Text("  nobody was asked")
+        yield Text("  " + _("nobody was asked"))
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -301,10 +338,15 @@ def _answers(trace: Trace) -> Iterator[RenderableType]:
     for node, answers in answers_by_node(trace).items():
         last = answers[-1]
         in_trace = sum(leg.record.node == node for leg in trace.legs)
-        came = sum(each.count for each in answers)
-        said = f"{came} record{'s' if came > 1 else ''} came, {in_trace} in the trace" if came else ""
-        signed = "signed statement" if last.statement else ""
-        details = "; ".join(filter(None, (last.reason, said, signed)))
+        received = sum(each.count for each in answers)
+        counted = ngettext(
+            "{number} record came, {in_trace} in the trace",
+            "{number} records came, {in_trace} in the trace",
+            received,
+            in_trace=in_trace,
+        )
+        signed = _("signed statement") if last.statement else ""
+        details = "; ".join(filter(None, (last.reason, counted if received else "", signed)))
         table.add_row(
             Text(clean(node), style="bold"),
             Text(clean(answer_in_words(answers)), style=_answer_style(last)),
@@ -320,13 +362,16 @@ def _answer_style(answer: NodeAnswer) -> str:
 
 
 def _withheld(trace: Trace) -> Iterator[RenderableType]:
-    counted: dict[str, dict[str, int]] = {}
+    counted: dict[str, Counter[str]] = {}
     for leg in trace.legs:
-        for name, number in withheld_by_class(leg.record).items():
-            of_node = counted.setdefault(leg.record.node, {})
-            of_node[name] = of_node.get(name, 0) + number
+        if leg.record.withheld:
+            counted.setdefault(leg.record.node, Counter()).update(withheld_by_class(leg.record))
     for node, classes in counted.items():
-        total = sum(classes.values())
-        said = ", ".join(f"{number} {name}" for name, number in classes.items())
-        told = f"{node} withheld {total} field{'s' if total > 1 else ''}: {said}"
-        yield Padding(Text(clean(told), style="dim"), (0, 0, 0, 2))
+        withheld = ngettext(
+            "{node} withheld {number} field: {classes}",
+            "{node} withheld {number} fields: {classes}",
+            sum(classes.values()),
+            node=node,
+            classes=listed(_("{number} {class_}", number=number, class_=name) for name, number in classes.items()),
+        )
+        yield Padding(Text(clean(withheld), style="dim"), (0, 0, 0, 2))

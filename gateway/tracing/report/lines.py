@@ -1,7 +1,4 @@
-"""Breaks text into lines of a width: columns, of which Chinese characters have two, or another measure.
-
-Control characters come out visible (`plain_text.printable`).
-"""
+"""Breaks text into lines of a width: columns, of which Chinese characters have two, or another measure."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from gateway.contract.plain_text import printable
 
 Measure = Callable[[str], float]
-"""Width of a text, in whatever lines are measured in."""
+"""Width of a text."""
 
 
 def folded(text: str, width: float, hang: str = "", measure: Measure = cell_len) -> Iterator[str]:
@@ -20,9 +17,9 @@ def folded(text: str, width: float, hang: str = "", measure: Measure = cell_len)
 
     Args:
         text: leading spaces are kept as the indent of the first line.
-        width: in columns, or in what `measure` counts; more than `hang` and the widest character have.
+        width: more than `hang` and the widest character have, by `measure`.
         hang: indent of the lines after the first.
-        measure: of a text; columns of a terminal.
+        measure: width of a text; columns of a terminal.
     """
     line = " " * (len(text) - len(text.lstrip(" ")))
     for word in clean(text).split(" "):

@@ -1,20 +1,18 @@
-"""Draws a trace as SVG: a lane for each territory, time downwards; a drawing for each day, parts of a long one.
-
-Every text is escaped here.
-"""
+"""Lays a trace out as drawings: a lane for each territory, time downwards, one drawing for each day or part of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Final
+from typing import ClassVar, Final
 
 from rich.cells import cell_len
 
+from gateway.tracing.report import words
 from gateway.tracing.report.lines import clean, folded
 from gateway.tracing.report.rows import Crossing, EventLine, LegBlock, Mark, Picture, Row, lane_title
-from gateway.tracing.report.words import leg_name, zone_of
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import listed, ngettext
 
 GUTTER: Final = 84
 LANE: Final = 300
@@ -31,6 +29,92 @@ TEXT: Final = LANE - 4 - 4 * PAD
 
 _WIDE: Final = frozenset("mwMW@%—…→")
 _NARROW: Final = frozenset(" iljtfr.,:;'|!()[]-·")
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text; `y` is its baseline."""
+
+    element: ClassVar[str] = "text"
+    kind: str
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle with round corners."""
+
+    element: ClassVar[str] = "rect"
+    kind: str
+    x: float
+    y: float
+    width: float
+    height: float
+    radius: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A circle."""
+
+    element: ClassVar[str] = "circle"
+    kind: str
+    x: float
+    y: float
+    radius: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """A horizontal line from `x` to `end`."""
+
+    element: ClassVar[str] = "line"
+    kind: str
+    x: float
+    y: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arrowhead:
+    """The tip of an arrow; `back` is where its base is from there, in pixels."""
+
+    element: ClassVar[str] = "arrowhead"
+    kind: str
+    x: float
+    y: float
+    back: int
+
+
+Shape = TextLine | Box | Dot | Stroke | Arrowhead
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A day, or a part of a full one.
+
+    Attributes:
+        date: with its weekday.
+        heading: the date, and whether it goes on from the drawing before.
+        width, height: in pixels.
+        shapes: the later ones lie above.
+    """
+
+    date: str
+    heading: str
+    width: float
+    height: float
+    shapes: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Styled:
+    """A line of text and its class."""
+
+    text: str
+    kind: str = ""
 
 
 def text_width(text: str) -> float:
@@ -53,152 +137,132 @@ def _char_width(char: str) -> float:
     return 8.6 if char.isupper() else 7.6
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line of text and its class."""
-
-    text: str
-    kind: str = ""
-
-
-def draw(picture: Picture) -> Iterator[tuple[str, str]]:
-    """Drawings of a day, or of a part of a full one: its heading, and `<svg>…</svg>`."""
+def draw(picture: Picture) -> Iterator[Drawing]:
+    """Drawings in order of time."""
     part: list[Row] = []
     height, continued = 0.0, False
     for row in picture.rows:
-        _, tall = _row(row, 0)
+        _shapes, tall = _row(row, 0)
         new_day = bool(part) and row.at.date() != part[-1].at.date()
         full = height + tall > MAX_HEIGHT and not isinstance(row.what, Crossing)  # an arrow stays with its departure
         if part and (new_day or full):
-            yield _date(part[0]) + (", continued" if continued else ""), _svg(picture.lanes, part)
+            yield _drawing(picture.lanes, part, continued=continued)
             part, height, continued = [], 0.0, not new_day
         part.append(row)
         height += tall
     if part:
-        yield _date(part[0]) + (", continued" if continued else ""), _svg(picture.lanes, part)
+        yield _drawing(picture.lanes, part, continued=continued)
 
 
-def _date(row: Row) -> str:
-    return f"{row.at:%Y-%m-%d %A}"
-
-
-def _svg(lanes: tuple[str, ...], rows: Sequence[Row]) -> str:
+def _drawing(lanes: tuple[str, ...], rows: Sequence[Row], *, continued: bool) -> Drawing:
     y = float(HEAD + PAD)
-    drawn: list[str] = []
+    shapes: list[Shape] = []
     before = ""
     for row in rows:
-        time = f"{row.at:%H:%M} {zone_of(row.at)}"
-        shapes, height = _row(row, y)
+        time = f"{row.at:%H:%M} {words.zone_of(row.at)}"
+        drawn, height = _row(row, y)
         if not isinstance(row.what, Crossing) and time != before:
-            drawn.append(_text(GUTTER - PAD, y + 12, time, "time"))
+            shapes.append(_text("time", GUTTER - PAD, y + 12, time))
             before = time
-        drawn += shapes
+        shapes += drawn
         y += height
     width, height = GUTTER + LANE * len(lanes), y + PAD
-    label = escape(f"What happened on {_date(rows[0])}", quote=True)
-    return (
-        f'<svg viewBox="0 0 {width} {height:g}" role="img" aria-label="{label}">'
-        + "".join(_lanes(lanes, height))
-        + "".join(drawn)
-        + "</svg>"
-    )
+    date = _("{date} {weekday}", date=f"{rows[0].at:%Y-%m-%d}", weekday=words.weekday(rows[0].at))
+    heading = _("{date}, continued", date=date) if continued else date
+    return Drawing(date, heading, width, height, (*_lanes(lanes, height), *shapes))
 
 
-def _lanes(lanes: tuple[str, ...], height: float) -> Iterator[str]:
+def _lanes(lanes: tuple[str, ...], height: float) -> Iterator[Shape]:
     for number, lane in enumerate(lanes):
         x = _x(number)
-        yield f'<rect class="lane lane{number % 4}" x="{x}" y="0" width="{LANE - 4}" height="{height:g}" rx="4"/>'
-        yield _text(x + 2 * PAD, 18, lane_title(lane), "lane-title")
+        yield Box(f"lane lane{number % 4}", x, 0, LANE - 4, height, 4)
+        yield _text("lane-title", x + 2 * PAD, 18, lane_title(lane))
 
 
 def _x(lane: int) -> int:
     return GUTTER + lane * LANE
 
 
-def _row(row: Row, y: float) -> tuple[list[str], float]:
+def _row(row: Row, y: float) -> tuple[list[Shape], float]:
     """Shapes of a row and its height."""
     if isinstance(row.what, Crossing):
-        return _arrow(row.lane, row.what, y), 30
+        return list(_arrow(row.lane, row.what, y)), 30
     if isinstance(row.what, EventLine):
         return _event(row.lane, row.what, y)
     return _leg(row.lane, row.what, y)
 
 
-def _event(lane: int, event: EventLine, y: float) -> tuple[list[str], float]:
+def _event(lane: int, event: EventLine, y: float) -> tuple[list[Shape], float]:
     lines = list(folded(f"{event.text} ({', '.join(event.nodes)})", TEXT + PAD, measure=text_width))
-    x = _x(lane)
-    shapes = [f'<circle class="dot" cx="{x + 2 * PAD}" cy="{y + 8:g}" r="3"/>']
-    shapes += [_text(x + 2 * PAD + 10, y + 12 + LINE * at, text, "event") for at, text in enumerate(lines)]
-    return shapes, LINE * len(lines) + 6
+    x = _x(lane) + 2 * PAD
+    texts = [_text("event", x + 10, y + 12 + LINE * at, text) for at, text in enumerate(lines)]
+    return [Dot("dot", x, y + 8, 3), *texts], LINE * len(lines) + 6
 
 
-def _arrow(lane: int, crossing: Crossing, y: float) -> list[str]:
+def _arrow(lane: int, crossing: Crossing, y: float) -> Iterator[Shape]:
     forward = crossing.to_lane > lane
     start = _x(lane) + 2 * PAD if forward else _x(lane) + LANE - 3 * PAD
     end = _x(crossing.to_lane) + 4 if forward else _x(crossing.to_lane) + LANE - PAD
     tip = -9 if forward else 9
-    label = next(folded(crossing.text, abs(end - start) - 4 * PAD, measure=text_width), "") if crossing.text else ""
-    middle = (start + end) / 2
     at = y + 18
-    return [
-        f'<line class="way" x1="{start}" y1="{at:g}" x2="{end + tip}" y2="{at:g}"/>',
-        f'<circle class="way-start" cx="{start}" cy="{at:g}" r="4"/>',
-        f'<path class="way-end" d="M{end} {at:g}l{tip} -5v10z"/>',
-        f'<text class="way-label" x="{middle:g}" y="{at - 5:g}">{_clean(label)}</text>' if label else "",
-    ]
+    yield Stroke("way", start, at, end + tip)
+    yield Dot("way-start", start, at, 4)
+    yield Arrowhead("way-end", end, at, tip)
+    label = next(folded(crossing.text, abs(end - start) - 4 * PAD, measure=text_width), "") if crossing.text else ""
+    if label:
+        yield _text("way-label", (start + end) / 2, at - 5, label)
 
 
-def _leg(lane: int, block: LegBlock, y: float) -> tuple[list[str], float]:
+def _leg(lane: int, block: LegBlock, y: float) -> tuple[list[Shape], float]:
     x, width = _x(lane) + PAD, LANE - 4 - 2 * PAD
     lines = list(_leg_lines(block))
     marks = [(mark, list(_mark_lines(mark))) for mark in block.marks]
     text_height = LINE * len(lines) + PAD
-    height = 24 + text_height + sum(LINE * len(found) + 10 for _, found in marks)
-    shapes = [
-        f'<rect class="card" x="{x}" y="{y:g}" width="{width}" height="{height:g}" rx="5"/>',
-        f'<rect class="card-head" x="{x}" y="{y:g}" width="{width}" height="22" rx="5"/>',
-        _text(x + PAD, y + 15, f"{block.number}  {block.title}", "card-title"),
+    height = 24 + text_height + sum(LINE * len(texts) + 10 for mark, texts in marks)
+    shapes: list[Shape] = [
+        Box("card", x, y, width, height, 5),
+        Box("card-head", x, y, width, 22, 5),
+        _text("card-title", x + PAD, y + 15, f"{block.number}  {block.title}"),
     ]
-    shapes += [_text(x + PAD, y + 24 + 13 + LINE * at, line.text, line.kind) for at, line in enumerate(lines)]
+    shapes += [_text(line.kind, x + PAD, y + 24 + 13 + LINE * at, line.text) for at, line in enumerate(lines)]
     at = y + 24 + text_height
-    for mark, found in marks:
-        tall = LINE * len(found) + 6
-        box = f'x="{x + 4}" y="{at:g}" width="{width - 8}" height="{tall}" rx="3"'
-        shapes.append(f'<rect class="mark {mark.severity}" {box}/>')
-        for number, line in enumerate(found):
-            shapes.append(_text(x + 4 + PAD, at + 14 + LINE * number, line.text, line.kind))
+    for mark, texts in marks:
+        tall = LINE * len(texts) + 6
+        shapes.append(Box(f"mark {mark.kind}", x + 4, at, width - 8, tall, 3))
+        shapes += [_text(line.kind, x + 4 + PAD, at + 14 + LINE * n, line.text) for n, line in enumerate(texts)]
         at += tall + 4
     return shapes, height + 10
 
 
-def _leg_lines(block: LegBlock) -> Iterator[_Line]:
-    yield from (_Line(text, "record") for text in folded(leg_name(block.leg), TEXT, measure=bold_width))
+def _leg_lines(block: LegBlock) -> Iterator[_Styled]:
+    yield from (_Styled(text, "record") for text in folded(words.leg_name(block.leg), TEXT, measure=bold_width))
     for fact in (*block.facts, *block.parties):
-        yield from (_Line(text) for text in folded(fact, TEXT, measure=text_width))
-    for item in block.leg.controlled:
-        what = " ".join(filter(None, (item.code, item.substance)))
-        said = f"◆ under control: {what} ({item.confidence})"
-        yield from (_Line(text, "controlled") for text in folded(said, TEXT, measure=bold_width))
+        yield from (_Styled(text) for text in folded(fact, TEXT, measure=text_width))
+    for control in block.controls:
+        yield from (_Styled(text, "controlled") for text in folded(control, TEXT, measure=bold_width))
     count = len(block.leg.record.withheld)
     if count:
-        yield _Line(f"{count} field{'s' if count > 1 else ''} withheld", "withheld")
+        yield _Styled(ngettext("{number} field withheld", "{number} fields withheld", count), "withheld")
 
 
-def _mark_lines(mark: Mark) -> Iterator[_Line]:
-    found = mark.discrepancy
-    others = f"record{'s' if len(mark.others) > 1 else ''} {', '.join(map(str, mark.others))}"
-    where = f", {'with' if mark.is_last else 'see'} {others}" if mark.others else ""
-    said = f"▲ {found.rule_id} {mark.severity.upper()} {found.name.replace('_', ' ')}{where}"
-    kind = f"mark-text {mark.severity}"
-    yield from (_Line(text, f"{kind} first") for text in folded(said, TEXT - PAD, measure=bold_width))
+def _mark_lines(mark: Mark) -> Iterator[_Styled]:
+    kind = f"mark-text {mark.kind}"
+    title = _mark_title(mark)
+    yield from (_Styled(text, f"{kind} first") for text in folded(title, TEXT - PAD, measure=bold_width))
     if mark.is_last:
-        yield from (_Line(text, kind) for text in folded(found.explanation, TEXT - PAD, measure=text_width))
+        explanation = mark.discrepancy.explanation
+        yield from (_Styled(text, kind) for text in folded(explanation, TEXT - PAD, measure=text_width))
 
 
-def _text(x: float, y: float, text: str, kind: str) -> str:
-    named = f' class="{kind}"' if kind else ""
-    return f'<text{named} x="{x:g}" y="{y:g}">{_clean(text)}</text>'
+def _mark_title(mark: Mark) -> str:
+    count = len(mark.others)
+    if not count:
+        return mark.title
+    values = {"title": mark.title, "others": listed(map(str, mark.others))}
+    if mark.is_last:
+        return ngettext("{title}, with record {others}", "{title}, with records {others}", count, **values)
+    return ngettext("{title}, see record {others}", "{title}, see records {others}", count, **values)
 
 
-def _clean(text: str) -> str:
-    return escape(clean(text), quote=True)
+def _text(kind: str, x: float, y: float, text: str) -> TextLine:
+    return TextLine(kind, x, y, clean(text))

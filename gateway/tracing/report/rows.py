@@ -1,6 +1,6 @@
-"""A trace as rows for drawing: lanes of territories, time downwards, legs with their contradictions, events, crossings.
+"""Orders a trace in rows for drawing: records with their contradictions, events, crossings, each in a territory's lane.
 
-Texts came from elsewhere: whoever draws them escapes them.
+The texts are foreign: what draws them escapes them.
 """
 
 from __future__ import annotations
@@ -10,24 +10,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.contract.enum_words import word_of
-from gateway.tracing.report.words import SEVERITIES, declared_at, local, procedure_word
+from gateway.contract.enum_words import UNKNOWN
+from gateway.tracing.report import words
+from gateway.tracing.report.tables import sealed_equipment
 from gateway.tracing.rules.events import mass_in_words, place_name
 from gateway.tracing.rules.links import plain
 from gateway.tracing.rules.records import territory_of
+from gateway.translation.labels import label_of
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 
-TERRITORIES: Final = {"CN": "Mainland", "HK": "Hong Kong", "MO": "Macao"}
+TERRITORIES: Final = {"CN": N_("Mainland"), "HK": N_("Hong Kong"), "MO": N_("Macao")}
 """The lanes that are always there, from left to right."""
 
 OTHER: Final = "other"
 """The lane of further territories where there is no room for a lane for each."""
 
-
 _SENDERS: Final = (party_pb2.PARTY_ROLE_CONSIGNOR, party_pb2.PARTY_ROLE_EXPORTER, party_pb2.PARTY_ROLE_SELLER)
 _RECEIVERS: Final = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, party_pb2.PARTY_ROLE_BUYER)
 
-_MOVES: Final = {"departed": "Left", "arrived": "Came to"}
+_MOVES: Final = {"departed": N_("Left {place}"), "arrived": N_("Came to {place}")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,15 @@ class Mark:
     is_last: bool
 
     @property
-    def severity(self) -> str:
-        return SEVERITIES.get(self.discrepancy.severity, "notice")
+    def kind(self) -> str:
+        """What styles call its severity."""
+        return words.severity_kind(self.discrepancy.severity)
+
+    @property
+    def title(self) -> str:
+        """`▲ R02 HIGH density mismatch`."""
+        severity = words.severity_word(self.kind).upper()
+        return f"▲ {self.discrepancy.rule_id} {severity} {words.rule_name(self.discrepancy)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,7 @@ class LegBlock:
         title: what was done, e.g. `Export`.
         leg: all of it.
         facts: goods, masses and equipment, a line each.
+        controls: goods under export control, a line each.
         parties: who sends and who receives, a line each.
         marks: what doesn't add up at it, the most severe first.
     """
@@ -68,6 +79,7 @@ class LegBlock:
     title: str
     leg: trace_pb2.TraceLeg
     facts: tuple[str, ...]
+    controls: tuple[str, ...]
     parties: tuple[str, ...]
     marks: tuple[Mark, ...]
 
@@ -120,12 +132,14 @@ def picture_of(trace: trace_pb2.Trace, max_lanes: int) -> Picture:
     lanes = _lanes(trace, max_lanes)
     rows = [*_leg_rows(trace, lanes), *_event_rows(trace, lanes), *_crossing_rows(trace, lanes)]
     ordered = sorted(enumerate(rows), key=lambda each: (each[1].at, isinstance(each[1].what, Crossing), each[0]))
-    return Picture(lanes, tuple(row for _, row in ordered))
+    return Picture(lanes, tuple(row for number, row in ordered))
 
 
 def lane_title(lane: str) -> str:
-    """`CN Mainland`; a territory without a lane of its own by its code."""
-    return f"{lane} {TERRITORIES[lane]}" if lane in TERRITORIES else lane
+    """`CN Mainland`; another territory by its code."""
+    if lane == OTHER:
+        return _("other")
+    return f"{lane} {_(TERRITORIES[lane])}" if lane in TERRITORIES else lane
 
 
 def _lanes(trace: trace_pb2.Trace, max_lanes: int) -> tuple[str, ...]:
@@ -152,15 +166,17 @@ def _route_territories(record: history_pb2.HistoryRecord) -> Iterator[str]:
 def _leg_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]:
     marks = _marks(trace)
     for index, leg in enumerate(trace.legs):
+        shipment = leg.record.shipment
         block = LegBlock(
-            index + 1,
-            procedure_word(leg),
-            leg,
-            _facts(leg.record.shipment),
-            _parties(leg.record.shipment),
-            marks[index],
+            number=index + 1,
+            title=words.procedure_word(leg),
+            leg=leg,
+            facts=tuple(_facts(shipment)),
+            controls=tuple(_controls(leg)),
+            parties=_parties(shipment),
+            marks=marks[index],
         )
-        yield Row(declared_at(leg), _lane(lanes, territory_of(leg.record)), block)
+        yield Row(words.declared_at(leg), _lane(lanes, territory_of(leg.record)), block)
 
 
 def _marks(trace: trace_pb2.Trace) -> Mapping[int, tuple[Mark, ...]]:
@@ -173,30 +189,39 @@ def _marks(trace: trace_pb2.Trace) -> Mapping[int, tuple[Mark, ...]]:
     return found
 
 
-def _facts(shipment: shipment_pb2.Shipment) -> tuple[str, ...]:
-    facts = [_item(item) for item in shipment.goods]
+def _facts(shipment: shipment_pb2.Shipment) -> Iterator[str]:
+    yield from map(_item, shipment.goods)
     if shipment.HasField("gross_mass_kg"):
-        facts.append(f"{mass_in_words(shipment.gross_mass_kg)} gross")
-    for equipment in shipment.equipment:
-        sealed = ", ".join([*equipment.seals, *([equipment.e_lock] if equipment.e_lock else [])])
-        facts.append(f"{equipment.id}, sealed {sealed}" if sealed else equipment.id)
+        yield _("{mass} gross", mass=mass_in_words(shipment.gross_mass_kg))
+    yield from sealed_equipment(shipment)
     means = "; ".join(filter(None, map(_means, shipment.means)))
     if means:
-        facts.append(f"by {means}")
+        yield _("by {means}", means=means)
     if shipment.licences:
-        facts.append(f"licence {', '.join(each.number or '(number withheld)' for each in shipment.licences)}")
-    return tuple(facts)
+        numbers = ", ".join(each.number or _("(number withheld)") for each in shipment.licences)
+        yield _("licence {numbers}", numbers=numbers)
+
+
+def _controls(leg: trace_pb2.TraceLeg) -> Iterator[str]:
+    for item in leg.controlled:
+        goods = " ".join(filter(None, (item.code, item.substance)))
+        yield _("◆ under control: {goods} ({confidence})", goods=goods, confidence=words.confidence(item.confidence))
 
 
 def _item(item: shipment_pb2.ShipmentGoods) -> str:
     code = max((each.code for each in item.codes), key=len, default="")
-    mass = f", {mass_in_words(item.net_mass_kg)} net" if item.HasField("net_mass_kg") else ""
-    return " ".join(filter(None, (code, item.description or item.substance))) + mass
+    goods = " ".join(filter(None, (code, item.description or item.substance)))
+    mass = _("{mass} net", mass=mass_in_words(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
+    return f"{goods}, {mass}" if mass else goods
 
 
 def _parties(shipment: shipment_pb2.Shipment) -> tuple[str, ...]:
     sender, receiver = _party(shipment, _SENDERS), _party(shipment, _RECEIVERS)
-    return tuple(filter(None, (sender and f"from {sender}", receiver and f"to {receiver}")))
+    lines = (
+        _("from {party}", party=sender) if sender else "",
+        _("to {party}", party=receiver) if receiver else "",
+    )
+    return tuple(filter(None, lines))
 
 
 def _party(shipment: shipment_pb2.Shipment, roles: Sequence[party_pb2.PartyRole.ValueType]) -> str:
@@ -210,23 +235,21 @@ def _party(shipment: shipment_pb2.Shipment, roles: Sequence[party_pb2.PartyRole.
 
 
 def _event_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]:
-    """Events other than declarations; what several records say in the same words of one moment is one line."""
+    """Events other than declarations; the same words of several records at one time are one line."""
     merged: dict[tuple[datetime, int, str], list[str]] = {}
     container = _only_container(trace)
     for event in trace.events:
         if event.kind == "declared":
             continue
         lane = _lane(lanes, event.place.territory)
-        text = (
-            f"{_MOVES[event.kind]} {place_name(event.place)}" if event.kind in _MOVES else _at_place(event, container)
-        )
+        text = _in_short(event, container)
         if lanes[lane] == OTHER and event.place.territory:
             text = f"{event.place.territory}: {text}"
-        nodes = merged.setdefault((local(event.at.ToDatetime(UTC), event.utc_offset_minutes), lane, text), [])
+        nodes = merged.setdefault((words.happened_at(event), lane, text), [])
         if event.node not in nodes:
             nodes.append(event.node)
-    for (at, lane, text), said_by in merged.items():
-        yield Row(at, lane, EventLine(text, tuple(said_by)))
+    for (at, lane, text), nodes in merged.items():
+        yield Row(at, lane, EventLine(text, tuple(nodes)))
 
 
 def _only_container(trace: trace_pb2.Trace) -> str:
@@ -235,11 +258,14 @@ def _only_container(trace: trace_pb2.Trace) -> str:
     named |= {event.equipment_id for leg in trace.legs for event in leg.record.shipment.events if event.equipment_id}
     if len({plain(each) for each in named}) != 1:
         return ""
-    told = {event.equipment_id for leg in trace.legs for event in leg.record.shipment.events if event.equipment_id}
-    return told.pop() if len(told) == 1 else ""
+    of_events = {event.equipment_id for leg in trace.legs for event in leg.record.shipment.events if event.equipment_id}
+    return of_events.pop() if len(of_events) == 1 else ""
 
 
-def _at_place(event: trace_pb2.TraceEvent, container: str) -> str:
+def _in_short(event: trace_pb2.TraceEvent, container: str) -> str:
+    """An event without the container that is the same everywhere."""
+    if event.kind in _MOVES:
+        return _(_MOVES[event.kind], place=place_name(event.place))
     text = event.text
     if container:
         for written in (f" of {container}", f" {container},", f" {container}"):
@@ -258,13 +284,13 @@ def _crossing_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[R
             if start != end and known:
                 time = part.departure if part.HasField("departure") else part.arrival
                 dated = part.HasField("departure") or part.HasField("arrival")
-                at = local(time.ToDatetime(UTC), part.utc_offset_minutes) if dated else declared_at(leg)
+                at = words.local(time.ToDatetime(UTC), part.utc_offset_minutes) if dated else words.declared_at(leg)
                 merged.setdefault((at, start, end, _means(part.means)))
     for at, start, end, text in merged:
         yield Row(at, start, Crossing(end, text))
 
 
 def _means(means: goods_pb2.TransportMeans) -> str:
-    mode = word_of(goods_pb2.TransportMode, means.mode).replace("_", " ")
+    mode = label_of(goods_pb2.TransportMode, means.mode)
     shown = ", ".join(filter(None, (means.name, means.journey, *(each.value for each in means.registrations))))
-    return " ".join(filter(None, ("" if mode == "—" else mode, shown)))
+    return " ".join(filter(None, ("" if mode == UNKNOWN else mode, shown)))

@@ -1,12 +1,15 @@
-"""What is said of a trace besides its picture: the way, times, answers, what was withheld, severities, in words."""
+"""Puts a trace in words: its way, times, answers, severities and what was withheld, in the reader's language."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-from gateway.contract.enum_words import word_of
+from gateway.translation.labels import CONFIDENCE, EVENT, LINK, RULE, TYPOLOGY, label, label_of
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import listed, marked, ngettext
 from gateway.v1 import history_pb2, options_pb2, shipment_pb2, trace_pb2
 
 SEVERITIES: Final = {
@@ -15,18 +18,15 @@ SEVERITIES: Final = {
     trace_pb2.SEVERITY_LOW: "low",
     trace_pb2.SEVERITY_NOTICE: "notice",
 }
+"""Severities by what styles call them, the worst first."""
 
 MAX_STAYS: Final = 12
 """Most territories in the heading, one after the other."""
 
-_PROCEDURES: Final = {
-    shipment_pb2.SHIPMENT_PROCEDURE_EXPORT: "Export",
-    shipment_pb2.SHIPMENT_PROCEDURE_IMPORT: "Import",
-    shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT: "Transit",
-    shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT: "Re-export",
-    shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT: "Transshipment",
-    shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST: "Manifest",
-}
+WEEKDAYS: Final = marked("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+SHORT_WEEKDAYS: Final = marked("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+_WHOLE: Final = history_pb2.ANSWER_STATUS_COMPLETE
 
 
 def local(at: datetime, minutes: int) -> datetime:
@@ -44,19 +44,71 @@ def zone_of(at: datetime) -> str:
     return f"{'-' if minutes < 0 else '+'}{hours:02}" + (f":{rest:02}" if rest else "")
 
 
+def moment(at: datetime) -> str:
+    """`2026-01-15 08:06 +08`."""
+    return f"{at:%Y-%m-%d %H:%M} {zone_of(at)}"
+
+
+def weekday(at: datetime) -> str:
+    """`Thursday`."""
+    return _(WEEKDAYS[at.weekday()])
+
+
+def short_weekday(at: datetime) -> str:
+    """`Thu`."""
+    return _(SHORT_WEEKDAYS[at.weekday()])
+
+
 def leg_name(leg: trace_pb2.TraceLeg) -> str:
     """`cn/531620260000260117`."""
     return f"{leg.record.node}/{leg.record.shipment.record_id}"
 
 
-def kind_in_words(kind: str) -> str:
-    """Kinds of links, events and references for people: `e_lock_applied` becomes `e-lock applied`."""
-    return "UCR" if kind == "ucr" else kind.replace("e_lock", "e-lock").replace("_", " ")
+def event_kind(kind: str) -> str:
+    """`e_lock_applied` is `e-lock applied`."""
+    return label(EVENT, kind)
+
+
+def link_kind(kind: str) -> str:
+    """`previous_document` is `previous document`."""
+    return label(LINK, kind)
+
+
+def rule_name(discrepancy: trace_pb2.Discrepancy) -> str:
+    """`density mismatch`; rules of a node's own keep their names."""
+    return label(RULE, discrepancy.name)
+
+
+def typology(discrepancy: trace_pb2.Discrepancy) -> str:
+    """What the rule speaks for: `false declaration`."""
+    return label(TYPOLOGY, discrepancy.typology)
+
+
+def confidence(word: str) -> str:
+    """`medium`; empty where none is given."""
+    return label(CONFIDENCE, word)
+
+
+def severity_kind(severity: trace_pb2.Severity.ValueType) -> str:
+    """What styles call a severity; one that this version doesn't know is a notice."""
+    return SEVERITIES.get(severity, "notice")
+
+
+def severity_word(kind: str) -> str:
+    """`high` for people."""
+    return label(trace_pb2.Severity.DESCRIPTOR.name, kind)
 
 
 def procedure_word(leg: trace_pb2.TraceLeg) -> str:
     """What was done with the goods: `Re-export`."""
-    return _PROCEDURES.get(leg.record.shipment.procedure, "Record")
+    return {
+        shipment_pb2.SHIPMENT_PROCEDURE_EXPORT: _("Export"),
+        shipment_pb2.SHIPMENT_PROCEDURE_IMPORT: _("Import"),
+        shipment_pb2.SHIPMENT_PROCEDURE_TRANSIT: _("Transit"),
+        shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT: _("Re-export"),
+        shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT: _("Transshipment"),
+        shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST: _("Manifest"),
+    }.get(leg.record.shipment.procedure, _("Record"))
 
 
 def declared_at(leg: trace_pb2.TraceLeg) -> datetime:
@@ -65,19 +117,24 @@ def declared_at(leg: trace_pb2.TraceLeg) -> datetime:
     return local(shipment.declared_at.ToDatetime(UTC), shipment.utc_offset_minutes)
 
 
+def happened_at(event: trace_pb2.TraceEvent) -> datetime:
+    """When it happened, as clocks showed it there."""
+    return local(event.at.ToDatetime(UTC), event.utc_offset_minutes)
+
+
 def span_of_events(trace: trace_pb2.Trace) -> tuple[datetime, datetime] | None:
     """First and last time of the trace; None where nothing is dated."""
-    times = [local(event.at.ToDatetime(UTC), event.utc_offset_minutes) for event in trace.events]
-    times += [declared_at(leg) for leg in trace.legs]
+    times = [*map(happened_at, trace.events), *map(declared_at, trace.legs)]
     return (min(times), max(times)) if times else None
 
 
 def way_in_words(trace: trace_pb2.Trace) -> str:
     """`CN → HK → MO`: territories in the order in which records say that the goods were there; a long way cut short."""
     stays = _stays(trace)
-    if len(stays) > MAX_STAYS:
-        return " → ".join([*stays[: MAX_STAYS - 3], "…", *stays[-2:]]) + f" ({len(stays)} stays)"
-    return " → ".join(stays)
+    if len(stays) <= MAX_STAYS:
+        return " → ".join(stays)
+    shown = " → ".join([*stays[: MAX_STAYS - 3], "…", *stays[-2:]])
+    return ngettext("{way} ({number} stay)", "{way} ({number} stays)", len(stays), way=shown)
 
 
 def _stays(trace: trace_pb2.Trace) -> list[str]:
@@ -94,51 +151,51 @@ def _stays(trace: trace_pb2.Trace) -> list[str]:
 
 def answers_by_node(trace: trace_pb2.Trace) -> dict[str, list[history_pb2.NodeAnswer]]:
     """All answers of each node, in order; the last one counts."""
-    found: dict[str, list[history_pb2.NodeAnswer]] = {}
+    answers: dict[str, list[history_pb2.NodeAnswer]] = {}
     for answer in trace.answers:
-        found.setdefault(answer.node, []).append(answer)
-    return found
+        answers.setdefault(answer.node, []).append(answer)
+    return answers
 
 
-def not_whole(trace: trace_pb2.Trace) -> list[str]:
-    """Nodes of which a question wasn't answered whole: legs may be missing."""
-    whole = history_pb2.ANSWER_STATUS_COMPLETE
-    return list(dict.fromkeys(answer.node for answer in trace.answers if answer.status != whole))
+def incomplete_nodes(trace: trace_pb2.Trace) -> list[str]:
+    """Nodes that answered a question in part or not at all: legs may be missing."""
+    return list(dict.fromkeys(answer.node for answer in trace.answers if answer.status != _WHOLE))
 
 
 def answer_in_words(answers: Sequence[history_pb2.NodeAnswer]) -> str:
-    """How a node answered: its last answer, and how many before it didn't come whole."""
-    last = word_of(history_pb2.AnswerStatus, answers[-1].status).replace("_", " ")
-    whole = history_pb2.ANSWER_STATUS_COMPLETE
-    missed = sum(answer.status != whole for answer in answers)
-    if missed and (answers[-1].status == whole or missed < len(answers)):
-        return f"{last}; {missed} of {len(answers)} questions not answered whole"
+    """How a node answered: its last answer, and how many before it were incomplete."""
+    last = label_of(history_pb2.AnswerStatus, answers[-1].status)
+    missed = sum(answer.status != _WHOLE for answer in answers)
+    if missed and (answers[-1].status == _WHOLE or missed < len(answers)):
+        return _(
+            "{status}; {missed} of {total} questions not answered whole",
+            status=last,
+            missed=missed,
+            total=len(answers),
+        )
     return last
 
 
-def withheld_by_class(record: history_pb2.HistoryRecord) -> dict[str, int]:
+def withheld_by_class(record: history_pb2.HistoryRecord) -> Counter[str]:
     """Withheld fields counted by their class: `personal` to 2."""
-    found: dict[str, int] = {}
-    for field in record.withheld:
-        name = class_word(field)
-        found[name] = found.get(name, 0) + 1
-    return found
+    return Counter(map(class_word, record.withheld))
 
 
 def class_word(field: history_pb2.WithheldField) -> str:
-    """A disclosure class in lower case."""
-    return word_of(options_pb2.DisclosureClass, field.disclosure_class)
+    """A disclosure class: `personal`."""
+    return label_of(options_pb2.DisclosureClass, field.disclosure_class)
 
 
 def severities_in_words(trace: trace_pb2.Trace) -> str:
     """`3 contradictions: 1 high, 2 low`."""
-    count = len(trace.discrepancies)
-    if not count:
-        return "No contradictions"
-    by_severity: dict[str, int] = {}
-    for severity, word in SEVERITIES.items():
-        found = sum(each.severity == severity for each in trace.discrepancies)
-        if found:
-            by_severity[word] = found
-    kinds = ", ".join(f"{number} {word}" for word, number in by_severity.items())
-    return f"{count} contradiction{'s' if count > 1 else ''}" + (f": {kinds}" if kinds else "")
+    total = len(trace.discrepancies)
+    if not total:
+        return _("No contradictions")
+    counted = Counter(each.severity for each in trace.discrepancies)
+    parts = [
+        _("{number} {severity}", number=counted[severity], severity=severity_word(kind))
+        for severity, kind in SEVERITIES.items()
+        if counted[severity]
+    ]
+    said = ngettext("{number} contradiction", "{number} contradictions", total)
+    return _("{total}: {parts}", total=said, parts=listed(parts)) if parts else said

@@ -1,0 +1,137 @@
+"""Puts records, contradictions and answers of a trace into the cells of the report's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
+from hashlib import sha256
+
+from gateway.tracing.report import words
+from gateway.tracing.rules.events import mass_in_words, place_name
+from gateway.translation.labels import label_of
+from gateway.translation.messages import gettext as _
+from gateway.v1.goods_pb2 import Money, Place, ShipmentReferenceKind
+from gateway.v1.history_pb2 import ANSWER_STATUS_COMPLETE, NodeAnswer
+from gateway.v1.party_pb2 import PartyRole
+from gateway.v1.shipment_pb2 import Shipment, ShipmentGoods
+from gateway.v1.trace_pb2 import Discrepancy, TraceLeg
+
+Cells = Mapping[str, object]
+"""Cells of a row by the names that the template has for them."""
+
+
+def discrepancy_cells(discrepancy: Discrepancy) -> Cells:
+    """A contradiction: rule, what it says, records, what was seen, thresholds, measure."""
+    kind = words.severity_kind(discrepancy.severity)
+    sure, version, item = discrepancy.confidence, discrepancy.rule_version, discrepancy.goods_sequence
+    records = ", ".join(str(leg + 1) for leg in discrepancy.legs)
+    return {
+        "rule_id": discrepancy.rule_id,
+        "kind": kind,
+        "severity": words.severity_word(kind),
+        "version": _("version {version}", version=version) if version else "",
+        "confidence": _("confidence {confidence}", confidence=words.confidence(sure)) if sure else "",
+        "name": words.rule_name(discrepancy),
+        "explanation": discrepancy.explanation,
+        "typology": words.typology(discrepancy),
+        "records": _("{record}, item {item}", record=records, item=item) if item else records,
+        "inputs": dict(discrepancy.inputs),
+        "thresholds": dict(discrepancy.thresholds),
+        "measured": f"{discrepancy.measured:.6g}" if discrepancy.HasField("measured") else "",
+    }
+
+
+def leg_cells(number: int, leg: TraceLeg) -> Cells:
+    """A record: what was done, when and where it was declared, and lines of what it says."""
+    shipment, record = leg.record.shipment, leg.record
+    return {
+        "number": number,
+        "procedure": words.procedure_word(leg),
+        "name": words.leg_name(leg),
+        "recorded": _("revision {revision}, position {position}", revision=record.revision, position=record.position),
+        "declared": (words.moment(words.declared_at(leg)), place_name(shipment.office)),
+        "goods": list(_goods_lines(shipment)),
+        "parties": list(_party_lines(shipment)),
+        "references": [
+            f"{label_of(ShipmentReferenceKind, each.kind)}: {each.value or _('(withheld)')}"
+            for each in shipment.references
+        ],
+        "equipment": list(_equipment_lines(shipment)),
+    }
+
+
+def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
+    """How a node answered all questions; the last one counts."""
+    last = answers[-1]
+    answered_at = last.answered_at.ToDatetime(UTC) if last.HasField("answered_at") else None
+    return {
+        "node": node,
+        "is_whole": last.status == ANSWER_STATUS_COMPLETE,
+        "status": words.answer_in_words(answers),
+        "records": sum(each.count for each in answers),
+        "position": last.as_of_position or "",
+        "answered_at": words.moment(answered_at) if answered_at else "",
+        "queries": [each.query_id for each in answers if each.query_id],
+        "reason": last.reason,
+    }
+
+
+def statement_cells(answer: NodeAnswer) -> Cells:
+    """A signed statement as it came; `gateway evidence` exports the answer with it, by the query's id."""
+    return {
+        "node": answer.node,
+        "query": answer.query_id,
+        "digest": sha256(answer.statement).hexdigest(),
+        "text": answer.statement.decode("utf-8", "replace"),
+    }
+
+
+def place_in_words(place: Place) -> str:
+    """`Yantian, CN`."""
+    name = place_name(place)
+    return name if name == place.territory else ", ".join(filter(None, (name, place.territory)))
+
+
+def sealed_equipment(shipment: Shipment) -> Iterator[str]:
+    """Containers, each with its seals and electronic lock."""
+    for equipment in shipment.equipment:
+        seals = ", ".join(filter(None, (*equipment.seals, equipment.e_lock)))
+        yield _("{equipment}, sealed {seals}", equipment=equipment.id, seals=seals) if seals else equipment.id
+
+
+def _goods_lines(shipment: Shipment) -> Iterator[str]:
+    yield from map(_item, shipment.goods)
+    if shipment.HasField("gross_mass_kg"):
+        yield _("{mass} gross in all", mass=mass_in_words(shipment.gross_mass_kg))
+    if shipment.total_value.currency_code:
+        yield _("{value} in all", value=_money(shipment.total_value))
+    for licence in shipment.licences:
+        number = licence.number or _("(withheld)")
+        yield _("licence {number} {type}", number=number, type=licence.type).strip()
+
+
+def _item(item: ShipmentGoods) -> str:
+    codes = " / ".join(code.code for code in item.codes)
+    mass = _("{mass} net", mass=mass_in_words(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
+    purity = f"{item.purity_percent:g} %" if item.HasField("purity_percent") else ""
+    value = _money(item.customs_value) if item.customs_value.currency_code else ""
+    parts = (item.description or item.substance, item.element, purity, mass, value)
+    return f"{codes} {', '.join(filter(None, parts))}".strip()
+
+
+def _money(money: Money) -> str:
+    return f"{money.currency_code} {money.units:,}" + (f".{abs(money.nanos) // 10_000_000:02}" if money.nanos else "")
+
+
+def _party_lines(shipment: Shipment) -> Iterator[str]:
+    for party in shipment.parties:
+        names = " / ".join(name.text for name in party.names if name.text)
+        numbers = ", ".join(f"{each.scheme} {each.value}" for each in party.identifiers if each.value)
+        known = ", ".join(filter(None, (names, numbers))) or _("(withheld)")
+        yield f"{label_of(PartyRole, party.role)}: {known}"
+
+
+def _equipment_lines(shipment: Shipment) -> Iterator[str]:
+    yield from sealed_equipment(shipment)
+    for means in shipment.means:
+        yield ", ".join(filter(None, (means.name, means.journey, *(each.value for each in means.registrations))))

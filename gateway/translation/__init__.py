@@ -1,0 +1,1 @@
+"""Shows people text in their language; English is the source."""

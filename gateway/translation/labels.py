@@ -1,0 +1,61 @@
+"""Words for people in place of the contract's: enums, kinds of events and links, names of rules.
+
+Each word has its enum's or kind's name as context: "sea" is a mode of transport.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gateway.contract.enum_words import UNKNOWN, word_of
+from gateway.translation.messages import pgettext
+from gateway.v1.goods_pb2 import ShipmentReferenceKind, TransportMode
+from gateway.v1.history_pb2 import AnswerStatus
+from gateway.v1.options_pb2 import DisclosureClass
+from gateway.v1.party_pb2 import PartyRole
+from gateway.v1.shipment_pb2 import ShipmentEventKind
+from gateway.v1.trace_pb2 import Severity
+
+LABELLED_ENUMS: Final = (
+    AnswerStatus,
+    DisclosureClass,
+    PartyRole,
+    Severity,
+    ShipmentReferenceKind,
+    TransportMode,
+)
+"""Enums whose words are in the catalogues."""
+
+EVENT: Final = "event"
+LINK: Final = "link"
+RULE: Final = "rule"
+TYPOLOGY: Final = "typology"
+CONFIDENCE: Final = "confidence"
+
+LABELLED_WORDS: Final = {
+    EVENT: ("declared", "departed", "arrived", "measured", "inspected", "event"),
+    LINK: (
+        *("container", "seal", "e_lock", "ucr", "transport_document", "previous_document", "declaration"),
+        *("vehicle", "party", "quantity_and_time"),
+    ),
+    CONFIDENCE: ("high", "medium", "low"),
+}
+"""Further words, by context; kinds of events are those of the enum too, rules those of the packaged file."""
+
+EVENT_ENUM: Final = ShipmentEventKind
+
+
+def label_of(enum: Any, value: int) -> str:
+    """An enum's value for people; — for unspecified and unknown ones."""
+    word = word_of(enum, value)
+    return word if word == UNKNOWN else label(enum.DESCRIPTOR.name, word)
+
+
+def label(context: str, word: str) -> str:
+    """A word of the contract for people; as it is where it isn't known."""
+    return pgettext(context, readable(word))
+
+
+def readable(word: str) -> str:
+    """The English label: `e_lock_applied` is `e-lock applied`."""
+    return "UCR" if word == "ucr" else word.replace("e_lock", "e-lock").replace("_", " ")
