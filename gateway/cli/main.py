@@ -89,6 +89,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         {
             "export": "gateway.cli.evidence.commands:export",
             "verify": "gateway.cli.evidence.commands:verify",
+            "consistency": "gateway.cli.evidence.consistency:consistency",
         },
     ),
     "link": Noun(

@@ -109,6 +109,17 @@ class EvidenceClient:
         method = self._connection.stubs.evidence.VerifyEvidence
         return await self._connection.unary(method, request, evidence.VerifyEvidenceResponse)
 
+    async def prove_consistency(self, origin: str, old_size: int) -> bytes:
+        """Proof that a feed still begins with the entries of an older checkpoint of it, with the checkpoint of now.
+
+        Args:
+            origin: the feed, own or a partner's.
+            old_size: entries of the older checkpoint.
+        """
+        request = evidence.ProveConsistencyRequest(origin=origin, old_size=old_size)
+        method = self._connection.stubs.evidence.ProveConsistency
+        return (await self._connection.unary(method, request, evidence.ProveConsistencyResponse)).proof
+
     async def audit_events_page(
         self, *, page_size: int = 0, page_token: str = "", filter: str = ""
     ) -> evidence.ListAuditEventsResponse:

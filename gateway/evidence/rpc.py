@@ -26,6 +26,7 @@ from gateway.evidence.codec.bundle import Bundle
 from gateway.evidence.service.answer_check import AnswerExamination, examine_answer
 from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.check import examine
+from gateway.evidence.service.consistency import prove_consistency
 from gateway.evidence.service.export import export
 from gateway.evidence.service.report import Examination, Status
 from gateway.rpc.calls import current_call
@@ -98,6 +99,14 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         if examination.evidence is not None:
             current_call().record(subject_ids=[examination.evidence.key.alert_id])
         return _verified(examination)
+
+    async def ProveConsistency(
+        self, request: evidence_service_pb2.ProveConsistencyRequest, context: Context
+    ) -> evidence_service_pb2.ProveConsistencyResponse:
+        validate(request)
+        current_call().record(subject_ids=[request.origin])
+        proof = await asyncio.to_thread(prove_consistency, self._database, request.origin, request.old_size)
+        return evidence_service_pb2.ProveConsistencyResponse(proof=proof.encode())
 
     async def ListAuditEvents(
         self, request: evidence_service_pb2.ListAuditEventsRequest, context: Context

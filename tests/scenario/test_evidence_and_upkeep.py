@@ -59,6 +59,46 @@ def received(nodes: Federation, tmp_path_factory: pytest.TempPathFactory) -> str
         time.sleep(0.1)
 
 
+def test_old_evidence_is_consistent_with_the_feed_of_today(nodes: Federation, received: str, tmp_path: Path) -> None:
+    note, bundle = nodes["cn"].settings.directory.file, tmp_path / "case.zip"
+    trusted = ("--directory", note)
+    gateway(nodes, "cn", "evidence", "export", f"cn/{received}", "--out", bundle, "--system", "officer")
+    file = tmp_path / "alert.json"
+    file.write_text(MessageToJson(alert()))
+    gateway(nodes, "cn", "alert", "publish", file, "--to", "hk", "--system", "publisher")
+    proof = tmp_path / "case.consistency"
+    asked = ("evidence", "consistency", bundle, *trusted, "--system", "officer")
+    shown = gateway_json(nodes, "cn", *asked, "--out", proof)
+    assert shown["feed"] == "gba.customs.example/cn/hk/alerts"
+    assert shown["newer_size"] > shown["older_size"] > 0
+    offline = ("evidence", "consistency", bundle, *trusted, "--proof", proof)
+    assert gateway_json(nodes, "cn", *offline) == shown
+    assert gateway_json(nodes, "hk", *asked)["older_size"] == shown["older_size"]  # the recipient proves it too
+
+    lines = proof.read_bytes().split(b"\n")
+    lines[1] = b"A" * 43 + b"="
+    proof.write_bytes(b"\n".join(lines))
+    assert "NOT PROVED: the proof doesn't lead" in gateway(nodes, "cn", *offline, code=1).stderr
+    gateway(nodes, "cn", "evidence", "consistency", bundle, code=2)
+    gateway(nodes, "cn", *offline, "--out", tmp_path / "other", code=2)
+
+
+def test_a_node_proves_only_what_it_has(nodes: Federation, received: str) -> None:
+    async def run() -> None:
+        async with nodes.client("cn", "auditor") as auditor:
+            feed = "gba.customs.example/cn/hk/alerts"
+            for origin, size in (("nonsense", 1), (feed, 10**6)):
+                with pytest.raises(InvalidRequestError):
+                    await auditor.evidence.prove_consistency(origin, size)
+            with pytest.raises(NotFoundError):
+                await auditor.evidence.prove_consistency("gba.customs.example/cn/mo/watchlist", 0)
+        async with nodes.client("cn", "publisher") as publisher:
+            with pytest.raises(PermissionDeniedError):
+                await publisher.evidence.prove_consistency(feed, 1)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("node", ["cn", "hk"])
 @pytest.mark.parametrize("name", ["case.zip", "case"])
 def test_evidence_is_exported_and_verified_offline(

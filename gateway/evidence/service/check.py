@@ -345,6 +345,7 @@ def _verified(claimed: ClaimedEntry) -> VerifiedEntry:
         event=claimed.event,
         origin=claimed.origin,
         index=claimed.index,
+        checkpoint=claimed.checkpoint,
         recorded_at=claimed.recorded_at,
         received_at=claimed.received_at,
     )

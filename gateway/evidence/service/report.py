@@ -11,6 +11,7 @@ from enum import StrEnum
 from gateway.alerts.codec import AlertKey
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError
+from gateway.tlog.checkpoint import Checkpoint
 from gateway.v1 import alert_pb2
 
 STEPS = {
@@ -56,6 +57,7 @@ class VerifiedEntry:
         kind: name of the event in the contract, e.g. `published`.
         event: what was said.
         origin, index: where it stands.
+        checkpoint: the signed tree head that covers it.
         recorded_at: when the publisher recorded it, by its clock.
         received_at: when the recipient signed for it, by its clock; None: nothing shows that it was received.
     """
@@ -64,6 +66,7 @@ class VerifiedEntry:
     event: alert_pb2.AlertEvent
     origin: FeedOrigin
     index: int
+    checkpoint: Checkpoint
     recorded_at: datetime
     received_at: datetime | None
 
