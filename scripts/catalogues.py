@@ -79,6 +79,8 @@ def _called(name: str, texts: list[str]) -> Iterator[Message]:
         yield Message((texts[0], texts[1]))
     elif name in ("N_", "marked"):
         yield from map(Message, texts)
+    elif name == "translated_help" and texts:
+        yield from map(Message, help_messages(texts[0]))
 
 
 def _assigned(node: ast.Assign | ast.AnnAssign) -> Iterator[Message]:

@@ -19,9 +19,10 @@ import typer
 from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError
 from gateway.node.settings import Settings, load_settings
+from gateway.translation.messages import gettext as _
 
 DEFAULT_CONFIG = Path("gateway.toml")
-PANEL = "Connection"
+PANEL = _("Connection")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,33 +30,35 @@ T = TypeVar("T")
 
 ConfigOption = Annotated[
     Path,
-    typer.Option("--config", envvar="GATEWAY_CONFIG", help="The node's settings, gateway.toml.", rich_help_panel=PANEL),
+    typer.Option(
+        "--config", envvar="GATEWAY_CONFIG", help=_("The node's settings, gateway.toml."), rich_help_panel=PANEL
+    ),
 ]
 SystemOption = Annotated[
     str,
     typer.Option(
         "--system",
         envvar="GATEWAY_SYSTEM",
-        help="Which local system speaks: the name of a certificate in pki/systems.",
+        help=_("Which local system speaks: the name of a certificate in pki/systems."),
         rich_help_panel=PANEL,
     ),
 ]
 AddressOption = Annotated[
     str,
     typer.Option(
-        "--address", envvar="GATEWAY_ADDRESS", help="host:port of the gateway's local port.", rich_help_panel=PANEL
+        "--address", envvar="GATEWAY_ADDRESS", help=_("host:port of the gateway's local port."), rich_help_panel=PANEL
     ),
 ]
 CaOption = Annotated[
-    Path | None, typer.Option("--ca", envvar="GATEWAY_CA", help="The own CA, PEM.", rich_help_panel=PANEL)
+    Path | None, typer.Option("--ca", envvar="GATEWAY_CA", help=_("The own CA, PEM."), rich_help_panel=PANEL)
 ]
 CertificateOption = Annotated[
     Path | None,
-    typer.Option("--cert", envvar="GATEWAY_CERT", help="The system's certificate, PEM.", rich_help_panel=PANEL),
+    typer.Option("--cert", envvar="GATEWAY_CERT", help=_("The system's certificate, PEM."), rich_help_panel=PANEL),
 ]
 KeyOption = Annotated[
     Path | None,
-    typer.Option("--key", envvar="GATEWAY_KEY", help="The system's private key, PEM.", rich_help_panel=PANEL),
+    typer.Option("--key", envvar="GATEWAY_KEY", help=_("The system's private key, PEM."), rich_help_panel=PANEL),
 ]
 
 
@@ -98,8 +101,11 @@ class Target:
     def _settings(self) -> Settings:
         if not self.config.exists():
             raise ConfigurationError(
-                f"no gateway is named: {self.config} isn't there. Give --config (or GATEWAY_CONFIG) on a gateway's "
-                "machine, or --address, --ca, --cert and --key elsewhere"
+                _(
+                    "no gateway is named: {config} isn't there. Give --config (or GATEWAY_CONFIG) on a gateway's "
+                    "machine, or --address, --ca, --cert and --key elsewhere",
+                    config=self.config,
+                )
             )
         return load_settings(self.config)
 
@@ -112,7 +118,7 @@ class Target:
             return found[0]
         names = [f"{path.stem} ({', '.join(settings.systems.get(path.stem, ())) or 'no role'})" for path in found]
         there = f"There are: {', '.join(names)}" if names else f"There is none in {folder}"
-        raise ConfigurationError(f"which system speaks? Give --system (or GATEWAY_SYSTEM). {there}")
+        raise ConfigurationError(_("which system speaks? Give --system (or GATEWAY_SYSTEM). {there}", there=there))
 
 
 def reachable(bind: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.errors import ConfigurationError, TooLargeError
+from gateway.translation.messages import gettext as _
 
 MAX_INPUT_BYTES = 1 << 20
 """Largest file that a command here reads: a directory is the largest, and a signed note ends at 1 MiB."""
@@ -24,7 +25,13 @@ def read_input(path: Path, max_bytes: int = MAX_INPUT_BYTES) -> bytes:
     with path.open("rb") as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise TooLargeError(f"{path} has more than {max_bytes} bytes; this isn't what the command reads")
+        raise TooLargeError(
+            _(
+                "{path} has more than {max_bytes} bytes; this isn't what the command reads",
+                path=path,
+                max_bytes=max_bytes,
+            )
+        )
     return data
 
 
@@ -48,7 +55,7 @@ def output_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
         OSError: it can't be written.
     """
     if path.exists() and not replace:
-        raise ConfigurationError(f"{path} exists already: choose another --out or move it away")
+        raise ConfigurationError(_("{path} exists already: choose another --out or move it away", path=path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

@@ -17,6 +17,9 @@ from typing import Any, TypeAlias, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gateway.cli.help import translated_help
+from gateway.translation.messages import gettext
+
 ROOT = Path(__file__).parents[2]
 """Folder of the package."""
 
@@ -53,7 +56,11 @@ class CommandMap(Mapping[str, AnyCommand]):
     def described(self, name: str) -> AnyCommand:
         """The command with its name and description alone, for lists of commands; imports nothing."""
         entry = self._commands[name]
-        return _group(name, entry) if isinstance(entry, Noun) else TyperCommand(name, help=_docstring(entry))
+        return (
+            _group(name, entry)
+            if isinstance(entry, Noun)
+            else TyperCommand(name, help=translated_help(_docstring(entry)))
+        )
 
 
 class CommandGroup(TyperGroup):
@@ -72,7 +79,9 @@ class CommandGroup(TyperGroup):
 
 
 def _group(name: str, noun: Noun) -> CommandGroup:
-    return CommandGroup(name=name, help=noun.help, commands=cast(Any, CommandMap(noun.commands)), no_args_is_help=True)
+    return CommandGroup(
+        name=name, help=gettext(noun.help), commands=cast(Any, CommandMap(noun.commands)), no_args_is_help=True
+    )
 
 
 def _command(name: str, target: str) -> TyperCommand:

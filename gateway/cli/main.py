@@ -11,7 +11,10 @@ import typer
 
 from gateway import __version__
 from gateway.cli.groups import CommandGroup, CommandMap, Noun
+from gateway.cli.help import translated_help
 from gateway.cli.output import EXIT_FAILED
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 
 DEBUG_VARIABLE = "GATEWAY_DEBUG"
 """Environment variable that lets a defect show its traceback."""
@@ -25,7 +28,7 @@ COMMANDS: Mapping[str, str | Noun] = {
     "rebuild": "gateway.cli.node.maintenance:rebuild",
     "recover": "gateway.cli.link.commands:recover",
     "alert": Noun(
-        "Publish alerts, read them, and answer those of partners.",
+        N_("Publish alerts, read them, and answer those of partners."),
         {
             "publish": "gateway.cli.alert.publish:publish",
             "list": "gateway.cli.alert.read:list_",
@@ -42,7 +45,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "watchlist": Noun(
-        "Own watchlists: import, propose, approve, withdraw; and read partners' copies.",
+        N_("Own watchlists: import, propose, approve, withdraw; and read partners' copies."),
         {
             "import": "gateway.cli.watchlist.importing:import_",
             "list": "gateway.cli.watchlist.read:list_",
@@ -66,7 +69,9 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "history": Noun(
-        "Shipment history: record shipments, search own and partners', trace a consignment, keep what a case needs.",
+        N_(
+            "Shipment history: record shipments, search own and partners', trace a consignment, keep what a case needs."
+        ),
         {
             "import": "gateway.cli.history.importing:import_",
             "search": "gateway.cli.history.search:search",
@@ -75,7 +80,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "risks": "gateway.cli.history.commands:risks",
             "rules": "gateway.cli.history.commands:rules",
             "hold": Noun(
-                "Legal holds: keep records from being purged, and let them go.",
+                N_("Legal holds: keep records from being purged, and let them go."),
                 {
                     "place": "gateway.cli.history.hold:place",
                     "release": "gateway.cli.history.hold:release",
@@ -85,7 +90,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "evidence": Noun(
-        "Evidence: export the proof of an alert or answer, verify it anywhere.",
+        N_("Evidence: export the proof of an alert or answer, verify it anywhere."),
         {
             "export": "gateway.cli.evidence.commands:export",
             "verify": "gateway.cli.evidence.commands:verify",
@@ -93,7 +98,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "link": Noun(
-        "Links to partners: lag, suspension, quarantine, recovery.",
+        N_("Links to partners: lag, suspension, quarantine, recovery."),
         {
             "list": "gateway.cli.link.commands:list_",
             "suspend": "gateway.cli.link.commands:suspend",
@@ -103,7 +108,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "directory": Noun(
-        "Draft, sign, verify and show the directory: who is in the federation, and who may send what to whom.",
+        N_("Draft, sign, verify and show the directory: who is in the federation, and who may send what to whom."),
         {
             "card": "gateway.cli.directory.drafting:card",
             "draft": "gateway.cli.directory.drafting:draft",
@@ -116,7 +121,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "pki": Noun(
-        "Make keys and certificates, and show what is in them.",
+        N_("Make keys and certificates, and show what is in them."),
         {
             "init-ca": "gateway.cli.pki.commands:init_ca",
             "request": "gateway.cli.pki.commands:request",
@@ -127,7 +132,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "audit": Noun(
-        "The audit log: who asked for what, and what was decided.",
+        N_("The audit log: who asked for what, and what was decided."),
         {"list": "gateway.cli.node.commands:audit_list"},
     ),
 }
@@ -147,9 +152,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
-    help="Customs gateway: signed alerts between customs authorities, provable for ever.\n\n"
-    "A node: init, pki and directory make it, doctor checks it, serve runs it. "
-    "Its systems: alert, watchlist, history, evidence. Its operators: status, link, audit, verify, rebuild, recover.",
+    help=translated_help(
+        """Customs gateway: signed alerts between customs authorities, provable for ever.
+
+        A node: init, pki and directory make it, doctor checks it, serve runs it. Its systems: alert, watchlist,
+        history, evidence. Its operators: status, link, audit, verify, rebuild, recover.
+        """
+    ),
 )
 
 
@@ -162,7 +171,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help=_("Print the version and end."))
     ] = False,
 ) -> None:
     """What `gateway --help` says stands at `app`."""
@@ -175,10 +184,9 @@ def main() -> None:
     except Exception as error:  # whatever it is, people get a sentence and a way out
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        sys.stderr.write(
-            f"Error: this is a defect of the gateway: {type(error).__name__}: {error}\n"
-            f"Way out: run the command again with {DEBUG_VARIABLE}=1 and report what it prints.\n"
-        )
+        defect = _("this is a defect of the gateway: {kind}: {error}", kind=type(error).__name__, error=error)
+        way_out = _("run the command again with {variable}=1 and report what it prints.", variable=DEBUG_VARIABLE)
+        sys.stderr.write(f"{_('Error: ')}{defect}\n{_('Way out: ')}{way_out}\n")
         raise SystemExit(EXIT_FAILED) from None
 
 

@@ -1,7 +1,6 @@
-"""How every command speaks: tables or JSON on stdout, notes and errors on stderr, exit codes.
+"""Prints the results of commands: tables or JSON on stdout, notes and errors on stderr; sets exit codes.
 
-Knows nothing of what the commands do. Text that came from elsewhere is shown without markup and without control
-characters, so that a partner's alert can't repaint an officer's terminal.
+People get their language, programs English. Foreign text is printed without markup and control characters.
 """
 
 from __future__ import annotations
@@ -20,20 +19,23 @@ from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
+from gateway.cli.help import translated_help
 from gateway.contract.plain_text import printable
 from gateway.errors import ConfigurationError, DocumentInvalidError, GatewayError, InvalidRequestError, Kind
+from gateway.translation.messages import SOURCE, in_language, language, listed
+from gateway.translation.messages import gettext as _
 
 EXIT_OK = 0
 EXIT_FAILED = 1
-"""The input was understood and the thing itself failed: a signature is wrong, a partner can't be reached."""
+"""The input was right and the command failed: a signature is wrong, a partner can't be reached."""
 EXIT_WRONG_INPUT = 2
-"""The caller can correct it: an argument, a file, a setting, a state that doesn't allow the step."""
+"""The caller can correct it: an argument, a file, a setting, a step that the state doesn't allow."""
 
 _CORRECTABLE = frozenset(
     {Kind.INVALID_ARGUMENT, Kind.NOT_FOUND, Kind.ALREADY_EXISTS, Kind.FAILED_PRECONDITION, Kind.OUT_OF_RANGE}
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables, for other programs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help=_("Print JSON instead of tables, for other programs."))]
 """Every command's parameter `as_json: JsonOption = False`."""
 
 P = ParamSpec("P")
@@ -43,9 +45,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a command's results go: `Output(as_json=as_json)` at its start.
+    """Prints what a command found: data on stdout, as tables or as one JSON document; notes for people on stderr.
 
-    Data goes to stdout, as a table or as one JSON document; notes go to stderr, and only for humans.
+    Names of columns and facts are given in English, marked by `marked` and `N_`: they are the keys of JSON.
     """
 
     as_json: bool = False
@@ -54,18 +56,19 @@ class Output:
         self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, data: object = None
     ) -> None:
         """Prints rows; with --json `data`, or else one object per row (`Valid until` → `valid_until`)."""
-        listed = [tuple(row) for row in rows]
+        cells = [tuple(row) for row in rows]
         if self.as_json:
-            self.json(data if data is not None else [dict(zip(map(_key, columns), row, strict=True)) for row in listed])
+            self.json(data if data is not None else [dict(zip(map(_key, columns), row, strict=True)) for row in cells])
             return
-        _terminal().print_table(_shown(title), columns, [tuple(map(_shown, row)) for row in listed])
+        shown = [tuple(map(_shown, row)) for row in cells]
+        _terminal().print_table(_shown(title), [_shown(_(column)) for column in columns], shown)
 
     def facts(self, title: str, facts: Mapping[str, object], *, data: object = None) -> None:
         """Prints names with values, one a line; with --json `data`, or else one object."""
         if self.as_json:
             self.json(data if data is not None else {_key(name): value for name, value in facts.items()})
             return
-        _terminal().print_facts(_shown(title), {_shown(name): _shown(value) for name, value in facts.items()})
+        _terminal().print_facts(_shown(title), {_shown(_(name)): _shown(value) for name, value in facts.items()})
 
     def json(self, data: object) -> None:
         """Prints one JSON document on stdout, whatever `as_json` says."""
@@ -78,44 +81,41 @@ class Output:
         sys.stdout.flush()
 
     def line(self, text: object) -> None:
-        """Prints a result line for humans on stdout; nothing with --json."""
+        """Prints a result for people on one line on stdout; nothing with --json."""
         if not self.as_json:
             _terminal().print_line(_shown(text))
 
     def note(self, text: object) -> None:
-        """Tells a human something on stderr; nothing with --json."""
+        """Prints a line for people on stderr; nothing with --json."""
         if not self.as_json:
             _terminal().print_line(_shown(text), stderr=True)
 
     def warning(self, text: object) -> None:
-        """Tells something that must not be missed on stderr, with --json too."""
-        _terminal().print_line(_shown(text), label="Warning: ", style="bold yellow", stderr=True)
+        """Prints a warning on stderr, with --json too."""
+        _terminal().print_line(_shown(text), label=_("Warning: "), style="bold yellow", stderr=True)
 
     def confirm(self, question: str) -> bool:
-        """Asks a human yes or no on stderr. What is asked about should have been shown before.
+        """Asks yes or no on stderr; print the subject of the question before.
 
         Raises:
-            ConfigurationError: with --json there is nobody to ask.
+            ConfigurationError: with --json.
         """
         self.require_human()
         return typer.confirm(printable(question), err=True)
 
     def require_human(self) -> None:
-        """Raises ConfigurationError with --json, before anything is shown for a question that can't be asked."""
+        """Raises ConfigurationError with --json: call it before anything is printed for a question."""
         if self.as_json:
-            raise ConfigurationError("--json never asks: confirm beforehand with --yes")
+            raise ConfigurationError(_("--json never asks: confirm beforehand with --yes"))
 
     @contextmanager
     def progress(self, description: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
-        """A progress bar on stderr while the block runs; yields `advance(steps)`.
-
-        Silent with --json or without a terminal.
-        """
+        """A progress bar on stderr, which `advance(steps)` moves; silent with --json or without a terminal."""
         with _terminal().progress_bar(description, total, silent=self.as_json) as advance:
             yield advance
 
     def track(self, items: Iterable[T], description: str, total: float | None = None) -> Iterator[T]:
-        """The items, with a progress bar on stderr that advances as they are taken."""
+        """Yields the items, with a progress bar on stderr."""
         with self.progress(description, total) as advance:
             for item in items:
                 yield item
@@ -123,24 +123,26 @@ class Output:
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorates a command: an expected error becomes one sentence, its way out and an exit code.
+    """Decorates a command: an error is printed as a sentence with its way out, or as JSON, and sets the exit code.
 
-    Put it directly below `@app.command()`. With `as_json` among the command's arguments, the error is a JSON object
-    on stderr. A defect (anything that isn't a `GatewayError` or `OSError`) keeps its traceback.
+    A defect, which is anything but `GatewayError` and `OSError`, keeps its traceback. With `as_json` among the
+    command's arguments its texts are English.
     """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         as_json = bool(kwargs.get("as_json", False))
-        try:
-            return command(*args, **kwargs)
-        except GatewayError as error:
-            fail(error, as_json=as_json)
-        except BrokenPipeError:
-            raise  # whoever read the output, e.g. `head`, has enough: not an error to speak of
-        except OSError as error:
-            fail(_from_os(error), as_json=as_json)
+        with in_language(SOURCE if as_json else language()):
+            try:
+                return command(*args, **kwargs)
+            except GatewayError as error:
+                fail(error, as_json=as_json)
+            except BrokenPipeError:
+                raise  # the reader, e.g. `head`, has enough: no error
+            except OSError as error:
+                fail(_from_os(error), as_json=as_json)
 
+    wrapped.__doc__ = translated_help(command.__doc__ or "")
     return wrapped
 
 
@@ -154,16 +156,16 @@ def fail(error: GatewayError, *, as_json: bool = False) -> NoReturn:
         sys.stderr.write(to_json({"error": error_facts(error)}) + "\n")
     else:
         terminal = _terminal()
-        terminal.print_line(printable(error.message), label="Error: ", style="bold red", stderr=True)
+        terminal.print_line(printable(error.message), label=_("Error: "), style="bold red", stderr=True)
         if isinstance(error, (InvalidRequestError, DocumentInvalidError)) and len(error.violations) > 1:
             for violation in error.violations:
                 terminal.print_line(printable(f"  {violation.field}: {violation.message}"), stderr=True)
-        terminal.print_line(printable(error.way_out), label="Way out: ", stderr=True)
+        terminal.print_line(printable(_(error.way_out)), label=_("Way out: "), stderr=True)
     raise typer.Exit(exit_code(error))
 
 
 def exit_code(error: GatewayError) -> int:
-    """2 for what the caller can correct, 1 for what failed."""
+    """2 where the caller can correct it, 1 otherwise."""
     return EXIT_WRONG_INPUT if error.kind in _CORRECTABLE else EXIT_FAILED
 
 
@@ -214,13 +216,13 @@ def _text(value: object) -> str:
     if value is None:
         return "—"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, str):
         return value
-    if isinstance(value, datetime):  # people don't read fractions of seconds; JSON has them
+    if isinstance(value, datetime):  # JSON has fractions of seconds
         value = value.replace(microsecond=0)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return ", ".join(_text(item) for item in value)
+        return listed(map(_text, value))
     converted = _jsonable(value) if isinstance(value, (datetime, date, bytes, Enum)) else value
     return str(converted)
 

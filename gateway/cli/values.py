@@ -17,6 +17,7 @@ from gateway.contract.enum_words import words
 from gateway.contract.ids import is_node_name, is_uuid
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
 from gateway.errors import ConfigurationError, InvalidRequestError, MalformedError, Violation
+from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.alert_service_pb2 import EntryReference
 
@@ -38,7 +39,9 @@ def value_of(enum: Any, word: str, option: str) -> Any:
     known = words(enum)
     value = known.get(word.lower().replace("-", "_"))
     if value is None:
-        raise ConfigurationError(f"{option}: {word!r} isn't one of {', '.join(known)}")
+        raise ConfigurationError(
+            _("{option}: {word!r} isn't one of {known}", option=option, word=word, known=", ".join(known))
+        )
     return value
 
 
@@ -56,7 +59,12 @@ def instant(text: str, option: str) -> datetime:
         time = None
     if time is None or time.tzinfo is None:
         raise ConfigurationError(
-            f"{option}: {text!r} isn't a time with its zone (2026-01-15T08:00:00+08:00) or a span from now (12h, 5d)"
+            _(
+                "{option}: {text!r} isn't a time with its zone (2026-01-15T08:00:00+08:00) or a span from now "
+                "(12h, 5d)",
+                option=option,
+                text=text,
+            )
         )
     return time
 
@@ -82,11 +90,15 @@ def reference(text: str, own_node: str) -> AlertReference:
     Raises:
         ConfigurationError: it isn't one.
     """
-    publisher, _, alert_id = text.rpartition("/")
+    publisher, _slash, alert_id = text.rpartition("/")
     publisher = publisher or own_node
     if not is_uuid(alert_id) or not is_node_name(publisher):
         raise ConfigurationError(
-            f"{text!r} doesn't name an alert: give PUBLISHER/ID as `gateway alert list` shows it, or an own alert's id"
+            _(
+                "{text!r} doesn't name an alert: give PUBLISHER/ID as `gateway alert list` shows it, or an own "
+                "alert's id",
+                text=text,
+            )
         )
     return AlertReference(publisher=publisher, alert_id=alert_id)
 
@@ -99,7 +111,13 @@ def own_alert_id(text: str, own_node: str) -> str:
     """
     found = reference(text, own_node)
     if found.publisher != own_node:
-        raise ConfigurationError(f"{text}: is an alert of {found.publisher}; only its publisher can do this")
+        raise ConfigurationError(
+            _(
+                "{text}: is an alert of {publisher}; only its publisher can do this",
+                text=text,
+                publisher=found.publisher,
+            )
+        )
     return found.alert_id
 
 
@@ -134,11 +152,13 @@ def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
         MalformedError: it isn't JSON of this message, or too long; the message says where.
     """
     if len(data) > MAX_JSON_BYTES:
-        raise MalformedError(f"{source}: longer than {MAX_JSON_BYTES} bytes")
+        raise MalformedError(_("{source}: longer than {limit} bytes", source=source, limit=MAX_JSON_BYTES))
     try:
         return Parse(data.decode("utf-8"), kind())
     except (ParseError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedError(f"{source}: not a {kind.DESCRIPTOR.name} as JSON: {error}") from None
+        raise MalformedError(
+            _("{source}: not a {name} as JSON: {error}", source=source, name=kind.DESCRIPTOR.name, error=error)
+        ) from None
 
 
 def recipients(given: list[str], option: str = "--to") -> list[str]:
@@ -150,6 +170,6 @@ def recipients(given: list[str], option: str = "--to") -> list[str]:
     names = list(dict.fromkeys(name.strip() for each in given for name in each.split(",") if name.strip()))
     wrong = [name for name in names if not is_node_name(name)]
     if wrong or not names:
-        found = f"{wrong[0]!r} isn't the name of a node" if wrong else "name at least one node"
+        found = _("{name!r} isn't the name of a node", name=wrong[0]) if wrong else _("name at least one node")
         raise InvalidRequestError([Violation(option, "node", found)])
     return names

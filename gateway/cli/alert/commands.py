@@ -19,6 +19,8 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, entries, instant, own_alert_id, read_message, reference, timestamp, value_of
 from gateway.client import GatewayClient
 from gateway.contract.enum_words import words
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
     AlertContent,
     AlertFinding,
@@ -30,13 +32,13 @@ from gateway.v1.alert_pb2 import (
 )
 
 AlertArgument = Annotated[
-    str, typer.Argument(metavar="ALERT", help="PUBLISHER/ID, or the id alone of an own alert.", show_default=False)
+    str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."), show_default=False)
 ]
 RevisionOption = Annotated[
-    int | None, typer.Option("--revision", help="The revision that was read; the current one without it.", min=1)
+    int | None, typer.Option("--revision", help=_("The revision that was read; the current one without it."), min=1)
 ]
 RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help="UUID; the same id has its effect once, however often it is sent.")
+    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
 ]
 
 
@@ -50,7 +52,7 @@ def ack(
     target: Target,
     alert: AlertArgument,
     *,
-    case_reference: Annotated[str, typer.Option("--case", help="Own case reference, if one was opened.")] = "",
+    case_reference: Annotated[str, typer.Option("--case", help=_("Own case reference, if one was opened."))] = "",
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -79,8 +81,8 @@ def flag(
     target: Target,
     alert: AlertArgument,
     *,
-    reason: Annotated[str, typer.Option(help=f"Why not: {_choices(FlagReason)}.")],
-    explanation: Annotated[str, typer.Option(help="In words, for the publisher's officers.")],
+    reason: Annotated[str, typer.Option(help=_("Why not: {reasons}.", reasons=_choices(FlagReason)))],
+    explanation: Annotated[str, typer.Option(help=_("In words, for the publisher's officers."))],
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -110,10 +112,10 @@ def flag(
 def ask(
     target: Target,
     alert: AlertArgument,
-    text: Annotated[str, typer.Argument(help="The question.", show_default=False)],
+    text: Annotated[str, typer.Argument(help=_("The question."), show_default=False)],
     *,
-    deadline: Annotated[str, typer.Option(help="When the answer is needed: a time with its zone, or 12h, 5d.")],
-    recipient: Annotated[str, typer.Option("--to", help="For an own alert: which recipient is asked.")] = "",
+    deadline: Annotated[str, typer.Option(help=_("When the answer is needed: a time with its zone, or 12h, 5d."))],
+    recipient: Annotated[str, typer.Option("--to", help=_("For an own alert: which recipient is asked."))] = "",
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -133,7 +135,7 @@ def ask(
         return await client.ask(found, text, deadline=until, recipient=recipient, request_id=request_id)
 
     response = target.run(work)
-    _done(as_json, "Asked", alert, response, {"Question": response.question_id})
+    _done(as_json, "Asked", alert, response, {N_("Question"): response.question_id})
 
 
 @reports_errors
@@ -141,8 +143,8 @@ def ask(
 def answer(
     target: Target,
     alert: AlertArgument,
-    question: Annotated[str, typer.Argument(help="Id of the question, as `gateway alert show` has it.")],
-    text: Annotated[str, typer.Argument(help="The answer.", show_default=False)],
+    question: Annotated[str, typer.Argument(help=_("Id of the question, as `gateway alert show` has it."))],
+    text: Annotated[str, typer.Argument(help=_("The answer."), show_default=False)],
     *,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -169,20 +171,20 @@ def finding(
     target: Target,
     alert: AlertArgument,
     *,
-    result: Annotated[str, typer.Option(help=f"What was found: {_choices(FindingResult)}.")],
-    inspected_at: Annotated[str, typer.Option(help="When, a time with its zone; now without it.")] = "",
+    result: Annotated[str, typer.Option(help=_("What was found: {results}.", results=_choices(FindingResult)))],
+    inspected_at: Annotated[str, typer.Option(help=_("When, a time with its zone; now without it."))] = "",
     method: Annotated[
-        list[str] | None, typer.Option(help="x_ray, physical, laboratory, document; may be repeated.")
+        list[str] | None, typer.Option(help=_("x_ray, physical, laboratory, document; may be repeated."))
     ] = None,
-    unlocode: Annotated[str, typer.Option(help="Where, UN/LOCODE, e.g. HKHKG.")] = "",
-    remarks: Annotated[str, typer.Option(help="In words.")] = "",
+    unlocode: Annotated[str, typer.Option(help=_("Where, UN/LOCODE, e.g. HKHKG."))] = "",
+    remarks: Annotated[str, typer.Option(help=_("In words."))] = "",
     evidence: Annotated[
         list[Path] | None,
-        typer.Option(help="File that stays here and whose digest is sent; may be repeated.", exists=True),
+        typer.Option(help=_("File that stays here and whose digest is sent; may be repeated."), exists=True),
     ] = None,
     details: Annotated[
         Path | None,
-        typer.Option(help="More of it, e.g. goods_found: an AlertFinding as JSON; options win.", exists=True),
+        typer.Option(help=_("More of it, e.g. goods_found: an AlertFinding as JSON; options win."), exists=True),
     ] = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -222,8 +224,8 @@ def close(
     target: Target,
     alert: AlertArgument,
     *,
-    outcome: Annotated[str, typer.Option(help=f"What came of it: {_choices(CloseOutcome)}.")],
-    remarks: Annotated[str, typer.Option(help="In words.")] = "",
+    outcome: Annotated[str, typer.Option(help=_("What came of it: {outcomes}.", outcomes=_choices(CloseOutcome)))],
+    remarks: Annotated[str, typer.Option(help=_("In words."))] = "",
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -253,7 +255,7 @@ def withdraw(
     target: Target,
     alert: AlertArgument,
     *,
-    reason: Annotated[str, typer.Option(help="Why, for the partners.")],
+    reason: Annotated[str, typer.Option(help=_("Why, for the partners."))],
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -281,9 +283,9 @@ def withdraw(
 def amend(
     target: Target,
     alert: AlertArgument,
-    file: Annotated[Path, typer.Argument(help="The whole new content, AlertContent as JSON; - for standard input.")],
+    file: Annotated[Path, typer.Argument(help=_("The whole new content, AlertContent as JSON; - for standard input."))],
     *,
-    revision: Annotated[int, typer.Option(help="The revision that the new content is made from.", min=1)],
+    revision: Annotated[int, typer.Option(help=_("The revision that the new content is made from."), min=1)],
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -305,7 +307,7 @@ def amend(
         return await client.amend(alert_id, content, revision=revision, request_id=request_id)
 
     response = target.run(work)
-    _done(as_json, "Amended", alert, response, {"Revision": response.revision})
+    _done(as_json, "Amended", alert, response, {N_("Revision"): response.revision})
 
 
 async def _revision(client: GatewayClient, alert: AlertReference, given: int | None) -> int:
@@ -323,5 +325,5 @@ def _digests(paths: Sequence[Path]) -> list[EvidenceDigest]:
 
 
 def _done(as_json: bool, what: str, alert: str, response: Any, more: dict[str, object] | None = None) -> None:
-    facts = {"Alert": alert, **(more or {}), "Entries": entries(response.entries)}
+    facts = {N_("Alert"): alert, **(more or {}), N_("Entries"): entries(response.entries)}
     Output(as_json).facts(what, facts, data={"alert": alert, **as_dict(response)})

@@ -37,6 +37,8 @@ from gateway.formats.declarations.declaration_mapping import named_mapping
 from gateway.formats.declarations.declarations import RowProblem, read_declarations
 from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
 from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import AlertContent, Classification, OnwardTransfer, Priority, RequestedAction
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
 
@@ -99,34 +101,40 @@ def _known(enum: object) -> str:
 
 
 def _decided(*names: str, help: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel="Declarations")
+    return typer.Option(*names, help=help, rich_help_panel=_("Declarations"))
 
 
-FileArgument = Annotated[Path, typer.Argument(help="The file; - for standard input.", show_default=False)]
-ToOption = Annotated[list[str], typer.Option("--to", help="Nodes it is for, e.g. hk,mo; may be repeated.")]
+FileArgument = Annotated[Path, typer.Argument(help=_("The file; - for standard input."), show_default=False)]
+ToOption = Annotated[list[str], typer.Option("--to", help=_("Nodes it is for, e.g. hk,mo; may be repeated."))]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help="By the file's ending without it: .json, .jsonl, .csv.")
+    Format | None, typer.Option("--format", help=_("By the file's ending without it: .json, .jsonl, .csv."))
 ]
 RequestIdOption = Annotated[
-    str | None, typer.Option(help="JSON: a UUID; the same id is published once, however often it is sent.")
+    str | None, typer.Option(help=_("JSON: a UUID; the same id is published once, however often it is sent."))
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Print the alerts as JSON lines; publish nothing, need no gateway.")
+    bool, typer.Option("--dry-run", help=_("Print the alerts as JSON lines; publish nothing, need no gateway."))
 ]
 MappingOption = Annotated[
-    str, _decided(help="TOML file that says what the columns mean, or the name of one that comes along.")
+    str, _decided(help=_("TOML file that says what the columns mean, or the name of one that comes along."))
 ]
-AsOfOption = Annotated[str, _decided(help="Assess all rows for this day, YYYY-MM-DD, and not for their own.")]
-GoodsListOption = Annotated[Path | None, _decided(help="Own list of controlled goods, CSV.")]
-LegalBasisOption = Annotated[str, _decided(help="On which the information is given. Mandatory.")]
-PurposeOption = Annotated[str, _decided(help="As the agreement names it.")]
-CaseOption = Annotated[str, _decided("--case", help="Case reference for all; else each its declaration's number.")]
+AsOfOption = Annotated[str, _decided(help=_("Assess all rows for this day, YYYY-MM-DD, and not for their own."))]
+GoodsListOption = Annotated[Path | None, _decided(help=_("Own list of controlled goods, CSV."))]
+LegalBasisOption = Annotated[str, _decided(help=_("On which the information is given. Mandatory."))]
+PurposeOption = Annotated[str, _decided(help=_("As the agreement names it."))]
+CaseOption = Annotated[str, _decided("--case", help=_("Case reference for all; else each its declaration's number."))]
 PriorityOption = Annotated[str, _decided(help=f"{_known(Priority)}.")]
 ActionOption = Annotated[str, _decided(help=f"{_known(RequestedAction)}.")]
 ClassificationOption = Annotated[str, _decided(help=f"{_known(Classification)}.")]
 OnwardTransferOption = Annotated[str, _decided(help=f"{_known(OnwardTransfer)}.")]
 ValidUntilOption = Annotated[
-    str, _decided(help=f"When they expire, a time or 30d; else {DEFAULT_VALID_DAYS} days after today.")
+    str,
+    _decided(
+        help=_(
+            "When they expire, a time or 30d; else {days} days after today.",
+            days=DEFAULT_VALID_DAYS,
+        )
+    ),
 ]
 
 
@@ -180,7 +188,7 @@ def publish(
         _publish_one(target, output, read_message(file, AlertContent), nodes, request_id)
         return
     if request_id and kind is not Format.JSON:
-        raise ConfigurationError("--request-id is for one alert; lines of a file have their own")
+        raise ConfigurationError(_("--request-id is for one alert; lines of a file have their own"))
     with _opened(file) as stream:
         if kind is Format.DECLARATIONS:
             terms = AlertTerms(
@@ -204,7 +212,7 @@ def _declarations(
     stream: BinaryIO, file: Path, terms: AlertTerms, *, mapping: str, as_of: str, goods_list: Path | None
 ) -> Lines:
     if not terms.legal_basis:
-        raise ConfigurationError("--legal-basis: say on what legal basis the information is given")
+        raise ConfigurationError(_("--legal-basis: say on what legal basis the information is given"))
     goods = load_controlled_goods(goods_list) if goods_list else reference_controlled_goods()
     rows = read_declarations(stream, named_mapping(mapping), source=str(file))
     return declaration_alerts(rows, goods, terms, as_of=_day(as_of) if as_of else None)
@@ -226,18 +234,18 @@ def _publish_one(
 ) -> None:
     response = target.run(lambda client: client.publish(content, nodes, request_id=request_id))
     facts = {
-        "Alert": response.alert_id,
-        "Entries": entries(response.entries),
-        "Notices": [f"{notice.field}: {notice.message}" for notice in response.notices],
+        N_("Alert"): response.alert_id,
+        N_("Entries"): entries(response.entries),
+        N_("Notices"): [f"{notice.field}: {notice.message}" for notice in response.notices],
     }
-    output.facts("Published", facts, data=as_dict(response))
+    output.facts(_("Published"), facts, data=as_dict(response))
 
 
 def _publish_lines(target: Target, output: Output, lines: Lines, nodes: list[str]) -> _Tally:
     tally = _Tally()
 
     async def work(client: GatewayClient) -> None:
-        with output.progress("Publishing") as advance:
+        with output.progress(_("Publishing")) as advance:
             async with aclosing(client.publish_many(tally.alerts(lines, nodes))) as outcomes:
                 async for outcome in outcomes:
                     tally.note(outcome)
@@ -264,12 +272,12 @@ def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
     rows = sorted([*rows, *((line, "", error.message) for line, error in tally.refused)])
     if not dry_run:
         output.facts(
-            "Published",
+            _("Published"),
             {
-                "Alerts published": len(tally.published),
-                "Published before": len(tally.known),
-                "Refused": len(tally.refused),
-                "Lines that can't be read": len({problem.line for problem in tally.problems}),
+                N_("Alerts published"): len(tally.published),
+                N_("Published before"): len(tally.known),
+                N_("Refused"): len(tally.refused),
+                N_("Lines that can't be read"): len({problem.line for problem in tally.problems}),
             },
             data={
                 "published": tally.published,
@@ -281,9 +289,9 @@ def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
     if rows and not output.as_json:
         shown = rows[:MAX_PROBLEMS_SHOWN]
         for line, name, reason in shown:
-            output.note(f"Line {line}{f', {name}' if name else ''}: {reason}")
+            output.note(_("Line {place}: {reason}", place=f"{line}, {name}" if name else line, reason=reason))
         if len(rows) > len(shown):
-            output.note(f"and {len(rows) - len(shown)} more; --json has them all")
+            output.note(_("and {count} more; --json has them all", count=len(rows) - len(shown)))
     if rows:
         raise typer.Exit(EXIT_INCOMPLETE if tally.published or tally.known or tally.problems else EXIT_FAILED)
 
@@ -291,7 +299,13 @@ def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
 def _format(file: Path, given: Format | None) -> Format:
     found = given or _BY_ENDING.get(file.suffix.lower())
     if found is None:
-        raise ConfigurationError(f"{file}: its ending doesn't say what it holds; give --format {', '.join(Format)}")
+        raise ConfigurationError(
+            _(
+                "{file}: its ending doesn't say what it holds; give --format {formats}",
+                file=file,
+                formats=", ".join(Format),
+            )
+        )
     return found
 
 
@@ -299,7 +313,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError(f"--as-of: {text!r} isn't a day YYYY-MM-DD") from None
+        raise ConfigurationError(_("--as-of: {text!r} isn't a day YYYY-MM-DD", text=text)) from None
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from gateway.cli.watchlist.values import hit_cells
 from gateway.client import GatewayClient
 from gateway.contract.enum_words import word_of
 from gateway.errors import GatewayError
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
     Alert,
     AlertEvent,
@@ -32,7 +34,7 @@ from gateway.v1.feed_pb2 import DispositionOutcome
 from gateway.v1.goods_pb2 import ShipmentReferenceKind
 from gateway.v1.party_pb2 import PartyRole
 
-_COLUMNS = ("Alert", "Rev", "Priority", "Status", "To", "Published", "Case", "Receipted")
+_COLUMNS = marked("Alert", "Rev", "Priority", "Status", "To", "Published", "Case", "Receipted")
 
 
 @reports_errors
@@ -44,11 +46,13 @@ def list_(
         str,
         typer.Option(
             "--filter",
-            help="Conditions joined by AND on status, priority, publisher, recipient, direction (in, out), purpose, "
-            "case_reference, published_at.",
+            help=_(
+                "Conditions joined by AND on status, priority, publisher, recipient, direction (in, out), "
+                "purpose, case_reference, published_at."
+            ),
         ),
     ] = "",
-    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List alerts, own and partners', newest first. Role: publisher, officer, analyst, supervisor, auditor.
@@ -64,16 +68,16 @@ def list_(
     summaries, more = target.run(lambda client: _listed(client, filter_, limit))
     output = Output(as_json)
     rows = [_summary_row(summary) for summary in summaries]
-    output.table("Alerts", _COLUMNS, rows, data=[as_dict(summary) for summary in summaries])
+    output.table(_("Alerts"), _COLUMNS, rows, data=[as_dict(summary) for summary in summaries])
     if more:
-        output.note(f"There are more than these {limit}; --limit 0 shows all, --filter narrows.")
+        output.note(_("There are more than these {limit}; --limit 0 shows all, --filter narrows.", limit=limit))
 
 
 @reports_errors
 @connected
 def show(
     target: Target,
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help="PUBLISHER/ID, or the id alone of an own alert.")],
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."))],
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -97,10 +101,12 @@ def show(
     if as_json:
         output.json(as_dict(found))
         return
-    output.facts(f"Alert {found.alert.publisher}/{found.alert.id}", _content_facts(found.alert))
+    output.facts(
+        _("Alert {publisher}/{id}", publisher=found.alert.publisher, id=found.alert.id), _content_facts(found.alert)
+    )
     output.table(
-        "Deliveries",
-        ["To", "Status", "Entry", "Receipted", "Their gateway", "Open questions"],
+        _("Deliveries"),
+        marked("To", "Status", "Entry", "Receipted", "Their gateway", "Open questions"),
         [
             (
                 each.recipient,
@@ -115,15 +121,15 @@ def show(
     )
     if found.hits:
         output.table(
-            "On watchlists",
-            ["Entry", "Class", "Score", "What", "Given", "Listed", "Asked for"],
+            _("On watchlists"),
+            marked("Entry", "Class", "Score", "What", "Given", "Listed", "Asked for"),
             [(*hit_cells(each.hit)[:3], each.field, *hit_cells(each.hit)[3:]) for each in found.hits],
         )
     elif not found.screened:
-        output.note("Not compared with watchlists yet: the gateway is still loading them.")
+        output.note(_("Not compared with watchlists yet: the gateway is still loading them."))
     output.table(
-        "History",
-        ["Position", "When", "Copy", "What", "Who", "Details"],
+        _("History"),
+        marked("Position", "When", "Copy", "What", "Who", "Details"),
         [_change_row(change) for change in found.history],
     )
 
@@ -133,8 +139,8 @@ def show(
 def watch(
     target: Target,
     *,
-    position: Annotated[int, typer.Option(help="Changes after this position; 0 for everything.", min=0)] = 0,
-    once: Annotated[bool, typer.Option("--once", help="End when everything there now was shown.")] = False,
+    position: Annotated[int, typer.Option(help=_("Changes after this position; 0 for everything."), min=0)] = 0,
+    once: Annotated[bool, typer.Option("--once", help=_("End when everything there now was shown."))] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show every change of alerts as it comes, without gap or double, across reconnects. Ctrl-C ends it.
@@ -153,7 +159,7 @@ def watch(
     output = Output(as_json)
 
     def interrupted(error: GatewayError) -> None:
-        output.note(f"Interrupted ({error.message}); reconnecting.")
+        output.note(_("Interrupted ({message}); reconnecting.", message=error.message))
 
     async def work(client: GatewayClient) -> None:
         async for change in client.watch(position, until_current=once, on_interruption=interrupted):
@@ -165,7 +171,7 @@ def watch(
     try:
         target.run(work)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        output.note("Ended.")
+        output.note(_("Ended."))
 
 
 def change_line(change: AlertChange) -> str:
@@ -201,27 +207,27 @@ def _summary_row(summary: AlertSummary) -> tuple[object, ...]:
 def _content_facts(alert: Alert) -> Mapping[str, object]:
     content = alert.content
     facts: dict[str, object] = {
-        "Revision": alert.revision,
-        "Published": shown_time(alert, "published_at"),
-        "Priority": word_of(Priority, content.priority).upper(),
-        "Typologies": list(content.typologies),
-        "Asked for": word_of(RequestedAction, content.requested_action),
-        "Valid until": shown_time(content, "valid_until"),
-        "Reply by": shown_time(content, "reply_by"),
-        "Legal basis": content.legal_basis,
-        "Purpose": content.purpose,
-        "Case": content.case_reference,
-        "Classification": word_of(Classification, content.handling.classification),
-        "Onward transfer": word_of(OnwardTransfer, content.handling.onward_transfer),
-        "Caveat": content.handling.caveat,
-        "References": [f"{_kind(each.kind)} {each.value}" for each in content.subject.references],
-        "Equipment": [each.id for each in content.subject.equipment],
-        "Means": [r.value for each in content.subject.means for r in each.registrations],
-        "Parties": [_party(each) for each in content.subject.parties],
-        "Goods": [_goods(each) for each in content.goods],
-        "Rules": [f"{each.rule_id}: {each.explanation}" for each in content.rule_hits],
-        "Evidence": [f"{each.description} sha256:{each.sha256.hex()}" for each in content.evidence],
-        "Notices": [f"{each.field}: {each.message}" for each in alert.notices],
+        N_("Revision"): alert.revision,
+        N_("Published"): shown_time(alert, "published_at"),
+        N_("Priority"): word_of(Priority, content.priority).upper(),
+        N_("Typologies"): list(content.typologies),
+        N_("Asked for"): word_of(RequestedAction, content.requested_action),
+        N_("Valid until"): shown_time(content, "valid_until"),
+        N_("Reply by"): shown_time(content, "reply_by"),
+        N_("Legal basis"): content.legal_basis,
+        N_("Purpose"): content.purpose,
+        N_("Case"): content.case_reference,
+        N_("Classification"): word_of(Classification, content.handling.classification),
+        N_("Onward transfer"): word_of(OnwardTransfer, content.handling.onward_transfer),
+        N_("Caveat"): content.handling.caveat,
+        N_("References"): [f"{_kind(each.kind)} {each.value}" for each in content.subject.references],
+        N_("Equipment"): [each.id for each in content.subject.equipment],
+        N_("Means"): [r.value for each in content.subject.means for r in each.registrations],
+        N_("Parties"): [_party(each) for each in content.subject.parties],
+        N_("Goods"): [_goods(each) for each in content.goods],
+        N_("Rules"): [f"{each.rule_id}: {each.explanation}" for each in content.rule_hits],
+        N_("Evidence"): [f"{each.description} sha256:{each.sha256.hex()}" for each in content.evidence],
+        N_("Notices"): [f"{each.field}: {each.message}" for each in alert.notices],
     }
     facts |= {f"Text ({each.language})": each.text for each in content.narratives}
     listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}

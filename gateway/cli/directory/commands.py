@@ -19,6 +19,8 @@ from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.errors import ConfigurationError
 from gateway.tlog.note import Verifier, add_signature, sign_note
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.pki.secret_files import read_passphrase
@@ -31,13 +33,13 @@ from gateway.trust.service.directory_versions import accept, unsafe_reopen
 def sign(
     file: DirectoryFile,
     *,
-    authority: Annotated[str, typer.Option(help="Whose key it is, e.g. cn.")],
-    key: Annotated[Path, typer.Option(help="The authority's directory.pem.", exists=True, dir_okay=False)],
-    out: Annotated[Path | None, typer.Option("--out", help="Signed note; else FILE with ending .note.")] = None,
+    authority: Annotated[str, typer.Option(help=_("Whose key it is, e.g. cn."))],
+    key: Annotated[Path, typer.Option(help=_("The authority's directory.pem."), exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option("--out", help=_("Signed note; else FILE with ending .note."))] = None,
     previous: Annotated[
-        Path | None, typer.Option(help="The version in force; shows what changes, and lets an outgoing key sign.")
+        Path | None, typer.Option(help=_("The version in force; shows what changes, and lets an outgoing key sign."))
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Sign without being asked.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=_("Sign without being asked."))] = False,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
@@ -65,12 +67,12 @@ def sign(
     write_output(target, note, replace=target == file)
     signed_by = open_directory(target).signed_by
     output.facts(
-        "Signed",
+        _("Signed"),
         {
-            "Note": target,
-            "Version": opened.directory.version,
-            "Signatures": list(signed_by),
-            "Threshold": opened.directory.threshold,
+            N_("Note"): target,
+            N_("Version"): opened.directory.version,
+            N_("Signatures"): list(signed_by),
+            N_("Threshold"): opened.directory.threshold,
         },
     )
 
@@ -80,10 +82,12 @@ def verify(
     file: DirectoryFile,
     *,
     anchor: Annotated[
-        list[str] | None, typer.Option(help="Pinned verifier key or .vkey file; may be repeated.")
+        list[str] | None, typer.Option(help=_("Pinned verifier key or .vkey file; may be repeated."))
     ] = None,
-    threshold: Annotated[int | None, typer.Option(help="Anchors that must have signed; without it all.", min=1)] = None,
-    previous: Annotated[Path | None, typer.Option(help="The version in force, instead of anchors.")] = None,
+    threshold: Annotated[
+        int | None, typer.Option(help=_("Anchors that must have signed; without it all."), min=1)
+    ] = None,
+    previous: Annotated[Path | None, typer.Option(help=_("The version in force, instead of anchors."))] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify a signed directory as a node would, step by step, and say which step fails.
@@ -99,7 +103,7 @@ def verify(
     if previous is None and not anchor:
         trusted = unsafe_reopen(note)
         output.warning(
-            "no anchors were given: it is signed by the keys that it names itself, and nobody vouches for those"
+            _("no anchors were given: it is signed by the keys that it names itself, and nobody vouches for those")
         )
     elif previous is not None:
         trusted = accept(note, now=_now(), previous=unsafe_reopen(read_input(previous)))
@@ -108,16 +112,16 @@ def verify(
     for warning in trusted.warnings:
         output.warning(warning)
     output.facts(
-        "Directory verified" if anchor or previous else "Directory undamaged",
+        _("Directory verified") if anchor or previous else _("Directory undamaged"),
         {
-            "Federation": trusted.federation,
-            "Version": trusted.version,
-            "Signed by": list(trusted.signed_by),
-            "Threshold": trusted.directory.threshold,
-            "Validity": trusted.validity(_now()),
-            "Expires": trusted.directory.expires_at,
-            "Anchored": bool(anchor or previous),
-            "Warnings": list(trusted.warnings),
+            N_("Federation"): trusted.federation,
+            N_("Version"): trusted.version,
+            N_("Signed by"): list(trusted.signed_by),
+            N_("Threshold"): trusted.directory.threshold,
+            N_("Validity"): trusted.validity(_now()),
+            N_("Expires"): trusted.directory.expires_at,
+            N_("Anchored"): bool(anchor or previous),
+            N_("Warnings"): list(trusted.warnings),
         },
     )
 
@@ -135,8 +139,8 @@ def show(file: DirectoryFile, *, as_json: JsonOption = False) -> None:
 
 @reports_errors
 def diff(
-    old: Annotated[Path, typer.Argument(help="The version before.", exists=True, dir_okay=False)],
-    new: Annotated[Path, typer.Argument(help="The version after.", exists=True, dir_okay=False)],
+    old: Annotated[Path, typer.Argument(help=_("The version before."), exists=True, dir_okay=False)],
+    new: Annotated[Path, typer.Argument(help=_("The version after."), exists=True, dir_okay=False)],
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -155,8 +159,11 @@ def _require_named(signer: Ed25519Signer, directory: Directory, before: Director
     versions = [version for version in (directory, before) if version is not None]
     if not any(vkey == each.directory_key for version in versions for each in version.authorities.values()):
         raise ConfigurationError(
-            f"--key: the directory names another key for {signer.name}; "
-            "for an outgoing key name the version in force with --previous"
+            _(
+                "--key: the directory names another key for {name}; for an outgoing key name the version in "
+                "force with --previous",
+                name=signer.name,
+            )
         )
 
 
@@ -166,8 +173,10 @@ def _confirm(output: Output, directory: Directory, before: Directory | None) -> 
         print_differences(output, differences(before, directory))
     else:
         print_directory(output, OpenedDirectory(directory, None, ()), _now())
-    if not output.confirm(f"Sign version {directory.version} of {directory.federation}?"):
-        raise ConfigurationError("nothing was signed; --yes signs without being asked")
+    if not output.confirm(
+        _("Sign version {version} of {federation}?", version=directory.version, federation=directory.federation)
+    ):
+        raise ConfigurationError(_("nothing was signed; --yes signs without being asked"))
 
 
 def _with_signature(opened: OpenedDirectory, signer: Ed25519Signer) -> bytes:

@@ -17,6 +17,8 @@ from gateway.cli.directory.files import fingerprint_from, open_directory, public
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.errors import ConfigurationError
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.codec.node_card import MAX_CARD_BYTES, card_digest, decode_card, encode_card
 from gateway.trust.pki.keys import load_signing_key
@@ -33,28 +35,30 @@ from gateway.trust.service.directory_drafts import (
 )
 from gateway.trust.service.trial_federation import key_record, server_name
 
-DirectoryFile = Annotated[Path, typer.Argument(metavar="FILE", help="A draft or a signed note.")]
-OutFile = Annotated[Path, typer.Option("--out", help="File to write; an existing one is never replaced.")]
-Days = Annotated[int, typer.Option(help="Validity in days.", min=1, max=800)]
-PassphraseFile = Annotated[Path | None, typer.Option("--passphrase-file", help="File with the key's passphrase.")]
+DirectoryFile = Annotated[Path, typer.Argument(metavar="FILE", help=_("A draft or a signed note."))]
+OutFile = Annotated[Path, typer.Option("--out", help=_("File to write; an existing one is never replaced."))]
+Days = Annotated[int, typer.Option(help=_("Validity in days."), min=1, max=800)]
+PassphraseFile = Annotated[Path | None, typer.Option("--passphrase-file", help=_("File with the key's passphrase."))]
 PassphraseVariable = Annotated[
-    str | None, typer.Option("--passphrase-env", help="Environment variable with the key's passphrase.")
+    str | None, typer.Option("--passphrase-env", help=_("Environment variable with the key's passphrase."))
 ]
 
 
 @reports_errors
 def card(
     *,
-    node: Annotated[str, typer.Option(help="The node's name, e.g. cn; its authority's as well.")],
-    federation: Annotated[str, typer.Option(help="The federation's name.", envvar="GATEWAY_FEDERATION")],
-    pki: Annotated[Path, typer.Option(help="Folder with ca.pem and keys/log.pem, keys/receipts.pem.", exists=True)],
-    directory_key: Annotated[Path, typer.Option(help="The authority's directory.vkey.", exists=True, dir_okay=False)],
-    name: Annotated[list[str], typer.Option(help="LANGUAGE=NAME of the authority; en is needed; may be repeated.")],
+    node: Annotated[str, typer.Option(help=_("The node's name, e.g. cn; its authority's as well."))],
+    federation: Annotated[str, typer.Option(help=_("The federation's name."), envvar="GATEWAY_FEDERATION")],
+    pki: Annotated[Path, typer.Option(help=_("Folder with ca.pem and keys/log.pem, keys/receipts.pem."), exists=True)],
+    directory_key: Annotated[
+        Path, typer.Option(help=_("The authority's directory.vkey."), exists=True, dir_okay=False)
+    ],
+    name: Annotated[list[str], typer.Option(help=_("LANGUAGE=NAME of the authority; en is needed; may be repeated."))],
     out: OutFile,
     endpoint: Annotated[
-        list[str] | None, typer.Option(help="host:port for partners; none if it only connects outwards.")
+        list[str] | None, typer.Option(help=_("host:port for partners; none if it only connects outwards."))
     ] = None,
-    key_days: Annotated[int, typer.Option(help="Days in which the signing keys count.", min=1)] = 3 * 365,
+    key_days: Annotated[int, typer.Option(help=_("Days in which the signing keys count."), min=1)] = 3 * 365,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
@@ -89,21 +93,21 @@ def card(
     )
     text = encode_card(made)
     write_output(out, text)
-    Output(as_json).facts("Node card made", {"Card": out, "Node": node, "Digest": card_digest(text)})
+    Output(as_json).facts(_("Node card made"), {N_("Card"): out, N_("Node"): node, N_("Digest"): card_digest(text)})
 
 
 @reports_errors
 def draft(
-    cards: Annotated[list[Path], typer.Argument(help="Node cards, one of each node.", exists=True, dir_okay=False)],
+    cards: Annotated[list[Path], typer.Argument(help=_("Node cards, one of each node."), exists=True, dir_okay=False)],
     *,
     out: OutFile,
     terms: Annotated[
-        Path | None, typer.Option(help="TOML file with the agreements; without it all may send alerts to all.")
+        Path | None, typer.Option(help=_("TOML file with the agreements; without it all may send alerts to all."))
     ] = None,
-    threshold: Annotated[int | None, typer.Option(help="Authorities that must sign; without it all.", min=1)] = None,
+    threshold: Annotated[int | None, typer.Option(help=_("Authorities that must sign; without it all."), min=1)] = None,
     days: Days = DEFAULT_DAYS,
     grace_days: Annotated[
-        int, typer.Option(help="Days after the end in which the exchange still runs.", min=0, max=90)
+        int, typer.Option(help=_("Days after the end in which the exchange still runs."), min=0, max=90)
     ] = DEFAULT_GRACE_DAYS,
     as_json: JsonOption = False,
 ) -> None:
@@ -135,8 +139,10 @@ def renew(
     file: DirectoryFile,
     *,
     out: OutFile,
-    card: Annotated[list[Path] | None, typer.Option(help="Newer node card; may be repeated.")] = None,
-    terms: Annotated[Path | None, typer.Option(help="TOML file with new agreements in the place of all old.")] = None,
+    card: Annotated[list[Path] | None, typer.Option(help=_("Newer node card; may be repeated."))] = None,
+    terms: Annotated[
+        Path | None, typer.Option(help=_("TOML file with new agreements in the place of all old."))
+    ] = None,
     days: Days = DEFAULT_DAYS,
     as_json: JsonOption = False,
 ) -> None:
@@ -161,12 +167,12 @@ def revoke(
     *,
     out: OutFile,
     certificate: Annotated[
-        str | None, typer.Option(help="Certificate file, or its SHA-256 fingerprint in hexadecimal.")
+        str | None, typer.Option(help=_("Certificate file, or its SHA-256 fingerprint in hexadecimal."))
     ] = None,
-    key: Annotated[str | None, typer.Option(help="Public part of a log or receipts key, in base64.")] = None,
+    key: Annotated[str | None, typer.Option(help=_("Public part of a log or receipts key, in base64."))] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(help="For a key: from this time (UTC) on its signatures don't count; else from now on."),
+        typer.Option(help=_("For a key: from this time (UTC) on its signatures don't count; else from now on.")),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -179,7 +185,7 @@ def revoke(
     """
     previous = open_directory(file).directory
     if (certificate is None) == (key is None):
-        raise ConfigurationError("name either --certificate or --key")
+        raise ConfigurationError(_("name either --certificate or --key"))
     if certificate is not None:
         made = revoke_certificate(previous, fingerprint_from(certificate), issued_at=_now())
     else:
@@ -195,17 +201,17 @@ def _cards(paths: list[Path]) -> list[NodeCard]:
 def _write_draft(out: Path, directory: Directory, as_json: bool) -> None:
     write_output(out, encode_directory(directory))
     Output(as_json).facts(
-        "Draft made",
+        _("Draft made"),
         {
-            "Draft": out,
-            "Federation": directory.federation,
-            "Version": directory.version,
-            "Threshold": directory.threshold,
-            "Authorities": sorted(directory.authorities),
-            "Expires": directory.expires_at,
+            N_("Draft"): out,
+            N_("Federation"): directory.federation,
+            N_("Version"): directory.version,
+            N_("Threshold"): directory.threshold,
+            N_("Authorities"): sorted(directory.authorities),
+            N_("Expires"): directory.expires_at,
         },
     )
-    Output(as_json).note(f"Next: each authority looks at it and signs, `gateway directory sign {out} …`")
+    Output(as_json).note(_("Next: each authority looks at it and signs, `gateway directory sign {out} …`", out=out))
 
 
 def _names(pairs: list[str]) -> dict[str, str]:
@@ -213,7 +219,7 @@ def _names(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         language, separator, name = pair.partition("=")
         if not separator:
-            raise ConfigurationError(f"--name: {pair!r} isn't LANGUAGE=NAME, e.g. en=Example Customs")
+            raise ConfigurationError(_("--name: {pair!r} isn't LANGUAGE=NAME, e.g. en=Example Customs", pair=pair))
         names[language] = name
     return names
 

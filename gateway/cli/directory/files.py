@@ -19,6 +19,7 @@ from gateway.cli.files import read_input
 from gateway.contract.json_document import ObjectReader, format_time
 from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
 from gateway.tlog.note import PUBLIC_KEY_BYTES, Verifier, parse_note
+from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import MAX_AGREEMENTS, decode_directory, read_agreement
 from gateway.trust.pki.certificates import inspect_ca, inspect_certificate
 from gateway.trust.rules.directory import Agreement, Directory
@@ -70,7 +71,7 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
     try:
         document: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"the terms aren't a TOML document: {error}") from None
+        raise ConfigurationError(_("the terms aren't a TOML document: {error}", error=error)) from None
     tables = document.get("agreements")
     unnamed: list[int] = []
     if isinstance(tables, list):
@@ -95,7 +96,9 @@ def anchors_from(given: Sequence[str], threshold: int | None) -> RootOfTrust:
     vkeys = [_vkey(each) for each in given]
     federations = {vkey.partition("+")[0].rsplit("/", 2)[0] for vkey in vkeys}
     if len(federations) != 1:
-        raise ConfigurationError(f"--anchor: keys of different federations: {', '.join(sorted(federations))}")
+        raise ConfigurationError(
+            _("--anchor: keys of different federations: {federations}", federations=", ".join(sorted(federations)))
+        )
     return RootOfTrust.from_vkeys(
         vkeys, federation=federations.pop(), threshold=len(vkeys) if threshold is None else threshold
     )
@@ -112,7 +115,7 @@ def fingerprint_from(given: str) -> str:
         return plain
     path = Path(given)
     if not path.is_file():
-        raise ConfigurationError(f"--certificate: {given!r} is neither a file nor 64 hexadecimal digits")
+        raise ConfigurationError(_("--certificate: {given!r} is neither a file nor 64 hexadecimal digits", given=given))
     pem = read_input(path)
     try:
         return inspect_certificate(pem).fingerprint_sha256
@@ -132,7 +135,7 @@ def public_key_from(given: str) -> bytes:
         key = b""
     if len(key) != PUBLIC_KEY_BYTES:
         raise ConfigurationError(
-            "--key: give the public key in base64, 44 characters, as `gateway directory show` does"
+            _("--key: give the public key in base64, 44 characters, as `gateway directory show` does")
         )
     return key
 
@@ -144,7 +147,9 @@ def _vkey(given: str) -> str:
     try:
         return Verifier.from_vkey(vkey).to_vkey()
     except MalformedError as error:
-        raise ConfigurationError(f"--anchor: {given} holds no verifier key: {error.message}") from None
+        raise ConfigurationError(
+            _("--anchor: {given} holds no verifier key: {message}", given=given, message=error.message)
+        ) from None
 
 
 def _unnamed(tables: Sequence[object]) -> list[int]:

@@ -10,6 +10,8 @@ from datetime import datetime
 from gateway.cli.directory.files import OpenedDirectory
 from gateway.cli.output import Output, to_json
 from gateway.contract.json_document import format_time
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.rules.directory import Agreement, Directory, KeyRecord, Node
 from gateway.trust.service.directory_drafts import Difference
@@ -23,40 +25,40 @@ def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> N
         output.json({"signed_by": opened.signed_by, "validity": directory.validity(now), "directory": document})
         return
     output.facts(
-        f"Directory of {directory.federation}, version {directory.version}",
+        _("Directory of {federation}, version {version}", federation=directory.federation, version=directory.version),
         {
-            "State": "draft" if opened.note is None else "signed note, not verified here",
-            "Signature lines": list(opened.signed_by) or "none",
-            "Threshold": f"{directory.threshold} of {len(directory.authorities)} authorities",
-            "Issued": directory.issued_at,
-            "Expires": directory.expires_at,
-            "Grace until": directory.grace_ends_at,
-            "Validity": directory.validity(now),
-            "Revoked certificates": sorted(directory.revoked_certificates) or "none",
+            N_("State"): "draft" if opened.note is None else "signed note, not verified here",
+            N_("Signature lines"): list(opened.signed_by) or "none",
+            N_("Threshold"): f"{directory.threshold} of {len(directory.authorities)} authorities",
+            N_("Issued"): directory.issued_at,
+            N_("Expires"): directory.expires_at,
+            N_("Grace until"): directory.grace_ends_at,
+            N_("Validity"): directory.validity(now),
+            N_("Revoked certificates"): sorted(directory.revoked_certificates) or "none",
         },
     )
     output.table(
-        "Authorities",
-        ["Name", "Node", "Called", "Directory key"],
+        _("Authorities"),
+        marked("Name", "Node", "Called", "Directory key"),
         [
             (name, each.node, list(each.display_names.values()), each.directory_key)
             for name, each in sorted(directory.authorities.items())
         ],
     )
-    output.table("Nodes", ["Name", "Endpoints", "Server name", "CAs"], _node_rows(directory))
+    output.table(_("Nodes"), marked("Name", "Endpoints", "Server name", "CAs"), _node_rows(directory))
     output.table(
-        "Signing keys", ["Node", "For", "Public key", "Counts from", "Until", "Now"], _key_rows(directory, now)
+        _("Signing keys"), marked("Node", "For", "Public key", "Counts from", "Until", "Now"), _key_rows(directory, now)
     )
-    output.table("Agreements", ["From, to", "Terms"], _agreement_rows(directory, now))
+    output.table(_("Agreements"), marked("From, to", "Terms"), _agreement_rows(directory, now))
 
 
 def print_differences(output: Output, changes: Iterable[Difference]) -> None:
     """Prints what changes, one place a row."""
     rows = [(change.path, _shown(change.old), _shown(change.new)) for change in changes]
     if not rows:
-        output.line("No differences.")
+        output.line(_("No differences."))
     if rows or output.as_json:
-        output.table("Differences", ["Path", "Before", "After"], rows)
+        output.table(_("Differences"), marked("Path", "Before", "After"), rows)
 
 
 def _node_rows(directory: Directory) -> list[tuple[object, ...]]:
@@ -93,12 +95,12 @@ def _agreement_rows(directory: Directory, now: datetime) -> list[tuple[str, str]
 def _terms(agreement: Agreement, now: datetime) -> str:
     period = f"{format_time(agreement.valid_from)} to {format_time(agreement.valid_until)}"
     lines = {
-        "Messages": ", ".join(sorted(agreement.message_types)) or "none",
-        "Purposes": ", ".join(sorted(agreement.purposes)) or "none",
-        "Classes": ", ".join(sorted(agreement.field_classes)) or "none",
-        "Hits": "reported back" if agreement.hit_reports else "not reported",
-        "Valid": f"{period}, {'in force' if agreement.in_force(now) else 'not in force'}",
-        "Clause": agreement.clause,
+        N_("Messages"): ", ".join(sorted(agreement.message_types)) or "none",
+        N_("Purposes"): ", ".join(sorted(agreement.purposes)) or "none",
+        N_("Classes"): ", ".join(sorted(agreement.field_classes)) or "none",
+        N_("Hits"): "reported back" if agreement.hit_reports else "not reported",
+        N_("Valid"): f"{period}, {'in force' if agreement.in_force(now) else 'not in force'}",
+        N_("Clause"): agreement.clause,
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items())
 

@@ -25,6 +25,8 @@ from gateway.evidence.service.check import examine
 from gateway.evidence.service.files import read_bundle, write_bundle
 from gateway.evidence.service.report import Examination, VerifiedEvidence
 from gateway.node.settings import load_settings
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 
 
 @reports_errors
@@ -33,22 +35,24 @@ def export(
     target: Target,
     alert: Annotated[
         str,
-        typer.Argument(metavar="ALERT", help="PUBLISHER/ID, or the id alone of an own alert.", show_default=False),
+        typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."), show_default=False),
     ] = "",
     *,
-    recipient: Annotated[str, typer.Option(help="Whose copy, when an own alert has several recipients.")] = "",
+    recipient: Annotated[str, typer.Option(help=_("Whose copy, when an own alert has several recipients."))] = "",
     answer: Annotated[
-        str, typer.Option("--answer", metavar="QUERY", help="Instead of an alert: the answer to this query.")
+        str, typer.Option("--answer", metavar="QUERY", help=_("Instead of an alert: the answer to this query."))
     ] = "",
     record: Annotated[
-        list[str] | None, typer.Option("--record", help="Record of the answer to put in; may be repeated. Else all.")
+        list[str] | None, typer.Option("--record", help=_("Record of the answer to put in; may be repeated. Else all."))
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="A new folder, or one file when it ends in .zip; else ALERT.zip or QUERY.zip here."),
+        typer.Option(
+            "--out", help=_("A new folder, or one file when it ends in .zip; else ALERT.zip or QUERY.zip here.")
+        ),
     ] = None,
     from_database: Annotated[
-        bool, typer.Option("--from-database", help="Read the node's database instead of asking the running gateway.")
+        bool, typer.Option("--from-database", help=_("Read the node's database instead of asking the running gateway."))
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,7 +70,7 @@ def export(
     Exit codes: 0 exported, 1 refused, unreachable or damaged, 2 wrong input or no such alert or answer here.
     """
     if bool(alert) == bool(answer) or (record and not answer) or (recipient and answer):
-        raise ConfigurationError("name either an ALERT, or --answer QUERY with --record where not all are wanted")
+        raise ConfigurationError(_("name either an ALERT, or --answer QUERY with --record where not all are wanted"))
     named = [*(record or [])]
     if answer:
         bundle = _answer(target, answer, named, from_database=from_database)
@@ -78,31 +82,35 @@ def export(
     write_bundle(bundle, path)
     output = Output(as_json)
     if answer:
-        output.facts("Evidence", {"Path": path, "Files": len(bundle.files), "Records": _records_in(bundle)})
+        output.facts(
+            _("Evidence"), {N_("Path"): path, N_("Files"): len(bundle.files), N_("Records"): _records_in(bundle)}
+        )
         return
     receipted = b"NO RECEIPT" not in bundle.files["README.txt"]
-    output.facts("Evidence", {"Path": path, "Files": len(bundle.files), "Receipted": receipted})
+    output.facts(_("Evidence"), {N_("Path"): path, N_("Files"): len(bundle.files), N_("Receipted"): receipted})
     if not receipted:
-        output.warning("there is no receipt yet: this proves who published the alert, not that it was received")
+        output.warning(_("there is no receipt yet: this proves who published the alert, not that it was received"))
 
 
 @reports_errors
 def verify(
-    bundle: Annotated[Path, typer.Argument(help="The folder or .zip file.", exists=True)],
+    bundle: Annotated[Path, typer.Argument(help=_("The folder or .zip file."), exists=True)],
     *,
     directory: Annotated[
-        Path | None, typer.Option(help="A directory.note from an authority that you trust.", dir_okay=False)
+        Path | None, typer.Option(help=_("A directory.note from an authority that you trust."), dir_okay=False)
     ] = None,
     anchor: Annotated[
-        list[str] | None, typer.Option(help="An authority's directory key (vkey) or .vkey file; may be repeated.")
+        list[str] | None, typer.Option(help=_("An authority's directory key (vkey) or .vkey file; may be repeated."))
     ] = None,
-    threshold: Annotated[int | None, typer.Option(help="Anchors that must have signed; without it all.", min=1)] = None,
+    threshold: Annotated[
+        int | None, typer.Option(help=_("Anchors that must have signed; without it all."), min=1)
+    ] = None,
     origin_only: Annotated[
-        bool, typer.Option("--origin-only", help="Be content with proof of origin when there is no receipt.")
+        bool, typer.Option("--origin-only", help=_("Be content with proof of origin when there is no receipt."))
     ] = False,
     record: Annotated[
         list[str] | None,
-        typer.Option("--record", help="Of an answer: say whether this record was in it; may be repeated."),
+        typer.Option("--record", help=_("Of an answer: say whether this record was in it; may be repeated.")),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -118,7 +126,7 @@ def verify(
     Exit codes: 0 every step holds, 1 a step fails, 2 wrong input.
     """
     if directory is None and not anchor:
-        raise ConfigurationError("name what to judge the keys by: --directory FILE, or --anchor VKEY")
+        raise ConfigurationError(_("name what to judge the keys by: --directory FILE, or --anchor VKEY"))
     files = read_bundle(bundle)
     anchors = anchors_from(anchor, threshold) if anchor else None
     directory_note = read_input(directory) if directory else None
@@ -128,12 +136,12 @@ def verify(
         examination = examine_answer(files, anchors=anchors, directory_note=directory_note)
         _show_answer(output, examination, record or [])
     elif record:
-        raise ConfigurationError("--record asks about an answer, and this is evidence of an alert")
+        raise ConfigurationError(_("--record asks about an answer, and this is evidence of an alert"))
     else:
         examination = examine(files, anchors=anchors, directory_note=directory_note, require_receipt=not origin_only)
         _show(output, examination)
     if examination.evidence is None:
-        output.note(f"NOT VERIFIED: {examination.steps[-1].detail}")
+        output.note(_("NOT VERIFIED: {detail}", detail=examination.steps[-1].detail))
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -146,11 +154,11 @@ def _show(output: Output, examination: Examination) -> None:
     _show_steps(output, examination)
     if evidence is None:
         return
-    output.facts("Proved", {name.replace("_", " ").capitalize(): value for name, value in _facts(evidence).items()})
+    output.facts(_("Proved"), {name.replace("_", " ").capitalize(): value for name, value in _facts(evidence).items()})
     if evidence.events:
         output.table(
-            "Said later",
-            ["What", "By", "Recorded", "Received"],
+            _("Said later"),
+            marked("What", "By", "Recorded", "Received"),
             [(each.kind, each.origin.publisher, each.recorded_at, each.received_at) for each in evidence.events],
         )
 
@@ -172,7 +180,7 @@ def _show_answer(output: Output, examination: AnswerExamination, record_ids: lis
 
 def _show_steps(output: Output, examination: Examination | AnswerExamination) -> None:
     rows = [(step.number, step.name, step.status, step.detail) for step in examination.steps]
-    output.table("Steps", ["No.", "Step", "Result", "Found"], rows)
+    output.table(_("Steps"), marked("No.", "Step", "Result", "Found"), rows)
 
 
 def _answer_facts(evidence: VerifiedAnswer, record_ids: list[str]) -> dict[str, object]:

@@ -17,6 +17,8 @@ from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.client import GatewayClient
 from gateway.contract.enum_words import word_of
 from gateway.errors import ConfigurationError
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 from gateway.v1.history_service_pb2 import GetShipmentResponse, RiskRule, ShipmentRevision
 from gateway.v1.trace_pb2 import Discrepancy, RiskHit, Severity
 
@@ -28,7 +30,7 @@ DIGEST_CHARS = 16
 @connected
 def show(
     target: Target,
-    record: Annotated[str, typer.Argument(metavar="RECORD", help="Its key at this node, as it was recorded.")],
+    record: Annotated[str, typer.Argument(metavar="RECORD", help=_("Its key at this node, as it was recorded."))],
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,26 +52,29 @@ def show(
         output.json(as_dict(found))
         return
     shipment = found.record.shipment
-    output.facts(f"Record {found.record.node}/{record}", {**_about(found), **shipment_facts(shipment)})
-    columns = ("Position", "Rev", "Recorded", "By", "What", "Digest")
-    output.table("Revisions", columns, [_revision_cells(each) for each in found.revisions])
+    output.facts(
+        _("Record {node}/{record}", node=found.record.node, record=record),
+        {**_about(found), **shipment_facts(shipment)},
+    )
+    columns = marked("Position", "Rev", "Recorded", "By", "What", "Digest")
+    output.table(_("Revisions"), columns, [_revision_cells(each) for each in found.revisions])
     if shipment.events:
-        columns_of_events = ("When", "What", "Where", "Container", "Seal", "Means", "Source", "Remarks")
-        output.table("Events", columns_of_events, [event_cells(each) for each in shipment.events])
+        columns_of_events = marked("When", "What", "Where", "Container", "Seal", "Means", "Source", "Remarks")
+        output.table(_("Events"), columns_of_events, [event_cells(each) for each in shipment.events])
     if shipment.inspections:
-        columns_of_findings = ("When", "Result", "Where", "Methods", "Found", "Remarks")
-        output.table("Inspections", columns_of_findings, [inspection_cells(each) for each in shipment.inspections])
+        columns_of_findings = marked("When", "Result", "Where", "Methods", "Found", "Remarks")
+        output.table(_("Inspections"), columns_of_findings, [inspection_cells(each) for each in shipment.inspections])
     if found.risk_hits:
-        output.table("Rules that fired", _HIT_COLUMNS, [_hit_cells(each) for each in found.risk_hits])
+        output.table(_("Rules that fired"), _HIT_COLUMNS, [_hit_cells(each) for each in found.risk_hits])
 
 
 def _about(found: GetShipmentResponse) -> dict[str, object]:
     held = "never while held" if found.hold_ids else "not known"
     return {
-        "Revision": found.record.revision,
-        "Recorded": shown_time(found.record, "recorded_at"),
-        "May be purged after": shown_time(found, "delete_after") or held,
-        "Held by": "\n".join(found.hold_ids) or "no hold",
+        N_("Revision"): found.record.revision,
+        N_("Recorded"): shown_time(found.record, "recorded_at"),
+        N_("May be purged after"): shown_time(found, "delete_after") or held,
+        N_("Held by"): "\n".join(found.hold_ids) or "no hold",
     }
 
 
@@ -93,7 +98,7 @@ def _revision_cells(revision: ShipmentRevision) -> tuple[object, ...]:
     )
 
 
-_HIT_COLUMNS = ("Rule", "Severity", "Record", "Rev", "Found", "What", "Why")
+_HIT_COLUMNS = marked("Rule", "Severity", "Record", "Rev", "Found", "What", "Why")
 
 
 @reports_errors
@@ -101,10 +106,10 @@ _HIT_COLUMNS = ("Rule", "Severity", "Record", "Rev", "Found", "What", "Why")
 def risks(
     target: Target,
     *,
-    rule: Annotated[str, typer.Option(help="Of one rule alone, e.g. R05.")] = "",
-    severity: Annotated[str, typer.Option(help="notice, low, medium or high.")] = "",
-    record: Annotated[str, typer.Option(help="Of one record alone.")] = "",
-    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    rule: Annotated[str, typer.Option(help=_("Of one rule alone, e.g. R05."))] = "",
+    severity: Annotated[str, typer.Option(help=_("notice, low, medium or high."))] = "",
+    record: Annotated[str, typer.Option(help=_("Of one record alone."))] = "",
+    limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List rules that fired on own records, newest first. Role: officer, analyst, supervisor, auditor.
@@ -131,9 +136,14 @@ def risks(
 
     found, more = target.run(work)
     output = Output(as_json)
-    output.table("Rules that fired", _HIT_COLUMNS, map(_hit_cells, found), data=[as_dict(each) for each in found])
+    output.table(_("Rules that fired"), _HIT_COLUMNS, map(_hit_cells, found), data=[as_dict(each) for each in found])
     if more:
-        output.note(f"There are more than these {limit}; --limit 0 shows all, --rule, --severity and --record narrow.")
+        output.note(
+            _(
+                "There are more than these {limit}; --limit 0 shows all, --rule, --severity and --record narrow.",
+                limit=limit,
+            )
+        )
 
 
 def filter_of(rule: str, severity: str, record: str) -> str:
@@ -147,7 +157,7 @@ def filter_of(rule: str, severity: str, record: str) -> str:
     terms = {"rule": rule, "severity": severity, "record": record}
     for name, value in terms.items():
         if '"' in value or "\\" in value:
-            raise ConfigurationError(f"--{name}: {value!r} can't have quotes or backslashes")
+            raise ConfigurationError(_("--{name}: {value!r} can't have quotes or backslashes", name=name, value=value))
     return " AND ".join(f'{name} = "{value}"' for name, value in terms.items() if value)
 
 
@@ -175,7 +185,7 @@ def _measured(found: Discrepancy) -> str | None:
 def rules(
     target: Target,
     *,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show conditions and sources too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help=_("Show conditions and sources too."))] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the rules with their thresholds at this node. Role: publisher, officer, analyst, supervisor, auditor.
@@ -189,9 +199,9 @@ def rules(
     """
     found = target.run(lambda client: client.history.rules())
     output = Output(as_json)
-    columns = ("Rule", "Applied", "To", "Typology", "Confidence", "Thresholds")
+    columns = marked("Rule", "Applied", "To", "Typology", "Confidence", "Thresholds")
     rows = [_rule_cells(rule) for rule in found.rules]
-    output.table(f"Rules, version {found.version}", columns, rows, data=as_dict(found))
+    output.table(_("Rules, version {version}", version=found.version), columns, rows, data=as_dict(found))
     if verbose:
         for rule in found.rules:
             output.line(f"{rule.rule_id} {rule.name}: {rule.expression}")

@@ -19,12 +19,13 @@ from gateway.cli.values import timestamp, value_of
 from gateway.contract.enum_words import words
 from gateway.contract.shipment_keys import is_narrow
 from gateway.errors import ConfigurationError
+from gateway.translation.messages import gettext as _
 from gateway.v1.goods_pb2 import ShipmentReferenceKind
 from gateway.v1.history_pb2 import QueryGrounds, SearchCriteria, SearchIdentifier, SearchReference
 from gateway.v1.shipment_pb2 import ShipmentProcedure
 
-PANEL = "What is looked for (all that is given must hold; of one option given several times any)"
-GROUNDS_PANEL = "Why (mandatory, checked against the agreement and audited on both sides)"
+PANEL = _("What is looked for (all that is given must hold; of one option given several times any)")
+GROUNDS_PANEL = _("Why (mandatory, checked against the agreement and audited on both sides)")
 
 DAYS_ZONE = timezone(timedelta(hours=8))
 """Zone in which a day without time of day is meant: that of all three territories."""
@@ -50,35 +51,41 @@ _REFERENCES: Mapping[str, ShipmentReferenceKind.ValueType] = {
 }
 
 _EXACT: Mapping[str, tuple[object, object]] = {
-    "container": _option("--container", help="Container number."),
-    "seal": _option("--seal", "--e-lock", help="Seal or electronic lock."),
-    "ucr": _option("--ucr", help="Unique consignment reference."),
-    "declaration": _option("--declaration", help="Declaration number."),
-    "transport_document": _option("--transport-document", help="Bill of lading, waybill or road cargo manifest."),
-    "previous_document": _option("--previous-document", help="Previous document."),
-    "licence": _option("--licence", help="Licence or permit number."),
-    "reference": _option("--reference", help="Any of these references, whatever its kind."),
+    "container": _option("--container", help=_("Container number.")),
+    "seal": _option("--seal", "--e-lock", help=_("Seal or electronic lock.")),
+    "ucr": _option("--ucr", help=_("Unique consignment reference.")),
+    "declaration": _option("--declaration", help=_("Declaration number.")),
+    "transport_document": _option("--transport-document", help=_("Bill of lading, waybill or road cargo manifest.")),
+    "previous_document": _option("--previous-document", help=_("Previous document.")),
+    "licence": _option("--licence", help=_("Licence or permit number.")),
+    "reference": _option("--reference", help=_("Any of these references, whatever its kind.")),
     "registration": _option(
-        "--plate", "--registration", help="Vehicle plate of either side, IMO ship number or other registration."
+        "--plate", "--registration", help=_("Vehicle plate of either side, IMO ship number or other registration.")
     ),
-    "record": _option("--record", help="Key of a record at the node that has it."),
-    "party_id": _option("--party-id", help="SCHEME:VALUE, e.g. uscc:91440300715267260G; VALUE alone for any scheme."),
+    "record": _option("--record", help=_("Key of a record at the node that has it.")),
+    "party_id": _option(
+        "--party-id", help=_("SCHEME:VALUE, e.g. uscc:91440300715267260G; VALUE alone for any scheme.")
+    ),
 }
 """Options that a trace begins with and a hold keeps records by."""
 
 _MORE: Mapping[str, tuple[object, object]] = {
-    "vessel": _option("--vessel", help="Vessel name.", several=False),
-    "journey": _option("--voyage", "--flight", help="Voyage or flight number.", several=False),
-    "party": _option("--party-name", "--party", help="Party name in any script; found as screening finds names."),
-    "code": _option("--code", help="First 4, 6, 8 or 10 digits of a commodity code."),
-    "substance": _option("--substance", help="Controlled substance or element, e.g. antimony or Sb."),
-    "place": _option("--place", help="UN/LOCODE, customs office code, or territory, e.g. CNSZW, 5345, HK."),
+    "vessel": _option("--vessel", help=_("Vessel name."), several=False),
+    "journey": _option("--voyage", "--flight", help=_("Voyage or flight number."), several=False),
+    "party": _option("--party-name", "--party", help=_("Party name in any script; found as screening finds names.")),
+    "code": _option("--code", help=_("First 4, 6, 8 or 10 digits of a commodity code.")),
+    "substance": _option("--substance", help=_("Controlled substance or element, e.g. antimony or Sb.")),
+    "place": _option("--place", help=_("UN/LOCODE, customs office code, or territory, e.g. CNSZW, 5345, HK.")),
     "procedure": _option("--procedure", help=f"{', '.join(words(ShipmentProcedure))}."),
 }
 
 _TIMES: Mapping[str, tuple[object, object]] = {
-    "from_": _option("--from", help="Declared then or later: a time with its zone, or a day (UTC+8).", several=False),
-    "until": _option("--until", help="Declared before this time, or on this day at the latest (UTC+8).", several=False),
+    "from_": _option(
+        "--from", help=_("Declared then or later: a time with its zone, or a day (UTC+8)."), several=False
+    ),
+    "until": _option(
+        "--until", help=_("Declared before this time, or on this day at the latest (UTC+8)."), several=False
+    ),
 }
 
 EXACT = tuple(_EXACT)
@@ -168,8 +175,12 @@ def grounds_of(given: Mapping[str, str]) -> QueryGrounds:
     missing = [option for name, option in options.items() if not given.get(name, "").strip()]
     if missing:
         raise ConfigurationError(
-            f"{', '.join(missing)}: say why you ask. Purpose as the agreement names it (e.g. export_control), the law "
-            "or agreement on which you ask, and your case; they are checked and recorded at every node that is asked"
+            _(
+                "{missing}: say why you ask. Purpose as the agreement names it (e.g. export_control), the law "
+                "or agreement on which you ask, and your case; they are checked and recorded at every node that "
+                "is asked",
+                missing=", ".join(missing),
+            )
         )
     return QueryGrounds(**given)
 
@@ -208,8 +219,10 @@ def criteria_of(given: Mapping[str, Any]) -> SearchCriteria:
         made.declared_until.CopyFrom(timestamp(moment(given["until"], "--until", end=True)))
     if not is_narrow(made):
         raise ConfigurationError(
-            "say what is looked for, e.g. --container CSQU3054383, --ucr, --declaration, --plate or --party-id; "
-            "--place, --procedure, --from and --until only narrow it down"
+            _(
+                "say what is looked for, e.g. --container CSQU3054383, --ucr, --declaration, --plate or "
+                "--party-id; --place, --procedure, --from and --until only narrow it down"
+            )
         )
     return made
 
@@ -230,7 +243,11 @@ def moment(text: str, option: str, *, end: bool = False) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise ConfigurationError(
-        f"{option}: {text!r} is neither a day (2026-01-31) nor a time with its zone (2026-01-15T08:00:00+08:00)"
+        _(
+            "{option}: {text!r} is neither a day (2026-01-31) nor a time with its zone (2026-01-15T08:00:00+08:00)",
+            option=option,
+            text=text,
+        )
     )
 
 
@@ -242,5 +259,7 @@ def _identifier(text: str) -> SearchIdentifier:
 def _code(text: str) -> str:
     digits = text.replace(".", "").replace(" ", "")
     if not re.fullmatch(r"[0-9]{4}([0-9]{2}){0,3}", digits):
-        raise ConfigurationError(f"--code: {text!r} isn't the first 4, 6, 8 or 10 digits of a commodity code")
+        raise ConfigurationError(
+            _("--code: {text!r} isn't the first 4, 6, 8 or 10 digits of a commodity code", text=text)
+        )
     return digits

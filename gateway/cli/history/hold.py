@@ -13,11 +13,13 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.contract.ids import is_uuid
 from gateway.errors import ConfigurationError
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.history_service_pb2 import LegalHold
 
 RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help="UUID; the same id has its effect once, however often it is sent.")
+    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
 ]
 
 
@@ -28,8 +30,8 @@ def place(
     target: Target,
     criteria: SearchCriteria,
     *,
-    reason: Annotated[str, typer.Option(help="Why, with the order of the court or authority. Mandatory.")] = "",
-    case_reference: Annotated[str, typer.Option("--case", help="Your case reference. Mandatory.")] = "",
+    reason: Annotated[str, typer.Option(help=_("Why, with the order of the court or authority. Mandatory."))] = "",
+    case_reference: Annotated[str, typer.Option("--case", help=_("Your case reference. Mandatory."))] = "",
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,23 +48,25 @@ def place(
     """
     missing = [name for name, value in (("--reason", reason), ("--case", case_reference)) if not value.strip()]
     if missing:
-        raise ConfigurationError(f"{', '.join(missing)}: say why records are kept, and in which case")
+        raise ConfigurationError(
+            _("{missing}: say why records are kept, and in which case", missing=", ".join(missing))
+        )
     placed = target.run(
         lambda client: client.history.place_hold(
             criteria, reason=reason, case_reference=case_reference, request_id=request_id
         )
     )
-    facts = {"Hold": placed.hold_id, "Keeps": criteria_lines(criteria), "Records now": placed.records}
-    Output(as_json).facts("Held", facts, data=as_dict(placed))
+    facts = {N_("Hold"): placed.hold_id, N_("Keeps"): criteria_lines(criteria), N_("Records now"): placed.records}
+    Output(as_json).facts(_("Held"), facts, data=as_dict(placed))
 
 
 @reports_errors
 @connected
 def release(
     target: Target,
-    hold: Annotated[str, typer.Argument(metavar="HOLD", help="Its id, as `gateway history hold list` shows it.")],
+    hold: Annotated[str, typer.Argument(metavar="HOLD", help=_("Its id, as `gateway history hold list` shows it."))],
     *,
-    reason: Annotated[str, typer.Option(help="Why. Mandatory.")] = "",
+    reason: Annotated[str, typer.Option(help=_("Why. Mandatory."))] = "",
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -76,11 +80,11 @@ def release(
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such hold or let go before.
     """
     if not is_uuid(hold):
-        raise ConfigurationError(f"{hold!r} isn't a hold's id; `gateway history hold list` shows them")
+        raise ConfigurationError(_("{hold!r} isn't a hold's id; `gateway history hold list` shows them", hold=hold))
     if not reason.strip():
-        raise ConfigurationError("--reason: say why the hold is let go")
+        raise ConfigurationError(_("--reason: say why the hold is let go"))
     target.run(lambda client: client.history.release_hold(hold, reason=reason, request_id=request_id))
-    Output(as_json).facts("Released", {"Hold": hold})
+    Output(as_json).facts(_("Released"), {N_("Hold"): hold})
 
 
 @reports_errors
@@ -88,7 +92,7 @@ def release(
 def list_(
     target: Target,
     *,
-    released: Annotated[bool, typer.Option("--released", help="List those that were let go too.")] = False,
+    released: Annotated[bool, typer.Option("--released", help=_("List those that were let go too."))] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List holds, newest first. Role: supervisor, auditor.
@@ -101,8 +105,8 @@ def list_(
     Exit codes: 0 done, 1 refused or unreachable.
     """
     found = target.run(lambda client: client.history.holds(released=released))
-    columns = ("Hold", "Keeps", "Case", "Reason", "Placed", "By", "Released", "Why")
-    Output(as_json).table("Holds", columns, [_cells(each) for each in found], data=[as_dict(each) for each in found])
+    columns = marked("Hold", "Keeps", "Case", "Reason", "Placed", "By", "Released", "Why")
+    Output(as_json).table(_("Holds"), columns, [_cells(each) for each in found], data=[as_dict(each) for each in found])
 
 
 def _cells(hold: LegalHold) -> tuple[object, ...]:

@@ -29,6 +29,8 @@ from gateway.formats.shipments.json_lines import read_json_lines
 from gateway.formats.shipments.mapping import ShipmentMapping
 from gateway.formats.shipments.mapping_file import named_shipment_mapping
 from gateway.formats.shipments.rows import BadRecord, Problem, Row
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.v1.shipment_pb2 import Shipment
 
 EXIT_INCOMPLETE = 3
@@ -96,13 +98,15 @@ class _Tally:
         return sorted(found, key=lambda each: each[0])
 
 
-FileArgument = Annotated[Path, typer.Argument(help="The file; - for standard input.", show_default=False)]
-FormatOption = Annotated[Format, typer.Option("--format", help="auto: by the file's ending, .csv, .jsonl or .ndjson.")]
+FileArgument = Annotated[Path, typer.Argument(help=_("The file; - for standard input."), show_default=False)]
+FormatOption = Annotated[
+    Format, typer.Option("--format", help=_("auto: by the file's ending, .csv, .jsonl or .ndjson."))
+]
 MappingOption = Annotated[
-    str, typer.Option(help="CSV: TOML file that says what the columns mean, or the name of one that comes along.")
+    str, typer.Option(help=_("CSV: TOML file that says what the columns mean, or the name of one that comes along."))
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Print the records as JSON lines; record nothing, need no gateway.")
+    bool, typer.Option("--dry-run", help=_("Print the records as JSON lines; record nothing, need no gateway."))
 ]
 
 
@@ -153,7 +157,7 @@ def import_(
 
 def _record(target: Target, output: Output, tally: _Tally, read: Iterator[RecordedItem], stream: BinaryIO) -> None:
     async def work(client: GatewayClient) -> None:
-        with output.progress("Recording", _size_bytes(stream)) as advance:
+        with output.progress(_("Recording"), _size_bytes(stream)) as advance:
             items = _told(read, stream, advance)
             async with aclosing(client.history.record(items)) as outcomes:
                 async for outcome in outcomes:
@@ -163,7 +167,12 @@ def _record(target: Target, output: Output, tally: _Tally, read: Iterator[Record
         target.run(work)
     except GatewayError:
         if tally.recorded:
-            output.warning(f"{tally.recorded} records were recorded before; import the file again for the rest")
+            output.warning(
+                _(
+                    "{recorded} records were recorded before; import the file again for the rest",
+                    recorded=tally.recorded,
+                )
+            )
         raise
 
 
@@ -190,13 +199,13 @@ def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
     left_out = len(tally.bad) + len(tally.refused)
     if not dry_run:
         facts = {
-            "Recorded": tally.recorded,
-            "Shipments": tally.shipments,
-            "Additions of events": tally.additions,
-            "Lines": tally.lines_read,
-            "Refused": len(tally.refused),
-            "Can't be read": len(tally.bad),
-            "Position": tally.position or None,
+            N_("Recorded"): tally.recorded,
+            N_("Shipments"): tally.shipments,
+            N_("Additions of events"): tally.additions,
+            N_("Lines"): tally.lines_read,
+            N_("Refused"): len(tally.refused),
+            N_("Can't be read"): len(tally.bad),
+            N_("Position"): tally.position or None,
         }
         data = {
             "recorded": tally.recorded,
@@ -209,13 +218,13 @@ def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
             ],
             "bad": [_bad(each) for each in tally.bad],
         }
-        output.facts("Recorded" if tally.recorded or not left_out else "Nothing recorded", facts, data=data)
+        output.facts(_("Recorded") if tally.recorded or not left_out else _("Nothing recorded"), facts, data=data)
         if tally.recorded:
-            output.note("Records that say what they said before are among them and change nothing.")
+            output.note(_("Records that say what they said before are among them and change nothing."))
     for line, record_id, reason in problems[:MAX_PROBLEMS_SHOWN]:
-        output.note(f"Line {line}{f', {record_id}' if record_id else ''}: {reason}")
+        output.note(_("Line {place}: {reason}", place=f"{line}, {record_id}" if record_id else line, reason=reason))
     if len(problems) > MAX_PROBLEMS_SHOWN:
-        output.note(f"and {len(problems) - MAX_PROBLEMS_SHOWN} more; --json has them all")
+        output.note(_("and {count} more; --json has them all", count=len(problems) - MAX_PROBLEMS_SHOWN))
     if left_out:
         taken = tally.shipments + tally.additions if dry_run else tally.recorded
         raise typer.Exit(EXIT_INCOMPLETE if taken else EXIT_FAILED)
@@ -238,7 +247,9 @@ def _format(file: Path, given: Format) -> Format:
         return given
     found = _BY_ENDING.get(file.suffix.lower())
     if found is None:
-        raise ConfigurationError(f"{file}: its ending doesn't say what it holds; give --format csv or --format jsonl")
+        raise ConfigurationError(
+            _("{file}: its ending doesn't say what it holds; give --format csv or --format jsonl", file=file)
+        )
     return found
 
 
@@ -246,7 +257,7 @@ def _mapping(given: str, kind: Format) -> ShipmentMapping | None:
     if not given:
         return None
     if kind is not Format.CSV:
-        raise ConfigurationError(f"--mapping says what columns of a CSV mean; {kind} has none")
+        raise ConfigurationError(_("--mapping says what columns of a CSV mean; {kind} has none", kind=kind))
     return named_shipment_mapping(given)
 
 

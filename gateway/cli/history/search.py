@@ -27,6 +27,7 @@ from gateway.cli.history.values import (
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients
 from gateway.client import GatewayClient
+from gateway.translation.messages import gettext as _
 from gateway.v1.history_pb2 import AnswerMode, AnswerStatus, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.history_service_pb2 import SearchEnd, SearchOrder
 
@@ -52,11 +53,13 @@ _ORDERS = {
 }
 
 NodeOption = Annotated[
-    list[str] | None, typer.Option("--node", help="Nodes to ask, e.g. cn,hk; all without it. May be repeated.")
+    list[str] | None, typer.Option("--node", help=_("Nodes to ask, e.g. cn,hk; all without it. May be repeated."))
 ]
 TimeoutOption = Annotated[
     float,
-    typer.Option("--partner-timeout", help="Seconds that a partner gets; 0: as the gateway thinks fit.", min=0, max=60),
+    typer.Option(
+        "--partner-timeout", help=_("Seconds that a partner gets; 0: as the gateway thinks fit."), min=0, max=60
+    ),
 ]
 
 
@@ -103,19 +106,21 @@ def search(
     grounds: QueryGrounds,
     *,
     nodes: NodeOption = None,
-    hit_only: Annotated[bool, typer.Option("--hit-only", help="Ask only whether there is anything.")] = False,
+    hit_only: Annotated[bool, typer.Option("--hit-only", help=_("Ask only whether there is anything."))] = False,
     sort: Annotated[
         Sort,
         typer.Option(
-            help="recorded or declared, newest first; oldest: declared, oldest first. Only what --limit lets through."
+            help=_(
+                "recorded or declared, newest first; oldest: declared, oldest first. Only what --limit lets through."
+            )
         ),
     ] = Sort.RECORDED,
     limit: Annotated[
-        int, typer.Option(help="Most records of each node; 0 for all, page after page.", min=0, max=MAX_PAGE)
+        int, typer.Option(help=_("Most records of each node; 0 for all, page after page."), min=0, max=MAX_PAGE)
     ] = 50,
     partner_timeout: TimeoutOption = 0.0,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="List what partners withheld, and how names match.")
+        bool, typer.Option("--verbose", "-v", help=_("List what partners withheld, and how names match."))
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -181,37 +186,45 @@ def _tell(output: Output, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
     elif isinstance(each, NodeAnswer) and each.status in ANSWERED:
         output.note(answer_line(each))
     if isinstance(each, NodeAnswer) and each.status not in ANSWERED:
-        output.warning(f"{answer_line(each)}; what it has may be missing")
+        output.warning(_("{each}; what it has may be missing", each=answer_line(each)))
 
 
 def _show(output: Output, found: _Found, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:
     if hit_only:
         rows = [(node, _hit(answer), *node_cells(answer)[1:]) for node, answer in found.answers.items()]
-        output.table("Is there anything", ("Node", "Hit", *NODE_COLUMNS[1:]), rows)
+        output.table(_("Is there anything"), ("Node", "Hit", *NODE_COLUMNS[1:]), rows)
     else:
         records = _sorted(found.records, sort)
         if records:
-            output.table(f"Found: {len(records)}", RECORD_COLUMNS, [record_cells(each) for each in records])
+            output.table(
+                _("Found: {count}", count=len(records)), RECORD_COLUMNS, [record_cells(each) for each in records]
+            )
             _explain(output, records, verbose=verbose)
         else:
-            output.line("Nothing found." if not found.unanswered else "Nothing found where it was answered.")
-        output.table("Nodes", NODE_COLUMNS, [node_cells(answer) for answer in found.answers.values()])
+            output.line(_("Nothing found.") if not found.unanswered else _("Nothing found where it was answered."))
+        output.table(_("Nodes"), NODE_COLUMNS, [node_cells(answer) for answer in found.answers.values()])
     if found.more or any(each.status == AnswerStatus.ANSWER_STATUS_PARTIAL for each in found.answers.values()):
-        output.note(f"There is more than these {limit} of a node; --limit 0 shows all.")
+        output.note(_("There is more than these {limit} of a node; --limit 0 shows all.", limit=limit))
 
 
 def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> None:
     withheld = sum(len(each.withheld) for each in records)
     if withheld and not verbose:
         fields = "1 field was" if withheld == 1 else f"{withheld} fields were"
-        output.note(f"{fields} withheld by the agreements; -v lists them.")
+        output.note(_("{fields} withheld by the agreements; -v lists them.", fields=fields))
     for each in records:
         name = f"{each.node}/{each.shipment.record_id}"
         if each.matched_revision:
-            output.note(f"{name}: what was asked for stands in revision {each.matched_revision}, not in the newest.")
+            output.note(
+                _(
+                    "{name}: what was asked for stands in revision {matched_revision}, not in the newest.",
+                    name=name,
+                    matched_revision=each.matched_revision,
+                )
+            )
         if verbose:
             for line in withheld_lines(each):
-                output.line(f"{name}: withheld {line}")
+                output.line(_("{name}: withheld {line}", name=name, line=line))
             for match in each.name_matches:
                 output.line(f"{name}: {match.asked} ~ {match.recorded} ({match.score:.2f}): {match.because}")
 

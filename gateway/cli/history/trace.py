@@ -25,6 +25,7 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients
 from gateway.errors import ConfigurationError
 from gateway.tracing.report.html import render_html
+from gateway.translation.messages import gettext as _
 from gateway.v1.history_pb2 import NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.history_service_pb2 import TraceConsignmentResponse
 from gateway.v1.trace_pb2 import DraftAlert, Trace
@@ -41,14 +42,15 @@ def trace(
     *,
     nodes: NodeOption = None,
     partner_timeout: TimeoutOption = 0.0,
-    html: Annotated[Path | None, typer.Option("--html", help="Write it into this file too, for a report.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help=_("Write it into this file too, for a report."))] = None,
     draft: Annotated[
-        Path | None, typer.Option("--draft", help="Write a draft alert of what doesn't add up into this file.")
+        Path | None, typer.Option("--draft", help=_("Write a draft alert of what doesn't add up into this file."))
     ] = None,
     draft_rules: Annotated[
-        list[str] | None, typer.Option("--draft-rule", help="Draft it of what this rule found alone; may be repeated.")
+        list[str] | None,
+        typer.Option("--draft-rule", help=_("Draft it of what this rule found alone; may be repeated.")),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace these files where they exist.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help=_("Replace these files where they exist."))] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Trace one consignment from any reference of it across all nodes. Role: officer, analyst, supervisor.
@@ -74,7 +76,7 @@ def trace(
     output = Output(as_json)
     for path in (html, draft):
         if path is not None and path.exists() and not replace:
-            raise ConfigurationError(f"{path} exists already: choose another file, or --replace it")
+            raise ConfigurationError(_("{path} exists already: choose another file, or --replace it", path=path))
     asked = recipients(nodes, "--node") if nodes else []
     found = target.run(
         lambda client: client.history.trace(
@@ -89,12 +91,12 @@ def trace(
     _show(output, found, grounds)
     if html is not None:
         write_output(html, render_html(found.trace, grounds, made_at=datetime.now(UTC)).encode(), replace=replace)
-        output.note(f"Written: {html}")
+        output.note(_("Written: {html}", html=html))
     if draft is not None:
         _write_draft(output, found, draft, replace=replace)
     missing = unanswered(found.trace)
     for answer in missing:
-        output.warning(f"{answer_line(answer)}; what it has may be missing")
+        output.warning(_("{answer}; what it has may be missing", answer=answer_line(answer)))
     if missing:
         raise typer.Exit(EXIT_PARTLY_ANSWERED)
 
@@ -120,14 +122,14 @@ def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds
 
 def _write_draft(output: Output, found: TraceConsignmentResponse, path: Path, *, replace: bool) -> None:
     if not found.HasField("draft"):
-        output.warning(f"no draft was written to {path}: nothing was found for it that doesn't add up")
+        output.warning(_("no draft was written to {path}: nothing was found for it that doesn't add up", path=path))
         return
     write_output(path, draft_text(found.draft), replace=replace)
-    output.note(f"Written: {path}")
+    output.note(_("Written: {path}", path=path))
     for field in found.draft.to_complete:
-        output.note(f"To complete before it is published: {field}")
+        output.note(_("To complete before it is published: {field}", field=field))
     to = ",".join(found.draft.recipients) or "NODE"
-    output.note(f"Then: gateway alert publish {path} --to {to}")
+    output.note(_("Then: gateway alert publish {path} --to {to}", path=path, to=to))
 
 
 def draft_text(draft: DraftAlert) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.cli.values import shown_time
 from gateway.cli.watchlist.values import shortened
 from gateway.contract.enum_words import word_of
+from gateway.translation.messages import N_, marked
 from gateway.v1.alert_pb2 import FindingResult
 from gateway.v1.goods_pb2 import CommodityCode, Money, Place, ShipmentReferenceKind, TransportMeans, TransportMode
 from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria
@@ -34,7 +35,7 @@ RECORD_COLUMNS = (
     *("Record", "Rev", "Declared", "Procedure", "From → to", "Goods", "Parties", "Containers"),
     *("Recorded", "Withheld"),
 )
-NODE_COLUMNS = ("Node", "Answer", "Records", "As of", "Answered", "Took", "Withheld", "Reason")
+NODE_COLUMNS = marked("Node", "Answer", "Records", "As of", "Answered", "Took", "Withheld", "Reason")
 
 
 def local(message: Any, field: str, minutes: int) -> str | None:
@@ -139,16 +140,16 @@ def _name_of(party: Party) -> str:
 def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
     """Everything that a shipment says but events and inspections, by words for people; what isn't said is left out."""
     facts: dict[str, object] = {
-        "Procedure": word_of(ShipmentProcedure, shipment.procedure),
-        "Declared": local(shipment, "declared_at", shipment.utc_offset_minutes),
-        "Office": place_in_full(shipment.office),
-        "References": [
+        N_("Procedure"): word_of(ShipmentProcedure, shipment.procedure),
+        N_("Declared"): local(shipment, "declared_at", shipment.utc_offset_minutes),
+        N_("Office"): place_in_full(shipment.office),
+        N_("References"): [
             f"{word_of(ShipmentReferenceKind, one.kind)} {one.value} {one.territory}".strip()
             for one in shipment.references
         ],
-        "Parties": [_party(party) for party in shipment.parties],
-        "Goods": [_goods(item) for item in shipment.goods],
-        "Equipment": [
+        N_("Parties"): [_party(party) for party in shipment.parties],
+        N_("Goods"): [_goods(item) for item in shipment.goods],
+        N_("Equipment"): [
             ", ".join(
                 [
                     one.id,
@@ -158,22 +159,22 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
             )
             for one in shipment.equipment
         ],
-        "Means": [_means(means) for means in shipment.means],
-        "Way": way(shipment),
-        "Masses": [
+        N_("Means"): [_means(means) for means in shipment.means],
+        N_("Way"): way(shipment),
+        N_("Masses"): [
             f"{mass.mass_kg:g} kg {word_of(MassSource, mass.source)}"
             + (f", {mass.equipment_id}" if mass.equipment_id else "")
             for mass in shipment.masses
         ],
-        "Licences": [
+        N_("Licences"): [
             " ".join(filter(None, (one.number, one.type, one.authority, one.territory))) for one in shipment.licences
         ],
-        "Packages": shipment.package_count if shipment.HasField("package_count") else None,
-        "Gross mass": f"{shipment.gross_mass_kg:g} kg" if shipment.HasField("gross_mass_kg") else None,
-        "Value": _money(shipment.total_value),
-        "Freight": _money(shipment.freight),
-        "Terms of delivery": shipment.incoterms,
-        "Retention class": shipment.retention_class,
+        N_("Packages"): shipment.package_count if shipment.HasField("package_count") else None,
+        N_("Gross mass"): f"{shipment.gross_mass_kg:g} kg" if shipment.HasField("gross_mass_kg") else None,
+        N_("Value"): _money(shipment.total_value),
+        N_("Freight"): _money(shipment.freight),
+        N_("Terms of delivery"): shipment.incoterms,
+        N_("Retention class"): shipment.retention_class,
     }
     listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
     return {name: value for name, value in listed.items() if value not in (None, "", "—")}

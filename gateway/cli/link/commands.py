@@ -14,13 +14,15 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.contract.enum_words import word_of
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.v1.node_service_pb2 import Link, LinkState
 
 OriginArgument = Annotated[
     str,
-    typer.Argument(metavar="FEED", help="Name of the feed, as `gateway link list` shows it.", show_default=False),
+    typer.Argument(metavar="FEED", help=_("Name of the feed, as `gateway link list` shows it."), show_default=False),
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help=_("Why, for the audit log."))]
 
 
 @reports_errors
@@ -38,7 +40,7 @@ def list_(target: Target, *, as_json: JsonOption = False) -> None:
     links = target.run(lambda client: client.node.links())
     columns = [(name, cell) for name, cell in _COLUMNS if name in _ALWAYS or any(cell(link) for link in links)]
     Output(as_json).table(
-        "Links",
+        _("Links"),
         [name for name, _ in columns],
         [tuple(cell(link) or (0 if name in _ALWAYS else None) for name, cell in columns) for link in links],
         data=[as_dict(link) for link in links],
@@ -128,33 +130,38 @@ def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False
     response = target.run(lambda client: client.node.recover_feed(feed))
     output = Output(as_json)
     output.facts(
-        "Recovered",
+        _("Recovered"),
         {
-            "Feed": feed,
-            "Entries fetched back": response.recovered,
-            "Size now": response.size,
-            "Entries that still wait": response.waiting,
-            "Entries applied without what they follow": response.forced,
+            N_("Feed"): feed,
+            N_("Entries fetched back"): response.recovered,
+            N_("Size now"): response.size,
+            N_("Entries that still wait"): response.waiting,
+            N_("Entries applied without what they follow"): response.forced,
         },
     )
     if response.waiting:
         output.note(
-            "Entries wait for entries of the partner that come with the link; publishing goes on by itself after that."
+            _(
+                "Entries wait for entries of the partner that come with the link; publishing goes on by itself "
+                "after that."
+            )
         )
     if response.forced:
         output.note(
-            "Both sides have lost entries that others follow. Compare the alerts of these days with the partner; the "
-            "gateway's log has the numbers."
+            _(
+                "Both sides have lost entries that others follow. Compare the alerts of these days with the "
+                "partner; the gateway's log has the numbers."
+            )
         )
 
 
 def _show(as_json: bool, what: str, link: Link) -> None:
     facts = {
-        "Feed": link.origin,
-        "Partner": link.partner,
-        "Direction": link.direction,
-        "State": word_of(LinkState, link.state),
-        "Size": link.size,
-        "Backlog": link.backlog,
+        N_("Feed"): link.origin,
+        N_("Partner"): link.partner,
+        N_("Direction"): link.direction,
+        N_("State"): word_of(LinkState, link.state),
+        N_("Size"): link.size,
+        N_("Backlog"): link.backlog,
     }
     Output(as_json).facts(what, facts, data=as_dict(link))

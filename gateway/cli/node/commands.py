@@ -10,6 +10,8 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.client import GatewayClient
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 from gateway.v1.evidence_service_pb2 import AuditEvent
 
 
@@ -28,25 +30,25 @@ def status(target: Target, *, as_json: JsonOption = False) -> None:
     found = target.run(lambda client: client.node.status())
     output = Output(as_json)
     facts = {
-        "Node": found.node,
-        "Federation": found.federation,
-        "Version": found.version,
-        "Running since": shown_time(found, "started_at"),
-        "Position": found.position,
-        "Projected": found.projected_position,
+        N_("Node"): found.node,
+        N_("Federation"): found.federation,
+        N_("Version"): found.version,
+        N_("Running since"): shown_time(found, "started_at"),
+        N_("Position"): found.position,
+        N_("Projected"): found.projected_position,
     }
     if found.history.recorded or found.history.holds:
-        facts["Shipment records"] = f"{found.history.recorded}, findable {found.history.findable}"
-        facts["Judged by rules"] = found.history.judged
-        facts["Legal holds"] = found.history.holds
-    output.facts("Node", facts, data=as_dict(found))
+        facts[N_("Shipment records")] = f"{found.history.recorded}, findable {found.history.findable}"
+        facts[N_("Judged by rules")] = found.history.judged
+        facts[N_("Legal holds")] = found.history.holds
+    output.facts(_("Node"), facts, data=as_dict(found))
     if as_json:
         return
     if found.alarms:
         rows = [(alarm.code, alarm.message, shown_time(alarm, "since")) for alarm in found.alarms]
-        output.table("Alarms", ["Alarm", "What", "Since"], rows)
+        output.table(_("Alarms"), marked("Alarm", "What", "Since"), rows)
     else:
-        output.line("No alarms.")
+        output.line(_("No alarms."))
 
 
 @reports_errors
@@ -55,9 +57,9 @@ def audit_list(
     target: Target,
     *,
     filter_: Annotated[
-        str, typer.Option("--filter", help="Conditions joined by AND on principal, method, result, reason.")
+        str, typer.Option("--filter", help=_("Conditions joined by AND on principal, method, result, reason."))
     ] = "",
-    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List decisions of this node, newest first. Role: auditor, supervisor.
@@ -81,8 +83,8 @@ def audit_list(
 
     events = target.run(work)
     Output(as_json).table(
-        "Audit log",
-        ["No.", "When", "Who", "What", "Result", "Reason", "Purpose", "Case"],
+        _("Audit log"),
+        marked("No.", "When", "Who", "What", "Result", "Reason", "Purpose", "Case"),
         [
             (
                 event.sequence,

@@ -9,6 +9,8 @@ import typer
 from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.node.settings import load_settings
+from gateway.translation.messages import gettext as _
+from gateway.translation.messages import marked
 
 
 @reports_errors
@@ -30,14 +32,14 @@ def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 
     output = Output(as_json)
     checks = NodeChecks(load_settings(config), now=datetime.now(UTC))
-    findings = list(output.track(checks.run(), "Checking"))
+    findings = list(output.track(checks.run(), _("Checking")))
     output.table(
-        "Self-check",
-        ["Check", "Result", "Found", "Way out"],
+        _("Self-check"),
+        marked("Check", "Result", "Found", "Way out"),
         [(each.check, each.result, each.detail, each.way_out) for each in findings],
         data=findings,
     )
     failed = sum(each.result is Result.FAIL for each in findings)
     if failed:
-        output.note(f"{failed} of {len(findings)} checks failed.")
+        output.note(_("{failed} of {count} checks failed.", failed=failed, count=len(findings)))
         raise typer.Exit(EXIT_FAILED)

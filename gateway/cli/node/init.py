@@ -18,6 +18,8 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, is_node_name
 from gateway.errors import ConfigurationError
 from gateway.node.settings import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode, load_settings
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.trust.rules.permissions import Role
 
 SETTINGS_FILE = "gateway.toml"
@@ -27,34 +29,42 @@ FOLDERS = ("pki/systems", "pki/keys", "data")
 @reports_errors
 def init(
     *,
-    node: Annotated[str, typer.Option("--node", help="This node's name in the directory, e.g. cn.")],
+    node: Annotated[str, typer.Option("--node", help=_("This node's name in the directory, e.g. cn."))],
     federation: Annotated[
-        str, typer.Option("--federation", envvar="GATEWAY_FEDERATION", help="The federation's name, a DNS name.")
+        str, typer.Option("--federation", envvar="GATEWAY_FEDERATION", help=_("The federation's name, a DNS name."))
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for settings, keys and data.", file_okay=False)] = Path(),
-    peer_bind: Annotated[str, typer.Option(help="host:port for partner gateways.")] = f"0.0.0.0:{DEFAULT_PEER_PORT}",
-    local_bind: Annotated[str, typer.Option(help="host:port for own systems.")] = f"127.0.0.1:{DEFAULT_LOCAL_PORT}",
-    database_url: Annotated[str, typer.Option(help="postgresql://…; empty for SQLite in the data folder.")] = "",
-    directory: Annotated[Path, typer.Option(help="The signed directory; relative to --out.")] = Path("directory.note"),
+    out: Annotated[
+        Path, typer.Option("--out", help=_("Folder for settings, keys and data."), file_okay=False)
+    ] = Path(),
+    peer_bind: Annotated[str, typer.Option(help=_("host:port for partner gateways."))] = f"0.0.0.0:{DEFAULT_PEER_PORT}",
+    local_bind: Annotated[str, typer.Option(help=_("host:port for own systems."))] = f"127.0.0.1:{DEFAULT_LOCAL_PORT}",
+    database_url: Annotated[str, typer.Option(help=_("postgresql://…; empty for SQLite in the data folder."))] = "",
+    directory: Annotated[Path, typer.Option(help=_("The signed directory; relative to --out."))] = Path(
+        "directory.note"
+    ),
     anchor: Annotated[
         list[str] | None,
-        typer.Option(help="Pinned directory key of an authority, vkey or .vkey file; may be repeated."),
+        typer.Option(help=_("Pinned directory key of an authority, vkey or .vkey file; may be repeated.")),
     ] = None,
-    threshold: Annotated[int | None, typer.Option(help="Anchors that must have signed; without it all.", min=1)] = None,
+    threshold: Annotated[
+        int | None, typer.Option(help=_("Anchors that must have signed; without it all."), min=1)
+    ] = None,
     system: Annotated[
         list[str] | None,
-        typer.Option(help="An own system and its roles, NAME=ROLE[,ROLE]; may be repeated."),
+        typer.Option(help=_("An own system and its roles, NAME=ROLE[,ROLE]; may be repeated.")),
     ] = None,
     link: Annotated[
         list[str] | None,
-        typer.Option(help="How a partner is reached, NODE=push|pull[,HOST:PORT]; may be repeated. push without it."),
+        typer.Option(help=_("How a partner is reached, NODE=push|pull[,HOST:PORT]; may be repeated. push without it.")),
     ] = None,
     fetch: Annotated[
         list[str] | None,
         typer.Option(
             metavar="PARTNER",
-            help="Fetch this partner's feed from it, when its link to here is pull mode because it can't connect; "
-            "may be repeated.",
+            help=_(
+                "Fetch this partner's feed from it, when its link to here is pull mode because it can't "
+                "connect; may be repeated."
+            ),
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -96,7 +106,7 @@ def init(
         (out / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     load_settings(file)  # what was written can be read
     output = Output(as_json)
-    output.facts("Node prepared", {"Settings": file, "Folders": [str(out / folder) for folder in FOLDERS]})
+    output.facts(_("Node prepared"), {N_("Settings"): file, N_("Folders"): [str(out / folder) for folder in FOLDERS]})
     output.note(_next_steps(node, federation, out, needs_anchors=not anchors))
 
 
@@ -179,22 +189,28 @@ def _system(federation: str, node: str, text: str) -> tuple[str, tuple[str, ...]
     roles = tuple(role.strip() for role in listed.split(",") if role.strip())
     unknown = [role for role in roles if role not in tuple(Role)]
     if not equals or not roles or unknown:
-        problem = f"unknown role {unknown[0]!r}" if unknown else "it must read NAME=ROLE[,ROLE]"
-        raise ConfigurationError(f"--system {text!r}: {problem}; the roles are {', '.join(Role)}")
+        problem = _("unknown role {role!r}", role=unknown[0]) if unknown else _("it must read NAME=ROLE[,ROLE]")
+        raise ConfigurationError(
+            _("--system {text!r}: {problem}; the roles are {roles}", text=text, problem=problem, roles=", ".join(Role))
+        )
     return SystemIdentity(federation, node, name).name, roles
 
 
 def _link(text: str) -> tuple[str, tuple[str, str]]:
-    name, _, rest = text.partition("=")
-    mode, _, endpoint = rest.partition(",")
+    name, _equals, rest = text.partition("=")
+    mode, _comma, endpoint = rest.partition(",")
     if not is_node_name(name) or mode not in tuple(LinkMode):
-        raise ConfigurationError(f"--link {text!r}: it must read NODE=push or NODE=pull, and may go on with ,HOST:PORT")
+        raise ConfigurationError(
+            _("--link {text!r}: it must read NODE=push or NODE=pull, and may go on with ,HOST:PORT", text=text)
+        )
     return name, (mode, endpoint)
 
 
 def _partner(name: str) -> str:
     if not is_node_name(name):
-        raise ConfigurationError(f"--fetch {name!r}: it must be a partner's name in the directory, e.g. cn")
+        raise ConfigurationError(
+            _("--fetch {name!r}: it must be a partner's name in the directory, e.g. cn", name=name)
+        )
     return name
 
 

@@ -7,6 +7,8 @@ import typer
 from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.node.settings import load_settings
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 
 
 @reports_errors
@@ -28,7 +30,7 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     output = Output(as_json)
     with (
         maintenance(load_settings(config)) as opened,
-        output.progress("Verifying", opened.verification_work()) as advance,
+        output.progress(_("Verifying"), opened.verification_work()) as advance,
     ):
         report = opened.verify(advance)
     if as_json:
@@ -37,24 +39,28 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
         output.json({"sound": not report.findings, **facts, "findings": report.findings})
     else:
         output.table(
-            "Verified",
-            ["Feed", "Entries", "Checkpoints", "Receipts"],
+            _("Verified"),
+            marked("Feed", "Entries", "Checkpoints", "Receipts"),
             [(feed.origin, feed.entries, feed.checkpoints, feed.receipts) for feed in report.feeds],
         )
         output.line(
-            f"{report.audit_events} audit events, {report.records} recorded items of shipments, "
-            f"{report.answers} answers about them."
+            _(
+                "{audit_events} audit events, {records} recorded items of shipments, {answers} answers about them.",
+                audit_events=report.audit_events,
+                records=report.records,
+                answers=report.answers,
+            )
         )
     if report.findings:
         if not as_json:
             output.table(
-                "Wrong",
-                ["Where", "Entry", "Step", "What"],
+                _("Wrong"),
+                marked("Where", "Entry", "Step", "What"),
                 [(each.place, each.index, each.step, each.problem) for each in report.findings],
             )
-        output.note("Keep this database as it is, restore the last backup that verifies, then `gateway recover`.")
+        output.note(_("Keep this database as it is, restore the last backup that verifies, then `gateway recover`."))
         raise typer.Exit(EXIT_FAILED)
-    output.line("Every root, signature, receipt and digest holds.")
+    output.line(_("Every root, signature, receipt and digest holds."))
 
 
 @reports_errors
@@ -76,9 +82,10 @@ def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
     output = Output(as_json)
     with (
         maintenance(load_settings(config)) as opened,
-        output.progress("Rebuilding", opened.rebuild_work()) as advance,
+        output.progress(_("Rebuilding"), opened.rebuild_work()) as advance,
     ):
         report = opened.rebuild(advance)
     output.facts(
-        "Rebuilt", {"Entries": report.entries, "Answers sent": report.answers, "Recorded items": report.records}
+        _("Rebuilt"),
+        {N_("Entries"): report.entries, N_("Answers sent"): report.answers, N_("Recorded items"): report.records},
     )

@@ -21,6 +21,8 @@ from gateway.cli.pki.show import describe
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.tlog.note import SignatureType, Verifier
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.trust.pki.certificates import inspect_ca, inspect_certificate
 from gateway.trust.pki.issuance import (
     CA_DAYS,
@@ -44,16 +46,18 @@ class Kind(StrEnum):
     SYSTEM = "system"
 
 
-NodeOption = Annotated[str, typer.Option("--node", help="The node's name, e.g. cn.")]
+NodeOption = Annotated[str, typer.Option("--node", help=_("The node's name, e.g. cn."))]
 FederationOption = Annotated[
-    str, typer.Option("--federation", help="The federation's name, a DNS name.", envvar="GATEWAY_FEDERATION")
+    str, typer.Option("--federation", help=_("The federation's name, a DNS name."), envvar="GATEWAY_FEDERATION")
 ]
-OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the new files.", file_okay=False)]
+OutFolder = Annotated[Path, typer.Option("--out", help=_("Folder for the new files."), file_okay=False)]
 PassphraseFile = Annotated[
-    Path | None, typer.Option("--passphrase-file", help="File (mode 0600) with the passphrase that encrypts the key.")
+    Path | None,
+    typer.Option("--passphrase-file", help=_("File (mode 0600) with the passphrase that encrypts the key.")),
 ]
 PassphraseVariable = Annotated[
-    str | None, typer.Option("--passphrase-env", help="Environment variable with the passphrase that encrypts the key.")
+    str | None,
+    typer.Option("--passphrase-env", help=_("Environment variable with the passphrase that encrypts the key.")),
 ]
 
 
@@ -63,7 +67,7 @@ def init_ca(
     node: NodeOption,
     federation: FederationOption,
     out: OutFolder,
-    days: Annotated[int, typer.Option(help="Validity in days.", min=1, max=20 * 365)] = CA_DAYS,
+    days: Annotated[int, typer.Option(help=_("Validity in days."), min=1, max=20 * 365)] = CA_DAYS,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
@@ -84,13 +88,13 @@ def init_ca(
     write_output(out / "ca.pem", ca.certificate_pem)
     stated = inspect_ca(ca.certificate_pem)
     Output(as_json).facts(
-        "CA made",
+        _("CA made"),
         {
-            "Certificate": out / "ca.pem",
-            "Key": out / "ca.key",
-            "Subject": stated.subject,
-            "Fingerprint": stated.fingerprint_sha256,
-            "Valid until": stated.not_after,
+            N_("Certificate"): out / "ca.pem",
+            N_("Key"): out / "ca.key",
+            N_("Subject"): stated.subject,
+            N_("Fingerprint"): stated.fingerprint_sha256,
+            N_("Valid until"): stated.not_after,
         },
     )
 
@@ -98,13 +102,13 @@ def init_ca(
 @reports_errors
 def request(
     *,
-    kind: Annotated[Kind, typer.Option(help="gateway: server and client; system: client of its own gateway.")],
+    kind: Annotated[Kind, typer.Option(help=_("gateway: server and client; system: client of its own gateway."))],
     node: NodeOption,
     federation: FederationOption,
     out: OutFolder,
-    name: Annotated[str, typer.Option(help="The system's name, e.g. officers; not for a gateway.")] = "",
-    dns: Annotated[list[str] | None, typer.Option(help="DNS name of the gateway's host; may be repeated.")] = None,
-    ip: Annotated[list[str] | None, typer.Option(help="IP address of the gateway's host; may be repeated.")] = None,
+    name: Annotated[str, typer.Option(help=_("The system's name, e.g. officers; not for a gateway."))] = "",
+    dns: Annotated[list[str] | None, typer.Option(help=_("DNS name of the gateway's host; may be repeated."))] = None,
+    ip: Annotated[list[str] | None, typer.Option(help=_("IP address of the gateway's host; may be repeated."))] = None,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
@@ -120,7 +124,7 @@ def request(
       gateway pki request --kind system --node cn --name officers --federation gba.customs.example --out pki/systems
     """
     if (kind is Kind.SYSTEM) != bool(name):
-        raise ConfigurationError("--name is needed for a system, and not for a gateway")
+        raise ConfigurationError(_("--name is needed for a system, and not for a gateway"))
     names = tuple(dns or ())
     if kind is Kind.SYSTEM:
         identity: GatewayIdentity | SystemIdentity = SystemIdentity(federation, node, name)
@@ -138,28 +142,28 @@ def request(
     )
     write_output(out / f"{stem}.csr", pem)
     Output(as_json).facts(
-        "Key and request made",
+        _("Key and request made"),
         {
-            "Request": out / f"{stem}.csr",
-            "Key": out / f"{stem}.key",
-            "Identity": identity.uri,
-            "DNS names": list(names),
-            "IP addresses": ip or [],
+            N_("Request"): out / f"{stem}.csr",
+            N_("Key"): out / f"{stem}.key",
+            N_("Identity"): identity.uri,
+            N_("DNS names"): list(names),
+            N_("IP addresses"): ip or [],
         },
     )
 
 
 @reports_errors
 def issue(
-    request_file: Annotated[Path, typer.Argument(metavar="CSR", help="The request.", exists=True, dir_okay=False)],
+    request_file: Annotated[Path, typer.Argument(metavar="CSR", help=_("The request."), exists=True, dir_okay=False)],
     *,
-    ca: Annotated[Path, typer.Option("--ca", help="Folder with ca.pem and ca.key.", exists=True, file_okay=False)],
-    out: Annotated[Path, typer.Option("--out", help="File for the certificate; an older one is replaced.")],
-    days: Annotated[int, typer.Option(help="Validity in days, at most 398.")] = DEFAULT_LEAF_DAYS,
+    ca: Annotated[Path, typer.Option("--ca", help=_("Folder with ca.pem and ca.key."), exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option("--out", help=_("File for the certificate; an older one is replaced."))],
+    days: Annotated[int, typer.Option(help=_("Validity in days, at most 398."))] = DEFAULT_LEAF_DAYS,
     identity: Annotated[
-        str, typer.Option(help="Identity that the request must have; without it you are asked to confirm.")
+        str, typer.Option(help=_("Identity that the request must have; without it you are asked to confirm."))
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Confirm beforehand whatever the request asks for.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=_("Confirm beforehand whatever the request asks for."))] = False,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
@@ -188,14 +192,14 @@ def issue(
     write_output(out, certificate, replace=True)
     stated = inspect_certificate(certificate)
     Output(as_json).facts(
-        "Certificate issued",
+        _("Certificate issued"),
         {
-            "Certificate": out,
-            "Identity": stated.identity.uri,
-            "DNS names": list(stated.dns_names),
-            "IP addresses": list(stated.ip_addresses),
-            "Fingerprint": stated.fingerprint_sha256,
-            "Valid until": stated.not_after,
+            N_("Certificate"): out,
+            N_("Identity"): stated.identity.uri,
+            N_("DNS names"): list(stated.dns_names),
+            N_("IP addresses"): list(stated.ip_addresses),
+            N_("Fingerprint"): stated.fingerprint_sha256,
+            N_("Valid until"): stated.not_after,
         },
     )
 
@@ -226,12 +230,12 @@ def signing_keys(
     receipts_name = receipts_key_name(federation, node)
     receipts = create_signing_key(out / "receipts.pem", name=receipts_name, passphrase=passphrase)
     Output(as_json).facts(
-        "Signing keys made",
+        _("Signing keys made"),
         {
-            "Log key": out / "log.pem",
-            "Log public key": base64.b64encode(log.public_key).decode(),
-            "Receipts key": out / "receipts.pem",
-            "Receipts vkey": Verifier(receipts_name, receipts.public_key, SignatureType.COSIGNATURE).to_vkey(),
+            N_("Log key"): out / "log.pem",
+            N_("Log public key"): base64.b64encode(log.public_key).decode(),
+            N_("Receipts key"): out / "receipts.pem",
+            N_("Receipts vkey"): Verifier(receipts_name, receipts.public_key, SignatureType.COSIGNATURE).to_vkey(),
         },
     )
 
@@ -239,7 +243,7 @@ def signing_keys(
 @reports_errors
 def directory_key(
     *,
-    authority: Annotated[str, typer.Option(help="The authority's name, e.g. cn.")],
+    authority: Annotated[str, typer.Option(help=_("The authority's name, e.g. cn."))],
     federation: FederationOption,
     out: OutFolder,
     passphrase_file: PassphraseFile = None,
@@ -262,12 +266,12 @@ def directory_key(
     signer = create_signing_key(out / "directory.pem", name=name, passphrase=passphrase)
     vkey = Verifier(name, signer.public_key).to_vkey()
     write_output(out / "directory.vkey", f"{vkey}\n".encode())
-    Output(as_json).facts("Directory key made", {"Key": out / "directory.pem", "Vkey": vkey})
+    Output(as_json).facts(_("Directory key made"), {N_("Key"): out / "directory.pem", N_("Vkey"): vkey})
 
 
 @reports_errors
 def show(
-    files: Annotated[list[Path], typer.Argument(help="Certificates, requests, keys, verifier keys.")],
+    files: Annotated[list[Path], typer.Argument(help=_("Certificates, requests, keys, verifier keys."))],
     *,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
@@ -281,7 +285,7 @@ def show(
     """
     passphrase = _passphrase(passphrase_file, passphrase_env)
     described: list[Mapping[str, object]] = [
-        {"File": path, **describe(path, read_input(path), passphrase, _now())} for path in files
+        {N_("File"): path, **describe(path, read_input(path), passphrase, _now())} for path in files
     ]
     output = Output(as_json)
     if as_json:
@@ -297,27 +301,27 @@ def _expected(asked: RequestedCertificate, identity: str) -> GatewayIdentity | S
     try:
         return parse_spiffe(identity)
     except MalformedError as error:
-        raise ConfigurationError(f"--identity: {error.message}") from None
+        raise ConfigurationError(_("--identity: {message}", message=error.message)) from None
 
 
 def _confirm(output: Output, asked: RequestedCertificate, days: int) -> None:
     output.require_human()
     output.facts(
-        "The request asks for",
+        _("The request asks for"),
         {
-            "Identity": asked.identity.uri,
-            "DNS names": list(asked.dns_names),
-            "IP addresses": list(asked.ip_addresses),
-            "Days": days,
+            N_("Identity"): asked.identity.uri,
+            N_("DNS names"): list(asked.dns_names),
+            N_("IP addresses"): list(asked.ip_addresses),
+            N_("Days"): days,
         },
     )
-    if not output.confirm("Did you expect exactly this, and sign it?"):
-        raise ConfigurationError("nothing was signed; give --identity, or --yes, to sign without being asked")
+    if not output.confirm(_("Did you expect exactly this, and sign it?")):
+        raise ConfigurationError(_("nothing was signed; give --identity, or --yes, to sign without being asked"))
 
 
 def _require_free(path: Path) -> None:
     if path.exists():
-        raise ConfigurationError(f"{path} exists already: choose another --out or move it away")
+        raise ConfigurationError(_("{path} exists already: choose another --out or move it away", path=path))
 
 
 def _passphrase(file: Path | None, variable: str | None) -> bytes | None:

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
 from gateway.tlog.note import Verifier
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.trust.pki.certificates import inspect_ca, inspect_certificate
 from gateway.trust.pki.issuance import inspect_request
 from gateway.trust.pki.keys import load_private_key
@@ -43,23 +45,23 @@ def describe(path: Path, data: bytes, passphrase: bytes | None, now: datetime) -
 def _private_key(path: Path, data: bytes, passphrase: bytes | None) -> Mapping[str, object]:
     encrypted = b"BEGIN ENCRYPTED" in data
     if encrypted and passphrase is None:
-        return {"Kind": "private key", "Encrypted": True, "Public key": "give its passphrase to see it"}
+        return {N_("Kind"): "private key", N_("Encrypted"): True, N_("Public key"): "give its passphrase to see it"}
     key = load_private_key(path, passphrase if encrypted else None)
     if isinstance(key, Ed25519PrivateKey):
         public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
-        return {"Kind": "signing key, Ed25519", "Encrypted": encrypted, "Public key": public}
+        return {N_("Kind"): "signing key, Ed25519", N_("Encrypted"): encrypted, N_("Public key"): public}
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return {"Kind": f"TLS key, ECDSA {key.curve.name}", "Encrypted": encrypted}
-    raise ConfigurationError(f"{path} is a key of a kind that isn't used here")
+        return {N_("Kind"): f"TLS key, ECDSA {key.curve.name}", N_("Encrypted"): encrypted}
+    raise ConfigurationError(_("{path} is a key of a kind that isn't used here", path=path))
 
 
 def _request(data: bytes) -> Mapping[str, object]:
     asked = inspect_request(data)
     return {
-        "Kind": "certificate signing request",
-        "Identity": asked.identity.uri,
-        "DNS names": list(asked.dns_names),
-        "IP addresses": list(asked.ip_addresses),
+        N_("Kind"): "certificate signing request",
+        N_("Identity"): asked.identity.uri,
+        N_("DNS names"): list(asked.dns_names),
+        N_("IP addresses"): list(asked.ip_addresses),
     }
 
 
@@ -71,18 +73,18 @@ def _certificate(data: bytes, now: datetime) -> Mapping[str, object]:
             raise
         ca = inspect_ca(data)
         return {
-            "Kind": "CA certificate",
-            "Subject": ca.subject,
-            "Fingerprint": ca.fingerprint_sha256,
+            N_("Kind"): "CA certificate",
+            N_("Subject"): ca.subject,
+            N_("Fingerprint"): ca.fingerprint_sha256,
             **_period(ca.not_before, ca.not_after, now),
         }
     return {
-        "Kind": "gateway certificate" if stated.server_auth else "system certificate",
-        "Identity": stated.identity.uri,
-        "DNS names": list(stated.dns_names),
-        "IP addresses": list(stated.ip_addresses),
-        "Serial": f"{stated.serial:x}",
-        "Fingerprint": stated.fingerprint_sha256,
+        N_("Kind"): "gateway certificate" if stated.server_auth else "system certificate",
+        N_("Identity"): stated.identity.uri,
+        N_("DNS names"): list(stated.dns_names),
+        N_("IP addresses"): list(stated.ip_addresses),
+        N_("Serial"): f"{stated.serial:x}",
+        N_("Fingerprint"): stated.fingerprint_sha256,
         **_period(stated.not_before, stated.not_after, now),
     }
 
@@ -91,17 +93,17 @@ def _verifier_key(data: bytes) -> Mapping[str, object]:
     try:
         verifier = Verifier.from_vkey(data.decode("ascii").strip())
     except (UnicodeDecodeError, MalformedError):
-        raise ConfigurationError("neither certificate, request, private key nor verifier key") from None
+        raise ConfigurationError(_("neither certificate, request, private key nor verifier key")) from None
     return {
-        "Kind": "verifier key",
-        "Name": verifier.name,
-        "Type": f"0x{verifier.algorithm:02x}",
-        "Key id": verifier.key_id.hex(),
-        "Public key": base64.b64encode(verifier.public_key).decode(),
+        N_("Kind"): "verifier key",
+        N_("Name"): verifier.name,
+        N_("Type"): f"0x{verifier.algorithm:02x}",
+        N_("Key id"): verifier.key_id.hex(),
+        N_("Public key"): base64.b64encode(verifier.public_key).decode(),
     }
 
 
 def _period(not_before: datetime, not_after: datetime, now: datetime) -> Mapping[str, object]:
     days = int((not_after - now).total_seconds() // _DAY_S)
     status = "not valid yet" if now < not_before else "expired" if now > not_after else f"valid, {days} days left"
-    return {"Valid from": not_before, "Valid until": not_after, "Status": status}
+    return {N_("Valid from"): not_before, N_("Valid until"): not_after, N_("Status"): status}

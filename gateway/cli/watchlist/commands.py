@@ -18,15 +18,17 @@ from gateway.cli.watchlist.values import list_name, own_entry
 from gateway.client import GatewayClient
 from gateway.contract.ids import is_uuid
 from gateway.errors import ConfigurationError, NotFoundError
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal, ProposeEntriesResponse
 
 ProposalArgument = Annotated[
-    str, typer.Argument(metavar="PROPOSAL", help="Its id, as `gateway watchlist proposals` shows it.")
+    str, typer.Argument(metavar="PROPOSAL", help=_("Its id, as `gateway watchlist proposals` shows it."))
 ]
-NoteOption = Annotated[str, typer.Option(help="What it is for, in words, for whoever decides.")]
+NoteOption = Annotated[str, typer.Option(help=_("What it is for, in words, for whoever decides."))]
 RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help="UUID; the same id has its effect once, however often it is sent.")
+    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
 ]
 
 
@@ -34,14 +36,14 @@ RequestIdOption = Annotated[
 @connected
 def propose(
     target: Target,
-    file: Annotated[Path, typer.Argument(help="What it says: WatchlistContent as JSON; - for standard input.")],
+    file: Annotated[Path, typer.Argument(help=_("What it says: WatchlistContent as JSON; - for standard input."))],
     *,
-    list_: Annotated[str, typer.Option("--list", help="Name of the own list, e.g. minerals.")],
+    list_: Annotated[str, typer.Option("--list", help=_("Name of the own list, e.g. minerals."))],
     entry_id: Annotated[
-        str, typer.Option("--id", help="Id within the list; the gateway gives a new entry one without it.")
+        str, typer.Option("--id", help=_("Id within the list; the gateway gives a new entry one without it."))
     ] = "",
     revision: Annotated[
-        int, typer.Option(help="To amend an entry: the revision that the new content is made from.", min=0)
+        int, typer.Option(help=_("To amend an entry: the revision that the new content is made from."), min=0)
     ] = 0,
     note: NoteOption = "",
     request_id: RequestIdOption = None,
@@ -61,7 +63,7 @@ def propose(
     Exit codes: 0 done, 1 refused, unreachable or not the current revision, 2 wrong input.
     """
     if revision and not entry_id:
-        raise ConfigurationError("--revision is for an amendment: name the entry with --id")
+        raise ConfigurationError(_("--revision is for an amendment: name the entry with --id"))
     content = read_message(file, WatchlistContent)
     entry = ProposedEntry(id=entry_id, revision=revision, content=content)
     name = list_name(list_)
@@ -76,12 +78,12 @@ def propose(
 def withdraw(
     target: Target,
     entries: Annotated[
-        list[str], typer.Argument(metavar="ENTRY…", help="LIST/ID of own entries of one list.", show_default=False)
+        list[str], typer.Argument(metavar="ENTRY…", help=_("LIST/ID of own entries of one list."), show_default=False)
     ],
     *,
-    reason: Annotated[str, typer.Option(help="Why, for the partners that have it. Mandatory.")],
+    reason: Annotated[str, typer.Option(help=_("Why, for the partners that have it. Mandatory."))],
     revision: Annotated[
-        int | None, typer.Option(help="Of one entry: the revision that was read; the current one without it.", min=1)
+        int | None, typer.Option(help=_("Of one entry: the revision that was read; the current one without it."), min=1)
     ] = None,
     note: NoteOption = "",
     request_id: RequestIdOption = None,
@@ -100,13 +102,15 @@ def withdraw(
     Exit codes: 0 done, 1 refused, unreachable or not the current revision, 2 wrong input or no such entry.
     """
     if revision and len(entries) > 1:
-        raise ConfigurationError("--revision is for one entry")
+        raise ConfigurationError(_("--revision is for one entry"))
 
     async def work(client: GatewayClient) -> tuple[str, ProposeEntriesResponse]:
         named = [own_entry(each, client.node_name) for each in entries]
         lists = {each.list for each in named}
         if len(lists) > 1:
-            raise ConfigurationError(f"entries of one list at a time; these are of {', '.join(sorted(lists))}")
+            raise ConfigurationError(
+                _("entries of one list at a time; these are of {lists}", lists=", ".join(sorted(lists)))
+            )
         withdrawals = [
             ProposedWithdrawal(id=each.id, revision=revision or await _current(client, each), reason=reason)
             for each in named
@@ -124,7 +128,7 @@ def approve(
     target: Target,
     proposal: ProposalArgument,
     *,
-    remarks: Annotated[str, typer.Option(help="In words, for the record.")] = "",
+    remarks: Annotated[str, typer.Option(help=_("In words, for the record."))] = "",
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -146,7 +150,7 @@ def reject(
     target: Target,
     proposal: ProposalArgument,
     *,
-    remarks: Annotated[str, typer.Option(help="Why, in words. Mandatory.")],
+    remarks: Annotated[str, typer.Option(help=_("Why, in words. Mandatory."))],
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -166,28 +170,33 @@ def _decide(
     target: Target, proposal: str, *, approve: bool, remarks: str, request_id: str | None, as_json: bool
 ) -> None:
     if not is_uuid(proposal):
-        raise ConfigurationError(f"{proposal!r} isn't a proposal's id; `gateway watchlist proposals` shows them")
+        raise ConfigurationError(
+            _("{proposal!r} isn't a proposal's id; `gateway watchlist proposals` shows them", proposal=proposal)
+        )
     response = target.run(
         lambda client: client.watchlist.decide(proposal, approve=approve, remarks=remarks, request_id=request_id)
     )
-    facts = {"Proposal": proposal, "Changes": response.changes}
-    Output(as_json).facts("Approved" if approve else "Rejected", facts)
+    facts = {N_("Proposal"): proposal, N_("Changes"): response.changes}
+    Output(as_json).facts(_("Approved") if approve else _("Rejected"), facts)
 
 
 async def _current(client: GatewayClient, entry: WatchlistReference) -> int:
     found = await client.watchlist.get(entry)
     if not found.HasField("entry"):
-        raise NotFoundError(f"entry {entry.list}/{entry.id} has ended before")
+        raise NotFoundError(_("entry {list}/{id} has ended before", list=entry.list, id=entry.id))
     return found.entry.revision
 
 
 def _told(as_json: bool, what: str, name: str, response: ProposeEntriesResponse) -> None:
     output = Output(as_json)
-    facts: dict[str, Any] = {"Entries": "\n".join(f"{name}/{each}" for each in response.ids)}
+    facts: dict[str, Any] = {N_("Entries"): "\n".join(f"{name}/{each}" for each in response.ids)}
     if response.proposal_id:
-        facts = {"Proposal": response.proposal_id, **facts}
-    output.facts("Proposed" if response.proposal_id else what, facts, data={"list": name, **as_dict(response)})
+        facts = {N_("Proposal"): response.proposal_id, **facts}
+    output.facts(_("Proposed") if response.proposal_id else what, facts, data={"list": name, **as_dict(response)})
     if response.proposal_id:
         output.note(
-            f"It has no effect before somebody else approves it: gateway watchlist approve {response.proposal_id}"
+            _(
+                "It has no effect before somebody else approves it: gateway watchlist approve {proposal_id}",
+                proposal_id=response.proposal_id,
+            )
         )

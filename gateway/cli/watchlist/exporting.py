@@ -20,6 +20,8 @@ from gateway.cli.watchlist.read import filter_of
 from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError, NotFoundError
 from gateway.formats.lists.export import Export
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistEntry
 
 EXIT_INCOMPLETE = 3
@@ -55,10 +57,10 @@ class Spool:
 def export(
     target: Target,
     *,
-    list_: Annotated[str, typer.Option("--list", help="Name of the list, e.g. un-sc.")],
-    format_: Annotated[ExportFormat, typer.Option("--format", help="What is written.")],
-    publisher: Annotated[str, typer.Option(help="Node whose list it is; the own one without it.")] = "",
-    out: Annotated[Path, typer.Option("--out", help="File to write; standard output without it.")] = Path("-"),
+    list_: Annotated[str, typer.Option("--list", help=_("Name of the list, e.g. un-sc."))],
+    format_: Annotated[ExportFormat, typer.Option("--format", help=_("What is written."))],
+    publisher: Annotated[str, typer.Option(help=_("Node whose list it is; the own one without it."))] = "",
+    out: Annotated[Path, typer.Option("--out", help=_("File to write; standard output without it."))] = Path("-"),
     as_json: JsonOption = False,
 ) -> None:
     """Write a list, own or a partner's, to a file that other programs read.
@@ -79,20 +81,20 @@ def export(
     """
     to_stdout = str(out) == "-"
     if to_stdout and as_json:
-        raise ConfigurationError("--out: say where to write; the report goes to standard output")
+        raise ConfigurationError(_("--out: say where to write; the report goes to standard output"))
     output = Output(as_json)
     with tempfile.TemporaryFile() as file:
         spool = Spool(file)
         owner = target.run(lambda client: _fetch(client, output, spool, list_, publisher))
         if not spool.count:
-            raise NotFoundError(f"there is no entry in list {list_} of {owner} here")
+            raise NotFoundError(_("there is no entry in list {list} of {owner} here", list=list_, owner=owner))
         written = write_list(format_, out, _stdout if to_stdout else output_file, owner, spool)
     _report(output, out, written, to_stdout=to_stdout)
 
 
 async def _fetch(client: GatewayClient, output: Output, spool: Spool, name: str, publisher: str) -> str:
     owner = publisher or client.node_name
-    with output.progress("Reading") as advance:
+    with output.progress(_("Reading")) as advance:
         async with aclosing(client.watchlist.entries(filter=filter_of(name, owner, ""))) as entries:
             async for each in entries:
                 spool.add(each.entry)
@@ -107,15 +109,21 @@ def _stdout(_: Path) -> Iterator[BinaryIO]:
 
 
 def _report(output: Output, out: Path, written: Export, *, to_stdout: bool) -> None:
-    facts: dict[str, Any] = {"File": out, "Entries": written.written}
+    facts: dict[str, Any] = {N_("File"): out, N_("Entries"): written.written}
     if not to_stdout:
         data = {"file": out, **{name: getattr(written, name) for name in ("written", "left_out", "not_written")}}
-        output.facts("Exported", facts, data=data)
+        output.facts(_("Exported"), facts, data=data)
     if written.left_out:
         fields = ", ".join(f"{name} ({count} entries)" for name, count in written.left_out.items())
-        output.note(f"Not carried whole by this format: {fields}.")
+        output.note(_("Not carried whole by this format: {fields}.", fields=fields))
     for entry_id, reason in list(written.not_written.items())[:MOST_SHOWN]:
-        output.note(f"Not written: {entry_id}: {reason}")
+        output.note(_("Not written: {entry_id}: {reason}", entry_id=entry_id, reason=reason))
     if written.not_written:
-        output.note(f"Not written in all: {len(written.not_written)} of {len(written.not_written) + written.written}.")
+        output.note(
+            _(
+                "Not written in all: {count} of {total}.",
+                count=len(written.not_written),
+                total=len(written.not_written) + written.written,
+            )
+        )
         raise typer.Exit(EXIT_INCOMPLETE)

@@ -29,6 +29,7 @@ from gateway.formats.lists.ofac import read_ofac
 from gateway.formats.lists.rows import ListOptions, Row
 from gateway.formats.lists.stix import write_stix
 from gateway.formats.lists.un_xml import read_un_xml
+from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistEntry
 
 OFAC_FILES = ("sdn", "alt", "add")
@@ -75,7 +76,11 @@ def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
     found = given or _BY_ENDING.get(file.suffix.lower())
     if found is None:
         raise ConfigurationError(
-            f"{file}: its ending doesn't say what it holds; give --format {', '.join(ImportFormat)}"
+            _(
+                "{file}: its ending doesn't say what it holds; give --format {formats}",
+                file=file,
+                formats=", ".join(ImportFormat),
+            )
         )
     return found
 
@@ -89,7 +94,7 @@ def mapping_of(given: str, kind: ImportFormat) -> ListMapping | None:
     if not given:
         return None
     if kind is not ImportFormat.CSV:
-        raise ConfigurationError(f"--mapping says what columns of a CSV mean; {kind} has none")
+        raise ConfigurationError(_("--mapping says what columns of a CSV mean; {kind} has none", kind=kind))
     return named_list_mapping(given)
 
 
@@ -165,7 +170,11 @@ def _ofac_paths(file: Path) -> list[Path]:
     missing = [f"{name}.csv" for name, path in zip(OFAC_FILES, found, strict=True) if path is None]
     if missing:
         raise ConfigurationError(
-            f"{folder}: {', '.join(missing)} isn't there; OFAC's list is sdn.csv, alt.csv and add.csv in one folder"
+            _(
+                "{folder}: {missing} isn't there; OFAC's list is sdn.csv, alt.csv and add.csv in one folder",
+                folder=folder,
+                missing=", ".join(missing),
+            )
         )
     return [path for path in found if path is not None]
 

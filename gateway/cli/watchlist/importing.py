@@ -21,6 +21,8 @@ from gateway.client import GatewayClient
 from gateway.contract.enum_words import words
 from gateway.errors import ConfigurationError
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry, WatchlistKind
 from gateway.v1.watchlist_service_pb2 import ImportEntriesResponse, ImportRow
@@ -77,7 +79,7 @@ class Reading:
 
 
 def _default(*names: str, help: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel="What the file doesn't say")
+    return typer.Option(*names, help=help, rich_help_panel=_("What the file doesn't say"))
 
 
 def _known(enum: Any) -> str:
@@ -85,30 +87,35 @@ def _known(enum: Any) -> str:
 
 
 FileArgument = Annotated[
-    Path, typer.Argument(help="The file; for ofac the folder with sdn.csv, alt.csv, add.csv; - for standard input.")
+    Path, typer.Argument(help=_("The file; for ofac the folder with sdn.csv, alt.csv, add.csv; - for standard input."))
 ]
-ListOption = Annotated[str, typer.Option("--list", help="Name of the own list that the file is, e.g. un-sc.")]
+ListOption = Annotated[str, typer.Option("--list", help=_("Name of the own list that the file is, e.g. un-sc."))]
 FormatOption = Annotated[
-    ImportFormat | None, typer.Option("--format", help="By the file's ending without it: .csv, .jsonl, .xml (un-xml).")
+    ImportFormat | None,
+    typer.Option("--format", help=_("By the file's ending without it: .csv, .jsonl, .xml (un-xml).")),
 ]
 MappingOption = Annotated[
-    str, typer.Option(help="CSV: TOML file that says what the columns mean, or the name of one that comes along.")
+    str, typer.Option(help=_("CSV: TOML file that says what the columns mean, or the name of one that comes along."))
 ]
 PruneOption = Annotated[
-    bool, typer.Option("--prune", help="Withdraw entries that the file no longer has. Needs --reason.")
+    bool, typer.Option("--prune", help=_("Withdraw entries that the file no longer has. Needs --reason."))
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", help="With --prune: why they are withdrawn, for the partners.")]
-NoteOption = Annotated[str, typer.Option(help="What it is for, for whoever approves it; the file's name without it.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help=_("With --prune: why they are withdrawn, for the partners."))
+]
+NoteOption = Annotated[
+    str, typer.Option(help=_("What it is for, for whoever approves it; the file's name without it."))
+]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Print the entries as JSON lines; change nothing, need no gateway.")
+    bool, typer.Option("--dry-run", help=_("Print the entries as JSON lines; change nothing, need no gateway."))
 ]
 ReleasableOption = Annotated[
-    list[str] | None, _default("--releasable-to", help="Partners that may have them, e.g. hk,mo; may be repeated.")
+    list[str] | None, _default("--releasable-to", help=_("Partners that may have them, e.g. hk,mo; may be repeated."))
 ]
-LegalBasisOption = Annotated[str, _default(help="Law or agreement that the listing rests on.")]
-ListedForOption = Annotated[str, _default(help="Why they are listed.")]
+LegalBasisOption = Annotated[str, _default(help=_("Law or agreement that the listing rests on."))]
+ListedForOption = Annotated[str, _default(help=_("Why they are listed."))]
 KindOption = Annotated[str, _default(help=f"{_known(WatchlistKind)}.")]
-PurposeOption = Annotated[str, _default(help="As the agreement names it.")]
+PurposeOption = Annotated[str, _default(help=_("As the agreement names it."))]
 ActionOption = Annotated[str, _default(help=f"{_known(RequestedAction)}.")]
 ClassificationOption = Annotated[str, _default(help=f"{_known(Classification)}.")]
 OnwardTransferOption = Annotated[str, _default(help=f"{_known(OnwardTransfer)}.")]
@@ -162,10 +169,12 @@ def import_(
     3 some rows couldn't be read or were refused, all others are in.
     """
     if prune != bool(reason):
-        raise ConfigurationError("--prune and --reason go together: say why vanished entries are withdrawn")
+        raise ConfigurationError(_("--prune and --reason go together: say why vanished entries are withdrawn"))
     output, found = Output(as_json), format_of(file, format_)
     if found in WITHOUT_LEGAL_BASIS and not legal_basis:
-        raise ConfigurationError(f"--legal-basis: {found} doesn't say on what legal basis you list them; say it here")
+        raise ConfigurationError(
+            _("--legal-basis: {found} doesn't say on what legal basis you list them; say it here", found=found)
+        )
     defaults = WatchlistContent(
         legal_basis=legal_basis,
         reason=listed_for,
@@ -201,7 +210,7 @@ def _import(
     rows = reading.take(source.rows(options))  # before the gateway is asked: a header may be wrong
 
     async def work(client: GatewayClient) -> ImportEntriesResponse:
-        with output.progress("Importing", source.size_bytes) as advance:
+        with output.progress(_("Importing"), source.size_bytes) as advance:
             told = _told(source, rows, advance)
             return await client.watchlist.import_entries(
                 options.list, told, note=note, prune_reason="" if held_back else prune_reason
@@ -214,8 +223,8 @@ def _import(
 def _held_back(output: Output, source: Source, options: ListOptions) -> str:
     """Why nothing is withdrawn although it was asked for; the whole file is read before anything is sent."""
     survey = Reading()
-    with output.progress("Reading", source.size_bytes) as advance:
-        for _ in _told(source, survey.take(source.rows(options)), advance):
+    with output.progress(_("Reading"), source.size_bytes) as advance:
+        for _row in _told(source, survey.take(source.rows(options)), advance):
             pass
     return survey.against_pruning
 
@@ -233,19 +242,19 @@ def _told(source: Source, rows: Iterator[ListRow], advance: Any) -> Iterator[Imp
 
 def _report(output: Output, name: str, reading: Reading, response: ImportEntriesResponse, held_back: str) -> None:
     facts: dict[str, object] = {
-        "List": name,
-        "New": response.added,
-        "Changed": response.changed,
-        "Unchanged": response.unchanged,
-        "Withdrawn": response.withdrawn,
-        "No longer in the file, kept": response.vanished,
-        "Refused": response.refused_count,
-        "Rows that can't be read": reading.bad_lines,
+        N_("List"): name,
+        N_("New"): response.added,
+        N_("Changed"): response.changed,
+        N_("Unchanged"): response.unchanged,
+        N_("Withdrawn"): response.withdrawn,
+        N_("No longer in the file, kept"): response.vanished,
+        N_("Refused"): response.refused_count,
+        N_("Rows that can't be read"): reading.bad_lines,
     }
     if reading.skipped:
-        facts["Not entries of a list"] = len(reading.skipped)
+        facts[N_("Not entries of a list")] = len(reading.skipped)
     if response.proposal_id:
-        facts = {"Proposal": response.proposal_id, **facts}
+        facts = {N_("Proposal"): response.proposal_id, **facts}
     data = {
         "list": name,
         "proposal_id": response.proposal_id,
@@ -271,12 +280,20 @@ def _report(output: Output, name: str, reading: Reading, response: ImportEntries
     output.facts(title, facts, data=data)
     if response.proposal_id:
         output.note(
-            f"It has no effect before somebody else approves it: gateway watchlist approve {response.proposal_id}"
+            _(
+                "It has no effect before somebody else approves it: gateway watchlist approve {proposal_id}",
+                proposal_id=response.proposal_id,
+            )
         )
     if held_back:
-        output.warning(f"nothing was withdrawn: {held_back}")
+        output.warning(_("nothing was withdrawn: {held_back}", held_back=held_back))
     elif response.vanished:
-        output.note(f"{response.vanished} entries aren't in the file and stay; --prune --reason TEXT withdraws them.")
+        output.note(
+            _(
+                "{vanished} entries aren't in the file and stay; --prune --reason TEXT withdraws them.",
+                vanished=response.vanished,
+            )
+        )
     if _tell_problems(output, reading, response) or held_back:
         raise typer.Exit(EXIT_INCOMPLETE if took else EXIT_FAILED)
 
@@ -287,14 +304,14 @@ def _tell_problems(output: Output, reading: Reading, response: ImportEntriesResp
     rows += [(row.line, row.id, row.error.message) for row in response.refused]
     rows.sort(key=lambda row: row[0])
     for line, entry_id, reason in rows[:MAX_PROBLEMS_SHOWN]:
-        output.note(f"Line {line}{f', {entry_id}' if entry_id else ''}: {reason}")
+        output.note(_("Line {place}: {reason}", place=f"{line}, {entry_id}" if entry_id else line, reason=reason))
     left = len(rows) - MAX_PROBLEMS_SHOWN
     if left > 0:
-        output.note(f"and {left} more; --json has them all")
+        output.note(_("and {left} more; --json has them all", left=left))
     empty = {
         row.field.removeprefix("content.").partition(".")[0] for row in reading.bad if "as a default" in row.reason
     }
     options = sorted({DEFAULT_OPTIONS[each] for each in empty if each in DEFAULT_OPTIONS})
     if options:
-        output.note(f"Options that say it for all rows that don't: {', '.join(options)}.")
+        output.note(_("Options that say it for all rows that don't: {options}.", options=", ".join(options)))
     return bool(rows) or response.refused_count > 0

@@ -16,13 +16,17 @@ from gateway.cli.watchlist.values import hit_cells
 from gateway.client import GatewayClient, WatchedMatches
 from gateway.contract.enum_words import word_of
 from gateway.errors import GatewayError
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.match_pb2 import DecideMatchResponse, Match, MatchSourceKind, MatchStatus
 from gateway.v1.watchlist_pb2 import MatchClass
 
-MatchArgument = Annotated[str, typer.Argument(metavar="MATCH", help="Its id, as `gateway watchlist matches` shows it.")]
+MatchArgument = Annotated[
+    str, typer.Argument(metavar="MATCH", help=_("Its id, as `gateway watchlist matches` shows it."))
+]
 RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help="UUID; the same id has its effect once, however often it is sent.")
+    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
 ]
 
 
@@ -34,19 +38,19 @@ def matches(
     filter_: Annotated[
         str,
         typer.Option(
-            "--filter", help="Conditions joined by AND on status, class, source, source_id, publisher, list, id."
+            "--filter", help=_("Conditions joined by AND on status, class, source, source_id, publisher, list, id.")
         ),
     ] = "status = open",
-    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     why: Annotated[
-        bool, typer.Option("--why", help="Explain each: names, rules, and what the score is made of.")
+        bool, typer.Option("--why", help=_("Explain each: names, rules, and what the score is made of."))
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show matches as they are found and change; --filter has no say.")
+        bool, typer.Option("--watch", help=_("Show matches as they are found and change; --filter has no say."))
     ] = False,
-    position: Annotated[int, typer.Option(help="With --watch: changes after this position; 0 for all.", min=0)] = 0,
+    position: Annotated[int, typer.Option(help=_("With --watch: changes after this position; 0 for all."), min=0)] = 0,
     once: Annotated[
-        bool, typer.Option("--once", help="With --watch: end when everything there now was shown.")
+        bool, typer.Option("--once", help=_("With --watch: end when everything there now was shown."))
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,8 +84,8 @@ def matches(
         return found
 
     found = target.run(work)
-    columns = ("Match", "Status", "Where", "Entry", "Class", "Score", "Given", "Listed", "Asked for")
-    output.table("Matches", columns, [_row(match) for match in found], data=[as_dict(match) for match in found])
+    columns = marked("Match", "Status", "Where", "Entry", "Class", "Score", "Given", "Listed", "Asked for")
+    output.table(_("Matches"), columns, [_row(match) for match in found], data=[as_dict(match) for match in found])
     if why and not as_json:
         for match in found:
             explain(output, match.hit)
@@ -89,7 +93,7 @@ def matches(
 
 def _watch(target: Target, output: Output, position: int, once: bool) -> None:
     def interrupted(error: GatewayError) -> None:
-        output.note(f"Interrupted ({error.message}); reconnecting.")
+        output.note(_("Interrupted ({message}); reconnecting.", message=error.message))
 
     async def work(client: GatewayClient) -> None:
         stream = client.screening.watch_matches(position, until_current=once, on_interruption=interrupted)
@@ -100,7 +104,7 @@ def _watch(target: Target, output: Output, position: int, once: bool) -> None:
     try:
         target.run(work)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        output.note("Ended.")
+        output.note(_("Ended."))
 
 
 def _show_changes(output: Output, watched: WatchedMatches) -> None:
@@ -121,11 +125,11 @@ def confirm(
     match: MatchArgument,
     *,
     purpose: Annotated[
-        str, typer.Option(help="A code of the agreements, e.g. export_control; not needed for an own entry.")
+        str, typer.Option(help=_("A code of the agreements, e.g. export_control; not needed for an own entry."))
     ] = "",
-    case_reference: Annotated[str, typer.Option("--case", help="Case in which it was met.")] = "",
+    case_reference: Annotated[str, typer.Option("--case", help=_("Case in which it was met."))] = "",
     without_subject: Annotated[
-        bool, typer.Option("--without-party", help="Don't tell the owner the party's names and identifiers.")
+        bool, typer.Option("--without-party", help=_("Don't tell the owner the party's names and identifiers."))
     ] = False,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
@@ -155,9 +159,9 @@ def confirm(
         "Confirmed",
         response,
         {
-            "Hit": response.match.hit_id,
-            "Asked for": word_of(RequestedAction, response.match.hit.requested_action),
-            "Stands in": f"{response.entry.origin}#{response.entry.index}",
+            N_("Hit"): response.match.hit_id,
+            N_("Asked for"): word_of(RequestedAction, response.match.hit.requested_action),
+            N_("Stands in"): f"{response.entry.origin}#{response.entry.index}",
         },
     )
 
@@ -168,7 +172,7 @@ def dismiss(
     target: Target,
     match: MatchArgument,
     *,
-    reason: Annotated[str, typer.Option(help="Why it is somebody or something else. Mandatory.")],
+    reason: Annotated[str, typer.Option(help=_("Why it is somebody or something else. Mandatory."))],
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -184,14 +188,16 @@ def dismiss(
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such match, or decided before.
     """
     response = target.run(lambda client: client.screening.dismiss(match, reason, request_id=request_id))
-    _told(Output(as_json), "Dismissed", response, {"Reason": response.match.reason})
+    _told(Output(as_json), "Dismissed", response, {N_("Reason"): response.match.reason})
 
 
 def _told(output: Output, title: str, response: DecideMatchResponse, facts: dict[str, object]) -> None:
     match = response.match
     entry, *_ = hit_cells(match.hit)
     output.facts(
-        title, {"Match": match.match_id, "Entry": entry, "Where": where(match), **facts}, data=as_dict(response)
+        title,
+        {N_("Match"): match.match_id, N_("Entry"): entry, N_("Where"): where(match), **facts},
+        data=as_dict(response),
     )
 
 

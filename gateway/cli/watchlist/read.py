@@ -16,6 +16,8 @@ from gateway.cli.watchlist.values import called, change_row, content_facts, entr
 from gateway.client import GatewayClient, WatchedChanges
 from gateway.contract.enum_words import word_of, words
 from gateway.errors import GatewayError
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistKind
 from gateway.v1.watchlist_service_pb2 import (
     CompareCopyResponse,
@@ -49,11 +51,15 @@ _STATES = {
 def list_(
     target: Target,
     *,
-    name: Annotated[str, typer.Option("--list", help="Of one list alone, e.g. un-sc.")] = "",
-    publisher: Annotated[str, typer.Option(help="Of one node's lists alone; the own node's name for own ones.")] = "",
-    kind: Annotated[str, typer.Option(help=f"Of one kind alone: {', '.join(words(WatchlistKind))}.")] = "",
-    expiring: Annotated[bool, typer.Option("--expiring", help="Own entries whose validity ends soon.")] = False,
-    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    name: Annotated[str, typer.Option("--list", help=_("Of one list alone, e.g. un-sc."))] = "",
+    publisher: Annotated[
+        str, typer.Option(help=_("Of one node's lists alone; the own node's name for own ones."))
+    ] = "",
+    kind: Annotated[
+        str, typer.Option(help=_("Of one kind alone: {kinds}.", kinds=", ".join(words(WatchlistKind))))
+    ] = "",
+    expiring: Annotated[bool, typer.Option("--expiring", help=_("Own entries whose validity ends soon."))] = False,
+    limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List entries of own lists and of partners' copies.
@@ -72,10 +78,10 @@ def list_(
     filter_ = filter_of(name, publisher, kind, expiring=expiring)
     found, more = target.run(lambda client: _listed(client, filter_, limit))
     output = Output(as_json)
-    columns = ("Entry", "Rev", "Kind", "Name", "Releasable to", "Published", "Valid until")
-    output.table("Watchlists", columns, [_entry_row(each) for each in found], data=[as_dict(each) for each in found])
+    columns = marked("Entry", "Rev", "Kind", "Name", "Releasable to", "Published", "Valid until")
+    output.table(_("Watchlists"), columns, [_entry_row(each) for each in found], data=[as_dict(each) for each in found])
     if more:
-        output.note(f"There are more than these {limit}; --limit 0 shows all, --list and --kind narrow.")
+        output.note(_("There are more than these {limit}; --limit 0 shows all, --list and --kind narrow.", limit=limit))
 
 
 def filter_of(name: str, publisher: str, kind: str, *, expiring: bool = False) -> str:
@@ -97,7 +103,7 @@ def filter_of(name: str, publisher: str, kind: str, *, expiring: bool = False) -
 @connected
 def show(
     target: Target,
-    entry: Annotated[str, typer.Argument(metavar="ENTRY", help="PUBLISHER/LIST/ID, or LIST/ID of an own list.")],
+    entry: Annotated[str, typer.Argument(metavar="ENTRY", help=_("PUBLISHER/LIST/ID, or LIST/ID of an own list."))],
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -127,15 +133,15 @@ def show(
         output.json(as_dict(found))
         return
     if found.HasField("entry"):
-        facts = {"Revision": found.entry.revision, "Published": shown_time(found.entry, "published_at")}
-        output.facts(f"Entry {title}", {**facts, **content_facts(found.entry.content)})
+        facts = {N_("Revision"): found.entry.revision, N_("Published"): shown_time(found.entry, "published_at")}
+        output.facts(_("Entry {title}", title=title), {**facts, **content_facts(found.entry.content)})
     else:
-        output.line(f"Entry {title} has ended: it is in no list of this node any more.")
+        output.line(_("Entry {title} has ended: it is in no list of this node any more.", title=title))
     if own and found.copies:
-        columns = ("Partner", "State", "Revision", "Sent", "Receipted", "Their gateway")
-        output.table("Where is it active", columns, [_copy_row(copy) for copy in found.copies])
+        columns = marked("Partner", "State", "Revision", "Sent", "Receipted", "Their gateway")
+        output.table(_("Where is it active"), columns, [_copy_row(copy) for copy in found.copies])
     elif own:
-        output.note("No partner has it or had it.")
+        output.note(_("No partner has it or had it."))
 
 
 @reports_errors
@@ -157,9 +163,9 @@ def proposals(target: Target, *, as_json: JsonOption = False) -> None:
         return [each async for each in client.watchlist.proposals()]
 
     found = target.run(work)
-    columns = ("Proposal", "List", "By", "When", "Changes", "Note", "Begins with")
+    columns = marked("Proposal", "List", "By", "When", "Changes", "Note", "Begins with")
     output = Output(as_json)
-    output.table("Proposals", columns, [_proposal_row(p) for p in found], data=[as_dict(p) for p in found])
+    output.table(_("Proposals"), columns, [_proposal_row(p) for p in found], data=[as_dict(p) for p in found])
 
 
 @reports_errors
@@ -167,7 +173,7 @@ def proposals(target: Target, *, as_json: JsonOption = False) -> None:
 def diff(
     target: Target,
     *,
-    partner: Annotated[str, typer.Option("--with", help="The partner whose copy is compared, e.g. hk.")],
+    partner: Annotated[str, typer.Option("--with", help=_("The partner whose copy is compared, e.g. hk."))],
     as_json: JsonOption = False,
 ) -> None:
     """Say whether a partner's copy of the own lists is what was told to it.
@@ -231,9 +237,15 @@ def _show_missing(output: Output, partner: str, found: CompareCopyResponse) -> N
     if not found.missing:
         return
     rows = [change_row(change) for change in found.missing[:MOST_SHOWN]]
-    output.table(f"Not yet at {partner}", ("Entry", "Change", "Rev", "Name or reason"), rows)
+    output.table(_("Not yet at {partner}", partner=partner), marked("Entry", "Change", "Rev", "Name or reason"), rows)
     if found.missing_count > len(rows):
-        output.note(f"and {found.missing_count - len(rows)} more; --json has the first {len(found.missing)}")
+        output.note(
+            _(
+                "and {missing_count} more; --json has the first {count}",
+                missing_count=found.missing_count - len(rows),
+                count=len(found.missing),
+            )
+        )
 
 
 @reports_errors
@@ -241,9 +253,9 @@ def _show_missing(output: Output, partner: str, found: CompareCopyResponse) -> N
 def watch(
     target: Target,
     *,
-    position: Annotated[int, typer.Option(help="Changes after this position; 0 for every change ever.", min=0)] = 0,
-    full: Annotated[bool, typer.Option("--full", help="Begin with all that is listed now.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="End when everything there now was shown.")] = False,
+    position: Annotated[int, typer.Option(help=_("Changes after this position; 0 for every change ever."), min=0)] = 0,
+    full: Annotated[bool, typer.Option("--full", help=_("Begin with all that is listed now."))] = False,
+    once: Annotated[bool, typer.Option("--once", help=_("End when everything there now was shown."))] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show every change of own and partners' lists as it comes, across reconnects. Ctrl-C ends it.
@@ -264,7 +276,7 @@ def watch(
     output = Output(as_json)
 
     def interrupted(error: GatewayError) -> None:
-        output.note(f"Interrupted ({error.message}); reconnecting.")
+        output.note(_("Interrupted ({message}); reconnecting.", message=error.message))
 
     async def work(client: GatewayClient) -> None:
         stream = client.watchlist.watch(position, full_state=full, until_current=once, on_interruption=interrupted)
@@ -275,7 +287,7 @@ def watch(
     try:
         target.run(work)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        output.note("Ended.")
+        output.note(_("Ended."))
 
 
 def _show_changes(output: Output, watched: WatchedChanges) -> None:
@@ -327,7 +339,7 @@ def _entry_row(listed: ListedEntry) -> tuple[object, ...]:
 def _copy_row(copy: PartnerCopy) -> tuple[object, ...]:
     return (
         copy.partner,
-        _STATES.get(copy.state, "not known"),
+        _STATES.get(copy.state, _("not known")),
         copy.revision or None,
         f"{copy.sent.origin}#{copy.sent.index}" if copy.sent.origin else None,
         _time(copy.receipted_at_unix_ms),

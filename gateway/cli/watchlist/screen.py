@@ -13,6 +13,8 @@ from gateway.cli.watchlist.values import entry_reference, hit_cells
 from gateway.client import GatewayClient
 from gateway.contract.enum_words import word_of, words
 from gateway.errors import ConfigurationError
+from gateway.translation.messages import N_, marked
+from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.party_pb2 import Identifier, Name, Party
 from gateway.v1.screening_pb2 import ScreenedSubject, ScreeningHit, ScreeningSubject
@@ -29,21 +31,21 @@ _KINDS = ("organisation", "person")
 @connected
 def screen(
     target: Target,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME…]", help="Names of one party.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME…]", help=_("Names of one party."))] = None,
     *,
-    kind: Annotated[str, typer.Option(help="organisation or person, where it is known.")] = "",
+    kind: Annotated[str, typer.Option(help=_("organisation or person, where it is known."))] = "",
     identifiers: Annotated[
-        list[str] | None, typer.Option("--identifier", help="SCHEME:VALUE, e.g. imo_ship:9074729; may be repeated.")
+        list[str] | None, typer.Option("--identifier", help=_("SCHEME:VALUE, e.g. imo_ship:9074729; may be repeated."))
     ] = None,
-    vehicles: Annotated[list[str] | None, typer.Option("--vehicle", help="A plate; may be repeated.")] = None,
-    vessels: Annotated[list[str] | None, typer.Option("--vessel", help="A vessel's name; may be repeated.")] = None,
+    vehicles: Annotated[list[str] | None, typer.Option("--vehicle", help=_("A plate; may be repeated."))] = None,
+    vessels: Annotated[list[str] | None, typer.Option("--vessel", help=_("A vessel's name; may be repeated."))] = None,
     containers: Annotated[
-        list[str] | None, typer.Option("--container", help="A container's number; may be repeated.")
+        list[str] | None, typer.Option("--container", help=_("A container's number; may be repeated."))
     ] = None,
     reference: Annotated[
-        str, typer.Option(help="What you know it by: it is remembered, and new entries are compared with it.")
+        str, typer.Option(help=_("What you know it by: it is remembered, and new entries are compared with it."))
     ] = "",
-    max_hits: Annotated[int, typer.Option(help="Most hits shown.", min=1, max=200)] = 20,
+    max_hits: Annotated[int, typer.Option(help=_("Most hits shown."), min=1, max=200)] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """Screen one party, vehicle, vessel or container against own lists and partners'.
@@ -73,9 +75,9 @@ def screen(
         containers=containers or (),
     )
     if kind and kind not in _KINDS:
-        raise ConfigurationError(f"--kind: {kind!r} isn't one of {', '.join(_KINDS)}")
+        raise ConfigurationError(_("--kind: {kind!r} isn't one of {_KINDS}", kind=kind, _KINDS=", ".join(_KINDS)))
     if not (names or identifiers or vehicles or vessels or containers):
-        raise ConfigurationError("give a name, or --identifier, --vehicle, --vessel or --container")
+        raise ConfigurationError(_("give a name, or --identifier, --vehicle, --vessel or --container"))
     (found,) = target.run(lambda client: client.screening.screen([subject], max_hits=max_hits))
     _show_found(Output(as_json), found)
     if found.hits:
@@ -85,7 +87,7 @@ def screen(
 def _identifier(text: str) -> Identifier:
     scheme, colon, value = text.partition(":")
     if not (scheme and colon and value):
-        raise ConfigurationError(f"--identifier: {text!r} isn't SCHEME:VALUE, e.g. imo_ship:9074729")
+        raise ConfigurationError(_("--identifier: {text!r} isn't SCHEME:VALUE, e.g. imo_ship:9074729", text=text))
     return Identifier(scheme=scheme, value=value)
 
 
@@ -94,14 +96,14 @@ def _show_found(output: Output, found: ScreenedSubject) -> None:
         output.json(as_dict(found))
         return
     if not found.hits:
-        output.line("Nothing found.")
+        output.line(_("Nothing found."))
         return
-    columns = ("Entry", "Class", "Score", "Given", "Listed", "Asked for")
-    output.table(f"Found: {found.found}", columns, [hit_cells(hit) for hit in found.hits])
+    columns = marked("Entry", "Class", "Score", "Given", "Listed", "Asked for")
+    output.table(_("Found: {found}", found=found.found), columns, [hit_cells(hit) for hit in found.hits])
     for hit in found.hits[:3]:
         explain(output, hit)
     if found.found > len(found.hits):
-        output.note(f"There are {found.found - len(found.hits)} more; --max-hits shows them.")
+        output.note(_("There are {found} more; --max-hits shows them.", found=found.found - len(found.hits)))
 
 
 def explain(output: Output, hit: ScreeningHit) -> None:
@@ -110,7 +112,7 @@ def explain(output: Output, hit: ScreeningHit) -> None:
     output.line("")
     output.line(f"{hit.entry.publisher}/{hit.entry.list}/{hit.entry.id}: {why.because}")
     if why.weak_alias:
-        output.line("  Its source calls this name a weak alias.")
+        output.line(_("  Its source calls this name a weak alias."))
     for token in why.tokens:
         output.line(f"  {token.given or '(nothing)'} ~ {token.listed or '(nothing)'}: {token.rule}")
     made_of = " + ".join(f"{part.weight:.2f} × {part.agreement:.2f} {part.name}" for part in why.parts if part.weight)
@@ -122,14 +124,14 @@ def explain(output: Output, hit: ScreeningHit) -> None:
 @connected
 def report(
     target: Target,
-    entry: Annotated[str, typer.Argument(metavar="ENTRY", help="PUBLISHER/LIST/ID, as `screen` shows it.")],
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Names of the party that was met.")],
+    entry: Annotated[str, typer.Argument(metavar="ENTRY", help=_("PUBLISHER/LIST/ID, as `screen` shows it."))],
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help=_("Names of the party that was met."))],
     *,
-    purpose: Annotated[str, typer.Option(help="A code of the agreements, e.g. export_control.")],
-    case_reference: Annotated[str, typer.Option("--case", help="Case in which it was met.")] = "",
-    kind: Annotated[str, typer.Option(help="organisation or person, where it is known.")] = "",
+    purpose: Annotated[str, typer.Option(help=_("A code of the agreements, e.g. export_control."))],
+    case_reference: Annotated[str, typer.Option("--case", help=_("Case in which it was met."))] = "",
+    kind: Annotated[str, typer.Option(help=_("organisation or person, where it is known."))] = "",
     request_id: Annotated[
-        str | None, typer.Option("--request-id", help="UUID; the same id has its effect once.")
+        str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once."))
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -161,25 +163,27 @@ def report(
                     case_reference=case_reference,
                     request_id=request_id,
                 )
-        raise ConfigurationError(f"these names don't meet {entry}; `gateway watchlist screen` shows what they meet")
+        raise ConfigurationError(
+            _("these names don't meet {entry}; `gateway watchlist screen` shows what they meet", entry=entry)
+        )
 
     response = target.run(work)
     facts = {
-        "Hit": response.hit_id,
-        "Asked for": word_of(RequestedAction, response.requested_action),
-        "Stands in": f"{response.entry.origin}#{response.entry.index}",
+        N_("Hit"): response.hit_id,
+        N_("Asked for"): word_of(RequestedAction, response.requested_action),
+        N_("Stands in"): f"{response.entry.origin}#{response.entry.index}",
     }
-    Output(as_json).facts("Reported", facts, data=as_dict(response))
+    Output(as_json).facts(_("Reported"), facts, data=as_dict(response))
 
 
 @reports_errors
 @connected
 def answer(
     target: Target,
-    hit: Annotated[str, typer.Argument(metavar="HIT", help="REPORTER/ID, as `gateway watchlist hits` shows it.")],
+    hit: Annotated[str, typer.Argument(metavar="HIT", help=_("REPORTER/ID, as `gateway watchlist hits` shows it."))],
     outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help=", ".join(words(HitOutcome)))],
     *,
-    remarks: Annotated[str, typer.Option(help="In words.")] = "",
+    remarks: Annotated[str, typer.Option(help=_("In words."))] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Say what a hit on an own entry turned out to be; the node that met it is told. Role: officer, supervisor.
@@ -193,10 +197,10 @@ def answer(
     """
     reporter, slash, hit_id = hit.partition("/")
     if not slash:
-        raise ConfigurationError(f"{hit!r} isn't REPORTER/ID; `gateway watchlist hits` shows them")
+        raise ConfigurationError(_("{hit!r} isn't REPORTER/ID; `gateway watchlist hits` shows them", hit=hit))
     value = value_of(HitOutcome, outcome, "OUTCOME")
     response = target.run(lambda client: client.screening.answer(reporter, hit_id, value, remarks=remarks))
-    Output(as_json).facts("Answered", {"Hit": hit, "Outcome": outcome}, data=as_dict(response))
+    Output(as_json).facts(_("Answered"), {N_("Hit"): hit, N_("Outcome"): outcome}, data=as_dict(response))
 
 
 @reports_errors
@@ -205,9 +209,9 @@ def hits(
     target: Target,
     *,
     filter_: Annotated[
-        str, typer.Option("--filter", help="Conditions joined by AND, e.g. 'list = \"un-sc\" AND outcome = none'.")
+        str, typer.Option("--filter", help=_("Conditions joined by AND, e.g. 'list = \"un-sc\" AND outcome = none'."))
     ] = "",
-    limit: Annotated[int, typer.Option(help="Most rows shown; 0 for all.", min=0)] = 50,
+    limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List hits: partners' and own ones on own entries, and own ones on partners' entries, newest first.
@@ -232,8 +236,8 @@ def hits(
         return found
 
     found = target.run(work)
-    columns = ("Hit", "Entry", "Class", "Score", "Outcome", "Party")
-    Output(as_json).table("Hits", columns, [_row_of(hit) for hit in found], data=[as_dict(hit) for hit in found])
+    columns = marked("Hit", "Entry", "Class", "Score", "Outcome", "Party")
+    Output(as_json).table(_("Hits"), columns, [_row_of(hit) for hit in found], data=[as_dict(hit) for hit in found])
 
 
 def _row_of(listed: ListedHit) -> tuple[object, ...]:
@@ -268,7 +272,7 @@ def statistics(target: Target, *, as_json: JsonOption = False) -> None:
         return list(await client.screening.statistics())
 
     found = target.run(work)
-    columns = ("List", "Entries", "Hits", "Confirmed", "False", "Open matches", "Dismissed")
+    columns = marked("List", "Entries", "Hits", "Confirmed", "False", "Open matches", "Dismissed")
     rows = [
         (
             f"{one.publisher}/{one.list}",
@@ -281,4 +285,4 @@ def statistics(target: Target, *, as_json: JsonOption = False) -> None:
         )
         for one in found
     ]
-    Output(as_json).table("Lists", columns, rows, data=[as_dict(one) for one in found])
+    Output(as_json).table(_("Lists"), columns, rows, data=[as_dict(one) for one in found])

@@ -13,6 +13,8 @@ from gateway.cli.values import shown_time
 from gateway.contract.enum_words import word_of
 from gateway.contract.ids import is_node_name
 from gateway.errors import ConfigurationError
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
 from gateway.v1.party_pb2 import Address, Identifier
 from gateway.v1.screening_pb2 import ScreeningHit
@@ -36,13 +38,16 @@ def entry_reference(text: str, own_node: str) -> WatchlistReference:
     Raises:
         ConfigurationError: it isn't one.
     """
-    first, _, rest = text.partition("/")
+    first, _separator, rest = text.partition("/")
     name, slash, entry_id = rest.partition("/")
     publisher, name, entry_id = (first, name, entry_id) if slash else (own_node, first, rest)
     if not entry_id or not is_node_name(publisher) or not _LIST_NAME.fullmatch(name):
         raise ConfigurationError(
-            f"{text!r} doesn't name an entry: give PUBLISHER/LIST/ID as `gateway watchlist list` shows it, "
-            "or LIST/ID for one of an own list"
+            _(
+                "{text!r} doesn't name an entry: give PUBLISHER/LIST/ID as `gateway watchlist list` shows it, "
+                "or LIST/ID for one of an own list",
+                text=text,
+            )
         )
     return WatchlistReference(publisher=publisher, list=name, id=entry_id)
 
@@ -55,7 +60,13 @@ def own_entry(text: str, own_node: str) -> WatchlistReference:
     """
     found = entry_reference(text, own_node)
     if found.publisher != own_node:
-        raise ConfigurationError(f"{text}: is an entry of {found.publisher}; only its publisher can do this")
+        raise ConfigurationError(
+            _(
+                "{text}: is an entry of {publisher}; only its publisher can do this",
+                text=text,
+                publisher=found.publisher,
+            )
+        )
     return found
 
 
@@ -79,7 +90,7 @@ def list_name(text: str) -> str:
     """
     if not _LIST_NAME.fullmatch(text):
         raise ConfigurationError(
-            f"--list: {text!r} can't be a list's name: small letters, digits, dots and hyphens, e.g. un-sc"
+            _("--list: {text!r} can't be a list's name: small letters, digits, dots and hyphens, e.g. un-sc", text=text)
         )
     return text
 
@@ -115,34 +126,34 @@ def change_row(change: WatchlistChange) -> tuple[str, str, int, str]:
 def content_facts(content: WatchlistContent) -> Mapping[str, object]:
     """Everything that an entry says, by words for people; what it doesn't say is left out."""
     facts: dict[str, object] = {
-        "Kind": word_of(WatchlistKind, content.kind),
-        "Names": [_name(each) for each in content.names],
-        "Identifiers": [_identifier(each) for each in content.identifiers],
-        "Addresses": [_address(each) for each in content.addresses],
-        "Born": ", ".join([*content.birth_dates, *map(_period, content.birth_periods)]),
-        "Born in": [_address(each) for each in content.birth_places],
-        "Territories": ", ".join(content.territories),
-        "Commodities": [f"{each.scheme} {each.code} {each.territory}".strip() for each in content.commodities],
-        "Route": " → ".join(each.unlocode or each.name or each.territory for each in content.route),
-        "Reason": content.reason,
-        "Legal basis": content.legal_basis,
-        "Purpose": content.purpose,
-        "Asked for": word_of(RequestedAction, content.requested_action),
-        "Valid from": shown_time(content, "valid_from"),
-        "Valid until": shown_time(content, "valid_until"),
-        "Classification": word_of(Classification, content.handling.classification),
-        "Onward transfer": word_of(OnwardTransfer, content.handling.onward_transfer),
-        "Onward recipients": ", ".join(content.handling.onward_recipients),
-        "Caveat": content.handling.caveat,
-        "Releasable to": ", ".join(content.releasable_to) or "nobody",
-        "Remarks": content.remarks,
+        N_("Kind"): word_of(WatchlistKind, content.kind),
+        N_("Names"): [_name(each) for each in content.names],
+        N_("Identifiers"): [_identifier(each) for each in content.identifiers],
+        N_("Addresses"): [_address(each) for each in content.addresses],
+        N_("Born"): ", ".join([*content.birth_dates, *map(_period, content.birth_periods)]),
+        N_("Born in"): [_address(each) for each in content.birth_places],
+        N_("Territories"): ", ".join(content.territories),
+        N_("Commodities"): [f"{each.scheme} {each.code} {each.territory}".strip() for each in content.commodities],
+        N_("Route"): " → ".join(each.unlocode or each.name or each.territory for each in content.route),
+        N_("Reason"): content.reason,
+        N_("Legal basis"): content.legal_basis,
+        N_("Purpose"): content.purpose,
+        N_("Asked for"): word_of(RequestedAction, content.requested_action),
+        N_("Valid from"): shown_time(content, "valid_from"),
+        N_("Valid until"): shown_time(content, "valid_until"),
+        N_("Classification"): word_of(Classification, content.handling.classification),
+        N_("Onward transfer"): word_of(OnwardTransfer, content.handling.onward_transfer),
+        N_("Onward recipients"): ", ".join(content.handling.onward_recipients),
+        N_("Caveat"): content.handling.caveat,
+        N_("Releasable to"): ", ".join(content.releasable_to) or "nobody",
+        N_("Remarks"): content.remarks,
     }
     listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
     return {name: value for name, value in listed.items() if value not in (None, "")}
 
 
 def _identifier(each: Identifier) -> str:
-    more = ", ".join(filter(None, (each.territory, f"valid until {each.expires}" if each.expires else "")))
+    more = ", ".join(filter(None, (each.territory, _("valid until {date}", date=each.expires) if each.expires else "")))
     return f"{each.scheme} {each.value} ({more})" if more else f"{each.scheme} {each.value}"
 
 
