@@ -23,9 +23,11 @@ import grpc.aio
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from bench.nodes import SYSTEM
-from gateway.rpc.options import channel_options, server_options
+from gateway.contract.channel_options import channel_options
+from gateway.contract.ids import server_name
+from gateway.rpc.options import server_options
 from gateway.rpc.tls import channel_credentials
-from gateway.trust.service.trial_federation import FEDERATION, NodeFolder, server_name
+from gateway.trust.service.trial_federation import FEDERATION, NodeFolder
 
 SERVICE = "bench.Echo"
 

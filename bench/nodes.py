@@ -27,7 +27,8 @@ from sqlalchemy.engine import make_url
 
 from gateway.cli.node.init import settings_text
 from gateway.client import GatewayClient
-from gateway.rpc.options import channel_options
+from gateway.contract.channel_options import channel_options
+from gateway.contract.ids import server_name
 from gateway.rpc.tls import channel_credentials
 from gateway.trust.service.trial_federation import (
     FEDERATION,
@@ -35,7 +36,6 @@ from gateway.trust.service.trial_federation import (
     MemberSpec,
     NodeFolder,
     create_federation,
-    server_name,
 )
 
 PUBLISHER, RECIPIENT = "cn", "hk"

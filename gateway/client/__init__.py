@@ -7,7 +7,7 @@
         async for change in client.watch(position=last_position):
             ...
 
-Errors are those of `gateway.errors`. Import it, or anything else of `gateway`, before gRPC: see `gateway.tls_floor`.
+Errors are those of `gateway.errors`. Import it, or anything else of `gateway`, before gRPC: see `gateway.tls.floor`.
 """
 
 from gateway.client.alerts import GatewayClient

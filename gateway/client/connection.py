@@ -19,13 +19,13 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from gateway.contract.ids import GatewayIdentity, SystemIdentity
+from gateway.contract.channel_options import channel_options
+from gateway.contract.ids import GatewayIdentity, SystemIdentity, server_name
+from gateway.contract.status import from_failed_call
 from gateway.errors import ConfigurationError, GatewayError, Kind, UnavailableError
-from gateway.rpc.options import channel_options
-from gateway.rpc.status import from_rpc_error
-from gateway.rpc.tls import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_from_file, channel_credentials
-from gateway.trust.pki.certificates import inspect_certificate
-from gateway.trust.service.trial_federation import server_name
+from gateway.tls.certificates import inspect_certificate
+from gateway.tls.credentials import MAX_PEM_BYTES, TlsFiles, TlsSource, anchors_from_file
+from gateway.tls.floor import require_floor
 from gateway.v1 import (
     alert_service_pb2_grpc,
     evidence_service_pb2_grpc,
@@ -164,7 +164,7 @@ class Connection:
 
     def error(self, error: grpc.aio.AioRpcError) -> GatewayError:
         """What a call failed with, as an error of the tree."""
-        translated = from_rpc_error(error)
+        translated = from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())
         if type(translated) is UnavailableError and error.code() is grpc.StatusCode.UNAVAILABLE:
             return UnavailableError(f"no gateway answers at {self.address}: {translated.message}")
         return translated
@@ -191,7 +191,10 @@ class Connection:
 
     def _new_channel(self) -> grpc.aio.Channel:
         material = self._source.current()
-        credentials = channel_credentials(material.trust_anchors_pem, material.certificate_pem, material.key_pem)
+        require_floor()
+        credentials = grpc.ssl_channel_credentials(
+            material.trust_anchors_pem, material.key_pem, material.certificate_pem
+        )
         options = channel_options(server_name=self._server_name)
         options += [("grpc.enable_retries", 1), ("grpc.service_config", _SERVICE_CONFIG)]
         return grpc.aio.secure_channel(self.address, credentials, options=options)

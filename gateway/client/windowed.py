@@ -17,8 +17,8 @@ from google.rpc.status_pb2 import Status
 
 from gateway.client.connection import Backoff, Connection, Stubs, may_pass
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS, WINDOW_BATCHES
+from gateway.contract.status import DOMAIN, from_status
 from gateway.errors import GatewayError, Kind, MalformedError, TooLargeError
-from gateway.rpc.status import DOMAIN, from_status
 from gateway.v1.alert_service_pb2 import ItemError
 
 DEFAULT_PATIENCE_S = 60.0

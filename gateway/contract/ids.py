@@ -150,6 +150,11 @@ class FeedOrigin:
         return cls(parts[0], parts[1], parts[2], _channel(parts[3]))
 
 
+def server_name(federation: str, node: str) -> str:
+    """The DNS name in every gateway's certificate, whatever host it runs on: `<node>.<federation>`."""
+    return f"{node}.{federation}"
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayIdentity:
     """A partner's gateway: `spiffe://<trust domain>/gateway/<node>`."""

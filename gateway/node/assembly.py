@@ -43,10 +43,11 @@ from gateway.rpc.interceptors import Door, DoorInterceptor
 from gateway.rpc.limits import CallerLimits
 from gateway.rpc.peers import Peers
 from gateway.rpc.server import Listener, build_server
-from gateway.rpc.tls import TlsFiles, TlsSource, anchors_from_file, server_credentials
+from gateway.rpc.tls import server_credentials
+from gateway.tls.credentials import TlsFiles, TlsSource, anchors_from_file
+from gateway.tls.secret_files import read_passphrase
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
-from gateway.trust.pki.secret_files import read_passphrase
 from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.service.directory_versions import RootOfTrust

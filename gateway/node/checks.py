@@ -23,11 +23,11 @@ from gateway.errors import ConfigurationError, DirectoryError, GatewayError, Una
 from gateway.node.assembly import CERTIFICATE_WARNING, PASSPHRASE_VARIABLE
 from gateway.node.settings import LinkMode, LinkSettings, Settings
 from gateway.rpc.health_probe import require_serving
-from gateway.rpc.tls import TlsFiles, TlsMaterial, load_material
 from gateway.rpc.tls_probe import probe_tls_versions
-from gateway.trust.pki.certificates import authenticate, inspect_ca
+from gateway.tls.certificates import authenticate, inspect_ca
+from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
+from gateway.tls.secret_files import read_passphrase
 from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.pki.secret_files import read_passphrase
 from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
 from gateway.trust.service.directory_versions import (
     CLOCK_TOLERANCE,

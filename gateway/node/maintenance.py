@@ -33,8 +33,8 @@ from gateway.node.assembly import PASSPHRASE_VARIABLE, LogKey, system_clock_ms
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.history import retention_of
 from gateway.node.settings import Settings
+from gateway.tls.secret_files import read_passphrase
 from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.pki.secret_files import read_passphrase
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, unsafe_reopen
 

@@ -28,9 +28,9 @@ from gateway.history.tables import holds, shipments
 from gateway.history.tables import risk_hits as risk
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
-from gateway.rpc.tls import TlsSource
 from gateway.tlog.note import SignatureType, Verifier
-from gateway.trust.pki.certificates import inspect_ca
+from gateway.tls.certificates import inspect_ca
+from gateway.tls.credentials import TlsSource
 from gateway.trust.rules.directory import KeyRecord, Validity, receipts_key_name
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import directory_pb2

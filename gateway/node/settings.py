@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.errors import ConfigurationError
-from gateway.trust.pki.secret_files import read_passphrase
+from gateway.tls.secret_files import read_passphrase
 from gateway.trust.rules.permissions import Role
 
 DEFAULT_PEER_PORT = 7443

@@ -24,13 +24,7 @@ from typing import NoReturn, Protocol
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.errors import GatewayError, UnauthenticatedError
-from gateway.trust.pki.certificates import (
-    AuthenticatedPeer,
-    Identity,
-    PeerCertificate,
-    authenticate,
-    inspect_certificate,
-)
+from gateway.tls.certificates import AuthenticatedPeer, Identity, PeerCertificate, authenticate, inspect_certificate
 from gateway.trust.rules.directory import Directory, Validity
 from gateway.trust.rules.permissions import Principal, PrincipalKind, Role
 

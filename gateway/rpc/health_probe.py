@@ -9,10 +9,11 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.contract.channel_options import channel_options
 from gateway.errors import UnavailableError
-from gateway.rpc.options import channel_options
 from gateway.rpc.status import from_rpc_error
-from gateway.rpc.tls import TlsMaterial, channel_credentials
+from gateway.rpc.tls import channel_credentials
+from gateway.tls.credentials import TlsMaterial
 
 PROBE_TIMEOUT_S = 5.0
 """Seconds for connecting, the handshake and the answer."""

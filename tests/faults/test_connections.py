@@ -12,8 +12,8 @@ import grpc
 import grpc.aio
 import pytest
 
+from gateway.contract.channel_options import KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, channel_options
 from gateway.rpc import options
-from gateway.rpc.options import KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS, channel_options
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.tls import channel_credentials, server_credentials
 from tests.support.doors import SERVICE, Credentials, Doors, Federation, RunningNode, call, gateway_of, running_node

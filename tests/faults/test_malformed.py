@@ -11,8 +11,8 @@ import grpc.aio
 import pytest
 
 from gateway.client import AlertReference
+from gateway.contract.channel_options import channel_options
 from gateway.contract.limits import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES
-from gateway.rpc.options import channel_options
 from gateway.rpc.status import from_rpc_error
 from gateway.rpc.tls import channel_credentials
 from gateway.trust.service.trial_federation import FEDERATION

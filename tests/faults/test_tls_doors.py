@@ -21,8 +21,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
+from gateway.contract.channel_options import channel_options
 from gateway.errors import UnauthenticatedError
-from gateway.rpc.options import channel_options
 from gateway.rpc.server import Listener
 from gateway.rpc.status import from_rpc_error
 from gateway.rpc.tls import channel_credentials

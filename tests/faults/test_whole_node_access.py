@@ -10,10 +10,10 @@ import grpc.aio
 import pytest
 
 from gateway.client import AlertReference, GatewayClient
+from gateway.contract.channel_options import channel_options
 from gateway.errors import ConfigurationError, GatewayError, PermissionDeniedError
 from gateway.node.assembly import Node
-from gateway.rpc.options import channel_options
-from gateway.trust.pki.certificates import inspect_certificate
+from gateway.tls.certificates import inspect_certificate
 from gateway.trust.service.directory_drafts import revoke_certificate, revoke_key
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, feed_pb2

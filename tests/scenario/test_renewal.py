@@ -12,7 +12,7 @@ import pytest
 
 from gateway.client import GatewayClient
 from gateway.errors import AgreementForbidsError, UnauthenticatedError
-from gateway.trust.pki.certificates import inspect_certificate
+from gateway.tls.certificates import inspect_certificate
 from gateway.trust.service.directory_drafts import revoke_certificate
 from gateway.v1.node_service_pb2 import LINK_STATE_CONNECTED
 from tests.support.federation import Federation, NodeProcess, alert, eventually, origin, with_logs

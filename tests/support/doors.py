@@ -17,16 +17,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
 from gateway.rpc.calls import current_principal
 from gateway.rpc.interceptors import Door, DoorInterceptor
 from gateway.rpc.limits import CallerLimits, default_limits
-from gateway.rpc.options import channel_options
 from gateway.rpc.server import Listener, build_server
-from gateway.rpc.tls import TlsFiles, TlsSource, channel_credentials, server_credentials
-from gateway.trust.pki.certificates import Identity, inspect_certificate
-from gateway.trust.pki.issuance import CertificateAuthority, create_ca, create_request, load_tls_key_pem
+from gateway.rpc.tls import channel_credentials, server_credentials
+from gateway.tls.certificates import Identity, inspect_certificate
+from gateway.tls.credentials import TlsFiles, TlsSource
+from gateway.tls.private_keys import load_tls_key_pem
+from gateway.trust.pki.issuance import CertificateAuthority, create_ca, create_request
 from gateway.trust.rules.audit import AuditEvent
 from gateway.trust.rules.directory import Authority, Directory, Node
 from gateway.trust.rules.permissions import Permission, PermissionTable, Role

@@ -37,16 +37,16 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.client import GatewayClient
+from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import FeedOrigin, GatewayIdentity
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
 from gateway.node.assembly import Node, system_clock_ms
 from gateway.node.settings import Settings, load_settings
-from gateway.rpc.options import channel_options
 from gateway.rpc.tls import channel_credentials
 from gateway.tlog.note import parse_note, sign_note
+from gateway.tls.certificates import inspect_certificate
 from gateway.trust.codec.directory import decode_directory, encode_directory
-from gateway.trust.pki.certificates import inspect_certificate
 from gateway.trust.pki.issuance import create_request, load_ca
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import Directory, directory_key_name

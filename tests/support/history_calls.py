@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc.aio
 
-from gateway.rpc.options import channel_options
+from gateway.contract.channel_options import channel_options
 from gateway.rpc.status import from_rpc_error
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, history_service_pb2_grpc, shipment_pb2

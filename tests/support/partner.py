@@ -12,10 +12,10 @@ from typing import Any
 
 import grpc.aio
 
+from gateway.contract.channel_options import channel_options
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
 from gateway.feed.codec import make_entry
-from gateway.rpc.options import channel_options
 from gateway.rpc.status import from_rpc_error
 from gateway.rpc.tls import channel_credentials
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint

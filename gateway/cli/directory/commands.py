@@ -19,11 +19,11 @@ from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.errors import ConfigurationError
 from gateway.tlog.note import Verifier, add_signature, sign_note
+from gateway.tls.secret_files import read_passphrase
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
-from gateway.trust.pki.secret_files import read_passphrase
 from gateway.trust.rules.directory import Directory, directory_key_name
 from gateway.trust.service.directory_drafts import differences
 from gateway.trust.service.directory_versions import accept, unsafe_reopen

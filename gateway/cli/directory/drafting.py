@@ -16,13 +16,14 @@ import typer
 from gateway.cli.directory.files import fingerprint_from, open_directory, public_key_from, read_terms
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.contract.ids import server_name
 from gateway.errors import ConfigurationError
+from gateway.tls.secret_files import read_passphrase
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.codec.node_card import MAX_CARD_BYTES, card_digest, decode_card, encode_card
 from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.pki.secret_files import read_passphrase
 from gateway.trust.rules.directory import Directory, Node, NodeCard, receipts_key_name
 from gateway.trust.service.directory_drafts import (
     DEFAULT_DAYS,
@@ -33,7 +34,7 @@ from gateway.trust.service.directory_drafts import (
     revoke_certificate,
     revoke_key,
 )
-from gateway.trust.service.trial_federation import key_record, server_name
+from gateway.trust.service.trial_federation import key_record
 
 DirectoryFile = Annotated[Path, typer.Argument(metavar="FILE", help=_("A draft or a signed note."))]
 OutFile = Annotated[Path, typer.Option("--out", help=_("File to write; an existing one is never replaced."))]

@@ -19,9 +19,9 @@ from gateway.cli.files import read_input
 from gateway.contract.json_document import ObjectReader, format_time
 from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
 from gateway.tlog.note import PUBLIC_KEY_BYTES, Verifier, parse_note
+from gateway.tls.certificates import inspect_ca, inspect_certificate
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import MAX_AGREEMENTS, decode_directory, read_agreement
-from gateway.trust.pki.certificates import inspect_ca, inspect_certificate
 from gateway.trust.rules.directory import Agreement, Directory
 from gateway.trust.service.directory_versions import RootOfTrust
 

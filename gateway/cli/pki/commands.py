@@ -18,12 +18,13 @@ import typer
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.pki.show import describe
-from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe
+from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe, server_name
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.tlog.note import SignatureType, Verifier
+from gateway.tls.certificates import inspect_ca, inspect_certificate
+from gateway.tls.secret_files import read_passphrase
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
-from gateway.trust.pki.certificates import inspect_ca, inspect_certificate
 from gateway.trust.pki.issuance import (
     CA_DAYS,
     DEFAULT_LEAF_DAYS,
@@ -34,9 +35,7 @@ from gateway.trust.pki.issuance import (
     load_ca,
 )
 from gateway.trust.pki.keys import create_signing_key
-from gateway.trust.pki.secret_files import read_passphrase
 from gateway.trust.rules.directory import directory_key_name, receipts_key_name
-from gateway.trust.service.trial_federation import server_name
 
 
 class Kind(StrEnum):

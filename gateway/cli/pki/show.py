@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
 from gateway.tlog.note import Verifier
+from gateway.tls.certificates import inspect_ca, inspect_certificate
+from gateway.tls.private_keys import load_private_key
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
-from gateway.trust.pki.certificates import inspect_ca, inspect_certificate
 from gateway.trust.pki.issuance import inspect_request
-from gateway.trust.pki.keys import load_private_key
 
 _DAY_S = 86_400
 

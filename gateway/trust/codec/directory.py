@@ -15,7 +15,7 @@ from gateway.contract.json_document import (
 )
 from gateway.errors import ConfigurationError, DocumentInvalidError, MalformedError
 from gateway.tlog.note import SignatureType, Verifier
-from gateway.trust.pki.certificates import inspect_ca
+from gateway.tls.certificates import inspect_ca
 from gateway.trust.rules.directory import Agreement, Authority, Directory, FieldClass, KeyRecord, Node
 from gateway.trust.rules.directory_checks import MAX_GRACE_DAYS, broken_rules
 

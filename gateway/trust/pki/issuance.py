@@ -20,9 +20,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe
 from gateway.errors import ConfigurationError, MalformedError
-from gateway.trust.pki.certificates import MAX_CERTIFICATE_PEM_BYTES, Identity, inspect_ca
-from gateway.trust.pki.keys import load_private_key, private_key_pem
-from gateway.trust.pki.secret_files import write_secret
+from gateway.tls.certificates import MAX_CERTIFICATE_PEM_BYTES, Identity, inspect_ca
+from gateway.tls.private_keys import load_ecdsa_key, private_key_pem
+from gateway.tls.secret_files import write_secret
 
 CA_DAYS = 3650
 """Validity of a CA in days: it changes with a new directory version, which takes all authorities."""
@@ -222,7 +222,7 @@ def load_ca(certificate_pem: bytes, key_path: Path, passphrase: bytes | None = N
     Raises:
         ConfigurationError: key or certificate can't be read, or they don't belong together.
     """
-    return CertificateAuthority(certificate_pem, _ecdsa_key(key_path, passphrase))
+    return CertificateAuthority(certificate_pem, load_ecdsa_key(key_path, passphrase))
 
 
 def create_request(
@@ -263,22 +263,6 @@ def inspect_request(request_pem: bytes) -> RequestedCertificate:
         ConfigurationError: it isn't a well-formed request, or its signature is wrong.
     """
     return _parsed_request(request_pem)[0]
-
-
-def load_tls_key_pem(path: Path, passphrase: bytes | None = None) -> bytes:
-    """The TLS key of a gateway or system as unencrypted PEM, for the TLS stack; never write it to disk.
-
-    Raises:
-        ConfigurationError: missing, open to others, not ECDSA P-256, or the passphrase doesn't fit.
-    """
-    return private_key_pem(_ecdsa_key(path, passphrase), None)
-
-
-def _ecdsa_key(path: Path, passphrase: bytes | None) -> ec.EllipticCurvePrivateKey:
-    private_key = load_private_key(path, passphrase)
-    if not isinstance(private_key, ec.EllipticCurvePrivateKey) or not isinstance(private_key.curve, ec.SECP256R1):
-        raise ConfigurationError(f"{path} isn't an ECDSA P-256 key; make one with `gateway pki request`")
-    return private_key
 
 
 def _parsed_request(pem: bytes) -> tuple[RequestedCertificate, ec.EllipticCurvePublicKey]:

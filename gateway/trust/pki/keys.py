@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from gateway.errors import ConfigurationError
-from gateway.trust.pki.secret_files import read_secret, write_secret
+from gateway.tls.private_keys import load_private_key, private_key_pem
+from gateway.tls.secret_files import write_secret
 
 
 class Ed25519Signer:
@@ -64,29 +62,3 @@ def load_signing_key(path: Path, *, name: str, passphrase: bytes | None = None) 
     if not isinstance(private_key, Ed25519PrivateKey):
         raise ConfigurationError(f"{path} isn't an Ed25519 key; make one with `gateway pki signing-keys`")
     return Ed25519Signer(name, private_key)
-
-
-def private_key_pem(private_key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
-    """PKCS#8 PEM; with a passphrase, encrypted (PBES2: PBKDF2 and AES-256-CBC)."""
-    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    return private_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-
-
-def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKeyTypes:
-    """Loads a PKCS#8 PEM private key of any kind.
-
-    Raises:
-        ConfigurationError: missing, open to others, not a key, or the passphrase doesn't fit.
-    """
-    pem = read_secret(path)
-    encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem
-    if encrypted and passphrase is None:
-        raise ConfigurationError(f"{path} is encrypted: name its passphrase file or environment variable")
-    if passphrase is not None and not encrypted:
-        # taking it would hide that a key which should be protected lies open
-        raise ConfigurationError(f"{path} isn't encrypted although a passphrase is given: make a new key with it")
-    try:
-        return serialization.load_pem_private_key(pem, passphrase)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        why = "its passphrase is wrong or the file is damaged" if encrypted else "it isn't a PKCS#8 PEM private key"
-        raise ConfigurationError(f"{path} can't be loaded: {why}") from None

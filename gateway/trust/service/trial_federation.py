@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.contract.ids import GatewayIdentity, SystemIdentity
+from gateway.contract.ids import GatewayIdentity, SystemIdentity, server_name
 from gateway.errors import ConfigurationError
 from gateway.tlog.note import Verifier, sign_note
 from gateway.trust.codec.directory import encode_directory
@@ -180,11 +180,6 @@ def create_federation(
     (root / "directory.note").write_bytes(sign_note(encode_directory(directory), signers))
     anchors = tuple(Verifier(signer.name, signer.public_key) for signer in signers)
     return FederationFolder(root, RootOfTrust(federation, anchors, directory.threshold))
-
-
-def server_name(federation: str, node: str) -> str:
-    """The DNS name in every gateway's certificate, whatever host it runs on: `<node>.<federation>`."""
-    return f"{node}.{federation}"
 
 
 def key_record(public_key: bytes, now: datetime, days: int = SIGNING_KEY_DAYS) -> KeyRecord:

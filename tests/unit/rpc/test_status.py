@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import errors
+from gateway.contract.status import MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, from_status, to_status
 from gateway.errors import (
     GatewayError,
     IllegalTransitionError,
@@ -23,7 +24,7 @@ from gateway.errors import (
     UnavailableError,
     Violation,
 )
-from gateway.rpc.status import MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, abort_with, from_rpc_error, from_status, to_status
+from gateway.rpc.status import abort_with, from_rpc_error
 
 
 def all_classes(base: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:

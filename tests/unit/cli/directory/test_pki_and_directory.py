@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
-from gateway.trust.pki.certificates import authenticate
+from gateway.tls.certificates import authenticate
 from gateway.trust.service.directory_versions import accept, unsafe_reopen
 from gateway.trust.service.trial_federation import MemberSpec, create_federation
 

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.errors import ConfigurationError
-from gateway.trust.pki.keys import create_signing_key, load_signing_key, private_key_pem
-from gateway.trust.pki.secret_files import MAX_SECRET_FILE_BYTES, read_passphrase, read_secret, write_secret
+from gateway.tls.private_keys import private_key_pem
+from gateway.tls.secret_files import MAX_SECRET_FILE_BYTES, read_passphrase, read_secret, write_secret
+from gateway.trust.pki.keys import create_signing_key, load_signing_key
 
 NAME = "gba.customs.example/cn/receipts"
 

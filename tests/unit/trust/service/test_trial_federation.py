@@ -9,8 +9,9 @@ import pytest
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.errors import ConfigurationError, DirectoryError, DocumentInvalidError, MalformedError
-from gateway.trust.pki.certificates import authenticate, inspect_certificate
-from gateway.trust.pki.issuance import load_ca, load_tls_key_pem
+from gateway.tls.certificates import authenticate, inspect_certificate
+from gateway.tls.private_keys import load_tls_key_pem
+from gateway.trust.pki.issuance import load_ca
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.service.directory_drafts import agreements_among
 from gateway.trust.service.directory_versions import RootOfTrust, accept

@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 from gateway.alerts import tables as alerts
 from gateway.contract import limits
 from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.status import from_status, to_status
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.db.schema import PROJECTIONS, cursors, list_copies, list_entries
 from gateway.errors import (
@@ -26,7 +27,6 @@ from gateway.errors import (
 )
 from gateway.feed.service.writer import Transaction
 from gateway.feed.tables import feeds, journal
-from gateway.rpc.status import from_status, to_status
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2

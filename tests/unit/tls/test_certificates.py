@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
-from gateway.trust.pki.certificates import (
+from gateway.tls.certificates import (
     MAX_CERTIFICATE_PEM_BYTES,
     AuthenticatedPeer,
     authenticate,
     inspect_ca,
     inspect_certificate,
 )
+from gateway.tls.private_keys import load_tls_key_pem
 from gateway.trust.pki.issuance import (
     MAX_LEAF_DAYS,
     CertificateAuthority,
@@ -29,7 +30,6 @@ from gateway.trust.pki.issuance import (
     create_request,
     inspect_request,
     load_ca,
-    load_tls_key_pem,
 )
 
 FEDERATION = "gba.customs.example"

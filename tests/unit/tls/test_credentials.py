@@ -5,21 +5,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError, UnavailableError
-from gateway.rpc.tls import (
+from gateway.rpc.tls import channel_credentials
+from gateway.rpc.tls_probe import probe_tls_versions, require_tls13_only
+from gateway.tls.credentials import (
     MAX_PEM_BYTES,
     TlsFiles,
     TlsSource,
     anchors_from_file,
-    channel_credentials,
     load_material,
     split_trust_anchors,
 )
-from gateway.rpc.tls_probe import probe_tls_versions, require_tls13_only
-from gateway.trust.pki.keys import load_private_key, private_key_pem
-from gateway.trust.pki.secret_files import write_secret
+from gateway.tls.private_keys import load_private_key, private_key_pem
+from gateway.tls.secret_files import write_secret
 from tests.support.doors import Clock, Credentials, Federation, gateway_of, now, system_of
 
 
@@ -83,6 +82,13 @@ def test_trust_anchors_are_cas_and_nothing_else(federation: Federation) -> None:
             channel_credentials(anchors, own.certificate, own.key)
 
 
+def errors_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged as errors since the last look, by its structured field."""
+    found = [record.__dict__["error"] for record in caplog.records if record.levelname == "ERROR"]
+    caplog.clear()
+    return found
+
+
 def source_of(federation: Federation, own: Credentials, clock: Clock | None = None) -> TlsSource:
     anchors = federation.folder / "anchors.pem"
     anchors.write_bytes(federation.cas["hk"].certificate_pem)
@@ -96,14 +102,13 @@ def test_nothing_changes_while_the_files_do_not(federation: Federation) -> None:
     assert source.generation == 1
 
 
-def test_a_valid_change_is_taken_over_and_counted(federation: Federation) -> None:
+def test_a_valid_change_is_taken_over_and_counted(federation: Federation, caplog: pytest.LogCaptureFixture) -> None:
     own, renewed = federation.issue(gateway_of("cn")), federation.issue(gateway_of("cn"))
     source = source_of(federation, own)
     fingerprint = renewed.fingerprint
     os.replace(renewed.files.key, own.files.key)
-    with capture_logs() as logs:
-        assert source.current().certificate.fingerprint_sha256 != fingerprint  # the new key alone fits nothing
-    assert [entry["log_level"] for entry in logs] == ["error"]
+    assert source.current().certificate.fingerprint_sha256 != fingerprint  # the new key alone fits nothing
+    assert len(errors_in(caplog)) == 1
     os.replace(renewed.files.certificate, own.files.certificate)
     assert source.current().certificate.fingerprint_sha256 == fingerprint
     assert source.generation == 2
@@ -118,31 +123,30 @@ def test_changed_trust_anchors_are_taken_over(federation: Federation) -> None:
 
 
 @pytest.mark.parametrize("what", ["anchors.pem", "certificate", "key"])
-def test_a_file_that_vanishes_is_reported_once_and_may_come_back(federation: Federation, what: str) -> None:
+def test_a_file_that_vanishes_is_reported_once_and_may_come_back(
+    federation: Federation, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
     own = federation.issue(gateway_of("cn"))
     source = source_of(federation, own)
     before = source.current()
     path = federation.folder / what if what == "anchors.pem" else getattr(own.files, what)
     path.rename(path.with_suffix(".away"))
-    with capture_logs() as logs:
-        assert [source.current() is before for _ in range(3)] == [True, True, True]
-    assert [path.name in entry["error"] for entry in logs] == [True]
+    assert [source.current() is before for _ in range(3)] == [True, True, True]
+    assert [path.name in error for error in errors_in(caplog)] == [True]
     path.with_suffix(".away").rename(path)
-    with capture_logs() as logs:
-        assert source.current().certificate == before.certificate
-    assert not [entry for entry in logs if entry["log_level"] == "error"]
+    assert source.current().certificate == before.certificate
+    assert errors_in(caplog) == []
 
 
-def test_an_expired_replacement_keeps_what_worked(federation: Federation) -> None:
+def test_an_expired_replacement_keeps_what_worked(federation: Federation, caplog: pytest.LogCaptureFixture) -> None:
     own = federation.issue(gateway_of("cn"))
     expired = federation.issue(gateway_of("cn"), at=now() - timedelta(days=40))
     source = source_of(federation, own)
     before = source.current()
     os.replace(expired.files.key, own.files.key)
     os.replace(expired.files.certificate, own.files.certificate)
-    with capture_logs() as logs:
-        assert source.current() is before
-    assert "valid from" in logs[0]["error"]
+    assert source.current() is before
+    assert ["valid from" in error for error in errors_in(caplog)] == [True]
 
 
 def test_the_first_load_must_be_valid(federation: Federation) -> None:

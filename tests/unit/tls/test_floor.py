@@ -8,7 +8,7 @@ import pytest
 
 CREDENTIALS = """
 from gateway.errors import ConfigurationError
-from gateway.tls_floor import require_floor
+from gateway.tls.floor import require_floor
 try:
     require_floor()
 except ConfigurationError as error:

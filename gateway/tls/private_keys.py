@@ -1,0 +1,56 @@
+"""Private keys in files: PKCS#8 PEM, with or without a passphrase. No error shows key material."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from gateway.errors import ConfigurationError
+from gateway.tls.secret_files import read_secret
+
+
+def private_key_pem(private_key: PrivateKeyTypes, passphrase: bytes | None) -> bytes:
+    """PKCS#8 PEM; with a passphrase, encrypted (PBES2: PBKDF2 and AES-256-CBC)."""
+    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    return private_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKeyTypes:
+    """Loads a PKCS#8 PEM private key of any kind.
+
+    Raises:
+        ConfigurationError: missing, open to others, not a key, or the passphrase doesn't fit.
+    """
+    pem = read_secret(path)
+    encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem
+    if encrypted and passphrase is None:
+        raise ConfigurationError(f"{path} is encrypted: name its passphrase file or environment variable")
+    if passphrase is not None and not encrypted:
+        # taking it would hide that a key which should be protected lies open
+        raise ConfigurationError(f"{path} isn't encrypted although a passphrase is given: make a new key with it")
+    try:
+        return serialization.load_pem_private_key(pem, passphrase)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        why = "its passphrase is wrong or the file is damaged" if encrypted else "it isn't a PKCS#8 PEM private key"
+        raise ConfigurationError(f"{path} can't be loaded: {why}") from None
+
+
+def load_tls_key_pem(path: Path, passphrase: bytes | None = None) -> bytes:
+    """The TLS key of a gateway or system as unencrypted PEM, for the TLS stack; never write it to disk.
+
+    Raises:
+        ConfigurationError: missing, open to others, not ECDSA P-256, or the passphrase doesn't fit.
+    """
+    return private_key_pem(load_ecdsa_key(path, passphrase), None)
+
+
+def load_ecdsa_key(path: Path, passphrase: bytes | None) -> ec.EllipticCurvePrivateKey:
+    """The ECDSA P-256 key in a file; raises as `load_private_key` does, and when it is another kind of key."""
+    private_key = load_private_key(path, passphrase)
+    if not isinstance(private_key, ec.EllipticCurvePrivateKey) or not isinstance(private_key.curve, ec.SECP256R1):
+        raise ConfigurationError(f"{path} isn't an ECDSA P-256 key; make one with `gateway pki request`")
+    return private_key
