@@ -45,7 +45,7 @@ def entered_files() -> Iterator[dict[str, str]]:
         yield files
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
 
 async def run(folder: Path) -> None:

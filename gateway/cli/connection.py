@@ -6,20 +6,21 @@ own machine needs no settings file: address, CA, certificate and key are enough.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec, TypeVar
 
 import typer
 
-from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError
-from gateway.node.settings import Settings, load_settings
 from gateway.translation.messages import gettext as _
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
+    from gateway.node.settings import Settings
 
 DEFAULT_CONFIG = Path("gateway.toml")
 PANEL = _("Connection")
@@ -79,6 +80,8 @@ class Target:
         Raises:
             ConfigurationError: it isn't clear which gateway or system is meant, or its files aren't right.
         """
+        from gateway.client import GatewayClient  # noqa: PLC0415  # gRPC, only when a gateway is called
+
         if self.address and self.ca and self.cert and self.key:
             return GatewayClient.connect(self.address, ca=self.ca, certificate=self.cert, key=self.key)
         settings = self._settings()
@@ -90,13 +93,10 @@ class Target:
         )
 
     def run(self, work: Callable[[GatewayClient], Awaitable[T]]) -> T:
-        """Does some work with a client in an event loop of its own."""
+        """Runs work with a client to its end."""
+        from gateway.client.blocking import run_blocking  # noqa: PLC0415  # gRPC, only when a gateway is called
 
-        async def connected_work() -> T:
-            async with self.client() as client:
-                return await work(client)
-
-        return asyncio.run(connected_work())
+        return run_blocking(self.client, work)
 
     def _settings(self) -> Settings:
         if not self.config.exists():
@@ -107,7 +107,7 @@ class Target:
                     config=self.config,
                 )
             )
-        return load_settings(self.config)
+        return read_settings(self.config)
 
     def _certificate(self, settings: Settings) -> Path:
         folder = settings.tls.ca.parent / "systems"
@@ -119,6 +119,13 @@ class Target:
         names = [f"{path.stem} ({', '.join(settings.systems.get(path.stem, ())) or 'no role'})" for path in found]
         there = f"There are: {', '.join(names)}" if names else f"There is none in {folder}"
         raise ConfigurationError(_("which system speaks? Give --system (or GATEWAY_SYSTEM). {there}", there=there))
+
+
+def read_settings(config: Path) -> Settings:
+    """The node's settings; raises as `load_settings` does."""
+    from gateway.node.settings import load_settings  # noqa: PLC0415  # takes as long as the rest of a command's start
+
+    return load_settings(config)
 
 
 def reachable(bind: str) -> str:

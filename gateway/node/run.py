@@ -39,7 +39,7 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
@@ -77,3 +77,9 @@ async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _:
     ready(node)
     await stopping.wait()
     await node.stop()
+
+
+def run_node(settings: Settings) -> None:
+    """Runs a node as this process: logging, then `serve`."""
+    configure_logging(settings)
+    asyncio.run(serve(settings))

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, entries, instant, own_alert_id, read_message, reference, timestamp, value_of
-from gateway.client import GatewayClient
 from gateway.contract.enum_words import words
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -30,6 +29,9 @@ from gateway.v1.alert_pb2 import (
     FindingResult,
     FlagReason,
 )
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 AlertArgument = Annotated[
     str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."), show_default=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -28,7 +28,6 @@ from gateway.cli.values import (
     recipients,
     value_of,
 )
-from gateway.client import GatewayClient, PublishOutcome, new_alert
 from gateway.contract.enum_words import words
 from gateway.errors import ConfigurationError, GatewayError, RequestIdReusedError
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
@@ -41,6 +40,9 @@ from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import AlertContent, Classification, OnwardTransfer, Priority, RequestedAction
 from gateway.v1.alert_service_pb2 import PublishAlertRequest
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient, PublishOutcome
 
 EXIT_INCOMPLETE = 3
 """Lines that can't be read or were refused are listed; all others are published."""
@@ -83,7 +85,8 @@ class _Tally:
                 self.problems.append(line)
             else:
                 self.waiting.append(line.line)
-                yield new_alert(line.content, to, ids.next(line.source))
+                request_id = ids.next(line.source)
+                yield PublishAlertRequest(request_id=request_id, recipients=to, content=line.content)
 
     def note(self, outcome: PublishOutcome) -> None:
         """Takes the next result; they come in the order of the requests."""

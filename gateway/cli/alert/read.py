@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +11,6 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, reference, shown_time
 from gateway.cli.watchlist.values import hit_cells
-from gateway.client import GatewayClient
 from gateway.contract.enum_words import word_of
 from gateway.errors import GatewayError
 from gateway.translation.messages import N_, marked
@@ -33,6 +31,9 @@ from gateway.v1.alert_service_pb2 import AlertChange, AlertSummary, GetAlertResp
 from gateway.v1.feed_pb2 import DispositionOutcome
 from gateway.v1.goods_pb2 import ShipmentReferenceKind
 from gateway.v1.party_pb2 import PartyRole
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 _COLUMNS = marked("Alert", "Rev", "Priority", "Status", "To", "Published", "Case", "Receipted")
 
@@ -170,7 +171,7 @@ def watch(
 
     try:
         target.run(work)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         output.note(_("Ended."))
 
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.connection import Target, connected
+from gateway.cli.connection import Target, connected, read_settings
 from gateway.cli.directory.files import anchors_from
 from gateway.cli.files import read_input
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.cli.values import reference
-from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError
 from gateway.evidence.codec.answer_bundle import is_answer
 from gateway.evidence.codec.bundle import Bundle
@@ -24,9 +23,11 @@ from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAns
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.files import read_bundle, write_bundle
 from gateway.evidence.service.report import Examination, VerifiedEvidence
-from gateway.node.settings import load_settings
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 
 @reports_errors
@@ -230,7 +231,7 @@ def _answer(target: Target, query_id: str, record_ids: list[str], *, from_databa
     if from_database:
         from gateway.node.maintenance import maintenance  # noqa: PLC0415  as below
 
-        with maintenance(load_settings(target.config)) as opened:
+        with maintenance(read_settings(target.config)) as opened:
             return opened.export_answer(query_id, record_ids)
 
     async def exported(client: GatewayClient) -> Bundle:
@@ -248,7 +249,7 @@ def _from_database(config: Path, alert: str, recipient: str) -> Bundle:
     # only here: all other commands are spared the load of a whole node
     from gateway.node.maintenance import maintenance  # noqa: PLC0415
 
-    settings = load_settings(config)
+    settings = read_settings(config)
     named = reference(alert, settings.node)
     with maintenance(settings) as opened:
         return opened.export(publisher=named.publisher, alert_id=named.alert_id, recipient=recipient)

@@ -6,7 +6,7 @@ Import, search, trace and holds are in history_import, history_search, history_t
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,13 +14,15 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.history.values import event_cells, inspection_cells, shipment_facts
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time, value_of
-from gateway.client import GatewayClient
 from gateway.contract.enum_words import word_of
 from gateway.errors import ConfigurationError
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.history_service_pb2 import GetShipmentResponse, RiskRule, ShipmentRevision
 from gateway.v1.trace_pb2 import Discrepancy, RiskHit, Severity
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 DIGEST_CHARS = 16
 """Hexadecimal digits of a digest in a table; --json has all 64."""

@@ -14,14 +14,13 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
 from gateway.cli.values import as_dict
-from gateway.client import GatewayClient, RecordedBatch
 from gateway.contract.messages import RecordedItem
 from gateway.errors import ConfigurationError, GatewayError, InvalidRequestError
 from gateway.formats.shipments.csv_files import read_csv
@@ -32,6 +31,9 @@ from gateway.formats.shipments.rows import BadRecord, Problem, Row
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.shipment_pb2 import Shipment
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient, RecordedBatch
 
 EXIT_INCOMPLETE = 3
 """Records that can't be read or were refused are listed; all others are recorded."""

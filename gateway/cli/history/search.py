@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,10 +26,12 @@ from gateway.cli.history.values import (
 )
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients
-from gateway.client import GatewayClient
 from gateway.translation.messages import gettext as _
 from gateway.v1.history_pb2 import AnswerMode, AnswerStatus, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.history_service_pb2 import SearchEnd, SearchOrder
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 EXIT_PARTLY_ANSWERED = 3
 """A node that was asked didn't answer: its records may be missing."""

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import typer
 
-from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption
+from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
-from gateway.node.settings import load_settings
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import marked
 
@@ -31,7 +30,7 @@ def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     from gateway.node.checks import NodeChecks, Result  # noqa: PLC0415
 
     output = Output(as_json)
-    checks = NodeChecks(load_settings(config), now=datetime.now(UTC))
+    checks = NodeChecks(read_settings(config), now=datetime.now(UTC))
     findings = list(output.track(checks.run(), _("Checking")))
     output.table(
         _("Self-check"),

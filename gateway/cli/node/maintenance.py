@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption
+from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
-from gateway.node.settings import load_settings
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 
@@ -29,7 +28,7 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 
     output = Output(as_json)
     with (
-        maintenance(load_settings(config)) as opened,
+        maintenance(read_settings(config)) as opened,
         output.progress(_("Verifying"), opened.verification_work()) as advance,
     ):
         report = opened.verify(advance)
@@ -81,7 +80,7 @@ def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
 
     output = Output(as_json)
     with (
-        maintenance(load_settings(config)) as opened,
+        maintenance(read_settings(config)) as opened,
         output.progress(_("Rebuilding"), opened.rebuild_work()) as advance,
     ):
         report = opened.rebuild(advance)

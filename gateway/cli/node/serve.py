@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption
+from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
 from gateway.cli.output import JsonOption, reports_errors
-from gateway.node.settings import load_settings
 
 
 @reports_errors
@@ -25,9 +22,6 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
     Exit codes: 0 stopped as told, 1 it couldn't go on, 2 settings, keys or directory aren't right.
     """
     # only here: all other commands are spared the load of a whole node
-    from gateway.node.run import configure_logging  # noqa: PLC0415
-    from gateway.node.run import serve as run_node  # noqa: PLC0415
+    from gateway.node.run import run_node  # noqa: PLC0415
 
-    settings = load_settings(config)
-    configure_logging(settings)
-    asyncio.run(run_node(settings))
+    run_node(read_settings(config))

@@ -7,7 +7,7 @@ watchlist_screen, what the gateway found by itself in watchlist_matches.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,13 +15,15 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, read_message
 from gateway.cli.watchlist.values import list_name, own_entry
-from gateway.client import GatewayClient
 from gateway.contract.ids import is_uuid
 from gateway.errors import ConfigurationError, NotFoundError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal, ProposeEntriesResponse
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 ProposalArgument = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help=_("Its id, as `gateway watchlist proposals` shows it."))

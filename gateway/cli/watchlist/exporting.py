@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -17,12 +17,14 @@ from gateway.cli.files import output_file
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.watchlist.files import ExportFormat, write_list
 from gateway.cli.watchlist.read import filter_of
-from gateway.client import GatewayClient
 from gateway.errors import ConfigurationError, NotFoundError
 from gateway.formats.lists.export import Export
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistEntry
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 EXIT_INCOMPLETE = 3
 """Entries that the format can't hold are listed; all others are written."""

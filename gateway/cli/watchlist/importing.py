@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,6 @@ from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients, value_of
 from gateway.cli.watchlist.files import WITHOUT_LEGAL_BASIS, ImportFormat, Source, format_of, mapping_of, open_source
 from gateway.cli.watchlist.values import list_name
-from gateway.client import GatewayClient
 from gateway.contract.enum_words import words
 from gateway.errors import ConfigurationError
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
@@ -26,6 +25,9 @@ from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry, WatchlistKind
 from gateway.v1.watchlist_service_pb2 import ImportEntriesResponse, ImportRow
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 EXIT_INCOMPLETE = 3
 """Rows that can't be read or were refused are listed; all others are in."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +12,6 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict
 from gateway.cli.watchlist.screen import explain
 from gateway.cli.watchlist.values import hit_cells
-from gateway.client import GatewayClient, WatchedMatches
 from gateway.contract.enum_words import word_of
 from gateway.errors import GatewayError
 from gateway.translation.messages import N_, marked
@@ -21,6 +19,9 @@ from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.match_pb2 import DecideMatchResponse, Match, MatchSourceKind, MatchStatus
 from gateway.v1.watchlist_pb2 import MatchClass
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient, WatchedMatches
 
 MatchArgument = Annotated[
     str, typer.Argument(metavar="MATCH", help=_("Its id, as `gateway watchlist matches` shows it."))
@@ -103,7 +104,7 @@ def _watch(target: Target, output: Output, position: int, once: bool) -> None:
 
     try:
         target.run(work)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         output.note(_("Ended."))
 
 

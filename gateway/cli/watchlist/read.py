@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +12,6 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, list_name
-from gateway.client import GatewayClient, WatchedChanges
 from gateway.contract.enum_words import word_of, words
 from gateway.errors import GatewayError
 from gateway.translation.messages import N_, marked
@@ -28,6 +26,9 @@ from gateway.v1.watchlist_service_pb2 import (
     Proposal,
     PublishedChange,
 )
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient, WatchedChanges
 
 EXIT_DIFFERENT = 3
 """`diff`: the partner answered, and its copy isn't what was told to it."""
@@ -286,7 +287,7 @@ def watch(
 
     try:
         target.run(work)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         output.note(_("Ended."))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,7 +10,6 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, value_of
 from gateway.cli.watchlist.values import entry_reference, hit_cells
-from gateway.client import GatewayClient
 from gateway.contract.enum_words import word_of, words
 from gateway.errors import ConfigurationError
 from gateway.translation.messages import N_, marked
@@ -20,6 +19,9 @@ from gateway.v1.party_pb2 import Identifier, Name, Party
 from gateway.v1.screening_pb2 import ScreenedSubject, ScreeningHit, ScreeningSubject
 from gateway.v1.watchlist_pb2 import HitOutcome, MatchClass, WatchlistKind
 from gateway.v1.watchlist_service_pb2 import ListedHit, ReportHitResponse
+
+if TYPE_CHECKING:
+    from gateway.client import GatewayClient
 
 EXIT_FOUND = 3
 """`screen`: something was found."""

@@ -1,0 +1,28 @@
+"""Runs work with a client to its end, for a program without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway.client.alerts import GatewayClient
+
+T = TypeVar("T")
+
+
+def run_blocking(connect: Callable[[], GatewayClient], work: Callable[[GatewayClient], Awaitable[T]]) -> T:
+    """What `work` returns; it gets a client, which is closed after it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, after the work was cancelled and the client closed.
+    """
+
+    async def connected_work() -> T:
+        async with connect() as client:
+            return await work(client)
+
+    try:
+        return asyncio.run(connected_work())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
