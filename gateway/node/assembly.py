@@ -36,13 +36,13 @@ from gateway.feed.service.writer import Writer
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.history import History
 from gateway.node.rpc import NodeServicer
-from gateway.node.services import local_services, peer_services
 from gateway.node.settings import LinkMode, LinkSettings, ReportMode, Settings
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
 from gateway.rpc.interceptors import Door, DoorInterceptor
 from gateway.rpc.limits import CallerLimits
 from gateway.rpc.peers import Peers
 from gateway.rpc.server import Listener, build_server
+from gateway.rpc.services import local_services, peer_services
 from gateway.rpc.tls import server_credentials
 from gateway.tls.credentials import TlsFiles, TlsSource, anchors_from_file
 from gateway.tls.secret_files import read_passphrase
