@@ -1,12 +1,13 @@
-"""Compares three indexes of shipments: the product's segments, SQLite FTS5 and PostgreSQL GIN.
+"""Compares forms of the index of shipments: the product's segments, SQLite FTS5 and PostgreSQL GIN.
 
     python -m bench.shipment_index [--records 300000] [--dialect sqlite] [--dialect postgresql] [--dir FOLDER]
 
-Each form has a database of its own, on one disk. Batches of 500 records with 12 keys each go to both in turn, each
-durable before the next; then the same searches are run on both in turn, and must give the same positions. Warm: after
-the same search for other values. Cold: connections are new and the files aren't in the system's cache (PostgreSQL is
-restarted); filters of segments stay in memory, as in a running node. Both forms keep the times of blocks and the
-table of revisions, which isn't timed.
+Each form has a database of its own, on one disk, filled in bulk with records of 12 keys each. Then both get batches of
+500 in turn, each durable before the next, and the same searches in turn, which must give the same positions.
+
+Processor time is that of this thread and of PostgreSQL's processes: other load hardly shows in it. Cold: connections
+are new and the files aren't in the system's cache (PostgreSQL is restarted); filters of segments stay in memory, as in
+a running node. Both forms keep the revisions and the times of blocks, which aren't counted.
 """
 
 from __future__ import annotations
@@ -18,24 +19,40 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NamedTuple
 
+import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 import gateway.trust.tables  # noqa: F401  its table is part of the schema
-from gateway.db.database import Database, insert_rows
-from gateway.db.schema import metadata, shipment_keys
+from bench.shipment_index_forms import (
+    APART_MS,
+    CODE,
+    CONTAINER,
+    PLACE,
+    PLATE,
+    TRADER,
+    UCR,
+    Form,
+    Fts5,
+    Gin,
+    Query,
+    Segments,
+    declared_ms,
+    key,
+    keys_of,
+)
+from gateway.db.database import Database
+from gateway.db.schema import metadata
 from gateway.db.statements import run
 from gateway.history.rules.bloom import bloom_filter
-from gateway.history.tables import segments, shipment_search, shipments
+from gateway.history.tables import segments, shipments
 from gateway.history.tables.segments import BLOCK_BITS, SEGMENT_BITS
 from gateway.history.tables.shipment_search import Narrowing
 from gateway.history.tables.shipments import RevisionRow
@@ -43,205 +60,22 @@ from gateway.history.tables.shipments import RevisionRow
 BATCH = 500
 """Records in one transaction, as in the product."""
 
-BEGIN_MS = 1_767_225_600_000  # 2026-01-01
-APART_MS = 2_000
-"""Time between two declarations: 30 days are 1,296,000 records."""
+BATCHES = 60
+"""Batches that are timed."""
 
-_MASK = (1 << 64) - 1
-
-
-def key(kind: int, value: int) -> int:
-    """A key as the product's: 62 bits in no order (splitmix64)."""
-    x = (value * 0x9E3779B97F4A7C15 + kind * 0xD1B54A32D192ED03) & _MASK
-    x = ((x ^ x >> 30) * 0xBF58476D1CE4E5B9) & _MASK
-    x = ((x ^ x >> 27) * 0x94D049BB133111EB) & _MASK
-    return (x ^ x >> 31) >> 2
+BUDGET_S = 15.0
+"""Most time for warm searches of one kind, in seconds."""
 
 
-RECORD, DECLARATION, UCR, SEAL, CONTAINER, PLATE, TRADER, NAME, CONSIGNEE, CODE, CHAPTER, PLACE = range(12)
+class Cost(NamedTuple):
+    """Seconds that passed, seconds of processors, and bytes that were read from the disk."""
 
+    wall_s: float
+    cpu_s: float
+    read_bytes: int
 
-def trader(chance: random.Random) -> int:
-    """One in two is among the first; number 1 has a tenth of all records."""
-    return int(chance.paretovariate(0.152)) if chance.random() < 0.8 else 1_000 + chance.randrange(50_000)
-
-
-def keys_of(position: int) -> list[int]:
-    """Twelve keys: four that no other record has, a container, a plate, parties, a code with its chapter, a place."""
-    chance = random.Random(position)
-    exporter = trader(chance) % 50_000
-    rare = position % 400 == 7
-    return [
-        *(key(kind, position) for kind in (RECORD, DECLARATION, UCR, SEAL)),
-        key(CONTAINER, position % 1_500_000),
-        key(PLATE, chance.randrange(10_000)),
-        key(TRADER, exporter),
-        key(NAME, exporter),
-        key(CONSIGNEE, trader(chance) % 50_000),
-        key(CODE, 99 if rare else position // 4 % 10),
-        key(CHAPTER, 99 if rare else position // 4 % 5),
-        key(PLACE, position % 4),
-    ]
-
-
-def declared_ms(position: int) -> int:
-    """When the record was declared."""
-    return BEGIN_MS + position * APART_MS
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A search; see shipment_search.search."""
-
-    key_sets: Sequence[Sequence[int]]
-    narrowing: Narrowing
-    before: int
-    limit: int = 51
-
-
-class Form(Protocol):
-    """One way to index keys. Used by one thread."""
-
-    name: str
-
-    def index(self, conn: Connection, batch: Sequence[tuple[int, list[int]]]) -> None:
-        """Writes positions with their keys."""
-
-    def finish(self, database: Database) -> None:
-        """Does what follows when many records were written."""
-
-    def search(self, conn: Connection, query: Query) -> list[int]:
-        """Positions, the newest first."""
-
-    def tables(self) -> Sequence[str]:
-        """Names of tables, with which those of what belongs to them begin."""
-
-
-class Segments:
-    """The product's own, on both databases."""
-
-    name = "segments"
-
-    def index(self, conn: Connection, batch: Sequence[tuple[int, list[int]]]) -> None:
-        shipments.add_keys(conn, [(key, position) for position, keys in batch for key in keys])
-
-    def finish(self, database: Database) -> None:
-        with database.read() as conn:
-            full = (shipments.last_position(conn) + 1) >> SEGMENT_BITS
-        for segment in range(full):
-            with database.read() as conn:
-                bits = bloom_filter(segments.keys(conn, segment))
-            with database.write() as conn:
-                segments.keep_filter(conn, segment, bits)
-
-    def search(self, conn: Connection, query: Query) -> list[int]:
-        return list(
-            shipment_search.search(conn, query.key_sets, query.narrowing, before=query.before, limit=query.limit)
-        )
-
-    def tables(self) -> Sequence[str]:
-        return (shipment_keys.name, "shipment_segments")
-
-
-def positions_within(conn: Connection, query: Query) -> range | None:
-    """Positions outside of which nothing was declared in the query's time, by the times of blocks."""
-    since, until = query.narrowing.declared_from, query.narrowing.declared_until
-    if not (since or until):
-        return range(0, query.before)
-    mark = "?" if conn.dialect.name == "sqlite" else "%s"
-    text = (
-        f"SELECT min(block), max(block) FROM shipment_times WHERE last_declared >= {mark} AND first_declared < {mark}"
-    )
-    first, last = run(conn, text, (since, until or 1 << 62)).one()
-    return None if first is None else range(first << BLOCK_BITS, min(query.before, (last + 1) << BLOCK_BITS))
-
-
-class Fts5:
-    """One FTS5 table: keys as words, the position as rowid."""
-
-    name = "FTS5"
-
-    def __init__(self, conn: Connection) -> None:
-        run(
-            conn,
-            "CREATE VIRTUAL TABLE shipment_index USING "
-            "fts5(keys, content='', detail=none, columnsize=0, tokenize='ascii')",
-            (),
-        )
-
-    def index(self, conn: Connection, batch: Sequence[tuple[int, list[int]]]) -> None:
-        rows = [(position, " ".join([f"{key:x}" for key in keys])) for position, keys in batch]
-        for at in range(0, len(rows), 100):
-            some = rows[at : at + 100]
-            marks = ", ".join(["(?, ?)"] * len(some))
-            run(conn, f"INSERT INTO shipment_index (rowid, keys) VALUES {marks}", [v for row in some for v in row])
-
-    def finish(self, database: Database) -> None:
-        pass
-
-    def search(self, conn: Connection, query: Query) -> list[int]:
-        within = positions_within(conn, query)
-        if within is None:
-            return []
-        match = " AND ".join(f"({' OR '.join(f'{key:x}' for key in keys)})" for keys in query.key_sets)
-        bounds = query.narrowing.bounds
-        join = "CROSS JOIN shipment_revisions r ON r.position = f.rowid" if bounds else ""
-        conditions = ["f.shipment_index MATCH ?", "f.rowid >= ?", "f.rowid < ?"]
-        conditions += ["r.declared_at >= ?"] if query.narrowing.declared_from else []
-        conditions += ["r.declared_at < ?"] if query.narrowing.declared_until else []
-        text = (
-            f"SELECT f.rowid FROM shipment_index f {join} WHERE {' AND '.join(conditions)} "
-            "ORDER BY f.rowid DESC LIMIT ?"
-        )
-        return [row[0] for row in run(conn, text, (match, within.start, within.stop, *bounds, query.limit))]
-
-    def tables(self) -> Sequence[str]:
-        return ("shipment_index",)
-
-
-class Gin:
-    """One row for each position with an array of its keys, and a GIN index on that."""
-
-    name = "GIN"
-
-    def __init__(self, conn: Connection) -> None:
-        run(conn, "CREATE TABLE shipment_index (position bigint PRIMARY KEY, keys bigint[] NOT NULL)", ())
-        run(conn, "CREATE INDEX ix_shipment_index_keys ON shipment_index USING gin (keys)", ())
-        run(conn, "ALTER ROLE CURRENT_USER SET enable_seqscan = off", ())  # it takes a key for one in two hundred
-
-    def index(self, conn: Connection, batch: Sequence[tuple[int, list[int]]]) -> None:
-        marks = ", ".join(["(%s, %s::bigint[])"] * len(batch))
-        run(conn, f"INSERT INTO shipment_index (position, keys) VALUES {marks}", [v for row in batch for v in row])
-
-    def finish(self, database: Database) -> None:
-        pass
-
-    def search(self, conn: Connection, query: Query) -> list[int]:
-        within = positions_within(conn, query)
-        if within is None:
-            return []
-        conditions = ["keys && %s::bigint[]"] * len(query.key_sets)
-        bounds = query.narrowing.bounds
-        declared = ["r.declared_at >= %s"] if query.narrowing.declared_from else []
-        declared += ["r.declared_at < %s"] if query.narrowing.declared_until else []
-        # MATERIALIZED: else the planner may read the newest rows one by one until it has found enough.
-        text = (
-            "WITH f AS MATERIALIZED (SELECT position FROM shipment_index WHERE "
-            f"{' AND '.join(conditions)} AND position >= %s AND position < %s) SELECT f.position FROM f "
-        )
-        if declared:
-            text += f"JOIN shipment_revisions r ON r.position = f.position WHERE {' AND '.join(declared)} "
-        text += "ORDER BY f.position DESC LIMIT %s"
-        return [
-            row[0]
-            for row in run(conn, text, [*map(list, query.key_sets), within.start, within.stop, *bounds, query.limit])
-        ]
-
-    def tables(self) -> Sequence[str]:
-        return ("shipment_index",)
-
-
-# Databases
+    def since(self, before: Cost) -> Cost:
+        return Cost(self.wall_s - before.wall_s, self.cpu_s - before.cpu_s, self.read_bytes - before.read_bytes)
 
 
 class Stored:
@@ -251,12 +85,12 @@ class Stored:
         self.folder = folder
         folder.mkdir(parents=True)
         self._server: Any = None
+        self._processes: list[int] = []
         self.database = self._opened(postgresql=postgresql)
         with self.database.write() as conn:
             metadata.create_all(conn)
             self.form: Form = Segments() if own else Gin(conn) if postgresql else Fts5(conn)
         self.database.engine.dispose()
-        self.taken_s: list[float] = []
 
     def _opened(self, *, postgresql: bool) -> Database:
         if not postgresql:
@@ -268,34 +102,63 @@ class Stored:
         self._server = get_server(self.folder / "data", cleanup_mode="stop")
         return Database(make_url(self._server.get_uri()).render_as_string(hide_password=False))
 
-    def add(self, batch: Sequence[tuple[int, list[int]]]) -> None:
-        """Writes a batch, durably; only what the index costs is counted."""
-        with self.database.write() as conn:
-            shipments.add_revisions(conn, [RevisionRow(at, f"R{at}", 1, declared_ms(at), 1) for at, _ in batch])
-            insert_rows(conn, *_log(batch))
-        started = time.perf_counter()
-        with self.database.write() as conn:
-            self.form.index(conn, batch)
-        self.taken_s.append(time.perf_counter() - started)
+    def _find_processes(self) -> None:
+        """Of the server, those of connections among them."""
+        if self._server is not None:
+            server = psutil.Process(self._server.get_pid())
+            self._processes = [server.pid, *(child.pid for child in server.children())]
 
-    def finish(self) -> float:
-        """Completes the index; seconds."""
-        started = time.perf_counter()
-        self.form.finish(self.database)
-        taken = time.perf_counter() - started
+    def cost(self) -> Cost:
+        """What was used so far."""
+        cpu_s = time.thread_time() + sum(_number(f"/proc/{pid}/schedstat", 0) / 1e9 for pid in self._processes)
+        read = sum(_number(f"/proc/{pid}/io", 9) for pid in (os.getpid(), *self._processes))  # read_bytes
+        return Cost(time.perf_counter(), cpu_s, read)
+
+    def load(self, records: int) -> float:
+        """Fills in bulk; gives the processor time that the form took, in seconds."""
+        taken = 0.0
+        for segment in range((records >> SEGMENT_BITS) + 1):
+            first = max(1, segment << SEGMENT_BITS)
+            keys = keys_of(first, min(records + 1, (segment + 1) << SEGMENT_BITS) - first)
+            with self.database.write() as conn:
+                self._find_processes()
+                before = self.cost()
+                self.form.load(conn, first, keys)
+                taken += self.cost().since(before).cpu_s
+                run(conn, _REVISIONS[conn.dialect.name], (first, first + len(keys) - 1, *_DECLARED))
+        with self.database.write() as conn:
+            self._log(conn, records)
+            times = "min(declared_at), max(declared_at) FROM shipment_revisions GROUP BY 1"
+            run(conn, f"INSERT INTO shipment_times SELECT position >> {BLOCK_BITS}, {times}", ())
+            before = self.cost()
+            self.form.complete(conn, records)
         with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-            if self._server is None:
-                run(conn, "PRAGMA wal_checkpoint(TRUNCATE)", ())
-            else:
-                run(conn, "VACUUM ANALYZE", ())
-        return taken
+            run(conn, "PRAGMA wal_checkpoint(TRUNCATE)" if self._server is None else "VACUUM ANALYZE", ())
+        return taken + self.cost().since(before).cpu_s
 
-    def search(self, query: Query) -> tuple[float, list[int]]:
-        """Seconds, and what was found."""
-        started = time.perf_counter()
+    def add(self, first: int) -> Cost:
+        """Indexes a batch, durably."""
+        keys = keys_of(first, BATCH)
+        with self.database.write() as conn:
+            positions = range(first, first + BATCH)
+            shipments.add_revisions(conn, [RevisionRow(at, f"R{at}", 1, declared_ms(at), 1) for at in positions])
+            self._log(conn, first + BATCH - 1)
+        self._find_processes()
+        before = self.cost()
+        with self.database.write() as conn:
+            self.form.index(conn, first, keys)
+        return self.cost().since(before)
+
+    def _log(self, conn: Any, position: int) -> None:
+        shipments.append(conn, [shipments.LogRow(position, f"R{position}", 1, 1, "bench", b"", b"")])
+
+    def search(self, query: Query) -> tuple[Cost, list[int]]:
+        """What it took, and what was found."""
+        self._find_processes()
+        before = self.cost()
         with self.database.read() as conn:
             found = self.form.search(conn, query)
-        return time.perf_counter() - started, found
+        return self.cost().since(before), found
 
     def cool(self) -> None:
         """Leaves nothing of the files in memory."""
@@ -304,28 +167,26 @@ class Stored:
         if self._server is not None:
             self._server.cleanup()
             self._server = None
-        os.sync()
         for file in self.folder.rglob("*"):
             if file.is_file():
                 with file.open("rb") as opened:
+                    os.fsync(opened.fileno())
                     os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         if self.database.dialect == "postgresql":
             kept = segments._filters.get(self.database.engine)
             self.database = self._opened(postgresql=True)
             if kept:
                 segments._filters[self.database.engine] = kept
-        with self.database.read() as conn:  # a connection, and the newest page of revisions
+        with self.database.read() as conn:  # a connection, the catalogue, and the newest page of the log
             shipments.last_position(conn)
 
     def size(self) -> int:
         """Bytes of the index."""
-        with self.database.read() as conn:
-            if self._server is None:
-                name = "name LIKE ? || '%'"
-                text = f"SELECT sum(pgsize) FROM dbstat WHERE {name}"
-                return sum(int(run(conn, text, (table,)).scalar_one() or 0) for table in self.form.tables())
+        text = "SELECT sum(pgsize) FROM dbstat WHERE name LIKE ? || '%'"
+        if self._server is not None:
             text = "SELECT pg_total_relation_size(%s::regclass)"
-            return sum(int(run(conn, text, (table,)).scalar_one()) for table in self.form.tables())
+        with self.database.read() as conn:
+            return sum(int(run(conn, text, (table,)).scalar_one() or 0) for table in self.form.tables)
 
     def close(self) -> None:
         self.database.close()
@@ -333,81 +194,79 @@ class Stored:
             self._server.cleanup()
 
 
-def _log(batch: Sequence[tuple[int, list[int]]]) -> tuple[Any, tuple[str, ...], list[tuple[object, ...]]]:
-    columns = shipments.LogRow._fields
-    return metadata.tables["record_log"], columns, [(at, f"R{at}", 1, 1, "bench", b"", b"") for at, _ in batch]
+_DECLARED = (declared_ms(0), APART_MS)
+_REVISIONS = {
+    "sqlite": "INSERT INTO shipment_revisions (position, record_id, revision, declared_at, procedure) WITH RECURSIVE "
+    "g(n, last) AS (SELECT ?, ? UNION ALL SELECT n + 1, last FROM g WHERE n < last) "
+    "SELECT n, 'R' || n, 1, ? + n * ?, 1 FROM g",
+    "postgresql": "INSERT INTO shipment_revisions (position, record_id, revision, declared_at, procedure) SELECT n, "
+    "'R' || n, 1, x.declared + n * x.apart, 1 FROM generate_series(%s::bigint, %s) n, "
+    "(SELECT %s::bigint declared, %s::bigint apart) x",
+}
 
 
-# Searches
+def _number(path: str, at: int) -> int:
+    try:
+        return int(Path(path).read_text().split()[at])
+    except OSError:  # the process has ended
+        return 0
 
 
 def queries(records: int, chance: random.Random) -> dict[str, Callable[[], Query]]:
     """What is searched for, by name; each call gives other values."""
-    newest = records + 1
-    none = Narrowing()
+    newest, ever = records + 1, Narrowing()
+    large, rare = [key(TRADER, 1)], [key(CODE, 99)]
 
-    def any_before() -> int:
-        return records // 2 + chance.randrange(records // 2)
+    def alone(kind: int, most: int, *, first: int = 0) -> Query:
+        return Query([[key(kind, first + chance.randrange(most))]], ever, newest)
 
-    def month() -> Narrowing:
-        start = declared_ms(chance.randrange(1 + records // 2))
-        return Narrowing(start, start + records // 10 * APART_MS)
-
-    def of_month(key_sets: Sequence[Sequence[int]], limit: int = 51) -> Query:
-        return Query(key_sets, month(), newest, limit)
+    def in_time(*key_sets: Sequence[int]) -> Query:
+        """Within a tenth of all."""
+        start = declared_ms(chance.randrange(1 + records * 9 // 10))
+        return Query(key_sets, Narrowing(start, start + records // 10 * APART_MS), newest)
 
     def common() -> list[list[int]]:
         return [[key(CODE, chance.randrange(10))], [key(PLACE, chance.randrange(4))]]
 
-    first_trader = [key(TRADER, 1)]
+    def traders() -> list[int]:
+        return [key(TRADER, number) for number in chance.sample(range(1, 2_000), 12)]
+
     return {
-        "one rare key": lambda: Query([[key(UCR, 1 + chance.randrange(records))]], none, newest),
-        "a key that isn't there": lambda: Query([[key(UCR, records + 1 + chance.randrange(1 << 40))]], none, newest),
-        "a container (few records)": lambda: Query([[key(CONTAINER, chance.randrange(1_500_000))]], none, newest),
-        "two common keys, 51": lambda: Query(common(), none, newest),
-        "two common keys, a later page": lambda: Query(common(), none, any_before()),
-        "two common keys, 1,000": lambda: Query(common(), none, newest, 1_000),
-        "two common keys, in a time": lambda: of_month(common()),
-        "a large trader, 51": lambda: Query([first_trader], none, newest),
-        "a large trader, in a time": lambda: of_month([first_trader]),
-        "a large trader with a rare code": lambda: Query([first_trader, [key(CODE, 99)]], none, newest),
-        "the same, in a time": lambda: of_month([first_trader, [key(CODE, 99)]]),
-        "a plate (1 in 10,000)": lambda: Query([[key(PLATE, chance.randrange(10_000))]], none, newest),
-        "any of 12 traders": lambda: Query(
-            [[key(TRADER, n) for n in chance.sample(range(1, 2_000), 12)]], none, newest
-        ),
-        "any of 12 traders, in a time": lambda: of_month(
-            [[key(TRADER, n) for n in chance.sample(range(1, 2_000), 12)]]
-        ),
+        "a rare key (UCR)": lambda: alone(UCR, records, first=1),
+        "a key that isn't there": lambda: alone(UCR, 1 << 40, first=2 * records),
+        "a container": lambda: alone(CONTAINER, min(records, 1_500_000)),
+        "a plate, 1 in 10,000": lambda: alone(PLATE, 10_000),
+        "two common keys, newest 51": lambda: Query(common(), ever, newest),
+        "two common keys, a later page": lambda: Query(common(), ever, chance.randrange(records // 2, records)),
+        "two common keys, newest 1,000": lambda: Query(common(), ever, newest, 1_000),
+        "two common keys, in a time": lambda: in_time(*common()),
+        "a large trader, newest 51": lambda: Query([large], ever, newest),
+        "a large trader, in a time": lambda: in_time(large),
+        "a large trader, a rare code": lambda: Query([large, rare], ever, newest),
+        "the same, in a time": lambda: in_time(large, rare),
+        "any of 12 traders": lambda: Query([traders()], ever, newest),
+        "any of 12 traders, in a time": lambda: in_time(traders()),
     }
 
 
-def timed(forms: Sequence[Stored], make: Callable[[], Query], rounds: int, *, cold: bool) -> list[list[float]]:
-    """Seconds of each form for the same searches, run in turn."""
-    taken: list[list[float]] = [[] for _ in forms]
-    if not cold:
-        for _ in range(5):
-            query = make()
-            for form in forms:
-                form.search(query)
-    for number in range(rounds):
-        query = make()
-        found = []
+def timed(forms: Sequence[Stored], make: Callable[[], Query], rounds: int, *, cold: bool) -> list[list[Cost]]:
+    """What the same searches took each form, run in turn."""
+    taken: list[list[Cost]] = [[] for _ in forms]
+    ends_at = time.perf_counter() + BUDGET_S
+    for number in range(rounds if cold else rounds + 5):
+        query, found = make(), []
         order = list(enumerate(forms))
         for at, form in order if number % 2 else reversed(order):
             if cold:
                 form.cool()
-            seconds, positions = form.search(query)
-            taken[at].append(seconds)
+            cost, positions = form.search(query)
             found.append(positions)
-        assert all(one == found[0] for one in found), (query, [one[:5] for one in found])
+            if cold or number >= 5:
+                taken[at].append(cost)
+        assert found[0] == found[1], query
+        if not cold and number >= 8 and time.perf_counter() > ends_at:
+            break
     return taken
-
-
-def batches(records: int) -> Iterator[list[tuple[int, list[int]]]]:
-    """Positions from 1 on, with their keys."""
-    for first in range(1, records + 1, BATCH):
-        yield [(at, keys_of(at)) for at in range(first, min(first + BATCH, records + 1))]
 
 
 def measure(folder: Path, records: int, console: Console, *, postgresql: bool, rounds: int, cold: int) -> None:
@@ -415,47 +274,47 @@ def measure(folder: Path, records: int, console: Console, *, postgresql: bool, r
     with ExitStack() as stack:
         forms = []
         for own in (True, False):
-            form = Stored(folder / f"{'segments' if own else 'other'}-{postgresql}", postgresql=postgresql, own=own)
-            stack.callback(form.close)
-            forms.append(form)
-        for number, batch in enumerate(batches(records)):
-            for form in forms if number % 2 else reversed(forms):
-                form.add(batch)
-            if number % 200 == 199:
-                done = [f"{1e6 * sum(form.taken_s[-200:]) / (200 * BATCH):.0f}" for form in forms]
-                console.print(f"[dim]{(number + 1) * BATCH:,}: {', '.join(done)} µs a record[/]")
-        finished = [form.finish() for form in forms]
-        names = [form.form.name for form in forms]
-        table = Table("", *names, "ratio", title=f"{records:,} records, {forms[0].database.dialect}")
-        written = [1e6 * (sum(form.taken_s) + extra) / records for form, extra in zip(forms, finished, strict=True)]
-        _row(table, "index a record, µs", written)
-        _row(table, "of that after the last, µs", [1e6 * extra / records for extra in finished])
-        _row(table, "commit of 500, p99, ms", [1e3 * _percentile(form.taken_s, 0.99) for form in forms])
-        _row(table, "commit of 500, longest, ms", [1e3 * max(form.taken_s) for form in forms])
+            forms.append(Stored(folder / ("own" if own else "other"), postgresql=postgresql, own=own))
+            stack.callback(forms[-1].close)
+        table = Table("", *(form.form.name for form in forms), "ratio")
+        table.title = f"{records:,} records, {forms[0].database.dialect}"
+        before = records - BATCH * BATCHES
+        loaded = [form.load(before) for form in forms]
+        _row(table, "filled in bulk: µs of processors a record", [1e6 * one / before for one in loaded])
+        added: list[list[Cost]] = [[], []]
+        for number in range(BATCHES):
+            for at in (0, 1) if number % 2 else (1, 0):
+                added[at].append(forms[at].add(before + 1 + number * BATCH))
+        _row(table, "a batch of 500: µs of processors a record", [_mean(of, "cpu_s") * 1e6 / BATCH for of in added])
+        _row(table, "a batch of 500: median ms", [1e3 * statistics.median(one.wall_s for one in of) for of in added])
+        _row(table, "a batch of 500: longest, ms", [1e3 * max(one.wall_s for one in of) for of in added])
+        some = [one for row in keys_of(1, 10_000).tolist() for one in row]
+        began = time.thread_time()
+        bloom_filter(some)
+        _row(table, "filters: µs of processors a record", [(time.thread_time() - began) * 1e6 / 10_000, 0.0])
         _row(table, "bytes a record", [form.size() / records for form in forms])
         for name, make in queries(records, random.Random(1)).items():
             warm = timed(forms, make, rounds, cold=False)
-            _row(table, f"{name}: ms", [1e3 * statistics.median(one) for one in warm])
-            _row(table, f"{name}: p95", [1e3 * _percentile(one, 0.95) for one in warm])
+            _row(table, f"{name}: ms of processors", [1e3 * _mean(of, "cpu_s") for of in warm])
+            _row(table, f"{name}: median ms", [1e3 * statistics.median(one.wall_s for one in of) for of in warm])
         for name, make in queries(records, random.Random(2)).items():
-            taken = timed(forms, make, cold, cold=True)
-            _row(table, f"cold, {name}: ms", [1e3 * statistics.median(one) for one in taken])
+            taken = timed(forms, make, cold, cold=True) if cold else [[Cost(0, 0, 0)]] * 2
+            _row(table, f"cold, {name}: median ms", [1e3 * statistics.median(c.wall_s for c in of) for of in taken])
+            _row(table, f"cold, {name}: kB read", [_mean(of, "read_bytes") / 1e3 for of in taken])
         console.print(table)
 
 
-def _percentile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+def _mean(costs: Sequence[Cost], of: str) -> float:
+    return statistics.fmean(getattr(cost, of) for cost in costs)
 
 
 def _row(table: Table, name: str, values: Sequence[float]) -> None:
-    table.add_row(name, *(f"{value:,.2f}" for value in values), f"{values[1] / values[0] if values[0] else 0:.2f}")
+    table.add_row(name, *(f"{value:,.2f}" for value in values), f"{values[1] / values[0]:.2f}" if values[0] else "")
 
 
 def main(
-    records: Annotated[int, typer.Option("--records", help="Records in each form.")] = 300_000,
-    dialects: Annotated[
-        list[str] | None, typer.Option("--dialect", help="sqlite, postgresql; both by default.")
-    ] = None,
+    records: Annotated[int, typer.Option("--records", min=100_000, help="Records in each form.")] = 300_000,
+    dialects: Annotated[list[str] | None, typer.Option("--dialect", help="sqlite, postgresql; default: both.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", help="Warm searches of each kind.")] = 60,
     cold: Annotated[int, typer.Option("--cold", help="Cold searches of each kind.")] = 5,
     folder: Annotated[Path | None, typer.Option("--dir", help="Where databases go.")] = None,
