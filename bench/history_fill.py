@@ -20,8 +20,8 @@ from gateway.db.database import Database
 from gateway.feed.service.writer import Transaction, Writer
 from gateway.history.commands.record import RecordCommand, checked, records_feed
 from gateway.history.projection.index import IndexCommand
-from gateway.history.service.filters import KeepFilterCommand, SegmentFilters
-from gateway.history.service.preparation import HistoryIndexer
+from gateway.history.service.indexer import HistoryIndexer
+from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilters
 from gateway.history.tables import risk_hits as risk
 from gateway.history.tables import shipments
 from gateway.node.history import retention_of

@@ -54,7 +54,7 @@ from gateway.db.statements import run
 from gateway.history.rules.bloom import bloom_filter
 from gateway.history.tables import segments, shipments
 from gateway.history.tables.segments import BLOCK_BITS, SEGMENT_BITS
-from gateway.history.tables.shipment_search import Narrowing
+from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import RevisionRow
 
 BATCH = 500
@@ -214,7 +214,7 @@ def _number(path: str, at: int) -> int:
 
 def queries(records: int, chance: random.Random) -> dict[str, Callable[[], Query]]:
     """What is searched for, by name; each call gives other values."""
-    newest, ever = records + 1, Narrowing()
+    newest, ever = records + 1, RecordFilter()
     large, rare = [key(TRADER, 1)], [key(CODE, 99)]
 
     def alone(kind: int, most: int, *, first: int = 0) -> Query:
@@ -223,7 +223,7 @@ def queries(records: int, chance: random.Random) -> dict[str, Callable[[], Query
     def in_time(*key_sets: Sequence[int]) -> Query:
         """Within a tenth of all."""
         start = declared_ms(chance.randrange(1 + records * 9 // 10))
-        return Query(key_sets, Narrowing(start, start + records // 10 * APART_MS), newest)
+        return Query(key_sets, RecordFilter(start, start + records // 10 * APART_MS), newest)
 
     def common() -> list[list[int]]:
         return [[key(CODE, chance.randrange(10))], [key(PLACE, chance.randrange(4))]]

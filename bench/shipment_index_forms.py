@@ -15,7 +15,7 @@ from gateway.db.statements import run
 from gateway.history.rules.bloom import BITS_PER_KEY, HASHES
 from gateway.history.tables import segments, shipment_search, shipments
 from gateway.history.tables.segments import BLOCK_BITS, SEGMENT_BITS
-from gateway.history.tables.shipment_search import Narrowing
+from gateway.history.tables.shipment_search import RecordFilter
 
 BEGIN_MS = 1_767_225_600_000  # 2026-01-01
 APART_MS = 2_000
@@ -74,7 +74,7 @@ class Query:
     """A search; see shipment_search.search."""
 
     key_sets: Sequence[Sequence[int]]
-    narrowing: Narrowing
+    record_filter: RecordFilter
     before: int
     limit: int = 51
 
@@ -144,7 +144,9 @@ class Segments:
             segments.keep_filter(conn, segment, bloom_of(keys))
 
     def search(self, conn: Connection, query: Query) -> list[int]:
-        found = shipment_search.search(conn, query.key_sets, query.narrowing, before=query.before, limit=query.limit)
+        found = shipment_search.search(
+            conn, query.key_sets, query.record_filter, before=query.before, limit=query.limit
+        )
         return list(found)
 
 
@@ -165,7 +167,7 @@ def _copy(dbapi: Any, into: str, rows: bytes) -> None:
 
 def positions_within(conn: Connection, query: Query) -> range | None:
     """Positions outside of which nothing was declared in the query's time, by the times of blocks."""
-    since, until = query.narrowing.declared_from, query.narrowing.declared_until
+    since, until = query.record_filter.declared_from, query.record_filter.declared_until
     if not (since or until):
         return range(query.before)
     mark = "?" if conn.dialect.name == "sqlite" else "%s"
@@ -176,9 +178,9 @@ def positions_within(conn: Connection, query: Query) -> range | None:
     return None if first is None else range(first << BLOCK_BITS, min(query.before, (last + 1) << BLOCK_BITS))
 
 
-def _declared(narrowing: Narrowing, mark: str) -> list[str]:
-    since = [f"r.declared_at >= {mark}"] if narrowing.declared_from else []
-    return since + ([f"r.declared_at < {mark}"] if narrowing.declared_until else [])
+def _declared(record_filter: RecordFilter, mark: str) -> list[str]:
+    since = [f"r.declared_at >= {mark}"] if record_filter.declared_from else []
+    return since + ([f"r.declared_at < {mark}"] if record_filter.declared_until else [])
 
 
 class Fts5:
@@ -208,12 +210,12 @@ class Fts5:
         if within is None:
             return []
         match = " AND ".join(f"({' OR '.join(f'{one:x}' for one in keys)})" for keys in query.key_sets)
-        declared = _declared(query.narrowing, "?")
+        declared = _declared(query.record_filter, "?")
         join = "CROSS JOIN shipment_revisions r ON r.position = f.rowid" if declared else ""
         conditions = ["f.shipment_index MATCH ?", "f.rowid >= ?", "f.rowid < ?", *declared]
         where = " AND ".join(conditions)
         text = f"SELECT f.rowid FROM shipment_index f {join} WHERE {where} ORDER BY f.rowid DESC LIMIT ?"
-        values = (match, within.start, within.stop, *query.narrowing.bounds, query.limit)
+        values = (match, within.start, within.stop, *query.record_filter.bounds, query.limit)
         return [row[0] for row in run(conn, text, values)]
 
 
@@ -260,8 +262,8 @@ class Gin:
         conditions = [*["keys && %s::bigint[]"] * len(query.key_sets), "position >= %s", "position < %s"]
         # MATERIALIZED: else the planner may read the newest rows one by one until it has found enough.
         text = f"WITH f AS MATERIALIZED (SELECT position FROM shipment_index WHERE {' AND '.join(conditions)}) "
-        declared = _declared(query.narrowing, "%s")
+        declared = _declared(query.record_filter, "%s")
         join = f"JOIN shipment_revisions r ON r.position = f.position AND {' AND '.join(declared)}" if declared else ""
         text += f"SELECT f.position FROM f {join} ORDER BY f.position DESC LIMIT %s"
-        values = [*map(list, query.key_sets), within.start, within.stop, *query.narrowing.bounds, query.limit]
+        values = [*map(list, query.key_sets), within.start, within.stop, *query.record_filter.bounds, query.limit]
         return [row[0] for row in run(conn, text, values)]

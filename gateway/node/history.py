@@ -18,12 +18,12 @@ from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import Preparing
 from gateway.history.rpc.loops import IndexStep, SearchStep, filter_step, follow, purge, risk_step
-from gateway.history.rpc.peer import HistoryAnswering
-from gateway.history.rpc.question import HistoryQuestions
+from gateway.history.rpc.query_client import QueryClient
+from gateway.history.rpc.query_handler import QueryHandler
 from gateway.history.rpc.recording_process import RecordChecks
 from gateway.history.rpc.service import HistoryServicer
-from gateway.history.service.answers import Answerer
-from gateway.history.service.questions import Asker
+from gateway.history.service.answers import QueryService
+from gateway.history.service.queries import QuerySigner
 from gateway.history.service.risk import SiblingSearch
 from gateway.node.history_rules import rules_of, search_of
 from gateway.node.settings import HistorySettings
@@ -66,17 +66,15 @@ class History:
         self.search = search_of(settings, database, node, names=self._preparing.names)
         self.rules = rules_of(settings)
         keep_ms = settings.answer_days * _DAY_MS
-        answerer = Answerer(
+        answerer = QueryService(
             node=node, database=database, search=self.search, trust=trust, signer_for=signer_for, clock=clock
         )
-        self.answering = HistoryAnswering(answerer, writer=writer, clock=clock, keep_ms=keep_ms)
+        self.answering = QueryHandler(answerer, writer=writer, clock=clock, keep_ms=keep_ms)
         self.fanout = HistoryFanout(
             node=node,
             search=self.search,
-            asker=Asker(node=node, trust=trust, signer_for=signer_for, clock=clock),
-            questions=HistoryQuestions(
-                trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms
-            ),
+            asker=QuerySigner(node=node, trust=trust, signer_for=signer_for, clock=clock),
+            questions=QueryClient(trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms),
             trust=trust,
             clock=clock,
         )

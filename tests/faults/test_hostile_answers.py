@@ -21,8 +21,8 @@ from gateway.errors import AgreementForbidsError
 from gateway.evidence.service.answer_export import stored_records
 from gateway.feed.service.alarms import ANSWER_WRONG
 from gateway.history.codec.signed_texts import Statement, parse_query, query_digest
-from gateway.history.rpc.question import MOST_AT_ONCE
-from gateway.history.service.questions import Asker
+from gateway.history.rpc.query_client import MOST_AT_ONCE
+from gateway.history.service.queries import QuerySigner
 from gateway.history.tables import answers
 from gateway.node.assembly import Node
 from gateway.rpc.status import abort_with, from_rpc_error
@@ -381,7 +381,7 @@ def test_a_question_of_another_is_not_answered(federation: Federation) -> None:
                 anchors=federation.folder.anchors,
             )
             key = load_signing_key(federation.folder.node("hk").log_key, name="unnamed")
-            asker = Asker(node="hk", trust=lambda: trust, signer_for=key.named, clock=node._clock)
+            asker = QuerySigner(node="hk", trust=lambda: trust, signer_for=key.named, clock=node._clock)
 
             def question(partner: str = "cn") -> pb.QueryHistoryRequest:
                 made = asker.question(

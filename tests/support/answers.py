@@ -14,16 +14,16 @@ from gateway.db.database import Database
 from gateway.history.codec.signed_texts import Statement, encode_query, query_digest, question_origin, question_text
 from gateway.history.commands.record import RecordCommand, check, records_feed
 from gateway.history.projection.index import IndexCommand
-from gateway.history.service.answers import AcceptedQuestion, Answerer, KeepAnsweredCommand, answered_row
+from gateway.history.service.answers import KeepAnsweredCommand, QueryService, VerifiedQuery, answered_row
+from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.names import NameSearch
-from gateway.history.service.preparation import HistoryIndexer
-from gateway.history.service.questions import (
+from gateway.history.service.queries import (
     DAY_MS,
-    Asker,
+    AnswerVerifier,
     KeepAskedCommand,
     KeepRecordsCommand,
-    Question,
-    ReceivedAnswer,
+    QuerySigner,
+    SignedQuery,
     asked_row,
 )
 from gateway.history.service.search import HistorySearch
@@ -53,10 +53,10 @@ class NoSubstances:
 class Answered:
     """A question and what came back for it."""
 
-    question: Question
+    question: SignedQuery
     records: list[bytes]
     statement_note: bytes
-    received: ReceivedAnswer
+    received: AnswerVerifier
     statement: Statement
 
 
@@ -69,8 +69,8 @@ class Pair:
         self.search = HistorySearch(
             hk.database, node="hk", substances=NoSubstances(), names=NameSearch(hk.database).find
         )
-        self.asker = Asker(node="cn", trust=lambda: self.cn.trust, signer_for=self.key("cn"), clock=self.clock)
-        self.answerer = Answerer(
+        self.asker = QuerySigner(node="cn", trust=lambda: self.cn.trust, signer_for=self.key("cn"), clock=self.clock)
+        self.answerer = QueryService(
             node="hk",
             database=hk.database,
             search=self.search,
@@ -119,7 +119,7 @@ class Pair:
             self.cn.trust = self.hk.trust
         return self.hk.trust
 
-    def question(self, **asked: Any) -> Question:
+    def question(self, **asked: Any) -> SignedQuery:
         """A question of cn to hk, by default for the container of the tests' shipment."""
         asked.setdefault("criteria", history_pb2.SearchCriteria(containers=[CONTAINER]))
         asked.setdefault("grounds", grounds())
@@ -139,7 +139,7 @@ class Pair:
         question = self.question(**asked)
         accepted = self.answerer.accept("cn", question.data, question.note)
         records, statement_note = self.answer(accepted)
-        received = ReceivedAnswer(question)
+        received = AnswerVerifier(question)
         received.take(exchange_service_pb2.AnswerRecords(records=records))
         statement = received.end(statement_note, self.cn.trust.directory, self.now)
         answered = Answered(question, records, statement_note, received, statement)
@@ -147,7 +147,7 @@ class Pair:
             self.keep(accepted, answered)
         return answered
 
-    def answer(self, accepted: AcceptedQuestion) -> tuple[list[bytes], bytes]:
+    def answer(self, accepted: VerifiedQuery) -> tuple[list[bytes], bytes]:
         """hk's records and statement."""
         answer = self.answerer.begin(accepted)
         records: list[bytes] = []
@@ -157,7 +157,7 @@ class Pair:
             records.extend(some)
         return records, statement
 
-    def keep(self, accepted: AcceptedQuestion, answered: Answered) -> None:
+    def keep(self, accepted: VerifiedQuery, answered: Answered) -> None:
         """What the two nodes keep of it."""
         at = {"now_ms": self.clock(), "keep_ms": KEEP_MS}
         row = answered_row(

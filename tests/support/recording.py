@@ -11,8 +11,8 @@ from gateway.db.schema import PROJECTIONS
 from gateway.history.commands.record import RecordCommand, check, records_feed
 from gateway.history.commands.retention import PurgeCommand, holds_on
 from gateway.history.projection.index import IndexCommand
+from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.names import NameSearch
-from gateway.history.service.preparation import HistoryIndexer
 from gateway.history.service.search import HistorySearch
 from gateway.node.history import forget_matches
 from gateway.trust.service.trial_federation import FEDERATION

@@ -36,7 +36,7 @@ from gateway.evidence.codec.bundle import MANIFEST, Bundle
 from gateway.evidence.service.check import read_manifest, require_listed, trusted_directory
 from gateway.evidence.service.report import StepResult, StepRun, StoppedError
 from gateway.history.codec.signed_texts import open_question, query_digest, question_origin
-from gateway.history.service.statements import require_answer_to, verified_statement
+from gateway.history.service.answer_verification import require_answer_to, verified_statement
 from gateway.tlog.note import Verifier
 from gateway.tlog.proofs import verify_inclusion
 from gateway.trust.rules.directory import Directory

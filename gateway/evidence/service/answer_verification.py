@@ -14,7 +14,7 @@ from gateway.db.database import Database
 from gateway.errors import DirectoryError, GatewayError, VerificationError
 from gateway.evidence.service.answer_export import stored_records
 from gateway.history.codec.signed_texts import open_question, parse_query, query_digest, question_origin
-from gateway.history.service.statements import require_answer_to, verified_statement
+from gateway.history.service.answer_verification import require_answer_to, verified_statement
 from gateway.history.tables import answers
 from gateway.history.tables.answers import ANSWERED, ASKED, AnswerRow
 from gateway.tlog.merkle import Tree, leaf_hash

@@ -18,7 +18,7 @@ from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import WriterClient, in_order
 from gateway.feed.service.receiver import Receiver, Refused, require_moving
 from gateway.feed.service.sender import Outgoing
-from gateway.history.rpc.peer import HistoryAnswering
+from gateway.history.rpc.query_handler import QueryHandler
 from gateway.rpc.calls import current_call
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
@@ -41,7 +41,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         sender: FeedSender,
         statuses: dict[FeedOrigin, LinkStatus],
         clock: Callable[[], int],
-        history: HistoryAnswering,
+        history: QueryHandler,
     ) -> None:
         self._receiver = receiver
         self._outgoing = outgoing

@@ -83,7 +83,7 @@ class IndexBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RiskBatch:
     """What the rules found, from the item after position `after` to the one at `last`.
 
     Attributes:
@@ -102,7 +102,7 @@ class Judged:
         return json.dumps([self.after, self.last, self.positions, hits]).encode()
 
     @classmethod
-    def decode(cls, data: bytes) -> Judged:
+    def decode(cls, data: bytes) -> RiskBatch:
         """The inverse of `encode`."""
         after, last, positions, hits = json.loads(data)
         found: Sequence[tuple[int, str]] = hits

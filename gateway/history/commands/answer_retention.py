@@ -8,7 +8,7 @@ from hashlib import sha256
 from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.feed.service.writer import Transaction
 from gateway.history.commands.retention import PURGE_METHOD
-from gateway.history.service.questions import DAY_MS
+from gateway.history.service.queries import DAY_MS
 from gateway.history.tables import answers, holds
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEvent, AuditResult

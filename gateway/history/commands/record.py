@@ -23,7 +23,7 @@ from gateway.v1 import history_service_pb2, record_log_pb2
 _Pb = history_service_pb2
 
 
-class Checked(NamedTuple):
+class ValidItem(NamedTuple):
     """An item that may be recorded.
 
     Attributes:
@@ -47,14 +47,14 @@ def records_feed(federation: str, node: str) -> FeedOrigin:
 
 def check(
     request: _Pb.RecordShipmentsRequest, *, retention_classes: Callable[[str], bool]
-) -> tuple[list[Checked], list[_Pb.RefusedItem]]:
+) -> tuple[list[ValidItem], list[_Pb.RefusedItem]]:
     """Items that may be recorded, and those that are refused, each with everything that is wrong with it.
 
     Args:
         request: a message of the stream; its number of items has been checked.
         retention_classes: tells whether this node has a class of that name.
     """
-    good: list[Checked] = []
+    good: list[ValidItem] = []
     refused: list[_Pb.RefusedItem] = []
     salts = random_bytes(SALT_BYTES * len(request.items))
     for at, item in enumerate(request.items):
@@ -73,13 +73,13 @@ def check(
     return good, refused
 
 
-def checked(item: RecordedItem) -> Checked:
+def checked(item: RecordedItem) -> ValidItem:
     """An item that this gateway has made itself, ready to be recorded."""
     return _checked(item, item.SerializeToString(deterministic=True), random_bytes(SALT_BYTES))
 
 
-def _checked(item: RecordedItem, content: bytes, salt: bytes) -> Checked:
-    return Checked(item.record_id, wire.kind_of(item), salt, content, wire.salted_digest(salt, content))
+def _checked(item: RecordedItem, content: bytes, salt: bytes) -> ValidItem:
+    return ValidItem(item.record_id, wire.kind_of(item), salt, content, wire.salted_digest(salt, content))
 
 
 def _further_faults(item: _Pb.RecordItem, retention_classes: Callable[[str], bool]) -> list[Violation]:
@@ -112,7 +112,7 @@ class RecordCommand:
     """Appends items to the log; the result is the position of the last."""
 
     origin: FeedOrigin
-    items: Sequence[Checked]
+    items: Sequence[ValidItem]
     actor: str
 
     @property

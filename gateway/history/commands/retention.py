@@ -21,10 +21,10 @@ from gateway.feed.service.once import once
 from gateway.feed.service.writer import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.commands.record import append_event
-from gateway.history.service.search import NEWEST, narrowing_of, positions_of, require_exact
+from gateway.history.service.search import NEWEST, filter_of, positions_of, require_exact
 from gateway.history.tables import holds, shipment_search, shipments
 from gateway.history.tables.holds import LegalHold
-from gateway.history.tables.shipment_search import Narrowing
+from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import LogRow, RevisionRow, ShipmentRow
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEvent, AuditResult
@@ -179,11 +179,11 @@ class _Kept:
 
     hold_id: str
     key_sets: KeySets
-    narrowing: Narrowing
+    record_filter: RecordFilter
 
     @classmethod
     def by(cls, hold: LegalHold) -> _Kept:
-        return cls(hold.hold_id, keys_wire.key_sets(hold.criteria), narrowing_of(hold.criteria))
+        return cls(hold.hold_id, keys_wire.key_sets(hold.criteria), filter_of(hold.criteria))
 
     def keeps(self, items: Sequence[_Item]) -> bool:
         """Whether a record of which this was recorded meets all criteria."""
@@ -196,21 +196,21 @@ class _Kept:
         """Whether a record with these revisions had such a time, and such a procedure; while only additions to it are
         known, it may have them."""
         known = [row for row in rows if row.procedure]
-        apart = (replace(self.narrowing, procedures=()), Narrowing(procedures=self.narrowing.procedures))
+        apart = (replace(self.record_filter, procedures=()), RecordFilter(procedures=self.record_filter.procedures))
         return not known or all(any(one.admits(row) for row in known) for one in apart)
 
 
 def _kept_now(conn: Connection, kept: _Kept) -> int:
     """Number of records that a hold keeps: those for which `keeps` is true, by the index."""
-    sure = _with(conn, kept.key_sets, kept.narrowing)  # one item meets everything
-    unsure = sorted(_with(conn, kept.key_sets[:1], Narrowing()) - sure)
+    sure = _with(conn, kept.key_sets, kept.record_filter)  # one item meets everything
+    unsure = sorted(_with(conn, kept.key_sets[:1], RecordFilter()) - sure)
     parts = (unsure[at : at + COUNTED_AT_ONCE] for at in range(0, len(unsure), COUNTED_AT_ONCE))
     return len(sure) + sum(len(_kept_of(conn, kept, part)) for part in parts)
 
 
-def _with(conn: Connection, key_sets: KeySets, narrowing: Narrowing) -> set[str]:
+def _with(conn: Connection, key_sets: KeySets, record_filter: RecordFilter) -> set[str]:
     """Records of which one item is found so."""
-    positions = list(shipment_search.search(conn, key_sets, narrowing, before=NEWEST, limit=MOST_COUNTED))
+    positions = list(shipment_search.search(conn, key_sets, record_filter, before=NEWEST, limit=MOST_COUNTED))
     return {row.record_id for row in shipments.revisions(conn, positions).values()}
 
 
@@ -235,7 +235,7 @@ def holds_on(conn: Connection, logged: Sequence[LogRow]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Purged:
+class PurgeResult:
     """What one purge came to: records erased, records kept by holds, and time and id of the last record that
     was looked at; None when there was none."""
 
@@ -256,10 +256,10 @@ class PurgeCommand:
     after: tuple[int, str] = (0, "")
     weight: int = PURGE_BATCH
 
-    def execute(self, tx: Transaction) -> Purged:
+    def execute(self, tx: Transaction) -> PurgeResult:
         due = shipments.due(tx.conn, tx.now_ms, PURGE_BATCH, after=self.after)
         if not due:
-            return Purged(0, 0, None)
+            return PurgeResult(0, 0, None)
         positions = positions_of(tx.conn, [row.record_id for row in due])
         due = _first(due, positions)
         kept = [_Kept.by(hold) for hold in holds.all_of(tx.conn, released=False)]
@@ -267,7 +267,7 @@ class PurgeCommand:
         going = [row for row in due if not any(one.keeps(items[row.record_id]) for one in kept)]
         for retention_class, rows in _by_class(going):
             self._erase(tx, retention_class, [row.record_id for row in rows], items)
-        return Purged(len(going), len(due) - len(going), (due[-1].delete_at, due[-1].record_id))
+        return PurgeResult(len(going), len(due) - len(going), (due[-1].delete_at, due[-1].record_id))
 
     def _erase(
         self,
@@ -325,7 +325,7 @@ def _forget_names(conn: Connection, items: Sequence[_Item]) -> None:
     gone = [
         key
         for key in sorted(keys)
-        if not any(shipment_search.search(conn, [[key]], Narrowing(), before=NEWEST, limit=1))
+        if not any(shipment_search.search(conn, [[key]], RecordFilter(), before=NEWEST, limit=1))
     ]
     shipments.remove_names(conn, gone)
 

@@ -6,7 +6,7 @@ from gateway.db.database import Database
 from gateway.feed.projection.rebuild import Progress
 from gateway.feed.service.writer import Writer
 from gateway.history.projection.index import IndexCommand, Retention
-from gateway.history.service.preparation import HistoryIndexer
+from gateway.history.service.indexer import HistoryIndexer
 
 
 def rebuild_records(writer: Writer, database: Database, retention: Retention, *, progress: Progress) -> int:

@@ -15,8 +15,8 @@ from gateway.contract.filters import decode_page_token, encode_page_token
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, Violation
 from gateway.history.codec.signed_texts import in_messages
-from gateway.history.rpc.question import HistoryQuestions, Take, node_answer
-from gateway.history.service.questions import Asker
+from gateway.history.rpc.query_client import QueryClient, Take, node_answer
+from gateway.history.service.queries import QuerySigner
 from gateway.history.service.search import DEFAULT_LIMIT, HistorySearch, require_narrow
 from gateway.rpc.calls import Call
 from gateway.trust.rules.audit import AuditResult
@@ -81,8 +81,8 @@ class HistoryFanout:
         *,
         node: str,
         search: HistorySearch,
-        asker: Asker,
-        questions: HistoryQuestions,
+        asker: QuerySigner,
+        questions: QueryClient,
         trust: Callable[[], TrustedDirectory],
         clock: Callable[[], int],
     ) -> None:
@@ -203,7 +203,7 @@ class HistoryFanout:
             wanted: what is looked for.
             put: gets records as they come.
             place: where to begin.
-            kept: as HistoryQuestions.put has it.
+            kept: as QueryClient.put has it.
 
         Returns:
             Its end, and the position below which there is more; 0 for nothing.

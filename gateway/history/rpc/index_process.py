@@ -10,7 +10,7 @@ from typing import Any
 from gateway.db.database import Database
 from gateway.errors import UnavailableError
 from gateway.history.codec.batches import decode_names
-from gateway.history.service.filters import next_segment
+from gateway.history.service.segment_filters import next_segment
 from gateway.history.tables import risk_hits as risk
 from gateway.history.tables import shipments
 from gateway.rpc.worker_process import WorkerProcess

@@ -11,13 +11,13 @@ from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service.writer import Command
-from gateway.history.codec.batches import IndexBatch, Judged
+from gateway.history.codec.batches import IndexBatch, RiskBatch
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
 from gateway.history.commands.retention import ForgetRecords, PurgeCommand
 from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.rpc.index_process import FILTER, INDEX, JUDGE, Preparing
-from gateway.history.service.filters import KeepFilterCommand, SegmentFilter
 from gateway.history.service.risk import KeepRisksCommand
+from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilter
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class IndexStep:
 def risk_step(preparing: Preparing, *, writer: WriterClient) -> PreparedStep:
     """Judges the next records by the rules."""
     return PreparedStep(
-        preparing, question=JUDGE, keep=lambda data: KeepRisksCommand(Judged.decode(data)), writer=writer
+        preparing, question=JUDGE, keep=lambda data: KeepRisksCommand(RiskBatch.decode(data)), writer=writer
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from gateway.errors import GatewayError
-from gateway.history.commands.record import Checked, check
+from gateway.history.commands.record import ValidItem, check
 from gateway.rpc.worker_process import WorkerProcess
 from gateway.v1 import history_service_pb2 as pb
 
@@ -36,7 +36,7 @@ CHECK_TIMEOUT_S = 10.0
 START_S = 10.0
 """How long a stop waits for a process that is just being started, in seconds."""
 
-CheckedItems = tuple[list[Checked], list[pb.RefusedItem]]
+CheckedItems = tuple[list[ValidItem], list[pb.RefusedItem]]
 """As history.commands.record.check gives it."""
 
 
@@ -109,4 +109,4 @@ def decode(data: bytes) -> CheckedItems:
     """The inverse of `encode`; of bytes that the node's own process made."""
     items, refused = marshal.loads(data)  # noqa: S302  own process, same interpreter
     rows: Sequence[tuple[Any, ...]] = items
-    return list(map(Checked._make, rows)), list(pb.RecordShipmentsResponse.FromString(refused).refused)
+    return list(map(ValidItem._make, rows)), list(pb.RecordShipmentsResponse.FromString(refused).refused)

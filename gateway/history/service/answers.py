@@ -55,7 +55,7 @@ SignerFor = Callable[[str], Signer]
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptedQuestion:
+class VerifiedQuery:
     """A question that passed steps 1 to 5.
 
     Attributes:
@@ -68,7 +68,7 @@ class AcceptedQuestion:
     note: bytes
 
 
-class Answerer:
+class QueryService:
     """Answers questions of partners. Thread-safe."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Answerer:
         self._signer_for = signer_for
         self._clock = clock
 
-    def accept(self, peer: str, data: bytes, note: bytes) -> AcceptedQuestion:
+    def accept(self, peer: str, data: bytes, note: bytes) -> VerifiedQuery:
         """Steps 1 to 5.
 
         Args:
@@ -117,9 +117,9 @@ class Answerer:
         with self._database.look() as conn:  # 5
             if answers.find(conn, ANSWERED, query.query_id) is not None:
                 raise _answered_before(query.query_id)
-        return AcceptedQuestion(query, data, note)
+        return VerifiedQuery(query, data, note)
 
-    def begin(self, question: AcceptedQuestion) -> Answer:
+    def begin(self, question: VerifiedQuery) -> SignedAnswer:
         """Step 6; the answer makes steps 7 and 8.
 
         Raises:
@@ -128,10 +128,10 @@ class Answerer:
         trust = self._trust()
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
         terms = require_terms(trust.directory, question.query, now)  # 6
-        return Answer(question, terms, self._search, self._signer_for, self._clock)
+        return SignedAnswer(question, terms, self._search, self._signer_for, self._clock)
 
 
-class Answer:
+class SignedAnswer:
     """An answer as it is made; for one thread at a time. However large, it keeps one hash for each doubling.
 
     Attributes:
@@ -142,7 +142,7 @@ class Answer:
 
     def __init__(
         self,
-        question: AcceptedQuestion,
+        question: VerifiedQuery,
         terms: Terms,
         search: HistorySearch,
         signer_for: SignerFor,
@@ -244,7 +244,7 @@ class KeepAnsweredCommand:
 
 
 def answered_row(
-    question: AcceptedQuestion,
+    question: VerifiedQuery,
     *,
     actor: str,
     now_ms: int,

@@ -23,13 +23,13 @@ from gateway.db.schema import risk_hits
 from gateway.db.schema import shipments as shipments_table
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.writer import Transaction
-from gateway.history.codec.batches import Judged
+from gateway.history.codec.batches import RiskBatch
+from gateway.history.service.current_records import CurrentRecord, current_records
 from gateway.history.service.search import NEWEST
-from gateway.history.service.standing_records import StandingRecord, standing_records
 from gateway.history.tables import risk_hits as risk
 from gateway.history.tables import shipment_search, shipments
-from gateway.history.tables.risk_hits import SCREENED, RiskRow, ShownRisk
-from gateway.history.tables.shipment_search import Narrowing
+from gateway.history.tables.risk_hits import SCREENED, RecordRisk, RiskRow
+from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import INDEXED
 from gateway.risk.rulebook import Rules
 from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
@@ -71,9 +71,9 @@ class SiblingSearch:
         """
         found: dict[str, shipment_pb2.Shipment] = {}
         for sought in self._rules.siblings_sought(shipment):
-            around = self._records(sought.key_sets, Narrowing(*sought.around, sought.procedures), MAX_AROUND)
+            around = self._records(sought.key_sets, RecordFilter(*sought.around, sought.procedures), MAX_AROUND)
             if any(one.record_id != shipment.record_id for one in around):
-                before = self._records(sought.key_sets, Narrowing(*sought.before, sought.procedures), MAX_BEFORE)
+                before = self._records(sought.key_sets, RecordFilter(*sought.before, sought.procedures), MAX_BEFORE)
                 found.update((one.record_id, one) for one in (*before, *around))
         return list(found.values())
 
@@ -87,11 +87,11 @@ class SiblingSearch:
                     found[index] = siblings
         return found
 
-    def _records(self, key_sets: KeySets, narrowing: Narrowing, limit: int) -> list[shipment_pb2.Shipment]:
+    def _records(self, key_sets: KeySets, record_filter: RecordFilter, limit: int) -> list[shipment_pb2.Shipment]:
         with self._database.read() as conn:
-            positions = list(shipment_search.search(conn, key_sets, narrowing, before=NEWEST, limit=limit))
+            positions = list(shipment_search.search(conn, key_sets, record_filter, before=NEWEST, limit=limit))
             ids = [row.record_id for row in shipments.revisions(conn, positions).values()]
-            return [record.shipment for record in standing_records(conn, ids)]
+            return [record.shipment for record in current_records(conn, ids)]
 
 
 class RiskScreening:
@@ -102,7 +102,7 @@ class RiskScreening:
         self._rules = rules
         self._siblings = SiblingSearch(database, rules=rules)
 
-    def next(self) -> Judged | None:
+    def next(self) -> RiskBatch | None:
         """Judges the next items that are findable; None when there are none.
 
         Raises:
@@ -114,11 +114,11 @@ class RiskScreening:
             logged = [row for row in shipments.log_after(conn, after, BATCH) if row.position <= head]
             if not logged:
                 return None
-            found = list(standing_records(conn, {row.record_id for row in logged}))
+            found = list(current_records(conn, {row.record_id for row in logged}))
         hits = [(record.position, hit) for record in found for hit in self._screened(record)]
-        return Judged(after, logged[-1].position, tuple(record.position for record in found), tuple(hits))
+        return RiskBatch(after, logged[-1].position, tuple(record.position for record in found), tuple(hits))
 
-    def _screened(self, record: StandingRecord) -> Sequence[trace_pb2.Discrepancy]:
+    def _screened(self, record: CurrentRecord) -> Sequence[trace_pb2.Discrepancy]:
         """What rules find in one record; a record at which they fail holds up no other."""
         try:
             return self._rules.screen(record.shipment, self._siblings.of(record.shipment))
@@ -136,7 +136,7 @@ class KeepRisksCommand:
     Nothing is kept of what was erased since it was judged: a hit says what stood in the record.
     """
 
-    judged: Judged
+    judged: RiskBatch
 
     @property
     def weight(self) -> int:
@@ -194,7 +194,7 @@ def risks_of(conn: Connection, record_id: str) -> Sequence[trace_pb2.RiskHit]:
     return [_shown(row) for row in rows]
 
 
-def _shown(shown: ShownRisk) -> trace_pb2.RiskHit:
+def _shown(shown: RecordRisk) -> trace_pb2.RiskHit:
     return trace_pb2.RiskHit(
         position=shown.row.position,
         record_id=shown.record_id,

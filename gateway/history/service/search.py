@@ -16,10 +16,10 @@ from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, Violation
 from gateway.history.codec import shipments as wire
-from gateway.history.service.standing import found_records
+from gateway.history.service.record_messages import record_messages
 from gateway.history.tables import segments, shipment_search, shipments
 from gateway.history.tables.segments import Known
-from gateway.history.tables.shipment_search import Narrowing, StandingRow
+from gateway.history.tables.shipment_search import RecordFilter, RecordRow
 from gateway.history.tables.shipments import INDEXED, LogRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 
@@ -54,7 +54,7 @@ class Way:
     """Criteria, ready to be searched for: sets of keys (none: nothing can be found), and other conditions."""
 
     key_sets: KeySets
-    narrowing: Narrowing
+    record_filter: RecordFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +209,8 @@ class HistorySearch:
             of_positions = shipments.revisions(conn, positions)
             log = shipments.log_rows(conn, positions)
             newest = log.get(row.position)
-            standing = [StandingRow.of_newest(row, newest)] if newest is not None else []
-            found = found_records(conn, self._node, standing, {record_id: positions})
+            standing = [RecordRow.of_newest(row, newest)] if newest is not None else []
+            found = record_messages(conn, self._node, standing, {record_id: positions})
             held = self._holds_on(conn, list(log.values()))
         record = next(iter(records_in(found)), None)
         response = history_service_pb2.GetShipmentResponse(record=record, hold_ids=held)
@@ -244,7 +244,7 @@ class HistorySearch:
             meant = self._names(list(criteria.party_names))
             names.update(meant)
             sets = [list(meant), *sets] if meant else []
-        return Way(sets, narrowing_of(criteria))
+        return Way(sets, filter_of(criteria))
 
     def _some(self, conn: Connection, search: Search, known: Known, *, before: int, as_of: int, limit: int) -> _Some:
         """Records of at most `limit` positions."""
@@ -253,7 +253,7 @@ class HistorySearch:
         del hits[limit:]
         positions = positions_of(conn, [row.record_id for row in hits if row.grown], known)
         grown = _grown(conn, search, positions, as_of)
-        rows: list[StandingRow] = []
+        rows: list[RecordRow] = []
         mets: list[Sequence[int]] = []
         for row in hits:
             last, of_record = grown.get(row.record_id) or (row.hit, met[row.hit])
@@ -261,7 +261,7 @@ class HistorySearch:
                 rows.append(row)
                 mets.append(of_record)
         several = len(search.ways) > 1
-        found = found_records(conn, self._node, rows, positions, mets=mets if several else (), names=search.names)
+        found = record_messages(conn, self._node, rows, positions, mets=mets if several else (), names=search.names)
         count = sum(len(message.records.records) for message in found)
         return _Some(found, count, sum(len(row.content) for row in rows) // max(1, count), more_before)
 
@@ -310,9 +310,9 @@ def require_exact(criteria: history_pb2.SearchCriteria, rule: str, message: str)
         raise InvalidRequestError(found)
 
 
-def narrowing_of(criteria: history_pb2.SearchCriteria) -> Narrowing:
+def filter_of(criteria: history_pb2.SearchCriteria) -> RecordFilter:
     """Conditions that aren't keys."""
-    return Narrowing(
+    return RecordFilter(
         to_ms(criteria.declared_from) if criteria.HasField("declared_from") else 0,
         to_ms(criteria.declared_until) if criteria.HasField("declared_until") else 0,
         tuple(criteria.procedures),
@@ -326,7 +326,7 @@ def positions_of(conn: Connection, record_ids: Iterable[str], known: Known | Non
     before = NEWEST if found else 0
     while before:
         page = list(
-            shipment_search.search(conn, [keys], Narrowing(), before=before, limit=POSITIONS_AT_ONCE, known=known)
+            shipment_search.search(conn, [keys], RecordFilter(), before=before, limit=POSITIONS_AT_ONCE, known=known)
         )
         of_page = shipments.revisions(conn, page)
         for position, row in sorted(of_page.items(), reverse=True):
@@ -342,7 +342,7 @@ def _are_more(conn: Connection, search: Search, before: int, limit: int, known: 
     for way in search.ways:
         if way.key_sets:
             walk = shipment_search.search(
-                conn, way.key_sets, way.narrowing, before=before, limit=limit + 1, known=known
+                conn, way.key_sets, way.record_filter, before=before, limit=limit + 1, known=known
             )
             found.update(walk)
     return len(found) > limit
@@ -357,15 +357,15 @@ def records_in(
 
 def _hits(
     conn: Connection, search: Search, before: int, limit: int, known: Known
-) -> tuple[list[StandingRow], dict[int, tuple[int, ...]]]:
+) -> tuple[list[RecordRow], dict[int, tuple[int, ...]]]:
     """The newest positions at which any way leads to a record, the newest first: `limit` of each way at most; and by
     which ways each is reached."""
-    found: dict[int, StandingRow] = {}
+    found: dict[int, RecordRow] = {}
     met: dict[int, tuple[int, ...]] = {}
     for number, way in enumerate(search.ways):
         if way.key_sets:
-            rows = shipment_search.search_standing(
-                conn, way.key_sets, way.narrowing, before=before, limit=limit, known=known
+            rows = shipment_search.search_records(
+                conn, way.key_sets, way.record_filter, before=before, limit=limit, known=known
             )
             for row in rows:
                 found[row.hit] = row
@@ -388,7 +388,7 @@ def _grown(
     for number, way in enumerate(search.ways if looked_at else ()):
         matching = shipment_search.matching(conn, looked_at, way.key_sets) if way.key_sets else ()
         for row in shipments.revisions(conn, list(matching)).values():
-            if way.narrowing.admits(row):
+            if way.record_filter.admits(row):
                 last, met = found.get(row.record_id, (0, ()))
                 found[row.record_id] = max(last, row.position), met if number in met else (*met, number)
     return found

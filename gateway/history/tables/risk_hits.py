@@ -27,7 +27,7 @@ class RiskRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRisk:
+class RecordRisk:
     """A rule that fired on the newest revision of a record."""
 
     row: RiskRow
@@ -49,7 +49,7 @@ def replace(conn: Connection, positions: Sequence[int], rows: Sequence[RiskRow])
 
 def page(
     conn: Connection, conditions: Sequence[ColumnElement[bool]], *, before: tuple[int, int] | None, limit: int
-) -> list[ShownRisk]:
+) -> list[RecordRisk]:
     """What was found in newest revisions, newest first."""
     statement = (
         select(risk_hits, shipments.c.record_id, shipments.c.revision, shipments.c.procedure)
@@ -67,4 +67,4 @@ def page(
         statement = statement.where(
             (risk_hits.c.position < position) | ((risk_hits.c.position == position) & (risk_hits.c.ordinal > ordinal))
         )
-    return [ShownRisk(RiskRow(*row[:6]), *row[6:]) for row in conn.execute(statement)]
+    return [RecordRisk(RiskRow(*row[:6]), *row[6:]) for row in conn.execute(statement)]

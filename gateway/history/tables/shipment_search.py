@@ -48,10 +48,10 @@ _COUNT = Prepared(
 )
 
 _Bounds = tuple[bool, bool, int]
-"""See Narrowing.shape."""
+"""See RecordFilter.shape."""
 
 
-class StandingRow(NamedTuple):
+class RecordRow(NamedTuple):
     """A position with the record that it belongs to, as that stands now.
 
     Attributes:
@@ -71,7 +71,7 @@ class StandingRow(NamedTuple):
     content: bytes
 
     @classmethod
-    def of_newest(cls, row: ShipmentRow, logged: LogRow) -> StandingRow:
+    def of_newest(cls, row: ShipmentRow, logged: LogRow) -> RecordRow:
         """A record as if it had been found in its newest revision, with the item of that revision."""
         of_record = (row.record_id, row.position, row.revision, row.additions)
         return cls(row.position, row.revision, *of_record, logged.recorded_at, logged.content)
@@ -83,7 +83,7 @@ class StandingRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowing:
+class RecordFilter:
     """Conditions of a search that aren't keys: declared from (inclusive) and until (exclusive) in milliseconds since
     1970, and procedures; 0 and empty for none."""
 
@@ -118,7 +118,7 @@ class Narrowing:
 def search(
     conn: Connection,
     key_sets: Sequence[Sequence[int]],
-    narrowing: Narrowing,
+    record_filter: RecordFilter,
     *,
     before: int,
     limit: int,
@@ -129,28 +129,28 @@ def search(
     Args:
         conn: to read.
         key_sets: at least one; those that are likely to be met least often should come first.
-        narrowing: further conditions.
+        record_filter: further conditions.
         before: positions at or after this don't count.
         limit: most positions.
         known: what this transaction sees of the segments; None: it is read.
     """
-    wanted = _Wanted(key_sets, narrowing, before, standing=False)
+    wanted = _Wanted(key_sets, record_filter, before, standing=False)
     for (position,) in _walk(conn, wanted, limit, known):
         yield position
 
 
-def search_standing(
+def search_records(
     conn: Connection,
     key_sets: Sequence[Sequence[int]],
-    narrowing: Narrowing,
+    record_filter: RecordFilter,
     *,
     before: int,
     limit: int,
     known: Known | None = None,
-) -> list[StandingRow]:
+) -> list[RecordRow]:
     """As `search`, each position with its record: one statement gives what four would."""
-    wanted = _Wanted(key_sets, narrowing, before, standing=True)
-    return [StandingRow(*row) for row in _walk(conn, wanted, limit, known)]
+    wanted = _Wanted(key_sets, record_filter, before, standing=True)
+    return [RecordRow(*row) for row in _walk(conn, wanted, limit, known)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class _Wanted:
     """What a walk looks for; see `search`. With `standing` each position comes with its record."""
 
     key_sets: Sequence[Sequence[int]]
-    narrowing: Narrowing
+    record_filter: RecordFilter
     before: int
     standing: bool
 
@@ -168,7 +168,7 @@ def _walk(conn: Connection, wanted: _Wanted, limit: int, known: Known | None) ->
 
     Of a time it reads positions in its blocks alone: of a large trader's records all others would be looked up in vain.
     """
-    since, until = wanted.narrowing.declared_from, wanted.narrowing.declared_until
+    since, until = wanted.record_filter.declared_from, wanted.record_filter.declared_until
     to_ask = segments.to_ask(
         conn,
         known or segments.known(conn),
@@ -218,11 +218,11 @@ def _ask_sqlite(conn: Connection, wanted: _Wanted, within: Sequence[tuple[int, r
     shape = tuple(map(len, wanted.key_sets))
     asked = [segment for segment, _ in within]
     bounds = (min(one.start for _, one in within), min(wanted.before, max(one.stop for _, one in within)))
-    further = (*bounds, *chain.from_iterable(others), *wanted.narrowing.values)
+    further = (*bounds, *chain.from_iterable(others), *wanted.record_filter.values)
     values: tuple[int, ...] = (*asked, *first, *further, limit)
     if _in_turn(shape, len(asked)):
         values = (*chain.from_iterable((*asked, key, *further, limit) for key in first), limit)
-    text = _sqlite_text(shape, len(asked), wanted.narrowing.shape)
+    text = _sqlite_text(shape, len(asked), wanted.record_filter.shape)
     return run(conn, _standing_text(text, "x''") if wanted.standing else text, values)
 
 
@@ -267,13 +267,13 @@ def _sqlite_text(shape: tuple[int, ...], segments: int, bounds: _Bounds) -> str:
 
 
 def _ask_postgresql(conn: Connection, wanted: _Wanted, within: Sequence[tuple[int, range]], limit: int) -> Rows:
-    narrowing = wanted.narrowing
+    record_filter = wanted.record_filter
     first, *others = map(list, wanted.key_sets)
-    procedures = [list(narrowing.procedures)] if narrowing.procedures else []
+    procedures = [list(record_filter.procedures)] if record_filter.procedures else []
     asked = [segment for segment, _ in within]
     starts, stops = [one.start for _, one in within], [min(one.stop, wanted.before) for _, one in within]
-    values = [asked, starts, stops, first, *others, *narrowing.bounds, *procedures, limit, limit]
-    text = _postgresql_text(len(others), narrowing.shape)
+    values = [asked, starts, stops, first, *others, *record_filter.bounds, *procedures, limit, limit]
+    text = _postgresql_text(len(others), record_filter.shape)
     return run(conn, _standing_text(text, "''::bytea") if wanted.standing else text, values)
 
 

@@ -18,12 +18,12 @@ import os
 from collections.abc import Callable
 
 from gateway.db.database import Database
-from gateway.history.codec.batches import IndexBatch, Judged, encode_names
+from gateway.history.codec.batches import IndexBatch, RiskBatch, encode_names
 from gateway.history.rpc.index_process import FILTER, INDEX, JUDGE, NAMES
-from gateway.history.service.filters import SegmentFilter, SegmentFilters
+from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.names import NameSearch
-from gateway.history.service.preparation import HistoryIndexer
 from gateway.history.service.risk import RiskScreening
+from gateway.history.service.segment_filters import SegmentFilter, SegmentFilters
 from gateway.node.history_rules import rules_of
 from gateway.node.settings import HistorySettings
 from gateway.node.workers.process import serve, told
@@ -40,7 +40,7 @@ class Worker:
     def __init__(
         self, indexer: HistoryIndexer, screening: RiskScreening, filters: SegmentFilters, names: NameSearch
     ) -> None:
-        self._next: dict[bytes, Callable[[], IndexBatch | Judged | SegmentFilter | None]] = {
+        self._next: dict[bytes, Callable[[], IndexBatch | RiskBatch | SegmentFilter | None]] = {
             INDEX: indexer.next,
             JUDGE: screening.next,
             FILTER: filters.next,

@@ -26,10 +26,10 @@ from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
 from gateway.feed.service.writer import Transaction
 from gateway.history.commands.record import RecordCommand, checked
+from gateway.history.service.current_records import current_records
 from gateway.history.service.search import NEWEST
-from gateway.history.service.standing_records import standing_records
 from gateway.history.tables import shipment_search, shipments
-from gateway.history.tables.shipment_search import Narrowing
+from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import INDEXED
 from gateway.tracing import tables as findings
 from gateway.tracing.rules.records import MAX_KNOWN
@@ -119,7 +119,7 @@ class _KeptInMind:
     def __init__(self, node: str) -> None:
         self._node = node
         self._known: set[int] = set()
-        self._by_key: dict[int, list[tuple[int, Narrowing]]] = {}
+        self._by_key: dict[int, list[tuple[int, RecordFilter]]] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -140,7 +140,7 @@ class _KeptInMind:
         self._known.add(position)
         for sought in finding.inspection.sought():
             for key in sought.keys:
-                self._by_key.setdefault(key, []).append((position, sought.narrowing))
+                self._by_key.setdefault(key, []).append((position, sought.record_filter))
 
     def concerned(self, conn: Connection, *, after: int, until: int) -> list[int]:
         """Findings that may be about something that stands at positions of records after one up to another."""
@@ -150,8 +150,8 @@ class _KeptInMind:
             {
                 step
                 for key, position in met
-                for step, narrowing in self._by_key[key]
-                if position in rows and narrowing.admits(rows[position])
+                for step, record_filter in self._by_key[key]
+                if position in rows and record_filter.admits(rows[position])
             }
         )
 
@@ -234,7 +234,7 @@ class FindingSearch:
 def _missing(conn: Connection, finding: _Finding) -> Iterator[shipment_pb2.ShipmentAddition]:
     """A finding for each of its records that doesn't have it."""
     inspected = inspection_of(finding.said)
-    records = {one.record_id: one.shipment for one in standing_records(conn, _candidates(conn, finding))}
+    records = {one.record_id: one.shipment for one in current_records(conn, _candidates(conn, finding))}
     for record_id in finding.inspection.meant(records)[:MOST_RECORDS]:
         if inspected not in records[record_id].inspections:
             yield shipment_pb2.ShipmentAddition(record_id=record_id, inspections=[inspected])
@@ -243,8 +243,8 @@ def _missing(conn: Connection, finding: _Finding) -> Iterator[shipment_pb2.Shipm
 def _candidates(conn: Connection, finding: _Finding) -> list[str]:
     """Records that a finding may be about; of many those that were declared next to the inspection."""
     positions: set[int] = set()
-    for keys, narrowing in finding.inspection.sought():
-        positions.update(shipment_search.search(conn, [keys], narrowing, before=NEWEST, limit=MOST_POSITIONS))
+    for keys, record_filter in finding.inspection.sought():
+        positions.update(shipment_search.search(conn, [keys], record_filter, before=NEWEST, limit=MOST_POSITIONS))
     at = to_ms(finding.said.inspected_at)
     rows = sorted(shipments.revisions(conn, list(positions)).values(), key=lambda row: abs(row.declared_at - at))
     return list(dict.fromkeys(row.record_id for row in rows))[:MAX_KNOWN]

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract import shipment_keys as keys_wire
-from gateway.history.tables.shipment_search import Narrowing
+from gateway.history.tables.shipment_search import RecordFilter
 from gateway.tracing.rules.inquiry import DECLARED_LATE_S
 from gateway.tracing.rules.join import weave
 from gateway.tracing.rules.links import RULES, LinkKey, LinkKind, link_keys
@@ -34,7 +34,7 @@ class Sought(NamedTuple):
     """What a record that may be meant is found by: any of some keys of the index, and when it was declared."""
 
     keys: Sequence[int]
-    narrowing: Narrowing
+    record_filter: RecordFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,8 @@ def _criteria(key: LinkKey) -> Iterator[history_pb2.SearchCriteria]:
         yield history_pb2.SearchCriteria(record_ids=[key.shown, key.value])  # a declaration's number may be the key
 
 
-def _declared(key: LinkKey) -> Narrowing:
+def _declared(key: LinkKey) -> RecordFilter:
     """When a record was declared that tells of a time within the link's; as a trace asks for it."""
     window_s = RULES[key.kind].window_s + DECLARED_LATE_S
     first, last = key.span.first - window_s, key.span.last + window_s + 1
-    return Narrowing(max(1, first * 1000), max(1, last * 1000))
+    return RecordFilter(max(1, first * 1000), max(1, last * 1000))

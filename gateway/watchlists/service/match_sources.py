@@ -14,7 +14,7 @@ from gateway.alerts.tables import AlertRow
 from gateway.db.database import Database
 from gateway.db.schema import alerts as alerts_table
 from gateway.history.codec.shipments import SHIPMENT
-from gateway.history.service.standing_records import StandingRecord, standing_records, with_additions_before
+from gateway.history.service.current_records import CurrentRecord, current_records, with_additions_before
 from gateway.history.tables import shipments
 from gateway.history.tables.shipments import LogRow
 from gateway.v1 import screening_pb2, shipment_pb2
@@ -115,7 +115,7 @@ def _shipments_after(conn: Connection, position: int, limit: int) -> tuple[list[
     return items, logged[-1].position if logged else position
 
 
-def _changes(logged: LogRow, record: StandingRecord | None) -> bool:
+def _changes(logged: LogRow, record: CurrentRecord | None) -> bool:
     """Whether an item of the log is what a record stands in, or names something else than the record before it did."""
     if record is None or not logged.content:
         return False
@@ -144,16 +144,16 @@ def _newest_shipments(database: Database) -> Iterator[SourceItem]:
         before = first
 
 
-def _is_newest(logged: LogRow, record: StandingRecord | None) -> bool:
+def _is_newest(logged: LogRow, record: CurrentRecord | None) -> bool:
     return record is not None and record.position == logged.position
 
 
-def _standing(conn: Connection, logged: Sequence[LogRow]) -> dict[str, StandingRecord]:
+def _standing(conn: Connection, logged: Sequence[LogRow]) -> dict[str, CurrentRecord]:
     record_ids = {row.record_id for row in logged if row.content}
-    return {record.record_id: record for record in standing_records(conn, record_ids)}
+    return {record.record_id: record for record in current_records(conn, record_ids)}
 
 
-def _items(conn: Connection, records: Sequence[StandingRecord]) -> list[SourceItem]:
+def _items(conn: Connection, records: Sequence[CurrentRecord]) -> list[SourceItem]:
     node = shipments.recording_node(conn) if records else ""
     return [
         SourceItem(

@@ -21,7 +21,7 @@ from gateway.history.codec.shipments import parse_log_event, salted_digest
 from gateway.history.commands.record import check, records_feed
 from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.service import names as history_names
-from gateway.history.service import standing as history_found
+from gateway.history.service import record_messages as history_found
 from gateway.history.service.risk import RiskScreening
 from gateway.history.tables import shipments
 from gateway.risk.rulebook import Rules

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.history.codec.batches import IndexBatch, Judged, PreparedItem
+from gateway.history.codec.batches import IndexBatch, PreparedItem, RiskBatch
 from gateway.v1 import trace_pb2
 
 
@@ -15,6 +15,6 @@ def test_a_batch_comes_back_as_it_went() -> None:
 
 def test_what_rules_found_comes_back_as_it_went() -> None:
     hit = trace_pb2.Discrepancy(rule_id="R01", measured=float("inf"), inputs={"a": "é"}, legs=[1])
-    judged = Judged(0, 4, (1, 2), ((2, hit),))
+    judged = RiskBatch(0, 4, (1, 2), ((2, hit),))
 
-    assert Judged.decode(judged.encode()) == judged
+    assert RiskBatch.decode(judged.encode()) == judged

@@ -23,7 +23,7 @@ from gateway.feed.tables import feeds
 from gateway.history.codec.shipments import parse_log_event, salted_digest
 from gateway.history.commands import retention as history_retention
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PlaceHoldCommand, Purged, ReleaseHoldCommand
+from gateway.history.commands.retention import PlaceHoldCommand, PurgeResult, ReleaseHoldCommand
 from gateway.history.service import search as history_search
 from gateway.history.tables import shipments
 from gateway.trust import tables as audit
@@ -61,7 +61,7 @@ def release(node: PaperNode, hold_id: str) -> None:
 
 def purge(node: PaperNode) -> tuple[int, int, str]:
     """Records erased, records held, and the last one that was looked at."""
-    done: Purged = node.writer.run(purge_command(node))
+    done: PurgeResult = node.writer.run(purge_command(node))
     return done.erased, done.held, done.last[1] if done.last else ""
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.alerts import tables as alerts
 from gateway.contract.timestamps import to_timestamp
 from gateway.history.projection.index import IndexCommand
-from gateway.history.service.preparation import HistoryIndexer
+from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.tables import shipments
 from gateway.v1 import history_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase

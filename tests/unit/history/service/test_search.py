@@ -13,8 +13,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.shipment_keys import key_sets
 from gateway.history.service import search as history_search
-from gateway.history.service.filters import KeepFilterCommand, SegmentFilter, SegmentFilters
-from gateway.history.service.search import NEWEST, narrowing_of
+from gateway.history.service.search import NEWEST, filter_of
+from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilter, SegmentFilters
 from gateway.history.tables import segments, shipment_search, shipments
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase
@@ -172,14 +172,14 @@ def make_filters(node: PaperNode) -> list[int]:
 
 def asked(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[int]:
     with node.database.read() as conn:
-        narrowing = narrowing_of(criteria)
+        record_filter = filter_of(criteria)
         return segments.to_ask(
             conn,
             segments.known(conn),
             NEWEST,
             key_sets(criteria),
-            declared_from=narrowing.declared_from,
-            declared_until=narrowing.declared_until,
+            declared_from=record_filter.declared_from,
+            declared_until=record_filter.declared_until,
         )
 
 
@@ -308,5 +308,5 @@ def test_the_rarest_of_what_is_asked_for_leads(node: PaperNode, monkeypatch: pyt
             trader,
         ]
         assert shipment_search._rarest_first(conn, [container, trader], 0, range(5, 8)) == [trader, container]
-        found = list(shipment_search.search(conn, [container, rare], shipment_search.Narrowing(), before=9, limit=9))
+        found = list(shipment_search.search(conn, [container, rare], shipment_search.RecordFilter(), before=9, limit=9))
     assert found == [4]

@@ -18,7 +18,7 @@ from gateway.contract.timestamps import to_timestamp
 from gateway.feed.projection.rebuild import rebuild
 from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import IndexCommand
-from gateway.history.service.preparation import HistoryIndexer
+from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.tables import shipments
 from gateway.tracing.service import findings as history_findings
 from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand, Reported

@@ -155,8 +155,8 @@ def test_what_is_sought_finds_by_time_too() -> None:
     )
     day_ms = 24 * 3600 * 1000
     years = [
-        (narrowing.declared_until - narrowing.declared_from) // day_ms
-        for _, narrowing in Inspection(subject, day(0), "hk").sought()
+        (record_filter.declared_until - record_filter.declared_from) // day_ms
+        for _, record_filter in Inspection(subject, day(0), "hk").sought()
     ]
 
     assert sorted(years) == [2 * (45 + 14), 2 * (180 + 14), 2 * (9 * 365 + 14)]

@@ -14,8 +14,8 @@ from gateway.history.codec.signed_texts import Statement, parse_record, parse_st
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
 from gateway.history.commands.record import records_feed
 from gateway.history.commands.retention import PlaceHoldCommand, ReleaseHoldCommand
-from gateway.history.service import questions as history_ask
-from gateway.history.service.questions import DAY_MS, Question, ReceivedAnswer
+from gateway.history.service import queries as history_ask
+from gateway.history.service.queries import DAY_MS, AnswerVerifier, SignedQuery
 from gateway.history.tables import answers
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
@@ -41,7 +41,7 @@ class Came:
     """An answer on its way; a test changes it."""
 
     pair: Pair
-    question: Question
+    question: SignedQuery
     records: list[bytes]
     note: bytes
 
@@ -69,7 +69,7 @@ class Came:
         return False
 
     def accept(self) -> Statement:
-        received = ReceivedAnswer(self.question)
+        received = AnswerVerifier(self.question)
         received.take(AnswerRecords(records=self.records))
         return received.end(self.note, self.pair.cn.trust.directory, self.pair.now)
 
@@ -303,12 +303,12 @@ def test_times_that_nothing_can_show_are_no_answer(
 def test_more_than_was_asked_for_is_refused_as_it_comes(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     pair.record(*(shipment(f"HK-{at}") for at in range(5)))
     answered = pair.ask(keep=False)
-    few = ReceivedAnswer(pair.question(limit=4))
+    few = AnswerVerifier(pair.question(limit=4))
     with pytest.raises(VerificationError, match="more than the 4 records"):
         few.take(AnswerRecords(records=answered.records))
     monkeypatch.setattr(history_ask, "MAX_ANSWER_BYTES", 1_000)
     with pytest.raises(GatewayError, match="1000 bytes"):
-        ReceivedAnswer(answered.question).take(AnswerRecords(records=answered.records))
+        AnswerVerifier(answered.question).take(AnswerRecords(records=answered.records))
 
 
 def test_a_question_says_who_asks_whom_when_and_why(pair: Pair) -> None:
@@ -380,7 +380,7 @@ def test_whatever_a_partner_gives_as_its_reason_is_kept(either: Pair) -> None:
         keep_ms=KEEP_MS,
         outcome="failed",
         reason="\0" + "x" * 5_000,
-        answer=ReceivedAnswer(question),
+        answer=AnswerVerifier(question),
     )
     either.cn.writer.run(history_ask.KeepAskedCommand(row))
     with either.cn.database.read() as conn:

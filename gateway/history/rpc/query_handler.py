@@ -11,7 +11,7 @@ from typing import TypeAlias
 from gateway.errors import GatewayError, Kind
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.history.codec.signed_texts import in_messages
-from gateway.history.service.answers import AcceptedQuestion, Answer, Answerer, KeepAnsweredCommand, answered_row
+from gateway.history.service.answers import KeepAnsweredCommand, QueryService, SignedAnswer, VerifiedQuery, answered_row
 from gateway.rpc.calls import Call, current_call
 from gateway.v1 import exchange_service_pb2 as pb
 
@@ -21,10 +21,10 @@ Step: TypeAlias = tuple[list[bytes], bytes]
 """Some records of an answer, and its statement with the last of them; empty before."""
 
 
-class HistoryAnswering:
+class QueryHandler:
     """The answering side of QueryHistory."""
 
-    def __init__(self, answerer: Answerer, *, writer: WriterClient, clock: Callable[[], int], keep_ms: int) -> None:
+    def __init__(self, answerer: QueryService, *, writer: WriterClient, clock: Callable[[], int], keep_ms: int) -> None:
         """Takes what it needs.
 
         Args:
@@ -64,7 +64,7 @@ class HistoryAnswering:
 
     def _begin(
         self, peer: str, request: pb.QueryHistoryRequest
-    ) -> tuple[AcceptedQuestion, tuple[Answer, Step] | GatewayError]:
+    ) -> tuple[VerifiedQuery, tuple[SignedAnswer, Step] | GatewayError]:
         """The question, and the answer with its first step or why there is none; raises if it is no question."""
         question = self._answerer.accept(peer, request.query, request.note)
         try:
@@ -74,7 +74,7 @@ class HistoryAnswering:
             return question, error
 
     async def _messages(
-        self, call: Call, question: AcceptedQuestion, answer: Answer, step: Step
+        self, call: Call, question: VerifiedQuery, answer: SignedAnswer, step: Step
     ) -> AsyncGenerator[pb.QueryHistoryResponse]:
         try:
             # Each step is one piece of a search: a call that was cancelled costs no more than the one under way.
@@ -101,7 +101,7 @@ class HistoryAnswering:
         yield last
 
     def _keep_answered(
-        self, call: Call, question: AcceptedQuestion, answer: Answer, statement: bytes
+        self, call: Call, question: VerifiedQuery, answer: SignedAnswer, statement: bytes
     ) -> asyncio.Future[None]:
         """Begins to keep what is said; the statement leaves when that is done."""
         call.record(reason="ANSWERED", counts={"records": answer.count, "withheld": answer.withheld})
@@ -118,7 +118,7 @@ class HistoryAnswering:
         forget(kept)  # who leaves meanwhile doesn't ask what became of it
         return kept
 
-    def _cancelled(self, question: AcceptedQuestion, call: Call, answer: Answer) -> None:
+    def _cancelled(self, question: VerifiedQuery, call: Call, answer: SignedAnswer) -> None:
         log.info("the answer to %s was cancelled after %d records", question.query.query_id, answer.count)
         try:
             call.record(reason="CANCELLED", counts={"records": answer.count, "withheld": answer.withheld})
@@ -126,11 +126,11 @@ class HistoryAnswering:
             log.error("a cancelled answer isn't in the audit log: %s", error.message)
         self._keep(question, call, outcome="cancelled", count=answer.count)
 
-    def _keep_unanswered(self, question: AcceptedQuestion, call: Call, error: GatewayError, count: int = 0) -> None:
+    def _keep_unanswered(self, question: VerifiedQuery, call: Call, error: GatewayError, count: int = 0) -> None:
         outcome = "denied" if error.kind is Kind.PERMISSION_DENIED else "failed"
         self._keep(question, call, outcome=outcome, reason=error.message, count=count)
 
-    def _keep(self, question: AcceptedQuestion, call: Call, *, outcome: str, reason: str = "", count: int = 0) -> None:
+    def _keep(self, question: VerifiedQuery, call: Call, *, outcome: str, reason: str = "", count: int = 0) -> None:
         row = answered_row(
             question,
             actor=call.principal.id,

@@ -35,8 +35,8 @@ from gateway.history.codec.signed_texts import (
     question_origin,
     question_text,
 )
+from gateway.history.service.answer_verification import require_answer_to, verified_statement
 from gateway.history.service.search import MAX_LIMIT
-from gateway.history.service.statements import require_answer_to, verified_statement
 from gateway.history.service.terms import Terms, require_terms
 from gateway.history.tables import answers
 from gateway.history.tables.answers import ASKED, AnswerRow
@@ -53,7 +53,7 @@ DAY_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SignedQuery:
     """A question as it is sent.
 
     Attributes:
@@ -69,7 +69,7 @@ class Question:
     terms: Terms
 
 
-class Asker:
+class QuerySigner:
     """Makes questions. Thread-safe."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Asker:
         before: int = 0,
         as_of: int = 0,
         whole: bool = False,
-    ) -> Question:
+    ) -> SignedQuery:
         """A question to a partner, signed.
 
         Args:
@@ -131,10 +131,10 @@ class Asker:
         data = encode_query(query)
         origin = question_origin(trust.federation, self.node, partner)
         note = sign_note(question_text(origin, query.query_id, query_digest(data)), [self._signer_for(origin)])
-        return Question(query, data, note, terms)
+        return SignedQuery(query, data, note, terms)
 
 
-class ReceivedAnswer:
+class AnswerVerifier:
     """An answer as it comes; for one thread at a time. Of its records it keeps one hash for each doubling.
 
     Attributes:
@@ -142,7 +142,7 @@ class ReceivedAnswer:
         statement_note: as it came; empty before.
     """
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: SignedQuery) -> None:
         self.question = question
         self.count = 0
         self.statement_note = b""
@@ -211,14 +211,14 @@ class ReceivedAnswer:
 
 
 def asked_row(
-    question: Question,
+    question: SignedQuery,
     *,
     actor: str,
     now_ms: int,
     keep_ms: int,
     outcome: str,
     reason: str,
-    answer: ReceivedAnswer,
+    answer: AnswerVerifier,
 ) -> AnswerRow:
     """What is kept of a question of this node; see AnswerRow."""
     query = question.query

@@ -12,7 +12,7 @@ from gateway.contract import shipment_keys as keys_wire
 from gateway.contract.limits import ANSWER_MESSAGE_BYTES, MAX_RECORD_BYTES
 from gateway.history.codec import shipments as wire
 from gateway.history.tables import shipments
-from gateway.history.tables.shipment_search import StandingRow
+from gateway.history.tables.shipment_search import RecordRow
 from gateway.history.tables.shipments import LogRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 
@@ -24,10 +24,10 @@ _NO_NAMES: Mapping[int, history_pb2.NameMatch] = {}
 log = logging.getLogger(__name__)
 
 
-def found_records(
+def record_messages(
     conn: Connection,
     node: str,
-    rows: Sequence[StandingRow],
+    rows: Sequence[RecordRow],
     positions: Mapping[str, Sequence[int]],
     *,
     mets: Sequence[Sequence[int]] = (),

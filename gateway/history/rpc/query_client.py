@@ -14,7 +14,7 @@ from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, 
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.feed.service.alarms import ANSWER_WRONG, Alarms
 from gateway.history.codec.signed_texts import Statement
-from gateway.history.service.questions import KeepAskedCommand, KeepRecordsCommand, Question, ReceivedAnswer, asked_row
+from gateway.history.service.queries import AnswerVerifier, KeepAskedCommand, KeepRecordsCommand, SignedQuery, asked_row
 from gateway.rpc.calls import Call
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error
@@ -36,7 +36,7 @@ Take = Callable[[history_service_pb2.SearchShipmentsResponse], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryQuestions:
+class QueryClient:
     """Puts questions to partners; used in one event loop.
 
     Attributes:
@@ -59,7 +59,7 @@ class HistoryQuestions:
     async def put(
         self,
         call: Call,
-        question: Question,
+        question: SignedQuery,
         take: Take,
         *,
         timeout_s: float,
@@ -95,16 +95,16 @@ class _Exchange:
 
     def __init__(
         self,
-        by: HistoryQuestions,
+        by: QueryClient,
         call: Call,
-        question: Question,
+        question: SignedQuery,
         take: Take,
         awaited_later: list[asyncio.Future[None]] | None,
     ) -> None:
         self._by = by
         self._call = call
         self._question = question
-        self._answer = ReceivedAnswer(question)
+        self._answer = AnswerVerifier(question)
         self._hand_on = take
         self._awaited_later = awaited_later
         self._kept: list[asyncio.Future[None]] = []

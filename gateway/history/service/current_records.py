@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.history.codec import shipments as wire
+from gateway.history.service.record_messages import additions_in
 from gateway.history.service.search import positions_of
-from gateway.history.service.standing import additions_in
 from gateway.history.tables import shipments
 from gateway.history.tables.shipments import LogRow
 from gateway.v1 import shipment_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class StandingRecord:
+class CurrentRecord:
     """A record as it stands.
 
     Attributes:
@@ -33,7 +33,7 @@ class StandingRecord:
     items: Mapping[int, LogRow]
 
 
-def standing_records(conn: Connection, record_ids: Collection[str]) -> Iterator[StandingRecord]:
+def current_records(conn: Connection, record_ids: Collection[str]) -> Iterator[CurrentRecord]:
     """Records by id, in the order of their ids.
 
     Those that are unknown, of which only additions are known, or that somebody's change has made unreadable are left
@@ -47,10 +47,10 @@ def standing_records(conn: Connection, record_ids: Collection[str]) -> Iterator[
         items = {one: logged[one] for one in sorted(positions[row.record_id])}
         shipment = _shipment(logged[row.position].content, items.values())
         if shipment is not None:
-            yield StandingRecord(row.record_id, row.revision, row.position, shipment, items)
+            yield CurrentRecord(row.record_id, row.revision, row.position, shipment, items)
 
 
-def with_additions_before(record: StandingRecord, position: int) -> shipment_pb2.Shipment:
+def with_additions_before(record: CurrentRecord, position: int) -> shipment_pb2.Shipment:
     """A record's newest revision with what was added to the record before a position in the log."""
     earlier = [logged for at, logged in record.items.items() if at < position]
     shipment = _shipment(record.items[record.position].content, earlier)
