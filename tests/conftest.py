@@ -12,9 +12,16 @@ from hypothesis import HealthCheck, settings
 
 # Before any test module imports gRPC: it reads the TLS floor while it is imported.
 import gateway  # noqa: F401
-from tests.support.databases import database, make_database, make_empty_database, postgres_url
+from tests.support.databases import (
+    database,
+    databases,
+    make_database,
+    make_empty_database,
+    postgres_server,
+    postgres_url,
+)
 
-__all__ = ["database", "make_database", "make_empty_database", "postgres_url"]
+__all__ = ["database", "databases", "make_database", "make_empty_database", "postgres_server", "postgres_url"]
 
 # Tests expect the source language, also of the processes that they start.
 os.environ["LANGUAGE"] = "en"

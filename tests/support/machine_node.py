@@ -7,6 +7,7 @@ methods are called in the same order by `StillWriter`.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from gateway.alerts import tables as alerts
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.db.schema import PROJECTIONS, metadata
+from gateway.db.schema import PROJECTIONS
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
@@ -33,6 +34,7 @@ from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.directory_versions import TrustedDirectory, accept
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
+from tests.support.databases import migrated_file
 from tests.support.nodes import NODES, START, ManualClock, NodeSigners, PaperNode
 
 
@@ -158,7 +160,7 @@ class Machine:
         self._clock = clock
         self._marker = folder / name / "starts"
         self._disk = folder / f"{name}.sqlite3"
-        _copy(_empty_database(), self._disk)
+        shutil.copyfile(migrated_file(), self._disk)
         self.node = self._start()
 
     def crash(self) -> None:
@@ -203,18 +205,6 @@ def federation() -> FederationFolder:
 def trusted() -> TrustedDirectory:
     """Its directory."""
     return accept(federation().directory.read_bytes(), now=START, anchors=federation().anchors)
-
-
-@cache
-def _empty_database() -> Path:
-    folder = tempfile.TemporaryDirectory(prefix="gateway-empty-")
-    _KEPT.append(folder)
-    path = Path(folder.name) / "empty.sqlite3"
-    database = Database(f"sqlite:///{path}")
-    with database.write() as conn:
-        metadata.create_all(conn)
-    database.close()
-    return path
 
 
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []

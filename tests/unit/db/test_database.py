@@ -64,7 +64,7 @@ def test_on_postgresql_who_reads_does_not_write(postgres_url: str) -> None:
 def test_connections_that_the_server_has_ended_meanwhile_are_made_anew(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway.store.database, "_PING_AFTER_S", 0.0)  # as if they had lain idle
+    monkeypatch.setattr(gateway.db.database, "_PING_AFTER_S", 0.0)  # as if they had lain idle
     for position in (7, 8):
         with database.write() as conn:
             shipments.move_cursor(conn, "c", position)

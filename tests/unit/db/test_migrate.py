@@ -120,6 +120,8 @@ def test_a_newer_database_is_refused_and_left_alone(make_empty_database: MakeDat
 
 def test_tables_without_a_version_are_refused(make_database: MakeDatabase) -> None:
     database = make_database()
+    with database.write() as conn:
+        conn.execute(text("DROP TABLE alembic_version"))
     with pytest.raises(ConfigurationError, match="no schema version"):
         migrate.upgrade(database)
     assert "alembic_version" not in tables(database)
