@@ -1,7 +1,7 @@
-"""How commands reach a gateway: options that every one of them has, and the client made from them.
+"""Connects commands to a gateway: their common options, and the client made from them.
 
-Where they come from, first wins: the option, its environment variable, the node's settings file. A customs system's
-own machine needs no settings file: address, CA, certificate and key are enough.
+An option wins over its environment variable, that over the node's settings file. The machine of a customs system needs
+no settings file: address, CA, certificate and key are enough.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import typer
 
 from gateway.errors import ConfigurationError
 from gateway.translation.messages import gettext as _
+from gateway.translation.messages import listed
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
@@ -40,7 +41,7 @@ SystemOption = Annotated[
     typer.Option(
         "--system",
         envvar="GATEWAY_SYSTEM",
-        help=_("Which local system speaks: the name of a certificate in pki/systems."),
+        help=_("Local system to connect as: the name of a certificate in pki/systems."),
         rich_help_panel=PANEL,
     ),
 ]
@@ -65,7 +66,7 @@ KeyOption = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Which gateway, and as whom; empty means: see the settings."""
+    """The gateway to connect to, and the system to connect as; empty: by the settings."""
 
     config: Path = DEFAULT_CONFIG
     system: str = ""
@@ -78,7 +79,7 @@ class Target:
         """A client of the gateway.
 
         Raises:
-            ConfigurationError: it isn't clear which gateway or system is meant, or its files aren't right.
+            ConfigurationError: gateway or system can't be determined, or its files aren't right.
         """
         from gateway.client import GatewayClient  # noqa: PLC0415  # gRPC, only when a gateway is called
 
@@ -116,9 +117,11 @@ class Target:
         found = sorted(folder.glob("*.pem"))
         if len(found) == 1:
             return found[0]
-        names = [f"{path.stem} ({', '.join(settings.systems.get(path.stem, ())) or 'no role'})" for path in found]
-        there = f"There are: {', '.join(names)}" if names else f"There is none in {folder}"
-        raise ConfigurationError(_("which system speaks? Give --system (or GATEWAY_SYSTEM). {there}", there=there))
+        names = [f"{path.stem} ({', '.join(settings.systems.get(path.stem, ())) or _('no role')})" for path in found]
+        there = (
+            _("There are: {systems}", systems=listed(names)) if names else _("There is none in {folder}", folder=folder)
+        )
+        raise ConfigurationError(_("as which system? Give --system (or GATEWAY_SYSTEM). {there}", there=there))
 
 
 def read_settings(config: Path) -> Settings:
@@ -129,7 +132,7 @@ def read_settings(config: Path) -> Settings:
 
 
 def reachable(bind: str) -> str:
-    """The address under which a port that is bound so is reached from this machine."""
+    """The address of this machine under which such a port is reached."""
     host, _, port = bind.rpartition(":")
     return {"0.0.0.0": f"127.0.0.1:{port}", "[::]": f"[::1]:{port}", "": f"127.0.0.1:{port}"}.get(host, bind)  # noqa: S104
 
@@ -145,9 +148,9 @@ _OPTIONS: dict[str, tuple[object, object]] = {
 
 
 def connected(command: Callable[Concatenate[Target, P], R]) -> Callable[P, R]:
-    """Gives a command the connection options; its first parameter becomes the `Target` made from them.
+    """Adds the connection options to a command; its first parameter becomes the `Target` made from them.
 
-    Put it directly above the command's `def`, below `reports_errors`.
+    Put it below `reports_errors`.
     """
 
     @functools.wraps(command)

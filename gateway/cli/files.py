@@ -1,4 +1,4 @@
-"""Files that commands read and write, other than private keys (see trust.pki.secret_files)."""
+"""Reads and writes files for commands; private keys are in trust.pki.secret_files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.errors import ConfigurationError, TooLargeError
 from gateway.translation.messages import gettext as _
 
 MAX_INPUT_BYTES = 1 << 20
-"""Largest file that a command here reads: a directory is the largest, and a signed note ends at 1 MiB."""
+"""Largest file that is read here, in bytes: a signed note ends at 1 MiB."""
 
 
 def read_input(path: Path, max_bytes: int = MAX_INPUT_BYTES) -> bytes:
@@ -36,7 +36,7 @@ def read_input(path: Path, max_bytes: int = MAX_INPUT_BYTES) -> bytes:
 
 
 def write_output(path: Path, data: bytes, *, replace: bool = False) -> None:
-    """Writes a file that isn't secret; it appears whole or not at all, and replaces another only when told to.
+    """Writes a file that isn't secret; it appears whole or not at all, and replaces another with `replace` alone.
 
     Raises:
         ConfigurationError: something is there already.

@@ -51,7 +51,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "list": "gateway.cli.watchlist.read:list_",
             "show": "gateway.cli.watchlist.read:show",
             "proposals": "gateway.cli.watchlist.read:proposals",
-            "diff": "gateway.cli.watchlist.read:diff",
+            "diff": "gateway.cli.watchlist.diff:diff",
             "watch": "gateway.cli.watchlist.read:watch",
             "export": "gateway.cli.watchlist.exporting:export",
             "screen": "gateway.cli.watchlist.screen:screen",

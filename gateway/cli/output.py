@@ -58,7 +58,9 @@ class Output:
         """Prints rows; with --json `data`, or else one object per row (`Valid until` → `valid_until`)."""
         cells = [tuple(row) for row in rows]
         if self.as_json:
-            self.json(data if data is not None else [dict(zip(map(_key, columns), row, strict=True)) for row in cells])
+            self.json(
+                data if data is not None else [dict(zip(map(json_key, columns), row, strict=True)) for row in cells]
+            )
             return
         shown = [tuple(map(_shown, row)) for row in cells]
         _terminal().print_table(_shown(title), [_shown(_(column)) for column in columns], shown)
@@ -66,7 +68,7 @@ class Output:
     def facts(self, title: str, facts: Mapping[str, object], *, data: object = None) -> None:
         """Prints names with values, one a line; with --json `data`, or else one object."""
         if self.as_json:
-            self.json(data if data is not None else {_key(name): value for name, value in facts.items()})
+            self.json(data if data is not None else {json_key(name): value for name, value in facts.items()})
             return
         _terminal().print_facts(_shown(title), {_shown(_(name)): _shown(value) for name, value in facts.items()})
 
@@ -203,7 +205,8 @@ def _terminal() -> ModuleType:
     return terminal
 
 
-def _key(column: str) -> str:
+def json_key(column: str) -> str:
+    """The JSON member for a name: `Valid until` is `valid_until`."""
     return column.lower().replace(" ", "_").replace("-", "_")
 
 

@@ -1,4 +1,4 @@
-"""How values of the contract are given and shown on the command line: enums, times, alerts, protobuf as JSON."""
+"""Reads and shows values of the contract: enums, times, alerts, protobuf as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.alert_service_pb2 import EntryReference
 
 MAX_JSON_BYTES = 4 * MAX_PAYLOAD_BYTES
-"""Largest JSON text of one message: names of fields and escapes make it longer than its bytes on the wire."""
+"""Largest JSON text of one message, in bytes: field names and escapes make it longer than on the wire."""
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -34,7 +34,7 @@ def value_of(enum: Any, word: str, option: str) -> Any:
     """The enum's value for a word.
 
     Raises:
-        ConfigurationError: there is no such value; the message lists those there are.
+        ConfigurationError: unknown; the message lists the known words.
     """
     known = words(enum)
     value = known.get(word.lower().replace("-", "_"))
@@ -70,7 +70,7 @@ def instant(text: str, option: str) -> datetime:
 
 
 def timestamp(time: datetime) -> Timestamp:
-    """A time as the contract has it."""
+    """A protobuf timestamp."""
     message = Timestamp()
     message.FromDatetime(time)
     return message
@@ -85,10 +85,10 @@ def shown_time(message: Message, field: str) -> datetime | None:
 
 
 def reference(text: str, own_node: str) -> AlertReference:
-    """An alert as people name it: PUBLISHER/ID, or the id alone for an own one.
+    """A reference to an alert from PUBLISHER/ID, or from the id alone of an own one.
 
     Raises:
-        ConfigurationError: it isn't one.
+        ConfigurationError: neither.
     """
     publisher, _slash, alert_id = text.rpartition("/")
     publisher = publisher or own_node
@@ -122,7 +122,7 @@ def own_alert_id(text: str, own_node: str) -> str:
 
 
 def as_dict(message: Message) -> dict[str, Any]:
-    """A message as JSON members, with the contract's field names (protobuf's JSON form)."""
+    """A message in protobuf's JSON form, with the contract's field names."""
     return MessageToDict(message, preserving_proto_field_name=True)
 
 

@@ -1,7 +1,4 @@
-"""`gateway alert`: what an authority's own systems and officers do with alerts.
-
-Reading is in alert_read, publishing in alert_publish.
-"""
+"""`gateway alert`: the steps of an alert's life after it was published."""
 
 from __future__ import annotations
 
@@ -54,12 +51,12 @@ def ack(
     target: Target,
     alert: AlertArgument,
     *,
-    case_reference: Annotated[str, typer.Option("--case", help=_("Own case reference, if one was opened."))] = "",
+    case_reference: Annotated[str, typer.Option("--case", help=_("Own case reference, where a case was opened."))] = "",
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Acknowledge a partner's alert: tell its publisher that an officer has read it. Role: officer, supervisor.
+    """Acknowledge a partner's alert: its publisher learns that an officer has read it. Role: officer, supervisor.
 
     \b
     Example:
@@ -74,7 +71,7 @@ def ack(
         read = await _revision(client, found, revision)
         return await client.acknowledge(found, revision=read, case_reference=case_reference, request_id=request_id)
 
-    _done(as_json, "Acknowledged", alert, target.run(work))
+    _done(as_json, _("Acknowledged"), alert, target.run(work))
 
 
 @reports_errors
@@ -89,7 +86,7 @@ def flag(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell the publisher of a partner's alert that its request can't be met, and why. Role: officer, supervisor.
+    """Answer a partner's alert whose request can't be met, with the reason. Role: officer, supervisor.
 
     \b
     Example:
@@ -106,7 +103,7 @@ def flag(
         read = await _revision(client, found, revision)
         return await client.flag(found, revision=read, reason=why, explanation=explanation, request_id=request_id)
 
-    _done(as_json, "Flagged", alert, target.run(work))
+    _done(as_json, _("Flagged"), alert, target.run(work))
 
 
 @reports_errors
@@ -137,7 +134,7 @@ def ask(
         return await client.ask(found, text, deadline=until, recipient=recipient, request_id=request_id)
 
     response = target.run(work)
-    _done(as_json, "Asked", alert, response, {N_("Question"): response.question_id})
+    _done(as_json, _("Asked"), alert, response, {N_("Question"): response.question_id})
 
 
 @reports_errors
@@ -164,7 +161,7 @@ def answer(
     async def work(client: GatewayClient) -> Any:
         return await client.answer(reference(alert, client.node_name), question, text, request_id=request_id)
 
-    _done(as_json, "Answered", alert, target.run(work))
+    _done(as_json, _("Answered"), alert, target.run(work))
 
 
 @reports_errors
@@ -191,7 +188,7 @@ def finding(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Report to the publisher of a partner's alert what an inspection found. Role: officer, supervisor.
+    """Report the result of an inspection to the publisher of a partner's alert. Role: officer, supervisor.
 
     \b
     Example:
@@ -217,7 +214,7 @@ def finding(
         report.alert.CopyFrom(reference(alert, client.node_name))
         return await client.report_finding(report, request_id=request_id)
 
-    _done(as_json, "Reported", alert, target.run(work))
+    _done(as_json, _("Reported"), alert, target.run(work))
 
 
 @reports_errors
@@ -248,7 +245,7 @@ def close(
         read = await _revision(client, reference(alert, client.node_name), revision)
         return await client.close_alert(alert_id, revision=read, outcome=what, remarks=remarks, request_id=request_id)
 
-    _done(as_json, "Closed", alert, target.run(work))
+    _done(as_json, _("Closed"), alert, target.run(work))
 
 
 @reports_errors
@@ -277,7 +274,7 @@ def withdraw(
         read = await _revision(client, reference(alert, client.node_name), revision)
         return await client.withdraw(alert_id, revision=read, reason=reason, request_id=request_id)
 
-    _done(as_json, "Withdrawn", alert, target.run(work))
+    _done(as_json, _("Withdrawn"), alert, target.run(work))
 
 
 @reports_errors
@@ -309,7 +306,7 @@ def amend(
         return await client.amend(alert_id, content, revision=revision, request_id=request_id)
 
     response = target.run(work)
-    _done(as_json, "Amended", alert, response, {N_("Revision"): response.revision})
+    _done(as_json, _("Amended"), alert, response, {N_("Revision"): response.revision})
 
 
 async def _revision(client: GatewayClient, alert: AlertReference, given: int | None) -> int:
@@ -326,6 +323,6 @@ def _digests(paths: Sequence[Path]) -> list[EvidenceDigest]:
     return digests
 
 
-def _done(as_json: bool, what: str, alert: str, response: Any, more: dict[str, object] | None = None) -> None:
+def _done(as_json: bool, title: str, alert: str, response: Any, more: dict[str, object] | None = None) -> None:
     facts = {N_("Alert"): alert, **(more or {}), N_("Entries"): entries(response.entries)}
-    Output(as_json).facts(what, facts, data={"alert": alert, **as_dict(response)})
+    Output(as_json).facts(title, facts, data={"alert": alert, **as_dict(response)})

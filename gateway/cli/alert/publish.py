@@ -1,7 +1,4 @@
-"""`gateway alert publish`: alerts from files to partners.
-
-What a line means is wire's; that nothing is published twice rests on the request ids of `formats.alerts.alert_lines`.
-"""
+"""`gateway alert publish`: publishes alerts from files; the request ids of alert_lines prevent publishing twice."""
 
 from __future__ import annotations
 
@@ -53,7 +50,7 @@ MAX_PROBLEMS_SHOWN = 200
 DEFAULT_VALID_DAYS = 90
 
 
-class Format(StrEnum):
+class AlertFormat(StrEnum):
     """Forms of input."""
 
     JSON = "json"
@@ -62,14 +59,19 @@ class Format(StrEnum):
     DECLARATIONS = "declarations"
 
 
-_BY_ENDING = {".json": Format.JSON, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL, ".csv": Format.CSV}
+_BY_ENDING = {
+    ".json": AlertFormat.JSON,
+    ".jsonl": AlertFormat.JSONL,
+    ".ndjson": AlertFormat.JSONL,
+    ".csv": AlertFormat.CSV,
+}
 
 Lines = Iterator[AlertLine | RowProblem]
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What became of a file's lines."""
+class PublishTally:
+    """Results of a file's lines."""
 
     published: list[dict[str, object]] = field(default_factory=list)
     known: list[int] = field(default_factory=list)
@@ -110,7 +112,7 @@ def _decided(*names: str, help: str) -> Any:
 FileArgument = Annotated[Path, typer.Argument(help=_("The file; - for standard input."), show_default=False)]
 ToOption = Annotated[list[str], typer.Option("--to", help=_("Nodes it is for, e.g. hk,mo; may be repeated."))]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", help=_("By the file's ending without it: .json, .jsonl, .csv."))
+    AlertFormat | None, typer.Option("--format", help=_("By the file's ending without it: .json, .jsonl, .csv."))
 ]
 RequestIdOption = Annotated[
     str | None, typer.Option(help=_("JSON: a UUID; the same id is published once, however often it is sent."))
@@ -170,11 +172,10 @@ def publish(
     json          one alert: AlertContent of the contract in protobuf's JSON form
     jsonl         one such object a line
     csv           one alert a line; docs/integrating.md has the columns
-    declarations  customs declarations: those whose HS heading is controlled on
-                  the declaration's day (or --as-of) become alerts
+    declarations  customs declarations: those whose HS heading was controlled then
 
-    Lines that can't be read or are refused are listed with their number and reason, and the rest goes on. Repeating a
-    command, also with a corrected file, publishes nothing twice: a line's request id comes from what it says.
+    Lines that can't be read or are refused are listed with number and reason; all others are published. Repeating a
+    command, also with a corrected file, publishes nothing twice: a line's request id comes from its content.
 
     \b
     Examples:
@@ -183,32 +184,36 @@ def publish(
         --legal-basis "Arrangement 2024, article 7" --as-of 2026-01-15
 
     \b
-    Exit codes: 0 all published, 1 refused or unreachable, 2 wrong input,
-    3 some lines couldn't be read or were refused, all others are published.
+    Exit codes: 0 all published, 1 refused or unreachable, 2 wrong input, 3 some lines weren't published.
     """
     nodes, output, kind = recipients(to), Output(as_json), _format(file, format_)
-    if kind is Format.JSON and not dry_run:
-        _publish_one(target, output, read_message(file, AlertContent), nodes, request_id)
-        return
-    if request_id and kind is not Format.JSON:
+    if kind is AlertFormat.JSON and not dry_run:
+        return _publish_one(target, output, read_message(file, AlertContent), nodes, request_id)
+    if request_id and kind is not AlertFormat.JSON:
         raise ConfigurationError(_("--request-id is for one alert; lines of a file have their own"))
     with _opened(file) as stream:
-        if kind is Format.DECLARATIONS:
+        if kind is not AlertFormat.DECLARATIONS:
+            lines = _READERS[kind](stream, str(file))
+        else:
             terms = AlertTerms(
                 legal_basis=legal_basis,
                 valid_until=instant(valid_until, "--valid-until") if valid_until else _default_expiry(),
                 purpose=purpose,
                 case_reference=case_reference,
-                priority=value_of(Priority, priority, "--priority"),
-                requested_action=value_of(RequestedAction, action, "--action"),
-                classification=value_of(Classification, classification, "--classification"),
-                onward_transfer=value_of(OnwardTransfer, onward_transfer, "--onward-transfer"),
+                **_terms(priority, action, classification, onward_transfer),
             )
             lines = _declarations(stream, file, terms, mapping=mapping, as_of=as_of, goods_list=goods_list)
-        else:
-            lines = _READERS[kind](stream, str(file))
         tally = _print(output, lines) if dry_run else _publish_lines(target, output, lines, nodes)
     _report(output, tally, dry_run=dry_run)
+
+
+def _terms(priority: str, action: str, classification: str, onward_transfer: str) -> dict[str, Any]:
+    return {
+        "priority": value_of(Priority, priority, "--priority"),
+        "requested_action": value_of(RequestedAction, action, "--action"),
+        "classification": value_of(Classification, classification, "--classification"),
+        "onward_transfer": value_of(OnwardTransfer, onward_transfer, "--onward-transfer"),
+    }
 
 
 def _declarations(
@@ -225,10 +230,10 @@ def _one_json(stream: BinaryIO, source: str) -> Lines:
     yield line_of(1, parse_message(stream.read(MAX_JSON_BYTES + 1), AlertContent, source))
 
 
-_READERS: Mapping[Format, Callable[[BinaryIO, str], Lines]] = {
-    Format.JSON: _one_json,
-    Format.JSONL: lambda stream, _: read_json_lines(stream),
-    Format.CSV: lambda stream, source: read_alert_csv(stream, source=source),
+_READERS: Mapping[AlertFormat, Callable[[BinaryIO, str], Lines]] = {
+    AlertFormat.JSON: _one_json,
+    AlertFormat.JSONL: lambda stream, _: read_json_lines(stream),
+    AlertFormat.CSV: lambda stream, source: read_alert_csv(stream, source=source),
 }
 
 
@@ -244,8 +249,8 @@ def _publish_one(
     output.facts(_("Published"), facts, data=as_dict(response))
 
 
-def _publish_lines(target: Target, output: Output, lines: Lines, nodes: list[str]) -> _Tally:
-    tally = _Tally()
+def _publish_lines(target: Target, output: Output, lines: Lines, nodes: list[str]) -> PublishTally:
+    tally = PublishTally()
 
     async def work(client: GatewayClient) -> None:
         with output.progress(_("Publishing")) as advance:
@@ -258,8 +263,8 @@ def _publish_lines(target: Target, output: Output, lines: Lines, nodes: list[str
     return tally
 
 
-def _print(output: Output, lines: Lines) -> _Tally:
-    tally = _Tally()
+def _print(output: Output, lines: Lines) -> PublishTally:
+    tally = PublishTally()
     for line in lines:
         if isinstance(line, RowProblem):
             tally.problems.append(line)
@@ -269,7 +274,7 @@ def _print(output: Output, lines: Lines) -> _Tally:
     return tally
 
 
-def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
+def _report(output: Output, tally: PublishTally, *, dry_run: bool) -> None:
     refused = [{"line": line, **error_facts(error)} for line, error in tally.refused]
     rows = [(problem.line, problem.field, problem.reason) for problem in tally.problems]
     rows = sorted([*rows, *((line, "", error.message) for line, error in tally.refused)])
@@ -299,14 +304,14 @@ def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
         raise typer.Exit(EXIT_INCOMPLETE if tally.published or tally.known or tally.problems else EXIT_FAILED)
 
 
-def _format(file: Path, given: Format | None) -> Format:
+def _format(file: Path, given: AlertFormat | None) -> AlertFormat:
     found = given or _BY_ENDING.get(file.suffix.lower())
     if found is None:
         raise ConfigurationError(
             _(
                 "{file}: its ending doesn't say what it holds; give --format {formats}",
                 file=file,
-                formats=", ".join(Format),
+                formats=", ".join(AlertFormat),
             )
         )
     return found
@@ -329,5 +334,5 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 def _default_expiry() -> datetime:
-    # of the day and not of the second, so that repeating a command on the same day asks for the very same alerts
+    # by the day: the same command on the same day makes the same alerts
     return datetime.combine(datetime.now(UTC).date() + timedelta(days=DEFAULT_VALID_DAYS), time(), UTC)

@@ -13,7 +13,7 @@ from gateway.cli.values import as_dict, reference, shown_time
 from gateway.cli.watchlist.values import hit_cells
 from gateway.contract.enum_words import word_of
 from gateway.errors import GatewayError
-from gateway.translation.messages import N_, marked
+from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
     Alert,
@@ -141,7 +141,7 @@ def watch(
     target: Target,
     *,
     position: Annotated[int, typer.Option(help=_("Changes after this position; 0 for everything."), min=0)] = 0,
-    once: Annotated[bool, typer.Option("--once", help=_("End when everything there now was shown."))] = False,
+    once: Annotated[bool, typer.Option("--once", help=_("End after all present changes."))] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show every change of alerts as it comes, without gap or double, across reconnects. Ctrl-C ends it.
@@ -230,7 +230,7 @@ def _content_facts(alert: Alert) -> Mapping[str, object]:
         N_("Evidence"): [f"{each.description} sha256:{each.sha256.hex()}" for each in content.evidence],
         N_("Notices"): [f"{each.field}: {each.message}" for each in alert.notices],
     }
-    facts |= {f"Text ({each.language})": each.text for each in content.narratives}
+    facts |= {_("Text ({language})", language=each.language): each.text for each in content.narratives}
     listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
     return {name: value for name, value in listed.items() if value not in (None, "")}
 
@@ -249,10 +249,10 @@ def _goods(goods: Any) -> str:
     suspected = [code.code for code in goods.suspected_codes]
     parts = [
         goods.description,
-        f"declared {', '.join(codes)}" if codes else "",
-        f"suspected {', '.join(suspected)}" if suspected else "",
+        _("declared {codes}", codes=listed(codes)) if codes else "",
+        _("suspected {codes}", codes=listed(suspected)) if suspected else "",
         " ".join(part for part in (goods.substance, goods.element, goods.form) if part),
-        f"{goods.net_mass_kg:g} kg net" if goods.HasField("net_mass_kg") else "",
+        _("{mass} kg net", mass=f"{goods.net_mass_kg:g}") if goods.HasField("net_mass_kg") else "",
     ]
     return "; ".join(part for part in parts if part)
 
@@ -274,7 +274,7 @@ def _disposition(event: AlertEvent) -> str:
 
 _DETAILS: Mapping[str, Any] = {
     "published": lambda event: event.published.content.case_reference,
-    "amended": lambda event: f"revision {event.amended.revision}",
+    "amended": lambda event: _("revision {revision}", revision=event.amended.revision),
     "withdrawn": lambda event: event.withdrawn.reason,
     "acknowledged": lambda event: event.acknowledged.case_reference,
     "flagged": lambda event: f"{word_of(FlagReason, event.flagged.reason)}: {event.flagged.explanation}",

@@ -1,7 +1,4 @@
-"""`gateway directory`: signatures on the directory, whether it may be believed, and what is in it.
-
-Whether a version may be believed is trust.service.directory_versions's.
-"""
+"""`gateway directory sign|verify|show|diff`: signatures on the directory, and its content."""
 
 from __future__ import annotations
 
@@ -90,9 +87,9 @@ def verify(
     previous: Annotated[Path | None, typer.Option(help=_("The version in force, instead of anchors."))] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a signed directory as a node would, step by step, and say which step fails.
+    """Verify a signed directory as a node would, step by step; an error names the step that fails.
 
-    With neither anchors nor a previous version nobody vouches for the keys: then only damage is found.
+    Without anchors and a previous version nobody vouches for the keys: then only damage is found.
 
     \b
     Example:
@@ -103,7 +100,7 @@ def verify(
     if previous is None and not anchor:
         trusted = unsafe_reopen(note)
         output.warning(
-            _("no anchors were given: it is signed by the keys that it names itself, and nobody vouches for those")
+            _("no anchors were given: the directory is signed by the keys that it names, and nobody vouches for those")
         )
     elif previous is not None:
         trusted = accept(note, now=_now(), previous=unsafe_reopen(read_input(previous)))
@@ -128,7 +125,7 @@ def verify(
 
 @reports_errors
 def show(file: DirectoryFile, *, as_json: JsonOption = False) -> None:
-    """Show what a draft or signed directory says. Showing isn't verifying: `gateway directory verify` does that.
+    """Show the content of a draft or signed directory, unverified; `gateway directory verify` verifies.
 
     \b
     Example:

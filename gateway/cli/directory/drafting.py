@@ -1,7 +1,4 @@
-"""`gateway directory card|draft|renew|revoke`: what comes before the signatures.
-
-What a draft holds is trust.service.directory_drafts'.
-"""
+"""`gateway directory card|draft|renew|revoke`: cards of nodes, and drafts to sign."""
 
 from __future__ import annotations
 
@@ -48,7 +45,7 @@ PassphraseVariable = Annotated[
 @reports_errors
 def card(
     *,
-    node: Annotated[str, typer.Option(help=_("The node's name, e.g. cn; its authority's as well."))],
+    node: Annotated[str, typer.Option(help=_("The node's name, e.g. cn; also its authority's."))],
     federation: Annotated[str, typer.Option(help=_("The federation's name."), envvar="GATEWAY_FEDERATION")],
     pki: Annotated[Path, typer.Option(help=_("Folder with ca.pem and keys/log.pem, keys/receipts.pem."), exists=True)],
     directory_key: Annotated[
@@ -59,12 +56,12 @@ def card(
     endpoint: Annotated[
         list[str] | None, typer.Option(help=_("host:port for partners; none if it only connects outwards."))
     ] = None,
-    key_days: Annotated[int, typer.Option(help=_("Days in which the signing keys count."), min=1)] = 3 * 365,
+    key_days: Annotated[int, typer.Option(help=_("Validity of the signing keys in days."), min=1)] = 3 * 365,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the node card: what the others need to put this node into the directory. It holds nothing secret.
+    """Make the node card: everything that the directory needs of this node. It holds nothing secret.
 
     Send the file by any way, and read out its digest by another, e.g. by telephone.
 
@@ -212,7 +209,7 @@ def _write_draft(out: Path, directory: Directory, as_json: bool) -> None:
             N_("Expires"): directory.expires_at,
         },
     )
-    Output(as_json).note(_("Next: each authority looks at it and signs, `gateway directory sign {out} …`", out=out))
+    Output(as_json).note(_("Next: each authority examines and signs it, `gateway directory sign {out} …`", out=out))
 
 
 def _names(pairs: list[str]) -> dict[str, str]:

@@ -1,7 +1,4 @@
-"""What `gateway directory` reads: drafts and notes, terms, anchors, fingerprints and keys as people give them.
-
-What is read here is a claim until it is verified.
-"""
+"""Reads drafts, notes, terms, anchors, fingerprints and keys as people give them; all are unverified claims."""
 
 from __future__ import annotations
 
@@ -30,10 +27,10 @@ _SETS = ("message_types", "purposes", "field_classes")
 
 @dataclass(frozen=True, slots=True)
 class OpenedDirectory:
-    """A directory whose signatures nobody has checked.
+    """A directory with unverified signatures.
 
     Attributes:
-        directory: what it says.
+        directory: the content.
         note: the signed note; None for a draft.
         signed_by: key names on its signature lines, as claimed.
     """
@@ -47,7 +44,7 @@ def open_directory(path: Path) -> OpenedDirectory:
     """Reads a draft or a signed note.
 
     Raises:
-        MalformedError: it is neither, or its directory breaks the format; it has all problems.
+        MalformedError: neither, or its directory breaks the format; the error has all problems.
         OSError: it can't be read.
     """
     data = read_input(path)
@@ -61,12 +58,12 @@ def open_directory(path: Path) -> OpenedDirectory:
 def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> tuple[Agreement, ...]:
     """Reads agreements from TOML: `[[agreements]]` with the directory's members.
 
-    Left out, `id` is `<sender>-<recipient>`, the times are those given here, `hit_reports` is false. Of several
-    agreements of one direction at most one can leave out its id: numbers given here would change with their order.
+    Defaults: `id` is `<sender>-<recipient>`, the times are those given here, `hit_reports` is false. Of several
+    agreements in one direction at most one may leave out its id: numbers would change with their order.
 
     Raises:
         ConfigurationError: not TOML.
-        DocumentInvalidError: members are wrong; it has all problems with their paths.
+        DocumentInvalidError: members are wrong; the error has all problems with their paths.
     """
     try:
         document: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
@@ -79,7 +76,7 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
         unnamed = _unnamed(tables)
     reader = ObjectReader(document)
     for index in unnamed:
-        message = "is missing; another agreement goes from this sender to this recipient, so give each its own"
+        message = _("is missing; another agreement has this sender and recipient: give each an id")
         reader.problem(f"agreements[{index}].id", "terms.id", message)
     agreements = tuple(read_agreement(each) for each in reader.objects("agreements", maximum=MAX_AGREEMENTS))
     reader.close()
@@ -153,16 +150,16 @@ def _vkey(given: str) -> str:
 
 
 def _unnamed(tables: Sequence[object]) -> list[int]:
-    """Where tables stand that leave out an id which another of them has too."""
-    ids = Counter(str(table.get("id", _own_id(table))) for table in tables if isinstance(table, dict))
+    """Positions of tables without an id whose default another table has."""
+    ids = Counter(str(table.get("id", _default_id(table))) for table in tables if isinstance(table, dict))
     return [
         index
         for index, table in enumerate(tables)
-        if isinstance(table, dict) and "id" not in table and ids[_own_id(table)] > 1
+        if isinstance(table, dict) and "id" not in table and ids[_default_id(table)] > 1
     ]
 
 
-def _own_id(table: Mapping[str, object]) -> str:
+def _default_id(table: Mapping[str, object]) -> str:
     return f"{table.get('sender')}-{table.get('recipient')}"
 
 
@@ -170,19 +167,19 @@ def _completed(table: object, valid_from: datetime, valid_until: datetime) -> ob
     if not isinstance(table, dict):
         return table
     completed: dict[str, object] = {
-        "id": _own_id(table),
+        "id": _default_id(table),
         "valid_from": valid_from.replace(microsecond=0),
         "valid_until": valid_until.replace(microsecond=0),
         "hit_reports": False,
         "extensions": {},
         **table,
     }
-    for member in _SETS:  # order doesn't matter to people; the canonical form wants it
+    for member in _SETS:  # the canonical form is sorted
         values = completed.get(member)
         if isinstance(values, list) and all(isinstance(value, str) for value in values):
             completed[member] = sorted(values)
     for member in ("valid_from", "valid_until"):
         time = completed[member]
-        if isinstance(time, datetime):  # TOML has times; one without a zone is UTC
+        if isinstance(time, datetime):  # TOML has times; without a zone they are UTC
             completed[member] = format_time((time if time.tzinfo else time.replace(tzinfo=UTC)).replace(microsecond=0))
     return completed

@@ -1,4 +1,4 @@
-"""How a directory and the differences between two look in a terminal."""
+"""Prints a directory, and the differences between two."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from gateway.cli.directory.files import OpenedDirectory
 from gateway.cli.output import Output, to_json
 from gateway.contract.json_document import format_time
-from gateway.translation.messages import N_, marked
+from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.rules.directory import Agreement, Directory, KeyRecord, Node
@@ -18,7 +18,7 @@ from gateway.trust.service.directory_drafts import Difference
 
 
 def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> None:
-    """Prints everything a person has to look at; with --json the directory's own members."""
+    """Prints everything that a signatory has to look at; with --json the directory's members."""
     directory = opened.directory
     if output.as_json:
         document = json.loads(encode_directory(directory))
@@ -27,14 +27,18 @@ def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> N
     output.facts(
         _("Directory of {federation}, version {version}", federation=directory.federation, version=directory.version),
         {
-            N_("State"): "draft" if opened.note is None else "signed note, not verified here",
-            N_("Signature lines"): list(opened.signed_by) or "none",
-            N_("Threshold"): f"{directory.threshold} of {len(directory.authorities)} authorities",
+            N_("State"): _("draft") if opened.note is None else _("signed note, not verified here"),
+            N_("Signature lines"): list(opened.signed_by) or _("none"),
+            N_("Threshold"): _(
+                "{threshold} of {number} authorities",
+                threshold=directory.threshold,
+                number=len(directory.authorities),
+            ),
             N_("Issued"): directory.issued_at,
             N_("Expires"): directory.expires_at,
             N_("Grace until"): directory.grace_ends_at,
             N_("Validity"): directory.validity(now),
-            N_("Revoked certificates"): sorted(directory.revoked_certificates) or "none",
+            N_("Revoked certificates"): sorted(directory.revoked_certificates) or _("none"),
         },
     )
     output.table(
@@ -63,7 +67,7 @@ def print_differences(output: Output, changes: Iterable[Difference]) -> None:
 
 def _node_rows(directory: Directory) -> list[tuple[object, ...]]:
     return [
-        (name, list(node.endpoints) or "connects outwards", node.tls_server_name, len(node.tls_ca_pems))
+        (name, list(node.endpoints) or _("connects outwards"), node.tls_server_name, len(node.tls_ca_pems))
         for name, node in sorted(directory.nodes.items())
     ]
 
@@ -76,31 +80,38 @@ def _key_rows(directory: Directory, now: datetime) -> list[tuple[object, ...]]:
             base64.b64encode(record.public_key).decode(),
             record.not_before,
             record.revoked_at or record.not_after,
-            "revoked" if record.revoked_at and record.revoked_at <= now else "counts" if record.usable(now) else "no",
+            _key_state(record, now),
         )
         for name, node in sorted(directory.nodes.items())
         for use, record in _keys(node)
     ]
 
 
+def _key_state(record: KeyRecord, now: datetime) -> str:
+    if record.revoked_at and record.revoked_at <= now:
+        return _("revoked")
+    return _("counts") if record.usable(now) else _("no")
+
+
 def _agreement_rows(directory: Directory, now: datetime) -> list[tuple[str, str]]:
-    """Terms with all the directions in which they hold, since the same terms often hold in many."""
+    """Terms with the directions in which they hold: often many have the same."""
     directions: dict[str, list[str]] = {}
     for agreement in directory.agreements:
         direction = f"{agreement.sender} → {agreement.recipient} ({agreement.id})"
         directions.setdefault(_terms(agreement, now), []).append(direction)
-    return [("\n".join(held), terms) for terms, held in directions.items()]
+    return [("\n".join(named), terms) for terms, named in directions.items()]
 
 
 def _terms(agreement: Agreement, now: datetime) -> str:
-    period = f"{format_time(agreement.valid_from)} to {format_time(agreement.valid_until)}"
+    start, end = format_time(agreement.valid_from), format_time(agreement.valid_until)
+    period = _("{start} to {end}", start=start, end=end)
     lines = {
-        N_("Messages"): ", ".join(sorted(agreement.message_types)) or "none",
-        N_("Purposes"): ", ".join(sorted(agreement.purposes)) or "none",
-        N_("Classes"): ", ".join(sorted(agreement.field_classes)) or "none",
-        N_("Hits"): "reported back" if agreement.hit_reports else "not reported",
-        N_("Valid"): f"{period}, {'in force' if agreement.in_force(now) else 'not in force'}",
-        N_("Clause"): agreement.clause,
+        _("Messages"): listed(sorted(agreement.message_types)) or _("none"),
+        _("Purposes"): listed(sorted(agreement.purposes)) or _("none"),
+        _("Classes"): listed(sorted(agreement.field_classes)) or _("none"),
+        _("Hits"): _("reported back") if agreement.hit_reports else _("not reported"),
+        _("Valid"): f"{period}, {_('in force') if agreement.in_force(now) else _('not in force')}",
+        _("Clause"): agreement.clause,
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items())
 

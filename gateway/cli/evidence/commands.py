@@ -1,7 +1,4 @@
-"""`gateway evidence`: proof of one alert, or of one answer about shipments, exported here and verified anywhere.
-
-What is proved and how is evidence.service.check's and evidence.service.answer_check's.
-"""
+"""`gateway evidence`: proof of one alert, or of one answer about shipments, exported here and verified anywhere."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import typer
 from gateway.cli.connection import Target, connected, read_settings
 from gateway.cli.directory.files import anchors_from
 from gateway.cli.files import read_input
-from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
+from gateway.cli.output import EXIT_FAILED, JsonOption, Output, json_key, reports_errors
 from gateway.cli.values import reference
 from gateway.errors import ConfigurationError
 from gateway.evidence.codec.answer_bundle import is_answer
@@ -107,11 +104,11 @@ def verify(
         int | None, typer.Option(help=_("Anchors that must have signed; without it all."), min=1)
     ] = None,
     origin_only: Annotated[
-        bool, typer.Option("--origin-only", help=_("Be content with proof of origin when there is no receipt."))
+        bool, typer.Option("--origin-only", help=_("Verify without a receipt (proof of origin only)."))
     ] = False,
     record: Annotated[
         list[str] | None,
-        typer.Option("--record", help=_("Of an answer: say whether this record was in it; may be repeated.")),
+        typer.Option("--record", help=_("Of an answer: whether this record was in it; may be repeated.")),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -127,7 +124,7 @@ def verify(
     Exit codes: 0 every step holds, 1 a step fails, 2 wrong input.
     """
     if directory is None and not anchor:
-        raise ConfigurationError(_("name what to judge the keys by: --directory FILE, or --anchor VKEY"))
+        raise ConfigurationError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))
     files = read_bundle(bundle)
     anchors = anchors_from(anchor, threshold) if anchor else None
     directory_note = read_input(directory) if directory else None
@@ -149,13 +146,13 @@ def verify(
 def _show(output: Output, examination: Examination) -> None:
     evidence = examination.evidence
     if output.as_json:
-        proved = None if evidence is None else _facts(evidence)
+        proved = None if evidence is None else {json_key(name): value for name, value in _facts(evidence).items()}
         output.json({"verified": evidence is not None, "steps": examination.steps, "evidence": proved})
         return
     _show_steps(output, examination)
     if evidence is None:
         return
-    output.facts(_("Proved"), {name.replace("_", " ").capitalize(): value for name, value in _facts(evidence).items()})
+    output.facts(_("Proved"), _facts(evidence))
     if evidence.events:
         output.table(
             _("Said later"),
@@ -208,17 +205,18 @@ def _answer_facts(evidence: VerifiedAnswer, record_ids: list[str]) -> dict[str, 
 
 
 def _facts(evidence: VerifiedEvidence) -> dict[str, str | int | datetime | None]:
+    """What evidence proves, by names in English."""
     alert = evidence.alert
     return {
-        "alert": f"{evidence.key.publisher}/{evidence.key.alert_id}",
-        "published_by": evidence.key.publisher,
-        "addressed_to": evidence.key.recipient,
-        "feed": alert.origin.line,
-        "entry": alert.index,
-        "recorded_at": alert.recorded_at,
-        "received_at": evidence.received_at,
-        "directory_version": evidence.directory_version,
-        "later_events": len(evidence.events),
+        N_("Alert"): f"{evidence.key.publisher}/{evidence.key.alert_id}",
+        N_("Published by"): evidence.key.publisher,
+        N_("Addressed to"): evidence.key.recipient,
+        N_("Feed"): alert.origin.line,
+        N_("Entry"): alert.index,
+        N_("Recorded at"): alert.recorded_at,
+        N_("Received at"): evidence.received_at,
+        N_("Directory version"): evidence.directory_version,
+        N_("Later events"): len(evidence.events),
     }
 
 
@@ -229,7 +227,7 @@ async def _exported(client: GatewayClient, alert: str, recipient: str) -> Bundle
 
 def _answer(target: Target, query_id: str, record_ids: list[str], *, from_database: bool) -> Bundle:
     if from_database:
-        from gateway.node.maintenance import maintenance  # noqa: PLC0415  as below
+        from gateway.node.maintenance import maintenance  # noqa: PLC0415  a whole node takes long to import
 
         with maintenance(read_settings(target.config)) as opened:
             return opened.export_answer(query_id, record_ids)
@@ -246,7 +244,7 @@ def _records_in(bundle: Bundle) -> int:
 
 
 def _from_database(config: Path, alert: str, recipient: str) -> Bundle:
-    # only here: all other commands are spared the load of a whole node
+    # a whole node takes long to import
     from gateway.node.maintenance import maintenance  # noqa: PLC0415
 
     settings = read_settings(config)

@@ -15,28 +15,38 @@ from gateway.errors import ConfigurationError, MalformedError, VerificationError
 from gateway.evidence.service.check import verify
 from gateway.evidence.service.consistency import verify_extension
 from gateway.evidence.service.files import read_bundle
+from gateway.translation.messages import N_
+from gateway.translation.messages import gettext as _
+
+BundleArgument = Annotated[Path, typer.Argument(help=_("Evidence of an alert: the folder or .zip file."), exists=True)]
+DirectoryOption = Annotated[
+    Path | None, typer.Option(help=_("A directory.note from an authority that you trust."), dir_okay=False)
+]
+AnchorOption = Annotated[
+    list[str] | None, typer.Option(help=_("An authority's directory key (vkey) or .vkey file; may be repeated."))
+]
+ThresholdOption = Annotated[int | None, typer.Option(help=_("Anchors that must have signed; without it all."), min=1)]
+ProofOption = Annotated[
+    Path | None,
+    typer.Option("--proof", help=_("Verify this proof offline instead of asking a gateway."), dir_okay=False),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help=_("Where to keep the gateway's proof, to be verified later by --proof.")),
+]
 
 
 @reports_errors
 @connected
 def consistency(
     target: Target,
-    bundle: Annotated[Path, typer.Argument(help="Evidence of an alert: the folder or .zip file.", exists=True)],
+    bundle: BundleArgument,
     *,
-    directory: Annotated[
-        Path | None, typer.Option(help="A directory.note from an authority that you trust.", dir_okay=False)
-    ] = None,
-    anchor: Annotated[
-        list[str] | None, typer.Option(help="An authority's directory key (vkey) or .vkey file; may be repeated.")
-    ] = None,
-    threshold: Annotated[int | None, typer.Option(help="Anchors that must have signed; without it all.", min=1)] = None,
-    proof: Annotated[
-        Path | None,
-        typer.Option("--proof", help="Verify this proof offline instead of asking a gateway.", dir_okay=False),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Where to keep the gateway's proof, to be verified later by --proof.")
-    ] = None,
+    directory: DirectoryOption = None,
+    anchor: AnchorOption = None,
+    threshold: ThresholdOption = None,
+    proof: ProofOption = None,
+    out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that a feed still begins with the entries in old evidence. Role: officer, supervisor, auditor.
@@ -52,9 +62,9 @@ def consistency(
     Exit codes: 0 the feed extends it, 1 it doesn't, or unreachable, 2 wrong input.
     """
     if directory is None and not anchor:
-        raise ConfigurationError("name what to judge the keys by: --directory FILE, or --anchor VKEY")
+        raise ConfigurationError(_("name what to judge the keys by: --directory FILE, or --anchor VKEY"))
     if proof and out:
-        raise ConfigurationError("--out keeps a proof that the gateway gives; leave it out with --proof")
+        raise ConfigurationError(_("--out keeps a proof that the gateway gives; leave it out with --proof"))
     files = read_bundle(bundle)
     anchors = anchors_from(anchor, threshold) if anchor else None
     note = read_input(directory) if directory else None
@@ -67,9 +77,13 @@ def consistency(
             data = target.run(lambda client: client.evidence.prove_consistency(older.origin, older.size))
         extension = verify_extension(files, data, anchors=anchors, directory_note=note)
     except (VerificationError, MalformedError) as error:
-        output.note(f"NOT PROVED: {error.message}")
+        output.note(_("NOT PROVED: {message}", message=error.message))
         raise typer.Exit(EXIT_FAILED) from error
     if out:
         write_output(out, data)
-    facts = {"Feed": extension.older.origin, "Older size": extension.older.size, "Newer size": extension.newer.size}
-    output.facts("Consistent", facts)
+    facts = {
+        N_("Feed"): extension.older.origin,
+        N_("Older size"): extension.older.size,
+        N_("Newer size"): extension.newer.size,
+    }
+    output.facts(_("Consistent"), facts)

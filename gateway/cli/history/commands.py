@@ -1,7 +1,4 @@
-"""`gateway history`: own shipments recorded, and what own and partners' gateways know of a consignment.
-
-Import, search, trace and holds are in history_import, history_search, history_trace and history_hold.
-"""
+"""`gateway history show|risks|rules`: own records, and the risk rules with what they found in them."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.contract.enum_words import word_of
 from gateway.errors import ConfigurationError
-from gateway.translation.messages import N_, marked
+from gateway.translation.messages import N_, listed, marked, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.history_service_pb2 import GetShipmentResponse, RiskRule, ShipmentRevision
 from gateway.v1.trace_pb2 import Discrepancy, RiskHit, Severity
@@ -36,7 +33,7 @@ def show(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an own record: what it says now, every revision, events, inspections, holds, and when it may be purged.
+    """Show an own record: its content, revisions, events, inspections, holds, and when it may be purged.
 
     Role: publisher, officer, analyst, supervisor, auditor.
 
@@ -71,32 +68,38 @@ def show(
 
 
 def _about(found: GetShipmentResponse) -> dict[str, object]:
-    held = "never while held" if found.hold_ids else "not known"
+    held = _("never while held") if found.hold_ids else _("not known")
     return {
         N_("Revision"): found.record.revision,
         N_("Recorded"): shown_time(found.record, "recorded_at"),
         N_("May be purged after"): shown_time(found, "delete_after") or held,
-        N_("Held by"): "\n".join(found.hold_ids) or "no hold",
+        N_("Held by"): "\n".join(found.hold_ids) or _("no hold"),
     }
 
 
 def _revision_cells(revision: ShipmentRevision) -> tuple[object, ...]:
-    kind = revision.item.WhichOneof("item")
-    item = revision.item
-    what = (
-        "purged"
-        if kind is None
-        else f"revision {revision.revision}"
-        if kind == "shipment"
-        else f"{len(item.addition.events)} events, {len(item.addition.inspections)} inspections added"
-    )
     return (
         revision.position,
         revision.revision,
         shown_time(revision, "recorded_at"),
         revision.recorded_by,
-        what,
+        _content_of(revision),
         f"{revision.digest.hex()[:DIGEST_CHARS]}…",
+    )
+
+
+def _content_of(revision: ShipmentRevision) -> str:
+    kind = revision.item.WhichOneof("item")
+    if kind is None:
+        return _("purged")
+    if kind == "shipment":
+        return _("revision {revision}", revision=revision.revision)
+    events, inspections = len(revision.item.addition.events), len(revision.item.addition.inspections)
+    return listed(
+        (
+            ngettext("{number} event", "{number} events", events),
+            ngettext("{number} inspection added", "{number} inspections added", inspections),
+        )
     )
 
 
@@ -179,7 +182,9 @@ def _hit_cells(hit: RiskHit) -> tuple[object, ...]:
 def _measured(found: Discrepancy) -> str | None:
     against = ", ".join(f"{name} {value}" for name, value in sorted(found.thresholds.items()))
     measured = f"{found.measured:g}" if found.HasField("measured") else ""
-    return " against ".join(filter(None, (measured, against))) or None
+    if measured and against:
+        return _("{measured} against {thresholds}", measured=measured, thresholds=against)
+    return measured or against or None
 
 
 @reports_errors

@@ -1,7 +1,4 @@
-"""Options that say what is looked for in shipment history and why, and the messages made of them.
-
-What criteria mean is the contract's.
-"""
+"""Options for the criteria and the grounds of a query in shipment history, and the messages made of them."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ PANEL = _("What is looked for (all that is given must hold; of one option given 
 GROUNDS_PANEL = _("Why (mandatory, checked against the agreement and audited on both sides)")
 
 DAYS_ZONE = timezone(timedelta(hours=8))
-"""Zone in which a day without time of day is meant: that of all three territories."""
+"""Zone of days without a time of day: that of all three territories."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,7 +64,7 @@ _EXACT: Mapping[str, tuple[object, object]] = {
         "--party-id", help=_("SCHEME:VALUE, e.g. uscc:91440300715267260G; VALUE alone for any scheme.")
     ),
 }
-"""Options that a trace begins with and a hold keeps records by."""
+"""Options for traces and holds."""
 
 _MORE: Mapping[str, tuple[object, object]] = {
     "vessel": _option("--vessel", help=_("Vessel name."), several=False),
@@ -92,7 +89,7 @@ EXACT = tuple(_EXACT)
 """Criteria that name one thing."""
 
 TRACED = (*_EXACT, *_TIMES)
-"""The same, and when: a container comes again and again, and times say which of its trips is meant."""
+"""The same, and times: they tell the trips of a container apart."""
 
 ALL = (*_EXACT, *_MORE, *_TIMES)
 """Every criterion of the contract."""
@@ -103,9 +100,9 @@ _OPTIONS = {**_EXACT, **_MORE, **_TIMES}
 def with_criteria(
     names: Sequence[str],
 ) -> Callable[[Callable[Concatenate[Target, SearchCriteria, P], R]], Callable[Concatenate[Target, P], R]]:
-    """Gives a command options for criteria; its second parameter becomes the SearchCriteria made of them.
+    """Adds options for criteria to a command; its second parameter becomes the SearchCriteria made of them.
 
-    Put it directly above the command's `def`, below `connected`.
+    Put it below `connected`.
 
     Args:
         names: EXACT, TRACED or ALL.
@@ -127,9 +124,9 @@ def with_criteria(
 _GROUNDS: Mapping[str, tuple[object, object]] = {
     name: (Annotated[str, typer.Option(option, help=help, rich_help_panel=GROUNDS_PANEL)], "")
     for name, option, help in (
-        ("purpose", "--purpose", "As the agreement names it, e.g. export_control."),
-        ("legal_basis", "--legal-basis", "Law or agreement on which you ask."),
-        ("case_reference", "--case", "Your case reference."),
+        ("purpose", "--purpose", _("As the agreement names it, e.g. export_control.")),
+        ("legal_basis", "--legal-basis", _("Law or agreement on which you ask.")),
+        ("case_reference", "--case", _("Your case reference.")),
     )
 }
 
@@ -137,7 +134,7 @@ _GROUNDS: Mapping[str, tuple[object, object]] = {
 def with_grounds(
     command: Callable[Concatenate[Target, QueryGrounds, P], R],
 ) -> Callable[Concatenate[Target, P], R]:
-    """Gives a command options for the grounds; its second parameter becomes the QueryGrounds made of them."""
+    """Adds options for the grounds to a command; its second parameter becomes the QueryGrounds made of them."""
 
     def call(target: Target, ours: Mapping[str, Any], *args: P.args, **kwargs: P.kwargs) -> R:
         return command(target, grounds_of(ours), *args, **kwargs)
@@ -159,7 +156,7 @@ def _with_options(command: Callable[..., R], options: Mapping[str, tuple[object,
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in options.items()
     ]
-    wrapped.__signature__ = signature.replace(  # type: ignore[attr-defined]  # read by whoever wraps further, and typer
+    wrapped.__signature__ = signature.replace(  # type: ignore[attr-defined]  # typer reads it
         parameters=[target_parameter, *own, *added]
     )
     return wrapped
@@ -186,13 +183,13 @@ def grounds_of(given: Mapping[str, str]) -> QueryGrounds:
 
 
 def criteria_of(given: Mapping[str, Any]) -> SearchCriteria:
-    """What is looked for.
+    """The criteria.
 
     Args:
         given: values of the options by their names in ALL.
 
     Raises:
-        ConfigurationError: an option makes no sense, or nothing that narrows a search is given.
+        ConfigurationError: an option makes no sense, or none narrows a search.
     """
     several = {name: given.get(name) or [] for name in _OPTIONS}
     procedures = [value_of(ShipmentProcedure, word, "--procedure") for word in several["procedure"]]

@@ -1,4 +1,4 @@
-"""`gateway history hold place|release|list`: records that are kept whatever their retention says."""
+"""`gateway history hold place|release|list`: legal holds, which keep records beyond their retention."""
 
 from __future__ import annotations
 
@@ -70,19 +70,19 @@ def release(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a hold go: what no other hold keeps is purged at its time. Role: supervisor.
+    """Release a hold: records that no other hold keeps are purged when their retention ends. Role: supervisor.
 
     \b
     Example:
       gateway history hold release 019bbf30-0000-7000-8000-000000000000 --reason "The case is closed"
 
     \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such hold or let go before.
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such hold or released before.
     """
     if not is_uuid(hold):
         raise ConfigurationError(_("{hold!r} isn't a hold's id; `gateway history hold list` shows them", hold=hold))
     if not reason.strip():
-        raise ConfigurationError(_("--reason: say why the hold is let go"))
+        raise ConfigurationError(_("--reason: say why the hold is released"))
     target.run(lambda client: client.history.release_hold(hold, reason=reason, request_id=request_id))
     Output(as_json).facts(_("Released"), {N_("Hold"): hold})
 
@@ -92,7 +92,7 @@ def release(
 def list_(
     target: Target,
     *,
-    released: Annotated[bool, typer.Option("--released", help=_("List those that were let go too."))] = False,
+    released: Annotated[bool, typer.Option("--released", help=_("List released holds too."))] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List holds, newest first. Role: supervisor, auditor.

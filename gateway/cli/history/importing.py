@@ -1,7 +1,4 @@
-"""`gateway history import`: a file of shipments and of what happened to them is recorded.
-
-What a file holds is formats.shipments', and whether a record is a new revision is the gateway's.
-"""
+"""`gateway history import`: records the shipments and events of a file."""
 
 from __future__ import annotations
 
@@ -42,7 +39,7 @@ MAX_PROBLEMS_SHOWN = 200
 """Problems listed one by one; --json has them all."""
 
 
-class Format(StrEnum):
+class ShipmentFormat(StrEnum):
     """Forms of input."""
 
     AUTO = "auto"
@@ -50,12 +47,12 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-_BY_ENDING = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
+_BY_ENDING = {".csv": ShipmentFormat.CSV, ".jsonl": ShipmentFormat.JSONL, ".ndjson": ShipmentFormat.JSONL}
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What became of a file's records."""
+class RecordTally:
+    """Results of a file's records."""
 
     recorded: int = 0
     shipments: int = 0
@@ -102,7 +99,7 @@ class _Tally:
 
 FileArgument = Annotated[Path, typer.Argument(help=_("The file; - for standard input."), show_default=False)]
 FormatOption = Annotated[
-    Format, typer.Option("--format", help=_("auto: by the file's ending, .csv, .jsonl or .ndjson."))
+    ShipmentFormat, typer.Option("--format", help=_("auto: by the file's ending, .csv, .jsonl or .ndjson."))
 ]
 MappingOption = Annotated[
     str, typer.Option(help=_("CSV: TOML file that says what the columns mean, or the name of one that comes along."))
@@ -118,7 +115,7 @@ def import_(
     target: Target,
     file: FileArgument,
     *,
-    format_: FormatOption = Format.AUTO,
+    format_: FormatOption = ShipmentFormat.AUTO,
     mapping: MappingOption = "",
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -141,14 +138,13 @@ def import_(
       gateway history import events.jsonl --dry-run
 
     \b
-    Exit codes: 0 all recorded, 1 refused or unreachable, 2 wrong input,
-    3 some records couldn't be read or were refused, all others are recorded.
+    Exit codes: 0 all recorded, 1 refused or unreachable, 2 wrong input, 3 some records weren't recorded.
     """
     output, kind = Output(as_json), _format(file, format_)
     columns = _mapping(mapping, kind)
     with _opened(file) as stream:
-        rows = read_csv(stream, columns, source=str(file)) if kind is Format.CSV else read_json_lines(stream)
-        tally = _Tally()
+        rows = read_csv(stream, columns, source=str(file)) if kind is ShipmentFormat.CSV else read_json_lines(stream)
+        tally = RecordTally()
         if dry_run:
             for item in tally.take(rows):
                 output.json_line(as_dict(item))
@@ -157,10 +153,10 @@ def import_(
     _report(output, tally, dry_run=dry_run)
 
 
-def _record(target: Target, output: Output, tally: _Tally, read: Iterator[RecordedItem], stream: BinaryIO) -> None:
+def _record(target: Target, output: Output, tally: RecordTally, read: Iterator[RecordedItem], stream: BinaryIO) -> None:
     async def work(client: GatewayClient) -> None:
         with output.progress(_("Recording"), _size_bytes(stream)) as advance:
-            items = _told(read, stream, advance)
+            items = _followed(read, stream, advance)
             async with aclosing(client.history.record(items)) as outcomes:
                 async for outcome in outcomes:
                     tally.note(outcome)
@@ -185,18 +181,20 @@ def _size_bytes(stream: BinaryIO) -> int:
     return size
 
 
-def _told(items: Iterator[RecordedItem], stream: BinaryIO, advance: Callable[[float], None]) -> Iterator[RecordedItem]:
+def _followed(
+    items: Iterator[RecordedItem], stream: BinaryIO, advance: Callable[[float], None]
+) -> Iterator[RecordedItem]:
     """Items, while a progress bar follows the file."""
-    told = 0
+    reported = 0
     for item in items:
         yield item
         now = stream.tell()
-        if now > told:
-            advance(now - told)
-            told = now
+        if now > reported:
+            advance(now - reported)
+            reported = now
 
 
-def _report(output: Output, tally: _Tally, *, dry_run: bool) -> None:
+def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
     problems = tally.problems()
     left_out = len(tally.bad) + len(tally.refused)
     if not dry_run:
@@ -244,8 +242,8 @@ def _bad(each: BadRecord) -> dict[str, object]:
     }
 
 
-def _format(file: Path, given: Format) -> Format:
-    if given is not Format.AUTO:
+def _format(file: Path, given: ShipmentFormat) -> ShipmentFormat:
+    if given is not ShipmentFormat.AUTO:
         return given
     found = _BY_ENDING.get(file.suffix.lower())
     if found is None:
@@ -255,10 +253,10 @@ def _format(file: Path, given: Format) -> Format:
     return found
 
 
-def _mapping(given: str, kind: Format) -> ShipmentMapping | None:
+def _mapping(given: str, kind: ShipmentFormat) -> ShipmentMapping | None:
     if not given:
         return None
-    if kind is not Format.CSV:
+    if kind is not ShipmentFormat.CSV:
         raise ConfigurationError(_("--mapping says what columns of a CSV mean; {kind} has none", kind=kind))
     return named_shipment_mapping(given)
 

@@ -1,14 +1,12 @@
-"""`gateway history search`: what the own node and its partners have of something, with where it comes from.
-
-What may be searched and shown is the gateways'.
-"""
+"""`gateway history search`: records of the own node and its partners, with their origin."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +25,7 @@ from gateway.cli.history.values import (
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients
 from gateway.translation.messages import gettext as _
+from gateway.translation.messages import marked, ngettext
 from gateway.v1.history_pb2 import AnswerMode, AnswerStatus, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.history_service_pb2 import SearchEnd, SearchOrder
 
@@ -41,7 +40,7 @@ MAX_PAGE = 10_000
 
 
 class Sort(StrEnum):
-    """Orders of what is found."""
+    """Orders of the records."""
 
     RECORDED = "recorded"
     DECLARED = "declared"
@@ -59,15 +58,13 @@ NodeOption = Annotated[
 ]
 TimeoutOption = Annotated[
     float,
-    typer.Option(
-        "--partner-timeout", help=_("Seconds that a partner gets; 0: as the gateway thinks fit."), min=0, max=60
-    ),
+    typer.Option("--partner-timeout", help=_("Seconds that a partner gets; 0: the gateway decides."), min=0, max=60),
 ]
 
 
 @dataclass(slots=True)
-class _Found:
-    """What has come so far."""
+class SearchResults:
+    """Records and answers received so far."""
 
     records: list[HistoryRecord] = field(default_factory=list)
     answers: dict[str, NodeAnswer] = field(default_factory=dict)
@@ -98,6 +95,21 @@ def _added(before: NodeAnswer | None, answer: NodeAnswer) -> NodeAnswer:
     return whole
 
 
+HitOnlyOption = Annotated[bool, typer.Option("--hit-only", help=_("Ask only whether there is anything."))]
+SortOption = Annotated[
+    Sort,
+    typer.Option(
+        help=_("recorded or declared, newest first; oldest: declared, oldest first. Only what --limit lets through.")
+    ),
+]
+LimitOption = Annotated[
+    int, typer.Option(help=_("Most records of each node; 0 for all, page after page."), min=0, max=MAX_PAGE)
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help=_("List what partners withheld, and how names match."))
+]
+
+
 @reports_errors
 @connected
 @with_grounds
@@ -108,34 +120,23 @@ def search(
     grounds: QueryGrounds,
     *,
     nodes: NodeOption = None,
-    hit_only: Annotated[bool, typer.Option("--hit-only", help=_("Ask only whether there is anything."))] = False,
-    sort: Annotated[
-        Sort,
-        typer.Option(
-            help=_(
-                "recorded or declared, newest first; oldest: declared, oldest first. Only what --limit lets through."
-            )
-        ),
-    ] = Sort.RECORDED,
-    limit: Annotated[
-        int, typer.Option(help=_("Most records of each node; 0 for all, page after page."), min=0, max=MAX_PAGE)
-    ] = 50,
+    hit_only: HitOnlyOption = False,
+    sort: SortOption = Sort.RECORDED,
+    limit: LimitOption = 50,
     partner_timeout: TimeoutOption = 0.0,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help=_("List what partners withheld, and how names match."))
-    ] = False,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search shipments at the own node and its partners. Role: officer, analyst, supervisor.
 
-    Partners are asked at the same time and one that is slow delays no other. For each node it is said how it went:
-    complete, partial (there is more than --limit), denied (with the agreement's clause), timed out, unreachable. What a
-    partner may not show is withheld, counted, and listed with -v. With --json one object a line, as they come: record,
-    answer, and last end.
+    Partners are asked at the same time; a slow one delays no other. Each node's answer has a status: complete, partial
+    (there is more than --limit), denied (with the agreement's clause), timed out, unreachable. Fields that a partner
+    may not show are withheld, counted, and listed with -v. With --json one object a line, as they come: record, answer,
+    and last end.
 
-    --sort sorts what came, and each node gives its newest recorded, at most --limit. So --sort oldest --limit 50 shows
-    the 50 newest recorded of each node, the oldest declared first, and not the oldest that there are. To see those, ask
-    for all (--limit 0; with --json each page is sorted by itself) or for their time (--from, --until).
+    Each node sends its newest recorded, at most --limit; --sort sorts these. So --sort oldest --limit 50 shows the 50
+    newest recorded of each node, oldest declared first, and not the oldest of all. To see those, ask for all
+    (--limit 0; with --json each page is sorted alone) or for their time (--from, --until).
 
     \b
     Examples:
@@ -148,40 +149,41 @@ def search(
     Exit codes: 0 every node answered, also when nothing was found, 1 refused or unreachable, 2 wrong input,
     3 not every node answered: what came is shown.
     """
-    output, found = Output(as_json), _Found()
-    asked = recipients(nodes, "--node") if nodes else []
+    output, results = Output(as_json), SearchResults()
 
-    async def work(client: GatewayClient) -> None:
-        token = ""
-        while True:
-            page = client.history.search_page(
-                criteria,
-                grounds,
-                nodes=asked,
-                mode=AnswerMode.ANSWER_MODE_HIT if hit_only else AnswerMode.ANSWER_MODE_RECORDS,
-                order=_ORDERS[sort],
-                page_size=limit,
-                page_token=token,
-                partner_timeout_ms=round(partner_timeout * 1000),
-            )
-            token = ""
-            async with aclosing(page) as messages:
-                async for each in messages:
-                    _tell(output, each)
-                    found.take(each)
-                    token = each.next_page_token if isinstance(each, SearchEnd) else token
-            if limit or not token:
-                return
-
-    target.run(work)
+    request: dict[str, Any] = {
+        "criteria": criteria,
+        "grounds": grounds,
+        "nodes": recipients(nodes, "--node") if nodes else [],
+        "mode": AnswerMode.ANSWER_MODE_HIT if hit_only else AnswerMode.ANSWER_MODE_RECORDS,
+        "order": _ORDERS[sort],
+        "page_size": limit,
+        "partner_timeout_ms": round(partner_timeout * 1000),
+    }
+    target.run(lambda client: _receive(client, output, results, request))
     if not as_json:
-        _show(output, found, sort=sort, hit_only=hit_only, verbose=verbose, limit=limit)
-    if found.unanswered:
+        _show(output, results, sort=sort, hit_only=hit_only, verbose=verbose, limit=limit)
+    if results.unanswered:
         raise typer.Exit(EXIT_PARTLY_ANSWERED)
 
 
-def _tell(output: Output, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
-    """Tells what comes as it comes: everything to programs, the ends of nodes to people."""
+async def _receive(client: GatewayClient, output: Output, results: SearchResults, request: Mapping[str, Any]) -> None:
+    """Receives page after page; without a limit until the last."""
+    token = ""
+    while True:
+        page = client.history.search_page(page_token=token, **request)
+        token = ""
+        async with aclosing(page) as messages:
+            async for message in messages:
+                _print_received(output, message)
+                results.take(message)
+                token = message.next_page_token if isinstance(message, SearchEnd) else token
+        if request["page_size"] or not token:
+            return
+
+
+def _print_received(output: Output, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
+    """Prints what was received: everything for programs, the ends of nodes for people."""
     if output.as_json:
         name = "record" if isinstance(each, HistoryRecord) else "answer" if isinstance(each, NodeAnswer) else "end"
         output.json_line({name: as_dict(each)})
@@ -191,10 +193,10 @@ def _tell(output: Output, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
         output.warning(_("{each}; what it has may be missing", each=answer_line(each)))
 
 
-def _show(output: Output, found: _Found, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:
+def _show(output: Output, found: SearchResults, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:
     if hit_only:
         rows = [(node, _hit(answer), *node_cells(answer)[1:]) for node, answer in found.answers.items()]
-        output.table(_("Is there anything"), ("Node", "Hit", *NODE_COLUMNS[1:]), rows)
+        output.table(_("Is there anything"), (*marked("Node", "Hit"), *NODE_COLUMNS[1:]), rows)
     else:
         records = _sorted(found.records, sort)
         if records:
@@ -212,8 +214,13 @@ def _show(output: Output, found: _Found, *, sort: Sort, hit_only: bool, verbose:
 def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> None:
     withheld = sum(len(each.withheld) for each in records)
     if withheld and not verbose:
-        fields = "1 field was" if withheld == 1 else f"{withheld} fields were"
-        output.note(_("{fields} withheld by the agreements; -v lists them.", fields=fields))
+        output.note(
+            ngettext(
+                "{number} field was withheld by the agreements; -v lists them.",
+                "{number} fields were withheld by the agreements; -v lists them.",
+                withheld,
+            )
+        )
     for each in records:
         name = f"{each.node}/{each.shipment.record_id}"
         if each.matched_revision:
@@ -232,7 +239,7 @@ def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> 
 
 
 def _sorted(records: list[HistoryRecord], sort: Sort) -> list[HistoryRecord]:
-    """Records of all nodes in one order; each node's came in it already."""
+    """Records of all nodes in one order; those of each node are in it already."""
     if sort is Sort.RECORDED:
         return sorted(records, key=record_key, reverse=True)
     newest_first = sort is Sort.DECLARED

@@ -1,7 +1,4 @@
-"""`gateway history trace`: one consignment's way over three territories, and what doesn't add up on it.
-
-How a trace is drawn is trace_terminal's and trace_html's.
-"""
+"""`gateway history trace`: one consignment's way over the territories, with its contradictions."""
 
 from __future__ import annotations
 
@@ -30,6 +27,16 @@ from gateway.v1.history_pb2 import NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.history_service_pb2 import TraceConsignmentResponse
 from gateway.v1.trace_pb2 import DraftAlert, Trace
 
+HtmlOption = Annotated[Path | None, typer.Option("--html", help=_("Write the report into this file too."))]
+DraftOption = Annotated[
+    Path | None, typer.Option("--draft", help=_("Write a draft alert of the contradictions into this file."))
+]
+DraftRulesOption = Annotated[
+    list[str] | None,
+    typer.Option("--draft-rule", help=_("Draft it from the findings of this rule alone; may be repeated.")),
+]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help=_("Replace these files where they exist."))]
+
 
 @reports_errors
 @connected
@@ -42,15 +49,10 @@ def trace(
     *,
     nodes: NodeOption = None,
     partner_timeout: TimeoutOption = 0.0,
-    html: Annotated[Path | None, typer.Option("--html", help=_("Write it into this file too, for a report."))] = None,
-    draft: Annotated[
-        Path | None, typer.Option("--draft", help=_("Write a draft alert of what doesn't add up into this file."))
-    ] = None,
-    draft_rules: Annotated[
-        list[str] | None,
-        typer.Option("--draft-rule", help=_("Draft it of what this rule found alone; may be repeated.")),
-    ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help=_("Replace these files where they exist."))] = False,
+    html: HtmlOption = None,
+    draft: DraftOption = None,
+    draft_rules: DraftRulesOption = None,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Trace one consignment from any reference of it across all nodes. Role: officer, analyst, supervisor.
@@ -102,7 +104,7 @@ def trace(
 
 
 def unanswered(trace: Trace) -> list[NodeAnswer]:
-    """Answers that can't be relied on, one for each node: its records may be missing."""
+    """The last incomplete answer of each node: its records may be missing."""
     found: dict[str, NodeAnswer] = {}
     for answer in trace.answers:
         if answer.status not in ANSWERED:
@@ -122,7 +124,7 @@ def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds
 
 def _write_draft(output: Output, found: TraceConsignmentResponse, path: Path, *, replace: bool) -> None:
     if not found.HasField("draft"):
-        output.warning(_("no draft was written to {path}: nothing was found for it that doesn't add up", path=path))
+        output.warning(_("no draft was written to {path}: there are no contradictions for it", path=path))
         return
     write_output(path, draft_text(found.draft), replace=replace)
     output.note(_("Written: {path}", path=path))

@@ -136,7 +136,7 @@ def _timeline(trace: Trace, width: int) -> Iterator[Text]:
     gutter = 1 + max(max(len(_time(row)), cell_len(_day(row))) for row in rows)
     picture = picture_of(trace, max(4, (width - gutter) // (MIN_LANE + 2)))
     lane = min(MAX_LANE, (width - gutter) // len(picture.lanes) - 2)
-    page = _Page(picture, gutter, lane)
+    page = TimelinePage(picture, gutter, lane)
     yield page.line("", [Text(cut(clean(lane_title(each)), lane), style="bold") for each in picture.lanes])
     yield page.rule()
     day = ""
@@ -150,7 +150,7 @@ def _timeline(trace: Trace, width: int) -> Iterator[Text]:
     yield page.rule("┴")
 
 
-class _Page:
+class TimelinePage:
     """Lines of the timeline: a gutter with the time and a column for each lane."""
 
     def __init__(self, picture: Picture, gutter: int, lane: int) -> None:

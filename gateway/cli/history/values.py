@@ -1,7 +1,4 @@
-"""How shipments and records of history are shown on the command line.
-
-What a record says is the contract's.
-"""
+"""Puts shipments, records of history and answers of nodes into cells and lines."""
 
 from __future__ import annotations
 
@@ -12,7 +9,9 @@ from typing import Any
 from gateway.cli.values import shown_time
 from gateway.cli.watchlist.values import shortened
 from gateway.contract.enum_words import word_of
-from gateway.translation.messages import N_, marked
+from gateway.translation.labels import label_of
+from gateway.translation.messages import N_, listed, marked, ngettext
+from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import FindingResult
 from gateway.v1.goods_pb2 import CommodityCode, Money, Place, ShipmentReferenceKind, TransportMeans, TransportMode
 from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria
@@ -29,17 +28,17 @@ from gateway.v1.shipment_pb2 import (
 )
 
 ANSWERED = (AnswerStatus.ANSWER_STATUS_COMPLETE, AnswerStatus.ANSWER_STATUS_PARTIAL)
-"""How a node's answer ended when it can be relied on."""
+"""Statuses of answers that can be relied on."""
 
 RECORD_COLUMNS = (
-    *("Record", "Rev", "Declared", "Procedure", "From → to", "Goods", "Parties", "Containers"),
-    *("Recorded", "Withheld"),
+    *marked("Record", "Rev", "Declared", "Procedure", "From → to", "Goods", "Parties", "Containers"),
+    *marked("Recorded", "Withheld"),
 )
 NODE_COLUMNS = marked("Node", "Answer", "Records", "As of", "Answered", "Took", "Withheld", "Reason")
 
 
 def local(message: Any, field: str, minutes: int) -> str | None:
-    """A time as its clocks showed it, with their offset from UTC; None where it is absent."""
+    """A time with the offset from UTC of its place; None where it is absent."""
     time = shown_time(message, field)
     if time is None:
         return None
@@ -48,7 +47,7 @@ def local(message: Any, field: str, minutes: int) -> str | None:
 
 
 def record_cells(record: HistoryRecord) -> tuple[object, ...]:
-    """Cells of a found record, by RECORD_COLUMNS."""
+    """Cells of a record, by RECORD_COLUMNS."""
     shipment = record.shipment
     return (
         f"{record.node}/{shipment.record_id}",
@@ -65,13 +64,13 @@ def record_cells(record: HistoryRecord) -> tuple[object, ...]:
 
 
 def node_cells(answer: NodeAnswer) -> tuple[object, ...]:
-    """Cells of how a question ended at a node, by NODE_COLUMNS."""
+    """Cells of a node's answer, by NODE_COLUMNS."""
     answered = answer.status in ANSWERED
     return (
         answer.node,
         status_word(answer),
         answer.count,
-        f"position {answer.as_of_position}" if answered else None,
+        _("position {position}", position=answer.as_of_position) if answered else None,
         shown_time(answer, "answered_at"),
         f"{answer.elapsed_ms} ms",
         answer.withheld or None,
@@ -80,30 +79,31 @@ def node_cells(answer: NodeAnswer) -> tuple[object, ...]:
 
 
 def status_word(answer: NodeAnswer) -> str:
-    """How a question ended at a node: complete, partial, denied, timed out, unreachable, failed."""
-    return word_of(AnswerStatus, answer.status).replace("_", " ")
+    """The status of a node's answer: `timed out`."""
+    return label_of(AnswerStatus, answer.status)
 
 
 def answer_line(answer: NodeAnswer) -> str:
-    """How a question ended at a node, in one line."""
-    counted = f"{answer.count} record{'s' if answer.count != 1 else ''}"
+    """A node's answer in one line."""
+    counted = ngettext("{number} record", "{number} records", answer.count)
+    withheld = ngettext("{number} field withheld", "{number} fields withheld", answer.withheld)
     parts = [
         f"{answer.node}: {status_word(answer)}",
         counted if answer.count or answer.status in ANSWERED else "",
-        f"as of position {answer.as_of_position}" if answer.status in ANSWERED else "",
-        f"{answer.withheld} fields withheld" if answer.withheld else "",
+        _("as of position {position}", position=answer.as_of_position) if answer.status in ANSWERED else "",
+        withheld if answer.withheld else "",
         f"{answer.elapsed_ms} ms",
     ]
-    return ", ".join(part for part in parts if part) + (f": {answer.reason}" if answer.reason else "")
+    return listed(filter(None, parts)) + (f": {answer.reason}" if answer.reason else "")
 
 
 def withheld_lines(record: HistoryRecord) -> list[str]:
-    """What was left out of a record, by path and class."""
-    return [f"{each.path} ({word_of(DisclosureClass, each.disclosure_class)})" for each in record.withheld]
+    """Withheld fields of a record, by path and class."""
+    return [f"{each.path} ({label_of(DisclosureClass, each.disclosure_class)})" for each in record.withheld]
 
 
 def way(shipment: Shipment) -> str:
-    """From where to where, as short as it is known."""
+    """The route by the shortest names of its places."""
     stops: list[str] = []
     for leg in shipment.route:
         for place in (getattr(leg, "from"), leg.to):
@@ -116,13 +116,13 @@ def way(shipment: Shipment) -> str:
 
 
 def place_name(place: Place) -> str:
-    """A place as people know it."""
+    """The shortest name of a place."""
     return place.unlocode or place.name or place.customs_office or place.territory
 
 
 def place_in_full(place: Place) -> str:
-    """Everything that is said of a place."""
-    office = f"office {place.customs_office}" if place.customs_office else ""
+    """All names of a place."""
+    office = _("office {office}", office=place.customs_office) if place.customs_office else ""
     return ", ".join(dict.fromkeys(filter(None, (place.name, place.unlocode, office, place.territory))))
 
 
@@ -138,7 +138,7 @@ def _name_of(party: Party) -> str:
 
 
 def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
-    """Everything that a shipment says but events and inspections, by words for people; what isn't said is left out."""
+    """A shipment without its events and inspections, by names in English; empty values are left out."""
     facts: dict[str, object] = {
         N_("Procedure"): word_of(ShipmentProcedure, shipment.procedure),
         N_("Declared"): local(shipment, "declared_at", shipment.utc_offset_minutes),
@@ -153,8 +153,8 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
             ", ".join(
                 [
                     one.id,
-                    *(f"seal {seal}" for seal in one.seals),
-                    *([f"e-lock {one.e_lock}"] if one.e_lock else []),
+                    *(_("seal {seal}", seal=seal) for seal in one.seals),
+                    *([_("e-lock {e_lock}", e_lock=one.e_lock)] if one.e_lock else []),
                 ]
             )
             for one in shipment.equipment
@@ -207,21 +207,22 @@ def inspection_cells(inspection: ShipmentInspection) -> tuple[object, ...]:
 
 
 def criteria_lines(criteria: SearchCriteria) -> list[str]:
-    """What is looked for, one line for each criterion."""
+    """Criteria, a line for each."""
     lines = [f"{word_of(ShipmentReferenceKind, one.kind)} {one.value}" for one in criteria.references]
-    lines += [f"party {one.scheme} {one.value}".replace("  ", " ") for one in criteria.party_identifiers]
+    lines += [" ".join(filter(None, (_("party"), one.scheme, one.value))) for one in criteria.party_identifiers]
     for name, values in (
-        ("record", criteria.record_ids),
-        ("container", criteria.containers),
-        ("seal", criteria.seals),
-        ("registration", criteria.registrations),
-        ("party", criteria.party_names),
-        ("code", criteria.commodity_codes),
-        ("substance", criteria.substances),
-        ("place", criteria.places),
+        (_("record"), criteria.record_ids),
+        (_("container"), criteria.containers),
+        (_("seal"), criteria.seals),
+        (_("registration"), criteria.registrations),
+        (_("party"), criteria.party_names),
+        (_("code"), criteria.commodity_codes),
+        (_("substance"), criteria.substances),
+        (_("place"), criteria.places),
+        (_("vessel"), [criteria.vessel]),
+        (_("voyage"), [criteria.journey]),
     ):
-        lines += [f"{name} {value}" for value in values]
-    lines += [f"{name} {value}" for name, value in (("vessel", criteria.vessel), ("voyage", criteria.journey)) if value]
+        lines += [f"{name} {value}" for value in values if value]
     return lines
 
 
@@ -237,11 +238,11 @@ def _goods(item: ShipmentGoods) -> str:
         item.description,
         " ".join(filter(None, (item.substance, item.element, item.form))),
         f"{item.purity_percent:g} %" if item.HasField("purity_percent") else "",
-        f"{item.net_mass_kg:g} kg net" if item.HasField("net_mass_kg") else "",
-        f"{item.gross_mass_kg:g} kg gross" if item.HasField("gross_mass_kg") else "",
-        ", ".join(f"{one.count} × {one.type or 'packages'}" for one in item.packages),
+        _("{mass} kg net", mass=f"{item.net_mass_kg:g}") if item.HasField("net_mass_kg") else "",
+        _("{mass} kg gross", mass=f"{item.gross_mass_kg:g}") if item.HasField("gross_mass_kg") else "",
+        ", ".join(f"{one.count} × {one.type or _('packages')}" for one in item.packages),
         _money(item.customs_value),
-        f"origin {item.origin_territory}" if item.origin_territory else "",
+        _("origin {territory}", territory=item.origin_territory) if item.origin_territory else "",
     ]
     return f"{item.sequence}: {'; '.join(part for part in parts if part)}"
 

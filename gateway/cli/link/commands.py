@@ -1,7 +1,4 @@
-"""`gateway link` and `gateway recover`: feeds to and from partners, and what an operator decides about them.
-
-What a link does is the node's.
-"""
+"""`gateway link` and `gateway recover`: feeds to and from partners, their state, and an operator's decisions."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.contract.enum_words import word_of
-from gateway.translation.messages import N_
+from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.node_service_pb2 import Link, LinkState
 
@@ -48,21 +45,21 @@ def list_(target: Target, *, as_json: JsonOption = False) -> None:
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Link], Any]], ...] = (
-    ("Feed", lambda link: link.origin.partition("/")[2]),
-    ("State", lambda link: word_of(LinkState, link.state)),
-    ("Size", lambda link: link.size),
-    ("Receipted", lambda link: link.receipted_size),
-    ("Backlog", lambda link: link.backlog),
-    ("Waiting", lambda link: link.waiting),
-    ("Suspended", lambda link: link.suspension),
-    ("Last exchange", lambda link: shown_time(link, "last_exchange_at")),
-    ("Last error", lambda link: link.last_error),
-    ("Evidence", lambda link: link.evidence_path),
+    (N_("Feed"), lambda link: link.origin.partition("/")[2]),
+    (N_("State"), lambda link: word_of(LinkState, link.state)),
+    (N_("Size"), lambda link: link.size),
+    (N_("Receipted"), lambda link: link.receipted_size),
+    (N_("Backlog"), lambda link: link.backlog),
+    (N_("Waiting"), lambda link: link.waiting),
+    (N_("Suspended"), lambda link: link.suspension),
+    (N_("Last exchange"), lambda link: shown_time(link, "last_exchange_at")),
+    (N_("Last error"), lambda link: link.last_error),
+    (N_("Evidence"), lambda link: link.evidence_path),
 )
-"""Columns of the list and what stands in them."""
+"""Columns of the list with their cells."""
 
-_ALWAYS = ("Feed", "State", "Size", "Receipted", "Backlog")
-"""Columns that are shown even when nothing stands in them: on a terminal of 80 columns there is no room for more."""
+_ALWAYS = marked("Feed", "State", "Size", "Receipted", "Backlog")
+"""Columns that are shown when empty too; 80 columns have no room for more."""
 
 
 @reports_errors
@@ -77,7 +74,7 @@ def suspend(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_js
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
-    _show(as_json, "Suspended", target.run(lambda client: client.node.suspend_link(feed, reason=reason)))
+    _show(as_json, _("Suspended"), target.run(lambda client: client.node.suspend_link(feed, reason=reason)))
 
 
 @reports_errors
@@ -92,7 +89,7 @@ def resume(target: Target, feed: OriginArgument, *, as_json: JsonOption = False)
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
-    _show(as_json, "Resumed", target.run(lambda client: client.node.resume_link(feed)))
+    _show(as_json, _("Resumed"), target.run(lambda client: client.node.resume_link(feed)))
 
 
 @reports_errors
@@ -107,7 +104,7 @@ def resolve(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_js
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
-    _show(as_json, "Resolved", target.run(lambda client: client.node.resolve_quarantine(feed, reason=reason)))
+    _show(as_json, _("Resolved"), target.run(lambda client: client.node.resolve_quarantine(feed, reason=reason)))
 
 
 @reports_errors
@@ -155,7 +152,7 @@ def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False
         )
 
 
-def _show(as_json: bool, what: str, link: Link) -> None:
+def _show(as_json: bool, title: str, link: Link) -> None:
     facts = {
         N_("Feed"): link.origin,
         N_("Partner"): link.partner,
@@ -164,4 +161,4 @@ def _show(as_json: bool, what: str, link: Link) -> None:
         N_("Size"): link.size,
         N_("Backlog"): link.backlog,
     }
-    Output(as_json).facts(what, facts, data=as_dict(link))
+    Output(as_json).facts(title, facts, data=as_dict(link))

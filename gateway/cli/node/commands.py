@@ -1,4 +1,4 @@
-"""`gateway status` and `gateway audit`: how the node is, and what it decided."""
+"""`gateway status` and `gateway audit`: the state of the node, and its decisions."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ def status(target: Target, *, as_json: JsonOption = False) -> None:
         N_("Projected"): found.projected_position,
     }
     if found.history.recorded or found.history.holds:
-        facts[N_("Shipment records")] = f"{found.history.recorded}, findable {found.history.findable}"
-        facts[N_("Judged by rules")] = found.history.judged
+        facts[N_("Shipment records")] = _(
+            "{recorded}, indexed {indexed}", recorded=found.history.recorded, indexed=found.history.findable
+        )
+        facts[N_("Evaluated by rules")] = found.history.judged
         facts[N_("Legal holds")] = found.history.holds
     output.facts(_("Node"), facts, data=as_dict(found))
     if as_json:

@@ -26,7 +26,7 @@ def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     \b
     Exit codes: 0 nothing failed, 1 something failed, 2 the settings can't be read.
     """
-    # only here: all other commands are spared the load of a whole node
+    # a whole node takes long to import
     from gateway.node.checks import NodeChecks, Result  # noqa: PLC0415
 
     output = Output(as_json)
@@ -35,10 +35,10 @@ def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     output.table(
         _("Self-check"),
         marked("Check", "Result", "Found", "Way out"),
-        [(each.check, each.result, each.detail, each.way_out) for each in findings],
+        [(each.check, each.result, each.detail, _(each.way_out)) for each in findings],
         data=findings,
     )
     failed = sum(each.result is Result.FAIL for each in findings)
     if failed:
-        output.note(_("{failed} of {count} checks failed.", failed=failed, count=len(findings)))
+        output.note(_("{failed} of {total} checks failed.", failed=failed, total=len(findings)))
         raise typer.Exit(EXIT_FAILED)

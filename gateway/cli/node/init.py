@@ -1,7 +1,4 @@
-"""`gateway init`: the settings file and the folders of one node.
-
-Doesn't make keys (`gateway pki`) or a directory (`gateway directory`); it says which commands do.
-"""
+"""`gateway init`: the settings file and the folders of one node; it names the commands that come next."""
 
 from __future__ import annotations
 
@@ -26,47 +23,55 @@ SETTINGS_FILE = "gateway.toml"
 FOLDERS = ("pki/systems", "pki/keys", "data")
 
 
+NodeOption = Annotated[str, typer.Option("--node", help=_("This node's name in the directory, e.g. cn."))]
+FederationOption = Annotated[
+    str, typer.Option("--federation", envvar="GATEWAY_FEDERATION", help=_("The federation's name, a DNS name."))
+]
+OutOption = Annotated[Path, typer.Option("--out", help=_("Folder for settings, keys and data."), file_okay=False)]
+PeerBindOption = Annotated[str, typer.Option(help=_("host:port for partner gateways."))]
+LocalBindOption = Annotated[str, typer.Option(help=_("host:port for own systems."))]
+DatabaseUrlOption = Annotated[str, typer.Option(help=_("postgresql://…; empty for SQLite in the data folder."))]
+DirectoryOption = Annotated[Path, typer.Option(help=_("The signed directory; relative to --out."))]
+AnchorOption = Annotated[
+    list[str] | None,
+    typer.Option(help=_("Pinned directory key of an authority, vkey or .vkey file; may be repeated.")),
+]
+ThresholdOption = Annotated[int | None, typer.Option(help=_("Anchors that must have signed; without it all."), min=1)]
+SystemOption = Annotated[
+    list[str] | None,
+    typer.Option(help=_("An own system and its roles, NAME=ROLE[,ROLE]; may be repeated.")),
+]
+LinkOption = Annotated[
+    list[str] | None,
+    typer.Option(help=_("How a partner is reached, NODE=push|pull[,HOST:PORT]; may be repeated. push without it.")),
+]
+FetchOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PARTNER",
+        help=_(
+            "Fetch this partner's feed from it, when its link to here is pull mode because it can't "
+            "connect; may be repeated."
+        ),
+    ),
+]
+
+
 @reports_errors
 def init(
     *,
-    node: Annotated[str, typer.Option("--node", help=_("This node's name in the directory, e.g. cn."))],
-    federation: Annotated[
-        str, typer.Option("--federation", envvar="GATEWAY_FEDERATION", help=_("The federation's name, a DNS name."))
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", help=_("Folder for settings, keys and data."), file_okay=False)
-    ] = Path(),
-    peer_bind: Annotated[str, typer.Option(help=_("host:port for partner gateways."))] = f"0.0.0.0:{DEFAULT_PEER_PORT}",
-    local_bind: Annotated[str, typer.Option(help=_("host:port for own systems."))] = f"127.0.0.1:{DEFAULT_LOCAL_PORT}",
-    database_url: Annotated[str, typer.Option(help=_("postgresql://…; empty for SQLite in the data folder."))] = "",
-    directory: Annotated[Path, typer.Option(help=_("The signed directory; relative to --out."))] = Path(
-        "directory.note"
-    ),
-    anchor: Annotated[
-        list[str] | None,
-        typer.Option(help=_("Pinned directory key of an authority, vkey or .vkey file; may be repeated.")),
-    ] = None,
-    threshold: Annotated[
-        int | None, typer.Option(help=_("Anchors that must have signed; without it all."), min=1)
-    ] = None,
-    system: Annotated[
-        list[str] | None,
-        typer.Option(help=_("An own system and its roles, NAME=ROLE[,ROLE]; may be repeated.")),
-    ] = None,
-    link: Annotated[
-        list[str] | None,
-        typer.Option(help=_("How a partner is reached, NODE=push|pull[,HOST:PORT]; may be repeated. push without it.")),
-    ] = None,
-    fetch: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PARTNER",
-            help=_(
-                "Fetch this partner's feed from it, when its link to here is pull mode because it can't "
-                "connect; may be repeated."
-            ),
-        ),
-    ] = None,
+    node: NodeOption,
+    federation: FederationOption,
+    out: OutOption = Path(),
+    peer_bind: PeerBindOption = f"0.0.0.0:{DEFAULT_PEER_PORT}",
+    local_bind: LocalBindOption = f"127.0.0.1:{DEFAULT_LOCAL_PORT}",
+    database_url: DatabaseUrlOption = "",
+    directory: DirectoryOption = Path("directory.note"),
+    anchor: AnchorOption = None,
+    threshold: ThresholdOption = None,
+    system: SystemOption = None,
+    link: LinkOption = None,
+    fetch: FetchOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write gateway.toml and make the folders of one node; asks nothing and overwrites nothing.
@@ -85,7 +90,7 @@ def init(
     \b
     Exit codes: 0 done, 2 an option isn't right or the file is there already.
     """
-    GatewayIdentity(federation, node)  # refuses what aren't names
+    GatewayIdentity(federation, node)  # refuses wrong names
     anchors, needed = _anchors(anchor or [], threshold)
     text = settings_text(
         node=node,
@@ -104,7 +109,7 @@ def init(
     write_output(file, text.encode())
     for folder in FOLDERS:
         (out / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-    load_settings(file)  # what was written can be read
+    load_settings(file)  # refuses wrong settings
     output = Output(as_json)
     output.facts(_("Node prepared"), {N_("Settings"): file, N_("Folders"): [str(out / folder) for folder in FOLDERS]})
     output.note(_next_steps(node, federation, out, needs_anchors=not anchors))
@@ -173,7 +178,7 @@ def settings_text(
 
 
 def _toml(value: str | list[str]) -> str:
-    # JSON's strings and arrays of strings are TOML's, but for DEL, which none of these may hold anyway
+    # JSON's strings and arrays of strings are TOML's, but for DEL, which none of these may hold
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -216,19 +221,28 @@ def _partner(name: str) -> str:
 
 def _next_steps(node: str, federation: str, out: Path, *, needs_anchors: bool) -> str:
     who = f"--node {node} --federation {federation}"
+    pki = out / "pki"
+    issued = _(
+        "your CA signs {request} (gateway pki issue); put the certificate at {certificate}, the CA's ca.pem at {ca}",
+        request=pki / "gateway.csr",
+        certificate=pki / "gateway.pem",
+        ca=pki / "ca.pem",
+    )
+    card = _(
+        "gateway directory card makes your part; the authorities draft and sign it (gateway directory draft, sign)"
+    )
     steps = [
-        f"signing keys:    gateway pki signing-keys {who} --out {out / 'pki/keys'}",
-        f"TLS key:         gateway pki request --kind gateway {who} --out {out / 'pki'}",
-        f"certificate:     your CA signs pki/gateway.csr (gateway pki issue); put it at {out / 'pki/gateway.pem'},"
-        f" and the CA's ca.pem at {out / 'pki/ca.pem'}",
-        f"own systems:     gateway pki request --kind system {who} --name NAME --out {out / 'pki/systems'}",
-        "directory:       gateway directory card makes your part of it; the authorities draft and sign it"
-        " (gateway directory draft, sign)",
+        (_("signing keys"), f"gateway pki signing-keys {who} --out {pki / 'keys'}"),
+        (_("TLS key"), f"gateway pki request --kind gateway {who} --out {pki}"),
+        (_("certificate"), issued),
+        (_("own systems"), f"gateway pki request --kind system {who} --name NAME --out {pki / 'systems'}"),
+        (_("directory"), card),
     ]
     if needs_anchors:
-        steps.append("anchors:         put the authorities' directory keys into gateway.toml under [directory]")
+        steps.append((_("anchors"), _("put the authorities' directory keys into gateway.toml under [directory]")))
     steps += [
-        f"check:           gateway doctor --config {out / SETTINGS_FILE}",
-        f"run:             gateway serve --config {out / SETTINGS_FILE}",
+        (_("check"), f"gateway doctor --config {out / SETTINGS_FILE}"),
+        (_("run"), f"gateway serve --config {out / SETTINGS_FILE}"),
     ]
-    return "Next:\n" + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))
+    lines = [f"  {number}. {name + ':':<16} {step}" for number, (name, step) in enumerate(steps, 1)]
+    return "\n".join([_("Next:"), *lines])

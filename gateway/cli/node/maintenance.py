@@ -1,4 +1,4 @@
-"""`gateway verify` and `gateway rebuild`: a node's database looked over, and its projections built again."""
+"""`gateway verify` and `gateway rebuild`: a node's database is verified, its projections are built again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.translation.messages import gettext as _
 
 @reports_errors
 def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Look this node's whole database over: compute every digest, leaf, tile and root again, and check every signature.
+    """Verify this node's database: compute every digest, leaf, tile and root again, and check every signature.
 
     Names the feed and the entry that is wrong. Reads only, and may run beside the gateway.
 
@@ -23,7 +23,7 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     \b
     Exit codes: 0 everything holds, 1 something is wrong, 2 settings aren't right or there is no database.
     """
-    # only here: all other commands are spared the load of a whole node
+    # a whole node takes long to import
     from gateway.node.maintenance import maintenance  # noqa: PLC0415
 
     output = Output(as_json)
@@ -64,7 +64,7 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 
 @reports_errors
 def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Drop what is shown of alerts, watchlists and shipments and build it again from the feeds and the log of records.
+    """Drop the projections of alerts, watchlists and shipments and build them again from feeds and the local log.
 
     Feeds stay as they are; nothing is sent twice. Beside a running gateway lists are incomplete until it has ended.
 
@@ -75,7 +75,7 @@ def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
     \b
     Exit codes: 0 rebuilt, 1 the database can't be written: run it again, 2 settings aren't right, or no database.
     """
-    # only here: all other commands are spared the load of a whole node
+    # a whole node takes long to import
     from gateway.node.maintenance import maintenance  # noqa: PLC0415
 
     output = Output(as_json)

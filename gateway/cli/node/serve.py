@@ -1,4 +1,4 @@
-"""`gateway serve`: runs a node until it is told to stop."""
+"""`gateway serve`: runs a node until a signal stops it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
       gateway serve --config /etc/gateway/gateway.toml
 
     \b
-    Exit codes: 0 stopped as told, 1 it couldn't go on, 2 settings, keys or directory aren't right.
+    Exit codes: 0 stopped by a signal, 1 failed, 2 settings, keys or directory aren't right.
     """
-    # only here: all other commands are spared the load of a whole node
+    # a whole node takes long to import
     from gateway.node.run import run_node  # noqa: PLC0415
 
     run_node(read_settings(config))

@@ -1,13 +1,9 @@
-"""`gateway pki`: keys and certificates, made where they are used.
-
-What is made and refused is crypto's.
-"""
+"""`gateway pki`: makes keys and certificates where they are used."""
 
 from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +12,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.files import read_input, write_output
-from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.output import JsonOption, Output, json_key, reports_errors
 from gateway.cli.pki.show import describe
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe, server_name
 from gateway.errors import ConfigurationError, MalformedError
@@ -38,7 +34,7 @@ from gateway.trust.pki.keys import create_signing_key
 from gateway.trust.rules.directory import directory_key_name, receipts_key_name
 
 
-class Kind(StrEnum):
+class CertificateKind(StrEnum):
     """Kinds of certificates."""
 
     GATEWAY = "gateway"
@@ -101,7 +97,9 @@ def init_ca(
 @reports_errors
 def request(
     *,
-    kind: Annotated[Kind, typer.Option(help=_("gateway: server and client; system: client of its own gateway."))],
+    kind: Annotated[
+        CertificateKind, typer.Option(help=_("gateway: server and client; system: client of its own gateway."))
+    ],
     node: NodeOption,
     federation: FederationOption,
     out: OutFolder,
@@ -122,10 +120,10 @@ def request(
       gateway pki request --kind gateway --node cn --federation gba.customs.example --dns gw.example --out pki
       gateway pki request --kind system --node cn --name officers --federation gba.customs.example --out pki/systems
     """
-    if (kind is Kind.SYSTEM) != bool(name):
+    if (kind is CertificateKind.SYSTEM) != bool(name):
         raise ConfigurationError(_("--name is needed for a system, and not for a gateway"))
     names = tuple(dns or ())
-    if kind is Kind.SYSTEM:
+    if kind is CertificateKind.SYSTEM:
         identity: GatewayIdentity | SystemIdentity = SystemIdentity(federation, node, name)
     else:
         identity = GatewayIdentity(federation, node)
@@ -167,7 +165,7 @@ def issue(
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sign a request with the node's CA, after a look at what it asks for.
+    """Sign a request with the node's CA, after a look at its content.
 
     \b
     Examples:
@@ -222,7 +220,7 @@ def signing_keys(
     Example:
       gateway pki signing-keys --node cn --federation gba.customs.example --out pki/keys
     """
-    GatewayIdentity(federation, node)  # refuses what isn't a name before anything is written
+    GatewayIdentity(federation, node)  # refuses wrong names before anything is written
     passphrase = _passphrase(passphrase_file, passphrase_env)
     _require_free(out / "receipts.pem")
     log = create_signing_key(out / "log.pem", name=f"{federation}/{node}/log", passphrase=passphrase)
@@ -258,7 +256,7 @@ def directory_key(
     Example:
       gateway pki directory-key --authority cn --federation gba.customs.example --out offline --passphrase-env DIR_PASS
     """
-    GatewayIdentity(federation, authority)  # the same rule of names
+    GatewayIdentity(federation, authority)  # refuses wrong names
     _require_free(out / "directory.vkey")
     name = directory_key_name(federation, authority)
     passphrase = _passphrase(passphrase_file, passphrase_env)
@@ -276,22 +274,22 @@ def show(
     passphrase_env: PassphraseVariable = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what files contain: whose certificate, until when, which key. Private parts are never shown.
+    """Show the content of certificates, requests and keys. Private parts are never shown.
 
     \b
     Example:
       gateway pki show pki/*.pem pki/keys/*.pem
     """
     passphrase = _passphrase(passphrase_file, passphrase_env)
-    described: list[Mapping[str, object]] = [
-        {N_("File"): path, **describe(path, read_input(path), passphrase, _now())} for path in files
-    ]
+    described = [(path, describe(path, read_input(path), passphrase, _now())) for path in files]
     output = Output(as_json)
     if as_json:
-        output.json([{name.lower().replace(" ", "_"): value for name, value in each.items()} for each in described])
+        output.json(
+            [{"file": path, **{json_key(name): value for name, value in each.items()}} for path, each in described]
+        )
         return
-    for facts in described:
-        output.facts(str(facts["File"]), {name: value for name, value in facts.items() if name != "File"})
+    for path, facts in described:
+        output.facts(str(path), facts)
 
 
 def _expected(asked: RequestedCertificate, identity: str) -> GatewayIdentity | SystemIdentity:

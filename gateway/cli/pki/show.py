@@ -1,7 +1,4 @@
-"""What a file of the public key infrastructure contains, as facts for `gateway pki show`.
-
-Judges nothing: a certificate shown here isn't thereby believed.
-"""
+"""Reads certificates, requests and keys into facts for `gateway pki show`; verifies nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedEr
 from gateway.tlog.note import Verifier
 from gateway.tls.certificates import inspect_ca, inspect_certificate
 from gateway.tls.private_keys import load_private_key
-from gateway.translation.messages import N_
+from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.trust.pki.issuance import inspect_request
 
@@ -25,10 +22,10 @@ _DAY_S = 86_400
 
 
 def describe(path: Path, data: bytes, passphrase: bytes | None, now: datetime) -> Mapping[str, object]:
-    """Facts about a file, by name; `Kind` is always among them.
+    """Facts about a file, by names in English; `Kind` is always among them.
 
     Raises:
-        ConfigurationError: it is of no kind that is known here, or damaged; the message names the file.
+        ConfigurationError: unknown kind, or damaged; the message names the file.
     """
     if b"PRIVATE KEY-----" in data:
         return _private_key(path, data, passphrase)
@@ -45,20 +42,24 @@ def describe(path: Path, data: bytes, passphrase: bytes | None, now: datetime) -
 def _private_key(path: Path, data: bytes, passphrase: bytes | None) -> Mapping[str, object]:
     encrypted = b"BEGIN ENCRYPTED" in data
     if encrypted and passphrase is None:
-        return {N_("Kind"): "private key", N_("Encrypted"): True, N_("Public key"): "give its passphrase to see it"}
+        return {
+            N_("Kind"): _("private key"),
+            N_("Encrypted"): True,
+            N_("Public key"): _("give its passphrase to see it"),
+        }
     key = load_private_key(path, passphrase if encrypted else None)
     if isinstance(key, Ed25519PrivateKey):
         public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
-        return {N_("Kind"): "signing key, Ed25519", N_("Encrypted"): encrypted, N_("Public key"): public}
+        return {N_("Kind"): _("signing key, Ed25519"), N_("Encrypted"): encrypted, N_("Public key"): public}
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return {N_("Kind"): f"TLS key, ECDSA {key.curve.name}", N_("Encrypted"): encrypted}
+        return {N_("Kind"): _("TLS key, ECDSA {curve}", curve=key.curve.name), N_("Encrypted"): encrypted}
     raise ConfigurationError(_("{path} is a key of a kind that isn't used here", path=path))
 
 
 def _request(data: bytes) -> Mapping[str, object]:
     asked = inspect_request(data)
     return {
-        N_("Kind"): "certificate signing request",
+        N_("Kind"): _("certificate signing request"),
         N_("Identity"): asked.identity.uri,
         N_("DNS names"): list(asked.dns_names),
         N_("IP addresses"): list(asked.ip_addresses),
@@ -73,13 +74,13 @@ def _certificate(data: bytes, now: datetime) -> Mapping[str, object]:
             raise
         ca = inspect_ca(data)
         return {
-            N_("Kind"): "CA certificate",
+            N_("Kind"): _("CA certificate"),
             N_("Subject"): ca.subject,
             N_("Fingerprint"): ca.fingerprint_sha256,
             **_period(ca.not_before, ca.not_after, now),
         }
     return {
-        N_("Kind"): "gateway certificate" if stated.server_auth else "system certificate",
+        N_("Kind"): _("gateway certificate") if stated.server_auth else _("system certificate"),
         N_("Identity"): stated.identity.uri,
         N_("DNS names"): list(stated.dns_names),
         N_("IP addresses"): list(stated.ip_addresses),
@@ -95,7 +96,7 @@ def _verifier_key(data: bytes) -> Mapping[str, object]:
     except (UnicodeDecodeError, MalformedError):
         raise ConfigurationError(_("neither certificate, request, private key nor verifier key")) from None
     return {
-        N_("Kind"): "verifier key",
+        N_("Kind"): _("verifier key"),
         N_("Name"): verifier.name,
         N_("Type"): f"0x{verifier.algorithm:02x}",
         N_("Key id"): verifier.key_id.hex(),
@@ -105,5 +106,10 @@ def _verifier_key(data: bytes) -> Mapping[str, object]:
 
 def _period(not_before: datetime, not_after: datetime, now: datetime) -> Mapping[str, object]:
     days = int((not_after - now).total_seconds() // _DAY_S)
-    status = "not valid yet" if now < not_before else "expired" if now > not_after else f"valid, {days} days left"
+    if now < not_before:
+        status = _("not valid yet")
+    elif now > not_after:
+        status = _("expired")
+    else:
+        status = ngettext("valid, {number} day left", "valid, {number} days left", days)
     return {N_("Valid from"): not_before, N_("Valid until"): not_after, N_("Status"): status}

@@ -1,8 +1,4 @@
-"""`gateway watchlist`: own lists and partners' copies.
-
-Reading is in watchlist_read, files are in watchlist_import and watchlist_export, screening and hits in
-watchlist_screen, what the gateway found by itself in watchlist_matches.
-"""
+"""`gateway watchlist propose|withdraw|approve|reject`: changes of own lists, and decisions about them."""
 
 from __future__ import annotations
 
@@ -28,7 +24,7 @@ if TYPE_CHECKING:
 ProposalArgument = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help=_("Its id, as `gateway watchlist proposals` shows it."))
 ]
-NoteOption = Annotated[str, typer.Option(help=_("What it is for, in words, for whoever decides."))]
+NoteOption = Annotated[str, typer.Option(help=_("A note for the approver."))]
 RequestIdOption = Annotated[
     str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
 ]
@@ -51,7 +47,7 @@ def propose(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Propose one new entry, or the whole new content of one. Role: publisher, officer, supervisor.
+    """Propose a new entry, or new content for an entry. Role: publisher, officer, supervisor.
 
     It takes effect when another person has approved it, or at once where the list needs no four eyes.
     `gateway watchlist show ENTRY --json` has the content to start an amendment from. Many entries: `watchlist import`.
@@ -72,7 +68,7 @@ def propose(
     response = target.run(
         lambda client: client.watchlist.propose(name, entries=[entry], note=note, request_id=request_id)
     )
-    _told(as_json, "Amended" if revision else "Entered", name, response)
+    _print_response(as_json, _("Amended") if revision else _("Entered"), name, response)
 
 
 @reports_errors
@@ -94,7 +90,7 @@ def withdraw(
     """Withdraw own entries, everywhere that they went. Role: publisher, officer, supervisor.
 
     It takes effect when another person has approved it, or at once where the list needs no four eyes. Then
-    `gateway watchlist show ENTRY` tells where it is still active until the partner's receipt is here.
+    `gateway watchlist show ENTRY` shows where it stays active until the partner's receipt arrives.
 
     \b
     Example:
@@ -121,7 +117,7 @@ def withdraw(
         return name, await client.watchlist.propose(name, withdrawals=withdrawals, note=note, request_id=request_id)
 
     name, response = target.run(work)
-    _told(as_json, "Withdrawn", name, response)
+    _print_response(as_json, _("Withdrawn"), name, response)
 
 
 @reports_errors
@@ -189,16 +185,16 @@ async def _current(client: GatewayClient, entry: WatchlistReference) -> int:
     return found.entry.revision
 
 
-def _told(as_json: bool, what: str, name: str, response: ProposeEntriesResponse) -> None:
+def _print_response(as_json: bool, title: str, name: str, response: ProposeEntriesResponse) -> None:
     output = Output(as_json)
     facts: dict[str, Any] = {N_("Entries"): "\n".join(f"{name}/{each}" for each in response.ids)}
     if response.proposal_id:
         facts = {N_("Proposal"): response.proposal_id, **facts}
-    output.facts(_("Proposed") if response.proposal_id else what, facts, data={"list": name, **as_dict(response)})
+    output.facts(_("Proposed") if response.proposal_id else title, facts, data={"list": name, **as_dict(response)})
     if response.proposal_id:
         output.note(
             _(
-                "It has no effect before somebody else approves it: gateway watchlist approve {proposal_id}",
+                "It takes effect when another person approves it: gateway watchlist approve {proposal_id}",
                 proposal_id=response.proposal_id,
             )
         )

@@ -19,7 +19,7 @@ from gateway.cli.watchlist.files import ExportFormat, write_list
 from gateway.cli.watchlist.read import filter_of
 from gateway.errors import ConfigurationError, NotFoundError
 from gateway.formats.lists.export import Export
-from gateway.translation.messages import N_
+from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistEntry
 
@@ -67,7 +67,7 @@ def export(
 ) -> None:
     """Write a list, own or a partner's, to a file that other programs read.
 
-    csv and jsonl hold everything; what another format has no place for is told field by field.
+    csv and jsonl hold everything; fields that another format can't hold are listed.
 
     Role: publisher, officer, analyst, supervisor, auditor.
 
@@ -116,7 +116,10 @@ def _report(output: Output, out: Path, written: Export, *, to_stdout: bool) -> N
         data = {"file": out, **{name: getattr(written, name) for name in ("written", "left_out", "not_written")}}
         output.facts(_("Exported"), facts, data=data)
     if written.left_out:
-        fields = ", ".join(f"{name} ({count} entries)" for name, count in written.left_out.items())
+        fields = ", ".join(
+            ngettext("{name} ({number} entry)", "{name} ({number} entries)", count, name=name)
+            for name, count in written.left_out.items()
+        )
         output.note(_("Not carried whole by this format: {fields}.", fields=fields))
     for entry_id, reason in list(written.not_written.items())[:MOST_SHOWN]:
         output.note(_("Not written: {entry_id}: {reason}", entry_id=entry_id, reason=reason))

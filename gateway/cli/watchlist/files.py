@@ -99,7 +99,7 @@ def mapping_of(given: str, kind: ImportFormat) -> ListMapping | None:
 
 
 @dataclass(slots=True)
-class Source:
+class ListSource:
     """A list in a file, to be read as often as needed.
 
     Attributes:
@@ -125,7 +125,7 @@ class Source:
 
 
 @contextmanager
-def open_source(file: Path, kind: ImportFormat, mapping: ListMapping | None) -> Iterator[Source]:
+def open_source(file: Path, kind: ImportFormat, mapping: ListMapping | None) -> Iterator[ListSource]:
     """A list in a file, `-` for standard input.
 
     Raises:
@@ -139,7 +139,7 @@ def open_source(file: Path, kind: ImportFormat, mapping: ListMapping | None) -> 
             paths = _ofac_paths(file) if kind is ImportFormat.OFAC else [file]
             streams = [stack.enter_context(path.open("rb")) for path in paths]
         size = streams[0].seek(0, io.SEEK_END)
-        yield Source(file, size, streams, _reader(kind, mapping, str(file)))
+        yield ListSource(file, size, streams, _reader(kind, mapping, str(file)))
 
 
 @contextmanager

@@ -1,7 +1,4 @@
-"""`gateway watchlist import`: a file becomes the state of an own list, changes alone.
-
-What a file holds is formats.lists', the comparison with the list is the gateway's.
-"""
+"""`gateway watchlist import`: brings an own list to the state of a file; the gateway takes the changes alone."""
 
 from __future__ import annotations
 
@@ -15,14 +12,21 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients, value_of
-from gateway.cli.watchlist.files import WITHOUT_LEGAL_BASIS, ImportFormat, Source, format_of, mapping_of, open_source
+from gateway.cli.watchlist.files import (
+    WITHOUT_LEGAL_BASIS,
+    ImportFormat,
+    ListSource,
+    format_of,
+    mapping_of,
+    open_source,
+)
 from gateway.cli.watchlist.values import list_name
 from gateway.contract.enum_words import words
 from gateway.errors import ConfigurationError
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
-from gateway.translation.messages import N_
+from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
+from gateway.v1.alert_pb2 import Classification, Handling, OnwardTransfer, RequestedAction
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry, WatchlistKind
 from gateway.v1.watchlist_service_pb2 import ImportEntriesResponse, ImportRow
 
@@ -50,8 +54,8 @@ DEFAULT_OPTIONS = {
 
 
 @dataclass(slots=True)
-class Reading:
-    """What was found in a file so far."""
+class ImportTally:
+    """Rows of a file read so far."""
 
     rows: int = 0
     bad: list[BadRow] = field(default_factory=list)
@@ -74,10 +78,14 @@ class Reading:
 
     @property
     def against_pruning(self) -> str:
-        """Why nothing may be withdrawn for having vanished: what can't be read hasn't vanished."""
+        """Why no entry may be withdrawn as vanished: one that can't be read hasn't vanished."""
         if self.bad:
-            return f"{self.bad_lines} rows can't be read, so it isn't known what the file no longer has"
-        return "" if self.rows else "the file has no entries"
+            return ngettext(
+                "{number} row can't be read, so it isn't known which entries the file no longer has",
+                "{number} rows can't be read, so it isn't known which entries the file no longer has",
+                self.bad_lines,
+            )
+        return "" if self.rows else _("the file has no entries")
 
 
 def _default(*names: str, help: str) -> Any:
@@ -105,9 +113,7 @@ PruneOption = Annotated[
 ReasonOption = Annotated[
     str, typer.Option("--reason", help=_("With --prune: why they are withdrawn, for the partners."))
 ]
-NoteOption = Annotated[
-    str, typer.Option(help=_("What it is for, for whoever approves it; the file's name without it."))
-]
+NoteOption = Annotated[str, typer.Option(help=_("A note for the approver; the file's name without it."))]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help=_("Print the entries as JSON lines; change nothing, need no gateway."))
 ]
@@ -146,7 +152,7 @@ def import_(
     onward_transfer: OnwardTransferOption = "prohibited",
     as_json: JsonOption = False,
 ) -> None:
-    """Bring an own list to the state of a file: new and changed entries alone travel. Role: publisher, supervisor.
+    """Bring an own list to the state of a file: only new and changed entries are sent. Role: publisher, supervisor.
 
     \b
     csv     one entry a line; docs/watchlist-formats.md has the columns, --mapping reads others
@@ -155,94 +161,101 @@ def import_(
     ftm     FollowTheMoney entities, JSON lines, as OpenSanctions has them
     ofac    OFAC's SDN list: sdn.csv, alt.csv, add.csv
 
-    Rows that can't be read or are refused are listed with line and reason, and the rest goes on. The same file again
-    changes nothing. What the file no longer has stays, and is counted, unless --prune withdraws it; and --prune
-    withdraws nothing as long as a row can't be read. On a list with four eyes all of it is one proposal.
+    Rows that can't be read or are refused are listed; all others are imported. Entries that the file no longer has stay
+    unless --prune withdraws them, which needs a file without bad rows. With four eyes the import is one proposal.
 
     \b
     Examples:
       gateway watchlist import consolidated.xml --list un-sc --releasable-to hk,mo
         --legal-basis "UNSCR 1718 (2006)" --purpose sanctions --system risk-engine
       gateway watchlist import ours.csv --list minerals --mapping ours.toml --prune --reason "No longer licensed"
-      gateway watchlist import ours.csv --list minerals --dry-run
 
     \b
-    Exit codes: 0 all rows are in, 1 refused or unreachable, 2 wrong input,
-    3 some rows couldn't be read or were refused, all others are in.
+    Exit codes: 0 all imported, 1 refused or unreachable, 2 wrong input, 3 some rows weren't imported.
     """
     if prune != bool(reason):
         raise ConfigurationError(_("--prune and --reason go together: say why vanished entries are withdrawn"))
-    output, found = Output(as_json), format_of(file, format_)
-    if found in WITHOUT_LEGAL_BASIS and not legal_basis:
-        raise ConfigurationError(
-            _("--legal-basis: {found} doesn't say on what legal basis you list them; say it here", found=found)
-        )
+    output, kind_of_file = Output(as_json), _format(file, format_, legal_basis)
     defaults = WatchlistContent(
         legal_basis=legal_basis,
         reason=listed_for,
         purpose=purpose,
         requested_action=value_of(RequestedAction, action, "--action"),
         releasable_to=recipients(releasable_to, "--releasable-to") if releasable_to else (),
+        handling=_handling(classification, onward_transfer),
+        kind=value_of(WatchlistKind, kind, "--kind") if kind else WatchlistKind.WATCHLIST_KIND_UNSPECIFIED,
     )
-    defaults.handling.classification = value_of(Classification, classification, "--classification")
-    defaults.handling.onward_transfer = value_of(OnwardTransfer, onward_transfer, "--onward-transfer")
-    if kind:
-        defaults.kind = value_of(WatchlistKind, kind, "--kind")
     options = ListOptions(list=list_name(list_), defaults=defaults)
-    with open_source(file, found, mapping_of(mapping, found)) as source:
+    with open_source(file, kind_of_file, mapping_of(mapping, kind_of_file)) as source:
         if dry_run:
             _print(output, source, options)
         else:
             _import(target, output, source, options, note=note or source.file.name, prune_reason=reason)
 
 
-def _print(output: Output, source: Source, options: ListOptions) -> None:
-    reading = Reading()
+def _format(file: Path, given: ImportFormat | None, legal_basis: str) -> ImportFormat:
+    found = format_of(file, given)
+    if found in WITHOUT_LEGAL_BASIS and not legal_basis:
+        raise ConfigurationError(
+            _("--legal-basis: name the legal basis of the listing; {format} has none", format=found)
+        )
+    return found
+
+
+def _handling(classification: str, onward_transfer: str) -> Handling:
+    return Handling(
+        classification=value_of(Classification, classification, "--classification"),
+        onward_transfer=value_of(OnwardTransfer, onward_transfer, "--onward-transfer"),
+    )
+
+
+def _print(output: Output, source: ListSource, options: ListOptions) -> None:
+    reading = ImportTally()
     for row in reading.take(source.rows(options)):
         output.json_line(as_dict(WatchlistEntry(list=options.list, id=row.id, content=row.content)))
-    if _tell_problems(output, reading, ImportEntriesResponse()):
+    if _print_problems(output, reading, ImportEntriesResponse()):
         raise typer.Exit(EXIT_INCOMPLETE if reading.rows else EXIT_FAILED)
 
 
 def _import(
-    target: Target, output: Output, source: Source, options: ListOptions, *, note: str, prune_reason: str
+    target: Target, output: Output, source: ListSource, options: ListOptions, *, note: str, prune_reason: str
 ) -> None:
     held_back = _held_back(output, source, options) if prune_reason else ""
-    reading = Reading()
+    reading = ImportTally()
     rows = reading.take(source.rows(options))  # before the gateway is asked: a header may be wrong
 
     async def work(client: GatewayClient) -> ImportEntriesResponse:
         with output.progress(_("Importing"), source.size_bytes) as advance:
-            told = _told(source, rows, advance)
+            followed = _followed(source, rows, advance)
             return await client.watchlist.import_entries(
-                options.list, told, note=note, prune_reason="" if held_back else prune_reason
+                options.list, followed, note=note, prune_reason="" if held_back else prune_reason
             )
 
     response = target.run(work)
     _report(output, options.list, reading, response, held_back)
 
 
-def _held_back(output: Output, source: Source, options: ListOptions) -> str:
-    """Why nothing is withdrawn although it was asked for; the whole file is read before anything is sent."""
-    survey = Reading()
+def _held_back(output: Output, source: ListSource, options: ListOptions) -> str:
+    """Why nothing may be withdrawn; reads the whole file before anything is sent."""
+    survey = ImportTally()
     with output.progress(_("Reading"), source.size_bytes) as advance:
-        for _row in _told(source, survey.take(source.rows(options)), advance):
+        for _row in _followed(source, survey.take(source.rows(options)), advance):
             pass
     return survey.against_pruning
 
 
-def _told(source: Source, rows: Iterator[ListRow], advance: Any) -> Iterator[ImportRow]:
+def _followed(source: ListSource, rows: Iterator[ListRow], advance: Any) -> Iterator[ImportRow]:
     """Rows as the gateway takes them, while a progress bar follows the file."""
-    told = 0
+    reported = 0
     for row in rows:
         yield ImportRow(id=row.id, line=row.line, content=row.content)
         now = source.position_bytes
-        if now > told:
-            advance(now - told)
-            told = now
+        if now > reported:
+            advance(now - reported)
+            reported = now
 
 
-def _report(output: Output, name: str, reading: Reading, response: ImportEntriesResponse, held_back: str) -> None:
+def _report(output: Output, name: str, reading: ImportTally, response: ImportEntriesResponse, held_back: str) -> None:
     facts: dict[str, object] = {
         N_("List"): name,
         N_("New"): response.added,
@@ -272,18 +285,15 @@ def _report(output: Output, name: str, reading: Reading, response: ImportEntries
         "not_pruned": held_back,
     }
     took = response.added + response.changed + response.unchanged
-    title = (
-        "Proposed"
-        if response.proposal_id
-        else "Imported"
-        if took or not (reading.bad or response.refused)
-        else "Nothing imported"
-    )
+    if response.proposal_id:
+        title = _("Proposed")
+    else:
+        title = _("Imported") if took or not (reading.bad or response.refused) else _("Nothing imported")
     output.facts(title, facts, data=data)
     if response.proposal_id:
         output.note(
             _(
-                "It has no effect before somebody else approves it: gateway watchlist approve {proposal_id}",
+                "It takes effect when another person approves it: gateway watchlist approve {proposal_id}",
                 proposal_id=response.proposal_id,
             )
         )
@@ -291,17 +301,18 @@ def _report(output: Output, name: str, reading: Reading, response: ImportEntries
         output.warning(_("nothing was withdrawn: {held_back}", held_back=held_back))
     elif response.vanished:
         output.note(
-            _(
-                "{vanished} entries aren't in the file and stay; --prune --reason TEXT withdraws them.",
-                vanished=response.vanished,
+            ngettext(
+                "{number} entry isn't in the file and stays; --prune --reason TEXT withdraws it.",
+                "{number} entries aren't in the file and stay; --prune --reason TEXT withdraws them.",
+                response.vanished,
             )
         )
-    if _tell_problems(output, reading, response) or held_back:
+    if _print_problems(output, reading, response) or held_back:
         raise typer.Exit(EXIT_INCOMPLETE if took else EXIT_FAILED)
 
 
-def _tell_problems(output: Output, reading: Reading, response: ImportEntriesResponse) -> bool:
-    """Lists rows that can't be used; returns whether there are any."""
+def _print_problems(output: Output, reading: ImportTally, response: ImportEntriesResponse) -> bool:
+    """Prints rows that can't be used; returns whether there are any."""
     rows = [(row.line, row.id, row.reason) for row in reading.bad]
     rows += [(row.line, row.id, row.error.message) for row in response.refused]
     rows.sort(key=lambda row: row[0])
@@ -309,7 +320,7 @@ def _tell_problems(output: Output, reading: Reading, response: ImportEntriesResp
         output.note(_("Line {place}: {reason}", place=f"{line}, {entry_id}" if entry_id else line, reason=reason))
     left = len(rows) - MAX_PROBLEMS_SHOWN
     if left > 0:
-        output.note(_("and {left} more; --json has them all", left=left))
+        output.note(_("and {count} more; --json has them all", count=left))
     empty = {
         row.field.removeprefix("content.").partition(".")[0] for row in reading.bad if "as a default" in row.reason
     }

@@ -1,4 +1,4 @@
-"""`gateway watchlist matches|confirm|dismiss`: what the gateway found by itself, and what becomes of it."""
+"""`gateway watchlist matches|confirm|dismiss`: matches that the gateway found, and decisions about them."""
 
 from __future__ import annotations
 
@@ -47,17 +47,15 @@ def matches(
         bool, typer.Option("--why", help=_("Explain each: names, rules, and what the score is made of."))
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help=_("Show matches as they are found and change; --filter has no say."))
+        bool, typer.Option("--watch", help=_("Show matches as they are found and change; --filter has no effect."))
     ] = False,
     position: Annotated[int, typer.Option(help=_("With --watch: changes after this position; 0 for all."), min=0)] = 0,
-    once: Annotated[
-        bool, typer.Option("--once", help=_("With --watch: end when everything there now was shown."))
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help=_("With --watch: end after all present changes."))] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List parties of alerts and shipments that may be listed ones: found by the gateway, newest first.
+    """List parties of alerts and shipments that may be on a watchlist, newest first.
 
-    Nobody else knows of a match before it is confirmed. By default those are shown that nobody has decided. With
+    Partners learn of a match when it is confirmed. By default undecided matches are shown. With
     --watch and --json one object a line: matches, each as it is now, and the position to go on after them.
     Role: officer, analyst, supervisor; without --watch also auditor.
 
@@ -130,12 +128,12 @@ def confirm(
     ] = "",
     case_reference: Annotated[str, typer.Option("--case", help=_("Case in which it was met."))] = "",
     without_subject: Annotated[
-        bool, typer.Option("--without-party", help=_("Don't tell the owner the party's names and identifiers."))
+        bool, typer.Option("--without-party", help=_("Leave the party's names and identifiers out of the report."))
     ] = False,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say that a match is the listed one: a hit is recorded, and of a partner's entry reported to its owner, signed.
+    """Confirm a match: a hit is recorded, and for a partner's entry reported to its owner, signed.
 
     Role: officer, supervisor.
 
@@ -155,9 +153,9 @@ def confirm(
             request_id=request_id,
         )
     )
-    _told(
+    _print_decision(
         Output(as_json),
-        "Confirmed",
+        _("Confirmed"),
         response,
         {
             N_("Hit"): response.match.hit_id,
@@ -177,9 +175,9 @@ def dismiss(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say that a match is somebody or something else; nobody else is told. Role: officer, supervisor.
+    """Dismiss a match: it is somebody or something else. No report is sent. Role: officer, supervisor.
 
-    The same names on the same entry and alert aren't shown again; whoever thinks better of it confirms the match.
+    The same names on the same entry and alert aren't shown again; a dismissed match can still be confirmed.
 
     \b
     Example:
@@ -189,10 +187,10 @@ def dismiss(
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, no such match, or decided before.
     """
     response = target.run(lambda client: client.screening.dismiss(match, reason, request_id=request_id))
-    _told(Output(as_json), "Dismissed", response, {N_("Reason"): response.match.reason})
+    _print_decision(Output(as_json), _("Dismissed"), response, {N_("Reason"): response.match.reason})
 
 
-def _told(output: Output, title: str, response: DecideMatchResponse, facts: dict[str, object]) -> None:
+def _print_decision(output: Output, title: str, response: DecideMatchResponse, facts: dict[str, object]) -> None:
     match = response.match
     entry, *_ = hit_cells(match.hit)
     output.facts(
@@ -203,7 +201,7 @@ def _told(output: Output, title: str, response: DecideMatchResponse, facts: dict
 
 
 def where(match: Match) -> str:
-    """Where the party stands, for people."""
+    """Where the party stands: `alert cn/… parties[0]`."""
     source = match.source
     named = f"{source.publisher}/{source.id}" if source.publisher else source.id
     return " ".join(filter(None, (word_of(MatchSourceKind, source.kind), named, source.field)))

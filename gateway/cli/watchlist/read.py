@@ -1,4 +1,4 @@
-"""`gateway watchlist list|show|proposals|diff|watch`: entries as tables, as JSON, and as they change."""
+"""`gateway watchlist list|show|proposals|watch`: entries as tables, as JSON, and as they change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistKind
 from gateway.v1.watchlist_service_pb2 import (
-    CompareCopyResponse,
     CopyState,
     GetEntryResponse,
     ListedEntry,
@@ -30,20 +29,11 @@ from gateway.v1.watchlist_service_pb2 import (
 if TYPE_CHECKING:
     from gateway.client import GatewayClient, WatchedChanges
 
-EXIT_DIFFERENT = 3
-"""`diff`: the partner answered, and its copy isn't what was told to it."""
-
-ROOT_CHARS = 16
-"""Hexadecimal digits of a root in a sentence; --json has all 64."""
-
-MOST_SHOWN = 20
-"""Missing changes in the table of `diff`; --json has them all, up to what the gateway tells."""
-
 _STATES = {
-    CopyState.COPY_STATE_SENT: "sent, no receipt yet",
-    CopyState.COPY_STATE_ACTIVE: "active",
-    CopyState.COPY_STATE_ENDING: "may still be active: its end is sent, no receipt yet",
-    CopyState.COPY_STATE_ENDED: "ended",
+    CopyState.COPY_STATE_SENT: N_("sent, no receipt yet"),
+    CopyState.COPY_STATE_ACTIVE: N_("active"),
+    CopyState.COPY_STATE_ENDING: N_("may still be active: its end is sent, no receipt yet"),
+    CopyState.COPY_STATE_ENDED: N_("ended"),
 }
 
 
@@ -108,9 +98,9 @@ def show(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what an entry says and, of an own one, where it is active.
+    """Show an entry's content and, of an own one, where it is active.
 
-    After a withdrawal the table tells which partners have confirmed its end with a signed receipt, and which haven't.
+    After a withdrawal the table shows which partners have confirmed its end with a signed receipt, and which haven't.
 
     Role: publisher, officer, analyst, supervisor, auditor.
 
@@ -171,92 +161,12 @@ def proposals(target: Target, *, as_json: JsonOption = False) -> None:
 
 @reports_errors
 @connected
-def diff(
-    target: Target,
-    *,
-    partner: Annotated[str, typer.Option("--with", help=_("The partner whose copy is compared, e.g. hk."))],
-    as_json: JsonOption = False,
-) -> None:
-    """Say whether a partner's copy of the own lists is what was told to it.
-
-    The partner is asked for size and Merkle root of what it holds; equal roots are equal copies, to the last byte.
-
-    Role: publisher, officer, supervisor, auditor, operator.
-
-    \b
-    Example:
-      gateway watchlist diff --with hk
-
-    \b
-    Exit codes: 0 identical, 1 refused or unreachable, 2 wrong input, 3 not identical.
-    """
-    found = target.run(lambda client: client.watchlist.compare(partner))
-    output = Output(as_json)
-    if as_json:
-        roots = {"own_root": found.own_root.hex(), "partner_root": found.partner_root.hex()}
-        output.json({"identical": found.identical, "verdict": verdict(partner, found), **as_dict(found), **roots})
-    else:
-        output.line(verdict(partner, found))
-        _show_missing(output, partner, found)
-    if not found.identical:
-        raise typer.Exit(EXIT_DIFFERENT)
-
-
-def verdict(partner: str, found: CompareCopyResponse) -> str:
-    """Whether the copies are identical, in one line."""
-    feed = f"feed {found.origin}"
-    if found.untold and found.own_size == found.partner_size and found.own_root == found.partner_root:
-        return (
-            f"NOT identical yet: {partner} has all that was told to it so far, but up to {found.untold} changes of own "
-            "lists aren't told yet; ask again in a moment."
-        )
-    if found.identical and not found.own_size:
-        return f"Identical: nothing was told to {partner} so far, and it holds nothing; {feed} is empty on both sides."
-    if found.identical:
-        return (
-            f"Identical: {partner} lists {found.active} entries, all that was told to it; {feed} has size "
-            f"{found.own_size} and root {_root(found.own_root)} on both sides."
-        )
-    if found.partner_size > found.own_size:
-        return (
-            f"NOT identical: {feed} has size {found.partner_size} at {partner} and only {found.own_size} here; after a "
-            "restore from an older backup `gateway recover` fetches the rest back."
-        )
-    if found.own_root != found.partner_root:
-        return (
-            f"NOT identical: at size {found.partner_size} {feed} has root {_root(found.own_root)} here and "
-            f"{_root(found.partner_root)} at {partner}: one side's history isn't what was signed."
-        )
-    return (
-        f"NOT identical: {partner} lacks {found.missing_count} changes; {feed} has size {found.own_size} here and "
-        f"{found.partner_size} there, up to which the roots are equal ({_root(found.partner_root)})"
-        + (f"; up to {found.untold} more aren't told yet." if found.untold else ".")
-    )
-
-
-def _show_missing(output: Output, partner: str, found: CompareCopyResponse) -> None:
-    if not found.missing:
-        return
-    rows = [change_row(change) for change in found.missing[:MOST_SHOWN]]
-    output.table(_("Not yet at {partner}", partner=partner), marked("Entry", "Change", "Rev", "Name or reason"), rows)
-    if found.missing_count > len(rows):
-        output.note(
-            _(
-                "and {missing_count} more; --json has the first {count}",
-                missing_count=found.missing_count - len(rows),
-                count=len(found.missing),
-            )
-        )
-
-
-@reports_errors
-@connected
 def watch(
     target: Target,
     *,
     position: Annotated[int, typer.Option(help=_("Changes after this position; 0 for every change ever."), min=0)] = 0,
     full: Annotated[bool, typer.Option("--full", help=_("Begin with all that is listed now."))] = False,
-    once: Annotated[bool, typer.Option("--once", help=_("End when everything there now was shown."))] = False,
+    once: Annotated[bool, typer.Option("--once", help=_("End after all present changes."))] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show every change of own and partners' lists as it comes, across reconnects. Ctrl-C ends it.
@@ -307,10 +217,14 @@ def _show_changes(output: Output, watched: WatchedChanges) -> None:
 
 
 def change_line(watched: WatchedChanges, change: PublishedChange) -> str:
-    """A change on one line, for people."""
+    """A change on one line."""
     entry, what, revision, name = change_row(change.change)
-    where = "listed" if watched.full_state else f"{watched.position:>8}"
-    return "  ".join(each for each in (where, f"{change.publisher}/{entry}", f"rev {revision}", what, name) if each)
+    where = _("listed") if watched.full_state else f"{watched.position:>8}"
+    return "  ".join(
+        each
+        for each in (where, f"{change.publisher}/{entry}", _("rev {revision}", revision=revision), what, name)
+        if each
+    )
 
 
 async def _listed(client: GatewayClient, filter_: str, limit: int) -> tuple[list[ListedEntry], bool]:
@@ -340,7 +254,7 @@ def _entry_row(listed: ListedEntry) -> tuple[object, ...]:
 def _copy_row(copy: PartnerCopy) -> tuple[object, ...]:
     return (
         copy.partner,
-        _STATES.get(copy.state, _("not known")),
+        _(_STATES.get(copy.state, N_("not known"))),
         copy.revision or None,
         f"{copy.sent.origin}#{copy.sent.index}" if copy.sent.origin else None,
         _time(copy.receipted_at_unix_ms),
@@ -363,7 +277,3 @@ def _proposal_row(proposal: Proposal) -> tuple[Any, ...]:
 
 def _time(unix_ms: int) -> datetime | None:
     return datetime.fromtimestamp(unix_ms // 1000, UTC) if unix_ms else None
-
-
-def _root(root: bytes) -> str:
-    return f"{root.hex()[:ROOT_CHARS]}…" if root else "none"

@@ -1,4 +1,4 @@
-"""`gateway watchlist screen|hits|report|answer|statistics`: names looked for on the lists, and what became of hits."""
+"""`gateway watchlist screen|hits|report|answer|statistics`: names screened against the lists, and hits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def screen(
         list[str] | None, typer.Option("--container", help=_("A container's number; may be repeated."))
     ] = None,
     reference: Annotated[
-        str, typer.Option(help=_("What you know it by: it is remembered, and new entries are compared with it."))
+        str, typer.Option(help=_("Own reference: the party is remembered, and new entries are compared with it."))
     ] = "",
     max_hits: Annotated[int, typer.Option(help=_("Most hits shown."), min=1, max=200)] = 20,
     as_json: JsonOption = False,
@@ -127,7 +127,7 @@ def explain(output: Output, hit: ScreeningHit) -> None:
 def report(
     target: Target,
     entry: Annotated[str, typer.Argument(metavar="ENTRY", help=_("PUBLISHER/LIST/ID, as `screen` shows it."))],
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help=_("Names of the party that was met."))],
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help=_("Names of the party."))],
     *,
     purpose: Annotated[str, typer.Option(help=_("A code of the agreements, e.g. export_control."))],
     case_reference: Annotated[str, typer.Option("--case", help=_("Case in which it was met."))] = "",
@@ -137,7 +137,7 @@ def report(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Report that a listed party was met: of a partner's entry its owner is told, signed.
+    """Report a hit on an entry; a partner that owns it receives the signed report.
 
     The party is screened again, and what is reported is what that finds on this entry.
 
@@ -188,7 +188,9 @@ def answer(
     remarks: Annotated[str, typer.Option(help=_("In words."))] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a hit on an own entry turned out to be; the node that met it is told. Role: officer, supervisor.
+    """Record the outcome of a hit on an own entry; the node that reported it receives the outcome.
+
+    Role: officer, supervisor.
 
     \b
     Example:

@@ -280,7 +280,7 @@ def test_terms_that_would_leave_open_which_agreement_counts_are_refused(world: P
     terms.write_text(without_ids)
     problem = refused(*drafting(world, terms, made))
     for index in (0, 1):
-        assert f"agreements[{index}].id: is missing; another agreement goes from this sender" in problem
+        assert f"agreements[{index}].id: is missing; another agreement has this sender and recipient" in problem
     assert not made.exists()
     terms.write_text(PARTED.replace('id = "hk-cn-export-control"\n', ""))
     ok(*drafting(world, terms, made))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.history.commands import filter_of
 from gateway.cli.history.criteria import ALL, EXACT, TRACED, criteria_of, grounds_of, moment
-from gateway.cli.history.search import Sort, _Found, _show
+from gateway.cli.history.search import SearchResults, Sort, _show
 from gateway.cli.history.trace import draft_text, unanswered
 from gateway.cli.history.values import answer_line, criteria_lines, node_cells, record_cells, shipment_facts
 from gateway.cli.main import app
@@ -188,9 +188,7 @@ class TestWrongInput:
 
     def test_the_help_says_that_an_order_holds_within_what_a_node_gave(self) -> None:
         told = " ".join(run("search", "--help").stdout.split())
-        assert (
-            "the 50 newest recorded of each node, the oldest declared first, and not the oldest that there are" in told
-        )
+        assert "the 50 newest recorded of each node, oldest declared first, and not the oldest of all" in told
 
 
 class TestImport:
@@ -283,7 +281,7 @@ class TestWords:
         record = HistoryRecord(node="hk", revision=1, shipment=shipment(), matched_revision=1)
         record.withheld.add(path="goods[0].customs_value", disclosure_class="DISCLOSURE_CLASS_COMMERCIAL")
         record.name_matches.add(asked="Wang Tat", recorded="Wang Tat Metals Limited", score=0.93, because="Strong")
-        found = _Found(records=[record], answers={"mo": DENIED})
+        found = SearchResults(records=[record], answers={"mo": DENIED})
         for verbose in (False, True):
             _show(Output(), found, sort=Sort.DECLARED, hit_only=False, verbose=verbose, limit=50)
             shown = capsys.readouterr()
@@ -294,7 +292,7 @@ class TestWords:
             assert "clause 4.2 doesn't name this purpose" in shown.out
 
     def test_answers_of_several_pages_count_together_and_the_last_one_says_how_it_ended(self) -> None:
-        found = _Found()
+        found = SearchResults()
         found.take(answer("cn", AnswerStatus.ANSWER_STATUS_PARTIAL, count=50, withheld=2))
         found.take(answer("cn", AnswerStatus.ANSWER_STATUS_COMPLETE, count=7, withheld=1))
         found.take(DENIED)

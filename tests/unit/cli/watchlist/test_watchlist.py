@@ -11,9 +11,10 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.files import output_file
 from gateway.cli.main import app
+from gateway.cli.watchlist.diff import verdict
 from gateway.cli.watchlist.exporting import Spool
 from gateway.cli.watchlist.importing import DEFAULT_OPTIONS
-from gateway.cli.watchlist.read import change_line, filter_of, verdict
+from gateway.cli.watchlist.read import change_line, filter_of
 from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, own_entry
 from gateway.client import WatchedChanges
 from gateway.errors import ConfigurationError
@@ -120,7 +121,7 @@ def test_a_mapping_of_ones_own_reads_other_columns(tmp_path: Path) -> None:
         (("list.csv", "--list", "Minerals"), "--list: 'Minerals' can't be a list's name"),
         (("list.csv", "--list", "minerals", "--prune"), "--prune and --reason go together"),
         (("list.csv", "--list", "minerals", "--reason", "x"), "--prune and --reason go together"),
-        (("list.xml", "--list", "un-sc"), "--legal-basis: un-xml doesn't say"),
+        (("list.xml", "--list", "un-sc"), "--legal-basis: name the legal basis of the listing; un-xml has none"),
         (("list.jsonl", "--list", "minerals", "--mapping", "ours.toml"), "jsonl has none"),
         (("list.csv", "--list", "minerals", "--releasable-to", "HK"), "--releasable-to: 'HK' isn't the name of a node"),
         (("list.csv", "--list", "minerals", "--action", "shout"), "--action: 'shout' isn't one of"),
@@ -206,19 +207,19 @@ def compared(own: int, there: int, *, same: bool = True) -> CompareCopyResponse:
     ("found", "words"),
     [
         (compared(5, 5), ("Identical: hk lists 1003 entries", "size 5 and root 1111111111111111… on both sides")),
-        (compared(0, 0), ("Identical: nothing was told to hk so far",)),
+        (compared(0, 0), ("Identical: nothing was distributed to hk",)),
         (compared(5, 4), ("NOT identical: hk lacks 10 changes", "size 5 here and 4 there", "1111111111111111…")),
         (compared(4, 5), ("NOT identical: ", "size 5 at hk and only 4 here", "gateway recover")),
         (compared(5, 4, same=False), ("NOT identical: at size 4", "2222222222222222… at hk", "isn't what was signed")),
         (
             CompareCopyResponse(own_size=3, partner_size=3, own_root=b"r", partner_root=b"r", untold=7),
-            ("NOT identical yet", "up to 7 changes", "aren't told yet"),
+            ("NOT identical yet", "up to 7 changes", "aren't distributed yet"),
         ),
         (
             CompareCopyResponse(
                 own_size=5, partner_size=3, own_root=b"r", partner_root=b"r", missing_count=4, untold=7
             ),
-            ("NOT identical: hk lacks 4 changes", "up to 7 more aren't told yet"),
+            ("NOT identical: hk lacks 4 changes", "Up to 7 more aren't distributed yet"),
         ),
     ],
 )
