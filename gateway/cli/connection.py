@@ -95,7 +95,7 @@ class Target:
 
     def run(self, work: Callable[[GatewayClient], Awaitable[T]]) -> T:
         """Runs work with a client to its end."""
-        from gateway.client.blocking import run_blocking  # noqa: PLC0415  # gRPC, only when a gateway is called
+        from gateway.client import run_blocking  # noqa: PLC0415  # gRPC, only when a gateway is called
 
         return run_blocking(self.client, work)
 

@@ -7,10 +7,11 @@
         async for change in client.watch(position=last_position):
             ...
 
-Errors are those of `gateway.errors`. Import it, or anything else of `gateway`, before gRPC: see `gateway.tls.floor`.
+Errors are those of `gateway.errors`. Import `gateway` before gRPC: see `gateway.tls.floor`.
 """
 
 from gateway.client.alerts import GatewayClient
+from gateway.client.blocking import run_blocking
 from gateway.client.bulk import PublishOutcome, new_alert, new_request_id
 from gateway.client.history import HistoryClient, RecordedBatch
 from gateway.client.operations import EvidenceClient, NodeClient
@@ -36,4 +37,5 @@ __all__ = [
     "WatchlistReference",
     "new_alert",
     "new_request_id",
+    "run_blocking",
 ]
