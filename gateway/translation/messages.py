@@ -71,7 +71,7 @@ def marked(*messages: str) -> tuple[str, ...]:
 
 def language() -> str:
     """Tag of the current language."""
-    return _chosen.get() or _of_environment()
+    return _chosen.get() or environment_language()
 
 
 @contextmanager
@@ -81,16 +81,24 @@ def in_language(tag: str) -> Iterator[None]:
     Raises:
         ConfigurationError: there is no such language here.
     """
-    found = language_of(tag)
-    if found is None:
-        raise ConfigurationError(
-            gettext("{tag!r} isn't a language here; there are {known}", tag=tag, known=", ".join(LANGUAGES))
-        )
-    token = _chosen.set(found)
+    token = _chosen.set(known_language(tag))
     try:
         yield
     finally:
         _chosen.reset(token)
+
+
+def known_language(tag: str) -> str:
+    """The language for a tag or locale.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    found = language_of(tag)
+    if found is None:
+        known = ", ".join(LANGUAGES)
+        raise ConfigurationError(gettext("{tag!r} isn't a language here; there are {known}", tag=tag, known=known))
+    return found
 
 
 def language_of(tag: str) -> str | None:
@@ -101,7 +109,8 @@ def language_of(tag: str) -> str | None:
     return {"en": SOURCE, "c": SOURCE, "posix": SOURCE, "pt": "pt"}.get(first)
 
 
-def _of_environment() -> str:
+def environment_language() -> str:
+    """The language that the environment names; English without one."""
     named = next(filter(None, map(os.environ.get, _VARIABLES)), "")
     return next(filter(None, map(language_of, named.split(":"))), SOURCE)
 

@@ -263,7 +263,7 @@ def _name(change: AlertChange) -> str:
 
 def _change_row(change: AlertChange) -> tuple[Any, ...]:
     event = change.event
-    what = event.WhichOneof("event") or "erased"
+    what = event.WhichOneof("event") or N_("erased")
     details = _DETAILS.get(what, lambda _: "")(event)
     return change.position, shown_time(change, "committed_at"), change.recipient, what, event.actor, details
 

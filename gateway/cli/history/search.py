@@ -190,7 +190,7 @@ def _print_received(output: Output, each: HistoryRecord | NodeAnswer | SearchEnd
     elif isinstance(each, NodeAnswer) and each.status in ANSWERED:
         output.note(answer_line(each))
     if isinstance(each, NodeAnswer) and each.status not in ANSWERED:
-        output.warning(_("{each}; what it has may be missing", each=answer_line(each)))
+        output.warning(_("{each}; records of this node may be missing", each=answer_line(each)))
 
 
 def _show(output: Output, found: SearchResults, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:

@@ -16,12 +16,11 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.files import write_output
 from gateway.cli.history.criteria import TRACED, with_criteria, with_grounds
 from gateway.cli.history.search import EXIT_PARTLY_ANSWERED, NodeOption, TimeoutOption
-from gateway.cli.history.trace_terminal import render_terminal
 from gateway.cli.history.values import ANSWERED, answer_line
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, recipients
 from gateway.errors import ConfigurationError
-from gateway.tracing.report.html import render_html
+from gateway.translation.messages import LANGUAGES, environment_language, in_language, known_language
 from gateway.translation.messages import gettext as _
 from gateway.v1.history_pb2 import NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.history_service_pb2 import TraceConsignmentResponse
@@ -36,6 +35,16 @@ DraftRulesOption = Annotated[
     typer.Option("--draft-rule", help=_("Draft it from the findings of this rule alone; may be repeated.")),
 ]
 ReplaceOption = Annotated[bool, typer.Option("--replace", help=_("Replace these files where they exist."))]
+
+LanguageOption = Annotated[
+    str,
+    typer.Option(
+        "--language",
+        help=_(
+            "Language of the report: {languages}; without it, that of the environment.", languages=", ".join(LANGUAGES)
+        ),
+    ),
+]
 
 
 @reports_errors
@@ -53,20 +62,21 @@ def trace(
     draft: DraftOption = None,
     draft_rules: DraftRulesOption = None,
     replace: ReplaceOption = False,
+    language: LanguageOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Trace one consignment from any reference of it across all nodes. Role: officer, analyst, supervisor.
 
-    Records are joined by containers, seals, UCR, documents, vehicles, parties, quantity and time; each link says why.
-    Of a container's trips the newest is traced; --from and --until mean another: the trace begins with the newest
-    record that was declared then, and what belongs to it is found whenever it was declared.
+    Records are linked by containers, seals, UCR, documents, vehicles, parties, quantity and time; each link has a
+    reason. Of a container's trips the newest is traced; with --from and --until the trace begins with the newest record
+    that was declared then, and takes in linked records of any time.
 
-    The draft is the alert's content with subject, goods, route and rule hits filled in; complete what is named and
+    The draft is the alert's content with subject, goods, route and rule hits; complete the fields that are named and
     publish it with `gateway alert publish`.
 
     \b
     Examples:
-      gateway history trace --ucr 6CN9144030071526726XG-1 --html case-17.html
+      gateway history trace --ucr 6CN9144030071526726XG-1 --html case-17.html --language zh-Hant
         --purpose export_control --legal-basis "CEPA art. 5" --case SZ-2026-17
       gateway history trace --container CSQU3054383 --from 2026-01-10 --until 2026-01-20 --draft draft.json
         --purpose export_control --legal-basis "CEPA art. 5" --case SZ-2026-17
@@ -75,16 +85,15 @@ def trace(
     Exit codes: 0 every node answered, also when nothing was found, 1 refused or unreachable, 2 wrong input,
     3 not every node answered: what came is shown.
     """
-    output = Output(as_json)
+    output, tag = Output(as_json), known_language(language) if language else environment_language()
     for path in (html, draft):
         if path is not None and path.exists() and not replace:
             raise ConfigurationError(_("{path} exists already: choose another file, or --replace it", path=path))
-    asked = recipients(nodes, "--node") if nodes else []
     found = target.run(
         lambda client: client.history.trace(
             criteria,
             grounds,
-            nodes=asked,
+            nodes=recipients(nodes, "--node") if nodes else [],
             partner_timeout_ms=round(partner_timeout * 1000),
             draft_alert=draft is not None,
             draft_rules=draft_rules or [],
@@ -92,13 +101,13 @@ def trace(
     )
     _show(output, found, grounds)
     if html is not None:
-        write_output(html, render_html(found.trace, grounds, made_at=datetime.now(UTC)).encode(), replace=replace)
-        output.note(_("Written: {html}", html=html))
+        write_output(html, _report(found.trace, grounds, tag), replace=replace)
+        output.note(_("Written: {path}", path=html))
     if draft is not None:
         _write_draft(output, found, draft, replace=replace)
     missing = unanswered(found.trace)
     for answer in missing:
-        output.warning(_("{answer}; what it has may be missing", answer=answer_line(answer)))
+        output.warning(_("{answer}; records of this node may be missing", answer=answer_line(answer)))
     if missing:
         raise typer.Exit(EXIT_PARTLY_ANSWERED)
 
@@ -116,10 +125,19 @@ def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds
     if output.as_json:
         output.json(as_dict(found))
         return
+    from gateway.cli.history.trace_terminal import render_terminal  # noqa: PLC0415  # rich takes long to import
+
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 40)).columns
     sys.stdout.write(render_terminal(found.trace, grounds, width=width, colour=colour))
     sys.stdout.flush()
+
+
+def _report(trace: Trace, grounds: QueryGrounds, language: str) -> bytes:
+    from gateway.tracing.report.html import render_html  # noqa: PLC0415  # Jinja2 takes long to import
+
+    with in_language(language):
+        return render_html(trace, grounds, made_at=datetime.now(UTC)).encode()
 
 
 def _write_draft(output: Output, found: TraceConsignmentResponse, path: Path, *, replace: bool) -> None:

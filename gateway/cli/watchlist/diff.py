@@ -138,4 +138,4 @@ def _show_missing(output: Output, partner: str, found: CompareCopyResponse) -> N
 
 
 def _root(root: bytes) -> str:
-    return f"{root.hex()[:ROOT_CHARS]}…" if root else "none"
+    return f"{root.hex()[:ROOT_CHARS]}…" if root else _("none")

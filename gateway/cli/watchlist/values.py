@@ -1,7 +1,4 @@
-"""How entries of watchlists are named and shown on the command line.
-
-What an entry says is the contract's.
-"""
+"""Reads names of entries and lists, and puts entries and hits into cells and facts."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from gateway.cli.values import shown_time
 from gateway.contract.enum_words import word_of
 from gateway.contract.ids import is_node_name
 from gateway.errors import ConfigurationError
-from gateway.translation.messages import N_
+from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
 from gateway.v1.party_pb2 import Address, Identifier
@@ -33,10 +30,10 @@ _SHORT_CHARS = 60
 
 
 def entry_reference(text: str, own_node: str) -> WatchlistReference:
-    """An entry as people name it: PUBLISHER/LIST/ID, or LIST/ID of an own list.
+    """A reference to an entry from PUBLISHER/LIST/ID, or from LIST/ID of an own list.
 
     Raises:
-        ConfigurationError: it isn't one.
+        ConfigurationError: neither.
     """
     first, _separator, rest = text.partition("/")
     name, slash, entry_id = rest.partition("/")
@@ -96,7 +93,7 @@ def list_name(text: str) -> str:
 
 
 def called(content: WatchlistContent) -> str:
-    """What a listed thing is called in a table: its first name, or else what it is known by."""
+    """What an entry is called in a table: its first name, or else its first identifier, address, code or route."""
     known = [
         *(name.text for name in content.names[:1]),
         *(each.value for each in content.identifiers[:1]),
@@ -108,23 +105,23 @@ def called(content: WatchlistContent) -> str:
 
 
 def shortened(text: str) -> str:
-    """Text that fits into a column."""
+    """The text, cut to the width of a column."""
     line = " ".join(text.split())
     return line if len(line) <= _SHORT_CHARS else f"{line[: _SHORT_CHARS - 1]}…"
 
 
 def change_row(change: WatchlistChange) -> tuple[str, str, int, str]:
-    """A change as LIST/ID, what it is, revision, and name or reason."""
+    """Cells of a change: LIST/ID, kind, revision, name or reason."""
     if change.WhichOneof("change") == "entered":
         entered = change.entered
-        what = "entered" if entered.revision == 1 else "amended"
+        what = _("entered") if entered.revision == 1 else _("amended")
         return f"{entered.list}/{entered.id}", what, entered.revision, called(entered.content)
     ended = change.ended
     return f"{ended.list}/{ended.id}", word_of(WatchlistEnd, ended.end), ended.revision, shortened(ended.reason)
 
 
 def content_facts(content: WatchlistContent) -> Mapping[str, object]:
-    """Everything that an entry says, by words for people; what it doesn't say is left out."""
+    """The content of an entry, by names in English; empty values are left out."""
     facts: dict[str, object] = {
         N_("Kind"): word_of(WatchlistKind, content.kind),
         N_("Names"): [_name(each) for each in content.names],
@@ -145,11 +142,11 @@ def content_facts(content: WatchlistContent) -> Mapping[str, object]:
         N_("Onward transfer"): word_of(OnwardTransfer, content.handling.onward_transfer),
         N_("Onward recipients"): ", ".join(content.handling.onward_recipients),
         N_("Caveat"): content.handling.caveat,
-        N_("Releasable to"): ", ".join(content.releasable_to) or "nobody",
+        N_("Releasable to"): listed(content.releasable_to) or _("nobody"),
         N_("Remarks"): content.remarks,
     }
-    listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
-    return {name: value for name, value in listed.items() if value not in (None, "")}
+    joined = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return {name: value for name, value in joined.items() if value not in (None, "")}
 
 
 def _identifier(each: Identifier) -> str:
@@ -162,8 +159,10 @@ def _address(each: Address) -> str:
 
 
 def _period(text: str) -> str:
-    first, slash, last = (f"about {part[:-1]}" if part.endswith("~") else part for part in text.partition("/"))
-    return f"between {first} and {last}" if slash else first
+    first, slash, last = (
+        _("about {date}", date=part[:-1]) if part.endswith("~") else part for part in text.partition("/")
+    )
+    return _("between {first} and {last}", first=first, last=last) if slash else first
 
 
 def _name(name: Any) -> str:

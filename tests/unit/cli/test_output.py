@@ -87,6 +87,13 @@ def test_errors_with_json_are_json_on_stderr() -> None:
     assert json.loads(run("many", "--json")[2])["error"]["violations"][1]["field"] == "b[0]"
 
 
+def test_people_get_their_language_and_programs_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "zh_MO")
+    assert "請更正所指的設定" in run("config")[2]
+    assert json.loads(run("config", "--json")[2])["error"]["way_out"].startswith("Correct the named setting")
+    assert [set(row) for row in json.loads(run("rows", "--json")[1])] == [{"name", "valid_until"}] * 2
+
+
 def test_foreign_text_cannot_control_the_terminal() -> None:
     assert printable("a\x1b[2Jb\u202ec\n") == "a\\u{001b}[2Jb\\u{202e}c\n"
     assert printable("镓 – gállio") == "镓 – gállio"

@@ -16,6 +16,7 @@ from gateway.cli.output import to_json
 from gateway.cli.values import as_dict
 from gateway.tracing.report.lines import cut, folded
 from gateway.tracing.report.rows import OTHER, Crossing, LegBlock, picture_of
+from gateway.translation.messages import LANGUAGES, in_language
 from gateway.v1.history_service_pb2 import TraceConsignmentResponse
 from gateway.v1.trace_pb2 import DraftAlert, Trace
 from tests.support import consignments as case
@@ -49,17 +50,21 @@ def columns(line: str) -> list[tuple[int, str]]:
 
 
 @each_trace
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
-def test_no_line_is_wider_than_the_terminal(trace: Trace, width: int) -> None:
-    text = render_terminal(trace, case.GROUNDS, width=width, colour=False)
+def test_no_line_is_wider_than_the_terminal(trace: Trace, width: int, language: str) -> None:
+    with in_language(language):
+        text = render_terminal(trace, case.GROUNDS, width=width, colour=False)
     assert max(map(cell_len, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize("name", ["case", "twin", "trouble", "large"])
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
-def test_borders_of_lanes_stand_under_each_other(name: str, width: int) -> None:
+def test_borders_of_lanes_stand_under_each_other(name: str, width: int, language: str) -> None:
     """Chinese characters have two columns; an arrow may hide a border, and moves none."""
-    lines = timeline(render_terminal(TRACES[name], width=width, colour=False))
+    with in_language(language):
+        lines = timeline(render_terminal(TRACES[name], width=width, colour=False))
     borders = {at for line in lines for at, char in columns(line) if char == "│"}
     assert len(borders) == (4 if name == "trouble" else 3)
     for line in lines:

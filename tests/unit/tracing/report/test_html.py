@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from gateway.cli.history.trace_terminal import render_terminal
 from gateway.tracing.report.html import render_html
 from gateway.tracing.report.picture import GUTTER, LANE, bold_width, text_width
+from gateway.translation.messages import LANGUAGES, in_language
 from gateway.v1.history_pb2 import QueryGrounds
 from gateway.v1.trace_pb2 import Trace
 from tests.support import consignments as case
@@ -27,6 +28,7 @@ TRACES = {
     "large": traces.large(),
 }
 each_trace = pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
+each_language = pytest.mark.parametrize("language", LANGUAGES)
 
 HTML_TAGS = frozenset({"html", "head", "meta", "title", "style", "body", "header", "section", "figure", "figcaption"})
 HTML_TAGS |= {"h1", "h2", "p", "dl", "dt", "dd", "b", "br", "span", "pre"}
@@ -89,9 +91,12 @@ def filled(message: Message, text: str) -> None:
                 filled(below, text)
 
 
+@each_language
 @each_trace
-def test_it_is_whole_and_needs_nothing(trace: Trace) -> None:
-    document = render_html(trace, case.GROUNDS, made_at=datetime(2026, 1, 17, tzinfo=UTC))
+def test_it_is_whole_and_needs_nothing(trace: Trace, language: str) -> None:
+    with in_language(language):
+        document = render_html(trace, case.GROUNDS, made_at=datetime(2026, 1, 17, tzinfo=UTC))
+    assert f'<html lang="{language}">' in document
     read = Reader(document)
     assert read.tags <= HTML_TAGS | SVG_TAGS
     assert not read.attributes & {"src", "href", "xlink:href", "srcset", "action", "data"}
@@ -104,17 +109,20 @@ def test_it_is_whole_and_needs_nothing(trace: Trace) -> None:
     assert document.index("Content-Security-Policy") < document.index("<style>")
 
 
+@each_language
 @pytest.mark.parametrize("text", ['<x onload="1">&amp;\'', '"><script>alert(1)</script>', "]]>-->\x1b[31m\u202e\x00\n"])
-def test_whatever_a_record_says_is_text(text: str) -> None:
+def test_whatever_a_record_says_is_text(text: str, language: str) -> None:
     trace = traces.in_trouble()
     filled(trace, text)
     grounds = QueryGrounds(purpose=text, legal_basis=text, case_reference=text)
-    read = Reader(render_html(trace, grounds))
+    with in_language(language):
+        read = Reader(render_html(trace, grounds))
+        drawn = render_terminal(trace, grounds, width=80, colour=False)
     assert read.tags <= HTML_TAGS | SVG_TAGS
     assert not any(name.startswith("on") for name in read.attributes)
     shown = "".join(read.text) + "".join(read.values)
     assert not set(shown) & {"\x1b", "\u202e", "\x00"}
-    assert "\x1b" not in render_terminal(trace, grounds, width=80, colour=False)
+    assert "\x1b" not in drawn
 
 
 def test_the_report_holds_what_a_case_file_needs() -> None:
@@ -140,6 +148,29 @@ def test_the_report_holds_what_a_case_file_needs() -> None:
     twin = "".join(Reader(render_html(TRACES["twin"])).text)
     assert "No contradictions" in twin
     assert "MOFCOM & GACC 2024 No. 33" in twin
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "zh-Hans",
+            ("托运货物", "5 条记录", "密度不符", "香港", "电子关锁", "个人资料", "2026-01-15 星期四"),
+        ),
+        (
+            "zh-Hant",
+            ("托運貨物", "5 項記錄", "密度不符", "澳門", "電子鎖", "個人資料", "2026-01-15 星期四"),
+        ),
+        ("pt", ("Remessa", "5 registos", "densidade incompatível", "Macau", "cadeado eletrónico", "3 campos omitidos")),
+    ],
+)
+def test_the_report_is_in_the_readers_language(language: str, said: tuple[str, ...]) -> None:
+    with in_language(language):
+        document = render_html(TRACES["trouble"], case.GROUNDS, made_at=datetime(2026, 1, 17, 9, 30, tzinfo=UTC))
+    text = "".join(Reader(document).text)
+    assert [word for word in said if word not in text] == []
+    # what records, answers and rules say is theirs
+    assert "By the cases' volume the goods have 2.10 g/cm³" in " ".join(text.split())
 
 
 def test_an_empty_trace_is_a_short_report() -> None:
@@ -179,9 +210,12 @@ def test_contradictions_stand_at_their_legs(name: str) -> None:
     assert marks == sum(len(found.legs) for found in trace.discrepancies)
 
 
+@each_language
 @pytest.mark.parametrize("name", ["case", "twin", "trouble"])
-def test_no_text_of_the_picture_leaves_its_lane_and_no_shape_its_drawing(name: str) -> None:
-    for part in drawings(render_html(TRACES[name])):
+def test_no_text_of_the_picture_leaves_its_lane_and_no_shape_its_drawing(name: str, language: str) -> None:
+    with in_language(language):
+        document = render_html(TRACES[name])
+    for part in drawings(document):
         _, _, width, height = map(float, (part.get("viewBox") or "").split())
         for text in part.iter("text"):
             x, y, kind = float(text.get("x", "0")), float(text.get("y", "0")), text.get("class") or ""
