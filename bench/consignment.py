@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.tracing.rules.assembly import assemble
 from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.inquiry import next_criteria
-from gateway.tracing.rules.records import Found
+from gateway.tracing.rules.records import RecordHit
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.trace_pb2 import Trace
@@ -95,11 +95,11 @@ def quickest_ms(work: Callable[[], object]) -> float:
     return min(taken)
 
 
-def _put_together(found: Sequence[Found]) -> Trace:
+def _put_together(found: Sequence[RecordHit]) -> Trace:
     return assemble(Gathering(found), [])
 
 
-def _ask_next(found: Sequence[Found], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
+def _ask_next(found: Sequence[RecordHit], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
     return next_criteria(Gathering(found), asked)
 
 
@@ -107,7 +107,7 @@ def main() -> None:
     """Prints one line for each set."""
     asked = [SearchCriteria(containers=["GWDU2601174"])]
     for name, records in sets().items():
-        found = [Found(each, None if not number else asked[0]) for number, each in enumerate(records)]
+        found = [RecordHit(each, None if not number else asked[0]) for number, each in enumerate(records)]
         legs = len(_put_together(found).legs)
         put_together = quickest_ms(partial(_put_together, found))
         next_round = quickest_ms(partial(_ask_next, found, asked))

@@ -21,7 +21,7 @@ from stdnum.cn import ric
 
 from bench import list_tables as tables
 from gateway.screening.persons.surnames import SURNAMES
-from gateway.screening.text.sounds import Scheme, cantonese, mandarin, spellings
+from gateway.screening.text.sounds import RomanisationScheme, cantonese, mandarin, spellings
 from gateway.v1 import alert_pb2, watchlist_pb2
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Named(NamedTuple):
     macao: tuple[str, ...]
 
 
-def _usual(character: str, scheme: Scheme) -> tuple[str, ...]:
+def _usual(character: str, scheme: RomanisationScheme) -> tuple[str, ...]:
     found = spellings((mandarin(character)[0], cantonese(character)[0]), scheme)
     return tuple(sorted((s for s in found if s.isalpha()), key=lambda s: (abs(len(s) - 3), s)))[:3]
 
@@ -60,16 +60,25 @@ def _usual(character: str, scheme: Scheme) -> tuple[str, ...]:
 @cache
 def _character(hans: str) -> Named:
     pinyin = "".join(mandarin(c)[0] for c in hans).replace("v", "u")
-    return Named(hans, _TRADITIONAL.convert(hans), pinyin, _usual(hans, Scheme.HONG_KONG), _usual(hans, Scheme.MACAO))
+    return Named(
+        hans,
+        _TRADITIONAL.convert(hans),
+        pinyin,
+        _usual(hans, RomanisationScheme.HONG_KONG),
+        _usual(hans, RomanisationScheme.MACAO),
+    )
 
 
 def _surname(hans: str) -> Named:
     found = next((s for s in SURNAMES if hans in s.han), None)
     if found is None:
         return _character(hans)
-    of = {scheme: tuple(sorted(found.spellings[scheme], key=lambda s: (len(s), s))) for scheme in Scheme}
-    hong_kong, macao = of[Scheme.HONG_KONG] or ("-",), of[Scheme.MACAO] or of[Scheme.HONG_KONG] or ("-",)
-    return Named(hans, _TRADITIONAL.convert(hans), of[Scheme.MAINLAND][0], hong_kong, macao)
+    of = {scheme: tuple(sorted(found.spellings[scheme], key=lambda s: (len(s), s))) for scheme in RomanisationScheme}
+    hong_kong, macao = (
+        of[RomanisationScheme.HONG_KONG] or ("-",),
+        of[RomanisationScheme.MACAO] or of[RomanisationScheme.HONG_KONG] or ("-",),
+    )
+    return Named(hans, _TRADITIONAL.convert(hans), of[RomanisationScheme.MAINLAND][0], hong_kong, macao)
 
 
 def _surnames(text: str) -> Choice[Named]:

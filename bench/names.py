@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gateway.screening.compare import compare, compare_texts
-from gateway.screening.index.keys import filed
+from gateway.screening.index.keys import index_keys
+from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import MatchClass, NameKind
 from gateway.screening.text.normalisation import has_han
-from gateway.screening.variants import PreparedName, prepare
 from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
 from tests.support.shared import shared_path
 
@@ -65,7 +65,7 @@ def speed(title: str, texts: Sequence[str], kind: NameKind) -> None:
     began = time.perf_counter()
     names = [prepare(text, kind) for text in texts]
     read = time.perf_counter()
-    keys = [filed(name) for name in names]
+    keys = [index_keys(name) for name in names]
     keyed = time.perf_counter()
     compared = _compare_all(names[:60], names)
     ended = time.perf_counter()

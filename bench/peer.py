@@ -21,8 +21,8 @@ from statistics import median
 from typing import NamedTuple
 
 from gateway.screening.compare import compare
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import MatchClass
-from gateway.screening.variants import prepare
 from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
 
 REQUIREMENT = "nomenklatura==4.17.4"

@@ -20,13 +20,13 @@ from typing import NamedTuple
 
 from bench.list_names import entries, query_name
 from gateway.screening.compare import compare
-from gateway.screening.index.columns import Record
-from gateway.screening.index.index import Index, Sought
-from gateway.screening.index.keys import filed, sought
+from gateway.screening.index.columns import IndexEntry
+from gateway.screening.index.index import NameIndex, PartyQuery
+from gateway.screening.index.keys import index_keys, query_keys
+from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import MatchClass, NameKind
 from gateway.screening.text.normalisation import han_part, has_han
-from gateway.screening.text.sounds import Scheme, cantonese, mandarin, spellings
-from gateway.screening.variants import PreparedName, prepare
+from gateway.screening.text.sounds import RomanisationScheme, cantonese, mandarin, spellings
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec.screening import record_of
 
@@ -61,7 +61,7 @@ class Recall(NamedTuple):
         return 1 - len(self.misses) / self.pairs if self.pairs else 1.0
 
 
-def records(count: int) -> Iterator[Record]:
+def records(count: int) -> Iterator[IndexEntry]:
     """The generator's entries as the index takes them."""
     for entry_id, content in entries(count):
         yield record_of("cn", watchlist_pb2.WatchlistEntry(list="synthetic", id=entry_id, revision=1, content=content))
@@ -70,19 +70,19 @@ def records(count: int) -> Iterator[Record]:
 def _romanised(rng: random.Random, text: str, kind: NameKind) -> str:
     """A Han name in one scheme, as it is spoken: places and words of business too, as in names that are pinyin
     throughout."""
-    scheme = rng.choice((Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO))
+    scheme = rng.choice((RomanisationScheme.MAINLAND, RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO))
     spelt = [_syllable(rng, character, scheme) for character in han_part(text).replace("(", "").replace(")", "")]
     if kind == NameKind.ORGANISATION:
         return " ".join(spelt).title()
     surname, given = spelt[0].title(), [one.title() for one in spelt[1:]]
-    if scheme == Scheme.MAINLAND:
+    if scheme == RomanisationScheme.MAINLAND:
         return f"{surname} {''.join(given).title()}"
     return rng.choice(
         (f"{surname} {' '.join(given)}", f"{surname.upper()}, {' '.join(given)}", f"{surname} {'-'.join(given)}")
     )
 
 
-def _syllable(rng: random.Random, character: str, scheme: Scheme) -> str:
+def _syllable(rng: random.Random, character: str, scheme: RomanisationScheme) -> str:
     found = sorted(s for s in spellings((mandarin(character)[0], cantonese(character)[0]), scheme) if s.isalpha())
     return rng.choice(found) if found else character
 
@@ -144,7 +144,7 @@ def derived(rng: random.Random, listed: Sequence[Query]) -> tuple[str, Query]:
 def measure(count: int, pairs: int, seed: int = 9) -> Recall:
     """Asks an index of `count` entries until `pairs` true pairs have been judged."""
     rng, listed = random.Random(seed), list(records(count))
-    index = Index()
+    index = NameIndex()
     index.load(listed)
     names = [
         (record.id, prepare(name.text, name.kind))
@@ -162,7 +162,7 @@ def measure(count: int, pairs: int, seed: int = 9) -> Recall:
         else:
             way, query = derived(rng, texts)
         true = _exhaustive(prepare(*query), names)
-        found = {hit.reference.id for hit in index.search(Sought((query,)), limit=count).hits}
+        found = {hit.reference.id for hit in index.search(PartyQuery((query,)), limit=count).hits}
         judged += len(true)
         by_way[way] += len(true)
         misses += [_miss(index, query, *true[entry], entry) for entry in true if entry not in found]
@@ -182,10 +182,10 @@ def _exhaustive(
     return best
 
 
-def _miss(index: Index, query: Query, name: PreparedName, match_class: MatchClass, entry: str) -> Miss:
-    if not sought(prepare(*query)) & filed(name):
+def _miss(index: NameIndex, query: Query, name: PreparedName, match_class: MatchClass, entry: str) -> Miss:
+    if not query_keys(prepare(*query)) & index_keys(name):
         reason = "no key"
-    elif any(hit.reference.id == entry for hit in index.search(Sought((query,)), limit=10**9, most=10**9).hits):
+    elif any(hit.reference.id == entry for hit in index.search(PartyQuery((query,)), limit=10**9, most=10**9).hits):
         reason = "beyond the most"
     else:
         reason = "left out unread"

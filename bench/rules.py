@@ -33,10 +33,10 @@ from gateway.formats.shipments.rows import ItemRow
 from gateway.risk.facts.goods import amount
 from gateway.risk.facts.kinds import KINDS, Case
 from gateway.risk.facts.substances import COLUMNS
+from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import Rule
-from gateway.risk.rulebook import Rules
-from gateway.tracing.rules.join import weave
-from gateway.tracing.rules.records import Known
+from gateway.tracing.rules.link_graph import build_link_graph
+from gateway.tracing.rules.records import TraceRecord
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 from tests.support.shared import shared_path
 
@@ -141,7 +141,7 @@ def _changed(record: shipment_pb2.Shipment, change: Callable[[shipment_pb2.Shipm
     return made
 
 
-def with_own_quartiles(records: Sequence[Labelled]) -> Rules:
+def with_own_quartiles(records: Sequence[Labelled]) -> RuleEngine:
     """The rules with a table of nothing but the quartiles of US dollars a kilogram under each subheading."""
     unit_values: dict[str, list[float]] = {}
     for record, _ in records:
@@ -157,7 +157,7 @@ def with_own_quartiles(records: Sequence[Labelled]) -> Rules:
                 if len(values) >= LEAST:
                     low, _, high = quantiles(values, n=4)
                     lines.writerow(_band(hs6, low, high))
-        return Rules.load(physical_data=path)
+        return RuleEngine.load(physical_data=path)
 
 
 def _band(hs6: str, low: float, high: float) -> dict[str, str]:
@@ -172,12 +172,12 @@ def _band(hs6: str, low: float, high: float) -> dict[str, str]:
     }
 
 
-def count(rules: Rules, records: Sequence[Labelled]) -> dict[str, Counts]:
+def count(rules: RuleEngine, records: Sequence[Labelled]) -> dict[str, Counts]:
     """Hits by rule, each record judged as it is judged when it was recorded and nothing is around it."""
     return _count(rules, records, rules.cases, rules.screen)
 
 
-def count_alone(rules: Rules, records: Sequence[Labelled]) -> dict[str, Counts]:
+def count_alone(rules: RuleEngine, records: Sequence[Labelled]) -> dict[str, Counts]:
     """The same of each record as a consignment of its own, for which all nodes answered in full."""
     return _count(
         rules,
@@ -188,7 +188,7 @@ def count_alone(rules: Rules, records: Sequence[Labelled]) -> dict[str, Counts]:
 
 
 def _count(
-    rules: Rules,
+    rules: RuleEngine,
     records: Sequence[Labelled],
     cases_of: Callable[[shipment_pb2.Shipment], Iterator[Case]],
     judge: Callable[[shipment_pb2.Shipment], Sequence[trace_pb2.Discrepancy]],
@@ -216,7 +216,7 @@ def _trace(shipment: shipment_pb2.Shipment) -> trace_pb2.Trace:
     return made
 
 
-def readings(rules: Rules, records: Sequence[Labelled]) -> Iterator[tuple[Rule, str, Counts]]:
+def readings(rules: RuleEngine, records: Sequence[Labelled]) -> Iterator[tuple[Rule, str, Counts]]:
     """Every rule with each way in which it was run on the declarations."""
     later = as_of(records, AS_OF)
     own_day, as_if = count(rules, records), count(rules, later)
@@ -237,7 +237,7 @@ def readings(rules: Rules, records: Sequence[Labelled]) -> Iterator[tuple[Rule, 
             yield rule, QUARTILES, quartiles_of_own[rule.id]
 
 
-def table(rules: Rules, records: Sequence[Labelled]) -> list[list[str]]:
+def table(rules: RuleEngine, records: Sequence[Labelled]) -> list[list[str]]:
     """Rows: rule, how it was run, judged, hits, of frauds, of others, severities, what the file lacks."""
     frauds = sum(fraud for _, fraud in records)
     return [
@@ -258,10 +258,10 @@ def table(rules: Rules, records: Sequence[Labelled]) -> list[list[str]]:
 def joined(records: Sequence[Labelled]) -> int:
     """Links that a trace would find between the declarations."""
     known = [
-        Known(history_pb2.HistoryRecord(node="kr", revision=1, position=position, shipment=record), start=False)
+        TraceRecord(history_pb2.HistoryRecord(node="kr", revision=1, position=position, shipment=record), start=False)
         for position, (record, _) in enumerate(records, 1)
     ]
-    return len(weave(known).edges)
+    return len(build_link_graph(known).edges)
 
 
 def largest_series(records: Sequence[Labelled]) -> tuple[int, int, int]:
@@ -332,7 +332,7 @@ def suspicious() -> shipment_pb2.Shipment:
     return made
 
 
-def microseconds(rules: Rules, records: Sequence[shipment_pb2.Shipment], *, rounds: int = 3) -> list[float]:
+def microseconds(rules: RuleEngine, records: Sequence[shipment_pb2.Shipment], *, rounds: int = 3) -> list[float]:
     """Processor time that screening takes for each record, without a search, the best of some rounds."""
     best = [float("inf")] * len(records)
     for _ in range(rounds):
@@ -347,7 +347,7 @@ def microseconds(rules: Rules, records: Sequence[shipment_pb2.Shipment], *, roun
 def main() -> None:
     """Counts, then measures."""
     console = Console(width=120)
-    rules = Rules.load()
+    rules = RuleEngine.load()
     records = declarations()
     frauds = sum(fraud for _, fraud in records)
     console.print(f"{len(records)} declarations, {frauds} labelled as fraud; rules {rules.version}")
@@ -371,7 +371,7 @@ def _severity(value: int) -> str:
     return ("", "notice", "low", "medium", "high")[value]
 
 
-def _show_times(console: Console, rules: Rules, records: Sequence[shipment_pb2.Shipment]) -> None:
+def _show_times(console: Console, rules: RuleEngine, records: Sequence[shipment_pb2.Shipment]) -> None:
     table = Table(title="µs of processor time a record, best of 3")
     for column in ("record", "number", "median", "p99", "mean"):
         table.add_column(column, justify="left" if column == "record" else "right")

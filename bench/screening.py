@@ -33,7 +33,7 @@ from bench.environment import busy
 from bench.list_names import query_name
 from bench.recall import Query, records
 from gateway.screening.index import snapshot
-from gateway.screening.index.index import GC_THRESHOLD, Index, Sought
+from gateway.screening.index.index import GC_THRESHOLD, NameIndex, PartyQuery
 from gateway.screening.result import NameKind
 
 SMALL = 10_000
@@ -59,18 +59,18 @@ def queries(count: int, seed: int) -> list[Query]:
     return list(found)
 
 
-def ask(index: Index, asked: Sequence[Query]) -> list[float]:
+def ask(index: NameIndex, asked: Sequence[Query]) -> list[float]:
     """Seconds of each query."""
     taken = []
     for query in asked:
         began = time.perf_counter()
-        index.search(Sought((query,)))
+        index.search(PartyQuery((query,)))
         taken.append(time.perf_counter() - began)
     return taken
 
 
 def rate_beside_peer(
-    title: str, index: Index, names: Sequence[str], asked: Sequence[Query]
+    title: str, index: NameIndex, names: Sequence[str], asked: Sequence[Query]
 ) -> tuple[float, list[float]]:
     """Names a second, the median of rounds in turn with the peer; and the seconds of each query."""
     own, peer, taken = [], [], []
@@ -104,7 +104,7 @@ def start_only(path: Path) -> None:
     index = snapshot.read(path).index
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
-    index.search(Sought((("Chan Tai Man", NameKind.PERSON),)))
+    index.search(PartyQuery((("Chan Tai Man", NameKind.PERSON),)))
     started = time.time() - psutil.Process().create_time()
     ask(index, queries(2_000, seed=5))
     print(f"{started} {psutil.Process().memory_info().rss}")
@@ -117,8 +117,8 @@ def restart(path: Path) -> tuple[float, float]:
     return float(out[0]), float(out[1])
 
 
-def build(count: int) -> Index:
-    index = Index()
+def build(count: int) -> NameIndex:
+    index = NameIndex()
     began = time.perf_counter()
     index.load(records(count))
     took = time.perf_counter() - began

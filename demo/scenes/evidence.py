@@ -15,7 +15,7 @@ from gateway.evidence.codec.bundle import PAYLOAD, Bundle, EvidenceEntry, Eviden
 from gateway.evidence.codec.bundle_text import render
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.files import write_bundle
-from gateway.evidence.service.report import Status
+from gateway.evidence.service.report import StepStatus
 from gateway.feed.codec import make_entry, parse_header
 
 _ONE_BIT = bytes([case.CONTAINER.encode()[-1] ^ 1])
@@ -42,7 +42,7 @@ async def proved(play: Play) -> None:
     play.screen.say("$ gateway evidence verify evidence.zip --directory directory.note", "dim")
     whole, forged = await asyncio.gather(_verify(desk, "evidence.zip"), _verify(desk, "forged"))
     _tell(play, desk / "evidence.zip", whole)
-    found = Evidence("evidence.zip", sum(step["status"] == Status.PASSED for step in whole), dict(EXPECTED))
+    found = Evidence("evidence.zip", sum(step["status"] == StepStatus.PASSED for step in whole), dict(EXPECTED))
     play.facts.evidence = found
     changed = case.CONTAINER[:-1] + _ONE_BIT.decode()
     play.screen.say(f"Forgers turn container {case.CONTAINER} into {changed}, which takes one bit:")
@@ -73,7 +73,7 @@ def _tell(play: Play, path: Path, steps: list[dict[str, Any]]) -> None:
 
 def _failed(steps: list[dict[str, Any]]) -> str:
     last = steps[-1]
-    return f"{last['number']} {last['name']}" if last["status"] == Status.FAILED else ""
+    return f"{last['number']} {last['name']}" if last["status"] == StepStatus.FAILED else ""
 
 
 def _with_flipped_bit(bundle: Bundle) -> Bundle:

@@ -28,7 +28,7 @@ from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.consistency import prove_consistency
 from gateway.evidence.service.export import export
-from gateway.evidence.service.report import Examination, Status
+from gateway.evidence.service.report import Examination, StepStatus
 from gateway.rpc.calls import current_call
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditResult
@@ -132,7 +132,7 @@ def _verified(examination: Examination | AnswerExamination) -> evidence_service_
         verified=examination.evidence is not None,
         steps=[
             evidence_service_pb2.VerificationStep(
-                number=step.number, name=step.name, passed=step.status is Status.PASSED, detail=step.detail
+                number=step.number, name=step.name, passed=step.status is StepStatus.PASSED, detail=step.detail
             )
             for step in examination.steps
         ],

@@ -9,19 +9,19 @@ from gateway.history.commands.retention import holds_on
 from gateway.history.service.search import HistorySearch, NamesMeant
 from gateway.node.settings import HistorySettings
 from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
+from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rulebook import Rules
 
 log = logging.getLogger(__name__)
 
 
-def rules_of(settings: HistorySettings) -> Rules:
+def rules_of(settings: HistorySettings) -> RuleEngine:
     """The rules that a node applies.
 
     Raises:
         ConfigurationError: a file or a setting of a rule is wrong; the message names it.
     """
-    return Rules.load(
+    return RuleEngine.load(
         rules=settings.rules_file,
         controlled_goods=settings.controlled_goods,
         physical_data=settings.physical_data,

@@ -115,7 +115,7 @@ class ControlledGood:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class ControlledGoodMatch:
     """A line of the list that a declared code meets, and how."""
 
     good: ControlledGood
@@ -163,7 +163,7 @@ class ControlledGoods:
             }
         )
 
-    def match(self, code: str, on: date, *, territory: str = "") -> list[Match]:
+    def match(self, code: str, on: date, *, territory: str = "") -> list[ControlledGoodMatch]:
         """Lines in force on a day that a declared commodity code meets, the surest first.
 
         A mainland code of 8 or 10 digits meets lines with the same digits, as far as the shorter of the two goes. A
@@ -180,7 +180,7 @@ class ControlledGoods:
         digits = normalise_code(code)
         declared = digits if territory == LIST_TERRITORY else digits[:6]
         found = [
-            Match(good, basis)
+            ControlledGoodMatch(good, basis)
             for good in self._by_hs6.get(digits[:6], ())
             if good.status_on(on) is ControlStatus.IN_FORCE and (basis := _basis(declared, good.code))
         ]

@@ -18,7 +18,7 @@ from gateway.contract.commodity_codes import normalise_code
 from gateway.formats.alerts.alert_lines import AlertLine
 from gateway.formats.declarations.declarations import DeclarationRow, RowProblem
 from gateway.formats.transport_modes import NOT_KNOWN, mode_of
-from gateway.risk.controlled_goods import ControlledGoods, Match, MatchBasis
+from gateway.risk.controlled_goods import ControlledGoodMatch, ControlledGoods, MatchBasis
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2
 
 RULE_ID = "R01"
@@ -98,7 +98,7 @@ def declaration_alerts(
 
 
 def to_alert(
-    row: DeclarationRow, matches: Sequence[Match], terms: AlertTerms, *, on: date, version: str
+    row: DeclarationRow, matches: Sequence[ControlledGoodMatch], terms: AlertTerms, *, on: date, version: str
 ) -> alert_pb2.AlertContent:
     """The alert about one declared item.
 
@@ -153,7 +153,7 @@ def _subject(row: DeclarationRow) -> alert_pb2.Subject:
     return subject
 
 
-def _item(row: DeclarationRow, matches: Sequence[Match]) -> goods_pb2.GoodsItem:
+def _item(row: DeclarationRow, matches: Sequence[ControlledGoodMatch]) -> goods_pb2.GoodsItem:
     item = goods_pb2.GoodsItem(
         description=row.goods_description[:1024],
         substance=_substance(matches),
@@ -178,7 +178,7 @@ def _item(row: DeclarationRow, matches: Sequence[Match]) -> goods_pb2.GoodsItem:
     return item
 
 
-def _substance(matches: Sequence[Match]) -> str:
+def _substance(matches: Sequence[ControlledGoodMatch]) -> str:
     names = list(dict.fromkeys(match.good.substance for match in matches if match.good.substance))
     joined = " / ".join(names)
     if len(joined) <= MAX_SUBSTANCE_CHARS:
@@ -187,7 +187,7 @@ def _substance(matches: Sequence[Match]) -> str:
     return names[0][: MAX_SUBSTANCE_CHARS - len(tail)] + tail
 
 
-def _hit(row: DeclarationRow, matches: Sequence[Match], on: date, version: str) -> alert_pb2.RuleHit:
+def _hit(row: DeclarationRow, matches: Sequence[ControlledGoodMatch], on: date, version: str) -> alert_pb2.RuleHit:
     surest = matches[0]
     by_code = surest.basis is MatchBasis.NATIONAL
     inputs = {
@@ -242,7 +242,7 @@ def _rounded(value: Decimal, step: Decimal) -> Decimal:
     return value.quantize(step, rounding=ROUND_HALF_EVEN)
 
 
-def _named(match: Match) -> str:
+def _named(match: ControlledGoodMatch) -> str:
     return " ".join(part for part in (match.good.element, match.good.substance) if part)
 
 

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from gateway.errors import UnauthenticatedError
-from gateway.trust.rules.audit import AuditEvent, AuditResult, AuditSink
+from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import Principal
 
 
@@ -59,7 +59,7 @@ class Call:
             OverloadedError: the audit log can't keep up; the call must not go on.
         """
         self.audit(
-            AuditEvent(
+            AuditEntry(
                 time_ms=self.time_ms(),
                 principal=self.principal.id,
                 method=self.method,

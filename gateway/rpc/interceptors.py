@@ -34,7 +34,7 @@ from gateway.rpc.authentication import Authenticator
 from gateway.rpc.calls import Call, enter_call
 from gateway.rpc.limits import CallerLimits
 from gateway.rpc.status import abort_with
-from gateway.trust.rules.audit import AuditEvent, AuditResult, AuditSink
+from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import PermissionTable, Principal
 
 RECHECK_S = 5.0
@@ -119,7 +119,7 @@ class Door:
             call.record(result=result, reason=error.reason, detail=error.message)
 
     def _record(self, who: str, method: str, result: AuditResult, reason: str, detail: str) -> None:
-        event = AuditEvent(
+        event = AuditEntry(
             time_ms=self.time_ms(), principal=who, method=method, result=result, reason=reason, detail=detail
         )
         with self._or_logged(who, method, reason):

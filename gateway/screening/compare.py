@@ -14,22 +14,22 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from gateway.screening.organisations.form import OrganisationForm
 from gateway.screening.organisations.rules import compare_organisations
-from gateway.screening.persons.reading import PersonForm
+from gateway.screening.organisations.variant import OrganisationVariant
+from gateway.screening.persons.reading import PersonVariant
 from gateway.screening.persons.rules import compare_persons
 from gateway.screening.plain import compare_plain
+from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import (
     DEFAULT_THRESHOLDS,
     Comparison,
-    FormTried,
     MatchClass,
     NameKind,
     Thresholds,
+    VariantPair,
     Verdict,
     class_of,
 )
-from gateway.screening.variants import PreparedName, prepare
 
 NO_RULE = Comparison(MatchClass.NONE, 0.0, "no rule connects the two names")
 OTHER_KIND = Comparison(
@@ -37,7 +37,7 @@ OTHER_KIND = Comparison(
 )
 
 
-class Judged(NamedTuple):
+class NameEvaluation(NamedTuple):
     """Class and score of a comparison; `explain` gives all of it."""
 
     match_class: MatchClass
@@ -45,11 +45,13 @@ class Judged(NamedTuple):
     explain: Callable[[], Comparison]
 
 
-_NO_RULE = Judged(MatchClass.NONE, 0.0, lambda: NO_RULE)
-_OTHER_KIND = Judged(MatchClass.NONE, 0.0, lambda: OTHER_KIND)
+_NO_RULE = NameEvaluation(MatchClass.NONE, 0.0, lambda: NO_RULE)
+_OTHER_KIND = NameEvaluation(MatchClass.NONE, 0.0, lambda: OTHER_KIND)
 
 
-def judge(query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Judged:
+def evaluate(
+    query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS
+) -> NameEvaluation:
     """Judges two prepared names; see the module's text for the order of decisions."""
     if query.kind != candidate.kind:
         return _OTHER_KIND
@@ -59,7 +61,7 @@ def judge(query: PreparedName, candidate: PreparedName, thresholds: Thresholds =
 
 def compare(query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Comparison:
     """Judges two prepared names and explains it."""
-    return judge(query, candidate, thresholds).explain()
+    return evaluate(query, candidate, thresholds).explain()
 
 
 def compare_texts(
@@ -87,7 +89,7 @@ def _verdicts(query: PreparedName, candidate: PreparedName) -> list[Verdict]:
     return [verdict for verdict in verdicts if verdict is not None]
 
 
-Form = TypeVar("Form", PersonForm, OrganisationForm)
+Form = TypeVar("Form", PersonVariant, OrganisationVariant)
 
 
 def _each(
@@ -100,8 +102,8 @@ def _each(
     return [rule(one, other) for one in ours for other in theirs if not han_decides or (one.han and other.han)]
 
 
-def _any_han(forms: tuple[PersonForm, ...] | tuple[OrganisationForm, ...]) -> bool:
-    return any(form.han for form in forms)
+def _any_han(variants: tuple[PersonVariant, ...] | tuple[OrganisationVariant, ...]) -> bool:
+    return any(variant.han for variant in variants)
 
 
 _Ranked = tuple[MatchClass, float, Verdict]
@@ -111,12 +113,12 @@ def _rank(ranked: _Ranked) -> tuple[MatchClass, float]:
     return ranked[:2]
 
 
-def _conclude(verdicts: Sequence[Verdict], thresholds: Thresholds) -> Judged:
+def _conclude(verdicts: Sequence[Verdict], thresholds: Thresholds) -> NameEvaluation:
     ranked = [(class_of(verdict.score, verdict.ceiling, thresholds), verdict.score, verdict) for verdict in verdicts]
     if len(ranked) > 1:
         ranked.sort(key=_rank, reverse=True)
     match_class, score, _ = ranked[0]
-    return Judged(match_class, score, partial(_explain, ranked, thresholds))
+    return NameEvaluation(match_class, score, partial(_explain, ranked, thresholds))
 
 
 def _explain(ranked: Sequence[_Ranked], thresholds: Thresholds) -> Comparison:
@@ -126,5 +128,5 @@ def _explain(ranked: Sequence[_Ranked], thresholds: Thresholds) -> Comparison:
         because = f"the score stays below {thresholds.compatible}"
     elif match_class < winner.ceiling:
         because += f"; the score stays below {thresholds.strong}"
-    forms = tuple([FormTried(verdict.query, verdict.candidate, verdict.score) for _, _, verdict in ranked])
-    return Comparison(match_class, score, because, forms, tokens, parts)
+    variants = tuple([VariantPair(verdict.query, verdict.candidate, verdict.score) for _, _, verdict in ranked])
+    return Comparison(match_class, score, because, variants, tokens, parts)

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from gateway.contract.identifiers import Scheme
 from gateway.screening.index.key_numbers import KeyKind, text_number
-from gateway.screening.result import Comparison, FormTried, MatchClass, ScorePart, TokenMatch
+from gateway.screening.result import Comparison, MatchClass, ScorePart, TokenMatch, VariantPair
 from gateway.screening.text.normalisation import simplified, words
 
 MIN_VALUE_ALONE = 6
@@ -60,5 +60,5 @@ def compare_identifiers(query: tuple[str, str], candidate: tuple[str, str]) -> C
     else:
         return None
     token = TokenMatch(query[1], candidate[1], "same identifier", 1.0)
-    forms = (FormTried(":".join(query), ":".join(candidate), 1.0),)
+    forms = (VariantPair(":".join(query), ":".join(candidate), 1.0),)
     return Comparison(match_class, 1.0, because, forms, (token,), _EQUAL)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gateway.screening.result import Explanation, MatchClass, NameKind, RawPart, TokenMatch, Verdict, score_of, weigh
 from gateway.screening.text.normalisation import has_han, simplified, words
-from gateway.screening.text.phonetic_key import skeleton
+from gateway.screening.text.phonetic_key import phonetic_key
 
 _VESSEL_PREFIXES = frozenset({"mv", "mt", "ms", "ss", "fv", "mts", "lng", "tug", "barge", "motor", "vessel", "ship"})
 _ROMAN = {
@@ -41,7 +41,7 @@ _ADDRESS_NOISE = frozenset(["no", "of", "the", "and", "de", "da", "do", "dos", "
 _HAN_ADDRESS = re.compile(r"[0-9]+|[a-z]+|[\u3400-\u9fff]")
 
 
-class PlainForm(NamedTuple):
+class PlainVariant(NamedTuple):
     """A name in its normal form: tokens in order, and the text that has to be equal for an identical match."""
 
     text: str
@@ -50,7 +50,7 @@ class PlainForm(NamedTuple):
     exact: str
 
 
-def read_plain(text: str, kind: NameKind) -> PlainForm:
+def read_plain(text: str, kind: NameKind) -> PlainVariant:
     """Normal form of a vessel, vehicle, container, address or identifier."""
     match kind:
         case NameKind.VESSEL:
@@ -59,7 +59,7 @@ def read_plain(text: str, kind: NameKind) -> PlainForm:
             tokens = _address(text)
         case _:
             tokens = ("".join(_plate(text)),)
-    return PlainForm(text, kind, tokens, "".join(tokens))
+    return PlainVariant(text, kind, tokens, "".join(tokens))
 
 
 def _plate(text: str) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ def _address(text: str) -> tuple[str, ...]:
     return tuple(expanded)
 
 
-def compare_plain(query: PlainForm, candidate: PlainForm) -> Verdict | None:
+def compare_plain(query: PlainVariant, candidate: PlainVariant) -> Verdict | None:
     """Verdict on two normal forms of one kind; None where nothing agrees."""
     if query.kind != candidate.kind or not query.exact or not candidate.exact:
         return None
@@ -97,7 +97,7 @@ def compare_plain(query: PlainForm, candidate: PlainForm) -> Verdict | None:
     return None
 
 
-def _equal(query: PlainForm, candidate: PlainForm) -> Verdict:
+def _equal(query: PlainVariant, candidate: PlainVariant) -> Verdict:
     ceiling, because = MatchClass.IDENTICAL, "the same once punctuation and spaces are left out"
     if query.kind in (NameKind.VESSEL, NameKind.ADDRESS) and not has_han(query.exact):
         ceiling, because = MatchClass.COMPATIBLE, "only Latin letters agree"
@@ -109,12 +109,12 @@ def _same_form(exact: str, because: str) -> Explanation:
     return Explanation(because, weigh((("normal form", 1.0, 1.0),)), (token,))
 
 
-def _vessels(query: PlainForm, candidate: PlainForm) -> Verdict | None:
+def _vessels(query: PlainVariant, candidate: PlainVariant) -> Verdict | None:
     if len(query.tokens) != len(candidate.tokens) or has_han(query.exact) or has_han(candidate.exact):
         return None
     tokens = []
     for mine, yours in zip(query.tokens, candidate.tokens, strict=True):
-        alike = mine == yours or (len(mine) > 3 and skeleton(mine) == skeleton(yours) and not mine.isdigit())
+        alike = mine == yours or (len(mine) > 3 and phonetic_key(mine) == phonetic_key(yours) and not mine.isdigit())
         if not alike:
             return None
         tokens.append(
@@ -125,7 +125,7 @@ def _vessels(query: PlainForm, candidate: PlainForm) -> Verdict | None:
     return Verdict(query.text, candidate.text, score_of(raw), MatchClass.COMPATIBLE, explain)
 
 
-def _addresses(query: PlainForm, candidate: PlainForm) -> Verdict | None:
+def _addresses(query: PlainVariant, candidate: PlainVariant) -> Verdict | None:
     mine, yours = set(query.tokens), set(candidate.tokens)
     common = mine & yours
     numbers, other_numbers = ({t for t in side if t.isdigit()} for side in (mine, yours))
@@ -143,10 +143,12 @@ def _explain_address(words: tuple[str, ...], common: set[str], raw: tuple[RawPar
     return Explanation("words of the addresses agree", weigh(raw), tokens)
 
 
-def plain_keys(form: PlainForm) -> frozenset[str]:
+def plain_keys(variant: PlainVariant) -> frozenset[str]:
     """Keys that two forms share if they compare as compatible or better."""
-    if form.kind == NameKind.ADDRESS:
-        return frozenset(f"{form.kind.value[0]}:{t}" for t in sorted(set(form.tokens), key=lambda t: (-len(t), t))[:12])
-    if form.kind == NameKind.VESSEL and not has_han(form.exact):
-        return frozenset({"v:" + "".join(skeleton(t) if not t.isdigit() else t for t in form.tokens)})
-    return frozenset({f"{form.kind.value}:{form.exact}"})
+    if variant.kind == NameKind.ADDRESS:
+        return frozenset(
+            f"{variant.kind.value[0]}:{t}" for t in sorted(set(variant.tokens), key=lambda t: (-len(t), t))[:12]
+        )
+    if variant.kind == NameKind.VESSEL and not has_han(variant.exact):
+        return frozenset({"v:" + "".join(phonetic_key(t) if not t.isdigit() else t for t in variant.tokens)})
+    return frozenset({f"{variant.kind.value}:{variant.exact}"})

@@ -88,7 +88,7 @@ class ScorePart(NamedTuple):
         return self.weight * self.agreement
 
 
-class FormTried(NamedTuple):
+class VariantPair(NamedTuple):
     """One pair of forms that was compared: how each name was read, and what came out."""
 
     query: str
@@ -134,14 +134,14 @@ class Comparison(NamedTuple):
     match_class: MatchClass
     score: float
     because: str
-    forms: tuple[FormTried, ...] = ()
+    variants: tuple[VariantPair, ...] = ()
     tokens: tuple[TokenMatch, ...] = ()
     parts: tuple[ScorePart, ...] = ()
 
     def turned(self) -> Comparison:
         """The same comparison seen from the other side: query and candidate change places."""
         return self._replace(
-            forms=tuple(FormTried(form.candidate, form.query, form.score) for form in self.forms),
+            variants=tuple(VariantPair(pair.candidate, pair.query, pair.score) for pair in self.variants),
             tokens=tuple(token._replace(query=token.candidate, candidate=token.query) for token in self.tokens),
         )
 
@@ -149,7 +149,7 @@ class Comparison(NamedTuple):
         """Plain values for a JSON document; the class by its lower-case name, parts with their contribution."""
         return self._asdict() | {
             "match_class": self.match_class.name.lower(),
-            "forms": [form._asdict() for form in self.forms],
+            "forms": [pair._asdict() for pair in self.variants],
             "tokens": [token._asdict() for token in self.tokens],
             "parts": [part._asdict() | {"contribution": round(part.contribution, 4)} for part in self.parts],
         }

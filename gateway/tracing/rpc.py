@@ -11,13 +11,13 @@ from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.history.rpc.fanout import HistoryFanout, Wanted
 from gateway.history.service.risk import SiblingSearch
 from gateway.history.service.search import require_exact
-from gateway.risk.rulebook import Rules
+from gateway.risk.rule_engine import RuleEngine
 from gateway.rpc.calls import Call
 from gateway.tracing.rules.assembly import assemble
 from gateway.tracing.rules.draft import draft_alert
 from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.inquiry import next_criteria
-from gateway.tracing.rules.records import Found
+from gateway.tracing.rules.records import RecordHit
 from gateway.v1 import history_pb2
 from gateway.v1 import history_service_pb2 as pb
 
@@ -43,7 +43,7 @@ class HistoryTracer:
         *,
         node: str,
         fanout: HistoryFanout,
-        rules: Rules,
+        rules: RuleEngine,
         siblings: SiblingSearch,
         writer: WriterClient,
         clock: Callable[[], int],
@@ -203,13 +203,13 @@ def _wanted(
 
 def _found(
     records: Iterable[history_pb2.HistoryRecord], questions: Sequence[history_pb2.SearchCriteria], query_id: str
-) -> Iterator[Found]:
+) -> Iterator[RecordHit]:
     """Records with each question that they answer; without questions they are those that the trace began with."""
     for record in records:
         met = list(record.met) or [0]
         record.ClearField("met")
         if not questions:
-            yield Found(record, query_id=query_id)
+            yield RecordHit(record, query_id=query_id)
         for number in met if questions else ():
             if number < len(questions):
-                yield Found(record, questions[number], query_id)
+                yield RecordHit(record, questions[number], query_id)

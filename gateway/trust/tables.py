@@ -24,7 +24,7 @@ from gateway.db.database import insert_rows
 from gateway.db.schema import Id, metadata
 from gateway.db.statements import Prepared
 from gateway.errors import InvalidRequestError, MalformedError, VerificationError, Violation
-from gateway.trust.rules.audit import EMPTY_HEAD, MAX_TEXT_CHARS, AuditEvent, AuditHead, AuditResult, extend
+from gateway.trust.rules.audit import EMPTY_HEAD, MAX_TEXT_CHARS, AuditEntry, AuditHead, AuditResult, extend
 
 VERIFY_BATCH = 5_000
 """Rows read at once while verifying, so that memory stays level at any length."""
@@ -71,7 +71,7 @@ class StoredEvent:
     """An event with its place in the chain."""
 
     seq: int
-    event: AuditEvent
+    event: AuditEntry
     hash: bytes
 
 
@@ -81,7 +81,7 @@ def read_head(conn: Connection) -> AuditHead:
     return EMPTY_HEAD if row is None else AuditHead(row[0], bytes(row[1]))
 
 
-def append(conn: Connection, events: Sequence[AuditEvent]) -> AuditHead:
+def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
     """Append events in their order inside the caller's transaction; they are durable when it commits.
 
     On SQLite the caller is the one writer; on PostgreSQL a lock held until the end of the transaction keeps replicas
@@ -94,7 +94,7 @@ def append(conn: Connection, events: Sequence[AuditEvent]) -> AuditHead:
         conn.execute(select(func.pg_advisory_xact_lock(_APPEND_LOCK)))
     head = read_head(conn)
     rows = []
-    for event in map(AuditEvent.clipped, events):
+    for event in map(AuditEntry.clipped, events):
         body = event.canonical()
         head = extend(head, body)
         rows.append((head.seq, body, head.hash, *_columns(event).values()))
@@ -166,9 +166,9 @@ def _require_through(trusted: AuditHead | None, head: AuditHead) -> None:
         raise _broken(head.seq, "4. trusted head", f"the chain up to {head.seq} isn't the one whose head was kept")
 
 
-def _event_of(row: _Row) -> AuditEvent:
+def _event_of(row: _Row) -> AuditEntry:
     try:
-        return AuditEvent.from_bytes(bytes(row.body))
+        return AuditEntry.from_bytes(bytes(row.body))
     except MalformedError as error:
         raise _broken(row.seq, "3. body", f"event {row.seq} isn't an audit event") from error
 
@@ -204,7 +204,7 @@ def _check_page(before_seq: int | None, limit: int) -> None:
         raise InvalidRequestError(violations)
 
 
-def _columns(event: AuditEvent) -> dict[str, int | str]:
+def _columns(event: AuditEntry) -> dict[str, int | str]:
     return {
         "time": event.time_ms,
         "principal": event.principal,

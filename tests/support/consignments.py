@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from demo import case as demo
-from gateway.tracing.rules.records import Found
+from gateway.tracing.rules.records import RecordHit
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 
 ZONE = timezone(timedelta(hours=8))
@@ -314,7 +314,7 @@ def answers() -> list[history_pb2.NodeAnswer]:
     ]
 
 
-def found_by_first_question(records: Sequence[history_pb2.HistoryRecord], starts: int = 1) -> list[Found]:
+def found_by_first_question(records: Sequence[history_pb2.HistoryRecord], starts: int = 1) -> list[RecordHit]:
     """The first records as what the trace began with, the others as found by asking for the container."""
     by = history_pb2.SearchCriteria(containers=[CONTAINER])
-    return [Found(each, None if number < starts else by) for number, each in enumerate(records)]
+    return [RecordHit(each, None if number < starts else by) for number, each in enumerate(records)]

@@ -14,7 +14,7 @@ from gateway.tlog.note import Verifier, sign_note
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.issuance import create_ca
 from gateway.trust.pki.keys import Ed25519Signer
-from gateway.trust.rules.directory import Directory, KeyRecord, Node, NodeCard, directory_key_name
+from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord, NodeCard, directory_key_name
 from gateway.trust.service.directory_drafts import agreements_among, draft_directory
 from gateway.trust.service.directory_versions import RootOfTrust
 
@@ -42,7 +42,7 @@ def authority_signer(name: str, generation: int = 0) -> Ed25519Signer:
 def card(name: str, *, generation: int = 0) -> NodeCard:
     number = NODES.index(name)
     directory_key = authority_signer(name, generation)
-    node = Node(
+    node = FederationNode(
         authority=name,
         endpoints=(f"{name}.example:7443", "[::1]:7443"),
         tls_ca_pems=(ca_pem(name),),

@@ -29,8 +29,8 @@ from gateway.tls.certificates import Identity, inspect_certificate
 from gateway.tls.credentials import TlsFiles, TlsSource
 from gateway.tls.private_keys import load_tls_key_pem
 from gateway.trust.pki.issuance import CertificateAuthority, create_ca, create_request
-from gateway.trust.rules.audit import AuditEvent
-from gateway.trust.rules.directory import Authority, Directory, Node
+from gateway.trust.rules.audit import AuditEntry
+from gateway.trust.rules.directory import Authority, Directory, FederationNode
 from gateway.trust.rules.permissions import Permission, PermissionTable, Role
 from gateway.trust.service.audit_queue import AuditQueue
 
@@ -98,9 +98,9 @@ class Federation:
         path = self.folder / f"{name}.key"
         return create_ca(node=node, federation=FEDERATION, key_path=path, now=now() - timedelta(days=700))
 
-    def _node(self, node: str) -> Node:
+    def _node(self, node: str) -> FederationNode:
         ca = self.cas[node].certificate_pem.decode()
-        return Node(node, (), (ca,), None, (), ())
+        return FederationNode(node, (), (ca,), None, (), ())
 
     def change(self, **changes: Any) -> None:
         """Put the next version of the directory into force."""
@@ -259,7 +259,7 @@ class RunningNode:
         self.channels.append(channel)
         return channel
 
-    def events(self) -> list[AuditEvent]:
+    def events(self) -> list[AuditEntry]:
         return self.audit.drain()
 
 

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 
 from gateway.tracing.rules import assembly, inquiry
 from gateway.tracing.rules.gathering import Gathering
-from gateway.tracing.rules.records import Found
+from gateway.tracing.rules.records import RecordHit
 from gateway.v1.history_pb2 import NodeAnswer, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
 
 
-def assemble(found: Iterable[Found], answers: Iterable[NodeAnswer], asked: Sequence[SearchCriteria] = ()) -> Trace:
+def assemble(found: Iterable[RecordHit], answers: Iterable[NodeAnswer], asked: Sequence[SearchCriteria] = ()) -> Trace:
     """See gateway.tracing.rules.assembly."""
     return assembly.assemble(Gathering(found), answers, asked)
 
 
-def next_criteria(found: Iterable[Found], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
+def next_criteria(found: Iterable[RecordHit], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
     """See gateway.tracing.rules.inquiry."""
     return inquiry.next_criteria(Gathering(found), asked)

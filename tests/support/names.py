@@ -12,9 +12,9 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from gateway.screening.persons.surnames import SURNAMES
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import NameKind
-from gateway.screening.text.sounds import Scheme, cantonese, mandarin, spellings
-from gateway.screening.variants import prepare
+from gateway.screening.text.sounds import RomanisationScheme, cantonese, mandarin, spellings
 from tests.support.shared import shared_path
 
 OWN_PAIRS = Path(__file__).parents[1] / "unit" / "screening" / "name_pairs.csv"
@@ -69,13 +69,13 @@ def balanced_accuracy(outcomes: Sequence[tuple[bool, bool]]) -> float:
     return sum(rates) / 2
 
 
-def syllable(character: str, scheme: Scheme, which: int) -> str:
+def syllable(character: str, scheme: RomanisationScheme, which: int) -> str:
     """One spelling of a character's first readings, chosen by `which`."""
     options = sorted(s for s in spellings((mandarin(character)[0], cantonese(character)[0]), scheme) if s.isalpha())
     return options[which % len(options)]
 
 
-romanising = st.sampled_from([Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO])
+romanising = st.sampled_from([RomanisationScheme.MAINLAND, RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO])
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class WrittenPerson:
 
 
 @st.composite
-def persons(draw: st.DrawFn, scheme: Scheme | None = None) -> WrittenPerson:
+def persons(draw: st.DrawFn, scheme: RomanisationScheme | None = None) -> WrittenPerson:
     scheme = draw(romanising) if scheme is None else scheme
     surname = draw(st.sampled_from([s for s in SURNAMES if s.spellings[scheme] and len(s.han[0]) == 1]))
     given = draw(st.text(alphabet=GIVEN, min_size=1, max_size=2))
@@ -164,7 +164,7 @@ class WrittenOrganisation:
 
 
 def made_organisation(
-    core: str, scheme: Scheme, which: Sequence[int], joint: str, *beside: tuple[str, str]
+    core: str, scheme: RomanisationScheme, which: Sequence[int], joint: str, *beside: tuple[str, str]
 ) -> WrittenOrganisation:
     """An organisation of a core and, beside it, place, line of business and legal form, each in Han and Latin."""
     spelt = [syllable(c, scheme, number) for c, number in zip(core, which, strict=True)]
@@ -179,7 +179,7 @@ def organisations(draw: st.DrawFn) -> WrittenOrganisation:
     scheme = draw(romanising)
     core = draw(st.text(alphabet=CORE, min_size=2, max_size=3))
     which = [draw(st.integers(0, 9)) for _ in core]
-    joint = "" if scheme == Scheme.MAINLAND and draw(st.booleans()) else " "
+    joint = "" if scheme == RomanisationScheme.MAINLAND and draw(st.booleans()) else " "
     return made_organisation(core, scheme, which, joint, *(draw(st.sampled_from(t)) for t in (PLACES, BUSINESS, LEGAL)))
 
 
@@ -187,8 +187,8 @@ def drawn_organisations(count: int, seed: int) -> Iterator[WrittenOrganisation]:
     """So many of those that `organisations` may draw, always the same."""
     rng = random.Random(seed)
     for _ in range(count):
-        scheme = rng.choice([Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO])
+        scheme = rng.choice([RomanisationScheme.MAINLAND, RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO])
         core = "".join(rng.choice(CORE) for _ in range(rng.choice((2, 3))))
-        joint = rng.choice(("", " ")) if scheme == Scheme.MAINLAND else " "
+        joint = rng.choice(("", " ")) if scheme == RomanisationScheme.MAINLAND else " "
         which = [rng.randrange(10) for _ in core]
         yield made_organisation(core, scheme, which, joint, *(rng.choice(t) for t in (PLACES, BUSINESS, LEGAL)))

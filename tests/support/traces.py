@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.tracing.rules.records import Found
+from gateway.tracing.rules.records import RecordHit
 from gateway.v1 import goods_pb2, history_pb2, options_pb2, shipment_pb2, trace_pb2
 from gateway.v1.history_pb2 import NodeAnswer, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
@@ -116,7 +116,7 @@ def large(legs: int = 60) -> Trace:
         )
         for number in range(legs)
     ]
-    found = [Found(each, SearchCriteria() if number else None) for number, each in enumerate(records)]
+    found = [RecordHit(each, SearchCriteria() if number else None) for number, each in enumerate(records)]
     trace = assemble(found, case.answers())
     for number in range(0, legs - 1, 4):
         each = case.contradictions()[number % 3]

@@ -21,7 +21,7 @@ from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.codec.node_card import MAX_CARD_BYTES, card_digest, decode_card, encode_card
 from gateway.trust.pki.keys import load_signing_key
-from gateway.trust.rules.directory import Directory, Node, NodeCard, receipts_key_name
+from gateway.trust.rules.directory import Directory, FederationNode, NodeCard, receipts_key_name
 from gateway.trust.service.directory_drafts import (
     DEFAULT_DAYS,
     DEFAULT_GRACE_DAYS,
@@ -78,7 +78,7 @@ def card(
     made = NodeCard(
         federation=federation,
         name=node,
-        node=Node(
+        node=FederationNode(
             authority=node,
             endpoints=tuple(endpoint or ()),
             tls_ca_pems=(read_input(pki / "ca.pem").decode("ascii", "replace"),),

@@ -13,7 +13,7 @@ from gateway.contract.json_document import format_time
 from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
-from gateway.trust.rules.directory import Agreement, Directory, KeyRecord, Node
+from gateway.trust.rules.directory import Agreement, Directory, FederationNode, KeyRecord
 from gateway.trust.service.directory_drafts import Difference
 
 
@@ -116,7 +116,7 @@ def _terms(agreement: Agreement, now: datetime) -> str:
     return "\n".join(f"{name}: {value}" for name, value in lines.items())
 
 
-def _keys(node: Node) -> list[tuple[str, KeyRecord]]:
+def _keys(node: FederationNode) -> list[tuple[str, KeyRecord]]:
     return [*(("log", record) for record in node.log_keys), *(("receipts", record) for record in node.cosign_keys)]
 
 

@@ -21,7 +21,7 @@ from gateway.trust.service.directory_versions import TrustedDirectory
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Place:
+class _EntryPlace:
     """Where an entry lies: in this node's order, and in its feed."""
 
     position: int
@@ -76,14 +76,14 @@ def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> Al
     return found[0]
 
 
-def _later(conn: Connection, row: AlertRow) -> list[_Place]:
+def _later(conn: Connection, row: AlertRow) -> list[_EntryPlace]:
     """Entries about the alert after its publication, in this node's order: steps, and what became of each text."""
     events = [
         event
         for event, _, _ in alerts.events_of(conn, row.key.publisher, row.key.alert_id)
         if event.key.recipient == row.key.recipient
     ]
-    places = {_Place(event.position, event.feed_id, event.idx) for event in events}
+    places = {_EntryPlace(event.position, event.feed_id, event.idx) for event in events}
     for event in events:
         disposition = alerts.disposition_of(conn, event.feed_id, event.idx)
         if disposition is not None:
@@ -91,9 +91,9 @@ def _later(conn: Connection, row: AlertRow) -> list[_Place]:
     return sorted(place for place in places if (place.feed_id, place.index) != (row.feed_id, row.first_idx))
 
 
-def _place_of(conn: Connection, position: int) -> _Place:
+def _place_of(conn: Connection, position: int) -> _EntryPlace:
     run = journal.runs_after(conn, position - 1, 1)[0]
-    return _Place(position, run.feed_id, run.first_index + position - run.first_position)
+    return _EntryPlace(position, run.feed_id, run.first_index + position - run.first_position)
 
 
 def _entry(conn: Connection, feed_id: int, index: int) -> EvidenceEntry | None:

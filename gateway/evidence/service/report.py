@@ -30,7 +30,7 @@ STEPS = {
 """Number to name, as in this module's text and in docs/protocol.md."""
 
 
-class Status(StrEnum):
+class StepStatus(StrEnum):
     """What came of a step."""
 
     PASSED = "passed"
@@ -45,7 +45,7 @@ class StepResult:
 
     number: int
     name: str
-    status: Status
+    status: StepStatus
     detail: str
 
 
@@ -128,10 +128,10 @@ class StepRun:
         try:
             yield details
         except GatewayError as error:
-            self.results.append(StepResult(number, self.names[number], Status.FAILED, error.message))
+            self.results.append(StepResult(number, self.names[number], StepStatus.FAILED, error.message))
             raise StoppedError(error) from error
-        self.results.append(StepResult(number, self.names[number], Status.PASSED, "; ".join(details)))
+        self.results.append(StepResult(number, self.names[number], StepStatus.PASSED, "; ".join(details)))
 
     def absent(self, number: int, detail: str) -> None:
         """Notes that there is no receipt, and that none was asked for."""
-        self.results.append(StepResult(number, self.names[number], Status.ABSENT, detail))
+        self.results.append(StepResult(number, self.names[number], StepStatus.ABSENT, detail))

@@ -71,7 +71,7 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DatabaseFinding:
     """Something that is wrong.
 
     Attributes:
@@ -104,7 +104,7 @@ class DatabaseReport:
     feeds: tuple[FeedSummary, ...]
     audit_events: int
     records: int
-    findings: tuple[Finding, ...]
+    findings: tuple[DatabaseFinding, ...]
     answers: int = 0
 
 
@@ -113,12 +113,12 @@ class _UnreadableError(Exception):
 
 
 @dataclass(slots=True)
-class _Findings:
-    found: list[Finding] = field(default_factory=list)
+class _FindingList:
+    found: list[DatabaseFinding] = field(default_factory=list)
 
     def add(self, place: str, index: int | None, step: str, problem: str) -> None:
         if len(self.found) < MAX_FINDINGS:
-            self.found.append(Finding(place, index, step, problem))
+            self.found.append(DatabaseFinding(place, index, step, problem))
 
 
 def work_in(database: Database) -> int:
@@ -138,7 +138,7 @@ def verify_database(database: Database, trust: TrustedDirectory, *, progress: Pr
     Raises:
         StoreUnavailableError: the database can't be read.
     """
-    findings = _Findings()
+    findings = _FindingList()
     with database.read() as conn:
         rows = inspection.feed_rows(conn)
         head = journal.head_position(conn)
@@ -150,7 +150,7 @@ def verify_database(database: Database, trust: TrustedDirectory, *, progress: Pr
     return DatabaseReport(summaries, events, records, tuple(findings.found), answers)
 
 
-def _check_answers(database: Database, trust: TrustedDirectory, findings: _Findings) -> int:
+def _check_answers(database: Database, trust: TrustedDirectory, findings: _FindingList) -> int:
     """Step 10."""
     try:
         return check_answers(database, trust, lambda what: findings.add("answers", None, ANSWERS_STEP, what))
@@ -159,7 +159,7 @@ def _check_answers(database: Database, trust: TrustedDirectory, findings: _Findi
     return 0
 
 
-def _check_records(database: Database, row: FeedRow, findings: _Findings) -> int:
+def _check_records(database: Database, row: FeedRow, findings: _FindingList) -> int:
     """Step 9, where the feed is a log of records."""
     try:
         if FeedOrigin.parse(row.origin).channel is not Channel.RECORDS:
@@ -178,7 +178,7 @@ class _FeedCheck:
     """Steps 1 to 6 for one feed."""
 
     def __init__(
-        self, database: Database, row: FeedRow, trust: TrustedDirectory, findings: _Findings, progress: Progress
+        self, database: Database, row: FeedRow, trust: TrustedDirectory, findings: _FindingList, progress: Progress
     ) -> None:
         self._database = database
         self._row = row
@@ -374,7 +374,7 @@ def _verified_by(verifiers: Sequence[Verifier], check: Callable[[Verifier], _Ver
     raise error
 
 
-def _check_journal(database: Database, rows: Sequence[FeedRow], head: int, findings: _Findings) -> None:
+def _check_journal(database: Database, rows: Sequence[FeedRow], head: int, findings: _FindingList) -> None:
     """Step 7."""
     expected = {row.id: 0 for row in rows}
     names = {row.id: row.origin for row in rows}
@@ -400,7 +400,7 @@ def _check_journal(database: Database, rows: Sequence[FeedRow], head: int, findi
         _check_waiting(database, row, {names[each.id]: expected[each.id] for each in rows}, findings)
 
 
-def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], findings: _Findings) -> None:
+def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], findings: _FindingList) -> None:
     """Judges what a feed says of its entries without a position.
 
     Args:
@@ -429,7 +429,7 @@ def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], f
             findings.add(row.origin, covered, "7 journal", "the entry has no position, and waits for nothing")
 
 
-def _check_audit(database: Database, findings: _Findings, progress: Progress) -> int:
+def _check_audit(database: Database, findings: _FindingList, progress: Progress) -> int:
     """Step 8."""
     with database.read() as conn:
         try:

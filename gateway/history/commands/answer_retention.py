@@ -11,7 +11,7 @@ from gateway.history.commands.retention import PURGE_METHOD
 from gateway.history.service.queries import DAY_MS
 from gateway.history.tables import answers, holds
 from gateway.trust import tables as audit
-from gateway.trust.rules.audit import AuditEvent, AuditResult
+from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.v1 import history_pb2
 
 PURGED_AT_ONCE = 20
@@ -44,7 +44,7 @@ class PurgeAnswersCommand:
                 going.append(row)
         if going:
             digest = sha256(b"".join(row.query + row.statement for row in going)).hexdigest()
-            event = AuditEvent(
+            event = AuditEntry(
                 time_ms=tx.now_ms,
                 principal=f"gateway/{tx.own_node}",
                 method=PURGE_METHOD,

@@ -27,7 +27,7 @@ from gateway.history.tables.holds import LegalHold
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import LogRow, RevisionRow, ShipmentRow
 from gateway.trust import tables as audit
-from gateway.trust.rules.audit import AuditEvent, AuditResult
+from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.v1 import history_pb2, history_service_pb2, record_log_pb2, shipment_pb2
 
 PURGE_BATCH = 100
@@ -291,7 +291,7 @@ class PurgeCommand:
         digest = sha256(b"".join(item.digest for item in gone)).digest()
         erased = record_log_pb2.RecordsErased(positions=positions, retention_class=retention_class, digest=digest)
         append_event(tx, self.origin, erased=erased)
-        event = AuditEvent(
+        event = AuditEntry(
             time_ms=tx.now_ms,
             principal=f"gateway/{tx.own_node}",
             method=PURGE_METHOD,

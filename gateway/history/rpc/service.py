@@ -22,7 +22,7 @@ from gateway.history.rpc.recording_process import CheckedItems, RecordChecks
 from gateway.history.service.risk import RiskQueries, risks_of
 from gateway.history.service.search import HistorySearch
 from gateway.history.tables import holds
-from gateway.risk.rulebook import Rules
+from gateway.risk.rule_engine import RuleEngine
 from gateway.rpc.calls import Call, current_call
 from gateway.v1 import history_service_pb2 as pb
 from gateway.v1 import history_service_pb2_grpc
@@ -46,7 +46,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         search: HistorySearch,
         fanout: HistoryFanout,
         trace: Trace,
-        rules: Rules,
+        rules: RuleEngine,
         database: Database,
         writer: WriterClient,
         checks: RecordChecks,

@@ -16,8 +16,8 @@ from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, PreparedItem
 from gateway.history.tables import shipments
 from gateway.history.tables.shipments import INDEXED, LogRow
-from gateway.screening.index.keys import filed
-from gateway.screening.variants import prepare
+from gateway.screening.index.keys import index_keys
+from gateway.screening.prepared_name import prepare
 from gateway.v1 import shipment_pb2
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def _prepared(row: LogRow, texts: dict[int, str]) -> PreparedItem:
 def name_filing(text: str) -> tuple[int, ...]:
     """Keys of screening under which a party's name is filed; none for a text at which reading names fails."""
     try:
-        return tuple(sorted(filed(prepare(text))))
+        return tuple(sorted(index_keys(prepare(text))))
     except Exception:
         log.exception("a party's name can't be read; it is found as it is written alone")
         return ()

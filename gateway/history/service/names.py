@@ -12,9 +12,9 @@ from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, Violation
 from gateway.history.tables import shipments
 from gateway.screening.compare import compare
-from gateway.screening.index.keys import sought
+from gateway.screening.index.keys import query_keys
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import Comparison, MatchClass
-from gateway.screening.variants import prepare
 from gateway.v1 import history_pb2
 
 MAX_NAMES = 2_000
@@ -37,7 +37,7 @@ class NameSearch:
         for text in asked:
             mine = prepare(text)
             exact = keys_wire.name_key(text)
-            filings = sorted(sought(mine))
+            filings = sorted(query_keys(mine))
             with self._database.read() as conn:
                 filed = shipments.names_filed(conn, filings, MAX_NAMES + 1) if filings else ()
                 if len(filed) > MAX_NAMES:

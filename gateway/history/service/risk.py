@@ -31,7 +31,7 @@ from gateway.history.tables import shipment_search, shipments
 from gateway.history.tables.risk_hits import SCREENED, RecordRisk, RiskRow
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import INDEXED
-from gateway.risk.rulebook import Rules
+from gateway.risk.rule_engine import RuleEngine
 from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ _FIELDS = dict.fromkeys(("rule", "severity", "record"), ("=",))
 class SiblingSearch:
     """Looks for the other exports of a series: own records that rules need beside an own export. Thread-safe."""
 
-    def __init__(self, database: Database, *, rules: Rules) -> None:
+    def __init__(self, database: Database, *, rules: RuleEngine) -> None:
         self._database = database
         self._rules = rules
 
@@ -97,7 +97,7 @@ class SiblingSearch:
 class RiskScreening:
     """Judges what was recorded. It only reads, so it may do so in a process of its own."""
 
-    def __init__(self, database: Database, *, rules: Rules) -> None:
+    def __init__(self, database: Database, *, rules: RuleEngine) -> None:
         self._database = database
         self._rules = rules
         self._siblings = SiblingSearch(database, rules=rules)

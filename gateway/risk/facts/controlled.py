@@ -7,7 +7,7 @@ from datetime import date
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.risk.controlled_goods import Confidence, ControlledGoods, ControlStatus, Match, MatchBasis
+from gateway.risk.controlled_goods import Confidence, ControlledGoodMatch, ControlledGoods, ControlStatus, MatchBasis
 from gateway.v1 import shipment_pb2, trace_pb2
 
 MAX_PER_ITEM = 8
@@ -80,14 +80,14 @@ class Controls:
             self._elements[on] = known
         return known
 
-    def _matches(self, item: shipment_pb2.ShipmentGoods, on: date) -> Iterator[Match]:
+    def _matches(self, item: shipment_pb2.ShipmentGoods, on: date) -> Iterator[ControlledGoodMatch]:
         for code in item.codes:
             digits = code.code[: len(code.code) // 2 * 2][:12]  # some tariffs have an odd number of digits
             if len(digits) >= 6:
                 yield from self.goods.match(digits, on, territory=code.territory)
 
 
-def _confidence(match: Match, element: str) -> Confidence:
+def _confidence(match: ControlledGoodMatch, element: str) -> Confidence:
     if match.basis is MatchBasis.HS6 and element and element == match.good.element:
         return max(match.confidence, min(match.good.confidence, Confidence.MEDIUM))
     return match.confidence

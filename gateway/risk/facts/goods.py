@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.risk.facts.controlled import Controls, local_day
 from gateway.risk.facts.kinds import Case
 from gateway.risk.facts.substances import NOT_KNOWN, Substances
-from gateway.risk.facts.terms import Terms
+from gateway.risk.facts.terms import GoodsTerms
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 
 _CONSIGNEES = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, party_pb2.PARTY_ROLE_BUYER)
@@ -42,7 +42,7 @@ class GoodsFacts:
 
     controls: Controls
     substances: Substances
-    terms: Terms
+    terms: GoodsTerms
 
     def cases(self, shipment: shipment_pb2.Shipment, *, leg: int = 0, papers: Papers | None = None) -> Iterator[Case]:
         """One case for each item that there is something to judge about.
@@ -113,7 +113,7 @@ class GoodsFacts:
 class _Frame:
     """What all items of one record share."""
 
-    def __init__(self, shipment: shipment_pb2.Shipment, terms: Terms, papers: Papers | None) -> None:
+    def __init__(self, shipment: shipment_pb2.Shipment, terms: GoodsTerms, papers: Papers | None) -> None:
         self.shipment = shipment
         papers = papers or papers_of([shipment])
         consignees = [name.text for party in final_consignees(shipment) for name in party.names if name.text]

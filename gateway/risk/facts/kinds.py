@@ -38,7 +38,7 @@ MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class CaseKind:
     """One kind of case that a rule can be about.
 
     Attributes:
@@ -71,7 +71,7 @@ class Case:
     goods_sequence: int = field(default=0)
 
 
-def _kinds(*kinds: Kind) -> Mapping[str, Kind]:
+def _kinds(*kinds: CaseKind) -> Mapping[str, CaseKind]:
     return MappingProxyType({kind.name: kind for kind in kinds})
 
 
@@ -91,7 +91,7 @@ def _side(name: str) -> dict[str, str]:
 
 KINDS = _kinds(
     # A goods item that is on the control list, or whose substance is known, or whose description says nothing.
-    Kind(
+    CaseKind(
         "goods",
         "goods_item",
         {
@@ -121,9 +121,11 @@ KINDS = _kinds(
         },
     ),
     # A shipment whose declared destination and whose route are both known.
-    Kind("route", "shipment", {"declared_destination": "string", "route_end": "string", "controlled_goods": "bool"}),
+    CaseKind(
+        "route", "shipment", {"declared_destination": "string", "route_end": "string", "controlled_goods": "bool"}
+    ),
     # An identifier that doesn't fit the rules of its scheme.
-    Kind(
+    CaseKind(
         "identifier",
         "shipment",
         {
@@ -135,7 +137,7 @@ KINDS = _kinds(
         },
     ),
     # Two masses of the same thing, one after the other.
-    Kind(
+    CaseKind(
         "masses",
         "shipment",
         {
@@ -149,7 +151,7 @@ KINDS = _kinds(
         },
     ),
     # Seals and locks of one container as seen twice, one after the other.
-    Kind(
+    CaseKind(
         "seals",
         "shipment",
         {
@@ -162,7 +164,7 @@ KINDS = _kinds(
         },
     ),
     # Export and import records of one consignment.
-    Kind(
+    CaseKind(
         "mirror",
         "pair",
         {
@@ -175,7 +177,7 @@ KINDS = _kinds(
         },
     ),
     # An export record whose destination's gateway knows no record of the consignment.
-    Kind(
+    CaseKind(
         "missing",
         "pair",
         {
@@ -187,7 +189,7 @@ KINDS = _kinds(
         },
     ),
     # The same goods imported and exported again by one territory.
-    Kind(
+    CaseKind(
         "reexport",
         "pair",
         {
@@ -203,7 +205,7 @@ KINDS = _kinds(
         },
     ),
     # A record that names another destination than the first export declaration.
-    Kind(
+    CaseKind(
         "destination",
         "consignment",
         {
@@ -214,13 +216,13 @@ KINDS = _kinds(
         },
     ),
     # The territories that a consignment went through, in order.
-    Kind(
+    CaseKind(
         "path",
         "consignment",
         {"path": "list string", "territories": "int", "days": "double"},
     ),
     # An export, with others of the same exporter under the same subheading at the same node.
-    Kind(
+    CaseKind(
         "series",
         "consignment",
         {

@@ -41,7 +41,7 @@ _Window = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class SeriesQuery:
     """Which records may be in a series with an export.
 
     Attributes:
@@ -115,7 +115,7 @@ def series_cases(
         for hs6 in own.amounts:
             case = _case(own, hs6, hs6 in leg.controlled, same, round(span_days * SECONDS_A_DAY))
             if len(case.facts["exports"]) > 1:
-                cases.setdefault(_told(case), case)
+                cases.setdefault(_identity(case), case)
     yield from cases.values()
 
 
@@ -131,7 +131,7 @@ def before_looking(shipment: shipment_pb2.Shipment, controls: Controls) -> Itera
         yield {"hs6": hs6, "controlled": hs6 in controlled, "kg": kg, "usd": usd}
 
 
-def sought(shipment: shipment_pb2.Shipment, hs6: str, span_days: float) -> Sought | None:
+def series_query(shipment: shipment_pb2.Shipment, hs6: str, span_days: float) -> SeriesQuery | None:
     """What to look for beside an export; None where nobody is named who exports."""
     exporter = _exporter(shipment)
     if exporter is None:
@@ -139,7 +139,7 @@ def sought(shipment: shipment_pb2.Shipment, hs6: str, span_days: float) -> Sough
     keys = sorted(exporter.identifiers or exporter.names)
     at_ms, span_ms = shipment.declared_at.seconds * 1000, round(span_days * SECONDS_A_DAY * 1000)
     begin = max(at_ms - span_ms, 1)  # 0 would be no bound
-    return Sought(
+    return SeriesQuery(
         key_sets=[keys, *key_sets(history_pb2.SearchCriteria(commodity_codes=[hs6]))],
         procedures=tuple(sorted(EXPORTS)),
         around=(begin, at_ms + span_ms + 1),
@@ -185,7 +185,7 @@ def _usual(exports: Sequence[_Export], hs6: str, begin: int) -> float:
     return sum(export.amounts[hs6][0] for export in before) / ((begin - first) / SECONDS_A_DAY)
 
 
-def _told(case: Case) -> tuple[Any, ...]:
+def _identity(case: Case) -> tuple[Any, ...]:
     """What tells a case from others: of alike exports each would be a case of the same series."""
     facts = case.facts
     return (

@@ -156,7 +156,7 @@ def gross_kg(shipment: shipment_pb2.Shipment) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
+class _SealReading:
     """Seals or a lock as somebody saw or declared them: what kind they are, or either where that isn't known."""
 
     at: Timestamp
@@ -185,22 +185,24 @@ def seal_cases(records: Sequence[Record]) -> Iterator[Case]:
 
 def _sights(
     container: str, records: Sequence[Record], events: Iterable[tuple[shipment_pb2.ShipmentEvent, int]]
-) -> list[_Sight]:
-    sights: list[_Sight] = []
+) -> list[_SealReading]:
+    sights: list[_SealReading] = []
     for leg, shipment in records:
         for equipment in shipment.equipment:
             if compact(Scheme.CONTAINER, equipment.id) == container:
-                sights.append(_Sight(shipment.declared_at, "seal", _normal(equipment.seals), leg))
-                sights.append(_Sight(shipment.declared_at, "lock", _normal([equipment.e_lock]), leg))
+                sights.append(_SealReading(shipment.declared_at, "seal", _normal(equipment.seals), leg))
+                sights.append(_SealReading(shipment.declared_at, "lock", _normal([equipment.e_lock]), leg))
     for event, leg in events:
         if event.seal and event.kind not in _TAKEN_OFF:
             what = "lock" if event.kind == shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_CHECKED else "either"
-            sights.append(_Sight(event.occurred_at, _PUT_ON.get(event.kind, what), _normal([event.seal]), leg))
+            sights.append(_SealReading(event.occurred_at, _PUT_ON.get(event.kind, what), _normal([event.seal]), leg))
     return sorted((sight for sight in sights if sight.seals), key=lambda sight: _order(sight.at))
 
 
-def _changes(container: str, sights: Sequence[_Sight], events: Sequence[shipment_pb2.ShipmentEvent]) -> Iterator[Case]:
-    last: dict[str, _Sight] = {}
+def _changes(
+    container: str, sights: Sequence[_SealReading], events: Sequence[shipment_pb2.ShipmentEvent]
+) -> Iterator[Case]:
+    last: dict[str, _SealReading] = {}
     for sight in sights:
         known = [last[what] for what in (("seal", "lock") if sight.what == "either" else (sight.what,)) if what in last]
         before = frozenset().union(*(each.seals for each in known))

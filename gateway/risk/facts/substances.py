@@ -86,7 +86,7 @@ class Substance:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredSubstances:
     """What an item says it is made of: one substance, or several that it may be."""
 
     substances: tuple[Substance, ...]
@@ -121,7 +121,7 @@ class Declared:
         return bool(self.substances) and all(substance.role == "cover" for substance in self.substances)
 
 
-UNKNOWN = Declared(())
+UNKNOWN = DeclaredSubstances(())
 """An item that doesn't say what it is made of."""
 
 
@@ -164,7 +164,7 @@ class Substances:
         """Substances that a text names, in its order; `zinc oxide` doesn't name zinc."""
         return self._named(text) if text else ()
 
-    def declared(self, codes: Iterable[str], *, substance: str, element: str, text: str) -> Declared:
+    def declared(self, codes: Iterable[str], *, substance: str, element: str, text: str) -> DeclaredSubstances:
         """What an item says it is made of.
 
         Args:
@@ -176,11 +176,11 @@ class Substances:
         found = list(dict.fromkeys(row for code in codes for row in self.under_code(code)))
         named = self.named(substance)
         if not found:
-            return Declared(named) if named else UNKNOWN
+            return DeclaredSubstances(named) if named else UNKNOWN
         narrowed = _narrowed(found, named or self.named(text), element)
         if narrowed:
-            return Declared(narrowed)
-        return Declared(tuple(found)) if all(row.whole for row in found) else UNKNOWN
+            return DeclaredSubstances(narrowed)
+        return DeclaredSubstances(tuple(found)) if all(row.whole for row in found) else UNKNOWN
 
     def suspects(self, elements: frozenset[str]) -> tuple[Substance, ...]:
         """Substances that may be under control because of one of these elements."""

@@ -32,7 +32,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class GoodsTerm:
     """One line of the list; `term` in lower case, `sure` where its confidence is high."""
 
     kind: str
@@ -49,10 +49,10 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class GoodsTerms:
     """The list, ready to be asked."""
 
-    rows: tuple[Term, ...]
+    rows: tuple[GoodsTerm, ...]
     _forwarder: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _read: Callable[[str], Wording] = field(init=False, repr=False, compare=False)
     _sure: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -77,14 +77,14 @@ class Terms:
         return found, any(term in self._sure for term in found)
 
 
-def load_terms(path: Path | None = None) -> Terms:
+def load_terms(path: Path | None = None) -> GoodsTerms:
     """The list at a path, or the one that comes along.
 
     Raises:
         ConfigurationError: it can't be read, or lines are wrong; the message names file, lines and columns.
     """
     text, source = read_table(path, FILE, what="the list of goods terms")
-    return Terms(parse_table(text.splitlines(), COLUMNS, _row, source=source))
+    return GoodsTerms(parse_table(text.splitlines(), COLUMNS, _row, source=source))
 
 
 def _wording(vague: re.Pattern[str], filler: re.Pattern[str], description: str) -> Wording:
@@ -98,11 +98,11 @@ def _wording(vague: re.Pattern[str], filler: re.Pattern[str], description: str) 
     return Wording(tuple(found), len(_WORD.findall(rest)))
 
 
-def _row(row: Mapping[str, str]) -> Term:
+def _row(row: Mapping[str, str]) -> GoodsTerm:
     if row["kind"] not in KINDS:
         raise MalformedError(f"kind: {row['kind'][:40]!r} is none of {', '.join(KINDS)}")
     if not row["term"]:
         raise MalformedError("term: is empty")
     if row["confidence"] not in ("low", "medium", "high"):
         raise MalformedError(f"confidence: {row['confidence'][:40]!r} is not high, medium or low")
-    return Term(row["kind"], row["term"].casefold(), row["confidence"] == "high")
+    return GoodsTerm(row["kind"], row["term"].casefold(), row["confidence"] == "high")

@@ -16,11 +16,11 @@ from typing import NamedTuple
 from gateway.errors import TooLargeError
 from gateway.screening.identifiers import identifier_keys
 from gateway.screening.index.key_numbers import KEY_BITS
-from gateway.screening.index.keys import filed
-from gateway.screening.index.organisation_features import marks_of
-from gateway.screening.index.person_features import person_marks
+from gateway.screening.index.keys import index_keys
+from gateway.screening.index.organisation_features import organisation_features
+from gateway.screening.index.person_features import person_features
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import NameKind
-from gateway.screening.variants import prepare
 
 ROW_BITS = 26
 ROW_MASK = (1 << ROW_BITS) - 1
@@ -42,7 +42,7 @@ _KINDS = tuple(NameKind)
 KIND_CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
 
-class Listed(NamedTuple):
+class EntryName(NamedTuple):
     """A name as it stands on an entry."""
 
     text: str
@@ -50,7 +50,7 @@ class Listed(NamedTuple):
     weak: bool = False
 
 
-class Record(NamedTuple):
+class IndexEntry(NamedTuple):
     """An entry as an index takes it.
 
     `group` is the list that it belongs to and `id` its id there, together its reference; `kind` and `action` are small
@@ -64,7 +64,7 @@ class Record(NamedTuple):
     action: int
     valid_from: int
     valid_until: int
-    names: Sequence[Listed]
+    names: Sequence[EntryName]
     identifiers: Sequence[tuple[str, str]]
 
     def counts_at(self, at_ms: int) -> bool:
@@ -82,7 +82,7 @@ NUMBERS = {
     "text_ends": "I",  # of each row, in `texts`
     "row_entries": "I",
     "row_flags": "B",  # the kind of name, and WEAK
-    "marks": "Q",  # of each row: marks.Marks, packed, or person_marks
+    "features": "Q",  # of each row: OrganisationFeatures.packed or person_features
     "first_rows": "I",  # of each entry
     "id_ends": "I",  # of each entry, in `ids`
     "groups": "H",
@@ -101,7 +101,7 @@ class Columns:
     text_ends: array[int]
     row_entries: array[int]
     row_flags: array[int]
-    marks: array[int]
+    features: array[int]
     first_rows: array[int]
     id_ends: array[int]
     groups: array[int]
@@ -130,7 +130,7 @@ class Columns:
     def living(self) -> int:
         return len(self.first_rows) - self.dead_count
 
-    def add(self, record: Record, group: int) -> int:
+    def add(self, record: IndexEntry, group: int) -> int:
         """Appends an entry with its rows; gives its number.
 
         Raises:
@@ -159,7 +159,7 @@ class Columns:
         self.texts += text.encode("utf-8", "replace")
         self.text_ends.append(len(self.texts))
         self.row_flags.append(flags)
-        self.marks.append(0)
+        self.features.append(0)
         self.row_entries.append(entry)
 
     def copy(self, other: Columns, entry: int) -> int:
@@ -180,7 +180,7 @@ class Columns:
             self.texts += other.texts[start : other.text_ends[row]]
             self.text_ends.append(len(self.texts))
             self.row_flags.append(other.row_flags[row])
-            self.marks.append(other.marks[row])
+            self.features.append(other.features[row])
             self.row_entries.append(here)
         return here
 
@@ -219,8 +219,8 @@ class Columns:
             return identifier_keys(*self.text(row).split("\t", 1))
         name = prepare(self.text(row), kind)
         self.row_flags[row] = self.row_flags[row] & WEAK | KIND_CODES[name.kind]  # a kind that wasn't declared
-        self.marks[row] = person_marks(name) if name.persons else marks_of(name).packed()
-        return filed(name)
+        self.features[row] = person_features(name) if name.persons else organisation_features(name).packed()
+        return index_keys(name)
 
 
 class Postings:

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from gateway.screening.compare import Judged, judge
+from gateway.screening.compare import NameEvaluation, evaluate
 from gateway.screening.identifiers import compare_identifiers
 from gateway.screening.index.columns import KIND_CODES, WEAK, Columns
+from gateway.screening.prepared_name import PreparedName
 from gateway.screening.result import Comparison, MatchClass, NameKind, Thresholds
-from gateway.screening.variants import PreparedName
 
 WEAK_FACTOR = 0.9
 """What a score counts when the listed name is a weak alias; its class is compatible at most."""
 
 
-class Reference(NamedTuple):
+class EntryReference(NamedTuple):
     """Which entry: the list it belongs to and its id there."""
 
     group: str
@@ -30,7 +30,7 @@ class Reference(NamedTuple):
 class Hit(NamedTuple):
     """An entry that a party may be, with the comparison that says so and the two texts that were compared."""
 
-    reference: Reference
+    reference: EntryReference
     revision: int
     kind: int
     action: int
@@ -44,7 +44,7 @@ class Hit(NamedTuple):
         return self.comparison.match_class, self.comparison.score
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """Hits, the best first, and how many there were in all."""
 
     hits: list[Hit]
@@ -69,7 +69,7 @@ def _rank(best: _Best) -> _Rank:
     return best[0]
 
 
-class Search:
+class HitCollector:
     """Compares candidates and keeps the best comparison of each entry."""
 
     def __init__(self, groups: Sequence[str], visible: Visible, thresholds: Limits, at_ms: int) -> None:
@@ -94,7 +94,7 @@ class Search:
     def names(self, query: PreparedName, columns: Columns, rows: Iterable[int], read: Read) -> None:
         """Judges a name against those of rows; rows of one text are judged once."""
         wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
-        known: dict[tuple[str, int], Judged] = {}
+        known: dict[tuple[str, int], NameEvaluation] = {}
         for row in rows:
             if flags[row] & 0xF != wanted:
                 continue
@@ -104,7 +104,7 @@ class Search:
             key = columns.text(row), id(limits)  # thresholds live as long as the search
             found = known.get(key)
             if found is None:
-                found = known[key] = judge(query, read(key[0], kind), limits)
+                found = known[key] = evaluate(query, read(key[0], kind), limits)
             match_class, score, explain = found
             if match_class and flags[row] & WEAK:
                 match_class, score = _weaker(score, limits)
@@ -133,15 +133,15 @@ class Search:
         if known is None or rank > known[0]:
             self._best[key] = (rank, explain, query, columns, row)
 
-    def found(self, limit: int) -> Found:
+    def result(self, limit: int) -> SearchResult:
         """The best entries that were found, and how many there were."""
         best = heapq.nlargest(limit, self._best.values(), key=_rank)
-        return Found([self._hit(*one[1:]) for one in best], len(self._best))
+        return SearchResult([self._hit(*one[1:]) for one in best], len(self._best))
 
     def _hit(self, explain: Callable[[], Comparison], query: str, columns: Columns, row: int) -> Hit:
         entry = columns.row_entries[row]
         return Hit(
-            Reference(self._groups[columns.groups[entry]], columns.id(entry)),
+            EntryReference(self._groups[columns.groups[entry]], columns.id(entry)),
             columns.revisions[entry],
             columns.kinds[entry],
             columns.actions[entry],
@@ -168,4 +168,4 @@ def _weakened(explain: Callable[[], Comparison], limits: Thresholds) -> Comparis
 def weakened(found: Comparison, limits: Thresholds) -> Comparison:
     """A comparison with a weak alias: a tenth less, and never more than compatible."""
     because = f"{found.because}; a weak alias: compatible at most, and its score counts {WEAK_FACTOR}"
-    return Comparison(*_weaker(found.score, limits), because, found.forms, found.tokens, found.parts)
+    return Comparison(*_weaker(found.score, limits), because, found.variants, found.tokens, found.parts)

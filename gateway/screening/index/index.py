@@ -26,17 +26,17 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from gateway.screening.identifiers import identifier_keys
-from gateway.screening.index.columns import Columns, Record
-from gateway.screening.index.hits import Found, Limits, Search, Visible
+from gateway.screening.index.columns import Columns, IndexEntry
+from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible
 from gateway.screening.index.key_numbers import OTHER_SIDE, KeyKind, kind_of
-from gateway.screening.index.keys import sought
-from gateway.screening.index.organisation_features import HOPELESS_BELOW, Filter
+from gateway.screening.index.keys import query_keys
+from gateway.screening.index.organisation_features import HOPELESS_BELOW, OrganisationFilter
 from gateway.screening.index.person_features import HOPELESS_BELOW as HOPELESS_WORDS_BELOW
 from gateway.screening.index.person_features import PersonFilter
-from gateway.screening.index.prefilter import Glance
+from gateway.screening.index.prefilter import CorePrefilter
 from gateway.screening.index.runs import GrowingRun, Run, RunBuilder, SortedRun, may_merge, merge
+from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import DEFAULT_THRESHOLDS, NameKind, Thresholds
-from gateway.screening.variants import PreparedName, prepare
 
 SURE = frozenset(
     {
@@ -79,11 +79,11 @@ some fifty objects that are kept for a while, and no cycles: with Python's defau
 MAX_HITS = 20
 """Entries given back for one party unless the caller says otherwise."""
 
-HOPELESS = max(HOPELESS_BELOW, HOPELESS_WORDS_BELOW)
+NO_FILTER_BELOW = max(HOPELESS_BELOW, HOPELESS_WORDS_BELOW)
 """Where a list's threshold is no higher than this, nothing is left out unread."""
 
 
-class Sought(NamedTuple):
+class PartyQuery(NamedTuple):
     """What a party is sought by. `identifiers` are (scheme, value), the scheme empty where it isn't known."""
 
     names: Sequence[tuple[str, NameKind]] = ()
@@ -101,15 +101,15 @@ def _usual(_: str) -> Thresholds:
 _Rows = tuple[Columns, list[int]]
 
 
-class _Keyed(NamedTuple):
+class _PreparedQuery(NamedTuple):
     name: PreparedName
-    filter: Filter
-    glance: Glance
+    filter: OrganisationFilter
+    prefilter: CorePrefilter
     person: PersonFilter
     ranges: tuple[list[tuple[int, int]], ...]
 
 
-class Index:
+class NameIndex:
     """Entries by name and identifier. One thread writes, any number read."""
 
     def __init__(self, runs: Iterable[SortedRun] = (), groups: Sequence[str] = ()) -> None:
@@ -119,7 +119,7 @@ class Index:
         self._group_numbers = {name: number for number, name in enumerate(self._groups)}
         self._merging: tuple[SortedRun, SortedRun, Generator[None, None, SortedRun]] | None = None
         self._read = lru_cache(maxsize=PREPARED_NAMES)(prepare)
-        self._keyed = lru_cache(maxsize=PREPARED_QUERIES)(_keyed)
+        self._prepared = lru_cache(maxsize=PREPARED_QUERIES)(_prepare_query)
 
     def __len__(self) -> int:
         return sum(run.columns.living for run in self._runs)
@@ -141,7 +141,7 @@ class Index:
 
     # Writing
 
-    def put(self, record: Record) -> None:
+    def put(self, record: IndexEntry) -> None:
         """Adds an entry, or replaces the one with its reference."""
         group = self._group(record.group)
         before = self._holding(group, record.group, record.id)
@@ -160,7 +160,7 @@ class Index:
             columns.kill(entry)
         return bool(held)
 
-    def load(self, records: Iterable[Record]) -> None:
+    def load(self, records: Iterable[IndexEntry]) -> None:
         """Adds many new entries as one run, faster than `put`; each reference once, and none that is held."""
         builder = RunBuilder()
         for record in records:
@@ -211,14 +211,14 @@ class Index:
 
     def search(
         self,
-        party: Sought,
+        party: PartyQuery,
         *,
         at_ms: int = 0,
         visible: Visible = _everything,
         thresholds: Limits = _usual,
         limit: int = MAX_HITS,
         most: int = MAX_CANDIDATES,
-    ) -> Found:
+    ) -> SearchResult:
         """Entries that a party may be, the best first.
 
         Args:
@@ -229,79 +229,79 @@ class Index:
             limit: most hits.
             most: candidates of one name that are compared beyond those that are written the same.
         """
-        search = Search(self._groups, visible, thresholds, at_ms)
+        collector = HitCollector(self._groups, visible, thresholds, at_ms)
         runs = [run for run in self._runs if run.columns.rows]
-        any_may_pass = any(thresholds(group).compatible <= HOPELESS for group in self._groups)
+        any_may_pass = any(thresholds(group).compatible <= NO_FILTER_BELOW for group in self._groups)
         for scheme, value in dict.fromkeys(party.identifiers):
             keys = [(key, key) for key in identifier_keys(scheme, value)]
             for run in runs:
                 for span in run.spans(keys):
-                    search.identifiers((scheme, value), run.columns, run.rows(span))
+                    collector.identifiers((scheme, value), run.columns, run.rows(span))
         for text, kind in dict.fromkeys(party.names):
-            keyed = self._keyed(text, kind)
-            for columns, rows in _candidates(runs, keyed, most, any_may_pass):
-                search.names(keyed.name, columns, rows, self._read)
-        return search.found(limit)
+            query = self._prepared(text, kind)
+            for columns, rows in _candidates(runs, query, most, any_may_pass):
+                collector.names(query.name, columns, rows, self._read)
+        return collector.result(limit)
 
 
-def _keyed(text: str, kind: NameKind) -> _Keyed:
+def _prepare_query(text: str, kind: NameKind) -> _PreparedQuery:
     name = prepare(text, kind)
     ranges: tuple[list[tuple[int, int]], ...] = ([], [], [], [], [], [], [])
-    keys = sought(name)
+    keys = query_keys(name)
     for key in keys:
         if not key & OTHER_SIDE:
             other_side = key | OTHER_SIDE
             ranges[_GROUPS[kind_of(key)]].append((key, other_side if other_side in keys else key))
         elif key ^ OTHER_SIDE not in keys:
             ranges[_GROUPS[kind_of(key)]].append((key, key))
-    return _Keyed(name, Filter(name), Glance(name), PersonFilter(name), ranges)
+    return _PreparedQuery(name, OrganisationFilter(name), CorePrefilter(name), PersonFilter(name), ranges)
 
 
-_SURE, _OTHER, _OPENING, _NEAR, _WORDS, _SOUNDS, _WHATEVER_LINE = range(7)
+_SURE, _OTHER, _OPENING, _NEAR, _WORDS, _SOUNDS, _ANY_BUSINESS = range(7)
 _SPECIAL = {
     KeyKind.CORE_SPELT: _OPENING,
     KeyKind.CORE_SOUNDS: _OPENING,
     KeyKind.CORE_NEAR: _NEAR,
     KeyKind.WORDS: _WORDS,
     KeyKind.PERSON_SOUNDS: _SOUNDS,
-    KeyKind.CORE_HAN: _WHATEVER_LINE,
-    KeyKind.CORE_LETTERS: _WHATEVER_LINE,
+    KeyKind.CORE_HAN: _ANY_BUSINESS,
+    KeyKind.CORE_LETTERS: _ANY_BUSINESS,
 }
 _GROUPS = [_SURE if kind in SURE else _SPECIAL.get(kind, _OTHER) for kind in KeyKind]
 """By kind of key the group of those whose candidates are sifted alike."""
 
 
-_NO_FILTER = Filter(None)
+_NO_FILTER = OrganisationFilter(None)
 
 
-def _candidates(runs: Sequence[Run], keyed: _Keyed, most: int, any_may_pass: bool) -> Iterator[_Rows]:
+def _candidates(runs: Sequence[Run], query: _PreparedQuery, most: int, any_may_pass: bool) -> Iterator[_Rows]:
     """Rows to compare with a name, run by run."""
-    hopeful = (_NO_FILTER if any_may_pass else keyed.filter).hopeful
+    plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
     sifts = (
-        (_OTHER, hopeful),
-        (_NEAR, hopeful if any_may_pass else keyed.filter.in_line),
-        (_WORDS, hopeful if any_may_pass else keyed.person.by_words),
-        (_SOUNDS, keyed.person.by_sound),
+        (_OTHER, plausible),
+        (_NEAR, plausible if any_may_pass else query.filter.in_line),
+        (_WORDS, plausible if any_may_pass else query.person.by_words),
+        (_SOUNDS, query.person.by_sound),
     )
-    in_length = hopeful if any_may_pass else keyed.filter.in_length
+    in_length = plausible if any_may_pass else query.filter.in_length
     weighed: list[tuple[float, int, int]] = []
     for number, run in enumerate(runs):
-        marks = run.columns.marks
+        features = run.columns.features
         sure: set[int] = set()
-        for span in run.spans(keyed.ranges[_SURE]) + (run.spans(keyed.ranges[_WHATEVER_LINE]) if any_may_pass else []):
+        for span in run.spans(query.ranges[_SURE]) + (run.spans(query.ranges[_ANY_BUSINESS]) if any_may_pass else []):
             sure.update(run.rows(span))
         if sure:
-            yield run.columns, hopeful(sorted(sure), marks)[:MAX_SURE]
+            yield run.columns, plausible(sorted(sure), features)[:MAX_SURE]
         weights: dict[int, float] = {}
         for group, sift in sifts:
-            if keyed.ranges[group] and (spans := run.spans(keyed.ranges[group])):
+            if query.ranges[group] and (spans := run.spans(query.ranges[group])):
                 _weigh(run, spans, sift, weights)
         weighed += [(weight, number, row) for row, weight in weights.items() if row not in sure]
-        text, may_be = run.columns.text, keyed.glance.may_be
+        text, may_contain = run.columns.text, query.prefilter.may_contain
         weighed += [
             (weight, number, row)
-            for row, weight in _weigh(run, run.spans(keyed.ranges[_OPENING]), in_length, {}).items()
-            if row not in sure and row not in weights and may_be(text(row))
+            for row, weight in _weigh(run, run.spans(query.ranges[_OPENING]), in_length, {}).items()
+            if row not in sure and row not in weights and may_contain(text(row))
         ]
     if len(weighed) > most:
         weighed = heapq.nlargest(most, weighed)
@@ -315,7 +315,7 @@ def _candidates(runs: Sequence[Run], keyed: _Keyed, most: int, any_may_pass: boo
 def _weigh(
     run: Run,
     spans: Sequence[tuple[int, int]],
-    hopeful: Callable[[list[int], Sequence[int]], list[int]],
+    plausible: Callable[[list[int], Sequence[int]], list[int]],
     weights: dict[int, float],
 ) -> dict[int, float]:
     """Adds hopeful rows to `weights`, by how many keys they share with a name and how rare these are."""
@@ -326,6 +326,6 @@ def _weigh(
             break
         gathered += count
         rarity = 1.0 / (8 + count)
-        for row in hopeful(run.rows(span)[:MAX_GATHERED], run.columns.marks):
+        for row in plausible(run.rows(span)[:MAX_GATHERED], run.columns.features):
             weights[row] = weights.get(row, 0.0) + rarity
     return weights

@@ -29,40 +29,40 @@ from gateway.screening.index.key_numbers import (
     on_other_side,
     text_number,
 )
-from gateway.screening.organisations.keys import filed_organisation, sought_organisation
-from gateway.screening.persons.reading import PersonForm, Reading, joined, sorted_words, telling
+from gateway.screening.organisations.keys import organisation_index_keys, organisation_query_keys
+from gateway.screening.persons.reading import NameReading, PersonVariant, joined, sorted_words, telling
 from gateway.screening.persons.surnames import surname_pivots
 from gateway.screening.plain import plain_keys
-from gateway.screening.text.phonetic_key import skeleton
-from gateway.screening.text.sounds import SYLLABLES, Scheme, pivots
-from gateway.screening.variants import PreparedName
+from gateway.screening.prepared_name import PreparedName
+from gateway.screening.text.phonetic_key import phonetic_key
+from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, pivots
 
 MAX_KEY_WORDS = 5
 """Words of a name that isn't Chinese whose pairs become keys; enough for two names of up to nine words with two thirds
 in common, because at most three of the five can be missing in the other."""
 
 
-def filed(name: PreparedName) -> set[int]:
+def index_keys(name: PreparedName) -> set[int]:
     """Keys under which a prepared name is filed; none for a text without letters and digits."""
     if name.plain is not None:
         return _plain(name)
     found: set[int] = set()
     for person in name.persons:
-        found |= _filed_person(person)
+        found |= _person_index_keys(person)
     for organisation in name.organisations:
-        found |= filed_organisation(organisation)
+        found |= organisation_index_keys(organisation)
     return found
 
 
-def sought(name: PreparedName) -> set[int]:
+def query_keys(name: PreparedName) -> set[int]:
     """Keys under which names are looked for that a prepared name may agree with."""
     if name.plain is not None:
         return _plain(name)
     found: set[int] = set()
     for person in name.persons:
-        found |= _sought_person(person)
+        found |= _person_query_keys(person)
     for organisation in name.organisations:
-        found |= sought_organisation(organisation)
+        found |= organisation_query_keys(organisation)
     return found
 
 
@@ -72,11 +72,11 @@ def _plain(name: PreparedName) -> set[int]:
     return {text_number(KeyKind.PLAIN, key) for key in plain_keys(name.plain)}
 
 
-def _filed_person(form: PersonForm) -> set[int]:
-    found = _spelt(form)
-    for reading in form.readings:
+def _person_index_keys(variant: PersonVariant) -> set[int]:
+    found = _spelt(variant)
+    for reading in variant.readings:
         sounds = _sounds(reading)
-        found.update(on_other_side(sounds) if form.han else sounds)
+        found.update(on_other_side(sounds) if variant.han else sounds)
         if reading.given and reading.scheme >= 0:
             kind = KeyKind.SPOKEN_INITIALS if reading.given_masks[-1] else KeyKind.WRITTEN_INITIALS
             found.add(_initials(kind, reading))
@@ -85,11 +85,11 @@ def _filed_person(form: PersonForm) -> set[int]:
     return found
 
 
-def _sought_person(form: PersonForm) -> set[int]:
-    found = _spelt(form)
-    for reading in form.readings:
+def _person_query_keys(variant: PersonVariant) -> set[int]:
+    found = _spelt(variant)
+    for reading in variant.readings:
         sounds = _sounds(reading)
-        found.update(sounds if form.han else on_both_sides(sounds))
+        found.update(sounds if variant.han else on_both_sides(sounds))
         if reading.given and reading.scheme >= 0:
             found.add(_initials(KeyKind.WRITTEN_INITIALS, reading))
             if not reading.given_masks[-1]:
@@ -99,28 +99,28 @@ def _sought_person(form: PersonForm) -> set[int]:
     return found
 
 
-def _spelt(form: PersonForm) -> set[int]:
+def _spelt(variant: PersonVariant) -> set[int]:
     """Keys of what is written, the same for both sides."""
-    if form.han:
-        return {text_number(KeyKind.PERSON_HAN, form.han), *_han_variants(form)}
+    if variant.han:
+        return {text_number(KeyKind.PERSON_HAN, variant.han), *_han_variants(variant)}
     found = {
-        text_number(KeyKind.PERSON_LETTERS, " ".join(sorted_words(form))),
-        text_number(KeyKind.PERSON_LETTERS, joined(form)),
+        text_number(KeyKind.PERSON_LETTERS, " ".join(sorted_words(variant))),
+        text_number(KeyKind.PERSON_LETTERS, joined(variant)),
     }
-    if not form.is_full:
-        found.update(_word_pairs(form.words))
+    if not variant.is_full:
+        found.update(_word_pairs(variant.words))
     return found
 
 
-def _han_variants(form: PersonForm) -> Iterator[int]:
+def _han_variants(variant: PersonVariant) -> Iterator[int]:
     """The same given name with a surname that can be written in two ways, or with one of two surnames."""
-    for reading in form.readings:
+    for reading in variant.readings:
         given = "".join(reading.given)
         for surname in surname_pivots(reading.surname_mask | reading.maiden_mask):
             yield text_number(KeyKind.PERSON_VARIANT, f"{surname}.{given}")
 
 
-def _sounds(reading: Reading) -> list[int]:
+def _sounds(reading: NameReading) -> list[int]:
     """Keys of a surname and a given name as they sound: one for each surname, first and last syllable."""
     if not reading.given or not reading.given_masks[-1]:
         return []
@@ -141,7 +141,7 @@ def _surname_hashes(mask: int) -> tuple[int, ...]:
     return hashes(surname_pivots(mask))
 
 
-def _firsts(reading: Reading) -> tuple[int, ...]:
+def _firsts(reading: NameReading) -> tuple[int, ...]:
     mask = reading.given_masks[0]
     return _syllable_hashes(mask) if mask else _by_letter().get(reading.given[0][:1], ())
 
@@ -150,26 +150,26 @@ def _firsts(reading: Reading) -> tuple[int, ...]:
 def _by_letter() -> dict[str, tuple[int, ...]]:
     """Cantonese syllables of what is written with a first letter: what an initial can stand for."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for scheme in Scheme:
+    for scheme in RomanisationScheme:
         for spelling, mask in SYLLABLES[scheme].items():
             found[spelling[:1]].update(pivots(mask))
     return {letter: hashes(tuple(sorted(syllables))) for letter, syllables in found.items()}
 
 
-def _initials(kind: KeyKind, reading: Reading) -> int:
+def _initials(kind: KeyKind, reading: NameReading) -> int:
     return text_number(kind, f"{reading.surname}." + "".join([syllable[0] for syllable in reading.given]))
 
 
-def _western(reading: Reading) -> list[int]:
+def _western(reading: NameReading) -> list[int]:
     return [
-        text_number(KeyKind.WESTERN, f"{surname}.{skeleton(western)}")
+        text_number(KeyKind.WESTERN, f"{surname}.{phonetic_key(western)}")
         for western in reading.western
         for surname in surname_pivots(reading.surname_mask | reading.maiden_mask)
     ]
 
 
 def _word_pairs(words: tuple[str, ...]) -> Iterable[int]:
-    chosen = sorted((skeleton(w) or w for w in telling(words)), key=lambda s: (-len(s), s))[:MAX_KEY_WORDS]
+    chosen = sorted((phonetic_key(w) or w for w in telling(words)), key=lambda s: (-len(s), s))[:MAX_KEY_WORDS]
     for i, one in enumerate(chosen):
         for other in chosen[i + 1 :]:
             yield text_number(KeyKind.WORDS, f"{one}+{other}" if one < other else f"{other}+{one}")

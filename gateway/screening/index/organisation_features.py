@@ -15,7 +15,6 @@ from typing import NamedTuple
 from zlib import crc32
 
 from gateway.screening.organisations.cores import NEAR_ROMANISED
-from gateway.screening.organisations.form import OrganisationForm
 from gateway.screening.organisations.lexicon import PLACES, Weight
 from gateway.screening.organisations.rules import (
     CORE_WEIGHT,
@@ -25,8 +24,9 @@ from gateway.screening.organisations.rules import (
     are_other_places,
 )
 from gateway.screening.organisations.terms import ACTIVITY_WEIGHT
-from gateway.screening.text.sounds import SYLLABLES, Scheme
-from gateway.screening.variants import PreparedName
+from gateway.screening.organisations.variant import OrganisationVariant
+from gateway.screening.prepared_name import PreparedName
+from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme
 
 _WHOLE = CORE_WEIGHT + ACTIVITY_WEIGHT + LEGAL_WEIGHT
 HOPELESS_BELOW = max(
@@ -41,10 +41,10 @@ _LINES = 16
 _HAN, _LATIN = 1, 2
 _WORDS = 24
 _CODES = {place: code for code, place in enumerate(PLACES, 1)}
-_SCHEMES = (Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO)
+_SCHEMES = (RomanisationScheme.MAINLAND, RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO)
 
 
-class Marks(NamedTuple):
+class OrganisationFeatures(NamedTuple):
     """Marks of a name.
 
     `place` is a number, 0 where the name has none or may have several. `words` has a bit for each meaning of its words,
@@ -70,23 +70,23 @@ class Marks(NamedTuple):
         return low | self.words << _WORDS_AT | self.lines << _LINES_AT
 
 
-NO_MARKS = Marks()
+NO_FEATURES = OrganisationFeatures()
 _WORDS_AT, _LINES_AT = 20, 20 + _WORDS
 _WORDS_MASK = (1 << _WORDS) - 1
 
 
-def marks_of(name: PreparedName) -> Marks:
+def organisation_features(name: PreparedName) -> OrganisationFeatures:
     """Marks of a name; none for what isn't an organisation."""
-    forms = name.organisations
-    if not forms:
-        return NO_MARKS
-    words = [_bits(form, Weight.NONE, _WORDS) for form in forms]
-    telling = all(_bits(form, Weight.WEAK, _WORDS) for form in forms)
-    lines = [_bits(form, Weight.ACTIVITY, _LINES) for form in forms]
-    scripts = {_HAN if form.is_han else _LATIN for form in forms}
-    spans = [_span(form) for form in forms]
-    return Marks(
-        _place(forms),
+    variants = name.organisations
+    if not variants:
+        return NO_FEATURES
+    words = [_bits(variant, Weight.NONE, _WORDS) for variant in variants]
+    telling = all(_bits(variant, Weight.WEAK, _WORDS) for variant in variants)
+    lines = [_bits(variant, Weight.ACTIVITY, _LINES) for variant in variants]
+    scripts = {_HAN if variant.is_han else _LATIN for variant in variants}
+    spans = [_span(variant) for variant in variants]
+    return OrganisationFeatures(
+        _place(variants),
         _union(words) if all(words) else 0,
         telling,
         _union(lines),
@@ -104,8 +104,8 @@ def _union(masks: list[int]) -> int:
     return found
 
 
-def _bits(form: OrganisationForm, weight: Weight, width: int) -> int:
-    return _union([_bit(c, width) for unit in form.terms if unit.term.weight >= weight for c in unit.term.concepts])
+def _bits(variant: OrganisationVariant, weight: Weight, width: int) -> int:
+    return _union([_bit(c, width) for unit in variant.terms if unit.term.weight >= weight for c in unit.term.concepts])
 
 
 @lru_cache(maxsize=1_024)
@@ -113,25 +113,27 @@ def _bit(concept: str, width: int) -> int:
     return 1 << crc32(concept.encode()) % width
 
 
-def _place(forms: tuple[OrganisationForm, ...]) -> int:
-    places = {form.places for form in forms}
+def _place(variants: tuple[OrganisationVariant, ...]) -> int:
+    places = {variant.places for variant in variants}
     only = next(iter(places))
     return _CODES.get(next(iter(only)), 0) if len(places) == len(only) == 1 else 0
 
 
-def _span(form: OrganisationForm) -> tuple[int, int]:
-    if form.names or not form.core:
+def _span(variant: OrganisationVariant) -> tuple[int, int]:
+    if variant.names or not variant.core:
         return 0, MAX_SYLLABLES
-    if form.is_han:
-        length = min(len(form.core), MAX_SYLLABLES)
+    if variant.is_han:
+        length = min(len(variant.core), MAX_SYLLABLES)
         return length, length
-    counted = [_syllables("".join(form.core[:end]), scheme) for end in range(1, len(form.core)) for scheme in _SCHEMES]
-    whole = [_syllables("".join(form.core), scheme)[0] for scheme in _SCHEMES]
+    counted = [
+        _syllables("".join(variant.core[:end]), scheme) for end in range(1, len(variant.core)) for scheme in _SCHEMES
+    ]
+    whole = [_syllables("".join(variant.core), scheme)[0] for scheme in _SCHEMES]
     return min(whole), max((most for _, most in counted), default=0)
 
 
 @lru_cache(maxsize=32_768)
-def _syllables(word: str, scheme: Scheme) -> tuple[int, int]:
+def _syllables(word: str, scheme: RomanisationScheme) -> tuple[int, int]:
     """Fewest and most syllables of a scheme that a word can be read as; `MAX_SYLLABLES` and 0 where it can't."""
     if not word:
         return 0, 0
@@ -155,34 +157,34 @@ def _elsewhere(place: int) -> bytes:
     return bytes([0, *others]).ljust(256, b"\0")
 
 
-class Filter:
+class OrganisationFilter:
     """Tells hopeless candidates of one name by their packed marks; without a name none is hopeless."""
 
     def __init__(self, name: PreparedName | None) -> None:
         self._name = name
 
     @cached_property  # made when there is a candidate; most names have none
-    def _marks(self) -> Marks:
-        return NO_MARKS if self._name is None else marks_of(self._name)
+    def _features(self) -> OrganisationFeatures:
+        return NO_FEATURES if self._name is None else organisation_features(self._name)
 
-    def hopeful(self, rows: list[int], packed: Sequence[int]) -> list[int]:
+    def plausible(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         """Rows that may agree."""
-        if self._marks == NO_MARKS:
+        if self._features == NO_FEATURES:
             return rows
-        elsewhere, hopeless = _elsewhere(self._marks.place), self._hopeless
+        elsewhere, hopeless = _elsewhere(self._features.place), self._is_implausible
         return [row for row in rows if not (elsewhere[(mark := packed[row]) & 0xFF] or hopeless(mark))]
 
     def in_line(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         """Rows whose line of business may agree, and that may agree otherwise."""
-        mine = self._marks.lines << _LINES_AT
-        return self.hopeful([row for row in rows if packed[row] & mine], packed) if mine else []
+        mine = self._features.lines << _LINES_AT
+        return self.plausible([row for row in rows if packed[row] & mine], packed) if mine else []
 
     def in_length(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         """Rows whose core may be a writing of this one's, of those that share no other key than one of sounds."""
-        return [row for row in self.hopeful(rows, packed) if self._may_align(packed[row])]
+        return [row for row in self.plausible(rows, packed) if self._may_align(packed[row])]
 
-    def _hopeless(self, packed: int) -> bool:
-        mine, script = self._marks, packed >> 8 & 3
+    def _is_implausible(self, packed: int) -> bool:
+        mine, script = self._features, packed >> 8 & 3
         if not script or not mine.script:
             return False
         lines = packed >> _LINES_AT
@@ -204,7 +206,7 @@ class Filter:
         What is left over needs a counterpart: a line of business of the other, or a rest of the other and a line of
         business in common.
         """
-        mine, script = self._marks, packed >> 8 & 3
+        mine, script = self._features, packed >> 8 & 3
         if not script or not mine.script or script == mine.script:
             return True
         shortest, longest, least, begun = self._spans(packed)
@@ -216,5 +218,5 @@ class Filter:
 
     def _spans(self, packed: int) -> tuple[int, int, int, int]:
         """Of a Han core the least and greatest length; of a Latin one `least` and `begun`. One of the two is this."""
-        mine, theirs = (self._marks.least, self._marks.begun), (packed >> 10 & 0xF, packed >> 14 & 0xF)
+        mine, theirs = (self._features.least, self._features.begun), (packed >> 10 & 0xF, packed >> 14 & 0xF)
         return (*theirs, *mine) if packed >> 8 & 3 == _HAN else (*mine, *theirs)

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from functools import cache, cached_property, lru_cache
 from zlib import crc32
 
-from gateway.screening.persons.reading import PersonForm, telling
+from gateway.screening.persons.reading import PersonVariant, telling
 from gateway.screening.persons.rules import FUZZY, MIN_COVERAGE
-from gateway.screening.text.phonetic_key import skeleton
-from gateway.screening.text.sounds import SOUND_PAIRS, Scheme, sounds_of, spellings
-from gateway.screening.variants import PreparedName
+from gateway.screening.prepared_name import PreparedName
+from gateway.screening.text.phonetic_key import phonetic_key
+from gateway.screening.text.sounds import SOUND_PAIRS, RomanisationScheme, sounds_of, spellings
 
 _NOTHING, _WORDS, _LATIN, _HAN = range(4)
 _WORD_BITS = 28
@@ -28,7 +28,7 @@ HOPELESS_BELOW = 0.4 * (1 + FUZZY) / 2 + 0.6 * 2 / 3
 _ID_BITS = 12
 _ID_MASK = (1 << _ID_BITS) - 1
 _CHARACTER_MASK = 0xFFFF
-_SCHEME_MASK = (1 << len(Scheme)) - 1
+_SCHEME_MASK = (1 << len(RomanisationScheme)) - 1
 
 Rows = Callable[[list[int], Sequence[int]], list[int]]
 
@@ -36,25 +36,30 @@ Rows = Callable[[list[int], Sequence[int]], list[int]]
 @cache
 def _ids() -> dict[str, int]:
     """Number of each spelling of a syllable, from 1; 0 stands for none."""
-    found = (spelling for pair in SOUND_PAIRS for scheme in Scheme for spelling in sorted(spellings(pair, scheme)))
+    found = (
+        spelling
+        for pair in SOUND_PAIRS
+        for scheme in RomanisationScheme
+        for spelling in sorted(spellings(pair, scheme))
+    )
     return {spelling: number for number, spelling in enumerate(dict.fromkeys(found), 1)}
 
 
-def person_marks(name: PreparedName) -> int:
+def person_features(name: PreparedName) -> int:
     """Marks of a person's name in 60 bits; 0 where there is nothing to go by."""
     if len(name.persons) != 1:
         return _NOTHING
-    form = name.persons[0]
-    given = {reading.given for reading in form.readings if reading.given}
-    if form.han:
+    variant = name.persons[0]
+    given = {reading.given for reading in variant.readings if reading.given}
+    if variant.han:
         return _han_marks(given)
     if given:
-        return _latin_marks(form, given)
-    return _word_marks(form)
+        return _latin_marks(variant, given)
+    return _word_marks(variant)
 
 
-def _word_marks(form: PersonForm) -> int:
-    words = telling(form.words)
+def _word_marks(variant: PersonVariant) -> int:
+    words = telling(variant.words)
     return _WORDS | min(len(words), _MAX_COUNT) << 2 | _bits(words) << 6
 
 
@@ -72,14 +77,14 @@ def _bits(words: Sequence[str]) -> int:
 
 @lru_cache(maxsize=16_384)
 def _bit(word: str) -> tuple[int, int]:
-    return crc32(word.encode()), crc32((skeleton(word) or word).encode())
+    return crc32(word.encode()), crc32((phonetic_key(word) or word).encode())
 
 
-def _latin_marks(form: PersonForm, given: set[tuple[str, ...]]) -> int:
-    if len(given) > 1 or any(reading.given and 0 in reading.given_masks for reading in form.readings):
+def _latin_marks(variant: PersonVariant, given: set[tuple[str, ...]]) -> int:
+    if len(given) > 1 or any(reading.given and 0 in reading.given_masks for reading in variant.readings):
         return _NOTHING
     schemes = 0
-    for reading in form.readings:
+    for reading in variant.readings:
         schemes |= 1 << reading.scheme if reading.given else 0
     first, last = _ends(next(iter(given)))
     ids = _ids()
@@ -115,7 +120,7 @@ def _schemes_by_id(mask: int) -> bytes:
 def _spelt(sound: int) -> tuple[tuple[int, int], ...]:
     """Spellings of one sound, as numbers, with the schemes of each as bits."""
     ids, found = _ids(), dict[int, int]()
-    for scheme in Scheme:
+    for scheme in RomanisationScheme:
         for spelling in spellings(SOUND_PAIRS[sound], scheme):
             found[ids[spelling]] = found.get(ids[spelling], 0) | 1 << scheme
     return tuple(found.items())
@@ -125,11 +130,11 @@ class PersonFilter:
     """Tells hopeless candidates of one person's name by their marks."""
 
     def __init__(self, name: PreparedName) -> None:
-        self._forms = name.persons
+        self._variants = name.persons
 
     @cached_property  # made when there is a candidate
     def _words(self) -> tuple[int, int]:
-        latin = [form for form in self._forms if not form.han]
+        latin = [variant for variant in self._variants if not variant.han]
         words = telling(latin[0].words) if len(latin) == 1 else ()
         return len(words), _bits(words)
 
@@ -138,8 +143,8 @@ class PersonFilter:
         """Sounds of the first and the last syllable of each reading; -1, which is any, for an initial and for none."""
         found = {
             ((r.given_masks[0] or -1) if len(r.given) > 1 else -1, r.given_masks[-1] or -1)
-            for form in self._forms
-            for r in form.readings
+            for variant in self._variants
+            for r in variant.readings
             if r.given
         }
         return list(found)

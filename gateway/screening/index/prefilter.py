@@ -5,29 +5,29 @@ from __future__ import annotations
 from functools import cached_property
 
 from gateway.screening.organisations.keys import OPENING_SCHEMES, core_openings
+from gateway.screening.prepared_name import PreparedName
 from gateway.screening.text.normalisation import has_han
 from gateway.screening.text.sounds import SYLLABLES, sounds_of
-from gateway.screening.variants import PreparedName
 
 
-class Glance:
+class CorePrefilter:
     """What to look for in listed names, from one name of a party."""
 
     def __init__(self, name: PreparedName) -> None:
-        self._forms = name.organisations
+        self._variants = name.organisations
 
     @cached_property  # made when there is something to look at; most names have nothing
     def _sounds(self) -> list[tuple[int, int]]:
         """First two syllables of Latin cores as masks of sounds, in every way to read them; 0 for none."""
         found: set[tuple[int, int]] = set()
-        for form in self._forms:
-            for first, second, schemes in () if form.is_han else core_openings(form.core):
+        for variant in self._variants:
+            for first, second, schemes in () if variant.is_han else core_openings(variant.core):
                 for scheme in OPENING_SCHEMES:
                     if schemes >> scheme & 1:
                         found.add((SYLLABLES[scheme][first], SYLLABLES[scheme][second] if second else 0))
         return list(found)
 
-    def may_be(self, text: str) -> bool:
+    def may_contain(self, text: str) -> bool:
         """Whether the core's first two syllables can stand in a text."""
         if not self._sounds or not has_han(text):
             return True

@@ -10,9 +10,9 @@ from gateway.screening.index.columns import (
     ROW_BITS,
     ROW_MASK,
     Columns,
+    IndexEntry,
     Postings,
     PostingsBuilder,
-    Record,
     reference_hash,
 )
 from gateway.screening.index.key_numbers import KEY_BITS
@@ -59,7 +59,7 @@ class GrowingRun:
         self._rows: dict[int, list[int]] = {}
         self._entries: dict[int, list[int]] = {}
 
-    def add(self, record: Record, group: int) -> None:
+    def add(self, record: IndexEntry, group: int) -> None:
         """Appends an entry."""
         columns = self.columns
         entry = columns.add(record, group)
@@ -103,7 +103,7 @@ class RunBuilder:
         self._postings = PostingsBuilder()
         self._references = PostingsBuilder()
 
-    def add(self, record: Record, group: int) -> None:
+    def add(self, record: IndexEntry, group: int) -> None:
         """Appends an entry; a reference must come once."""
         entry = self._columns.add(record, group)
         for row in self._columns.rows_of(entry):

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from gateway.errors import GatewayError, Kind
 from gateway.screening.index.columns import NUMBERS, Columns, Postings
-from gateway.screening.index.index import Index
+from gateway.screening.index.index import NameIndex
 from gateway.screening.index.runs import SortedRun
 
 MAGIC = b"gateway screening index 1\n"
@@ -32,6 +32,8 @@ RULES = 5
 _DIGEST_BYTES = 32
 _PIECE = 1 << 24
 _BYTES = ("texts", "ids", "dead")
+_FILE_NAMES = {"features": "marks"}
+"""Columns that a file names otherwise."""
 
 
 class SnapshotUnusableError(GatewayError):
@@ -48,12 +50,12 @@ class SnapshotUnusableError(GatewayError):
 class Snapshot:
     """What a file holds: the index, the number of the last change that it shows, and of which history that is one."""
 
-    index: Index
+    index: NameIndex
     seq: int
     source: str
 
 
-def write(path: Path, index: Index, *, source: str, seq: int) -> int:
+def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
     """Writes a snapshot in place of the one before; gives its size in bytes. For the index's writing thread.
 
     Args:
@@ -126,12 +128,12 @@ def _read(file: BinaryIO) -> Snapshot:
     runs = [_read_run(file, digest, sizes) for sizes in header["runs"]]
     if file.read(_DIGEST_BYTES) != digest.digest():
         raise SnapshotUnusableError("the snapshot of the screening index is damaged: its digest is another one")
-    return Snapshot(Index(runs, header["groups"]), int(header["seq"]), str(header["source"]))
+    return Snapshot(NameIndex(runs, header["groups"]), int(header["seq"]), str(header["source"]))
 
 
 def _parts(run: SortedRun) -> Iterator[tuple[str, Any]]:
     for name in (*NUMBERS, *_BYTES):
-        yield name, getattr(run.columns, name)
+        yield _FILE_NAMES.get(name, name), getattr(run.columns, name)
     yield "postings", run.postings.values
     yield "references", run.references.values
 
@@ -139,7 +141,7 @@ def _parts(run: SortedRun) -> Iterator[tuple[str, Any]]:
 def _read_run(file: BinaryIO, digest: Any, sizes: dict[str, int]) -> SortedRun:
     columns = Columns()
     for name, code in NUMBERS.items():
-        setattr(columns, name, _numbers(file, digest, code, sizes[name]))
+        setattr(columns, name, _numbers(file, digest, code, sizes[_FILE_NAMES.get(name, name)]))
     for name in _BYTES:
         setattr(columns, name, bytearray(_take(file, digest, sizes[name])))
     columns.dead_count = columns.dead.count(1)

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Indel
 
-from gateway.screening.organisations.form import OrganisationForm
 from gateway.screening.organisations.keys import MIN_SKELETON, is_syllables, pinyin_letters, spellings_of, syllabic
 from gateway.screening.organisations.lexicon import Weight
 from gateway.screening.organisations.terms import pair_terms
+from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.result import TokenMatch, Tokens
 from gateway.screening.text.normalisation import has_han
-from gateway.screening.text.phonetic_key import skeleton
-from gateway.screening.text.sounds import ANY_SYLLABLE, SCHEME_NAMES, SYLLABLES, Scheme
+from gateway.screening.text.phonetic_key import phonetic_key
+from gateway.screening.text.sounds import ANY_SYLLABLE, SCHEME_NAMES, SYLLABLES, RomanisationScheme
 
 ROMANISED = 0.95
 TRANSLATED = 0.95
@@ -36,8 +36,13 @@ MAX_REST_CHARACTERS = 4
 """Han characters at the end of a core that may be words beyond the vocabulary."""
 MIN_ALIKE = 0.8
 
-_SCHEMES = (Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO, Scheme.CANTONESE)
-_WHOLE_SCHEMES = (Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO)
+_SCHEMES = (
+    RomanisationScheme.MAINLAND,
+    RomanisationScheme.HONG_KONG,
+    RomanisationScheme.MACAO,
+    RomanisationScheme.CANTONESE,
+)
+_WHOLE_SCHEMES = (RomanisationScheme.MAINLAND, RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO)
 _ANY_SCHEME = sum(1 << scheme for scheme in _SCHEMES)
 
 _REMEMBERED = 8_192
@@ -46,7 +51,7 @@ _REMEMBERED = 8_192
 _Names = tuple[tuple[int, int, frozenset[str]], ...]
 
 
-class Core(NamedTuple):
+class CoreAgreement(NamedTuple):
     """How cores agree. `rest`: words of one name are left over where the other has a line of business."""
 
     agreement: float
@@ -54,17 +59,17 @@ class Core(NamedTuple):
     rest: bool = False
 
 
-def compare_cores(query: OrganisationForm, candidate: OrganisationForm) -> Core | None:
+def compare_cores(query: OrganisationVariant, candidate: OrganisationVariant) -> CoreAgreement | None:
     """How the cores of two forms agree; None where they don't, and for names without one."""
     if query.han and candidate.han:
-        return Core(1.0, partial(_same_han, query.core)) if query.core == candidate.core else None
+        return CoreAgreement(1.0, partial(_same_han, query.core)) if query.core == candidate.core else None
     if query.han:
         return _han_latin(query, candidate)
     if candidate.han:
         found = _han_latin(candidate, query)
         return found and found._replace(tokens=partial(_turned, found.tokens))
     latin = _latin_latin(query.core, query.names, candidate.core, candidate.names)
-    return latin and Core(latin[0], partial(_one_token, query.core, candidate.core, " ", latin[1], latin[0]))
+    return latin and CoreAgreement(latin[0], partial(_one_token, query.core, candidate.core, " ", latin[1], latin[0]))
 
 
 def _same_han(core: tuple[str, ...]) -> tuple[TokenMatch, ...]:
@@ -82,16 +87,16 @@ def _one_token(
     return (TokenMatch(gap.join(mine), " ".join(yours), rule, agreement),)
 
 
-def _han_latin(han: OrganisationForm, latin: OrganisationForm) -> Core | None:
+def _han_latin(han: OrganisationVariant, latin: OrganisationVariant) -> CoreAgreement | None:
     """Han core against Latin words: romanised or translated throughout, or as far as the vocabulary goes, or nearly."""
-    reached = _reached(han.core, han.names, latin.core, latin.names)
+    reached = _align_cores(han.core, han.names, latin.core, latin.names)
     if reached.whole is not None:
         tokens = partial(_align, han, latin, len(han.core), len(latin.core), reached.whole)
-        return Core(ROMANISED if reached.whole != Scheme.CANTONESE else MIXED, tokens)
+        return CoreAgreement(ROMANISED if reached.whole != RomanisationScheme.CANTONESE else MIXED, tokens)
     if reached.beginnings and (core := _beyond_vocabulary(han, latin, reached.beginnings)) is not None:
         return core
     if _are_near(han.core, latin.core):
-        return Core(
+        return CoreAgreement(
             NEAR_ROMANISED, partial(_one_token, han.core, latin.core, "", "sounds near the pinyin", NEAR_ROMANISED)
         )
     return None
@@ -102,18 +107,20 @@ class _Beginning(NamedTuple):
 
     units: int
     words: int
-    scheme: Scheme
+    scheme: RomanisationScheme
 
 
-class _Reached(NamedTuple):
+class _CoreAlignment(NamedTuple):
     """How far cores agree. `whole`: the scheme by which they agree throughout; `beginnings`, where there is none."""
 
-    whole: Scheme | None
+    whole: RomanisationScheme | None
     beginnings: tuple[_Beginning, ...]
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _reached(han: tuple[str, ...], han_names: _Names, latin: tuple[str, ...], latin_names: _Names) -> _Reached:
+def _align_cores(
+    han: tuple[str, ...], han_names: _Names, latin: tuple[str, ...], latin_names: _Names
+) -> _CoreAlignment:
     """Follows all schemes at once, unit by unit: a place is reached by those schemes that reached a place before it."""
     letters = "".join(latin)
     meanings = _by_letter(latin, latin_names) if han_names and latin_names else {}
@@ -136,8 +143,8 @@ def _reached(han: tuple[str, ...], han_names: _Names, latin: tuple[str, ...], la
                         ends[stop][end] = ends[stop].get(end, 0) | schemes
     throughout = ends[-1].get(len(letters), 0)
     if throughout:
-        return _Reached(next(scheme for scheme in _SCHEMES if throughout >> scheme & 1), ())
-    return _Reached(None, tuple(_beginnings(ends, _offsets(latin), han_names, latin_names)))
+        return _CoreAlignment(next(scheme for scheme in _SCHEMES if throughout >> scheme & 1), ())
+    return _CoreAlignment(None, tuple(_beginnings(ends, _offsets(latin), han_names, latin_names)))
 
 
 def _beginnings(
@@ -180,7 +187,9 @@ def _offsets(latin: tuple[str, ...]) -> list[int]:
     return [0, *accumulate(map(len, latin))]
 
 
-def _beyond_vocabulary(han: OrganisationForm, latin: OrganisationForm, beginnings: Sequence[_Beginning]) -> Core | None:
+def _beyond_vocabulary(
+    han: OrganisationVariant, latin: OrganisationVariant, beginnings: Sequence[_Beginning]
+) -> CoreAgreement | None:
     """The cores agree at their beginning; what follows is taken for words that the vocabulary lacks.
 
     That needs a counterpart: words left over in one name stand against words left over in the other, or against its
@@ -193,7 +202,7 @@ def _beyond_vocabulary(han: OrganisationForm, latin: OrganisationForm, beginning
         left, right = units < len(han.core), count < len(latin.core)
         if (matched if right else open_latin) if left else (right and open_han):
             tokens = partial(_align, han, latin, units, count, scheme)
-            return Core(UNTRANSLATED_CORE if left and right else ROMANISED, tokens, rest=True)
+            return CoreAgreement(UNTRANSLATED_CORE if left and right else ROMANISED, tokens, rest=True)
     return None
 
 
@@ -201,8 +210,8 @@ def _beyond_vocabulary(han: OrganisationForm, latin: OrganisationForm, beginning
 def _are_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
     """Whether Latin letters that aren't pinyin sound near the pinyin of a Han core."""
     spoken, letters = pinyin_letters(han), "".join(latin)
-    code = skeleton(spoken)
-    if code != skeleton(letters) or len(code) < MIN_SKELETON or is_syllables(letters, Scheme.MAINLAND):
+    code = phonetic_key(spoken)
+    if code != phonetic_key(letters) or len(code) < MIN_SKELETON or is_syllables(letters, RomanisationScheme.MAINLAND):
         return False
     return Indel.normalized_similarity(spoken, letters) >= MIN_NEAR
 
@@ -210,11 +219,11 @@ def _are_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
 class _Alignment(NamedTuple):
     """The first units of a Han core that letters are read as by a scheme; `dead` are places that lead nowhere."""
 
-    han: OrganisationForm
+    han: OrganisationVariant
     units: int
     letters: str
     meanings: dict[int, tuple[int, frozenset[str]]]
-    scheme: Scheme
+    scheme: RomanisationScheme
     dead: set[tuple[int, int]]
 
     def tokens(self, unit: int, at: int) -> tuple[TokenMatch, ...] | None:
@@ -238,14 +247,14 @@ class _Alignment(NamedTuple):
 
 
 def _align(
-    han: OrganisationForm, latin: OrganisationForm, units: int, count: int, scheme: Scheme
+    han: OrganisationVariant, latin: OrganisationVariant, units: int, count: int, scheme: RomanisationScheme
 ) -> tuple[TokenMatch, ...]:
     """Reads the first `count` Latin words as the first `units` of the Han core, which `_reached` says can be done."""
     letters, meanings = "".join(latin.core[:count]), _by_letter(latin.core, latin.names)
     return _Alignment(han, units, letters, meanings, scheme, set()).tokens(0, 0) or ()
 
 
-def _syllable(unit: str, spelling: str, scheme: Scheme) -> TokenMatch:
+def _syllable(unit: str, spelling: str, scheme: RomanisationScheme) -> TokenMatch:
     rule = f"{SCHEME_NAMES[scheme]} of {unit}" if has_han(unit) else "same word"
     return TokenMatch(unit, spelling, rule, ROMANISED)
 
@@ -269,8 +278,8 @@ def _latin_latin(
 
 def _are_spelt_alike(one: str, other: str) -> bool:
     """Whether two words are spelt nearly the same; syllables of one scheme differ by a sound, however near."""
-    code = skeleton(one)
-    if len(code) < MIN_SKELETON or code != skeleton(other) or syllabic(one) & syllabic(other):
+    code = phonetic_key(one)
+    if len(code) < MIN_SKELETON or code != phonetic_key(other) or syllabic(one) & syllabic(other):
         return False
     return Indel.normalized_similarity(one, other) >= MIN_ALIKE
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from gateway.screening.organisations.form import OrganisationForm, Unit
-from gateway.screening.organisations.lexicon import HAN_LEGAL_FORMS, HAN_PLACES, HAN_TERMS, Term, Weight
+from gateway.screening.organisations.lexicon import HAN_LEGAL_FORMS, HAN_PLACES, HAN_TERMS, VocabularyTerm, Weight
+from gateway.screening.organisations.variant import OrganisationVariant, Unit
 
 _BRANCHES = re.compile(r"(?:股份)?(?:分行|支行|分公司|办事处|代表处|分店|分部)$")
 _UNLISTED_AREA = re.compile(r"^(..)[市县区](?=..)")  # 南丹县南方: a place beyond the table stays in the core
 _AREA_SUFFIXES = ("特别行政区", "自治区", "省", "市", "区", "县")
 
 
-def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[OrganisationForm, ...]:
+def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[OrganisationVariant, ...]:
     """Forms of a canonical Han name, the likeliest first; `beside` are Latin words at its head or end.
 
     A single character for a line of business may also be part of the name (宝钛), and a word that leaves one
@@ -41,7 +41,7 @@ def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[Org
     if len(first[0]) == 1:
         readings[(*beside, *body, *"".join(extra)), (), ()] = None
     return tuple(
-        OrganisationForm(plain, plain, *reading, frozenset(places), legal, legal_text, branch is not None)
+        OrganisationVariant(plain, plain, *reading, frozenset(places), legal, legal_text, branch is not None)
         for reading in readings
     )
 
@@ -109,7 +109,7 @@ def _split_han(body: str, single: bool) -> tuple[list[str], list[tuple[int, int,
 
     Names end in them, and characters in doubt belong to the later word: 东发电子 is 东发 + 电子, not 发电.
     """
-    pieces: list[tuple[str, Term | None]] = []
+    pieces: list[tuple[str, VocabularyTerm | None]] = []
     end, behind = len(body), True
     while end:
         match = HAN_TERMS.ending(body, end)

@@ -21,17 +21,17 @@ from gateway.screening.index.key_numbers import (
     on_other_side,
     text_number,
 )
-from gateway.screening.organisations.form import OrganisationForm
 from gateway.screening.organisations.lexicon import NOISE, Weight
+from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.text.normalisation import has_han
-from gateway.screening.text.phonetic_key import skeleton
+from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.sounds import (
     ANY_SYLLABLE,
     MAX_SYLLABLE,
     SCHEMES_OF,
     SOUND_PAIRS,
     SYLLABLES,
-    Scheme,
+    RomanisationScheme,
     mandarin,
     pivots,
     sounds_of,
@@ -49,7 +49,7 @@ MAX_PREFIX_WORDS = 4
 
 
 @cache
-def spellings_of(character: str, scheme: Scheme) -> tuple[str, ...]:
+def spellings_of(character: str, scheme: RomanisationScheme) -> tuple[str, ...]:
     """Spellings of a Han character under a scheme, longest first; a Latin word among Han characters is its own."""
     if not has_han(character):
         return (character,)
@@ -65,7 +65,7 @@ def spellings_of(character: str, scheme: Scheme) -> tuple[str, ...]:
 @cache
 def any_spellings(unit: str) -> tuple[str, ...]:
     """Spellings of a Han character under every scheme, for a quick look at how a name begins."""
-    return tuple({spelling for scheme in Scheme for spelling in spellings_of(unit, scheme)})
+    return tuple({spelling for scheme in RomanisationScheme for spelling in spellings_of(unit, scheme)})
 
 
 @lru_cache(maxsize=65_536)
@@ -74,7 +74,7 @@ def pinyin_letters(core: tuple[str, ...]) -> str:
     return "".join((mandarin(unit) or (unit,))[0].replace("v", "u") if has_han(unit) else unit for unit in core)
 
 
-_ALL = (1 << len(Scheme)) - 1
+_ALL = (1 << len(RomanisationScheme)) - 1
 
 
 @lru_cache(maxsize=131_072)
@@ -96,7 +96,7 @@ def _endings(letters: str) -> list[int]:
     return found
 
 
-def is_syllables(word: str, scheme: Scheme) -> bool:
+def is_syllables(word: str, scheme: RomanisationScheme) -> bool:
     """Whether a word, which may be empty, is syllables of a scheme joined."""
     return bool(syllabic(word) >> scheme & 1)
 
@@ -139,52 +139,52 @@ def core_openings(core: Sequence[str]) -> Iterator[Opening]:
                 yield opening
 
 
-OPENING_SCHEMES = (Scheme.MAINLAND, Scheme.CANTONESE)
+OPENING_SCHEMES = (RomanisationScheme.MAINLAND, RomanisationScheme.CANTONESE)
 """What a core is taken to begin with: the mixed scheme has all that Hong Kong or Macao write."""
 
 
-def filed_organisation(form: OrganisationForm) -> set[int]:
+def organisation_index_keys(variant: OrganisationVariant) -> set[int]:
     """Keys under which a form is filed; those of Han forms on the other side."""
-    if not form.core:
-        return _coreless_keys(form)
-    lines = _lines(form)
-    if form.is_han:
-        found = _written(form, lines)
+    if not variant.core:
+        return _coreless_keys(variant)
+    lines = _lines(variant)
+    if variant.is_han:
+        found = _written(variant, lines)
         found |= on_other_side(
-            [*_meanings(form), *_leading(form), *_near(pinyin_letters(form.core)), *_han_sounds(form.core)]
+            [*_meanings(variant), *_leading(variant), *_near(pinyin_letters(variant.core)), *_han_sounds(variant.core)]
         )
         return found
-    letters = "".join(form.core)
-    found = {*_written(form, lines), *_meanings(form), *_translated(form), *_latin_spelt(form.core)}
-    if form.core[0] not in NOISE:
-        found.update(_leading(form))
-    found.update(_single_syllables(form.core, lines))
+    letters = "".join(variant.core)
+    found = {*_written(variant, lines), *_meanings(variant), *_translated(variant), *_latin_spelt(variant.core)}
+    if variant.core[0] not in NOISE:
+        found.update(_leading(variant))
+    found.update(_single_syllables(variant.core, lines))
     schemes = syllabic(letters)
-    if not schemes >> Scheme.MAINLAND & 1:
+    if not schemes >> RomanisationScheme.MAINLAND & 1:
         found.update(_near(letters))
     found.update(_alike(letters, ("", f"{schemes}:"), lines))
     return found
 
 
-def sought_organisation(form: OrganisationForm) -> set[int]:
+def organisation_query_keys(variant: OrganisationVariant) -> set[int]:
     """Keys under which a form is sought: those of whatever `organisation_rules` may find compatible with it.
 
     Han forms agree with each other by characters alone, so by sound they are sought among Latin ones. Latin cores that
     are spelt alike are sought where not both are syllables of one scheme: these differ by a sound.
     """
-    if not form.core:
-        return _coreless_keys(form)
-    lines = _lines(form)
-    if form.is_han:
-        found = {*_written(form, lines), *_meanings(form), *_leading(form)}
-        found.update(_near(pinyin_letters(form.core)))
-        found.update(_han_spelt(form.core))
+    if not variant.core:
+        return _coreless_keys(variant)
+    lines = _lines(variant)
+    if variant.is_han:
+        found = {*_written(variant, lines), *_meanings(variant), *_leading(variant)}
+        found.update(_near(pinyin_letters(variant.core)))
+        found.update(_han_spelt(variant.core))
         return found
-    letters = "".join(form.core)
+    letters = "".join(variant.core)
     schemes = syllabic(letters)
-    found = {*_written(form, lines), *_translated(form), *_single_syllables(form.core, lines)}
-    among_han = [*_meanings(form), *_latin_sounds(form.core), *_leading(form)]
-    if not schemes >> Scheme.MAINLAND & 1:
+    found = {*_written(variant, lines), *_translated(variant), *_single_syllables(variant.core, lines)}
+    among_han = [*_meanings(variant), *_latin_sounds(variant.core), *_leading(variant)]
+    if not schemes >> RomanisationScheme.MAINLAND & 1:
         among_han += _near(letters)
     found.update([key | OTHER_SIDE for key in among_han])
     found.update(_alike(letters, _apart(schemes), lines))
@@ -193,8 +193,9 @@ def sought_organisation(form: OrganisationForm) -> set[int]:
 
 _SYLLABIC = tuple(
     mask
-    for mask in range(1 << len(Scheme))
-    if mask >> Scheme.CANTONESE & 1 or not (mask >> Scheme.HONG_KONG & 1 or mask >> Scheme.MACAO & 1)
+    for mask in range(1 << len(RomanisationScheme))
+    if mask >> RomanisationScheme.CANTONESE & 1
+    or not (mask >> RomanisationScheme.HONG_KONG & 1 or mask >> RomanisationScheme.MACAO & 1)
 )
 """Sets of schemes, as bits, whose syllables a word may be: what Hong Kong or Macao spells so, the mixed scheme does."""
 
@@ -205,61 +206,61 @@ def _apart(schemes: int) -> tuple[str, ...]:
     return tuple(f"{other}:" for other in _SYLLABIC if not other & schemes) if schemes else ("",)
 
 
-def _translated(form: OrganisationForm) -> list[int]:
+def _translated(variant: OrganisationVariant) -> list[int]:
     """Cores that are translated words throughout: one key for each choice among their meanings."""
-    if not form.names or sum(b - a for a, b, _ in form.names) != len(form.core):
+    if not variant.names or sum(b - a for a, b, _ in variant.names) != len(variant.core):
         return []
-    choices = islice(product(*(sorted(span[2]) for span in form.names)), MAX_MEANINGS)
+    choices = islice(product(*(sorted(span[2]) for span in variant.names)), MAX_MEANINGS)
     return [text_number(KeyKind.CORE_TRANSLATED, "+".join(meanings)) for meanings in choices]
 
 
-def _lines(form: OrganisationForm) -> set[str]:
+def _lines(variant: OrganisationVariant) -> set[str]:
     """Lines of business: in one script names with one core need one in common, or none on either side."""
-    return {c for unit in form.terms if unit.term.weight == Weight.ACTIVITY for c in unit.term.concepts} or {""}
+    return {c for unit in variant.terms if unit.term.weight == Weight.ACTIVITY for c in unit.term.concepts} or {""}
 
 
-def _written(form: OrganisationForm, lines: Iterable[str]) -> set[int]:
+def _written(variant: OrganisationVariant, lines: Iterable[str]) -> set[int]:
     """Keys of a core as it is written, with each line of business, and without for lists with a low threshold."""
-    letters = "".join(form.core)
-    if form.is_han:
+    letters = "".join(variant.core)
+    if variant.is_han:
         whole, in_line, texts = KeyKind.CORE_HAN, KeyKind.HAN_IN_LINE, {letters}
     else:
-        whole, in_line, texts = KeyKind.CORE_LETTERS, KeyKind.LETTERS_IN_LINE, {letters, "".join(sorted(form.core))}
+        whole, in_line, texts = KeyKind.CORE_LETTERS, KeyKind.LETTERS_IN_LINE, {letters, "".join(sorted(variant.core))}
     found = {text_number(in_line, f"{text}/{line}") for text in texts for line in lines}
     return found | {text_number(whole, text) for text in texts}
 
 
-def _meanings(form: OrganisationForm) -> list[int]:
+def _meanings(variant: OrganisationVariant) -> list[int]:
     return [
         text_number(KeyKind.CORE_MEANING, concept)
-        for start, _, concepts in form.names
+        for start, _, concepts in variant.names
         if start < 2
         for concept in concepts
     ]
 
 
-def _leading(form: OrganisationForm) -> list[int]:
+def _leading(variant: OrganisationVariant) -> list[int]:
     """The first word, if it is Latin: it may stand at the head of a Han name too (TCL科技)."""
-    word = form.core[0]
+    word = variant.core[0]
     return [] if has_han(word) else [text_number(KeyKind.LEADING_WORD, word)]
 
 
 def _near(letters: str) -> list[int]:
-    code = skeleton(letters)
+    code = phonetic_key(letters)
     return [text_number(KeyKind.CORE_NEAR, code)] if len(code) >= MIN_SKELETON else []
 
 
 def _alike(letters: str, prefixes: Iterable[str], lines: Iterable[str]) -> list[int]:
-    code = skeleton(letters)
+    code = phonetic_key(letters)
     if len(code) < MIN_SKELETON:
         return []
     return [text_number(KeyKind.CORE_ALIKE, f"{prefix}{code}/{line}") for prefix in prefixes for line in lines]
 
 
-def _coreless_keys(form: OrganisationForm) -> set[int]:
-    places = "+".join(sorted(form.places))
-    strongest = max((unit.term.weight for unit in form.terms), default=Weight.NONE)
-    telling = [unit for unit in form.terms if unit.term.weight == strongest]
+def _coreless_keys(variant: OrganisationVariant) -> set[int]:
+    places = "+".join(sorted(variant.places))
+    strongest = max((unit.term.weight for unit in variant.terms), default=Weight.NONE)
+    telling = [unit for unit in variant.terms if unit.term.weight == strongest]
     concepts = {concept for unit in telling for concept in unit.term.concepts} or {""}
     return {text_number(KeyKind.NO_CORE, f"{places}:{concept}") for concept in concepts}
 
@@ -329,7 +330,7 @@ def _han_spelt(core: Sequence[str]) -> list[int]:
 
 
 @cache
-def _spelling_hashes(character: str, scheme: Scheme) -> tuple[int, ...]:
+def _spelling_hashes(character: str, scheme: RomanisationScheme) -> tuple[int, ...]:
     return hashes(spellings_of(character, scheme))
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from gateway.screening.organisations.form import OrganisationForm, Unit
 from gateway.screening.organisations.lexicon import LATIN_LEGAL_FORMS, LATIN_PLACES, LATIN_TERMS, NOISE, Weight, folded
+from gateway.screening.organisations.variant import OrganisationVariant, Unit
 from gateway.screening.text.normalisation import latin_letters, words
 from gateway.screening.text.sounds import splits
 
@@ -33,7 +33,7 @@ def latin_words(text: str) -> tuple[str, ...]:
     return words(joined)[:MAX_WORDS]
 
 
-def read_latin(text: str) -> tuple[OrganisationForm, ...]:
+def read_latin(text: str) -> tuple[OrganisationVariant, ...]:
     """Forms of the Latin part, the likeliest first; none where it has no words."""
     tokens = list(latin_words(text))
     if not tokens:
@@ -54,7 +54,7 @@ def read_latin(text: str) -> tuple[OrganisationForm, ...]:
         readings.append(_split(telling, places_are_core=0))
     text = " ".join(tokens)
     forms = [
-        OrganisationForm(text, "", *reading[:4], legal, legal_text, branch)
+        OrganisationVariant(text, "", *reading[:4], legal, legal_text, branch)
         for reading in readings
         if reading.core or reading.terms or reading.places
     ]
@@ -66,7 +66,7 @@ def is_syllabic(word: str) -> bool:
     return bool(splits(word))
 
 
-class _Split(NamedTuple):
+class _NameParts(NamedTuple):
     """Parts of a name. `is_ambiguous`: a word of known meaning may also be syllables of the core."""
 
     core: tuple[str, ...]
@@ -76,7 +76,7 @@ class _Split(NamedTuple):
     is_ambiguous: bool
 
 
-def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_core: int = MAX_WORDS) -> _Split:
+def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_core: int = MAX_WORDS) -> _NameParts:
     """Core, translated stretches, terms and places; `places_are_core` is how many places there may be before the next
     one counts as a part of the core.
     """
@@ -108,7 +108,7 @@ def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_c
             else:
                 terms.append(Unit(" ".join(phrase), term[1]))
             position = term[0]
-    return _Split(tuple(core), tuple(names), tuple(terms), frozenset(places), is_ambiguous)
+    return _NameParts(tuple(core), tuple(names), tuple(terms), frozenset(places), is_ambiguous)
 
 
 def _is_acronym(word: str, tokens: Sequence[str]) -> bool:

@@ -61,7 +61,7 @@ class Weight(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class VocabularyTerm:
     """Meanings a word may have, and the highest weight of them."""
 
     concepts: frozenset[str]
@@ -131,16 +131,16 @@ def _in_pinyin(writing: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [("".join(syllables),), syllables]
 
 
-def _load_terms() -> tuple[Phrases[Term], Phrases[Term]]:
-    tables: tuple[dict[tuple[str, ...], Term], ...] = ({}, {})
+def _load_terms() -> tuple[Phrases[VocabularyTerm], Phrases[VocabularyTerm]]:
+    tables: tuple[dict[tuple[str, ...], VocabularyTerm], ...] = ({}, {})
     for row in _rows("organisation_terms.csv"):
         weight = Weight[row["weight"].upper()]
         han = _han(row["han"])
         latin = _latin(row["latin"]) + [spelt for writing in han if len(writing) > 1 for spelt in _in_pinyin(writing)]
         for table, writings in zip(tables, (han, latin), strict=True):
             for writing in writings:
-                known = table.get(writing, Term(frozenset(), weight))
-                table[writing] = Term(known.concepts | {row["concept"]}, min(known.weight, weight))
+                known = table.get(writing, VocabularyTerm(frozenset(), weight))
+                table[writing] = VocabularyTerm(known.concepts | {row["concept"]}, min(known.weight, weight))
     return Phrases(tables[0]), Phrases(tables[1])
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.screening.organisations.form import OrganisationForm
 from gateway.screening.organisations.han import read_han
 from gateway.screening.organisations.latin import latin_words, read_latin
 from gateway.screening.organisations.lexicon import Weight
+from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.persons.surnames import BY_HAN
 from gateway.screening.text.normalisation import has_han, latin_part
 
@@ -13,7 +13,7 @@ MAX_PERSON_CHARACTERS = 4
 """Han characters of a name without legal form or line of business that may still be a person's."""
 
 
-def read_organisation(text: str, han: str) -> tuple[OrganisationForm, ...]:
+def read_organisation(text: str, han: str) -> tuple[OrganisationVariant, ...]:
     """Forms of an organisation's name: the Han part, the Latin part, or both; `han` is the canonical Han part.
 
     One or two Latin words without legal form beside a Han name belong to it (TCL科技); more are a form of their own.
@@ -29,10 +29,10 @@ def read_organisation(text: str, han: str) -> tuple[OrganisationForm, ...]:
 
 def looks_like_organisation(text: str, han: str) -> bool:
     """Whether a legal form, a line of business or too many characters for a person show an organisation."""
-    for form in read_organisation(text, han)[:1]:
-        if form.legal or form.branch or any(unit.term.weight <= Weight.ACTIVITY for unit in form.terms):
+    for variant in read_organisation(text, han)[:1]:
+        if variant.legal or variant.branch or any(unit.term.weight <= Weight.ACTIVITY for unit in variant.terms):
             return True
-        characters = sum(has_han(c) for c in form.han)
-        if characters > MAX_PERSON_CHARACTERS and form.han[:2] not in BY_HAN:
+        characters = sum(has_han(c) for c in variant.han)
+        if characters > MAX_PERSON_CHARACTERS and variant.han[:2] not in BY_HAN:
             return True
     return False

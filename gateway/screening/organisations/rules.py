@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 
-from gateway.screening.organisations.cores import Core, compare_cores
-from gateway.screening.organisations.form import OrganisationForm
+from gateway.screening.organisations.cores import CoreAgreement, compare_cores
 from gateway.screening.organisations.lexicon import is_within
 from gateway.screening.organisations.terms import (
-    Paired,
+    TermPairs,
     is_other_business,
     pair_terms,
     paired_tokens,
     term_parts,
     term_tokens,
 )
+from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, same_han, score_of, weigh
 
 CORE_WEIGHT = 0.6
@@ -33,7 +33,7 @@ CORELESS_PLACE_WEIGHT = 0.4
 CORELESS_ACTIVITY_WEIGHT = 0.6
 
 
-def compare_organisations(query: OrganisationForm, candidate: OrganisationForm) -> Verdict | None:
+def compare_organisations(query: OrganisationVariant, candidate: OrganisationVariant) -> Verdict | None:
     """Verdict on two forms; None where no rule connects them."""
     if query.han and query.han == candidate.han:
         return Verdict(query.text, candidate.text, 1.0, MatchClass.IDENTICAL, partial(same_han, query.han))
@@ -56,18 +56,22 @@ def compare_organisations(query: OrganisationForm, candidate: OrganisationForm) 
 
 
 def _explain(
-    query: OrganisationForm, candidate: OrganisationForm, core: Core | None, paired: Paired, raw: tuple[RawPart, ...]
+    query: OrganisationVariant,
+    candidate: OrganisationVariant,
+    core: CoreAgreement | None,
+    paired: TermPairs,
+    raw: tuple[RawPart, ...],
 ) -> Explanation:
     tokens = [*core.tokens(), *term_tokens(paired)] if core is not None else paired_tokens(paired)
     tokens += [*_place_tokens(query, candidate), *_legal_tokens(query, candidate)]
     return Explanation(_because(query, candidate), weigh(raw), tuple(tokens))
 
 
-def _ceiling(query: OrganisationForm, candidate: OrganisationForm) -> MatchClass:
+def _ceiling(query: OrganisationVariant, candidate: OrganisationVariant) -> MatchClass:
     return MatchClass.STRONG if query.han and candidate.han else MatchClass.COMPATIBLE
 
 
-def _because(query: OrganisationForm, candidate: OrganisationForm) -> str:
+def _because(query: OrganisationVariant, candidate: OrganisationVariant) -> str:
     if query.han and candidate.han:
         return "the Han names are the same apart from what carries little identity"
     if query.han or candidate.han:
@@ -75,7 +79,7 @@ def _because(query: OrganisationForm, candidate: OrganisationForm) -> str:
     return "only Latin letters agree"
 
 
-def _place_parts(query: OrganisationForm, candidate: OrganisationForm) -> tuple[RawPart, ...]:
+def _place_parts(query: OrganisationVariant, candidate: OrganisationVariant) -> tuple[RawPart, ...]:
     if not query.places or not candidate.places:
         return ()
     return (_OTHER_PLACE if are_other_places(query.places, candidate.places) else _ONE_PLACE,)
@@ -85,7 +89,7 @@ _OTHER_PLACE = ("place", OTHER_PLACE_WEIGHT, 0.0)
 _ONE_PLACE = ("place", PLACE_WEIGHT, 1.0)
 
 
-def _place_tokens(query: OrganisationForm, candidate: OrganisationForm) -> tuple[TokenMatch, ...]:
+def _place_tokens(query: OrganisationVariant, candidate: OrganisationVariant) -> tuple[TokenMatch, ...]:
     if not query.places and not candidate.places:
         return ()
     texts = ("+".join(sorted(query.places)), "+".join(sorted(candidate.places)))
@@ -108,7 +112,7 @@ def are_other_places(ours: frozenset[str], theirs: frozenset[str]) -> bool:
     return bool(mine and yours)
 
 
-def _legal_parts(query: OrganisationForm, candidate: OrganisationForm) -> tuple[RawPart, ...]:
+def _legal_parts(query: OrganisationVariant, candidate: OrganisationVariant) -> tuple[RawPart, ...]:
     if not query.legal or not candidate.legal:
         return ()
     return (_ONE_LEGAL if query.legal & candidate.legal else _OTHER_LEGAL,)
@@ -118,7 +122,7 @@ _ONE_LEGAL = ("legal form", LEGAL_WEIGHT, 1.0)
 _OTHER_LEGAL = ("legal form", OTHER_LEGAL_WEIGHT, 0.0)
 
 
-def _legal_tokens(query: OrganisationForm, candidate: OrganisationForm) -> tuple[TokenMatch, ...]:
+def _legal_tokens(query: OrganisationVariant, candidate: OrganisationVariant) -> tuple[TokenMatch, ...]:
     texts = (query.legal_text, candidate.legal_text)
     if not query.legal or not candidate.legal:
         return (TokenMatch(*texts, "legal form absent in one", 0.5),) if any(texts) else ()
@@ -128,7 +132,7 @@ def _legal_tokens(query: OrganisationForm, candidate: OrganisationForm) -> tuple
     return (TokenMatch(*texts, "other legal form", 0.0),)
 
 
-def _compare_coreless(query: OrganisationForm, candidate: OrganisationForm) -> Verdict | None:
+def _compare_coreless(query: OrganisationVariant, candidate: OrganisationVariant) -> Verdict | None:
     if query.places != candidate.places or not query.terms or not candidate.terms:
         return None
     paired = pair_terms(query.terms, candidate.terms)

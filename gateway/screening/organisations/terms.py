@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway.screening.organisations.form import OrganisationForm, Unit
 from gateway.screening.organisations.lexicon import Weight
+from gateway.screening.organisations.variant import OrganisationVariant, Unit
 from gateway.screening.result import RawPart, TokenMatch
 
 ACTIVITY_WEIGHT = 0.35
@@ -15,7 +15,7 @@ UNTRANSLATED = 0.65
 """Words of both names that aren't in the vocabulary stand where a line of business is expected."""
 
 
-class Paired(NamedTuple):
+class TermPairs(NamedTuple):
     """Words of one meaning, and those that each name has alone."""
 
     pairs: list[tuple[Unit, Unit]]
@@ -23,10 +23,10 @@ class Paired(NamedTuple):
     theirs: list[Unit]
 
 
-def pair_terms(ours: Sequence[Unit], theirs: Sequence[Unit]) -> Paired:
+def pair_terms(ours: Sequence[Unit], theirs: Sequence[Unit]) -> TermPairs:
     """Pairs words of two names."""
     if not ours or not theirs:
-        return Paired([], list(ours), list(theirs))
+        return TermPairs([], list(ours), list(theirs))
     left, unmatched, pairs = list(theirs), [], []
     for unit in ours:
         partner = next((u for u in left if u.term.concepts & unit.term.concepts), None)
@@ -35,7 +35,7 @@ def pair_terms(ours: Sequence[Unit], theirs: Sequence[Unit]) -> Paired:
         else:
             left.remove(partner)
             pairs.append((unit, partner))
-    return Paired(pairs, _without_repeated(unmatched, pairs), _without_repeated(left, pairs))
+    return TermPairs(pairs, _without_repeated(unmatched, pairs), _without_repeated(left, pairs))
 
 
 def _without_repeated(units: list[Unit], pairs: Sequence[tuple[Unit, Unit]]) -> list[Unit]:
@@ -47,7 +47,9 @@ def _without_repeated(units: list[Unit], pairs: Sequence[tuple[Unit, Unit]]) -> 
     ]
 
 
-def term_parts(query: OrganisationForm, candidate: OrganisationForm, paired: Paired, rest: bool) -> list[RawPart]:
+def term_parts(
+    query: OrganisationVariant, candidate: OrganisationVariant, paired: TermPairs, rest: bool
+) -> list[RawPart]:
     """Parts of the score; `rest` as in `organisation_cores.Core`."""
     pairs, ours, theirs = paired
     if not pairs and not ours and not theirs and not rest:
@@ -66,14 +68,14 @@ def _any_weak(units: Sequence[Unit]) -> bool:
     return any(unit.term.weight == Weight.WEAK for unit in units)
 
 
-def term_tokens(paired: Paired) -> list[TokenMatch]:
+def term_tokens(paired: TermPairs) -> list[TokenMatch]:
     """Tokens of the paired words, then of those that one name lacks."""
     tokens = paired_tokens(paired)
     tokens += [TokenMatch(unit.text, "", *_absent(unit)) for unit in paired.ours]
     return tokens + [TokenMatch("", unit.text, *_absent(unit)) for unit in paired.theirs]
 
 
-def paired_tokens(paired: Paired) -> list[TokenMatch]:
+def paired_tokens(paired: TermPairs) -> list[TokenMatch]:
     """Tokens of the paired words alone."""
     return [TokenMatch(a.text, b.text, _rule(a, b), 1.0) for a, b in paired.pairs]
 

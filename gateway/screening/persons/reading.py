@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gateway.screening.persons.given_names import WESTERN
 from gateway.screening.persons.surnames import ANY_SPELLING, BY_HAN, BY_SPELLING
 from gateway.screening.text.normalisation import latin_letters, latin_part, words
-from gateway.screening.text.sounds import SYLLABLES, Scheme, sounds_of, splits
+from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, sounds_of, splits
 
 HAN = -1
 """In place of a scheme: the reading is of Han characters."""
@@ -33,17 +33,20 @@ MAX_AROUND = 6
 """Words on one side of a surname that are read."""
 
 
-_SCHEMES: tuple[tuple[Scheme, frozenset[int]], ...] = (
-    (Scheme.MAINLAND, frozenset()),
-    (Scheme.HONG_KONG, frozenset()),
-    (Scheme.MACAO, frozenset()),
-    (Scheme.CANTONESE, frozenset({Scheme.HONG_KONG, Scheme.MACAO})),
-    (Scheme.WADE_GILES, frozenset({Scheme.HONG_KONG, Scheme.MACAO, Scheme.CANTONESE})),
+_SCHEMES: tuple[tuple[RomanisationScheme, frozenset[int]], ...] = (
+    (RomanisationScheme.MAINLAND, frozenset()),
+    (RomanisationScheme.HONG_KONG, frozenset()),
+    (RomanisationScheme.MACAO, frozenset()),
+    (RomanisationScheme.CANTONESE, frozenset({RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO})),
+    (
+        RomanisationScheme.WADE_GILES,
+        frozenset({RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO, RomanisationScheme.CANTONESE}),
+    ),
 )
 """Schemes in the order they are tried, each with those that make it superfluous once they have given a full reading."""
 
 
-class Reading(NamedTuple):
+class NameReading(NamedTuple):
     """One way to read a name.
 
     `scheme` is `HAN` or a `Scheme`. `surname_mask` has a bit for each surname it may be; `maiden` is the own surname
@@ -60,13 +63,13 @@ class Reading(NamedTuple):
     western: tuple[str, ...]
 
 
-class PersonForm(NamedTuple):
+class PersonVariant(NamedTuple):
     """A person's name in one script, read. `han` is empty for a Latin form, `words` for a Han form."""
 
     text: str
     han: str
     words: tuple[str, ...]
-    readings: tuple[Reading, ...]
+    readings: tuple[NameReading, ...]
 
     @property
     def is_full(self) -> bool:
@@ -74,7 +77,7 @@ class PersonForm(NamedTuple):
         return any(reading.given for reading in self.readings)
 
 
-def read_person(text: str, han: str) -> tuple[PersonForm, ...]:
+def read_person(text: str, han: str) -> tuple[PersonVariant, ...]:
     """Forms of a person's name: its Han part, its Latin part, or both; `han` is the text's canonical Han part.
 
     A Western name beside a Han name (Jackie 陳港生) belongs to the Han form; a whole Latin name is a form of its own.
@@ -84,13 +87,13 @@ def read_person(text: str, han: str) -> tuple[PersonForm, ...]:
     readings = tuple(_latin_readings(latin)) if written else ()
     characters = "".join(c for c in han if c not in "()&")
     if not characters:
-        return (PersonForm(" ".join(written), "", written, readings),) if written else ()
+        return (PersonVariant(" ".join(written), "", written, readings),) if written else ()
     beside = () if readings else written
-    form = PersonForm(characters, characters, (), tuple(_han_readings(characters, beside)))
-    return (form, PersonForm(" ".join(written), "", written, readings)) if readings else (form,)
+    variant = PersonVariant(characters, characters, (), tuple(_han_readings(characters, beside)))
+    return (variant, PersonVariant(" ".join(written), "", written, readings)) if readings else (variant,)
 
 
-def _han_readings(name: str, western: tuple[str, ...]) -> Iterator[Reading]:
+def _han_readings(name: str, western: tuple[str, ...]) -> Iterator[NameReading]:
     lengths = [2, 1] if name[:2] in BY_HAN and len(name) > 2 else [1]
     for length in lengths:
         surname, rest = name[:length], name[length:]
@@ -103,9 +106,9 @@ def _han_readings(name: str, western: tuple[str, ...]) -> Iterator[Reading]:
                 yield _han_reading(surname, own, rest[len(own) :], western)
 
 
-def _han_reading(surname: str, maiden: str, given: str, western: tuple[str, ...]) -> Reading:
+def _han_reading(surname: str, maiden: str, given: str, western: tuple[str, ...]) -> NameReading:
     masks = tuple(sounds_of(c) for c in given)
-    return Reading(HAN, surname, BY_HAN[surname], maiden, BY_HAN.get(maiden, 0), tuple(given), masks, western)
+    return NameReading(HAN, surname, BY_HAN[surname], maiden, BY_HAN.get(maiden, 0), tuple(given), masks, western)
 
 
 class _Word(NamedTuple):
@@ -153,11 +156,11 @@ def _kinds(word: str) -> tuple[bool, ...]:
 _Rest = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
-def _latin_readings(text: str) -> list[Reading]:
+def _latin_readings(text: str) -> list[NameReading]:
     if text.isascii() and not any(c in text for c in " ,-"):
         return []
     spans = list(_surname_spans(_latin_words(text)))
-    found: dict[tuple[Scheme, str, _Rest], None] = {}
+    found: dict[tuple[RomanisationScheme, str, _Rest], None] = {}
     full: set[int] = set()
     for scheme, superseding in _SCHEMES if spans else ():
         if not full.isdisjoint(superseding):
@@ -173,12 +176,12 @@ def _latin_readings(text: str) -> list[Reading]:
 
 
 def _latin_reading(
-    scheme: Scheme, surname: str, maiden: str, given: tuple[str, ...], western: tuple[str, ...]
-) -> Reading:
+    scheme: RomanisationScheme, surname: str, maiden: str, given: tuple[str, ...], western: tuple[str, ...]
+) -> NameReading:
     syllables = SYLLABLES[scheme]
     masks = tuple([syllables.get(syllable, 0) for syllable in given])
     surname_mask = BY_SPELLING[scheme][surname]
-    return Reading(scheme, surname, surname_mask, maiden, ANY_SPELLING.get(maiden, 0), given, masks, western)
+    return NameReading(scheme, surname, surname_mask, maiden, ANY_SPELLING.get(maiden, 0), given, masks, western)
 
 
 class _Arrangement(NamedTuple):
@@ -218,7 +221,7 @@ def _arrangements(before: Sequence[_Word], after: Sequence[_Word]) -> list[_Arra
     return found
 
 
-def _rests(arrangements: Sequence[_Arrangement], scheme: Scheme) -> Iterator[_Rest]:
+def _rests(arrangements: Sequence[_Arrangement], scheme: RomanisationScheme) -> Iterator[_Rest]:
     """What stands around a surname, in every way it can be read: (own surname, given syllables, Western names)."""
     for western, chosen, are_behind in arrangements:
         if not chosen:
@@ -231,7 +234,7 @@ def _rests(arrangements: Sequence[_Arrangement], scheme: Scheme) -> Iterator[_Re
             yield from _married(chosen, western, scheme)
 
 
-def _married(chosen: Sequence[_Word], western: tuple[str, ...], scheme: Scheme) -> Iterator[_Rest]:
+def _married(chosen: Sequence[_Word], western: tuple[str, ...], scheme: RomanisationScheme) -> Iterator[_Rest]:
     for length in (2, 1):
         own, rest = "".join(w.text for w in chosen[:length]), chosen[length:]
         if rest and rest[0].group != chosen[length - 1].group and own in ANY_SPELLING and (length == 1 or len(own) > 3):
@@ -240,7 +243,7 @@ def _married(chosen: Sequence[_Word], western: tuple[str, ...], scheme: Scheme) 
                     yield own, given, western
 
 
-def _given(chosen: Sequence[_Word], scheme: Scheme) -> Iterator[tuple[str, ...]]:
+def _given(chosen: Sequence[_Word], scheme: RomanisationScheme) -> Iterator[tuple[str, ...]]:
     """Given names that words may be: one word of one or two syllables, or two words of one."""
     if len(chosen) == 1:
         word = chosen[0].text
@@ -261,11 +264,11 @@ def telling(words: tuple[str, ...]) -> tuple[str, ...]:
     return kept if len(kept) > 1 else words
 
 
-def sorted_words(form: PersonForm) -> tuple[str, ...]:
+def sorted_words(variant: PersonVariant) -> tuple[str, ...]:
     """Words of a Latin form in alphabetical order: names that differ in order alone are equal here."""
-    return tuple(sorted(form.words))
+    return tuple(sorted(variant.words))
 
 
-def joined(form: PersonForm) -> str:
+def joined(variant: PersonVariant) -> str:
     """Letters of a Latin form without any gap."""
-    return latin_letters("".join(form.words))
+    return latin_letters("".join(variant.words))

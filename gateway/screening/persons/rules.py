@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from gateway.screening.persons.reading import HAN, PersonForm, Reading, joined, sorted_words, telling
+from gateway.screening.persons.reading import HAN, NameReading, PersonVariant, joined, sorted_words, telling
 from gateway.screening.result import Explanation, MatchClass, RawPart, TokenMatch, Verdict, same_han, score_of, weigh
-from gateway.screening.text.phonetic_key import skeleton
-from gateway.screening.text.sounds import SCHEME_NAMES, Scheme
+from gateway.screening.text.phonetic_key import phonetic_key
+from gateway.screening.text.sounds import SCHEME_NAMES, RomanisationScheme
 
 SURNAME_WEIGHT = 0.4
 GIVEN_WEIGHT = 0.6
@@ -32,7 +32,7 @@ MIN_COVERAGE = 0.6
 FUZZY = 0.9
 
 
-def compare_persons(query: PersonForm, candidate: PersonForm) -> Verdict | None:
+def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
     """Verdict on two forms; None where no rule connects them."""
     if query.han and candidate.han:
         return _both_han(query, candidate)
@@ -48,7 +48,7 @@ def compare_persons(query: PersonForm, candidate: PersonForm) -> Verdict | None:
     return _by_words(query, candidate)
 
 
-def _both_han(query: PersonForm, candidate: PersonForm) -> Verdict | None:
+def _both_han(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
     if query.han == candidate.han:
         return Verdict(query.text, candidate.text, 1.0, MatchClass.IDENTICAL, partial(same_han, query.han))
     for one in query.readings:
@@ -66,7 +66,7 @@ def _both_han(query: PersonForm, candidate: PersonForm) -> Verdict | None:
 _VARIANT = (("surname", SURNAME_WEIGHT, SURNAME_VARIANT), ("given name", GIVEN_WEIGHT, 1.0))
 
 
-def _han_variant(one: Reading, other: Reading) -> Explanation:
+def _han_variant(one: NameReading, other: NameReading) -> Explanation:
     tokens = (
         TokenMatch(one.surname, other.surname, "two ways to write one surname", SURNAME_VARIANT),
         TokenMatch("".join(one.given), "".join(other.given), "same Han form", 1.0),
@@ -74,7 +74,7 @@ def _han_variant(one: Reading, other: Reading) -> Explanation:
     return Explanation("the Han forms differ only in how the surname is written", weigh(_VARIANT), tokens)
 
 
-def _same_letters(query: PersonForm, candidate: PersonForm) -> Verdict | None:
+def _same_letters(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
     if query.words == candidate.words:
         rule = "same Latin letters"
     elif len(query.words) == len(candidate.words) and sorted_words(query) == sorted_words(candidate):
@@ -92,7 +92,9 @@ def _letters(mine: str, yours: str, rule: str) -> Explanation:
     return Explanation(because, weigh((("Latin letters", 1.0, 1.0),)), (TokenMatch(mine, yours, rule, 1.0),))
 
 
-def _best_readings(ours: tuple[Reading, ...], theirs: tuple[Reading, ...]) -> tuple[Reading, Reading] | None:
+def _best_readings(
+    ours: tuple[NameReading, ...], theirs: tuple[NameReading, ...]
+) -> tuple[NameReading, NameReading] | None:
     best, best_score = None, 0.0
     for one in ours:
         surname_mask = one.surname_mask | one.maiden_mask
@@ -105,7 +107,7 @@ def _best_readings(ours: tuple[Reading, ...], theirs: tuple[Reading, ...]) -> tu
     return best
 
 
-def _can_agree(one: Reading, other: Reading) -> bool:
+def _can_agree(one: NameReading, other: NameReading) -> bool:
     if len(one.given_masks) != len(other.given_masks):
         return (
             not (one.given and other.given) and bool(one.surname_mask & other.surname_mask) and _western(one, other) > 0
@@ -121,13 +123,13 @@ def _can_agree(one: Reading, other: Reading) -> bool:
     return _surname(one, other) > 0
 
 
-def _married_surname(one: Reading, other: Reading) -> bool:
+def _married_surname(one: NameReading, other: NameReading) -> bool:
     """Whether one's own surname or husband's is the other's only surname."""
     double, single = (one, other) if one.maiden_mask else (other, one)
     return bool((double.surname_mask | double.maiden_mask) & single.surname_mask)
 
 
-def _surname(one: Reading, other: Reading) -> float:
+def _surname(one: NameReading, other: NameReading) -> float:
     if one.maiden_mask and other.maiden_mask:
         agrees = one.surname_mask & other.surname_mask and one.maiden_mask & other.maiden_mask
         return _agreement(one, other, one.surname, other.surname) if agrees else 0.0
@@ -136,7 +138,7 @@ def _surname(one: Reading, other: Reading) -> float:
     return _agreement(one, other, one.surname, other.surname) if one.surname_mask & other.surname_mask else 0.0
 
 
-def _agreement(one: Reading, other: Reading, mine: str, yours: str) -> float:
+def _agreement(one: NameReading, other: NameReading, mine: str, yours: str) -> float:
     if HAN in (one.scheme, other.scheme):
         return 1.0 if one.scheme == other.scheme else ROMANISED
     if mine == yours:
@@ -144,7 +146,7 @@ def _agreement(one: Reading, other: Reading, mine: str, yours: str) -> float:
     return OTHER_SPELLING if one.scheme == other.scheme else OTHER_SCHEME
 
 
-def _western(one: Reading, other: Reading) -> float:
+def _western(one: NameReading, other: NameReading) -> float:
     """1 where a Western name is shared, 0.5 where one has none, 0 where they differ."""
     if not one.western or not other.western:
         return 0.5 if one.given and other.given else 0.0
@@ -152,10 +154,10 @@ def _western(one: Reading, other: Reading) -> float:
 
 
 def _same_western(one: str, other: str) -> bool:
-    return one == other or (len(skeleton(one)) > 2 and skeleton(one) == skeleton(other))
+    return one == other or (len(phonetic_key(one)) > 2 and phonetic_key(one) == phonetic_key(other))
 
 
-def _given(one: Reading, other: Reading) -> float:
+def _given(one: NameReading, other: NameReading) -> float:
     if len(one.given) != len(other.given) or not one.given:
         return 0.0
     values = (
@@ -165,7 +167,7 @@ def _given(one: Reading, other: Reading) -> float:
     return sum(values) / len(one.given)
 
 
-def _parts(one: Reading, other: Reading) -> list[RawPart]:
+def _parts(one: NameReading, other: NameReading) -> list[RawPart]:
     surname = _surname(one, other)
     if not one.given or not other.given:
         only_one = WESTERN_ONLY_GIVEN_WEIGHT if one.given or other.given else 0.0
@@ -178,13 +180,13 @@ def _parts(one: Reading, other: Reading) -> list[RawPart]:
     return parts
 
 
-def _verdict(query: PersonForm, candidate: PersonForm, one: Reading, other: Reading) -> Verdict:
+def _verdict(query: PersonVariant, candidate: PersonVariant, one: NameReading, other: NameReading) -> Verdict:
     raw = tuple(_parts(one, other))
     ceiling = MatchClass.STRONG if one.scheme == other.scheme == HAN else MatchClass.COMPATIBLE
     return Verdict(query.text, candidate.text, score_of(raw), ceiling, partial(_explain, one, other, raw))
 
 
-def _explain(one: Reading, other: Reading, raw: tuple[RawPart, ...]) -> Explanation:
+def _explain(one: NameReading, other: NameReading, raw: tuple[RawPart, ...]) -> Explanation:
     if one.scheme == other.scheme == HAN:
         because = "the Han forms are the same apart from a married woman's second surname"
     elif HAN in (one.scheme, other.scheme):
@@ -194,7 +196,7 @@ def _explain(one: Reading, other: Reading, raw: tuple[RawPart, ...]) -> Explanat
     return Explanation(because, weigh(raw), tuple(_tokens(one, other)))
 
 
-def _tokens(one: Reading, other: Reading) -> list[TokenMatch]:
+def _tokens(one: NameReading, other: NameReading) -> list[TokenMatch]:
     surname = TokenMatch(
         " ".join(filter(None, (one.surname, one.maiden))),
         " ".join(filter(None, (other.surname, other.maiden))),
@@ -218,19 +220,19 @@ def _tokens(one: Reading, other: Reading) -> list[TokenMatch]:
     return tokens
 
 
-def _rule(one: Reading, other: Reading, what: str, mine: str, yours: str) -> str:
+def _rule(one: NameReading, other: NameReading, what: str, mine: str, yours: str) -> str:
     if one.scheme == other.scheme == HAN:
         return f"same Han {what}"
     if HAN in (one.scheme, other.scheme):
         han, latin = (mine, other) if one.scheme == HAN else (yours, one)
-        return f"{SCHEME_NAMES[Scheme(latin.scheme)]} of {han}"
+        return f"{SCHEME_NAMES[RomanisationScheme(latin.scheme)]} of {han}"
     if mine == yours:
         return f"same Latin {what}"
-    schemes = f"{SCHEME_NAMES[Scheme(one.scheme)]} and {SCHEME_NAMES[Scheme(other.scheme)]}"
+    schemes = f"{SCHEME_NAMES[RomanisationScheme(one.scheme)]} and {SCHEME_NAMES[RomanisationScheme(other.scheme)]}"
     return f"{what} of one Han character by {schemes}"
 
 
-def _by_words(query: PersonForm, candidate: PersonForm) -> Verdict | None:
+def _by_words(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
     """Names that aren't Chinese: every word of the shorter name has to be in the longer, spelling slips allowed."""
     ours, theirs = telling(query.words), telling(candidate.words)
     shorter, longer = sorted((ours, theirs), key=len)
@@ -262,4 +264,6 @@ def _explain_words(
 
 
 def _spelt_alike(one: str, other: str) -> bool:
-    return len(one) > 3 and len(other) > 3 and abs(len(one) - len(other)) <= 2 and skeleton(one) == skeleton(other)
+    return (
+        len(one) > 3 and len(other) > 3 and abs(len(one) - len(other)) <= 2 and phonetic_key(one) == phonetic_key(other)
+    )

@@ -12,7 +12,7 @@ from importlib import resources
 
 from gateway.screening.text import romanisation
 from gateway.screening.text.normalisation import simplified, words
-from gateway.screening.text.sounds import Scheme, cantonese, pivot
+from gateway.screening.text.sounds import RomanisationScheme, cantonese, pivot
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def _listed(cell: str) -> frozenset[str]:
 
 
 def _surname(row: dict[str, str]) -> Surname:
-    han = tuple(dict.fromkeys(simplified(form) for form in row["hans"].split("|")))
+    han = tuple(dict.fromkeys(simplified(variant) for variant in row["hans"].split("|")))
     spoken = ["".join(words(p)).replace("ü", "v") for p in row["pinyin"].split("|")]
     spoken_south = "".join((cantonese(c) or (c,))[0] for c in row["hant"])
     single = len(han[0]) == 1
@@ -37,13 +37,13 @@ def _surname(row: dict[str, str]) -> Surname:
     hong_kong = _listed(row["hk"]) or (romanisation.hong_kong(spoken_south) if single else frozenset())
     macao = _listed(row["macao"]) or (romanisation.macao(spoken_south) if single else frozenset())
     by_scheme = {
-        Scheme.MAINLAND: frozenset(spoken),
-        Scheme.HONG_KONG: hong_kong,
-        Scheme.MACAO: macao,
-        Scheme.WADE_GILES: wade_giles,
-        Scheme.CANTONESE: hong_kong | macao,
+        RomanisationScheme.MAINLAND: frozenset(spoken),
+        RomanisationScheme.HONG_KONG: hong_kong,
+        RomanisationScheme.MACAO: macao,
+        RomanisationScheme.WADE_GILES: wade_giles,
+        RomanisationScheme.CANTONESE: hong_kong | macao,
     }
-    return Surname(han, pivot(spoken_south), tuple(by_scheme[scheme] for scheme in Scheme))
+    return Surname(han, pivot(spoken_south), tuple(by_scheme[scheme] for scheme in RomanisationScheme))
 
 
 def _load() -> tuple[Surname, ...]:
@@ -55,7 +55,7 @@ SURNAMES = _load()
 
 
 def _masks_by_spelling() -> tuple[dict[str, int], ...]:
-    tables: tuple[dict[str, int], ...] = tuple({} for _ in Scheme)
+    tables: tuple[dict[str, int], ...] = tuple({} for _ in RomanisationScheme)
     for bit, surname in enumerate(SURNAMES):
         for table, spellings in zip(tables, surname.spellings, strict=True):
             for spelling in spellings:

@@ -16,7 +16,7 @@ _NO_SOUND = frozenset("aeiouyh") | {"ou"}
 
 
 @lru_cache(maxsize=131_072)
-def skeleton(word: str) -> str:
+def phonetic_key(word: str) -> str:
     """Consonant skeleton of a lower-case word; starts with `a` where the word starts with a vowel; digits stay."""
     coded: list[str] = ["a"] if word[:1] in "aeiou" else []
     for part in _DIGRAPHS.findall(word) if word.isalpha() else word:

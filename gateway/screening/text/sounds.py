@@ -22,7 +22,7 @@ from gateway.screening.text import romanisation
 from gateway.screening.text.normalisation import simplified
 
 
-class Scheme(IntEnum):
+class RomanisationScheme(IntEnum):
     """A way of romanising; the order is the order in which readings are preferred."""
 
     MAINLAND = 0
@@ -34,11 +34,11 @@ class Scheme(IntEnum):
 
 
 SCHEME_NAMES = {
-    Scheme.MAINLAND: "pinyin",
-    Scheme.HONG_KONG: "Hong Kong romanisation",
-    Scheme.MACAO: "Macao romanisation",
-    Scheme.WADE_GILES: "Wade-Giles",
-    Scheme.CANTONESE: "Hong Kong or Macao romanisation",
+    RomanisationScheme.MAINLAND: "pinyin",
+    RomanisationScheme.HONG_KONG: "Hong Kong romanisation",
+    RomanisationScheme.MACAO: "Macao romanisation",
+    RomanisationScheme.WADE_GILES: "Wade-Giles",
+    RomanisationScheme.CANTONESE: "Hong Kong or Macao romanisation",
 }
 
 _MAX_READINGS = 3
@@ -84,25 +84,25 @@ SOUND_PAIRS: tuple[tuple[str, str], ...] = tuple(_SOUNDS)
 """Sounds by bit: (pinyin, Jyutping)."""
 
 
-def spellings(pair: tuple[str, str], scheme: Scheme) -> frozenset[str]:
+def spellings(pair: tuple[str, str], scheme: RomanisationScheme) -> frozenset[str]:
     """Spellings of one sound (pinyin, Jyutping) under a scheme."""
     spoken, cantonese_reading = pair
     match scheme:
-        case Scheme.MAINLAND:
+        case RomanisationScheme.MAINLAND:
             return romanisation.mainland(spoken)
-        case Scheme.HONG_KONG:
+        case RomanisationScheme.HONG_KONG:
             return romanisation.hong_kong(cantonese_reading)
-        case Scheme.MACAO:
+        case RomanisationScheme.MACAO:
             return romanisation.macao(cantonese_reading)
-        case Scheme.WADE_GILES:
+        case RomanisationScheme.WADE_GILES:
             return romanisation.wade_giles(spoken)
-        case Scheme.CANTONESE:
+        case RomanisationScheme.CANTONESE:
             return romanisation.hong_kong(cantonese_reading) | romanisation.macao(cantonese_reading)
 
 
-def _define_masks() -> dict[Scheme, dict[str, int]]:
-    masks: dict[Scheme, dict[str, int]] = {}
-    for scheme in Scheme:
+def _define_masks() -> dict[RomanisationScheme, dict[str, int]]:
+    masks: dict[RomanisationScheme, dict[str, int]] = {}
+    for scheme in RomanisationScheme:
         by_spelling: defaultdict[str, int] = defaultdict(int)
         for pair, bit in _SOUNDS.items():
             for spelling in filter(_VOWEL.search, spellings(pair, scheme)):

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Sequence
 from gateway.tracing.rules.events import events_of
 from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.inquiry import is_exhausted
-from gateway.tracing.rules.join import Edge, Web, in_order
+from gateway.tracing.rules.link_graph import LinkGraph, RecordLink, in_order
 from gateway.tracing.rules.links import LinkKind
-from gateway.tracing.rules.records import Known
+from gateway.tracing.rules.records import TraceRecord
 from gateway.tracing.rules.sentences import because
-from gateway.tracing.rules.weak import weak_edges
+from gateway.tracing.rules.weak import weak_links
 from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, NodeAnswer, SearchCriteria
 from gateway.v1.trace_pb2 import Trace, TraceLeg, TraceLink
 
@@ -71,7 +71,7 @@ def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], asked: Sequenc
     return trace
 
 
-def _grown(web: Web, core: set[int]) -> list[tuple[int, list[Edge]]]:
+def _grown(web: LinkGraph, core: set[int]) -> list[tuple[int, list[RecordLink]]]:
     """Records in the order in which they are found from the first one, each with its links to earlier ones.
 
     The strongest link of all that lead on is taken first, weak ones after all strong ones.
@@ -79,15 +79,15 @@ def _grown(web: Web, core: set[int]) -> list[tuple[int, list[Edge]]]:
     starts = in_order([index for index in core if web.known[index].start], web.known)
     if not starts:
         return []
-    weak = weak_edges(web, core)
+    weak = weak_links(web, core)
     members = core | {edge.other for edge in weak}
-    edges: dict[int, list[Edge]] = {}
+    edges: dict[int, list[RecordLink]] = {}
     for edge in (*web.edges, *weak):
         if edge.one in members and edge.other in members:
             edges.setdefault(edge.one, []).append(edge)
             edges.setdefault(edge.other, []).append(edge)
     position = {index: rank for rank, index in enumerate(in_order(range(len(web.known)), web.known))}
-    grown: dict[int, list[Edge]] = {}
+    grown: dict[int, list[RecordLink]] = {}
     waiting: list[tuple[float, int, str, int]] = [(0.0, position[starts[0]], "", starts[0])]
     while waiting:
         _, _, _, index = heapq.heappop(waiting)
@@ -101,11 +101,13 @@ def _grown(web: Web, core: set[int]) -> list[tuple[int, list[Edge]]]:
     return list(grown.items())
 
 
-def _end(edge: Edge, index: int) -> int:
+def _end(edge: RecordLink, index: int) -> int:
     return edge.other if edge.one == index else edge.one
 
 
-def _links(grown: dict[int, list[Edge]], known: Sequence[Known], at: dict[int, int]) -> dict[int, list[TraceLink]]:
+def _links(
+    grown: dict[int, list[RecordLink]], known: Sequence[TraceRecord], at: dict[int, int]
+) -> dict[int, list[TraceLink]]:
     links: dict[int, list[TraceLink]] = {}
     for index, edges in grown.items():
         if index not in at:
@@ -120,7 +122,7 @@ def _links(grown: dict[int, list[Edge]], known: Sequence[Known], at: dict[int, i
     return links
 
 
-def _link(edge: Edge, index: int, known: Sequence[Known], at: dict[int, int]) -> TraceLink:
+def _link(edge: RecordLink, index: int, known: Sequence[TraceRecord], at: dict[int, int]) -> TraceLink:
     value = edge.value if edge.keys is None else edge.keys[edge.one != index].shown
     return TraceLink(
         leg=at[_end(edge, index)],

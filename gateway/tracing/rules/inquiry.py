@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.tracing.rules.gathering import Gathering
-from gateway.tracing.rules.join import Web, asked_values, in_order
+from gateway.tracing.rules.link_graph import LinkGraph, asked_values, in_order
 from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, plain
 from gateway.tracing.rules.records import OUTWARD, Span, span_of, territory_of
 from gateway.tracing.rules.weak import TRADERS
@@ -56,7 +56,7 @@ def next_criteria(gathering: Gathering, asked: Sequence[SearchCriteria]) -> list
     return questions[: MAX_QUESTIONS - len(asked)]
 
 
-def is_exhausted(web: Web, core: set[int], asked: Sequence[SearchCriteria]) -> bool:
+def is_exhausted(web: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> bool:
     """Whether nothing is left to ask that joins strongly."""
     return next(_strong(web, core, _values(asked)), None) is None
 
@@ -90,7 +90,7 @@ def _is_open(question: SearchCriteria) -> bool:
     return len(set_fields) == 1 and all(not reference.kind for reference in question.references)
 
 
-def _strong(web: Web, core: set[int], asked: set[str]) -> Iterator[SearchCriteria]:
+def _strong(web: LinkGraph, core: set[int], asked: set[str]) -> Iterator[SearchCriteria]:
     open_keys: dict[str, dict[str, LinkKey]] = {}
     spans: dict[str, list[Span]] = {}
     for index in in_order(core, web.known):
@@ -115,7 +115,7 @@ def _question(field: str, keys: list[LinkKey], spans: list[Span]) -> SearchCrite
     return question
 
 
-def _weak(web: Web, core: set[int], asked: Sequence[SearchCriteria]) -> Iterator[SearchCriteria]:
+def _weak(web: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> Iterator[SearchCriteria]:
     """One question for the traders, once, and only where the way has a gap: a large trader has thousands of records."""
     records = [web.known[index].record for index in in_order(core, web.known)]
     if any(question.party_identifiers for question in asked[1:]) or not has_gap(records):

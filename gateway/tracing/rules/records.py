@@ -17,7 +17,7 @@ RecordName = tuple[str, str]
 LegOrder = tuple[int, int, bool, str, str]
 """See `leg_order`."""
 
-MAX_KNOWN = 1_000
+MAX_RECORDS = 1_000
 """Most records that are looked at for one trace: comparing all with all takes a second at the worst."""
 
 OUTWARD = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT})
@@ -37,7 +37,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RecordHit:
     """A record and the question that it answered.
 
     Attributes:
@@ -52,7 +52,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Known:
+class TraceRecord:
     """A record, once, in its newest revision.
 
     Attributes:
@@ -73,17 +73,17 @@ class Known:
         return leg_order(self.record)
 
 
-def gathered(found: Iterable[Found]) -> tuple[list[Known], bool]:
+def merge_hits(found: Iterable[RecordHit]) -> tuple[list[TraceRecord], bool]:
     """Each record once, and whether there were more than a trace looks at: then those nearest to its beginning in time.
 
     The newest of the records that the trace began with is its beginning.
     """
-    known = distinct(found)
-    if len(known) <= MAX_KNOWN:
+    known = newest_revisions(found)
+    if len(known) <= MAX_RECORDS:
         return known, False
     begin = max((each.order[0] for each in known if each.start), default=0)
     nearest = sorted(known, key=lambda each: (not each.start, abs(each.order[0] - begin), each.order))
-    return sorted(nearest[:MAX_KNOWN], key=lambda each: name_of(each.record)), True
+    return sorted(nearest[:MAX_RECORDS], key=lambda each: name_of(each.record)), True
 
 
 def name_of(record: HistoryRecord) -> RecordName:
@@ -91,22 +91,22 @@ def name_of(record: HistoryRecord) -> RecordName:
     return record.node, record.shipment.record_id
 
 
-def distinct(found: Iterable[Found]) -> list[Known]:
+def newest_revisions(found: Iterable[RecordHit]) -> list[TraceRecord]:
     """Each record once, in its newest revision and with the least withheld; in the order of their names."""
-    by_name: dict[RecordName, list[Found]] = {}
+    by_name: dict[RecordName, list[RecordHit]] = {}
     for each in found:
         by_name.setdefault(name_of(each.record), []).append(each)
     return [_merged(by_name[name]) for name in sorted(by_name)]
 
 
-def _merged(found: list[Found]) -> Known:
+def _merged(found: list[RecordHit]) -> TraceRecord:
     if len(found) == 1:
         only = found[0]
-        return Known(only.record, only.by is None, () if only.by is None else (only.by,), only.query_id)
+        return TraceRecord(only.record, only.by is None, () if only.by is None else (only.by,), only.query_id)
     newest = max(found, key=lambda each: (_newness(each.record), each.query_id))
     questions = {_bytes(each.by): each.by for each in found if each.by is not None}
     by = tuple(questions[key] for key in sorted(questions))
-    return Known(newest.record, any(each.by is None for each in found), by, newest.query_id)
+    return TraceRecord(newest.record, any(each.by is None for each in found), by, newest.query_id)
 
 
 def _newness(record: HistoryRecord) -> tuple[int, int, int, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.tracing.rules.join import Edge, days_apart
+from gateway.tracing.rules.link_graph import RecordLink, days_apart
 from gateway.tracing.rules.links import RULES, LinkKey, LinkKind
 from gateway.v1.history_pb2 import HistoryRecord
 
@@ -17,7 +17,7 @@ _NAMED = {
 }
 
 
-def because(edge: Edge, one: HistoryRecord, other: HistoryRecord) -> str:
+def because(edge: RecordLink, one: HistoryRecord, other: HistoryRecord) -> str:
     """The link in a sentence.
 
     Args:

@@ -9,9 +9,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway.tracing.rules.join import Edge, Web, days_apart, slot_of, vehicle_edges
+from gateway.tracing.rules.link_graph import LinkGraph, RecordLink, days_apart, slot_of, vehicle_links
 from gateway.tracing.rules.links import RULES, LinkKind, plain
-from gateway.tracing.rules.records import Known, Span, net_mass_kg, span_of
+from gateway.tracing.rules.records import Span, TraceRecord, net_mass_kg, span_of
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 
 MASS_TOLERANCE = 0.05
@@ -34,7 +34,7 @@ _WHOLE_TERRITORIES = frozenset({"HKHKG", "MOMFM"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Features:
+class _RecordFeatures:
     """What of a record is compared; `parties` and `places` map normal forms to what is shown."""
 
     index: int
@@ -46,7 +46,7 @@ class _Features:
     places: dict[str, str]
 
 
-def weak_edges(web: Web, core: set[int]) -> list[Edge]:
+def weak_links(web: LinkGraph, core: set[int]) -> list[RecordLink]:
     """Links from records of the core to others that are unambiguous; each joins a leaf.
 
     A record joins where the nearest of all known records that it could follow or precede is in the core, where the core
@@ -58,7 +58,7 @@ def weak_edges(web: Web, core: set[int]) -> list[Edge]:
     taken = {slot_of(web.known[index].record) for index in core}
     free = [index for index in outside if slot_of(web.known[index].record) not in taken]
     found = [*_alike(web.known, core, free), *_by_vehicle(web, core, set(free))]
-    nearest: dict[tuple[str, int], Edge] = {}
+    nearest: dict[tuple[str, int], RecordLink] = {}
     for edge in found:
         slot = slot_of(web.known[edge.other].record)
         if slot not in nearest or _rank(edge, web.known) < _rank(nearest[slot], web.known):
@@ -67,19 +67,19 @@ def weak_edges(web: Web, core: set[int]) -> list[Edge]:
     return [edge for edge in found if edge.other in chosen]
 
 
-def _rank(edge: Edge, known: Sequence[Known]) -> tuple[object, ...]:
+def _rank(edge: RecordLink, known: Sequence[TraceRecord]) -> tuple[object, ...]:
     return edge.gap_s, -edge.strength, known[edge.other].order, known[edge.one].order
 
 
-def _by_vehicle(web: Web, core: set[int], free: set[int]) -> Iterator[Edge]:
-    for edge in vehicle_edges(web):
+def _by_vehicle(web: LinkGraph, core: set[int], free: set[int]) -> Iterator[RecordLink]:
+    for edge in vehicle_links(web):
         if edge.one in core and edge.other in free:
             yield edge
         elif edge.other in core and edge.one in free:
             yield edge.turned()
 
 
-def _alike(known: Sequence[Known], core: set[int], free: Sequence[int]) -> Iterator[Edge]:
+def _alike(known: Sequence[TraceRecord], core: set[int], free: Sequence[int]) -> Iterator[RecordLink]:
     features = [found for index, each in enumerate(known) if (found := _features(index, each)) is not None]
     by_mass = sorted(features, key=lambda each: each.mass_kg)
     masses = [each.mass_kg for each in by_mass]
@@ -89,7 +89,7 @@ def _alike(known: Sequence[Known], core: set[int], free: Sequence[int]) -> Itera
             continue
         low = bisect_left(masses, mine.mass_kg * (1 - MASS_TOLERANCE))
         high = bisect_right(masses, mine.mass_kg / (1 - MASS_TOLERANCE))
-        nearest: dict[tuple[str, int], tuple[tuple[int, bool, int], _Features]] = {}
+        nearest: dict[tuple[str, int], tuple[tuple[int, bool, int], _RecordFeatures]] = {}
         for yours in by_mass[low:high]:
             gap = mine.span.gap(yours.span)
             if yours.slot == mine.slot or gap > RULES[LinkKind.PARTY].window_s or not _shared(mine, yours):
@@ -102,13 +102,13 @@ def _alike(known: Sequence[Known], core: set[int], free: Sequence[int]) -> Itera
                 yield from _edges(yours, mine)
 
 
-def _shared(mine: _Features, yours: _Features) -> bool:
+def _shared(mine: _RecordFeatures, yours: _RecordFeatures) -> bool:
     if not mine.parties.keys().isdisjoint(yours.parties):
         return True
     return not mine.goods.keys().isdisjoint(yours.goods) and not mine.places.keys().isdisjoint(yours.places)
 
 
-def _edges(yours: _Features, mine: _Features) -> Iterator[Edge]:
+def _edges(yours: _RecordFeatures, mine: _RecordFeatures) -> Iterator[RecordLink]:
     gap = mine.span.gap(yours.span)
     apart = abs(mine.mass_kg - yours.mass_kg) / max(mine.mass_kg, yours.mass_kg)
     quantity = f"{yours.mass_kg:,.10g} kg and {mine.mass_kg:,.10g} kg net ({apart:.1%} apart), {days_apart(gap)}"
@@ -122,18 +122,18 @@ def _edges(yours: _Features, mine: _Features) -> Iterator[Edge]:
     )
     if party:
         because = f"Both name {party}, with {quantity}."
-        yield Edge(yours.index, mine.index, LinkKind.PARTY, because=because, value=party, gap_s=gap)
+        yield RecordLink(yours.index, mine.index, LinkKind.PARTY, because=because, value=party, gap_s=gap)
     if goods and (party or place):
         because = f"Both are of {goods}, with {quantity}; both name {place or party}."
-        yield Edge(yours.index, mine.index, LinkKind.QUANTITY_AND_TIME, because=because, value=goods, gap_s=gap)
+        yield RecordLink(yours.index, mine.index, LinkKind.QUANTITY_AND_TIME, because=because, value=goods, gap_s=gap)
 
 
-def _features(index: int, known: Known) -> _Features | None:
+def _features(index: int, known: TraceRecord) -> _RecordFeatures | None:
     shipment = known.record.shipment
     mass = net_mass_kg(shipment)
     if not mass:
         return None
-    return _Features(
+    return _RecordFeatures(
         index,
         slot_of(known.record),
         span_of(known.record),

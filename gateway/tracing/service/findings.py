@@ -32,7 +32,7 @@ from gateway.history.tables import shipment_search, shipments
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import INDEXED
 from gateway.tracing import tables as findings
-from gateway.tracing.rules.records import MAX_KNOWN
+from gateway.tracing.rules.records import MAX_RECORDS
 from gateway.tracing.service.inspected_records import Inspection
 from gateway.v1 import alert_pb2, shipment_pb2
 
@@ -62,7 +62,7 @@ ACTOR = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
-class _Reached:
+class _FindingProgress:
     """How far was looked, in steps of alerts and in records; the last own addition; how far the projections are."""
 
     steps: int
@@ -72,7 +72,7 @@ class _Reached:
     indexed: int
 
     @classmethod
-    def of(cls, conn: Connection) -> _Reached:
+    def of(cls, conn: Connection) -> _FindingProgress:
         steps, records, written, indexed = (shipments.cursor(conn, name) for name in (STEPS, RECORDS, WRITTEN, INDEXED))
         return cls(steps, records, written, alerts.peek_cursor(conn), indexed)
 
@@ -83,7 +83,7 @@ class _Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class FindingBatch:
     """Findings to put into records; how far was looked, in steps and in records, before and now."""
 
     before: tuple[int, int]
@@ -92,14 +92,14 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
+class _ReportedFinding:
     """An own finding, and what it is about."""
 
     said: alert_pb2.AlertFinding
     inspection: Inspection
 
     @classmethod
-    def of(cls, conn: Connection, node: str, position: int, payload: bytes) -> _Finding | None:
+    def of(cls, conn: Connection, node: str, position: int, payload: bytes) -> _ReportedFinding | None:
         """The finding of a step; None when the step is another one, or nothing is left of it or of its alert."""
         event = wire.parse_event(payload) if payload else None
         if event is None or event.WhichOneof("event") != "finding":
@@ -113,7 +113,7 @@ class _Finding:
         return None
 
 
-class _KeptInMind:
+class _FindingIndex:
     """Findings by what records are found by that they may be about; each by the position of its step."""
 
     def __init__(self, node: str) -> None:
@@ -128,13 +128,13 @@ class _KeptInMind:
         """Keeps the findings among own steps; gives their positions."""
         positions = []
         for position, payload in steps:
-            finding = _Finding.of(conn, self._node, position, payload)
+            finding = _ReportedFinding.of(conn, self._node, position, payload)
             if finding is not None:
                 positions.append(position)
                 self._keep(position, finding)
         return positions
 
-    def _keep(self, position: int, finding: _Finding) -> None:
+    def _keep(self, position: int, finding: _ReportedFinding) -> None:
         if position in self._known:
             return  # it wasn't recorded when it was read before
         self._known.add(position)
@@ -163,11 +163,11 @@ class FindingSearch:
         """Reads nothing yet."""
         self._database = database
         self._node = node
-        self._kept: _KeptInMind | None = None
+        self._kept: _FindingIndex | None = None
         self._looked = 0
         self._rests_until = 0.0
 
-    def next(self) -> Reported | None:
+    def next(self) -> FindingBatch | None:
         """The next findings to put into records; None when there is nothing to do."""
         if self._kept is None:
             self._kept = self._all_before()
@@ -177,7 +177,7 @@ class FindingSearch:
         began = time.monotonic()
         rests = began < self._rests_until
         with self._database.read() as conn:
-            reached = _Reached.of(conn)
+            reached = _FindingProgress.of(conn)
             if not reached.is_whole:
                 return None
             steps = alerts.events_after(conn, reached.steps, BATCH)
@@ -191,19 +191,19 @@ class FindingSearch:
             self._looked = until  # that nothing was there is noted later: it would cost a commit each time
             return None
         last = steps[-1][0].position if steps else reached.steps
-        return Reported((reached.steps, reached.records), (last, until), additions)
+        return FindingBatch((reached.steps, reached.records), (last, until), additions)
 
     def _own(self, steps: Iterable[tuple[AlertEventRow, str, bytes]]) -> Iterator[tuple[int, bytes]]:
         for row, origin, payload in steps:
             if FeedOrigin.parse(origin).publisher == self._node != row.key.publisher:
                 yield row.position, payload
 
-    def _all_before(self) -> _KeptInMind | None:
+    def _all_before(self) -> _FindingIndex | None:
         """Findings up to where steps were looked at; None while not all of them can be read."""
-        kept, after = _KeptInMind(self._node), 0
+        kept, after = _FindingIndex(self._node), 0
         while True:
             with self._database.read() as conn:
-                reached = _Reached.of(conn)
+                reached = _FindingProgress.of(conn)
                 if not reached.is_whole:
                     return None
                 some = findings.own_steps(conn, self._node, after=after, until=reached.steps, limit=READ_AT_ONCE)
@@ -213,7 +213,7 @@ class FindingSearch:
             after = some[-1][0]
 
     def _of_new_records(
-        self, conn: Connection, kept: _KeptInMind, reached: _Reached, most: int
+        self, conn: Connection, kept: _FindingIndex, reached: _FindingProgress, most: int
     ) -> tuple[int, list[int]]:
         """Looks at some more positions of records; gives how far that is, and the findings that these may concern."""
         looked = max(self._looked, reached.records)
@@ -225,13 +225,13 @@ class FindingSearch:
         made: dict[bytes, shipment_pb2.ShipmentAddition] = {}
         for step in steps:
             for position, payload in findings.own_steps(conn, self._node, after=step - 1, until=step, limit=1):
-                finding = _Finding.of(conn, self._node, position, payload)
+                finding = _ReportedFinding.of(conn, self._node, position, payload)
                 for one in _missing(conn, finding) if finding is not None else ():
                     made[one.SerializeToString(deterministic=True)] = one
         return tuple(made.values())
 
 
-def _missing(conn: Connection, finding: _Finding) -> Iterator[shipment_pb2.ShipmentAddition]:
+def _missing(conn: Connection, finding: _ReportedFinding) -> Iterator[shipment_pb2.ShipmentAddition]:
     """A finding for each of its records that doesn't have it."""
     inspected = inspection_of(finding.said)
     records = {one.record_id: one.shipment for one in current_records(conn, _candidates(conn, finding))}
@@ -240,14 +240,14 @@ def _missing(conn: Connection, finding: _Finding) -> Iterator[shipment_pb2.Shipm
             yield shipment_pb2.ShipmentAddition(record_id=record_id, inspections=[inspected])
 
 
-def _candidates(conn: Connection, finding: _Finding) -> list[str]:
+def _candidates(conn: Connection, finding: _ReportedFinding) -> list[str]:
     """Records that a finding may be about; of many those that were declared next to the inspection."""
     positions: set[int] = set()
     for keys, record_filter in finding.inspection.sought():
         positions.update(shipment_search.search(conn, [keys], record_filter, before=NEWEST, limit=MOST_POSITIONS))
     at = to_ms(finding.said.inspected_at)
     rows = sorted(shipments.revisions(conn, list(positions)).values(), key=lambda row: abs(row.declared_at - at))
-    return list(dict.fromkeys(row.record_id for row in rows))[:MAX_KNOWN]
+    return list(dict.fromkeys(row.record_id for row in rows))[:MAX_RECORDS]
 
 
 def inspection_of(finding: alert_pb2.AlertFinding) -> shipment_pb2.ShipmentInspection:
@@ -283,14 +283,14 @@ class KeepFindingsInRecordsCommand:
     """Records the findings and moves the cursors; the result is whether they were still next."""
 
     origin: FeedOrigin
-    reported: Reported
+    reported: FindingBatch
 
     @property
     def weight(self) -> int:
         return max(1, len(self.reported.additions))
 
     def execute(self, tx: Transaction) -> bool:
-        reached = _Reached.of(tx.conn)
+        reached = _FindingProgress.of(tx.conn)
         if not reached.is_whole or (reached.steps, reached.records) != self.reported.before:
             return False
         known = shipments.find(tx.conn, list({one.record_id for one in self.reported.additions}))

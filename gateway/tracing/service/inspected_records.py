@@ -21,16 +21,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.contract import shipment_keys as keys_wire
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.tracing.rules.inquiry import DECLARED_LATE_S
-from gateway.tracing.rules.join import weave
+from gateway.tracing.rules.link_graph import build_link_graph
 from gateway.tracing.rules.links import RULES, LinkKey, LinkKind, link_keys
-from gateway.tracing.rules.records import Known, Span, span_of
+from gateway.tracing.rules.records import Span, TraceRecord, span_of
 from gateway.v1 import alert_pb2, goods_pb2, history_pb2, shipment_pb2
 
 DOCUMENTS = frozenset({LinkKind.UCR, LinkKind.DECLARATION, LinkKind.TRANSPORT_DOCUMENT, LinkKind.PREVIOUS_DOCUMENT})
 EQUIPMENT = frozenset({LinkKind.CONTAINER, LinkKind.SEAL})
 
 
-class Sought(NamedTuple):
+class RecordQuery(NamedTuple):
     """What a record that may be meant is found by: any of some keys of the index, and when it was declared."""
 
     keys: Sequence[int]
@@ -45,12 +45,12 @@ class Inspection:
     at: Timestamp
     node: str
 
-    def sought(self) -> Iterator[Sought]:
+    def sought(self) -> Iterator[RecordQuery]:
         """What all records are found by that may be meant, and others."""
         for key in link_keys(_record(self.subject, self.at)):
             if key.kind in DOCUMENTS | EQUIPMENT:
                 sets = [keys for criteria in _criteria(key) for keys in keys_wire.key_sets(criteria)]
-                yield Sought([one for keys in sets for one in keys], _declared(key))
+                yield RecordQuery([one for keys in sets for one in keys], _declared(key))
 
     def meant(self, shipments: Mapping[str, shipment_pb2.Shipment]) -> list[str]:
         """Those of some records, by id, that were inspected."""
@@ -62,12 +62,12 @@ class Inspection:
         own = {record_id: each for record_id, each in known.items() if not self._is_of_other_goods(each)}
         return sorted({record_id for unit in self.subject.equipment for record_id in self._with(unit, own)})
 
-    def _is_of_other_goods(self, known: Known) -> bool:
+    def _is_of_other_goods(self, known: TraceRecord) -> bool:
         ours = _ucrs(link_keys(_record(self.subject, self.at)))
         theirs = _ucrs(link_keys(known.record))
         return bool(ours and theirs and not ours & theirs)
 
-    def _with(self, unit: goods_pb2.Equipment, known: Mapping[str, Known]) -> set[str]:
+    def _with(self, unit: goods_pb2.Equipment, known: Mapping[str, TraceRecord]) -> set[str]:
         """Records of the consignment that was in a container when it was inspected."""
         named = _record(alert_pb2.Subject(equipment=[unit]), self.at)
         shared = {record_id: _shared(named, each) & EQUIPMENT for record_id, each in known.items()}
@@ -77,7 +77,7 @@ class Inspection:
         return {record_id for rank, part in ranked if rank == best for record_id in part}
 
     def _rank(
-        self, part: Collection[str], shared: Mapping[str, Collection[LinkKind]], known: Mapping[str, Known]
+        self, part: Collection[str], shared: Mapping[str, Collection[LinkKind]], known: Mapping[str, TraceRecord]
     ) -> tuple[float, int]:
         """The more the likelier: how strong the best link is, and how near the records are in time."""
         now = Span(self.at.seconds, self.at.seconds)
@@ -96,22 +96,22 @@ def _record(subject: alert_pb2.Subject, at: Timestamp) -> history_pb2.HistoryRec
     return history_pb2.HistoryRecord(shipment=shipment)
 
 
-def _known(node: str, shipment: shipment_pb2.Shipment) -> Known:
+def _known(node: str, shipment: shipment_pb2.Shipment) -> TraceRecord:
     """A record without its inspections: else one finding would draw the next after it, long after the goods left."""
     record = history_pb2.HistoryRecord(node=node, shipment=shipment)
     record.shipment.ClearField("inspections")
-    return Known(record, start=False)
+    return TraceRecord(record, start=False)
 
 
-def _shared(named: history_pb2.HistoryRecord, known: Known) -> set[LinkKind]:
+def _shared(named: history_pb2.HistoryRecord, known: TraceRecord) -> set[LinkKind]:
     """As what kinds of links an alert and a record share something, within the time in which it means the same."""
-    return {edge.kind for edge in weave([Known(named, start=True), known]).edges}
+    return {edge.kind for edge in build_link_graph([TraceRecord(named, start=True), known]).edges}
 
 
-def _consignments(known: Mapping[str, Known]) -> Iterator[set[str]]:
+def _consignments(known: Mapping[str, TraceRecord]) -> Iterator[set[str]]:
     """Records by consignment."""
     names = list(known)
-    web = weave([known[name] for name in names])
+    web = build_link_graph([known[name] for name in names])
     left = set(range(len(names)))
     while left:
         part = web.reached_from(min(left))

@@ -16,7 +16,7 @@ from gateway.contract.json_document import (
 from gateway.errors import ConfigurationError, DocumentInvalidError, MalformedError
 from gateway.tlog.note import SignatureType, Verifier
 from gateway.tls.certificates import inspect_ca
-from gateway.trust.rules.directory import Agreement, Authority, Directory, FieldClass, KeyRecord, Node
+from gateway.trust.rules.directory import Agreement, Authority, Directory, FederationNode, FieldClass, KeyRecord
 from gateway.trust.rules.directory_checks import MAX_GRACE_DAYS, broken_rules
 
 FORMAT = "customs-gateway-directory/v1"
@@ -101,7 +101,7 @@ def key_record_json(record: KeyRecord) -> dict[str, JsonValue]:
     }
 
 
-def node_json(node: Node) -> dict[str, JsonValue]:
+def node_json(node: FederationNode) -> dict[str, JsonValue]:
     """A node's JSON members."""
     return {
         "authority": node.authority,
@@ -114,9 +114,9 @@ def node_json(node: Node) -> dict[str, JsonValue]:
     }
 
 
-def read_node(reader: ObjectReader) -> Node:
+def read_node(reader: ObjectReader) -> FederationNode:
     """Reads a node's members; problems go to the reader."""
-    node = Node(
+    node = FederationNode(
         authority=reader.text("authority", *NAME),
         endpoints=reader.texts("endpoints", *ENDPOINT, maximum=MAX_ENDPOINTS),
         tls_ca_pems=reader.texts("tls_ca_pems", *PEM, maximum=MAX_CAS_PER_NODE),

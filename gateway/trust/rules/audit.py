@@ -51,7 +51,7 @@ class AuditResult(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class AuditEvent:
+class AuditEntry:
     """One decision: who wanted what, for which purpose and case, and what became of it.
 
     Attributes:
@@ -79,7 +79,7 @@ class AuditEvent:
     counts: tuple[tuple[str, int], ...] = ()
     _body: bytes = field(default=b"", init=False, repr=False, compare=False)
 
-    def clipped(self) -> AuditEvent:
+    def clipped(self) -> AuditEntry:
         """Return the event with every field cut to its limit; itself when nothing is to cut, as is usual."""
         if self._body or self._fits():
             return self
@@ -137,7 +137,7 @@ class AuditEvent:
         ).encode()
 
     @classmethod
-    def from_bytes(cls, body: bytes) -> AuditEvent:
+    def from_bytes(cls, body: bytes) -> AuditEntry:
         """Parse a body that `to_bytes` made; anything that doesn't round-trip is refused.
 
         Raises:
@@ -156,7 +156,7 @@ class AuditEvent:
         return event
 
 
-AuditSink = Callable[[AuditEvent], None]
+AuditSink = Callable[[AuditEntry], None]
 """Takes one event without blocking, from any thread. Raises OverloadedError when it can't: what can't be audited
 must not be done."""
 
@@ -177,8 +177,8 @@ def extend(head: AuditHead, body: bytes) -> AuditHead:
     return AuditHead(head.seq + 1, hashlib.sha256(head.hash + body).digest())
 
 
-def _from_document(document: dict[str, Any]) -> AuditEvent:
-    return AuditEvent(
+def _from_document(document: dict[str, Any]) -> AuditEntry:
+    return AuditEntry(
         time_ms=_integer(document["time_ms"]),
         principal=document["principal"],
         method=document["method"],

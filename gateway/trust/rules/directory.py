@@ -76,7 +76,7 @@ class Authority:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class FederationNode:
     """A gateway.
 
     Attributes:
@@ -112,7 +112,7 @@ class NodeCard:
 
     federation: str
     name: str
-    node: Node
+    node: FederationNode
     directory_key: str
     display_names: Mapping[str, str] = field(hash=False)
 
@@ -176,7 +176,7 @@ class Directory:
     grace_days: int
     threshold: int
     authorities: Mapping[str, Authority] = field(hash=False)
-    nodes: Mapping[str, Node] = field(hash=False)
+    nodes: Mapping[str, FederationNode] = field(hash=False)
     agreements: tuple[Agreement, ...] = ()
     revoked_certificates: frozenset[str] = frozenset()
     extensions: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
@@ -192,7 +192,7 @@ class Directory:
             return Validity.CURRENT
         return Validity.GRACE if at < self.grace_ends_at else Validity.EXPIRED
 
-    def node(self, name: str) -> Node:
+    def node(self, name: str) -> FederationNode:
         """A node by name.
 
         Raises:

@@ -19,7 +19,7 @@ _PREFIX = "DISCLOSURE_CLASS_"
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _FieldUse:
     """A field that is set and whose class isn't allowed; `path` is from the message that was given."""
 
     owner: Message
@@ -28,7 +28,7 @@ class _Found:
     field_class: FieldClass
 
 
-_Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[_Found]]
+_Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[_FieldUse]]
 
 
 def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str = "") -> list[Violation]:
@@ -64,7 +64,7 @@ def redact(message: Message, allowed: Collection[FieldClass]) -> list[history_pb
     return withheld
 
 
-def _walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
+def _walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_FieldUse]:
     if frozenset(allowed) >= _ALL:
         return
     for walk in _walks(message.DESCRIPTOR):
@@ -99,9 +99,9 @@ def _class_of(field: FieldDescriptor) -> FieldClass | None:
 def _classified(field: FieldDescriptor, field_class: FieldClass) -> _Walk:
     name = field.name
 
-    def walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
+    def walk(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_FieldUse]:
         if field_class not in allowed and is_set(message, field):
-            yield _Found(message, name, f"{prefix}{name}", field_class)
+            yield _FieldUse(message, name, f"{prefix}{name}", field_class)
 
     return walk
 
@@ -109,12 +109,12 @@ def _classified(field: FieldDescriptor, field_class: FieldClass) -> _Walk:
 def _below(field: FieldDescriptor, walks: tuple[_Walk, ...]) -> _Walk:
     name = field.name
 
-    def one(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
+    def one(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_FieldUse]:
         if message.HasField(name):
             for walk in walks:
                 yield from walk(getattr(message, name), f"{prefix}{name}.", allowed)
 
-    def many(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_Found]:
+    def many(message: Message, prefix: str, allowed: Collection[FieldClass]) -> Iterator[_FieldUse]:
         for index, below in enumerate(getattr(message, name)):
             for walk in walks:
                 yield from walk(below, f"{prefix}{name}[{index}].", allowed)

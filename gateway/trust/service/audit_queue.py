@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from gateway.errors import OverloadedError
-from gateway.trust.rules.audit import AuditEvent, AuditResult
+from gateway.trust.rules.audit import AuditEntry, AuditResult
 
 AUDIT_QUEUE_EVENTS = 65_536
 """Most events waiting for the writer: some seconds of full load, about 50 MB."""
@@ -38,7 +38,7 @@ class AuditQueue:
     def __init__(self, *, capacity: int = AUDIT_QUEUE_EVENTS) -> None:
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._events: list[AuditEvent] = []
+        self._events: list[AuditEntry] = []
         self._denials: dict[_Key, int] = {}
         self._lost_denials = 0
 
@@ -50,7 +50,7 @@ class AuditQueue:
         """Denials that found the queue full since the start; a metric to alarm on."""
         return self._lost_denials
 
-    def record(self, event: AuditEvent) -> None:
+    def record(self, event: AuditEntry) -> None:
         """Take one event, written out here and now: the writer, for whom others wait, only has to chain it. Denials, of
         which a flood becomes one event, are left to the writer.
 
@@ -68,7 +68,7 @@ class AuditQueue:
             else:
                 self._events.append(event)
 
-    def _record_denial(self, event: AuditEvent) -> None:
+    def _record_denial(self, event: AuditEntry) -> None:
         key = (event.principal, event.method, event.reason)
         place = self._denials.get(key)
         if place is not None:
@@ -79,21 +79,21 @@ class AuditQueue:
             self._denials[key] = len(self._events)
             self._events.append(event)
 
-    def drain(self, limit: int = DRAIN_EVENTS) -> list[AuditEvent]:
+    def drain(self, limit: int = DRAIN_EVENTS) -> list[AuditEntry]:
         """Take out up to `limit` events, oldest first."""
         with self._lock:
             taken, self._events = self._events[:limit], self._events[limit:]
             self._denials = {key: place - limit for key, place in self._denials.items() if place >= limit}
         return taken
 
-    def restore(self, events: list[AuditEvent]) -> None:
+    def restore(self, events: list[AuditEntry]) -> None:
         """Put back events that were taken out and not committed, in front of all others, past the capacity."""
         with self._lock:
             self._events = events + self._events
             self._denials = {key: place + len(events) for key, place in self._denials.items()}
 
     @contextmanager
-    def drained(self, limit: int = DRAIN_EVENTS) -> Iterator[list[AuditEvent]]:
+    def drained(self, limit: int = DRAIN_EVENTS) -> Iterator[list[AuditEntry]]:
         """Take events out for one transaction; if the block raises they return to the queue.
 
         Open the transaction inside, so that a failed commit counts as failed:
@@ -107,7 +107,7 @@ class AuditQueue:
             raise
 
 
-def _repeated(event: AuditEvent) -> AuditEvent:
+def _repeated(event: AuditEntry) -> AuditEntry:
     counts = dict(event.counts)
     counts[REPEATED] = counts.get(REPEATED, 1) + 1
     return replace(event, counts=tuple(sorted(counts.items())))

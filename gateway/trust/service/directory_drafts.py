@@ -11,7 +11,15 @@ from datetime import datetime, timedelta
 from itertools import permutations
 
 from gateway.errors import ConfigurationError
-from gateway.trust.rules.directory import Agreement, Authority, Directory, FieldClass, KeyRecord, Node, NodeCard
+from gateway.trust.rules.directory import (
+    Agreement,
+    Authority,
+    Directory,
+    FederationNode,
+    FieldClass,
+    KeyRecord,
+    NodeCard,
+)
 
 DEFAULT_DAYS = 365
 """Validity of a version in days."""
@@ -149,7 +157,7 @@ def revoke_key(previous: Directory, public_key: bytes, *, issued_at: datetime, s
     """
     since = since.replace(microsecond=0)
     found = False
-    nodes: dict[str, Node] = {}
+    nodes: dict[str, FederationNode] = {}
     for name, node in previous.nodes.items():
         for record in (*node.log_keys, *node.cosign_keys):
             if record.public_key == public_key:
@@ -177,7 +185,7 @@ def _successor(previous: Directory, issued_at: datetime) -> Directory:
     return replace(previous, version=previous.version + 1, issued_at=issued_at)
 
 
-def _with_past_keys(node: Node, before: Node | None) -> Node:
+def _with_past_keys(node: FederationNode, before: FederationNode | None) -> FederationNode:
     if before is None:
         return node
     return replace(

@@ -27,7 +27,14 @@ from gateway.tlog.note import Verifier, sign_note
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.issuance import DEFAULT_LEAF_DAYS, CertificateAuthority, create_ca, create_request
 from gateway.trust.pki.keys import Ed25519Signer, create_signing_key
-from gateway.trust.rules.directory import Agreement, KeyRecord, Node, NodeCard, directory_key_name, receipts_key_name
+from gateway.trust.rules.directory import (
+    Agreement,
+    FederationNode,
+    KeyRecord,
+    NodeCard,
+    directory_key_name,
+    receipts_key_name,
+)
 from gateway.trust.service.directory_drafts import DEFAULT_DAYS, DEFAULT_GRACE_DAYS, agreements_among, draft_directory
 from gateway.trust.service.directory_versions import RootOfTrust
 
@@ -200,7 +207,7 @@ def _create_member(
     (offline / "directory.vkey").write_text(vkey + "\n", encoding="utf-8")
     folder.ca.write_bytes(ca.certificate_pem)
     _issue_certificates(ca, folder, member, now, leaf_days)
-    node = Node(
+    node = FederationNode(
         authority=member.node,
         endpoints=(_endpoint(member.host, member.peer_port),) if member.peer_port else (),
         tls_ca_pems=(ca.certificate_pem.decode(),),

@@ -8,11 +8,11 @@ from itertools import chain
 from gateway.contract.identifiers import Scheme
 from gateway.contract.timestamps import to_ms
 from gateway.screening.identifiers import PLATE
-from gateway.screening.index.columns import Listed, Record
-from gateway.screening.index.hits import Found, Hit
-from gateway.screening.index.index import Sought
+from gateway.screening.index.columns import EntryName, IndexEntry
+from gateway.screening.index.hits import Hit, SearchResult
+from gateway.screening.index.index import PartyQuery
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import MatchClass, NameKind
-from gateway.screening.variants import prepare
 from gateway.v1 import goods_pb2, party_pb2, screening_pb2, watchlist_pb2
 
 NAME_KINDS = {
@@ -56,20 +56,20 @@ def reference_of(group: str, entry_id: str) -> watchlist_pb2.WatchlistReference:
     return watchlist_pb2.WatchlistReference(publisher=publisher, list=list_name, id=entry_id)
 
 
-def record_of(publisher: str, entry: watchlist_pb2.WatchlistEntry) -> Record:
+def record_of(publisher: str, entry: watchlist_pb2.WatchlistEntry) -> IndexEntry:
     """An entry as the index takes it. Of addresses only those that are what is listed."""
     content = entry.content
     kind = NAME_KINDS.get(content.kind)
     names = [] if kind is None else [_listed(name, kind) for name in content.names]
     if kind is NameKind.ADDRESS:
-        names += [Listed(text, NameKind.ADDRESS) for text in map(address_text, content.addresses) if text]
+        names += [EntryName(text, NameKind.ADDRESS) for text in map(address_text, content.addresses) if text]
     identifiers = [(each.scheme, each.value) for each in content.identifiers]
     if kind in (NameKind.VEHICLE, NameKind.CONTAINER):
         scheme = PLATE if kind is NameKind.VEHICLE else UNKNOWN_SCHEME
         identifiers += [(scheme, name.text) for name in content.names]
     if content.kind == watchlist_pb2.WATCHLIST_KIND_COMMODITY:
         identifiers += [(COMMODITY, code_text(each.code, each.territory)) for each in content.commodities]
-    return Record(
+    return IndexEntry(
         group_of(publisher, entry.list),
         entry.id,
         entry.revision,
@@ -82,8 +82,8 @@ def record_of(publisher: str, entry: watchlist_pb2.WatchlistEntry) -> Record:
     )
 
 
-def _listed(name: watchlist_pb2.ListedName, kind: NameKind) -> Listed:
-    return Listed(name.text, kind, name.kind == watchlist_pb2.LISTED_NAME_KIND_WEAK_ALIAS)
+def _listed(name: watchlist_pb2.ListedName, kind: NameKind) -> EntryName:
+    return EntryName(name.text, kind, name.kind == watchlist_pb2.LISTED_NAME_KIND_WEAK_ALIAS)
 
 
 def address_text(address: party_pb2.Address) -> str:
@@ -91,7 +91,7 @@ def address_text(address: party_pb2.Address) -> str:
     return ", ".join(filter(None, (address.street, address.city)))
 
 
-def sought_of(subject: screening_pb2.ScreeningSubject) -> Sought:
+def sought_of(subject: screening_pb2.ScreeningSubject) -> PartyQuery:
     """What a subject is sought by."""
     declared = NAME_KINDS.get(subject.kind, NameKind.UNKNOWN)
     names = [(name.text, kind) for name in subject.names for kind in kinds_of(name.text, declared)]
@@ -103,7 +103,7 @@ def sought_of(subject: screening_pb2.ScreeningSubject) -> Sought:
     identifiers += [
         (COMMODITY, text) for text in dict.fromkeys(chain.from_iterable(map(codes_of, subject.commodities)))
     ]
-    return Sought(tuple(names), tuple(identifiers))
+    return PartyQuery(tuple(names), tuple(identifiers))
 
 
 def code_text(code: str, territory: str) -> str:
@@ -130,16 +130,16 @@ def kinds_of(text: str, declared: NameKind) -> tuple[NameKind, ...]:
     return (name.kind,)
 
 
-def sought_by(record: Record) -> Iterator[tuple[Sought, bool]]:
+def sought_by(record: IndexEntry) -> Iterator[tuple[PartyQuery, bool]]:
     """What parties are sought by that an entry is about, and whether by its weak aliases."""
     strong = tuple((name.text, name.kind) for name in record.names if not name.weak)
     weak = tuple((name.text, name.kind) for name in record.names if name.weak)
-    yield Sought(strong, tuple(record.identifiers)), False
+    yield PartyQuery(strong, tuple(record.identifiers)), False
     if weak:
-        yield Sought(weak), True
+        yield PartyQuery(weak), True
 
 
-def answer(references: Iterable[str], found: Sequence[Found]) -> list[screening_pb2.ScreenedSubject]:
+def answer(references: Iterable[str], found: Sequence[SearchResult]) -> list[screening_pb2.ScreenedSubject]:
     """What was found for each subject."""
     return [
         screening_pb2.ScreenedSubject(reference=reference, hits=map(hit_of, each.hits), found=each.total)
@@ -164,7 +164,7 @@ def hit_of(hit: Hit) -> screening_pb2.ScreeningHit:
             weak_alias=hit.weak,
             forms=[
                 screening_pb2.FormComparison(given=form.query, listed=form.candidate, score=form.score)
-                for form in found.forms
+                for form in found.variants
             ],
             tokens=[
                 screening_pb2.TokenAgreement(

@@ -13,7 +13,7 @@ from gateway.db.database import Database
 from gateway.db.schema import list_entries
 from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
 from gateway.feed.service.writer import Clock, Transaction
-from gateway.trust.rules.audit import AuditEvent, AuditResult, AuditSink
+from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.watchlists.commands.proposals import BY_ITSELF
 from gateway.watchlists.rules.policies import WARN_BEFORE_MS
 from gateway.watchlists.tables import lists as watchlists
@@ -106,7 +106,7 @@ class WarnExpiringCommand:
             ids = watchlists.ending_first(tx.conn, condition, row.list, MOST_NAMED)
             log.warning("%d entries of %s end soon; first %s", row.entries, row.list, ", ".join(ids))
             self.audit(
-                AuditEvent(
+                AuditEntry(
                     time_ms=tx.now_ms,
                     principal=BY_ITSELF,
                     method=OPERATION,

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.screening.index.columns import Listed, Record
+from gateway.screening.index.columns import EntryName, IndexEntry
 from gateway.screening.index.hits import Hit, weakened
-from gateway.screening.index.index import Index, Sought
+from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, Thresholds
 from gateway.v1 import screening_pb2
 from gateway.watchlists.codec import screening as wire
@@ -26,7 +26,7 @@ class Party(NamedTuple):
     """A party and what it is sought by."""
 
     subject: screening_pb2.ScreeningSubject
-    sought: Sought
+    sought: PartyQuery
 
 
 def parties_of(subjects: Mapping[str, screening_pb2.ScreeningSubject]) -> dict[str, Party]:
@@ -53,7 +53,7 @@ class RecentParties:
             most: parties that are remembered.
         """
         self._most = most
-        self._index = Index()
+        self._index = NameIndex()
         self._sources: OrderedDict[SourceKey, list[str]] = OrderedDict()
         self._parties: dict[str, tuple[Place, bytes]] = {}
         self._number = 0
@@ -90,10 +90,10 @@ class RecentParties:
         for field, party in parties.items():
             self._number += 1
             number = str(self._number)
-            names = [Listed(text, kind) for text, kind in dict.fromkeys(party.sought.names)]
+            names = [EntryName(text, kind) for text, kind in dict.fromkeys(party.sought.names)]
             identifiers = list(dict.fromkeys(party.sought.identifiers))
             self._parties[number] = (Place(source, revision, field), party.subject.SerializeToString())
-            self._index.put(Record(_PARTIES, number, 0, 0, 0, 0, 0, names, identifiers))
+            self._index.put(IndexEntry(_PARTIES, number, 0, 0, 0, 0, 0, names, identifiers))
             numbers.append(number)
             self._index.tidy()
 
@@ -102,7 +102,7 @@ class RecentParties:
             self._index.remove(_PARTIES, number)
             del self._parties[number]
 
-    def hits(self, record: Record, limits: Callable[[str], Thresholds]) -> Iterator[BackwardHit]:
+    def hits(self, record: IndexEntry, limits: Callable[[str], Thresholds]) -> Iterator[BackwardHit]:
         """Parties that an entry may be about, each once, by its best name."""
         of_list = limits(record.group)
         best: dict[str, Hit] = {}
@@ -122,7 +122,7 @@ class RecentParties:
                 yield BackwardHit(known[0], screening_pb2.ScreeningSubject.FromString(known[1]), hit)
 
 
-def _turned(hit: Hit, record: Record, weak: bool, limits: Thresholds) -> Hit:
+def _turned(hit: Hit, record: IndexEntry, weak: bool, limits: Thresholds) -> Hit:
     """A hit of an entry's name on a party, as a hit of the party on the entry."""
     comparison = hit.comparison.turned()
     return Hit(

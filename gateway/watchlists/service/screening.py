@@ -22,9 +22,9 @@ from sqlalchemy import Connection
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.screening.index import snapshot
-from gateway.screening.index.columns import Record
-from gateway.screening.index.hits import Found, Visible
-from gateway.screening.index.index import MAX_HITS, Index, Sought
+from gateway.screening.index.columns import IndexEntry
+from gateway.screening.index.hits import SearchResult, Visible
+from gateway.screening.index.index import MAX_HITS, NameIndex, PartyQuery
 from gateway.screening.index.snapshot import SnapshotUnusableError
 from gateway.screening.result import DEFAULT_THRESHOLDS, Thresholds
 from gateway.v1 import screening_pb2, watchlist_pb2
@@ -46,7 +46,7 @@ CHANGES_AT_ONCE = 20
 class Screened:
     """What was found for each subject, in order, and the last change of the lists that was considered."""
 
-    found: list[Found]
+    found: list[SearchResult]
     position: int
 
 
@@ -87,7 +87,7 @@ class Screener:
         self._database = database
         self._path = snapshot_path
         self._thresholds = dict(thresholds)
-        self._index = Index()
+        self._index = NameIndex()
         self._seq = 0
         self._saved = 0
         self.recent = RecentParties() if recent is None else recent
@@ -210,10 +210,10 @@ class Screener:
         return True
 
     def _build(self) -> None:
-        self._index, self._seq, self._saved = Index(), 0, 0
+        self._index, self._seq, self._saved = NameIndex(), 0, 0
         self._index.load(self._all())
 
-    def _all(self) -> Iterator[Record]:
+    def _all(self) -> Iterator[IndexEntry]:
         while True:
             with self._database.read() as conn:
                 changes = self._next(conn)
@@ -255,7 +255,7 @@ class Screener:
         return self.seek([party.sought for party in parties], visible=visible, at_ms=at_ms, max_hits=max_hits)
 
     def seek(
-        self, wanted: Sequence[Sought], *, visible: Visible = everybody, at_ms: int, max_hits: int = MAX_HITS
+        self, wanted: Sequence[PartyQuery], *, visible: Visible = everybody, at_ms: int, max_hits: int = MAX_HITS
     ) -> Screened:
         """Seeks what subjects are sought by; nobody is remembered."""
         index, position = self._index, self._seq
@@ -276,12 +276,12 @@ def _source(conn: Connection, seq: int) -> str:
     return "".join(f"{change.origin} {change.idx} {change.committed_at}" for change in changes if change.seq == seq)
 
 
-def _effects(conn: Connection, change: ChangeRow) -> list[tuple[EntryKey, Record | None]]:
+def _effects(conn: Connection, change: ChangeRow) -> list[tuple[EntryKey, IndexEntry | None]]:
     """What an update makes of the index: records that stand in it, None for what has ended in it."""
     publisher = FeedOrigin.parse(change.origin).publisher
     changes = read_update(conn, change.feed_id, change.idx).changes
     rows = watchlists.find_all(conn, publisher, map(key_of, changes))
-    effects: list[tuple[EntryKey, Record | None]] = []
+    effects: list[tuple[EntryKey, IndexEntry | None]] = []
     for ordinal, one in enumerate(changes):
         key = key_of(one)
         row = rows.get(key)
@@ -294,5 +294,5 @@ def _stands_here(row: EntryRow, change: ChangeRow, ordinal: int) -> bool:
     return (row.feed_id, row.idx, row.ordinal) == (change.feed_id, change.idx, ordinal)
 
 
-def _record(publisher: str, change: watchlist_pb2.WatchlistChange, row: EntryRow) -> Record | None:
+def _record(publisher: str, change: watchlist_pb2.WatchlistChange, row: EntryRow) -> IndexEntry | None:
     return None if row.ended else wire.record_of(publisher, change.entered)

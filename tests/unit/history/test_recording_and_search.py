@@ -24,7 +24,7 @@ from gateway.history.service import names as history_names
 from gateway.history.service import record_messages as history_found
 from gateway.history.service.risk import RiskScreening
 from gateway.history.tables import shipments
-from gateway.risk.rulebook import Rules
+from gateway.risk.rule_engine import RuleEngine
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.watchlists.service.match_sources import SHIPMENTS
@@ -338,7 +338,7 @@ def test_an_item_that_somebody_spoilt_holds_up_nothing_else(node: PaperNode) -> 
     with node.database.write() as conn:
         conn.execute(update(record_log).where(record_log.c.position == 1).values(content=b"\xff\xff"))
     index(node)
-    screening = RiskScreening(node.database, rules=Rules.load())
+    screening = RiskScreening(node.database, rules=RuleEngine.load())
     judged = screening.next()
 
     assert ids(search(node, containers=["CSQU3054383"])) == ["B"]

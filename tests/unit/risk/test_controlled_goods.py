@@ -13,10 +13,10 @@ from gateway.errors import MalformedError
 from gateway.risk.controlled_goods import (
     Confidence,
     ControlledGood,
+    ControlledGoodMatch,
     ControlledGoods,
     ControlStatus,
     Interval,
-    Match,
     MatchBasis,
 )
 
@@ -103,9 +103,11 @@ def test_six_digits_and_codes_of_other_tariffs_meet_by_subheading() -> None:
 
 
 def test_a_match_by_subheading_is_only_as_sure_as_the_list_is_coarse() -> None:
-    assert Match(good("8112929090"), MatchBasis.HS6).confidence is Confidence.LOW
-    assert Match(good("811292"), MatchBasis.HS6).confidence is Confidence.HIGH
-    assert Match(good("8112929090", Confidence.MEDIUM), MatchBasis.NATIONAL).confidence is Confidence.MEDIUM
+    assert ControlledGoodMatch(good("8112929090"), MatchBasis.HS6).confidence is Confidence.LOW
+    assert ControlledGoodMatch(good("811292"), MatchBasis.HS6).confidence is Confidence.HIGH
+    assert (
+        ControlledGoodMatch(good("8112929090", Confidence.MEDIUM), MatchBasis.NATIONAL).confidence is Confidence.MEDIUM
+    )
 
 
 def test_the_surest_match_comes_first() -> None:

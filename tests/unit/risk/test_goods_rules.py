@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rulebook import Rules
 from gateway.v1 import party_pb2, shipment_pb2, trace_pb2
 from tests.support.risk_records import (
     ANTIMONY,
@@ -30,11 +30,11 @@ HIGH, MEDIUM, LOW, NOTICE = (
 
 
 @pytest.fixture(scope="module")
-def rules() -> Rules:
-    return Rules.load(failed=lambda rule, why: pytest.fail(f"{rule} couldn't judge: {why}"))
+def rules() -> RuleEngine:
+    return RuleEngine.load(failed=lambda rule, why: pytest.fail(f"{rule} couldn't judge: {why}"))
 
 
-def hits(rules: Rules, record: shipment_pb2.Shipment) -> dict[str, trace_pb2.Discrepancy]:
+def hits(rules: RuleEngine, record: shipment_pb2.Shipment) -> dict[str, trace_pb2.Discrepancy]:
     return {hit.rule_id: hit for hit in rules.screen(record)}
 
 
@@ -44,18 +44,18 @@ def antimony(**fields: object) -> shipment_pb2.ShipmentGoods:
     )
 
 
-def test_an_innocent_record_gives_nothing(rules: Rules) -> None:
+def test_an_innocent_record_gives_nothing(rules: RuleEngine) -> None:
     plain = item(net_mass_kg=1000.0, volume_m3=0.7, value_usd=2800.0)
     assert rules.screen(shipment(plain)) == []
 
 
 @pytest.mark.parametrize(("day", "fires"), [("2024-09-14T15:59", False), ("2024-09-14T16:00", True)])
-def test_r01_counts_from_the_local_day_on_which_the_control_begins(rules: Rules, day: str, fires: bool) -> None:
+def test_r01_counts_from_the_local_day_on_which_the_control_begins(rules: RuleEngine, day: str, fires: bool) -> None:
     # 2024-09-15 begins at 16:00 UTC of the day before.
     assert ("R01" in hits(rules, shipment(antimony(), day=day))) is fires
 
 
-def test_r01_says_what_was_controlled_and_why(rules: Rules) -> None:
+def test_r01_says_what_was_controlled_and_why(rules: RuleEngine) -> None:
     hit = hits(rules, shipment(antimony()))["R01"]
     assert hit.severity == HIGH
     assert hit.inputs["announcement"] == "MOFCOM/GACC No.33 of 2024"
@@ -77,7 +77,7 @@ def test_r01_says_what_was_controlled_and_why(rules: Rules) -> None:
     ],
 )
 def test_r01_takes_a_licence_that_was_valid_for_the_goods(
-    rules: Rules, valid_from: str, valid_until: str, code: str, fires: bool
+    rules: RuleEngine, valid_from: str, valid_until: str, code: str, fires: bool
 ) -> None:
     record = shipment(antimony())
     licence = record.licences.add(number="L1")
@@ -89,7 +89,7 @@ def test_r01_takes_a_licence_that_was_valid_for_the_goods(
     assert ("R01" in hits(rules, record)) is fires
 
 
-def test_r01_takes_a_licence_that_is_only_named(rules: Rules) -> None:
+def test_r01_takes_a_licence_that_is_only_named(rules: RuleEngine) -> None:
     record = shipment(antimony())
     refer(record, LICENCE, "L1")
     assert "R01" not in hits(rules, record)
@@ -106,18 +106,18 @@ def test_r01_takes_a_licence_that_is_only_named(rules: Rules) -> None:
     ],
 )
 def test_r01_is_as_severe_as_the_code_is_sure(
-    rules: Rules, fields: dict[str, int], code: str, element: str, severity: int
+    rules: RuleEngine, fields: dict[str, int], code: str, element: str, severity: int
 ) -> None:
     record = shipment(item(code, element=element, description="metal of high purity"), **fields)
     assert hits(rules, record)["R01"].severity == severity
 
 
-def test_r01_doesnt_count_another_element_of_the_same_subheading(rules: Rules) -> None:
+def test_r01_doesnt_count_another_element_of_the_same_subheading(rules: RuleEngine) -> None:
     assert "R01" not in hits(rules, shipment(item("811292", element="Nb", description="niobium powder")))
     assert rules.controlled_items(shipment(item("811292", element="Nb"))) == []
 
 
-def test_r01_is_about_goods_that_leave_the_territory_of_the_list(rules: Rules) -> None:
+def test_r01_is_about_goods_that_leave_the_territory_of_the_list(rules: RuleEngine) -> None:
     assert "R01" not in hits(rules, shipment(antimony(), export_territory="VN"))
     assert "R01" in hits(rules, shipment(antimony(origin_territory="CN"), export_territory="HK", procedure=REEXPORT))
 
@@ -133,14 +133,14 @@ def test_r01_is_about_goods_that_leave_the_territory_of_the_list(rules: Rules) -
         (2.71, HIGH),  # more than aluminium without any air
     ],
 )
-def test_r02_density(rules: Rules, density: float, severity: int | None) -> None:
+def test_r02_density(rules: RuleEngine, density: float, severity: int | None) -> None:
     hit = hits(rules, shipment(item(net_mass_kg=1000.0 * density, volume_m3=1.0))).get("R02")
     assert (hit.severity if hit else None) == severity
     if hit:
         assert hit.measured == pytest.approx(density)
 
 
-def test_r02_names_what_it_would_fit(rules: Rules) -> None:
+def test_r02_names_what_it_would_fit(rules: RuleEngine) -> None:
     hit = hits(rules, shipment(item(net_mass_kg=5000.0, volume_m3=1.0)))["R02"]
     assert "antimony ingot" in hit.inputs["suspects"]
     assert hit.thresholds["impossible"] == "1"
@@ -149,7 +149,7 @@ def test_r02_names_what_it_would_fit(rules: Rules) -> None:
     assert "antimony ingot" in hits(rules, shipment(lead))["R02"].inputs["suspects"]
 
 
-def with_densities(tmp_path: Path, declared: float, suspect: float, **thresholds: float) -> Rules:
+def with_densities(tmp_path: Path, declared: float, suspect: float, **thresholds: float) -> RuleEngine:
     """The rules with a table of two substances: aluminium and one under control, of these densities."""
     columns = "substance,formula,elements,role,hs,covers,names,density_g_cm3,density_confidence"
     table = tmp_path / "physical_data.csv"
@@ -159,7 +159,7 @@ def with_densities(tmp_path: Path, declared: float, suspect: float, **thresholds
         f"antimony ingot,Sb,Sb,controlled,811010,whole,antimony,{suspect},high,,,\n",
         encoding="utf-8",
     )
-    return Rules.load(
+    return RuleEngine.load(
         physical_data=table,
         settings={"R02": RuleSetting(thresholds=thresholds)},
         failed=lambda rule, why: pytest.fail(f"{rule} couldn't judge: {why}"),
@@ -194,18 +194,18 @@ def test_r02_nor_where_a_node_takes_more_than_the_goods_weigh_for_possible(
     assert ("R02" in hits(rules, shipment(item(net_mass_kg=kg, volume_m3=1.0)))) is fires
 
 
-def test_r02_before_anything_was_controlled_only_the_impossible_counts(rules: Rules) -> None:
+def test_r02_before_anything_was_controlled_only_the_impossible_counts(rules: RuleEngine) -> None:
     assert "R02" not in hits(rules, shipment(item(net_mass_kg=2000.0, volume_m3=1.0), day="2021-06-01"))
     assert "R02" in hits(rules, shipment(item(net_mass_kg=2800.0, volume_m3=1.0), day="2021-06-01"))
 
 
-def test_r02_leaves_forms_that_hold_much_air(rules: Rules) -> None:
+def test_r02_leaves_forms_that_hold_much_air(rules: RuleEngine) -> None:
     assert "R02" not in hits(rules, shipment(item(net_mass_kg=100.0, volume_m3=1.0, form="wafer")))
     assert "R02" in hits(rules, shipment(item(net_mass_kg=100.0, volume_m3=1.0, form="ingot")))
 
 
 @pytest.mark.parametrize("missing", ["net_mass_kg", "packages", "one volume", "zero volume", "codes"])
-def test_r02_without_an_input_doesnt_fire(rules: Rules, missing: str) -> None:
+def test_r02_without_an_input_doesnt_fire(rules: RuleEngine, missing: str) -> None:
     goods = item(net_mass_kg=9000.0, volume_m3=1.0)
     assert "R02" in hits(rules, shipment(goods))
     if missing == "one volume":
@@ -222,16 +222,16 @@ def test_r02_without_an_input_doesnt_fire(rules: Rules, missing: str) -> None:
     # aluminium's band is 2 to 4: its spread is log10(2), fences lie at 2/2^1.5 = 0.7071, 4·2^1.5 = 11.31, 0.25 and 32
     [(0.249, MEDIUM), (0.251, LOW), (0.70, LOW), (0.71, None), (11.3, None), (11.4, LOW), (31.9, LOW), (32.1, MEDIUM)],
 )
-def test_r03_unit_value_beyond_the_fences(rules: Rules, usd_per_kg: float, severity: int | None) -> None:
+def test_r03_unit_value_beyond_the_fences(rules: RuleEngine, usd_per_kg: float, severity: int | None) -> None:
     hit = hits(rules, shipment(item(net_mass_kg=100.0, value_usd=100 * usd_per_kg))).get("R03")
     assert (hit.severity if hit else None) == severity
 
 
-def test_r03_goods_for_nothing_are_below_every_fence(rules: Rules) -> None:
+def test_r03_goods_for_nothing_are_below_every_fence(rules: RuleEngine) -> None:
     assert hits(rules, shipment(item(value_usd=0.0)))["R03"].severity == MEDIUM
 
 
-def test_r03_takes_a_customs_value_in_dollars_and_no_other(rules: Rules) -> None:
+def test_r03_takes_a_customs_value_in_dollars_and_no_other(rules: RuleEngine) -> None:
     goods = item(net_mass_kg=100.0)
     goods.customs_value.currency_code = "USD"
     goods.customs_value.units = 9000
@@ -245,12 +245,12 @@ def test_r03_takes_a_customs_value_in_dollars_and_no_other(rules: Rules) -> None
     ("usd_per_kg", "fires"),
     [(14.1, False), (14.2, True)],
 )
-def test_r04_value_of_another_substance(rules: Rules, usd_per_kg: float, fires: bool) -> None:
+def test_r04_value_of_another_substance(rules: RuleEngine, usd_per_kg: float, fires: bool) -> None:
     hit = hits(rules, shipment(item(net_mass_kg=100.0, value_usd=100 * usd_per_kg))).get("R04")
     assert (hit is not None) is fires
 
 
-def test_r04_only_within_the_price_of_something_controlled(rules: Rules) -> None:
+def test_r04_only_within_the_price_of_something_controlled(rules: RuleEngine) -> None:
     assert "R04" in hits(rules, shipment(item(net_mass_kg=100.0, value_usd=100 * 6000)))  # scandium ends at 6000
     assert "R04" not in hits(rules, shipment(item(net_mass_kg=100.0, value_usd=100 * 6001)))
 
@@ -265,13 +265,13 @@ def test_r04_only_within_the_price_of_something_controlled(rules: Rules) -> None
         ("Shun Fat Metals Limited", None),
     ],
 )
-def test_r15_forwarder_as_consignee_of_controlled_goods(rules: Rules, name: str, severity: int | None) -> None:
+def test_r15_forwarder_as_consignee_of_controlled_goods(rules: RuleEngine, name: str, severity: int | None) -> None:
     record = shipment(antimony(), parties=[party(party_pb2.PARTY_ROLE_CONSIGNEE, name)])
     hit = hits(rules, record).get("R15")
     assert (hit.severity if hit else None) == severity
 
 
-def test_r15_doesnt_count_for_other_goods_other_roles_and_unsure_codes(rules: Rules) -> None:
+def test_r15_doesnt_count_for_other_goods_other_roles_and_unsure_codes(rules: RuleEngine) -> None:
     consignee = party(party_pb2.PARTY_ROLE_CONSIGNEE, "Shun Fat Logistics Limited")
     assert "R15" not in hits(rules, shipment(item(), parties=[consignee]))
     agent = party(party_pb2.PARTY_ROLE_AGENT, "Shun Fat Logistics Limited")
@@ -292,11 +292,11 @@ def test_r15_doesnt_count_for_other_goods_other_roles_and_unsure_codes(rules: Ru
         ("", False),
     ],
 )
-def test_r18_vague_description(rules: Rules, description: str, fires: bool) -> None:
+def test_r18_vague_description(rules: RuleEngine, description: str, fires: bool) -> None:
     assert ("R18" in hits(rules, shipment(item("950300", description=description)))) is fires
 
 
-def test_r18_residual_subheading_without_element_or_purity(rules: Rules) -> None:
+def test_r18_residual_subheading_without_element_or_purity(rules: RuleEngine) -> None:
     bare = item("811292", description="unwrought, high purity")
     assert hits(rules, shipment(bare))["R18"].severity == NOTICE
     assert "R18" not in hits(rules, shipment(bare, export_territory="VN"))
@@ -307,14 +307,14 @@ def test_r18_residual_subheading_without_element_or_purity(rules: Rules) -> None
     assert hits(rules, shipment(item("811292", description="metal")))["R18"].severity == LOW
 
 
-def test_r18_cover_that_weighs_or_costs_too_much(rules: Rules) -> None:
+def test_r18_cover_that_weighs_or_costs_too_much(rules: RuleEngine) -> None:
     assert "R18" not in hits(rules, shipment(item(net_mass_kg=2699.0, volume_m3=1.0)))
     assert hits(rules, shipment(item(net_mass_kg=2701.0, volume_m3=1.0)))["R18"].severity == MEDIUM
     assert "R18" not in hits(rules, shipment(item(net_mass_kg=100.0, value_usd=1410.0)))
     assert hits(rules, shipment(item(net_mass_kg=100.0, value_usd=1420.0)))["R18"].severity == MEDIUM
 
 
-def test_several_hits_come_the_most_severe_first(rules: Rules) -> None:
+def test_several_hits_come_the_most_severe_first(rules: RuleEngine) -> None:
     record = shipment(antimony(), item(net_mass_kg=100.0, value_usd=3.0, sequence=2))
     found = rules.screen(record)
     assert [hit.severity for hit in found] == sorted((hit.severity for hit in found), reverse=True)

@@ -12,8 +12,8 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rulebook import Rules
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2, trace_pb2
 from tests.support.risk_records import (
     CONTAINER,
@@ -37,7 +37,7 @@ def unable(rule: str, why: str) -> None:
     pytest.fail(f"{rule} couldn't judge: {why}")
 
 
-RULES = Rules.load(failed=unable)
+RULES = RuleEngine.load(failed=unable)
 
 
 def complete(**fields: object) -> shipment_pb2.Shipment:
@@ -157,7 +157,7 @@ def test_records_as_large_as_the_contract_allows_are_judged() -> None:
 
 
 def test_a_long_row_of_exports_is_judged() -> None:
-    limited = Rules.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 1001})}, failed=unable)
+    limited = RuleEngine.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 1001})}, failed=unable)
     records = [("cn", complete(record_id=f"CN{number}")) for number in range(150)]
     found = limited.examine(trace(*records), NOW)
     assert next(hit for hit in found if hit.rule_id == "R19").measured == 150

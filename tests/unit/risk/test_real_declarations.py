@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench import rules as bench
-from gateway.risk.rulebook import Rules
+from gateway.risk.rule_engine import RuleEngine
 from tests.unit.risk.test_rule_docs import PAGE, rows
 
 pytestmark = pytest.mark.drift
@@ -23,7 +23,7 @@ def unable(rule: str, why: str) -> None:
 
 
 def test_the_table_is_what_the_rules_find(declarations: list[bench.Labelled]) -> None:
-    assert rows(HEADING) == bench.table(Rules.load(failed=unable), declarations)
+    assert rows(HEADING) == bench.table(RuleEngine.load(failed=unable), declarations)
 
 
 def test_the_sentences_say_what_the_file_has(declarations: list[bench.Labelled]) -> None:

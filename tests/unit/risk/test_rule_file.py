@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting, bound, load_rules, parse_rules
-from gateway.risk.rulebook import Rules
 from gateway.v1 import trace_pb2
 from tests.support.risk_records import item, shipment
 
@@ -43,10 +43,10 @@ share = "net_kg / t.most"
 """
 
 
-def own(tmp_path: Path, text: str = RULE, **kwargs: object) -> Rules:
+def own(tmp_path: Path, text: str = RULE, **kwargs: object) -> RuleEngine:
     path = tmp_path / "rules.toml"
     path.write_text(text, "utf-8")
-    return Rules.load(rules=path, **kwargs)
+    return RuleEngine.load(rules=path, **kwargs)
 
 
 def test_own_rules_replace_those_that_come_along(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_what_isnt_a_rules_file_is_refused(tmp_path: Path, text: str, message: s
 
 def test_a_file_that_isnt_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="nowhere"):
-        Rules.load(rules=tmp_path / "nowhere.toml")
+        RuleEngine.load(rules=tmp_path / "nowhere.toml")
 
 
 def test_a_disabled_rule_is_checked_but_not_applied(tmp_path: Path) -> None:
@@ -243,14 +243,14 @@ def test_a_rule_that_loops_too_long_is_told(tmp_path: Path) -> None:
 
 
 def test_versions_are_the_same_in_another_process_and_differ_with_any_change(tmp_path: Path) -> None:
-    code = "from gateway.risk.rulebook import Rules; print(Rules.load().version)"
+    code = "from gateway.risk.rule_engine import RuleEngine; print(RuleEngine.load().version)"
     said = {
         subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={"PYTHONHASHSEED": seed}
         ).stdout.strip()
         for seed in ("1", "2")
     }
-    assert said == {Rules.load().version}
+    assert said == {RuleEngine.load().version}
     versions = [
         own(tmp_path).version,
         own(tmp_path, RULE.replace("most = 100", "most = 101")).version,
@@ -261,7 +261,7 @@ def test_versions_are_the_same_in_another_process_and_differ_with_any_change(tmp
 
 
 def test_what_comes_along_is_described_and_sourced() -> None:
-    described = {rule.rule_id: rule for rule in Rules.load().describe()}
+    described = {rule.rule_id: rule for rule in RuleEngine.load().describe()}
     assert [rule.id for rule in load_rules()] == list(described)
     assert described["R05"].scope == "pair"
     assert described["R05"].thresholds["alert"] == 0.05
@@ -279,10 +279,10 @@ def test_tables_are_replaced_by_files(tmp_path: Path) -> None:
     )
     terms = tmp_path / "terms.csv"
     terms.write_text("kind,term,language,confidence,source\nvague,aluminium ingots,en,high,here\n", "utf-8")
-    rules = Rules.load(physical_data=physical, terms=terms)
+    rules = RuleEngine.load(physical_data=physical, terms=terms)
     found = {hit.rule_id for hit in rules.screen(shipment(item(net_mass_kg=150.0, volume_m3=1.0)))}
     assert found == {"R02", "R18"}
-    assert rules.version != Rules.load().version
+    assert rules.version != RuleEngine.load().version
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_wrong_tables_are_refused_by_line(tmp_path: Path, name: str, text: str, 
     path = tmp_path / f"{name}.csv"
     path.write_text(text, "utf-8")
     with pytest.raises(ConfigurationError, match=re.escape(message)):
-        Rules.load(**{name: path})
+        RuleEngine.load(**{name: path})
 
 
 @pytest.mark.parametrize(
@@ -332,4 +332,4 @@ def test_wrong_physical_data_is_refused_by_column(tmp_path: Path, column: int, v
         "utf-8",
     )
     with pytest.raises(ConfigurationError, match=re.escape(message)):
-        Rules.load(physical_data=path)
+        RuleEngine.load(physical_data=path)

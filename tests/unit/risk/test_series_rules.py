@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.risk.facts.series import MAX_EXPORTS, MAX_SUBHEADINGS, USUAL_LEAST_DAYS
+from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rulebook import Rules
 from gateway.v1 import party_pb2, shipment_pb2, trace_pb2
 from tests.support.risk_records import ANTIMONY, IMPORT, REEXPORT, at, item, party, shipment, trace
 
@@ -26,12 +26,12 @@ def unable(rule: str, why: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def rules() -> Rules:
-    return Rules.load(failed=unable)
+def rules() -> RuleEngine:
+    return RuleEngine.load(failed=unable)
 
 
-def with_limit(**thresholds: float) -> Rules:
-    return Rules.load(settings={"R19": RuleSetting(thresholds=thresholds)}, failed=unable)
+def with_limit(**thresholds: float) -> RuleEngine:
+    return RuleEngine.load(settings={"R19": RuleSetting(thresholds=thresholds)}, failed=unable)
 
 
 def export(days_ago: float = 0, kg: float = 90.0, *, code: str = TOYS, usd: float | None = None) -> Record:
@@ -49,19 +49,19 @@ def series(days: float = 20, kg: Sequence[float] = (90.0,) * 5, *, code: str = T
     return [export(days * number / (len(kg) - 1), each, code=code) for number, each in enumerate(kg)]
 
 
-def screened(rules: Rules, records: Sequence[Record]) -> list[trace_pb2.Discrepancy]:
+def screened(rules: RuleEngine, records: Sequence[Record]) -> list[trace_pb2.Discrepancy]:
     return rules.screen(records[0], records)
 
 
-def beside_a_leg(rules: Rules, records: Sequence[Record]) -> list[trace_pb2.Discrepancy]:
+def beside_a_leg(rules: RuleEngine, records: Sequence[Record]) -> list[trace_pb2.Discrepancy]:
     return rules.examine(trace(("cn", records[0])), NOW, siblings={0: records})
 
 
-def in_a_trace(rules: Rules, records: Sequence[Record]) -> list[trace_pb2.Discrepancy]:
+def in_a_trace(rules: RuleEngine, records: Sequence[Record]) -> list[trace_pb2.Discrepancy]:
     return rules.examine(trace(*(("cn", record) for record in records)), NOW)
 
 
-Way = Callable[[Rules, Sequence[Record]], list[trace_pb2.Discrepancy]]
+Way = Callable[[RuleEngine, Sequence[Record]], list[trace_pb2.Discrepancy]]
 
 
 @pytest.fixture(params=[screened, beside_a_leg, in_a_trace])
@@ -109,7 +109,7 @@ def test_r19_what_is_just_under_a_limit_in_dollars(way: Way, usd: float, fires: 
     assert (severity(found, "R19") == trace_pb2.SEVERITY_MEDIUM) is fires
 
 
-def test_r19_without_a_limit_finds_nothing_whatever_the_mass_or_value(rules: Rules) -> None:
+def test_r19_without_a_limit_finds_nothing_whatever_the_mass_or_value(rules: RuleEngine) -> None:
     for power in range(-20, 100):  # each is just under any limit that the one before isn't
         amount = 1.25**power
         records = [export(days, amount, usd=amount) for days in range(5)]
@@ -160,24 +160,26 @@ def test_what_is_usual_is_known_after_two_months_of_exports(more: float, known: 
 @pytest.mark.parametrize(
     ("count", "days", "fires"), [(4, 10, False), (5, 10, True), (5, 29.9, True), (5, 30.1, False), (6, 37, True)]
 )
-def test_r19_alike_five_in_thirty_days(rules: Rules, way: Way, count: int, days: float, fires: bool) -> None:
+def test_r19_alike_five_in_thirty_days(rules: RuleEngine, way: Way, count: int, days: float, fires: bool) -> None:
     found = way(rules, series(days, [100.0] * count, code=ANTIMONY))
     assert (severity(found, "R19-ALIKE") == trace_pb2.SEVERITY_LOW) is fires
 
 
 @pytest.mark.parametrize(("last", "fires"), [(109.9, True), (110.1, False), (91.0, True), (90.8, False)])
-def test_r19_alike_within_a_tenth(rules: Rules, way: Way, last: float, fires: bool) -> None:
+def test_r19_alike_within_a_tenth(rules: RuleEngine, way: Way, last: float, fires: bool) -> None:
     found = way(rules, series(kg=[100.0, 100.0, 100.0, 100.0, last], code=ANTIMONY))
     assert (hit(found, "R19-ALIKE") is not None) is fires
 
 
-def test_r19_alike_only_of_goods_that_may_be_under_control(rules: Rules, way: Way) -> None:
+def test_r19_alike_only_of_goods_that_may_be_under_control(rules: RuleEngine, way: Way) -> None:
     assert hit(way(rules, series(code=TOYS)), "R19-ALIKE") is None
     assert hit(way(rules, series(code="811010")), "R19-ALIKE") is not None
 
 
 @pytest.mark.parametrize(("kg_a_month", "fires"), [(149.0, True), (151.0, False)])
-def test_r19_alike_only_where_it_is_three_times_what_is_usual(rules: Rules, kg_a_month: float, fires: bool) -> None:
+def test_r19_alike_only_where_it_is_three_times_what_is_usual(
+    rules: RuleEngine, kg_a_month: float, fires: bool
+) -> None:
     records = [*series(code=ANTIMONY), *usual(kg_a_month, code=ANTIMONY)]
     assert (hit(screened(rules, records), "R19-ALIKE") is not None) is fires
 
@@ -278,7 +280,7 @@ def test_a_very_long_series_is_judged_by_those_nearest() -> None:
 # What is looked for
 
 
-def test_siblings_are_looked_for_where_a_rule_would_take_the_record_and_nowhere_else(rules: Rules) -> None:
+def test_siblings_are_looked_for_where_a_rule_would_take_the_record_and_nowhere_else(rules: RuleEngine) -> None:
     limited = with_limit(limit_kg=100)
     assert len(limited.siblings_sought(export(kg=99.9))) == 1
     assert limited.siblings_sought(export(kg=100.0)) == []
@@ -290,14 +292,14 @@ def test_siblings_are_looked_for_where_a_rule_would_take_the_record_and_nowhere_
         assert limited.siblings_sought(record) == []
 
 
-def test_siblings_are_looked_for_as_far_as_the_rules_span(rules: Rules) -> None:
-    def days(sought_by: Rules) -> float:
+def test_siblings_are_looked_for_as_far_as_the_rules_span(rules: RuleEngine) -> None:
+    def days(sought_by: RuleEngine) -> float:
         (sought,) = sought_by.siblings_sought(export(code=ANTIMONY))
         since, until = sought.around
         assert sought.before[1] == since
         return (until - 1 - since) / 86_400_000
 
-    wider = Rules.load(settings={"R19-ALIKE": RuleSetting(thresholds={"days": 45})}, failed=unable)
+    wider = RuleEngine.load(settings={"R19-ALIKE": RuleSetting(thresholds={"days": 45})}, failed=unable)
     assert (days(rules), days(wider)) == (60, 90)
     assert hit(screened(wider, series(44, code=ANTIMONY)), "R19-ALIKE") is not None
 
@@ -310,6 +312,6 @@ def test_of_a_record_with_many_subheadings_some_are_looked_for() -> None:
 
 
 def test_nothing_is_looked_for_where_no_rule_is_about_series() -> None:
-    off = Rules.load(settings={rule: RuleSetting(enabled=False) for rule in ("R19", "R19-ALIKE")}, failed=unable)
+    off = RuleEngine.load(settings={rule: RuleSetting(enabled=False) for rule in ("R19", "R19-ALIKE")}, failed=unable)
     assert off.siblings_sought(export(code=ANTIMONY)) == []
     assert off.screen(export(), series()) == []

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rulebook import Rules
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 from tests.support.risk_records import (
     ANTIMONY,
@@ -43,8 +43,8 @@ def unable(rule: str, why: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def rules() -> Rules:
-    return Rules.load(failed=unable)
+def rules() -> RuleEngine:
+    return RuleEngine.load(failed=unable)
 
 
 def exported(*goods: shipment_pb2.ShipmentGoods, **fields: object) -> shipment_pb2.Shipment:
@@ -60,7 +60,7 @@ def imported(*goods: shipment_pb2.ShipmentGoods, **fields: object) -> shipment_p
 
 
 def examine(
-    rules: Rules, *records: tuple[str, shipment_pb2.Shipment], **kwargs: object
+    rules: RuleEngine, *records: tuple[str, shipment_pb2.Shipment], **kwargs: object
 ) -> dict[str, trace_pb2.Discrepancy]:
     return {hit.rule_id: hit for hit in rules.examine(trace(*records, **kwargs), NOW)}
 
@@ -69,7 +69,7 @@ def severity_of(hits: dict[str, trace_pb2.Discrepancy], rule: str) -> int | None
     return hits[rule].severity if rule in hits else None
 
 
-def test_an_innocent_licensed_consignment_gives_nothing(rules: Rules) -> None:
+def test_an_innocent_licensed_consignment_gives_nothing(rules: RuleEngine) -> None:
     antimony = item(ANTIMONY, description="antimony ingots", element="Sb", purity_percent=99.9, value_usd=30000.0)
     out = exported(antimony, gross_mass_kg=1050.0)
     out.licences.add(number="L1").valid_until.CopyFrom(at("2025-06-02"))  # ended when it was imported
@@ -77,7 +77,7 @@ def test_an_innocent_licensed_consignment_gives_nothing(rules: Rules) -> None:
     assert examine(rules, ("cn", out), ("hk", imported(hong_kong, gross_mass_kg=1050.0))) == {}
 
 
-def test_the_same_consignment_without_a_licence_is_found_at_both_records(rules: Rules) -> None:
+def test_the_same_consignment_without_a_licence_is_found_at_both_records(rules: RuleEngine) -> None:
     antimony = item(ANTIMONY, element="Sb", description="antimony ingots")
     found = rules.examine(trace(("cn", exported(antimony)), ("hk", imported(antimony))), NOW)
     assert [(hit.rule_id, hit.severity, list(hit.legs)) for hit in found] == [("R01", HIGH, [0]), ("R01", NOTICE, [1])]
@@ -98,7 +98,7 @@ def test_the_same_consignment_without_a_licence_is_found_at_both_records(rules: 
         (1054.0, HIGH),
     ],
 )
-def test_r05_mirror_weight(rules: Rules, import_kg: float, severity: int | None) -> None:
+def test_r05_mirror_weight(rules: RuleEngine, import_kg: float, severity: int | None) -> None:
     hits = examine(rules, ("cn", exported(gross_mass_kg=1000.0)), ("hk", imported(gross_mass_kg=import_kg)))
     assert severity_of(hits, "R05") == severity
     if severity:
@@ -106,13 +106,13 @@ def test_r05_mirror_weight(rules: Rules, import_kg: float, severity: int | None)
         assert CONSIGNMENT in hits["R05"].explanation
 
 
-def test_r05_compares_net_with_net_where_gross_is_missing(rules: Rules) -> None:
+def test_r05_compares_net_with_net_where_gross_is_missing(rules: RuleEngine) -> None:
     hits = examine(rules, ("cn", exported(item(net_mass_kg=1000.0))), ("hk", imported(item(net_mass_kg=900.0))))
     assert hits["R05"].inputs["basis"] == "net"
 
 
 @pytest.mark.parametrize(("gross", "fires"), [(995.0, False), (985.0, True), (1500.0, False)])
-def test_r05_net_of_one_side_cant_be_above_the_gross_of_the_other(rules: Rules, gross: float, fires: bool) -> None:
+def test_r05_net_of_one_side_cant_be_above_the_gross_of_the_other(rules: RuleEngine, gross: float, fires: bool) -> None:
     without_net = item()
     without_net.ClearField("net_mass_kg")
     hits = examine(
@@ -121,7 +121,7 @@ def test_r05_net_of_one_side_cant_be_above_the_gross_of_the_other(rules: Rules, 
     assert ("R05" in hits) is fires
 
 
-def test_r05_adds_up_part_consignments(rules: Rules) -> None:
+def test_r05_adds_up_part_consignments(rules: RuleEngine) -> None:
     out = exported(gross_mass_kg=1000.0)
     first, second = imported(gross_mass_kg=600.0), imported(gross_mass_kg=400.0)
     second.record_id = "HK2"
@@ -131,7 +131,7 @@ def test_r05_adds_up_part_consignments(rules: Rules) -> None:
 
 
 @pytest.mark.parametrize("joined", ["ucr", "document and container", "document alone", "previous document", "nothing"])
-def test_what_makes_a_mirror_pair(rules: Rules, joined: str) -> None:
+def test_what_makes_a_mirror_pair(rules: RuleEngine, joined: str) -> None:
     out = shipment(record_id="CN1", gross_mass_kg=1000.0)
     into = shipment(record_id="HK1", procedure=IMPORT, day="2025-06-02", gross_mass_kg=500.0)
     if joined == "ucr":
@@ -149,7 +149,7 @@ def test_what_makes_a_mirror_pair(rules: Rules, joined: str) -> None:
     assert ("R05" in examine(rules, ("cn", out), ("hk", into))) is (joined not in ("document alone", "nothing"))
 
 
-def test_an_import_mirrors_the_export_of_where_it_came_from(rules: Rules) -> None:
+def test_an_import_mirrors_the_export_of_where_it_came_from(rules: RuleEngine) -> None:
     out, into = exported(gross_mass_kg=1000.0), imported(gross_mass_kg=1000.0)
     again = exported(gross_mass_kg=500.0, export_territory="HK", destination_territory="MO", procedure=REEXPORT)
     again.declared_at.CopyFrom(at("2025-06-10"))
@@ -174,7 +174,7 @@ def test_an_import_mirrors_the_export_of_where_it_came_from(rules: Rules) -> Non
         (151.0, HIGH),
     ],
 )
-def test_r06_mirror_value(rules: Rules, cif: float, severity: int | None) -> None:
+def test_r06_mirror_value(rules: RuleEngine, cif: float, severity: int | None) -> None:
     hits = examine(
         rules,
         ("cn", exported(item("950300", description="toy cars", value_usd=100.0))),
@@ -183,7 +183,7 @@ def test_r06_mirror_value(rules: Rules, cif: float, severity: int | None) -> Non
     assert severity_of(hits, "R06") == severity
 
 
-def test_r06_stated_freight_explains_a_part(rules: Rules) -> None:
+def test_r06_stated_freight_explains_a_part(rules: RuleEngine) -> None:
     out = exported(item("950300", description="toy cars", value_usd=100.0))
     into = imported(item("950300", description="toy cars", value_usd=140.0))
     assert "R06" in examine(rules, ("cn", out), ("hk", into))
@@ -192,7 +192,7 @@ def test_r06_stated_freight_explains_a_part(rules: Rules) -> None:
     assert "R06" not in examine(rules, ("cn", out), ("hk", into))
 
 
-def test_r06_compares_one_currency_only(rules: Rules) -> None:
+def test_r06_compares_one_currency_only(rules: RuleEngine) -> None:
     out, into = exported(), imported()
     out.total_value.currency_code, out.total_value.units = "CNY", 100
     into.total_value.currency_code, into.total_value.units = "HKD", 900
@@ -205,18 +205,20 @@ def test_r06_compares_one_currency_only(rules: Rules) -> None:
     ("code", "severity"),
     [("950300", None), ("950390", LOW), ("950490", MEDIUM), ("420231", HIGH), ("811010", HIGH)],
 )
-def test_r07_mirror_code(rules: Rules, code: str, severity: int | None) -> None:
+def test_r07_mirror_code(rules: RuleEngine, code: str, severity: int | None) -> None:
     toys = item("950300", description="toy cars")
     hits = examine(rules, ("cn", exported(toys)), ("hk", imported(item(code, description="toy cars"))))
     assert severity_of(hits, "R07") == severity
 
 
-def test_r07_a_controlled_subheading_on_one_side_is_severe_even_where_only_the_last_digits_differ(rules: Rules) -> None:
+def test_r07_a_controlled_subheading_on_one_side_is_severe_even_where_only_the_last_digits_differ(
+    rules: RuleEngine,
+) -> None:
     hits = examine(rules, ("cn", exported(item("810199"))), ("hk", imported(item("810196"))))
     assert severity_of(hits, "R07") == HIGH
 
 
-def test_r07_a_part_of_the_goods_isnt_a_contradiction(rules: Rules) -> None:
+def test_r07_a_part_of_the_goods_isnt_a_contradiction(rules: RuleEngine) -> None:
     toys, bags = item("950300", description="toy cars"), item("420231", description="leather bags", sequence=2)
     assert "R07" not in examine(rules, ("cn", exported(toys, bags)), ("hk", imported(bags)))
 
@@ -234,14 +236,14 @@ def test_r07_a_part_of_the_goods_isnt_a_contradiction(rules: Rules) -> None:
         (goods_pb2.TRANSPORT_MODE_UNSPECIFIED, 10.1, True),
     ],
 )
-def test_r08_nothing_came_where_it_was_going(rules: Rules, mode: int, days: float, fires: bool) -> None:
+def test_r08_nothing_came_where_it_was_going(rules: RuleEngine, mode: int, days: float, fires: bool) -> None:
     out = exported(item("950300", description="toy cars"))
     out.declared_at.FromSeconds(int(NOW.timestamp() - days * 86_400))
     out.means.add(mode=mode)
     assert ("R08" in examine(rules, ("cn", out))) is fires
 
 
-def test_r08_needs_a_whole_answer_of_the_destination(rules: Rules) -> None:
+def test_r08_needs_a_whole_answer_of_the_destination(rules: RuleEngine) -> None:
     out = exported(item("950300", description="toy cars"))
     assert "R08" in examine(rules, ("cn", out))
     assert "R08" not in examine(rules, ("cn", out), answered=("cn", "mo"))
@@ -257,7 +259,7 @@ def test_r08_needs_a_whole_answer_of_the_destination(rules: Rules) -> None:
 
 @pytest.mark.parametrize(("hit", "fires"), [(False, True), (True, False)])
 def test_r08_a_node_that_may_only_say_that_there_is_something_hasnt_said_that_nothing_is(
-    rules: Rules, hit: bool, fires: bool
+    rules: RuleEngine, hit: bool, fires: bool
 ) -> None:
     asked = trace(("cn", exported(item("950300", description="toy cars"))), answered=("cn", "mo"))
     asked.answers.add(node="hk", status=history_pb2.ANSWER_STATUS_COMPLETE, hit=hit)
@@ -265,7 +267,7 @@ def test_r08_a_node_that_may_only_say_that_there_is_something_hasnt_said_that_no
 
 
 @pytest.mark.parametrize("nodes", [("kowloon", "lantau"), ("lantau", "kowloon")])
-def test_r08_needs_a_whole_answer_of_all_nodes_there(rules: Rules, nodes: tuple[str, str]) -> None:
+def test_r08_needs_a_whole_answer_of_all_nodes_there(rules: RuleEngine, nodes: tuple[str, str]) -> None:
     there = dict.fromkeys(nodes, "HK")
     asked = trace(("cn", exported(item("950300", description="toy cars"))), answered=("cn", *nodes))
     assert "R08" in {found.rule_id for found in rules.examine(asked, NOW, territories=there)}
@@ -274,7 +276,7 @@ def test_r08_needs_a_whole_answer_of_all_nodes_there(rules: Rules, nodes: tuple[
 
 
 @pytest.mark.parametrize("procedure", list(shipment_pb2.ShipmentProcedure.values())[1:])
-def test_r08_a_declaration_at_the_destination_settles_it(rules: Rules, procedure: int) -> None:
+def test_r08_a_declaration_at_the_destination_settles_it(rules: RuleEngine, procedure: int) -> None:
     there = imported(item("950300", description="toy cars"))
     there.procedure = procedure
     there.office.territory = "HK"
@@ -283,7 +285,7 @@ def test_r08_a_declaration_at_the_destination_settles_it(rules: Rules, procedure
     assert ("R08" not in hits) is settled
 
 
-def test_nodes_may_be_called_other_than_their_territories(rules: Rules) -> None:
+def test_nodes_may_be_called_other_than_their_territories(rules: RuleEngine) -> None:
     found = rules.examine(
         trace(("shenzhen", exported(item("950300"))), answered=("kowloon",)), NOW, territories={"kowloon": "HK"}
     )
@@ -308,18 +310,18 @@ def weighed(before: float, after: float, **fields: object) -> shipment_pb2.Shipm
         (20000.0, 20412.0, True),
     ],
 )
-def test_r09_mass_between_two_sights(rules: Rules, before: float, after: float, fires: bool) -> None:
+def test_r09_mass_between_two_sights(rules: RuleEngine, before: float, after: float, fires: bool) -> None:
     record = weighed(before, after)
     assert ("R09" in {hit.rule_id for hit in rules.screen(record)}) is fires
     assert ("R09" in examine(rules, ("cn", record))) is fires
 
 
-def test_r09_compares_like_with_like(rules: Rules) -> None:
+def test_r09_compares_like_with_like(rules: RuleEngine) -> None:
     assert "R09" not in examine(rules, ("cn", weighed(1000.0, 3300.0, includes_tare=True)))
     assert "R09" not in examine(rules, ("cn", weighed(1000.0, 500.0, equipment_id=CONTAINER)))
 
 
-def test_r09_goes_from_record_to_record(rules: Rules) -> None:
+def test_r09_goes_from_record_to_record(rules: RuleEngine) -> None:
     out, into = weighed(1000.0, 1000.0), imported(gross_mass_kg=1000.0)
     into.masses.add(mass_kg=1500.0, source=shipment_pb2.MASS_SOURCE_INSPECTION, measured_at=at("2025-06-03"))
     hit = examine(rules, ("cn", out), ("hk", into))["R09"]
@@ -328,7 +330,7 @@ def test_r09_goes_from_record_to_record(rules: Rules) -> None:
     assert list(examine(rules, ("cn", out), ("hk", into))["R09"].legs) == [0, 1]
 
 
-def test_values_of_a_newer_contract_are_not_known(rules: Rules) -> None:
+def test_values_of_a_newer_contract_are_not_known(rules: RuleEngine) -> None:
     out = exported(item("950300", description="toy cars"), gross_mass_kg=1000.0)
     out.means.add(mode=99)
     out.masses.add(mass_kg=1500.0, source=99, measured_at=at("2025-06-01T10:00"))
@@ -343,7 +345,7 @@ def sealed(seal: str, e_lock: str = "") -> goods_pb2.Equipment:
     return goods_pb2.Equipment(id=CONTAINER, seals=[seal], e_lock=e_lock)
 
 
-def test_r09_seal_that_changed_without_an_event(rules: Rules) -> None:
+def test_r09_seal_that_changed_without_an_event(rules: RuleEngine) -> None:
     out, into = exported(equipment=[sealed("CN-1")]), imported(equipment=[sealed("cn 1")])
     assert "R09-SEAL" not in examine(rules, ("cn", out), ("hk", into))
     into.equipment[0].seals[0] = "HK9"
@@ -356,7 +358,7 @@ def test_r09_seal_that_changed_without_an_event(rules: Rules) -> None:
 
 
 @pytest.mark.parametrize(("moment", "fires"), [("2025-05-31T23:00", True), ("2025-06-02T01:00", True)])
-def test_r09_seal_only_events_in_between_explain_it(rules: Rules, moment: str, fires: bool) -> None:
+def test_r09_seal_only_events_in_between_explain_it(rules: RuleEngine, moment: str, fires: bool) -> None:
     out, into = exported(equipment=[sealed("CN1")]), imported(equipment=[sealed("HK9")])
     into.events.add(
         kind=shipment_pb2.SHIPMENT_EVENT_KIND_SEAL_REMOVED, occurred_at=at(moment), equipment_id=CONTAINER, seal="CN1"
@@ -364,7 +366,7 @@ def test_r09_seal_only_events_in_between_explain_it(rules: Rules, moment: str, f
     assert ("R09-SEAL" in examine(rules, ("cn", out), ("hk", into))) is fires
 
 
-def test_r09_seal_a_lock_is_no_seal(rules: Rules) -> None:
+def test_r09_seal_a_lock_is_no_seal(rules: RuleEngine) -> None:
     record = exported(equipment=[sealed("CN1", "EL-7")])
     record.events.add(
         kind=shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_CHECKED,
@@ -377,7 +379,7 @@ def test_r09_seal_a_lock_is_no_seal(rules: Rules) -> None:
     assert "R09-SEAL" in {hit.rule_id for hit in rules.screen(record)}
 
 
-def test_r11_destination_that_changed(rules: Rules) -> None:
+def test_r11_destination_that_changed(rules: RuleEngine) -> None:
     toys = item("950300", description="toy cars")
     assert "R11" not in examine(rules, ("cn", exported(toys)), ("hk", imported(toys)))
     hits = examine(rules, ("cn", exported(toys)), ("hk", imported(toys, destination_territory="VN")))
@@ -387,15 +389,15 @@ def test_r11_destination_that_changed(rules: Rules) -> None:
     assert hits["R11"].severity == HIGH
 
 
-def test_r11_a_territory_that_the_node_watches(rules: Rules) -> None:
-    watching = Rules.load(settings={"R11": RuleSetting(lists={"watched": ["VN"]})}, failed=unable)
+def test_r11_a_territory_that_the_node_watches(rules: RuleEngine) -> None:
+    watching = RuleEngine.load(settings={"R11": RuleSetting(lists={"watched": ["VN"]})}, failed=unable)
     toys = item("950300", description="toy cars")
     records = ("cn", exported(toys)), ("hk", imported(toys, destination_territory="VN"))
     assert examine(watching, *records)["R11"].severity == HIGH
     assert examine(watching, *records)["R11"].thresholds["watched"] == "VN"
 
 
-def test_r11_route_that_ends_elsewhere(rules: Rules) -> None:
+def test_r11_route_that_ends_elsewhere(rules: RuleEngine) -> None:
     record = exported(item("950300", description="toy cars"))
     record.route.add().to.territory = "HK"
     assert "R11-ROUTE" not in {hit.rule_id for hit in rules.screen(record)}
@@ -407,7 +409,7 @@ def test_r11_route_that_ends_elsewhere(rules: Rules) -> None:
     ("code", "ends_in", "severity"), [("950300", "VN", NOTICE), (ANTIMONY, "VN", LOW), (ANTIMONY, "TH", MEDIUM)]
 )
 def test_r11_route_is_as_severe_as_its_goods_and_its_end(code: str, ends_in: str, severity: int) -> None:
-    watching = Rules.load(settings={"R11-ROUTE": RuleSetting(lists={"watched": ["TH"]})}, failed=unable)
+    watching = RuleEngine.load(settings={"R11-ROUTE": RuleSetting(lists={"watched": ["TH"]})}, failed=unable)
     record = exported(item(code, description="antimony ingots", element="Sb"))
     record.route.add().to.territory = ends_in
     assert {hit.rule_id: hit.severity for hit in watching.screen(record)}["R11-ROUTE"] == severity
@@ -428,21 +430,21 @@ def hub(
 
 
 @pytest.mark.parametrize(("days", "severity"), [(6.9, HIGH), (7.1, LOW), (29.9, LOW), (30.1, None)])
-def test_r12_days_between_import_and_reexport(rules: Rules, days: float, severity: int | None) -> None:
+def test_r12_days_between_import_and_reexport(rules: RuleEngine, days: float, severity: int | None) -> None:
     assert severity_of(examine(rules, *hub(days)), "R12") == severity
 
 
 @pytest.mark.parametrize(("kg", "fires"), [(951.0, True), (949.0, False), (1052.0, True), (1053.0, False)])
-def test_r12_weight_within_five_percent(rules: Rules, kg: float, fires: bool) -> None:
+def test_r12_weight_within_five_percent(rules: RuleEngine, kg: float, fires: bool) -> None:
     assert ("R12" in examine(rules, *hub(kg_out=kg))) is fires
 
 
-def test_r12_other_goods_and_a_foreseen_destination_dont_count(rules: Rules) -> None:
+def test_r12_other_goods_and_a_foreseen_destination_dont_count(rules: RuleEngine) -> None:
     assert "R12" not in examine(rules, *hub(code="420231"))
     assert "R12" not in examine(rules, *hub(first_for="MO"))
 
 
-def test_r12_controlled_goods_count_under_another_controlled_code(rules: Rules) -> None:
+def test_r12_controlled_goods_count_under_another_controlled_code(rules: RuleEngine) -> None:
     records = hub(code="284690")
     assert "R12" not in examine(rules, *records)
     records[1][1].goods[0].codes[0].code = "811010"
@@ -456,7 +458,7 @@ def returned(day: str) -> list[tuple[str, shipment_pb2.Shipment]]:
 
 
 @pytest.mark.parametrize(("day", "fires"), [("2025-11-28", True), ("2025-11-29", False)])
-def test_r13_goods_that_come_back_within_180_days(rules: Rules, day: str, fires: bool) -> None:
+def test_r13_goods_that_come_back_within_180_days(rules: RuleEngine, day: str, fires: bool) -> None:
     hits = examine(rules, *returned(day))
     assert ("R13" in hits) is fires
     if fires:
@@ -464,7 +466,7 @@ def test_r13_goods_that_come_back_within_180_days(rules: Rules, day: str, fires:
 
 
 @pytest.mark.parametrize(("import_day", "fires"), [("2025-05-31T04:00", False), ("2025-05-30T00:00", True)])
-def test_r13_an_import_declared_in_advance_is_no_return(rules: Rules, import_day: str, fires: bool) -> None:
+def test_r13_an_import_declared_in_advance_is_no_return(rules: RuleEngine, import_day: str, fires: bool) -> None:
     toys = item("950300", description="toy cars")
     assert ("R13" in examine(rules, ("cn", exported(toys)), ("hk", imported(toys, day=import_day)))) is fires
 
@@ -489,7 +491,7 @@ def path(*territories: str) -> list[tuple[str, shipment_pb2.Shipment]]:
         (("HK", "MO", "VN", "TH", "MY"), True),
     ],
 )
-def test_r13_more_than_twice_the_usual_borders(rules: Rules, territories: tuple[str, ...], fires: bool) -> None:
+def test_r13_more_than_twice_the_usual_borders(rules: RuleEngine, territories: tuple[str, ...], fires: bool) -> None:
     assert ("R13" in examine(rules, *path(*territories))) is fires
 
 
@@ -498,12 +500,12 @@ def test_r13_more_than_twice_the_usual_borders(rules: Rules, territories: tuple[
     [(("HK", "VN", "CN"), MEDIUM), (("HK", "VN", "HK"), LOW), (("HK", "CN", "HK", "VN"), LOW)],
 )
 def test_r13_is_severe_where_goods_end_where_they_began(
-    rules: Rules, territories: tuple[str, ...], severity: int
+    rules: RuleEngine, territories: tuple[str, ...], severity: int
 ) -> None:
     assert severity_of(examine(rules, *path(*territories)), "R13") == severity
 
 
-def test_r20_check_digits(rules: Rules) -> None:
+def test_r20_check_digits(rules: RuleEngine) -> None:
     record = exported(item("950300", description="toy cars"), equipment=[goods_pb2.Equipment(id=CONTAINER)])
     record.parties.append(party(party_pb2.PARTY_ROLE_DRIVER, hkid="A123456(3)"))
     assert rules.screen(record) == []
@@ -517,13 +519,13 @@ def test_r20_check_digits(rules: Rules) -> None:
     assert {hit.severity for hit in found} == {NOTICE}
 
 
-def test_r20_a_form_that_is_other_than_usual_isnt_a_check_digit(rules: Rules) -> None:
+def test_r20_a_form_that_is_other_than_usual_isnt_a_check_digit(rules: RuleEngine) -> None:
     record = exported(item("950300", description="toy cars"), equipment=[goods_pb2.Equipment(id="TRAILER 7")])
     record.parties.append(party(party_pb2.PARTY_ROLE_DRIVER, hkid="7"))
     assert rules.screen(record) == []
 
 
-def test_r20_air_waybills(rules: Rules) -> None:
+def test_r20_air_waybills(rules: RuleEngine) -> None:
     record = exported(item("950300", description="toy cars"))
     refer(record, DOCUMENT, "160-12345670")
     assert rules.screen(record) == []  # by sea it would be no air waybill
@@ -548,7 +550,7 @@ def test_r20_air_waybills(rules: Rules) -> None:
         ("R15", "parties[0].names[0].text"),
     ],
 )
-def test_a_rule_whose_input_is_withheld_doesnt_judge(rules: Rules, rule: str, withheld: str) -> None:
+def test_a_rule_whose_input_is_withheld_doesnt_judge(rules: RuleEngine, rule: str, withheld: str) -> None:
     antimony = item(ANTIMONY, element="Sb")
     out = weighed(1000.0, 1500.0)
     out.goods[0].CopyFrom(antimony)
@@ -561,7 +563,7 @@ def test_a_rule_whose_input_is_withheld_doesnt_judge(rules: Rules, rule: str, wi
     assert rule not in {hit.rule_id for hit in rules.examine(judged, NOW)}
 
 
-def test_a_licences_number_alone_may_be_withheld(rules: Rules) -> None:
+def test_a_licences_number_alone_may_be_withheld(rules: RuleEngine) -> None:
     out = exported(item(ANTIMONY, element="Sb"))
     refer(out, LICENCE, "x")
     out.references[1].value = ""
@@ -570,7 +572,7 @@ def test_a_licences_number_alone_may_be_withheld(rules: Rules) -> None:
     assert "R01" not in {hit.rule_id for hit in rules.examine(judged, NOW)}
 
 
-def test_records_that_say_next_to_nothing_are_examined_without_a_word(rules: Rules) -> None:
+def test_records_that_say_next_to_nothing_are_examined_without_a_word(rules: RuleEngine) -> None:
     bare = shipment_pb2.Shipment(record_id="A", procedure=EXPORT)
     empty = shipment_pb2.Shipment()
     empty.goods.add()

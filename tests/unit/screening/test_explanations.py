@@ -7,20 +7,25 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.screening.compare import compare, judge
-from gateway.screening.index.columns import Listed, Record
+from gateway.screening.compare import compare, evaluate
+from gateway.screening.index.columns import EntryName, IndexEntry
 from gateway.screening.index.hits import weakened
-from gateway.screening.index.index import Index, Sought
+from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.organisations.cores import ROMANISED, compare_cores
-from gateway.screening.organisations.form import OrganisationForm
 from gateway.screening.organisations.keys import spellings_of
+from gateway.screening.organisations.variant import OrganisationVariant
+from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import DEFAULT_THRESHOLDS, MatchClass, NameKind, Thresholds, class_of
-from gateway.screening.text.sounds import Scheme
-from gateway.screening.variants import PreparedName, prepare
+from gateway.screening.text.sounds import RomanisationScheme
 from tests.support.names import development_pairs, drawn_organisations, own_pairs
 
 LOW = Thresholds(0.3, 0.5)
-SCHEMES = (Scheme.MAINLAND, Scheme.HONG_KONG, Scheme.MACAO, Scheme.CANTONESE)
+SCHEMES = (
+    RomanisationScheme.MAINLAND,
+    RomanisationScheme.HONG_KONG,
+    RomanisationScheme.MACAO,
+    RomanisationScheme.CANTONESE,
+)
 
 
 def names() -> dict[NameKind, list[PreparedName]]:
@@ -46,7 +51,7 @@ def pairs_of_one_kind() -> Iterator[tuple[PreparedName, PreparedName]]:
 
 @pytest.mark.parametrize("thresholds", [DEFAULT_THRESHOLDS, LOW], ids=["usual", "low"])
 def test_when_a_pair_is_explained_changes_nothing(thresholds: Thresholds) -> None:
-    judged = [(judge(a, b, thresholds), compare(a, b, thresholds)) for a, b in pairs_of_one_kind()]
+    judged = [(evaluate(a, b, thresholds), compare(a, b, thresholds)) for a, b in pairs_of_one_kind()]
     assert sum(bool(at_once.match_class) for _, at_once in judged) > 1_000
     for late, at_once in judged:
         assert late.explain() == at_once
@@ -61,21 +66,21 @@ def test_parts_and_forms_account_for_the_score() -> None:
             continue
         assert found.score == min(1.0, round(sum(part.contribution for part in found.parts), 4))
         assert sum(part.weight for part in found.parts) == pytest.approx(1, abs=1e-5)
-        assert found.forms[0].score == found.score
+        assert found.variants[0].score == found.score
         assert found.tokens
         assert found.match_class <= class_of(found.score, MatchClass.IDENTICAL, LOW)
 
 
 def test_hits_say_what_a_comparison_of_the_two_texts_says() -> None:
     listed = [name for of_kind in names().values() for name in of_kind if name.kind is not NameKind.VEHICLE]
-    index = Index()
+    index = NameIndex()
     index.load(
-        Record("cn/a", str(number), 1, 0, 0, 0, 0, [Listed(name.text, name.kind, number % 3 == 0)], [])
+        IndexEntry("cn/a", str(number), 1, 0, 0, 0, 0, [EntryName(name.text, name.kind, number % 3 == 0)], [])
         for number, name in enumerate(listed)
     )
     told, weak = 0, 0
     for name in listed:
-        for hit in index.search(Sought(((name.text, name.kind),)), limit=5).hits:
+        for hit in index.search(PartyQuery(((name.text, name.kind),)), limit=5).hits:
             whole = compare(name, listed[int(hit.reference.id)])
             assert hit.comparison == (weakened(whole, DEFAULT_THRESHOLDS) if hit.weak else whole)
             told, weak = told + 1, weak + hit.weak
@@ -83,7 +88,7 @@ def test_hits_say_what_a_comparison_of_the_two_texts_says() -> None:
     assert weak > 100
 
 
-def reads_as(units: tuple[str, ...], letters: str, scheme: Scheme) -> bool:
+def reads_as(units: tuple[str, ...], letters: str, scheme: RomanisationScheme) -> bool:
     """Whether letters are a Han core spelt by one scheme, by trying every spelling of every character."""
     if not units or not letters:
         return not units and not letters
@@ -104,7 +109,7 @@ def test_cores_read_by_all_schemes_at_once_agree_as_by_each_alone() -> None:
             if by_scheme:
                 assert found is not None
                 assert not found.rest
-                assert (found.agreement == ROMANISED) == (by_scheme[0] != Scheme.CANTONESE)
+                assert (found.agreement == ROMANISED) == (by_scheme[0] != RomanisationScheme.CANTONESE)
                 assert "".join(token.candidate for token in found.tokens()) == "".join(latin.core)
                 whole += 1
             else:
@@ -112,7 +117,7 @@ def test_cores_read_by_all_schemes_at_once_agree_as_by_each_alone() -> None:
     assert whole > 300
 
 
-def cores(han: str, latin: str) -> Iterator[tuple[OrganisationForm, OrganisationForm]]:
+def cores(han: str, latin: str) -> Iterator[tuple[OrganisationVariant, OrganisationVariant]]:
     """Forms with cores of a Han name and a Latin one, but for those that have translated words in both."""
     mine, yours = (prepare(text, NameKind.ORGANISATION).organisations for text in (han, latin))
     for one in mine:

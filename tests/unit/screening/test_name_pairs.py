@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.screening.compare import compare, compare_parties, compare_texts
-from gateway.screening.index.keys import filed, sought
+from gateway.screening.index.keys import index_keys, query_keys
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import MatchClass
 from gateway.screening.text.normalisation import han_part, has_han
-from gateway.screening.variants import prepare
 from tests.support.names import TRADE_NAMES, Pair, balanced_accuracy, development_pairs, own_pairs
 
 ALL = [*own_pairs(), *development_pairs()]
@@ -47,11 +47,11 @@ def test_class_and_keys_keep_their_promises(pair: Pair) -> None:
     if found.parts:
         assert sum(part.weight for part in found.parts) == pytest.approx(1, abs=1e-4)
         assert sum(part.contribution for part in found.parts) == pytest.approx(found.score, abs=1e-3)
-        assert found.forms[0].score == found.score
+        assert found.variants[0].score == found.score
         assert found.tokens
     if found.match_class > MatchClass.NONE:
-        assert sought(a) & filed(b)
-        assert sought(b) & filed(a)
+        assert query_keys(a) & index_keys(b)
+        assert query_keys(b) & index_keys(a)
     if not (has_han(pair.a) and has_han(pair.b)):
         assert found.match_class <= MatchClass.COMPATIBLE
     if found.match_class == MatchClass.IDENTICAL:

@@ -6,9 +6,9 @@ import pytest
 
 from gateway.errors import MalformedError
 from gateway.screening.compare import compare, compare_texts
-from gateway.screening.index.keys import filed, sought
+from gateway.screening.index.keys import index_keys, query_keys
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import MatchClass, NameKind, Thresholds
-from gateway.screening.variants import prepare
 
 CASES = [
     (NameKind.VESSEL, "M.V. Hai Feng 08", "MV HAI FENG 8", MatchClass.COMPATIBLE),
@@ -37,7 +37,7 @@ def test_normal_forms(kind: NameKind, a: str, b: str, expected: MatchClass) -> N
     found = compare_texts(a, b, kind)
     assert found.match_class == expected
     if expected:
-        assert sought(prepare(a, kind)) & filed(prepare(b, kind))
+        assert query_keys(prepare(a, kind)) & index_keys(prepare(b, kind))
 
 
 def test_different_kinds_never_match() -> None:

@@ -10,7 +10,7 @@ import pytest
 from gateway.tracing.rules.assembly import MAX_EVENTS, MAX_LEGS
 from gateway.tracing.rules.inquiry import DECLARED_LATE_S, MAX_QUESTIONS
 from gateway.tracing.rules.links import DAY_S, HOUR_S, MIN_RECORD_ID_CHARS, MIN_SEAL_CHARS, RULES
-from gateway.tracing.rules.records import MAX_KNOWN
+from gateway.tracing.rules.records import MAX_RECORDS
 from gateway.tracing.rules.weak import MASS_TOLERANCE
 
 pytestmark = pytest.mark.drift
@@ -39,7 +39,7 @@ def test_every_kind_of_link_is_in_the_table_with_its_figures() -> None:
     [
         f"up to {MAX_QUESTIONS} questions",
         f"more than {MAX_LEGS} legs or {MAX_EVENTS:,} events",
-        f"more than {MAX_KNOWN:,} records",
+        f"more than {MAX_RECORDS:,} records",
         f"at most {MASS_TOLERANCE:.0%} apart".replace("%", " %"),
         f"{DECLARED_LATE_S // DAY_S} days after them",
         f"from {MIN_RECORD_ID_CHARS} characters on",

@@ -7,12 +7,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.db.database import Database
 from gateway.errors import GatewayError, InvalidRequestError, OverloadedError, VerificationError
 from gateway.trust import tables as audit
-from gateway.trust.rules.audit import EMPTY_HEAD, AuditEvent, AuditHead, AuditResult
+from gateway.trust.rules.audit import EMPTY_HEAD, AuditEntry, AuditHead, AuditResult
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.tables import AuditFilter, append, audit_events, list_events, read_head, verify_chain
 
 
-def event(number: int, **changes: object) -> AuditEvent:
+def event(number: int, **changes: object) -> AuditEntry:
     values = {
         "time_ms": 1_000 + number,
         "principal": f"system/cn/desk-{number % 2}",
@@ -23,7 +23,7 @@ def event(number: int, **changes: object) -> AuditEvent:
         "subject_ids": (f"alert-{number}",),
         "counts": (("recipients", number),),
     }
-    return AuditEvent(**(values | changes))  # type: ignore[arg-type]
+    return AuditEntry(**(values | changes))  # type: ignore[arg-type]
 
 
 def written(database: Database, count: int, first: int = 1) -> AuditHead:

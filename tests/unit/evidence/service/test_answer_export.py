@@ -25,7 +25,7 @@ from gateway.evidence.codec.answer_bundle import is_answer, parts_of_answer, ren
 from gateway.evidence.codec.bundle import Bundle, decode_zip, encode_zip
 from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer, examine_answer
 from gateway.evidence.service.answer_export import export_answer
-from gateway.evidence.service.verification import Finding, verify_database
+from gateway.evidence.service.verification import DatabaseFinding, verify_database
 from gateway.history.service.answers import KeepAnsweredCommand, answered_row
 from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.note import Verifier
@@ -262,7 +262,7 @@ def test_an_answer_that_never_was_has_no_evidence(told: Told) -> None:
         export_answer(told.pair.hk.database, told.pair.hk.trust, query_id=question.query.query_id)
 
 
-def looked_over(told: Told, node: str = "cn") -> list[Finding]:
+def looked_over(told: Told, node: str = "cn") -> list[DatabaseFinding]:
     at = told.pair.cn if node == "cn" else told.pair.hk
     report = verify_database(at.database, at.trust, progress=lambda done: None)
     assert report.answers == 1

@@ -29,7 +29,7 @@ from gateway.evidence.codec.bundle import Bundle, EvidenceParts, decode_zip, enc
 from gateway.evidence.codec.bundle_text import read_entry, render
 from gateway.evidence.service.check import examine, verify
 from gateway.evidence.service.export import export
-from gateway.evidence.service.report import STEPS, Examination, Status
+from gateway.evidence.service.report import STEPS, Examination, StepStatus
 from gateway.tlog.note import Verifier, sign_note
 from gateway.tlog.proof_file import parse_proof, verify_proof
 from gateway.trust.codec.directory import encode_directory
@@ -112,8 +112,8 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
 
 def failed_step(examination: Examination) -> int:
     assert examination.evidence is None
-    assert examination.steps[-1].status is Status.FAILED
-    assert all(step.status is Status.PASSED for step in examination.steps[:-1])
+    assert examination.steps[-1].status is StepStatus.FAILED
+    assert all(step.status is StepStatus.PASSED for step in examination.steps[:-1])
     return examination.steps[-1].number
 
 
@@ -170,7 +170,7 @@ def test_without_a_receipt_origin_alone_is_proved(tmp_path: Path, make_database:
     assert failed_step(examination) == 8
     assert "nothing shows that hk has received it" in examination.steps[-1].detail
     origin_alone = examine(bundle, directory_note=cn.trust.note, require_receipt=False)
-    assert origin_alone.steps[7].status is Status.ABSENT
+    assert origin_alone.steps[7].status is StepStatus.ABSENT
     assert origin_alone.evidence is not None
     assert origin_alone.evidence.received_at is None
 
@@ -215,7 +215,7 @@ def test_what_is_damaged_or_erased_in_the_store_is_not_handed_out(tmp_path: Path
 def test_all_steps_are_told_in_order(case: Case) -> None:
     examination = examine(case.bundle, directory_note=case.directory)
     assert [(step.number, step.name) for step in examination.steps] == list(STEPS.items())
-    assert {step.status for step in examination.steps} == {Status.PASSED}
+    assert {step.status for step in examination.steps} == {StepStatus.PASSED}
 
 
 def test_anchors_or_a_directory_vouch_for_the_keys_and_nothing_else(case: Case) -> None:

@@ -15,7 +15,7 @@ from gateway.evidence.service.verification import DatabaseReport, verify_databas
 from gateway.feed.service.writer import Transaction
 from gateway.feed.tables.feeds import find as find_feed
 from gateway.trust import tables as audit
-from gateway.trust.rules.audit import AuditEvent, AuditResult
+from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.trust.tables import audit_events
 from gateway.v1 import alert_service_pb2, feed_pb2
 from tests.support.author import Author
@@ -32,8 +32,8 @@ def looked_over(node: PaperNode) -> DatabaseReport:
     return verify_database(node.database, node.trust, progress=lambda _: None)
 
 
-def audit_event(number: int) -> AuditEvent:
-    return AuditEvent(time_ms=number, principal="system/cn/desk", method="/s/M", result=AuditResult.ALLOW)
+def audit_event(number: int) -> AuditEntry:
+    return AuditEntry(time_ms=number, principal="system/cn/desk", method="/s/M", result=AuditResult.ALLOW)
 
 
 def publish_many(node: PaperNode, count: int) -> None:

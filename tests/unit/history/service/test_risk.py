@@ -17,8 +17,8 @@ from gateway.errors import InvalidRequestError, StoreUnavailableError
 from gateway.history.service import risk as history_risk
 from gateway.history.service.risk import KeepRisksCommand, RiskQueries, RiskScreening, SiblingSearch
 from gateway.history.tables import shipment_search
+from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
-from gateway.risk.rulebook import Rules
 from gateway.v1 import goods_pb2, history_service_pb2, party_pb2, shipment_pb2, trace_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
@@ -49,7 +49,7 @@ def antimony(record_id: str) -> shipment_pb2.Shipment:
 
 def screening(node: PaperNode, **limits: float) -> RiskScreening:
     """With a node's own limits for split consignments."""
-    rules = Rules.load(settings={"R19": RuleSetting(thresholds=limits)})
+    rules = RuleEngine.load(settings={"R19": RuleSetting(thresholds=limits)})
     return RiskScreening(node.database, rules=rules)
 
 
@@ -292,7 +292,7 @@ def test_so_many_records_are_looked_at_and_no_more(node: PaperNode, monkeypatch:
     record(node, *(part(f"BEFORE{number}", -40 - number) for number in range(6)))
     record(node, *(part(f"P{number}", number) for number in range(6)))
     index(node)
-    rules = Rules.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100})})
+    rules = RuleEngine.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100})})
     siblings = SiblingSearch(node.database, rules=rules)
     assert len(siblings.of(part("P5", 5))) == 12
     monkeypatch.setattr(history_risk, "MAX_AROUND", 3)
@@ -303,14 +303,14 @@ def test_so_many_records_are_looked_at_and_no_more(node: PaperNode, monkeypatch:
 def test_an_export_that_stands_alone_has_nothing_usual_looked_for(node: PaperNode) -> None:
     record(node, part("BEFORE", -40), part("P0"))
     index(node)
-    rules = Rules.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100})})
+    rules = RuleEngine.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100})})
     assert SiblingSearch(node.database, rules=rules).of(part("P0")) == []
 
 
 def test_siblings_of_a_traces_own_export_are_found_beside_it(node: PaperNode) -> None:
     record(node, *(part(f"P{number}", number) for number in range(5)))
     index(node)
-    rules = Rules.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100})})
+    rules = RuleEngine.load(settings={"R19": RuleSetting(thresholds={"limit_kg": 100})})
     siblings = SiblingSearch(node.database, rules=rules)
     traced = trace(("hk", part("P1", 1)), (node.name, part("P2", 2)))
 

@@ -14,12 +14,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from gateway.screening.compare import compare
 from gateway.screening.index import index as index_module
 from gateway.screening.index import snapshot
-from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, Listed, Record
-from gateway.screening.index.index import Index, Sought
+from gateway.screening.index.columns import MAX_ROWS, ROW_BITS, EntryName, IndexEntry
+from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.index.key_numbers import KEY_BITS, KeyKind, kind_of, on_both_sides, text_number
 from gateway.screening.index.snapshot import SnapshotUnusableError
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import MatchClass, NameKind, Thresholds
-from gateway.screening.variants import prepare
 from tests.support.names import own_pairs
 
 P, ORG = NameKind.PERSON, NameKind.ORGANISATION
@@ -28,16 +28,16 @@ LISTED = sorted({(text, pair.name_kind) for pair in own_pairs() for text in (pai
 LISTED_NAMES = st.integers(0, len(LISTED) - 1).map(lambda number: LISTED[number])
 
 
-def record(entry_id: str, *names: tuple[str, NameKind], group: str = "cn/minerals", **other: object) -> Record:
-    plain = Record(group, entry_id, 1, 2, 3, 0, 0, [Listed(*name) for name in names], [])
+def record(entry_id: str, *names: tuple[str, NameKind], group: str = "cn/minerals", **other: object) -> IndexEntry:
+    plain = IndexEntry(group, entry_id, 1, 2, 3, 0, 0, [EntryName(*name) for name in names], [])
     return plain._replace(**other)
 
 
-def ids(index: Index, *names: tuple[str, NameKind], **how: object) -> list[str]:
-    return [hit.reference.id for hit in index.search(Sought(names), **how).hits]  # type: ignore[arg-type]
+def ids(index: NameIndex, *names: tuple[str, NameKind], **how: object) -> list[str]:
+    return [hit.reference.id for hit in index.search(PartyQuery(names), **how).hits]  # type: ignore[arg-type]
 
 
-def exhaustive(records: list[Record], query: tuple[str, NameKind]) -> dict[str, MatchClass]:
+def exhaustive(records: list[IndexEntry], query: tuple[str, NameKind]) -> dict[str, MatchClass]:
     name = prepare(*query)
     best = {
         each.id: max((compare(name, prepare(n.text, n.kind)).match_class for n in each.names), default=MatchClass.NONE)
@@ -46,7 +46,7 @@ def exhaustive(records: list[Record], query: tuple[str, NameKind]) -> dict[str, 
     return {entry_id: found for entry_id, found in best.items() if found}
 
 
-def settle(index: Index) -> None:
+def settle(index: NameIndex) -> None:
     while index.tidy():
         pass
 
@@ -54,7 +54,7 @@ def settle(index: Index) -> None:
 class TestSearch:
     def test_finds_what_an_exhaustive_comparison_finds(self) -> None:
         records = [record(f"{n}", name) for n, name in enumerate(LISTED)]
-        grown, loaded = Index(), Index()
+        grown, loaded = NameIndex(), NameIndex()
         loaded.load(records)
         for each in records:
             grown.put(each)
@@ -62,45 +62,45 @@ class TestSearch:
         for query in LISTED:
             wanted = exhaustive(records, query)
             for index in (grown, loaded):
-                hits = index.search(Sought((query,)), limit=1_000).hits
+                hits = index.search(PartyQuery((query,)), limit=1_000).hits
                 assert {hit.reference.id: hit.comparison.match_class for hit in hits} == wanted, query
             pairs += len(wanted)
         assert pairs > 2 * len(LISTED)
 
     def test_the_best_come_first_and_the_limit_counts_the_rest(self) -> None:
-        index = Index()
+        index = NameIndex()
         index.put(record("latin", ("Tang Xun Kong Gu", ORG)))
         index.put(record("same", ("騰訊控股有限公司", ORG)))
         index.put(record("strong", ("腾讯控股", ORG)))
-        found = index.search(Sought((("腾讯控股有限公司", ORG),)))
+        found = index.search(PartyQuery((("腾讯控股有限公司", ORG),)))
         assert [(hit.reference.id, hit.comparison.match_class) for hit in found.hits][:2] == [
             ("same", MatchClass.IDENTICAL),
             ("strong", MatchClass.STRONG),
         ]
-        cut = index.search(Sought((("腾讯控股有限公司", ORG),)), limit=1)
+        cut = index.search(PartyQuery((("腾讯控股有限公司", ORG),)), limit=1)
         assert (cut.total, len(cut.hits)) == (found.total, 1)
 
     def test_common_keys_dont_hide_an_identical_name(self) -> None:
-        index = Index()
+        index = NameIndex()
         index.load(record(f"{n}", (f"Wong Chi Wai {n}", P)) for n in range(600))
         index.put(record("same", ("黃志偉", P)))
-        found = index.search(Sought((("黄志伟", P),)), limit=1)
+        found = index.search(PartyQuery((("黄志伟", P),)), limit=1)
         assert found.hits[0].reference.id == "same"
         assert found.hits[0].comparison.match_class == MatchClass.IDENTICAL
         assert found.total > index_module.MAX_CANDIDATES / 2
 
     def test_a_weak_alias_counts_less(self) -> None:
-        index = Index()
-        index.put(record("alias", names=[Listed("黃志偉", P)]))
-        index.put(record("weak", names=[Listed("黃志偉", P, weak=True)]))
-        first, second = index.search(Sought((("黄志伟", P),))).hits
+        index = NameIndex()
+        index.put(record("alias", names=[EntryName("黃志偉", P)]))
+        index.put(record("weak", names=[EntryName("黃志偉", P, weak=True)]))
+        first, second = index.search(PartyQuery((("黄志伟", P),))).hits
         assert (first.reference.id, first.comparison.match_class) == ("alias", MatchClass.IDENTICAL)
         assert (second.reference.id, second.comparison.match_class) == ("weak", MatchClass.COMPATIBLE)
         assert second.comparison.score == pytest.approx(0.9)
         assert "weak alias" in second.comparison.because
 
     def test_only_what_the_caller_may_see_and_what_counts_now(self) -> None:
-        index = Index()
+        index = NameIndex()
         index.put(record("own", ("黃志偉", P)))
         index.put(record("partner", ("黃志偉", P), group="mo/secret"))
         index.put(record("later", ("黃志偉", P), valid_from=2_000))
@@ -111,7 +111,7 @@ class TestSearch:
         assert ids(index, query, at_ms=1_000, visible=lambda group: group.startswith("cn/")) == ["own"]
 
     def test_thresholds_are_those_of_the_list(self) -> None:
-        index = Index()
+        index = NameIndex()
         index.put(record("strict", ("Wong Chi Wai", P), group="cn/strict"))
         index.put(record("usual", ("Wong Chi Wai", P), group="cn/usual"))
         strict = Thresholds(compatible=0.99, strong=1.0)
@@ -119,7 +119,7 @@ class TestSearch:
         assert found == ["usual"]
 
     def test_a_low_threshold_lets_pass_what_is_hopeless_elsewhere(self) -> None:
-        index = Index()
+        index = NameIndex()
         index.put(record("guangzhou", ("广州宏达贸易有限公司", ORG)))
         query = ("深圳宏达贸易有限公司", ORG)
         assert ids(index, query) == []
@@ -145,30 +145,30 @@ class TestIdentifiers:
         ],
     )
     def test_scheme_and_value(self, given: tuple[str, str], listed: tuple[str, str], found: MatchClass | None) -> None:
-        index = Index()
+        index = NameIndex()
         index.put(record("x", identifiers=[listed]))
-        hits = index.search(Sought((), (given,))).hits
+        hits = index.search(PartyQuery((), (given,))).hits
         assert [hit.comparison.match_class for hit in hits] == ([] if found is None else [found])
 
     def test_an_identifier_outranks_a_name(self) -> None:
-        index = Index()
+        index = NameIndex()
         index.put(record("name", ("Wong Chi Wai", P)))
         index.put(record("number", ("Lee Tai Man", P), identifiers=[("hkid", "A1234563")]))
-        found = index.search(Sought((("Wong Chi Wai", P),), (("hkid", "A123456(3)"),)))
+        found = index.search(PartyQuery((("Wong Chi Wai", P),), (("hkid", "A123456(3)"),)))
         assert [hit.reference.id for hit in found.hits] == ["number", "name"]
 
 
 class TestChanges:
     def test_a_replacement_is_found_by_its_new_names_alone(self) -> None:
-        index = Index()
+        index = NameIndex()
         index.put(record("x", ("黃志偉", P)))
         index.put(record("x", ("陳大文", P), revision=2))
         assert ids(index, ("黄志伟", P)) == []
-        assert [hit.revision for hit in index.search(Sought((("陈大文", P),))).hits] == [2]
+        assert [hit.revision for hit in index.search(PartyQuery((("陈大文", P),))).hits] == [2]
         assert len(index) == 1
 
     def test_what_is_removed_is_gone(self) -> None:
-        index = Index()
+        index = NameIndex()
         index.load([record("x", ("黃志偉", P))])
         assert index.remove("cn/minerals", "x")
         assert not index.remove("cn/minerals", "x")
@@ -177,7 +177,7 @@ class TestChanges:
 
     def test_what_dies_during_a_merge_stays_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(index_module, "GROWING_ROWS", 10)
-        index = Index()
+        index = NameIndex()
         for number in range(40):
             index.put(record(f"{number}", ("黃志偉", P)))
         assert index.tidy()  # a merge has begun
@@ -189,7 +189,7 @@ class TestChanges:
 
     def test_searches_go_on_while_entries_come_and_go(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(index_module, "GROWING_ROWS", 50)
-        index = Index()
+        index = NameIndex()
         index.load([record("stays", ("黃志偉", P))])
         stop, missed = threading.Event(), []
 
@@ -218,8 +218,8 @@ class IndexMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.index = Index()
-        self.living: dict[str, Record] = {}
+        self.index = NameIndex()
+        self.living: dict[str, IndexEntry] = {}
 
     @rule(target=known, number=st.integers(0, 12), names=st.lists(LISTED_NAMES, min_size=1, max_size=3))
     def put(self, number: int, names: list[tuple[str, NameKind]]) -> str:
@@ -244,7 +244,7 @@ class IndexMachine(RuleBasedStateMachine):
 
     @rule(query=LISTED_NAMES)
     def search(self, query: tuple[str, NameKind]) -> None:
-        hits = self.index.search(Sought((query,)), limit=99).hits
+        hits = self.index.search(PartyQuery((query,)), limit=99).hits
         wanted = exhaustive(list(self.living.values()), query)
         assert {hit.reference.id: hit.comparison.match_class for hit in hits} == wanted
 
@@ -258,8 +258,8 @@ TestIndexMachine.settings = settings(max_examples=20, stateful_step_count=30, de
 
 
 class TestSnapshot:
-    def made(self) -> Index:
-        index = Index()
+    def made(self) -> NameIndex:
+        index = NameIndex()
         index.load(record(f"{n}", name) for n, name in enumerate(LISTED[:100]))
         for number in range(90, 140):
             index.put(record(f"{number}", LISTED[number], group="mo/list"))
@@ -273,7 +273,7 @@ class TestSnapshot:
         assert (found.seq, found.source, len(found.index)) == (12, "here", len(index))
         assert size == (tmp_path / "index").stat().st_size
         for query in LISTED[:140]:
-            assert found.index.search(Sought((query,)), limit=99) == index.search(Sought((query,)), limit=99)
+            assert found.index.search(PartyQuery((query,)), limit=99) == index.search(PartyQuery((query,)), limit=99)
         found.index.put(record("7", LISTED[7]))
         assert "7" in ids(found.index, LISTED[7])
         assert [path.name for path in tmp_path.iterdir()] == ["index"]

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.screening.compare import compare
-from gateway.screening.index.keys import filed, sought
+from gateway.screening.index.keys import index_keys, query_keys
+from gateway.screening.prepared_name import PreparedName, prepare
 from gateway.screening.result import MatchClass, NameKind
-from gateway.screening.variants import PreparedName, prepare
 from tests.support.names import WrittenOrganisation, WrittenPerson, organisations, own_pairs, persons
 
 
 def _missed(names: list[PreparedName]) -> list[tuple[str, str]]:
-    keyed = [(name, sought(name), filed(name)) for name in names]
+    keyed = [(name, query_keys(name), index_keys(name)) for name in names]
     return [
         (a.text, b.text)
         for (a, ours, _), (b, _, theirs) in permutations(keyed, 2)
@@ -45,17 +45,17 @@ def test_no_pair_of_made_organisations_is_missed(written: list[WrittenOrganisati
 
 
 def test_keys_are_few() -> None:
-    counts = [len(filed(prepare(text, pair.name_kind))) for pair in own_pairs() for text in (pair.a, pair.b)]
+    counts = [len(index_keys(prepare(text, pair.name_kind))) for pair in own_pairs() for text in (pair.a, pair.b)]
     assert sum(counts) / len(counts) <= 10
     assert sorted(counts)[len(counts) * 95 // 100] <= 40
 
 
 def test_keys_tell_names_apart() -> None:
     texts = {text for pair in own_pairs() for text in (pair.a, pair.b)}
-    shared = Counter(key for text in texts for key in filed(prepare(text)))
+    shared = Counter(key for text in texts for key in index_keys(prepare(text)))
     assert shared.most_common(1)[0][1] <= 0.05 * len(texts)
 
 
 def test_nothing_to_read_has_no_keys() -> None:
     for kind in NameKind:
-        assert filed(prepare("·–()", kind)) == sought(prepare("·–()", kind)) == set()
+        assert index_keys(prepare("·–()", kind)) == query_keys(prepare("·–()", kind)) == set()

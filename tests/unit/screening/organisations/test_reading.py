@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 
 from gateway.screening.compare import compare_texts
+from gateway.screening.prepared_name import prepare
 from gateway.screening.result import Comparison, MatchClass, NameKind
-from gateway.screening.variants import prepare
 from tests.support.names import WrittenOrganisation, drawn_organisations, organisations
 
 

@@ -8,7 +8,7 @@ from importlib import resources
 import pytest
 
 from gateway.screening.text.romanisation import hong_kong, macao, mainland, wade_giles
-from gateway.screening.text.sounds import SYLLABLES, Scheme, cantonese, sounds_of, splits
+from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, cantonese, sounds_of, splits
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,16 @@ def test_rules_give_most_surnames_as_registers_spell_them() -> None:
 
 
 def test_characters_share_sounds_with_their_spellings_only() -> None:
-    for scheme, spelt in ((Scheme.MAINLAND, "guo"), (Scheme.HONG_KONG, "kwok"), (Scheme.MACAO, "kuok")):
+    for scheme, spelt in (
+        (RomanisationScheme.MAINLAND, "guo"),
+        (RomanisationScheme.HONG_KONG, "kwok"),
+        (RomanisationScheme.MACAO, "kuok"),
+    ):
         assert SYLLABLES[scheme][spelt] & sounds_of("國")
         assert not SYLLABLES[scheme][spelt] & sounds_of("何")
 
 
 def test_joined_syllables_come_apart() -> None:
-    assert any(s >> Scheme.MAINLAND & 1 and split == ("jia", "yin") for s, split in splits("jiayin"))
-    assert any(s >> Scheme.HONG_KONG & 1 and split == ("kong", "sang") for s, split in splits("kongsang"))
-    assert not any(s >> Scheme.HONG_KONG & 1 for s, _ in splits("peter"))
+    assert any(s >> RomanisationScheme.MAINLAND & 1 and split == ("jia", "yin") for s, split in splits("jiayin"))
+    assert any(s >> RomanisationScheme.HONG_KONG & 1 and split == ("kong", "sang") for s, split in splits("kongsang"))
+    assert not any(s >> RomanisationScheme.HONG_KONG & 1 for s, _ in splits("peter"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.contract.validation import violations
 from gateway.tracing.rules.assembly import MAX_EVENTS, MAX_LEGS
 from gateway.tracing.rules.links import MAX_KEYS, RULES, LinkKind, link_keys
-from gateway.tracing.rules.records import MAX_KNOWN, Found
+from gateway.tracing.rules.records import MAX_RECORDS, RecordHit
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
@@ -139,7 +139,7 @@ def test_a_container_that_is_used_again_joins_each_trip_alone() -> None:
     ]
     for trip in range(4):
         found = [
-            Found(record, None if record.shipment.record_id == f"cn-{trip}-2026" else SearchCriteria())
+            RecordHit(record, None if record.shipment.record_id == f"cn-{trip}-2026" else SearchCriteria())
             for record in records
         ]
         assert legs(assemble(found, [])) == [f"cn/cn-{trip}-2026", f"hk/hk-{trip}-2026", f"mo/mo-{trip}-2026"]
@@ -147,12 +147,12 @@ def test_a_container_that_is_used_again_joins_each_trip_alone() -> None:
 
 @pytest.mark.parametrize(("days", "joined"), [(45.0, True), (45.001, False)])
 def test_a_container_joins_within_45_days(days: float, *, joined: bool) -> None:
-    found = [Found(boxed("cn", "cn-1", EXPORT, 0)), Found(boxed("hk", "hk-1", IMPORT, days), SearchCriteria())]
+    found = [RecordHit(boxed("cn", "cn-1", EXPORT, 0)), RecordHit(boxed("hk", "hk-1", IMPORT, days), SearchCriteria())]
     assert len(assemble(found, []).legs) == (2 if joined else 1)
 
 
 def test_a_question_that_finds_many_consignments_means_the_newest() -> None:
-    found = [Found(boxed("cn", "cn-1", EXPORT, 0)), Found(boxed("cn", "cn-2", EXPORT, 90))]
+    found = [RecordHit(boxed("cn", "cn-1", EXPORT, 0)), RecordHit(boxed("cn", "cn-2", EXPORT, 90))]
     trace = assemble(found, [])
     assert legs(trace) == ["cn/cn-2"]
     assert trace.truncated
@@ -160,7 +160,10 @@ def test_a_question_that_finds_many_consignments_means_the_newest() -> None:
 
 def test_goods_of_one_container_are_one_consignment() -> None:
     """Two declarations of an hour: groupage, or what is hidden behind other goods."""
-    found = [Found(boxed("cn", "cn-1", EXPORT, 0)), Found(boxed("cn", "cn-2", EXPORT, 1 / 24), SearchCriteria())]
+    found = [
+        RecordHit(boxed("cn", "cn-1", EXPORT, 0)),
+        RecordHit(boxed("cn", "cn-2", EXPORT, 1 / 24), SearchCriteria()),
+    ]
     assert len(assemble(found, []).legs) == 2
 
 
@@ -169,9 +172,12 @@ def test_only_the_newest_revision_of_a_record_counts() -> None:
     new = boxed("hk", "hk-1", IMPORT, 1, container="TGHU7654321")
     new.revision = 2
     other = boxed("mo", "hk-1", IMPORT, 2)  # another node's record of the same key is another record
-    found = [Found(boxed("cn", "cn-1", EXPORT, 0)), *(Found(each, SearchCriteria()) for each in (old, new, other))]
+    found = [
+        RecordHit(boxed("cn", "cn-1", EXPORT, 0)),
+        *(RecordHit(each, SearchCriteria()) for each in (old, new, other)),
+    ]
     assert legs(assemble(found, [])) == ["cn/cn-1", "mo/hk-1"]
-    assert legs(assemble([Found(old), Found(new), Found(old)], [])) == ["hk/hk-1"]
+    assert legs(assemble([RecordHit(old), RecordHit(new), RecordHit(old)], [])) == ["hk/hk-1"]
 
 
 def test_a_record_whose_references_are_withheld_is_joined_by_what_it_was_found_by() -> None:
@@ -181,14 +187,14 @@ def test_a_record_whose_references_are_withheld_is_joined_by_what_it_was_found_b
         reference.ClearField("value")
         arrival.withheld.add(path=f"references[{number}].value", disclosure_class=2)
     asked = SearchCriteria(references=[history_pb2.SearchReference(value="6CN91440300MA5EXMPLXX-0117")])
-    trace = assemble([Found(export), Found(arrival, asked)], [])
+    trace = assemble([RecordHit(export), RecordHit(arrival, asked)], [])
     assert len(trace.legs) == 2
     (link,) = trace.legs[1].links
     assert (link.kind, link.value) == ("ucr", "6CN91440300MA5EXMPLXX-0117")
     assert link.because == ("hk found it when asked for 6CN91440300MA5EXMPLXX-0117; what it names itself is withheld.")
     # of one that hides nothing it doesn't count by what it was found: here only a trader and a quantity are left
     del arrival.withheld[:]
-    trace = assemble([Found(export), Found(arrival, asked)], [])
+    trace = assemble([RecordHit(export), RecordHit(arrival, asked)], [])
     assert [link.kind for link in trace.legs[1].links] == ["party", "quantity_and_time"]
 
 
@@ -196,15 +202,15 @@ def test_a_record_is_joined_by_an_earlier_revision() -> None:
     export = case.the_case()[0]
     changed = boxed("hk", "hk-1", IMPORT, 1, container="TGHU7654321")
     changed.revision, changed.matched_revision = 3, 1
-    trace = assemble([Found(export), Found(changed, SearchCriteria(containers=["gwdu 260117 4"]))], [])
+    trace = assemble([RecordHit(export), RecordHit(changed, SearchCriteria(containers=["gwdu 260117 4"]))], [])
     assert "stands in its revision 1" in trace.legs[1].links[0].because
 
 
 @pytest.mark.parametrize(("net_kg", "joined"), [(19_000, True), (18_999, False), (21_052, True), (21_053, False)])
 def test_the_same_trader_and_quantity_join_within_5_percent(net_kg: float, *, joined: bool) -> None:
     found = [
-        Found(weighing("cn", "cn-1", EXPORT, 0, 20_000)),
-        Found(weighing("hk", "hk-1", IMPORT, 2, net_kg), SearchCriteria()),
+        RecordHit(weighing("cn", "cn-1", EXPORT, 0, 20_000)),
+        RecordHit(weighing("hk", "hk-1", IMPORT, 2, net_kg), SearchCriteria()),
     ]
     trace = assemble(found, [])
     assert len(trace.legs) == (2 if joined else 1)
@@ -216,8 +222,8 @@ def test_the_same_trader_and_quantity_join_within_5_percent(net_kg: float, *, jo
 @pytest.mark.parametrize(("days", "joined"), [(30.0, True), (30.001, False)])
 def test_the_same_trader_and_quantity_join_within_30_days(days: float, *, joined: bool) -> None:
     found = [
-        Found(weighing("cn", "cn-1", EXPORT, 0, 20_000)),
-        Found(weighing("hk", "hk-1", IMPORT, days, 20_000), SearchCriteria()),
+        RecordHit(weighing("cn", "cn-1", EXPORT, 0, 20_000)),
+        RecordHit(weighing("hk", "hk-1", IMPORT, days, 20_000), SearchCriteria()),
     ]
     assert len(assemble(found, []).legs) == (2 if joined else 1)
 
@@ -225,8 +231,8 @@ def test_the_same_trader_and_quantity_join_within_30_days(days: float, *, joined
 def test_weak_links_need_a_trader_or_a_place() -> None:
     other = party_pb2.Party(role=party_pb2.PARTY_ROLE_EXPORTER, names=[party_pb2.Name(text="Somebody Else Ltd")])
     apart = [
-        Found(weighing("cn", "cn-1", EXPORT, 0, 20_000)),
-        Found(weighing("hk", "hk-1", IMPORT, 2, 20_000, other), SearchCriteria()),
+        RecordHit(weighing("cn", "cn-1", EXPORT, 0, 20_000)),
+        RecordHit(weighing("hk", "hk-1", IMPORT, 2, 20_000, other), SearchCriteria()),
     ]
     assert len(assemble(apart, []).legs) == 1
     for each in apart:
@@ -243,7 +249,9 @@ def test_regular_shipments_of_one_trader_are_not_mixed_up() -> None:
         for node, procedure, days in (("cn", EXPORT, 0), ("hk", IMPORT, 1))
     ]
     for week in range(4):
-        found = [Found(each, None if each.shipment.record_id == f"cn-{week}" else SearchCriteria()) for each in records]
+        found = [
+            RecordHit(each, None if each.shipment.record_id == f"cn-{week}" else SearchCriteria()) for each in records
+        ]
         assert legs(assemble(found, [])) == [f"cn/cn-{week}", f"hk/hk-{week}"]
 
 
@@ -252,9 +260,9 @@ def test_a_weak_link_joins_a_leaf_that_joins_nothing() -> None:
     leaf.shipment.equipment.add(id="TGHU7654321")
     further = boxed("mo", "mo-1", IMPORT, 3, container="TGHU7654321")
     found = [
-        Found(weighing("cn", "cn-1", EXPORT, 0, 20_000)),
-        Found(leaf, SearchCriteria()),
-        Found(further, SearchCriteria()),
+        RecordHit(weighing("cn", "cn-1", EXPORT, 0, 20_000)),
+        RecordHit(leaf, SearchCriteria()),
+        RecordHit(further, SearchCriteria()),
     ]
     assert legs(assemble(found, [])) == ["cn/cn-1", "hk/hk-1"]
 
@@ -265,7 +273,7 @@ def test_a_lorry_joins_on_the_same_day_alone() -> None:
         return case.record(node, f"{node}-1", procedure, hours, means=[case.CN_LORRY])
 
     def joined(hours: float) -> int:
-        return len(assemble([Found(carried("cn", 0)), Found(carried("hk", hours), SearchCriteria())], []).legs)
+        return len(assemble([RecordHit(carried("cn", 0)), RecordHit(carried("hk", hours), SearchCriteria())], []).legs)
 
     assert (joined(24), joined(24.1)) == (2, 1)
 
@@ -274,8 +282,8 @@ def test_a_vessel_joins_nothing() -> None:
     ship = goods_pb2.TransportMeans(mode=goods_pb2.TRANSPORT_MODE_SEA, name="EXAMPLE STAR", journey="0117S")
     ship.registrations.add(scheme="imo_ship", value="9074729")
     found = [
-        Found(case.record("cn", "cn-1", EXPORT, 0, means=[ship])),
-        Found(case.record("hk", "hk-1", IMPORT, 5, means=[ship]), SearchCriteria()),
+        RecordHit(case.record("cn", "cn-1", EXPORT, 0, means=[ship])),
+        RecordHit(case.record("hk", "hk-1", IMPORT, 5, means=[ship]), SearchCriteria()),
     ]
     assert len(assemble(found, []).legs) == 1
 
@@ -287,8 +295,8 @@ def test_declaration_numbers_of_two_territories_are_two() -> None:
 
     def joined(territory: str) -> int:
         found = [
-            Found(declared("cn", "CN", case.DECLARATION)),
-            Found(declared("hk", territory, case.PREVIOUS_DOCUMENT), SearchCriteria()),
+            RecordHit(declared("cn", "CN", case.DECLARATION)),
+            RecordHit(declared("hk", territory, case.PREVIOUS_DOCUMENT), SearchCriteria()),
         ]
         return len(assemble(found, []).legs)
 
@@ -297,7 +305,7 @@ def test_declaration_numbers_of_two_territories_are_two() -> None:
 
 def test_too_many_legs_are_cut_and_said() -> None:
     found = [
-        Found(case.record("cn", f"cn-{number}", EXPORT, 0, references=[case.reference(case.UCR, "6CN-ONE")]), None)
+        RecordHit(case.record("cn", f"cn-{number}", EXPORT, 0, references=[case.reference(case.UCR, "6CN-ONE")]), None)
         for number in range(MAX_LEGS + 1)
     ]
     trace = assemble(found, [])
@@ -312,11 +320,11 @@ def test_of_too_many_records_the_nearest_are_looked_at() -> None:
             f"hk-{number:05d}",
             IMPORT,
             number * DAY,
-            references=[case.reference(case.UCR, "6CN-ONE")] if number in (3, MAX_KNOWN + 2) else [],
+            references=[case.reference(case.UCR, "6CN-ONE")] if number in (3, MAX_RECORDS + 2) else [],
         )
-        for number in range(1, MAX_KNOWN + 3)
+        for number in range(1, MAX_RECORDS + 3)
     ]
-    trace = assemble([Found(start), *(Found(each, SearchCriteria()) for each in others)], [])
+    trace = assemble([RecordHit(start), *(RecordHit(each, SearchCriteria()) for each in others)], [])
     assert legs(trace) == ["cn/cn-start", "hk/hk-00003"]
     assert trace.truncated
 
@@ -324,7 +332,7 @@ def test_of_too_many_records_the_nearest_are_looked_at() -> None:
 def test_of_too_many_events_the_first_are_told() -> None:
     shipment = case.record("cn", "cn-1", EXPORT, 0)
     shipment.shipment.events.extend(case.event("gate_in", 1, case.YANTIAN) for _ in range(MAX_EVENTS))
-    trace = assemble([Found(shipment)], [])
+    trace = assemble([RecordHit(shipment)], [])
     assert (len(trace.events), trace.truncated) == (MAX_EVENTS, True)
     assert trace.events[0].kind == "declared"
 
@@ -380,7 +388,7 @@ _shared = st.sampled_from(["", "A", "B"])
 
 
 @st.composite
-def records(draw: st.DrawFn) -> Found:
+def records(draw: st.DrawFn) -> RecordHit:
     """Records that share containers, documents, traders and quantities by chance."""
     made = weighing(
         draw(_nodes),
@@ -407,13 +415,13 @@ def records(draw: st.DrawFn) -> Found:
     if draw(st.booleans()):
         made.withheld.add(path="references[0].value", disclosure_class=2)
     by = draw(st.sampled_from([None, SearchCriteria(containers=["GWDU260117A"]), SearchCriteria(seals=["CN2601174"])]))
-    return Found(made, by)
+    return RecordHit(made, by)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(records(), min_size=1, max_size=12), st.randoms(use_true_random=False))
-def test_the_order_of_records_changes_nothing(found: list[Found], order: random.Random) -> None:
-    shuffled: Sequence[Found] = order.sample(found, len(found))
+def test_the_order_of_records_changes_nothing(found: list[RecordHit], order: random.Random) -> None:
+    shuffled: Sequence[RecordHit] = order.sample(found, len(found))
     expected = assemble(found, [])
     assert assemble(shuffled, []) == expected
     # whatever it holds, it is whole: links point at earlier found legs and every leg but the first has one
@@ -427,7 +435,7 @@ def test_the_order_of_records_changes_nothing(found: list[Found], order: random.
 
 
 @st.composite
-def dated(draw: st.DrawFn) -> Found:
+def dated(draw: st.DrawFn) -> RecordHit:
     """A record with documents of a few numbers and a span of up to a year."""
     begin = draw(st.integers(0, 900))
     made = case.record(
@@ -444,10 +452,10 @@ def dated(draw: st.DrawFn) -> Found:
     del made.shipment.equipment[:]
     for each in made.shipment.events:
         each.ClearField("equipment_id")
-    return Found(made, SearchCriteria())
+    return RecordHit(made, SearchCriteria())
 
 
-def reached_by_all_pairs(found: Sequence[Found]) -> set[str]:
+def reached_by_all_pairs(found: Sequence[RecordHit]) -> set[str]:
     """Names of the records that a chain of pairs reaches, each with a shared document and at most 180 days apart."""
 
     def joined(one: HistoryRecord, other: HistoryRecord) -> bool:
@@ -477,13 +485,13 @@ def reached_by_all_pairs(found: Sequence[Found]) -> set[str]:
         dated(), min_size=1, max_size=14, unique_by=lambda each: (each.record.node, each.record.shipment.record_id)
     )
 )
-def test_links_that_are_kept_reach_whatever_all_pairs_reach(found: list[Found]) -> None:
-    asked = [Found(found[0].record), *found[1:]]
+def test_links_that_are_kept_reach_whatever_all_pairs_reach(found: list[RecordHit]) -> None:
+    asked = [RecordHit(found[0].record), *found[1:]]
     assert set(legs(assemble(asked, []))) == reached_by_all_pairs(asked)
 
 
 def test_a_record_of_a_long_time_joins_two_that_are_apart() -> None:
-    def told(record_id: str, declared: float, event: float) -> Found:
+    def told(record_id: str, declared: float, event: float) -> RecordHit:
         made = case.record(
             "cn",
             record_id,
@@ -493,7 +501,7 @@ def test_a_record_of_a_long_time_joins_two_that_are_apart() -> None:
             events=[case.event("gate_in", event * DAY, case.YANTIAN)],
         )
         made.shipment.events[0].ClearField("equipment_id")
-        return Found(made, SearchCriteria() if record_id != "first" else None)
+        return RecordHit(made, SearchCriteria() if record_id != "first" else None)
 
     apart = [told("first", 0, 0), told("second", 205, 205)]
     assert len(assemble(apart, []).legs) == 1
@@ -503,16 +511,18 @@ def test_a_record_of_a_long_time_joins_two_that_are_apart() -> None:
 def test_a_number_without_a_territory_goes_with_the_nearest() -> None:
     """Two territories gave out the same number; who names it without a territory means one of them."""
     found = [
-        Found(case.record("cn", "cn-1", EXPORT, 0, references=[case.reference(case.DECLARATION, "20260117", "CN")])),
-        Found(
+        RecordHit(
+            case.record("cn", "cn-1", EXPORT, 0, references=[case.reference(case.DECLARATION, "20260117", "CN")])
+        ),
+        RecordHit(
             case.record("hk", "hk-1", EXPORT, 100, references=[case.reference(case.DECLARATION, "20260117", "HK")]),
             SearchCriteria(),
         ),
-        Found(
+        RecordHit(
             case.record("mo", "mo-1", IMPORT, 110, references=[case.reference(case.PREVIOUS_DOCUMENT, "20260117")]),
             SearchCriteria(),
         ),
     ]
     assert legs(assemble(found, [])) == ["cn/cn-1"]
-    from_hk = [Found(each.record, None if each.record.node == "hk" else SearchCriteria()) for each in found]
+    from_hk = [RecordHit(each.record, None if each.record.node == "hk" else SearchCriteria()) for each in found]
     assert legs(assemble(from_hk, [])) == ["hk/hk-1", "mo/mo-1"]

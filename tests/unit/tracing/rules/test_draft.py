@@ -9,7 +9,7 @@ import pytest
 
 from gateway.contract.validation import violations
 from gateway.tracing.rules.draft import MAX_DRAFT_BYTES, TO_COMPLETE, draft_alert, typology_codes
-from gateway.tracing.rules.records import Found
+from gateway.tracing.rules.records import RecordHit
 from gateway.v1 import alert_pb2, goods_pb2, trace_pb2
 from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.trace_pb2 import Trace
@@ -134,7 +134,7 @@ def test_nothing_to_say_makes_no_draft() -> None:
 
 def test_a_partner_on_the_route_that_gave_no_record_may_be_told() -> None:
     records = case.the_case()[:1]
-    trace = assemble([Found(records[0])], case.answers())
+    trace = assemble([RecordHit(records[0])], case.answers())
     draft = draft_alert(trace, case.contradictions()[:1], case.GROUNDS, "cn", now=NOW)
     assert draft is not None
     assert list(draft.recipients) == ["hk"]  # mo isn't on the route that is known
@@ -156,7 +156,7 @@ def test_what_is_withheld_breaks_no_rule() -> None:
             item.ClearField("customs_value")
         del shipment.equipment[:], shipment.means[:]
         each.record.withheld.add(path="references[0].value", disclosure_class=2)
-    trace = assemble([Found(each.record) for each in found[:1]], [])
+    trace = assemble([RecordHit(each.record) for each in found[:1]], [])
     draft = draft_alert(trace, case.contradictions()[:1], case.GROUNDS, "hk", now=NOW)
     assert draft is not None
     assert violations(draft) == []
@@ -187,7 +187,9 @@ def test_a_draft_of_the_largest_trace_keeps_the_limits() -> None:
         )
         for number in range(200)
     ]
-    trace = assemble([Found(each, None if not number else SearchCriteria()) for number, each in enumerate(records)], [])
+    trace = assemble(
+        [RecordHit(each, None if not number else SearchCriteria()) for number, each in enumerate(records)], []
+    )
     assert len(trace.legs) == 200
     many = [case.contradictions()[0] for _ in range(80)]
     for number, each in enumerate(many):

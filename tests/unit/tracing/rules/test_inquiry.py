@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.contract.validation import violations
 from gateway.tracing.rules.inquiry import MAX_QUESTIONS
 from gateway.tracing.rules.links import plain
-from gateway.tracing.rules.records import Found
+from gateway.tracing.rules.records import RecordHit
 from gateway.v1 import goods_pb2, history_pb2, shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 from tests.support import consignments as case
@@ -46,15 +46,15 @@ def answer(question: SearchCriteria, records: Sequence[HistoryRecord]) -> list[H
     return found
 
 
-def traced(first: SearchCriteria, records: Sequence[HistoryRecord]) -> tuple[list[Found], list[SearchCriteria]]:
+def traced(first: SearchCriteria, records: Sequence[HistoryRecord]) -> tuple[list[RecordHit], list[SearchCriteria]]:
     """All records that the questions find, and the questions."""
     asked = [first]
-    found = [Found(each) for each in answer(first, records)]
+    found = [RecordHit(each) for each in answer(first, records)]
     while questions := next_criteria(found, asked):
         for question in questions:
             assert violations(question) == []
             asked.append(question)
-            found += [Found(each, question) for each in answer(question, records)]
+            found += [RecordHit(each, question) for each in answer(question, records)]
     return found, asked
 
 
@@ -84,12 +84,12 @@ def test_what_was_asked_is_not_asked_again() -> None:
 
 def test_a_question_of_the_caller_with_a_condition_is_asked_again_without_it() -> None:
     first = SearchCriteria(containers=[case.CONTAINER], places=["CN"])
-    questions = next_criteria([Found(case.the_case()[0])], [first])
+    questions = next_criteria([RecordHit(case.the_case()[0])], [first])
     assert [list(question.containers) for question in questions] == [[], [case.CONTAINER], [], []]
 
 
 def test_containers_and_locks_are_asked_for_within_their_time() -> None:
-    questions = next_criteria([Found(case.the_case()[0])], [BY_UCR])
+    questions = next_criteria([RecordHit(case.the_case()[0])], [BY_UCR])
     references, containers, seals, locks = questions
     assert {reference.value for reference in references.references} == {"531620260000260117", "RMC-2601-17001"}
     assert list(locks.seals) == ["EL-771203"]

@@ -21,7 +21,7 @@ from gateway.history.projection.index import IndexCommand
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.tables import shipments
 from gateway.tracing.service import findings as history_findings
-from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand, Reported
+from gateway.tracing.service.findings import FindingBatch, FindingSearch, KeepFindingsInRecordsCommand
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, goods_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase
@@ -86,7 +86,7 @@ class Desk:
             assert self.commit(reported)
         index(self.hk)
 
-    def commit(self, reported: Reported) -> bool:
+    def commit(self, reported: FindingBatch) -> bool:
         command = KeepFindingsInRecordsCommand(records_feed(FEDERATION, "hk"), reported)
         return self.hk.writer.run(command)  # type: ignore[no-any-return]
 

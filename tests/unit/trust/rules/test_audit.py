@@ -14,12 +14,12 @@ from gateway.trust.rules.audit import (
     MAX_SUBJECT_ID_CHARS,
     MAX_SUBJECT_IDS,
     MAX_TEXT_CHARS,
-    AuditEvent,
+    AuditEntry,
     AuditResult,
     extend,
 )
 
-EVENT = AuditEvent(
+EVENT = AuditEntry(
     time_ms=1_768_435_200_000,
     principal="system/cn/risk-desk",
     method="/gateway.v1.AlertService/PublishAlert",
@@ -33,7 +33,7 @@ EVENT = AuditEvent(
 # Lone surrogates included: they come in where a caller's bytes were decoded with surrogateescape.
 text = st.text(st.characters(), max_size=700)
 events = st.builds(
-    AuditEvent,
+    AuditEntry,
     time_ms=st.integers(),
     principal=text,
     method=text,
@@ -56,11 +56,11 @@ def test_the_body_is_the_documented_json() -> None:
             '"subject_ids":["01890000-0000-7000-8000-000000000000"],"time_ms":1768435200000}'
         ).encode()
     )
-    assert AuditEvent.from_bytes(EVENT.to_bytes()) == EVENT
+    assert AuditEntry.from_bytes(EVENT.to_bytes()) == EVENT
 
 
 @given(events)
-def test_the_body_is_what_an_encoder_of_json_makes_of_it(event: AuditEvent) -> None:
+def test_the_body_is_what_an_encoder_of_json_makes_of_it(event: AuditEntry) -> None:
     clipped = asdict(event.clipped())
     del clipped["_body"]
     document = clipped | {"counts": dict(clipped["counts"]), "result": clipped["result"].value}
@@ -68,10 +68,10 @@ def test_the_body_is_what_an_encoder_of_json_makes_of_it(event: AuditEvent) -> N
 
 
 @given(events)
-def test_every_event_has_a_body_that_reads_back_as_its_clipped_form(event: AuditEvent) -> None:
+def test_every_event_has_a_body_that_reads_back_as_its_clipped_form(event: AuditEntry) -> None:
     body = event.to_bytes()
     assert len(body) <= MAX_BODY_BYTES
-    read = AuditEvent.from_bytes(body)
+    read = AuditEntry.from_bytes(body)
     assert read.to_bytes() == body
     assert dict(read.counts) == dict(event.clipped().counts)
     assert read.subject_ids == event.clipped().subject_ids
@@ -80,7 +80,7 @@ def test_every_event_has_a_body_that_reads_back_as_its_clipped_form(event: Audit
 
 def test_the_largest_event_that_can_be_written_can_be_read() -> None:
     worst = "\x01" * 10_000
-    event = AuditEvent(
+    event = AuditEntry(
         time_ms=2**70,
         principal=worst,
         method=worst,
@@ -92,7 +92,7 @@ def test_the_largest_event_that_can_be_written_can_be_read() -> None:
         subject_ids=(worst,) * 1_000,
         counts=tuple((f"{n}{worst}", 2**70) for n in range(100)),
     )
-    read = AuditEvent.from_bytes(event.to_bytes())
+    read = AuditEntry.from_bytes(event.to_bytes())
     assert len(read.principal) == MAX_TEXT_CHARS
     assert len(read.subject_ids) == MAX_SUBJECT_IDS
     assert {len(one) for one in read.subject_ids} == {MAX_SUBJECT_ID_CHARS}
@@ -124,12 +124,12 @@ def test_what_is_not_canonical_is_refused(change) -> None:
     body = change(EVENT.to_bytes())
     assert body != EVENT.to_bytes()
     with pytest.raises(MalformedError):
-        AuditEvent.from_bytes(body)
+        AuditEntry.from_bytes(body)
 
 
 def test_length_is_capped_before_parsing() -> None:
     with pytest.raises(TooLargeError):
-        AuditEvent.from_bytes(b" " * (MAX_BODY_BYTES + 1))
+        AuditEntry.from_bytes(b" " * (MAX_BODY_BYTES + 1))
 
 
 def test_the_chain_is_sha256_of_previous_hash_and_body() -> None:

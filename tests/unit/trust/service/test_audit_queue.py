@@ -4,15 +4,15 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import OverloadedError
-from gateway.trust.rules.audit import MAX_TEXT_CHARS, AuditEvent, AuditResult
+from gateway.trust.rules.audit import MAX_TEXT_CHARS, AuditEntry, AuditResult
 from gateway.trust.service.audit_queue import AuditQueue
 
 
-def event(number: int, result: AuditResult = AuditResult.ALLOW, reason: str = "", principal: str = "a") -> AuditEvent:
-    return AuditEvent(time_ms=number, principal=principal, method="/s/M", result=result, reason=reason)
+def event(number: int, result: AuditResult = AuditResult.ALLOW, reason: str = "", principal: str = "a") -> AuditEntry:
+    return AuditEntry(time_ms=number, principal=principal, method="/s/M", result=result, reason=reason)
 
 
-def times(events: list[AuditEvent]) -> list[int]:
+def times(events: list[AuditEntry]) -> list[int]:
     return [one.time_ms for one in events]
 
 
@@ -130,5 +130,5 @@ def test_the_writer_finds_events_clipped_and_written_out() -> None:
     for one in (long, short):
         assert one._body
         assert one.clipped() is one
-        assert AuditEvent.from_bytes(one._body) == one
+        assert AuditEntry.from_bytes(one._body) == one
     assert replace(short, reason="another")._body == b""  # and never that of another event

@@ -15,7 +15,7 @@ from gateway.db.database import Database
 from gateway.db.migrate import upgrade
 from gateway.errors import InvalidRequestError
 from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
-from gateway.trust.rules.audit import AuditEvent
+from gateway.trust.rules.audit import AuditEntry
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.expiry import MOST_NAMED, ListExpiry, WarnExpiringCommand
 from gateway.watchlists.commands.proposals import ExpireListedCommand, ProposeCommand
@@ -55,8 +55,8 @@ def shown(node: PaperNode, condition: str) -> list[str]:
     return [one.entry.id for one in node.list_queries.list(pb.ListEntriesRequest(filter=condition)).entries]
 
 
-def warned(node: PaperNode) -> list[AuditEvent]:
-    events: list[AuditEvent] = []
+def warned(node: PaperNode) -> list[AuditEntry]:
+    events: list[AuditEntry] = []
     count = node.writer.run(WarnExpiringCommand(node.expiry, node.name, events.append))
     assert count == sum(dict(event.counts)["entries"] for event in events)
     return events

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.screening.index.index import Index, Sought
+from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, NameKind, Thresholds
 from gateway.v1 import alert_pb2, party_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.v1.goods_pb2 import CommodityCode
@@ -311,7 +311,7 @@ class TestMessages:
             vessels=["Ocean Star"],
             containers=["MSKU1234565"],
         )
-        assert wire.sought_of(subject) == Sought(
+        assert wire.sought_of(subject) == PartyQuery(
             (
                 ("Leung Wai Tak", NameKind.PERSON),
                 ("Ocean Star", NameKind.VESSEL),
@@ -338,7 +338,7 @@ class TestMessages:
             entry.content.names.add(text=content["names"])
         else:
             entry.content.addresses.add(street=content["street"])
-        index = Index()
+        index = NameIndex()
         index.put(wire.record_of("cn", entry))
         hits = index.search(wire.sought_of(screening_pb2.ScreeningSubject(**subject))).hits  # type: ignore[arg-type]
         assert [hit.reference.id for hit in hits] == ["a"]
@@ -362,7 +362,7 @@ class TestMessages:
         entry.content.kind = watchlist_pb2.WATCHLIST_KIND_COMMODITY
         (code, other) = (CommodityCode(code=one[0], scheme=one[1], territory=one[2]) for one in (listed, given))
         entry.content.commodities.append(code)
-        index = Index()
+        index = NameIndex()
         index.put(wire.record_of("cn", entry))
         subject = screening_pb2.ScreeningSubject(commodities=[other])
         assert [one.comparison.match_class for one in index.search(wire.sought_of(subject)).hits] == (

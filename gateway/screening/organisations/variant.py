@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gateway.screening.organisations.lexicon import Term
+from gateway.screening.organisations.lexicon import VocabularyTerm
 
 
 class Unit(NamedTuple):
     """A word of known meaning."""
 
     text: str
-    term: Term
+    term: VocabularyTerm
 
 
-class OrganisationForm(NamedTuple):
+class OrganisationVariant(NamedTuple):
     """An organisation's name in one script, split.
 
     `core` holds Han characters (and Latin words that stand among them) for a Han form, words for a Latin one. `names`

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gateway.screening.organisations.form import OrganisationForm
 from gateway.screening.organisations.reading import looks_like_organisation, read_organisation
-from gateway.screening.persons.reading import PersonForm, read_person
-from gateway.screening.plain import PlainForm, read_plain
+from gateway.screening.organisations.variant import OrganisationVariant
+from gateway.screening.persons.reading import PersonVariant, read_person
+from gateway.screening.plain import PlainVariant, read_plain
 from gateway.screening.result import NameKind
 from gateway.screening.text.normalisation import clean, han_part, has_han
 
@@ -19,9 +19,9 @@ class PreparedName(NamedTuple):
 
     text: str
     kind: NameKind
-    persons: tuple[PersonForm, ...]
-    organisations: tuple[OrganisationForm, ...]
-    plain: PlainForm | None
+    persons: tuple[PersonVariant, ...]
+    organisations: tuple[OrganisationVariant, ...]
+    plain: PlainVariant | None
 
 
 def prepare(text: str, kind: NameKind = NameKind.UNKNOWN) -> PreparedName:

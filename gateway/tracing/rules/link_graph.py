@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, link_keys, plain
-from gateway.tracing.rules.records import Known
+from gateway.tracing.rules.records import TraceRecord
 from gateway.v1 import shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 
@@ -20,7 +20,7 @@ _Named = tuple[int, LinkKey]
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class RecordLink:
     """Two records that share something.
 
     Attributes:
@@ -44,19 +44,19 @@ class Edge:
     def strength(self) -> float:
         return RULES[self.kind].strength
 
-    def turned(self) -> Edge:
+    def turned(self) -> RecordLink:
         """The same link, seen from its other end."""
         keys = None if self.keys is None else (self.keys[1], self.keys[0])
         return replace(self, one=self.other, other=self.one, keys=keys)
 
 
 @dataclass(frozen=True)
-class Web:
+class LinkGraph:
     """Records and what joins them strongly."""
 
-    known: Sequence[Known]
+    known: Sequence[TraceRecord]
     keys: Sequence[Sequence[LinkKey]]
-    edges: Sequence[Edge]
+    edges: Sequence[RecordLink]
     _ends: dict[int, list[int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +91,7 @@ class Web:
         return reached, any(start not in reached for start in starts)
 
 
-def weave(known: Sequence[Known]) -> Web:
+def build_link_graph(known: Sequence[TraceRecord]) -> LinkGraph:
     """The records with what joins them."""
     keys = [link_keys(each.record) for each in known]
     groups: dict[tuple[str, str], list[_Named]] = {}
@@ -99,33 +99,33 @@ def weave(known: Sequence[Known]) -> Web:
         for key in own:
             if RULES[key.kind].widens:
                 groups.setdefault(key.space, []).append((index, key))
-    return Web(known, keys, [*_all_edges(groups, known), *_asked_for(known, keys)])
+    return LinkGraph(known, keys, [*_all_links(groups, known), *_asked_for(known, keys)])
 
 
-def vehicle_edges(web: Web) -> list[Edge]:
+def vehicle_links(web: LinkGraph) -> list[RecordLink]:
     """Records with the same lorry on the same trip: weak links."""
     groups: dict[tuple[str, str], list[_Named]] = {}
     for index, own in enumerate(web.keys):
         for key in own:
             if key.kind is LinkKind.VEHICLE:
                 groups.setdefault(key.space, []).append((index, key))
-    return list(_all_edges(groups, web.known))
+    return list(_all_links(groups, web.known))
 
 
-def _all_edges(groups: Mapping[tuple[str, str], list[_Named]], known: Sequence[Known]) -> Iterator[Edge]:
+def _all_links(groups: Mapping[tuple[str, str], list[_Named]], known: Sequence[TraceRecord]) -> Iterator[RecordLink]:
     for _, group in sorted(groups.items()):
         if len(group) > 1:
-            yield from _edges(group, known)
+            yield from _links(group, known)
 
 
-def _edges(group: list[_Named], known: Sequence[Known]) -> Iterator[Edge]:
+def _links(group: list[_Named], known: Sequence[TraceRecord]) -> Iterator[RecordLink]:
     ordered = sorted(group, key=lambda named: (known[named[0]].order, named[1].kind))
     rule = RULES[group[0][1].kind]
     for trip in [ordered] if rule.trip_s is None else _trips(ordered, known, rule.trip_s):
         yield from _spanning(trip)
 
 
-def _spanning(trip: list[_Named]) -> Iterator[Edge]:
+def _spanning(trip: list[_Named]) -> Iterator[RecordLink]:
     """Links that reach whatever all pairs that agree would reach, each to the nearest earlier record first.
 
     What is joined already isn't joined again. Values of two realms stay apart, also where one without a realm agrees
@@ -150,7 +150,7 @@ def _spanning(trip: list[_Named]) -> Iterator[Edge]:
             realms[yours] = realms[yours] or realms[mine]
             count -= 1
             if earlier != index and kind is not None:
-                yield Edge(earlier, index, kind, (other, key), gap_s=key.span.gap(other.span))
+                yield RecordLink(earlier, index, kind, (other, key), gap_s=key.span.gap(other.span))
 
 
 def _root(parts: list[int], at: int) -> int:
@@ -174,7 +174,7 @@ def _kind_of(one: LinkKind, other: LinkKind) -> LinkKind | None:
     return LinkKind.PREVIOUS_DOCUMENT if LinkKind.PREVIOUS_DOCUMENT in (one, other) else None
 
 
-def _trips(ordered: list[_Named], known: Sequence[Known], trip_s: int) -> Iterator[list[_Named]]:
+def _trips(ordered: list[_Named], known: Sequence[TraceRecord], trip_s: int) -> Iterator[list[_Named]]:
     """Cuts the uses of one container, lock or lorry where an authority sees it set out or come in anew."""
     trip: list[_Named] = []
     seen: dict[tuple[str, int], int] = {}
@@ -194,7 +194,7 @@ def slot_of(record: HistoryRecord) -> tuple[str, int]:
     return record.node, record.shipment.procedure
 
 
-def _asked_for(known: Sequence[Known], keys: Sequence[Sequence[LinkKey]]) -> Iterator[Edge]:
+def _asked_for(known: Sequence[TraceRecord], keys: Sequence[Sequence[LinkKey]]) -> Iterator[RecordLink]:
     """Links of records that were found by something that they don't show: it is withheld, or stands no longer there."""
     hidden = [index for index, each in enumerate(known) if each.by and _reason(each.record)]
     if not hidden:
@@ -215,14 +215,14 @@ def _asked_for(known: Sequence[Known], keys: Sequence[Sequence[LinkKey]]) -> Ite
             )
 
 
-def _found_by(index: int, record: HistoryRecord, holders: list[_Named]) -> Iterator[Edge]:
+def _found_by(index: int, record: HistoryRecord, holders: list[_Named]) -> Iterator[RecordLink]:
     named = [(holder, key) for holder, key in holders if holder != index]
     if not named:
         return
     holder, key = max(named, key=lambda each: (RULES[each[1].kind].strength, -each[0]))
     values = list(dict.fromkeys(each.shown for _, each in named))
     what = values[0] if len(values) == 1 else f"one of {', '.join(values[:5])}"
-    yield Edge(
+    yield RecordLink(
         holder,
         index,
         key.kind,
@@ -253,6 +253,6 @@ def days_apart(gap_s: int) -> str:
     return "1 day apart" if days == 1 else f"{days} days apart"
 
 
-def in_order(indexes: Iterable[int], known: Sequence[Known]) -> list[int]:
+def in_order(indexes: Iterable[int], known: Sequence[TraceRecord]) -> list[int]:
     """Indexes in the order of legs."""
     return sorted(indexes, key=lambda index: known[index].order)

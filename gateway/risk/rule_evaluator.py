@@ -11,11 +11,11 @@ from typing import Any
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.risk.discrepancies import discrepancy
 from gateway.risk.expressions import ANY, BOOL, NUMBER, EvaluationError, Expression, Facts, Language
-from gateway.risk.facts.kinds import CONTROLLED, ITEM, KINDS, LICENCE, LOOKED_FOR, MAPS, SHIPMENT, Case, Kind
+from gateway.risk.facts.kinds import CONTROLLED, ITEM, KINDS, LICENCE, LOOKED_FOR, MAPS, SHIPMENT, Case, CaseKind
 from gateway.risk.rule_file import Rule, bound, whole_condition
 from gateway.v1 import shipment_pb2, trace_pb2
 
-Failed = Callable[[str, str], None]
+OnRuleFailure = Callable[[str, str], None]
 """Told about a rule that couldn't judge: its id and why."""
 
 
@@ -46,14 +46,14 @@ class CompiledRule:
         return discrepancy(self.rule, severity, values, measured, legs=case.legs, sequence=case.goods_sequence)
 
 
-class Judges:
+class RuleEvaluator:
     """Compiled rules by kind of case, with the language of each kind.
 
     Raises:
         ConfigurationError: an expression is wrong; the message names rule and field.
     """
 
-    def __init__(self, rules: Sequence[Rule], failed: Failed) -> None:
+    def __init__(self, rules: Sequence[Rule], failed: OnRuleFailure) -> None:
         self._failed = failed
         self._languages = {name: Language(kind.variables) for name, kind in KINDS.items()}
         self._before = {
@@ -143,7 +143,7 @@ class Judges:
         )
 
 
-def specimen(kind: Kind) -> dict[str, Any]:
+def specimen(kind: CaseKind) -> dict[str, Any]:
     """Facts of a kind as they may be: what rules are tried on when they are loaded."""
     return {
         name: _specimen_of_maps(name) if word == "maps" else _specimen(word) for name, word in kind.variables.items()

@@ -13,7 +13,6 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
-from gateway.risk.compiled import Failed, Judges
 from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
 from gateway.risk.declaration_alerts import list_version
 from gateway.risk.facts.consignments import destination_cases, leg_alone, legs_of, missing_cases, path_cases
@@ -25,14 +24,15 @@ from gateway.risk.facts.series import (
     MAX_SUBHEADINGS,
     NO_SIBLINGS,
     SPAN_DAYS,
-    Sought,
+    SeriesQuery,
     before_looking,
     series_cases,
-    sought,
+    series_query,
 )
 from gateway.risk.facts.shipments import Record, identifier_cases, mass_cases, route_cases, seal_cases
 from gateway.risk.facts.substances import Substances, load_substances
-from gateway.risk.facts.terms import Terms, load_terms
+from gateway.risk.facts.terms import GoodsTerms, load_terms
+from gateway.risk.rule_evaluator import OnRuleFailure, RuleEvaluator
 from gateway.risk.rule_file import Rule, RuleSetting, digest, load_rules, measured_shown, with_settings
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2, trace_pb2
 
@@ -45,7 +45,7 @@ def _ignore(_rule_id: str, _why: str) -> None:
     return None
 
 
-class Rules:
+class RuleEngine:
     """Rules, thresholds and reference tables, ready to judge.
 
     Attributes:
@@ -59,15 +59,15 @@ class Rules:
         rules: tuple[Rule, ...],
         controls: Controls,
         substances: Substances,
-        terms: Terms,
-        failed: Failed = _ignore,
+        terms: GoodsTerms,
+        failed: OnRuleFailure = _ignore,
     ) -> None:
         self.rules = rules
         self.version = _version(rules, substances, terms)
         self.controlled_goods_version = list_version(controls.goods)
         self._controls = controls
         self._goods = GoodsFacts(controls, substances, terms)
-        self._judges = Judges(rules, failed)
+        self._judges = RuleEvaluator(rules, failed)
         self._span_days = _span_days(rules)
 
     @classmethod
@@ -79,8 +79,8 @@ class Rules:
         physical_data: Path | None = None,
         terms: Path | None = None,
         settings: Mapping[str, RuleSetting] = _NO_SETTINGS,
-        failed: Failed = _ignore,
-    ) -> Rules:
+        failed: OnRuleFailure = _ignore,
+    ) -> RuleEngine:
         """The rules with their tables: each from a file of one's own, or what comes along.
 
         Args:
@@ -104,12 +104,12 @@ class Rules:
         """Lines of the control list that a record's goods met on the local day of its declaration."""
         return self._controls.items(shipment)
 
-    def siblings_sought(self, shipment: shipment_pb2.Shipment) -> list[Sought]:
+    def siblings_sought(self, shipment: shipment_pb2.Shipment) -> list[SeriesQuery]:
         """What to look for beside a record before it is judged: nothing, for nearly every one."""
         if not self._judges.about("series"):
             return []
         wanted = (
-            sought(shipment, known["hs6"], self._span_days)
+            series_query(shipment, known["hs6"], self._span_days)
             for known in before_looking(shipment, self._controls)
             if self._judges.takes("series", known)
         )
@@ -254,7 +254,7 @@ def _within(inner: str, outer: str) -> bool:
     return inner == outer or inner.startswith(f"{outer}.")
 
 
-def _version(rules: tuple[Rule, ...], substances: Substances, terms: Terms) -> str:
+def _version(rules: tuple[Rule, ...], substances: Substances, terms: GoodsTerms) -> str:
     said = sha256(digest(rules).encode())
     for row in substances.rows:
         said.update(repr({**asdict(row), "elements": sorted(row.elements)}).encode())
