@@ -13,7 +13,7 @@ CODE := gateway $(wildcard demo bench)
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
 
-.PHONY: help setup demo test check lint types contract drift conformance proto catalogues format migration lock bench clean
+.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings format migration lock bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,10 @@ proto: setup ## Generate gateway/v1 from the contract
 
 catalogues: setup ## Collect the texts that people read, bring the translations to their state, compile them
 	@$(BIN)/python scripts/catalogues.py
+
+readings: setup ## Make the readings of Chinese characters again from the dictionaries
+	@$(BIN)/python scripts/readings.py >gateway/reference/readings.csv.new
+	@mv gateway/reference/readings.csv.new gateway/reference/readings.csv
 
 format: setup ## Format code and contract
 	@$(BIN)/ruff check --fix --quiet || true

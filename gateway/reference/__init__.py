@@ -9,6 +9,9 @@
 * `surnames.csv`: Chinese surnames with their spellings; `hk` and `macao` are empty where the rules of
   `gateway.screening.text.romanisation` give them. Source: registers and newspapers for high and medium; low comes from
   the rules and from dictionaries' readings alone.
+* `readings.csv`: toneless Mandarin (pinyin, v for ü) and Cantonese (Jyutping) readings of each Chinese character, the
+  usual one first, as `scripts/readings.py` makes them. Source: pypinyin (MIT licence; Unihan and others) and ToJyutping
+  (BSD licence; CanCLID's dictionary).
 * `western_given_names.txt`: Western names that could be read as Chinese syllables.
 * `legal_forms.csv`, `organisation_places.csv`, `organisation_terms.csv`: words of organisations' names, by class of
   legal form, by place, and by meaning with the weight it has for identity. Source: usage of company registers in Han,

@@ -12,11 +12,7 @@ import re
 from collections import defaultdict
 from enum import IntEnum
 from functools import cache, lru_cache
-
-import ToJyutping
-from pypinyin import Style
-from pypinyin.constants import PINYIN_DICT
-from pypinyin.style import convert as pinyin_style
+from importlib import resources
 
 from gateway.screening.text import romanisation
 from gateway.screening.text.normalisation import simplified
@@ -50,19 +46,29 @@ _ONSET = re.compile(r"(ng(?=[aeiou])|gw|kw|[bpdtgkzc]?)(.+)")
 _UNWRITTEN = {"ng": "", "gw": "kw", "g": "k", "d": "t", "b": "p", "z": "c"}
 
 
+def _read_readings() -> dict[str, str]:
+    text = resources.files("gateway.reference").joinpath("readings.csv").read_text(encoding="utf-8")
+    return {line[0]: line[2:] for line in text.splitlines()[1:]}
+
+
+_READINGS = _read_readings()
+"""Character → the rest of its line: Mandarin and Cantonese readings, separated by a comma."""
+
+
 @cache
 def mandarin(character: str) -> tuple[str, ...]:
     """Toneless pinyin readings, v for ü, the usual one first; empty for an unknown character."""
-    marked = PINYIN_DICT.get(ord(character), "")
-    plain = (pinyin_style(reading, style=Style.NORMAL, strict=False) for reading in marked.split(",") if reading)
-    return tuple(dict.fromkeys(reading.replace("ü", "v").replace("lue", "lve") for reading in plain))
+    return _split(_READINGS.get(character, ",").partition(",")[0])
 
 
 @cache
 def cantonese(character: str) -> tuple[str, ...]:
     """Toneless Jyutping readings, the usual one first; empty for an unknown character."""
-    [(_, readings)] = ToJyutping.get_jyutping_candidates(character) or [("", ())]
-    return tuple(dict.fromkeys(reading.rstrip("0123456789") for reading in readings))
+    return _split(_READINGS.get(character, ",").partition(",")[2])
+
+
+def _split(readings: str) -> tuple[str, ...]:
+    return tuple(readings.split("/")) if readings else ()
 
 
 def _common_characters() -> list[str]:
