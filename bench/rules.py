@@ -27,8 +27,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from gateway.formats.shipments.columns import SHIPMENT_MAPPINGS
 from gateway.formats.shipments.csv_files import read_csv
-from gateway.formats.shipments.mapping_file import builtin_shipment_mapping
 from gateway.formats.shipments.rows import ItemRow
 from gateway.risk.facts.goods import amount
 from gateway.risk.facts.kinds import KINDS, Case
@@ -111,7 +111,7 @@ def declarations() -> list[Labelled]:
     with path.open(encoding="utf-8-sig", newline="") as text:
         frauds = {row["Declaration ID"]: row["Fraud"] == "1" for row in csv.DictReader(text)}
     with path.open("rb") as file:
-        rows = list(read_csv(file, builtin_shipment_mapping(MAPPING)))
+        rows = list(read_csv(file, SHIPMENT_MAPPINGS.builtin(MAPPING)))
     items = [row.item for row in rows if isinstance(row, ItemRow)]
     found = [(item, frauds[item.record_id]) for item in items if isinstance(item, shipment_pb2.Shipment)]
     assert len(found) == len(rows), "a line of the file isn't a shipment by the mapping"

@@ -16,7 +16,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.commodity_codes import normalise_code
 from gateway.formats.alerts.alert_lines import AlertLine
-from gateway.formats.declarations.declarations import DeclarationRow, RowProblem
+from gateway.formats.declarations.declarations import DeclarationRow
+from gateway.formats.tables.layout import Problem
 from gateway.formats.transport_modes import NOT_KNOWN, mode_of
 from gateway.risk.controlled_goods import ControlledGoodMatch, ControlledGoods, MatchBasis
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2
@@ -76,8 +77,8 @@ class AlertTerms:
 
 
 def declaration_alerts(
-    rows: Iterable[DeclarationRow | RowProblem], goods: ControlledGoods, terms: AlertTerms, *, as_of: date | None = None
-) -> Iterator[AlertLine | RowProblem]:
+    rows: Iterable[DeclarationRow | Problem], goods: ControlledGoods, terms: AlertTerms, *, as_of: date | None = None
+) -> Iterator[AlertLine | Problem]:
     """Alerts for the rows whose goods are under control, and the problems of rows that can't be read.
 
     Args:
@@ -88,7 +89,7 @@ def declaration_alerts(
     """
     version = list_version(goods)
     for row in rows:
-        if isinstance(row, RowProblem):
+        if isinstance(row, Problem):
             yield row
             continue
         on = as_of or row.date

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.formats.shipments.csv_files import read_csv
-from gateway.formats.shipments.mapping import ShipmentMapping
 from gateway.formats.shipments.rows import BadRecord, ItemRow
+from gateway.formats.tables.mapping import TableMapping
 
 MINIMUM = {"record_id": "A-1", "procedure": "export", "declared_at": "2026-01-10T12:00:00+08:00"}
 
@@ -23,13 +23,13 @@ def table(*rows: Mapping[str, str], columns: Iterable[str] = (), delimiter: str 
     return io.BytesIO(text.getvalue().encode())
 
 
-def one(*rows: Mapping[str, str], mapping: ShipmentMapping | None = None) -> Any:
+def one(*rows: Mapping[str, str], mapping: TableMapping | None = None) -> Any:
     (row,) = read_csv(table(*rows), mapping)
     assert isinstance(row, ItemRow), row
     return row.item
 
 
-def wrong(*rows: Mapping[str, str], mapping: ShipmentMapping | None = None) -> list[tuple[int, str, str]]:
+def wrong(*rows: Mapping[str, str], mapping: TableMapping | None = None) -> list[tuple[int, str, str]]:
     (row,) = read_csv(table(*rows), mapping)
     assert isinstance(row, BadRecord), row
-    return [(problem.line, problem.column, problem.reason) for problem in row.problems]
+    return [(problem.line, problem.field, problem.reason) for problem in row.problems]

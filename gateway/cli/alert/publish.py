@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
+from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.values import (
     MAX_JSON_BYTES,
     as_dict,
@@ -29,8 +30,9 @@ from gateway.contract.enum_words import words
 from gateway.errors import ConfigurationError, GatewayError, RequestIdReusedError
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
 from gateway.formats.alerts.csv_alerts import read_alert_csv
-from gateway.formats.declarations.declaration_mapping import named_mapping
-from gateway.formats.declarations.declarations import RowProblem, read_declarations
+from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, read_declarations
+from gateway.formats.tables.layout import Problem
+from gateway.formats.tables.lines import Dialect
 from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
 from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts
 from gateway.translation.messages import N_
@@ -66,7 +68,7 @@ _BY_ENDING = {
     ".csv": AlertFormat.CSV,
 }
 
-Lines = Iterator[AlertLine | RowProblem]
+Lines = Iterator[AlertLine | Problem]
 
 
 @dataclass(slots=True)
@@ -76,14 +78,14 @@ class PublishTally:
     published: list[dict[str, object]] = field(default_factory=list)
     known: list[int] = field(default_factory=list)
     refused: list[tuple[int, GatewayError]] = field(default_factory=list)
-    problems: list[RowProblem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     waiting: deque[int] = field(default_factory=deque)
 
     def alerts(self, lines: Lines, to: list[str]) -> Iterator[PublishAlertRequest]:
         """Requests for the lines that can be read; the others are noted."""
         ids = RequestIds(to)
         for line in lines:
-            if isinstance(line, RowProblem):
+            if isinstance(line, Problem):
                 self.problems.append(line)
             else:
                 self.waiting.append(line.line)
@@ -153,6 +155,8 @@ def publish(
     format_: FormatOption = None,
     request_id: RequestIdOption = None,
     dry_run: DryRunOption = False,
+    encoding: EncodingOption = "",
+    delimiter: DelimiterOption = "",
     mapping: MappingOption = "import_declarations",
     as_of: AsOfOption = "",
     goods_list: GoodsListOption = None,
@@ -191,9 +195,10 @@ def publish(
         return _publish_one(target, output, read_message(file, AlertContent), nodes, request_id)
     if request_id and kind is not AlertFormat.JSON:
         raise ConfigurationError(_("--request-id is for one alert; lines of a file have their own"))
-    with _opened(file) as stream:
+    dialect = dialect_of(encoding, delimiter, is_table=kind in (AlertFormat.CSV, AlertFormat.DECLARATIONS))
+    with opened(file, spooled=False) as stream, guess_noted(output, dialect):
         if kind is not AlertFormat.DECLARATIONS:
-            lines = _READERS[kind](stream, str(file))
+            lines = _READERS[kind](stream, dialect, str(file))
         else:
             terms = AlertTerms(
                 legal_basis=legal_basis,
@@ -202,7 +207,7 @@ def publish(
                 case_reference=case_reference,
                 **_terms(priority, action, classification, onward_transfer),
             )
-            lines = _declarations(stream, file, terms, mapping=mapping, as_of=as_of, goods_list=goods_list)
+            lines = _declarations(stream, file, dialect, terms, mapping=mapping, as_of=as_of, goods_list=goods_list)
         tally = _print(output, lines) if dry_run else _publish_lines(target, output, lines, nodes)
     _report(output, tally, dry_run=dry_run)
 
@@ -217,23 +222,30 @@ def _terms(priority: str, action: str, classification: str, onward_transfer: str
 
 
 def _declarations(
-    stream: BinaryIO, file: Path, terms: AlertTerms, *, mapping: str, as_of: str, goods_list: Path | None
+    stream: BinaryIO,
+    file: Path,
+    dialect: Dialect,
+    terms: AlertTerms,
+    *,
+    mapping: str,
+    as_of: str,
+    goods_list: Path | None,
 ) -> Lines:
     if not terms.legal_basis:
         raise ConfigurationError(_("--legal-basis: say on what legal basis the information is given"))
     goods = load_controlled_goods(goods_list) if goods_list else reference_controlled_goods()
-    rows = read_declarations(stream, named_mapping(mapping), source=str(file))
+    rows = read_declarations(stream, DECLARATION_MAPPINGS.named(mapping), dialect, source=str(file))
     return declaration_alerts(rows, goods, terms, as_of=_day(as_of) if as_of else None)
 
 
-def _one_json(stream: BinaryIO, source: str) -> Lines:
+def _one_json(stream: BinaryIO, _: Dialect, source: str) -> Lines:
     yield line_of(1, parse_message(stream.read(MAX_JSON_BYTES + 1), AlertContent, source))
 
 
-_READERS: Mapping[AlertFormat, Callable[[BinaryIO, str], Lines]] = {
+_READERS: Mapping[AlertFormat, Callable[[BinaryIO, Dialect, str], Lines]] = {
     AlertFormat.JSON: _one_json,
-    AlertFormat.JSONL: lambda stream, _: read_json_lines(stream),
-    AlertFormat.CSV: lambda stream, source: read_alert_csv(stream, source=source),
+    AlertFormat.JSONL: lambda stream, *_: read_json_lines(stream),
+    AlertFormat.CSV: lambda stream, dialect, source: read_alert_csv(stream, dialect, source=source),
 }
 
 
@@ -266,7 +278,7 @@ def _publish_lines(target: Target, output: Output, lines: Lines, nodes: list[str
 def _print(output: Output, lines: Lines) -> PublishTally:
     tally = PublishTally()
     for line in lines:
-        if isinstance(line, RowProblem):
+        if isinstance(line, Problem):
             tally.problems.append(line)
         else:
             output.json_line({"line": line.line, "content": as_dict(line.content)})
@@ -276,8 +288,8 @@ def _print(output: Output, lines: Lines) -> PublishTally:
 
 def _report(output: Output, tally: PublishTally, *, dry_run: bool) -> None:
     refused = [{"line": line, **error_facts(error)} for line, error in tally.refused]
-    rows = [(problem.line, problem.field, problem.reason) for problem in tally.problems]
-    rows = sorted([*rows, *((line, "", error.message) for line, error in tally.refused)])
+    rows = [(problem.line, problem.reason) for problem in tally.problems]
+    rows = sorted([*rows, *((line, error.message) for line, error in tally.refused)])
     if not dry_run:
         output.facts(
             _("Published"),
@@ -296,8 +308,8 @@ def _report(output: Output, tally: PublishTally, *, dry_run: bool) -> None:
         )
     if rows and not output.as_json:
         shown = rows[:MAX_PROBLEMS_SHOWN]
-        for line, name, reason in shown:
-            output.note(_("Line {place}: {reason}", place=f"{line}, {name}" if name else line, reason=reason))
+        for line, reason in shown:
+            output.note(_("Line {line}: {reason}", line=line, reason=reason))
         if len(rows) > len(shown):
             output.note(_("and {count} more; --json has them all", count=len(rows) - len(shown)))
     if rows:
@@ -322,15 +334,6 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ConfigurationError(_("--as-of: {text!r} isn't a day YYYY-MM-DD", text=text)) from None
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
-    if str(file) == "-":
-        yield typer.get_binary_stream("stdin")
-        return
-    with file.open("rb") as stream:
-        yield stream
 
 
 def _default_expiry() -> datetime:

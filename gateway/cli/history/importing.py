@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -17,14 +15,16 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, error_facts, reports_errors
+from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted, opened
 from gateway.cli.values import as_dict
 from gateway.contract.messages import RecordedItem
 from gateway.errors import ConfigurationError, GatewayError, InvalidRequestError
+from gateway.formats.shipments.columns import SHIPMENT_MAPPINGS
 from gateway.formats.shipments.csv_files import read_csv
 from gateway.formats.shipments.json_lines import read_json_lines
-from gateway.formats.shipments.mapping import ShipmentMapping
-from gateway.formats.shipments.mapping_file import named_shipment_mapping
-from gateway.formats.shipments.rows import BadRecord, Problem, Row
+from gateway.formats.shipments.rows import BadRecord, Row
+from gateway.formats.tables.layout import Problem
+from gateway.formats.tables.mapping import TableMapping
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.shipment_pb2 import Shipment
@@ -117,6 +117,8 @@ def import_(
     *,
     format_: FormatOption = ShipmentFormat.AUTO,
     mapping: MappingOption = "",
+    encoding: EncodingOption = "",
+    delimiter: DelimiterOption = "",
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -141,9 +143,13 @@ def import_(
     Exit codes: 0 all recorded, 1 refused or unreachable, 2 wrong input, 3 some records weren't recorded.
     """
     output, kind = Output(as_json), _format(file, format_)
-    columns = _mapping(mapping, kind)
-    with _opened(file) as stream:
-        rows = read_csv(stream, columns, source=str(file)) if kind is ShipmentFormat.CSV else read_json_lines(stream)
+    columns, dialect = _mapping(mapping, kind), dialect_of(encoding, delimiter, is_table=kind is ShipmentFormat.CSV)
+    with opened(file) as stream, guess_noted(output, dialect):
+        rows = (
+            read_csv(stream, columns, dialect, source=str(file))
+            if kind is ShipmentFormat.CSV
+            else read_json_lines(stream)
+        )
         tally = RecordTally()
         if dry_run:
             for item in tally.take(rows):
@@ -232,7 +238,7 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
 
 def _bad(each: BadRecord) -> dict[str, object]:
     def facts(problem: Problem) -> dict[str, object]:
-        return {"line": problem.line, "column": problem.column, "reason": problem.reason}
+        return {"line": problem.line, "column": problem.field, "reason": problem.reason}
 
     return {
         "line": each.line,
@@ -253,21 +259,9 @@ def _format(file: Path, given: ShipmentFormat) -> ShipmentFormat:
     return found
 
 
-def _mapping(given: str, kind: ShipmentFormat) -> ShipmentMapping | None:
+def _mapping(given: str, kind: ShipmentFormat) -> TableMapping | None:
     if not given:
         return None
     if kind is not ShipmentFormat.CSV:
         raise ConfigurationError(_("--mapping says what columns of a CSV mean; {kind} has none", kind=kind))
-    return named_shipment_mapping(given)
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
-    if str(file) != "-":
-        with file.open("rb") as stream:
-            yield stream
-        return
-    with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(typer.get_binary_stream("stdin"), copy)
-        copy.seek(0)
-        yield copy
+    return SHIPMENT_MAPPINGS.named(given)

@@ -6,8 +6,6 @@ What the formats hold is formats.lists'.
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,20 +13,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-import typer
-
+from gateway.cli.tables import opened
 from gateway.errors import ConfigurationError
-from gateway.formats.lists.csv_lists import read_csv, write_csv
+from gateway.formats.lists.csv_lists import LIST_MAPPINGS, read_csv, write_csv
 from gateway.formats.lists.export import Export
 from gateway.formats.lists.ftm import read_ftm
 from gateway.formats.lists.ftm_export import write_ftm
 from gateway.formats.lists.json_lines import read_json_lines, write_json_lines
-from gateway.formats.lists.list_mapping import ListMapping
-from gateway.formats.lists.list_mapping_file import named_list_mapping
 from gateway.formats.lists.ofac import read_ofac
 from gateway.formats.lists.rows import ListOptions, Row
 from gateway.formats.lists.stix import write_stix
 from gateway.formats.lists.un_xml import read_un_xml
+from gateway.formats.tables.lines import Dialect
+from gateway.formats.tables.mapping import TableMapping
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistEntry
 
@@ -85,7 +82,7 @@ def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
     return found
 
 
-def mapping_of(given: str, kind: ImportFormat) -> ListMapping | None:
+def mapping_of(given: str, kind: ImportFormat) -> TableMapping | None:
     """A mapping from a TOML file, or one that comes along by its name.
 
     Raises:
@@ -95,7 +92,7 @@ def mapping_of(given: str, kind: ImportFormat) -> ListMapping | None:
         return None
     if kind is not ImportFormat.CSV:
         raise ConfigurationError(_("--mapping says what columns of a CSV mean; {kind} has none", kind=kind))
-    return named_list_mapping(given)
+    return LIST_MAPPINGS.named(given)
 
 
 @dataclass(slots=True)
@@ -125,35 +122,27 @@ class ListSource:
 
 
 @contextmanager
-def open_source(file: Path, kind: ImportFormat, mapping: ListMapping | None) -> Iterator[ListSource]:
-    """A list in a file, `-` for standard input.
+def open_source(
+    file: Path, kind: ImportFormat, mapping: TableMapping | None = None, dialect: Dialect | None = None
+) -> Iterator[ListSource]:
+    """A list in a file, `-` for standard input; mapping and dialect are of CSV.
 
     Raises:
         ConfigurationError: a file of OFAC's three is missing.
         OSError: it can't be read.
     """
     with ExitStack() as stack:
-        if str(file) == "-":
-            streams = [stack.enter_context(_spooled(typer.get_binary_stream("stdin")))]
-        else:
-            paths = _ofac_paths(file) if kind is ImportFormat.OFAC else [file]
-            streams = [stack.enter_context(path.open("rb")) for path in paths]
+        paths = _ofac_paths(file) if kind is ImportFormat.OFAC and str(file) != "-" else [file]
+        streams = [stack.enter_context(opened(path)) for path in paths]
         size = streams[0].seek(0, io.SEEK_END)
-        yield ListSource(file, size, streams, _reader(kind, mapping, str(file)))
-
-
-@contextmanager
-def _spooled(stream: BinaryIO) -> Iterator[BinaryIO]:
-    with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(stream, copy)
-        yield copy
+        yield ListSource(file, size, streams, _reader(kind, mapping, dialect, str(file)))
 
 
 def _reader(
-    kind: ImportFormat, mapping: ListMapping | None, source: str
+    kind: ImportFormat, mapping: TableMapping | None, dialect: Dialect | None, source: str
 ) -> Callable[[list[BinaryIO], ListOptions], Iterator[Row]]:
     readers: Mapping[ImportFormat, Callable[[list[BinaryIO], ListOptions], Iterator[Row]]] = {
-        ImportFormat.CSV: lambda streams, options: read_csv(streams[0], options, mapping, source=source),
+        ImportFormat.CSV: lambda streams, options: read_csv(streams[0], options, mapping, dialect, source=source),
         ImportFormat.JSONL: lambda streams, options: read_json_lines(streams[0], options),
         ImportFormat.UN_XML: lambda streams, options: read_un_xml(streams[0], options),
         ImportFormat.FTM: lambda streams, options: read_ftm(streams[0], options),

@@ -11,6 +11,7 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
+from gateway.cli.tables import DelimiterOption, EncodingOption, dialect_of, guess_noted
 from gateway.cli.values import as_dict, recipients, value_of
 from gateway.cli.watchlist.files import (
     WITHOUT_LEGAL_BASIS,
@@ -138,6 +139,8 @@ def import_(
     list_: ListOption,
     format_: FormatOption = None,
     mapping: MappingOption = "",
+    encoding: EncodingOption = "",
+    delimiter: DelimiterOption = "",
     prune: PruneOption = False,
     reason: ReasonOption = "",
     note: NoteOption = "",
@@ -186,7 +189,11 @@ def import_(
         kind=value_of(WatchlistKind, kind, "--kind") if kind else WatchlistKind.WATCHLIST_KIND_UNSPECIFIED,
     )
     options = ListOptions(list=list_name(list_), defaults=defaults)
-    with open_source(file, kind_of_file, mapping_of(mapping, kind_of_file)) as source:
+    dialect = dialect_of(encoding, delimiter, is_table=kind_of_file is ImportFormat.CSV)
+    with (
+        open_source(file, kind_of_file, mapping_of(mapping, kind_of_file), dialect) as source,
+        guess_noted(output, dialect),
+    ):
         if dry_run:
             _print(output, source, options)
         else:

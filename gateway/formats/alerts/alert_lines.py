@@ -15,7 +15,7 @@ from typing import BinaryIO
 from google.protobuf.json_format import Parse, ParseError
 
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
-from gateway.formats.declarations.declarations import RowProblem
+from gateway.formats.tables.layout import Problem
 from gateway.v1.alert_pb2 import AlertContent
 
 MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
@@ -58,7 +58,7 @@ class RequestIds:
         return str(uuid.UUID(int=_as_version_8(int.from_bytes(digest[:16], "big"))))
 
 
-def read_json_lines(stream: BinaryIO) -> Iterator[AlertLine | RowProblem]:
+def read_json_lines(stream: BinaryIO) -> Iterator[AlertLine | Problem]:
     """Alerts from JSON lines: on each line an AlertContent in protobuf's JSON form; empty lines are left out.
 
     Args:
@@ -70,7 +70,7 @@ def read_json_lines(stream: BinaryIO) -> Iterator[AlertLine | RowProblem]:
         if len(data) > MAX_LINE_BYTES:
             while data and not data.endswith(b"\n"):
                 data = stream.readline(MAX_LINE_BYTES)
-            yield RowProblem(number, "", f"the line is longer than {MAX_LINE_BYTES} bytes")
+            yield Problem(number, "", f"the line is longer than {MAX_LINE_BYTES} bytes")
         elif data.strip():
             yield _json_line(number, data)
 
@@ -80,13 +80,13 @@ def line_of(number: int, content: AlertContent) -> AlertLine:
     return AlertLine(number, content, sha256(content.SerializeToString(deterministic=True)).digest())
 
 
-def _json_line(number: int, data: bytes) -> AlertLine | RowProblem:
+def _json_line(number: int, data: bytes) -> AlertLine | Problem:
     try:
         return line_of(number, Parse(data.decode("utf-8"), AlertContent()))
     except UnicodeDecodeError as error:
-        return RowProblem(number, "", f"byte {error.start + 1} of the line is not UTF-8")
+        return Problem(number, "", f"byte {error.start + 1} of the line is not UTF-8")
     except (ParseError, RecursionError) as error:
-        return RowProblem(number, "", f"not an AlertContent as JSON: {error}")
+        return Problem(number, "", f"not an AlertContent as JSON: {error}")
 
 
 def _as_version_8(bits: int) -> int:

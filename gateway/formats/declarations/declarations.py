@@ -1,23 +1,26 @@
-"""Reads customs declarations from CSV files of any shape, by a mapping, into neutral rows.
-
-A record is one line: line ends inside quotes aren't supported, so that a stray quote spoils its own line only.
-"""
+"""Reads customs declarations from CSV files of any shape, by a mapping, into neutral rows."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from gateway.errors import ConfigurationError, MalformedError
-from gateway.formats.declarations.declaration_mapping import REQUIRED, DeclarationMapping, read_value
-from gateway.formats.tables.mapping_tables import Places
+from gateway.contract.commodity_codes import normalise_code
+from gateway.errors import MalformedError
+from gateway.formats.tables.cell_values import Format, as_day, as_mass, as_number
+from gateway.formats.tables.layout import Field, Line, Problem, Read, Table, read_table
+from gateway.formats.tables.lines import Dialect
+from gateway.formats.tables.mapping import Family, MappingKind, TableMapping, Zone
 
-MAX_LINE_BYTES = 64 << 10
-"""Longest line in bytes; a declaration line has a few hundred, and longer ones are skipped without being held."""
+MAX_TEXT_CHARS = 512
+"""Longest text in a field in characters; goods descriptions are the longest (WCO: an..512)."""
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,107 +67,95 @@ class DeclarationRow:
     transport_document: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RowProblem:
-    """One reason why a line can't be used; a line may have several.
+def _text(parts: list[str], _: Format) -> str:
+    text = parts[0]
+    if len(text) > MAX_TEXT_CHARS:
+        raise MalformedError(f"has {len(text)} characters, at most {MAX_TEXT_CHARS} are allowed")
+    if _UNPRINTABLE.search(text):
+        raise MalformedError("has control characters")
+    return text
 
-    Attributes:
-        line: line in the file, from 1 for the header.
-        field: field of DeclarationRow; empty where the line as a whole can't be read.
-        reason: a sentence that names the column.
-    """
 
-    line: int
-    field: str
-    reason: str
+def _code(parts: list[str], _: Format) -> str:
+    try:
+        return normalise_code(parts[0])
+    except MalformedError:
+        raise MalformedError(f"{parts[0][:40]!r} is not a commodity code of 6, 8, 10 or 12 digits") from None
+
+
+def _letters(count: int, what: str) -> Read:
+    pattern = re.compile(rf"[A-Z]{{{count}}}")
+
+    def read(parts: list[str], _: Format) -> str:
+        if pattern.fullmatch(parts[0]) is None:
+            raise MalformedError(f"{parts[0][:40]!r} is not {what}")
+        return parts[0]
+
+    return read
+
+
+_TEXT = Field(read=_text)
+_COUNTRY = Field(read=_letters(2, "a country of two capital letters (ISO 3166-1)"))
+_PARTIES = ("declarant_id", "importer_id", "exporter_id", "seller_id", "courier_id")
+
+FIELDS: Mapping[str, Field] = MappingProxyType(
+    {
+        "declaration_number": _TEXT,
+        "date": Field(read=as_day),
+        "hs_code": Field(read=_code),
+        "tariff_territory": _COUNTRY,
+        **dict.fromkeys(("office", "mode_of_transport", *_PARTIES), _TEXT),
+        **dict.fromkeys(("country_of_origin", "country_of_departure", "country_of_destination"), _COUNTRY),
+        "net_mass_kg": Field(read=as_mass),
+        "gross_mass_kg": Field(read=as_mass),
+        "value": Field(read=as_number),
+        "currency": Field(read=_letters(3, "a currency of three capital letters (ISO 4217)")),
+        **dict.fromkeys(("goods_description", "container_number", "transport_document"), _TEXT),
+    }
+)
+"""Fields that a mapping can fill."""
+
+REQUIRED = ("declaration_number", "date", "hs_code")
+"""Fields that every mapping must fill and every line must have."""
+
+DECLARATION_MAPPINGS = MappingKind(
+    table=Table(fields=FIELDS, needed=REQUIRED),
+    family=Family.DECLARATIONS,
+    default="import_declarations",
+    record="declaration",
+    date="%Y-%m-%d",
+    zone=Zone.NEVER,
+)
 
 
 def read_declarations(
-    stream: BinaryIO, mapping: DeclarationMapping, *, source: str = "the file"
-) -> Iterator[DeclarationRow | RowProblem]:
+    stream: BinaryIO, mapping: TableMapping, dialect: Dialect | None = None, *, source: str = "the file"
+) -> Iterator[DeclarationRow | Problem]:
     """Rows and problems of a CSV file in its order; memory doesn't grow with the file.
 
     Args:
         stream: the file, opened in binary mode; the caller closes it.
         mapping: what its columns mean.
+        dialect: what is known of its encoding and delimiter.
         source: names the file in errors.
 
     Raises:
         ConfigurationError: at once, before any row: the file is empty, its header can't be read, or it lacks a column
             that the mapping names; the message names field and column.
     """
-    lines = _lines(stream)
-    _, first = next(lines, (1, b""))
-    try:
-        header = [name.strip() for name in _cells(first, mapping, skip_mark=True)]
-    except MalformedError as error:
-        raise ConfigurationError(f"{source}: the header can't be read: {error.message}") from None
-    place = Places(header, source)
-    places = {target: place.of(column, target) for target, column in mapping.columns.items()}
-    return _rows(lines, mapping, places, len(header))
+    lines = read_table(stream, mapping, dialect, source=source)
+    return (row for line in lines for row in _row(line))
 
 
-def _rows(
-    lines: Iterable[tuple[int, bytes | None]], mapping: DeclarationMapping, places: Mapping[str, int], width: int
-) -> Iterator[DeclarationRow | RowProblem]:
-    for number, line in lines:
-        if line is not None and not line.strip():
-            continue
-        try:
-            cells = _cells(line, mapping)
-            if len(cells) != width:
-                raise MalformedError(f"the line has {len(cells)} columns, the header has {width}")
-        except MalformedError as error:
-            yield RowProblem(number, "", error.message)
-            continue
-        yield from _row(number, cells, mapping, places)
-
-
-def _row(
-    number: int, cells: list[str], mapping: DeclarationMapping, places: Mapping[str, int]
-) -> Iterator[DeclarationRow | RowProblem]:
+def _row(line: Line) -> Iterator[DeclarationRow | Problem]:
     values: dict[str, Any] = {}
-    problems: list[RowProblem] = []
-    texts = {target: cells[place].strip() for target, place in places.items()}
-    for target, text in {**mapping.constants, **texts}.items():
-        try:
-            if text or target in REQUIRED:
-                values[target] = read_value(target, text, mapping)
-        except MalformedError as error:
-            where = f"column {mapping.columns[target]!r} " if target in mapping.columns else ""
-            problems.append(RowProblem(number, target, f"{where}{error.message}"))
-    if problems:
-        yield from problems
+    for target in () if line.problems else line.layout.sources:
+        value = line.value(target)
+        if value is not None:
+            values[target] = value
+        elif target in REQUIRED and not line.has(target):
+            line.problem(line.layout.label(target), "is empty")
+    if line.problems:
+        yield from line.problems
     else:
-        yield DeclarationRow(line=number, **values)
-
-
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Numbered lines; None for one that is too long, of which no more than MAX_LINE_BYTES are held at a time."""
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        too_long = len(line) > MAX_LINE_BYTES
-        if too_long:
-            _skip_rest_of_line(stream, line)
-        yield number, None if too_long else line
-
-
-def _skip_rest_of_line(stream: BinaryIO, chunk: bytes) -> None:
-    while chunk and not chunk.endswith(b"\n"):
-        chunk = stream.readline(MAX_LINE_BYTES)
-
-
-def _cells(line: bytes | None, mapping: DeclarationMapping, *, skip_mark: bool = False) -> list[str]:
-    if line is None:
-        raise MalformedError(f"the line is longer than {MAX_LINE_BYTES} bytes")
-    try:
-        text = line.decode(mapping.encoding).rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"byte {error.start + 1} of the line is not {mapping.encoding}") from None
-    if skip_mark:
-        text = text.removeprefix("\ufeff")
-    try:
-        return next(csv.reader([text], delimiter=mapping.delimiter, strict=True), [])
-    except csv.Error as error:
-        raise MalformedError(f"the line is not CSV: {error}") from None
+        yield DeclarationRow(line=line.number, **values)

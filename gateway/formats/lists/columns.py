@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from gateway.errors import MalformedError, Violation
-from gateway.formats.lists.notation import (
-    Notation,
-    read_members,
-    read_parts,
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.errors import Violation
+from gateway.formats.tables.cell_values import (
+    RFC3339,
+    Format,
+    as_day,
+    as_enum,
+    as_territory,
     read_territory,
-    read_text,
     read_time,
-    write_member,
-    write_members,
-    write_text,
+    split_identifier,
+    stamped,
 )
+from gateway.formats.tables.layout import Column, Field, Read, as_text
+from gateway.formats.tables.notation import OWN, PARTED, TEXT, write_member, write_members, write_text
 from gateway.v1 import alert_pb2, watchlist_pb2
 from gateway.v1.goods_pb2 import CommodityCode
 from gateway.v1.watchlist_pb2 import WatchlistContent
 
-_SCHEME = re.compile(r"[a-z][a-z0-9_]*")
+Members = Mapping[str, Any]
+"""What stands in the fields of a message."""
+
 _NAME_COLUMNS: Mapping[int, str] = MappingProxyType(
     {
         watchlist_pb2.LISTED_NAME_KIND_PRIMARY: "name",
@@ -38,33 +43,15 @@ _NAME_COLUMNS: Mapping[int, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListColumn(Column):
+    """A column that is written, too.
 
     Attributes:
-        put: sets what a cell says in a content; raises MalformedError where it says nothing that makes sense.
         get: the cell for a content, in the gateway's own notation; empty where the content doesn't say.
-        many: whether a cell may hold several.
     """
 
-    put: Callable[[WatchlistContent, str, Notation], None]
     get: Callable[[WatchlistContent], str]
-    many: bool = False
-
-
-@lru_cache(maxsize=256)
-def enum_of(text: str, enum: Any, prefix: str) -> int:
-    """An enum's number from its name in small letters without prefix.
-
-    Raises:
-        MalformedError: there is no such name; the message lists those there are.
-    """
-    name = prefix + text.upper().replace("-", "_").replace(" ", "_")
-    if name in enum.keys() and not name.endswith("_UNSPECIFIED"):  # noqa: SIM118  enum wrappers aren't mappings
-        return int(enum.Value(name))
-    known = [each.removeprefix(prefix).lower() for each in enum.keys() if not each.endswith("_UNSPECIFIED")]  # noqa: SIM118
-    raise MalformedError(f"{text[:40]!r} isn't one of {', '.join(known)}")
 
 
 def enum_name(number: int, enum: Any, prefix: str) -> str:
@@ -73,77 +60,60 @@ def enum_name(number: int, enum: Any, prefix: str) -> str:
     return "" if name.endswith("_UNSPECIFIED") else name.removeprefix(prefix).lower()
 
 
-def split_identifier(text: str) -> tuple[str, str]:
-    """Scheme and value of `scheme:value`.
-
-    Raises:
-        MalformedError: there is no scheme.
-    """
-    scheme, colon, value = text.partition(":")
-    if not colon or not _SCHEME.fullmatch(scheme):
-        raise MalformedError(f"{text[:40]!r} isn't an identifier scheme:value, e.g. uscc:91350100M000100Y43")
-    return scheme, value.strip()
+def _value_of(content: WatchlistContent, path: str) -> Any:
+    value: Any = content
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
 
 
-def put_name(content: WatchlistContent, kind: int, parts: list[str]) -> None:
-    """Adds a name from its text, script and language."""
-    content.names.add(text=parts[0], script=parts[1], language=parts[2], kind=kind)
-
-
-def _single_name(kind: int) -> Column:
-    def put(content: WatchlistContent, text: str, notation: Notation) -> None:
-        put_name(content, kind, read_parts(text, 3, notation))
-
-    return Column(put, lambda content: write_members(_written_names(content, kind)))
-
-
-def _names(kind: int) -> Column:
-    def put(content: WatchlistContent, text: str, notation: Notation) -> None:
-        for member in read_members(text, notation):
-            put_name(content, kind, read_parts(member, 3, notation))
-
-    return Column(put, lambda content: write_members(_written_names(content, kind)), many=True)
-
-
-def _written_names(content: WatchlistContent, kind: int) -> Iterable[str]:
-    for each in content.names:
-        if each.kind == kind:
-            yield write_member((each.text, each.script, each.language))
-
-
-def _put_identifiers(content: WatchlistContent, text: str, notation: Notation) -> None:
-    for member in read_members(text, notation):
-        whole, territory, expires = read_parts(member, 3, notation)
-        scheme, value = split_identifier(whole)
-        territory = read_territory(territory) if territory else ""
-        content.identifiers.add(scheme=scheme, value=value, territory=territory, expires=expires)
-
-
-def _get_identifiers(content: WatchlistContent) -> str:
-    return write_members(
-        write_member((f"{each.scheme}:{each.value}", each.territory, each.expires)) for each in content.identifiers
-    )
-
-
-def _addresses(name: str) -> Column:
-    def put(content: WatchlistContent, text: str, notation: Notation) -> None:
-        for member in read_members(text, notation):
-            street, city, territory = read_parts(member, 3, notation)
-            territory = read_territory(territory) if territory else ""
-            getattr(content, name).add(street=street, city=city, territory=territory)
+def _names(kind: int, *, many: bool = True) -> ListColumn:
+    def read(parts: list[str], _: Format) -> Members:
+        return {"text": parts[0], "script": parts[1], "language": parts[2], "kind": kind}
 
     def get(content: WatchlistContent) -> str:
-        found = getattr(content, name)
-        return write_members(write_member((each.street, each.city, each.territory), keep=2) for each in found)
+        names = (name for name in content.names if name.kind == kind)
+        return write_members(write_member((name.text, name.script, name.language)) for name in names)
 
-    return Column(put, get, many=True)
+    return ListColumn(path="names", read=read, own=OWN if many else PARTED, parts=3, many=many, get=get)
 
 
-def _put_commodities(content: WatchlistContent, text: str, notation: Notation) -> None:
-    for member in read_members(text, notation):
-        scheme, colon, rest = member.partition(":")
-        code, _, territory = (rest if colon else member).replace(".", "").partition("@")
-        content.commodities.add(code=code, scheme=scheme if colon else _usual(territory), territory=territory)
+def _parted(
+    path: str, parts: int, read: Read, parts_of: Callable[[Any], Iterable[str]], *, keep: int = 1
+) -> ListColumn:
+    def get(content: WatchlistContent) -> str:
+        return write_members(write_member(parts_of(value), keep=keep) for value in getattr(content, path))
+
+    return ListColumn(path=path, read=read, own=OWN, parts=parts, many=True, get=get)
+
+
+def _identifier(parts: list[str], _: Format) -> Members:
+    scheme, value = split_identifier(parts[0])
+    return {"scheme": scheme, "value": value, "territory": _territory(parts[1]), "expires": parts[2]}
+
+
+def _address(parts: list[str], _: Format) -> Members:
+    return {"street": parts[0], "city": parts[1], "territory": _territory(parts[2])}
+
+
+def _addresses(path: str) -> ListColumn:
+    return _parted(path, 3, _address, lambda each: (each.street, each.city, each.territory), keep=2)
+
+
+def _place(parts: list[str], _: Format) -> Members:
+    unlocode, territory, name, office = parts
+    territory = _territory(territory) or unlocode[:2]
+    return {"unlocode": unlocode, "name": name, "customs_office": office, "territory": territory}
+
+
+def _territory(text: str) -> str:
+    return read_territory(text) if text else ""
+
+
+def _commodity(parts: list[str], _: Format) -> Members:
+    scheme, colon, rest = parts[0].partition(":")
+    code, _at, territory = (rest if colon else parts[0]).replace(".", "").partition("@")
+    return {"code": code, "scheme": scheme if colon else _usual(territory), "territory": territory}
 
 
 def _get_commodities(content: WatchlistContent) -> str:
@@ -159,82 +129,61 @@ def _usual(territory: str) -> str:
     return "tariff" if territory else "hs"
 
 
-def _put_route(content: WatchlistContent, text: str, notation: Notation) -> None:
-    for member in read_members(text, notation):
-        unlocode, territory, name, office = read_parts(member, 4, notation)
-        place = content.route.add(unlocode=unlocode, name=name, customs_office=office)
-        place.territory = read_territory(territory) if territory else unlocode[:2]
+def _list(path: str, read: Read = as_text) -> ListColumn:
+    return ListColumn(path=path, read=read, own=OWN, many=True, get=lambda content: ";".join(_value_of(content, path)))
 
 
-def _get_route(content: WatchlistContent) -> str:
-    return write_members(
-        write_member((each.unlocode, each.territory, each.name, each.customs_office), keep=2) for each in content.route
-    )
+def _text(path: str) -> ListColumn:
+    return ListColumn(path=path, own=TEXT, get=lambda content: write_text(_value_of(content, path)))
 
 
-def _list(path: str, convert: Callable[[str], str] = str) -> Column:
-    *parents, name = path.split(".")
-
-    def put(content: WatchlistContent, text: str, notation: Notation) -> None:
-        getattr(_owner(content, parents), name).extend(convert(each) for each in read_members(text, notation))
-
-    return Column(put, lambda content: ";".join(getattr(_owner(content, parents), name)), many=True)
+def _enum(path: str, enum: Any, prefix: str) -> ListColumn:
+    read = as_enum(enum, prefix)
+    return ListColumn(path=path, read=read, get=lambda content: enum_name(_value_of(content, path), enum, prefix))
 
 
-def _text(path: str) -> Column:
-    *parents, name = path.split(".")
-
-    def put(content: WatchlistContent, text: str, notation: Notation) -> None:
-        setattr(_owner(content, parents), name, read_text(text, notation))
-
-    return Column(put, lambda content: write_text(getattr(_owner(content, parents), name)))
+def _birth_date(parts: list[str], form: Format) -> str:
+    text = parts[0]
+    is_year = len(text) == 4 and text.isascii() and text.isdigit()
+    return text if is_year or form.date == RFC3339 else as_day(parts, form).isoformat()
 
 
-def _enum(path: str, enum: Any, prefix: str) -> Column:
-    *parents, name = path.split(".")
+def _time(name: Any, *, days: int = 0) -> ListColumn:
+    """A time; where the file has days, the beginning of the day, or of one so many days later."""
 
-    def put(content: WatchlistContent, text: str, _: Notation) -> None:
-        setattr(_owner(content, parents), name, enum_of(text, enum, prefix))
-
-    return Column(put, lambda content: enum_name(getattr(_owner(content, parents), name), enum, prefix))
-
-
-def _time(name: str) -> Column:
-    def put(content: WatchlistContent, text: str, _: Notation) -> None:
-        getattr(content, name).CopyFrom(read_time(text))
+    def read(parts: list[str], form: Format) -> Timestamp:
+        if form.date == RFC3339:
+            return read_time(parts[0])[0]
+        return stamped(datetime.combine(as_day(parts, form), time()), form.zone - timedelta(days=days))[0]
 
     def get(content: WatchlistContent) -> str:
-        return str(getattr(content, name).ToJsonString()) if content.HasField(name) else ""  # type: ignore[arg-type]
+        return str(getattr(content, name).ToJsonString()) if content.HasField(name) else ""
 
-    return Column(put, get)
-
-
-def _owner(content: WatchlistContent, parents: list[str]) -> Any:
-    owner: Any = content
-    for parent in parents:
-        owner = getattr(owner, parent)
-    return owner
+    return ListColumn(path=name, read=read, get=get)
 
 
-COLUMNS: Mapping[str, Column] = MappingProxyType(
+COLUMNS: Mapping[str, ListColumn] = MappingProxyType(
     {
         "kind": _enum("kind", watchlist_pb2.WatchlistKind, "WATCHLIST_KIND_"),
-        "name": _single_name(watchlist_pb2.LISTED_NAME_KIND_PRIMARY),
-        **{column: _names(kind) for kind, column in _NAME_COLUMNS.items() if column != "name"},
-        "identifiers": Column(_put_identifiers, _get_identifiers, many=True),
+        **{column: _names(kind, many=column != "name") for kind, column in _NAME_COLUMNS.items()},
+        "identifiers": _parted(
+            "identifiers", 3, _identifier, lambda each: (f"{each.scheme}:{each.value}", each.territory, each.expires)
+        ),
         "addresses": _addresses("addresses"),
-        "birth_dates": _list("birth_dates"),
+        "birth_dates": _list("birth_dates", _birth_date),
         "birth_periods": _list("birth_periods"),
         "birth_places": _addresses("birth_places"),
-        "territories": _list("territories", read_territory),
-        "commodities": Column(_put_commodities, _get_commodities, many=True),
-        "route": Column(_put_route, _get_route, many=True),
+        "territories": _list("territories", as_territory),
+        "commodities": ListColumn(path="commodities", read=_commodity, own=OWN, many=True, get=_get_commodities),
+        "route": _parted(
+            "route", 4, _place, lambda each: (each.unlocode, each.territory, each.name, each.customs_office), keep=2
+        ),
         "reason": _text("reason"),
         "legal_basis": _text("legal_basis"),
         "purpose": _text("purpose"),
         "requested_action": _enum("requested_action", alert_pb2.RequestedAction, "REQUESTED_ACTION_"),
         "valid_from": _time("valid_from"),
-        "valid_until": _time("valid_until"),
+        "valid_until": _time("valid_until", days=1),  # until the end of the day that is named
         "classification": _enum("handling.classification", alert_pb2.Classification, "CLASSIFICATION_"),
         "onward_transfer": _enum("handling.onward_transfer", alert_pb2.OnwardTransfer, "ONWARD_TRANSFER_"),
         "onward_recipients": _list("handling.onward_recipients"),
@@ -243,7 +192,15 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "remarks": _text("remarks"),
     }
 )
-"""Column to what it sets, beside `list` and `id`. Empty cells set nothing."""
+"""What a column sets in a content, beside `list` and `id`."""
+
+ADDRESS_PARTS: Mapping[str, Field] = MappingProxyType(
+    {"street": Field(many=True), "city": Field(many=True), "address_territory": Field(read=as_territory, many=True)}
+)
+"""Fields of a mapping that together make one address."""
+
+FIELDS: Mapping[str, Field] = MappingProxyType({"list": Field(), "id": Field(key=True), **COLUMNS, **ADDRESS_PARTS})
+"""Fields that a file can fill."""
 
 
 def column_of(violation: Violation, content: WatchlistContent) -> str:

@@ -23,9 +23,9 @@ from gateway.formats.lists.ftm_schema import (
 )
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, SkippedRow, finish
 from gateway.formats.lists.scripts import script_of
-from gateway.formats.lists.territories import MOST_CITY_CHARS, place_in, territory_code
 from gateway.formats.lists.un_xml import scheme_of
 from gateway.formats.tables.lines import decoded, numbered_lines
+from gateway.formats.territories import MOST_CITY_CHARS, place_in, territory_code
 from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_PRIMARY, WATCHLIST_KIND_ADDRESS, WatchlistContent
 
 PROGRAMME = "Programme: "

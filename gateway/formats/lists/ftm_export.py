@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.formats.lists.export import Export, Tally, lost
 from gateway.formats.lists.ftm import BORN, PROGRAMME, Entity, content_of
 from gateway.formats.lists.ftm_schema import IDENTIFIERS, NAMES
-from gateway.formats.lists.territories import territory_name
+from gateway.formats.territories import territory_name
 from gateway.v1.party_pb2 import Address, Identifier
 from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_PRIMARY,

@@ -14,8 +14,8 @@ from gateway.errors import MalformedError, TooLargeError, Violation
 from gateway.formats.lists.ofac_remarks import read_remarks
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, SkippedRow, finish
 from gateway.formats.lists.scripts import script_of
-from gateway.formats.lists.territories import territory_code
 from gateway.formats.tables.lines import cells, decoded, numbered_lines
+from gateway.formats.territories import territory_code
 from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_ALIAS,
     LISTED_NAME_KIND_FORMER,

@@ -14,7 +14,7 @@ from datetime import date
 from types import MappingProxyType
 
 from gateway.formats.lists.scripts import script_of
-from gateway.formats.lists.territories import MOST_CITY_CHARS, place_in, territory_code
+from gateway.formats.territories import MOST_CITY_CHARS, place_in, territory_code
 from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_WEAK_ALIAS, WatchlistContent
 
 SCHEMES: Mapping[str, str] = MappingProxyType(

@@ -18,7 +18,7 @@ from gateway.errors import Violation
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
 from gateway.formats.lists.safe_xml import Broken, Node, read_records
 from gateway.formats.lists.scripts import script_of
-from gateway.formats.lists.territories import MOST_CITY_CHARS, territory_code
+from gateway.formats.territories import MOST_CITY_CHARS, territory_code
 from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_ALIAS,
     LISTED_NAME_KIND_FORMER,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from gateway.contract.messages import RecordedItem, is_set
 from gateway.errors import Violation
-from gateway.formats.shipments.build import LineReader
-from gateway.formats.shipments.layout import ROLES, Cells
-from gateway.formats.shipments.rows import BadRecord, Problem, Row, finish
+from gateway.formats.shipments.build import Step
+from gateway.formats.shipments.columns import EVENT, GOODS, MEANS, ROLES, SHIPMENT
+from gateway.formats.shipments.rows import BadRecord, Row, finish
+from gateway.formats.tables.layout import Column, Field, Layout, Line, Problem
 from gateway.v1 import shipment_pb2
 
 MAX_LINES = 1_000
@@ -25,49 +25,36 @@ NEEDED = ("procedure", "declared_at")
 _COLLECTED = ("references", "parties", "means", "masses", "licences", "events")
 """What stands in several lines of one record is collected; what stands there twice counts once."""
 
+
+def _paths(columns: Mapping[str, Field], prefix: str = "") -> dict[str, str]:
+    return {f"{prefix}{column.path}": name for name, column in columns.items() if isinstance(column, Column)}
+
+
 _COLUMN_OF: Mapping[str, str] = MappingProxyType(
     {
-        "record_id": "record_id",
-        "procedure": "procedure",
-        "declared_at": "declared_at",
+        **_paths({name: column for name, column in SHIPMENT.items() if name not in MEANS}),
+        **_paths(GOODS, "goods."),
+        **_paths(EVENT, "events."),
         "utc_offset_minutes": "declared_at",
-        "office": "office",
         "references": "declaration",
         "equipment": "containers",
-        "means": "plates",
-        "route": "route",
-        "masses": "weighbridge_mass_kg",
-        "licences": "licences",
-        "export_territory": "export_territory",
-        "destination_territory": "destination_territory",
-        "package_count": "package_count",
-        "gross_mass_kg": "total_gross_mass_kg",
-        "total_value": "total_value",
-        "freight": "freight",
-        "incoterms": "incoterms",
-        "events": "event",
-        "retention_class": "retention_class",
-        "goods": "item",
-        "goods.codes": "hs_code",
-        "goods.customs_value": "value",
-        "goods.origin_territory": "origin",
-        "goods.packages": "packages",
-        "goods.sequence": "item",
         "equipment.seals": "seals",
         "equipment.e_lock": "e_locks",
+        "means": "plates",
         "means.name": "vessel",
         "means.journey": "voyage",
         "means.mode": "mode",
+        "masses": "weighbridge_mass_kg",
+        "goods": "item",
+        "goods.codes": "hs_code",
+        "goods.customs_value": "value",
+        "goods.packages": "packages",
         "goods.packages.type": "package_type",
         "goods.packages.marks": "package_marks",
         "goods.packages.volume_m3": "package_volume_m3",
+        "events": "event",
         "events.occurred_at": "event_at",
         "events.place": "event_place",
-        "events.source": "event_source",
-        "events.equipment_id": "event_container",
-        "events.seal": "event_seal",
-        "events.means": "event_means",
-        "events.remarks": "event_remarks",
     }
 )
 """Path in a shipment to the field that fills it; what isn't named is filled by a field of the same name."""
@@ -75,77 +62,78 @@ _COLUMN_OF: Mapping[str, str] = MappingProxyType(
 _INDEX = re.compile(r"\[([0-9]+)\]")
 
 
-@dataclass(slots=True)
 class Group:
     """The lines of one record, one after another.
 
     Attributes:
-        reader: of the file's lines.
         record_id: of all its lines.
-        line: its first line.
-        item: what they say so far.
-        lines: how many they are.
-        problems: everything that is wrong in any of them.
+        lines: how many they are so far.
     """
 
-    reader: LineReader
-    record_id: str
-    line: int
-    item: shipment_pb2.Shipment
-    lines: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    _goods_lines: list[int] = field(default_factory=list)
-    _event_lines: list[int] = field(default_factory=list)
+    def __init__(self, layout: Layout, steps: Sequence[Step], record_id: str, line: int) -> None:
+        """Begins a record with the number of its first line; `steps` are those of the layout."""
+        self.record_id = record_id
+        self.lines = 0
+        self._layout = layout
+        self._steps = steps
+        self._line = line
+        self._whole = shipment_pb2.Shipment(record_id=record_id)
+        self._problems: list[Problem] = []
+        self._goods_lines: list[int] = []
+        self._event_lines: list[int] = []
 
-    def take(self, cells: Cells) -> None:
+    def take(self, line: Line) -> None:
         """Adds a line."""
-        if not self._counted(cells.line):
+        if not self._counted(line.number):
             return
-        read = self.reader.read(cells, self.record_id)
-        self.problems.extend(cells.problems)
-        self._goods_lines.extend([cells.line] * len(read.goods))
-        self._event_lines.extend([cells.line] * len(read.events))
-        self._join(read, cells.line)
+        line.first = self.lines == 1
+        read = shipment_pb2.Shipment(record_id=self.record_id)
+        for step in self._steps:
+            step(read, line)
+        self._problems.extend(line.problems)
+        self._goods_lines.extend([line.number] * len(read.goods))
+        self._event_lines.extend([line.number] * len(read.events))
+        self._join(read, line.number)
 
-    def unreadable(self, line: int, reason: str) -> None:
+    def unreadable(self, problems: Sequence[Problem]) -> None:
         """Adds a line that is one of this record and can't be read."""
-        if self._counted(line):
-            self.problems.append(Problem(line, "", reason))
+        if self._counted(problems[0].line):
+            self._problems.extend(Problem(problem.line, "", problem.reason) for problem in problems)
 
     def _counted(self, line: int) -> bool:
         """Counts a line; False for one too many, of which nothing is held and only the first is a problem."""
         self.lines += 1
         if self.lines == MAX_LINES + 1:
             said = f"more than {MAX_LINES} lines have this record id; a record has at most 200 goods items"
-            self.problems.append(Problem(line, self.reader.layout.label("record_id"), said))
+            self._problems.append(Problem(line, self._layout.label("record_id"), said))
         return self.lines <= MAX_LINES
 
     def row(self) -> Row:
         """The record, or everything that is wrong with it."""
-        whole = self.item
+        whole = self._whole
         fields = {descriptor.name for descriptor, _ in whole.ListFields()}
-        if not self.problems and whole.events and fields <= {"record_id", "events"}:
+        if not self._problems and whole.events and fields <= {"record_id", "events"}:
             addition = shipment_pb2.ShipmentAddition(record_id=whole.record_id, events=whole.events)
-            return finish(self.line, addition, self._label, lines=self.lines)
+            return finish(self._line, addition, self._label, lines=self.lines)
         self._require(fields)
-        if self.problems:
-            return BadRecord(self.line, self.record_id[:64], self.lines, tuple(self.problems))
+        if self._problems:
+            return BadRecord(self._line, self.record_id[:64], self.lines, tuple(self._problems))
         for number, item in enumerate(whole.goods, 1):
             item.sequence = item.sequence or number
-        return finish(self.line, whole, self._label, lines=self.lines)
+        return finish(self._line, whole, self._label, lines=self.lines)
 
     def _require(self, fields: set[str]) -> None:
         """What a record needs and lines that only tell of events don't; not said again where a cell can't be read."""
-        layout = self.reader.layout
-        named = {problem.column for problem in self.problems}
+        layout = self._layout
+        named = {problem.field for problem in self._problems}
         for target in NEEDED:
             label = layout.label(target)
             if target not in fields and label not in named and "" not in named:
                 reason = f"{label}: is missing; a record needs it, lines that tell of events alone don't"
-                self.problems.append(Problem(self.line, label, reason))
+                self._problems.append(Problem(self._line, label, reason))
 
     def _join(self, said: shipment_pb2.Shipment, line: int) -> None:
-        whole = self.item
+        whole = self._whole
         if self.lines == 1:
             whole.CopyFrom(said)
             return
@@ -160,9 +148,9 @@ class Group:
             if not is_set(whole, descriptor):
                 whole.MergeFrom(shipment_pb2.Shipment(**{name: value}))
             elif getattr(whole, name) != value:
-                label = self.reader.layout.label(_COLUMN_OF.get(name, name))
-                self.problems.append(
-                    Problem(line, label, f"{label}: differs from line {self.line}, which has the same record id")
+                label = self._layout.label(_COLUMN_OF.get(name, name))
+                self._problems.append(
+                    Problem(line, label, f"{label}: differs from line {self._line}, which has the same record id")
                 )
 
     def _label(self, violation: Violation, item: RecordedItem) -> tuple[int, str]:
@@ -170,15 +158,15 @@ class Group:
         names = _INDEX.sub("", path)
         top, _, below = names.partition(".")
         index = _INDEX.search(path)
-        line = self.line
+        line = self._line
         if top == "parties":
             role = item.parties[int(index[1])].role if index and isinstance(item, shipment_pb2.Shipment) else 0
             part = {"identifiers": "id", "addresses": "address"}.get(below.partition(".")[0], "name")
-            return line, self.reader.layout.label(f"{_ROLE_WORDS.get(role, 'declarant')}_{part}")
+            return line, self._layout.label(f"{_ROLE_WORDS.get(role, 'declarant')}_{part}")
         if index and top in ("goods", "events"):
             lines = self._goods_lines if top == "goods" else self._event_lines
             line = lines[int(index[1])] if int(index[1]) < len(lines) else line
-        return line, self.reader.layout.label(_target_of(names))
+        return line, self._layout.label(_target_of(names))
 
 
 def _target_of(names: str) -> str:

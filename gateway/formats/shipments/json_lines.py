@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 from gateway.contract.json_messages import parse_object, read_message
 from gateway.contract.messages import RecordedItem
 from gateway.errors import MalformedError
-from gateway.formats.shipments.rows import BadRecord, ItemRow, Problem, Row, finish
+from gateway.formats.shipments.rows import BadRecord, ItemRow, Row, finish
+from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import decoded, numbered_lines
 from gateway.v1 import shipment_pb2
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway.contract.messages import RecordedItem
 from gateway.contract.validation import violations
 from gateway.errors import Violation
+from gateway.formats.tables.layout import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +25,6 @@ class ItemRow:
     line: int
     item: RecordedItem
     lines: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One reason why a record can't be used.
-
-    Attributes:
-        line: line in the file, from 1.
-        column: column or member that it is about; empty where it is the line as a whole.
-        reason: a sentence that names it and, where there is one, the way out.
-    """
-
-    line: int
-    column: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
-"""Lines of a file in bounded memory, and the cells of a CSV line.
-
-Knows no format's meaning.
-"""
+"""Lines of a file in bounded memory, and the cells of a CSV line, in the encodings and delimiters that people use."""
 
 from __future__ import annotations
 
+import codecs
 import csv
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
 from typing import BinaryIO
+
+from charset_normalizer import from_bytes
 
 from gateway.contract.limits import MAX_PAYLOAD_BYTES
 from gateway.errors import ConfigurationError, MalformedError
@@ -16,20 +19,61 @@ MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
 """Longest line in bytes: escapes and field names make an entry longer than its bytes on the wire. Longer lines are
 named and skipped without being held."""
 
+SAMPLE_BYTES = 64 << 10
+"""Bytes from the first line that isn't UTF-8 by which an encoding is guessed."""
+
+ENCODINGS = ("utf-8", "gb18030", "big5", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1")
+"""Encodings of tables."""
+
+DELIMITERS = (",", ";", "\t")
+"""Delimiters that are found in a header; others have to be named."""
+
+_GUESSES = {"gb18030": "gb18030", "big5": "big5", "big5hkscs": "big5hkscs", "utf_8": "", "cp1252": ""}
+"""What the library may answer, and what follows from it. Any bytes are text in cp1252, so it has to be named."""
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_READ_BYTES = 64 << 10
+
 csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
+
+
+@dataclass(slots=True)
+class Dialect:
+    """Encoding and delimiter of a table. What is empty is found in the file while it is read, and noted here.
+
+    Attributes:
+        encoding: one of ENCODINGS.
+        delimiter: between cells.
+        guess: the encoding that was guessed from the bytes, if it was.
+    """
+
+    encoding: str = ""
+    delimiter: str = ""
+    guess: str = ""
+
+    def check(self) -> None:
+        """Raises ConfigurationError where the encoding isn't known or the delimiter can't be one."""
+        if self.encoding:
+            check_encoding(self.encoding)
+        if self.delimiter:
+            check_delimiter(self.delimiter)
+
+
+def check_encoding(name: str) -> None:
+    """Raises ConfigurationError for an encoding that isn't known."""
+    if name not in ENCODINGS:
+        raise ConfigurationError(f"encoding {name!r} is unknown; use one of {', '.join(map(repr, ENCODINGS))}")
+
+
+def check_delimiter(text: str) -> None:
+    """Raises ConfigurationError for what can't part cells."""
+    if len(text) != 1 or text in '"\r\n' or ord(text) > 127:
+        raise ConfigurationError(f"delimiter {text!r} must be one ASCII character other than a quote")
 
 
 def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
     """Lines with their numbers from 1; None for one that is too long."""
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        if len(line) <= MAX_LINE_BYTES:
-            yield number, line
-        else:
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(MAX_LINE_BYTES)
-            yield number, None
+    return enumerate(_lines(stream, stream.readline(MAX_LINE_BYTES + 1)), 1)
 
 
 def decoded(line: bytes | None, encoding: str = "utf-8") -> str:
@@ -46,16 +90,28 @@ def decoded(line: bytes | None, encoding: str = "utf-8") -> str:
         raise MalformedError(f"byte {error.start + 1} of the line is not {encoding}") from None
 
 
-def read_header(first: bytes | None, source: str, encoding: str = "utf-8", delimiter: str = ",") -> list[str]:
-    """The names of a CSV file's columns from its first line, with or without a byte order mark.
-
-    Raises:
-        ConfigurationError: the line can't be read; `source` names the file.
-    """
-    try:
-        return [name.strip() for name in cells(decoded(first, encoding).removeprefix("\ufeff"), delimiter)]
-    except MalformedError as error:
-        raise ConfigurationError(f"{source}: the header can't be read: {error.message}") from None
+def table_lines(stream: BinaryIO, dialect: Dialect) -> Iterator[tuple[int, str, str]]:
+    """All lines of a table: number from 1, text, and why it can't be read, empty where it can."""
+    first = stream.readline(MAX_LINE_BYTES + 1)
+    way_out = "" if dialect.encoding else "; --encoding names the file's encoding"
+    dialect.encoding = dialect.encoding or _marked(first)
+    wide = dialect.encoding.startswith("utf-16")
+    lines = _wide_lines(stream, first, dialect.encoding) if wide else _lines(stream, first)
+    queue = deque(islice(lines, 1))
+    for number in count(1):
+        if not queue:
+            return
+        line = queue.popleft()
+        if not (dialect.encoding or line is None or line.isascii()):
+            if not _is_utf8(line):
+                queue.extend(_sample(lines))
+                dialect.guess = _guess(b"".join(each for each in (line, *queue) if each))
+            dialect.encoding = dialect.guess or "utf-8"
+        try:
+            yield number, decoded(line, "utf-8" if wide else dialect.encoding or "utf-8"), ""
+        except MalformedError as error:
+            yield number, "", error.message + (way_out if line else "")
+        queue.extend(() if queue else islice(lines, 1))
 
 
 def cells(text: str, delimiter: str = ",") -> list[str]:
@@ -68,3 +124,70 @@ def cells(text: str, delimiter: str = ",") -> list[str]:
         return next(csv.reader([text], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise MalformedError(f"the line is not CSV: {error}") from None
+
+
+def find_delimiter(header: str) -> str:
+    """The delimiter that a header has most of; csv.Sniffer takes the comma of "Name, English;Type"."""
+    return max(DELIMITERS, key=header.count)
+
+
+def _lines(stream: BinaryIO, line: bytes) -> Iterator[bytes | None]:
+    """Lines, the first of which has been read already; None for one that is too long."""
+    while line:
+        yield line if len(line) <= MAX_LINE_BYTES else None
+        if len(line) > MAX_LINE_BYTES:
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_LINE_BYTES)
+        line = stream.readline(MAX_LINE_BYTES + 1)
+
+
+def _wide_lines(stream: BinaryIO, start: bytes, encoding: str) -> Iterator[bytes | None]:
+    """The lines of a file in UTF-16 as UTF-8, where the end of a line is one byte and half a pair is an error."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    pending, too_long = "", False
+    while start:
+        *lines, pending = (pending + decoder.decode(start)).split("\n")
+        for line in lines:
+            yield None if too_long or len(line) > MAX_LINE_BYTES else f"{line}\n".encode("utf-8", "surrogatepass")
+            too_long = False
+        if len(pending) > MAX_LINE_BYTES:
+            pending, too_long = "", True
+        start = stream.read(_READ_BYTES)
+    if decoder.getstate()[0]:
+        pending += "\udfff"
+    if pending or too_long:
+        yield None if too_long else pending.encode("utf-8", "surrogatepass")
+
+
+def _marked(first: bytes) -> str:
+    """The encoding that a byte order mark shows, or the NUL beside an ASCII letter in UTF-16; empty without them."""
+    for mark, encoding in _MARKS:
+        if first.startswith(mark):
+            return encoding
+    return "utf-16-le" if first[1:2] == b"\0" else "utf-16-be" if first[:1] == b"\0" else ""
+
+
+def _sample(lines: Iterator[bytes | None]) -> Iterator[bytes | None]:
+    size = 0
+    for line in lines:
+        yield line
+        size += len(line or b"")
+        if size >= SAMPLE_BYTES:
+            return
+
+
+def _guess(sample: bytes) -> str:
+    """The encoding of a sample that isn't all UTF-8; empty where most of it is, or where nothing fits."""
+    foreign = [line for line in sample.splitlines() if not line.isascii()]
+    if sum(map(_is_utf8, foreign)) * 2 > len(foreign):
+        return ""
+    best = from_bytes(b"\n".join(foreign), cp_isolation=list(_GUESSES)).best()
+    return _GUESSES[best.encoding] if best else ""
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,20 +1,15 @@
-"""Files that operators write or that come along: read whole within a limit, and mappings in TOML."""
+"""Files that operators write or that come along: read whole within a limit, and TOML checked key by key."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
-from enum import StrEnum
-from importlib import resources
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from gateway.errors import ConfigurationError
 
-MAX_MAPPING_BYTES = 256 << 10
-"""Largest mapping file in bytes; translation tables are its longest part."""
-
-MappingT = TypeVar("MappingT")
+MadeT = TypeVar("MadeT")
 
 
 def read_text(path: Path, *, what: str, most_bytes: int) -> str:
@@ -34,45 +29,7 @@ def read_text(path: Path, *, what: str, most_bytes: int) -> str:
     return text
 
 
-def read_mapping(path: Path) -> str:
-    """The text of a mapping of one's own; raises as `read_text`."""
-    return read_text(path, what="the mapping", most_bytes=MAX_MAPPING_BYTES)
-
-
-class Family(StrEnum):
-    """What a mapping is for; but for those of declarations their names begin so."""
-
-    DECLARATIONS = ""
-    SHIPMENTS = "shipments"
-    WATCHLIST = "watchlist"
-
-
-def read_builtin_mapping(name: str, family: Family) -> str:
-    """The text of a mapping that comes with the gateway.
-
-    Args:
-        name: without `.toml`.
-        family: what it is for.
-
-    Raises:
-        ConfigurationError: there is none of this name; the message lists those there are.
-    """
-    folder = resources.files("gateway.reference").joinpath("mappings")
-    known = {
-        entry.name.removesuffix(".toml"): entry
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml") and _family_of(entry.name) is family
-    }
-    if name not in known:
-        raise ConfigurationError(f"there is no mapping {name!r}; those that come along: {', '.join(sorted(known))}")
-    return known[name].read_text("utf-8")
-
-
-def _family_of(name: str) -> Family:
-    return next((each for each in Family if each and name.startswith(each)), Family.DECLARATIONS)
-
-
-def parse_toml(text: str, make: Callable[[dict[str, Any]], MappingT], *, source: str) -> MappingT:
+def parse_toml(text: str, make: Callable[[dict[str, Any]], MadeT], *, source: str) -> MadeT:
     """What `make` makes of a TOML document; `source` names it in errors.
 
     Raises:
@@ -88,39 +45,48 @@ def parse_toml(text: str, make: Callable[[dict[str, Any]], MappingT], *, source:
         raise ConfigurationError(f"{source}: {error.message}") from None
 
 
-class MappingKind(Generic[MappingT]):
-    """One kind of mapping: those that come along, those that people have, and their text.
+def only_known(table: Mapping[str, object], known: Iterable[str], prefix: str) -> None:
+    """Refuses a key that isn't known: a typing mistake must not drop a field silently."""
+    allowed = tuple(known)
+    for key in table:
+        if key not in allowed:
+            raise ConfigurationError(f"{prefix}{key} is unknown; known are {', '.join(allowed)}")
 
-    Every method raises ConfigurationError: there is none of that name (the message lists those there are), it can't be
-    read, or it isn't a mapping of this kind; the message names file, key and way out.
-    """
 
-    def __init__(self, family: Family, make: Callable[[dict[str, Any]], MappingT], default: str) -> None:
-        """Takes what it needs.
+def text_of(value: object, key: str) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{key} must be text in quotes")
+    return value
 
-        Args:
-            family: what such mappings are for.
-            make: makes and checks one of a TOML document.
-            default: name of the one that stands for them where none is named.
-        """
-        self._family = family
-        self._make = make
-        self._default = default
 
-    def builtin(self, name: str = "") -> MappingT:
-        """One that comes with the gateway, by its name without `.toml`."""
-        name = name or self._default
-        return self.parse(read_builtin_mapping(name, self._family), source=f"{name}.toml")
+def columns_of(value: object, key: str) -> tuple[str, ...]:
+    """One column or several."""
+    columns = value if isinstance(value, list) else [value]
+    if not columns:
+        raise ConfigurationError(f"{key} names no column")
+    return tuple(text_of(column, key) for column in columns)
 
-    def load(self, path: Path) -> MappingT:
-        """One from a file."""
-        return self.parse(read_mapping(path), source=str(path))
 
-    def parse(self, text: str, *, source: str) -> MappingT:
-        """One from the text of its TOML file; `source` names it in errors."""
-        return parse_toml(text, self._make, source=source)
+def table_of(parent: Mapping[str, Any], name: str, known: Iterable[str] | None, prefix: str = "") -> dict[str, Any]:
+    """A table, empty where there is none; `known` are its possible keys, None any."""
+    table = parent.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{prefix}{name} must be a table [{prefix}{name}]")
+    if known is not None:
+        only_known(table, known, f"{prefix}{name}.")
+    return table
 
-    def named(self, given: str) -> MappingT:
-        """One as people name it: a file, or else one that comes along."""
-        path = Path(given)
-        return self.load(path) if path.suffix or path.exists() else self.builtin(given)
+
+def texts_of(parent: Mapping[str, Any], name: str, known: Iterable[str] | None, prefix: str = "") -> dict[str, str]:
+    """A table of texts."""
+    table = table_of(parent, name, known, prefix)
+    return {key: text_of(value, f"{prefix}{name}.{key}") for key, value in table.items()}
+
+
+def tables_of(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Tables that may be repeated."""
+    tables = document.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigurationError(f"{name} must be tables [[{name}]]")
+    return tables

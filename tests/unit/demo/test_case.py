@@ -15,8 +15,8 @@ from gateway.client import AlertContent, AlertReference, new_alert
 from gateway.contract.identifiers import check_identifier
 from gateway.contract.validation import violations
 from gateway.formats.alerts.alert_lines import AlertLine
-from gateway.formats.declarations.declaration_mapping import builtin_mapping
-from gateway.formats.declarations.declarations import RowProblem, read_declarations
+from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, read_declarations
+from gateway.formats.tables.layout import Problem
 from gateway.risk.controlled_goods_file import reference_controlled_goods
 from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts
 from gateway.v1.alert_pb2 import ONWARD_TRANSFER_LISTED
@@ -66,10 +66,10 @@ def test_rule_r02_is_met_by_its_own_numbers() -> None:
 def test_the_sample_has_controlled_goods_and_lines_that_cannot_be_read() -> None:
     terms = AlertTerms(legal_basis=case.LEGAL_BASIS, valid_until=NOW)
     with (Path(demo.__file__).parent / "declarations.csv").open("rb") as file:
-        rows = read_declarations(file, builtin_mapping("import_declarations"))
+        rows = read_declarations(file, DECLARATION_MAPPINGS.builtin("import_declarations"))
         found = list(declaration_alerts(rows, reference_controlled_goods(), terms))
     assert [each.line for each in found if isinstance(each, AlertLine)] == [3, 5, 7, 9, 14, 16, 19, 20, 23, 25]
-    assert [each.line for each in found if isinstance(each, RowProblem)] == [8, 13, 18, 22]
+    assert [each.line for each in found if isinstance(each, Problem)] == [8, 13, 18, 22]
 
 
 def test_the_sample_is_about_days_on_which_the_controls_hold() -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from gateway.contract.validation import violations
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds
-from gateway.formats.declarations.declaration_mapping import builtin_mapping, parse_mapping
-from gateway.formats.declarations.declarations import DeclarationRow, RowProblem, read_declarations
+from gateway.formats.declarations.declarations import DECLARATION_MAPPINGS, DeclarationRow, read_declarations
+from gateway.formats.tables.layout import Problem
 from gateway.risk.controlled_goods_file import reference_controlled_goods
 from gateway.risk.declaration_alerts import AlertTerms, declaration_alerts, list_version
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2
@@ -27,7 +27,7 @@ AS_OF = date(2026, 1, 15)
 TERMS = AlertTerms(legal_basis="Arrangement 2024, article 7", valid_until=datetime(2026, 4, 15, tzinfo=UTC))
 
 
-def alerts_of(*rows: DeclarationRow | RowProblem, as_of: date | None = AS_OF) -> list[AlertLine | RowProblem]:
+def alerts_of(*rows: DeclarationRow | Problem, as_of: date | None = AS_OF) -> list[AlertLine | Problem]:
     return list(declaration_alerts(rows, GOODS, TERMS, as_of=as_of))
 
 
@@ -42,9 +42,11 @@ def content_of(**changes: Any) -> AlertContent:
     return line.content
 
 
-def real(as_of: date | None) -> Iterator[AlertLine | RowProblem]:
+def real(as_of: date | None) -> Iterator[AlertLine | Problem]:
     with shared_path("data/real/import_declarations.csv").open("rb") as stream:
-        yield from declaration_alerts(read_declarations(stream, builtin_mapping()), GOODS, TERMS, as_of=as_of)
+        yield from declaration_alerts(
+            read_declarations(stream, DECLARATION_MAPPINGS.builtin()), GOODS, TERMS, as_of=as_of
+        )
 
 
 def test_none_of_the_real_declarations_was_controlled_on_its_own_day() -> None:
@@ -173,7 +175,7 @@ def test_terms_are_the_senders() -> None:
 
 
 def test_problems_pass_through_and_goods_without_control_make_no_alert() -> None:
-    problem = RowProblem(5, "hs_code", "column 'Code' isn't one")
+    problem = Problem(5, "hs_code", "column 'Code' isn't one")
     assert alerts_of(problem, row(hs_code="010121")) == [problem]
 
 
@@ -183,7 +185,9 @@ def test_the_day_decides() -> None:
     assert len(alerts_of(before_the_control, as_of=date(2024, 9, 15))) == 1
 
 
-MAPPING = parse_mapping('[columns]\ndeclaration_number = "No"\ndate = "Day"\nhs_code = "Code"\n', source="test")
+MAPPING = DECLARATION_MAPPINGS.parse(
+    '[columns]\ndeclaration_number = "No"\ndate = "Day"\nhs_code = "Code"\n', source="test"
+)
 
 
 def request_ids(text: str, to: tuple[str, ...] = ("hk",), as_of: date = AS_OF) -> list[str]:

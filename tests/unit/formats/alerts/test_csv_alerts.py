@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from gateway.contract.validation import violations
 from gateway.errors import ConfigurationError
-from gateway.formats.alerts import alert_lines
-from gateway.formats.alerts import csv_alerts as alert_csv
 from gateway.formats.alerts.alert_lines import AlertLine, read_json_lines
 from gateway.formats.alerts.csv_alerts import COLUMNS, read_alert_csv
-from gateway.formats.declarations.declarations import RowProblem
+from gateway.formats.tables.layout import Problem
+from gateway.formats.tables.lines import MAX_LINE_BYTES
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2
 from gateway.v1.alert_pb2 import AlertContent
 
@@ -71,7 +70,7 @@ def table(*rows: dict[str, str], header: tuple[str, ...] = tuple(FULL)) -> bytes
     return text.getvalue().encode()
 
 
-def read(data: bytes) -> list[AlertLine | RowProblem]:
+def read(data: bytes) -> list[AlertLine | Problem]:
     return list(read_alert_csv(io.BytesIO(data), source="alerts.csv"))
 
 
@@ -125,7 +124,7 @@ def test_wrong_lines_are_named_with_all_their_reasons_and_the_rest_goes_on() -> 
     wrong = {"priority": "Z", "valid_until": "tomorrow", "net_mass_kg": "much", "seals": "S1"}
     found = read(table({"case_reference": "1"}, wrong, {"case_reference": "3"}))
     assert [each.line for each in found if isinstance(each, AlertLine)] == [2, 4]
-    problems = [each for each in found if isinstance(each, RowProblem)]
+    problems = [each for each in found if isinstance(each, Problem)]
     assert {each.line for each in problems} == {3}
     assert {each.field for each in problems} == {"priority", "valid_until", "net_mass_kg", "seals"}
     assert "one of a, b, c" in next(each.reason for each in problems if each.field == "priority")
@@ -136,13 +135,13 @@ def test_wrong_lines_are_named_with_all_their_reasons_and_the_rest_goes_on() -> 
     [
         (b"a,b,c\n", "the line has 3 columns, the header has 1"),
         (b'"open\n', "the line is not CSV"),
-        (b"\xff\n", "byte 1 of the line is not UTF-8"),
-        (b"x" * (alert_csv.MAX_LINE_BYTES + 2) + b"\n", "the line is longer than 65536 bytes"),
+        (b"\xff\n", "byte 1 of the line is not utf-8; --encoding names"),
+        (b"x" * (MAX_LINE_BYTES + 2) + b"\n", "the line is longer than 1048576 bytes"),
     ],
 )
 def test_a_line_that_is_no_line_of_the_table_spoils_itself_alone(line: bytes, reason: str) -> None:
     problem, good = read(b"case_reference\n" + line + b"C-1\n")
-    assert isinstance(problem, RowProblem)
+    assert isinstance(problem, Problem)
     assert problem.line == 2
     assert reason in problem.reason
     assert isinstance(good, AlertLine)
@@ -154,7 +153,7 @@ def test_a_line_that_is_no_line_of_the_table_spoils_itself_alone(line: bytes, re
     [
         (b"", "no header"),
         (b"case_reference,colour\n", "unknown column 'colour'"),
-        (b"case_reference,case_reference\n", "a column twice"),
+        (b"case_reference,case_reference\n", "column 'case_reference' twice"),
         (b"\xff\n", "the header can't be read"),
     ],
 )
@@ -174,7 +173,7 @@ def test_json_lines_name_what_is_wrong_and_go_on() -> None:
         b"",
         b'{"colour": 1}',
         b"\xff",
-        b"x" * (alert_lines.MAX_LINE_BYTES + 2),
+        b"x" * (MAX_LINE_BYTES + 2),
         b'{"case_reference": "C"}',
     ]
     found = list(read_json_lines(io.BytesIO(b"\n".join(lines))))
@@ -182,11 +181,11 @@ def test_json_lines_name_what_is_wrong_and_go_on() -> None:
     first, unknown, not_text, long, last = found
     assert isinstance(first, AlertLine)
     assert first.content == only(table(FULL))
-    assert isinstance(unknown, RowProblem)
+    assert isinstance(unknown, Problem)
     assert "colour" in unknown.reason
-    assert isinstance(not_text, RowProblem)
+    assert isinstance(not_text, Problem)
     assert "UTF-8" in not_text.reason
-    assert isinstance(long, RowProblem)
+    assert isinstance(long, Problem)
     assert isinstance(last, AlertLine)
     assert last.content.case_reference == "C"
 
@@ -195,4 +194,4 @@ def test_json_lines_name_what_is_wrong_and_go_on() -> None:
 def test_no_bytes_raise_anything_but_a_refused_header(data: bytes, reader: object) -> None:
     prefix = b"priority,containers,seals,valid_until,declared_code,exporter\n" if reader is read_alert_csv else b""
     for each in reader(io.BytesIO(prefix + data)):  # type: ignore[operator]
-        assert isinstance(each, AlertLine | RowProblem)
+        assert isinstance(each, AlertLine | Problem)

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationError
-from gateway.formats.lists.csv_lists import OWN_COLUMNS, read_csv, write_csv
-from gateway.formats.lists.list_mapping_file import builtin_list_mapping, load_list_mapping, parse_list_mapping
+from gateway.formats.lists.csv_lists import LIST_MAPPINGS, OWN_COLUMNS, read_csv, write_csv
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow
 from gateway.v1 import alert_pb2, watchlist_pb2
 from gateway.v1.watchlist_pb2 import WatchlistContent
@@ -239,7 +238,7 @@ FOREIGN = {
 
 
 def test_the_mapping_that_comes_along_reads_foreign_columns() -> None:
-    content = good(read_csv(table(FOREIGN), OPTIONS, builtin_list_mapping()))["EL/7"]
+    content = good(read_csv(table(FOREIGN), OPTIONS, LIST_MAPPINGS.builtin()))["EL/7"]
     assert content.kind == watchlist_pb2.WATCHLIST_KIND_ORGANISATION
     assert {(each.text, each.script) for each in content.names} == {
         ("Example Metals Limited", ""),
@@ -264,17 +263,17 @@ def test_the_mapping_that_comes_along_reads_foreign_columns() -> None:
 
 def test_what_a_mapping_does_not_translate_or_understand_is_bad_with_its_column() -> None:
     row = {**FOREIGN, "Type": "Q", "Listed on": "2026-01-15", "Nationality": "Atlantis", "Country": "Atlantis"}
-    rows = list(read_csv(table(row), OPTIONS, builtin_list_mapping()))
+    rows = list(read_csv(table(row), OPTIONS, LIST_MAPPINGS.builtin()))
     assert {field for _, _, field in bad(rows)} == {
         "column 'Type'",
         "column 'Listed on'",
         "column 'Nationality'",
-        "the address",
+        "column 'Country'",
     }
 
 
 def _dated(date_format: str, text: str) -> list[str]:
-    mapping = parse_list_mapping(
+    mapping = LIST_MAPPINGS.parse(
         f'[columns]\nid = "I"\nname = "N"\nbirth_dates = "B"\n[constants]\nkind = "person"\n'
         f'[date]\nformat = "{date_format}"',
         source="m",
@@ -290,7 +289,7 @@ def test_a_date_without_separators_has_all_its_digits() -> None:
 
 
 def test_a_mapping_of_another_encoding_and_delimiter() -> None:
-    mapping = parse_list_mapping(
+    mapping = LIST_MAPPINGS.parse(
         'encoding = "big5"\ndelimiter = "\\t"\n[columns]\nid = "編號"\nname = "名稱"\nbirth_dates = "年"\n'
         '[constants]\nkind = "person"\n[separators]\nbirth_dates = "、"',
         source="m",
@@ -326,11 +325,11 @@ def test_a_mapping_of_another_encoding_and_delimiter() -> None:
 )
 def test_a_mapping_that_makes_no_sense_is_refused_with_its_key(text: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
-        parse_list_mapping(text, source="ours.toml")
+        LIST_MAPPINGS.parse(text, source="ours.toml")
 
 
 def test_a_column_that_the_file_lacks_or_has_twice_is_named() -> None:
-    mapping = parse_list_mapping('[columns]\nid = "I"\nname = "N"', source="m")
+    mapping = LIST_MAPPINGS.parse('[columns]\nid = "I"\nname = "N"', source="m")
     with pytest.raises(ConfigurationError, match="no column 'N'"):
         read_csv(io.BytesIO(b"I,M\n"), OPTIONS, mapping)
     with pytest.raises(ConfigurationError, match="2 columns 'N'"):
@@ -340,8 +339,8 @@ def test_a_column_that_the_file_lacks_or_has_twice_is_named() -> None:
 def test_a_mapping_from_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "ours.toml"
     path.write_text('[columns]\nid = "I"\nname = "N"\n[defaults]\nkind = "vessel"', "utf-8")
-    assert load_list_mapping(path).defaults == {"kind": "vessel"}
+    assert LIST_MAPPINGS.load(path).defaults == {"kind": "vessel"}
     with pytest.raises(ConfigurationError, match="can't be read"):
-        load_list_mapping(path.with_name("none.toml"))
+        LIST_MAPPINGS.load(path.with_name("none.toml"))
     with pytest.raises(ConfigurationError, match="watchlist_entities"):
-        builtin_list_mapping("import_declarations")
+        LIST_MAPPINGS.builtin("import_declarations")

@@ -9,7 +9,6 @@ import pytest
 
 from gateway.formats.lists import csv_lists, ftm, ftm_schema, json_lines, ofac, stix, un_xml
 from gateway.formats.lists.columns import COLUMNS
-from gateway.formats.lists.list_mapping_file import parse_list_mapping
 from gateway.formats.lists.ofac_remarks import SCHEMES
 from gateway.v1 import watchlist_pb2
 from tests.support.watchlists import OPTIONS, good
@@ -64,7 +63,7 @@ def test_the_example_in_csv_is_read() -> None:
 
 
 def test_the_example_of_a_mapping_reads_the_example_beside_it() -> None:
-    mapping = parse_list_mapping(block("toml").read().decode(), source="example")
+    mapping = csv_lists.LIST_MAPPINGS.parse(block("toml").read().decode(), source="example")
     content = good(csv_lists.read_csv(block("csv-mapped"), OPTIONS, mapping))["7"]
     assert {each.text for each in content.names} == {"Example Metals Limited", "Exmet", "範例金屬有限公司"}
     assert content.valid_from.ToJsonString() == "2026-01-14T16:00:00Z"

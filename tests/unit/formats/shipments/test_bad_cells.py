@@ -106,7 +106,7 @@ class TestBadCells:
         (row,) = read_csv(table({**MINIMUM, "containers": containers, "seals": seals}))
         assert isinstance(row, ItemRow) == fine
         if isinstance(row, BadRecord):
-            assert row.problems[0].column == "seals"
+            assert row.problems[0].field == "seals"
 
     def test_a_line_longer_than_any(self) -> None:
         text = b"record_id,procedure,declared_at\nA-1," + b"x" * MAX_LINE_BYTES + b"\nA-2,import,2026-01-10T12:00:00Z\n"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.formats.shipments.columns import SHIPMENT_MAPPINGS
 from gateway.formats.shipments.csv_files import read_csv
-from gateway.formats.shipments.mapping_file import builtin_shipment_mapping, parse_shipment_mapping
 from gateway.formats.shipments.rows import BadRecord, ItemRow, Row
 from gateway.v1 import goods_pb2, shipment_pb2
 from gateway.v1.shipment_pb2 import Shipment
@@ -92,7 +92,7 @@ LINE = {
 
 def foreign(*rows: Mapping[str, str], text: str = FOREIGN) -> list[Row]:
     data = table(*rows, delimiter=";").getvalue().decode().encode("big5")
-    return list(read_csv(io.BytesIO(data), parse_shipment_mapping(text, source="m.toml")))
+    return list(read_csv(io.BytesIO(data), SHIPMENT_MAPPINGS.parse(text, source="m.toml")))
 
 
 def test_a_mapping_reads_another_encoding_notation_and_places() -> None:
@@ -119,7 +119,7 @@ def test_a_mapping_reads_another_encoding_notation_and_places() -> None:
 def test_complaints_of_a_mapped_file_name_its_columns() -> None:
     (row,) = foreign({**LINE, "Art": "Q", "Netto": "1234,5.6", "Am": "2026-01-10", "Zoll": "9999", "Von": "Atlantis"})
     assert isinstance(row, BadRecord)
-    found = {problem.column: problem.reason for problem in row.problems}
+    found = {problem.field: problem.reason for problem in row.problems}
     assert set(found) == {
         "column 'Art'",
         "column 'Netto'",
@@ -127,7 +127,7 @@ def test_complaints_of_a_mapped_file_name_its_columns() -> None:
         "column 'Zoll'",
         "column 'Von' and 'Nach'",
     }
-    assert "[values.procedure] doesn't translate" in found["column 'Art'"]
+    assert "isn't translated by [values.procedure]" in found["column 'Art'"]
     assert "like 1.2345,5" in found["column 'Netto'"] or "number like" in found["column 'Netto'"]
     assert "%d/%m/%Y" in found["column 'Am'"]
     assert "say its territory" in found["column 'Zoll'"]
@@ -145,9 +145,9 @@ def test_an_office_that_isnt_known_needs_its_territory() -> None:
     small = '[columns]\nrecord_id = "R"\nprocedure = "P"\ndeclared_at = "D"\noffice = "O"\n'
     line = {"R": "1", "P": "import", "D": "2026-01-10T12:00:00Z", "O": "40"}
     places = '[places]\noffice = "customs_code"\n'
-    found = wrong(line, mapping=parse_shipment_mapping(small + places, source="m"))
+    found = wrong(line, mapping=SHIPMENT_MAPPINGS.parse(small + places, source="m"))
     assert [column for _, column, _ in found] == ["column 'O'"]
-    with_territory = parse_shipment_mapping(small + places + '[constants]\noffice_territory = "KR"\n', source="m")
+    with_territory = SHIPMENT_MAPPINGS.parse(small + places + '[constants]\noffice_territory = "KR"\n', source="m")
     assert one(line, mapping=with_territory).office == goods_pb2.Place(customs_office="40", territory="KR")
     # 5345 is Shenzhen Bay's on the mainland, and nothing that is known elsewhere
     assert one({**line, "O": "5345"}, mapping=with_territory).office.name == ""
@@ -185,23 +185,23 @@ COLUMNS = '[columns]\nrecord_id = "R"\n'
         (COLUMNS + '[constants]\nexport_territory = "Atlantis"', "known name"),
         (COLUMNS + '[defaults]\npackage_count = "x"', "not a number"),
         ('mass_unit = "lb"\n' + COLUMNS, "mass_unit 'lb'"),
-        ('encoding = "utf-16"\n' + COLUMNS, "encoding 'utf-16'"),
+        ('encoding = "utf-7"\n' + COLUMNS, "encoding 'utf-7'"),
         ('delimiter = ";;"\n' + COLUMNS, "delimiter"),
         ('colour = "red"\n' + COLUMNS, "colour is unknown"),
     ],
 )
 def test_a_mapping_that_makes_no_sense_is_refused_with_its_key(text: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as refused:
-        parse_shipment_mapping(text, source="ours.toml")
+        SHIPMENT_MAPPINGS.parse(text, source="ours.toml")
     assert refused.value.message.startswith("ours.toml")
 
 
 def test_a_column_that_the_file_lacks_is_named_with_those_it_has() -> None:
-    mapping = parse_shipment_mapping(COLUMNS + 'ucr = "U"', source="m")
+    mapping = SHIPMENT_MAPPINGS.parse(COLUMNS + 'ucr = "U"', source="m")
     with pytest.raises(ConfigurationError, match=r"no column 'U', which the mapping names for ucr; its columns: 'R'"):
         read_csv(io.BytesIO(b"R\n"), mapping)
 
 
 def test_mappings_are_found_by_name_among_those_for_shipments() -> None:
     with pytest.raises(ConfigurationError, match="those that come along: shipments_import_declarations"):
-        builtin_shipment_mapping("import_declarations")
+        SHIPMENT_MAPPINGS.builtin("import_declarations")

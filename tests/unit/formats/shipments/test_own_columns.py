@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.contract.validation import violations
+from gateway.formats.shipments.columns import FIELDS, PARTY_FIELDS, SHIPMENT_MAPPINGS
 from gateway.formats.shipments.csv_files import read_csv
 from gateway.formats.shipments.group import MAX_LINES
 from gateway.formats.shipments.json_lines import read_json_lines
-from gateway.formats.shipments.layout import PARTY_TARGETS, TARGETS
-from gateway.formats.shipments.mapping_file import parse_shipment_mapping
 from gateway.formats.shipments.rows import BadRecord, ItemRow
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 from gateway.v1.shipment_pb2 import Shipment, ShipmentAddition
@@ -221,7 +220,7 @@ class TestLinesOfOneRecord:
         assert isinstance(after, ItemRow)
         assert isinstance(bad, BadRecord)
         assert (bad.line, bad.record_id, bad.lines) == (3, "A-1", 2)
-        assert [(problem.line, problem.column) for problem in bad.problems] == [(4, "net_mass_kg")]
+        assert [(problem.line, problem.field) for problem in bad.problems] == [(4, "net_mass_kg")]
 
     @pytest.mark.parametrize("line", [b"A-1,export\n", b'A-1,"exp,x\n', b"\xff\xff\n"])
     def test_a_line_that_cant_be_split_between_two_of_a_record_spoils_it(self, line: bytes) -> None:
@@ -299,7 +298,7 @@ def test_a_file_is_read_as_it_is_asked_for() -> None:
 @pytest.mark.drift
 def test_the_documentation_lists_every_column_once() -> None:
     text = (Path(__file__).parents[4] / "docs" / "shipment-formats.md").read_text("utf-8")
-    columns = [target for target in TARGETS if target not in PARTY_TARGETS]
+    columns = [target for target in FIELDS if target not in PARTY_FIELDS]
     columns += [f"ROLE_{part}" for part in ("name", "id", "address")]
     assert {column: text.count(f"\n| `{column}` |") for column in columns} == dict.fromkeys(columns, 1)
 
@@ -311,7 +310,7 @@ def test_the_documentations_example_is_read_as_one_shipment() -> None:
     assert isinstance(row, ItemRow), row
     assert isinstance(row.item, Shipment)
     assert (len(row.item.goods), len(row.item.events), row.lines) == (2, 1, 3)
-    mapping = parse_shipment_mapping(text.split("```toml\n")[1].split("```")[0], source="docs")
+    mapping = SHIPMENT_MAPPINGS.parse(text.split("```toml\n")[1].split("```")[0], source="docs")
     assert mapping.columns["record_id"] == ("Ref.",)
     items = list(read_json_lines(io.BytesIO(text.split("```json\n")[1].split("```")[0].encode())))
     assert [type(each.item) for each in items if isinstance(each, ItemRow)] == [Shipment, ShipmentAddition]

@@ -7,8 +7,8 @@ import csv
 import pytest
 from google.protobuf.json_format import MessageToDict
 
+from gateway.formats.shipments.columns import SHIPMENT_MAPPINGS
 from gateway.formats.shipments.csv_files import read_csv
-from gateway.formats.shipments.mapping_file import builtin_shipment_mapping
 from gateway.formats.shipments.rows import ItemRow, Row
 from gateway.v1 import goods_pb2
 from gateway.v1.shipment_pb2 import Shipment
@@ -17,7 +17,7 @@ from tests.support.shared import shared_path
 
 def real() -> list[Row]:
     with shared_path("data/real/import_declarations.csv").open("rb") as stream:
-        return list(read_csv(stream, builtin_shipment_mapping("shipments_import_declarations")))
+        return list(read_csv(stream, SHIPMENT_MAPPINGS.builtin("shipments_import_declarations")))
 
 
 def known_territory(code: str) -> str:

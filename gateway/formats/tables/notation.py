@@ -1,7 +1,7 @@
-r"""How lists, names and addresses stand in one cell of text, and how they come back out of it unchanged.
+r"""How lists, names and addresses stand in one cell, and come back out of it unchanged.
 
-Owns the notation of the gateway's own CSV: `;` between members, `|` between the parts of one, `\` before what would
-otherwise separate; and the looser reading of other people's cells. Doesn't own columns or mappings.
+The gateway's own columns have `;` between members, `|` between the parts of one, and `\` before what would otherwise
+separate.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from gateway.errors import MalformedError
-from gateway.formats.lists.territories import territory_code
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", ";": ";", "|": "|"}
 _WRITTEN = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", ";": "\\;", "|": "\\|"}
@@ -40,11 +37,10 @@ class Notation:
 
 
 OWN = Notation()
-
-
-def read_text(text: str, notation: Notation = OWN) -> str:
-    """A cell that holds one text."""
-    return _unescaped(text) if notation.escapes and "\\" in text else text
+PARTED = Notation(members="")
+"""One member, in parts."""
+TEXT = Notation(members="", parts="")
+"""One text."""
 
 
 def read_members(text: str, notation: Notation = OWN) -> list[str]:
@@ -61,14 +57,12 @@ def read_parts(member: str, most: int, notation: Notation = OWN) -> list[str]:
     Raises:
         MalformedError: there are more.
     """
-    if not notation.parts:
-        parts = [member]
+    if not notation.parts or notation.parts not in member:
+        parts = [unescaped(member) if notation.escapes else member]
     elif notation.escapes and "\\" in member:
-        parts = [_unescaped(part.strip()) for part in _split(member, notation.parts)]
-    elif notation.parts in member:
-        parts = [part.strip() for part in member.split(notation.parts)]
+        parts = [unescaped(part.strip()) for part in _split(member, notation.parts)]
     else:
-        parts = [member]
+        parts = [part.strip() for part in member.split(notation.parts)]
     if len(parts) > most:
         raise MalformedError(f"{member[:40]!r} has {len(parts)} parts, at most {most} are known; write | as \\|")
     return parts + [""] * (most - len(parts))
@@ -92,32 +86,6 @@ def write_members(members: Iterable[str]) -> str:
     return _guarded(";".join(members))
 
 
-def read_time(text: str) -> Timestamp:
-    """A time with its zone, RFC 3339.
-
-    Raises:
-        MalformedError: it isn't one.
-    """
-    stamp = Timestamp()
-    try:
-        stamp.FromJsonString(text)
-    except (ValueError, OverflowError):
-        raise MalformedError(f"{text[:40]!r} isn't a time with its zone, e.g. 2026-01-15T08:00:00+08:00") from None
-    return stamp
-
-
-def read_territory(text: str) -> str:
-    """A territory's code from its code or English name.
-
-    Raises:
-        MalformedError: neither.
-    """
-    code = territory_code(text)
-    if code is None:
-        raise MalformedError(f"{text[:40]!r} is neither a two-letter code (ISO 3166-1) nor a known name of a territory")
-    return code
-
-
 def _split(text: str, separator: str) -> list[str]:
     pieces, start, at = [], 0, 0
     while at < len(text):
@@ -133,8 +101,9 @@ def _split(text: str, separator: str) -> list[str]:
     return pieces
 
 
-def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(lambda found: _meant(found[1]), text)
+def unescaped(text: str) -> str:
+    """A text without escapes."""
+    return _ESCAPE.sub(lambda found: _meant(found[1]), text) if "\\" in text else text
 
 
 def _meant(escape: str) -> str:

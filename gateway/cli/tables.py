@@ -1,0 +1,66 @@
+"""Options and streams of commands that read tables and other files line by line."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from gateway.cli.output import Output
+from gateway.errors import ConfigurationError
+from gateway.formats.tables.lines import ENCODINGS, Dialect
+from gateway.translation.messages import gettext as _
+
+EncodingOption = Annotated[
+    str, typer.Option("--encoding", help=f"CSV: found in the file without it. One of {', '.join(ENCODINGS)}.")
+]
+DelimiterOption = Annotated[
+    str, typer.Option("--delimiter", help="CSV: between cells; found in the header without it. One character, or tab.")
+]
+
+
+def dialect_of(encoding: str, delimiter: str, *, is_table: bool) -> Dialect:
+    """Encoding and delimiter as they are given.
+
+    Raises:
+        ConfigurationError: the file is no table, there is no such encoding, or that can't be a delimiter.
+    """
+    if (encoding or delimiter) and not is_table:
+        raise ConfigurationError(_("--encoding and --delimiter are for CSV; other formats are UTF-8 or say it"))
+    dialect = Dialect(encoding.lower(), "\t" if delimiter in ("tab", "\\t") else delimiter)
+    dialect.check()
+    return dialect
+
+
+@contextmanager
+def guess_noted(output: Output, dialect: Dialect) -> Iterator[None]:
+    """Says after the block which encoding was guessed in it: a wrong guess makes other characters of the bytes."""
+    try:
+        yield
+    finally:
+        if dialect.guess:
+            output.note(
+                _("Read as {encoding}, guessed from the file; --encoding names another.", encoding=dialect.guess)
+            )
+
+
+@contextmanager
+def opened(file: Path, *, spooled: bool = True) -> Iterator[BinaryIO]:
+    """A file to read, `-` for standard input; `spooled`: this is copied first, so that it can be read again."""
+    if str(file) != "-":
+        with file.open("rb") as stream:
+            yield stream
+        return
+    stdin = typer.get_binary_stream("stdin")
+    if not spooled:
+        yield stdin
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(stdin, copy)
+        copy.seek(0)
+        yield copy
