@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from gateway.cli.node.init import SETTINGS_FILE, settings_text
 from gateway.errors import ConfigurationError
-from gateway.node.settings import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
+from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 
 AUTHORITIES: Mapping[str, Mapping[str, str]] = {

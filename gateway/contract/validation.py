@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import protovalidate
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
@@ -15,7 +14,8 @@ from gateway.contract.recogniser import YEAR_1_S, YEAR_10000_S, recognised
 from gateway.errors import InvalidRequestError, Violation
 from gateway.v1 import options_pb2
 
-_VALIDATOR = protovalidate.Validator()
+if TYPE_CHECKING:
+    import protovalidate
 
 _TIMESTAMP = "google.protobuf.Timestamp"
 _OFFSET = "utc_offset_minutes"
@@ -36,7 +36,7 @@ def violations(message: Message, prefix: str = "") -> list[Violation]:
         return []
     found = [
         Violation(prefix + _path(violation), violation.proto.rule_id, violation.proto.message)
-        for violation in _VALIDATOR.collect_violations(message)
+        for violation in _validator().collect_violations(message)
     ]
     for rule in _own_rules(message.DESCRIPTOR):
         found.extend(_under(prefix, rule(message)))
@@ -62,6 +62,13 @@ def impossible_times(message: Message, prefix: str = "") -> list[Violation]:
     for rule in _time_rules(message.DESCRIPTOR):
         found.extend(_under(prefix, rule(message)))
     return found
+
+
+@cache
+def _validator() -> protovalidate.Validator:
+    import protovalidate  # noqa: PLC0415  # 0.1 s: only where something is validated, not at a command's start
+
+    return protovalidate.Validator()
 
 
 def _path(violation: protovalidate.Violation) -> str:

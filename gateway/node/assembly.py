@@ -33,10 +33,11 @@ from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writer import Writer
+from gateway.node.defaults import LinkMode
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.history import History
 from gateway.node.rpc import NodeServicer
-from gateway.node.settings import LinkMode, LinkSettings, ReportMode, Settings
+from gateway.node.settings import LinkSettings, ReportMode, Settings
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
 from gateway.rpc.interceptors import Door, DoorInterceptor
 from gateway.rpc.limits import CallerLimits

@@ -21,7 +21,8 @@ from gateway.contract.ids import GatewayIdentity
 from gateway.db.database import Database
 from gateway.errors import ConfigurationError, DirectoryError, GatewayError, UnavailableError
 from gateway.node.assembly import CERTIFICATE_WARNING, PASSPHRASE_VARIABLE
-from gateway.node.settings import LinkMode, LinkSettings, Settings
+from gateway.node.defaults import LinkMode
+from gateway.node.settings import LinkSettings, Settings
 from gateway.rpc.health_probe import require_serving
 from gateway.rpc.tls_probe import probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_ca

@@ -15,21 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.errors import ConfigurationError
+from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.rules.permissions import Role
-
-DEFAULT_PEER_PORT = 7443
-"""Port for partner gateways."""
-
-DEFAULT_LOCAL_PORT = 7444
-"""Port for the authority's own systems."""
-
-
-class LinkMode(StrEnum):
-    """Who opens the connection that carries a feed to a partner."""
-
-    PUSH = "push"
-    PULL = "pull"
 
 
 class ReportMode(StrEnum):

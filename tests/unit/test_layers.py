@@ -89,16 +89,6 @@ def test_the_contract_on_grpc_lists_every_service() -> None:
     assert {name for name in forbidden if name.endswith("_pb2_grpc")} == services
 
 
-@pytest.mark.drift
-def test_commands_start_without_the_store() -> None:
-    """Loading it takes as long as everything else together; only commands that open a database need it."""
-    code = "import sys, gateway.cli.main; print('sqlalchemy' in sys.modules)"
-
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
-
-    assert said.stdout.strip() == "False"
-
-
 def test_a_node_starts_without_the_vocabularies_of_names() -> None:
     """They take seconds to load: what needs them runs in processes of its own."""
     heavy = ("gateway.screening.prepared_name", "opencc", "pypinyin", "ToJyutping")

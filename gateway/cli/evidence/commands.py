@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,17 +15,15 @@ from gateway.cli.files import read_input
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, json_key, reports_errors
 from gateway.cli.values import reference
 from gateway.errors import ConfigurationError
-from gateway.evidence.codec.answer_bundle import is_answer
-from gateway.evidence.codec.bundle import Bundle
-from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer, examine_answer
-from gateway.evidence.service.check import examine
-from gateway.evidence.service.files import read_bundle, write_bundle
-from gateway.evidence.service.report import Examination, VerifiedEvidence
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
+    from gateway.evidence.codec.bundle import Bundle
+    from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer
+    from gateway.evidence.service.report import Examination, VerifiedEvidence
+    from gateway.v1.evidence_service_pb2 import EvidenceFile
 
 
 @reports_errors
@@ -77,6 +76,8 @@ def export(
     else:
         bundle = target.run(lambda client: _exported(client, alert, recipient))
     path = out or Path(f"{answer or alert.rpartition('/')[2]}.zip")
+    from gateway.evidence.service.files import write_bundle  # noqa: PLC0415  # as in verify
+
     write_bundle(bundle, path)
     output = Output(as_json)
     if answer:
@@ -125,6 +126,12 @@ def verify(
     """
     if directory is None and not anchor:
         raise ConfigurationError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))
+    # only here: they take longer to import than the rest of a command's start
+    from gateway.evidence.codec.answer_bundle import is_answer  # noqa: PLC0415
+    from gateway.evidence.service.answer_check import examine_answer  # noqa: PLC0415
+    from gateway.evidence.service.check import examine  # noqa: PLC0415
+    from gateway.evidence.service.files import read_bundle  # noqa: PLC0415
+
     files = read_bundle(bundle)
     anchors = anchors_from(anchor, threshold) if anchor else None
     directory_note = read_input(directory) if directory else None
@@ -222,7 +229,7 @@ def _facts(evidence: VerifiedEvidence) -> dict[str, str | int | datetime | None]
 
 async def _exported(client: GatewayClient, alert: str, recipient: str) -> Bundle:
     files = await client.evidence.export(reference(alert, client.node_name), recipient=recipient)
-    return Bundle.of((file.name, file.content) for file in files)
+    return _bundle(files)
 
 
 def _answer(target: Target, query_id: str, record_ids: list[str], *, from_database: bool) -> Bundle:
@@ -234,9 +241,15 @@ def _answer(target: Target, query_id: str, record_ids: list[str], *, from_databa
 
     async def exported(client: GatewayClient) -> Bundle:
         files = await client.evidence.export_answer(query_id, record_ids=record_ids)
-        return Bundle.of((file.name, file.content) for file in files)
+        return _bundle(files)
 
     return target.run(exported)
+
+
+def _bundle(files: Iterable[EvidenceFile]) -> Bundle:
+    from gateway.evidence.codec.bundle import Bundle  # noqa: PLC0415  # as in verify
+
+    return Bundle.of((file.name, file.content) for file in files)
 
 
 def _records_in(bundle: Bundle) -> int:

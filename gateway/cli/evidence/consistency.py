@@ -12,9 +12,6 @@ from gateway.cli.directory.files import anchors_from
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.errors import ConfigurationError, MalformedError, VerificationError
-from gateway.evidence.service.check import verify
-from gateway.evidence.service.consistency import verify_extension
-from gateway.evidence.service.files import read_bundle
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 
@@ -65,6 +62,11 @@ def consistency(
         raise ConfigurationError(_("name what to judge the keys by: --directory FILE, or --anchor VKEY"))
     if proof and out:
         raise ConfigurationError(_("--out keeps a proof that the gateway gives; leave it out with --proof"))
+    # only here: they take longer to import than the rest of a command's start
+    from gateway.evidence.service.check import verify  # noqa: PLC0415
+    from gateway.evidence.service.consistency import verify_extension  # noqa: PLC0415
+    from gateway.evidence.service.files import read_bundle  # noqa: PLC0415
+
     files = read_bundle(bundle)
     anchors = anchors_from(anchor, threshold) if anchor else None
     note = read_input(directory) if directory else None

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.connection import read_settings
 from gateway.cli.directory.files import anchors_from
 from gateway.cli.files import write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, is_node_name
 from gateway.errors import ConfigurationError
-from gateway.node.settings import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode, load_settings
+from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.rules.permissions import Role
@@ -109,7 +110,7 @@ def init(
     write_output(file, text.encode())
     for folder in FOLDERS:
         (out / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-    load_settings(file)  # refuses wrong settings
+    read_settings(file)  # refuses wrong settings
     output = Output(as_json)
     output.facts(_("Node prepared"), {N_("Settings"): file, N_("Folders"): [str(out / folder) for folder in FOLDERS]})
     output.note(_next_steps(node, federation, out, needs_anchors=not anchors))

@@ -69,7 +69,7 @@ def shipment() -> history_service_pb2.RecordItem:
 
 def broken(message: Message) -> list[Any]:
     """What the evaluation of the rules finds, without the short way."""
-    found: list[Any] = list(validation._VALIDATOR.collect_violations(message))
+    found: list[Any] = list(validation._validator().collect_violations(message))
     for rule in validation._own_rules(message.DESCRIPTOR):
         found += rule(message)
     return found

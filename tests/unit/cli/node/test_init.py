@@ -15,7 +15,8 @@ from gateway.cli.main import app
 from gateway.cli.values import instant, own_alert_id, reference, value_of
 from gateway.contract.enum_words import word_of, words
 from gateway.errors import ConfigurationError
-from gateway.node.settings import LinkMode, load_settings
+from gateway.node.defaults import LinkMode
+from gateway.node.settings import load_settings
 from gateway.trust.rules.permissions import Role
 from gateway.trust.service.trial_federation import FEDERATION, MemberSpec, create_federation
 from gateway.v1.alert_pb2 import FLAG_REASON_NOT_FOUND, FlagReason
