@@ -80,7 +80,7 @@ format: setup ## Format code and contract
 	@$(BIN)/ruff format --quiet
 	@$(BIN)/buf format --write
 
-migration: setup ## Write the newest migration again from the tables; with ARGS="message" add one (after a release)
+migration: setup ## Add a migration from the tables' changes: make migration ARGS="message"; databases are never thrown away
 	@$(BIN)/python scripts/migration.py $(ARGS)
 
 lock: $(BIN)/python ## Resolve the packages again: requirements.lock for everything, requirements-runtime.lock for the image

@@ -36,7 +36,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
 from bench import shipment_records as made
@@ -44,7 +44,7 @@ from bench.floors import Echo, running_echo
 from bench.nodes import NodeProcess, three_nodes
 from gateway.client.alerts import GatewayClient
 from gateway.db.database import Database
-from gateway.history.tables import risk_hits as risk
+from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.v1 import history_pb2
 from gateway.v1.shipment_pb2 import Shipment
@@ -125,7 +125,7 @@ async def recording(node: NodeProcess, records: Sequence[Shipment], floor: Path,
     """Records in bulk at one node."""
     inserts = await asyncio.to_thread(_bare_inserts, floor, records)
     url = node.url
-    before, cpu = await asyncio.to_thread(_reached, url, shipments.INDEXED), node.cpu_s
+    before, cpu = await asyncio.to_thread(_reached, url, record_progress.indexed), node.cpu_s
     tell("recording")
     async with node.client() as client:
         started = time.perf_counter()
@@ -135,10 +135,10 @@ async def recording(node: NodeProcess, records: Sequence[Shipment], floor: Path,
             count += batch.recorded
         durable = time.perf_counter() - started
         tell("until findable")
-        await _until(lambda: _reached(url, shipments.INDEXED) >= before + count)
+        await _until(lambda: _reached(url, record_progress.indexed) >= before + count)
         findable, node_s = time.perf_counter() - started, node.cpu_s - cpu
         tell("until judged")
-        await _until(lambda: _reached(url, risk.SCREENED) >= before + count)
+        await _until(lambda: _reached(url, record_progress.evaluated) >= before + count)
         judged = time.perf_counter() - started
     return Recorded(
         count,
@@ -172,11 +172,11 @@ def _bare_inserts(path: Path, records: Sequence[Shipment]) -> float:
     return len(rows) / taken
 
 
-def _reached(url: str, cursor: str) -> int:
+def _reached(url: str, position: Callable[[Connection], int]) -> int:
     database = Database(url)
     try:
         with database.read() as conn:
-            return shipments.cursor(conn, cursor)
+            return position(conn)
     finally:
         database.close()
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from bench import shipment_records as made
-from gateway.contract.ids import FeedOrigin
+from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db import migrate
 from gateway.db.database import Database
-from gateway.feed.service.writer import Transaction, Writer
+from gateway.feed.codec import EntryFormat
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writer import Writer
 from gateway.history.commands.record import RecordCommand, checked, records_feed
 from gateway.history.projection.index import IndexCommand
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilters
-from gateway.history.tables import risk_hits as risk
+from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.node.history import retention_of
 from gateway.node.settings import HistorySettings
@@ -43,9 +47,14 @@ class _Signers:
         return self._key.named(origin.line)
 
 
-class _Nothing:
+class _NoProjector:
+    formats: Mapping[Channel, EntryFormat] = {}
+
     def advance(self, tx: Transaction, limit: int) -> bool:
         return False
+
+    def clear(self, conn: Connection) -> None:
+        return
 
 
 def fill(url: str, key: Path, node: str, size: int) -> None:
@@ -58,7 +67,7 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
         signers=_Signers(key, f"{FEDERATION}/{node}"),
         clock=lambda: time.time_ns() // 1_000_000,
         audit_queue=AuditQueue(),
-        projector=_Nothing(),
+        projector=_NoProjector(),
     )
     writer.start()
     origin, indexer = records_feed(FEDERATION, node), HistoryIndexer(database, batch=TOGETHER)
@@ -79,7 +88,7 @@ def fill(url: str, key: Path, node: str, size: int) -> None:
         while (one := filters.next()) is not None:
             writer.run(KeepFilterCommand(one))
         with database.write() as conn:
-            shipments.move_cursor(conn, risk.SCREENED, shipments.last_position(conn))
+            record_progress.move_evaluated(conn, shipments.last_position(conn))
     finally:
         writer.stop()
         database.close()

@@ -219,17 +219,17 @@ def _query(node: NodeProcess, statement: str) -> int:
 
 
 def _applied(node: NodeProcess) -> int:
-    return _query(node, "SELECT position FROM cursors WHERE name = 'lists'")
+    return _query(node, "SELECT applied FROM list_progress")
 
 
 def _is_applied(node: NodeProcess) -> bool:
     head = _query(node, "SELECT max(first_position + count - 1) FROM journal")
-    projected = _query(node, "SELECT position FROM cursors WHERE name = 'alerts'")
+    projected = _query(node, "SELECT position FROM projector_progress")
     return projected >= head and _applied(node) >= _query(node, "SELECT max(seq) FROM list_changes") > 0
 
 
 def _is_released(node: NodeProcess) -> bool:
-    told = _query(node, "SELECT position FROM cursors WHERE name = 'released:hk'")
+    told = _query(node, "SELECT considered FROM list_distribution WHERE partner = 'hk'")
     return told >= _query(node, "SELECT max(seq) FROM list_changes") and _is_applied(node)
 
 

@@ -49,13 +49,13 @@ from bench.shipment_index_forms import (
     keys_of,
 )
 from gateway.db.database import Database
-from gateway.db.schema import metadata
 from gateway.db.statements import run
 from gateway.history.rules.bloom import bloom_filter
 from gateway.history.tables import segments, shipments
 from gateway.history.tables.segments import BLOCK_BITS, SEGMENT_BITS
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import RevisionRow
+from gateway.node.projections import metadata
 
 BATCH = 500
 """Records in one transaction, as in the product."""

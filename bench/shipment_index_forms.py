@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from gateway.db.schema import shipment_keys
 from gateway.db.statements import run
 from gateway.history.rules.bloom import BITS_PER_KEY, HASHES
 from gateway.history.tables import segments, shipment_search, shipments
+from gateway.history.tables.schema import shipment_keys
 from gateway.history.tables.segments import BLOCK_BITS, SEGMENT_BITS
 from gateway.history.tables.shipment_search import RecordFilter
 

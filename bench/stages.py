@@ -26,9 +26,9 @@ from gateway.alerts.codec import quality_notices
 from gateway.alerts.commands import PublishCommand
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.validation import violations
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
-from gateway.node.assembly import LogKey, Node, system_clock_ms
+from gateway.node.assembly import Node
 from gateway.node.settings import load_settings
 from gateway.v1 import exchange_service_pb2
 from gateway.v1.alert_service_pb2 import (
@@ -126,17 +126,15 @@ def _receive(stages: Stages, node: Node, sent: bytes) -> None:
 
 
 def _project(stages: Stages, node: Node, name: str) -> None:
-    _transact(stages, node, name, lambda tx: node._projector.advance(tx, 4 * stages.group))
+    _transact(stages, node, name, lambda tx: tx._projector.advance(tx, 4 * stages.group))
 
 
 def _transact(stages: Stages, node: Node, name: str, stage: Callable[[Transaction], ResultT]) -> ResultT:
     """What the writer does with a group: stage, seal, commit."""
-    own = node.settings.node
-    log_key = LogKey(node._signing_keys()[0])
     with node.database.engine.connect() as conn:
         conn.execution_options(gateway_write=True)
         transaction = conn.begin()
-        tx = Transaction(conn, own_node=own, signers=log_key, now_ms=system_clock_ms())
+        tx = node.writer._transaction(conn)
         result = stages.run(f"{name}: stage", lambda: stage(tx))
         stages.run(f"{name}: seal", tx.seal)
         stages.run(f"{name}: commit", transaction.commit)

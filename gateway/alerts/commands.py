@@ -25,11 +25,10 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.service.idempotency import IdempotentCommand, digest_of, repeated
 from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.once import digest_of, once, repeated
 from gateway.feed.service.randomness import random_bytes
-from gateway.feed.service.writer import Clock, Transaction
+from gateway.feed.service.transaction import Clock, Transaction
 from gateway.feed.tables import feeds, requests
 from gateway.feed.tables.requests import AnsweredRequest
 from gateway.trust.rules.directory import Directory
@@ -225,7 +224,7 @@ class PublishCommand:
                 _append(tx, one)
             following = iter(responses)
             return [next(following) if isinstance(one, PreparedAlert) else one for one in checked]
-        return self._stage_one_by_one(tx, checked)
+        return self._execute_one_by_one(tx, checked)
 
     def _unless_answered(
         self, tx: Transaction, checked: Sequence[PreparedAlert | GatewayError]
@@ -258,7 +257,7 @@ class PublishCommand:
             return False
         return True
 
-    def _stage_one_by_one(
+    def _execute_one_by_one(
         self, tx: Transaction, checked: Sequence[PreparedAlert | PublishResult]
     ) -> list[PublishResult]:
         ids = [one.request_id for one in checked if isinstance(one, PreparedAlert)]
@@ -340,7 +339,7 @@ class StepRequest:
     response: Message
 
 
-class StepCommand:
+class StepCommand(IdempotentCommand[Message]):
     """Steps 2 to 4 for a step on an existing alert: judged by the state at commit, so two callers can't both win."""
 
     weight = 1
@@ -350,36 +349,32 @@ class StepCommand:
         step: StepRequest,
         *,
         publisher: Publisher,
-        projector: AlertProjector,
         principal: str,
         actor: str,
     ) -> None:
+        self.request = step.message
+        self.principal = principal
         self._step = step
         self._publisher = publisher
-        self._projector = projector
-        self._principal = principal
         self._actor = actor
 
-    def execute(self, tx: Transaction) -> Message:
-        step = self._step
-        return once(
-            tx,
-            step.message,
-            lambda: self._take(tx),
-            request_id=step.request_id,
-            principal=self._principal,
-            response_type=type(step.response),
-        )
+    @property
+    def request_id(self) -> str:
+        return self._step.request_id
 
-    def _take(self, tx: Transaction) -> Message:
+    @property
+    def response_type(self) -> type[Message]:
+        return type(self._step.response)
+
+    def answer(self, tx: Transaction) -> Message:
         step = self._step
-        self._projector.catch_up(tx)
-        staged = [self._checked(tx, row) for row in self._copies(tx)]
+        tx.catch_up()
+        entries = [self._checked(tx, row) for row in self._copies(tx)]
         response = type(step.response)()
         response.CopyFrom(step.response)
-        for origin, entry in staged:
-            place = tx.append(origin, entry)
-            response.entries.add(origin=origin.line, index=place.index)  # type: ignore[attr-defined]
+        for origin, entry in entries:
+            position = tx.append(origin, entry)
+            response.entries.add(origin=origin.line, index=position.index)  # type: ignore[attr-defined]
         return response
 
     def _copies(self, tx: Transaction) -> list[AlertRow]:
@@ -427,9 +422,8 @@ class ExpireCommand:
 
     weight = 1
 
-    def __init__(self, *, publisher: Publisher, projector: AlertProjector, limit: int = 200) -> None:
+    def __init__(self, *, publisher: Publisher, limit: int = 200) -> None:
         self._publisher = publisher
-        self._projector = projector
         self._limit = limit
 
     def execute(self, tx: Transaction) -> int:
@@ -441,7 +435,7 @@ class ExpireCommand:
         blocked = [feed.partner for feed in feeds.list_all(tx.conn) if feed.direction == "out" and not feed.extensible]
         if not alerts.due_to_expire(tx.conn, tx.now_ms, 1, except_to=blocked):
             return 0
-        self._projector.catch_up(tx)
+        tx.catch_up()
         keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
         rows = alerts.find(tx.conn, keys)
         origins = {key.recipient: self._publisher.origin(key.recipient) for key in rows}

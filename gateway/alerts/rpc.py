@@ -16,7 +16,6 @@ from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
-from gateway.feed.projection.projector import AlertProjector
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
 from gateway.rpc.calls import Call, current_call
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
@@ -41,7 +40,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         *,
         node: str,
         publisher: Publisher,
-        projector: AlertProjector,
         queries: AlertQueries,
         writer: WriterClient,
         notifier: ChangeNotifier,
@@ -51,7 +49,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     ) -> None:
         self._node = node
         self._publisher = publisher
-        self._projector = projector
         self._queries = queries
         self._writer = writer
         self._notifier = notifier
@@ -273,7 +270,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
             StepCommand(
                 step,
                 publisher=self._publisher,
-                projector=self._projector,
                 principal=call.principal.id,
                 actor=call.principal.name,
             )

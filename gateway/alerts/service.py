@@ -8,6 +8,7 @@ from gateway.alerts import codec as wire
 from gateway.alerts import tables as alerts
 from gateway.alerts.rules import AlertStatus, Side
 from gateway.alerts.tables import AlertEventRow, AlertRow
+from gateway.alerts.tables import alerts as alerts_table
 from gateway.contract.filters import (
     Term,
     decode_page_token,
@@ -20,9 +21,8 @@ from gateway.contract.filters import (
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
-from gateway.db.schema import alerts as alerts_table
 from gateway.errors import NotFoundError, PositionUnknownError
-from gateway.feed.tables import feeds, journal
+from gateway.feed.tables import dispositions, feeds, journal, progress
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
 
 WATCH_PAGE = 200
@@ -103,7 +103,7 @@ class AlertQueries:
     def projected(self) -> int:
         """Position up to which entries are projected."""
         with self._database.read() as conn:
-            return alerts.peek_cursor(conn)
+            return progress.position(conn)
 
     def changes(self, position: int) -> alert_service_pb2.WatchAlertsResponse:
         """Changes after a position, at most WATCH_PAGE; the response's position says where to go on.
@@ -112,7 +112,7 @@ class AlertQueries:
             PositionUnknownError: the position lies beyond the end of this node's log.
         """
         with self._database.read() as conn:
-            projected = alerts.peek_cursor(conn)
+            projected = progress.position(conn)
             if position > projected and position > journal.head_position(conn):
                 raise PositionUnknownError(
                     f"position {position} is beyond this gateway's last one, {projected}",
@@ -167,7 +167,7 @@ def _delivery(conn: Connection, row: AlertRow) -> alert_service_pb2.AlertDeliver
     receipt = feeds.receipted_checkpoint_over(conn, row.feed_id, row.first_idx)
     if receipt is not None:
         delivery.receipted_at.CopyFrom(to_timestamp(receipt.receipted_at))
-    disposition = alerts.disposition_of(conn, row.feed_id, row.first_idx)
+    disposition = dispositions.find(conn, row.feed_id, row.first_idx)
     if disposition is not None:
         delivery.disposition = feed_pb2.Disposition.FromString(disposition.message).outcome
     return delivery

@@ -1,5 +1,4 @@
-"""Statements on the alerts projection: alerts' copies, events, dispositions, what failed, and the projector's
-cursor."""
+"""Alerts as projected: each recipient's copy, and every step of it."""
 
 from __future__ import annotations
 
@@ -8,22 +7,68 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, insert, or_, select, tuple_, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    bindparam,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from gateway.alerts.codec import AlertKey
 from gateway.alerts.rules import AlertLife, AlertStatus, Question, Side
 from gateway.db.database import insert_rows
-from gateway.db.schema import PROJECTIONS, alert_events, alerts, cursors, defects, dispositions, entries, feeds
-from gateway.db.statements import Prepared
-from gateway.feed.tables.journal import HeadMovedError
-from gateway.history.tables import risk_hits as risk
-from gateway.history.tables import shipments
-from gateway.watchlists.tables import lists as watchlists
-from gateway.watchlists.tables import matches
+from gateway.db.schema import metadata
+from gateway.db.statements import Prepared, storable_text
+from gateway.feed.tables.schema import entries, feeds
 
-_CURSOR = "alerts"
-_KNOWN = "known"
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("alert_id", String(36), primary_key=True),
+    Column("publisher", String(32), primary_key=True),
+    Column("recipient", String(32), primary_key=True),
+    Column("direction", String(3), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("acknowledged_revision", Integer, nullable=False),
+    Column("questions", Text, nullable=False),  # JSON; empty when there are none
+    Column("priority", String(1), nullable=False),
+    Column("purpose", String(64), nullable=False),
+    Column("case_reference", String(128), nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+    Column("valid_until", BigInteger, nullable=False),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    Column("first_idx", BigInteger, nullable=False),  # entry that published it
+    Column("current_idx", BigInteger, nullable=False),  # entry with its current revision
+    Index(None, "direction", "valid_until"),
+    sqlite_with_rowid=False,
+)
+
+alert_events = Table(
+    "alert_events",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("alert_id", String(36), nullable=False),
+    Column("publisher", String(32), nullable=False),
+    Column("recipient", String(32), nullable=False),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    Column("idx", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+    Index(None, "alert_id"),
+)
+
 _KEY_COLUMNS = ("alert_id", "publisher", "recipient")
 _ALERT_COLUMNS = (
     *_KEY_COLUMNS,
@@ -41,10 +86,6 @@ _ALERT_COLUMNS = (
     "first_idx",
     "current_idx",
 )
-_THIS_CURSOR = cursors.c.name == _CURSOR
-_LOCK_CURSOR = Prepared(select(cursors.c.position).where(_THIS_CURSOR).with_for_update())
-_PEEK_CURSOR = Prepared(select(cursors.c.position).where(_THIS_CURSOR))
-_MOVE_CURSOR = Prepared(update(cursors).where(_THIS_CURSOR).values(position=bindparam("position")))
 _SLOTS = tuple(f"id_{number}" for number in range(50))
 """Parameters of one look-up of many alerts; unused ones repeat the last."""
 _BY_IDS = Prepared(select(alerts).where(or_(*(alerts.c.alert_id == bindparam(slot) for slot in _SLOTS))))
@@ -64,12 +105,11 @@ _EVENTS_AFTER = Prepared(_EVENTS.where(alert_events.c.position > bindparam("afte
 _EVENTS_OF = Prepared(
     _EVENTS.where(alert_events.c.alert_id == bindparam("alert"), alert_events.c.publisher == bindparam("by"))
 )
-_DROP_DISPOSITION = Prepared(
-    delete(dispositions).where(
-        dispositions.c.feed_id == bindparam("feed"), dispositions.c.first_idx == bindparam("first")
-    )
+_HAS_EVENT = Prepared(
+    select(alert_events.c.position)
+    .where(alert_events.c.feed_id == bindparam("feed"), alert_events.c.idx == bindparam("index"))
+    .limit(1)
 )
-_ADD_DISPOSITION = Prepared(insert(dispositions))
 _EVENT_COLUMNS = ("position", *_KEY_COLUMNS, "feed_id", "idx", "status", "committed_at")
 
 
@@ -99,52 +139,6 @@ class AlertEventRow:
     idx: int
     status: AlertStatus
     committed_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class DispositionRow:
-    """What a recipient made of a run of entries in the feed `feed_id`, said by the entry at `position`."""
-
-    feed_id: int
-    first_idx: int
-    count: int
-    outcome: str
-    reason: str
-    message: bytes
-    position: int
-
-
-def cursor(conn: Connection) -> int:
-    """Position up to which entries are projected; locks it against other writers where the database can."""
-    found = _LOCK_CURSOR(conn).scalar_one_or_none()
-    if found is None:
-        try:
-            conn.execute(insert(cursors).values(name=_CURSOR, position=0))
-        except IntegrityError as error:
-            raise HeadMovedError("another writer has just made the projector's cursor") from error
-        return 0
-    return int(found)
-
-
-def peek_cursor(conn: Connection) -> int:
-    """Position up to which entries are projected."""
-    return _PEEK_CURSOR(conn).scalar_one_or_none() or 0
-
-
-def move_cursor(conn: Connection, position: int) -> None:
-    """Notes up to which position entries are projected."""
-    _MOVE_CURSOR(conn, position=position)
-
-
-def clear(conn: Connection) -> None:
-    """Drops every projection; the projector builds them again from the feeds."""
-    for table in PROJECTIONS:
-        conn.execute(delete(table))
-    move_cursor(conn, 0)
-    watchlists.move_applied(conn, 0)
-    shipments.move_cursor(conn, shipments.INDEXED, 0)
-    shipments.move_cursor(conn, risk.SCREENED, 0)
-    matches.look_at_all_lists_again(conn)
 
 
 def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRow]:
@@ -199,95 +193,9 @@ def add_events(conn: Connection, new: Sequence[AlertEventRow]) -> None:
         )
 
 
-def add_dispositions(conn: Connection, new: Sequence[DispositionRow]) -> None:
-    """Writes dispositions; of two about the same run the later one counts."""
-    for row in new:
-        _DROP_DISPOSITION(conn, feed=row.feed_id, first=row.first_idx)
-        _ADD_DISPOSITION(
-            conn,
-            feed_id=row.feed_id,
-            first_idx=row.first_idx,
-            count=row.count,
-            outcome=row.outcome,
-            reason=_text(row.reason),
-            message=row.message,
-            position=row.position,
-        )
-
-
-def disposition_of(conn: Connection, feed_id: int, idx: int) -> DispositionRow | None:
-    """What the recipient made of an entry, or None while it hasn't said so."""
-    row = conn.execute(
-        select(dispositions)
-        .where(dispositions.c.feed_id == feed_id, dispositions.c.first_idx <= idx)
-        .order_by(dispositions.c.first_idx.desc())
-        .limit(1)
-    ).one_or_none()
-    if row is None or idx >= row.first_idx + row.count:
-        return None
-    return DispositionRow(row[0], row[1], row[2], row[3], row[4], bytes(row[5]), row[6])
-
-
-@dataclass(frozen=True, slots=True)
-class HeldRow:
-    """A partner's entry that this node has answered with HELD, and whether it is applied by now."""
-
-    origin: str
-    idx: int
-    applied: bool
-
-
-def held_here(conn: Connection) -> list[HeldRow]:
-    """Partners' entries whose last answer is HELD, by feed and index."""
-    applied = exists().where(
-        alert_events.c.feed_id == dispositions.c.feed_id, alert_events.c.idx == dispositions.c.first_idx
-    )
-    rows = conn.execute(
-        select(feeds.c.origin, dispositions.c.first_idx, applied)
-        .join(feeds, feeds.c.id == dispositions.c.feed_id)
-        .where(dispositions.c.outcome == "held", feeds.c.direction == "in")
-        .order_by(dispositions.c.feed_id, dispositions.c.first_idx)
-    )
-    return [HeldRow(origin, idx, bool(found)) for origin, idx, found in rows]
-
-
-def known_then(conn: Connection) -> int | None:
-    """What was noted last of what the software knew; None when nothing was."""
-    return conn.execute(select(cursors.c.position).where(cursors.c.name == _KNOWN)).scalar_one_or_none()
-
-
-def note_known(conn: Connection, known: int) -> None:
-    """Notes what the software knows, as a number."""
-    if known_then(conn) is None:
-        conn.execute(insert(cursors).values(name=_KNOWN, position=known))
-    else:
-        conn.execute(update(cursors).where(cursors.c.name == _KNOWN).values(position=known))
-
-
-@dataclass(frozen=True, slots=True)
-class DefectRow:
-    """An entry that couldn't be applied because of a defect of this software; noted in milliseconds since 1970."""
-
-    origin: str
-    idx: int
-    problem: str
-    noted_at: int
-
-
-def add_defect(conn: Connection, feed_id: int, idx: int, problem: str, *, noted_at: int) -> None:
-    """Marks an entry as not applied."""
-    conn.execute(insert(defects).values(feed_id=feed_id, idx=idx, problem=_text(problem), noted_at=noted_at))
-
-
-def list_defects(conn: Connection, limit: int) -> list[DefectRow]:
-    """Entries that are marked as not applied, oldest first."""
-    rows = conn.execute(
-        select(feeds.c.origin, defects.c.idx, defects.c.problem, defects.c.noted_at)
-        .join(feeds, feeds.c.id == defects.c.feed_id)
-        .order_by(defects.c.noted_at, defects.c.feed_id, defects.c.idx)
-        .limit(limit)
-    )
-    return [DefectRow(*row) for row in rows]
+def has_event(conn: Connection, feed_id: int, idx: int) -> bool:
+    """Whether an entry was projected as a step of an alert."""
+    return bool(_HAS_EVENT(conn, feed=feed_id, index=idx))
 
 
 def events_after(conn: Connection, position: int, limit: int) -> list[tuple[AlertEventRow, str, bytes]]:
@@ -362,18 +270,13 @@ def _values(row: AlertRow) -> tuple[str | int, ...]:
         _questions_text(life.questions) if life.questions else "",
         row.priority,
         row.purpose,
-        _text(row.case_reference),
+        storable_text(row.case_reference),
         row.published_at,
         life.valid_until_unix_ms or 0,
         row.feed_id,
         row.first_idx,
         row.current_idx,
     )
-
-
-def _text(text: str) -> str:
-    """PostgreSQL keeps no NUL in a text; the projection shows that one was there, the entry has it as it came."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _key_values(key: AlertKey) -> tuple[str, str, str]:

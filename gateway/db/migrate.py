@@ -1,7 +1,7 @@
 """Brings a database to the schema of this version of the software, once at each start of a node.
 
-The steps themselves are in migrations/versions, each written out in full and independent of schema.py, which only says
-how things are now. `make migration` writes them.
+The steps are in migrations/versions, each written out in full and independent of the packages' tables, which only say
+how things are now. `make migration` adds one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, inspect, select
 
-import gateway.trust.tables  # noqa: F401  its table is part of the schema
 from gateway.db.database import Database
 from gateway.db.schema import metadata
 from gateway.errors import ConfigurationError

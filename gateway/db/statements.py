@@ -19,6 +19,11 @@ Row = tuple[Any, ...]
 """One row's values, in the order of the statement's columns."""
 
 
+def storable_text(text: str) -> str:
+    """A text as both databases keep it: PostgreSQL takes no NUL, so a replacement character stands for each."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 class Rows(Sequence[Row]):
     """What a statement gave: its rows, all read."""
 
@@ -99,7 +104,7 @@ class Prepared:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
-    def __call__(self, conn: Connection, **values: int | str | bytes) -> Rows:
+    def __call__(self, conn: Connection, **values: int | str | bytes | None) -> Rows:
         """Runs the statement with these values for its parameters."""
         compiled = self._compiled.get(conn.dialect.name) or self._compile(conn.dialect)
         given = {**compiled.defaults, **values}

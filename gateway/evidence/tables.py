@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Cast, Column, Connection, LargeBinary, cast, func, select
 
-from gateway.db.schema import checkpoints, entries, feeds, record_log, tiles
 from gateway.feed.tables.feeds import StoredCheckpoint, StoredEntry
+from gateway.feed.tables.schema import checkpoints, entries, feeds, tiles
+from gateway.history.tables.schema import record_log
 from gateway.trust.tables import audit_events
 
 

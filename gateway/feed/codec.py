@@ -1,20 +1,95 @@
-"""Entries of a feed as bytes: how a publisher makes one and how a recipient checks one."""
+"""Entries of a feed as bytes: made by a publisher, checked by a recipient, and what those of a channel hold."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from gateway.contract import limits
-from gateway.errors import MalformedError, TooLargeError, VerificationError
+from gateway.contract.ids import Channel
+from gateway.errors import GatewayError, MalformedError, TooLargeError, VerificationError
 from gateway.v1 import feed_pb2
 
 FORMAT = 1
 """Version of the header format that this software writes and reads."""
 
 _LEAF_PREFIX = b"\x00"
+
+_DISPOSITION = "disposition"
+"""The kind of event by which a recipient answers, in every channel between nodes."""
+
+
+class UnknownKindError(GatewayError):
+    """The entry is of a type, kind or format that this version doesn't know."""
+
+    reason = "UNKNOWN_TYPE"
+
+
+@dataclass(frozen=True)
+class EntryFormat:
+    """What the entries of one channel hold: messages of one type, whose one oneof names the kinds of events.
+
+    Attributes:
+        channel: the channel.
+        message: class of the payload's message.
+        items: most items in one message; entries that hold many are projected fewer at once.
+        make_disposition: wraps a disposition in a message; None where the channel leads to no partner.
+        wants_answer: whether an event of a partner is answered when it was applied, too. One that wasn't always is.
+    """
+
+    channel: Channel
+    message: type[Message]
+    items: int = 1
+    make_disposition: Callable[[feed_pb2.Disposition, int], Message] | None = None
+    wants_answer: Callable[[Message], bool] = lambda _: True
+
+    @property
+    def type_name(self) -> str:
+        """The entries' EntryHeader.type."""
+        return str(self.message.DESCRIPTOR.name)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of events that this software knows, in order."""
+        (oneof,) = self.message.DESCRIPTOR.oneofs
+        return tuple(sorted(field.name for field in oneof.fields))
+
+    def kind_of(self, event: Message) -> str:
+        """The event's kind; empty when this software doesn't know it."""
+        (oneof,) = self.message.DESCRIPTOR.oneofs
+        return event.WhichOneof(oneof.name) or ""
+
+    def parse(self, header: bytes, payload: bytes) -> Message | None:
+        """The event in an entry; None when it was erased.
+
+        Raises:
+            UnknownKindError: a newer version may know what it is.
+            MalformedError: header or payload isn't what it says.
+        """
+        parsed = parse_header(header)
+        if parsed.format != FORMAT:
+            raise UnknownKindError(f"entry format {parsed.format} is newer than {FORMAT}")
+        if parsed.type != self.type_name:
+            raise UnknownKindError(f"entry type {parsed.type!r} isn't known here")
+        if not payload:
+            return None
+        try:
+            event = self.message.FromString(payload)
+        except DecodeError as error:
+            raise MalformedError(f"the payload isn't a serialised {self.type_name}") from error
+        if not self.kind_of(event):
+            raise UnknownKindError(f"a {self.type_name} of a kind that isn't known here")
+        return event
+
+    def disposition_of(self, event: Message) -> feed_pb2.Disposition | None:
+        """The disposition in an event, or None when it is another kind."""
+        if self.make_disposition is None or self.kind_of(event) != _DISPOSITION:
+            return None
+        disposition: feed_pb2.Disposition = getattr(event, _DISPOSITION)
+        return disposition
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gateway.db.database import Database
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.evidence.rpc import EvidenceServicer
 from gateway.feed.projection.held_entries import HeldEntries
-from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.projection.projector import Projector
 from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.exchange_service import ExchangeServicer
 from gateway.feed.rpc.links import Link, LinkStatus, PullLink, PushLink
@@ -36,6 +36,7 @@ from gateway.feed.service.writer import Writer
 from gateway.node.defaults import LinkMode
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.history import History
+from gateway.node.projections import registry
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import LinkSettings, ReportMode, Settings
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
@@ -140,7 +141,7 @@ class Node:
         own = own_feeds(self._directory.directory(), settings.node)
         detect_restore(self.database, self._marker, own=own, now_ms=clock())
         self._audit = AuditQueue()
-        self._projector = AlertProjector(
+        self._registry = registry(
             federation=settings.federation, node=settings.node, directory=self._directory.directory
         )
         self.writer = Writer(
@@ -149,7 +150,7 @@ class Node:
             signers=LogKey(self._log_key),
             clock=clock,
             audit_queue=self._audit,
-            projector=self._projector,
+            projector=Projector(self._registry),
         )
         self._publisher = Publisher(
             federation=settings.federation, node=settings.node, directory=self._directory.directory, clock=clock
@@ -227,7 +228,7 @@ class Node:
             sender=sender,
             statuses=streams,
             clock=self._clock,
-            history=history.answering,
+            answer_query=history.answering.answer,
         )
         snapshot = self.settings.data_dir / "screening.index"
         self._screening = ScreeningIndex(
@@ -246,7 +247,6 @@ class Node:
         alert = AlertServicer(
             node=self.settings.node,
             publisher=self._publisher,
-            projector=self._projector,
             queries=AlertQueries(self.database),
             writer=writer,
             notifier=notifier,
@@ -256,7 +256,6 @@ class Node:
         )
         watchlist = WatchlistServicer(
             lists=self._lists,
-            projector=self._projector,
             queries=ListQueries(
                 self.database, federation=self.settings.federation, node=self.settings.node, expiry=self._expiry
             ),
@@ -421,7 +420,7 @@ class Node:
                 if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self.alarms):
                     self._open_links(sender, writer)
                 self._watch_certificate()
-                await writer.run(ExpireCommand(publisher=self._publisher, projector=self._projector))
+                await writer.run(ExpireCommand(publisher=self._publisher))
                 await writer.run(ExpireListedCommand(self._lists))
                 await self._warn_of_ends(writer)
                 await asyncio.to_thread(note_progress, self.database, self._marker)
@@ -450,7 +449,7 @@ class Node:
 
     async def _apply_held(self) -> None:
         """After an upgrade, beside everything else: it may take long, and needs own feeds that aren't blocked."""
-        held, done = HeldEntries(self.database, self.writer, self._projector), False
+        held, done = HeldEntries(self.database, self.writer, self._registry), False
         while not done:
             try:
                 done = await asyncio.to_thread(held.apply)

@@ -22,7 +22,7 @@ from gateway.evidence.service import verification
 from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.export import export
 from gateway.evidence.service.verification import DatabaseReport, verify_database
-from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.rebuild import RebuildReport, rebuild
 from gateway.feed.service.recovery import detect_restore, own_feeds
 from gateway.feed.service.writer import Writer
@@ -32,6 +32,7 @@ from gateway.history.tables import shipments
 from gateway.node.assembly import PASSPHRASE_VARIABLE, LogKey, system_clock_ms
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.history import retention_of
+from gateway.node.projections import registry
 from gateway.node.settings import Settings
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.pki.keys import load_signing_key
@@ -72,7 +73,7 @@ class Maintenance:
         # As at a start of the node: a restored database mustn't extend a feed, and a rebuild may send dispositions.
         own = own_feeds(self.trust.directory, settings.node)
         detect_restore(self.database, settings.data_dir / "starts", own=own, now_ms=system_clock_ms())
-        projector = AlertProjector(
+        projections = registry(
             federation=settings.federation, node=settings.node, directory=lambda: self.trust.directory
         )
         writer = Writer(
@@ -81,11 +82,11 @@ class Maintenance:
             signers=_log_key(settings),
             clock=system_clock_ms,
             audit_queue=AuditQueue(),
-            projector=projector,
+            projector=Projector(projections),
         )
         writer.start()
         try:
-            report = rebuild(writer, projector, progress=progress)
+            report = rebuild(writer, report_progress=progress)
             records = rebuild_records(writer, self.database, retention_of(settings.history), progress=progress)
             return replace(report, records=records)
         finally:

@@ -10,8 +10,6 @@ from typing import Any, TypeAlias
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.alerts import tables as alerts
-from gateway.alerts.tables import DefectRow
 from gateway.contract.ids import BETWEEN_NODES, KEPT, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
@@ -22,10 +20,11 @@ from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
 from gateway.feed.service.recovery import RecoverCommand
 from gateway.feed.service.sender import ForceCommand, Outgoing, StateCommand, SuspensionCommand
-from gateway.feed.tables import feeds, journal
+from gateway.feed.tables import defects, feeds, journal, progress
+from gateway.feed.tables.defects import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.history.tables import holds, shipments
-from gateway.history.tables import risk_hits as risk
+from gateway.history.tables import progress as record_progress
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import SignatureType, Verifier
@@ -240,20 +239,20 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
     def _positions(self) -> tuple[int, int, list[Feed]]:
         with self._database.read() as conn:
-            return journal.head_position(conn), alerts.peek_cursor(conn), feeds.list_all(conn)
+            return journal.head_position(conn), progress.position(conn), feeds.list_all(conn)
 
     def _history(self) -> pb.HistoryStatus:
         with self._database.read() as conn:
             return pb.HistoryStatus(
                 recorded=shipments.last_position(conn),
-                findable=shipments.cursor(conn, shipments.INDEXED),
-                judged=shipments.cursor(conn, risk.SCREENED),
+                findable=record_progress.indexed(conn),
+                judged=record_progress.evaluated(conn),
                 holds=len(holds.all_of(conn, released=False)),
             )
 
     def _defects(self) -> list[DefectRow]:
         with self._database.read() as conn:
-            return alerts.list_defects(conn, MAX_DEFECTS_SHOWN)
+            return defects.oldest(conn, MAX_DEFECTS_SHOWN)
 
     def _possible(self) -> Iterable[FeedOrigin]:
         trusted = self._trust()

@@ -5,13 +5,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import BigInteger, Column, Connection, bindparam, select
 
-from gateway.db.schema import alert_events, entries, feeds
+from gateway.alerts.tables import alert_events
+from gateway.db.progress import Progress, progress_table
 from gateway.db.statements import Prepared, run
+from gateway.feed.tables.schema import entries, feeds
 from gateway.history.tables.segments import SEGMENT_BITS
 from gateway.history.tables.shipments import MOST_IN_STATEMENT
+
+finding_progress = progress_table(
+    "finding_progress",
+    Column("step_position", BigInteger, nullable=False),  # in the local log, up to which steps of alerts were looked at
+    Column("record_position", BigInteger, nullable=False),  # in record_log, up to which records were looked at
+    Column("written_position", BigInteger, nullable=False),  # in record_log, of the last addition made of a finding
+)
+
+
+class FindingProgress(NamedTuple):
+    """How far findings were put into records, as in the table's columns."""
+
+    step_position: int = 0
+    record_position: int = 0
+    written_position: int = 0
+
+
+PROGRESS = Progress(finding_progress, FindingProgress)
 
 _OWN_STEPS = Prepared(
     select(alert_events.c.position, entries.c.payload)

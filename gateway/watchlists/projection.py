@@ -10,39 +10,103 @@ Runs in the writer's transactions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
+from google.protobuf.message import Message
 from sqlalchemy import Connection
 
-from gateway.alerts import tables as alerts
 from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.timestamps import to_ms
+from gateway.contract.limits import MAX_STREAM_ITEMS
+from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.db.database import savepoint
 from gateway.errors import InvalidRequestError, MalformedError, StoreUnavailableError, Violation
-from gateway.feed.codec import parse_header
-from gateway.feed.service.writer import Transaction
-from gateway.feed.tables import feeds
+from gateway.feed.codec import EntryFormat
+from gateway.feed.projection.registry import LoggedEntry, Projection
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables import defects
 from gateway.feed.tables.feeds import Feed
 from gateway.feed.tables.journal import HeadMovedError
+from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
-from gateway.v1 import watchlist_pb2
+from gateway.v1 import feed_pb2, watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.rules.policies import ProposalState
+from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import matches
+from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables.lists import ChangeRow, CopyRow, EntryRow, HitRow, ProposalRow
+from gateway.watchlists.tables.progress import DistributionRow
+from gateway.watchlists.tables.schema import (
+    list_changes,
+    list_copies,
+    list_entries,
+    list_hits,
+    list_parts,
+    list_proposals,
+)
 
 log = logging.getLogger(__name__)
 
 
-class ListProjection:
-    """Builds the lists. Used by the writer's thread alone."""
+def _make_disposition(disposition: feed_pb2.Disposition, now_ms: int) -> Message:
+    return watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(now_ms), disposition=disposition)
 
-    def __init__(self, agreements: Agreements) -> None:
-        self._agreements = agreements
 
-    def require_allowed(self, update: watchlist_pb2.WatchlistUpdate, origin: FeedOrigin, *, at_ms: int) -> None:
+WATCHLIST_ENTRIES = EntryFormat(
+    channel=Channel.WATCHLIST,
+    message=watchlist_pb2.WatchlistEvent,
+    items=MAX_STREAM_ITEMS,
+    make_disposition=_make_disposition,
+)
+DECISION_ENTRIES = EntryFormat(channel=Channel.LISTS, message=watchlist_pb2.ListDecision, items=MAX_STREAM_ITEMS)
+
+
+class ListProjection(Projection):
+    """Lists, proposals, hits, and the copies of own entries that partners have."""
+
+    formats = (WATCHLIST_ENTRIES, DECISION_ENTRIES)
+    tables = (list_changes, list_entries, list_proposals, list_parts, list_copies, list_hits)
+
+    def __init__(self, distribution: ListDistribution, *, directory: Callable[[], Directory]) -> None:
+        self._agreements = Agreements(directory)
+        self._directory = directory
+        self._distribution = distribution
+        # Progress, as the database had it when nothing was left to do: memory outlives a failed commit.
+        self._finished: tuple[int, tuple[int, tuple[DistributionRow, ...]], Directory] | None = None
+
+    def clear(self, conn: Connection) -> None:
+        """Empties the tables; what partners were told isn't forgotten, it comes back with the own entries."""
+        super().clear(conn)
+        list_progress.move_applied(conn, 0)
+        matches.look_at_all_lists_again(conn)
+
+    def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
+        """Applies an entry of a watchlist feed or of the own lists feed.
+
+        Raises:
+            MalformedError, AgreementForbidsError, InvalidRequestError: as the methods below.
+        """
+        feed, index, at_ms, event = entry.feed, entry.index, entry.committed_at, entry.event
+        if isinstance(event, watchlist_pb2.ListDecision):
+            self._take_decision(tx, feed, index, event, committed_at=at_ms)
+        elif isinstance(event, watchlist_pb2.WatchlistEvent):
+            match event.WhichOneof("event"):
+                case "update":
+                    self._take_update(tx, feed, index, event.update, committed_at=at_ms)
+                case "hit":
+                    self._take_hit(tx, feed, index, event.hit, at_ms=at_ms)
+                case "outcome":
+                    self._take_outcome(tx, feed, event.outcome)
+
+    def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
+        """Whether the entry is an update that has its place among the changes."""
+        return watchlists.has_change(conn, feed_id, index)
+
+    def _require_allowed(self, update: watchlist_pb2.WatchlistUpdate, origin: FeedOrigin, *, at_ms: int) -> None:
         """Raises unless the agreement lets a partner's update come here.
 
         Raises:
@@ -80,17 +144,19 @@ class ListProjection:
         if found:
             raise InvalidRequestError(found)
 
-    def take_update(
+    def _take_update(
         self, tx: Transaction, feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate, *, committed_at: int
     ) -> None:
         """An update in a watchlist feed: a partner's takes its place; an own one is what the partner was told."""
         if feed.direction == "in":
-            self.require_allowed(update, feed.origin, at_ms=committed_at)
+            self._require_allowed(update, feed.origin, at_ms=committed_at)
             watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
         else:
             watchlists.put_copies(tx.conn, _copies(feed, index, update))
 
-    def take_hit(self, tx: Transaction, feed: Feed, index: int, hit: watchlist_pb2.WatchlistHit, *, at_ms: int) -> None:
+    def _take_hit(
+        self, tx: Transaction, feed: Feed, index: int, hit: watchlist_pb2.WatchlistHit, *, at_ms: int
+    ) -> None:
         """A hit: on an own entry, reported by a partner or met here; or an own report on a partner's entry.
 
         Raises:
@@ -119,7 +185,7 @@ class ListProjection:
         row = HitRow(hit.hit_id, origin.publisher, hit.entry.publisher, hit.entry.list, hit.entry.id, 0, feed.id, index)
         watchlists.put_hit(tx.conn, row)
 
-    def take_outcome(self, tx: Transaction, feed: Feed, outcome: watchlist_pb2.WatchlistHitOutcome) -> None:
+    def _take_outcome(self, tx: Transaction, feed: Feed, outcome: watchlist_pb2.WatchlistHitOutcome) -> None:
         """What the owner of an entry says of a hit on it.
 
         Raises:
@@ -130,7 +196,7 @@ class ListProjection:
             raise MalformedError(f"there is no hit {outcome.hit_id} on an entry of {feed.origin.publisher}")
         watchlists.put_hit(tx.conn, replace(row, outcome=outcome.outcome))
 
-    def take_decision(
+    def _take_decision(
         self, tx: Transaction, feed: Feed, index: int, decision: watchlist_pb2.ListDecision, *, committed_at: int
     ) -> None:
         """An entry of the own lists feed.
@@ -150,29 +216,43 @@ class ListProjection:
             case "rejected":
                 _decide(tx.conn, decision.rejected.proposal_id, ProposalState.REJECTED)
             case "hit":
-                self.take_hit(tx, feed, index, decision.hit, at_ms=committed_at)
+                self._take_hit(tx, feed, index, decision.hit, at_ms=committed_at)
             case "outcome":
-                self.take_outcome(tx, feed, decision.outcome)
+                self._take_outcome(tx, feed, decision.outcome)
 
     def advance(self, tx: Transaction) -> bool:
+        """Lets one update take effect, or distributes one to one partner; True when more may be left."""
+        last = watchlists.last_seq(tx.conn)
+        if not last:
+            return False
+        state = (last, list_progress.of_projection(tx.conn), self._directory())
+        if state == self._finished:
+            return False
+        if self._apply_next(tx):
+            return True
+        distribution = self._distribution.advance(tx)
+        self._finished = None if distribution is not DistributionState.FINISHED else state
+        return distribution is DistributionState.MORE
+
+    def _apply_next(self, tx: Transaction) -> bool:
         """Lets the next update take effect; True when there was one."""
-        following = watchlists.changes_after(tx.conn, watchlists.applied(tx.conn), 1)
+        following = watchlists.changes_after(tx.conn, list_progress.applied(tx.conn), 1)
         if not following:
             return False
         (change,) = following
         try:
             with savepoint(tx.conn):
-                self._apply(tx, change)
+                self._take_effect(tx, change)
         except (StoreUnavailableError, HeadMovedError):
             raise
         except Exception as defect:
             log.exception("the update in entry %d of %s has no effect: a defect", change.idx, change.origin)
-            alerts.add_defect(tx.conn, change.feed_id, change.idx, type(defect).__name__, noted_at=tx.now_ms)
+            defects.add(tx.conn, change.feed_id, change.idx, type(defect).__name__, noted_at=tx.now_ms)
             watchlists.put_without_effect(tx.conn, change.seq, watchlists.ALL)
-        watchlists.move_applied(tx.conn, change.seq)
+        list_progress.move_applied(tx.conn, change.seq)
         return True
 
-    def _apply(self, tx: Transaction, change: ChangeRow) -> None:
+    def _take_effect(self, tx: Transaction, change: ChangeRow) -> None:
         origin = FeedOrigin.parse(change.origin)
         update = read_update(tx.conn, change.feed_id, change.idx)
         own = origin.channel is Channel.LISTS
@@ -195,28 +275,6 @@ class ListProjection:
         if idle:
             watchlists.put_without_effect(tx.conn, change.seq, ",".join(idle))
         watchlists.put(tx.conn, sorted(rows.values()))
-
-
-def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistUpdate:
-    """The changes in one entry of a feed; none when it was erased."""
-    (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
-    if not entry.payload:
-        return watchlist_pb2.WatchlistUpdate()
-    return wire.update_in(parse_header(entry.header).type, entry.payload)
-
-
-def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, watchlist_pb2.WatchlistChange]:
-    """The newest change of entries of one publisher, each payload read once; erased ones are left out."""
-    places: dict[tuple[int, int], list[EntryRow]] = {}
-    for row in rows:
-        places.setdefault((row.feed_id, row.idx), []).append(row)
-    found = {}
-    for (feed_id, index), at_place in places.items():
-        update = read_update(conn, feed_id, index)
-        for row in at_place:
-            if row.ordinal < len(update.changes):
-                found[ListKey(row.list, row.entry_id)] = update.changes[row.ordinal]
-    return found
 
 
 def _row(

@@ -23,11 +23,11 @@ from gateway.alerts import tables as alerts
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.db.schema import PROJECTIONS
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.service.writer import Command, Outcome, Transaction, Writer
+from gateway.feed.service.transaction import Command, Transaction
+from gateway.feed.service.writer import Outcome, Writer
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.pki.keys import load_signing_key
@@ -122,13 +122,13 @@ class MachineNode(PaperNode):
         with self.database.read() as conn:
             return {
                 table.name: [tuple(row) for row in conn.execute(select(table).order_by(*table.primary_key.columns))]
-                for table in PROJECTIONS
+                for table in self.projector.tables
             }
 
     def rebuild(self) -> None:
         """Drops the projections and builds them again, as `gateway rebuild` does."""
         with self.database.write() as conn:
-            alerts.clear(conn)
+            self.projector.clear(conn)
         self.settle()
 
     def sizes(self) -> dict[str, int]:

@@ -20,11 +20,13 @@ from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
-from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.projection.projector import Projector
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.sender import Outgoing
-from gateway.feed.service.writer import Transaction, Writer
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writer import Writer
+from gateway.node.projections import registry
 from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.audit_queue import AuditQueue
@@ -66,14 +68,13 @@ class NodeSigners:
 
 
 @dataclass
-class _Settle:
+class _CatchUp:
     """Projects everything that is committed."""
 
-    projector: AlertProjector
     weight: int = 1
 
     def execute(self, tx: Transaction) -> None:
-        self.projector.catch_up(tx)
+        tx.catch_up()
 
 
 @dataclass
@@ -92,7 +93,9 @@ class PaperNode:
     warn_before_ms: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.projector = AlertProjector(federation=FEDERATION, node=self.name, directory=lambda: self.trust.directory)
+        self.projector = Projector(
+            registry(federation=FEDERATION, node=self.name, directory=lambda: self.trust.directory)
+        )
         self.publisher = Publisher(
             federation=FEDERATION, node=self.name, directory=lambda: self.trust.directory, clock=self.clock
         )
@@ -127,7 +130,7 @@ class PaperNode:
 
     def settle(self) -> None:
         """Projects everything; afterwards projections are up to date."""
-        self.writer.run(_Settle(self.projector))
+        self.writer.run(_CatchUp())
 
     def origin(self, recipient: str) -> FeedOrigin:
         return self.publisher.origin(recipient)
@@ -165,7 +168,6 @@ class PaperNode:
             StepCommand(
                 request,
                 publisher=self.publisher,
-                projector=self.projector,
                 principal=f"system/{self.name}/desk",
                 actor="desk",
             )

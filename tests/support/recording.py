@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from gateway.db.schema import PROJECTIONS
 from gateway.history.commands.record import RecordCommand, check, records_feed
 from gateway.history.commands.retention import PurgeCommand, holds_on
 from gateway.history.projection.index import IndexCommand
@@ -76,6 +75,6 @@ def history_tables(node: PaperNode) -> dict[str, list[tuple[Any, ...]]]:
     with node.database.read() as conn:
         return {
             table.name: sorted(tuple(row) for row in conn.execute(select(table)))
-            for table in PROJECTIONS
+            for table in node.projector.registry.tables
             if table.name.startswith(("ship", "party"))
         }

@@ -13,7 +13,7 @@ from gateway.errors import ErasedError, InvalidRequestError, NotFoundError, Veri
 from gateway.evidence.codec.bundle import Bundle, EvidenceEntry, EvidenceParts
 from gateway.evidence.codec.bundle_text import render
 from gateway.evidence.service.check import examine
-from gateway.feed.tables import feeds, journal
+from gateway.feed.tables import dispositions, feeds, journal
 from gateway.feed.tables.feeds import StoredTiles
 from gateway.tlog.proof_file import TlogProof
 from gateway.tlog.tiles import inclusion_proof
@@ -85,7 +85,7 @@ def _later(conn: Connection, row: AlertRow) -> list[_EntryPlace]:
     ]
     places = {_EntryPlace(event.position, event.feed_id, event.idx) for event in events}
     for event in events:
-        disposition = alerts.disposition_of(conn, event.feed_id, event.idx)
+        disposition = dispositions.find(conn, event.feed_id, event.idx)
         if disposition is not None:
             places.add(_place_of(conn, disposition.position))
     return sorted(place for place in places if (place.feed_id, place.index) != (row.feed_id, row.first_idx))

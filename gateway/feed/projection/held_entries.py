@@ -3,69 +3,73 @@
 from __future__ import annotations
 
 import logging
-from hashlib import sha256
 
-from gateway.alerts import tables as alerts
+from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.feed.projection.projector import AlertProjector, answer_applied, can_answer, knowledge
+from gateway.feed.projection.answers import answer_applied, can_answer
 from gateway.feed.projection.rebuild import rebuild
-from gateway.feed.service.writer import Transaction, Writer
+from gateway.feed.projection.registry import Registry
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writer import Writer
+from gateway.feed.tables import dispositions, progress
 
 log = logging.getLogger(__name__)
 
 
 class HeldEntries:
-    """Applies what was held and isn't any more, once after an upgrade."""
+    """Applies entries that were held and needn't be any more, once after an upgrade."""
 
-    def __init__(self, database: Database, writer: Writer, projector: AlertProjector) -> None:
+    def __init__(self, database: Database, writer: Writer, registry: Registry) -> None:
         self._database = database
         self._writer = writer
-        self._projector = projector
+        self._registry = registry
         self._rebuilt = False
 
     def apply(self) -> bool:
-        """To be called once the writer runs, and again while it returns False.
+        """Call it once the writer runs, and again while it returns False.
 
-        1. Nothing is due while the software knows what it knew when this was done last.
-        2. Where entries are held, the projections are built again: what is known now is applied in its place.
-        3. Each held entry that was applied is answered with APPLIED, and what the software knows is noted. While an own
-           feed that must say so can't be extended, all of this waits for the next call.
+        1. Nothing is due while the software knows the kinds of entries that it knew when this was done last.
+        2. Where entries are held, the projections are built again: each entry is applied in its place.
+        3. Each held entry that was applied is answered with APPLIED, and the kinds that are known are noted. While an
+           own feed for an answer can't be extended, all of this waits for the next call. A crash between 2 and 3: the
+           next start begins again at 1.
 
         Raises:
             StoreUnavailableError: the database can't be used; call again.
         """
-        known = _digest()
+        known = self._registry.knowledge
         with self._database.read() as conn:
-            if alerts.known_then(conn) == known:  # 1
+            if progress.knowledge(conn) == known:  # 1
                 return True
-            held = alerts.held_here(conn)
+            held = dispositions.held_here(conn)
         if held and not self._rebuilt:  # 2
             log.warning(
                 "this software knows more than before, and %d entries are held: projecting all again", len(held)
             )
-            rebuild(self._writer, self._projector, progress=lambda _: None)
+            rebuild(self._writer, report_progress=lambda _: None)
             self._rebuilt = True
-        done: bool = self._writer.run(_AnswerCommand(known))  # 3
+        done: bool = self._writer.run(_AnswerHeldCommand(self._registry, known))  # 3
         return done
 
 
-class _AnswerCommand:
-    """Step 3; the result is whether all is said."""
+class _AnswerHeldCommand:
+    """Step 3; the result is whether all entries are answered."""
 
     weight = 1
 
-    def __init__(self, known: int) -> None:
+    def __init__(self, registry: Registry, known: bytes) -> None:
+        self._registry = registry
         self._known = known
 
     def execute(self, tx: Transaction) -> bool:
-        applied = [row for row in alerts.held_here(tx.conn) if row.applied]
-        if not all(can_answer(tx, row.origin) for row in applied):
+        applied: list[tuple[FeedOrigin, int]] = []
+        for row in dispositions.held_here(tx.conn):
+            origin = FeedOrigin.parse(row.origin)
+            if self._registry.of_channel(origin.channel).has_applied(tx.conn, row.feed_id, row.idx):
+                applied.append((origin, row.idx))
+        if not all(can_answer(tx, origin) for origin, _ in applied):
             return False
-        for row in applied:
-            answer_applied(tx, row.origin, row.idx)
-        alerts.note_known(tx.conn, self._known)
+        for origin, index in applied:
+            answer_applied(tx, origin, index)
+        progress.note_knowledge(tx.conn, self._known)
         return True
-
-
-def _digest() -> int:
-    return int.from_bytes(sha256(knowledge().encode()).digest()[:7])

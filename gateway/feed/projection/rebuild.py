@@ -1,8 +1,8 @@
 """Drops the projections and builds them again from the feeds.
 
-Runs as work of the writer, in steps of their own transactions: a gateway that works meanwhile goes on, showing less
-than all until the end; when this is cut off, the next start of the gateway goes on where it ended. Nothing is answered
-twice: each feed notes up to where dispositions were sent, and that isn't a projection.
+Runs as commands of the writer, each in its own transaction, so a running gateway goes on and shows less until the end.
+A crash between two of them: the next start of the gateway goes on from the progress in the database. Nothing is
+answered twice: each feed's `disposed_size` isn't a projection.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.alerts import tables as alerts
-from gateway.feed.projection.projector import AlertProjector
-from gateway.feed.service.writer import PROJECTION_CHUNK, Transaction, Writer
-from gateway.feed.tables import journal
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writer import PROJECTION_CHUNK, Writer
+from gateway.feed.tables import journal, progress
 
-Progress = Callable[[int], None]
+ReportProgress = Callable[[int], None]
 """Called with how many more entries were projected."""
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
     """Entries that were projected, entries appended to own feeds (dispositions that couldn't be sent before), and
-    recorded items that were made findable again."""
+    recorded items that were indexed again."""
 
     entries: int
     answers: int
@@ -37,13 +36,12 @@ class _Reached:
 
 
 class _ClearCommand:
-    """Drops everything; the result is where the journal ends."""
+    """Empties all projections; the result is where the local log ends."""
 
     weight = 1
 
     def execute(self, tx: Transaction) -> int:
-        alerts.cursor(tx.conn)  # keeps other projectors out until the commit
-        alerts.clear(tx.conn)
+        tx.clear_projections()
         return journal.head_position(tx.conn)
 
 
@@ -52,22 +50,17 @@ class _AdvanceCommand:
 
     weight = PROJECTION_CHUNK
 
-    def __init__(self, projector: AlertProjector) -> None:
-        self._projector = projector
-
     def execute(self, tx: Transaction) -> _Reached:
-        more = self._projector.advance(tx, PROJECTION_CHUNK)
-        tx.seal()
-        return _Reached(alerts.cursor(tx.conn), journal.head_position(tx.conn), more)
+        more = tx.project(PROJECTION_CHUNK)
+        return _Reached(progress.position(tx.conn), journal.head_position(tx.conn), more)
 
 
-def rebuild(writer: Writer, projector: AlertProjector, *, progress: Progress) -> RebuildReport:
+def rebuild(writer: Writer, *, report_progress: ReportProgress) -> RebuildReport:
     """Drops and rebuilds; returns when everything that was committed at the start is projected again.
 
     Args:
         writer: a running writer.
-        projector: the one that the writer uses.
-        progress: called as it goes.
+        report_progress: called as it goes.
 
     Raises:
         StoreUnavailableError: the database can't be written; call again.
@@ -76,7 +69,7 @@ def rebuild(writer: Writer, projector: AlertProjector, *, progress: Progress) ->
     position = 0
     reached = _Reached(0, end, more=True)
     while position < reached.head or reached.more:  # updates of lists take effect after the last entry is read
-        reached = writer.run(_AdvanceCommand(projector))
-        progress(min(reached.position, end) - min(position, end))
+        reached = writer.run(_AdvanceCommand())
+        report_progress(min(reached.position, end) - min(position, end))
         position = reached.position
     return RebuildReport(entries=end, answers=reached.head - end)

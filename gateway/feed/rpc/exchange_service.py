@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any, TypeAlias
 
@@ -18,7 +18,6 @@ from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import WriterClient, in_order
 from gateway.feed.service.receiver import Receiver, Refused, require_moving
 from gateway.feed.service.sender import Outgoing
-from gateway.history.rpc.query_handler import QueryHandler
 from gateway.rpc.calls import current_call
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
@@ -27,6 +26,9 @@ SMALL_BATCH = 10
 """Entries whose hashing takes less than the way to another thread and back."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+AnswerQuery: TypeAlias = Callable[[pb.QueryHistoryRequest], AsyncGenerator[pb.QueryHistoryResponse, None]]
+"""Answers a partner's question for shipment history."""
 
 
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -41,7 +43,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         sender: FeedSender,
         statuses: dict[FeedOrigin, LinkStatus],
         clock: Callable[[], int],
-        history: QueryHandler,
+        answer_query: AnswerQuery,
     ) -> None:
         self._receiver = receiver
         self._outgoing = outgoing
@@ -49,7 +51,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._sender = sender
         self._statuses = statuses
         self._clock = clock
-        self._history = history
+        self._answer_query = answer_query
 
     async def Replicate(
         self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Context
@@ -131,7 +133,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self, request: pb.QueryHistoryRequest, context: Context
     ) -> AsyncIterator[pb.QueryHistoryResponse]:
         validate(request)
-        async with aclosing(self._history.answer(request)) as messages:
+        async with aclosing(self._answer_query(request)) as messages:
             async for message in messages:
                 yield message
 

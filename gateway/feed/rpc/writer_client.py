@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
-from gateway.feed.service.writer import Command, Commit, Outcome, Transaction, Writer
+from gateway.feed.service.transaction import Command, Transaction
+from gateway.feed.service.writer import Commit, Outcome, Writer
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")

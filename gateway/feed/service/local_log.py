@@ -1,11 +1,11 @@
-"""This node's order: an entry enters it only after what its publisher had seen when it recorded the entry.
+"""The local log: one order of all feeds' entries, in which an entry comes after its causal dependencies.
 
-Each entry says how many entries of the counter-feed it follows. As long as nobody loses anything these are there.
-After a restore the entries of two feeds come back over two connections, each in its own order, and an own step may
-come back before the partner's alert that it speaks of. Both sides project in an order of their own, and their alerts
-stay equal only when both orders keep to what each entry follows. So entries that come too early are stored and
-receipted, and wait: `size - journaled_size` of them in each feed, while the counter-feed notes in `awaited_size` how
-far it must be for the next of them. Nothing is looked up for entries that follow nothing, or while nothing waits.
+Each entry says how many entries of the reverse feed its publisher had seen (`follows`). Normally these are here. After
+a restore the entries of two feeds come back over two connections, and an own step may come before the partner's alert
+that it is about. Both sides' alerts stay equal only when both local logs keep to the dependencies. So an entry that
+comes too early is stored and receipted, and stays pending: each feed has `size - journaled_size` pending entries, and
+the reverse feed's `awaited_size` says how far it must be for the next of them. Entries without dependencies, and feeds
+without pending entries, cost no look-up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gateway.feed.tables.feeds import Feed, StoredCheckpoint
 from gateway.tlog.merkle import Growth
 
 CHUNK = 1_000
-"""Waiting entries that are read at once."""
+"""Pending entries that are read at once."""
 
 
 def append(
@@ -34,24 +34,24 @@ def append(
     *,
     now_ms: int,
 ) -> Feed:
-    """Writes entries that came from a partner; those that are ready enter this node's order, and what waited for them.
+    """Writes entries of a partner; those that are ready enter the local log, and what was pending until they came.
 
     Returns:
-        The feed as it is then; `waiting` says how many of its entries don't have their place yet.
+        The feed as it is then; `waiting` says how many of its entries are pending.
 
     Raises:
         HeadMovedError: as `feeds.append`.
     """
     ready = 0 if feed.waiting else _ready(conn, feed, new)
     grown = feeds.append(conn, feed, new, growth, checkpoint, committed_at=now_ms, ready=ready)
-    settle(conn, grown, now_ms=now_ms)
+    release_pending(conn, grown, now_ms=now_ms)
     return feeds.get(conn, feed.origin) if grown.waiting else grown
 
 
-def settle(conn: Connection, moved: Feed, *, now_ms: int) -> None:
-    """Lets entries of the counter-feed that waited for a feed into this node's order, and what waits for those.
+def release_pending(conn: Connection, moved: Feed, *, now_ms: int) -> None:
+    """Lets entries of the reverse feed that this feed's move frees into the local log.
 
-    To be called whenever a feed has moved in this node's order; costs nothing while nothing waits.
+    Call it whenever a feed has moved in the local log; it costs nothing while nothing is pending.
     """
     while 0 < moved.awaited_size <= moved.journaled_size:
         waiting = feeds.get(conn, moved.origin.counter)
@@ -59,9 +59,9 @@ def settle(conn: Connection, moved: Feed, *, now_ms: int) -> None:
 
 
 def force(conn: Connection, origin: FeedOrigin, *, now_ms: int) -> int:
-    """Lets everything that waits in a feed and its counter-feed into this node's order: what it follows is lost.
+    """Lets all pending entries of a feed and its reverse feed into the local log, as their dependencies are lost.
 
-    First comes what follows entries that neither feed has; what can still be kept to is kept to.
+    Entries whose dependencies neither feed has come first; the other dependencies are kept.
 
     Returns:
         How many entries waited.
@@ -69,26 +69,26 @@ def force(conn: Connection, origin: FeedOrigin, *, now_ms: int) -> int:
     both = [found for one in (origin, origin.counter) if (found := feeds.find(conn, one)) is not None]
     waited = sum(feed.waiting for feed in both)
     while any(feed.waiting for feed in both):
-        blocked, other = min(((a, b) for a, b in (both, both[::-1]) if a.waiting), key=lambda pair: _hope(*pair))
+        pairs = [(a, b) for a, b in (both, both[::-1]) if a.waiting]
+        blocked, other = min(pairs, key=lambda pair: _release_order(*pair))
         if other.waiting:
             feeds.journal_more(conn, blocked, 1, committed_at=now_ms)
             limit = other.journaled_size
         else:
             limit = MAX_FOLLOWS
         moved = _release(conn, feeds.get(conn, blocked.origin), other, limit=limit, now_ms=now_ms)
-        settle(conn, moved, now_ms=now_ms)
+        release_pending(conn, moved, now_ms=now_ms)
         both = [feeds.get(conn, feed.origin) for feed in both]
     return waited
 
 
-def _hope(waiting: Feed, counter: Feed) -> tuple[bool, str]:
-    """Sorts a feed that waits for what is nowhere before one that waits for what is here and waits itself; both sides
-    choose alike."""
+def _release_order(waiting: Feed, counter: Feed) -> tuple[bool, str]:
+    """Sorts a feed whose dependencies are nowhere before one whose are pending; both sides choose alike."""
     return counter.awaited_size <= counter.size, waiting.origin.line
 
 
 def _ready(conn: Connection, feed: Feed, new: Sequence[EncodedEntry]) -> int:
-    """How many of the new entries can enter now; notes what the next one waits for."""
+    """How many of the new entries can enter now; notes until when the next one is pending."""
     most = max(entry.follows for entry in new)
     if not most or most <= feeds.journaled_size_of(conn, feed.origin.counter):
         return len(new)

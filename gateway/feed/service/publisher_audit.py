@@ -19,7 +19,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MalformedError, ProofInvalidError
 from gateway.feed.service.receiver import Receiver, Refused
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState, StoredTiles
 from gateway.tlog.checkpoint import Checkpoint, VerifiedCheckpoint, verify_checkpoint

@@ -38,7 +38,7 @@ from gateway.errors import (
 )
 from gateway.feed.codec import EncodedEntry, check_entry, parse_header
 from gateway.feed.service.alarms import Alarms
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
 from gateway.tlog.checkpoint import VerifiedCheckpoint, verify_checkpoint

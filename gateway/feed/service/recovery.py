@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.alerts import codec as alerts_wire
 from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, SequenceError, SignatureInvalidError, VerificationError
-from gateway.feed.codec import EncodedEntry, check_entry, parse_header
-from gateway.feed.service.writer import Transaction
+from gateway.feed.codec import EncodedEntry, EntryFormat, check_entry
+from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState, StoredCheckpoint
 from gateway.feed.tables.starts import mark_start
@@ -27,7 +26,6 @@ from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import feed_pb2
-from gateway.watchlists.codec import events as lists_wire
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +46,6 @@ class RecoverCommand:
         self._batch = batch
         self._trust = trust
         self._entries = [check_entry(entry) for entry in batch.entries]  # 2
-        self._answered = max((_answered_by(entry, origin) for entry in self._entries), default=0)
 
     @property
     def weight(self) -> int:
@@ -69,11 +66,13 @@ class RecoverCommand:
         return growth.tree.size
 
     def _note_answers(self, tx: Transaction) -> None:
-        """What this node said before its database was restored counts as said, even if what it is about isn't back."""
-        if self._answered:
+        """Dispositions sent before the restore count as sent, even if the entries that they answer aren't back."""
+        entry_format = tx.formats[self._origin.channel]
+        answered = max((_answered_by(entry, self._origin, entry_format) for entry in self._entries), default=0)
+        if answered:
             about = feeds.ensure(tx.conn, self._origin.counter, tx.own_node)
-            if self._answered > about.disposed_size:
-                feeds.set_disposed_size(tx.conn, about.id, self._answered)
+            if answered > about.disposed_size:
+                feeds.set_disposed_size(tx.conn, about.id, answered)
 
     def _own_checkpoint(self, now_ms: int) -> Checkpoint:
         at = datetime.fromtimestamp(now_ms / 1000, UTC)
@@ -86,18 +85,13 @@ class RecoverCommand:
         raise error
 
 
-def _answered_by(entry: EncodedEntry, origin: FeedOrigin) -> int:
-    """Up to which entry of the counter-feed an own entry answers; 0 when it answers nothing."""
+def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFormat) -> int:
+    """Up to which entry of the reverse feed an own entry answers; 0 when it answers nothing."""
     try:
-        match parse_header(entry.header).type:
-            case alerts_wire.EVENT_TYPE:
-                disposition = alerts_wire.disposition_of(alerts_wire.parse_event(entry.payload))
-            case lists_wire.EVENT_TYPE:
-                disposition = lists_wire.disposition_of(lists_wire.parse_event(entry.payload))
-            case _:
-                return 0
+        event = entry_format.parse(entry.header, entry.payload)
     except GatewayError:
         return 0
+    disposition = None if event is None else entry_format.disposition_of(event)
     if disposition is None or disposition.origin != origin.counter.line:
         return 0
     end = disposition.index + disposition.count

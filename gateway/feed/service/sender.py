@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from gateway.alerts import tables as alerts
 from gateway.contract import limits
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import FeedBehindError, FeedForkedError, GatewayError, MalformedError, SignatureInvalidError
 from gateway.feed.rules import Standing, judge_position
-from gateway.feed.service import local_log as order
-from gateway.feed.service.writer import Clock, Transaction, Writer, require_extensible, waiting_reason
-from gateway.feed.tables import feeds, journal
+from gateway.feed.service import local_log
+from gateway.feed.service.transaction import Clock, Transaction, require_extensible, waiting_reason
+from gateway.feed.service.writer import Writer
+from gateway.feed.tables import feeds, journal, progress
 from gateway.feed.tables.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
@@ -291,7 +291,7 @@ class ForceCommand:
 
     def execute(self, tx: Transaction) -> int:
         tx.seal()
-        forced = order.force(tx.conn, self._origin, now_ms=tx.now_ms)
+        forced = local_log.force(tx.conn, self._origin, now_ms=tx.now_ms)
         if forced:
             tx.touched.add(self._origin)
             log.critical(
@@ -314,9 +314,9 @@ def _project_unanswered(tx: Transaction, feed: Feed) -> None:
     if answered is not None:
         if answered.disposed_size > answered.size:
             feeds.set_disposed_size(tx.conn, answered.id, answered.size)
-        projected = journal.size_at(tx.conn, answered.id, alerts.peek_cursor(tx.conn))
+        projected = journal.size_at(tx.conn, answered.id, progress.position(tx.conn))
         if projected > answered.disposed_size:
-            alerts.clear(tx.conn)
+            tx.clear_projections()
 
 
 @dataclass(frozen=True, slots=True)

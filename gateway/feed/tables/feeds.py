@@ -12,12 +12,12 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import insert_rows
-from gateway.db.schema import checkpoints, entries, feeds, tiles
 from gateway.db.statements import Prepared
 from gateway.errors import VerificationError
 from gateway.feed.codec import EncodedEntry
 from gateway.feed.tables import journal
 from gateway.feed.tables.journal import HeadMovedError
+from gateway.feed.tables.schema import checkpoints, entries, feeds, tiles
 from gateway.tlog.merkle import Growth, Tree
 from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from gateway.db.schema import journal
 from gateway.db.statements import Prepared
 from gateway.errors import GatewayError, Kind
+from gateway.feed.tables.schema import journal
 
 _HEAD = Prepared(
     select(journal.c.first_position + journal.c.count - 1).order_by(journal.c.first_position.desc()).limit(1)

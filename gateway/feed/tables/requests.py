@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from gateway.db.database import insert_rows
-from gateway.db.schema import requests
+from gateway.feed.tables.schema import requests
 
 _COLUMNS = ("request_id", "principal", "digest", "response")
 

@@ -1,30 +1,18 @@
-"""Marks each start of a node in its database with a random number, so that a restored database can be told by it."""
+"""Marks each start of a node in its database with a random number, by which a restored database is recognised."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
-from gateway.db.schema import cursors
+from gateway.feed.tables.schema import node_starts
 
-_START = "start"
-_START_BEFORE = "start before"
+_TOKENS = select(node_starts.c.token, node_starts.c.token_before)
 
 
 def mark_start(conn: Connection, token: int) -> tuple[int, ...]:
-    """Writes this start's token; returns those of the last start and of the one before it, as far as there were any."""
-    last, before = (_read(conn, name) for name in (_START, _START_BEFORE))
-    _write(conn, _START, token, instead=last)
-    if last is not None:
-        _write(conn, _START_BEFORE, last, instead=before)
-    return tuple(known for known in (last, before) if known is not None)
-
-
-def _read(conn: Connection, name: str) -> int | None:
-    return conn.execute(select(cursors.c.position).where(cursors.c.name == name)).scalar_one_or_none()
-
-
-def _write(conn: Connection, name: str, token: int, *, instead: int | None) -> None:
-    if instead is None:
-        conn.execute(insert(cursors).values(name=name, position=token))
-    else:
-        conn.execute(update(cursors).where(cursors.c.name == name).values(position=token))
+    """Writes this start's token; returns those of the last start and of the one before it, if there were any."""
+    row = conn.execute(_TOKENS).one_or_none()
+    tokens = () if row is None else tuple(known for known in row if known is not None)
+    conn.execute(delete(node_starts))
+    conn.execute(insert(node_starts).values(id=1, token=token, token_before=tokens[0] if tokens else None))
+    return tokens

@@ -14,7 +14,7 @@ from gateway.contract.messages import RecordedItem
 from gateway.errors import InvalidRequestError, Violation
 from gateway.feed.service.new_entries import new_entry
 from gateway.feed.service.randomness import random_bytes
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.tables import shipments
 from gateway.history.tables.shipments import LogRow

@@ -17,8 +17,8 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.shipment_keys import KeySets
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.errors import IllegalTransitionError, NotFoundError
-from gateway.feed.service.once import once
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.idempotency import IdempotentCommand
+from gateway.feed.service.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.commands.record import append_event
 from gateway.history.service.search import NEWEST, filter_of, positions_of, require_exact
@@ -55,7 +55,7 @@ ForgetRecords = Callable[[Connection, Sequence[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceHoldCommand:
+class PlaceHoldCommand(IdempotentCommand[_Pb.PlaceHoldResponse]):
     """Places a hold; the result is the response.
 
     Raises:
@@ -69,17 +69,11 @@ class PlaceHoldCommand:
     new_id: Callable[[], str]
     weight: int = 1
 
-    def execute(self, tx: Transaction) -> _Pb.PlaceHoldResponse:
-        return once(
-            tx,
-            self.request,
-            lambda: self._place(tx),
-            request_id=self.request.request_id,
-            principal=self.principal,
-            response_type=_Pb.PlaceHoldResponse,
-        )
+    @property
+    def response_type(self) -> type[_Pb.PlaceHoldResponse]:
+        return _Pb.PlaceHoldResponse
 
-    def _place(self, tx: Transaction) -> _Pb.PlaceHoldResponse:
+    def answer(self, tx: Transaction) -> _Pb.PlaceHoldResponse:
         request = self.request
         require_fit_for_hold(request.criteria)
         hold = LegalHold(
@@ -97,7 +91,7 @@ class PlaceHoldCommand:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseHoldCommand:
+class ReleaseHoldCommand(IdempotentCommand[_Pb.ReleaseHoldResponse]):
     """Lets a hold go; the result is the response.
 
     Raises:
@@ -111,17 +105,11 @@ class ReleaseHoldCommand:
     actor: str
     weight: int = 1
 
-    def execute(self, tx: Transaction) -> _Pb.ReleaseHoldResponse:
-        return once(
-            tx,
-            self.request,
-            lambda: self._release(tx),
-            request_id=self.request.request_id,
-            principal=self.principal,
-            response_type=_Pb.ReleaseHoldResponse,
-        )
+    @property
+    def response_type(self) -> type[_Pb.ReleaseHoldResponse]:
+        return _Pb.ReleaseHoldResponse
 
-    def _release(self, tx: Transaction) -> _Pb.ReleaseHoldResponse:
+    def answer(self, tx: Transaction) -> _Pb.ReleaseHoldResponse:
         hold = holds.find(tx.conn, self.request.hold_id)
         if hold is None:
             raise NotFoundError(f"hold_id: there is no hold {self.request.hold_id}")

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.contract import shipment_keys as keys_wire
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, PreparedItem
 from gateway.history.service.search import positions_of
 from gateway.history.tables import additions, shipments
-from gateway.history.tables.shipments import INDEXED, RevisionRow, ShipmentRow
+from gateway.history.tables import progress as record_progress
+from gateway.history.tables.shipments import RevisionRow, ShipmentRow
 
 Retention = Callable[[str, int], tuple[str, int]]
 """From a record's class (empty: none given) and the time since when it counts to the class that is its own and when it
@@ -37,7 +38,7 @@ class IndexCommand:
 
     def execute(self, tx: Transaction) -> bool:
         batch = self.batch
-        if shipments.cursor(tx.conn, INDEXED) != batch.after:
+        if record_progress.indexed(tx.conn) != batch.after:
             return False
         if len(shipments.known_names(tx.conn, batch.known)) < len(batch.known):
             return False
@@ -62,7 +63,7 @@ class IndexCommand:
         shipments.add_names(tx.conn, batch.names, batch.name_keys)
         shipments.add_keys(tx.conn, pairs)
         _date_additions(tx.conn, moved)
-        shipments.move_cursor(tx.conn, INDEXED, batch.last)
+        record_progress.move_indexed(tx.conn, batch.last)
         return True
 
     def _advanced(self, row: ShipmentRow | None, item: PreparedItem) -> ShipmentRow:

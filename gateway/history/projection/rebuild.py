@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from gateway.db.database import Database
-from gateway.feed.projection.rebuild import Progress
+from gateway.feed.projection.rebuild import ReportProgress
 from gateway.feed.service.writer import Writer
 from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.service.indexer import HistoryIndexer
 
 
-def rebuild_records(writer: Writer, database: Database, retention: Retention, *, progress: Progress) -> int:
+def rebuild_records(writer: Writer, database: Database, retention: Retention, *, progress: ReportProgress) -> int:
     """Makes recorded shipments findable again after `rebuild`; returns how many items that is.
 
     Rules judge them again while the gateway runs.

@@ -11,7 +11,7 @@ from gateway.db.database import Database
 from gateway.errors import UnavailableError
 from gateway.history.codec.batches import decode_names
 from gateway.history.service.segment_filters import next_segment
-from gateway.history.tables import risk_hits as risk
+from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.rpc.worker_process import WorkerProcess
 from gateway.v1 import history_pb2
@@ -89,12 +89,12 @@ class Preparing:
 
     def _is_behind(self, question: bytes) -> bool:
         with self._database.read() as conn:
-            findable = shipments.cursor(conn, shipments.INDEXED)
+            findable = record_progress.indexed(conn)
             if question == INDEX:
                 return findable < shipments.last_position(conn)
             if question == FILTER:
                 return next_segment(conn) is not None
-            return shipments.cursor(conn, risk.SCREENED) < findable
+            return record_progress.evaluated(conn) < findable
 
     async def _started(self) -> WorkerProcess:
         async with self._starting:

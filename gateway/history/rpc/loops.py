@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
-from gateway.feed.service.writer import Command
+from gateway.feed.service.transaction import Command
 from gateway.history.codec.batches import IndexBatch, RiskBatch
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
 from gateway.history.commands.retention import ForgetRecords, PurgeCommand

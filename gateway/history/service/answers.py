@@ -36,7 +36,7 @@ from gateway.errors import (
     TooLargeError,
     Violation,
 )
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.history.codec.signed_texts import Statement, open_question, parse_query, query_digest, question_origin
 from gateway.history.service.search import Chunk, HistorySearch, require_all_narrow
 from gateway.history.service.terms import Terms, require_terms

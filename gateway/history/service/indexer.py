@@ -14,8 +14,9 @@ from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
 from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, PreparedItem
+from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
-from gateway.history.tables.shipments import INDEXED, LogRow
+from gateway.history.tables.shipments import LogRow
 from gateway.screening.index.keys import index_keys
 from gateway.screening.prepared_name import prepare
 from gateway.v1 import shipment_pb2
@@ -37,7 +38,7 @@ class HistoryIndexer:
     def next(self) -> IndexBatch | None:
         """The next items that aren't findable yet, prepared; None when there are none."""
         with self._database.read() as conn:
-            after = shipments.cursor(conn, INDEXED)
+            after = record_progress.indexed(conn)
             rows = shipments.log_after(conn, after, self._batch)
             if not rows:
                 return None

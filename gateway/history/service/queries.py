@@ -26,7 +26,7 @@ from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.contract.validation import impossible_times
 from gateway.errors import TooLargeError, VerificationError
 from gateway.feed.service.randomness import random_bytes
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.history.codec.signed_texts import (
     Statement,
     encode_query,

@@ -19,18 +19,18 @@ from gateway.contract.filters import (
 from gateway.contract.shipment_keys import KeySets
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
-from gateway.db.schema import risk_hits
-from gateway.db.schema import shipments as shipments_table
 from gateway.errors import StoreUnavailableError
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.history.codec.batches import RiskBatch
 from gateway.history.service.current_records import CurrentRecord, current_records
 from gateway.history.service.search import NEWEST
+from gateway.history.tables import progress as record_progress
 from gateway.history.tables import risk_hits as risk
 from gateway.history.tables import shipment_search, shipments
-from gateway.history.tables.risk_hits import SCREENED, RecordRisk, RiskRow
+from gateway.history.tables.risk_hits import RecordRisk, RiskRow
+from gateway.history.tables.schema import risk_hits
+from gateway.history.tables.schema import shipments as shipments_table
 from gateway.history.tables.shipment_search import RecordFilter
-from gateway.history.tables.shipments import INDEXED
 from gateway.risk.rule_engine import RuleEngine
 from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
 
@@ -109,8 +109,8 @@ class RiskScreening:
             StoreUnavailableError: the database can't be read; nothing is lost.
         """
         with self._database.read() as conn:
-            after = shipments.cursor(conn, SCREENED)
-            head = shipments.cursor(conn, INDEXED)
+            after = record_progress.evaluated(conn)
+            head = record_progress.indexed(conn)
             logged = [row for row in shipments.log_after(conn, after, BATCH) if row.position <= head]
             if not logged:
                 return None
@@ -144,7 +144,7 @@ class KeepRisksCommand:
 
     def execute(self, tx: Transaction) -> bool:
         judged = self.judged
-        if shipments.cursor(tx.conn, SCREENED) != judged.after:
+        if record_progress.evaluated(tx.conn) != judged.after:
             return False
         rows = [
             RiskRow(position, ordinal, hit.rule_id, hit.severity, tx.now_ms, hit.SerializeToString(deterministic=True))
@@ -152,7 +152,7 @@ class KeepRisksCommand:
         ]
         if judged.positions:
             risk.replace(tx.conn, judged.positions, rows)
-        shipments.move_cursor(tx.conn, SCREENED, judged.last)
+        record_progress.move_evaluated(tx.conn, judged.last)
         return True
 
     def _standing(self, conn: Connection) -> Iterator[tuple[int, trace_pb2.Discrepancy]]:

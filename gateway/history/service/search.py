@@ -17,10 +17,11 @@ from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, Violation
 from gateway.history.codec import shipments as wire
 from gateway.history.service.record_messages import record_messages
+from gateway.history.tables import progress as record_progress
 from gateway.history.tables import segments, shipment_search, shipments
 from gateway.history.tables.segments import Known
 from gateway.history.tables.shipment_search import RecordFilter, RecordRow
-from gateway.history.tables.shipments import INDEXED, LogRow
+from gateway.history.tables.shipments import LogRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 
 DEFAULT_LIMIT = 1_000
@@ -186,7 +187,7 @@ class HistorySearch:
             with self._database.read() as conn:  # and handed on outside, where who leaves doesn't roll it back
                 known = segments.known(conn)
                 if first:
-                    findable = shipments.cursor(conn, INDEXED)
+                    findable = record_progress.indexed(conn)
                     as_of, first = min(as_of or findable, findable), False
                     position = min(position, as_of + 1)
                     last = whole and _are_more(conn, search, position, left, known)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.db.database import Database
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.history.rules.bloom import bloom_filter
-from gateway.history.tables import segments, shipments
-from gateway.history.tables.shipments import INDEXED
+from gateway.history.tables import progress as record_progress
+from gateway.history.tables import segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def next_segment(conn: Connection) -> int | None:
 
 def _full(conn: Connection) -> int:
     """Number of segments that are full: no key will be added to them any more."""
-    return (shipments.cursor(conn, INDEXED) + 1) >> segments.SEGMENT_BITS
+    return (record_progress.indexed(conn) + 1) >> segments.SEGMENT_BITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from gateway.db.schema import record_log, shipment_revisions
 from gateway.db.statements import Prepared
 from gateway.history.tables import segments
+from gateway.history.tables.schema import record_log, shipment_revisions
 from gateway.history.tables.shipments import MOST_IN_STATEMENT
 
 _DATE = Prepared(

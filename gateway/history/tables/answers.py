@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
 from gateway.db.database import insert_rows
-from gateway.db.schema import history_answer_records, history_answers
 from gateway.db.statements import Prepared
+from gateway.history.tables.schema import history_answer_records, history_answers
 
 MAX_REASON_CHARS = 1_024
 """Characters of a reason that are kept."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, insert, select, update
 
-from gateway.db.schema import record_holds
+from gateway.history.tables.schema import record_holds
 from gateway.v1 import history_service_pb2
 
 LegalHold = history_service_pb2.LegalHold

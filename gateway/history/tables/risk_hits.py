@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from gateway.db.database import insert_rows
-from gateway.db.schema import record_log, risk_hits, shipments
-
-SCREENED = "risk"
-"""Cursor: position up to which what was recorded has been judged."""
+from gateway.history.tables.schema import record_log, risk_hits, shipments
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, Table, bindparam, case, func, select, text, true, update
 
 from gateway.db.database import insert_rows
-from gateway.db.schema import record_log, shipment_keys, shipment_segments, shipment_times
 from gateway.db.statements import Prepared
 from gateway.history.rules.bloom import may_hold
+from gateway.history.tables.schema import record_log, shipment_keys, shipment_segments, shipment_times
 
 SEGMENT_BITS = 17
 """Positions in one segment of the index, as a power of two: some 1.5 million keys, 30 MB."""

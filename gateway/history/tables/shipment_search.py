@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from gateway.db.schema import shipment_keys
 from gateway.db.statements import Prepared, Rows, run
 from gateway.history.tables import segments
+from gateway.history.tables.schema import shipment_keys
 from gateway.history.tables.segments import Known
 from gateway.history.tables.shipments import MOST_IN_STATEMENT, LogRow, RevisionRow, ShipmentRow, in_parts
 

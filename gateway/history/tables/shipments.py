@@ -6,15 +6,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.database import insert_rows
-from gateway.db.schema import (
-    cursors,
-    feeds,
+from gateway.db.statements import Prepared, run
+from gateway.feed.tables.schema import feeds
+from gateway.history.tables import segments
+from gateway.history.tables.schema import (
     party_name_keys,
     party_names,
     record_log,
@@ -23,11 +24,6 @@ from gateway.db.schema import (
     shipment_revisions,
     shipments,
 )
-from gateway.db.statements import Prepared, run
-from gateway.history.tables import segments
-
-INDEXED = "history"
-"""Cursor: position up to which what was recorded is found."""
 
 MOST_IN_STATEMENT = 500
 """Values in one IN list; both databases take more, but a statement is compiled for each length."""
@@ -80,8 +76,6 @@ _LOG_AFTER = Prepared(
     .order_by(record_log.c.position)
     .limit(bindparam("most"))
 )
-_CURSOR = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
-_MOVE = Prepared(update(cursors).where(cursors.c.name == bindparam("called")).values(position=bindparam("position")))
 
 
 # The log
@@ -111,17 +105,6 @@ def log_after(conn: Connection, position: int, limit: int) -> list[LogRow]:
 def log_rows(conn: Connection, positions: Sequence[int]) -> dict[int, LogRow]:
     """Items by position."""
     return {row[0]: LogRow(*row) for row in _by_number(conn, "record_log", _LOG_COLUMNS, positions)}
-
-
-def cursor(conn: Connection, name: str) -> int:
-    """A cursor's position; 0 before it was moved."""
-    return int(_CURSOR(conn, called=name).scalar_one_or_none() or 0)
-
-
-def move_cursor(conn: Connection, name: str, position: int) -> None:
-    """Moves a cursor."""
-    if not _MOVE(conn, called=name, position=position).rowcount:
-        conn.execute(insert(cursors).values(name=name, position=position))
 
 
 # Projections

@@ -24,21 +24,19 @@ from gateway.alerts.tables import AlertEventRow
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables import progress
 from gateway.history.commands.record import RecordCommand, checked
 from gateway.history.service.current_records import current_records
 from gateway.history.service.search import NEWEST
+from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipment_search, shipments
 from gateway.history.tables.shipment_search import RecordFilter
-from gateway.history.tables.shipments import INDEXED
 from gateway.tracing import tables as findings
 from gateway.tracing.rules.records import MAX_RECORDS
 from gateway.tracing.service.inspected_records import Inspection
+from gateway.tracing.tables import PROGRESS
 from gateway.v1 import alert_pb2, shipment_pb2
-
-STEPS, RECORDS, WRITTEN = "findings", "findings_records", "findings_written"
-"""Cursors: position in this node's order up to which steps of alerts were looked at; position up to which records were;
-position of the last addition that was made of a finding."""
 
 BATCH = 200
 """Steps that are looked at together."""
@@ -73,8 +71,7 @@ class _FindingProgress:
 
     @classmethod
     def of(cls, conn: Connection) -> _FindingProgress:
-        steps, records, written, indexed = (shipments.cursor(conn, name) for name in (STEPS, RECORDS, WRITTEN, INDEXED))
-        return cls(steps, records, written, alerts.peek_cursor(conn), indexed)
+        return cls(*PROGRESS.read(conn), progress.position(conn), record_progress.indexed(conn))
 
     @property
     def is_whole(self) -> bool:
@@ -297,7 +294,7 @@ class KeepFindingsInRecordsCommand:
         additions = [checked(one) for one in self.reported.additions if one.record_id in known]  # not erased meanwhile
         if additions:
             written = RecordCommand(self.origin, additions, ACTOR).execute(tx)
-            shipments.move_cursor(tx.conn, WRITTEN, written)
-        for name, position in zip((STEPS, RECORDS), self.reported.after, strict=True):
-            shipments.move_cursor(tx.conn, name, position)
+            PROGRESS.write(tx.conn, written_position=written)
+        steps, records = self.reported.after
+        PROGRESS.write(tx.conn, step_position=steps, record_position=records)
         return True

@@ -17,22 +17,23 @@ from enum import Enum
 
 from sqlalchemy import Connection
 
-from gateway.alerts import tables as alerts
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import GatewayError
 from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.writer import Transaction
-from gateway.feed.tables import feeds, journal
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables import feeds, journal, progress
 from gateway.feed.tables.feeds import StoredEntry
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
-from gateway.watchlists.projection import read_changes, read_update
+from gateway.watchlists.service.updates import read_changes, read_update
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables.lists import CopyRow, EntryRow
+from gateway.watchlists.tables.progress import DistributionRow
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ MOST_UNTOLD = 10_000
 
 
 def untold(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[str]:
-    """Changes of own lists that were decided, and that `ListRelease` hasn't come to for a partner, by list.
+    """Changes of own lists that were decided, and that `ListDistribution` hasn't come to for a partner, by list.
 
     Of some it may turn out that the partner has nothing to be told.
 
@@ -54,9 +55,10 @@ def untold(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[str]:
         partner: its name.
     """
     left: Counter[str] = Counter()
-    considered = watchlists.released(conn, partner)
-    if considered is None or watchlists.swept(conn, partner):  # everything that the lists show is compared
-        considered = watchlists.applied(conn)
+    distribution = list_progress.distribution(conn, partner)
+    considered = distribution.considered
+    if considered is None or distribution.sweep_steps:  # everything that the lists show is compared
+        considered = list_progress.applied(conn)
         listed = watchlists.entries_by_list(conn).items()
         left.update({name: number for (publisher, name), number in listed if publisher == lists.publisher})
     for change in watchlists.changes_after(conn, considered, MOST_UNTOLD):
@@ -64,7 +66,7 @@ def untold(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[str]:
             left.update(wire.key_of(one).list for one in read_update(conn, change.feed_id, change.idx).changes)
     feed = feeds.find(conn, lists)
     if feed is not None:
-        first = journal.size_at(conn, feed.id, alerts.peek_cursor(conn))
+        first = journal.size_at(conn, feed.id, progress.position(conn))
         for entry in feeds.read_entries(conn, feed.id, first, min(feed.journaled_size, first + MOST_UNTOLD)):
             left.update(_decided(conn, entry))
     return left
@@ -81,13 +83,13 @@ def _decided(conn: Connection, entry: StoredEntry) -> Counter[str]:
     return Counter(wire.key_of(one).list for one in decision.published.changes)
 
 
-class Told(Enum):
-    """What a step left."""
+class DistributionState(Enum):
+    """What a step left to distribute."""
 
     MORE = "more"
     BLOCKED = "blocked"
-    """Everything is told, but to partners whose feed must not be extended now."""
-    EVERYTHING = "everything"
+    """Nothing but to partners whose feed must not be extended now."""
+    FINISHED = "finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class _Sweep:
     snapshot: bool
 
 
-class ListRelease:
+class ListDistribution:
     """Tells partners. Used by the writer's thread alone; a sweep that is cut off begins anew and repeats nothing."""
 
     def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory]) -> None:
@@ -118,26 +120,26 @@ class ListRelease:
         """The own watchlist feed to a partner."""
         return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
 
-    def advance(self, tx: Transaction) -> Told:
+    def advance(self, tx: Transaction) -> DistributionState:
         """Takes one step for the first partner that has something to be told.
 
         What a step appends has to be projected before the next.
         """
         at = datetime.fromtimestamp(tx.now_ms / 1000, UTC)
-        told = Told.EVERYTHING
+        state = DistributionState.FINISHED
         for partner in sorted(self._directory().partners(self._node, at)):
             feed = feeds.find(tx.conn, self.origin(partner))
             if feed is not None and not feed.extensible:
-                told = Told.BLOCKED
+                state = DistributionState.BLOCKED
             elif self._advance(tx, partner):
-                return Told.MORE
-        return told
+                return DistributionState.MORE
+        return state
 
     def _advance(self, tx: Transaction, partner: str) -> bool:
-        released = watchlists.released(tx.conn, partner)
-        if released is None or watchlists.compared(tx.conn, partner) != self._directory().version:
-            return self._sweep(tx, partner, released)
-        following = watchlists.changes_after(tx.conn, released or 0, 1)
+        distribution = list_progress.distribution(tx.conn, partner)
+        if distribution.considered is None or distribution.directory_version != self._directory().version:
+            return self._sweep(tx, distribution)
+        following = watchlists.changes_after(tx.conn, distribution.considered, 1)
         if not following:
             return False
         change = following[0]
@@ -146,28 +148,28 @@ class ListRelease:
             keys = list(dict.fromkeys(wire.key_of(one) for one in update.changes))
             rows = watchlists.find_all(tx.conn, self._node, keys)
             self._tell(tx, partner, [rows[key] for key in keys if key in rows], snapshot=False)
-        watchlists.move_released(tx.conn, partner, change.seq)
+        list_progress.move_considered(tx.conn, partner, change.seq)
         return True
 
-    def _sweep(self, tx: Transaction, partner: str, released: int | None) -> bool:
+    def _sweep(self, tx: Transaction, distribution: DistributionRow) -> bool:
         """The first time, and whenever another directory may have changed what an agreement allows."""
-        directory = self._directory()
+        directory, partner, considered = self._directory(), distribution.partner, distribution.considered
         sweep = self._sweeps.get(partner)
-        if sweep is None or sweep.basis is not directory or sweep.step != watchlists.swept(tx.conn, partner):
-            seq = watchlists.last_seq(tx.conn) if released is None else released
-            sweep = _Sweep(0, ListKey("", ""), seq, directory, snapshot=released is None)
+        if sweep is None or sweep.basis is not directory or sweep.step != distribution.sweep_steps:
+            seq = watchlists.last_seq(tx.conn) if considered is None else considered
+            sweep = _Sweep(0, ListKey("", ""), seq, directory, snapshot=considered is None)
         rows = watchlists.listed_after(tx.conn, self._node, sweep.after, limit=SWEEP_ENTRIES)
         if rows:
             self._tell(tx, partner, rows, snapshot=sweep.snapshot)
             last, step = rows[-1], sweep.step + 1
             after = ListKey(last.list, last.entry_id)
             self._sweeps[partner] = replace(sweep, step=step, after=after)
-            watchlists.move_swept(tx.conn, partner, step)
+            list_progress.move_sweep_steps(tx.conn, partner, step)
             return True
-        watchlists.move_swept(tx.conn, partner, 0)
-        watchlists.move_compared(tx.conn, partner, directory.version)
-        if released is None:
-            watchlists.move_released(tx.conn, partner, sweep.seq)
+        list_progress.move_sweep_steps(tx.conn, partner, 0)
+        list_progress.move_directory_version(tx.conn, partner, directory.version)
+        if considered is None:
+            list_progress.move_considered(tx.conn, partner, sweep.seq)
         return True
 
     def _tell(self, tx: Transaction, partner: str, rows: Sequence[EntryRow], *, snapshot: bool) -> None:

@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, and_, false, or_
 
 from gateway.db.database import Database
-from gateway.db.schema import list_entries
 from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
-from gateway.feed.service.writer import Clock, Transaction
+from gateway.feed.service.transaction import Clock, Transaction
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.watchlists.commands.proposals import BY_ITSELF
 from gateway.watchlists.rules.policies import WARN_BEFORE_MS
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables.lists import EndingRow
+from gateway.watchlists.tables.schema import list_entries
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class WarnExpiringCommand:
     weight: int = 1
 
     def execute(self, tx: Transaction) -> int:
-        condition = self.expiry.condition(since_ms=watchlists.warned(tx.conn))
+        condition = self.expiry.condition(since_ms=list_progress.warned_at(tx.conn))
         ending = watchlists.ending_by_list(tx.conn, condition)
         if not ending:
             return 0
@@ -116,5 +117,5 @@ class WarnExpiringCommand:
                     counts=(("entries", row.entries),),
                 )
             )
-        watchlists.move_warned(tx.conn, tx.now_ms)
+        list_progress.move_warned_at(tx.conn, tx.now_ms)
         return sum(row.entries for row in ending)

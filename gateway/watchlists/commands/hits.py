@@ -14,26 +14,25 @@ from gateway.contract.filters import Term, decode_page_token, encode_page_token,
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
-from gateway.db.schema import list_hits
 from gateway.errors import MalformedError, NotFoundError, PermissionDeniedError
 from gateway.feed.codec import EncodedEntry, parse_header
-from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.service.idempotency import IdempotentCommand
 from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.once import once
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_service_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
-from gateway.watchlists.commands.proposals import Lists, settle
-from gateway.watchlists.projection import read_changes
+from gateway.watchlists.commands.proposals import Lists, apply_pending
 from gateway.watchlists.rules.matches import MatchStatus
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.queries import visible
+from gateway.watchlists.service.updates import read_changes
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches
 from gateway.watchlists.tables.lists import EntryRow, HitRow
+from gateway.watchlists.tables.schema import list_hits
 
 _Pb = watchlist_service_pb2
 _OUTCOME = "HIT_OUTCOME_"
@@ -47,7 +46,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ReportHitCommand:
+class ReportHitCommand(IdempotentCommand[_Pb.ReportHitResponse]):
     """Records a hit and reports it; the result is the response.
 
     Raises:
@@ -56,7 +55,6 @@ class ReportHitCommand:
     """
 
     lists: Lists
-    projector: AlertProjector
     agreements: Agreements
     request: _Pb.ReportHitRequest
     principal: str
@@ -64,18 +62,12 @@ class ReportHitCommand:
     hidden: Hidden = NOTHING_HIDDEN
     weight: int = 1
 
-    def execute(self, tx: Transaction) -> _Pb.ReportHitResponse:
-        return once(
-            tx,
-            self.request,
-            lambda: self._report(tx),
-            request_id=self.request.request_id,
-            principal=self.principal,
-            response_type=_Pb.ReportHitResponse,
-        )
+    @property
+    def response_type(self) -> type[_Pb.ReportHitResponse]:
+        return _Pb.ReportHitResponse
 
-    def _report(self, tx: Transaction) -> _Pb.ReportHitResponse:
-        settle(tx, self.projector)
+    def answer(self, tx: Transaction) -> _Pb.ReportHitResponse:
+        apply_pending(tx)
         row = listed_entry(tx.conn, self.request.entry, self.hidden)
         return report_hit(tx, self.lists, self.agreements, row, self.request, actor=self.actor)
 
@@ -138,7 +130,7 @@ def _hit(hit_id: str, request: _Pb.ReportHitRequest, now_ms: int) -> watchlist_p
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerHitCommand:
+class AnswerHitCommand(IdempotentCommand[_Pb.AnswerHitResponse]):
     """The owner's word on a hit; the result is the response. The last one counts.
 
     Raises:
@@ -147,25 +139,18 @@ class AnswerHitCommand:
     """
 
     lists: Lists
-    projector: AlertProjector
     request: _Pb.AnswerHitRequest
     principal: str
     actor: str
     hidden: Hidden = NOTHING_HIDDEN
     weight: int = 1
 
-    def execute(self, tx: Transaction) -> _Pb.AnswerHitResponse:
-        return once(
-            tx,
-            self.request,
-            lambda: self._answer(tx),
-            request_id=self.request.request_id,
-            principal=self.principal,
-            response_type=_Pb.AnswerHitResponse,
-        )
+    @property
+    def response_type(self) -> type[_Pb.AnswerHitResponse]:
+        return _Pb.AnswerHitResponse
 
-    def _answer(self, tx: Transaction) -> _Pb.AnswerHitResponse:
-        settle(tx, self.projector)
+    def answer(self, tx: Transaction) -> _Pb.AnswerHitResponse:
+        apply_pending(tx)
         request = self.request
         row = watchlists.hit(tx.conn, request.reporter, request.hit_id)
         if row is None or (row.publisher, row.list) in self.hidden:

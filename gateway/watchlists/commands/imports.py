@@ -7,20 +7,19 @@ from dataclasses import dataclass, field
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.alerts import tables as alerts
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import violations
 from gateway.db.database import Database
-from gateway.db.schema import list_entries
 from gateway.errors import IllegalTransitionError, InvalidRequestError, Violation
-from gateway.feed.service.writer import Transaction
-from gateway.feed.tables import journal
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables import journal, progress
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, append_parts, ended
 from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables.lists import EntryRow
+from gateway.watchlists.tables.schema import list_entries
 
 IDS_PAGE = 5_000
 """Ids that are read at once when an import looks for what has vanished."""
@@ -212,7 +211,7 @@ class EndCutOffCommand:
     weight: int = 1
 
     def execute(self, tx: Transaction) -> bool:
-        if journal.head_position(tx.conn) > alerts.peek_cursor(tx.conn):
+        if journal.head_position(tx.conn) > progress.position(tx.conn):
             return False
         for proposal_id in watchlists.open_proposals(tx.conn):
             if proposal_id not in self.lists.importing:

@@ -7,20 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.errors import GatewayError, NotFoundError, StoreUnavailableError
-from gateway.feed.projection.projector import AlertProjector
-from gateway.feed.service.once import once
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.idempotency import IdempotentCommand
+from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables.journal import HeadMovedError
 from gateway.v1 import match_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import matches as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.commands.hits import listed_entry, report_hit
-from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, settle
-from gateway.watchlists.projection import read_changes
+from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, apply_pending
 from gateway.watchlists.rules.matches import MatchDecision, MatchStatus, ReportRule, decided
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.match_sources import erased
+from gateway.watchlists.service.updates import read_changes
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches
 from gateway.watchlists.tables.matches import MatchRow
@@ -50,7 +49,7 @@ class KeepFindingsCommand:
         return max(1, len(self.findings.matches))
 
     def execute(self, tx: Transaction) -> dict[str, int]:
-        cursors = matches.cursors(tx.conn)
+        cursors = matches.positions(tx.conn)
         if cursors != dict(self.findings.before):
             return cursors
         fresh = _best(self._existing(tx))
@@ -68,7 +67,7 @@ class KeepFindingsCommand:
                 refreshed = _refreshed(before, row)
                 changed += [refreshed] if refreshed != before else []
         matches.write(tx.conn, new, changed)
-        matches.move_cursors(tx.conn, self.findings.after)
+        matches.move_positions(tx.conn, self.findings.after)
         return dict(self.findings.after)
 
     def _existing(self, tx: Transaction) -> list[match_pb2.Match]:
@@ -130,7 +129,7 @@ class KeepFindingsCommand:
 
 
 @dataclass(frozen=True, slots=True)
-class DecideMatchCommand:
+class DecideMatchCommand(IdempotentCommand[match_pb2.DecideMatchResponse]):
     """Somebody's decision on a match; the result is the response. A confirmation reports the hit.
 
     Raises:
@@ -141,27 +140,20 @@ class DecideMatchCommand:
     """
 
     lists: Lists
-    projector: AlertProjector
     request: match_pb2.DecideMatchRequest
     principal: str
     actor: str
     hidden: Hidden = field(default=NOTHING_HIDDEN)
     weight: int = 1
 
-    def execute(self, tx: Transaction) -> match_pb2.DecideMatchResponse:
-        return once(
-            tx,
-            self.request,
-            lambda: self._decide(tx),
-            request_id=self.request.request_id,
-            principal=self.principal,
-            response_type=match_pb2.DecideMatchResponse,
-        )
+    @property
+    def response_type(self) -> type[match_pb2.DecideMatchResponse]:
+        return match_pb2.DecideMatchResponse
 
-    def _decide(self, tx: Transaction) -> match_pb2.DecideMatchResponse:
+    def answer(self, tx: Transaction) -> match_pb2.DecideMatchResponse:
         decision = MatchDecision(self.request.WhichOneof("decision") or "")
         if decision is MatchDecision.CONFIRM:
-            settle(tx, self.projector)
+            apply_pending(tx)
         row = matches.find(tx.conn, self.request.match_id)
         if row is None or (row.publisher, row.list) in self.hidden:
             raise NotFoundError(f"match_id: there is no match {self.request.match_id} here")

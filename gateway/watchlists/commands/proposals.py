@@ -20,25 +20,25 @@ from gateway.errors import (
     Violation,
 )
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.service.idempotency import IdempotentCommand
 from gateway.feed.service.new_entries import new_entry
-from gateway.feed.service.once import once
 from gateway.feed.service.randomness import random_bytes
-from gateway.feed.service.writer import Clock, Transaction
+from gateway.feed.service.transaction import Clock, Transaction
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import events as wire
-from gateway.watchlists.projection import read_update
 from gateway.watchlists.rules.policies import DEFAULT_POLICY, ListPolicy, ProposalState, require_decidable
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
+from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables.lists import EntryRow, ProposalRow
 
 BY_ITSELF = "gateway"
 """Actor of what the gateway decides by itself."""
 
-SETTLE_STEPS = 8
+PENDING_STEPS = 8
 """Updates that a request waits for before it asks its caller to come back."""
 
 EXPIRE_LIMIT = 500
@@ -156,23 +156,22 @@ def _ids(request: _Pb.ProposeEntriesRequest) -> list[str]:
     return [*(one.id for one in request.entries if one.id), *(one.id for one in request.withdrawals)]
 
 
-def settle(tx: Transaction, projector: AlertProjector) -> None:
-    """Lets what was decided take effect, so that a request is judged by the present state.
+def apply_pending(tx: Transaction) -> None:
+    """Lets decided changes take effect, so that a request is judged by the present state.
 
     Raises:
         UnavailableError: a large change is under way.
     """
     tx.seal()
-    for _ in range(SETTLE_STEPS):
-        if not projector.advance(tx, MAX_STREAM_ITEMS):
+    for _ in range(PENDING_STEPS):
+        if not tx.project(MAX_STREAM_ITEMS):
             return
-        tx.seal()
-    if watchlists.applied(tx.conn) < watchlists.last_seq(tx.conn):
+    if list_progress.applied(tx.conn) < watchlists.last_seq(tx.conn):
         raise UnavailableError("a large change of the lists is taking effect", retry_after_s=_RETRY_AFTER_S)
 
 
 @dataclass(frozen=True, slots=True)
-class ProposeCommand:
+class ProposeCommand(IdempotentCommand[_Pb.ProposeEntriesResponse]):
     """Changes of one list; the result is the response.
 
     Raises:
@@ -181,7 +180,6 @@ class ProposeCommand:
     """
 
     lists: Lists
-    projector: AlertProjector
     request: _Pb.ProposeEntriesRequest
     principal: str
     actor: str
@@ -190,18 +188,12 @@ class ProposeCommand:
     def weight(self) -> int:
         return len(self.request.entries) + len(self.request.withdrawals)
 
-    def execute(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
-        return once(
-            tx,
-            self.request,
-            lambda: self._propose(tx),
-            request_id=self.request.request_id,
-            principal=self.principal,
-            response_type=_Pb.ProposeEntriesResponse,
-        )
+    @property
+    def response_type(self) -> type[_Pb.ProposeEntriesResponse]:
+        return _Pb.ProposeEntriesResponse
 
-    def _propose(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
-        settle(tx, self.projector)
+    def answer(self, tx: Transaction) -> _Pb.ProposeEntriesResponse:
+        apply_pending(tx)
         changes = self._changes(tx)
         parts = list(wire.updates(changes))
         tx.require_extensible(self.lists.origin)
@@ -303,7 +295,7 @@ def append_parts(
 
 
 @dataclass(frozen=True, slots=True)
-class DecideCommand:
+class DecideCommand(IdempotentCommand[_Pb.DecideProposalResponse]):
     """A second person's decision about a proposal; the result is the response.
 
     Raises:
@@ -312,25 +304,18 @@ class DecideCommand:
     """
 
     lists: Lists
-    projector: AlertProjector
     request: _Pb.DecideProposalRequest
     principal: str
     actor: str
     hidden: Hidden = NOTHING_HIDDEN
     weight: int = 1
 
-    def execute(self, tx: Transaction) -> _Pb.DecideProposalResponse:
-        return once(
-            tx,
-            self.request,
-            lambda: self._decide(tx),
-            request_id=self.request.request_id,
-            principal=self.principal,
-            response_type=_Pb.DecideProposalResponse,
-        )
+    @property
+    def response_type(self) -> type[_Pb.DecideProposalResponse]:
+        return _Pb.DecideProposalResponse
 
-    def _decide(self, tx: Transaction) -> _Pb.DecideProposalResponse:
-        settle(tx, self.projector)
+    def answer(self, tx: Transaction) -> _Pb.DecideProposalResponse:
+        apply_pending(tx)
         row = watchlists.proposal(tx.conn, self.request.proposal_id)
         if row is None or (self.lists.node, row.list) in self.hidden:
             raise NotFoundError(f"there is no proposal {self.request.proposal_id}")

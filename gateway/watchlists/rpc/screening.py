@@ -147,7 +147,7 @@ class ScreeningIndex:
 
     def _cursors(self) -> dict[str, int]:
         with self._database.read() as conn:
-            return matches.cursors(conn)
+            return matches.positions(conn)
 
     async def _end(self) -> None:
         process, self._process = self._process, None

@@ -14,7 +14,6 @@ from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, Violation
-from gateway.feed.projection.projector import AlertProjector
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
@@ -52,7 +51,6 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self,
         *,
         lists: Lists,
-        projector: AlertProjector,
         queries: ListQueries,
         database: Database,
         writer: WriterClient,
@@ -63,7 +61,6 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         clock: Callable[[], int],
     ) -> None:
         self._lists = lists
-        self._projector = projector
         self._queries = queries
         self._hits = HitQueries(database)
         self._matches = MatchQueries(database)
@@ -93,7 +90,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             subject_ids=[request.list],
             counts={"entries": len(request.entries), "withdrawals": len(request.withdrawals)},
         )
-        command = ProposeCommand(self._lists, self._projector, request, call.principal.id, call.principal.name)
+        command = ProposeCommand(self._lists, request, call.principal.id, call.principal.name)
         response: pb.ProposeEntriesResponse = await self._writer.run(command)
         return response
 
@@ -104,7 +101,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         call = current_call()
         call.record(subject_ids=[request.proposal_id], reason="APPROVED" if request.approve else "REJECTED")
         who = call.principal
-        command = DecideCommand(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        command = DecideCommand(self._lists, request, who.id, who.name, self._hidden())
         response: pb.DecideProposalResponse = await self._writer.run(command)
         return response
 
@@ -260,7 +257,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         )
         who = call.principal
         agreements = self._lists.agreements
-        command = ReportHitCommand(self._lists, self._projector, agreements, request, who.id, who.name, self._hidden())
+        command = ReportHitCommand(self._lists, agreements, request, who.id, who.name, self._hidden())
         response: pb.ReportHitResponse = await self._writer.run(command)
         return response
 
@@ -269,7 +266,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         call = current_call()
         call.record(subject_ids=[f"{request.reporter}/{request.hit_id}"])
         who = call.principal
-        command = AnswerHitCommand(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        command = AnswerHitCommand(self._lists, request, who.id, who.name, self._hidden())
         response: pb.AnswerHitResponse = await self._writer.run(command)
         return response
 
@@ -309,7 +306,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             reason="DISMISSED" if request.HasField("dismiss") else "CONFIRMED",
         )
         who = call.principal
-        command = DecideMatchCommand(self._lists, self._projector, request, who.id, who.name, self._hidden())
+        command = DecideMatchCommand(self._lists, request, who.id, who.name, self._hidden())
         response: match_pb2.DecideMatchResponse = await self._writer.run(command)
         self._notifier.matches_changed()
         return response

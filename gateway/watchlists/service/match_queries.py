@@ -8,7 +8,6 @@ from sqlalchemy import ColumnElement
 
 from gateway.contract.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.db.database import Database
-from gateway.db.schema import matches as table
 from gateway.errors import PositionUnknownError
 from gateway.v1 import match_pb2, watchlist_pb2
 from gateway.watchlists.commands.matches import match_message
@@ -16,6 +15,7 @@ from gateway.watchlists.rules.matches import MatchStatus, SourceKind
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.queries import visible
 from gateway.watchlists.tables import matches
+from gateway.watchlists.tables.schema import matches as table
 
 WATCH_PAGE = 100
 """Most matches in one message of a watch."""

@@ -11,10 +11,12 @@ from gateway.alerts import codec as wire
 from gateway.alerts import tables as alerts
 from gateway.alerts.rules import AlertStatus
 from gateway.alerts.tables import AlertRow
+from gateway.alerts.tables import alerts as alerts_table
 from gateway.db.database import Database
-from gateway.db.schema import alerts as alerts_table
+from gateway.feed.tables import progress
 from gateway.history.codec.shipments import SHIPMENT
 from gateway.history.service.current_records import CurrentRecord, current_records, with_additions_before
+from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.history.tables.shipments import LogRow
 from gateway.v1 import screening_pb2, shipment_pb2
@@ -56,7 +58,7 @@ class MatchSource:
 
 
 def _alerts_after(conn: Connection, position: int, limit: int) -> tuple[list[SourceItem], int]:
-    projected = alerts.peek_cursor(conn)
+    projected = progress.position(conn)
     events = alerts.events_after(conn, position, limit)
     keys = {
         (event.key.publisher, event.key.alert_id): None
@@ -107,7 +109,7 @@ def _shipments_after(conn: Connection, position: int, limit: int) -> tuple[list[
     An addition counts where it names something that stood nowhere in the record before it: most tell of the container
     and the lorry that the record has, and screening costs far more than seeing that.
     """
-    head = shipments.cursor(conn, shipments.INDEXED)
+    head = record_progress.indexed(conn)
     logged = [row for row in shipments.log_after(conn, position, limit) if row.position <= head]
     records = _standing(conn, logged)
     changed = [row.record_id for row in reversed(logged) if _changes(row, records.get(row.record_id))]
@@ -132,7 +134,7 @@ def _named(shipment: shipment_pb2.Shipment) -> set[bytes]:
 def _newest_shipments(database: Database) -> Iterator[SourceItem]:
     """Records by their newest revisions, each with what was added to it."""
     with database.read() as conn:
-        before = shipments.cursor(conn, shipments.INDEXED) + 1
+        before = record_progress.indexed(conn) + 1
     while before > 1:
         first = max(1, before - NEWEST_AT_ONCE)
         with database.read() as conn:
@@ -172,11 +174,11 @@ def erased(conn: Connection, sources: Collection[SourceKey]) -> set[SourceKey]:
     return {source for source in sources if source.kind is SourceKind.SHIPMENT and source.id not in known}
 
 
-ALERTS = MatchSource(kind=SourceKind.ALERT, head=alerts.peek_cursor, after=_alerts_after, newest=_newest_alerts)
+ALERTS = MatchSource(kind=SourceKind.ALERT, head=progress.position, after=_alerts_after, newest=_newest_alerts)
 
 SHIPMENTS = MatchSource(
     kind=SourceKind.SHIPMENT,
-    head=lambda conn: shipments.cursor(conn, shipments.INDEXED),
+    head=record_progress.indexed,
     after=_shipments_after,
     newest=_newest_shipments,
 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_
 
-from gateway.alerts import tables as alerts
 from gateway.contract.filters import (
     Term,
     decode_page_token,
@@ -21,9 +20,8 @@ from gateway.contract.filters import (
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.db.database import Database
-from gateway.db.schema import list_copies, list_entries, list_proposals
 from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
-from gateway.feed.tables import feeds
+from gateway.feed.tables import dispositions, feeds
 from gateway.feed.tables.feeds import Feed, StoredTiles
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.tiles import tree_root
@@ -31,10 +29,12 @@ from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_ser
 from gateway.watchlists.codec.events import ListKey, key_of
 from gateway.watchlists.commands.distribution import untold
 from gateway.watchlists.commands.expiry import ListExpiry
-from gateway.watchlists.projection import read_changes, read_update
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
+from gateway.watchlists.service.updates import read_changes, read_update
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables.lists import CopyRow, EntryRow
+from gateway.watchlists.tables.schema import list_copies, list_entries, list_proposals
 
 MOST_MISSING = 1_000
 """Changes that a comparison tells one by one; of more the number."""
@@ -153,7 +153,7 @@ class ListQueries:
     def position(self) -> int:
         """Number of the newest change that the lists show."""
         with self._database.read() as conn:
-            return watchlists.applied(conn)
+            return list_progress.applied(conn)
 
     def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.WatchEntriesResponse:
         """The next update after a position with changes that took effect; without any, at the newest, if there is none.
@@ -164,7 +164,7 @@ class ListQueries:
             PositionUnknownError: the position lies beyond the newest change.
         """
         with self._database.read() as conn:
-            applied = watchlists.applied(conn)
+            applied = list_progress.applied(conn)
             if position > applied and position > watchlists.last_seq(conn):
                 raise PositionUnknownError(
                     f"position {position} is beyond this gateway's last one, {applied}",
@@ -289,7 +289,7 @@ def _entries(conn: Connection, rows: Sequence[EntryRow]) -> tuple[list[_Pb.Liste
 def _copy(conn: Connection, copy: CopyRow) -> _Pb.PartnerCopy:
     feed = feeds.get_by_id(conn, copy.feed_id)
     receipt = feeds.receipted_checkpoint_over(conn, copy.feed_id, copy.idx)
-    disposition = alerts.disposition_of(conn, copy.feed_id, copy.idx)
+    disposition = dispositions.find(conn, copy.feed_id, copy.idx)
     states = {
         (False, False): _Pb.COPY_STATE_SENT,
         (False, True): _Pb.COPY_STATE_ACTIVE,

@@ -30,10 +30,11 @@ from gateway.screening.result import DEFAULT_THRESHOLDS, Thresholds
 from gateway.v1 import screening_pb2, watchlist_pb2
 from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.codec.events import key_of
-from gateway.watchlists.projection import read_update
 from gateway.watchlists.rules.matches import EntryKey, SourceKey, SourceKind
 from gateway.watchlists.service.recent_parties import BackwardHit, Party, RecentParties
+from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables.lists import ChangeRow, EntryRow
 
 log = logging.getLogger(__name__)
@@ -162,7 +163,7 @@ class Screener:
         end, done = time.monotonic() + within_s, ComparedBack(after, [], [])
         while done.position < self._seq:
             with self._database.read() as conn:
-                if watchlists.applied(conn) < self._seq:
+                if list_progress.applied(conn) < self._seq:
                     break  # the projection is being built again
                 changes = watchlists.changes_after(conn, done.position, 1)
                 effects = [effect for change in changes for effect in _effects(conn, change)]
@@ -203,7 +204,7 @@ class Screener:
             log.info("the screening index is built anew: %s", error.message)
             return False
         with self._database.read() as conn:
-            if found.seq > watchlists.applied(conn) or _source(conn, found.seq) != found.source:
+            if found.seq > list_progress.applied(conn) or _source(conn, found.seq) != found.source:
                 log.warning("the screening index is built anew: its snapshot is of another history than the database")
                 return False
         self._index, self._seq, self._saved = found.index, found.seq, found.seq
@@ -224,7 +225,7 @@ class Screener:
             self._seq = changes[-1].seq
 
     def _next(self, conn: Connection) -> list[ChangeRow]:
-        applied = watchlists.applied(conn)
+        applied = list_progress.applied(conn)
         if applied < self._seq:
             return []  # the projection is being built again: it will come back to where this index is
         changes = watchlists.changes_after(conn, self._seq, CHANGES_AT_ONCE)

@@ -8,12 +8,13 @@ from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select, tuple_, update
 
 from gateway.db.database import insert_rows
-from gateway.db.schema import (
-    cursors,
-    feeds,
+from gateway.db.statements import Prepared, Row, run
+from gateway.feed.tables.schema import feeds
+from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.tables.schema import (
     list_changes,
     list_copies,
     list_entries,
@@ -21,14 +22,7 @@ from gateway.db.schema import (
     list_parts,
     list_proposals,
 )
-from gateway.db.statements import Prepared, Row, run
-from gateway.watchlists.codec.events import ListKey
 
-_APPLIED = "lists"
-_RELEASED = "released:"
-_COMPARED = "compared:"
-_SWEPT = "swept:"
-_WARNED = "warned"
 _LOOKED_UP = (1, 16, 100, 500)
 """How many ids one look-up takes: the least that suffices, whose unused places repeat the last id."""
 
@@ -129,8 +123,6 @@ _ENTRY_COLUMNS = tuple(list_entries.c.keys())
 _COPY_COLUMNS = tuple(list_copies.c.keys())
 _PROPOSAL_COLUMNS = tuple(list_proposals.c.keys())
 
-_CURSOR = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
-_PROGRESS = Prepared(select(cursors.c.name, cursors.c.position))
 _LAST_SEQ = Prepared(select(func.max(list_changes.c.seq)))
 _CHANGES = Prepared(
     select(
@@ -145,6 +137,11 @@ _CHANGES = Prepared(
     .where(list_changes.c.seq > bindparam("after"))
     .order_by(list_changes.c.seq)
     .limit(bindparam("most"))
+)
+_HAS_CHANGE = Prepared(
+    select(list_changes.c.seq)
+    .where(list_changes.c.feed_id == bindparam("feed"), list_changes.c.idx == bindparam("index"))
+    .limit(1)
 )
 _LISTED_AFTER = Prepared(
     select(list_entries)
@@ -191,61 +188,14 @@ def changes_after(conn: Connection, seq: int, limit: int) -> list[ChangeRow]:
     return [ChangeRow(*row) for row in _CHANGES(conn, after=seq, most=limit)]
 
 
+def has_change(conn: Connection, feed_id: int, idx: int) -> bool:
+    """Whether an update in an entry has its place in the order."""
+    return bool(_HAS_CHANGE(conn, feed=feed_id, index=idx))
+
+
 def put_without_effect(conn: Connection, seq: int, ordinals: str) -> None:
     """Notes which changes of an update had no effect: "0,7", or ALL."""
     conn.execute(update(list_changes).where(list_changes.c.seq == seq).values(without_effect=ordinals))
-
-
-def applied(conn: Connection) -> int:
-    """Number of the last change that the entries show."""
-    return _CURSOR(conn, called=_APPLIED).scalar_one_or_none() or 0
-
-
-def move_applied(conn: Connection, seq: int) -> None:
-    """Notes up to which change the entries are."""
-    _move(conn, _APPLIED, seq)
-
-
-def released(conn: Connection, partner: str) -> int | None:
-    """Number of the last change that was considered for a partner; None when it was never told anything."""
-    found: int | None = _CURSOR(conn, called=_RELEASED + partner).scalar_one_or_none()
-    return found
-
-
-def move_released(conn: Connection, partner: str, seq: int) -> None:
-    """Notes up to which change a partner was told."""
-    _move(conn, _RELEASED + partner, seq)
-
-
-def swept(conn: Connection, partner: str) -> int:
-    """Number of steps that comparing everything for a partner has taken so far; 0 while that isn't under way."""
-    return _CURSOR(conn, called=_SWEPT + partner).scalar_one_or_none() or 0
-
-
-def move_swept(conn: Connection, partner: str, steps: int) -> None:
-    """Notes how many steps comparing everything for a partner has taken."""
-    _move(conn, _SWEPT + partner, steps)
-
-
-def progress(conn: Connection) -> tuple[tuple[str, int], ...]:
-    """Everything that moves while changes take effect and partners are told; the same when nothing has moved since."""
-    return tuple(sorted((name, position) for name, position in _PROGRESS(conn) if name not in ("alerts", _WARNED)))
-
-
-def compared(conn: Connection, partner: str) -> int:
-    """Version of the directory with which everything was compared for a partner; 0 when that never was."""
-    return _CURSOR(conn, called=_COMPARED + partner).scalar_one_or_none() or 0
-
-
-def move_compared(conn: Connection, partner: str, version: int) -> None:
-    """Notes with which version of the directory everything was compared for a partner."""
-    _move(conn, _COMPARED + partner, version)
-
-
-def _move(conn: Connection, name: str, position: int) -> None:
-    moved = conn.execute(update(cursors).where(cursors.c.name == name).values(position=position))
-    if moved.rowcount == 0:
-        conn.execute(insert(cursors).values(name=name, position=position))
 
 
 # Entries
@@ -362,16 +312,6 @@ def ending_first(conn: Connection, condition: ColumnElement[bool], list_name: st
         .limit(limit)
     )
     return list(conn.scalars(query))
-
-
-def warned(conn: Connection) -> int:
-    """Time of the last warning of entries that end soon; 0 when there was none."""
-    return _CURSOR(conn, called=_WARNED).scalar_one_or_none() or 0
-
-
-def move_warned(conn: Connection, time_ms: int) -> None:
-    """Notes the time of a warning."""
-    _move(conn, _WARNED, time_ms)
 
 
 # What partners were told

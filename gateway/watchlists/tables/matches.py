@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
-from gateway.db.schema import match_cursors, matches
+from gateway.db.progress import Progress
 from gateway.watchlists.rules.matches import EntryKey, MatchStatus, Place, SourceKey, SourceKind
+from gateway.watchlists.tables.schema import match_progress, matches
 
 LISTS = "lists"
-"""Cursor of the lists' changes that were compared with the parties of before."""
+"""Key of the position in the lists' changes that were compared with earlier parties."""
 
-_CHANGES = "changes"
-"""Number that was given last to a change of a match that is gone."""
+_POSITION_COLUMNS = {
+    SourceKind.ALERT.value: "alert_position",
+    SourceKind.SHIPMENT.value: "shipment_position",
+    LISTS: "change_seq",
+}
 
 _KEYS_AT_ONCE = 500
 
@@ -63,6 +67,17 @@ class MatchRow:
         return EntryKey(self.publisher, self.list, self.entry_id)
 
 
+class MatchProgress(NamedTuple):
+    """How far was looked, as in the table's columns; None where it never was."""
+
+    alert_position: int | None = None
+    shipment_position: int | None = None
+    change_seq: int | None = None
+    last_number: int = 0
+
+
+_PROGRESS = Progress(match_progress, MatchProgress)
+
 _NAMES = tuple(each.name for each in fields(MatchRow))
 _COLUMNS = tuple(matches.c[name] for name in _NAMES)
 _REPLACE = (
@@ -74,9 +89,8 @@ _REPLACE = (
 
 def last_change(conn: Connection) -> int:
     """Number of the newest change; 0 when there was none. No number is given twice, whatever is removed."""
-    gone = select(match_cursors.c.position).where(match_cursors.c.name == _CHANGES)
     newest = conn.execute(select(func.max(matches.c.change))).scalar_one() or 0
-    return max(newest, conn.execute(gone).scalar_one_or_none() or 0)
+    return max(newest, _PROGRESS.read(conn).last_number)
 
 
 def write(conn: Connection, new: Sequence[MatchRow], changed: Sequence[MatchRow]) -> None:
@@ -190,27 +204,26 @@ def _row(row: Iterable[Any]) -> MatchRow:
 # How far was looked
 
 
-def cursors(conn: Connection) -> dict[str, int]:
-    """Position by source, and that of the lists; none of what was never looked at."""
-    return {row[0]: row[1] for row in conn.execute(select(match_cursors)) if row[0] != _CHANGES}
+def positions(conn: Connection) -> dict[str, int]:
+    """Position in each kind of source, and that in the lists' changes; none of what was never looked at."""
+    row = _PROGRESS.read(conn)._asdict()
+    return {key: row[column] for key, column in _POSITION_COLUMNS.items() if row[column] is not None}
 
 
-def move_cursors(conn: Connection, positions: Mapping[str, int]) -> None:
+def move_positions(conn: Connection, positions: Mapping[str, int]) -> None:
     """Notes how far was looked."""
-    for name, position in positions.items():
-        moved = conn.execute(update(match_cursors).where(match_cursors.c.name == name).values(position=position))
-        if moved.rowcount == 0:
-            conn.execute(insert(match_cursors).values(name=name, position=position))
+    if positions:
+        _PROGRESS.write(conn, **{_POSITION_COLUMNS[key]: position for key, position in positions.items()})
 
 
 def forget_sources(conn: Connection, kind: SourceKind, ids: Sequence[str]) -> None:
-    """Removes what was found in sources whose time is over, decided or not: it says who they named."""
+    """Removes what was found in sources whose time is over, decided or not: it names persons."""
     last = last_change(conn)
     gone = conn.execute(delete(matches).where(matches.c.source == kind.value, matches.c.source_id.in_(ids)))
     if gone.rowcount:
-        move_cursors(conn, {_CHANGES: last})
+        _PROGRESS.write(conn, last_number=last)
 
 
 def look_at_all_lists_again(conn: Connection) -> None:
     """For when the lists are projected anew: their changes may get other numbers."""
-    conn.execute(delete(match_cursors).where(match_cursors.c.name == LISTS))
+    _PROGRESS.write(conn, change_seq=None)

@@ -23,7 +23,6 @@ from gateway.errors import (
     PermissionDeniedError,
     RequestIdReusedError,
 )
-from gateway.feed.projection.projector import AlertProjector
 from gateway.feed.service.sender import StateCommand
 from gateway.feed.tables.feeds import FeedState
 from gateway.trust.rules.directory import Directory, FieldClass
@@ -376,8 +375,7 @@ def test_a_step_goes_to_all_recipients_or_to_none(nodes: list[PaperNode]) -> Non
 
 
 def _expire(node: PaperNode) -> int:
-    projector: AlertProjector = node.projector
-    count: int = node.writer.run(ExpireCommand(publisher=node.publisher, projector=projector))
+    count: int = node.writer.run(ExpireCommand(publisher=node.publisher))
     return count
 
 

@@ -5,11 +5,10 @@ import pytest
 from gateway.alerts import tables as alerts
 from gateway.alerts.codec import AlertKey
 from gateway.alerts.rules import AlertLife, AlertStatus, Question, Side
-from gateway.alerts.tables import AlertEventRow, AlertRow, DispositionRow
+from gateway.alerts.tables import AlertEventRow, AlertRow
+from gateway.alerts.tables import alerts as table
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.database import Database
-from gateway.db.schema import alerts as table
-from gateway.feed.tables import feeds
 from tests.unit.feed.tables.test_feeds import append
 
 OUT = FeedOrigin("gba.customs.example", "cn", "hk", Channel.ALERTS)
@@ -105,18 +104,6 @@ def test_events_come_in_order_from_any_position(database: Database, feed_id: int
     assert (found, origin, payload, last) == (events[0], OUT.line, b"payload 0", events[3])
 
 
-def test_the_disposition_of_an_entry_is_that_of_its_run(database: Database, feed_id: int) -> None:
-    def disposition(first: int, count: int, outcome: str, position: int) -> DispositionRow:
-        return DispositionRow(feed_id, first, count, outcome, "", b"message", position)
-
-    runs = [disposition(0, 3, "applied", 10), disposition(5, 1, "held", 11), disposition(5, 1, "rejected", 12)]
-    with database.write() as conn:
-        alerts.add_dispositions(conn, runs)
-    with database.read() as conn:
-        found = [alerts.disposition_of(conn, feed_id, index) for index in range(7)]
-    assert found == [runs[0], runs[0], runs[0], None, None, runs[2], None]
-
-
 def test_open_alerts_past_their_time_are_due(database: Database, feed_id: int) -> None:
     closed = AlertLife(revision=1, status=AlertStatus.CLOSED, valid_until_unix_ms=1)
     rows = [
@@ -132,32 +119,3 @@ def test_open_alerts_past_their_time_are_due(database: Database, feed_id: int) -
         assert [key.alert_id for key in alerts.due_to_expire(conn, 5_002, 10)] == [uuid_of(1), uuid_of(2)]
         assert len(alerts.due_to_expire(conn, 9_999, 2)) == 2
         assert alerts.due_to_expire(conn, 5_000, 10) == []
-
-
-def test_the_cursor_begins_at_zero_and_moves(database: Database) -> None:
-    with database.read() as conn:
-        assert alerts.peek_cursor(conn) == 0
-    with database.write() as conn:
-        assert alerts.cursor(conn) == 0
-        alerts.move_cursor(conn, 41)
-    with database.write() as conn:
-        assert alerts.cursor(conn) == alerts.peek_cursor(conn) == 41
-
-
-def test_clearing_drops_projections_and_leaves_the_truth(database: Database, feed_id: int) -> None:
-    with database.write() as conn:
-        alerts.cursor(conn)
-        alerts.move_cursor(conn, 9)
-        alerts.add(conn, [row(feed_id, 1)])
-        alerts.add_events(conn, [event(feed_id, 1, 1)])
-        alerts.add_dispositions(conn, [DispositionRow(feed_id, 0, 1, "applied", "", b"", 2)])
-        feeds.set_disposed_size(conn, feed_id, 9)
-    with database.write() as conn:
-        alerts.clear(conn)
-    with database.read() as conn:
-        assert alerts.peek_cursor(conn) == 0
-        assert alerts.copies(conn, "cn", uuid_of(1)) == []
-        assert alerts.events_after(conn, 0, 10) == []
-        assert alerts.disposition_of(conn, feed_id, 0) is None
-        feed = feeds.get_by_id(conn, feed_id)
-        assert (feed.size, feed.disposed_size, alerts.origin_line(conn, feed_id)) == (9, 9, OUT.line)

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 import gateway.db.database
 from gateway.db.database import Database
-from gateway.history.tables import shipments
+from gateway.feed.tables import progress
 
 ROUNDS = 40
 THREADS = 8
@@ -42,14 +42,14 @@ def test_a_new_file_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
 
 def test_what_is_read_is_one_state_and_a_look_sees_the_newest(database: Database) -> None:
     with database.read() as reading:
-        assert shipments.cursor(reading, "c") == 0
+        assert progress.position(reading) == 0
         with database.write() as conn:
-            shipments.move_cursor(conn, "c", 7)
-        assert shipments.cursor(reading, "c") == 0
+            progress.move(conn, 7)
+        assert progress.position(reading) == 0
         with database.look() as looking:
-            assert shipments.cursor(looking, "c") == 7
+            assert progress.position(looking) == 7
     with database.look() as looking:
-        assert shipments.cursor(looking, "c") == 7
+        assert progress.position(looking) == 7
 
 
 def test_on_postgresql_who_reads_does_not_write(postgres_url: str) -> None:
@@ -67,13 +67,13 @@ def test_connections_that_the_server_has_ended_meanwhile_are_made_anew(
     monkeypatch.setattr(gateway.db.database, "_PING_AFTER_S", 0.0)  # as if they had lain idle
     for position in (7, 8):
         with database.write() as conn:
-            shipments.move_cursor(conn, "c", position)
+            progress.move(conn, position)
         with database.read() as conn:
-            assert shipments.cursor(conn, "c") == position
+            assert progress.position(conn) == position
         if database.dialect == "postgresql":
             _end_all_connections(database.engine.url)
     with database.look() as conn:
-        assert shipments.cursor(conn, "c") == 8
+        assert progress.position(conn) == 8
 
 
 def _end_all_connections(url: URL) -> None:

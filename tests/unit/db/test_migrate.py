@@ -5,13 +5,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hatchling.builders.wheel import WheelBuilder
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.db import migrate
 from gateway.db.database import Database
-from gateway.db.schema import cursors, metadata
 from gateway.errors import ConfigurationError, StoreUnavailableError
+from gateway.feed.tables import progress
+from gateway.node.projections import metadata
 from tests.support.databases import MakeDatabase
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +58,7 @@ def test_a_missing_column_and_a_column_too_many_would_be_seen(make_empty_databas
     database = make_empty_database()
     migrate.upgrade(database)
     with database.write() as conn:
-        conn.execute(text("ALTER TABLE cursors RENAME COLUMN position TO place"))
+        conn.execute(text("ALTER TABLE list_progress RENAME COLUMN applied TO effective"))
     with database.read() as conn:
         assert len(compare_metadata(MigrationContext.configure(conn), metadata)) == 2
 
@@ -66,10 +67,10 @@ def test_a_second_start_changes_nothing_and_keeps_what_is_stored(make_empty_data
     database = make_empty_database()
     migrate.upgrade(database)
     with database.write() as conn:
-        conn.execute(insert(cursors).values(name="projector", position=7))
+        progress.move(conn, 7)
     migrate.upgrade(database)
     with database.read() as conn:
-        assert conn.execute(select(cursors.c.position)).scalar_one() == 7
+        assert progress.position(conn) == 7
         assert migrate.schema_version(conn) is not None
 
 
@@ -112,7 +113,7 @@ def test_a_newer_database_is_refused_and_left_alone(make_empty_database: MakeDat
     migrate.upgrade(database)
     with database.write() as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(ConfigurationError, match="schema version 9999, this software knows up to 0001"):
+    with pytest.raises(ConfigurationError, match="schema version 9999, this software knows up to 0002"):
         migrate.upgrade(database)
     with database.read() as conn:
         assert migrate.schema_version(conn) == "9999"

@@ -1,18 +1,28 @@
 """The short way to the driver gives what SQLAlchemy's own would, on both databases."""
 
 import pytest
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError, NoResultFound, ProgrammingError
 
 from gateway.db.database import Database, savepoint
-from gateway.db.schema import cursors
 from gateway.db.statements import Prepared, run
 from gateway.errors import StoreUnavailableError
+from tests.support.databases import MakeDatabase
+
+cursors = Table("cursors", MetaData(), Column("name", String(32), primary_key=True), Column("position", BigInteger))
 
 _ADD = Prepared(insert(cursors))
 _ALL = Prepared(select(cursors).order_by(cursors.c.name))
 _ONE = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
 _MOVE = Prepared(update(cursors).where(cursors.c.name == bindparam("called")).values(position=bindparam("position")))
+
+
+@pytest.fixture
+def database(make_empty_database: MakeDatabase) -> Database:
+    made = make_empty_database()
+    with made.write() as conn:
+        cursors.create(conn)
+    return made
 
 
 def test_rows_come_as_tuples_in_the_order_of_columns(database: Database) -> None:

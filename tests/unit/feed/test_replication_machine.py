@@ -56,7 +56,8 @@ from gateway.feed.rules import Outbound
 from gateway.feed.service.receiver import Refused
 from gateway.feed.service.recovery import RecoverCommand
 from gateway.feed.service.sender import ForceCommand, StateCommand
-from gateway.feed.service.writer import Outcome, Transaction
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writer import Outcome
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.tlog.checkpoint import parse_checkpoint_body
@@ -198,7 +199,7 @@ class Replication(RuleBasedStateMachine):
         self.clock.forward(2 * MINUTE_MS)
         node = self.node(name)
         try:
-            node.writer.run(ExpireCommand(publisher=node.publisher, projector=node.projector))
+            node.writer.run(ExpireCommand(publisher=node.publisher))
         except FeedBehindError:
             assert node.state(other(name)) is FeedState.BEHIND
 
@@ -609,9 +610,7 @@ class Replication(RuleBasedStateMachine):
         )
 
     def _take(self, node: MachineNode, request: StepRequest) -> bytes:
-        command = StepCommand(
-            request, publisher=node.publisher, projector=node.projector, principal="desk", actor="desk"
-        )
+        command = StepCommand(request, publisher=node.publisher, principal="desk", actor="desk")
         response: bytes = node.writer.run(command).SerializeToString()
         return response
 

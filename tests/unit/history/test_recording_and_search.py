@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from gateway.alerts import tables as alerts
 from gateway.contract.limits import MAX_STREAM_ITEMS, SALT_BYTES
 from gateway.contract.timestamps import to_timestamp
-from gateway.db.schema import record_log
 from gateway.errors import InvalidRequestError
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.tables import feeds
@@ -24,6 +22,7 @@ from gateway.history.service import names as history_names
 from gateway.history.service import record_messages as history_found
 from gateway.history.service.risk import RiskScreening
 from gateway.history.tables import shipments
+from gateway.history.tables.schema import record_log
 from gateway.risk.rule_engine import RuleEngine
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
@@ -325,8 +324,8 @@ def test_everything_is_found_again_after_the_projections_were_dropped(node: Pape
     before = history_tables(node)
 
     with node.database.write() as conn:
-        alerts.clear(conn)
-    rebuild(node.writer, node.projector, progress=lambda _: None)
+        node.projector.clear(conn)
+    rebuild(node.writer, report_progress=lambda _: None)
     found = rebuild_records(node.writer, node.database, retention, progress=lambda _: None)
 
     assert found == 3

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, event
 
 from gateway.db.database import Database
-from gateway.db.schema import shipment_keys
 from gateway.history.tables import shipments
+from gateway.history.tables.schema import shipment_keys
 from gateway.history.tables.segments import SEGMENT_BITS
 from gateway.tracing import tables as findings
 from tests.support.databases import new_database

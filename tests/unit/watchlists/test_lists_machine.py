@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from gateway.alerts import tables as alerts
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (
@@ -267,7 +266,7 @@ class Lists(RuleBasedStateMachine):
     def _check_rebuild(self, node: MachineNode) -> None:
         live, sizes = node.projections(), node.sizes()
         with node.database.write() as conn:
-            alerts.clear(conn)
+            node.projector.clear(conn)
         node.settle()
         assert node.projections() == live
         assert node.sizes() == sizes, "nothing is told twice"
@@ -286,7 +285,7 @@ class Lists(RuleBasedStateMachine):
         """What came of it: the answer, or None when it had no effect. After a failed commit the caller asks again."""
         cn = self.node("cn")
         cn.lists.check(request)
-        command = ProposeCommand(cn.lists, cn.projector, request, "system/cn/risk-engine", "risk-engine")
+        command = ProposeCommand(cn.lists, request, "system/cn/risk-engine", "risk-engine")
         cn.database.fail_before, cn.database.fail_after = fault == "before", fault == "after"
         try:
             response: pb.ProposeEntriesResponse = cn.writer.run(command)
@@ -312,7 +311,7 @@ class Lists(RuleBasedStateMachine):
         request = pb.DecideProposalRequest(
             request_id=str(uuid.uuid4()), proposal_id=proposal_id, approve=approve, remarks="seen"
         )
-        cn.writer.run(DecideCommand(cn.lists, cn.projector, request, f"system/cn/{actor}", actor))
+        cn.writer.run(DecideCommand(cn.lists, request, f"system/cn/{actor}", actor))
 
 
 def _content(name: str, to: list[str], until: int) -> watchlist_pb2.WatchlistContent:

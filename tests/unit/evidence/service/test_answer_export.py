@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
-from gateway.db.schema import history_answer_records, history_answers
 from gateway.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -27,6 +26,7 @@ from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAns
 from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.verification import DatabaseFinding, verify_database
 from gateway.history.service.answers import KeepAnsweredCommand, answered_row
+from gateway.history.tables.schema import history_answer_records, history_answers
 from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.note import Verifier
 from gateway.tlog.proof_file import verify_proof

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from gateway.contract.timestamps import to_timestamp
-from gateway.db.schema import entries
 from gateway.errors import (
     ConfigurationError,
     ErasedError,
@@ -30,6 +29,7 @@ from gateway.evidence.codec.bundle_text import read_entry, render
 from gateway.evidence.service.check import examine, verify
 from gateway.evidence.service.export import export
 from gateway.evidence.service.report import STEPS, Examination, StepStatus
+from gateway.feed.tables.schema import entries
 from gateway.tlog.note import Verifier, sign_note
 from gateway.tlog.proof_file import parse_proof, verify_proof
 from gateway.trust.codec.directory import encode_directory

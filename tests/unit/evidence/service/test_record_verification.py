@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, delete, update
 
-from gateway.db.schema import record_log
 from gateway.evidence.service.verification import verify_database
+from gateway.history.tables.schema import record_log
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, paper_nodes
 from tests.support.recording import KEPT_MS, index, purge_command, record

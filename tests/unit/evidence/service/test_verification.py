@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Connection, delete, func, select, text, update
 
 from gateway.alerts.commands import PublishCommand
-from gateway.db.schema import checkpoints, entries, feeds, journal, tiles
 from gateway.evidence.service.verification import DatabaseReport, verify_database, work_in
-from gateway.feed.service.writer import Transaction
+from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables.feeds import find as find_feed
+from gateway.feed.tables.schema import checkpoints, entries, feeds, journal, tiles
 from gateway.trust import tables as audit
 from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.trust.tables import audit_events

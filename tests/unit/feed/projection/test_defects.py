@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from gateway.alerts import tables as alerts
 from gateway.alerts.codec import parse_event
+from gateway.alerts.projection import AlertProjection
 from gateway.contract.timestamps import to_timestamp
 from gateway.feed.codec import make_entry
-from gateway.feed.projection.projector import AlertProjector
-from gateway.feed.service.writer import Transaction
-from gateway.feed.tables import feeds, journal
-from gateway.trust.service.trial_federation import FEDERATION
+from gateway.feed.projection.projector import Projector
+from gateway.feed.projection.registry import LoggedEntry, Registry
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables import defects as stored_defects
+from gateway.feed.tables import feeds, journal, progress
+from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.machine_node import Raw
@@ -55,8 +57,8 @@ def defective(node: PaperNode, spoil: Callable[[alert_pb2.AlertContent], None]) 
 
 def defects(node: PaperNode) -> list[tuple[str, int]]:
     with node.database.read() as conn:
-        assert alerts.peek_cursor(conn) == journal.head_position(conn), "the cursor goes on"
-        return [(one.origin, one.idx) for one in alerts.list_defects(conn, 100)]
+        assert progress.position(conn) == journal.head_position(conn), "the cursor goes on"
+        return [(one.origin, one.idx) for one in stored_defects.oldest(conn, 100)]
 
 
 @pytest.mark.parametrize("spoil", [undefined_priority, end_of_time])
@@ -76,29 +78,29 @@ def test_a_defective_own_entry_is_marked_and_holds_up_nothing(
     for alert_id in (before, after):
         assert cn.queries.get("cn", alert_id).deliveries[0].disposition == feed_pb2.DISPOSITION_OUTCOME_APPLIED
     with cn.database.write() as conn:
-        alerts.clear(conn)
+        cn.projector.clear(conn)
     cn.settle()
     assert defects(cn) == [(origin, 1)]
 
 
-class FailsAt(AlertProjector):
-    """A projector with a defect."""
+class FailsAt(AlertProjection):
+    """A projection with a defect."""
 
     def __init__(self, node: PaperNode, alert_id: str) -> None:
-        super().__init__(federation=FEDERATION, node=node.name, directory=lambda: node.trust.directory)
+        super().__init__(Agreements(lambda: node.trust.directory))
         self.alert_id = alert_id
 
-    def _apply_step(self, item: Any, event: Any, read: Any, page: Any) -> None:
-        super()._apply_step(item, event, read, page)
-        if read.key.alert_id == self.alert_id:
+    def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
+        super().apply(tx, entry)
+        if isinstance(entry.event, alert_pb2.AlertEvent) and entry.event.published.id == self.alert_id:
             raise KeyError("a defect")
 
 
 def test_a_partners_entry_at_which_the_projector_fails_is_answered_with_internal(nodes: list[PaperNode]) -> None:
     cn, hk = nodes
     ids = [cn.publish("hk") for _ in range(5)]
-    hk.projector = FailsAt(hk, ids[2])
-    hk.writer._projector = hk.projector
+    others = [one for one in hk.projector.registry.projections if not isinstance(one, AlertProjection)]
+    hk.projector = hk.writer._projector = Projector(Registry([FailsAt(hk, ids[2]), *others]))
     exchange(cn, hk)
     assert defects(hk) == [(cn.origin("hk").line, 2)]
     with hk.database.read() as conn:

@@ -9,14 +9,13 @@ from typing import Any
 from gateway.alerts import tables as alerts
 from gateway.alerts.codec import parse_event
 from gateway.contract.timestamps import to_timestamp
-from gateway.errors import GatewayError
-from gateway.feed.projection import projector as project
+from gateway.feed.codec import UnknownKindError
 from gateway.feed.projection.held_entries import HeldEntries
-from gateway.feed.projection.projector import AlertProjector
+from gateway.feed.projection.projector import Projector
+from gateway.feed.projection.registry import LoggedEntry
 from gateway.feed.service.sender import StateCommand
-from gateway.feed.tables import feeds
+from gateway.feed.tables import dispositions, feeds, progress
 from gateway.feed.tables.feeds import FeedState
-from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, exchange, paper_nodes
@@ -24,15 +23,14 @@ from tests.support.nodes import PaperNode, exchange, paper_nodes
 APPLIED, HELD = feed_pb2.DISPOSITION_OUTCOME_APPLIED, feed_pb2.DISPOSITION_OUTCOME_HELD
 
 
-class OlderProjector(AlertProjector):
+class OlderProjector(Projector):
     """The projector of a version whose contract has no questions yet."""
 
-    def _item(self, run: Any, feed: Any, entry: Any) -> Any:
-        item = super()._item(run, feed, entry)
-        if item.event is None or item.event.WhichOneof("event") != "question":
-            return item
-        error: GatewayError = project._HeldError("an alert event of a kind that isn't known here")
-        return replace(item, step=None, error=error)
+    def _entry(self, run: Any, feed: Any, entry: Any) -> LoggedEntry:
+        read = super()._entry(run, feed, entry)
+        if not isinstance(read.event, alert_pb2.AlertEvent) or read.event.WhichOneof("event") != "question":
+            return read
+        return replace(read, error=UnknownKindError("an alert event of a kind that isn't known here"))
 
 
 def said(node: PaperNode, partner: str) -> list[tuple[int, int]]:
@@ -45,7 +43,7 @@ def said(node: PaperNode, partner: str) -> list[tuple[int, int]]:
 
 
 def held(node: PaperNode) -> HeldEntries:
-    return HeldEntries(node.database, node.writer, node.projector)
+    return HeldEntries(node.database, node.writer, node.projector.registry)
 
 
 def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
@@ -53,9 +51,7 @@ def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
 ) -> None:
     with paper_nodes(tmp_path, make_database) as (cn, hk):
         newer = hk.projector
-        hk.projector = hk.writer._projector = OlderProjector(
-            federation=FEDERATION, node="hk", directory=lambda: hk.trust.directory
-        )
+        hk.projector = hk.writer._projector = OlderProjector(newer.registry)
         alert_id = cn.publish("hk")
         exchange(cn, hk)
         question = alert_pb2.AlertQuestion(
@@ -74,7 +70,7 @@ def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
         exchange(cn, hk)
         assert said(hk, "cn") == [(0, APPLIED), (1, HELD), (1, APPLIED)]
         with cn.database.read() as conn:
-            found = alerts.disposition_of(conn, feeds.get(conn, cn.origin("hk")).id, 1)
+            found = dispositions.find(conn, feeds.get(conn, cn.origin("hk")).id, 1)
         assert found is not None
         assert found.outcome == "applied"
         with hk.database.read() as conn:
@@ -84,7 +80,7 @@ def test_what_was_held_is_applied_and_answered_once_after_an_upgrade(
         for again in (first, held(hk)):
             assert again.apply()
         with hk.database.write() as conn:
-            alerts.note_known(conn, 7)  # the next upgrade has nothing to do
+            progress.note_knowledge(conn, b"of another version")  # the next upgrade has nothing to do
         assert held(hk).apply()
         exchange(cn, hk)
         assert len(said(hk, "cn")) == 3

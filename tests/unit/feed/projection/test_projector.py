@@ -14,7 +14,6 @@ from gateway.alerts import tables as alerts
 from gateway.alerts.codec import parse_event
 from gateway.alerts.service import AlertQueries
 from gateway.contract.timestamps import to_timestamp
-from gateway.db.schema import PROJECTIONS
 from gateway.feed.codec import make_entry
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.tables import feeds
@@ -221,7 +220,7 @@ def test_an_alert_valid_until_the_beginning_of_time_survives_a_rebuild(hk: Paper
     tell(hk, cn, cn.event(published=alert))
     tell(hk, cn, cn.event(expired=alert_pb2.AlertExpired(alert=reference, revision=1)))
     live = _dump(hk)
-    rebuild(hk.writer, hk.projector, progress=lambda _: None)
+    rebuild(hk.writer, report_progress=lambda _: None)
     assert _dump(hk) == live
 
 
@@ -310,7 +309,7 @@ def test_a_rebuild_is_equal_and_answers_nothing_twice(nodes: list[PaperNode], cn
     tell(hk, cn, *cn.alerts(3), cn.entry(b"\xff"), cn.entry(b"?", type_name="Weather"), cn.event(published=withdrawn))
     tell(hk, cn, cn.event(withdrawn=alert_pb2.AlertWithdrawn(alert=reference, revision=1, reason="void")), _speaks(cn))
     live, answers = _dump(hk), said(hk, "cn")
-    report = rebuild(hk.writer, hk.projector, progress=lambda _: None)
+    report = rebuild(hk.writer, report_progress=lambda _: None)
     assert _dump(hk) == live
     assert said(hk, "cn") == answers
     assert report.answers == 0
@@ -336,5 +335,5 @@ def _dump(node: PaperNode) -> dict[str, list[tuple[Any, ...]]]:
     with node.database.read() as conn:
         return {
             table.name: [tuple(row) for row in conn.execute(select(table).order_by(*table.primary_key.columns))]
-            for table in PROJECTIONS
+            for table in node.projector.tables
         }

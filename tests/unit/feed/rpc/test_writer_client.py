@@ -13,7 +13,8 @@ from gateway.errors import GatewayError, TooLargeError
 from gateway.feed.rpc import writer_client
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service import writer as commit
-from gateway.feed.service.writer import Commit, Transaction, Writer
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.service.writer import Commit, Writer
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
 

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import insert, select
 
 from gateway.contract import limits
-from gateway.db.schema import cursors
 from gateway.errors import (
     FeedBehindError,
     FeedForkedError,
@@ -25,6 +24,7 @@ from gateway.feed.service.alarms import CLOCK_SKEW, Alarms
 from gateway.feed.service.recovery import RecoverCommand, detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import StateCommand, SuspensionCommand
 from gateway.feed.tables.feeds import FeedState
+from gateway.feed.tables.schema import node_starts
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import EMPTY_ROOT
@@ -380,7 +380,7 @@ def test_a_backup_since_the_last_start_is_found_by_its_length(
     _start(cn, marker)
     noted = marker.read_bytes()
     with cn.database.read() as old, backup.database.write() as new:  # none of what is published after
-        new.execute(insert(cursors), [row._asdict() for row in old.execute(select(cursors))])
+        new.execute(insert(node_starts), [row._asdict() for row in old.execute(select(node_starts))])
     cn.publish("hk")
     note_progress(cn.database, marker)
     assert marker.read_bytes() != noted

@@ -15,13 +15,13 @@ from sqlalchemy import func, select
 from gateway.alerts import tables as alerts
 from gateway.contract import limits
 from gateway.contract.ids import FeedOrigin
-from gateway.db import schema
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, OverloadedError, StoreUnavailableError
 from gateway.feed.codec import make_entry
 from gateway.feed.service import writer as commit
-from gateway.feed.service.writer import Commit, EntryPosition, Outcome, Transaction, Writer
-from gateway.feed.tables import journal
+from gateway.feed.service.transaction import EntryPosition, Transaction
+from gateway.feed.service.writer import Commit, Outcome, Writer
+from gateway.feed.tables import journal, progress, schema
 from gateway.feed.tables.journal import HeadMovedError
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
@@ -297,7 +297,7 @@ def test_a_lone_alert_is_projected_in_its_own_transaction(node: PaperNode) -> No
     assert first.projected
     with node.database.read() as conn:
         (row,) = alerts.copies(conn, "cn", alert_id)
-        assert alerts.peek_cursor(conn) == journal.head_position(conn)
+        assert progress.position(conn) == journal.head_position(conn)
     assert row.first_idx == 1
 
 
@@ -319,7 +319,7 @@ def test_a_work_that_leaves_much_to_project_is_durable_before_all_of_it(
 
     class ProjectsAgain(Append):
         def execute(self, tx: Transaction) -> int:
-            alerts.clear(tx.conn)
+            tx.clear_projections()
             tx.touched.add(self.origin)
             return 0
 
@@ -327,14 +327,14 @@ def test_a_work_that_leaves_much_to_project_is_durable_before_all_of_it(
 
     def listen(_: Commit) -> None:
         with node.database.read() as conn:
-            reached.append(alerts.peek_cursor(conn))
+            reached.append(progress.position(conn))
 
     node.writer.on_commit(listen)
     node.writer.run(ProjectsAgain(node.origin("hk")))
     node.settle()
     assert reached[0] == commit.PAGES_ALONG
     with node.database.read() as conn:
-        assert alerts.peek_cursor(conn) == journal.head_position(conn)
+        assert progress.position(conn) == journal.head_position(conn)
 
 
 def test_a_projector_that_fails_delays_no_commit(node: PaperNode, monkeypatch: pytest.MonkeyPatch) -> None:

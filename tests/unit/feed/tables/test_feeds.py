@@ -12,13 +12,13 @@ from sqlalchemy import Connection, func, select, update
 
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.database import Database
-from gateway.db.schema import entries, tiles
-from gateway.db.schema import journal as journal_table
 from gateway.errors import StoreUnavailableError, VerificationError
 from gateway.feed.codec import EncodedEntry
 from gateway.feed.tables import feeds, journal
 from gateway.feed.tables.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
 from gateway.feed.tables.journal import HeadMovedError, JournalRun
+from gateway.feed.tables.schema import entries, tiles
+from gateway.feed.tables.schema import journal as journal_table
 from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.proofs import verify_consistency, verify_inclusion
 from gateway.tlog.tiles import consistency_proof, inclusion_proof, tree_root

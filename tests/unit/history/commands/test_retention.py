@@ -13,10 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, select
 
-from gateway.alerts import tables as alerts
 from gateway.contract.shipment_keys import name_key
 from gateway.contract.timestamps import to_timestamp
-from gateway.db.schema import party_name_keys, party_names
 from gateway.errors import IllegalTransitionError, InvalidRequestError, NotFoundError
 from gateway.evidence.service.record_verification import check_records
 from gateway.feed.tables import feeds
@@ -26,6 +24,7 @@ from gateway.history.commands.record import records_feed
 from gateway.history.commands.retention import PlaceHoldCommand, PurgeResult, ReleaseHoldCommand
 from gateway.history.service import search as history_search
 from gateway.history.tables import shipments
+from gateway.history.tables.schema import party_name_keys, party_names
 from gateway.trust import tables as audit
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, history_service_pb2, party_pb2, shipment_pb2
@@ -356,7 +355,7 @@ def test_the_projections_are_the_same_when_they_are_built_again_after_a_purge(no
     before = history_tables(node)
 
     with node.database.write() as conn:
-        alerts.clear(conn)
+        node.projector.clear(conn)
     index(node)
 
     assert history_tables(node) == before

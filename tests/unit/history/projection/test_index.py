@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.alerts import tables as alerts
 from gateway.contract.timestamps import to_timestamp
 from gateway.history.projection.index import IndexCommand
 from gateway.history.service.indexer import HistoryIndexer
@@ -105,7 +104,7 @@ def test_in_whatever_parts_it_is_made_findable_the_tables_are_the_same(
     _assert_dated_as_their_records(node)
 
     with node.database.write() as conn:
-        alerts.clear(conn)
+        node.projector.clear(conn)
     index(node)
 
     assert history_tables(node) == in_parts

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, select
 
 from gateway.contract.filters import encode_page_token
 from gateway.contract.timestamps import to_timestamp
-from gateway.db.schema import risk_hits
 from gateway.errors import InvalidRequestError, StoreUnavailableError
 from gateway.history.service import risk as history_risk
 from gateway.history.service.risk import KeepRisksCommand, RiskQueries, RiskScreening, SiblingSearch
 from gateway.history.tables import shipment_search
+from gateway.history.tables.schema import risk_hits
 from gateway.risk.rule_engine import RuleEngine
 from gateway.risk.rule_file import RuleSetting
 from gateway.v1 import goods_pb2, history_service_pb2, party_pb2, shipment_pb2, trace_pb2

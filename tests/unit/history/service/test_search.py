@@ -15,7 +15,8 @@ from gateway.contract.shipment_keys import key_sets
 from gateway.history.service import search as history_search
 from gateway.history.service.search import NEWEST, filter_of
 from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilter, SegmentFilters
-from gateway.history.tables import segments, shipment_search, shipments
+from gateway.history.tables import progress as record_progress
+from gateway.history.tables import segments, shipment_search
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import PaperNode, paper_nodes
@@ -241,7 +242,7 @@ def test_no_filter_is_kept_while_the_index_is_built_anew(node: PaperNode) -> Non
     stale = SegmentFilters(node.database).next()
     assert stale is not None
     with node.database.write() as conn:
-        shipments.move_cursor(conn, shipments.INDEXED, 3)
+        record_progress.move_indexed(conn, 3)
     node.writer.run(KeepFilterCommand(stale))
     assert SegmentFilters(node.database).next() is None
     with node.database.read() as conn:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.alerts import tables as alerts
 from gateway.alerts.codec import parse_event
 from gateway.feed.service.sender import StateCommand
-from gateway.feed.tables import feeds
+from gateway.feed.tables import dispositions, feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.v1 import feed_pb2
 from tests.support.databases import MakeDatabase
@@ -44,6 +43,6 @@ def test_what_came_while_blocked_is_answered_afterwards_once(tmp_path: Path, mak
         assert covered == [0, 1, 2, 3]
         with cn.database.read() as conn:
             feed = feeds.get(conn, cn.origin("hk"))
-            outcomes = {index: alerts.disposition_of(conn, feed.id, index) for index in range(feed.size)}
+            outcomes = {index: dispositions.find(conn, feed.id, index) for index in range(feed.size)}
         assert all(found is not None and found.outcome == "applied" for found in outcomes.values())
         assert hk.queries.get("cn", last).deliveries[0].disposition == feed_pb2.DISPOSITION_OUTCOME_APPLIED

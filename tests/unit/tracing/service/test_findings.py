@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.alerts import tables as alerts
 from gateway.contract.timestamps import to_timestamp
 from gateway.feed.projection.rebuild import rebuild
 from gateway.history.commands.record import records_feed
@@ -244,11 +243,11 @@ def test_while_the_projections_are_built_again_findings_wait(desk: Desk, restart
     desk.keep()
     desk.inspect("second", equipment=[OTHER_CONTAINER])
     with desk.hk.database.write() as conn:
-        alerts.clear(conn)
+        desk.hk.projector.clear(conn)
     if restarted:
         desk.restart()
     _keep_without_making_findable(desk)
-    rebuild(desk.hk.writer, desk.hk.projector, progress=lambda _: None)
+    rebuild(desk.hk.writer, report_progress=lambda _: None)
     _keep_without_making_findable(desk)
     index(desk.hk)
     desk.keep()
@@ -260,10 +259,10 @@ def test_a_search_that_begins_while_alerts_are_built_again_knows_all_findings(de
     desk.inspect()
     desk.keep()
     with desk.hk.database.write() as conn:
-        alerts.clear(conn)
+        desk.hk.projector.clear(conn)
     desk.restart()
     desk.keep()
-    rebuild(desk.hk.writer, desk.hk.projector, progress=lambda _: None)
+    rebuild(desk.hk.writer, report_progress=lambda _: None)
     desk.record(declared("A"))
 
     assert desk.said("A") == ["ingots"]

@@ -47,7 +47,7 @@ def propose(node: PaperNode, name: str, revision: int = 0, **days: int | None) -
         until = {} if left is None else {"valid_until": to_timestamp(node.clock.now + left * DAY_MS)}
         entries.append(pb.ProposedEntry(id=entry_id, revision=revision, content=listed_content(**until)))
     request = pb.ProposeEntriesRequest(request_id=str(uuid.uuid4()), list=name, entries=entries)
-    node.writer.run(ProposeCommand(node.lists, node.projector, request, "system/cn/risk-engine", "risk-engine"))
+    node.writer.run(ProposeCommand(node.lists, request, "system/cn/risk-engine", "risk-engine"))
     node.settle()
 
 

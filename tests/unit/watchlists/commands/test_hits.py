@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from gateway.alerts import tables as alerts
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import AgreementForbidsError, InvalidRequestError, NotFoundError, PermissionDeniedError
 from gateway.feed.codec import make_entry
-from gateway.feed.tables import feeds
+from gateway.feed.tables import dispositions, feeds
 from gateway.trust.rules.directory import FieldClass
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import party_pb2, watchlist_pb2
@@ -40,7 +39,7 @@ def nodes(tmp_path: Path, make_database: MakeDatabase) -> Iterator[list[PaperNod
         request = pb.ProposeEntriesRequest(
             request_id=str(uuid.uuid4()), list=LIST, entries=[pb.ProposedEntry(id="A", content=listed_content())]
         )
-        cn.writer.run(ProposeCommand(cn.lists, cn.projector, request, "system/cn/risk", "risk"))
+        cn.writer.run(ProposeCommand(cn.lists, request, "system/cn/risk", "risk"))
         exchange(*made)
         yield made
 
@@ -56,7 +55,7 @@ def report(node: PaperNode, publisher: str = "cn", entry: str = "A", **fields: A
         subject=party_pb2.Party(role=5, names=[party_pb2.Name(text="Placeholder Metals Ltd")]),
         **fields,
     )
-    command = ReportHitCommand(node.lists, node.projector, node.lists.agreements, request, "system/x/desk", "desk")
+    command = ReportHitCommand(node.lists, node.lists.agreements, request, "system/x/desk", "desk")
     return node.writer.run(command)  # type: ignore[no-any-return]
 
 
@@ -64,7 +63,7 @@ def answer(node: PaperNode, reporter: str, hit_id: str, outcome: watchlist_pb2.H
     request = pb.AnswerHitRequest(
         request_id=str(uuid.uuid4()), reporter=reporter, hit_id=hit_id, outcome=outcome, remarks="seen"
     )
-    node.writer.run(AnswerHitCommand(node.lists, node.projector, request, "system/x/desk", "desk"))
+    node.writer.run(AnswerHitCommand(node.lists, request, "system/x/desk", "desk"))
 
 
 def hits(node: PaperNode, text: str = "") -> list[tuple[str, str, int]]:
@@ -154,7 +153,7 @@ def test_what_a_partner_may_not_say_is_rejected(nodes: list[PaperNode], misdeed:
     exchange(cn, hk)
     assert hits(cn) == [("hk", honest, 0)]
     with hk.database.read() as conn:
-        disposition = alerts.disposition_of(conn, feeds.get(conn, origin).id, place.index)
+        disposition = dispositions.find(conn, feeds.get(conn, origin).id, place.index)
         own = feeds.read_entries(conn, feeds.get(conn, origin).id, 0, place.index + 1)
     assert disposition is not None
     assert disposition.outcome == "rejected"
@@ -171,5 +170,5 @@ def test_hits_are_built_again(nodes: list[PaperNode]) -> None:
     for node in (cn, hk):
         before = hits(node)
         with node.database.write() as conn:
-            alerts.clear(conn)
+            node.projector.clear(conn)
         assert hits(node) == before

@@ -77,7 +77,7 @@ class Desk:
 
     def cursors(self) -> dict[str, int]:
         with self.node.database.read() as conn:
-            return matches.cursors(conn)
+            return matches.positions(conn)
 
     def find(self) -> Findings:
         """One step, with its findings as they cross the pipe; nothing is kept."""
@@ -102,7 +102,7 @@ class Desk:
 
     def decide(self, match_id: str, **decision: object) -> match_pb2.DecideMatchResponse:
         request = match_pb2.DecideMatchRequest(request_id=str(uuid.uuid4()), match_id=match_id, **decision)  # type: ignore[arg-type]
-        command = DecideMatchCommand(self.node.lists, self.node.projector, request, "system/x/desk", "desk")
+        command = DecideMatchCommand(self.node.lists, request, "system/x/desk", "desk")
         return self.node.writer.run(command)  # type: ignore[no-any-return]
 
 
@@ -136,7 +136,7 @@ def withdraw(node: PaperNode, entry_id: str, revision: int) -> None:
 def _propose(node: PaperNode, request: pb.ProposeEntriesRequest) -> None:
     request.request_id, request.list = str(uuid.uuid4()), LIST
     node.lists.check(request)
-    node.writer.run(ProposeCommand(node.lists, node.projector, request, f"system/{node.name}/x", "x"))
+    node.writer.run(ProposeCommand(node.lists, request, f"system/{node.name}/x", "x"))
     node.settle()
 
 
@@ -420,7 +420,7 @@ class TestOnce:
         hk.node.settle()
         before = hk.matches()
         overtaken = hk.find()
-        rebuild(hk.node.writer, hk.node.projector, progress=lambda _: None)
+        rebuild(hk.node.writer, report_progress=lambda _: None)
         hk.keep(replace(overtaken, matches=before))
         assert hk.matches() == before
         hk.restart()
@@ -439,7 +439,7 @@ class TestOnce:
         exchange(*nodes)
         hk.run()
         hk.screener.recent = RecentParties()  # as if it hadn't been applied then
-        rebuild(hk.node.writer, hk.node.projector, progress=lambda _: None)
+        rebuild(hk.node.writer, report_progress=lambda _: None)
         enter(cn, "fruit", "Placeholder Fruit Limited")
         exchange(*nodes)
         hk.run()
@@ -452,7 +452,7 @@ class TestOnce:
         exchange(*nodes)
         hk.run()
         with hk.node.database.write() as conn:
-            matches.move_cursors(conn, {"alert": 1_000_000})
+            matches.move_positions(conn, {"alert": 1_000_000})
         hk.restart()
         cursors = hk.cursors()
         assert hk.search.step(cursors, at_ms=hk.node.clock()) == Findings(cursors, cursors)
@@ -567,7 +567,7 @@ class TestDecisions:
             match_id=match.match_id,
             confirm=match_pb2.MatchConfirmation(purpose="export_control"),
         )
-        command = DecideMatchCommand(hk.node.lists, hk.node.projector, request, "system/x/desk", "desk")
+        command = DecideMatchCommand(hk.node.lists, request, "system/x/desk", "desk")
         assert hk.node.writer.run(command) == hk.node.writer.run(command)
         assert len(hits(hk.node)) == 1
         request.confirm.case_reference = "X"
@@ -582,7 +582,7 @@ class TestDecisions:
         request = match_pb2.DecideMatchRequest(
             request_id=str(uuid.uuid4()), match_id=match.match_id, dismiss=match_pb2.MatchDismissal(reason="no")
         )
-        command = DecideMatchCommand(hk.node.lists, hk.node.projector, request, "system/x/y", "y", hidden)
+        command = DecideMatchCommand(hk.node.lists, request, "system/x/y", "y", hidden)
         with pytest.raises(NotFoundError):
             hk.node.writer.run(command)
 

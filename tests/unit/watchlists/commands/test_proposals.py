@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import select, update
 
-from gateway.alerts import tables as alerts
 from gateway.contract import limits
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.status import from_status, to_status
 from gateway.contract.timestamps import to_ms, to_timestamp
-from gateway.db.schema import PROJECTIONS, cursors, list_copies, list_entries
 from gateway.errors import (
     IllegalTransitionError,
     InvalidRequestError,
@@ -25,8 +23,8 @@ from gateway.errors import (
     RequestIdReusedError,
     RevisionConflictError,
 )
-from gateway.feed.service.writer import Transaction
-from gateway.feed.tables import feeds, journal
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables import dispositions, feeds, journal, progress
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
@@ -44,6 +42,7 @@ from gateway.watchlists.commands.proposals import DecideCommand, ExpireListedCom
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables.schema import list_copies, list_distribution, list_entries
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
 
@@ -78,7 +77,7 @@ def propose(
         withdrawals=[Pb.ProposedWithdrawal(id=one, revision=rev, reason="cleared") for one, rev in withdraw],
     )
     node.lists.check(request)
-    command = ProposeCommand(node.lists, node.projector, request, f"system/{node.name}/{actor}", actor)
+    command = ProposeCommand(node.lists, request, f"system/{node.name}/{actor}", actor)
     return node.writer.run(command)  # type: ignore[no-any-return]
 
 
@@ -86,7 +85,7 @@ def decide(node: PaperNode, proposal_id: str, *, approve: bool = True, actor: st
     request = Pb.DecideProposalRequest(
         request_id=str(uuid.uuid4()), proposal_id=proposal_id, approve=approve, remarks="seen"
     )
-    command = DecideCommand(node.lists, node.projector, request, f"system/{node.name}/{actor}", actor)
+    command = DecideCommand(node.lists, request, f"system/{node.name}/{actor}", actor)
     return int(node.writer.run(command).changes)
 
 
@@ -120,7 +119,7 @@ def projections(node: PaperNode) -> dict[str, list[tuple[Any, ...]]]:
     with node.database.read() as conn:
         return {
             table.name: [tuple(row) for row in conn.execute(select(table).order_by(*table.primary_key.columns))]
-            for table in PROJECTIONS
+            for table in node.projector.tables
         }
 
 
@@ -134,7 +133,7 @@ def test_an_entry_reaches_those_it_is_released_to_and_nobody_else(nodes: list[Pa
     with cn.database.read() as conn:
         (copy,) = watchlists.copies_of(conn, LIST, "A")
         feed = feeds.get(conn, FeedOrigin(FEDERATION, "cn", "hk", Channel.WATCHLIST))
-        disposition = alerts.disposition_of(conn, copy.feed_id, copy.idx)
+        disposition = dispositions.find(conn, copy.feed_id, copy.idx)
     assert (copy.partner, copy.revision, copy.ended) == ("hk", 1, 0)
     assert feed.receipted_size == feed.size == 1
     assert disposition is not None
@@ -347,7 +346,7 @@ def test_a_new_partner_gets_the_present_state_and_not_the_history(nodes: list[Pa
     propose(cn, listed_content(releasable_to=[]), ids=["B"])
     propose(cn, withdraw=[("B", 1)])
     with cn.database.write() as conn:  # as before hk was ever a partner
-        conn.execute(delete(cursors).where(cursors.c.name == "released:hk"))
+        conn.execute(update(list_distribution).values(considered=None).where(list_distribution.c.partner == "hk"))
     cn.trust = _version(cn.trust, agreements=everything.directory.agreements)
     propose(cn, listed_content("Placeholder 3", releasable_to=["hk"]), ids=["A"], revision=3)
     exchange(*nodes)
@@ -529,7 +528,7 @@ def test_after_a_crash_no_import_is_under_way(nodes: list[PaperNode]) -> None:
     assert state_of(cn, importing.proposal_id) == "rejected"
     before = projections(cn)
     with cn.database.write() as conn:
-        alerts.clear(conn)
+        cn.projector.clear(conn)
     cn.settle()
     assert projections(cn) == before
 
@@ -540,7 +539,7 @@ def test_a_part_that_isnt_projected_yet_isnt_missed(nodes: list[PaperNode]) -> N
     cn.settle()
     with cn.database.write() as conn:
         rows = importing.check([Pb.ImportRow(id=f"E{at:04d}", content=listed_content()) for at in range(500)])
-        tx = Transaction(conn, own_node="cn", signers=cn.signers, now_ms=cn.clock())
+        tx = Transaction(conn, own_node="cn", signers=cn.signers, now_ms=cn.clock(), projector=cn.projector)
         ImportRowsCommand(importing, rows).execute(tx).take(importing)
         more = importing.check([Pb.ImportRow(id="Z", content=listed_content())])
         ImportRowsCommand(importing, more).execute(tx)
@@ -605,7 +604,7 @@ def test_copies_arent_identical_while_changes_are_still_to_be_told(nodes: list[P
     assert compared(frozenset({("cn", LIST)})) == (False, 0), "that there is something isn't hidden; what is"
 
     def places_alone(tx: Transaction, limit: int) -> bool:
-        return journal.head_position(tx.conn) > alerts.peek_cursor(tx.conn) and advance(tx, limit)
+        return journal.head_position(tx.conn) > progress.position(tx.conn) and advance(tx, limit)
 
     cn.projector.advance = places_alone  # type: ignore[method-assign]
     cn.settle()
@@ -628,7 +627,7 @@ def test_a_new_partner_has_everything_still_to_be_told(nodes: list[PaperNode]) -
     propose(cn, listed_content(), listed_content("Second"), ids=["A", "B"])
     exchange(*nodes)
     with cn.database.write() as conn:
-        conn.execute(delete(cursors).where(cursors.c.name == "released:hk"))
+        conn.execute(update(list_distribution).values(considered=None).where(list_distribution.c.partner == "hk"))
     queries = cn.list_queries
     assert queries.compare("hk", hk.outgoing.position(queries.origin("hk"))).untold == 2
 
@@ -644,7 +643,7 @@ def test_everything_can_be_built_again(nodes: list[PaperNode]) -> None:
     for node in nodes:
         before, sizes = projections(node), _sizes(node)
         with node.database.write() as conn:
-            alerts.clear(conn)
+            node.projector.clear(conn)
         node.settle()
         assert projections(node) == before
         assert _sizes(node) == sizes, "and nothing is told twice"
@@ -702,6 +701,6 @@ def test_a_partners_forbidden_fields_are_refused_here(nodes: list[PaperNode]) ->
     assert listed(hk) == {}
     with cn.database.read() as conn:
         (copy,) = watchlists.copies_of(conn, LIST, "A")
-        disposition = alerts.disposition_of(conn, copy.feed_id, copy.idx)
+        disposition = dispositions.find(conn, copy.feed_id, copy.idx)
     assert disposition is not None
     assert disposition.outcome == "rejected"

@@ -49,7 +49,7 @@ def withdraw(node: PaperNode, entry_id: str, revision: int) -> None:
 def _propose(node: PaperNode, request: watchlist_service_pb2.ProposeEntriesRequest) -> None:
     request.request_id, request.list = str(uuid.uuid4()), LIST
     node.lists.check(request)
-    node.writer.run(ProposeCommand(node.lists, node.projector, request, f"system/{node.name}/x", "x"))
+    node.writer.run(ProposeCommand(node.lists, request, f"system/{node.name}/x", "x"))
     node.settle()
 
 

@@ -1,0 +1,155 @@
+"""Alerts as a projection: each recipient's copy of an alert, and every step of it, from the entries of alerts feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from google.protobuf.message import Message
+from sqlalchemy import Connection
+
+from gateway.alerts import codec as wire
+from gateway.alerts import tables as alerts
+from gateway.alerts.codec import AlertKey, AlertStep
+from gateway.alerts.rules import AlertLife, advance
+from gateway.alerts.tables import AlertEventRow, AlertRow, alert_events
+from gateway.alerts.tables import alerts as alerts_table
+from gateway.contract.ids import Channel
+from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.errors import GatewayError
+from gateway.feed.codec import EntryFormat
+from gateway.feed.projection.registry import LoggedEntry, Projection
+from gateway.feed.service.transaction import Transaction
+from gateway.trust.service.agreements import Agreements
+from gateway.v1 import alert_pb2, feed_pb2
+
+
+def _make_disposition(disposition: feed_pb2.Disposition, now_ms: int) -> Message:
+    return alert_pb2.AlertEvent(occurred_at=to_timestamp(now_ms), actor="gateway", disposition=disposition)
+
+
+def _is_whole_alert(event: Message) -> bool:
+    return wire.alert_of(cast("alert_pb2.AlertEvent", event)) is not None
+
+
+ALERT_ENTRIES = EntryFormat(
+    channel=Channel.ALERTS,
+    message=alert_pb2.AlertEvent,
+    make_disposition=_make_disposition,
+    wants_answer=_is_whole_alert,
+)
+
+
+@dataclass(slots=True)
+class _Page:
+    """What one page of entries gathers before it is written, so that writes are few and sorted."""
+
+    steps: dict[int, AlertStep] = field(default_factory=dict)
+    known: dict[AlertKey, AlertRow] = field(default_factory=dict)
+    new: dict[AlertKey, AlertRow] = field(default_factory=dict)
+    changed: dict[AlertKey, AlertRow] = field(default_factory=dict)
+    events: list[AlertEventRow] = field(default_factory=list)
+
+    def row(self, key: AlertKey) -> AlertRow | None:
+        return self.changed.get(key) or self.new.get(key) or self.known.get(key)
+
+    def put(self, row: AlertRow, *, is_new: bool) -> None:
+        if is_new or row.key in self.new:
+            self.new[row.key] = row
+        else:
+            self.changed[row.key] = row
+
+
+class AlertProjection(Projection):
+    """Copies and steps of alerts."""
+
+    formats = (ALERT_ENTRIES,)
+    tables = (alert_events, alerts_table)
+
+    def __init__(self, agreements: Agreements) -> None:
+        self._agreements = agreements
+        self._page = _Page()
+
+    def begin(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
+        """Looks all alerts of the page up at once."""
+        page = self._page = _Page()
+        for entry in entries:
+            event = cast("alert_pb2.AlertEvent", entry.event)
+            if wire.disposition_of(event) is None:
+                try:
+                    page.steps[entry.position] = wire.step_of(event, entry.feed.origin)
+                except GatewayError:
+                    continue  # `apply` raises it again, as this entry's refusal
+        page.known = alerts.find(tx.conn, {step.key for step in page.steps.values()})
+
+    def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
+        """Takes a step of an alert.
+
+        Raises:
+            MalformedError, IllegalTransitionError, RevisionConflictError: it isn't a step that may follow.
+            AgreementForbidsError, InvalidRequestError: the agreement doesn't let it come here.
+        """
+        page, event = self._page, cast("alert_pb2.AlertEvent", entry.event)
+        read = page.steps.get(entry.position) or wire.step_of(event, entry.feed.origin)
+        row = page.row(read.key)
+        life = advance(row.life if row else None, read.step, recorded=True)
+        if entry.feed.direction == "in":
+            origin = entry.feed.origin
+            self._agreements.require(
+                event,
+                sender=origin.publisher,
+                recipient=origin.recipient,
+                purpose=wire.purpose_of(event) or (row.purpose if row else ""),
+                at_ms=entry.committed_at,
+            )
+        alert = wire.alert_of(event)
+        if row is None and alert is not None:
+            page.put(_new_row(read.key, entry, alert, life), is_new=True)
+        elif row is not None:
+            page.put(_changed_row(row, entry, alert, life), is_new=False)
+        page.events.append(
+            AlertEventRow(entry.position, read.key, entry.feed.id, entry.index, life.status, entry.committed_at)
+        )
+
+    def finish(self, tx: Transaction) -> None:
+        """Writes the page."""
+        page = self._page
+        alerts.add(tx.conn, sorted(page.new.values(), key=lambda row: (row.key.alert_id, row.key.publisher)))
+        for row in page.changed.values():
+            alerts.replace(tx.conn, row)
+        alerts.add_events(tx.conn, page.events)
+
+    def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
+        """Whether the entry is a step that was taken."""
+        return alerts.has_event(conn, feed_id, index)
+
+
+def _new_row(key: AlertKey, entry: LoggedEntry, alert: alert_pb2.Alert, life: AlertLife) -> AlertRow:
+    content = alert.content
+    return AlertRow(
+        key=key,
+        direction=entry.feed.direction,
+        life=life,
+        priority=wire.PRIORITIES[content.priority],
+        purpose=content.purpose,
+        case_reference=content.case_reference,
+        published_at=to_ms(alert.published_at),
+        feed_id=entry.feed.id,
+        first_idx=entry.index,
+        current_idx=entry.index,
+    )
+
+
+def _changed_row(row: AlertRow, entry: LoggedEntry, alert: alert_pb2.Alert | None, life: AlertLife) -> AlertRow:
+    if alert is None:
+        return replace(row, life=life)
+    content = alert.content
+    return replace(
+        row,
+        life=life,
+        priority=wire.PRIORITIES[content.priority],
+        purpose=content.purpose,
+        case_reference=content.case_reference,
+        current_idx=entry.index,
+    )

@@ -1,0 +1,70 @@
+"""Progress of a projection or a search: one row of named columns in a table of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Column, Connection, Integer, Table, bindparam, insert, select, update
+
+from gateway.db.schema import metadata
+from gateway.db.statements import Prepared
+
+ValuesT = TypeVar("ValuesT", bound=tuple[Any, ...])
+
+_ROW = 1
+"""Key of the only row."""
+
+
+def progress_table(name: str, *columns: Column[Any]) -> Table:
+    """A table for one row of these columns."""
+    return Table(name, metadata, Column("id", Integer, primary_key=True, autoincrement=False), *columns)
+
+
+class Progress(Generic[ValuesT]):
+    """The row of a progress table as a named tuple; before the first write it has the tuple's defaults."""
+
+    def __init__(self, table: Table, values: Callable[..., ValuesT]) -> None:
+        self._table = table
+        self._values = values
+        columns = [column for column in table.columns if column.name != "id"]
+        self._names = tuple(column.name for column in columns)
+        self._read = Prepared(select(*columns).where(table.c.id == _ROW))
+        self._lock = Prepared(select(*columns).where(table.c.id == _ROW).with_for_update())
+        self._add = Prepared(insert(table))
+        self._updates: dict[tuple[str, ...], Prepared] = {}
+
+    def read(self, conn: Connection) -> ValuesT:
+        """The row."""
+        row = self._read(conn).one_or_none()
+        return self._values() if row is None else self._values(*row)
+
+    def lock(self, conn: Connection) -> ValuesT:
+        """The row, kept from other writers until the transaction ends, where the database can do that.
+
+        Raises:
+            IntegrityError: another writer has just made the row.
+        """
+        row = self._lock(conn).one_or_none()
+        if row is None:
+            self.write(conn)
+            return self._values()
+        return self._values(*row)
+
+    def write(self, conn: Connection, **changed: int | bytes | None) -> None:
+        """Changes some columns.
+
+        Raises:
+            IntegrityError: the row doesn't exist yet, and another writer has just made it.
+        """
+        if changed:
+            names = tuple(changed)
+            statement = self._updates.get(names)
+            if statement is None:
+                new_values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+                statement = Prepared(update(self._table).where(self._table.c.id == _ROW).values(new_values))
+                self._updates[names] = statement
+            if statement(conn, **{f"new_{name}": value for name, value in changed.items()}).rowcount:
+                return
+        row: dict[str, Any] = dict(zip(self._names, self._values(), strict=True)) | changed
+        self._add(conn, id=_ROW, **row)

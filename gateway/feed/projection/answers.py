@@ -1,0 +1,157 @@
+"""Dispositions for partners' entries: runs of entries with one outcome, each answered once and in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway.contract.ids import FeedOrigin
+from gateway.contract.timestamps import to_timestamp
+from gateway.errors import GatewayError, InvalidRequestError, Violation
+from gateway.feed.codec import EncodedEntry, UnknownKindError
+from gateway.feed.projection.registry import LoggedEntry
+from gateway.feed.service.new_entries import new_entry
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables import feeds
+from gateway.feed.tables.dispositions import HELD
+from gateway.feed.tables.feeds import Feed
+from gateway.v1 import feed_pb2
+
+APPLIED = "applied"
+REJECTED = "rejected"
+
+_VALUES = {
+    APPLIED: feed_pb2.DISPOSITION_OUTCOME_APPLIED,
+    REJECTED: feed_pb2.DISPOSITION_OUTCOME_REJECTED,
+    HELD: feed_pb2.DISPOSITION_OUTCOME_HELD,
+}
+_NAMES = {value: name for name, value in _VALUES.items()}
+
+_MAX_FIELD_CHARS, _MAX_RULE_CHARS, _MAX_MESSAGE_CHARS, _MAX_VIOLATIONS = 512, 256, 1024, 200
+"""As in the contract's Disposition and FieldViolation."""
+
+
+def outcome_name(value: feed_pb2.DispositionOutcome.ValueType) -> str:
+    """The name under which an outcome is stored; one that a newer version knows counts as held."""
+    return _NAMES.get(value, HELD)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Consecutive entries of one feed with the same outcome."""
+
+    feed: Feed
+    first: int
+    count: int
+    outcome: str
+    error: GatewayError | None
+
+
+class Answers:
+    """What a page of entries is answered with."""
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+
+    def add(self, entry: LoggedEntry, error: GatewayError | None) -> None:
+        """Notes the outcome of the next entry."""
+        outcome = HELD if isinstance(error, UnknownKindError) else REJECTED if error else APPLIED
+        if self._runs and error is None:
+            last = self._runs[-1]
+            if last.feed.id == entry.feed.id and last.outcome == outcome and last.first + last.count == entry.index:
+                last.count += 1
+                return
+        self._runs.append(_Run(entry.feed, entry.index, 1, outcome, error))
+
+    def extend(self, later: Answers) -> None:
+        """Appends those of the next entries."""
+        for run in later._runs:
+            last = self._runs[-1] if self._runs else None
+            if (
+                last is not None
+                and run.error is None
+                and (last.feed.id, last.outcome, last.first + last.count) == (run.feed.id, run.outcome, run.first)
+            ):
+                last.count += run.count
+            else:
+                self._runs.append(run)
+
+    def send(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
+        """Answers a page of entries in own feeds.
+
+        What can't be answered now leaves a gap, and nothing after it is answered before a StateCommand has the gap
+        projected again. `disposed_size` moves in the same transaction: a crash before its commit leaves neither.
+
+        Args:
+            tx: the transaction in which the entries were applied.
+            entries: all entries of the page.
+        """
+        received: dict[int, list[LoggedEntry]] = {}
+        for entry in entries:
+            if entry.feed.direction == "in":
+                received.setdefault(entry.feed.id, []).append(entry)
+        answered = {
+            feed_id
+            for feed_id, of_feed in received.items()
+            if of_feed[0].index <= of_feed[0].feed.disposed_size and _extensible(tx, of_feed[0].feed)
+        }
+        for run in self._unsent():
+            if run.feed.id in answered:
+                tx.append(run.feed.origin.counter, _entry(tx, run), urgent=False)
+        for feed_id in answered:
+            end = received[feed_id][-1].index + 1
+            if end > received[feed_id][0].feed.disposed_size:
+                feeds.set_disposed_size(tx.conn, feed_id, end)
+
+    def _unsent(self) -> Iterator[_Run]:
+        """The parts of runs that weren't answered before, e.g. before a rebuild."""
+        for run in self._runs:
+            end, first = run.first + run.count, max(run.first, run.feed.disposed_size)
+            if first < end:
+                yield _Run(run.feed, first, end - first, run.outcome, run.error)
+
+
+def can_answer(tx: Transaction, origin: FeedOrigin) -> bool:
+    """Whether entries of a partner's feed can be answered now."""
+    return _extensible(tx, feeds.get(tx.conn, origin))
+
+
+def answer_applied(tx: Transaction, origin: FeedOrigin, index: int) -> None:
+    """Says in the own feed that a partner's entry which was held is applied now; raises as `Transaction.append`."""
+    feed = feeds.get(tx.conn, origin)
+    tx.append(origin.counter, _entry(tx, _Run(feed, index, 1, APPLIED, None)))
+
+
+def _extensible(tx: Transaction, feed: Feed) -> bool:
+    answering = feeds.find(tx.conn, feed.origin.counter)
+    return answering is None or answering.extensible
+
+
+def _entry(tx: Transaction, run: _Run) -> EncodedEntry:
+    disposition = feed_pb2.Disposition(
+        origin=run.feed.origin.line,
+        index=run.first,
+        count=run.count,
+        outcome=_VALUES[run.outcome],
+        decided_at=to_timestamp(tx.now_ms),
+    )
+    if run.error is not None:
+        disposition.reason = run.error.reason
+        disposition.violations.extend(
+            feed_pb2.FieldViolation(
+                field=one.field[:_MAX_FIELD_CHARS],
+                rule=one.rule[:_MAX_RULE_CHARS],
+                message=one.message[:_MAX_MESSAGE_CHARS],
+            )
+            for one in _violations(run.error)[:_MAX_VIOLATIONS]
+        )
+    entry_format = tx.formats[run.feed.origin.channel]
+    assert entry_format.make_disposition is not None  # noqa: S101  the channel leads to partners
+    event = entry_format.make_disposition(disposition, tx.now_ms)
+    return new_entry(entry_format.type_name, event, now_ms=tx.now_ms, follows=run.feed.journaled_size)
+
+
+def _violations(error: GatewayError) -> Sequence[Violation]:
+    if isinstance(error, InvalidRequestError):
+        return error.violations
+    return (Violation("", error.reason, error.message),)

@@ -1,0 +1,130 @@
+"""What is projected: each projection names its channels and tables; node.projections lists them all."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from google.protobuf.message import Message
+from sqlalchemy import Connection, Table, delete
+
+from gateway.contract.ids import Channel
+from gateway.errors import GatewayError
+from gateway.feed.codec import FORMAT, EntryFormat
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables.feeds import Feed
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """An entry of the local log on its way into a projection.
+
+    Attributes:
+        position: in the local log.
+        committed_at: when it entered the local log, in milliseconds since 1970.
+        feed: its feed.
+        index: its index in the feed.
+        event: what it says; None when it was erased or can't be read.
+        error: why it can't be read.
+    """
+
+    position: int
+    committed_at: int
+    feed: Feed
+    index: int
+    event: Message | None
+    error: GatewayError | None = None
+
+
+class Projection(ABC):
+    """Tables that are built from entries, and can be emptied and built again.
+
+    Used in the writer's thread alone, in its transactions: tables, progress and dispositions move together or not at
+    all.
+
+    Attributes:
+        formats: what the entries hold from which it is built, one for each of its channels.
+        tables: what `clear` empties, in an order that foreign keys allow.
+    """
+
+    formats: Sequence[EntryFormat] = ()
+    tables: Sequence[Table] = ()
+
+    def clear(self, conn: Connection) -> None:
+        """Empties the tables. A projection with progress of its own sets that back too."""
+        for table in self.tables:
+            conn.execute(delete(table))
+
+    def begin(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
+        """Reads what the next entries need, in few statements. Called before `apply` for each of them."""
+        return
+
+    @abstractmethod
+    def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
+        """Applies one entry that has an event.
+
+        Raises:
+            GatewayError: it isn't applied; a partner is answered with the reason. Nothing of it was written.
+        """
+
+    def finish(self, tx: Transaction) -> None:
+        """Writes what `apply` gathered, in few statements."""
+        return
+
+    def advance(self, tx: Transaction) -> bool:
+        """Does some work that isn't an entry's, when no entry is left to apply; True when there may be more."""
+        return False
+
+    @property
+    def advances(self) -> bool:
+        """Whether entries make work for `advance`."""
+        return type(self).advance is not Projection.advance
+
+    def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
+        """Whether an entry that was held before is applied by now."""
+        return False
+
+
+class Registry:
+    """The projections of a node.
+
+    Raises:
+        ValueError: two projections name one channel, or a channel has none; a defect of the list.
+    """
+
+    def __init__(self, projections: Iterable[Projection]) -> None:
+        self.projections = tuple(projections)
+        self._by_channel: dict[Channel, Projection] = {}
+        formats: dict[Channel, EntryFormat] = {}
+        for projection in self.projections:
+            for entry_format in projection.formats:
+                if entry_format.channel in formats:
+                    raise ValueError(f"channel {entry_format.channel.value} has two projections")
+                formats[entry_format.channel] = entry_format
+                self._by_channel[entry_format.channel] = projection
+        missing = [channel.value for channel in Channel if channel not in formats]
+        if missing:
+            raise ValueError(f"no projection for channel {', '.join(missing)}; node.projections lists them")
+        self.formats: Mapping[Channel, EntryFormat] = formats
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All tables that are built from entries by a projection."""
+        return tuple(table for projection in self.projections for table in projection.tables)
+
+    @property
+    def knowledge(self) -> bytes:
+        """SHA-256 of the kinds of entries that this software knows: what is of another kind is held."""
+        known = " ".join(f"{one.type_name} {','.join(one.kinds)}" for one in self.formats.values())
+        return sha256(f"{FORMAT} {known}".encode()).digest()
+
+    def of_channel(self, channel: Channel) -> Projection:
+        """The projection that is built from a channel's entries."""
+        return self._by_channel[channel]
+
+    def clear(self, conn: Connection) -> None:
+        """Empties all projections."""
+        for projection in self.projections:
+            projection.clear(conn)

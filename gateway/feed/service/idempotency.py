@@ -1,0 +1,83 @@
+"""Requests that are sent again: the same id with the same body has its effect once and gets the first answer again."""
+
+from __future__ import annotations
+
+import uuid
+from abc import ABC, abstractmethod
+from hashlib import sha256
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from gateway.contract.ids import uuid_bytes
+from gateway.errors import RequestIdReusedError
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables import requests
+from gateway.feed.tables.requests import AnsweredRequest
+
+ResponseT = TypeVar("ResponseT", bound=Message)
+
+
+def digest_of(request: Message) -> bytes:
+    """SHA-256 of a request, to tell one that is sent again from a reused id."""
+    return sha256(request.SerializeToString(deterministic=True)).digest()
+
+
+def repeated(
+    before: AnsweredRequest, digest: bytes, response_type: type[ResponseT]
+) -> ResponseT | RequestIdReusedError:
+    """The answer to a request that was answered before, or why it can't be the same request."""
+    if before.digest != digest:
+        return RequestIdReusedError(
+            f"request_id {uuid.UUID(bytes=before.request_id)} was used before for another request",
+            metadata={"field": "request_id"},
+        )
+    return response_type.FromString(before.response)
+
+
+class IdempotentCommand(ABC, Generic[ResponseT]):
+    """A command that answers a request; sent again by the same caller, it gets the first answer and has no effect.
+
+    The answer is stored in the transaction of the effect: after a crash before its commit the request has neither,
+    after a crash behind it the request has both, and sending it again is safe.
+
+    Attributes:
+        request: the request; its `request_id` is a UUID.
+        principal: the caller, to whom the id belongs.
+    """
+
+    __slots__ = ()
+
+    request: Any
+    principal: str
+
+    @property
+    @abstractmethod
+    def response_type(self) -> type[ResponseT]:
+        """The response's class."""
+
+    @property
+    def request_id(self) -> str:
+        """The request's id, a UUID as text."""
+        return str(self.request.request_id)
+
+    @abstractmethod
+    def answer(self, tx: Transaction) -> ResponseT:
+        """Does what a new request asks for; raises a GatewayError before any write."""
+
+    def execute(self, tx: Transaction) -> ResponseT:
+        """The answer given before, or else the one given now.
+
+        Raises:
+            RequestIdReusedError: the id was used for another request.
+        """
+        key, digest = uuid_bytes(self.request_id), digest_of(self.request)
+        before = requests.find(tx.conn, self.principal, [key]).get(key)
+        if before is not None:
+            response = repeated(before, digest, self.response_type)
+            if isinstance(response, RequestIdReusedError):
+                raise response
+            return response
+        response = self.answer(tx)
+        requests.remember(tx.conn, [AnsweredRequest(key, self.principal, digest, response.SerializeToString())])
+        return response

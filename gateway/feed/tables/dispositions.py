@@ -1,0 +1,87 @@
+"""Statements on dispositions: what recipients made of entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from gateway.db.statements import Prepared, storable_text
+from gateway.feed.tables.schema import dispositions, feeds
+
+HELD = "held"
+
+_DROP = Prepared(
+    delete(dispositions).where(
+        dispositions.c.feed_id == bindparam("feed"), dispositions.c.first_idx == bindparam("first")
+    )
+)
+_ADD = Prepared(insert(dispositions))
+_UP_TO = Prepared(
+    select(dispositions)
+    .where(dispositions.c.feed_id == bindparam("feed"), dispositions.c.first_idx <= bindparam("index"))
+    .order_by(dispositions.c.first_idx.desc())
+    .limit(1)
+)
+_HELD_HERE = Prepared(
+    select(feeds.c.origin, dispositions.c.feed_id, dispositions.c.first_idx)
+    .join(feeds, feeds.c.id == dispositions.c.feed_id)
+    .where(dispositions.c.outcome == HELD, feeds.c.direction == "in")
+    .order_by(dispositions.c.feed_id, dispositions.c.first_idx)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DispositionRow:
+    """What a recipient made of a run of entries in the feed `feed_id`, as the entry at `position` says."""
+
+    feed_id: int
+    first_idx: int
+    count: int
+    outcome: str
+    reason: str
+    message: bytes
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """A partner's entry that this node has answered with HELD."""
+
+    origin: str
+    feed_id: int
+    idx: int
+
+
+def add(conn: Connection, row: DispositionRow) -> None:
+    """Writes a disposition; of two about the same run the later one counts."""
+    _DROP(conn, feed=row.feed_id, first=row.first_idx)
+    _ADD(
+        conn,
+        feed_id=row.feed_id,
+        first_idx=row.first_idx,
+        count=row.count,
+        outcome=row.outcome,
+        reason=storable_text(row.reason),
+        message=row.message,
+        position=row.position,
+    )
+
+
+def find(conn: Connection, feed_id: int, idx: int) -> DispositionRow | None:
+    """The recipient's disposition of an entry, or None while there is none."""
+    row = _UP_TO(conn, feed=feed_id, index=idx).one_or_none()
+    found = None if row is None else _row(row)
+    return None if found is None or idx >= found.first_idx + found.count else found
+
+
+def held_here(conn: Connection) -> list[HeldRow]:
+    """Partners' entries whose last answer is HELD, by feed and index."""
+    return [HeldRow(*row) for row in _HELD_HERE(conn)]
+
+
+def _row(row: Iterable[Any]) -> DispositionRow:
+    feed_id, first_idx, count, outcome, reason, message, position = row
+    return DispositionRow(feed_id, first_idx, count, outcome, reason, bytes(message), position)

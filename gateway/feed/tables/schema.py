@@ -1,0 +1,114 @@
+"""Tables of feeds, entries and the local log, and what became of entries."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
+
+from gateway.db.progress import progress_table
+from gateway.db.schema import metadata
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("origin", String(320), nullable=False, unique=True),
+    Column("direction", String(3), nullable=False),  # out, in
+    Column("partner", String(32), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("size", BigInteger, nullable=False, server_default="0"),
+    Column("journaled_size", BigInteger, nullable=False, server_default="0"),  # entries with a place in the journal
+    Column("awaited_size", BigInteger, nullable=False, server_default="0"),  # see feed.tables.feeds.Feed
+    Column("edge", LargeBinary, nullable=False),  # tlog Tree.edge_bytes
+    Column("checkpoint", LargeBinary, nullable=False),  # newest signed note; empty at size 0
+    Column("receipted_size", BigInteger, nullable=False, server_default="0"),  # out: the partner's newest receipt
+    Column("disposed_size", BigInteger, nullable=False, server_default="0"),  # in: dispositions were sent up to here
+    Column("state", String(16), nullable=False, server_default="active"),
+    Column("state_reason", Text, nullable=False, server_default=""),
+    Column("state_since", BigInteger, nullable=False, server_default="0"),
+    Column("evidence_path", Text, nullable=False, server_default=""),
+    Column("suspended_since", BigInteger, nullable=False, server_default="0"),  # by an operator; 0 when it isn't
+    Column("suspension", Text, nullable=False, server_default=""),  # the operator's reason
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("idx", BigInteger, primary_key=True),
+    Column("header", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),  # empty after erasure
+    Column("payload", LargeBinary, nullable=False),  # empty after erasure
+)
+
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("tile", BigInteger, primary_key=True),
+    Column("hashes", LargeBinary, nullable=False),  # up to 256 x 32 bytes
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("size", BigInteger, primary_key=True),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),  # the publisher's signed note
+    Column("cosignature", LargeBinary, nullable=False),  # the recipient's signature line; empty until receipted
+    Column("receipted_at", BigInteger, nullable=False),  # the recipient's time in the cosignature; 0 until receipted
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("first_position", BigInteger, primary_key=True, autoincrement=False),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    Column("first_index", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", LargeBinary(16), primary_key=True),
+    Column("principal", String(160), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of the request
+    Column("response", LargeBinary, nullable=False),  # serialised response
+    sqlite_with_rowid=False,
+)
+
+dispositions = Table(
+    "dispositions",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),  # the feed that holds the entries
+    Column("first_idx", BigInteger, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("message", LargeBinary, nullable=False),  # serialised Disposition
+    Column("position", BigInteger, nullable=False),  # of the entry that says so, in this node's order
+)
+
+defects = Table(
+    "defects",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("idx", BigInteger, primary_key=True),
+    Column("problem", Text, nullable=False),
+    Column("noted_at", BigInteger, nullable=False),
+)
+
+projector_progress = progress_table(
+    "projector_progress",
+    Column("position", BigInteger, nullable=False),  # in the local log, up to which entries are projected
+    Column("knowledge", LargeBinary(32), nullable=False),  # SHA-256 of the entry kinds that the software knew
+)
+
+node_starts = progress_table(
+    "node_starts",
+    Column("token", BigInteger, nullable=False),  # random number of the last start
+    Column("token_before", BigInteger),  # of the one before; NULL after the first
+)

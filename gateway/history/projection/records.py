@@ -1,0 +1,49 @@
+"""Recorded shipments as a projection: dropped with the others, and built from the log of records, not from entries."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from gateway.contract.ids import Channel
+from gateway.contract.limits import MAX_STREAM_ITEMS
+from gateway.feed.codec import EntryFormat
+from gateway.feed.projection.registry import LoggedEntry, Projection
+from gateway.feed.service.transaction import Transaction
+from gateway.history.tables import progress
+from gateway.history.tables.schema import (
+    party_name_keys,
+    party_names,
+    risk_hits,
+    shipment_keys,
+    shipment_revisions,
+    shipment_segments,
+    shipment_times,
+    shipments,
+)
+from gateway.v1 import record_log_pb2
+
+RECORD_ENTRIES = EntryFormat(channel=Channel.RECORDS, message=record_log_pb2.RecordLogEvent, items=MAX_STREAM_ITEMS)
+
+
+class RecordProjection(Projection):
+    """The index of recorded shipments and what rules found in them; `index` and `service.risk` build them."""
+
+    formats = (RECORD_ENTRIES,)
+    tables = (
+        shipments,
+        shipment_revisions,
+        shipment_keys,
+        shipment_segments,
+        shipment_times,
+        party_names,
+        party_name_keys,
+        risk_hits,
+    )
+
+    def clear(self, conn: Connection) -> None:
+        """Empties the tables; indexing and evaluating begin again at the first item."""
+        super().clear(conn)
+        progress.clear(conn)
+
+    def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
+        """Nothing: an entry holds digests, the items stand in the log of records."""

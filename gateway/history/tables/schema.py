@@ -1,0 +1,145 @@
+"""Tables of recorded shipments, their index and their answers."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+
+from gateway.db.progress import progress_table
+from gateway.db.schema import metadata
+
+record_log = Table(
+    "record_log",
+    metadata,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("record_id", String(64), nullable=False),
+    Column("kind", Integer, nullable=False),  # history.codec.shipments: SHIPMENT, ADDITION
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("recorded_by", String(128), nullable=False),
+    Column("salt", LargeBinary, nullable=False),  # empty after erasure
+    Column("content", LargeBinary, nullable=False),  # serialised item; empty after erasure
+)
+
+record_holds = Table(
+    "record_holds",
+    metadata,
+    Column("hold_id", String(36), primary_key=True),
+    Column("message", LargeBinary, nullable=False),  # serialised LegalHold
+    Column("released", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+shipments = Table(
+    "shipments",
+    metadata,
+    Column("record_id", String(64), primary_key=True),
+    Column("position", BigInteger, nullable=False),  # of the newest revision; 0 while only additions are known
+    Column("revision", Integer, nullable=False),
+    Column("additions", Integer, nullable=False),
+    Column("declared_at", BigInteger, nullable=False),
+    Column("procedure", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the newest revision's content
+    Column("retention_class", String(32), nullable=False),
+    Column("delete_at", BigInteger, nullable=False),
+    Index(None, "delete_at"),
+    sqlite_with_rowid=False,
+)
+
+shipment_revisions = Table(
+    "shipment_revisions",
+    metadata,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("record_id", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),  # of an addition the revision that it was added to
+    Column("declared_at", BigInteger, nullable=False),
+    Column("procedure", Integer, nullable=False),
+)
+
+shipment_keys = Table(
+    "shipment_keys",
+    metadata,
+    Column("segment", Integer, primary_key=True, autoincrement=False),  # see history.tables.segments.SEGMENT_BITS
+    Column("key", BigInteger, primary_key=True, autoincrement=False),  # contract.shipment_keys
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+shipment_segments = Table(
+    "shipment_segments",
+    metadata,
+    Column("segment", Integer, primary_key=True, autoincrement=False),  # of shipment_keys
+    Column("first_declared", BigInteger, nullable=False),  # least and greatest declared_at of its revisions
+    Column("last_declared", BigInteger, nullable=False),
+    Column("keys_filter", LargeBinary),  # history.rules.bloom; NULL until the segment is full and it is made
+    sqlite_with_rowid=False,
+)
+
+shipment_times = Table(
+    "shipment_times",
+    metadata,
+    Column("block", Integer, primary_key=True, autoincrement=False),  # see history.tables.segments.BLOCK_BITS
+    Column("first_declared", BigInteger, nullable=False),  # as in shipment_segments
+    Column("last_declared", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+party_names = Table(
+    "party_names",
+    metadata,
+    Column("name", BigInteger, primary_key=True, autoincrement=False),  # its key in shipment_keys
+    Column("text", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+party_name_keys = Table(
+    "party_name_keys",
+    metadata,
+    Column("key", BigInteger, primary_key=True, autoincrement=False),  # of screening
+    Column("name", BigInteger, primary_key=True, autoincrement=False),
+    Index(None, "name"),
+    sqlite_with_rowid=False,
+)
+
+risk_hits = Table(
+    "risk_hits",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("rule_id", String(64), nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
+    Column("message", LargeBinary, nullable=False),  # serialised Discrepancy
+    sqlite_with_rowid=False,
+)
+
+history_answers = Table(
+    "history_answers",
+    metadata,
+    Column("side", Integer, primary_key=True, autoincrement=False),  # history.tables.answers: ASKED, ANSWERED
+    Column("query_id", String(36), primary_key=True),
+    Column("partner", String(32), nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("delete_at", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("query", LargeBinary, nullable=False),  # serialised HistoryQuery
+    Column("note", LargeBinary, nullable=False),  # the asker's, over the query
+    Column("statement", LargeBinary, nullable=False),  # the answerer's; empty where there was none
+    Index(None, "delete_at"),
+)
+
+history_answer_records = Table(
+    "history_answer_records",
+    metadata,
+    Column("query_id", String(36), primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),  # number of its first record in the answer
+    Column("records", LargeBinary, nullable=False),  # serialised AnswerRecords
+)
+
+record_progress = progress_table(
+    "record_progress",
+    Column("indexed_position", BigInteger, nullable=False),  # in record_log, up to which items are found
+    Column("evaluated_position", BigInteger, nullable=False),  # up to which rules were evaluated
+)

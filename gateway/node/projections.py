@@ -1,0 +1,32 @@
+"""All projections and all tables of a node, each in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gateway.evidence.tables
+import gateway.tracing.tables
+import gateway.trust.tables  # noqa: F401  these declare tables that are no projections
+from gateway.alerts.projection import AlertProjection
+from gateway.db.schema import metadata
+from gateway.feed.projection.registry import Registry
+from gateway.history.projection.records import RecordProjection
+from gateway.trust.rules.directory import Directory
+from gateway.trust.service.agreements import Agreements
+from gateway.watchlists.commands.distribution import ListDistribution
+from gateway.watchlists.projection import ListProjection
+
+__all__ = ["metadata", "registry"]
+
+
+def registry(*, federation: str, node: str, directory: Callable[[], Directory]) -> Registry:
+    """The projections of one node."""
+    return Registry(
+        [
+            AlertProjection(Agreements(directory)),
+            ListProjection(
+                ListDistribution(federation=federation, node=node, directory=directory), directory=directory
+            ),
+            RecordProjection(),
+        ]
+    )

@@ -1,0 +1,36 @@
+"""Reads changes of lists from the entries in which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from gateway.feed.codec import parse_header
+from gateway.feed.tables import feeds
+from gateway.v1 import watchlist_pb2
+from gateway.watchlists.codec import events as wire
+from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.tables.lists import EntryRow
+
+
+def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistUpdate:
+    """The changes in one entry of a feed; none when it was erased."""
+    (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
+    if not entry.payload:
+        return watchlist_pb2.WatchlistUpdate()
+    return wire.update_in(parse_header(entry.header).type, entry.payload)
+
+
+def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, watchlist_pb2.WatchlistChange]:
+    """The newest change of entries of one publisher, each payload read once; erased ones are left out."""
+    places: dict[tuple[int, int], list[EntryRow]] = {}
+    for row in rows:
+        places.setdefault((row.feed_id, row.idx), []).append(row)
+    found = {}
+    for (feed_id, index), at_place in places.items():
+        update = read_update(conn, feed_id, index)
+        for row in at_place:
+            if row.ordinal < len(update.changes):
+                found[ListKey(row.list, row.entry_id)] = update.changes[row.ordinal]
+    return found

@@ -1,0 +1,145 @@
+"""Tables of watchlists and matches."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, text
+
+from gateway.db.progress import progress_table
+from gateway.db.schema import metadata
+
+list_changes = Table(
+    "list_changes",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # the entry with the update that takes effect here
+    Column("idx", BigInteger, nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+    Column("without_effect", Text, nullable=False),  # its changes that had none: "0,7", "*" for all of them
+)
+
+list_entries = Table(
+    "list_entries",
+    metadata,
+    Column("publisher", String(32), primary_key=True),
+    Column("list", String(64), primary_key=True),
+    Column("entry_id", String(64), primary_key=True),
+    Column("kind", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("ended", Integer, nullable=False),  # WatchlistEnd; 0 while it is listed
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where its newest revision stands
+    Column("idx", BigInteger, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("valid_until", BigInteger, nullable=False),  # 0: without end
+    Column("first_published_at", BigInteger, nullable=False),  # own entries: its first revision
+    Column("digest", LargeBinary, nullable=False),  # own entries: SHA-256 of the content
+    Index(
+        "ix_list_entries_valid_until",
+        "valid_until",
+        sqlite_where=text("valid_until > 0"),
+        postgresql_where=text("valid_until > 0"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+list_proposals = Table(
+    "list_proposals",
+    metadata,
+    Column("proposal_id", String(36), primary_key=True),
+    Column("list", String(64), nullable=False),
+    Column("proposer", String(256), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("changes", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),  # open (parts may follow), complete, approved, rejected
+    sqlite_with_rowid=False,
+)
+
+list_parts = Table(
+    "list_parts",
+    metadata,
+    Column("proposal_id", String(36), primary_key=True),
+    Column("idx", BigInteger, primary_key=True),  # in the own lists feed
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+list_copies = Table(
+    "list_copies",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("list", String(64), primary_key=True),
+    Column("entry_id", String(64), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("ended", Integer, nullable=False),  # WatchlistEnd that was told; 0 while the partner has it
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where it was told last
+    Column("idx", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+list_hits = Table(
+    "list_hits",
+    metadata,
+    Column("hit_id", String(36), primary_key=True),
+    Column("reporter", String(32), primary_key=True),  # node that met it
+    Column("publisher", String(32), nullable=False),  # node whose entry was met
+    Column("list", String(64), nullable=False),
+    Column("entry_id", String(64), nullable=False),
+    Column("outcome", Integer, nullable=False),  # HitOutcome; 0 until the owner has said so
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where the hit stands
+    Column("idx", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+matches = Table(
+    "matches",
+    metadata,
+    Column("match_id", String(36), primary_key=True),
+    Column("change", BigInteger, nullable=False, unique=True),  # number of its last change, over all matches
+    Column(
+        "key", LargeBinary(32), nullable=False, unique=True
+    ),  # source, entry and the two writings: watchlists.codec.matches
+    Column("source", String(16), nullable=False),  # SourceKind
+    Column("source_publisher", String(32), nullable=False),
+    Column("source_id", String(128), nullable=False),
+    Column("source_revision", BigInteger, nullable=False),
+    Column("field", String(256), nullable=False),
+    Column("subject", LargeBinary, nullable=False),  # serialised ScreeningSubject
+    Column("publisher", String(32), nullable=False),
+    Column("list", String(64), nullable=False),
+    Column("entry_id", String(64), nullable=False),
+    Column("match_class", Integer, nullable=False),
+    Column("hit", LargeBinary, nullable=False),  # serialised ScreeningHit
+    Column("found_at", BigInteger, nullable=False),
+    Column("backward", Integer, nullable=False),  # 1: the entry came after the source
+    Column("status", String(16), nullable=False),  # MatchStatus
+    Column("hit_id", String(36), nullable=False),  # of the hit that was reported; empty when none was
+    Column("decided_by", String(256), nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index(None, "source", "source_publisher", "source_id"),
+    Index(None, "publisher", "list", "entry_id"),
+)
+
+list_progress = progress_table(
+    "list_progress",
+    Column("applied", BigInteger, nullable=False),  # number of the last change that took effect
+    Column("warned_at", BigInteger, nullable=False),  # when entries that end soon were warned of last; 0: never
+)
+
+list_distribution = Table(
+    "list_distribution",
+    metadata,
+    Column("partner", String(32), primary_key=True),
+    Column("considered", BigInteger),  # number of the last change considered for it; NULL before its first
+    Column("directory_version", BigInteger, nullable=False),  # with which all entries were compared; 0: never
+    Column("sweep_steps", BigInteger, nullable=False),  # of the comparison under way; 0 while there is none
+    sqlite_with_rowid=False,
+)
+
+match_progress = progress_table(
+    "match_progress",
+    Column("alert_position", BigInteger),  # up to which alerts were screened; NULL: they never were
+    Column("shipment_position", BigInteger),  # likewise recorded shipments
+    Column("change_seq", BigInteger),  # changes of lists that were compared with earlier parties; NULL: none
+    Column("last_number", BigInteger, nullable=False),  # given to a change of a match, kept when that match is removed
+)
