@@ -1,7 +1,6 @@
 """Connects commands to a gateway: their common options, and the client made from them.
 
-An option wins over its environment variable, that over the node's settings file. The machine of a customs system needs
-no settings file: address, CA, certificate and key are enough.
+Options win over environment variables, these over the node's settings file, which a customs system's machine lacks.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ KeyOption = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The gateway to connect to, and the system to connect as; empty: by the settings."""
+    """The gateway to connect to, and the system to connect as; by the settings where empty."""
 
     config: Path = DEFAULT_CONFIG
     system: str = ""
@@ -76,12 +75,8 @@ class Target:
     key: Path | None = None
 
     def client(self) -> GatewayClient:
-        """A client of the gateway.
-
-        Raises:
-            ConfigurationError: gateway or system can't be determined, or its files aren't right.
-        """
-        from gateway.client import GatewayClient  # noqa: PLC0415  # gRPC, only when a gateway is called
+        """A client of the gateway; ConfigurationError where gateway or system aren't clear."""
+        from gateway.client import GatewayClient  # noqa: PLC0415  # gRPC imports slowly
 
         if self.address and self.ca and self.cert and self.key:
             return GatewayClient.connect(self.address, ca=self.ca, certificate=self.cert, key=self.key)
@@ -95,7 +90,7 @@ class Target:
 
     def run(self, work: Callable[[GatewayClient], Awaitable[T]]) -> T:
         """Runs work with a client to its end."""
-        from gateway.client import run_blocking  # noqa: PLC0415  # gRPC, only when a gateway is called
+        from gateway.client import run_blocking  # noqa: PLC0415  # gRPC imports slowly
 
         return run_blocking(self.client, work)
 
@@ -125,14 +120,14 @@ class Target:
 
 
 def read_settings(config: Path) -> Settings:
-    """The node's settings; raises as `load_settings` does."""
-    from gateway.node.settings import load_settings  # noqa: PLC0415  # takes as long as the rest of a command's start
+    """The node's settings, by `load_settings`."""
+    from gateway.node.settings import load_settings  # noqa: PLC0415  # imports slowly
 
     return load_settings(config)
 
 
 def reachable(bind: str) -> str:
-    """The address of this machine under which such a port is reached."""
+    """The address of a bound port, seen from this machine."""
     host, _, port = bind.rpartition(":")
     return {"0.0.0.0": f"127.0.0.1:{port}", "[::]": f"[::1]:{port}", "": f"127.0.0.1:{port}"}.get(host, bind)  # noqa: S104
 
@@ -148,18 +143,15 @@ _OPTIONS: dict[str, tuple[object, object]] = {
 
 
 def connected(command: Callable[Concatenate[Target, P], R]) -> Callable[P, R]:
-    """Adds the connection options to a command; its first parameter becomes the `Target` made from them.
-
-    Put it below `reports_errors`.
-    """
+    """Adds the connection options to a command, below `reports_errors`; its first parameter becomes their `Target`."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        # the type checker sees the command's own parameters; typer passes ours beside them
+        # typer passes ours beside the command's
         ours = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
         return command(Target(**ours), *args, **kwargs)  # type: ignore[arg-type]
 
-    # typer reads annotations from the signature, and there as objects and not as text
+    # typer reads annotations as objects
     signature = inspect.signature(command, eval_str=True)
     own = list(signature.parameters.values())[1:]
     added = [

@@ -16,12 +16,7 @@ MAX_INPUT_BYTES = 1 << 20
 
 
 def read_input(path: Path, max_bytes: int = MAX_INPUT_BYTES) -> bytes:
-    """A file's bytes.
-
-    Raises:
-        TooLargeError: larger than `max_bytes`.
-        OSError: it can't be read.
-    """
+    """A file's bytes; TooLargeError above `max_bytes`."""
     with path.open("rb") as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
@@ -36,23 +31,17 @@ def read_input(path: Path, max_bytes: int = MAX_INPUT_BYTES) -> bytes:
 
 
 def write_output(path: Path, data: bytes, *, replace: bool = False) -> None:
-    """Writes a file that isn't secret; it appears whole or not at all, and replaces another with `replace` alone.
-
-    Raises:
-        ConfigurationError: something is there already.
-        OSError: it can't be written.
-    """
+    """Writes a file that isn't secret; raises as `output_file`."""
     with output_file(path, replace=replace) as file:
         file.write(data)
 
 
 @contextmanager
 def output_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
-    """A file to write piece by piece; it appears when the block has ended well, and not at all otherwise.
+    """A file to write piece by piece; it appears when the block has ended well.
 
     Raises:
-        ConfigurationError: something is there already.
-        OSError: it can't be written.
+        ConfigurationError: it exists, and `replace` isn't set.
     """
     if path.exists() and not replace:
         raise ConfigurationError(_("{path} exists already: choose another --out or move it away", path=path))

@@ -1,7 +1,6 @@
 """Groups of commands that import a command's module when it is called.
 
-A list of commands (`--help`, shell completion) takes the descriptions from the docstrings in the modules' source, so
-that it imports none of them.
+Lists of commands take descriptions from docstrings in the source, and import nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ AnyCommand: TypeAlias = TyperCommand | TyperGroup
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """A group: what `--help` says of it, and its commands by name, each a `module:function` or a group again."""
+    """A group: its help, and its commands by name, each a `module:function` or a group."""
 
     help: str
     commands: Mapping[str, str | Noun]
@@ -54,7 +53,7 @@ class CommandMap(Mapping[str, AnyCommand]):
         return name in self._commands
 
     def described(self, name: str) -> AnyCommand:
-        """The command with its name and description alone, for lists of commands; imports nothing."""
+        """The command with name and description alone, for lists."""
         entry = self._commands[name]
         return (
             _group(name, entry)
@@ -70,7 +69,7 @@ class CommandGroup(TyperGroup):
         return list(self.commands)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """What lists of commands show; the command that is called comes from `resolve_command`."""
+        """The command for lists; `resolve_command` has the one to call."""
         return self.commands.described(cmd_name) if cmd_name in self.commands else None  # type: ignore[attr-defined]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:

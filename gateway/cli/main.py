@@ -136,7 +136,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         {"list": "gateway.cli.node.commands:audit_list"},
     ),
 }
-"""The commands: name to `module:function`, imported when the command is called."""
+"""Name to `module:function`, imported when called."""
 
 
 class RootGroup(CommandGroup):
@@ -178,10 +178,10 @@ def root(
 
 
 def main() -> None:
-    """Entry point of the script `gateway`. A defect is one sentence too; GATEWAY_DEBUG=1 shows where it is."""
+    """The script `gateway`; a defect is printed as a sentence too."""
     try:
         app(prog_name="gateway")
-    except Exception as error:  # whatever it is, people get a sentence and a way out
+    except Exception as error:  # a defect
         if os.environ.get(DEBUG_VARIABLE):
             raise
         defect = _("this is a defect of the gateway: {kind}: {error}", kind=type(error).__name__, error=error)

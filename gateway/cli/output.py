@@ -1,6 +1,6 @@
-"""Prints the results of commands: tables or JSON on stdout, notes and errors on stderr; sets exit codes.
+"""Prints results of commands: tables or JSON on stdout, notes and errors on stderr.
 
-People get their language, programs English. Foreign text is printed without markup and control characters.
+People get their language, programs English. Foreign text has no markup and no control characters.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from gateway.translation.messages import gettext as _
 
 EXIT_OK = 0
 EXIT_FAILED = 1
-"""The input was right and the command failed: a signature is wrong, a partner can't be reached."""
+"""A signature is wrong, a partner can't be reached."""
 EXIT_WRONG_INPUT = 2
-"""The caller can correct it: an argument, a file, a setting, a step that the state doesn't allow."""
+"""An argument, a file, a setting or the order of steps is wrong."""
 
 _CORRECTABLE = frozenset(
     {Kind.INVALID_ARGUMENT, Kind.NOT_FOUND, Kind.ALREADY_EXISTS, Kind.FAILED_PRECONDITION, Kind.OUT_OF_RANGE}
 )
 
 JsonOption = Annotated[bool, typer.Option("--json", help=_("Print JSON instead of tables, for other programs."))]
-"""Every command's parameter `as_json: JsonOption = False`."""
+"""Of every command: `as_json: JsonOption = False`."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,9 +45,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Prints what a command found: data on stdout, as tables or as one JSON document; notes for people on stderr.
+    """Prints data on stdout, as tables or as one JSON document; notes for people on stderr.
 
-    Names of columns and facts are given in English, marked by `marked` and `N_`: they are the keys of JSON.
+    Names of columns and facts come in English, by `marked` and `N_`: JSON has them as keys.
     """
 
     as_json: bool = False
@@ -55,7 +55,7 @@ class Output:
     def table(
         self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, data: object = None
     ) -> None:
-        """Prints rows; with --json `data`, or else one object per row (`Valid until` → `valid_until`)."""
+        """Prints rows; with --json `data`, or else an object per row."""
         cells = [tuple(row) for row in rows]
         if self.as_json:
             self.json(
@@ -66,29 +66,29 @@ class Output:
         _terminal().print_table(_shown(title), [_shown(_(column)) for column in columns], shown)
 
     def facts(self, title: str, facts: Mapping[str, object], *, data: object = None) -> None:
-        """Prints names with values, one a line; with --json `data`, or else one object."""
+        """Prints names with values; with --json `data`, or else one object."""
         if self.as_json:
             self.json(data if data is not None else {json_key(name): value for name, value in facts.items()})
             return
         _terminal().print_facts(_shown(title), {_shown(_(name)): _shown(value) for name, value in facts.items()})
 
     def json(self, data: object) -> None:
-        """Prints one JSON document on stdout, whatever `as_json` says."""
+        """Prints a JSON document on stdout."""
         sys.stdout.write(to_json(data) + "\n")
         sys.stdout.flush()
 
     def json_line(self, data: object) -> None:
-        """Prints one JSON document on one line, for streams."""
+        """Prints a JSON document on one line."""
         sys.stdout.write(json.dumps(data, default=_jsonable, ensure_ascii=False, separators=(",", ":")) + "\n")
         sys.stdout.flush()
 
     def line(self, text: object) -> None:
-        """Prints a result for people on one line on stdout; nothing with --json."""
+        """Prints a result for people on stdout."""
         if not self.as_json:
             _terminal().print_line(_shown(text))
 
     def note(self, text: object) -> None:
-        """Prints a line for people on stderr; nothing with --json."""
+        """Prints a line for people on stderr."""
         if not self.as_json:
             _terminal().print_line(_shown(text), stderr=True)
 
@@ -97,22 +97,18 @@ class Output:
         _terminal().print_line(_shown(text), label=_("Warning: "), style="bold yellow", stderr=True)
 
     def confirm(self, question: str) -> bool:
-        """Asks yes or no on stderr; print the subject of the question before.
-
-        Raises:
-            ConfigurationError: with --json.
-        """
+        """Asks yes or no on stderr; raises as `require_human`."""
         self.require_human()
         return typer.confirm(printable(question), err=True)
 
     def require_human(self) -> None:
-        """Raises ConfigurationError with --json: call it before anything is printed for a question."""
+        """Raises ConfigurationError with --json."""
         if self.as_json:
             raise ConfigurationError(_("--json never asks: confirm beforehand with --yes"))
 
     @contextmanager
     def progress(self, description: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
-        """A progress bar on stderr, which `advance(steps)` moves; silent with --json or without a terminal."""
+        """A progress bar on stderr; yields `advance(steps)`."""
         with _terminal().progress_bar(description, total, silent=self.as_json) as advance:
             yield advance
 
@@ -125,11 +121,7 @@ class Output:
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorates a command: an error is printed as a sentence with its way out, or as JSON, and sets the exit code.
-
-    A defect, which is anything but `GatewayError` and `OSError`, keeps its traceback. With `as_json` among the
-    command's arguments its texts are English.
-    """
+    """Decorates a command: errors are printed with their way out; JSON is English."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -140,7 +132,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             except GatewayError as error:
                 fail(error, as_json=as_json)
             except BrokenPipeError:
-                raise  # the reader, e.g. `head`, has enough: no error
+                raise  # the reader has enough
             except OSError as error:
                 fail(_from_os(error), as_json=as_json)
 
@@ -149,11 +141,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def fail(error: GatewayError, *, as_json: bool = False) -> NoReturn:
-    """Reports an error on stderr and ends the command.
-
-    Raises:
-        typer.Exit: always, with the error's exit code.
-    """
+    """Prints an error on stderr and ends the command by raising typer.Exit."""
     if as_json:
         sys.stderr.write(to_json({"error": error_facts(error)}) + "\n")
     else:
@@ -172,7 +160,7 @@ def exit_code(error: GatewayError) -> int:
 
 
 def error_facts(error: GatewayError) -> dict[str, object]:
-    """An error as JSON members: reason, message, way_out, metadata, violations."""
+    """An error as JSON members."""
     facts: dict[str, object] = {"reason": error.reason, "message": error.message, "way_out": error.way_out}
     if error.metadata:
         facts["metadata"] = dict(error.metadata)
@@ -182,7 +170,7 @@ def error_facts(error: GatewayError) -> dict[str, object]:
 
 
 def to_json(data: object) -> str:
-    """Indented JSON; times in RFC 3339 UTC, bytes in hexadecimal, enums by value, data classes as objects."""
+    """Indented JSON; times in RFC 3339 UTC, bytes in hexadecimal."""
     return json.dumps(data, default=_jsonable, ensure_ascii=False, indent=2)
 
 
@@ -200,7 +188,7 @@ def _from_os(error: OSError) -> GatewayError:
 
 
 def _terminal() -> ModuleType:
-    from gateway.cli import terminal  # noqa: PLC0415  # rich takes as long to import as everything else here
+    from gateway.cli import terminal  # noqa: PLC0415  # rich imports slowly
 
     return terminal
 

@@ -1,4 +1,4 @@
-"""Tables, lines and progress bars on a terminal, by rich. Texts come in printable."""
+"""Tables, lines and progress bars by rich; texts come printable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 UNFOLDED_COLUMNS = 2_000
-"""Width of tables that go to a pipe or a file: nothing is folded there, so that `grep` finds whole values."""
+"""Width of tables in pipes and files, where `grep` needs whole values."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -27,7 +27,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     """Prints rows under a title on stdout."""
     table = Table(title=Text(title), title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
-        # the first column names the row: kept in one piece, so that it can be copied into the next command
+        # the first column is copied into commands: in one piece
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*map(Text, row))
@@ -51,7 +51,7 @@ def print_line(text: str, *, label: str = "", style: str = "bold", stderr: bool 
 
 @contextmanager
 def progress_bar(description: str, total: float | None, *, silent: bool) -> Iterator[Callable[[float], None]]:
-    """A progress bar on stderr while the block runs; yields `advance(steps)`. Silent without a terminal."""
+    """A progress bar on stderr, moved by `advance(steps)`; silent without a terminal."""
     shown_on = console(stderr=True)
     with Progress(console=shown_on, transient=True, disable=silent or not shown_on.is_terminal) as progress:
         task = progress.add_task(description, total=total)

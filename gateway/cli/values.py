@@ -22,7 +22,7 @@ from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.alert_service_pb2 import EntryReference
 
 MAX_JSON_BYTES = 4 * MAX_PAYLOAD_BYTES
-"""Largest JSON text of one message, in bytes: field names and escapes make it longer than on the wire."""
+"""Largest JSON text of a message, in bytes: longer than on the wire."""
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -31,11 +31,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def value_of(enum: Any, word: str, option: str) -> Any:
-    """The enum's value for a word.
-
-    Raises:
-        ConfigurationError: unknown; the message lists the known words.
-    """
+    """The enum's value for a word; raises ConfigurationError with the known words."""
     known = words(enum)
     value = known.get(word.lower().replace("-", "_"))
     if value is None:
@@ -46,11 +42,7 @@ def value_of(enum: Any, word: str, option: str) -> Any:
 
 
 def instant(text: str, option: str) -> datetime:
-    """A time: RFC 3339 with its zone, or 30m, 12h, 5d from now.
-
-    Raises:
-        ConfigurationError: it is neither.
-    """
+    """A time: RFC 3339 with its zone, or 30m, 12h, 5d from now; ConfigurationError otherwise."""
     if match := _DURATION.fullmatch(text):
         return datetime.now(UTC).replace(microsecond=0) + timedelta(**{_UNITS[match[2]]: int(match[1])})
     try:
@@ -85,11 +77,7 @@ def shown_time(message: Message, field: str) -> datetime | None:
 
 
 def reference(text: str, own_node: str) -> AlertReference:
-    """A reference to an alert from PUBLISHER/ID, or from the id alone of an own one.
-
-    Raises:
-        ConfigurationError: neither.
-    """
+    """A reference to an alert from PUBLISHER/ID, or from the id alone of an own one; ConfigurationError otherwise."""
     publisher, _slash, alert_id = text.rpartition("/")
     publisher = publisher or own_node
     if not is_uuid(alert_id) or not is_node_name(publisher):
@@ -104,11 +92,7 @@ def reference(text: str, own_node: str) -> AlertReference:
 
 
 def own_alert_id(text: str, own_node: str) -> str:
-    """The id of an own alert.
-
-    Raises:
-        ConfigurationError: it names no alert, or a partner's, which only its publisher can change.
-    """
+    """The id of an own alert; ConfigurationError for a partner's."""
     found = reference(text, own_node)
     if found.publisher != own_node:
         raise ConfigurationError(
@@ -133,11 +117,7 @@ def entries(found: Any) -> list[str]:
 
 
 def read_message(path: Path, kind: type[MessageT]) -> MessageT:
-    """A message in protobuf's JSON form from a file, - for standard input.
-
-    Raises:
-        MalformedError: it isn't JSON of this message; the message says where.
-    """
+    """A message from a file, - for standard input; raises as `parse_message`."""
     if str(path) == "-":
         data = typer.get_binary_stream("stdin").read(MAX_JSON_BYTES + 1)
     else:
@@ -149,7 +129,7 @@ def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
     """A message from protobuf's JSON form.
 
     Raises:
-        MalformedError: it isn't JSON of this message, or too long; the message says where.
+        MalformedError: other or too much JSON; the message says where.
     """
     if len(data) > MAX_JSON_BYTES:
         raise MalformedError(_("{source}: longer than {limit} bytes", source=source, limit=MAX_JSON_BYTES))
@@ -162,11 +142,7 @@ def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
 
 
 def recipients(given: list[str], option: str = "--to") -> list[str]:
-    """Nodes from options that may be repeated and may hold commas.
-
-    Raises:
-        InvalidRequestError: there is none, or one isn't the name of a node.
-    """
+    """Names of nodes from options with commas; InvalidRequestError for a wrong one, or none."""
     names = list(dict.fromkeys(name.strip() for each in given for name in each.split(",") if name.strip()))
     wrong = [name for name in names if not is_node_name(name)]
     if wrong or not names:

@@ -1,4 +1,4 @@
-"""`gateway alert publish`: publishes alerts from files; the request ids of alert_lines prevent publishing twice."""
+"""`gateway alert publish`: publishes alerts from files, each once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient, PublishOutcome
 
 EXIT_INCOMPLETE = 3
-"""Lines that can't be read or were refused are listed; all others are published."""
+"""Some lines weren't published."""
 
 MAX_PROBLEMS_SHOWN = 200
 """Lines listed in a table; --json has them all."""
@@ -93,7 +93,7 @@ class PublishTally:
                 yield PublishAlertRequest(request_id=request_id, recipients=to, content=line.content)
 
     def note(self, outcome: PublishOutcome) -> None:
-        """Takes the next result; they come in the order of the requests."""
+        """Takes the next result, in the order of requests."""
         line = self.waiting.popleft()
         if isinstance(outcome.refused, RequestIdReusedError):
             self.known.append(line)
@@ -337,5 +337,5 @@ def _day(text: str) -> date:
 
 
 def _default_expiry() -> datetime:
-    # by the day: the same command on the same day makes the same alerts
+    # by the day: a repeated command makes the same alerts
     return datetime.combine(datetime.now(UTC).date() + timedelta(days=DEFAULT_VALID_DAYS), time(), UTC)

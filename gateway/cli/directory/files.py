@@ -1,4 +1,4 @@
-"""Reads drafts, notes, terms, anchors, fingerprints and keys as people give them; all are unverified claims."""
+"""Reads drafts, notes, terms, anchors, fingerprints and keys: unverified claims."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ class OpenedDirectory:
     """A directory with unverified signatures.
 
     Attributes:
-        directory: the content.
-        note: the signed note; None for a draft.
-        signed_by: key names on its signature lines, as claimed.
+        note: None for a draft.
+        signed_by: claimed key names.
     """
 
     directory: Directory
@@ -41,12 +40,7 @@ class OpenedDirectory:
 
 
 def open_directory(path: Path) -> OpenedDirectory:
-    """Reads a draft or a signed note.
-
-    Raises:
-        MalformedError: neither, or its directory breaks the format; the error has all problems.
-        OSError: it can't be read.
-    """
+    """Reads a draft or a signed note; MalformedError with all problems otherwise."""
     data = read_input(path)
     if data.startswith(b"{") and data.endswith(b"}\n"):
         return OpenedDirectory(decode_directory(data), None, ())
@@ -58,12 +52,11 @@ def open_directory(path: Path) -> OpenedDirectory:
 def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> tuple[Agreement, ...]:
     """Reads agreements from TOML: `[[agreements]]` with the directory's members.
 
-    Defaults: `id` is `<sender>-<recipient>`, the times are those given here, `hit_reports` is false. Of several
-    agreements in one direction at most one may leave out its id: numbers would change with their order.
+    Defaults: `id` `<sender>-<recipient>`, for one agreement in a direction; times as given; `hit_reports` false.
 
     Raises:
         ConfigurationError: not TOML.
-        DocumentInvalidError: members are wrong; the error has all problems with their paths.
+        DocumentInvalidError: members are wrong, with all their paths.
     """
     try:
         document: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
@@ -85,11 +78,7 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
 
 
 def anchors_from(given: Sequence[str], threshold: int | None) -> RootOfTrust:
-    """Anchors from verifier keys or the files that hold them; all must sign unless a threshold is given.
-
-    Raises:
-        ConfigurationError: one isn't a verifier key of an authority, or they are of different federations.
-    """
+    """Anchors from verifier keys or their files, of one federation; without a threshold all must sign."""
     vkeys = [_vkey(each) for each in given]
     federations = {vkey.partition("+")[0].rsplit("/", 2)[0] for vkey in vkeys}
     if len(federations) != 1:
@@ -102,11 +91,7 @@ def anchors_from(given: Sequence[str], threshold: int | None) -> RootOfTrust:
 
 
 def fingerprint_from(given: str) -> str:
-    """A certificate's fingerprint from hexadecimal (colons allowed) or from the file that holds it.
-
-    Raises:
-        ConfigurationError: it is neither.
-    """
+    """A fingerprint from hexadecimal with or without colons, or from a certificate's file."""
     plain = given.replace(":", "").lower()
     if len(plain) == 64 and all(digit in "0123456789abcdef" for digit in plain):
         return plain
@@ -121,11 +106,7 @@ def fingerprint_from(given: str) -> str:
 
 
 def public_key_from(given: str) -> bytes:
-    """An Ed25519 public key, 32 bytes, from base64 as the directory has it.
-
-    Raises:
-        ConfigurationError: it isn't one.
-    """
+    """An Ed25519 public key, 32 bytes, from base64."""
     try:
         key = base64.b64decode(given, validate=True)
     except (binascii.Error, ValueError):
@@ -150,7 +131,7 @@ def _vkey(given: str) -> str:
 
 
 def _unnamed(tables: Sequence[object]) -> list[int]:
-    """Positions of tables without an id whose default another table has."""
+    """Positions of tables without an id that need one."""
     ids = Counter(str(table.get("id", _default_id(table))) for table in tables if isinstance(table, dict))
     return [
         index

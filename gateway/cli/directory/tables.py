@@ -18,7 +18,7 @@ from gateway.trust.service.directory_drafts import Difference
 
 
 def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> None:
-    """Prints everything that a signatory has to look at; with --json the directory's members."""
+    """Prints everything that a signatory examines; with --json the directory."""
     directory = opened.directory
     if output.as_json:
         document = json.loads(encode_directory(directory))
@@ -94,7 +94,7 @@ def _key_state(record: KeyRecord, now: datetime) -> str:
 
 
 def _agreement_rows(directory: Directory, now: datetime) -> list[tuple[str, str]]:
-    """Terms with the directions in which they hold: often many have the same."""
+    """Terms with their directions."""
     directions: dict[str, list[str]] = {}
     for agreement in directory.agreements:
         direction = f"{agreement.sender} → {agreement.recipient} ({agreement.id})"

@@ -234,7 +234,7 @@ async def _exported(client: GatewayClient, alert: str, recipient: str) -> Bundle
 
 def _answer(target: Target, query_id: str, record_ids: list[str], *, from_database: bool) -> Bundle:
     if from_database:
-        from gateway.node.maintenance import maintenance  # noqa: PLC0415  a whole node takes long to import
+        from gateway.node.maintenance import maintenance  # noqa: PLC0415  # imports slowly
 
         with maintenance(read_settings(target.config)) as opened:
             return opened.export_answer(query_id, record_ids)
@@ -257,8 +257,7 @@ def _records_in(bundle: Bundle) -> int:
 
 
 def _from_database(config: Path, alert: str, recipient: str) -> Bundle:
-    # a whole node takes long to import
-    from gateway.node.maintenance import maintenance  # noqa: PLC0415
+    from gateway.node.maintenance import maintenance  # noqa: PLC0415  # imports slowly
 
     settings = read_settings(config)
     named = reference(alert, settings.node)

@@ -152,11 +152,7 @@ def risks(
 
 
 def filter_of(rule: str, severity: str, record: str) -> str:
-    """The filter for these conditions; empty ones don't count.
-
-    Raises:
-        ConfigurationError: the severity isn't one, or a value has quotes.
-    """
+    """The filter for the conditions that aren't empty."""
     if severity:
         severity = word_of(Severity, value_of(Severity, severity, "--severity"))
     terms = {"rule": rule, "severity": severity, "record": record}

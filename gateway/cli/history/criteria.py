@@ -1,4 +1,4 @@
-"""Options for the criteria and the grounds of a query in shipment history, and the messages made of them."""
+"""Options for criteria and grounds of a query, and the messages made of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PANEL = _("What is looked for (all that is given must hold; of one option given 
 GROUNDS_PANEL = _("Why (mandatory, checked against the agreement and audited on both sides)")
 
 DAYS_ZONE = timezone(timedelta(hours=8))
-"""Zone of days without a time of day: that of all three territories."""
+"""Zone of days: that of all three territories."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,7 +89,7 @@ EXACT = tuple(_EXACT)
 """Criteria that name one thing."""
 
 TRACED = (*_EXACT, *_TIMES)
-"""The same, and times: they tell the trips of a container apart."""
+"""The same, and times, to choose a trip."""
 
 ALL = (*_EXACT, *_MORE, *_TIMES)
 """Every criterion of the contract."""
@@ -100,13 +100,7 @@ _OPTIONS = {**_EXACT, **_MORE, **_TIMES}
 def with_criteria(
     names: Sequence[str],
 ) -> Callable[[Callable[Concatenate[Target, SearchCriteria, P], R]], Callable[Concatenate[Target, P], R]]:
-    """Adds options for criteria to a command; its second parameter becomes the SearchCriteria made of them.
-
-    Put it below `connected`.
-
-    Args:
-        names: EXACT, TRACED or ALL.
-    """
+    """Adds these options to a command, below `connected`; its second parameter becomes their SearchCriteria."""
 
     def decorate(
         command: Callable[Concatenate[Target, SearchCriteria, P], R],
@@ -134,7 +128,7 @@ _GROUNDS: Mapping[str, tuple[object, object]] = {
 def with_grounds(
     command: Callable[Concatenate[Target, QueryGrounds, P], R],
 ) -> Callable[Concatenate[Target, P], R]:
-    """Adds options for the grounds to a command; its second parameter becomes the QueryGrounds made of them."""
+    """Adds options for the grounds to a command; its second parameter becomes their QueryGrounds."""
 
     def call(target: Target, ours: Mapping[str, Any], *args: P.args, **kwargs: P.kwargs) -> R:
         return command(target, grounds_of(ours), *args, **kwargs)
@@ -163,11 +157,7 @@ def _with_options(command: Callable[..., R], options: Mapping[str, tuple[object,
 
 
 def grounds_of(given: Mapping[str, str]) -> QueryGrounds:
-    """The grounds.
-
-    Raises:
-        ConfigurationError: some are missing; the message names all of them.
-    """
+    """The grounds; ConfigurationError names all that are missing."""
     options = {"purpose": "--purpose", "legal_basis": "--legal-basis", "case_reference": "--case"}
     missing = [option for name, option in options.items() if not given.get(name, "").strip()]
     if missing:
@@ -183,14 +173,7 @@ def grounds_of(given: Mapping[str, str]) -> QueryGrounds:
 
 
 def criteria_of(given: Mapping[str, Any]) -> SearchCriteria:
-    """The criteria.
-
-    Args:
-        given: values of the options by their names in ALL.
-
-    Raises:
-        ConfigurationError: an option makes no sense, or none narrows a search.
-    """
+    """The criteria from options by their names in ALL; ConfigurationError where none narrows a search."""
     several = {name: given.get(name) or [] for name in _OPTIONS}
     procedures = [value_of(ShipmentProcedure, word, "--procedure") for word in several["procedure"]]
     made = SearchCriteria(
@@ -225,11 +208,7 @@ def criteria_of(given: Mapping[str, Any]) -> SearchCriteria:
 
 
 def moment(text: str, option: str, *, end: bool = False) -> datetime:
-    """A time with its zone, or a day in DAYS_ZONE: its beginning, or with `end` its end.
-
-    Raises:
-        ConfigurationError: it is neither.
-    """
+    """A time with its zone, or the beginning or `end` of a day in DAYS_ZONE; ConfigurationError otherwise."""
     try:
         found = datetime.fromisoformat(text)
         if len(text) == len("2026-01-31"):

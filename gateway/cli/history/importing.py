@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient, RecordedBatch
 
 EXIT_INCOMPLETE = 3
-"""Records that can't be read or were refused are listed; all others are recorded."""
+"""Some records weren't recorded."""
 
 MAX_PROBLEMS_SHOWN = 200
 """Problems listed one by one; --json has them all."""
@@ -76,7 +76,7 @@ class RecordTally:
             yield row.item
 
     def note(self, outcome: RecordedBatch) -> None:
-        """Takes the next result; they come in the order of the items."""
+        """Takes the next result, in the order of items."""
         self.recorded += outcome.recorded
         self.position = max(self.position, outcome.position)
         for index, item in enumerate(outcome.items):
@@ -85,7 +85,7 @@ class RecordTally:
                 self.refused.append((line, item.record_id, outcome.refused[index]))
 
     def problems(self) -> list[tuple[int, str, str]]:
-        """Line, record and reason of everything that isn't recorded, by line."""
+        """Line, record and reason of what wasn't recorded."""
         found = [(problem.line, bad.record_id, problem.reason) for bad in self.bad for problem in bad.problems]
         for line, record_id, error in self.refused:
             reasons = (

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
 EXIT_PARTLY_ANSWERED = 3
-"""A node that was asked didn't answer: its records may be missing."""
+"""A node didn't answer: its records may be missing."""
 
 MAX_PAGE = 10_000
 """Most records of one node in one page, as the contract has it."""
@@ -84,7 +84,7 @@ class SearchResults:
 
 
 def _added(before: NodeAnswer | None, answer: NodeAnswer) -> NodeAnswer:
-    """A node's last answer, with what came in its earlier pages counted in."""
+    """A node's last answer with the counts of its earlier pages."""
     whole = NodeAnswer()
     whole.CopyFrom(answer)
     if before is not None:
@@ -183,7 +183,7 @@ async def _receive(client: GatewayClient, output: Output, results: SearchResults
 
 
 def _print_received(output: Output, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
-    """Prints what was received: everything for programs, the ends of nodes for people."""
+    """Prints everything for programs, answers for people."""
     if output.as_json:
         name = "record" if isinstance(each, HistoryRecord) else "answer" if isinstance(each, NodeAnswer) else "end"
         output.json_line({name: as_dict(each)})
@@ -239,7 +239,7 @@ def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> 
 
 
 def _sorted(records: list[HistoryRecord], sort: Sort) -> list[HistoryRecord]:
-    """Records of all nodes in one order; those of each node are in it already."""
+    """Records of all nodes in one order."""
     if sort is Sort.RECORDED:
         return sorted(records, key=record_key, reverse=True)
     newest_first = sort is Sort.DECLARED

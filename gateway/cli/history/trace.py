@@ -113,7 +113,7 @@ def trace(
 
 
 def unanswered(trace: Trace) -> list[NodeAnswer]:
-    """The last incomplete answer of each node: its records may be missing."""
+    """The last incomplete answer of each node."""
     found: dict[str, NodeAnswer] = {}
     for answer in trace.answers:
         if answer.status not in ANSWERED:
@@ -125,7 +125,7 @@ def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds
     if output.as_json:
         output.json(as_dict(found))
         return
-    from gateway.cli.history.trace_terminal import render_terminal  # noqa: PLC0415  # rich takes long to import
+    from gateway.cli.history.trace_terminal import render_terminal  # noqa: PLC0415  # imports slowly
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 40)).columns
@@ -134,7 +134,7 @@ def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds
 
 
 def _report(trace: Trace, grounds: QueryGrounds, language: str) -> bytes:
-    from gateway.tracing.report.html import render_html  # noqa: PLC0415  # Jinja2 takes long to import
+    from gateway.tracing.report.html import render_html  # noqa: PLC0415  # imports slowly
 
     with in_language(language):
         return render_html(trace, grounds, made_at=datetime.now(UTC)).encode()

@@ -1,6 +1,6 @@
 """Draws a trace in a terminal: a timeline over the territories, with contradictions at their records.
 
-Readable from 80 columns and without colour. Control characters of records are made visible.
+Readable from 80 columns and without colour.
 """
 
 from __future__ import annotations
@@ -47,30 +47,23 @@ from gateway.v1.history_pb2 import (
 from gateway.v1.trace_pb2 import Discrepancy, Trace
 
 MIN_WIDTH: Final = 60
-"""Narrowest drawing in columns: narrower lanes hold no word."""
+"""Narrowest drawing, in columns."""
 
 MIN_LANE: Final = 15
-"""Narrowest lane in columns of text, besides its border."""
+"""Narrowest lane, in columns of text."""
 
 MAX_LANE: Final = 46
-"""Widest lane: eyes don't follow longer lines across three lanes."""
+"""Widest lane: longer lines are hard to read."""
 
 _ROOM_FOR_PARTIES: Final = 24
 _ROOM_FOR_REASONS: Final = 36
-"""Widths of a lane from which parties, and why something doesn't add up, stand in it."""
+"""Widths of a lane that has parties and explanations."""
 
 _STYLES: Final = {"high": "bold red", "medium": "yellow", "low": "cyan", "notice": "dim"}
 
 
 def render_terminal(trace: Trace, grounds: QueryGrounds | None = None, *, width: int = 100, colour: bool = True) -> str:
-    """The drawing as text.
-
-    Args:
-        trace: the consignment.
-        grounds: on which it was asked for, to be shown above.
-        width: columns; below 60 it's drawn as for 60.
-        colour: whether with ANSI colours.
-    """
+    """The drawing as text; at least MIN_WIDTH columns wide."""
     console = Console(
         file=io.StringIO(),
         width=max(width, MIN_WIDTH),
@@ -187,7 +180,7 @@ class TimelinePage:
             yield self.line("" if number else _time(row), cells)
 
     def _arrow(self, lane: int, crossing: Crossing) -> Text:
-        """From within one lane to the border of the other, over the borders between."""
+        """From within one lane to the border of the other."""
         left, right = min(lane, crossing.to_lane), max(lane, crossing.to_lane)
         forward = lane < crossing.to_lane
         room = (right - left) * (self._lane + 2) - 2

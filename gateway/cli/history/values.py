@@ -138,7 +138,7 @@ def _name_of(party: Party) -> str:
 
 
 def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
-    """A shipment without its events and inspections, by names in English; empty values are left out."""
+    """A shipment without events, inspections and empty values."""
     facts: dict[str, object] = {
         N_("Procedure"): word_of(ShipmentProcedure, shipment.procedure),
         N_("Declared"): local(shipment, "declared_at", shipment.utc_offset_minutes),
@@ -181,7 +181,7 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
 
 
 def event_cells(event: ShipmentEvent) -> tuple[object, ...]:
-    """Cells of an event: when, what, where, container, seal, means, source, remarks."""
+    """Cells of an event."""
     return (
         local(event, "occurred_at", event.utc_offset_minutes),
         word_of(ShipmentEventKind, event.kind).replace("_", " "),
@@ -195,7 +195,7 @@ def event_cells(event: ShipmentEvent) -> tuple[object, ...]:
 
 
 def inspection_cells(inspection: ShipmentInspection) -> tuple[object, ...]:
-    """Cells of an inspection: when, result, where, methods, found, remarks."""
+    """Cells of an inspection."""
     return (
         shown_time(inspection, "inspected_at"),
         word_of(FindingResult, inspection.result),

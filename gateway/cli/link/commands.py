@@ -59,7 +59,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Link], Any]], ...] = (
 """Columns of the list with their cells."""
 
 _ALWAYS = marked("Feed", "State", "Size", "Receipted", "Backlog")
-"""Columns that are shown when empty too; 80 columns have no room for more."""
+"""Columns shown when empty too."""
 
 
 @reports_errors

@@ -26,8 +26,7 @@ def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     \b
     Exit codes: 0 nothing failed, 1 something failed, 2 the settings can't be read.
     """
-    # a whole node takes long to import
-    from gateway.node.checks import NodeChecks, Result  # noqa: PLC0415
+    from gateway.node.checks import NodeChecks, Result  # noqa: PLC0415  # imports slowly
 
     output = Output(as_json)
     checks = NodeChecks(read_settings(config), now=datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""`gateway init`: the settings file and the folders of one node; it names the commands that come next."""
+"""`gateway init`: the settings file and the folders of one node; names the next commands."""
 
 from __future__ import annotations
 
@@ -133,11 +133,8 @@ def settings_text(
     """The text of a gateway.toml in the layout that `gateway init` makes.
 
     Args:
-        node, federation, peer_bind, local_bind, database_url, directory, threshold: the settings of these names.
-        anchors: verifier keys.
-        systems: own systems with their roles.
         links: partner to (mode, endpoint or empty).
-        fetch: partners whose feeds this node fetches from them.
+        fetch: partners whose feeds this node fetches.
     """
     lines = [
         "# Settings of one node. Paths are relative to this file; environment variables win: GATEWAY_LOG_LEVEL,",
@@ -179,7 +176,7 @@ def settings_text(
 
 
 def _toml(value: str | list[str]) -> str:
-    # JSON's strings and arrays of strings are TOML's, but for DEL, which none of these may hold
+    # JSON's strings and arrays of strings are TOML's, but for DEL
     return json.dumps(value, ensure_ascii=False)
 
 

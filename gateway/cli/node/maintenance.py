@@ -23,8 +23,7 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     \b
     Exit codes: 0 everything holds, 1 something is wrong, 2 settings aren't right or there is no database.
     """
-    # a whole node takes long to import
-    from gateway.node.maintenance import maintenance  # noqa: PLC0415
+    from gateway.node.maintenance import maintenance  # noqa: PLC0415  # imports slowly
 
     output = Output(as_json)
     with (
@@ -75,8 +74,7 @@ def rebuild(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
     \b
     Exit codes: 0 rebuilt, 1 the database can't be written: run it again, 2 settings aren't right, or no database.
     """
-    # a whole node takes long to import
-    from gateway.node.maintenance import maintenance  # noqa: PLC0415
+    from gateway.node.maintenance import maintenance  # noqa: PLC0415  # imports slowly
 
     output = Output(as_json)
     with (

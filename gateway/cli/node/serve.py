@@ -21,7 +21,6 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
     \b
     Exit codes: 0 stopped by a signal, 1 failed, 2 settings, keys or directory aren't right.
     """
-    # a whole node takes long to import
-    from gateway.node.run import run_node  # noqa: PLC0415
+    from gateway.node.run import run_node  # noqa: PLC0415  # imports slowly
 
     run_node(read_settings(config))

@@ -220,7 +220,7 @@ def signing_keys(
     Example:
       gateway pki signing-keys --node cn --federation gba.customs.example --out pki/keys
     """
-    GatewayIdentity(federation, node)  # refuses wrong names before anything is written
+    GatewayIdentity(federation, node)  # refuses wrong names
     passphrase = _passphrase(passphrase_file, passphrase_env)
     _require_free(out / "receipts.pem")
     log = create_signing_key(out / "log.pem", name=f"{federation}/{node}/log", passphrase=passphrase)

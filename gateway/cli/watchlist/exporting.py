@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
 EXIT_INCOMPLETE = 3
-"""Entries that the format can't hold are listed; all others are written."""
+"""Some entries weren't written."""
 
 MOST_SHOWN = 20
 """Entries that can't be written listed one by one; --json has them all."""
@@ -36,7 +36,7 @@ _LENGTH = struct.Struct(">I")
 
 
 class Spool:
-    """Entries on disk in a file without a name: a list may be larger than memory, and some formats need it twice."""
+    """Entries on disk: a list may be larger than memory, and some formats read it twice."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

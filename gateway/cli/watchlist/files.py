@@ -1,7 +1,4 @@
-"""Formats of watchlists on the command line: which reader and which writer a format has, and what it reads from.
-
-What the formats hold is formats.lists'.
-"""
+"""Finds the reader or writer for a file of a watchlist."""
 
 from __future__ import annotations
 
@@ -54,7 +51,7 @@ class ExportFormat(StrEnum):
 
 
 WITHOUT_LEGAL_BASIS = frozenset({ImportFormat.UN_XML, ImportFormat.FTM, ImportFormat.OFAC})
-"""Formats that never say on what legal basis somebody here lists what they hold."""
+"""Formats without a legal basis."""
 
 _BY_ENDING = {
     ".csv": ImportFormat.CSV,
@@ -65,11 +62,7 @@ _BY_ENDING = {
 
 
 def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
-    """The format of a file.
-
-    Raises:
-        ConfigurationError: neither the option nor the file's ending says it.
-    """
+    """The format by the option, or by the file's ending."""
     found = given or _BY_ENDING.get(file.suffix.lower())
     if found is None:
         raise ConfigurationError(
@@ -83,11 +76,7 @@ def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
 
 
 def mapping_of(given: str, kind: ImportFormat) -> TableMapping | None:
-    """A mapping from a TOML file, or one that comes along by its name.
-
-    Raises:
-        ConfigurationError: there is no such mapping, or the format has no use for one.
-    """
+    """A mapping from a TOML file, or a packaged one; ConfigurationError for a wrong name or format."""
     if not given:
         return None
     if kind is not ImportFormat.CSV:
@@ -97,12 +86,7 @@ def mapping_of(given: str, kind: ImportFormat) -> TableMapping | None:
 
 @dataclass(slots=True)
 class ListSource:
-    """A list in a file, to be read as often as needed.
-
-    Attributes:
-        file: names it in messages.
-        size_bytes: of its main file, for a progress bar.
-    """
+    """A list in a file, to be read as often as needed; `size_bytes` is that of its main file."""
 
     file: Path
     size_bytes: int
@@ -125,12 +109,7 @@ class ListSource:
 def open_source(
     file: Path, kind: ImportFormat, mapping: TableMapping | None = None, dialect: Dialect | None = None
 ) -> Iterator[ListSource]:
-    """A list in a file, `-` for standard input; mapping and dialect are of CSV.
-
-    Raises:
-        ConfigurationError: a file of OFAC's three is missing.
-        OSError: it can't be read.
-    """
+    """A list in a file, `-` for standard input; mapping and dialect are of CSV."""
     with ExitStack() as stack:
         paths = _ofac_paths(file) if kind is ImportFormat.OFAC and str(file) != "-" else [file]
         streams = [stack.enter_context(opened(path)) for path in paths]
@@ -152,7 +131,7 @@ def _reader(
 
 
 def _ofac_paths(file: Path) -> list[Path]:
-    """The three files: in the folder that is named, or beside the sdn that is named."""
+    """The three files in the folder, or beside sdn.csv."""
     folder = file if file.is_dir() else file.parent
     there = {path.name.lower(): path for path in folder.iterdir()} if folder.is_dir() else {}
     found = [there.get(f"{name}.csv") for name in OFAC_FILES]
@@ -171,15 +150,7 @@ def _ofac_paths(file: Path) -> list[Path]:
 def write_list(
     kind: ExportFormat, target: Path, output: Output, publisher: str, entries: Iterable[WatchlistEntry]
 ) -> Export:
-    """Writes entries, which some formats read twice.
-
-    Args:
-        kind: the format.
-        target: the file.
-        output: opens a file to write.
-        publisher: whose list it is.
-        entries: what is written.
-    """
+    """Writes entries, which some formats read twice, to the file that `output` opens."""
     writers: Mapping[ExportFormat, Callable[[BinaryIO], Export]] = {
         ExportFormat.CSV: lambda stream: write_csv(stream, entries),
         ExportFormat.JSONL: lambda stream: write_json_lines(stream, entries),

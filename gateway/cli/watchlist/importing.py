@@ -1,4 +1,4 @@
-"""`gateway watchlist import`: brings an own list to the state of a file; the gateway takes the changes alone."""
+"""`gateway watchlist import`: brings an own list to the state of a file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
 EXIT_INCOMPLETE = 3
-"""Rows that can't be read or were refused are listed; all others are in."""
+"""Some rows weren't imported."""
 
 MAX_PROBLEMS_SHOWN = 200
 """Rows listed one by one; --json has them all."""
@@ -51,7 +51,7 @@ DEFAULT_OPTIONS = {
     "onward_transfer": "--onward-transfer",
     "releasable_to": "--releasable-to",
 }
-"""Option that says for all rows what a row leaves out, by the field's name in messages."""
+"""Options for values that rows lack, by field."""
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class ImportTally:
 
     @property
     def against_pruning(self) -> str:
-        """Why no entry may be withdrawn as vanished: one that can't be read hasn't vanished."""
+        """Why no entry may be withdrawn as vanished."""
         if self.bad:
             return ngettext(
                 "{number} row can't be read, so it isn't known which entries the file no longer has",
@@ -243,7 +243,7 @@ def _import(
 
 
 def _held_back(output: Output, source: ListSource, options: ListOptions) -> str:
-    """Why nothing may be withdrawn; reads the whole file before anything is sent."""
+    """Why nothing may be withdrawn; reads the whole file first."""
     survey = ImportTally()
     with output.progress(_("Reading"), source.size_bytes) as advance:
         for _row in _followed(source, survey.take(source.rows(options)), advance):
@@ -252,7 +252,7 @@ def _held_back(output: Output, source: ListSource, options: ListOptions) -> str:
 
 
 def _followed(source: ListSource, rows: Iterator[ListRow], advance: Any) -> Iterator[ImportRow]:
-    """Rows as the gateway takes them, while a progress bar follows the file."""
+    """Rows to send, while a progress bar follows the file."""
     reported = 0
     for row in rows:
         yield ImportRow(id=row.id, line=row.line, content=row.content)
@@ -319,7 +319,7 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
 
 
 def _print_problems(output: Output, reading: ImportTally, response: ImportEntriesResponse) -> bool:
-    """Prints rows that can't be used; returns whether there are any."""
+    """Prints unusable rows; whether there are any."""
     rows = [(row.line, row.id, row.reason) for row in reading.bad]
     rows += [(row.line, row.id, row.error.message) for row in response.refused]
     rows.sort(key=lambda row: row[0])

@@ -76,11 +76,7 @@ def list_(
 
 
 def filter_of(name: str, publisher: str, kind: str, *, expiring: bool = False) -> str:
-    """The filter for these conditions; empty ones don't count.
-
-    Raises:
-        ConfigurationError: the name or the kind can't be one.
-    """
+    """The filter for the conditions that aren't empty."""
     terms = {
         "publisher": publisher,
         "list": list_name(name) if name else "",

@@ -30,11 +30,7 @@ _SHORT_CHARS = 60
 
 
 def entry_reference(text: str, own_node: str) -> WatchlistReference:
-    """A reference to an entry from PUBLISHER/LIST/ID, or from LIST/ID of an own list.
-
-    Raises:
-        ConfigurationError: neither.
-    """
+    """A reference to an entry from PUBLISHER/LIST/ID, or from LIST/ID of an own list; ConfigurationError otherwise."""
     first, _separator, rest = text.partition("/")
     name, slash, entry_id = rest.partition("/")
     publisher, name, entry_id = (first, name, entry_id) if slash else (own_node, first, rest)
@@ -50,11 +46,7 @@ def entry_reference(text: str, own_node: str) -> WatchlistReference:
 
 
 def own_entry(text: str, own_node: str) -> WatchlistReference:
-    """An entry of an own list.
-
-    Raises:
-        ConfigurationError: it names no entry, or a partner's, which only its publisher can change.
-    """
+    """An entry of an own list; ConfigurationError for a partner's."""
     found = entry_reference(text, own_node)
     if found.publisher != own_node:
         raise ConfigurationError(
@@ -80,11 +72,7 @@ def hit_cells(hit: ScreeningHit) -> tuple[str, ...]:
 
 
 def list_name(text: str) -> str:
-    """The name of a list.
-
-    Raises:
-        ConfigurationError: it can't be one.
-    """
+    """The name of a list; ConfigurationError otherwise."""
     if not _LIST_NAME.fullmatch(text):
         raise ConfigurationError(
             _("--list: {text!r} can't be a list's name: small letters, digits, dots and hyphens, e.g. un-sc", text=text)
@@ -93,7 +81,7 @@ def list_name(text: str) -> str:
 
 
 def called(content: WatchlistContent) -> str:
-    """What an entry is called in a table: its first name, or else its first identifier, address, code or route."""
+    """The first name of an entry, or else its first identifier, address, code or route."""
     known = [
         *(name.text for name in content.names[:1]),
         *(each.value for each in content.identifiers[:1]),
@@ -121,7 +109,7 @@ def change_row(change: WatchlistChange) -> tuple[str, str, int, str]:
 
 
 def content_facts(content: WatchlistContent) -> Mapping[str, object]:
-    """The content of an entry, by names in English; empty values are left out."""
+    """The content of an entry without empty values."""
     facts: dict[str, object] = {
         N_("Kind"): word_of(WatchlistKind, content.kind),
         N_("Names"): [_name(each) for each in content.names],

@@ -1,7 +1,7 @@
-"""Renders a trace as a report for a case file: one HTML document with the picture and all that it rests on.
+"""Renders a trace as a report for a case file, one HTML document.
 
-The document needs nothing from elsewhere and runs nothing: no script, font or image; its content policy forbids them.
-The templates escape every text, and `_harmless` makes control characters visible.
+The document loads and runs nothing; its content policy forbids it. Templates escape every text, and `_harmless` makes
+control characters visible.
 """
 
 from __future__ import annotations
@@ -28,13 +28,7 @@ _TEMPLATE: Final = "report.j2"
 
 
 def render_html(trace: Trace, grounds: QueryGrounds | None = None, *, made_at: datetime | None = None) -> str:
-    """The report as one HTML document, in the current language.
-
-    Args:
-        trace: the consignment.
-        grounds: on which it was asked for.
-        made_at: when the report was made, with its zone; None leaves it out.
-    """
+    """The report as one HTML document, in the current language; `made_at` has a zone."""
     span = words.span_of_events(trace)
     return (
         _environment()
@@ -90,7 +84,7 @@ def _environment() -> Environment:
 
 
 def _harmless(value: Any) -> Any:
-    """Text with control characters made visible; what a macro made is HTML already and stays."""
+    """Text with visible control characters; HTML of macros stays."""
     return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 

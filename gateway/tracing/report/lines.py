@@ -1,4 +1,4 @@
-"""Breaks text into lines of a width: columns, of which Chinese characters have two, or another measure."""
+"""Breaks text into lines of a width; a Chinese character has two columns."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def folded(text: str, width: float, hang: str = "", measure: Measure = cell_len)
     """Lines of at most this width, broken at spaces where there are any.
 
     Args:
-        text: leading spaces are kept as the indent of the first line.
-        width: more than `hang` and the widest character have, by `measure`.
-        hang: indent of the lines after the first.
-        measure: width of a text; columns of a terminal.
+        text: with its indent.
+        width: more than that of `hang` and one character.
+        hang: indent of further lines.
+        measure: by default columns of a terminal.
     """
     line = " " * (len(text) - len(text.lstrip(" ")))
     for word in clean(text).split(" "):
@@ -40,7 +40,7 @@ def folded(text: str, width: float, hang: str = "", measure: Measure = cell_len)
 
 
 def cut(text: str, width: int) -> str:
-    """The text, or as much of it as `width` columns hold and an ellipsis."""
+    """The text, cut to `width` columns with an ellipsis."""
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, max(0, width - 1)).rstrip() + "…"
@@ -52,7 +52,7 @@ def clean(text: str) -> str:
 
 
 def _breaks_anywhere(word: str, width: float, measure: Measure) -> bool:
-    """Chinese has no spaces: what is long is broken where the line ends."""
+    """Chinese has no spaces: it breaks where the line ends."""
     return cell_len(word) > len(word) and measure(word) > width / 2
 
 

@@ -1,4 +1,4 @@
-"""Lays a trace out as drawings: a lane for each territory, time downwards, one drawing for each day or part of it."""
+"""Lays a trace out as drawings: lanes of territories, time downwards, a drawing for each day or part of it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LANE: Final = 300
 HEAD: Final = 26
 LINE: Final = 16
 PAD: Final = 8
-"""Sizes in pixels: the column of times, a lane, its head, a line of text, the space around."""
+"""Sizes in pixels: times, a lane, its head, a line, space around."""
 
 MAX_HEIGHT: Final = 560
-"""Height of a drawing from which the next begins, in pixels: what a landscape page of A4 holds."""
+"""Height of a drawing in pixels: a landscape page of A4."""
 
 TEXT: Final = LANE - 4 - 4 * PAD
 """Room for a line of text in a card."""
@@ -79,7 +79,7 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class Arrowhead:
-    """The tip of an arrow; `back` is where its base is from there, in pixels."""
+    """The tip of an arrow; `back` leads to its base."""
 
     element: ClassVar[str] = "arrowhead"
     kind: str
@@ -93,14 +93,7 @@ Shape = TextLine | Box | Dot | Stroke | Arrowhead
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A day, or a part of a full one.
-
-    Attributes:
-        date: with its weekday.
-        heading: the date, and whether it goes on from the drawing before.
-        width, height: in pixels.
-        shapes: the later ones lie above.
-    """
+    """A day, or a part of it; later shapes lie above earlier ones."""
 
     date: str
     heading: str
@@ -118,7 +111,7 @@ class _Styled:
 
 
 def text_width(text: str) -> float:
-    """About how wide a text is at 12 pixels, by a wide font (DejaVu Sans): others are narrower, and none is loaded."""
+    """Width at 12 pixels in a wide font (DejaVu Sans); no font is loaded."""
     return sum(map(_char_width, text))
 
 

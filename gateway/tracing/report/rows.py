@@ -1,7 +1,4 @@
-"""Orders a trace in rows for drawing: records with their contradictions, events, crossings, each in a territory's lane.
-
-The texts are foreign: what draws them escapes them.
-"""
+"""Orders a trace in rows for drawing: records, events and crossings in lanes; texts aren't escaped yet."""
 
 from __future__ import annotations
 
@@ -22,10 +19,10 @@ from gateway.translation.messages import gettext as _
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 
 TERRITORIES: Final = {"CN": N_("Mainland"), "HK": N_("Hong Kong"), "MO": N_("Macao")}
-"""The lanes that are always there, from left to right."""
+"""Lanes that are always drawn, from the left."""
 
 OTHER: Final = "other"
-"""The lane of further territories where there is no room for a lane for each."""
+"""Lane that further territories share where there is no room."""
 
 _SENDERS: Final = (party_pb2.PARTY_ROLE_CONSIGNOR, party_pb2.PARTY_ROLE_EXPORTER, party_pb2.PARTY_ROLE_SELLER)
 _RECEIVERS: Final = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, party_pb2.PARTY_ROLE_BUYER)
@@ -35,13 +32,12 @@ _MOVES: Final = {"departed": N_("Left {place}"), "arrived": N_("Came to {place}"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A contradiction at a leg that it is about.
+    """A contradiction at one of its legs.
 
     Attributes:
-        number: of the discrepancy, from 1.
-        discrepancy: all of it.
-        others: numbers of the other legs that it is about.
-        is_last: whether this is the last of its legs, where it shows.
+        number: from 1.
+        others: numbers of its other legs.
+        is_last: whether this is its last leg, which shows the explanation.
     """
 
     number: int
@@ -51,7 +47,7 @@ class Mark:
 
     @property
     def kind(self) -> str:
-        """What styles call its severity."""
+        """Its severity for styles."""
         return words.severity_kind(self.discrepancy.severity)
 
     @property
@@ -63,16 +59,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class LegBlock:
-    """A record, when it was declared.
+    """A record at the time of its declaration.
 
     Attributes:
         number: of the leg, from 1.
-        title: what was done, e.g. `Export`.
-        leg: all of it.
-        facts: goods, masses and equipment, a line each.
-        controls: goods under export control, a line each.
-        parties: who sends and who receives, a line each.
-        marks: what doesn't add up at it, the most severe first.
+        title: the procedure, e.g. `Export`.
+        facts, controls, parties: lines of text.
+        marks: contradictions, the most severe first.
     """
 
     number: int
@@ -86,7 +79,7 @@ class LegBlock:
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """An event in few words, and the nodes that say so."""
+    """An event, and the nodes that report it."""
 
     text: str
     nodes: tuple[str, ...]
@@ -102,7 +95,7 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Something at a time in a lane; times are local there."""
+    """A row of a lane, at a local time."""
 
     at: datetime
     lane: int
@@ -111,24 +104,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn.
-
-    Attributes:
-        lanes: codes of territories from left to right, `other` at the end where it is needed.
-        rows: in order of time.
-    """
+    """Lanes by their territories' codes, from the left, and rows in order of time."""
 
     lanes: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
 def picture_of(trace: trace_pb2.Trace, max_lanes: int) -> Picture:
-    """The trace as rows.
-
-    Args:
-        trace: the consignment.
-        max_lanes: most lanes there is room for; at least four.
-    """
+    """The trace as rows, in at most this many lanes, of which there are at least four."""
     lanes = _lanes(trace, max_lanes)
     rows = [*_leg_rows(trace, lanes), *_event_rows(trace, lanes), *_crossing_rows(trace, lanes)]
     ordered = sorted(enumerate(rows), key=lambda each: (each[1].at, isinstance(each[1].what, Crossing), each[0]))
@@ -235,7 +218,7 @@ def _party(shipment: shipment_pb2.Shipment, roles: Sequence[party_pb2.PartyRole.
 
 
 def _event_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]:
-    """Events other than declarations; the same words of several records at one time are one line."""
+    """Events without declarations; equal ones of several records are one line."""
     merged: dict[tuple[datetime, int, str], list[str]] = {}
     container = _only_container(trace)
     for event in trace.events:
@@ -253,7 +236,7 @@ def _event_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]
 
 
 def _only_container(trace: trace_pb2.Trace) -> str:
-    """The container of all records, to say it once and not at each event; empty where there are several."""
+    """The container of all records; empty where there are several."""
     named = {equipment.id for leg in trace.legs for equipment in leg.record.shipment.equipment}
     named |= {event.equipment_id for leg in trace.legs for event in leg.record.shipment.events if event.equipment_id}
     if len({plain(each) for each in named}) != 1:
@@ -263,7 +246,7 @@ def _only_container(trace: trace_pb2.Trace) -> str:
 
 
 def _in_short(event: trace_pb2.TraceEvent, container: str) -> str:
-    """An event without the container that is the same everywhere."""
+    """An event without the container."""
     if event.kind in _MOVES:
         return _(_MOVES[event.kind], place=place_name(event.place))
     text = event.text

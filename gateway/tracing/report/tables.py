@@ -1,4 +1,4 @@
-"""Puts records, contradictions and answers of a trace into the cells of the report's tables."""
+"""Puts records, contradictions and answers into cells of the report's tables."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gateway.v1.shipment_pb2 import Shipment, ShipmentGoods
 from gateway.v1.trace_pb2 import Discrepancy, TraceLeg
 
 Cells = Mapping[str, object]
-"""Cells of a row by the names that the template has for them."""
+"""Cells of a row by their names in the template."""
 
 
 def discrepancy_cells(discrepancy: Discrepancy) -> Cells:
-    """A contradiction: rule, what it says, records, what was seen, thresholds, measure."""
+    """A contradiction."""
     kind = words.severity_kind(discrepancy.severity)
     sure, version, item = discrepancy.confidence, discrepancy.rule_version, discrepancy.goods_sequence
     records = ", ".join(str(leg + 1) for leg in discrepancy.legs)
@@ -42,7 +42,7 @@ def discrepancy_cells(discrepancy: Discrepancy) -> Cells:
 
 
 def leg_cells(number: int, leg: TraceLeg) -> Cells:
-    """A record: what was done, when and where it was declared, and lines of what it says."""
+    """A record."""
     shipment, record = leg.record.shipment, leg.record
     return {
         "number": number,
@@ -61,7 +61,7 @@ def leg_cells(number: int, leg: TraceLeg) -> Cells:
 
 
 def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
-    """How a node answered all questions; the last one counts."""
+    """A node's answers; the last counts."""
     last = answers[-1]
     answered_at = last.answered_at.ToDatetime(UTC) if last.HasField("answered_at") else None
     return {
@@ -77,7 +77,7 @@ def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
 
 
 def statement_cells(answer: NodeAnswer) -> Cells:
-    """A signed statement as it came; `gateway evidence` exports the answer with it, by the query's id."""
+    """A signed statement; `gateway evidence` exports it by the query's id."""
     return {
         "node": answer.node,
         "query": answer.query_id,

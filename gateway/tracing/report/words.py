@@ -1,4 +1,4 @@
-"""Puts a trace in words: its way, times, answers, severities and what was withheld, in the reader's language."""
+"""Puts parts of a trace in words of the reader's language."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SEVERITIES: Final = {
     trace_pb2.SEVERITY_LOW: "low",
     trace_pb2.SEVERITY_NOTICE: "notice",
 }
-"""Severities by what styles call them, the worst first."""
+"""Severities for styles, the worst first."""
 
 MAX_STAYS: Final = 12
-"""Most territories in the heading, one after the other."""
+"""Most territories in the heading."""
 
 WEEKDAYS: Final = marked("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 SHORT_WEEKDAYS: Final = marked("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -30,7 +30,7 @@ _WHOLE: Final = history_pb2.ANSWER_STATUS_COMPLETE
 
 
 def local(at: datetime, minutes: int) -> datetime:
-    """A time as clocks show it there; in UTC where the offset is none that a place has."""
+    """A time with this offset; in UTC where no place has it."""
     try:
         return at.astimezone(timezone(timedelta(minutes=minutes)))
     except (ValueError, OverflowError):
@@ -75,7 +75,7 @@ def link_kind(kind: str) -> str:
 
 
 def rule_name(discrepancy: trace_pb2.Discrepancy) -> str:
-    """`density mismatch`; rules of a node's own keep their names."""
+    """`density mismatch`; a node's own rules keep their names."""
     return label(RULE, discrepancy.name)
 
 
@@ -90,7 +90,7 @@ def confidence(word: str) -> str:
 
 
 def severity_kind(severity: trace_pb2.Severity.ValueType) -> str:
-    """What styles call a severity; one that this version doesn't know is a notice."""
+    """A severity for styles; an unknown one is a notice."""
     return SEVERITIES.get(severity, "notice")
 
 
@@ -100,7 +100,7 @@ def severity_word(kind: str) -> str:
 
 
 def procedure_word(leg: trace_pb2.TraceLeg) -> str:
-    """What was done with the goods: `Re-export`."""
+    """The procedure: `Re-export`."""
     return {
         shipment_pb2.SHIPMENT_PROCEDURE_EXPORT: _("Export"),
         shipment_pb2.SHIPMENT_PROCEDURE_IMPORT: _("Import"),
@@ -112,24 +112,24 @@ def procedure_word(leg: trace_pb2.TraceLeg) -> str:
 
 
 def declared_at(leg: trace_pb2.TraceLeg) -> datetime:
-    """When it was declared, as clocks showed it there."""
+    """The local time of the declaration."""
     shipment = leg.record.shipment
     return local(shipment.declared_at.ToDatetime(UTC), shipment.utc_offset_minutes)
 
 
 def happened_at(event: trace_pb2.TraceEvent) -> datetime:
-    """When it happened, as clocks showed it there."""
+    """The local time of the event."""
     return local(event.at.ToDatetime(UTC), event.utc_offset_minutes)
 
 
 def span_of_events(trace: trace_pb2.Trace) -> tuple[datetime, datetime] | None:
-    """First and last time of the trace; None where nothing is dated."""
+    """First and last time; None where nothing is dated."""
     times = [*map(happened_at, trace.events), *map(declared_at, trace.legs)]
     return (min(times), max(times)) if times else None
 
 
 def way_in_words(trace: trace_pb2.Trace) -> str:
-    """`CN → HK → MO`: territories in the order in which records say that the goods were there; a long way cut short."""
+    """`CN → HK → MO`: territories in order of time; a long way is cut."""
     stays = _stays(trace)
     if len(stays) <= MAX_STAYS:
         return " → ".join(stays)
@@ -138,7 +138,7 @@ def way_in_words(trace: trace_pb2.Trace) -> str:
 
 
 def _stays(trace: trace_pb2.Trace) -> list[str]:
-    """By what happened to the goods; of a record that dates nothing but its declaration, by that."""
+    """By events; by the declaration where a record has no other."""
     seen = {event.place.territory for event in trace.events if event.kind != "declared"}
     stays: list[str] = []
     for event in trace.events:
@@ -150,7 +150,7 @@ def _stays(trace: trace_pb2.Trace) -> list[str]:
 
 
 def answers_by_node(trace: trace_pb2.Trace) -> dict[str, list[history_pb2.NodeAnswer]]:
-    """All answers of each node, in order; the last one counts."""
+    """All answers of each node; the last counts."""
     answers: dict[str, list[history_pb2.NodeAnswer]] = {}
     for answer in trace.answers:
         answers.setdefault(answer.node, []).append(answer)
@@ -158,12 +158,12 @@ def answers_by_node(trace: trace_pb2.Trace) -> dict[str, list[history_pb2.NodeAn
 
 
 def incomplete_nodes(trace: trace_pb2.Trace) -> list[str]:
-    """Nodes that answered a question in part or not at all: legs may be missing."""
+    """Nodes with an incomplete answer: legs may be missing."""
     return list(dict.fromkeys(answer.node for answer in trace.answers if answer.status != _WHOLE))
 
 
 def answer_in_words(answers: Sequence[history_pb2.NodeAnswer]) -> str:
-    """How a node answered: its last answer, and how many before it were incomplete."""
+    """A node's last answer, and how many were incomplete."""
     last = label_of(history_pb2.AnswerStatus, answers[-1].status)
     missed = sum(answer.status != _WHOLE for answer in answers)
     if missed and (answers[-1].status == _WHOLE or missed < len(answers)):
