@@ -17,19 +17,19 @@ from gateway.formats.tables.lines import ENCODINGS, Dialect
 from gateway.translation.messages import gettext as _
 
 EncodingOption = Annotated[
-    str, typer.Option("--encoding", help=f"CSV: found in the file without it. One of {', '.join(ENCODINGS)}.")
+    str,
+    typer.Option(
+        "--encoding", help=_("CSV: found in the file without it. One of {encodings}.", encodings=", ".join(ENCODINGS))
+    ),
 ]
 DelimiterOption = Annotated[
-    str, typer.Option("--delimiter", help="CSV: between cells; found in the header without it. One character, or tab.")
+    str,
+    typer.Option("--delimiter", help=_("CSV: between cells; found in the header without it. One character, or tab.")),
 ]
 
 
 def dialect_of(encoding: str, delimiter: str, *, is_table: bool) -> Dialect:
-    """Encoding and delimiter as they are given.
-
-    Raises:
-        ConfigurationError: the file is no table, there is no such encoding, or that can't be a delimiter.
-    """
+    """Encoding and delimiter by the options; ConfigurationError for wrong ones."""
     if (encoding or delimiter) and not is_table:
         raise ConfigurationError(_("--encoding and --delimiter are for CSV; other formats are UTF-8 or say it"))
     dialect = Dialect(encoding.lower(), "\t" if delimiter in ("tab", "\\t") else delimiter)
@@ -39,7 +39,7 @@ def dialect_of(encoding: str, delimiter: str, *, is_table: bool) -> Dialect:
 
 @contextmanager
 def guess_noted(output: Output, dialect: Dialect) -> Iterator[None]:
-    """Says after the block which encoding was guessed in it: a wrong guess makes other characters of the bytes."""
+    """Prints after the block which encoding was guessed in it."""
     try:
         yield
     finally:

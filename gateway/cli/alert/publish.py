@@ -176,7 +176,7 @@ def publish(
     json          one alert: AlertContent of the contract in protobuf's JSON form
     jsonl         one such object a line
     csv           one alert a line; docs/integrating.md has the columns
-    declarations  customs declarations: those whose HS heading was controlled then
+    declarations  customs declarations; those of controlled goods become alerts
 
     Lines that can't be read or are refused are listed with number and reason; all others are published. Repeating a
     command, also with a corrected file, publishes nothing twice: a line's request id comes from its content.
@@ -200,20 +200,16 @@ def publish(
         if kind is not AlertFormat.DECLARATIONS:
             lines = _READERS[kind](stream, dialect, str(file))
         else:
-            terms = AlertTerms(
-                legal_basis=legal_basis,
-                valid_until=instant(valid_until, "--valid-until") if valid_until else _default_expiry(),
-                purpose=purpose,
-                case_reference=case_reference,
-                **_terms(priority, action, classification, onward_transfer),
-            )
+            values = _values(priority, action, classification, onward_transfer, valid_until)
+            terms = AlertTerms(legal_basis=legal_basis, purpose=purpose, case_reference=case_reference, **values)
             lines = _declarations(stream, file, dialect, terms, mapping=mapping, as_of=as_of, goods_list=goods_list)
         tally = _print(output, lines) if dry_run else _publish_lines(target, output, lines, nodes)
     _report(output, tally, dry_run=dry_run)
 
 
-def _terms(priority: str, action: str, classification: str, onward_transfer: str) -> dict[str, Any]:
+def _values(priority: str, action: str, classification: str, onward_transfer: str, valid_until: str) -> dict[str, Any]:
     return {
+        "valid_until": instant(valid_until, "--valid-until") if valid_until else _default_expiry(),
         "priority": value_of(Priority, priority, "--priority"),
         "requested_action": value_of(RequestedAction, action, "--action"),
         "classification": value_of(Classification, classification, "--classification"),

@@ -179,15 +179,8 @@ def import_(
     if prune != bool(reason):
         raise ConfigurationError(_("--prune and --reason go together: say why vanished entries are withdrawn"))
     output, kind_of_file = Output(as_json), _format(file, format_, legal_basis)
-    defaults = WatchlistContent(
-        legal_basis=legal_basis,
-        reason=listed_for,
-        purpose=purpose,
-        requested_action=value_of(RequestedAction, action, "--action"),
-        releasable_to=recipients(releasable_to, "--releasable-to") if releasable_to else (),
-        handling=_handling(classification, onward_transfer),
-        kind=value_of(WatchlistKind, kind, "--kind") if kind else WatchlistKind.WATCHLIST_KIND_UNSPECIFIED,
-    )
+    defaults = WatchlistContent(legal_basis=legal_basis, reason=listed_for, purpose=purpose)
+    defaults.MergeFrom(_values(kind, action, classification, onward_transfer, releasable_to or []))
     options = ListOptions(list=list_name(list_), defaults=defaults)
     dialect = dialect_of(encoding, delimiter, is_table=kind_of_file is ImportFormat.CSV)
     with (
@@ -209,10 +202,17 @@ def _format(file: Path, given: ImportFormat | None, legal_basis: str) -> ImportF
     return found
 
 
-def _handling(classification: str, onward_transfer: str) -> Handling:
-    return Handling(
-        classification=value_of(Classification, classification, "--classification"),
-        onward_transfer=value_of(OnwardTransfer, onward_transfer, "--onward-transfer"),
+def _values(
+    kind: str, action: str, classification: str, onward_transfer: str, releasable_to: list[str]
+) -> WatchlistContent:
+    return WatchlistContent(
+        kind=value_of(WatchlistKind, kind, "--kind") if kind else WatchlistKind.WATCHLIST_KIND_UNSPECIFIED,
+        requested_action=value_of(RequestedAction, action, "--action"),
+        releasable_to=recipients(releasable_to, "--releasable-to") if releasable_to else (),
+        handling=Handling(
+            classification=value_of(Classification, classification, "--classification"),
+            onward_transfer=value_of(OnwardTransfer, onward_transfer, "--onward-transfer"),
+        ),
     )
 
 
