@@ -1,7 +1,4 @@
-"""`python -m bench`: options, one run, tables, one file of results. The exit code is 0 whatever the figures say.
-
-Owns the command alone.
-"""
+"""`python -m bench`: options, one run, tables, one file of results. The exit code is 0 whatever the figures say."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Realistic alerts for the measurements: about 600 bytes each, all different, the same ones in every run.
 
-Owns what the alerts say. Names are placeholders; codes and places are real.
+Names are placeholders; codes and places are real.
 """
 
 from __future__ import annotations

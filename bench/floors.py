@@ -1,7 +1,7 @@
 """Floors: what bare gRPC does on this machine with the same certificates, and nothing behind it.
 
-Owns a tiny echo service in a process of its own and its clients. The handlers do nothing but send back what came, with
-mutual TLS 1.3 as the product has it: nothing built on gRPC for Python can be faster per message.
+The handlers do nothing but send back what came, with mutual TLS 1.3 as the product has it: nothing built on gRPC for
+Python can be faster per message.
 
     python -m bench.floors FOLDER_OF_A_NODE    serves; prints its port
 """

@@ -1,7 +1,6 @@
 """What becomes of speed, memory and start-up as a feed grows to a million entries.
 
-Owns the filling, by the bulk path itself, and what is measured at each size. A floor is taken beside each rate, since
-minutes lie between the sizes.
+A floor is taken beside each rate, since minutes lie between the sizes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Measures shipment history: recording in bulk, and searches and traces over three nodes as the records grow.
 
-Owns what is timed. Shipments are those of bench/shipment_records.py, made before the clock starts. Real TLS, SQLite
-with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
+Shipments are those of bench/shipment_records.py, made before the clock starts. Real TLS, SQLite with synchronous=FULL,
+nothing switched off: validation, the signed log of records, agreements, statements, audit.
 
     python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER | --keep FOLDER] [--quiet-within SECONDS]
                             [--postgresql [--copied]]

@@ -1,8 +1,7 @@
 """Copies a stopped node's tables from SQLite to PostgreSQL: `python -m bench.history_copy SQLITE_URL POSTGRESQL_URL`.
 
-Owns the copying alone: five million records through the product's own services would take PostgreSQL hours. What
-stands in the tables is what those services have written, so both databases are measured with the same rows. A database
-that holds records already is left as it is.
+What stands in the tables is what those services have written, so both databases are measured with the same rows. A
+database that holds records already is left as it is.
 """
 
 from __future__ import annotations

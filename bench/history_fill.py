@@ -1,8 +1,4 @@
-"""Fills the tables of a stopped node with shipments: `python -m bench.history_fill URL KEY NODE SIZE`.
-
-Owns the loop: the product's own services record and make findable, without gRPC and without rules. Doesn't own what is
-measured afterwards (bench.history).
-"""
+"""Fills the tables of a stopped node with shipments: `python -m bench.history_fill URL KEY NODE SIZE`."""
 
 from __future__ import annotations
 

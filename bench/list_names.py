@@ -1,7 +1,6 @@
 """Makes watchlist entries as registers and lists would have them: `entries(count)`, seeded, one after the other.
 
-Owns which names, aliases and identifiers an entry has; the words and their shares are `bench.list_tables`. The same
-seed gives the same entries. 张伟, the commonest name, comes to 0.02 % of mainlanders, as in fact it does.
+The same seed gives the same entries. 张伟, the commonest name, comes to 0.02 % of mainlanders, as in fact it does.
 `python -m bench.list_names [COUNT]` prints a few and how many are made in a second.
 """
 

@@ -1,7 +1,7 @@
 """Measures watchlists: import, full sync to a partner, and a small change in a large list, beside their floors.
 
-Owns what is timed. Entries are those of bench/list_names.py, made before the clock starts. Three processes on loopback,
-real TLS, SQLite with synchronous=FULL, nothing switched off: validation, agreements, receipts, dispositions.
+Entries are those of bench/list_names.py, made before the clock starts. Three processes on loopback, real TLS, SQLite
+with synchronous=FULL, nothing switched off: validation, agreements, receipts, dispositions.
 
     python -m bench.lists [--entries N] [--dir FOLDER]
 

@@ -1,7 +1,4 @@
-"""Nodes as real processes on loopback, with real keys, certificates, directory and files.
-
-Owns making, starting, watching and stopping them. Doesn't own what is measured on them.
-"""
+"""Nodes as real processes on loopback, with real keys, certificates, directory and files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the product does: single publishes, bulk, and the way to a watcher at the partner.
 
-Owns how these are timed. Requests are made before the clock starts; acknowledged means durable at the publisher,
-receipted means durable at both with the recipient's cosignature back at the publisher.
+Requests are made before the clock starts; acknowledged means durable at the publisher, receipted means durable at both
+with the recipient's cosignature back at the publisher.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Where the time of running nodes goes: samples both under bulk or unary load, without changing them.
 
-Owns the sampling (py-spy, from the development dependencies) and the summary by thread and function. What the stages
-of an alert cost in isolation is `bench.stages`'s.
+What the stages of an alert cost in isolation is `bench.stages`'s.
 
     python -m bench.profile [--load bulk|unary] [--alerts N] [--top N]
 """

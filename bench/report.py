@@ -1,7 +1,4 @@
-"""What is printed and written: tables, targets, JSON.
-
-Owns the form and the targets. Doesn't own the figures.
-"""
+"""What is printed and written: tables, targets, JSON."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""The interleaved run: floors and product in turn, round by round, so that a machine that changes speed changes both.
-
-Owns which measurements there are, their sizes, and their order. Doesn't own how each is taken (floors, product).
-"""
+"""The interleaved run: floors and product in turn, round by round, so that a machine that changes speed changes
+both."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Counts what the risk rules find in real import declarations, and what they cost for each record.
 
 Reads `../shared/data/real/import_declarations.csv` (8,481 declarations of 2021, labelled where fraud) with the mapping
-that comes along for it. Owns how often each rule had something to judge, how often it fired, and the tables.
-`python -m bench.rules` prints them; docs/risk-rules.md has the counts, and a test holds it to them.
+that comes along for it. `python -m bench.rules` prints them; docs/risk-rules.md has the counts, and a test holds it to
+them.
 
 The declarations are older than every control, so rules about single records run twice: on each declaration's own day,
 and as if all had been declared on AS_OF. Rules about values take US dollars and the file has won: they run a third time

@@ -1,8 +1,7 @@
 """Makes shipments for benchmarks: as many as are asked for, each the same in every run.
 
-Owns what they look like: some 600 bytes with two parties, a container with seal and lock, a lorry, a leg, two
-references and one goods item. Exporters and consignees repeat as in trade (a few ship most), containers are used again
-after 1,500,000 shipments (a month), declaration numbers grow by office.
+Exporters and consignees repeat as in trade (a few ship most), containers are used again after 1,500,000 shipments (a
+month), declaration numbers grow by office.
 """
 
 from __future__ import annotations

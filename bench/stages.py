@@ -1,7 +1,7 @@
 """What each stage of an alert's way costs: both nodes in this process, the same objects, no network, one thread.
 
-Owns the taking apart. Figures are processor time per alert, the least of several rounds: other load on the machine
-hardly shows in them. What gRPC costs on top is the batched floor's.
+Figures are processor time per alert, the least of several rounds: other load on the machine hardly shows in them. What
+gRPC costs on top is the batched floor's.
 
     python -m bench.stages [--group N] [--rounds N]
 """

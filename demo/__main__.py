@@ -1,8 +1,4 @@
-"""`python -m demo`: three gateways, a case, an outage, a crash, evidence, and one honest summary.
-
-Owns arguments, the order of things, and the exit code: 0 when every expectation holds, 1 when one doesn't or the run
-couldn't be played to its end, 2 when the arguments aren't right, 130 after Ctrl-C.
-"""
+"""`python -m demo`: three gateways, a case, an outage, a crash, evidence, and one honest summary."""
 
 from __future__ import annotations
 

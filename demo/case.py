@@ -1,9 +1,9 @@
 """The case that is played: antimony ingots declared as lead, from Yantian over Hong Kong to Macao.
 
-Owns what is said in it. Places, codes, densities and prices are real; names, numbers and plates are placeholders, built
-so that their check digits hold (but for one, which shows what a failed one leads to). Sources: UN/LOCODE and customs
-office codes from `gateway/reference/locations.csv`, densities at 20 °C from handbooks, rule R02 (mass against volume)
-as customs risk engines have it.
+Places, codes, densities and prices are real; names, numbers and plates are placeholders, built so that their check
+digits hold (but for one, which shows what a failed one leads to). Sources: UN/LOCODE and customs office codes from
+`gateway/reference/locations.csv`, densities at 20 °C from handbooks, rule R02 (mass against volume) as customs risk
+engines have it.
 """
 
 from __future__ import annotations

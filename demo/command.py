@@ -1,6 +1,6 @@
 """Runs a `gateway` command as somebody at a terminal would, and reads its report.
 
-Owns the process. What the command does is the product's.
+What the command does is the product's.
 """
 
 from __future__ import annotations

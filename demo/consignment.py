@@ -1,6 +1,5 @@
 """The case as three authorities recorded it, and its innocent twin: the same goods and way under their own name.
 
-Owns what stands in the records; names, numbers and plates are those of the case (demo.case), placeholders all of them.
 The twin is licensed, worth what antimony is worth, and for Macao from the beginning.
 """
 

@@ -1,6 +1,6 @@
 """What one node's officers are shown: every change of alerts, when it came, and whether it came once.
 
-Owns the watch and its notes. Uses the product's own client, which reconnects by itself and goes on where it was.
+Uses the product's own client, which reconnects by itself and goes on where it was.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What was measured in one run. Owns the values; the scenes fill them in, the summary judges them."""
+"""What was measured in one run."""
 
 from __future__ import annotations
 

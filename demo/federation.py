@@ -1,8 +1,7 @@
 """Three nodes ready to start: keys, certificates, a directory signed by all, and each one's gateway.toml.
 
-Owns who takes part and where they listen. The keys and the directory are `gateway.trust.service.trial_federation`'s,
-the text of the settings is `gateway init`'s. Whoever runs this holds everybody's keys, which is right for a trial
-only.
+The keys and the directory are `gateway.trust.service.trial_federation`'s, the text of the settings is `gateway
+init`'s. Whoever runs this holds everybody's keys, which is right for a trial only.
 
 As a program: python -m demo.federation ROOT [--place NODE=HOST:PEER_PORT:LOCAL_PORT …] [--bind ADDRESS]
 """

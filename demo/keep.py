@@ -1,4 +1,4 @@
-"""What to type while the gateways are left running. Owns these words; every command in them is tried by a test."""
+"""What to type while the gateways are left running."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What lies in a gateway's database, read from its file: each feed with a root that is computed here once more.
 
-Owns reading and counting. It is a second opinion: nothing that the gateway says about itself is taken for granted.
+It is a second opinion: nothing that the gateway says about itself is taken for granted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A network between two gateways that can be cut: forwards TCP on loopback, or resets and refuses it.
 
-Owns the connections it forwards. Knows nothing of what they carry: it is TLS, and the keys are the gateways'.
+Knows nothing of what they carry: it is TLS, and the keys are the gateways'.
 """
 
 from __future__ import annotations

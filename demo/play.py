@@ -1,6 +1,6 @@
 """Tools of the scenes: hand a message over and time its way, step by step, until the partner has answered for it.
 
-Owns the measuring. Times are this process's, from the call on, for all nodes: they run on one machine.
+Times are this process's, from the call on, for all nodes: they run on one machine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is told of the run: a line for each thing that happened and, in a terminal, a live view of the three nodes.
 
-Owns words and layout for 100 columns. Without a terminal (CI, a file) there are the lines alone and no pauses.
+Without a terminal (CI, a file) there are the lines alone and no pauses.
 """
 
 from __future__ import annotations

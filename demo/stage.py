@@ -1,8 +1,4 @@
-"""Three gateways as three real processes on loopback, their systems' clients, and the cable between cn and hk.
-
-Owns files, ports, processes and connections of a run, and their end: processes are ended by their id, whatever happens.
-Doesn't own what is played (scenes) or shown (screen).
-"""
+"""Three gateways as three real processes on loopback, their systems' clients, and the cable between cn and hk."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the run showed: each expectation beside what was measured, and whether all of them hold.
 
-Owns the expectations. Pure: facts in, checks out; the exit code follows from them.
+Pure: facts in, checks out; the exit code follows from them.
 """
 
 from __future__ import annotations

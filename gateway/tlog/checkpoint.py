@@ -1,4 +1,4 @@
-"""Owns checkpoints: a log's signed tree head as a note (C2SP tlog-checkpoint).
+"""Checkpoints: a log's signed tree head as a note (C2SP tlog-checkpoint).
 
 Whether a checkpoint fits the log it speaks of (its root over stored bytes, its consistency with an earlier one) is
 for callers to check; so is that a log never signs two that differ.

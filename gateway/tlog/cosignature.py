@@ -1,4 +1,4 @@
-"""Owns timestamped Ed25519 cosignatures of checkpoints, signature type 0x04 (C2SP tlog-cosignature).
+"""Timestamped Ed25519 cosignatures of checkpoints, signature type 0x04 (C2SP tlog-cosignature).
 
 A cosignature says that its maker saw this tree head, at that time, as the largest consistent one of the log. Whether
 it did see so is its own duty before it calls `cosign`; whether a time is plausible is the policy of whoever reads it.

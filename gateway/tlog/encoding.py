@@ -1,4 +1,4 @@
-"""Owns the primitive encodings the C2SP text formats share: canonical base64 and canonical decimals.
+"""Primitive encodings that the C2SP text formats share: canonical base64 and canonical decimals.
 
 What doesn't round-trip is refused here, so that one value has one spelling and a signature or an identity over bytes
 can't be sidestepped by a second spelling.

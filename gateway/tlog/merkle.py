@@ -1,8 +1,7 @@
-"""Owns the hashing and growth of a Merkle tree: RFC 6962, section 2.1 (the same in RFC 9162), with SHA-256.
+"""Hashes and grows a Merkle tree: RFC 6962, section 2.1 (the same in RFC 9162), with SHA-256.
 
-A log is extended from its `Tree` alone: the roots of the perfect subtrees that make it up, at most 63 hashes. What
-an append adds below them comes back as `TileWrite`s for whoever stores tiles. This module doesn't read stored tiles
-(`tiles.py`) and doesn't check proofs (`proofs.py`).
+A log is extended from its `Tree` alone: the roots of the perfect subtrees that make it up, at most 63 hashes. The
+hashes that an append adds below them are returned as `TileWrite`s.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Owns signed notes and verifier keys (C2SP signed-note) for the signature types 0x01 and 0x04.
+"""Signed notes and verifier keys (C2SP signed-note) for the signature types 0x01 and 0x04.
 
-A note's text means nothing until `open_note` has returned it. What the text says (a checkpoint, a directory) and when
-a signature may be made are for others to know; so are private keys, which come in as a `Signer`.
+Trust a note's text only after `open_note` has returned it.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ class Verifier:
 
 @dataclass(frozen=True, slots=True)
 class NoteSignature:
-    """One signature line, of whatever type: key name, 4-byte key id, and at least one byte of signature."""
+    """One signature line, of any type: key name, 4-byte key id, and at least one byte of signature."""
 
     name: str
     key_id: bytes
@@ -227,7 +226,7 @@ def parse_signature_line(line: bytes) -> NoteSignature:
 def add_signature(note: bytes, line: bytes) -> bytes:
     """The note with one more signature line at its end; unchanged when it has that very line already.
 
-    Nothing is verified: whoever opens the note does that.
+    Nothing is verified; `open_note` does that.
 
     Raises:
         MalformedError: note or line isn't in canonical form.

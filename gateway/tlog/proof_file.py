@@ -1,4 +1,4 @@
-"""Owns tlog-proof files: one entry's inclusion in a signed and cosigned log, verifiable offline (C2SP tlog-proof)."""
+"""Tlog-proof files: one entry's inclusion in a signed and cosigned log, verifiable offline (C2SP tlog-proof)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the checking of Merkle proofs, by the algorithms of RFC 9162, sections 2.1.3.2 and 2.1.4.2.
+"""Checks Merkle proofs by the algorithms of RFC 9162, sections 2.1.3.2 and 2.1.4.2.
 
 The proofs are made in `tiles.py`. Where the sizes and roots come from, and why they may be trusted, is for callers to
 establish first (`checkpoint.py`): a proof holds for the size and root it is checked against and says nothing of them.

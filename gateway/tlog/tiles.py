@@ -1,4 +1,4 @@
-"""Owns the geometry of tiles and the making of roots and proofs from stored ones (C2SP tlog-tiles).
+"""The geometry of tiles; roots and proofs made from stored tiles (C2SP tlog-tiles).
 
 Tile level L holds the tree's nodes at height 8 x L, 256 to a tile; the seven heights between are hashed again when
 needed, so a proof reads at most two tiles per level at any size. Storage itself is somebody else's: it comes in as

@@ -1,6 +1,6 @@
 """Writes a feed by hand: soundly signed batches with whatever content a test wants, as a defective partner might send.
 
-Owns the author's own tree, so that each batch follows on the one before. What recipients make of it is the product's.
+What recipients make of it is the product's.
 """
 
 from __future__ import annotations

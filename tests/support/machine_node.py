@@ -1,8 +1,7 @@
 """Nodes for state machines: the product's own code, driven step by step in the test's thread, so that runs repeat.
 
-Owns what a state machine does to a node from outside: crash, backup, restore, commits that fail before or after they
-are durable. What is checked, stored and projected is the product's; the writer's thread alone is left out: the same
-methods are called in the same order by `StillWriter`.
+What is checked, stored and projected is the product's; the writer's thread alone is left out: the same methods are
+called in the same order by `StillWriter`.
 """
 
 from __future__ import annotations

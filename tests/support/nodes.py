@@ -1,6 +1,6 @@
 """Nodes without a network: real keys, directory, database, writer and projector; batches are handed over by the test.
 
-Owns how two nodes exchange what they have (`exchange`). What is checked and stored is the product's own code.
+What is checked and stored is the product's own code.
 """
 
 from __future__ import annotations
