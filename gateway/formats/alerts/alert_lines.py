@@ -1,7 +1,4 @@
-"""Alerts in files: one a line, each with a request id that comes from what the line says.
-
-The CSV forms are alert_csv's and declaration_alerts'.
-"""
+"""Alerts in JSON lines, and the request ids of alerts from files, which come from what their lines say."""
 
 from __future__ import annotations
 
@@ -12,14 +9,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO
 
-from google.protobuf.json_format import Parse, ParseError
-
-from gateway.contract.limits import MAX_PAYLOAD_BYTES
+from gateway.contract.json_messages import parse_object, read_message
+from gateway.errors import MalformedError
 from gateway.formats.tables.layout import Problem
+from gateway.formats.tables.lines import decoded, numbered_lines
 from gateway.v1.alert_pb2 import AlertContent
-
-MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
-"""Longest line of JSON in bytes: field names and escapes make an alert longer than its bytes on the wire."""
 
 _DOMAIN = b"gateway alert line v1\n"
 
@@ -64,15 +58,9 @@ def read_json_lines(stream: BinaryIO) -> Iterator[AlertLine | Problem]:
     Args:
         stream: the file, opened in binary mode; the caller closes it.
     """
-    number = 0
-    while data := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        if len(data) > MAX_LINE_BYTES:
-            while data and not data.endswith(b"\n"):
-                data = stream.readline(MAX_LINE_BYTES)
-            yield Problem(number, "", f"the line is longer than {MAX_LINE_BYTES} bytes")
-        elif data.strip():
-            yield _json_line(number, data)
+    for number, line in numbered_lines(stream):
+        if line is None or line.strip():
+            yield _row(number, line)
 
 
 def line_of(number: int, content: AlertContent) -> AlertLine:
@@ -80,13 +68,12 @@ def line_of(number: int, content: AlertContent) -> AlertLine:
     return AlertLine(number, content, sha256(content.SerializeToString(deterministic=True)).digest())
 
 
-def _json_line(number: int, data: bytes) -> AlertLine | Problem:
+def _row(number: int, line: bytes | None) -> AlertLine | Problem:
     try:
-        return line_of(number, Parse(data.decode("utf-8"), AlertContent()))
-    except UnicodeDecodeError as error:
-        return Problem(number, "", f"byte {error.start + 1} of the line is not UTF-8")
-    except (ParseError, RecursionError) as error:
-        return Problem(number, "", f"not an AlertContent as JSON: {error}")
+        document = parse_object(decoded(line), example='{"priority": "PRIORITY_A", …}')
+        return line_of(number, read_message(document, AlertContent))
+    except MalformedError as error:
+        return Problem(number, "", error.message)
 
 
 def _as_version_8(bits: int) -> int:

@@ -184,7 +184,7 @@ def test_json_lines_name_what_is_wrong_and_go_on() -> None:
     assert isinstance(unknown, Problem)
     assert "colour" in unknown.reason
     assert isinstance(not_text, Problem)
-    assert "UTF-8" in not_text.reason
+    assert "utf-8" in not_text.reason
     assert isinstance(long, Problem)
     assert isinstance(last, AlertLine)
     assert last.content.case_reference == "C"
