@@ -19,7 +19,7 @@ from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Vio
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
 from gateway.rpc.calls import Call, current_call
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
-from gateway.watchlists.rpc.screening import ScreeningIndex
+from gateway.watchlists.rpc.screening import ScreeningProcess
 from gateway.watchlists.rules.visibility import ListVisibility
 
 STREAM_DEPTH = 4
@@ -43,7 +43,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         queries: AlertQueries,
         writer: WriterClient,
         notifier: ChangeNotifier,
-        screening: ScreeningIndex,
+        screening: ScreeningProcess,
         visibility: ListVisibility,
         clock: Callable[[], int],
     ) -> None:
@@ -201,8 +201,13 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         except NotFoundError:
             await self._caught_up()
             response = await asyncio.to_thread(self._queries.get, *wanted)
-        hidden = self._visibility.hidden_from(current_call().principal.roles)
-        hits = await self._screening.screen_alert(response.alert.content, at_ms=self._clock(), hidden=hidden)
+        principal = current_call().principal
+        hits = await self._screening.screen_alert(
+            response.alert.content,
+            at_ms=self._clock(),
+            hidden=self._visibility.hidden_from(principal.roles),
+            caller=principal.id,
+        )
         if hits is not None:
             response.screened = True
             response.hits.extend(hits)

@@ -39,6 +39,7 @@ from gateway.node.history import History
 from gateway.node.projections import registry
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import LinkSettings, ReportMode, Settings
+from gateway.node.workers import screening_handlers
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
 from gateway.rpc.interceptors import Door, DoorInterceptor
 from gateway.rpc.limits import CallerLimits
@@ -58,7 +59,7 @@ from gateway.watchlists.commands.expiry import ListExpiry, WarnExpiringCommand
 from gateway.watchlists.commands.imports import EndCutOffCommand
 from gateway.watchlists.commands.matches import KeepFindingsCommand
 from gateway.watchlists.commands.proposals import ExpireListedCommand, Lists
-from gateway.watchlists.rpc.screening import ScreeningIndex
+from gateway.watchlists.rpc.screening import ScreeningProcess
 from gateway.watchlists.rpc.service import WatchlistServicer
 from gateway.watchlists.rules.matches import report_rules
 from gateway.watchlists.rules.policies import ListPolicy
@@ -231,7 +232,8 @@ class Node:
             answer_query=history.answering.answer,
         )
         snapshot = self.settings.data_dir / "screening.index"
-        self._screening = ScreeningIndex(
+        self._screening = ScreeningProcess(
+            screening_handlers,
             self.database,
             database_url=self.settings.effective_database_url,
             snapshot=snapshot,

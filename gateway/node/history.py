@@ -16,7 +16,7 @@ from gateway.feed.service.randomness import random_bytes
 from gateway.history.commands.record import records_feed
 from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
-from gateway.history.rpc.index_process import Preparing
+from gateway.history.rpc.index_process import IndexProcess
 from gateway.history.rpc.loops import IndexStep, SearchStep, filter_step, follow, purge, risk_step
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
@@ -27,6 +27,7 @@ from gateway.history.service.queries import QuerySigner
 from gateway.history.service.risk import SiblingSearch
 from gateway.node.history_rules import rules_of, search_of
 from gateway.node.settings import HistorySettings
+from gateway.node.workers import history_handlers, recording_handlers
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import Signer
 from gateway.tracing.rpc import HistoryTracer
@@ -59,11 +60,9 @@ class History:
     ) -> None:
         self._origin = records_feed(federation, node)
         self._writer, self._notifier = writer, notifier
-        self._preparing = Preparing(
-            database, settings={"database_url": database_url, "settings": settings.model_dump(mode="json")}
-        )
-        self._checks = RecordChecks(settings.retention_days)
-        self.search = search_of(settings, database, node, names=self._preparing.names)
+        self._process = IndexProcess(database, history_handlers, (database_url, settings))
+        self._checks = RecordChecks(recording_handlers, settings.retention_days)
+        self.search = search_of(settings, database, node, names=self._process.names)
         self.rules = rules_of(settings)
         keep_ms = settings.answer_days * _DAY_MS
         answerer = QueryService(
@@ -96,10 +95,10 @@ class History:
             checks=self._checks,
             new_id=lambda: uuid7(clock(), random_bytes(UUID7_RANDOM_BYTES)),
         )
-        self._index = IndexStep(self._preparing, writer=writer, notifier=notifier, retention=retention_of(settings))
+        self._index = IndexStep(self._process, writer=writer, notifier=notifier, retention=retention_of(settings))
         self._findings = FindingSearch(database, node=node)
-        self._risk = risk_step(self._preparing, writer=writer)
-        self._filters = filter_step(self._preparing, writer=writer)
+        self._risk = risk_step(self._process, writer=writer)
+        self._filters = filter_step(self._process, writer=writer)
 
     def _next_findings(self) -> KeepFindingsInRecordsCommand | None:
         reported = self._findings.next()
@@ -133,7 +132,7 @@ class History:
                 topic=ChangeNotifier.PROJECTED,
             ),
             "history-purge": purge(self._origin, self._writer, forget=forget_matches),
-            "history-process": self._preparing.run(),
+            "history-process": self._process.run(),
             "history-checks": self._checks.run(),
         }
         return [asyncio.create_task(loop, name=name) for name, loop in loops.items()]

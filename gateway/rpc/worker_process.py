@@ -1,173 +1,248 @@
-"""A process of the node's own for work that takes much of the interpreter: started, asked, ended.
+"""Runs handlers in a process of their own, so that long computations don't hold up the node.
 
-A frame is its length in 4 bytes, big-endian, and a body:
-
-    node → process   first a JSON document that says what to do; then questions: one letter for their kind, and what the
-                     kind needs
-    process → node   first R (ready); then answers: the letter of the question, + and what the kind gives, or - and why
-                     it couldn't be answered, or ! and in JSON what is wrong with the question
-
-Questions of one kind are answered in their order, beside those of others.
+The process imports nothing from the working directory, gets none of the node's settings from its environment, and ends
+when the node ends, however that happens. `gateway.rpc.worker_main` is what it runs.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 import logging
+import os
+import socket
+import struct
+import subprocess
 import sys
-from collections import deque
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from gateway.errors import GatewayError, InvalidRequestError, Violation
+from gateway.errors import GatewayError, InvalidRequestError, UnavailableError
+from gateway.rpc import worker_main
+from gateway.rpc.fair_queue import RETRY_AFTER_S, FairQueue
+from gateway.rpc.worker_main import Opener, Outcome
 
 log = logging.getLogger(__name__)
 
-READY, DONE, FAILED, REFUSED = b"R", b"+", b"-", b"!"
-
 END_S = 30.0
-"""Time that a process has to end by itself at a stop, in seconds."""
+"""Time in which a process has to end at a stop, in seconds; then it is killed."""
+
+SETTINGS_PREFIX = "GATEWAY_"
+"""Environment variables that a worker process doesn't get: settings of the node, among them its passphrase."""
 
 
-def frame(body: bytes) -> bytes:
-    """A body with its length before it."""
-    return len(body).to_bytes(4) + body
+MAX_TOGETHER = 32
+"""Most calls that are passed together. Each exchange makes the node's threads wait for each other several times: one
+for each call took twice the processor time of a screening of one name."""
+
+MAX_TOGETHER_BYTES = 16 * 1024
+"""No call is passed together with others of so many bytes, so that large calls go alone."""
 
 
-def refusal(error: InvalidRequestError) -> bytes:
-    """An answer that says what is wrong with a question."""
-    return REFUSED + json.dumps([(one.field, one.rule, one.message) for one in error.violations]).encode()
+@dataclass(frozen=True, slots=True)
+class _Job:
+    arguments: bytes
+    answer: Future[Any] = field(default_factory=Future)
 
 
-def read_frame(read: Callable[[int], bytes]) -> bytes | None:
-    """The next body; None at the end."""
-    length = read(4)
-    return read(int.from_bytes(length)) if len(length) == 4 else None
+class _Lane:
+    """The queue and the pipe of one handler."""
+
+    def __init__(self, name: str, pipe: Connection) -> None:
+        self.name = name
+        self.pipe = pipe
+        self.queue: FairQueue[_Job] = FairQueue()
+
+
+class _Run:
+    """One running process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], control: Connection, lanes: Mapping[str, _Lane]) -> None:
+        self.process = process
+        self.control = control
+        self.lanes = lanes
+        self.ready: Future[None] = Future()
+        self.ready.set_running_or_notify_cancel()  # many wait for it, so that none may cancel it
+        self.ended = threading.Event()
 
 
 class WorkerProcess:
-    """One running process. Made with `start`, used in one event loop."""
+    """A process that can be started again after it has ended. For threads.
 
-    def __init__(self, process: asyncio.subprocess.Process, what: str) -> None:
-        self._process = process
-        self._what = what
-        self._asked: dict[bytes, deque[asyncio.Future[bytes]]] = {}
-        self._reading: asyncio.Task[None] | None = None
+    One thread for each handler passes calls, small ones together; the process is killed when an answer takes longer
+    than the handler's deadline.
+    """
 
-    @classmethod
-    async def start(cls, module: str, settings: Mapping[str, Any], *, what: str) -> WorkerProcess:
-        """Starts it, without waiting until it is ready.
+    def __init__(
+        self,
+        name: str,
+        opener: Opener,
+        arguments: tuple[Any, ...],
+        *,
+        deadlines_s: Mapping[str, float],
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Starts nothing.
 
         Args:
-            module: what it runs, e.g. `gateway.node.workers.history`.
-            settings: what it is told to do.
-            what: names it in messages, e.g. `the screening process`.
-
-        Raises:
-            OSError: it can't be started.
+            name: of the process, in messages and in the list of processes.
+            opener: a function of a module; called in the process with `arguments`, it opens the handlers.
+            arguments: anything that can be pickled.
+            deadlines_s: names of the handlers, each with the most seconds that a call may take.
+            on_end: called in a thread when the process has ended.
         """
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            module,
-            stdin=pipe,
-            stdout=pipe,
-            process_group=0,  # a Ctrl-C is for the node, which ends it; in its session, where niceness counts
-        )
-        made = cls(process, what)
-        made._send(json.dumps(settings).encode())
-        return made
-
-    async def ready(self) -> None:
-        """Returns when it can be asked.
-
-        Raises:
-            OSError, asyncio.IncompleteReadError: it has ended.
-        """
-        await self._received()
-        self._reading = asyncio.create_task(self._read(), name=f"answers of {self._what}")
-
-    async def ask(self, question: bytes) -> bytes:
-        """Puts a question and gives what its kind gives; the answer is this question's, whoever still waits for it.
-
-        Raises:
-            OSError: the process has ended.
-            InvalidRequestError: it refuses the question.
-            GatewayError: it couldn't answer; its log says why.
-        """
-        if self._reading is None or self._reading.done():
-            raise OSError(self._ended)
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._asked.setdefault(question[:1], deque()).append(answer)
-        self._send(question)
-        body = await answer
-        if body[1:2] == REFUSED:
-            raise InvalidRequestError([Violation(*one) for one in json.loads(body[2:])])
-        if body[1:2] != DONE:
-            raise GatewayError(f"{self._what}: {body[2:].decode()}")
-        return body[2:]
-
-    async def wait_for(self, event: asyncio.Event, within_s: float | None = None) -> None:
-        """Waits for an event while the process runs, not longer than a number of seconds when one is given.
-
-        Raises:
-            OSError: the process has ended.
-        """
-        assert self._reading is not None  # noqa: S101  it is ready
-        waiting = asyncio.create_task(event.wait())
-        try:
-            await asyncio.wait({waiting, self._reading}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        if self._reading.done():
-            raise OSError(self._ended)
-
-    async def end(self) -> None:
-        """Has it end, or ends it."""
-        process = self._process
-        if process.returncode is None:
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                async with asyncio.timeout(END_S):
-                    await process.wait()
-            except TimeoutError:
-                log.warning("%s didn't end in %g s", self._what, END_S)
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if self._reading is not None:
-            self._reading.cancel()
+        self.name = name
+        self._opener = opener
+        self._arguments = arguments
+        self._deadlines_s = dict(deadlines_s)
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._run: _Run | None = None
 
     @property
-    def _ended(self) -> str:
-        return f"{self._what} has ended"
+    def pid(self) -> int | None:
+        """Number of the running process."""
+        run = self._run
+        return None if run is None else run.process.pid
 
-    def _send(self, body: bytes) -> None:
-        assert self._process.stdin is not None  # noqa: S101  it has a pipe
-        self._process.stdin.write(frame(body))
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be called."""
+        run = self._run
+        return run is not None and run.ready.done()
 
-    async def _received(self) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101  it has a pipe
-        length = int.from_bytes(await self._process.stdout.readexactly(4))
-        return await self._process.stdout.readexactly(length)
+    def start(self) -> Future[None]:
+        """Starts the process unless it runs; the result comes when it can be called.
 
-    async def _read(self) -> None:
-        """Gives each answer to the one who asked."""
+        The future fails with UnavailableError when the process ends before.
+        """
+        with self._lock:
+            if self._run is None:
+                self._run = run = self._launch()
+                threading.Thread(target=self._supervise, args=(run,), name=f"{self.name} process", daemon=True).start()
+            return self._run.ready
+
+    def call(self, handler: str, *arguments: Any, caller: str) -> Future[Any]:
+        """Calls a handler; callers are served in turn.
+
+        The future fails with InvalidRequestError where the handler refuses the arguments, with UnavailableError when
+        the process ends before it has answered, and with GatewayError for other errors of the handler; the log has
+        these.
+
+        Raises:
+            UnavailableError: the process isn't ready, or too much is waiting for this caller.
+        """
+        run = self._run
+        if run is None or not run.ready.done():
+            raise self._unavailable("isn't ready")
+        job = _Job(bytes(ForkingPickler.dumps(arguments)))
+        run.lanes[handler].queue.put(caller, job, len(job.arguments))
+        return job.answer
+
+    def stop(self) -> None:
+        """Ends the process, by force if it isn't ready or takes longer than END_S."""
+        run = self._run
+        if run is None:
+            return
+        if run.ready.done():
+            try:
+                run.control.send(None)
+                run.process.wait(END_S)
+            except OSError:
+                pass  # it has ended
+            except subprocess.TimeoutExpired:
+                log.warning("the %s process didn't end in %g s; it is killed", self.name, END_S)
+        run.process.kill()
+        run.ended.wait()
+
+    def _launch(self) -> _Run:
+        control, *pipes = (_pipe(deadline_s) for deadline_s in (0.0, *self._deadlines_s.values()))
+        descriptors = [theirs.fileno() for _, theirs in (control, *pipes)]
+        process = subprocess.Popen(  # noqa: S603  this interpreter and a module of this package
+            # -P: no imports from the working directory
+            [sys.executable, "-P", "-m", worker_main.__name__, self.name, *map(str, descriptors)],
+            stdin=subprocess.DEVNULL,
+            pass_fds=descriptors,
+            env={name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIX)},
+            process_group=0,  # a Ctrl-C is for the node, which ends it; in its session, where niceness counts
+        )
+        for _, theirs in (control, *pipes):
+            theirs.close()
+        lanes = {name: _Lane(name, ours) for name, (ours, _) in zip(self._deadlines_s, pipes, strict=True)}
+        return _Run(process, control[0], lanes)
+
+    def _supervise(self, run: _Run) -> None:
+        """Makes a process ready, waits until it has ended, and fails the calls that still wait."""
         try:
-            while True:
-                body = await self._received()
-                answer = self._asked[body[:1]].popleft()
-                if not answer.done():
-                    answer.set_result(body)
-        except (OSError, asyncio.IncompleteReadError) as error:
-            log.debug("no more answers: %r", error)
-        finally:
-            for waiting in self._asked.values():
-                for answer in waiting:
-                    if not answer.done():
-                        answer.set_exception(OSError(self._ended))
-                        answer.exception()  # whoever has left needn't be told
+            run.control.send((self._opener, self._arguments, tuple(run.lanes)))
+            run.control.recv()
+            threads = [
+                threading.Thread(target=self._pass, args=(run, lane), name=f"{self.name} {lane.name}", daemon=True)
+                for lane in run.lanes.values()
+            ]
+            for thread in threads:
+                thread.start()
+            run.ready.set_result(None)
+            run.control.recv()
+        except (EOFError, OSError):
+            log.debug("the %s process has ended", self.name)
+        self._abandon(run)
+        run.process.wait()
+        if not run.ready.done():
+            run.ready.set_exception(self._unavailable("has ended"))
+        for lane in run.lanes.values():
+            for job in lane.queue.close():
+                self._fail(job)
+        self._on_end()
+        run.ended.set()
+
+    def _pass(self, run: _Run, lane: _Lane) -> None:
+        """Passes the calls of one handler until the process has ended."""
+        while taken := lane.queue.get(MAX_TOGETHER, MAX_TOGETHER_BYTES):
+            jobs = [job for job in taken if job.answer.set_running_or_notify_cancel()]
+            try:
+                lane.pipe.send([job.arguments for job in jobs])
+                outcomes: list[Outcome] = lane.pipe.recv()
+            except (EOFError, OSError) as error:
+                if isinstance(error, BlockingIOError):  # see _pipe
+                    log.warning("%s: no answer in %g s; the process is killed", lane.name, self._deadlines_s[lane.name])
+                self._abandon(run)
+                for job in jobs:
+                    self._fail(job)
+            else:
+                for job, outcome in zip(jobs, outcomes, strict=True):
+                    self._settle(job.answer, *outcome)
+
+    def _abandon(self, run: _Run) -> None:
+        """Kills a process, unless it has ended, and makes room for the next one."""
+        with self._lock:
+            if self._run is run:
+                self._run = None
+        run.process.kill()
+
+    def _settle(self, answer: Future[Any], succeeded: bool, value: Any) -> None:
+        if succeeded:
+            answer.set_result(value)
+        elif isinstance(value, str):
+            answer.set_exception(GatewayError(f"the {self.name} process: {value}"))
+        else:
+            answer.set_exception(InvalidRequestError(value))
+
+    def _fail(self, job: _Job) -> None:
+        if job.answer.running() or job.answer.set_running_or_notify_cancel():
+            job.answer.set_exception(self._unavailable("has ended"))
+
+    def _unavailable(self, what: str) -> UnavailableError:
+        return UnavailableError(f"the {self.name} process {what}", retry_after_s=RETRY_AFTER_S)
+
+
+def _pipe(deadline_s: float) -> tuple[Connection, socket.socket]:
+    """Both ends; at the own one, reading and writing fail with BlockingIOError after a deadline, 0 for none."""
+    ours, theirs = socket.socketpair()
+    time = struct.pack("@ll", int(deadline_s), int(deadline_s % 1 * 1_000_000))
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, time)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, time)
+    return Connection(ours.detach()), theirs

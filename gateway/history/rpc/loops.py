@@ -6,18 +6,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service.transaction import Command
-from gateway.history.codec.batches import IndexBatch, RiskBatch
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
 from gateway.history.commands.retention import ForgetRecords, PurgeCommand
 from gateway.history.projection.index import IndexCommand, Retention
-from gateway.history.rpc.index_process import FILTER, INDEX, JUDGE, Preparing
+from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, IndexProcess
 from gateway.history.service.risk import KeepRisksCommand
-from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilter
+from gateway.history.service.segment_filters import KeepFilterCommand
 
 log = logging.getLogger(__name__)
 
@@ -74,44 +74,42 @@ async def _steps(step: Step, what: str) -> bool:
     return False
 
 
-class PreparedStep:
-    """Has the process prepare the next thing of a kind, and the writer keep it."""
+class IndexProcessStep:
+    """Has the process make the next batch of a kind, and the writer keep it."""
 
     def __init__(
-        self, preparing: Preparing, *, question: bytes, keep: Callable[[bytes], Command], writer: WriterClient
+        self, process: IndexProcess, handler: str, *, keep: Callable[[Any], Command], writer: WriterClient
     ) -> None:
         """Takes what it needs.
 
         Args:
-            preparing: the process.
-            question: what it is asked for, see history.rpc.index_process.
-            keep: makes the writer's work of what it gives; called in a thread.
+            process: makes the batches.
+            handler: makes one, see history.rpc.index_process.
+            keep: makes the writer's work of a batch.
             writer: to the writer.
         """
-        self._preparing = preparing
-        self._question = question
+        self._process = process
+        self._handler = handler
         self._keep = keep
         self._writer = writer
 
     async def __call__(self) -> bool:
-        data = await self._preparing.ask(self._question)
-        if not data:
+        batch = await self._process.next(self._handler)
+        if batch is None:
             return False
         started = time.monotonic()
-        await self._writer.run(await asyncio.to_thread(self._keep, data))
+        await self._writer.run(self._keep(batch))
         await asyncio.sleep((time.monotonic() - started) * (1 / KEEP_SHARE - 1))
         return True
 
 
 class IndexStep:
-    """Makes the next records findable, and wakes who waits for that."""
+    """Indexes the next records, and wakes the searches that wait for that."""
 
     def __init__(
-        self, preparing: Preparing, *, writer: WriterClient, notifier: ChangeNotifier, retention: Retention
+        self, process: IndexProcess, *, writer: WriterClient, notifier: ChangeNotifier, retention: Retention
     ) -> None:
-        self._step = PreparedStep(
-            preparing, question=INDEX, keep=lambda data: IndexCommand(IndexBatch.decode(data), retention), writer=writer
-        )
+        self._step = IndexProcessStep(process, INDEX, keep=lambda batch: IndexCommand(batch, retention), writer=writer)
         self._notifier = notifier
 
     async def __call__(self) -> bool:
@@ -121,18 +119,14 @@ class IndexStep:
         return went_on
 
 
-def risk_step(preparing: Preparing, *, writer: WriterClient) -> PreparedStep:
-    """Judges the next records by the rules."""
-    return PreparedStep(
-        preparing, question=JUDGE, keep=lambda data: KeepRisksCommand(RiskBatch.decode(data)), writer=writer
-    )
+def risk_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessStep:
+    """Evaluates the rules on the next records."""
+    return IndexProcessStep(process, EVALUATE, keep=KeepRisksCommand, writer=writer)
 
 
-def filter_step(preparing: Preparing, *, writer: WriterClient) -> PreparedStep:
+def filter_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessStep:
     """Makes the filter of the next full segment of the index."""
-    return PreparedStep(
-        preparing, question=FILTER, keep=lambda data: KeepFilterCommand(SegmentFilter.decode(data)), writer=writer
-    )
+    return IndexProcessStep(process, FILTER, keep=KeepFilterCommand, writer=writer)
 
 
 class SearchStep:

@@ -86,7 +86,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
                 raise InvalidRequestError(
                     [Violation("items", "repeated.items", f"send 1 to {MAX_STREAM_ITEMS} items at a time")]
                 )
-            return asyncio.create_task(self._checks.check(request), name="check records")
+            return asyncio.create_task(self._checks.check(request, caller=call.principal.id), name="check records")
 
         async def begin(checked: CheckedItems) -> Awaitable[pb.RecordShipmentsResponse]:
             good, bad = checked

@@ -1,6 +1,6 @@
 """Prepares recorded shipments to be made findable: parses them, and reads their keys and the names of their parties.
 
-It only reads, and loads the vocabularies of names, so it runs in a process of its own (node.workers.history).
+It only reads, and loads the vocabularies of names, so it runs in a process of its own (node.workers).
 """
 
 from __future__ import annotations

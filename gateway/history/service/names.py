@@ -1,6 +1,6 @@
 """Finds recorded names of parties that are meant by a name in whatever writing, as screening compares names.
 
-It loads the vocabularies of names, so it runs in a process of its own (node.workers.history).
+It loads the vocabularies of names, so it runs in a process of its own (node.workers).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Makes filters of the index of shipments: one for each segment that is full, so that searches needn't read it in vain.
 
-Making one takes some seconds of computing, so it runs in a process of its own (node.workers.history); the writer keeps
+Making one takes some seconds of computing, so it runs in a process of its own (node.workers); the writer keeps
 it.
 """
 
@@ -23,15 +23,6 @@ class SegmentFilter:
 
     segment: int
     bits: bytes
-
-    def encode(self) -> bytes:
-        """The form in which it goes from process to process."""
-        return self.segment.to_bytes(8) + self.bits
-
-    @classmethod
-    def decode(cls, data: bytes) -> SegmentFilter:
-        """The inverse of `encode`."""
-        return cls(int.from_bytes(data[:8]), data[8:])
 
 
 class SegmentFilters:

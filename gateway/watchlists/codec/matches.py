@@ -1,4 +1,4 @@
-"""Matches as messages, what makes two findings the same match, and the frames in which findings come to the node."""
+"""Converts matches to and from messages, and says when two findings are the same match."""
 
 from __future__ import annotations
 
@@ -56,38 +56,6 @@ class Findings:
     def says_something(self) -> bool:
         """Whether there is more to keep than how far was looked."""
         return bool(self.matches or self.screened or self.changed)
-
-
-def encode_findings(findings: Findings) -> bytes:
-    """Findings as the body of a frame: the length of a JSON document in 4 bytes, it, and the matches."""
-    head = json.dumps(
-        {
-            "before": dict(findings.before),
-            "after": dict(findings.after),
-            "screened": [[*one.source, one.gone] for one in findings.screened],
-            "changed": findings.changed,
-            "more": findings.more,
-        }
-    ).encode()
-    body = match_pb2.ListMatchesResponse(matches=findings.matches).SerializeToString()
-    return len(head).to_bytes(4) + head + body
-
-
-def decode_findings(body: bytes) -> Findings:
-    """The findings in a frame of the own process."""
-    begin = 4 + int.from_bytes(body[:4])
-    head = json.loads(body[4:begin])
-    return Findings(
-        before=head["before"],
-        after=head["after"],
-        matches=match_pb2.ListMatchesResponse.FromString(body[begin:]).matches,
-        screened=[
-            Screened(SourceKey(SourceKind(kind), publisher, source_id), gone)
-            for kind, publisher, source_id, gone in head["screened"]
-        ],
-        changed=[EntryKey(*key) for key in head["changed"]],
-        more=head["more"],
-    )
 
 
 def found_match(

@@ -1,9 +1,8 @@
-"""The node's screening: runs the process once there is a list, screens through it, keeps what it finds unasked."""
+"""Screening in a process: runs it once there is a list, passes requests on, keeps the matches that it finds."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,10 +10,11 @@ from pathlib import Path
 
 from gateway.db.database import Database
 from gateway.errors import GatewayError, UnavailableError
-from gateway.feed.rpc.writer_client import ChangeNotifier
+from gateway.feed.rpc.writer_client import ChangeNotifier, set_within
+from gateway.rpc.worker_main import Opener
 from gateway.rpc.worker_process import WorkerProcess
 from gateway.v1 import alert_pb2, alert_service_pb2, screening_pb2
-from gateway.watchlists.codec.matches import Findings, decode_findings
+from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.tables import lists as watchlists
@@ -22,14 +22,16 @@ from gateway.watchlists.tables import matches
 
 log = logging.getLogger(__name__)
 
-MODULE = "gateway.node.workers.screening"
-WHAT = "the screening process"
+FOLLOW, SCREEN = "follow", "screen"
+"""Handlers of the process. FOLLOW takes in changes of the lists and looks for matches; arguments: cursors, the time in
+milliseconds since 1970; result: Findings. SCREEN screens; arguments: a ScreenPartiesRequest, the lists that the caller
+may not see as `publisher/list`, and the time; result: a ScreenPartiesResponse."""
 
-FOLLOW, SCREEN = b"F", b"S"
-"""Questions. F, look for matches: the time in milliseconds in 8 bytes, then the cursors as JSON; answered with what was
-found, as watchlists.codec.matches has it. S, screen: the time in 8 bytes, the length in 4 bytes of the lists that the
-caller may not see, these as `publisher/list` parted by spaces, then a ScreenPartiesRequest; answered with its
-response."""
+FOLLOW_TIMEOUT_S = 300.0
+"""Most seconds of one look for matches: its parts are bounded by a second each where the processor is free."""
+
+SCREEN_TIMEOUT_S = 120.0
+"""Most seconds of one screening: a request of the largest size takes some seconds."""
 
 RETRY_S = 5.0
 """Pause before a process that has ended is started again, in seconds."""
@@ -50,11 +52,12 @@ Keep = Callable[[Findings], Awaitable[dict[str, int]]]
 """Keeps findings and returns the cursors as they are then."""
 
 
-class ScreeningIndex:
-    """The index of one node as its services use it. Made and used in one event loop."""
+class ScreeningProcess:
+    """The screening process of one node. Used in the event loop in which `run` runs."""
 
     def __init__(
         self,
+        opener: Opener,
         database: Database,
         *,
         database_url: str,
@@ -67,71 +70,72 @@ class ScreeningIndex:
         """Starts nothing.
 
         Args:
+            opener: opens the handlers in the process, given the URL of the database, the snapshot and the thresholds.
             database: to see whether there are lists, and how far was looked.
             database_url: for the process.
             snapshot: where the index is kept between starts.
-            notifier: tells of commits.
+            notifier: signals commits.
             thresholds: by list or `publisher/list`: scores for (compatible, strong).
-            keep: what to do with findings.
+            keep: keeps findings.
             clock: the time in milliseconds since 1970.
         """
         self._database = database
-        self._settings = {"database_url": database_url, "snapshot": str(snapshot), "thresholds": dict(thresholds)}
         self._notifier = notifier
         self._keep = keep
         self._clock = clock
-        self._process: WorkerProcess | None = None
-        self._ready = False
+        self._moved = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._process = WorkerProcess(
+            "screening",
+            opener,
+            (database_url, snapshot, dict(thresholds)),
+            deadlines_s={FOLLOW: FOLLOW_TIMEOUT_S, SCREEN: SCREEN_TIMEOUT_S},
+            on_end=self._ended,
+        )
 
     async def run(self) -> None:
         """Keeps the process up until it is cancelled; then has it save and end."""
-        moved = asyncio.Event()
-        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved)
+        end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved)
         try:
             while True:
                 try:
                     while await self._is_empty():
-                        await moved.wait()
-                        moved.clear()
-                    await self._serve(moved)
+                        await self._moved.wait()
+                        self._moved.clear()
+                    await asyncio.wrap_future(await asyncio.to_thread(self._process.start))
+                    await self._find_matches()
                 except GatewayError as error:
                     log.warning("screening waits: %s", error)
-                except (OSError, asyncio.IncompleteReadError) as error:
-                    log.warning("the screening process has ended (%s); it is started again", type(error).__name__)
                 except Exception:
                     log.exception("screening failed; its process is started again")
-                await self._end()
                 await asyncio.sleep(RETRY_S)
         finally:
             end_subscription()
-            await self._end()
+            await asyncio.to_thread(self._process.stop)
 
-    async def _serve(self, moved: asyncio.Event) -> None:
-        self._process = process = await WorkerProcess.start(MODULE, self._settings, what=WHAT)
-        await process.ready()
-        self._ready = True
-        try:
-            while True:
-                try:
-                    await self._find(process, moved)
-                except GatewayError as error:
-                    log.warning("the search for matches waits: %s", error)
-                except (OSError, asyncio.IncompleteReadError):
-                    raise
-                except Exception:
-                    log.exception("matches couldn't be kept; it is tried again")
-                await asyncio.sleep(KEEP_RETRY_S)
-        finally:
-            self._ready = False
+    def _ended(self) -> None:
+        """Wakes the search, which then finds that the process has ended; called in a thread."""
+        self._loop.call_soon_threadsafe(self._moved.set)
 
-    async def _find(self, process: WorkerProcess, moved: asyncio.Event) -> None:
-        """Has the process follow the lists and look for matches, and keeps these, until something goes wrong."""
+    async def _find_matches(self) -> None:
+        """Has the process look for matches, and keeps these, while it runs."""
+        while self._process.is_ready:
+            try:
+                await self._follow()
+            except GatewayError as error:
+                log.warning("the search for matches waits: %s", error)
+            except Exception:
+                log.exception("matches couldn't be kept; it is tried again")
+            await asyncio.sleep(KEEP_RETRY_S)
+
+    async def _follow(self) -> None:
+        """Looks for matches and keeps them until something goes wrong."""
         loop = asyncio.get_running_loop()
         kept = cursors = await asyncio.to_thread(self._cursors)
         keep_at = loop.time()
         while True:
-            moved.clear()
-            findings = await self._look(process, cursors)
+            self._moved.clear()
+            findings = await self._look(cursors)
             cursors = dict(findings.after)
             if findings.says_something or (cursors != kept and loop.time() >= keep_at):
                 kept = cursors = await self._keep(replace(findings, before=kept))
@@ -139,20 +143,16 @@ class ScreeningIndex:
                 self._notifier.matches_changed()
             if not findings.more:
                 await asyncio.sleep(FOLLOW_PAUSE_S)
-                await process.wait_for(moved, None if cursors == kept else KEEP_EVERY_S)
+                await (self._moved.wait() if cursors == kept else set_within(self._moved, KEEP_EVERY_S))
 
-    async def _look(self, process: WorkerProcess, cursors: Mapping[str, int]) -> Findings:
-        answer = await process.ask(FOLLOW + self._clock().to_bytes(8) + json.dumps(cursors).encode())
-        return decode_findings(answer)
+    async def _look(self, cursors: Mapping[str, int]) -> Findings:
+        future = self._process.call(FOLLOW, cursors, self._clock(), caller=FOLLOW)
+        findings: Findings = await asyncio.wrap_future(future)
+        return findings
 
     def _cursors(self) -> dict[str, int]:
         with self._database.read() as conn:
             return matches.positions(conn)
-
-    async def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            await process.end()
 
     async def _is_empty(self) -> bool:
         def look() -> bool:
@@ -168,6 +168,7 @@ class ScreeningIndex:
         max_hits: int,
         at_ms: int,
         hidden: Hidden = NOTHING_HIDDEN,
+        caller: str,
     ) -> screening_pb2.ScreenPartiesResponse:
         """Screens; the answers come in order.
 
@@ -176,32 +177,30 @@ class ScreeningIndex:
             max_hits: most hits for one subject; 0 for the usual number.
             at_ms: the time, in milliseconds since 1970.
             hidden: lists that the caller may not see: they don't count, as if they weren't here.
+            caller: callers are served in turn.
 
         Raises:
             UnavailableError: the index is being loaded, or its process has just ended.
             GatewayError: the screening failed; the log says why.
         """
-        process = self._process
-        if process is None or not self._ready:
+        if not self._process.is_ready:
             if await self._is_empty():
                 nothing = [screening_pb2.ScreenedSubject(reference=one.reference) for one in subjects]
                 return screening_pb2.ScreenPartiesResponse(subjects=nothing)
             raise UnavailableError("the screening index is being loaded", retry_after_s=_RETRY_AFTER_S)
         request = screening_pb2.ScreenPartiesRequest(subjects=subjects, max_hits=max_hits)
-        question = SCREEN + at_ms.to_bytes(8) + _written(hidden) + request.SerializeToString()
-        try:
-            answer = await process.ask(question)
-        except OSError as error:
-            raise UnavailableError("the screening process has just ended", retry_after_s=_RETRY_AFTER_S) from error
-        return screening_pb2.ScreenPartiesResponse.FromString(answer)
+        hidden_groups = frozenset(f"{publisher}/{name}" for publisher, name in hidden)
+        future = self._process.call(SCREEN, request, hidden_groups, at_ms, caller=caller)
+        response: screening_pb2.ScreenPartiesResponse = await asyncio.wrap_future(future)
+        return response
 
     async def screen_alert(
-        self, content: alert_pb2.AlertContent, *, at_ms: int, hidden: Hidden = NOTHING_HIDDEN
+        self, content: alert_pb2.AlertContent, *, at_ms: int, hidden: Hidden = NOTHING_HIDDEN, caller: str
     ) -> list[alert_service_pb2.AlertHit] | None:
         """Screens what an alert names; None while that can't be."""
         subjects = subjects_of(content)
         try:
-            done = await self.screen(list(subjects.values()), max_hits=0, at_ms=at_ms, hidden=hidden)
+            done = await self.screen(list(subjects.values()), max_hits=0, at_ms=at_ms, hidden=hidden, caller=caller)
         except GatewayError:
             return None
         return [
@@ -209,8 +208,3 @@ class ScreeningIndex:
             for path, found in zip(subjects, done.subjects, strict=True)
             for hit in found.hits
         ]
-
-
-def _written(hidden: Hidden) -> bytes:
-    names = " ".join(sorted(f"{publisher}/{name}" for publisher, name in hidden)).encode()
-    return len(names).to_bytes(4) + names

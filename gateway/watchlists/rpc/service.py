@@ -32,7 +32,7 @@ from gateway.watchlists.commands.imports import (
 )
 from gateway.watchlists.commands.matches import DecideMatchCommand
 from gateway.watchlists.commands.proposals import DecideCommand, Lists, ProposeCommand
-from gateway.watchlists.rpc.screening import ScreeningIndex
+from gateway.watchlists.rpc.screening import ScreeningProcess
 from gateway.watchlists.rules.visibility import Hidden, ListVisibility
 from gateway.watchlists.service.match_queries import MatchQueries
 from gateway.watchlists.service.queries import ListQueries
@@ -56,7 +56,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         writer: WriterClient,
         notifier: ChangeNotifier,
         peers: Peers,
-        screening: ScreeningIndex,
+        screening: ScreeningProcess,
         visibility: ListVisibility,
         clock: Callable[[], int],
     ) -> None:
@@ -243,7 +243,11 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self, request: screening_pb2.ScreenPartiesRequest | screening_pb2.ScreenStreamRequest
     ) -> screening_pb2.ScreenPartiesResponse:
         return await self._screening.screen(
-            request.subjects, max_hits=request.max_hits, at_ms=self._clock(), hidden=self._hidden()
+            request.subjects,
+            max_hits=request.max_hits,
+            at_ms=self._clock(),
+            hidden=self._hidden(),
+            caller=current_call().principal.id,
         )
 
     async def ReportHit(self, request: pb.ReportHitRequest, context: Context) -> pb.ReportHitResponse:

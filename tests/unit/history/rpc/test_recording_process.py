@@ -7,18 +7,25 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway.history.codec import shipments as wire
 from gateway.history.commands.record import check
-from gateway.history.rpc import recording_process
-from gateway.history.rpc.recording_process import BULK_ITEMS, CheckedItems, RecordChecks, decode, encode
+from gateway.history.rpc.recording_process import BULK_ITEMS, CHECK, CheckedItems, RecordChecks
+from gateway.node.workers import recording_handlers
+from gateway.rpc.worker_main import Opener
 from gateway.v1 import history_service_pb2 as pb
 from tests.support.federation import eventually
 from tests.support.shipments import items, shipment
+from tests.support.worker_handlers import never_open
 
+ROOT = Path(__file__).parents[4]
 CLASSES = frozenset({"standard"})
+PATIENCE_S = 60
+"""How long a process may take to start or end, in seconds: a start is two seconds of computing."""
 
 
 def message(count: int = BULK_ITEMS) -> pb.RecordShipmentsRequest:
@@ -46,8 +53,8 @@ def agrees(found: CheckedItems, request: pb.RecordShipmentsRequest) -> None:
 
 
 @asynccontextmanager
-async def checking() -> AsyncIterator[RecordChecks]:
-    checks = RecordChecks(CLASSES)
+async def checking(opener: Opener = recording_handlers) -> AsyncIterator[RecordChecks]:
+    checks = RecordChecks(opener, CLASSES)
     running = asyncio.create_task(checks.run())
     await asyncio.sleep(0)
     try:
@@ -61,26 +68,21 @@ async def started(checks: RecordChecks) -> int:
     """Waits for the process; its id."""
 
     async def runs() -> bool:
-        return checks._process is not None
+        return checks.process.is_ready
 
-    await eventually(runs, what="the process")
-    assert checks._process is not None
-    return checks._process._process.pid
-
-
-def test_what_was_checked_goes_over_a_pipe() -> None:
-    found = check(message(), retention_classes=CLASSES.__contains__)
-    assert decode(encode(found)) == found
+    await eventually(runs, within_s=PATIENCE_S, what="the process")
+    assert checks.process.pid is not None
+    return checks.process.pid
 
 
 def test_large_messages_are_checked_in_a_process_small_ones_here() -> None:
     async def main() -> None:
         async with checking() as checks:
-            agrees(await checks.check(message(BULK_ITEMS - 1)), message(BULK_ITEMS - 1))
-            assert (checks._process, checks._starting) == (None, None)
-            agrees(await checks.check(message()), message())  # before there is a process
+            agrees(await checks.check(message(BULK_ITEMS - 1), caller="a"), message(BULK_ITEMS - 1))
+            assert checks.process.pid is None
+            agrees(await checks.check(message(), caller="a"), message())  # before there is a process
             pid = await started(checks)
-            for found in await asyncio.gather(*(checks.check(message(500)) for _ in range(3))):
+            for found in await asyncio.gather(*(checks.check(message(500), caller="a") for _ in range(3))):
                 agrees(found, message(500))
             os.kill(pid, 0)
         with pytest.raises(ProcessLookupError):
@@ -92,47 +94,52 @@ def test_large_messages_are_checked_in_a_process_small_ones_here() -> None:
 def test_a_killed_process_costs_no_message_and_is_replaced() -> None:
     async def main() -> None:
         async with checking() as checks:
-            await checks.check(message())
+            await checks.check(message(), caller="a")
             pid = await started(checks)
             os.kill(pid, signal.SIGSTOP)
-            asked = [asyncio.create_task(checks.check(message())) for _ in range(3)]
+            asked = [asyncio.create_task(checks.check(message(), caller="a")) for _ in range(3)]
             await asyncio.sleep(0.05)
             os.kill(pid, signal.SIGKILL)
             for one in asked:
                 agrees(await one, message())
-            await checks.check(message())
+            await checks.check(message(), caller="a")
             assert await started(checks) != pid
-            agrees(await checks.check(message()), message())
+            agrees(await checks.check(message(), caller="a"), message())
 
     asyncio.run(main())
 
 
-def test_a_process_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording_process, "CHECK_TIMEOUT_S", 0.2)
-    monkeypatch.setattr("gateway.rpc.worker_process.END_S", 0.2)
-
+def test_a_process_that_does_not_answer_is_ended_and_its_message_checked_in_the_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def main() -> None:
         async with checking() as checks:
-            await checks.check(message())
+            monkeypatch.setitem(checks.process._deadlines_s, CHECK, 0.5)
+            await checks.check(message(), caller="a")
             pid = await started(checks)
             os.kill(pid, signal.SIGSTOP)
-            agrees(await checks.check(message()), message())
-            assert checks._process is None
-            with pytest.raises(ProcessLookupError):
-                os.kill(pid, 0)
+            agrees(await checks.check(message(), caller="a"), message())
+
+            async def ended() -> bool:
+                return not psutil.pid_exists(pid)
+
+            await eventually(ended, within_s=PATIENCE_S, what="the end of the process")
+            assert checks.process.pid != pid
 
     asyncio.run(main())
 
 
 def test_without_a_process_everything_is_checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording_process, "MODULE", "gateway.node.no_such_module")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     async def main() -> None:
-        async with checking() as checks:
-            agrees(await checks.check(message()), message())
-            if checks._starting is not None:
-                await checks._starting
-            assert (checks._process, checks._starting) == (None, None)
-            agrees(await checks.check(message()), message())
+        async with checking(never_open) as checks:
+            for _ in range(2):
+                agrees(await checks.check(message(), caller="a"), message())
+
+                async def ended() -> bool:
+                    return checks.process.pid is None
+
+                await eventually(ended, within_s=PATIENCE_S, what="the end of the process")
 
     asyncio.run(main())

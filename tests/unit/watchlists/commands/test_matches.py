@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from gateway.feed.projection.rebuild import rebuild
 from gateway.trust.rules.directory import FieldClass
 from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb
-from gateway.watchlists.codec.matches import Findings, decode_findings, encode_findings
+from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.commands.hits import HitQueries
 from gateway.watchlists.commands.matches import (
     AMENDED,
@@ -82,7 +83,9 @@ class Desk:
     def find(self) -> Findings:
         """One step, with its findings as they cross the pipe; nothing is kept."""
         self.node.settle()
-        return decode_findings(encode_findings(self.search.step(self.cursors(), at_ms=self.node.clock())))
+        step = self.search.step(self.cursors(), at_ms=self.node.clock())
+        found: Findings = ForkingPickler.loads(ForkingPickler.dumps(step))
+        return found
 
     def keep(self, findings: Findings) -> dict[str, int]:
         return self.node.writer.run(KeepFindingsCommand(self.node.lists, self.rules, findings))  # type: ignore[no-any-return]

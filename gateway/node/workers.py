@@ -1,0 +1,88 @@
+"""What a node's worker processes run: one function for each process, which opens its handlers.
+
+The vocabularies of names take seconds to load. So these functions import what they run, in the process, and the node,
+which imports this module to pass them on, doesn't load it.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+from gateway.db.database import Database
+from gateway.history.commands.record import check
+from gateway.history.rpc.index_process import EVALUATE, FILTER, INDEX, NAMES
+from gateway.history.rpc.recording_process import CHECK
+from gateway.node.history_rules import rules_of
+from gateway.node.settings import HistorySettings
+from gateway.rpc.worker_main import Handlers
+from gateway.watchlists.rpc.screening import FOLLOW, SCREEN
+
+log = logging.getLogger(__name__)
+
+HISTORY_NICENESS = 10
+"""Added to the history process's niceness: the node's work goes first, and a tenth of a busy core is left for it."""
+
+SCREENING_NICENESS = 5
+"""Likewise for the screening process: a third of a busy core is left for it."""
+
+CHECKS_GC_THRESHOLD = 50_000
+"""New objects that start a collection in the recording process: a message's are many and all gone after it."""
+
+
+@contextmanager
+def history_handlers(database_url: str, settings: HistorySettings) -> Iterator[Handlers]:
+    """Opens the handlers of history.rpc.index_process. They read the database and write nothing."""
+    from gateway.history.service.indexer import HistoryIndexer  # noqa: PLC0415
+    from gateway.history.service.names import NameSearch  # noqa: PLC0415
+    from gateway.history.service.risk import RiskScreening  # noqa: PLC0415
+    from gateway.history.service.segment_filters import SegmentFilters  # noqa: PLC0415
+
+    os.nice(HISTORY_NICENESS)
+    with closing(Database(database_url)) as database:
+        yield {
+            INDEX: HistoryIndexer(database).next,
+            EVALUATE: RiskScreening(database, rules=rules_of(settings)).next,
+            FILTER: SegmentFilters(database).next,
+            NAMES: NameSearch(database).find,
+        }
+
+
+@contextmanager
+def recording_handlers(retention_classes: Collection[str]) -> Iterator[Handlers]:
+    """Opens the handler of history.rpc.recording_process. It has no database and keeps nothing."""
+    gc.freeze()
+    gc.set_threshold(CHECKS_GC_THRESHOLD)
+    yield {CHECK: partial(check, retention_classes=frozenset(retention_classes).__contains__)}
+
+
+@contextmanager
+def screening_handlers(
+    database_url: str, snapshot: Path, thresholds: Mapping[str, tuple[float, float]]
+) -> Iterator[Handlers]:
+    """Opens the handlers of watchlists.rpc.screening once the index is loaded; saves it at the end.
+
+    They read the database, and write the snapshot and nothing else.
+    """
+    from gateway.screening.index.index import GC_THRESHOLD  # noqa: PLC0415
+    from gateway.screening.result import Thresholds  # noqa: PLC0415
+    from gateway.watchlists.service.match_search import MatchSearch  # noqa: PLC0415
+    from gateway.watchlists.service.screening import Screener  # noqa: PLC0415
+    from gateway.watchlists.service.screening_worker import ScreeningWorker  # noqa: PLC0415
+
+    os.nice(SCREENING_NICENESS)
+    with closing(Database(database_url)) as database:
+        scores = {name: Thresholds(*pair) for name, pair in thresholds.items()}
+        screener = Screener(database, snapshot, thresholds=scores)
+        taken = screener.start()
+        gc.freeze()  # a long list is a million objects that no collection need look at again
+        gc.set_threshold(GC_THRESHOLD)
+        log.info("screening against %d entries%s", screener.entries, ", from the snapshot" if taken else "")
+        worker = ScreeningWorker(screener, MatchSearch(database, screener))
+        with worker.upkeep():
+            yield {SCREEN: worker.screen, FOLLOW: worker.follow}

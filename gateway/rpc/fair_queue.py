@@ -1,0 +1,76 @@
+"""A queue between threads that serves its callers in turn."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from typing import Generic, TypeVar
+
+from gateway.errors import UnavailableError
+
+ItemT = TypeVar("ItemT")
+
+MAX_CALLER_BYTES = 32 * 1024 * 1024
+"""Bytes that may wait for one caller: six messages of the largest size that a listener accepts."""
+
+RETRY_AFTER_S = 2.0
+
+
+class FairQueue(Generic[ItemT]):
+    """One caller's items keep their order; after each item comes another caller's turn."""
+
+    def __init__(self, max_caller_bytes: int = MAX_CALLER_BYTES) -> None:
+        self._max_caller_bytes = max_caller_bytes
+        self._waiting: dict[str, deque[tuple[ItemT, int]]] = {}
+        self._bytes: Counter[str] = Counter()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, caller: str, item: ItemT, size: int) -> None:
+        """Adds an item of so many bytes.
+
+        Raises:
+            UnavailableError: too many bytes wait for this caller already, or the queue is closed.
+        """
+        with self._changed:
+            if self._closed or (self._bytes[caller] and self._bytes[caller] + size > self._max_caller_bytes):
+                raise UnavailableError("too much is waiting for this caller", retry_after_s=RETRY_AFTER_S)
+            self._waiting.setdefault(caller, deque()).append((item, size))
+            self._bytes[caller] += size
+            self._changed.notify()
+
+    def get(self, max_items: int = 1, max_bytes: int = 0) -> list[ItemT]:
+        """Removes and returns the next items, after waiting for one; none once the queue is closed.
+
+        Args:
+            max_items: most items.
+            max_bytes: no item is added to others of so many bytes together.
+        """
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            taken: list[ItemT] = []
+            size = 0
+            while not self._closed and self._waiting and len(taken) < max_items and (not taken or size < max_bytes):
+                item, item_size = self._next()
+                taken.append(item)
+                size += item_size
+            return taken
+
+    def close(self) -> list[ItemT]:
+        """Ends the queue; returns what still waited."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            return [self._next()[0] for _ in range(sum(map(len, self._waiting.values())))]
+
+    def _next(self) -> tuple[ItemT, int]:
+        caller = next(iter(self._waiting))
+        items = self._waiting.pop(caller)
+        item, size = items.popleft()
+        self._bytes[caller] -= size
+        if items:
+            self._waiting[caller] = items  # again, behind the others
+        else:
+            del self._bytes[caller]
+        return item, size

@@ -1,0 +1,80 @@
+"""Handles the calls of the screening process: screening, and the search for matches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from gateway.errors import GatewayError
+from gateway.v1 import screening_pb2
+from gateway.watchlists.codec.matches import Findings
+from gateway.watchlists.codec.screening import answer
+from gateway.watchlists.service.match_search import MatchSearch
+from gateway.watchlists.service.screening import Screener
+
+log = logging.getLogger(__name__)
+
+UPKEEP_S = 1.0
+"""How often the index is looked over for upkeep, in seconds."""
+
+STEP_PAUSE_S = 0.001
+"""Pause between steps of upkeep, in seconds, in which a search or a change of the lists gets its turn."""
+
+SAVE_EVERY_S = 600.0
+"""How often the snapshot is renewed when something has changed, in seconds."""
+
+
+class ScreeningWorker:
+    """Answers the node, and keeps the index in order."""
+
+    def __init__(self, screener: Screener, search: MatchSearch) -> None:
+        self._screener = screener
+        self._search = search
+        self._stopping = threading.Event()
+
+    def screen(
+        self, request: screening_pb2.ScreenPartiesRequest, hidden: frozenset[str], at_ms: int
+    ) -> screening_pb2.ScreenPartiesResponse:
+        """Screens against all lists but the hidden ones, given as `publisher/list`."""
+        done = self._screener.screen(
+            request.subjects,
+            visible=lambda group: group not in hidden,
+            at_ms=at_ms,
+            max_hits=request.max_hits,
+        )
+        subjects = answer((one.reference for one in request.subjects), done.found)
+        return screening_pb2.ScreenPartiesResponse(subjects=subjects, position=done.position)
+
+    def follow(self, cursors: Mapping[str, int], at_ms: int) -> Findings:
+        """Takes in changes of the lists and looks for matches."""
+        return self._search.step(cursors, at_ms=at_ms)
+
+    @contextmanager
+    def upkeep(self) -> Iterator[None]:
+        """Merges parts of the index and saves it now and then; saves it at the end."""
+        thread = threading.Thread(target=self._keep_up, name="upkeep")
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            thread.join()
+            self._save()
+
+    def _keep_up(self) -> None:
+        save_at = time.monotonic() + SAVE_EVERY_S
+        while not self._stopping.wait(UPKEEP_S):
+            while self._screener.tidy() and not self._stopping.wait(STEP_PAUSE_S):
+                pass
+            if time.monotonic() >= save_at:
+                self._save()
+                save_at = time.monotonic() + SAVE_EVERY_S
+
+    def _save(self) -> None:
+        try:
+            self._screener.save()
+        except (GatewayError, OSError) as error:
+            log.warning("the screening index wasn't saved: %s", error)
