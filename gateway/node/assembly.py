@@ -41,7 +41,7 @@ from gateway.node.rpc import NodeServicer
 from gateway.node.settings import LinkSettings, ReportMode, Settings
 from gateway.node.workers import screening_handlers
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
-from gateway.rpc.interceptors import Door, DoorInterceptor
+from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
 from gateway.rpc.limits import CallerLimits
 from gateway.rpc.peers import Peers
 from gateway.rpc.server import Listener, build_server
@@ -289,13 +289,13 @@ class Node:
             build_server(
                 bind=self.settings.peer_bind,
                 credentials=server_credentials(self._peer_tls),
-                interceptors=[self._door(PeerPort(self.settings.node))],
+                interceptors=[self._interceptor(PeerPort(self.settings.node))],
                 services=peer_services(exchange=exchange),
             ),
             build_server(
                 bind=self.settings.local_bind,
                 credentials=server_credentials(self._local_tls),
-                interceptors=[self._door(self._local_port())],
+                interceptors=[self._interceptor(self._local_port())],
                 services=local_services(
                     alert=alert, evidence=evidence, history=history.servicer, node=node, watchlist=watchlist
                 ),
@@ -357,9 +357,9 @@ class Node:
         systems = {name: frozenset(roles) for name, roles in self.settings.systems.items()}
         return LocalPort(self.settings.node, systems)
 
-    def _door(self, port: Port) -> DoorInterceptor:
-        return DoorInterceptor(
-            Door(
+    def _interceptor(self, port: Port) -> AuthInterceptor:
+        return AuthInterceptor(
+            CallPolicy(
                 authenticator=Authenticator(port=port, directory=self._directory.directory, clock=self._now),
                 permissions=load_permissions(),
                 limits=CallerLimits(),

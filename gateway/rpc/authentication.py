@@ -1,9 +1,9 @@
-"""Owns the authentication sequence: from the TLS state of a call to a Principal, or to a reason for the audit log.
+"""Authenticates a call: from its TLS state to a Principal, or to a reason for the audit log.
 
-The sequence; the code carries its numbers, the audit log its words:
+The code carries the numbers of the steps, the audit log their words:
 
-1. *connection*. It speaks TLS 1.3. The floor already sees to it; this finds out should it ever not hold.
-2. *certificate*. The peer showed exactly one certificate of the federation's form: P-256, one URI SAN, a canonical
+1. *connection*. It speaks TLS 1.3, should the floor not hold.
+2. *certificate*. There is exactly one peer certificate of the federation's form: P-256, one URI SAN, a canonical
    SPIFFE id.
 3. *port*. The identity may use this port. Peer port: the gateway of *another* node that the directory names, while the
    directory's grace lasts. Local port: a system of *this* node, which the settings name; its roles come from there.
@@ -11,8 +11,8 @@ The sequence; the code carries its numbers, the audit log its words:
    valid now and not revoked. The handshake can't know this: on the peer port it trusts the CAs of all partners alike,
    it checks no revocation, and a stream outlives it by hours.
 
-A certificate that passed is remembered with the version of the directory it passed under. Its own validity is looked at
-on every call; everything else again when the directory changes and after `REMEMBERED_S`.
+A certificate that passed is cached with the directory's version. Its validity is checked on every call, the rest again
+when the directory changes and after `REMEMBERED_S`.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ _TLS13 = [b"TLSv1.3"]
 
 
 class TlsContext(Protocol):
-    """What the sequence reads of a call; grpc.aio.ServicerContext is one, and so is its synchronous sibling."""
+    """The part of `grpc.aio.ServicerContext` that the sequence reads."""
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
         """Properties of the connection, as gRPC names them."""
 
 
 class Port(Protocol):
-    """Which identities may use a listener. Pure and immutable, so safe from any thread."""
+    """Decides which identities may use a listener; pure and immutable."""
 
     def admit(self, claimed: Identity, fingerprint: str, directory: Directory, now: datetime) -> Principal:
-        """Return who that would be if the claim were true, or raise UnauthenticatedError with the reason."""
+        """The principal if the claim is true; raises UnauthenticatedError with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerPort:
-    """The listener for partners: gateways of the other nodes in the directory."""
+    """Admits gateways of the other nodes in the directory."""
 
     own_node: str
 
@@ -72,9 +72,9 @@ class PeerPort:
 
 @dataclass(frozen=True, slots=True)
 class LocalPort:
-    """The listener for the own authority's systems, with the roles that the settings give them.
+    """Admits the own authority's systems, with the roles in the settings, also under an expired directory.
 
-    It goes on when the directory has expired: operators must be able to put that right.
+    Operators need it to renew the directory.
     """
 
     own_node: str
@@ -92,7 +92,7 @@ class LocalPort:
 
 
 @dataclass(frozen=True, slots=True)
-class _Remembered:
+class _CachedPrincipal:
     principal: Principal
     pem: bytes
     directory_version: int
@@ -102,17 +102,17 @@ class _Remembered:
 
 
 class Authenticator:
-    """Runs the sequence for one listener. Used from the event loop's thread alone."""
+    """Runs the sequence for one listener; for the event loop's thread."""
 
     def __init__(self, *, port: Port, directory: Callable[[], Directory], clock: Callable[[], datetime]) -> None:
         self._port = port
         self._directory = directory
         self._clock = clock
-        self._by_pem: dict[bytes, _Remembered] = {}
-        self._by_fingerprint: dict[str, _Remembered] = {}
+        self._by_pem: dict[bytes, _CachedPrincipal] = {}
+        self._by_fingerprint: dict[str, _CachedPrincipal] = {}
 
     def authenticate(self, context: TlsContext) -> Principal:
-        """Return who calls.
+        """Who calls.
 
         Raises:
             UnauthenticatedError: a step fails. The message is for the audit log alone; `metadata["claimed"]` holds the
@@ -125,10 +125,10 @@ class Authenticator:
         certificates = list(properties.get(_PEER_CERTIFICATE, ()))
         if len(certificates) != 1:  # 2
             raise UnauthenticatedError(f"certificate: {len(certificates)} peer certificates instead of one")
-        return self._believed(certificates[0])
+        return self._principal_of(certificates[0])
 
     def recheck(self, principal: Principal) -> Principal:
-        """Run steps 2 to 4 again for a caller whose stream is still open; the roles may have changed.
+        """Runs steps 2 to 4 again for a caller with an open stream; its roles may have changed.
 
         Raises:
             UnauthenticatedError: a step fails now.
@@ -136,18 +136,18 @@ class Authenticator:
         remembered = self._by_fingerprint.get(principal.certificate_fingerprint)
         if remembered is None:
             raise UnauthenticatedError("certificate: the certificate is no longer remembered")
-        return self._believed(remembered.pem)
+        return self._principal_of(remembered.pem)
 
-    def _believed(self, pem: bytes) -> Principal:
+    def _principal_of(self, pem: bytes) -> Principal:
         directory, now = self._directory(), self._clock()
         known = self._by_pem.get(pem)
         if known is None or known.directory_version != directory.version or now >= known.until:
             return self._checked(pem, directory, now).principal
-        if not known.not_before <= now <= known.not_after:  # 4, the part that time alone changes
+        if not known.not_before <= now <= known.not_after:  # 4: the part that changes with time
             _refuse("trust: the certificate isn't valid now", known.principal.id)
         return known.principal
 
-    def _checked(self, pem: bytes, directory: Directory, now: datetime) -> _Remembered:
+    def _checked(self, pem: bytes, directory: Directory, now: datetime) -> _CachedPrincipal:
         stated = _stated(pem)  # 2
         claimed = stated.identity
         try:
@@ -159,8 +159,8 @@ class Authenticator:
 
     def _remember(
         self, pem: bytes, principal: Principal, peer: AuthenticatedPeer, directory: Directory, now: datetime
-    ) -> _Remembered:
-        remembered = _Remembered(
+    ) -> _CachedPrincipal:
+        remembered = _CachedPrincipal(
             principal=principal,
             pem=pem,
             directory_version=directory.version,
@@ -192,7 +192,7 @@ def _trusted(pem: bytes, node: str, directory: Directory, now: datetime) -> Auth
             revoked_fingerprints=directory.revoked_certificates,
             now=now,
         )
-    except GatewayError as error:  # also for a CA that can't be read: a stranger learns nothing of our configuration
+    except GatewayError as error:  # a CA that can't be read too: callers learn nothing of the configuration
         raise UnauthenticatedError(f"trust: {error.message}") from error
 
 

@@ -1,4 +1,4 @@
-"""Owns what a handler sees of its call: who calls, and the way to tell the audit log what the call was about."""
+"""What a handler knows of its call: who calls, and what the audit log shall say of it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ class Call:
     Attributes:
         principal: who calls.
         method: full method name.
-        recorded: whether the permission to go on is in the audit log already.
-        purpose, case_reference, subject_ids, basis: what the call is about, once `concerns` has said it: every event
-            of the call has it, a refusal too.
+        recorded: whether an audit event of the call exists.
+        purpose, case_reference, subject_ids, basis: what the call is about, as set by `concerns`, for all its events.
     """
 
     principal: Principal
@@ -34,7 +33,7 @@ class Call:
     basis: str = ""
 
     def concerns(self, *, purpose: str, case_reference: str, legal_basis: str, subject_ids: Iterable[str] = ()) -> None:
-        """Says what the call is about, for events that don't say it themselves."""
+        """Sets what the call is about, for events that don't say it themselves."""
         self.purpose, self.case_reference = purpose, case_reference
         self.basis, self.subject_ids = f"legal basis: {legal_basis}", tuple(subject_ids)
 
@@ -49,14 +48,13 @@ class Call:
         detail: str = "",
         result: AuditResult = AuditResult.ALLOW,
     ) -> None:
-        """Put what this call does into the audit log, before it is done.
+        """Records what this call does, before it is done.
 
-        A handler that changes something calls this before it hands the change to the writer, so that both are
-        committed together and nothing is done that isn't recorded. A stream may do so once for each of its messages.
-        For a unary call that never does, the interceptor records the bare call at its end.
+        A handler calls this before it gives a change to the writer: both are committed together. A stream may record
+        each of its messages. For a unary call without a record the interceptor records the bare call at its end.
 
         Raises:
-            OverloadedError: the audit log can't keep up; the call must not go on.
+            OverloadedError: the audit log is full; the call must not go on.
         """
         self.audit(
             AuditEntry(
@@ -79,15 +77,15 @@ _CURRENT: ContextVar[Call] = ContextVar("gateway_call")
 
 
 def enter_call(call: Call) -> None:
-    """Make `call` the current one of this task; gRPC runs each call in a task of its own, so nothing leaves it."""
+    """Makes `call` the current one of this task; gRPC runs each call in a task of its own."""
     _CURRENT.set(call)
 
 
 def current_call() -> Call:
-    """Return the call that runs in this task.
+    """The call that runs in this task.
 
     Raises:
-        UnauthenticatedError: outside a call that passed the interceptor; empty means no.
+        UnauthenticatedError: outside an admitted call.
     """
     try:
         return _CURRENT.get()
@@ -96,5 +94,5 @@ def current_call() -> Call:
 
 
 def current_principal() -> Principal:
-    """Return who calls; raises as `current_call` does."""
+    """Who calls; raises as `current_call` does."""
     return current_call().principal

@@ -1,7 +1,4 @@
-"""Asks a partner's gateway, once and over mutual TLS, whether it serves. For self-checks, not for links.
-
-Which endpoint, CA and name a partner has is the directory's.
-"""
+"""Asks a partner's gateway once, over mutual TLS, whether it serves; for self-checks."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ async def require_serving(
     server_name: str | None,
     timeout_s: float = PROBE_TIMEOUT_S,
 ) -> None:
-    """Returns when the gateway at `endpoint` says that it serves.
+    """Checks that the gateway at `endpoint` serves.
 
     Args:
         endpoint: host:port of its peer port.
@@ -37,9 +34,9 @@ async def require_serving(
         timeout_s: seconds until the attempt is given up.
 
     Raises:
-        UnauthenticatedError: it doesn't accept the own certificate.
-        UnavailableError: nobody answers there, its certificate isn't the node's, or it is stopping.
-        GatewayError: what else it answered.
+        UnauthenticatedError: it refuses the own certificate.
+        UnavailableError: nothing answers, its certificate isn't the node's, or it is stopping.
+        GatewayError: another error that it answered.
     """
     credentials = channel_credentials(ca_pem, material.certificate_pem, material.key_pem)
     options = channel_options(server_name=server_name)

@@ -1,14 +1,13 @@
-"""Owns the door of a listener: every call, known or not, passes these steps before a handler sees anything of it.
+"""Authenticates, authorises and limits every call before its handler runs, and records the outcome.
 
 1. Authenticate: the certificate sequence (authentication). Refused: UNAUTHENTICATED and nothing more.
 2. Authorise: the permission table; a method without a row is denied, one that isn't served is UNIMPLEMENTED.
 3. Limits of this caller (limits): RESOURCE_EXHAUSTED with the time to wait.
-4. Parse the request, only now; what isn't a message is refused as MALFORMED.
-5. The handler, with `current_call()` set. Streams are rechecked (steps 1 and 2) every few seconds and ended when they
-   fail: revocation and expiry don't wait for the connection's end.
+4. Parse the request; what isn't a message is refused as MALFORMED.
+5. The handler, with `current_call()` set. Streams repeat steps 1 and 2 every few seconds and end when they fail.
 
-Every outcome is an audit event. A refusal is recorded before it is answered. A stream is recorded when it opens. A
-unary call is recorded by its handler before its effect (`Call.record`) or, where it has none, before it is answered.
+Every outcome is an audit event. A refusal is recorded before it is answered, a stream when it opens, a unary call by
+its handler before its effect (`Call.record`) or, where it has none, before it is answered.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import PermissionTable, Principal
 
 RECHECK_S = 5.0
-"""Seconds between rechecks of an open stream: how long a revoked partner may still be served."""
+"""Seconds between rechecks of an open stream: how long a revoked partner is still served."""
 
 UNKNOWN_METHOD = "(unknown)"
-"""Method in the audit event of a call to what isn't served; the name that was asked for is in the detail."""
+"""Method in the audit event of a call that isn't served; the detail has its name."""
 
 UNRECORDED = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
-"""Methods whose permitted calls aren't recorded: supervision asks all the time and learns nothing."""
+"""Methods whose permitted calls aren't recorded: supervision calls them all the time."""
 
 _log = structlog.get_logger(__name__)
 
@@ -55,8 +54,8 @@ Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """What the steps need; one per listener.
+class CallPolicy:
+    """Steps 1 to 3 of a listener's calls, and their audit events.
 
     Attributes:
         authenticator: step 1.
@@ -77,8 +76,8 @@ class Door:
     def time_ms(self) -> int:
         return int(self.clock().timestamp() * 1000)
 
-    def open(self, method: str, context: Context, *, streaming: bool) -> Call:
-        """Run steps 1 to 3; `close` must follow when the call ends.
+    def admit(self, method: str, context: Context, *, streaming: bool) -> Call:
+        """Runs steps 1 to 3; `release` must follow when the call ends.
 
         Raises:
             GatewayError: a step refuses; the refusal is recorded.
@@ -93,12 +92,12 @@ class Door:
             raise
         return Call(principal, method, self.audit, self.time_ms)
 
-    def close(self, call: Call, *, streaming: bool) -> None:
-        """End what `open` began."""
+    def release(self, call: Call, *, streaming: bool) -> None:
+        """Counts the end of a call that `admit` let in."""
         self.limits.leave(call.principal, streaming=streaming)
 
     def recheck(self, call: Call) -> None:
-        """Run steps 1 and 2 again for an open stream.
+        """Runs steps 1 and 2 again for an open stream.
 
         Raises:
             GatewayError: the caller may no longer do this.
@@ -107,12 +106,12 @@ class Door:
         self.permissions.authorise(principal, call.method)
 
     def record_refusal(self, method: str, principal: Principal | None, error: GatewayError) -> None:
-        """Record that a call was refused, and for whom and why."""
+        """Records that a call was refused, to whom and why."""
         who = principal.id if principal is not None else f"unverified:{error.metadata.get('claimed', '')}"
         self._record(who, method, AuditResult.DENY, error.reason, error.message)
 
     def record_failure(self, call: Call, error: GatewayError) -> None:
-        """Record that a handler refused or failed."""
+        """Records that a handler refused or failed."""
         denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED)
         result = AuditResult.DENY if denied else AuditResult.ERROR
         with self._or_logged(call.principal.id, call.method, error.reason):
@@ -130,50 +129,50 @@ class Door:
         try:
             yield
         except OverloadedError:
-            # The call ends with an error either way, and the log keeps what the chain can't take.
+            # The call ends with an error either way; the log keeps the outcome.
             _log.error("the audit log is full; an outcome is only here", principal=who, method=method, reason=reason)
 
 
-class DoorInterceptor(grpc.aio.ServerInterceptor):
-    """Puts the door in front of all handlers of a server, of all four kinds."""
+class AuthInterceptor(grpc.aio.ServerInterceptor):
+    """Runs the steps before all handlers of a server, of all four kinds."""
 
-    def __init__(self, door: Door, *, recheck_s: float = RECHECK_S) -> None:
-        self._door = door
+    def __init__(self, policy: CallPolicy, *, recheck_s: float = RECHECK_S) -> None:
+        self._policy = policy
         self._recheck_s = recheck_s
-        self._guarded: dict[str, Handler] = {}
+        self._wrapped_handlers: dict[str, Handler] = {}
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
         method = handler_call_details.method
-        guarded = self._guarded.get(method)
-        if guarded is None:
+        wrapped = self._wrapped_handlers.get(method)
+        if wrapped is None:
             handler = await continuation(handler_call_details)
             if handler is None:
                 return self._unknown(method)  # not kept: callers choose these names
-            guarded = self._guarded[method] = self._wrapped(method, handler)
-        return guarded
+            wrapped = self._wrapped_handlers[method] = self._wrapped(method, handler)
+        return wrapped
 
     def _wrapped(self, method: str, handler: Handler) -> Handler:
         function = _function(handler)
-        # A single request is parsed behind the door (step 4); those of a stream are, as its handler asks for them.
+        # A single request is parsed in step 4; those of a stream as its handler reads them.
         parse = None if handler.request_streaming else handler.request_deserializer
-        pass_door = self._stream if handler.request_streaming or handler.response_streaming else self._unary
+        guarded = self._stream if handler.request_streaming or handler.response_streaming else self._unary
 
-        async def behave(received: Any, context: Context) -> Any:
+        async def handle(received: Any, context: Context) -> Any:
             def run() -> Any:
                 return function(received if parse is None else parse(received), context)
 
-            return await pass_door(method, context, run)
+            return await guarded(method, context, run)
 
         return _KINDS[handler.request_streaming, handler.response_streaming](
-            behave,
+            handle,
             request_deserializer=handler.request_deserializer if handler.request_streaming else None,
             response_serializer=handler.response_serializer,
         )
 
     async def _unary(self, method: str, context: Context, run: Callable[[], Any]) -> Any:
-        call = await self._opened(method, context, streaming=False)
+        call = await self._admitted(method, context, streaming=False)
         try:
             response = await run()  # 5
             if not call.recorded and method not in UNRECORDED:
@@ -182,23 +181,23 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         except Exception as error:
             await self._fail(call, context, error)
         finally:
-            self._door.close(call, streaming=False)
+            self._policy.release(call, streaming=False)
 
     async def _stream(self, method: str, context: Context, run: Callable[[], Any]) -> Any:
-        call = await self._opened(method, context, streaming=True)
+        call = await self._admitted(method, context, streaming=True)
         try:
             if method not in UNRECORDED:
                 call.record(reason="STREAM_OPENED")
-            with _Watch(lambda: self._door.recheck(call), self._recheck_s):
+            with _Recheck(lambda: self._policy.recheck(call), self._recheck_s):
                 return await _result(run(), context)  # 5
         except Exception as error:
             await self._fail(call, context, error)
         finally:
-            self._door.close(call, streaming=True)
+            self._policy.release(call, streaming=True)
 
-    async def _opened(self, method: str, context: Context, *, streaming: bool) -> Call:
+    async def _admitted(self, method: str, context: Context, *, streaming: bool) -> Call:
         try:
-            call = self._door.open(method, context, streaming=streaming)
+            call = self._policy.admit(method, context, streaming=streaming)
         except GatewayError as error:
             await abort_with(context, error)
         except Exception as error:
@@ -210,24 +209,24 @@ class DoorInterceptor(grpc.aio.ServerInterceptor):
         if isinstance(error, grpc.aio.BaseError) or context.done():
             raise error  # the handler has ended the call itself, or the connection is gone
         failure = _as_gateway_error(call.method, error)
-        self._door.record_failure(call, failure)
+        self._policy.record_failure(call, failure)
         await abort_with(context, failure)
 
     def _unknown(self, method: str) -> Handler:
         async def refuse(_requests: Any, context: Context) -> None:
             principal: Principal | None = None
             try:
-                principal = self._door.authenticator.authenticate(context)
+                principal = self._policy.authenticator.authenticate(context)
                 raise MethodUnknownError(f"{method[:200]} isn't served here")
             except GatewayError as error:
-                self._door.record_refusal(UNKNOWN_METHOD, principal, error)
+                self._policy.record_refusal(UNKNOWN_METHOD, principal, error)
                 await abort_with(context, error)
 
         return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-class _Watch:
-    """Runs a check now and then while its block runs, and ends the block with the check's error."""
+class _Recheck:
+    """Runs a check every few seconds while its block runs; the check's error ends the block."""
 
     def __init__(self, check: Callable[[], None], interval_s: float) -> None:
         self._check = check
@@ -254,16 +253,16 @@ class _Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._timer.cancel()
-        # Cancelled by this watch alone, not also by the caller or the server: then it is the check that failed.
+        # Cancelled by this check alone and not also by the caller or the server.
         if self._error is not None and isinstance(error, asyncio.CancelledError) and self._task.uncancel() == 0:
             raise self._error from None
 
 
 async def _result(running: Any, context: Context) -> Any:
-    """Await a handler in either of its two styles: a coroutine, or an asynchronous generator of responses."""
+    """Awaits a handler, which is a coroutine or an asynchronous generator of responses."""
     if not hasattr(running, "__aiter__"):
         return await running
-    async with aclosing(running):  # what it has begun ends with the call, not when somebody clears up
+    async with aclosing(running):  # it ends with the call, not when it is collected
         async for response in running:
             await context.write(response)
     return None

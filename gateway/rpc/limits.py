@@ -1,4 +1,4 @@
-"""Owns the limits by caller: calls per second (token bucket), calls and streams at once. Without clock or I/O."""
+"""Limits of each caller: calls per second (token bucket), calls and streams at once."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from gateway.errors import OverloadedError
 from gateway.trust.rules.permissions import Principal, PrincipalKind
 
 MIN_RETRY_AFTER_S = 0.1
-"""Shortest retry time in seconds told to a caller, so that a flood doesn't come back at once."""
+"""Shortest retry time in seconds, so that a flood doesn't come back at once."""
 
 _ROUNDING = 1e-6
-"""Part of a token that may be missing: a caller that waits exactly as long as it was told must get in."""
+"""Part of a token that may be missing: a caller that waits exactly the retry time must get in."""
 
 BUSY_RETRY_AFTER_S = 1.0
-"""Retry time in seconds when too many calls run; when one ends isn't known."""
+"""Retry time in seconds when too many calls run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one caller may take.
+    """Limits of one caller.
 
     Attributes:
         calls_per_s: calls per second over time; a stream counts once.
@@ -36,14 +36,14 @@ class Limits:
 
 
 SYSTEM_LIMITS = Limits(calls_per_s=20_000, burst=20_000, concurrent_calls=512, concurrent_streams=64)
-"""A customs system: more than one core can answer, so only a flood beside others meets it."""
+"""A customs system: more than one core can answer, so only a flood meets it."""
 
 PEER_LIMITS = Limits(calls_per_s=500, burst=1_000, concurrent_calls=64, concurrent_streams=32)
-"""A partner's gateway: two streams for each channel, and some hundred questions a second."""
+"""A partner's gateway: two streams for each channel, and some hundred queries a second."""
 
 
 def default_limits(principal: Principal) -> Limits:
-    """Return the limits that the product comes with."""
+    """The limits that apply unless the settings say otherwise."""
     return PEER_LIMITS if principal.kind is PrincipalKind.PEER else SYSTEM_LIMITS
 
 
@@ -59,9 +59,9 @@ class _Usage:
 
 
 class CallerLimits:
-    """Counts what each caller uses. Used from one thread; times are seconds of a monotonic clock.
+    """Counts what each caller uses; for one thread. Times are seconds of a monotonic clock.
 
-    Memory grows with the number of authenticated callers, which the directory and the settings bound.
+    Memory grows with the authenticated callers, which the directory and the settings bound.
     """
 
     def __init__(self, limits_of: Callable[[Principal], Limits] = default_limits) -> None:
@@ -69,7 +69,7 @@ class CallerLimits:
         self._usages: dict[str, _Usage] = {}
 
     def enter(self, principal: Principal, *, streaming: bool, now_s: float) -> None:
-        """Count the start of a call; `leave` must follow when it ends.
+        """Counts the start of a call; `leave` must follow when it ends.
 
         Raises:
             OverloadedError: a limit is reached, with the seconds to wait; nothing was counted.
@@ -85,7 +85,7 @@ class CallerLimits:
             usage.calls += 1
 
     def leave(self, principal: Principal, *, streaming: bool) -> None:
-        """Count the end of a call that `enter` let in."""
+        """Counts the end of a call that `enter` has counted."""
         usage = self._usages[principal.id]
         if streaming:
             usage.streams -= 1

@@ -1,4 +1,4 @@
-"""Channels to partners: made from the directory and the TLS credentials in force, made anew when either changes."""
+"""Channels to partners, made again when the directory or the TLS credentials change."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _PeerChannel:
     channel: grpc.aio.Channel
     basis: tuple[int, int]
 
 
 class Peers:
-    """One channel per partner, shared by its feeds. Used in one event loop."""
+    """One channel per partner, shared by its feeds; for one event loop."""
 
     def __init__(
         self, *, own: str, directory: Callable[[], Directory], tls: TlsSource, endpoints: Mapping[str, str]
@@ -31,14 +31,14 @@ class Peers:
         self._directory = directory
         self._tls = tls
         self._endpoints = endpoints
-        self._channels: dict[str, _Made] = {}
+        self._channels: dict[str, _PeerChannel] = {}
 
     def names(self) -> list[str]:
         """All other nodes of the directory."""
         return sorted(set(self._directory().nodes) - {self._own})
 
     def basis(self) -> tuple[int, int]:
-        """What channels are made from now: (generation of the credentials, version of the directory)."""
+        """Generation of the credentials and version of the directory that channels are made from now."""
         return self._tls.generation, self._directory().version
 
     async def stub(self, partner: str) -> ExchangeServiceStub:
@@ -52,7 +52,7 @@ class Peers:
         if made is None or made.basis != basis:
             if made is not None:
                 await made.channel.close()
-            made = self._channels[partner] = _Made(self._channel(partner), basis)
+            made = self._channels[partner] = _PeerChannel(self._channel(partner), basis)
         return ExchangeServiceStub(made.channel)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Owns the making of a listener: a grpc.aio server with credentials, the door, services, health and reflection."""
+"""Builds a listener: a gRPC server with credentials, interceptors, services, health and reflection."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Listener:
     Attributes:
         server: the gRPC server.
         host, port: where it listens; the port that was chosen when 0 was asked for.
-        health: what it says of itself; SERVING between `start` and `stop`.
+        health: its health service; SERVING between `start` and `stop`.
         services: full names of the services, as health knows them.
     """
 
@@ -37,7 +37,7 @@ class Listener:
     services: tuple[str, ...]
 
     async def start(self) -> None:
-        """Start to serve, then find out from outside that the TLS floor holds.
+        """Starts to serve, then checks from outside that the TLS floor holds.
 
         Raises:
             ConfigurationError: the port accepts less than TLS 1.3; the listener is stopped again.
@@ -52,7 +52,7 @@ class Listener:
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_s: float) -> None:
-        """Say NOT_SERVING, refuse new calls, give running ones `grace_s` seconds, then cancel them."""
+        """Reports NOT_SERVING, refuses new calls, gives running ones `grace_s` seconds, then cancels them."""
         await self.health.enter_graceful_shutdown()
         await self.server.stop(grace_s)
 
@@ -69,18 +69,18 @@ def build_server(
     reflect: bool = False,
     connection_age_ms: int = CONNECTION_AGE_MS,
 ) -> Listener:
-    """Build a listener; nothing is served before `start`.
+    """Builds a listener; nothing is served before `start`.
 
     Args:
         bind: `host:port`; port 0 chooses a free one.
         credentials: from `tls.server_credentials`.
-        interceptors: the door first.
-        services: full service name, e.g. `gateway.v1.AlertService`, to what adds it.
+        interceptors: `AuthInterceptor` first.
+        services: full service name, e.g. `gateway.v1.AlertService`, to the function that adds it.
         reflect: whether to serve reflection.
         connection_age_ms: milliseconds after which a connection is ended.
 
     Raises:
-        ConfigurationError: the address can't be bound, e.g. because another process has it.
+        ConfigurationError: the address can't be bound, e.g. another process has it.
     """
     server = grpc.aio.server(
         interceptors=list(interceptors), options=server_options(connection_age_ms=connection_age_ms)

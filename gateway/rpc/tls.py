@@ -9,9 +9,9 @@ from gateway.tls.floor import require_floor
 
 
 def server_credentials(source: TlsSource) -> grpc.ServerCredentials:
-    """Return server credentials that demand a client certificate and follow `source` from handshake to handshake.
+    """Server credentials that demand a client certificate and take those of `source` at each handshake.
 
-    Connections that exist keep the credentials they began with; their age is bounded (options).
+    Open connections keep the credentials they began with; their age is bounded (options).
 
     Raises:
         ConfigurationError: the TLS floor isn't set.
@@ -35,11 +35,11 @@ def server_credentials(source: TlsSource) -> grpc.ServerCredentials:
 
 
 def channel_credentials(ca: bytes, cert: bytes, key: bytes) -> grpc.ChannelCredentials:
-    """Return credentials for one channel; a channel keeps them, so new credentials need a new channel.
+    """Credentials for one channel; new credentials need a new channel.
 
     Args:
-        ca: PEM of the CAs of the one node to be reached, never those of several: the handshake then proves which
-            node answers, since only its CA can have signed a server certificate for it.
+        ca: PEM of the CAs of the one node to be reached, never of several: so the handshake proves which node
+            answers.
         cert: own certificate, PEM.
         key: own private key, PEM.
 

@@ -1,7 +1,6 @@
-"""Finds out which TLS versions a port accepts, without credentials: sends a ClientHello and looks at the answer.
+"""Probes which TLS versions a port accepts: sends a ClientHello and looks for a ServerHello.
 
-A full handshake would not do: a server that speaks TLS 1.2 and demands a client certificate ends it with an alert too,
-and would look as if it refused the version. What counts is whether it answers with a ServerHello.
+A handshake wouldn't tell: a server that speaks TLS 1.2 and demands a client certificate ends it with an alert too.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ class TlsVersions:
 
     @property
     def floor_holds(self) -> bool:
-        """TLS 1.3 is spoken and TLS 1.2 isn't."""
+        """Whether the port speaks TLS 1.3 and not TLS 1.2."""
         return self.tls13 and not self.tls12
 
 
 def probe_tls_versions(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT_S) -> TlsVersions:
-    """Ask a port for TLS 1.2 and for TLS 1.3. Blocks; run it in a thread where an event loop runs.
+    """Asks a port for TLS 1.2 and for TLS 1.3; blocks.
 
     Raises:
         UnavailableError: nothing answers there.
@@ -46,16 +45,16 @@ def probe_tls_versions(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT
 
 
 def require_tls13_only(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT_S) -> None:
-    """Refuse to go on with a listener that doesn't hold the floor.
+    """Checks that a listener speaks TLS 1.3 only.
 
     Raises:
         ConfigurationError: the port accepts TLS 1.2, or doesn't speak TLS 1.3.
         UnavailableError: nothing answers there.
     """
-    found = probe_tls_versions(host, port, timeout_s=timeout_s)
-    if found.tls12:
+    versions = probe_tls_versions(host, port, timeout_s=timeout_s)
+    if versions.tls12:
         raise ConfigurationError(f"{host}:{port} accepts TLS 1.2; this build of gRPC doesn't hold the TLS floor")
-    if not found.tls13:
+    if not versions.tls13:
         raise ConfigurationError(f"{host}:{port} doesn't speak TLS 1.3")
 
 
@@ -75,7 +74,7 @@ def _accepts(version: ssl.TLSVersion, host: str, port: int, timeout_s: float) ->
 
 def _client_hello(version: ssl.TLSVersion) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Nothing is sent over this connection but the greeting, so the server's certificate doesn't matter.
+    # Only the greeting is sent, so the server's certificate doesn't matter.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(["h2"])

@@ -16,7 +16,16 @@ from gateway.contract.channel_options import KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOU
 from gateway.rpc import options
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.tls import channel_credentials, server_credentials
-from tests.support.doors import SERVICE, Credentials, Doors, Federation, RunningNode, call, gateway_of, running_node
+from tests.support.listeners import (
+    SERVICE,
+    Credentials,
+    Federation,
+    RecordingHandlers,
+    RunningNode,
+    call,
+    gateway_of,
+    running_node,
+)
 
 NOTICED_S = (KEEPALIVE_TIME_MS + KEEPALIVE_TIMEOUT_MS) / 1000
 
@@ -135,13 +144,13 @@ def listener_at(node: RunningNode, port: int, connection_age_ms: int = options.C
         bind=f"127.0.0.1:{port}",
         credentials=server_credentials(node.source),
         interceptors=[],
-        services={SERVICE: PlainDoors().register},
+        services={SERVICE: UnguardedHandlers().register},
         connection_age_ms=connection_age_ms,
     )
 
 
-class PlainDoors(Doors):
-    """Answers without a door; here only connections matter."""
+class UnguardedHandlers(RecordingHandlers):
+    """Answers every call; here only connections matter."""
 
     async def unary(self, request: bytes, context: object) -> bytes:
         return request

@@ -1,4 +1,4 @@
-"""Who may do what at a whole node, and what doesn't let a node start. The doors themselves: test_tls_doors."""
+"""Who may do what at a whole node, and what doesn't let a node start. The listeners alone: test_tls_listeners."""
 
 from __future__ import annotations
 

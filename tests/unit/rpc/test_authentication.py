@@ -1,4 +1,4 @@
-"""What a connection through the TLS floor can't show; the rest is tried on real listeners (faults/test_tls_doors)."""
+"""What a connection with TLS 1.3 can't show; the rest is in faults/test_tls_listeners."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from gateway.errors import UnauthenticatedError
 from gateway.rpc import authentication
 from gateway.rpc.authentication import REMEMBERED_S, Authenticator, LocalPort, PeerPort
 from gateway.trust.rules.permissions import Principal, PrincipalKind, Role
-from tests.support.doors import SYSTEMS, Clock, Federation, gateway_of, now, system_of
+from tests.support.listeners import SYSTEMS, Clock, Federation, gateway_of, now, system_of
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ class Connection:
         return {key: values for key, values in self._properties.items() if values}
 
 
-def peer_door(federation: Federation, clock: Clock | None = None) -> Authenticator:
+def peer_authenticator(federation: Federation, clock: Clock | None = None) -> Authenticator:
     return Authenticator(port=PeerPort("cn"), directory=lambda: federation.directory, clock=clock or Clock())
 
 
 def test_the_principal_says_who_and_with_which_certificate(federation: Federation) -> None:
     partner, desk = federation.issue(gateway_of("hk")), federation.issue(system_of("cn", "risk-desk"))
     local = Authenticator(port=LocalPort("cn", SYSTEMS), directory=lambda: federation.directory, clock=Clock())
-    assert peer_door(federation).authenticate(Connection(partner.certificate)) == Principal(
+    assert peer_authenticator(federation).authenticate(Connection(partner.certificate)) == Principal(
         PrincipalKind.PEER, "hk", "", frozenset(), partner.fingerprint
     )
     assert local.authenticate(Connection(desk.certificate)) == Principal(
@@ -48,20 +48,20 @@ def test_the_principal_says_who_and_with_which_certificate(federation: Federatio
 def test_anything_but_tls_1_3_is_refused(federation: Federation, version: tuple[bytes, ...]) -> None:
     partner = federation.issue(gateway_of("hk"))
     with pytest.raises(UnauthenticatedError, match=r"connection: the connection isn't TLS 1\.3"):
-        peer_door(federation).authenticate(Connection(partner.certificate, version=version))
+        peer_authenticator(federation).authenticate(Connection(partner.certificate, version=version))
 
 
 def test_exactly_one_certificate_is_needed(federation: Federation) -> None:
     pem = federation.issue(gateway_of("hk")).certificate
     for certificates in ((), (pem, pem), (pem + pem,), (b"",), (b"\xff" * 100,)):
         with pytest.raises(UnauthenticatedError, match="certificate: "):
-            peer_door(federation).authenticate(Connection(*certificates))
+            peer_authenticator(federation).authenticate(Connection(*certificates))
 
 
 def test_a_refusal_names_the_claim_for_the_audit_log(federation: Federation) -> None:
     forged = federation.forge("mo", gateway_of("hk").uri, claimed=gateway_of("hk"))
     with pytest.raises(UnauthenticatedError, match="trust: ") as caught:
-        peer_door(federation).authenticate(Connection(forged.certificate))
+        peer_authenticator(federation).authenticate(Connection(forged.certificate))
     assert caught.value.metadata["claimed"] == gateway_of("hk").uri
 
 
@@ -70,19 +70,22 @@ def test_a_ca_in_the_directory_that_cannot_be_read_admits_nobody_and_says_so_to_
     damaged = replace(federation.directory.nodes["hk"], tls_ca_pems=("damaged",))
     federation.change(nodes=dict(federation.directory.nodes) | {"hk": damaged})
     with pytest.raises(UnauthenticatedError, match="trust: "):
-        peer_door(federation).authenticate(Connection(partner.certificate))
+        peer_authenticator(federation).authenticate(Connection(partner.certificate))
 
 
 def test_a_remembered_certificate_is_checked_again_when_the_directory_changes(federation: Federation) -> None:
-    partner, door = federation.issue(gateway_of("hk")), peer_door(federation)
-    principal = door.authenticate(Connection(partner.certificate))
-    assert door.authenticate(Connection(partner.certificate)) is principal
+    partner, authenticator = federation.issue(gateway_of("hk")), peer_authenticator(federation)
+    principal = authenticator.authenticate(Connection(partner.certificate))
+    assert authenticator.authenticate(Connection(partner.certificate)) is principal
     federation.change()
-    again = door.authenticate(Connection(partner.certificate))
+    again = authenticator.authenticate(Connection(partner.certificate))
     assert again == principal
     assert again is not principal
     federation.change(revoked_certificates=frozenset({partner.fingerprint}))
-    for attempt in (lambda: door.authenticate(Connection(partner.certificate)), lambda: door.recheck(principal)):
+    for attempt in (
+        lambda: authenticator.authenticate(Connection(partner.certificate)),
+        lambda: authenticator.recheck(principal),
+    ):
         with pytest.raises(UnauthenticatedError, match="is revoked"):
             attempt()
 
@@ -91,34 +94,34 @@ def test_a_remembered_certificate_is_not_believed_past_its_end(federation: Feder
     clock = Clock()
     end = now() + timedelta(seconds=REMEMBERED_S / 2)
     partner = federation.issue(gateway_of("hk"), at=end - timedelta(days=1), days=1)
-    door = peer_door(federation, clock)
-    principal = door.authenticate(Connection(partner.certificate))
+    authenticator = peer_authenticator(federation, clock)
+    principal = authenticator.authenticate(Connection(partner.certificate))
     clock.ahead = timedelta(seconds=REMEMBERED_S / 2 + 1)  # remembered still, so its own end is what counts
     with pytest.raises(UnauthenticatedError, match="isn't valid now"):
-        door.recheck(principal)
+        authenticator.recheck(principal)
     clock.ahead = timedelta(0)
-    assert door.recheck(principal) == principal
+    assert authenticator.recheck(principal) == principal
 
 
 def test_the_end_of_the_ca_is_noticed_within_a_minute(federation: Federation) -> None:
     clock = Clock()
-    partner, door = federation.issue(gateway_of("hk")), peer_door(federation, clock)
-    principal = door.authenticate(Connection(partner.certificate))
+    partner, authenticator = federation.issue(gateway_of("hk")), peer_authenticator(federation, clock)
+    principal = authenticator.authenticate(Connection(partner.certificate))
     federation.directory = replace(federation.directory, revoked_certificates=frozenset({partner.fingerprint}))
-    assert door.recheck(principal) == principal  # same version: not looked at again at once
+    assert authenticator.recheck(principal) == principal  # same version: not looked at again at once
     clock.ahead = timedelta(seconds=REMEMBERED_S + 1)
     with pytest.raises(UnauthenticatedError, match="is revoked"):
-        door.recheck(principal)
+        authenticator.recheck(principal)
 
 
 def test_memory_for_certificates_is_bounded_and_what_was_forgotten_is_refused(
     federation: Federation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authentication, "MAX_REMEMBERED", 2)
-    door = peer_door(federation)
+    authenticator = peer_authenticator(federation)
     partners = [federation.issue(gateway_of("hk")) for _ in range(3)]
-    first, *others = [door.authenticate(Connection(partner.certificate)) for partner in partners]
+    first, *others = [authenticator.authenticate(Connection(partner.certificate)) for partner in partners]
     with pytest.raises(UnauthenticatedError, match="no longer remembered"):
-        door.recheck(first)
-    assert [door.recheck(other) for other in others] == others
-    assert door.authenticate(Connection(partners[0].certificate)) == first
+        authenticator.recheck(first)
+    assert [authenticator.recheck(other) for other in others] == others
+    assert authenticator.authenticate(Connection(partners[0].certificate)) == first

@@ -1,4 +1,4 @@
-"""The door in front of all four kinds of handlers, over real TLS."""
+"""The interceptor before all four kinds of handlers, over real TLS."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from gateway.rpc.tls import server_credentials
 from gateway.trust.rules.audit import AuditResult
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.v1.evidence_service_pb2 import ListAuditEventsRequest
-from tests.support import doors
-from tests.support.doors import SERVICE, Credentials, Federation, RunningNode, call, gateway_of, running_node
+from tests.support import listeners
+from tests.support.listeners import SERVICE, Credentials, Federation, RunningNode, call, gateway_of, running_node
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def failure(awaitable: Any) -> GatewayError:
     return from_rpc_error(caught.value)
 
 
-def test_all_four_kinds_pass_the_door_and_are_recorded(federation: Federation, partner: Credentials) -> None:
+def test_all_four_kinds_are_admitted_and_recorded(federation: Federation, partner: Credentials) -> None:
     async def test(node: RunningNode) -> None:
         channel = node.channel(partner, node.peer)
         assert await call(channel, b"1") == b"gateway/hk 1"
@@ -105,7 +105,7 @@ def test_errors_of_handlers_reach_the_caller_with_all_they_say(federation: Feder
         raise InvalidRequestError(found)
 
     async def test(node: RunningNode) -> None:
-        node.doors.behaviour = fail
+        node.handlers.behaviour = fail
         failures = await every_kind(node.channel(partner, node.peer))
         assert [getattr(one, "violations", None) for one in failures] == [found] * 5
         failed = [one for one in node.events() if one.result is not AuditResult.ALLOW]
@@ -121,7 +121,7 @@ def test_unexpected_errors_show_nothing_and_are_logged_with_an_incident(
         raise KeyError("/secret/path")
 
     async def test(node: RunningNode) -> None:
-        node.doors.behaviour = fail
+        node.handlers.behaviour = fail
         with capture_logs() as logs:
             failures = await every_kind(node.channel(partner, node.peer))
         assert [one.message for one in failures] == ["internal error; the gateway's log has the details"] * 5
@@ -138,7 +138,7 @@ def test_a_handler_may_deny_and_the_audit_log_says_so(federation: Federation, pa
         raise UnauthenticatedError("the key of this feed isn't yours")
 
     async def test(node: RunningNode) -> None:
-        node.doors.behaviour = deny
+        node.handlers.behaviour = deny
         assert (await failure(call(node.channel(partner, node.peer)))).message == "unauthenticated"
         (event,) = node.events()
         assert (event.principal, event.result, event.detail) == (
@@ -160,7 +160,7 @@ def test_a_handler_records_what_it_does_before_it_does_it(federation: Federation
                 raise IllegalTransitionError("withdrawn")
             return str(len(node.audit)).encode()
 
-        node.doors.behaviour = publish
+        node.handlers.behaviour = publish
         channel = node.channel(partner, node.peer)
         assert await call(channel) == b"1"
         await failure(call(channel, b"fails"))
@@ -179,7 +179,7 @@ def test_a_handler_records_what_it_does_before_it_does_it(federation: Federation
 def test_what_cannot_be_recorded_is_not_answered(
     federation: Federation, partner: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors, "AuditQueue", lambda: AuditQueue(capacity=1))
+    monkeypatch.setattr(listeners, "AuditQueue", lambda: AuditQueue(capacity=1))
 
     async def test(node: RunningNode) -> None:
         channel = node.channel(partner, node.peer)
@@ -189,7 +189,7 @@ def test_what_cannot_be_recorded_is_not_answered(
             stream = await failure(channel.stream_stream(f"/{SERVICE}/Both")(iter([b"1"])).read())
         assert [type(one) for one in (refused, stream)] == [OverloadedError, OverloadedError]
         assert refused.retry_after_s == 1.0
-        assert node.doors.handled == 2  # the stream's handler never ran
+        assert node.handlers.handled == 2  # the stream's handler never ran
         assert len(logs) == 2
         node.events()
         assert await call(channel) == b"gateway/hk x"
@@ -197,7 +197,7 @@ def test_what_cannot_be_recorded_is_not_answered(
     at_node(federation, test)
 
 
-def test_requests_are_parsed_behind_the_door(
+def test_requests_are_parsed_after_the_caller_was_admitted(
     federation: Federation, partner: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[bytes] = []
@@ -207,7 +207,7 @@ def test_requests_are_parsed_behind_the_door(
         ListAuditEventsRequest.FromString(request)
         return request
 
-    monkeypatch.setattr(doors, "_parsed", parse)
+    monkeypatch.setattr(listeners, "_parsed", parse)
     stranger = federation.forge("mo", gateway_of("hk").uri, claimed=gateway_of("hk"))
 
     async def test(node: RunningNode) -> None:
@@ -216,7 +216,7 @@ def test_requests_are_parsed_behind_the_door(
         channel = node.channel(partner, node.peer)
         assert isinstance(await failure(call(channel, b"\xff\xff")), MalformedError)
         assert parsed == [b"\xff\xff"]
-        assert node.doors.handled == 0
+        assert node.handlers.handled == 0
         stream = channel.stream_unary(f"/{SERVICE}/ClientStream")(iter([b"\xff\xff"]))
         assert isinstance(await failure(stream), MalformedError)
 
@@ -235,7 +235,7 @@ def test_a_message_beyond_the_limit_is_refused_before_it_is_parsed(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(channel, b"x" * (MAX_MESSAGE_BYTES + 1))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert node.doors.handled == 0
+        assert node.handlers.handled == 0
         assert await call(channel) == b"gateway/hk x"
 
     at_node(federation, test)
@@ -298,7 +298,7 @@ def test_cancelled_calls_give_back_what_they_took(federation: Federation, partne
         return b"never"
 
     async def test(node: RunningNode) -> None:
-        node.doors.behaviour = hang
+        node.handlers.behaviour = hang
         channel = node.channel(partner, node.peer)
         for _ in range(5):
             started.clear()
@@ -333,9 +333,9 @@ def test_a_handler_that_would_block_the_loop_is_refused(federation: Federation, 
             node_interceptor(node)._wrapped("/s/M", grpc.unary_unary_rpc_method_handler(blocking))
 
     def node_interceptor(node: RunningNode) -> Any:
-        from gateway.rpc.interceptors import DoorInterceptor
+        from gateway.rpc.interceptors import AuthInterceptor
 
-        return DoorInterceptor(door=None)  # type: ignore[arg-type]  # wrapping asks nothing of the door
+        return AuthInterceptor(policy=None)  # type: ignore[arg-type]  # wrapping needs no policy
 
     at_node(federation, test)
 
@@ -358,15 +358,15 @@ def test_a_port_in_use_is_refused_not_shared(federation: Federation) -> None:
     at_node(federation, test)
 
 
-def test_the_door_costs_a_unary_call_less_than_40_microseconds(
+def test_the_interceptor_costs_a_unary_call_less_than_40_microseconds(
     federation: Federation, partner: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gateway.rpc.interceptors import DoorInterceptor
+    from gateway.rpc.interceptors import AuthInterceptor
 
-    wrap = DoorInterceptor._wrapped
+    wrap = AuthInterceptor._wrapped
     costs: list[float] = []
 
-    def measured(self: DoorInterceptor, method: str, handler: Any) -> Any:
+    def measured(self: AuthInterceptor, method: str, handler: Any) -> Any:
         guarded = wrap(self, method, handler)
 
         async def compare(request: bytes, context: Any) -> bytes:
@@ -378,7 +378,7 @@ def test_the_door_costs_a_unary_call_less_than_40_microseconds(
 
             # The least of many: other work on the machine shows less.
             rounds = [(await seconds_per_call(guarded), await seconds_per_call(handler)) for _ in range(40)]
-            costs.append(min(with_door for with_door, _ in rounds) - min(without for _, without in rounds))
+            costs.append(min(intercepted for intercepted, _ in rounds) - min(without for _, without in rounds))
             return b"done"
 
         return grpc.unary_unary_rpc_method_handler(compare)
@@ -386,7 +386,7 @@ def test_the_door_costs_a_unary_call_less_than_40_microseconds(
     async def test(node: RunningNode) -> None:
         assert await call(node.channel(partner, node.peer), seconds=20) == b"done"
 
-    monkeypatch.setattr(DoorInterceptor, "_wrapped", measured)
+    monkeypatch.setattr(AuthInterceptor, "_wrapped", measured)
     generous = Limits(calls_per_s=1e6, burst=10**6, concurrent_calls=10, concurrent_streams=1)
     at_node(federation, test, limits=lambda _: generous)
     assert costs[0] < 40e-6

@@ -19,7 +19,7 @@ from gateway.tls.credentials import (
 )
 from gateway.tls.private_keys import load_private_key, private_key_pem
 from gateway.tls.secret_files import write_secret
-from tests.support.doors import Clock, Credentials, Federation, gateway_of, now, system_of
+from tests.support.listeners import Clock, Credentials, Federation, gateway_of, now, system_of
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
-from structlog.testing import capture_logs
 
 from gateway.contract.channel_options import channel_options
 from gateway.errors import UnauthenticatedError
@@ -28,7 +27,7 @@ from gateway.rpc.status import from_rpc_error
 from gateway.rpc.tls import channel_credentials
 from gateway.rpc.tls_probe import TlsVersions, probe_tls_versions
 from gateway.trust.rules.audit import AuditResult
-from tests.support.doors import (
+from tests.support.listeners import (
     SERVICE,
     Credentials,
     Federation,
@@ -62,11 +61,11 @@ async def refused(channel: grpc.aio.Channel, method: str = "Unary") -> grpc.aio.
 
 async def refused_by_handshake(node: RunningNode, who: Credentials, listener: Listener) -> None:
     assert (await refused(node.channel(who, listener))).code() is grpc.StatusCode.UNAVAILABLE
-    assert node.doors.handled == 0
+    assert node.handlers.handled == 0
     assert node.events() == []
 
 
-async def refused_by_door(node: RunningNode, who: Credentials, listener: Listener, reason: str) -> None:
+async def refused_by_interceptor(node: RunningNode, who: Credentials, listener: Listener, reason: str) -> None:
     error = await refused(node.channel(who, listener))
     assert (error.code(), error.details()) == (grpc.StatusCode.UNAUTHENTICATED, "unauthenticated")
     status = rpc_status.from_call(error)
@@ -74,7 +73,7 @@ async def refused_by_door(node: RunningNode, who: Credentials, listener: Listene
     assert [detail.Unpack(info) for detail in status.details] == [True]
     assert (info.reason, dict(info.metadata)) == ("UNAUTHENTICATED", {})  # a bare reply; the log has the rest
     assert isinstance(from_rpc_error(error), UnauthenticatedError)
-    assert node.doors.handled == 0
+    assert node.handlers.handled == 0
     (event,) = node.events()
     assert (event.result, event.reason, event.method) == (AuditResult.DENY, "UNAUTHENTICATED", f"/{SERVICE}/Unary")
     assert event.principal.startswith("unverified:")
@@ -84,7 +83,7 @@ async def refused_by_door(node: RunningNode, who: Credentials, listener: Listene
 # Who gets in
 
 
-def test_a_partner_and_an_own_system_get_in_each_by_its_door(federation: Federation) -> None:
+def test_a_partner_and_an_own_system_are_admitted_each_at_its_listener(federation: Federation) -> None:
     async def test(node: RunningNode) -> None:
         partner, desk = federation.issue(gateway_of("hk")), federation.issue(system_of("cn", "risk-desk"))
         assert await call(node.channel(partner, node.peer)) == b"gateway/hk x"
@@ -182,7 +181,7 @@ def test_no_client_certificate(federation: Federation) -> None:
             credentials = grpc.ssl_channel_credentials(federation.cas["cn"].certificate_pem)
             async with grpc.aio.secure_channel(f"127.0.0.1:{listener.port}", credentials) as channel:
                 assert (await refused(channel)).code() is grpc.StatusCode.UNAVAILABLE
-        assert node.doors.handled == 0
+        assert node.handlers.handled == 0
 
     at_node(federation, test)
 
@@ -216,7 +215,7 @@ def test_an_expired_certificate_and_one_of_the_future(federation: Federation, da
     at_node(federation, test)
 
 
-def test_the_doors_have_separate_trust_anchors(federation: Federation) -> None:
+def test_the_listeners_have_separate_trust_anchors(federation: Federation) -> None:
     async def test(node: RunningNode) -> None:
         await refused_by_handshake(node, federation.issue(gateway_of("hk")), node.local)
         await refused_by_handshake(node, federation.issue(system_of("cn", "risk-desk")), node.peer)
@@ -245,13 +244,13 @@ def test_a_system_cannot_pose_as_the_server(federation: Federation) -> None:
         asyncio.run(asyncio.wait_for(test(port), 10))
 
 
-# Refused by the door, though the handshake accepts them
+# Refused by the interceptor, though the handshake accepts them
 
 
 def test_another_partners_ca_cannot_speak_for_a_node(federation: Federation) -> None:
     async def test(node: RunningNode) -> None:
         forged = federation.forge("mo", gateway_of("hk").uri, claimed=gateway_of("hk"))
-        await refused_by_door(node, forged, node.peer, "isn't signed by a CA of node hk")
+        await refused_by_interceptor(node, forged, node.peer, "isn't signed by a CA of node hk")
 
     at_node(federation, test)
 
@@ -259,21 +258,21 @@ def test_another_partners_ca_cannot_speak_for_a_node(federation: Federation) -> 
 def test_a_partner_cannot_pose_as_this_node_itself(federation: Federation) -> None:
     async def test(node: RunningNode) -> None:
         forged = federation.forge("hk", gateway_of("cn").uri, claimed=gateway_of("cn"))
-        await refused_by_door(node, forged, node.peer, "claims to be this node itself")
+        await refused_by_interceptor(node, forged, node.peer, "claims to be this node itself")
 
     at_node(federation, test)
 
 
 def test_a_partners_system_cannot_use_the_peer_port(federation: Federation) -> None:
     async def test(node: RunningNode) -> None:
-        await refused_by_door(node, federation.issue(system_of("hk", "risk-desk")), node.peer, "is a system")
+        await refused_by_interceptor(node, federation.issue(system_of("hk", "risk-desk")), node.peer, "is a system")
 
     at_node(federation, test)
 
 
 def test_the_own_gateway_cannot_use_the_local_port(federation: Federation) -> None:
     async def test(node: RunningNode) -> None:
-        await refused_by_door(node, federation.issue(gateway_of("cn")), node.local, "is a gateway")
+        await refused_by_interceptor(node, federation.issue(gateway_of("cn")), node.local, "is a gateway")
 
     at_node(federation, test)
 
@@ -281,7 +280,7 @@ def test_the_own_gateway_cannot_use_the_local_port(federation: Federation) -> No
 def test_a_system_that_the_settings_do_not_name(federation: Federation) -> None:
     async def test(node: RunningNode) -> None:
         stranger = federation.issue(system_of("cn", "stranger"))
-        await refused_by_door(node, stranger, node.local, "the settings name no system 'stranger'")
+        await refused_by_interceptor(node, stranger, node.local, "the settings name no system 'stranger'")
 
     at_node(federation, test)
 
@@ -289,7 +288,7 @@ def test_a_system_that_the_settings_do_not_name(federation: Federation) -> None:
 def test_the_own_ca_cannot_speak_for_another_nodes_system(federation: Federation) -> None:
     async def test(node: RunningNode) -> None:
         forged = federation.forge("cn", system_of("hk", "risk-desk").uri, claimed=system_of("hk", "risk-desk"))
-        await refused_by_door(node, forged, node.local, "is a system of another node")
+        await refused_by_interceptor(node, forged, node.local, "is a system of another node")
 
     at_node(federation, test)
 
@@ -309,7 +308,7 @@ def test_a_certificate_without_exactly_one_proper_identity(
     federation: Federation, uris: tuple[str, ...], reason: str
 ) -> None:
     async def test(node: RunningNode) -> None:
-        await refused_by_door(node, federation.forge("hk", *uris, claimed=gateway_of("hk")), node.peer, reason)
+        await refused_by_interceptor(node, federation.forge("hk", *uris, claimed=gateway_of("hk")), node.peer, reason)
 
     at_node(federation, test)
 
@@ -319,7 +318,7 @@ def test_a_revoked_certificate(federation: Federation) -> None:
     federation.change(revoked_certificates=frozenset({partner.fingerprint}))
 
     async def test(node: RunningNode) -> None:
-        await refused_by_door(node, partner, node.peer, "is revoked")
+        await refused_by_interceptor(node, partner, node.peer, "is revoked")
         assert await call(node.channel(federation.issue(gateway_of("hk")), node.peer)) == b"gateway/hk x"
 
     at_node(federation, test)
@@ -372,7 +371,7 @@ def test_an_expired_directory_shuts_partners_out_and_lets_operators_in(federatio
     federation.change(expires_at=now() - timedelta(days=31))
 
     async def test(node: RunningNode) -> None:
-        await refused_by_door(node, federation.issue(gateway_of("hk")), node.peer, "expired")
+        await refused_by_interceptor(node, federation.issue(gateway_of("hk")), node.peer, "expired")
         desk = federation.issue(system_of("cn", "risk-desk"))
         assert await call(node.channel(desk, node.local)) == b"system/cn/risk-desk x"
 
@@ -387,7 +386,7 @@ def test_a_wrong_role(federation: Federation, system: str) -> None:
     async def test(node: RunningNode) -> None:
         error = await refused(node.channel(federation.issue(system_of("cn", system)), node.local))
         assert error.code() is grpc.StatusCode.PERMISSION_DENIED
-        assert node.doors.handled == 0
+        assert node.handlers.handled == 0
         (event,) = node.events()
         assert (event.principal, event.result, event.reason) == (
             f"system/cn/{system}",
@@ -403,7 +402,7 @@ def test_a_method_that_is_served_but_has_no_row(federation: Federation) -> None:
         desk = federation.issue(system_of("cn", "risk-desk"))
         error = await refused(node.channel(desk, node.local), "Unlisted")
         assert error.code() is grpc.StatusCode.PERMISSION_DENIED
-        assert node.doors.handled == 0
+        assert node.handlers.handled == 0
 
     at_node(federation, test)
 
@@ -477,20 +476,21 @@ def test_new_handshakes_get_the_new_certificate_and_old_connections_live(federat
 
 
 @pytest.mark.parametrize("broken", [b"", b"-----BEGIN CERTIFICATE-----\nMII", None])
-def test_a_broken_new_certificate_keeps_the_old_and_says_so_once(federation: Federation, broken: bytes | None) -> None:
+def test_a_broken_new_certificate_keeps_the_old_and_says_so_once(
+    federation: Federation, broken: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
     own, partner = federation.issue(gateway_of("cn")), federation.issue(gateway_of("hk"))
     first = own.certificate
 
     async def test(node: RunningNode) -> None:
-        with capture_logs() as logs:
-            if broken is None:
-                own.files.certificate.unlink()
-            else:
-                own.files.certificate.write_bytes(broken)
-            for _ in range(3):
-                assert await asyncio.to_thread(served_certificate, federation, node.peer.port, partner) == first
-        errors = [entry for entry in logs if entry["log_level"] == "error"]
-        assert [str(own.files.certificate) in entry["error"] for entry in errors] == [True]
+        if broken is None:
+            own.files.certificate.unlink()
+        else:
+            own.files.certificate.write_bytes(broken)
+        for _ in range(3):
+            assert await asyncio.to_thread(served_certificate, federation, node.peer.port, partner) == first
+        errors = [record.__dict__["error"] for record in caplog.records if record.levelname == "ERROR"]
+        assert [str(own.files.certificate) in error for error in errors] == [True]
         replacement = federation.issue(gateway_of("cn"))
         second = replacement.certificate
         replace_files(own, replacement)

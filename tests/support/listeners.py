@@ -1,4 +1,4 @@
-"""A small federation with real certificates, and listeners with real TLS on 127.0.0.1, for tests of the doors."""
+"""A small federation with real certificates, and listeners with real TLS on 127.0.0.1, for tests of who is admitted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
 from gateway.rpc.calls import current_principal
-from gateway.rpc.interceptors import Door, DoorInterceptor
+from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
 from gateway.rpc.limits import CallerLimits, default_limits
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.tls import channel_credentials, server_credentials
@@ -35,7 +35,7 @@ from gateway.trust.rules.permissions import Permission, PermissionTable, Role
 from gateway.trust.service.audit_queue import AuditQueue
 
 FEDERATION = "test.customs.example"
-SERVICE = "test.Doors"
+SERVICE = "test.Handlers"
 SYSTEMS = {
     "risk-desk": frozenset({Role.PUBLISHER}),
     "harbour": frozenset({Role.OFFICER}),
@@ -178,7 +178,7 @@ PERMISSIONS: Mapping[str, Permission] = {
     f"/{SERVICE}/Written": Permission(frozenset({Role.PUBLISHER}), peers=True),
     "/grpc.health.v1.Health/Check": Permission(frozenset(Role), peers=True),
     "/grpc.health.v1.Health/Watch": Permission(frozenset(Role), peers=True),
-    # And no row for /test.Doors/Unlisted, which is served.
+    # And no row for /test.Handlers/Unlisted, which is served.
 }
 
 Behaviour = Callable[[bytes], Awaitable[bytes]]
@@ -192,7 +192,7 @@ def _parsed(request: bytes) -> bytes:
     return request
 
 
-class Doors:
+class RecordingHandlers:
     """Five methods of all kinds that do what `behaviour` does."""
 
     def __init__(self) -> None:
@@ -244,7 +244,7 @@ class RunningNode:
     """Node cn with both listeners."""
 
     federation: Federation
-    doors: Doors
+    handlers: RecordingHandlers
     audit: AuditQueue
     clock: Clock
     source: TlsSource
@@ -274,7 +274,7 @@ async def running_node(
 ) -> AsyncIterator[RunningNode]:
     """Node cn with a peer and a local listener; everything is closed at the end."""
     own = own or federation.issue(gateway_of("cn"))
-    doors, audit, clock = Doors(), AuditQueue(), Clock()
+    handlers, audit, clock = RecordingHandlers(), AuditQueue(), Clock()
 
     def partners() -> bytes:
         return "".join(ca for node in ("hk", "mo") for ca in federation.directory.tls_ca_pems(node)).encode()
@@ -283,7 +283,7 @@ async def running_node(
         return "".join(federation.directory.tls_ca_pems("cn")).encode()
 
     def listener(port: PeerPort | LocalPort, source: TlsSource) -> Listener:
-        door = Door(
+        policy = CallPolicy(
             authenticator=Authenticator(port=port, directory=lambda: federation.directory, clock=clock),
             permissions=PermissionTable(permissions),
             limits=CallerLimits(limits),
@@ -293,8 +293,8 @@ async def running_node(
         return build_server(
             bind="127.0.0.1:0",
             credentials=server_credentials(source),
-            interceptors=[DoorInterceptor(door, recheck_s=recheck_s)],
-            services={SERVICE: doors.register},
+            interceptors=[AuthInterceptor(policy, recheck_s=recheck_s)],
+            services={SERVICE: handlers.register},
         )
 
     peer_source = TlsSource(own.files, identity=own.identity, trust_anchors=partners, clock=now)
@@ -302,7 +302,7 @@ async def running_node(
     peer, local = listener(PeerPort("cn"), peer_source), listener(LocalPort("cn", SYSTEMS), local_source)
     await peer.start()
     await local.start()
-    node = RunningNode(federation, doors, audit, clock, peer_source, peer, local)
+    node = RunningNode(federation, handlers, audit, clock, peer_source, peer, local)
     try:
         yield node
     finally:
