@@ -80,7 +80,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "risks": "gateway.cli.history.commands:risks",
             "rules": "gateway.cli.history.commands:rules",
             "hold": Noun(
-                N_("Legal holds: keep records from being purged, and let them go."),
+                N_("Legal holds: place, release and list them."),
                 {
                     "place": "gateway.cli.history.hold:place",
                     "release": "gateway.cli.history.hold:release",
@@ -121,7 +121,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "pki": Noun(
-        N_("Make keys and certificates, and show what is in them."),
+        N_("Make keys and certificates, and show their content."),
         {
             "init-ca": "gateway.cli.pki.commands:init_ca",
             "request": "gateway.cli.pki.commands:request",
@@ -132,7 +132,7 @@ COMMANDS: Mapping[str, str | Noun] = {
         },
     ),
     "audit": Noun(
-        N_("The audit log: who asked for what, and what was decided."),
+        N_("The audit log: requests and decisions."),
         {"list": "gateway.cli.node.commands:audit_list"},
     ),
 }

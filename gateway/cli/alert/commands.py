@@ -80,13 +80,13 @@ def flag(
     target: Target,
     alert: AlertArgument,
     *,
-    reason: Annotated[str, typer.Option(help=_("Why not: {reasons}.", reasons=_choices(FlagReason)))],
+    reason: Annotated[str, typer.Option(help=_("Reason: {reasons}.", reasons=_choices(FlagReason)))],
     explanation: Annotated[str, typer.Option(help=_("In words, for the publisher's officers."))],
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer a partner's alert whose request can't be met, with the reason. Role: officer, supervisor.
+    """Flag a partner's alert: its request can't be fulfilled, for this reason. Role: officer, supervisor.
 
     \b
     Example:
@@ -170,7 +170,7 @@ def finding(
     target: Target,
     alert: AlertArgument,
     *,
-    result: Annotated[str, typer.Option(help=_("What was found: {results}.", results=_choices(FindingResult)))],
+    result: Annotated[str, typer.Option(help=_("Result: {results}.", results=_choices(FindingResult)))],
     inspected_at: Annotated[str, typer.Option(help=_("When, a time with its zone; now without it."))] = "",
     method: Annotated[
         list[str] | None, typer.Option(help=_("x_ray, physical, laboratory, document; may be repeated."))
@@ -223,7 +223,7 @@ def close(
     target: Target,
     alert: AlertArgument,
     *,
-    outcome: Annotated[str, typer.Option(help=_("What came of it: {outcomes}.", outcomes=_choices(CloseOutcome)))],
+    outcome: Annotated[str, typer.Option(help=_("Outcome: {outcomes}.", outcomes=_choices(CloseOutcome)))],
     remarks: Annotated[str, typer.Option(help=_("In words."))] = "",
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,

@@ -123,7 +123,7 @@ DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help=_("Print the alerts as JSON lines; publish nothing, need no gateway."))
 ]
 MappingOption = Annotated[
-    str, _decided(help=_("TOML file that says what the columns mean, or the name of one that comes along."))
+    str, _decided(help=_("TOML file with the meaning of the columns, or the name of a packaged one."))
 ]
 AsOfOption = Annotated[str, _decided(help=_("Assess all rows for this day, YYYY-MM-DD, and not for their own."))]
 GoodsListOption = Annotated[Path | None, _decided(help=_("Own list of controlled goods, CSV."))]
@@ -228,7 +228,7 @@ def _declarations(
     goods_list: Path | None,
 ) -> Lines:
     if not terms.legal_basis:
-        raise ConfigurationError(_("--legal-basis: say on what legal basis the information is given"))
+        raise ConfigurationError(_("--legal-basis: name the legal basis of the alerts"))
     goods = load_controlled_goods(goods_list) if goods_list else reference_controlled_goods()
     rows = read_declarations(stream, DECLARATION_MAPPINGS.named(mapping), dialect, source=str(file))
     return declaration_alerts(rows, goods, terms, as_of=_day(as_of) if as_of else None)
@@ -317,7 +317,7 @@ def _format(file: Path, given: AlertFormat | None) -> AlertFormat:
     if found is None:
         raise ConfigurationError(
             _(
-                "{file}: its ending doesn't say what it holds; give --format {formats}",
+                "{file}: its ending doesn't name a format; give --format {formats}",
                 file=file,
                 formats=", ".join(AlertFormat),
             )

@@ -82,7 +82,7 @@ def show(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one alert: what it says, how it stands at each recipient, and everything that happened.
+    """Show one alert: its content, its state at each recipient, and its history.
 
     Role: publisher, officer, analyst, supervisor, auditor.
 
@@ -144,7 +144,7 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help=_("End after all present changes."))] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every change of alerts as it comes, without gap or double, across reconnects. Ctrl-C ends it.
+    """Show every change of alerts as it arrives, once, across reconnects. Ctrl-C ends it.
 
     With --json one object a line; keep its position to go on after it the next time.
     Role: publisher, officer, analyst, supervisor.

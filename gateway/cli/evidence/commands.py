@@ -122,7 +122,7 @@ def verify(
       gateway evidence verify case-7 --anchor cn.vkey --anchor hk.vkey --anchor mo.vkey --threshold 2
 
     \b
-    Exit codes: 0 every step holds, 1 a step fails, 2 wrong input.
+    Exit codes: 0 verified, 1 a step fails, 2 wrong input.
     """
     if directory is None and not anchor:
         raise ConfigurationError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))

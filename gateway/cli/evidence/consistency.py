@@ -59,7 +59,7 @@ def consistency(
     Exit codes: 0 the feed extends it, 1 it doesn't, or unreachable, 2 wrong input.
     """
     if directory is None and not anchor:
-        raise ConfigurationError(_("name what to judge the keys by: --directory FILE, or --anchor VKEY"))
+        raise ConfigurationError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))
     if proof and out:
         raise ConfigurationError(_("--out keeps a proof that the gateway gives; leave it out with --proof"))
     # only here: they take longer to import than the rest of a command's start

@@ -21,8 +21,8 @@ from gateway.v1.goods_pb2 import ShipmentReferenceKind
 from gateway.v1.history_pb2 import QueryGrounds, SearchCriteria, SearchIdentifier, SearchReference
 from gateway.v1.shipment_pb2 import ShipmentProcedure
 
-PANEL = _("What is looked for (all that is given must hold; of one option given several times any)")
-GROUNDS_PANEL = _("Why (mandatory, checked against the agreement and audited on both sides)")
+PANEL = _("Criteria (records fulfil all options, and any value of a repeated one)")
+GROUNDS_PANEL = _("Grounds (mandatory, checked against the agreement and audited on both sides)")
 
 DAYS_ZONE = timezone(timedelta(hours=8))
 """Zone of days: that of all three territories."""
@@ -163,9 +163,9 @@ def grounds_of(given: Mapping[str, str]) -> QueryGrounds:
     if missing:
         raise ConfigurationError(
             _(
-                "{missing}: say why you ask. Purpose as the agreement names it (e.g. export_control), the law "
-                "or agreement on which you ask, and your case; they are checked and recorded at every node that "
-                "is asked",
+                "{missing}: the grounds are incomplete. Give the purpose as the agreement names it (e.g. "
+                "export_control), the law or agreement on which you ask, and your case; they are checked and recorded "
+                "at every node that is asked",
                 missing=", ".join(missing),
             )
         )
@@ -200,8 +200,8 @@ def criteria_of(given: Mapping[str, Any]) -> SearchCriteria:
     if not is_narrow(made):
         raise ConfigurationError(
             _(
-                "say what is looked for, e.g. --container CSQU3054383, --ucr, --declaration, --plate or "
-                "--party-id; --place, --procedure, --from and --until only narrow it down"
+                "name a criterion, e.g. --container CSQU3054383, --ucr, --declaration, --plate or "
+                "--party-id; --place, --procedure, --from and --until only narrow a search"
             )
         )
     return made

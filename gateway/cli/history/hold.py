@@ -35,9 +35,9 @@ def place(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep own records from being purged: those there are, and those still to come. Role: supervisor.
+    """Place a legal hold: matching own records, present and future, aren't purged. Role: supervisor.
 
-    A record is kept when all options that are given hold for it.
+    A record is kept when it matches all options.
 
     \b
     Example:
@@ -48,9 +48,7 @@ def place(
     """
     missing = [name for name, value in (("--reason", reason), ("--case", case_reference)) if not value.strip()]
     if missing:
-        raise ConfigurationError(
-            _("{missing}: say why records are kept, and in which case", missing=", ".join(missing))
-        )
+        raise ConfigurationError(_("{missing}: a hold needs a reason and a case", missing=", ".join(missing)))
     placed = target.run(
         lambda client: client.history.place_hold(
             criteria, reason=reason, case_reference=case_reference, request_id=request_id
@@ -82,7 +80,7 @@ def release(
     if not is_uuid(hold):
         raise ConfigurationError(_("{hold!r} isn't a hold's id; `gateway history hold list` shows them", hold=hold))
     if not reason.strip():
-        raise ConfigurationError(_("--reason: say why the hold is released"))
+        raise ConfigurationError(_("--reason: a release needs a reason"))
     target.run(lambda client: client.history.release_hold(hold, reason=reason, request_id=request_id))
     Output(as_json).facts(_("Released"), {N_("Hold"): hold})
 

@@ -102,7 +102,7 @@ FormatOption = Annotated[
     ShipmentFormat, typer.Option("--format", help=_("auto: by the file's ending, .csv, .jsonl or .ndjson."))
 ]
 MappingOption = Annotated[
-    str, typer.Option(help=_("CSV: TOML file that says what the columns mean, or the name of one that comes along."))
+    str, typer.Option(help=_("CSV: TOML file with the meaning of the columns, or the name of a packaged one."))
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help=_("Print the records as JSON lines; record nothing, need no gateway."))
@@ -129,9 +129,9 @@ def import_(
            --mapping reads others. Lines that follow each other with one record id are one shipment.
     jsonl  one Shipment or ShipmentAddition of the contract a line, in protobuf's JSON form
 
-    A record id that is known already is recorded as its next revision; what says the same as before changes nothing, so
-    a file can be imported again. A record of which a line can't be read, or that is refused, is left out whole and
-    listed with line, column and reason, and the rest goes on. What was recorded is found some seconds later.
+    A known record id is recorded as its next revision; equal content changes nothing, so a file can be imported again.
+    A record with an unreadable line, or a refused one, is left out whole and listed with line, column and reason. New
+    records are searchable some seconds later.
 
     \b
     Examples:
@@ -226,7 +226,7 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
         }
         output.facts(_("Recorded") if tally.recorded or not left_out else _("Nothing recorded"), facts, data=data)
         if tally.recorded:
-            output.note(_("Records that say what they said before are among them and change nothing."))
+            output.note(_("Unchanged records are counted too; they have no effect."))
     for line, record_id, reason in problems[:MAX_PROBLEMS_SHOWN]:
         output.note(_("Line {place}: {reason}", place=f"{line}, {record_id}" if record_id else line, reason=reason))
     if len(problems) > MAX_PROBLEMS_SHOWN:
@@ -254,7 +254,7 @@ def _format(file: Path, given: ShipmentFormat) -> ShipmentFormat:
     found = _BY_ENDING.get(file.suffix.lower())
     if found is None:
         raise ConfigurationError(
-            _("{file}: its ending doesn't say what it holds; give --format csv or --format jsonl", file=file)
+            _("{file}: its ending doesn't name a format; give --format csv or --format jsonl", file=file)
         )
     return found
 
@@ -263,5 +263,5 @@ def _mapping(given: str, kind: ShipmentFormat) -> TableMapping | None:
     if not given:
         return None
     if kind is not ShipmentFormat.CSV:
-        raise ConfigurationError(_("--mapping says what columns of a CSV mean; {kind} has none", kind=kind))
+        raise ConfigurationError(_("--mapping is for columns of a CSV; {kind} has none", kind=kind))
     return SHIPMENT_MAPPINGS.named(given)

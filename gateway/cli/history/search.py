@@ -147,7 +147,7 @@ def search(
 
     \b
     Exit codes: 0 every node answered, also when nothing was found, 1 refused or unreachable, 2 wrong input,
-    3 not every node answered: what came is shown.
+    3 not every node answered: the answers are shown.
     """
     output, results = Output(as_json), SearchResults()
 
@@ -226,7 +226,7 @@ def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> 
         if each.matched_revision:
             output.note(
                 _(
-                    "{name}: what was asked for stands in revision {matched_revision}, not in the newest.",
+                    "{name}: the criteria match revision {matched_revision}, not the newest.",
                     name=name,
                     matched_revision=each.matched_revision,
                 )

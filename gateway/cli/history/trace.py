@@ -83,7 +83,7 @@ def trace(
 
     \b
     Exit codes: 0 every node answered, also when nothing was found, 1 refused or unreachable, 2 wrong input,
-    3 not every node answered: what came is shown.
+    3 not every node answered: the answers are shown.
     """
     output, tag = Output(as_json), known_language(language) if language else environment_language()
     for path in (html, draft):

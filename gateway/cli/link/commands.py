@@ -112,9 +112,9 @@ def resolve(target: Target, feed: OriginArgument, *, reason: ReasonOption, as_js
 def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False) -> None:
     """Fetch own entries back from a partner, after this database was restored from an old backup. Role: operator.
 
-    Until then the node refuses to publish on the feed: the partner holds more of it than the node itself. Entries that
-    this node recorded after it had seen entries of the partner wait until those are back too; they come with the link
-    by themselves. When both sides were restored and have lost what entries wait for, these are applied without it.
+    Until then the node refuses to publish on the feed: the partner has more of it than the node. Recovered entries that
+    depend on entries of the partner wait for these, which the link delivers. When both sides have lost the entries
+    that others wait for, the others are applied without them.
 
     \b
     Examples:
@@ -122,7 +122,7 @@ def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False
       gateway link recover gba.customs.example/cn/hk/alerts --system ops
 
     \b
-    Exit codes: 0 done, 1 refused, unreachable, or what came back doesn't verify, 2 wrong input.
+    Exit codes: 0 done, 1 refused, unreachable, or the entries don't verify, 2 wrong input.
     """
     response = target.run(lambda client: client.node.recover_feed(feed))
     output = Output(as_json)
@@ -137,12 +137,7 @@ def recover(target: Target, feed: OriginArgument, *, as_json: JsonOption = False
         },
     )
     if response.waiting:
-        output.note(
-            _(
-                "Entries wait for entries of the partner that come with the link; publishing goes on by itself "
-                "after that."
-            )
-        )
+        output.note(_("Entries wait for entries of the partner, which the link delivers; publishing resumes then."))
     if response.forced:
         output.note(
             _(

@@ -11,7 +11,7 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
     """Run this node: the peer port for partners, the local port for own systems, links to every partner.
 
     It stops in order on Ctrl-C or SIGTERM. After a kill or a power cut it starts the same way as always: there is no
-    repair step. Before anything is served it verifies directory, keys and certificates, and says what isn't right.
+    repair step. Before it serves it verifies directory, keys and certificates.
     With --json errors at the start are JSON; the log's form is the setting log_format.
 
     \b

@@ -34,7 +34,7 @@ RequestIdOption = Annotated[
 @connected
 def propose(
     target: Target,
-    file: Annotated[Path, typer.Argument(help=_("What it says: WatchlistContent as JSON; - for standard input."))],
+    file: Annotated[Path, typer.Argument(help=_("The content: WatchlistContent as JSON; - for standard input."))],
     *,
     list_: Annotated[str, typer.Option("--list", help=_("Name of the own list, e.g. minerals."))],
     entry_id: Annotated[

@@ -60,14 +60,14 @@ def export(
     target: Target,
     *,
     list_: Annotated[str, typer.Option("--list", help=_("Name of the list, e.g. un-sc."))],
-    format_: Annotated[ExportFormat, typer.Option("--format", help=_("What is written."))],
+    format_: Annotated[ExportFormat, typer.Option("--format", help=_("Format of the file."))],
     publisher: Annotated[str, typer.Option(help=_("Node whose list it is; the own one without it."))] = "",
     out: Annotated[Path, typer.Option("--out", help=_("File to write; standard output without it."))] = Path("-"),
     as_json: JsonOption = False,
 ) -> None:
     """Write a list, own or a partner's, to a file that other programs read.
 
-    csv and jsonl hold everything; fields that another format can't hold are listed.
+    csv and jsonl have all fields; fields that another format lacks are listed.
 
     Role: publisher, officer, analyst, supervisor, auditor.
 
@@ -83,7 +83,7 @@ def export(
     """
     to_stdout = str(out) == "-"
     if to_stdout and as_json:
-        raise ConfigurationError(_("--out: say where to write; the report goes to standard output"))
+        raise ConfigurationError(_("--out: name a file; the report goes to standard output"))
     output = Output(as_json)
     with tempfile.TemporaryFile() as file:
         spool = Spool(file)

@@ -67,7 +67,7 @@ def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
     if found is None:
         raise ConfigurationError(
             _(
-                "{file}: its ending doesn't say what it holds; give --format {formats}",
+                "{file}: its ending doesn't name a format; give --format {formats}",
                 file=file,
                 formats=", ".join(ImportFormat),
             )
@@ -80,7 +80,7 @@ def mapping_of(given: str, kind: ImportFormat) -> TableMapping | None:
     if not given:
         return None
     if kind is not ImportFormat.CSV:
-        raise ConfigurationError(_("--mapping says what columns of a CSV mean; {kind} has none", kind=kind))
+        raise ConfigurationError(_("--mapping is for columns of a CSV; {kind} has none", kind=kind))
     return LIST_MAPPINGS.named(given)
 
 

@@ -90,7 +90,7 @@ class ImportTally:
 
 
 def _default(*names: str, help: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=_("What the file doesn't say"))
+    return typer.Option(*names, help=help, rich_help_panel=_("Values that the file lacks"))
 
 
 def _known(enum: Any) -> str:
@@ -106,7 +106,7 @@ FormatOption = Annotated[
     typer.Option("--format", help=_("By the file's ending without it: .csv, .jsonl, .xml (un-xml).")),
 ]
 MappingOption = Annotated[
-    str, typer.Option(help=_("CSV: TOML file that says what the columns mean, or the name of one that comes along."))
+    str, typer.Option(help=_("CSV: TOML file with the meaning of the columns, or the name of a packaged one."))
 ]
 PruneOption = Annotated[
     bool, typer.Option("--prune", help=_("Withdraw entries that the file no longer has. Needs --reason."))
@@ -177,7 +177,7 @@ def import_(
     Exit codes: 0 all imported, 1 refused or unreachable, 2 wrong input, 3 some rows weren't imported.
     """
     if prune != bool(reason):
-        raise ConfigurationError(_("--prune and --reason go together: say why vanished entries are withdrawn"))
+        raise ConfigurationError(_("--prune and --reason go together: vanished entries are withdrawn for a reason"))
     output, kind_of_file = Output(as_json), _format(file, format_, legal_basis)
     defaults = WatchlistContent(legal_basis=legal_basis, reason=listed_for, purpose=purpose)
     defaults.MergeFrom(_values(kind, action, classification, onward_transfer, releasable_to or []))
@@ -333,5 +333,5 @@ def _print_problems(output: Output, reading: ImportTally, response: ImportEntrie
     }
     options = sorted({DEFAULT_OPTIONS[each] for each in empty if each in DEFAULT_OPTIONS})
     if options:
-        output.note(_("Options that say it for all rows that don't: {options}.", options=", ".join(options)))
+        output.note(_("Options for the values that rows lack: {options}.", options=", ".join(options)))
     return bool(rows) or response.refused_count > 0

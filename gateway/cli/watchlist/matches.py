@@ -126,7 +126,7 @@ def confirm(
     purpose: Annotated[
         str, typer.Option(help=_("A code of the agreements, e.g. export_control; not needed for an own entry."))
     ] = "",
-    case_reference: Annotated[str, typer.Option("--case", help=_("Case in which it was met."))] = "",
+    case_reference: Annotated[str, typer.Option("--case", help=_("Case reference."))] = "",
     without_subject: Annotated[
         bool, typer.Option("--without-party", help=_("Leave the party's names and identifiers out of the report."))
     ] = False,

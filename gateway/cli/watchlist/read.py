@@ -165,7 +165,7 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help=_("End after all present changes."))] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every change of own and partners' lists as it comes, across reconnects. Ctrl-C ends it.
+    """Show every change of own and partners' lists as it arrives, across reconnects. Ctrl-C ends it.
 
     With --json one object a line: changes that belong together, and the position to go on after them the next time.
     With --full the first line has "begins": drop what you hold; position is 0 until all is there.

@@ -52,7 +52,7 @@ def screen(
 ) -> None:
     """Screen one party, vehicle, vessel or container against own lists and partners'.
 
-    Every hit says why: which name, which parts agree by which rule, and what the score is made of. `identical` is an
+    Every hit has its reasons: names, parts that agree with their rules, and parts of the score. `identical` is an
     identifier or the same Chinese characters; `strong` agrees in more than a romanisation that many share;
     `compatible` can be the same and mostly isn't. All names of one party at once find more.
 
@@ -130,7 +130,7 @@ def report(
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help=_("Names of the party."))],
     *,
     purpose: Annotated[str, typer.Option(help=_("A code of the agreements, e.g. export_control."))],
-    case_reference: Annotated[str, typer.Option("--case", help=_("Case in which it was met."))] = "",
+    case_reference: Annotated[str, typer.Option("--case", help=_("Case reference."))] = "",
     kind: Annotated[str, typer.Option(help=_("organisation or person, where it is known."))] = "",
     request_id: Annotated[
         str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once."))
@@ -139,7 +139,7 @@ def report(
 ) -> None:
     """Report a hit on an entry; a partner that owns it receives the signed report.
 
-    The party is screened again, and what is reported is what that finds on this entry.
+    The party is screened again; the report is the hit of that on this entry.
 
     Role: publisher, officer, supervisor.
 
@@ -148,7 +148,7 @@ def report(
       gateway watchlist report cn/minerals/M-17 "Placeholder Metals Ltd" --purpose export_control --case HK-2026-17
 
     \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, or the names don't meet that entry.
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input, or no hit on that entry.
     """
 
     async def work(client: GatewayClient) -> ReportHitResponse:
@@ -166,7 +166,7 @@ def report(
                     request_id=request_id,
                 )
         raise ConfigurationError(
-            _("these names don't meet {entry}; `gateway watchlist screen` shows what they meet", entry=entry)
+            _("these names have no hit on {entry}; `gateway watchlist screen` shows their hits", entry=entry)
         )
 
     response = target.run(work)

@@ -110,7 +110,7 @@ class TestCriteria:
     def test_each_alone_is_a_search_or_says_that_it_only_narrows(self, name: str) -> None:
         given = {name: GIVEN[name]}
         if name in ("place", "procedure", "from_", "until"):
-            with pytest.raises(ConfigurationError, match="only narrow it down"):
+            with pytest.raises(ConfigurationError, match="only narrow a search"):
                 criteria_of(given)
         else:
             assert criteria_of(given).ByteSize()
@@ -119,7 +119,7 @@ class TestCriteria:
     @pytest.mark.parametrize(
         ("given", "message"),
         [
-            ({}, "say what is looked for"),
+            ({}, "name a criterion"),
             ({"code": ["81"]}, "--code: '81'"),
             ({"code": ["81101"]}, "--code"),
             ({"ucr": ["U"], "procedure": ["exort"]}, "--procedure: 'exort' isn't one of export, import"),
@@ -137,7 +137,7 @@ class TestCriteria:
         assert moment("2026-01-31T08:00:00+09:00", "--until", end=True) == datetime(2026, 1, 30, 23, tzinfo=UTC)
 
     def test_grounds_that_are_missing_are_named_all_at_once(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"^--legal-basis, --case: say why"):
+        with pytest.raises(ConfigurationError, match=r"^--legal-basis, --case: the grounds"):
             grounds_of({"purpose": "export_control", "legal_basis": " ", "case_reference": ""})
         assert grounds_of({"purpose": "p", "legal_basis": "l", "case_reference": "c"}).case_reference == "c"
 
@@ -148,22 +148,22 @@ class TestWrongInput:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            (("search", "--container", "C"), "--purpose, --legal-basis, --case: say why you ask"),
-            (("search", *WHY), "say what is looked for"),
+            (("search", "--container", "C"), "--purpose, --legal-basis, --case: the grounds are incomplete"),
+            (("search", *WHY), "name a criterion"),
             (("search", "--container", "C", *WHY, "--sort", "colour"), "'colour' is not one of"),
             (("search", "--container", "C", *WHY, "--limit", "20000"), "--limit"),
             (("search", "--container", "C", *WHY, "--node", "Not A Node"), "--node"),
-            (("trace", "--ucr", "U"), "--purpose, --legal-basis, --case: say why you ask"),
-            (("trace", *WHY), "say what is looked for"),
+            (("trace", "--ucr", "U"), "--purpose, --legal-basis, --case: the grounds are incomplete"),
+            (("trace", *WHY), "name a criterion"),
             (("trace", "--ucr", "U", "--code", "8110", *WHY), "No such option: --code"),
-            (("trace", "--from", "2026-01-01", "--until", "2026-01-31", *WHY), "say what is looked for"),
+            (("trace", "--from", "2026-01-01", "--until", "2026-01-31", *WHY), "name a criterion"),
             (("trace", "--ucr", "U", "--from", "yesterday", *WHY), "--from: 'yesterday' is neither a day"),
             (("trace", "--ucr", "U", "--until", "2026-01-31T08:00", *WHY), "a time with its zone"),
             (("hold", "place", "--container", "C", "--until", "2026-01-31"), "No such option: --until"),
-            (("hold", "place", "--container", "C"), "--reason, --case: say why records are kept"),
-            (("hold", "place", "--reason", "R", "--case", "C"), "say what is looked for"),
+            (("hold", "place", "--container", "C"), "--reason, --case: a hold needs a reason and a case"),
+            (("hold", "place", "--reason", "R", "--case", "C"), "name a criterion"),
             (("hold", "release", "7", "--reason", "R"), "'7' isn't a hold's id"),
-            (("hold", "release", "019bbf30-0000-7000-8000-000000000000"), "--reason: say why"),
+            (("hold", "release", "019bbf30-0000-7000-8000-000000000000"), "--reason: a release needs a reason"),
             (("risks", "--severity", "huge"), "--severity: 'huge' isn't one of notice, low, medium, high"),
             (("import", "file.txt"), "give --format csv or --format jsonl"),
             (("import", "file.csv"), "file.csv: No such file"),
@@ -288,7 +288,7 @@ class TestWords:
             assert ("hk/CN-EXP-1: withheld goods[0].customs_value (commercial)" in shown.out) == verbose
             assert ("Wang Tat ~ Wang Tat Metals Limited (0.93): Strong" in shown.out) == verbose
             assert ("1 field was withheld by the agreements; -v lists them." in shown.err) != verbose
-            assert "stands in revision 1, not in the newest" in shown.err
+            assert "match revision 1, not the newest" in shown.err
             assert "clause 4.2 doesn't name this purpose" in shown.out
 
     def test_answers_of_several_pages_count_together_and_the_last_one_says_how_it_ended(self) -> None:
