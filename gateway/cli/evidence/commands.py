@@ -26,31 +26,37 @@ if TYPE_CHECKING:
     from gateway.v1.evidence_service_pb2 import EvidenceFile
 
 
+AlertArgument = Annotated[
+    str,
+    typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."), show_default=False),
+]
+RecipientOption = Annotated[str, typer.Option(help=_("Whose copy, when an own alert has several recipients."))]
+AnswerOption = Annotated[
+    str, typer.Option("--answer", metavar="QUERY", help=_("Instead of an alert: the answer to this query."))
+]
+RecordOption = Annotated[
+    list[str] | None, typer.Option("--record", help=_("Record of the answer to put in; may be repeated. Else all."))
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help=_("A new folder, or one file when it ends in .zip; else ALERT.zip or QUERY.zip here.")),
+]
+FromDatabaseOption = Annotated[
+    bool, typer.Option("--from-database", help=_("Read the node's database instead of asking the running gateway."))
+]
+
+
 @reports_errors
 @connected
 def export(
     target: Target,
-    alert: Annotated[
-        str,
-        typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone of an own alert."), show_default=False),
-    ] = "",
+    alert: AlertArgument = "",
     *,
-    recipient: Annotated[str, typer.Option(help=_("Whose copy, when an own alert has several recipients."))] = "",
-    answer: Annotated[
-        str, typer.Option("--answer", metavar="QUERY", help=_("Instead of an alert: the answer to this query."))
-    ] = "",
-    record: Annotated[
-        list[str] | None, typer.Option("--record", help=_("Record of the answer to put in; may be repeated. Else all."))
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help=_("A new folder, or one file when it ends in .zip; else ALERT.zip or QUERY.zip here.")
-        ),
-    ] = None,
-    from_database: Annotated[
-        bool, typer.Option("--from-database", help=_("Read the node's database instead of asking the running gateway."))
-    ] = False,
+    recipient: RecipientOption = "",
+    answer: AnswerOption = "",
+    record: RecordOption = None,
+    out: OutOption = None,
+    from_database: FromDatabaseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Export everything that proves one alert, or one answer about shipments. Role: officer, supervisor, auditor.
