@@ -1,4 +1,1 @@
-"""Risk rules: what in a shipment, or in a whole consignment, doesn't add up, by rules that are data.
-
-`rules.Rules` is the way in. No clock: the time comes in.
-"""
+"""Risk rules as data: discrepancies in a shipment or a whole consignment. Entry point: `rule_engine.RuleEngine`."""

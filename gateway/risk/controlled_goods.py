@@ -1,4 +1,4 @@
-"""Which goods are under export control on a date, as data with effective intervals and suspensions."""
+"""Goods under export control on a date: data with effective intervals and suspensions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gateway.contract.commodity_codes import normalise_code
 from gateway.errors import MalformedError
 
 LIST_TERRITORY = "CN"
-"""Territory whose tariff the codes of the list belong to; beyond six digits no other territory's codes compare."""
+"""Territory of the list's tariff; other territories' codes compare by six digits only."""
 
 
 class Confidence(IntEnum):
-    """How far a statement can be relied on; ordered."""
+    """How reliable a statement is, in order."""
 
     LOW = 1
     MEDIUM = 2
@@ -24,7 +24,7 @@ class Confidence(IntEnum):
 
 
 class ControlStatus(Enum):
-    """Where a control stands on a date."""
+    """State of a control on a date."""
 
     NOT_YET = "not yet"
     IN_FORCE = "in force"
@@ -33,10 +33,10 @@ class ControlStatus(Enum):
 
 
 class MatchBasis(StrEnum):
-    """How a declared code met a line of the list.
+    """How a declared code matches a line.
 
-    `national`: the declared code is the listed one, or lies within it. `hs6`: only the six-digit subheading is known to
-    be the same, and the subheading also holds goods that aren't controlled.
+    `national`: the listed code or one within it. `hs6`: the subheading alone, which also holds goods that aren't
+    controlled.
     """
 
     NATIONAL = "national"
@@ -45,7 +45,7 @@ class MatchBasis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Days from `first` to `last`, both included; no end is known where `last` is None.
+    """Days from `first` to `last`, inclusive; `last` is None without a known end.
 
     Raises:
         MalformedError: the last day comes before the first.
@@ -64,22 +64,22 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class ControlledGood:
-    """One line of the list: a commodity code, the substance meant, and when the control holds.
+    """A line of the list: commodity code, substance, and when the control holds.
 
     Attributes:
         code: 6, 8 or 10 digits of the mainland's tariff.
-        element: chemical symbol; empty where the control isn't on an element (equipment).
-        substance: what is controlled under the code.
-        form: forms that are meant, in words; empty where none is named.
-        control_code: number in the dual-use list, e.g. `1C117.d`; empty where not known.
-        announcement: the announcement that set the control up.
-        announced: day of its publication.
+        element: chemical symbol; empty for equipment.
+        substance: the controlled substance.
+        form: its forms, in words; may be empty.
+        control_code: number in the dual-use list, e.g. `1C117.d`; may be empty.
+        announcement: announcement of the control.
+        announced: day of publication.
         effective: days on which it holds, suspensions apart.
-        suspensions: days on which it doesn't hold for the time being.
-        suspended_by: the announcement that suspended it.
-        confidence: how far the line was verified.
-        title: the six-digit subheading in words.
-        note: what to know about the line.
+        suspensions: days on which it is suspended.
+        suspended_by: announcement of the suspension.
+        confidence: how well the line was verified.
+        title: the subheading in words.
+        note: remarks.
     """
 
     code: str
@@ -105,7 +105,7 @@ class ControlledGood:
         return self.code[:6]
 
     def status_on(self, on: date) -> ControlStatus:
-        """Where the control stands on a day."""
+        """State of the control on a day."""
         if on < self.effective.first:
             return ControlStatus.NOT_YET
         if on not in self.effective:
@@ -116,14 +116,14 @@ class ControlledGood:
 
 @dataclass(frozen=True, slots=True)
 class ControlledGoodMatch:
-    """A line of the list that a declared code meets, and how."""
+    """A line that a declared code matches, and how."""
 
     good: ControlledGood
     basis: MatchBasis
 
     @property
     def confidence(self) -> Confidence:
-        """The line's own, but at most low where the subheading alone fits and the list is finer than that."""
+        """The line's confidence, low at most if only the subheading matches a finer line."""
         if self.basis is MatchBasis.HS6 and len(self.good.code) > 6:
             return Confidence.LOW
         return self.good.confidence
@@ -131,7 +131,7 @@ class ControlledGoodMatch:
 
 @dataclass(frozen=True, slots=True)
 class ControlledGoods:
-    """The list, ready to be asked."""
+    """The list with its look-ups."""
 
     goods: tuple[ControlledGood, ...]
     _by_hs6: Mapping[str, tuple[ControlledGood, ...]] = field(init=False, repr=False, compare=False)
@@ -149,10 +149,10 @@ class ControlledGoods:
         return len(self.goods)
 
     def codes(self, substance: str) -> list[str]:
-        """Codes of all lines on a substance, whenever they hold: by chemical symbol, or by words of its name.
+        """Codes of all lines on a substance, in force or not.
 
         Args:
-            substance: e.g. `Sb`, `antimony`, `antimony ingot`; letter case doesn't matter.
+            substance: symbol or words, in any case, e.g. `Sb`, `antimony ingot`.
         """
         wanted = substance.casefold().split()
         return sorted(
@@ -164,18 +164,17 @@ class ControlledGoods:
         )
 
     def match(self, code: str, on: date, *, territory: str = "") -> list[ControlledGoodMatch]:
-        """Lines in force on a day that a declared commodity code meets, the surest first.
+        """Lines in force on a day that a code matches, most reliable first.
 
-        A mainland code of 8 or 10 digits meets lines with the same digits, as far as the shorter of the two goes. A
-        six-digit code, or one of another or an unknown territory, meets by its first six digits.
+        A mainland code of 8 or 10 digits matches as far as the shorter of both goes; others match by six digits.
 
         Args:
             code: 6, 8, 10 or 12 digits; dots and spaces don't matter.
-            on: the day of the declaration, or the day to assess it for.
-            territory: ISO 3166-1 code of the tariff the code comes from; empty where not known.
+            on: day of the declaration or of the assessment.
+            territory: ISO 3166-1 code of the tariff; may be empty.
 
         Raises:
-            MalformedError: the code isn't a commodity code of at least six digits.
+            MalformedError: fewer than six digits, or no code.
         """
         digits = normalise_code(code)
         declared = digits if territory == LIST_TERRITORY else digits[:6]
@@ -192,9 +191,9 @@ def _words(text: str) -> list[str]:
 
 
 def _basis(declared: str, listed: str) -> MatchBasis | None:
-    """How two codes of one subheading meet; None where they are known to differ beyond six digits.
+    """How two codes of one subheading match; None if they differ beyond six digits.
 
-    A listed code of six digits covers everything below it; a declared one of six may or may not be the listed good.
+    A listed code of six digits covers all below it; a declared one of six may or may not be the listed good.
     """
     if declared.startswith(listed):
         return MatchBasis.NATIONAL if len(declared) > 6 else MatchBasis.HS6

@@ -1,4 +1,4 @@
-"""Reads the list of controlled goods from CSV, the project's own or a user's."""
+"""Reads the list of controlled goods from CSV."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ COLUMNS = (
     "confidence",
     "note",
 )
-"""What the header must name. `digits` and `hs6` repeat what the code says, to catch typing errors."""
+"""Required columns. `digits` and `hs6` repeat the code to catch typing errors."""
 
 MAX_LIST_BYTES = 16 << 20
-"""Largest list in bytes; the world's longest are under one megabyte."""
+"""Largest list in bytes; known ones have less than one megabyte."""
 
 
 def reference_controlled_goods() -> ControlledGoods:
-    """The list that comes with the gateway."""
+    """The packaged list."""
     file = resources.files("gateway.reference").joinpath("controlled_goods.csv")
     return parse_controlled_goods(file.read_text("utf-8").splitlines(), source=file.name)
 
 
 def load_controlled_goods(path: Path) -> ControlledGoods:
-    """A list of one's own.
+    """A user's list.
 
     Raises:
-        ConfigurationError: the file can't be read or lines of it are wrong; the message names file, lines and columns.
+        ConfigurationError: unreadable, or lines are wrong; names file, lines and columns.
     """
     text = read_text(path, what="the list of controlled goods", most_bytes=MAX_LIST_BYTES)
     return parse_controlled_goods(text.splitlines(), source=str(path))
 
 
 def parse_controlled_goods(lines: Iterable[str], *, source: str) -> ControlledGoods:
-    """The list in lines of CSV; `source` names it in errors.
+    """Parses CSV lines; `source` names them in errors.
 
     Raises:
-        ConfigurationError: columns are missing, there are no lines, or lines are wrong: all of them are named at once.
+        ConfigurationError: missing columns, no lines, or wrong lines, all named.
     """
     return ControlledGoods(parse_table(lines, COLUMNS, _good, source=source, empty="lists no goods"))
 

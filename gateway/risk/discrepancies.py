@@ -1,4 +1,4 @@
-"""What a rule that fired says: its inputs as text, its thresholds, its sentence."""
+"""The discrepancy of a rule that fired: inputs as text, thresholds, sentence."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from gateway.risk.rule_file import PLACEHOLDER, SEVERITIES, Rule
 from gateway.v1 import trace_pb2
 
 MAX_INPUT_CHARS = 400
-"""Longest value of an input in characters; the rest is left out."""
+"""Longest input in characters; the rest is cut."""
 
 MAX_EXPLANATION_CHARS = 1024
 
 DIGITS = 6
-"""Significant digits of numbers for people."""
+"""Significant digits of numbers."""
 
 WHOLE_FROM = 1000
-"""Numbers from here on are said without decimals."""
+"""Numbers from here on are whole in sentences."""
 
 
 def discrepancy(
@@ -32,15 +32,15 @@ def discrepancy(
     legs: tuple[int, ...],
     sequence: int,
 ) -> trace_pb2.Discrepancy:
-    """The discrepancy that a rule found.
+    """Makes a discrepancy.
 
     Args:
         rule: the rule.
-        severity: its severity in words.
-        values: the inputs' values; what isn't known is left out.
-        measured: the measured value; None for yes/no rules.
-        legs: indexes of the records that it is about.
-        sequence: of the goods item; 0: not about one.
+        severity: in words.
+        values: of the inputs; unknown ones are left out.
+        measured: None for yes/no rules.
+        legs: indexes of the records concerned.
+        sequence: of the goods item; 0 for none.
     """
     inputs = {name: text for name, value in values.items() if (text := as_text(value))}
     thresholds = {name: as_text(number) for name, number in rule.thresholds.items()}
@@ -64,7 +64,7 @@ def discrepancy(
 
 
 def as_text(value: Any) -> str:
-    """A value as text for people; empty for what isn't known."""
+    """A value as text; empty if unknown."""
     if isinstance(value, bool):
         text = "yes" if value else "no"
     elif isinstance(value, float):
@@ -85,7 +85,7 @@ def _number(value: float) -> str:
 
 
 def _spoken(value: float) -> str:
-    """A number in a sentence: whole from a thousand on, else three digits that count. Inputs have it exactly."""
+    """A number in a sentence: whole from a thousand on, else three digits. Inputs have it exactly."""
     if not math.isfinite(value) or abs(value) >= WHOLE_FROM:
         return _number(round(value)) if math.isfinite(value) else ""
     return format(Decimal(f"{value:.3g}").normalize() + 0, "f")

@@ -1,8 +1,8 @@
-"""Expressions of rules in CEL, the Common Expression Language: compiled once, with types, and evaluated many times.
+"""Rule expressions in CEL (Common Expression Language), compiled once with types.
 
-Expressions may use CEL's standard functions and macros, the extensions `math` and `strings`, and three of our own:
-`log10(double)`; `most_within(list of double, double)`: how many of the numbers lie within one span, at most; and
-`sum_within(list of double, list of double, double)`: what the weights (second) of such numbers come to, at most.
+Beside CEL's standard functions and macros and the extensions `math` and `strings` there are: `log10(double)`;
+`most_within(list of double, double)`: most numbers within one span; `sum_within(list of double, list of double,
+double)`: largest sum of weights (second) of such numbers.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from google.protobuf import descriptor_pool
 
 from gateway.errors import MalformedError
 
-# They fill the descriptor pool that expressions are checked against.
+# They register the messages that expressions are checked against.
 from gateway.v1 import shipment_pb2, trace_pb2
 
 MAX_EXPRESSION_CHARS = 4096
-"""Longest expression in characters; the longest that comes along has under a thousand."""
+"""Longest expression in characters; packaged ones have under a thousand."""
 
 MAX_STEPS = 10_000
-"""Most steps of loops within one evaluation: the library's own limit. A rule that needs more has no value."""
+"""The library's limit on loop steps of one evaluation; beyond it a rule has no value."""
 
 CONTAINER = "gateway.v1"
-"""Package in which names of messages and enums are looked up."""
+"""Package in which messages and enums are looked up."""
 
 _SIMPLE = {
     "double": cel.Type.DOUBLE,
@@ -46,7 +46,7 @@ NUMBER = "double"
 ANY = ""
 
 Value = Any
-"""What an expression gives: bool, int, float, str, datetime, or a list of these."""
+"""bool, int, float, str, datetime, or a list of these."""
 
 
 class EvaluationError(Exception):
@@ -54,7 +54,7 @@ class EvaluationError(Exception):
 
 
 class Expression:
-    """One compiled expression. Safe to share between threads."""
+    """A compiled expression. Thread-safe."""
 
     __slots__ = ("_compiled", "text")
 
@@ -70,7 +70,7 @@ class Expression:
         """
         try:
             result = self._compiled.eval(facts.activation)
-        except RuntimeError as error:  # the library's limit of MAX_STEPS, or a fact of a type that it doesn't know
+        except RuntimeError as error:  # more than MAX_STEPS, or a fact of an unknown type
             raise EvaluationError(str(error)) from None
         if result.type() == cel.Type.ERROR:
             raise EvaluationError(str(result.value()))
@@ -78,7 +78,7 @@ class Expression:
 
 
 class Facts:
-    """Values of variables, ready to be used by many expressions of one language."""
+    """Values of variables for many expressions of one language."""
 
     __slots__ = ("activation",)
 
@@ -87,7 +87,7 @@ class Facts:
 
 
 class Language:
-    """Variables with types, against which expressions are checked."""
+    """Typed variables that expressions are checked against."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._environment = cel.NewEnv(
@@ -107,10 +107,10 @@ class Language:
 
         Args:
             text: the expression.
-            gives: what its value must be: BOOL, NUMBER, or ANY.
+            gives: required type of the value: BOOL, NUMBER or ANY.
 
         Raises:
-            MalformedError: it isn't CEL, uses what isn't there, or gives another type.
+            MalformedError: not CEL, unknown names, or another type.
         """
         if len(text) > MAX_EXPRESSION_CHARS:
             raise MalformedError(f"is longer than {MAX_EXPRESSION_CHARS} characters")
@@ -145,7 +145,7 @@ def _most_within(numbers: list[float], span: float) -> float:
 
 
 def _sum_within(numbers: list[float], weights: list[float], span: float) -> float:
-    """NaN where a weight isn't known; what has no partner in the other list doesn't count."""
+    """NaN if a weight is unknown; items without a partner are ignored."""
     ordered = sorted(zip(numbers, weights, strict=False))
     if not all(math.isfinite(weight) for _, weight in ordered):
         return math.nan
@@ -161,10 +161,10 @@ def _sum_within(numbers: list[float], weights: list[float], span: float) -> floa
 
 def _log10(value: float) -> float:
     if value == 0:
-        return -math.inf  # as CEL's own doubles have it: less than every other
+        return -math.inf  # as CEL's doubles: less than any other
     return math.log10(value) if value > 0 else math.nan
 
 
 def _readable(message: str) -> str:
-    """The library's message without its codes, its picture of the line, and the column: constants were filled in."""
+    """The library's message without codes, excerpt and column (constants were filled in)."""
     return _POSITION.sub(r"line \1:", message.partition("\n")[0].removeprefix("INVALID_ARGUMENT: ERROR: "))

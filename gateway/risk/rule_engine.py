@@ -1,7 +1,4 @@
-"""The rules of a node: load them once, then screen records and examine consignments.
-
-Pure but for the files that `Rules.load` reads; safe to share between threads.
-"""
+"""A node's rules: loaded once, then applied to records and consignments. Thread-safe."""
 
 from __future__ import annotations
 
@@ -46,11 +43,11 @@ def _ignore(_rule_id: str, _why: str) -> None:
 
 
 class RuleEngine:
-    """Rules, thresholds and reference tables, ready to judge.
+    """Rules, thresholds and reference tables.
 
     Attributes:
-        rules: all rules with the thresholds in force.
-        version: twelve hexadecimal digits over rules, thresholds and tables; the control list has its own version.
+        rules: with the thresholds in force.
+        version: twelve hexadecimal digits over rules, thresholds and tables.
         controlled_goods_version: version of the control list.
     """
 
@@ -81,15 +78,15 @@ class RuleEngine:
         settings: Mapping[str, RuleSetting] = _NO_SETTINGS,
         failed: OnRuleFailure = _ignore,
     ) -> RuleEngine:
-        """The rules with their tables: each from a file of one's own, or what comes along.
+        """Loads the rules and their tables.
 
         Args:
-            rules, controlled_goods, physical_data, terms: files; None: what comes along.
-            settings: a node's own thresholds, lists and switches by rule id.
-            failed: told when a rule can't judge a case; the others go on.
+            rules, controlled_goods, physical_data, terms: files; None: the packaged ones.
+            settings: thresholds, lists and switches by rule id.
+            failed: called when a rule can't be evaluated; others go on.
 
         Raises:
-            ConfigurationError: a file can't be read or something in it is wrong; the message names it.
+            ConfigurationError: unreadable or wrong; names the file.
         """
         goods = load_controlled_goods(controlled_goods) if controlled_goods else reference_controlled_goods()
         return cls(
@@ -101,11 +98,11 @@ class RuleEngine:
         )
 
     def controlled_items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
-        """Lines of the control list that a record's goods met on the local day of its declaration."""
+        """Control lines that a record's goods match on the local day of declaration."""
         return self._controls.items(shipment)
 
-    def siblings_sought(self, shipment: shipment_pb2.Shipment) -> list[SeriesQuery]:
-        """What to look for beside a record before it is judged: nothing, for nearly every one."""
+    def sibling_queries(self, shipment: shipment_pb2.Shipment) -> list[SeriesQuery]:
+        """Queries for siblings of a record before it is screened; nearly always none."""
         if not self._judges.about("series"):
             return []
         wanted = (
@@ -118,11 +115,11 @@ class RuleEngine:
     def screen(
         self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()
     ) -> list[trace_pb2.Discrepancy]:
-        """What doesn't add up in one record, the most severe first. Discrepancies name no legs.
+        """Discrepancies of a record, most severe first, without legs.
 
         Args:
             shipment: the record.
-            siblings: what was found of `siblings_sought`.
+            siblings: results of `sibling_queries`.
         """
         found = [hit for case in self.cases(shipment, siblings) for hit in self._judges.judge(case)]
         for hit in found:
@@ -130,7 +127,7 @@ class RuleEngine:
         return _most_severe_first(found)
 
     def cases(self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()) -> Iterator[Case]:
-        """What there is to judge about one record: what `screen` judges, for tests and counts."""
+        """The cases that `screen` evaluates, for tests and counts."""
         about = self._judges.about
         if about("goods"):
             yield from self._goods.cases(shipment)
@@ -155,15 +152,15 @@ class RuleEngine:
         territories: Mapping[str, str] = _NO_TERRITORIES,
         siblings: Mapping[int, Sequence[shipment_pb2.Shipment]] = NO_SIBLINGS,
     ) -> list[trace_pb2.Discrepancy]:
-        """What doesn't add up in a consignment and in each of its records, the most severe first.
+        """Discrepancies of a consignment and its records, most severe first.
 
-        A rule that needs what was withheld of a record doesn't judge that record.
+        A rule that needs what was withheld from a record skips that record.
 
         Args:
-            trace: the legs with their records, and the nodes' answers.
-            now: the time to judge what is missing by.
-            territories: ISO 3166-1 code of each node's territory; a node that isn't listed is called by it.
-            siblings: by the index of a leg what was found of its `siblings_sought`, at the node that recorded it.
+            trace: legs with records, and nodes' answers.
+            now: time for judging missing records.
+            territories: ISO 3166-1 code by node; default is the node's name.
+            siblings: by leg, results of `sibling_queries` at its node.
         """
         withheld = [_withheld(leg.record) for leg in trace.legs]
 
@@ -183,7 +180,7 @@ class RuleEngine:
         territories: Mapping[str, str] = _NO_TERRITORIES,
         siblings: Mapping[int, Sequence[shipment_pb2.Shipment]] = NO_SIBLINGS,
     ) -> Iterator[Case]:
-        """What there is to judge about a trace: what `examine` judges, for tests and counts."""
+        """The cases that `examine` evaluates, for tests and counts."""
         records: list[Record] = [(index, leg.record.shipment) for index, leg in enumerate(trace.legs)]
         papers = papers_of([shipment for _, shipment in records])
         for index, shipment in records:
@@ -202,7 +199,7 @@ class RuleEngine:
             yield from series_cases(legs, siblings, span_days=self._span_days)
 
     def describe(self) -> list[history_service_pb2.RiskRule]:
-        """The rules as they are applied here, in the file's order."""
+        """The rules in force, in file order."""
         return [
             history_service_pb2.RiskRule(
                 rule_id=rule.id,
@@ -220,13 +217,13 @@ class RuleEngine:
 
 
 def _span_days(rules: Iterable[Rule]) -> float:
-    """How far apart exports of one series lie at most: as the widest rule about them has it."""
+    """The widest span of series among the rules."""
     spans = [rule.thresholds.get("days", SPAN_DAYS) for rule in rules if rule.enabled and rule.about == "series"]
     return max(spans, default=SPAN_DAYS)
 
 
 def _merged(found: Iterable[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
-    """The same seen in several records, e.g. since each repeats a declaration, is one discrepancy about all of them."""
+    """Merges equal discrepancies of several records into one about all."""
     by_sight: dict[bytes, trace_pb2.Discrepancy] = {}
     for each in found:
         sight = trace_pb2.Discrepancy()

@@ -1,4 +1,4 @@
-"""Rules ready to judge: compiled against the facts of their kind, and tried once before they are used."""
+"""Rules compiled against the facts of their kind, and tried once before use."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from gateway.risk.rule_file import Rule, bound, whole_condition
 from gateway.v1 import shipment_pb2, trace_pb2
 
 OnRuleFailure = Callable[[str, str], None]
-"""Told about a rule that couldn't judge: its id and why."""
+"""Called with a rule's id and the reason when it can't be evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule with its expressions compiled."""
+    """A rule with compiled expressions."""
 
     rule: Rule
-    candidate: Expression | None  # over what is known before others are looked for
+    candidate: Expression | None  # over what is known before other records are looked for
     condition: Expression
     measured: Expression | None
     levels: tuple[tuple[str, Expression], ...]
     inputs: Mapping[str, Expression]
 
     def judge(self, facts: Facts, case: Case) -> trace_pb2.Discrepancy | None:
-        """What the rule says about a case; None where it doesn't fire.
+        """The rule's discrepancy for a case; None where it doesn't fire.
 
         Raises:
-            EvaluationError: its condition, a level or what it measures has no value for these facts.
+            EvaluationError: condition, level or measure has no value for these facts.
         """
         if self.condition.evaluate(facts) is not True:
             return None
@@ -47,10 +47,10 @@ class CompiledRule:
 
 
 class RuleEvaluator:
-    """Compiled rules by kind of case, with the language of each kind.
+    """Compiled rules by kind of case.
 
     Raises:
-        ConfigurationError: an expression is wrong; the message names rule and field.
+        ConfigurationError: an expression is wrong; names rule and field.
     """
 
     def __init__(self, rules: Sequence[Rule], failed: OnRuleFailure) -> None:
@@ -61,16 +61,16 @@ class RuleEvaluator:
         }
         self._by_kind: dict[str, list[CompiledRule]] = {}
         for rule in rules:
-            compiled = self._compile(rule)  # disabled ones too: a mistake shows before somebody needs them
+            compiled = self._compile(rule)  # disabled rules too: a mistake shows at once
             if rule.enabled:
                 self._by_kind.setdefault(rule.about, []).append(compiled)
 
     def about(self, *kinds: str) -> bool:
-        """Whether any rule in force is about one of these kinds."""
+        """Whether a rule in force is about one of these kinds."""
         return any(kind in self._by_kind for kind in kinds)
 
     def takes(self, kind: str, known: Mapping[str, Any]) -> bool:
-        """Whether any rule in force would judge a case of a kind that is looked for.
+        """Whether a rule in force wants a case of a kind whose records must be looked for.
 
         Args:
             kind: one of LOOKED_FOR.
@@ -80,11 +80,11 @@ class RuleEvaluator:
         return any(self._takes(compiled, facts) for compiled in self._by_kind.get(kind, ()))
 
     def judge(self, case: Case, withheld: Callable[[Rule, Case], bool] | None = None) -> list[trace_pb2.Discrepancy]:
-        """What all rules of its kind say about a case.
+        """Discrepancies of a case by all rules of its kind.
 
         Args:
             case: the case.
-            withheld: whether a rule lacks what it reads, because it was left out of a record.
+            withheld: whether a rule needs what was withheld from a record.
         """
         rules = self._by_kind.get(case.kind)
         if not rules:
@@ -128,7 +128,9 @@ class RuleEvaluator:
         candidate = make("candidate", rule.candidate, BOOL, before=True) if rule.candidate else None
         measured = make("measured", rule.measured, NUMBER) if rule.measured else None
         condition = make("condition", rule.condition, BOOL)
-        if candidate is not None:  # after it was tried alone: a candidate that is false of plain facts hides it
+        if (
+            candidate is not None
+        ):  # tried alone first: a candidate that is false of plain facts would hide the condition
             condition = make("condition", whole_condition(rule), BOOL)
         return CompiledRule(
             rule=rule,
@@ -144,7 +146,7 @@ class RuleEvaluator:
 
 
 def specimen(kind: CaseKind) -> dict[str, Any]:
-    """Facts of a kind as they may be: what rules are tried on when they are loaded."""
+    """Plausible facts of a kind, on which rules are tried when loaded."""
     return {
         name: _specimen_of_maps(name) if word == "maps" else _specimen(word) for name, word in kind.variables.items()
     }

@@ -1,7 +1,4 @@
-"""The rules file: its format, its checks, and a node's own thresholds in it.
-
-The format is described at the head of `gateway/reference/risk_rules.toml`.
-"""
+"""The rules file, its checks, and a node's own thresholds. `gateway/reference/risk_rules.toml` describes the format."""
 
 from __future__ import annotations
 
@@ -24,10 +21,10 @@ from gateway.v1 import shipment_pb2, trace_pb2
 FILE = "risk_rules.toml"
 
 MAX_RULES_BYTES = 512 << 10
-"""Largest rules file in bytes; the one that comes along has some 20 kilobytes."""
+"""Largest rules file in bytes; the packaged one has some 20 kilobytes."""
 
 MAX_RULES = 200
-"""Most rules; each that is about goods costs some microseconds for every item of interest."""
+"""Most rules; one about goods costs microseconds per item of interest."""
 
 SEVERITIES: Mapping[str, trace_pb2.Severity.ValueType] = {
     "notice": trace_pb2.SEVERITY_NOTICE,
@@ -37,7 +34,7 @@ SEVERITIES: Mapping[str, trace_pb2.Severity.ValueType] = {
 }
 
 FORMATS = ("percent",)
-"""How a placeholder's number may be written: `{gap:percent}`."""
+"""Formats of a placeholder's number: `{gap:percent}`."""
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_.]*)(?::([a-z]+))?\}")
 
@@ -65,7 +62,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A severity and the CEL condition under which it holds."""
+    """A severity and its CEL condition."""
 
     severity: str
     when: str
@@ -73,21 +70,21 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule as it stands in the file, with the thresholds in force.
+    """A rule with the thresholds in force.
 
     Attributes:
-        id, name, version, typology, confidence, source: who it is and where it comes from.
-        about: name of the kind of case that it judges.
+        id, name, version, typology, confidence, source: identity and origin.
+        about: kind of case.
         condition: CEL, true where it fires.
-        candidate: CEL, true of a record for which others are looked for; of rules about what is LOOKED_FOR alone.
-        severity: of a hit that no level fits.
-        levels: the first whose condition holds gives the severity.
+        candidate: CEL over a record, true if others are looked for; for kinds in LOOKED_FOR alone.
+        severity: if no level applies.
+        levels: the first that holds gives the severity.
         explanation: a sentence with placeholders.
         measured: CEL for the measured number; empty for yes/no rules.
-        inputs: name to CEL, what a hit shows.
-        thresholds, lists: constants of its expressions, `t.name` and `lists.name`.
-        reads: paths in a shipment that it needs of the records it is about; where one is withheld it doesn't judge.
-        reads_of_all: the same of all records of a trace.
+        inputs: name to CEL, shown with a hit.
+        thresholds, lists: constants of expressions, `t.name` and `lists.name`.
+        reads: paths that it needs of the records concerned; if one is withheld the rule isn't evaluated.
+        reads_of_all: the same for all records of a trace.
         enabled: whether it is applied.
     """
 
@@ -114,7 +111,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSetting:
-    """What a node sets of one rule; what isn't named stays as in the rules file."""
+    """A node's changes to a rule."""
 
     enabled: bool | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -122,10 +119,10 @@ class RuleSetting:
 
 
 def load_rules(path: Path | None = None) -> tuple[Rule, ...]:
-    """The rules at a path, or those that come along.
+    """The rules at a path, or the packaged ones.
 
     Raises:
-        ConfigurationError: it can't be read, isn't TOML or a rule is wrong; the message names file, rule and field.
+        ConfigurationError: unreadable, not TOML, or a wrong rule; names file, rule and field.
     """
     if path is None:
         text = resources.files("gateway.reference").joinpath(FILE).read_text("utf-8")
@@ -135,15 +132,15 @@ def load_rules(path: Path | None = None) -> tuple[Rule, ...]:
 
 
 def parse_rules(text: str, *, source: str) -> tuple[Rule, ...]:
-    """The rules in a TOML document; `source` names it in errors. Raises as `load_rules`."""
+    """Parses TOML; `source` names it in errors. Raises as `load_rules`."""
     return parse_toml(text, _rules, source=source)
 
 
 def with_settings(rules: Sequence[Rule], settings: Mapping[str, RuleSetting]) -> tuple[Rule, ...]:
-    """The rules with a node's own thresholds; a rule that differs says so in its version.
+    """The rules with a node's settings; a changed rule says so in its version.
 
     Raises:
-        ConfigurationError: a setting names no rule, or a threshold or list that its rule doesn't have.
+        ConfigurationError: unknown rule, threshold or list.
     """
     known = {rule.id for rule in rules}
     for rule_id in settings:
@@ -153,10 +150,10 @@ def with_settings(rules: Sequence[Rule], settings: Mapping[str, RuleSetting]) ->
 
 
 def bound(rule: Rule, text: str) -> str:
-    """An expression of a rule with its constants filled in: what is compiled.
+    """An expression with its constants filled in.
 
     Raises:
-        ConfigurationError: it names a threshold or list that the rule doesn't have, or uses `measured` without one.
+        ConfigurationError: unknown threshold or list, or `measured` without one.
     """
 
     def constant(match: re.Match[str]) -> str:
@@ -170,26 +167,26 @@ def bound(rule: Rule, text: str) -> str:
         if match["measured"]:
             if not rule.measured or text == rule.measured:
                 raise ConfigurationError("uses measured, but the rule doesn't say what is measured")
-            return f"({bound(rule, rule.measured)})".replace("\n", " ")  # lines of errors stay the condition's own
+            return f"({bound(rule, rule.measured)})".replace("\n", " ")  # keeps the condition's line numbers
         return match.group()
 
     return _TOKEN.sub(constant, text)
 
 
 def whole_condition(rule: Rule) -> str:
-    """When a rule fires: for what it is a candidate by, too."""
+    """Condition combined with candidate."""
     if not rule.candidate:
         return rule.condition
-    return f"({rule.candidate}) ".replace("\n", " ") + f"&& ({rule.condition})"  # lines of errors stay the condition's
+    return f"({rule.candidate}) ".replace("\n", " ") + f"&& ({rule.condition})"  # keeps the condition's line numbers
 
 
 def measured_shown(rule: Rule) -> str:
-    """A rule's condition for people: with what is measured written out, and thresholds by name."""
+    """A condition for people: the measure written out, thresholds by name."""
     return _TOKEN.sub(lambda match: f"({rule.measured})" if match["measured"] else match.group(), whole_condition(rule))
 
 
 def digest(rules: Sequence[Rule]) -> str:
-    """Twelve hexadecimal digits over everything that the rules say."""
+    """Twelve hexadecimal digits over all rules."""
     said = sha256()
     for rule in rules:
         said.update(repr(rule).encode())

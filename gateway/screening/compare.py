@@ -1,11 +1,11 @@
-"""Compares two names: the class of the match, its score, and why.
+"""Compares two names: match class, score and reasons.
 
-1. Names of different kinds never match: a person isn't the company that carries the name.
-2. Each form of one name is compared with each form of the other; where both names have a Han form, Han decides, and
-   Latin forms that agree can't outvote characters that differ.
-3. The verdict with the highest class wins, then the one with the highest score.
+1. Names of different kinds never match: a person isn't the company of that name.
+2. Each variant of one name is compared with each of the other. Where both have a Han variant, Han decides: Latin
+   variants that agree can't outvote different characters.
+3. The highest class wins, then the highest score.
 
-`judge` gives class and score, and explains when asked: an index explains what it gives back alone. `compare` explains.
+`evaluate` gives class and score and explains on demand; `compare` always explains.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OTHER_KIND = Comparison(
 
 
 class NameEvaluation(NamedTuple):
-    """Class and score of a comparison; `explain` gives all of it."""
+    """Class and score; `explain` makes the whole comparison."""
 
     match_class: MatchClass
     score: float
@@ -52,7 +52,7 @@ _OTHER_KIND = NameEvaluation(MatchClass.NONE, 0.0, lambda: OTHER_KIND)
 def evaluate(
     query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS
 ) -> NameEvaluation:
-    """Judges two prepared names; see the module's text for the order of decisions."""
+    """Evaluates two prepared names in the order above."""
     if query.kind != candidate.kind:
         return _OTHER_KIND
     verdicts = _verdicts(query, candidate)
@@ -60,21 +60,21 @@ def evaluate(
 
 
 def compare(query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Comparison:
-    """Judges two prepared names and explains it."""
+    """Evaluates two prepared names and explains the result."""
     return evaluate(query, candidate, thresholds).explain()
 
 
 def compare_texts(
     query: str, candidate: str, kind: NameKind = NameKind.UNKNOWN, thresholds: Thresholds = DEFAULT_THRESHOLDS
 ) -> Comparison:
-    """Compares two names as they are written; to compare one with many, prepare each once."""
+    """Compares two texts. To compare one with many, prepare each once."""
     return compare(prepare(query, kind), prepare(candidate, kind), thresholds)
 
 
 def compare_parties(
     queries: Sequence[PreparedName], candidates: Iterable[PreparedName], thresholds: Thresholds = DEFAULT_THRESHOLDS
 ) -> Comparison:
-    """Best comparison between any name of one party and any name of another: how aliases on an entry come in."""
+    """The best comparison between the names of two parties, aliases included."""
     comparisons = (compare(query, candidate, thresholds) for candidate in candidates for query in queries)
     return max(comparisons, key=lambda found: (found.match_class, found.score), default=NO_RULE)
 
@@ -95,7 +95,7 @@ Form = TypeVar("Form", PersonVariant, OrganisationVariant)
 def _each(
     rule: Callable[[Form, Form], Verdict | None], ours: tuple[Form, ...], theirs: tuple[Form, ...]
 ) -> list[Verdict | None]:
-    """Verdict on each form of one with each of the other; those in Han alone where both have one."""
+    """Verdicts of all pairs of variants; of Han pairs alone where both names have Han."""
     if len(ours) == len(theirs) == 1:
         return [rule(ours[0], theirs[0])]
     han_decides = _any_han(ours) and _any_han(theirs)

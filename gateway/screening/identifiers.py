@@ -1,10 +1,8 @@
-"""Compares identifiers: registrations, identity documents, IMO numbers, plates, container numbers.
+"""Compares identifiers: registrations, identity documents, IMO numbers, plates, containers.
 
-Doesn't check them (`gateway.contract.identifiers`): a wrong check digit never hinders a match.
-
-The same value under the same scheme is the same thing. Where one of the two schemes is none that the gateway knows (a
-source's own word for a register), the value decides alone if it is long enough, and a plate's at any length: one from a
-declaration that doesn't say whose it is stands under PLATE. Under two known schemes that differ it says nothing.
+Check digits are ignored: a wrong one never prevents a match. Equal value and scheme are identical. If one scheme is
+unknown, an equal value counts from `MIN_VALUE_ALONE` characters on, a plate's at any length. Two known schemes that
+differ never match.
 """
 
 from __future__ import annotations
@@ -17,10 +15,10 @@ from gateway.screening.result import Comparison, MatchClass, ScorePart, TokenMat
 from gateway.screening.text.normalisation import simplified, words
 
 MIN_VALUE_ALONE = 6
-"""Characters from which a value counts without its scheme; shorter ones are serial numbers that every register has."""
+"""Characters from which a value counts without its scheme; shorter serial numbers occur in every register."""
 
 PLATE = "plate"
-"""Scheme of a registration mark that doesn't say whose it is; schemes that end with it are those of one register."""
+"""Scheme of a plate without a register; schemes with this ending belong to one register."""
 
 _KNOWN = frozenset(Scheme)
 _EQUAL = (ScorePart("identifier", 1.0, 1.0),)
@@ -28,13 +26,13 @@ _EQUAL = (ScorePart("identifier", 1.0, 1.0),)
 
 @lru_cache(maxsize=16_384)
 def normal(scheme: str, value: str) -> str:
-    """Letters and digits of a value in upper case, simplified; without the prefix IMO of a ship's number."""
+    """Letters and digits of a value, upper case, simplified, without the prefix IMO of a ship."""
     text = "".join(words(simplified(value))).upper()
     return text.removeprefix("IMO") if scheme == Scheme.IMO_SHIP else text
 
 
 def identifier_keys(scheme: str, value: str) -> tuple[int, ...]:
-    """Keys under which an identifier is filed and sought; none for one without letters and digits."""
+    """Index and query keys of an identifier; none without letters and digits."""
     text = normal(scheme, value)
     if not text:
         return ()
@@ -47,7 +45,7 @@ def _is_plate(scheme: str) -> bool:
 
 
 def compare_identifiers(query: tuple[str, str], candidate: tuple[str, str]) -> Comparison | None:
-    """Compares two (scheme, value); None where they don't agree."""
+    """Compares two (scheme, value); None where they differ."""
     mine, yours = normal(*query), normal(*candidate)
     if mine != yours or not mine:
         return None

@@ -1,7 +1,5 @@
-"""Reads what isn't a person's or organisation's name: vessels, vehicles, containers, addresses, identifiers.
-
-Doesn't check identifiers (`gateway.contract.identifiers`): a wrong check digit never hinders a match.
-"""
+"""Reads and compares names that aren't persons' or organisations': vessels, vehicles, containers, addresses,
+identifiers. Check digits are ignored."""
 
 from __future__ import annotations
 
@@ -42,7 +40,7 @@ _HAN_ADDRESS = re.compile(r"[0-9]+|[a-z]+|[\u3400-\u9fff]")
 
 
 class PlainVariant(NamedTuple):
-    """A name in its normal form: tokens in order, and the text that has to be equal for an identical match."""
+    """A normalised name: tokens in order, and the text that must be equal for an identical match."""
 
     text: str
     kind: NameKind
@@ -51,7 +49,7 @@ class PlainVariant(NamedTuple):
 
 
 def read_plain(text: str, kind: NameKind) -> PlainVariant:
-    """Normal form of a vessel, vehicle, container, address or identifier."""
+    """Normalises a vessel, vehicle, container, address or identifier."""
     match kind:
         case NameKind.VESSEL:
             tokens = _vessel(text)
@@ -85,7 +83,7 @@ def _address(text: str) -> tuple[str, ...]:
 
 
 def compare_plain(query: PlainVariant, candidate: PlainVariant) -> Verdict | None:
-    """Verdict on two normal forms of one kind; None where nothing agrees."""
+    """Verdict on two names of one kind; None if nothing agrees."""
     if query.kind != candidate.kind or not query.exact or not candidate.exact:
         return None
     if query.exact == candidate.exact:
@@ -144,7 +142,7 @@ def _explain_address(words: tuple[str, ...], common: set[str], raw: tuple[RawPar
 
 
 def plain_keys(variant: PlainVariant) -> frozenset[str]:
-    """Keys that two forms share if they compare as compatible or better."""
+    """Keys that two compatible names share."""
     if variant.kind == NameKind.ADDRESS:
         return frozenset(
             f"{variant.kind.value[0]}:{t}" for t in sorted(set(variant.tokens), key=lambda t: (-len(t), t))[:12]

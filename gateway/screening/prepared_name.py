@@ -15,7 +15,7 @@ PARTY_KINDS = (NameKind.PERSON, NameKind.ORGANISATION)
 
 
 class PreparedName(NamedTuple):
-    """A name read once, to be compared many times. Forms are by script; masks and words in it are shared objects."""
+    """A name read once and compared many times, with a variant for each script."""
 
     text: str
     kind: NameKind
@@ -25,7 +25,7 @@ class PreparedName(NamedTuple):
 
 
 def prepare(text: str, kind: NameKind = NameKind.UNKNOWN) -> PreparedName:
-    """Reads a name. An unknown kind is guessed: what carries a legal form or a line of business is an organisation."""
+    """Reads a name. An unknown kind is guessed: a legal form or line of business shows an organisation."""
     cleaned = clean(text)
     if kind not in (*PARTY_KINDS, NameKind.UNKNOWN):
         return PreparedName(text, kind, (), (), read_plain(cleaned, kind))

@@ -1,4 +1,4 @@
-"""What a comparison of two names says: class, score, which forms, which tokens by which rule, and the score's parts."""
+"""The result of a comparison: class, score, variants, tokens with their rules, and parts of the score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.errors import MalformedError
 
 
 class NameKind(StrEnum):
-    """What a name names. `UNKNOWN` is for a party whose kind wasn't declared: it is guessed from the name itself."""
+    """What a name names. `UNKNOWN`: undeclared, guessed from the name."""
 
     PERSON = "person"
     ORGANISATION = "organisation"
@@ -25,13 +25,13 @@ class NameKind(StrEnum):
 
 
 class MatchClass(IntEnum):
-    """How far a hit can be relied on; ordered.
+    """How reliable a hit is, in order.
 
-    `COMPATIBLE`: the names may be two writings of one name; so may others. Whatever agrees in Latin letters alone is
-    never more than this, and neither is Han against a romanisation: 黃 and 王 are both Wong.
-    `STRONG`: the same Han name apart from what carries no identity (legal form, place prefix, 集团), or apart from a
-    surname that is written in two ways.
-    `IDENTICAL`: the same Han form once traditional characters are simplified, or the same identifier.
+    `COMPATIBLE`: maybe two writings of one name. Agreement in Latin letters alone, or of Han with a romanisation, is
+    never more: 黃 and 王 are both Wong.
+    `STRONG`: the same Han name apart from parts without identity (legal form, place, 集团) or a surname with two
+    writings.
+    `IDENTICAL`: the same simplified Han form, or the same identifier.
     """
 
     NONE = 0
@@ -42,9 +42,7 @@ class MatchClass(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Scores from which a list takes a pair as compatible, and from which as strong; both in [0, 1].
-
-    The evidence sets the highest class a pair can have; thresholds can only lower it.
+    """Scores from which a list takes a pair as compatible and as strong, in [0, 1]. They can only lower a class.
 
     Raises:
         MalformedError: out of range, or strong below compatible.
@@ -65,9 +63,9 @@ DEFAULT_THRESHOLDS = Thresholds()
 
 
 class TokenMatch(NamedTuple):
-    """One token, or run of tokens, of each name, and the rule that holds between them.
+    """A token or run of tokens of each name, and the rule between them.
 
-    An empty side means the other has no counterpart there. `agreement` is in [0, 1]: 1 agrees fully, 0 is contrary.
+    An empty side: no counterpart. `agreement` in [0, 1]: 1 full, 0 contrary.
     """
 
     query: str
@@ -77,7 +75,7 @@ class TokenMatch(NamedTuple):
 
 
 class ScorePart(NamedTuple):
-    """One summand of the score: `weight` × `agreement`. The weights of a comparison sum to 1."""
+    """A summand of the score: `weight` × `agreement`; weights sum to 1."""
 
     name: str
     weight: float
@@ -89,7 +87,7 @@ class ScorePart(NamedTuple):
 
 
 class VariantPair(NamedTuple):
-    """One pair of forms that was compared: how each name was read, and what came out."""
+    """A compared pair of variants and its score."""
 
     query: str
     candidate: str
@@ -97,14 +95,14 @@ class VariantPair(NamedTuple):
 
 
 RawPart = tuple[str, float, float]
-"""A part before weights are scaled: name, weight, agreement."""
+"""Name, unscaled weight, agreement."""
 
 Tokens = Callable[[], tuple[TokenMatch, ...]]
-"""Makes tokens when somebody asks for them."""
+"""Makes tokens on demand."""
 
 
 class Explanation(NamedTuple):
-    """Why a pair of forms has its score."""
+    """Why a pair of variants has its score."""
 
     because: str
     parts: tuple[ScorePart, ...]
@@ -112,10 +110,7 @@ class Explanation(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Outcome for one pair of forms: score, and the highest class that this kind of evidence allows.
-
-    `explain` says why. It costs as much as the verdict itself, so it is called for what is given back alone.
-    """
+    """Score of a pair of variants, and the highest class for this evidence. `explain` costs as much again."""
 
     query: str
     candidate: str
@@ -127,8 +122,8 @@ class Verdict(NamedTuple):
 class Comparison(NamedTuple):
     """Result of comparing two names.
 
-    `score` is the sum of the contributions of `parts`. `forms` lists what was tried, the winner first. `because` says
-    in one sentence why the class is what it is.
+    `score` is the sum of the parts' contributions. `variants` lists compared pairs, the winner first. `because`
+    explains the class in a sentence.
     """
 
     match_class: MatchClass
@@ -139,14 +134,14 @@ class Comparison(NamedTuple):
     parts: tuple[ScorePart, ...] = ()
 
     def turned(self) -> Comparison:
-        """The same comparison seen from the other side: query and candidate change places."""
+        """The comparison with query and candidate exchanged."""
         return self._replace(
             variants=tuple(VariantPair(pair.candidate, pair.query, pair.score) for pair in self.variants),
             tokens=tuple(token._replace(query=token.candidate, candidate=token.query) for token in self.tokens),
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for a JSON document; the class by its lower-case name, parts with their contribution."""
+        """JSON values: class in lower case, parts with contributions."""
         return self._asdict() | {
             "match_class": self.match_class.name.lower(),
             "forms": [pair._asdict() for pair in self.variants],
@@ -157,7 +152,7 @@ class Comparison(NamedTuple):
 
 @lru_cache(maxsize=4_096)
 def weigh(parts: tuple[RawPart, ...]) -> tuple[ScorePart, ...]:
-    """Score parts with weights scaled to sum to 1; those of weight 0 are left out."""
+    """Parts with weights scaled to sum to 1, without those of weight 0."""
     kept = [part for part in parts if part[1] > 0]
     total = sum([weight for _, weight, _ in kept])
     return tuple([ScorePart(name, round(weight / total, 6), agreement) for name, weight, agreement in kept])
@@ -165,18 +160,18 @@ def weigh(parts: tuple[RawPart, ...]) -> tuple[ScorePart, ...]:
 
 @lru_cache(maxsize=4_096)
 def score_of(parts: tuple[RawPart, ...]) -> float:
-    """Score of parts: the sum of their contributions."""
+    """Sum of the parts' contributions."""
     return min(1.0, round(sum([weight * agreement for _, weight, agreement in weigh(parts)]), 4))
 
 
 def same_han(han: str) -> Explanation:
-    """Why two names with one Han form are identical."""
+    """Explanation of equal Han forms."""
     token = TokenMatch(han, han, "same Han form", 1.0)
     return Explanation("the Han forms are the same", weigh((("Han form", 1.0, 1.0),)), (token,))
 
 
 def class_of(score: float, ceiling: MatchClass, thresholds: Thresholds) -> MatchClass:
-    """Class of a score: what the evidence allows at most, lowered by the list's thresholds."""
+    """Class of a score: the evidence's ceiling, lowered by thresholds."""
     if score < thresholds.compatible:
         return MatchClass.NONE
     if score < thresholds.strong:

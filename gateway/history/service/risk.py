@@ -70,7 +70,7 @@ class SiblingSearch:
             StoreUnavailableError: the database can't be read.
         """
         found: dict[str, shipment_pb2.Shipment] = {}
-        for sought in self._rules.siblings_sought(shipment):
+        for sought in self._rules.sibling_queries(shipment):
             around = self._records(sought.key_sets, RecordFilter(*sought.around, sought.procedures), MAX_AROUND)
             if any(one.record_id != shipment.record_id for one in around):
                 before = self._records(sought.key_sets, RecordFilter(*sought.before, sought.procedures), MAX_BEFORE)

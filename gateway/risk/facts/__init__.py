@@ -1,1 +1,1 @@
-"""The facts that rules ask for: of goods items, shipments, pairs, series and whole consignments."""
+"""Facts for rules: goods items, shipments, pairs, series, consignments."""

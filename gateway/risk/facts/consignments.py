@@ -1,4 +1,4 @@
-"""Facts about a whole consignment: where its records lie, and which way it went."""
+"""Facts about a whole consignment: where its records are and which way it went."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.v1 import goods_pb2, history_pb2, shipment_pb2, trace_pb2
 SECONDS_A_DAY = 86_400
 
 EARLIEST_S = SECONDS_A_DAY
-"""How long before its export declaration an import may be declared: advance declarations, clocks and offices differ."""
+"""An import may be declared this long before its export: advance declarations, clocks, offices."""
 
 EXPORTS = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT})
 
@@ -27,22 +27,22 @@ _SEEN_AT_DESTINATION = frozenset(
         shipment_pb2.SHIPMENT_PROCEDURE_TRANSSHIPMENT,
     }
 )
-"""Procedures by which a consignment shows up where it was going; a manifest alone declares nothing."""
+"""Procedures that show a consignment at its destination; a manifest declares nothing."""
 
 _MODE = "TRANSPORT_MODE_"
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A record of the trace, and what is asked of it again and again.
+    """A record of a trace.
 
     Attributes:
         index: in the trace.
         shipment: the record.
-        node: that recorded it; empty for a record on its own.
+        node: that recorded it; empty outside a trace.
         territory: where it was recorded.
-        at: when it was declared, seconds since 1970.
-        controlled: six-digit codes of its goods that were under control then.
+        at: declaration, seconds since 1970.
+        controlled: six-digit codes of goods under control then.
     """
 
     index: int
@@ -62,12 +62,12 @@ class Leg:
 
 
 def legs_of(trace: trace_pb2.Trace, controls: Controls, territories: Mapping[str, str]) -> list[Leg]:
-    """The trace's records in order of their declaration.
+    """A trace's records in order of declaration.
 
     Args:
         trace: the trace.
         controls: the control list.
-        territories: ISO 3166-1 code of each node's territory; a node that isn't listed is called by its territory.
+        territories: ISO 3166-1 code by node; default is the node's name.
     """
     legs = [
         Leg(
@@ -84,13 +84,13 @@ def legs_of(trace: trace_pb2.Trace, controls: Controls, territories: Mapping[str
 
 
 def leg_alone(shipment: shipment_pb2.Shipment, controls: Controls) -> Leg:
-    """A record that isn't in a trace, as a leg."""
+    """A record outside a trace as a leg."""
     at = shipment.declared_at.seconds
     return Leg(0, shipment, "", shipment.office.territory, at, controlled_hs6(shipment, controls))
 
 
 def controlled_hs6(shipment: shipment_pb2.Shipment, controls: Controls) -> frozenset[str]:
-    """Six-digit codes of a record's goods that were under control when it was declared."""
+    """Six-digit codes of a record's goods under control at its declaration."""
     met = {line.sequence for line in controls.items(shipment)}
     if not met:
         return frozenset()
@@ -115,7 +115,7 @@ def _territory(record: history_pb2.HistoryRecord, territories: Mapping[str, str]
 def missing_cases(
     legs: Sequence[Leg], trace: trace_pb2.Trace, territories: Mapping[str, str], now: datetime
 ) -> Iterator[Case]:
-    """One case for each export whose destination is a partner's territory where no later record of it is known."""
+    """A case for each export to a partner's territory without a later record there."""
     answered: dict[str, bool] = {}
     for answer in trace.answers:
         territory = node_territory(answer.node, territories)
@@ -142,7 +142,7 @@ def missing_cases(
 
 
 def _told_all(answer: history_pb2.NodeAnswer) -> bool:
-    """Whether a node gave every record that it has. One that may only say whether there are any has some unseen."""
+    """Whether a node gave all its records. One that answers with hit or no hit hides some."""
     return answer.status == history_pb2.ANSWER_STATUS_COMPLETE and not answer.hit
 
 
@@ -152,14 +152,14 @@ def _departed(leg: Leg) -> int:
 
 
 def mode(shipment: shipment_pb2.Shipment) -> str:
-    """How a record's goods moved at last, in lower case; empty where it doesn't say."""
+    """Last mode of transport in lower case; empty if unknown."""
     means = [*shipment.means, *(leg.means for leg in shipment.route)]
     modes = [each.mode for each in means if each.mode != goods_pb2.TRANSPORT_MODE_UNSPECIFIED]
     return word(goods_pb2.TransportMode, modes[-1], _MODE) if modes else ""
 
 
 def destination_cases(legs: Sequence[Leg]) -> Iterator[Case]:
-    """One case for each other destination that is named after the first export declaration."""
+    """A case for each other destination named after the first export declaration."""
     first = next((leg for leg in legs if leg.exports and leg.shipment.destination_territory), None)
     if first is None:
         return
@@ -178,7 +178,7 @@ def destination_cases(legs: Sequence[Leg]) -> Iterator[Case]:
 
 
 def path_cases(legs: Sequence[Leg]) -> Iterator[Case]:
-    """The case of the way that a consignment went, where it left a territory at all."""
+    """The case of the consignment's way, if it left a territory."""
     path: list[str] = []
     for leg in sorted(legs, key=lambda leg: _went_at(leg, legs)):
         came_from = leg.shipment.export_territory if leg.imports else ""
@@ -193,7 +193,7 @@ def path_cases(legs: Sequence[Leg]) -> Iterator[Case]:
 
 
 def _went_at(leg: Leg, legs: Sequence[Leg]) -> tuple[int, bool]:
-    """When a leg took its place on the way: an import that was declared in advance comes after the export to it."""
+    """When a leg took its place on the way: an advance import comes after its export."""
     ahead = [
         other.at
         for other in legs
@@ -211,17 +211,17 @@ def _go(path: list[str], territory: str) -> None:
 
 
 def hs6_of(shipment: shipment_pb2.Shipment) -> list[str]:
-    """Six-digit codes of a record's goods, each once, in their order."""
+    """Six-digit codes of a record's goods, in order, each once."""
     return list(dict.fromkeys(code.code[:6] for item in shipment.goods for code in item.codes if len(code.code) >= 6))
 
 
 def net_kg(item: shipment_pb2.ShipmentGoods) -> float:
-    """Net mass of an item; NaN where it isn't known."""
+    """Net mass of an item; NaN if unknown."""
     return item.net_mass_kg if item.HasField("net_mass_kg") else NOT_KNOWN
 
 
 def by_hs6(shipment: shipment_pb2.Shipment, number: Callable[[shipment_pb2.ShipmentGoods], float]) -> dict[str, float]:
-    """A number of all items under each subheading together; NaN where one of them isn't known."""
+    """Sum by subheading; NaN if a part is unknown."""
     sums: dict[str, float] = {}
     for item in shipment.goods:
         for hs6 in {code.code[:6] for code in item.codes if len(code.code) >= 6}:

@@ -1,4 +1,4 @@
-"""Which goods items of a shipment are under export control when it was declared."""
+"""Goods items of a shipment under export control at its declaration."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from gateway.risk.controlled_goods import Confidence, ControlledGoodMatch, Contr
 from gateway.v1 import shipment_pb2, trace_pb2
 
 MAX_PER_ITEM = 8
-"""Most lines of the list that are named for one item: some subheadings hold dozens of listed goods."""
+"""Most lines named for an item; some subheadings hold dozens."""
 
 MAX_DAYS_KEPT = 4096
-"""Most days whose elements under control are remembered."""
+"""Most days whose controlled elements are cached."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _SECONDS_A_DAY = 86_400
 
 
 def local_day(at: Timestamp, utc_offset_minutes: int) -> date:
-    """The day of a moment where it was declared; the first or last there is for one that lies beyond."""
+    """Local day of a moment, clipped to valid dates."""
     days = _EPOCH + (at.seconds + utc_offset_minutes * 60) // _SECONDS_A_DAY
     return date.fromordinal(min(max(days, 1), date.max.toordinal()))
 
 
 class Controls:
-    """The list, asked about shipments. Remembers which elements are under control on a day; safe to share."""
+    """The control list applied to shipments. Caches controlled elements by day; thread-safe."""
 
     def __init__(self, goods: ControlledGoods) -> None:
         self.goods = goods
@@ -35,20 +35,20 @@ class Controls:
         self._elements: dict[date, frozenset[str]] = {}
 
     def items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
-        """Lines of the list that the shipment's goods met when it was declared, item by item, the surest first."""
+        """Lines that the shipment's goods matched at its declaration, by item, most reliable first."""
         return [found for item in shipment.goods if self.lists(item) for found in self.of_item(item, shipment)]
 
     def lists(self, item: shipment_pb2.ShipmentGoods) -> bool:
-        """Whether a subheading of the item is on the list at all: the cheap question before the others."""
+        """Whether a subheading of the item is listed: the cheap test."""
         return any(code.code[:6] in self._hs6 for code in item.codes)
 
     def of_item(
         self, item: shipment_pb2.ShipmentGoods, shipment: shipment_pb2.Shipment
     ) -> list[trace_pb2.ControlledItem]:
-        """Lines of the list that one item met, the surest first, MAX_PER_ITEM at most.
+        """Lines that an item matches, most reliable first, MAX_PER_ITEM at most.
 
-        Where six digits alone fit, a declared element that isn't the line's says that other goods of the subheading are
-        meant, and the line doesn't count; one that is the line's lends it medium confidence.
+        Where six digits alone match, another declared element rules the line out; the line's own raises it to medium
+        confidence.
         """
         on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
         found = [
@@ -69,7 +69,7 @@ class Controls:
         return list(reversed(distinct.values()))[:MAX_PER_ITEM]
 
     def elements_on(self, on: date) -> frozenset[str]:
-        """Elements of which anything is under control on a day."""
+        """Elements under control on a day."""
         known = self._elements.get(on)
         if known is None:
             known = frozenset(

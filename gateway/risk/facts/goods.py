@@ -1,7 +1,6 @@
-"""Facts about goods items: what they say they are, what is under control, what their words say.
+"""Facts about goods items: declared substance, control, wording.
 
-An item is a case where there is something to judge: a subheading that is on the control list, a substance that is
-known, or a description without a word of its own; all others cost two look-ups.
+An item is a case if its subheading is listed, its substance known, or its description vague; others cost two look-ups.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from gateway.risk.facts.terms import GoodsTerms
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 
 _CONSIGNEES = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, party_pb2.PARTY_ROLE_BUYER)
-"""Who the final consignee is: the first of these roles that a shipment has."""
+"""Roles of the final consignee, first present one."""
 
 
 _FIRST_S, _LAST_S = -62_135_510_400, 253_402_214_399
-"""What a date can be in seconds since 1970: years 1 to 9999 without the first and last day, which mean for ever."""
+"""Range of dates in seconds since 1970: years 1 to 9999 without first and last day, which mean for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """Licences that were presented for a consignment, and when its export was declared, as far as known."""
+    """Licences presented for a consignment, and the time of its export declaration, if known."""
 
     licences: Sequence[shipment_pb2.Licence] = ()
     references: Sequence[str] = ()
@@ -38,19 +37,19 @@ class Papers:
 
 @dataclass(frozen=True, slots=True)
 class GoodsFacts:
-    """Finds facts about goods items with the tables that it was given."""
+    """Finds facts about goods items."""
 
     controls: Controls
     substances: Substances
     terms: GoodsTerms
 
     def cases(self, shipment: shipment_pb2.Shipment, *, leg: int = 0, papers: Papers | None = None) -> Iterator[Case]:
-        """One case for each item that there is something to judge about.
+        """A case for each item of interest.
 
         Args:
             shipment: the record.
             leg: its index in the trace.
-            papers: of the whole consignment; None: what the record itself says.
+            papers: of the consignment; None: the record's own.
         """
         frame: _Frame | None = None
         for item in shipment.goods:
@@ -111,7 +110,7 @@ class GoodsFacts:
 
 
 class _Frame:
-    """What all items of one record share."""
+    """What all items of a record share."""
 
     def __init__(self, shipment: shipment_pb2.Shipment, terms: GoodsTerms, papers: Papers | None) -> None:
         self.shipment = shipment
@@ -131,7 +130,7 @@ class _Frame:
 
 
 def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:
-    """Licences that any of some records names, and the first declaration for export among them."""
+    """Licences of some records, and their first export declaration."""
     exports = [each.declared_at for each in shipments if each.procedure == shipment_pb2.SHIPMENT_PROCEDURE_EXPORT]
     return Papers(
         licences=_distinct(licence for each in shipments for licence in each.licences),
@@ -146,12 +145,12 @@ def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:
 
 
 def _distinct(licences: Iterable[shipment_pb2.Licence]) -> list[shipment_pb2.Licence]:
-    """Each licence once: it is presented at every record of a consignment."""
+    """Each licence once; every record of a consignment presents it."""
     return list({licence.SerializeToString(deterministic=True): licence for licence in licences}.values())
 
 
 def final_consignees(shipment: shipment_pb2.Shipment) -> list[party_pb2.Party]:
-    """The parties that the goods finally go to."""
+    """Parties to whom the goods finally go."""
     for role in _CONSIGNEES:
         found = [party for party in shipment.parties if party.role == role]
         if found:
@@ -160,29 +159,26 @@ def final_consignees(shipment: shipment_pb2.Shipment) -> list[party_pb2.Party]:
 
 
 def moment(at: Timestamp) -> datetime:
-    """A timestamp with its zone, as expressions take it; the first or last there is for one that lies beyond."""
+    """A timestamp with zone, clipped to valid dates."""
     seconds = min(max(at.seconds, _FIRST_S), _LAST_S)
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def word(enum: Any, value: int, prefix: str) -> str:
-    """The name of an enum's value, in lower case and without its prefix; empty for one that this contract lacks.
-
-    A partner's record may be of a newer contract: its enums have values that this node hasn't got.
-    """
+    """Name of an enum value, lower case, without prefix; empty for values of a newer contract."""
     known = enum.DESCRIPTOR.values_by_number.get(value)
     return known.name.removeprefix(prefix).lower() if known else ""
 
 
 def volume(item: shipment_pb2.ShipmentGoods) -> float:
-    """Cubic metres of all packages of an item; NaN where any of them doesn't say."""
+    """Cubic metres of an item's packages; NaN if one is unknown."""
     if not item.packages or not all(package.HasField("volume_m3") for package in item.packages):
         return NOT_KNOWN
     return sum(package.volume_m3 for package in item.packages)
 
 
 def value_usd(item: shipment_pb2.ShipmentGoods) -> float:
-    """Value of an item in US dollars; NaN where it isn't known in them."""
+    """Value in US dollars; NaN if not given in them."""
     if item.HasField("value_usd"):
         return item.value_usd
     if item.HasField("customs_value") and item.customs_value.currency_code == "USD":
@@ -191,12 +187,12 @@ def value_usd(item: shipment_pb2.ShipmentGoods) -> float:
 
 
 def amount(money: goods_pb2.Money) -> float:
-    """An amount of money in units of its currency."""
+    """Money in units of its currency."""
     return money.units + money.nanos / 1_000_000_000
 
 
 def _light(shipment: shipment_pb2.Shipment) -> shipment_pb2.Shipment:
-    """A record without what can be large: rules about an item see the item itself."""
+    """A record without its large parts: rules about an item get the item itself."""
     light = shipment_pb2.Shipment()
     light.CopyFrom(shipment)
     light.ClearField("goods")

@@ -1,7 +1,7 @@
-"""What rules can be about, and which facts they find there.
+"""Kinds of cases that rules can be about, with their facts.
 
-A number that isn't known is NaN and a text that isn't known is empty: comparisons with NaN are false, so write
-conditions that are true when something is wrong, and a missing fact never makes a rule fire.
+Unknown numbers are NaN and unknown texts empty. Comparisons with NaN are false: write conditions that are true when
+something is wrong, and a missing fact never fires a rule.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ CONTROLLED = "gateway.v1.ControlledItem"
 SCOPES = ("goods_item", "shipment", "pair", "consignment")
 
 LOOKED_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType({"series": ("hs6", "controlled", "kg", "usd")})
-"""Kinds whose facts are in other records, which are looked for, with the facts that are known before: by these a rule
-says for which records to look (`candidate`)."""
+"""Kinds that need other records, with the facts known before the search, over which `candidate` is evaluated."""
 
 MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -34,17 +33,17 @@ MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "exports": {"days": "double", "kg": "double", "usd": "double", "record": "string"},
     }
 )
-"""Names and types of what is in variables of type `maps`."""
+"""Fields of variables of type `maps`, with types."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseKind:
-    """One kind of case that a rule can be about.
+    """A kind of case.
 
     Attributes:
-        name: what a rule names in `about`.
-        scope: where its cases come from, one of SCOPES: items and shipments are judged on each record, pairs and
-            consignments on a whole trace. What is LOOKED_FOR is judged on both.
+        name: as in a rule's `about`.
+        scope: `goods_item`, `shipment`, `pair` or `consignment`: the first two are evaluated on each record, the others
+            on a whole trace, kinds in LOOKED_FOR on both.
         variables: name to type: `double`, `int`, `bool`, `string`, `timestamp`, a message's full name, `maps` (facts by
             name, in a list), or `list ` and one of the others.
     """
@@ -56,13 +55,13 @@ class CaseKind:
 
 @dataclass(slots=True)
 class Case:
-    """Something that rules judge: facts of one kind, and what they are about.
+    """What rules evaluate: facts of one kind and their subject.
 
     Attributes:
         kind: name of its kind.
-        facts: a value for every variable of the kind.
-        legs: indexes of the records that it is about.
-        goods_sequence: sequence of the goods item; 0: not about one.
+        facts: a value for every variable.
+        legs: indexes of the records concerned.
+        goods_sequence: of the goods item; 0 for none.
     """
 
     kind: str
@@ -90,21 +89,21 @@ def _side(name: str) -> dict[str, str]:
 
 
 KINDS = _kinds(
-    # A goods item that is on the control list, or whose substance is known, or whose description says nothing.
+    # A goods item that is listed, of known substance, or vaguely described.
     CaseKind(
         "goods",
         "goods_item",
         {
             "item": ITEM,
             "shipment": SHIPMENT,  # without goods, events, inspections
-            "controlled": f"list {CONTROLLED}",  # lines of the list that the item meets
+            "controlled": f"list {CONTROLLED}",  # lines that the item matches
             "licences": f"list {LICENCE}",  # of the record; in a trace of all records
             "licence_references": "list string",
-            "judged_at": "timestamp",  # when the export was declared, as far as known
+            "judged_at": "timestamp",  # export declaration, if known
             "net_kg": "double",
             "volume_m3": "double",  # of all packages
             "usd": "double",
-            "declared.name": "string",  # the substance that the item says it is
+            "declared.name": "string",  # declared substance
             "declared.cover": "bool",
             "declared.density_low": "double",  # g/cm³
             "declared.density_high": "double",
@@ -114,17 +113,17 @@ KINDS = _kinds(
             "suspects": "maps",  # substances under control that day: name, metal, density, price_low, price_high
             "vague_terms": "list string",
             "other_words": "int",
-            "named": "list string",  # substances that the description names
+            "named": "list string",  # substances in the description
             "consignees": "list string",
-            "forwarder_terms": "list string",  # a forwarder's words in consignees' names
+            "forwarder_terms": "list string",  # forwarder's words in consignees' names
             "forwarder_sure": "bool",
         },
     ),
-    # A shipment whose declared destination and whose route are both known.
+    # A shipment with known destination and route.
     CaseKind(
         "route", "shipment", {"declared_destination": "string", "route_end": "string", "controlled_goods": "bool"}
     ),
-    # An identifier that doesn't fit the rules of its scheme.
+    # An identifier that breaks its scheme's rules.
     CaseKind(
         "identifier",
         "shipment",
@@ -136,7 +135,7 @@ KINDS = _kinds(
             "doubt.message": "string",
         },
     ),
-    # Two masses of the same thing, one after the other.
+    # Two consecutive masses of one thing.
     CaseKind(
         "masses",
         "shipment",
@@ -150,7 +149,7 @@ KINDS = _kinds(
             "container": "string",  # empty: the whole shipment
         },
     ),
-    # Seals and locks of one container as seen twice, one after the other.
+    # Two consecutive sightings of a container's seals and locks.
     CaseKind(
         "seals",
         "shipment",
@@ -160,7 +159,7 @@ KINDS = _kinds(
             "before.at": "timestamp",
             "after.seals": "list string",
             "after.at": "timestamp",
-            "events": "list string",  # what was done to seals in between: kinds of events in lower case
+            "events": "list string",  # kinds of seal events in between, lower case
         },
     ),
     # Export and import records of one consignment.
@@ -170,13 +169,13 @@ KINDS = _kinds(
         {
             **_side("exported"),
             **_side("imported"),
-            "via": "string",  # the reference that joins them
+            "via": "string",  # the common reference
             "basis": "string",  # masses compared: gross, net, net_gross (net of one side with gross of the other), none
-            "freight": "double",  # stated at import; 0 where not
-            "currency": "string",  # of both values; empty where they can't be compared
+            "freight": "double",  # stated at import; 0 if not
+            "currency": "string",  # of both values; empty if not comparable
         },
     ),
-    # An export record whose destination's gateway knows no record of the consignment.
+    # An export without a record at its destination's gateway.
     CaseKind(
         "missing",
         "pair",
@@ -184,11 +183,11 @@ KINDS = _kinds(
             "destination": "string",
             "mode": "string",  # sea, rail, road, air, …
             "days": "double",  # since departure or declaration
-            "answered": "bool",  # whether the destination's gateway gave all records that it has
+            "answered": "bool",  # whether that gateway gave all its records
             "record": "string",
         },
     ),
-    # The same goods imported and exported again by one territory.
+    # Goods imported and exported again by one territory.
     CaseKind(
         "reexport",
         "pair",
@@ -204,7 +203,7 @@ KINDS = _kinds(
             "foreseen": "bool",  # whether the first export named that destination
         },
     ),
-    # A record that names another destination than the first export declaration.
+    # A record with another destination than the first export declaration.
     CaseKind(
         "destination",
         "consignment",
@@ -215,24 +214,24 @@ KINDS = _kinds(
             "controlled_goods": "bool",
         },
     ),
-    # The territories that a consignment went through, in order.
+    # The consignment's territories, in order.
     CaseKind(
         "path",
         "consignment",
         {"path": "list string", "territories": "int", "days": "double"},
     ),
-    # An export, with others of the same exporter under the same subheading at the same node.
+    # An export among others of one exporter, subheading and node.
     CaseKind(
         "series",
         "consignment",
         {
             "exporter": "string",
             "hs6": "string",
-            "controlled": "bool",  # whether goods of this export under the subheading are under control
+            "controlled": "bool",  # whether this export's goods are under control
             "kg": "double",  # of this export
             "usd": "double",
             "exports": "maps",  # this one and those around it: days (since the first), kg, usd, record
-            "usual_kg_a_day": "double",  # exported before them
+            "usual_kg_a_day": "double",  # before them
         },
     ),
 )

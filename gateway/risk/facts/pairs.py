@@ -1,9 +1,6 @@
-"""Facts about pairs: export and import records that should say the same, and imports that went out again.
+"""Facts about pairs: export and import records that should agree, and imports exported again.
 
-Doesn't judge differences.
-
-Where several exports meet several imports (part consignments, groupage), they are compared all together, and a sum is
-known only where every part is.
+Several exports and imports (part consignments, groupage) are compared together; a sum is known only if all parts are.
 """
 
 from __future__ import annotations
@@ -34,7 +31,7 @@ class _Group:
 
 
 def mirror_cases(legs: Sequence[Leg]) -> Iterator[Case]:
-    """One case for each group of export and import records of the same goods."""
+    """A case for each group of export and import records of the same goods."""
     for group in _groups(legs):
         exported, imported = _side("exported", group.exports), _side("imported", group.imports)
         basis, exported_kg, imported_kg = _masses(exported, imported)
@@ -76,7 +73,7 @@ def _groups(legs: Sequence[Leg]) -> list[_Group]:
 
 
 def _mirrors(imported: Leg, legs: Sequence[Leg], keys: dict[int, _Keys]) -> list[Leg]:
-    """Exports that an import should mirror: of the territory from which the goods came last."""
+    """Exports that mirror an import: from the territory of last departure."""
     origin = imported.shipment.export_territory
     found = [
         leg
@@ -94,7 +91,7 @@ _RANK = {"ucr": 0, "transport_document": 1, "previous_document": 2}
 
 
 def _keys(shipment: shipment_pb2.Shipment) -> _Keys:
-    """What joins this record to its mirror; an import's previous document is an export's declaration number."""
+    """Values that link a record to its mirror; an import's previous document is an export's declaration number."""
     keys: set[tuple[str, ...]] = set()
     exports = shipment.procedure != shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
     containers = [compact(Scheme.CONTAINER, equipment.id) for equipment in shipment.equipment]
@@ -135,7 +132,7 @@ def _net(shipment: shipment_pb2.Shipment) -> float:
 
 
 def _masses(exported: dict[str, object], imported: dict[str, object]) -> tuple[str, float, float]:
-    """Which masses can be compared: gross ones, else net ones, else the net of one side with the gross of the other."""
+    """Comparable masses: gross, else net, else net of one side with gross of the other."""
     for basis, ours, theirs in (("gross", "gross", "gross"), ("net", "net", "net")):
         masses = exported[f"exported.{ours}_kg"], imported[f"imported.{theirs}_kg"]
         if _known(masses):
@@ -152,7 +149,7 @@ def _known(masses: tuple[object, object]) -> TypeGuard[tuple[float, float]]:
 
 
 def _values(group: _Group) -> tuple[str, float, float]:
-    """Currency and values of both sides: in US dollars where all are known, else in one currency."""
+    """Currency and values of both sides: US dollars if all are known, else one common currency."""
     dollars = _total(group.exports, _usd), _total(group.imports, _usd)
     if not math.isnan(dollars[0]) and not math.isnan(dollars[1]):
         return "USD", *dollars
@@ -182,7 +179,7 @@ def _freight(imports: Sequence[Leg], currency: str) -> float:
 
 
 def reexport_cases(legs: Sequence[Leg]) -> Iterator[Case]:
-    """One case for each import that the same territory exported again: by subheading, or as controlled goods in all."""
+    """A case for each import exported again by its territory: by subheading, or as controlled goods in all."""
     first = next((leg for leg in legs if leg.exports), None)
     kg = {leg.index: by_hs6(leg.shipment, net_kg) for leg in legs if leg.imports or leg.exports}
     for imported in legs:
@@ -215,7 +212,7 @@ def _destination(leg: Leg) -> str:
 def _quantities(
     imported: Leg, exported: Leg, kg_in: Mapping[str, float], kg_out: Mapping[str, float]
 ) -> Iterator[tuple[str, str, float, float, bool]]:
-    """Subheadings, masses and whether both are under control, of what came in and went out again."""
+    """Subheadings, masses and control on both sides of a re-export."""
     shared = [hs6 for hs6 in kg_in if hs6 in kg_out]
     for hs6 in shared:
         yield hs6, hs6, kg_in[hs6], kg_out[hs6], hs6 in imported.controlled and hs6 in exported.controlled

@@ -1,7 +1,6 @@
-"""Facts about series: what one exporter exported under one subheading, again and again, at one node.
+"""Facts about series: repeated exports of one exporter under one subheading at one node.
 
-A series is made of records of different consignments, so it isn't in a trace: who has the records looks for them
-(history.service.risk) and gives them.
+The records belong to different consignments, so the caller looks for them (history.service.risk).
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from gateway.risk.facts.substances import NOT_KNOWN
 from gateway.v1 import history_pb2, party_pb2, shipment_pb2
 
 SPAN_DAYS = 30.0
-"""How far apart exports of one series lie at most where no rule says: rules do by a threshold `days`."""
+"""Default span of a series; rules set it by a threshold `days`."""
 
 USUAL_DAYS = 360
-"""How long before the series is looked at for what is usual, in days: a year, in whole months of 30 days."""
+"""Days before a series that show the usual quantity: a year of 30-day months."""
 
 USUAL_LEAST_DAYS = 60
-"""Days of exports before a series by which something can be called usual: two of its months."""
+"""Least days before a series for a usual quantity: two months."""
 
 MAX_EXPORTS = 200
-"""Most exports in one case, those nearest in time: expressions go through all of them several times."""
+"""Most exports in a case, nearest in time; expressions go through all several times."""
 
 MAX_SUBHEADINGS = 8
-"""Most subheadings of one record whose siblings are looked for: each is a search."""
+"""Most subheadings of a record with siblings; each costs a search."""
 
 NO_SIBLINGS: Mapping[int, Sequence[shipment_pb2.Shipment]] = {}
 
@@ -45,11 +44,10 @@ class SeriesQuery:
     """Which records may be in a series with an export.
 
     Attributes:
-        key_sets: of each at least one key: the exporter's, by its identifiers or else its names, as they are indexed,
-            and the subheading's.
-        procedures: theirs.
-        around: when they were declared, from (inclusive) and until (exclusive), in milliseconds since 1970.
-        before: the same of earlier ones, which tell what is usual. Of no use where nothing is around.
+        key_sets: at least one index key of each: the exporter's (identifiers, else names) and the subheading's.
+        procedures: of the records.
+        around: declared from (inclusive) until (exclusive), milliseconds since 1970.
+        before: the same for earlier ones, which show what is usual; useless if nothing is around.
     """
 
     key_sets: KeySets
@@ -60,14 +58,14 @@ class SeriesQuery:
 
 @dataclass(frozen=True, slots=True)
 class _Exporter:
-    """Who exports: keys of identifiers and of names, and one of either as it is written."""
+    """An exporter: keys of identifiers and names, and one of either as written."""
 
     identifiers: frozenset[int]
     names: frozenset[int]
     shown: str
 
     def is_same(self, other: _Exporter) -> bool:
-        """By a shared identifier; by a shared name where one of them has no identifier."""
+        """By a common identifier; by a common name if one has no identifier."""
         if self.identifiers and other.identifiers:
             return not self.identifiers.isdisjoint(other.identifiers)
         return not self.names.isdisjoint(other.names)
@@ -75,11 +73,11 @@ class _Exporter:
 
 @dataclass(frozen=True, slots=True)
 class _Export:
-    """A record as a member of series.
+    """A record in a series.
 
     Attributes:
         amounts: kilograms and US dollars by subheading.
-        leg: its index in the trace; None where it isn't in it.
+        leg: index in the trace, or None.
     """
 
     record_id: str
@@ -95,12 +93,12 @@ def series_cases(
     *,
     span_days: float = SPAN_DAYS,
 ) -> Iterator[Case]:
-    """One case for each export and subheading of which the same exporter has more at the same node; equal ones once.
+    """A case for each export and subheading with siblings; equal ones once.
 
     Args:
-        legs: records of one consignment, or a record on its own.
-        siblings: by a leg's index, other records of its node: what `sought` finds. Those that don't belong are left.
-        span_days: how far apart exports of one series lie at most.
+        legs: records of a consignment, or one alone.
+        siblings: by leg, other records of its node: results of `series_query`. Those that don't belong are ignored.
+        span_days: longest span of a series.
     """
     cases: dict[tuple[Any, ...], Case] = {}
     known = {leg.index: export for leg in legs if (export := _export(leg.shipment, leg.index)) is not None}
@@ -109,7 +107,7 @@ def series_cases(
             continue
         of_node = [known[one.index] for one in legs if one.node == leg.node and one.index in known]
         others = [export for each in siblings.get(leg.index, ()) if (export := _export(each, None)) is not None]
-        by_id = {export.record_id: export for export in (*others, *of_node)}  # one that is a leg stays it
+        by_id = {export.record_id: export for export in (*others, *of_node)}  # a leg stays one
         by_id[leg.shipment.record_id] = own = known[leg.index]
         same = [export for export in by_id.values() if own.exporter.is_same(export.exporter)]
         for hs6 in own.amounts:
@@ -120,9 +118,9 @@ def series_cases(
 
 
 def before_looking(shipment: shipment_pb2.Shipment, controls: Controls) -> Iterator[dict[str, Any]]:
-    """What is known of each subheading of an export alone: by this rules say whether to look for its siblings.
+    """Facts of each subheading of an export before siblings are looked for; `candidate` is evaluated over them.
 
-    It is asked of every record, so it doesn't look who the exporter is.
+    It runs on every record, so it doesn't identify the exporter.
     """
     if shipment.procedure not in EXPORTS:
         return
@@ -132,7 +130,7 @@ def before_looking(shipment: shipment_pb2.Shipment, controls: Controls) -> Itera
 
 
 def series_query(shipment: shipment_pb2.Shipment, hs6: str, span_days: float) -> SeriesQuery | None:
-    """What to look for beside an export; None where nobody is named who exports."""
+    """The query for an export's siblings; None without an exporter."""
     exporter = _exporter(shipment)
     if exporter is None:
         return None
@@ -174,10 +172,7 @@ def _case(own: _Export, hs6: str, controlled: bool, exports: Sequence[_Export], 
 
 
 def _usual(exports: Sequence[_Export], hs6: str, begin: int) -> float:
-    """Kilograms a day that were exported before a moment, since the first export that is known; NaN after a short time.
-
-    Where not all of them were given, the first known one comes later, and the days are fewer with them.
-    """
+    """Kilograms a day exported before a moment, since the first known export; NaN after a short time."""
     before = [export for export in exports if export.at < begin]
     first = min((export.at for export in before), default=begin)
     if begin - first < USUAL_LEAST_DAYS * SECONDS_A_DAY:
@@ -186,7 +181,7 @@ def _usual(exports: Sequence[_Export], hs6: str, begin: int) -> float:
 
 
 def _identity(case: Case) -> tuple[Any, ...]:
-    """What tells a case from others: of alike exports each would be a case of the same series."""
+    """Identity of a case: alike exports would each give a case of one series."""
     facts = case.facts
     return (
         facts["hs6"],
@@ -211,7 +206,7 @@ def _export(shipment: shipment_pb2.Shipment, leg: int | None) -> _Export | None:
 
 
 def _amounts(shipment: shipment_pb2.Shipment) -> dict[str, tuple[float, float]]:
-    """Kilograms and US dollars of all items under each subheading; NaN where one of them isn't known."""
+    """Kilograms and US dollars by subheading; NaN if a part is unknown."""
     sums: dict[str, tuple[float, float]] = {}
     for item in shipment.goods:
         item_kg, item_usd = net_kg(item), value_usd(item)
@@ -222,7 +217,7 @@ def _amounts(shipment: shipment_pb2.Shipment) -> dict[str, tuple[float, float]]:
 
 
 def _exporter(shipment: shipment_pb2.Shipment) -> _Exporter | None:
-    """The exporter, else the consignor; None where neither is named."""
+    """The exporter, else the consignor, or None."""
     for role in _ROLES:
         for party in shipment.parties:
             if party.role == role and (found := _named(party)) is not None:

@@ -1,7 +1,6 @@
-"""Facts about whole records: their route, their identifiers, masses and seals one after the other.
+"""Facts about records: route, identifiers, and masses and seals in sequence.
 
-The last two go from record to record when they are given several: a container that leaves one territory with a seal
-should reach the next one with it.
+Sequences go across several records: a container that leaves one territory sealed should arrive so in the next.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from gateway.risk.facts.substances import NOT_KNOWN
 from gateway.v1 import goods_pb2, shipment_pb2
 
 PERSONS = frozenset({Scheme.CN_RESIDENT_ID, Scheme.HK_ID, Scheme.MO_RESIDENT_ID})
-"""Schemes whose values are a person's: a hit doesn't repeat them."""
+"""Schemes of persons, whose values a hit doesn't repeat."""
 
 _AIR_WAYBILL = re.compile(r"[0-9]{3}[- ]?[0-9]{8}")
 _EVENT = "SHIPMENT_EVENT_KIND_"
@@ -38,7 +37,7 @@ _TOUCHING = frozenset(
         shipment_pb2.SHIPMENT_EVENT_KIND_SEIZURE,
     }
 )
-"""Events by which a seal may rightly change."""
+"""Events at which a seal may rightly change."""
 
 _PUT_ON = {
     shipment_pb2.SHIPMENT_EVENT_KIND_SEAL_APPLIED: "seal",
@@ -47,11 +46,11 @@ _PUT_ON = {
 _TAKEN_OFF = frozenset({shipment_pb2.SHIPMENT_EVENT_KIND_SEAL_REMOVED, shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_REMOVED})
 
 Record = tuple[int, shipment_pb2.Shipment]
-"""A record with its index in the trace; 0 for a record on its own."""
+"""A record with its index in the trace; 0 outside one."""
 
 
 def route_cases(shipment: shipment_pb2.Shipment, controls: Controls, *, leg: int = 0) -> Iterator[Case]:
-    """The case of a record whose destination and route are both known."""
+    """The case of a record with known destination and route."""
     if shipment.destination_territory and shipment.route and shipment.route[-1].to.territory:
         facts = {
             "declared_destination": shipment.destination_territory,
@@ -62,7 +61,7 @@ def route_cases(shipment: shipment_pb2.Shipment, controls: Controls, *, leg: int
 
 
 def identifier_cases(shipment: shipment_pb2.Shipment, *, leg: int = 0) -> Iterator[Case]:
-    """One case for each identifier that doesn't fit its scheme."""
+    """A case for each identifier that breaks its scheme's rules."""
     for path, notice in _doubts(shipment):
         facts = {
             "doubt.path": path,
@@ -77,7 +76,7 @@ def identifier_cases(shipment: shipment_pb2.Shipment, *, leg: int = 0) -> Iterat
 def _doubts(shipment: shipment_pb2.Shipment) -> Iterator[tuple[str, Notice]]:
     for index, equipment in enumerate(shipment.equipment):
         notice = check_identifier(Scheme.CONTAINER, equipment.id)
-        if notice and notice.code is not NoticeCode.FORMAT:  # other equipment has numbers of other forms
+        if notice and notice.code is not NoticeCode.FORMAT:  # other equipment has other formats
             yield f"equipment[{index}].id", notice
     for index, means in enumerate(shipment.means):
         for at, registration in enumerate(means.registrations):
@@ -111,7 +110,7 @@ class _Mass:
 
 
 def mass_cases(records: Sequence[Record]) -> Iterator[Case]:
-    """One case for each two masses of the same thing that follow each other in time."""
+    """A case for each two consecutive masses of one thing."""
     groups: dict[tuple[str, bool], list[_Mass]] = {}
     for mass in sorted((mass for record in records for mass in _masses(*record)), key=lambda mass: _order(mass.at)):
         groups.setdefault((mass.container, mass.with_tare), []).append(mass)
@@ -135,7 +134,7 @@ def _masses(leg: int, shipment: shipment_pb2.Shipment) -> Iterator[_Mass]:
         yield _Mass(shipment.declared_at, gross, "declaration", "", False, leg)
     for mass in shipment.masses:
         if not mass.mass_kg > 0:
-            continue  # left out, or no measurement
+            continue  # withheld, or not measured
         at = mass.measured_at if mass.HasField("measured_at") else shipment.declared_at
         source = word(shipment_pb2.MassSource, mass.source, _SOURCE)
         container = compact(Scheme.CONTAINER, mass.equipment_id)
@@ -147,7 +146,7 @@ def _is_declared(mass: shipment_pb2.MeasuredMass) -> bool:
 
 
 def gross_kg(shipment: shipment_pb2.Shipment) -> float:
-    """Gross mass of a record: as declared in all, or its items' together; NaN where neither is known."""
+    """Gross mass: declared, else the items' sum; NaN if unknown."""
     if shipment.HasField("gross_mass_kg"):
         return shipment.gross_mass_kg
     if shipment.goods and all(item.HasField("gross_mass_kg") for item in shipment.goods):
@@ -157,7 +156,7 @@ def gross_kg(shipment: shipment_pb2.Shipment) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _SealReading:
-    """Seals or a lock as somebody saw or declared them: what kind they are, or either where that isn't known."""
+    """Seals or a lock as seen or declared, and their kind if known."""
 
     at: Timestamp
     what: str
@@ -166,7 +165,7 @@ class _SealReading:
 
 
 def seal_cases(records: Sequence[Record]) -> Iterator[Case]:
-    """One case for each two sights of a container's seals, one after the other, that differ."""
+    """A case for each two consecutive sightings of a container's seals that differ."""
     containers = dict.fromkeys(
         compact(Scheme.CONTAINER, equipment.id) for _, shipment in records for equipment in shipment.equipment
     )

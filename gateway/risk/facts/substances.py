@@ -1,7 +1,7 @@
-"""What substances weigh and cost, and which of them a goods item says it is.
+"""Density and price of substances, and which of them a goods item declares.
 
-A commodity code counts where the table says that it covers the substance as a whole; a code that holds other goods too
-(`part`) counts only where the item's own words or element tell which one it is.
+A code counts if the table says that it covers the substance as a whole; one that holds other goods too (`part`) counts
+only if the item's words or element confirm it.
 """
 
 from __future__ import annotations
@@ -32,39 +32,39 @@ COLUMNS = (
     "price_high_usd_kg",
     "price_confidence",
 )
-"""What the header must name. `names` are words for the substance in any language, separated by `|`; `hs` are first
-digits of commodity codes, separated by spaces; `covers` says whether such a code holds nothing else (`whole`) or other
-goods too (`part`). Density in g/cm³, prices in US dollars per kilogram; both may be empty."""
+"""Required columns. `names`: words in any language, separated by `|`; `hs`: first digits of codes, separated by spaces;
+`covers`: whether such a code holds nothing else (`whole`) or more (`part`). Density in g/cm³, prices in US dollars per
+kilogram; both may be empty."""
 
 ROLES = ("controlled", "cover", "other")
-"""controlled: may be under export control; cover: goods it is declared as; other: neither."""
+"""controlled: may be under export control; cover: declared instead; other: neither."""
 
 MAX_REMEMBERED = 4096
-"""Most texts whose substances are remembered."""
+"""Most texts whose substances are cached."""
 
 _CONFIDENCES = ("", "low", "medium", "high")
 _PREFIX = re.compile(r"[0-9]{2}|[0-9]{4}|[0-9]{6}")
 _ELEMENT = re.compile(r"[A-Z][a-z]?")
 
 NOT_KNOWN = math.nan
-"""A number that isn't known. Comparisons with it are false, here and in CEL: what isn't known meets no condition."""
+"""An unknown number. Comparisons with NaN are false, in Python and CEL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Substance:
-    """One line of the table.
+    """A line of the table.
 
     Attributes:
         name: for people.
-        formula: chemical formula; empty where there is none.
-        elements: symbols of the elements that a control may name.
+        formula: may be empty.
+        elements: symbols that a control may name.
         role: one of ROLES.
-        prefixes: first digits of commodity codes.
+        prefixes: first digits of codes.
         whole: whether such a code holds nothing else.
-        names: words for it, lower case.
+        names: words, lower case.
         density: g/cm³, or NaN.
         price_low, price_high: US dollars per kilogram, or NaN.
-        price_confidence: how far the prices can be relied on; empty without prices.
+        price_confidence: of the prices; may be empty.
     """
 
     name: str
@@ -81,13 +81,13 @@ class Substance:
 
     @property
     def metal(self) -> bool:
-        """Whether it is an element as such: compounds don't come as ingots."""
+        """Whether it is an element: compounds don't come as ingots."""
         return self.formula in self.elements
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredSubstances:
-    """What an item says it is made of: one substance, or several that it may be."""
+    """The substance that an item declares, or several that it may be."""
 
     substances: tuple[Substance, ...]
 
@@ -101,12 +101,12 @@ class DeclaredSubstances:
 
     @property
     def densities(self) -> tuple[float, float]:
-        """Least and greatest density, g/cm³; NaN where that of one isn't known."""
+        """Least and greatest density, g/cm³; NaN if one is unknown."""
         return _range([substance.density for substance in self.substances], self.substances)
 
     @property
     def prices(self) -> tuple[float, float]:
-        """Least and greatest price, US dollars per kilogram; NaN where that of one isn't known."""
+        """Least and greatest price, US dollars per kilogram; NaN if one is unknown."""
         low, _ = _range([substance.price_low for substance in self.substances], self.substances)
         _, high = _range([substance.price_high for substance in self.substances], self.substances)
         return low, high
@@ -122,12 +122,12 @@ class DeclaredSubstances:
 
 
 UNKNOWN = DeclaredSubstances(())
-"""An item that doesn't say what it is made of."""
+"""An item without a known substance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Substances:
-    """The table, ready to be asked."""
+    """The table with its look-ups."""
 
     rows: tuple[Substance, ...]
     _by_prefix: Mapping[str, tuple[Substance, ...]] = field(init=False, repr=False, compare=False)
@@ -148,12 +148,12 @@ class Substances:
         object.__setattr__(self, "_suspects", lru_cache(MAX_REMEMBERED)(partial(_suspects, self.rows)))
 
     def has_code(self, code: str) -> bool:
-        """Whether the table knows a code at all: the cheap question before the others."""
+        """Whether the table has a code: the cheap test."""
         known = self._by_prefix
         return code[:6] in known or code[:4] in known or code[:2] in known
 
     def under_code(self, code: str) -> tuple[Substance, ...]:
-        """Substances whose codes a commodity code begins with, by the longest prefix that any has."""
+        """Substances under a commodity code, by the longest prefix."""
         for digits in (6, 4, 2):
             rows = self._by_prefix.get(code[:digits])
             if rows:
@@ -161,17 +161,17 @@ class Substances:
         return ()
 
     def named(self, text: str) -> tuple[Substance, ...]:
-        """Substances that a text names, in its order; `zinc oxide` doesn't name zinc."""
+        """Substances named in a text, in order; `zinc oxide` doesn't name zinc."""
         return self._named(text) if text else ()
 
     def declared(self, codes: Iterable[str], *, substance: str, element: str, text: str) -> DeclaredSubstances:
-        """What an item says it is made of.
+        """What an item declares.
 
         Args:
-            codes: commodity codes, digits alone.
-            substance: as declared; may be empty.
-            element: chemical symbol as declared; may be empty.
-            text: description of goods.
+            codes: digits.
+            substance: may be empty.
+            element: chemical symbol; may be empty.
+            text: description.
         """
         found = list(dict.fromkeys(row for code in codes for row in self.under_code(code)))
         named = self.named(substance)
@@ -183,22 +183,22 @@ class Substances:
         return DeclaredSubstances(tuple(found)) if all(row.whole for row in found) else UNKNOWN
 
     def suspects(self, elements: frozenset[str]) -> tuple[Substance, ...]:
-        """Substances that may be under control because of one of these elements."""
+        """Substances under control because of one of these elements."""
         return self._suspects(elements)
 
 
 def load_substances(path: Path | None = None) -> Substances:
-    """The table at a path, or the one that comes along.
+    """The table at a path, or the packaged one.
 
     Raises:
-        ConfigurationError: it can't be read, or lines are wrong; the message names file, lines and columns.
+        ConfigurationError: unreadable, or lines are wrong; names file, lines and columns.
     """
     text, source = read_table(path, FILE, what="the table of physical data")
     return Substances(parse_table(text.splitlines(), COLUMNS, _row, source=source))
 
 
 def words_pattern(words: Iterable[str]) -> re.Pattern[str]:
-    """Finds any of some words, the longest first; Latin ones as whole words, Han ones anywhere."""
+    """Matches any of some words, longest first; Latin ones as whole words."""
     longest_first = sorted(words, key=len, reverse=True)
     return re.compile("|".join(_bounded(word) for word in longest_first) or r"(?!)")
 
@@ -219,7 +219,7 @@ def _suspects(rows: Sequence[Substance], elements: frozenset[str]) -> tuple[Subs
 
 
 def _narrowed(found: Sequence[Substance], named: Sequence[Substance], element: str) -> tuple[Substance, ...]:
-    """Those of the code's substances that the item names, by words first and by its element else."""
+    """The code's substances narrowed by the item's words, else by its element."""
     by_words = tuple(row for row in found if row in named)
     if by_words or not element:
         return by_words

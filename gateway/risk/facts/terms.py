@@ -1,7 +1,4 @@
-"""Words in goods descriptions and in names of parties that rules ask for.
-
-Doesn't judge what a term means for a shipment.
-"""
+"""Words in descriptions of goods and names of parties that rules use."""
 
 from __future__ import annotations
 
@@ -23,17 +20,17 @@ KINDS = ("vague", "filler", "forwarder")
 """vague: says nothing about goods; filler: says nothing beside another word; forwarder: in a forwarder's name."""
 
 MAX_VAGUE_CHARS = 120
-"""Longest description in characters that can be vague as a whole: none of more words says nothing."""
+"""Longest description, in characters, that can be vague."""
 
 MAX_REMEMBERED = 4096
-"""Most descriptions whose wording is remembered."""
+"""Most descriptions whose wording is cached."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class GoodsTerm:
-    """One line of the list; `term` in lower case, `sure` where its confidence is high."""
+    """A line of the list; `term` in lower case, `sure` for high confidence."""
 
     kind: str
     term: str
@@ -42,7 +39,7 @@ class GoodsTerm:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What a description says: its vague terms, and how many other words it has."""
+    """A description's vague terms, and the number of its other words."""
 
     vague: tuple[str, ...]
     other_words: int
@@ -50,7 +47,7 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class GoodsTerms:
-    """The list, ready to be asked."""
+    """The list with its look-ups."""
 
     rows: tuple[GoodsTerm, ...]
     _forwarder: re.Pattern[str] = field(init=False, repr=False, compare=False)
@@ -60,28 +57,28 @@ class GoodsTerms:
     def __post_init__(self) -> None:
         vague, filler, forwarder = (words_pattern(row.term for row in self.rows if row.kind == kind) for kind in KINDS)
         object.__setattr__(self, "_forwarder", forwarder)
-        # Declarants use the same words again and again. A pattern is no key: its hash is computed anew each time.
+        # Declarants repeat themselves. A pattern is no key: its hash isn't cached.
         object.__setattr__(self, "_read", lru_cache(MAX_REMEMBERED)(partial(_wording, vague, filler)))
         sure = frozenset(row.term for row in self.rows if row.kind == "forwarder" and row.sure)
         object.__setattr__(self, "_sure", sure)
 
     def wording(self, description: str) -> Wording:
-        """What a description says; of one that is too long to be vague, nothing."""
+        """Wording of a description; empty if it is too long to be vague."""
         if not description or len(description) > MAX_VAGUE_CHARS:
             return Wording((), 0)
         return self._read(description)
 
     def forwarder(self, name: str) -> tuple[tuple[str, ...], bool]:
-        """A forwarder's words in a party's name, and whether one of them is sure."""
+        """A forwarder's words in a party's name, and whether one is sure."""
         found = tuple(dict.fromkeys(self._forwarder.findall(name.casefold())))
         return found, any(term in self._sure for term in found)
 
 
 def load_terms(path: Path | None = None) -> GoodsTerms:
-    """The list at a path, or the one that comes along.
+    """The list at a path, or the packaged one.
 
     Raises:
-        ConfigurationError: it can't be read, or lines are wrong; the message names file, lines and columns.
+        ConfigurationError: unreadable, or lines are wrong; names file, lines and columns.
     """
     text, source = read_table(path, FILE, what="the list of goods terms")
     return GoodsTerms(parse_table(text.splitlines(), COLUMNS, _row, source=source))

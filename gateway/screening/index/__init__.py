@@ -1,1 +1,1 @@
-"""The index of names: finds the entries that a party may be, in memory."""
+"""The index of names in memory."""

@@ -1,8 +1,7 @@
-"""Holds what an index knows of entries in columns: arrays of numbers and bytes, no object for each entry.
+"""Columns of an index: arrays of numbers and bytes instead of an object for each entry.
 
-An entry has rows: one for each name, identifier and address. A row has the keys under which it is filed. A posting is
-one 64-bit number, the 38 bits of a key (`key_numbers`) above 26 bits of the row's number, and the table of keys is
-those numbers sorted: looking a key up is one binary search, and merging two tables is merging two sorted runs.
+An entry has a row for each name, identifier and address; a row has index keys. A posting is a 64-bit number: 38 bits of
+key (`key_numbers`) above 26 bits of row. Sorted postings make a look-up one binary search and a merge linear.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ from gateway.screening.result import NameKind
 ROW_BITS = 26
 ROW_MASK = (1 << ROW_BITS) - 1
 MAX_ROWS = 1 << ROW_BITS
-"""Rows of one run: 67 million; a list of a million entries has some three."""
+"""Rows of one run: 67 million. A million entries have about two."""
 
 MAX_FENCE_BITS = 20
-"""Most parts, in bits, of a table of keys: a million numbers, which take a third of a second to make."""
+"""Bits of the finest partition of postings: a million fences, made in a third of a second."""
 
 _STRIDE = 64
 
 _PARTS = 256
-"""Parts, by the first bits of the key, into which postings are gathered before they are sorted part by part."""
+"""Partitions, by the key's first bits, in which new postings are gathered and sorted."""
 
 WEAK = 0x10
-"""Flag of a row beside its kind: a name that its source calls a weak alias."""
+"""Row flag beside the kind: a weak alias."""
 
 _KINDS = tuple(NameKind)
 KIND_CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
 
 class EntryName(NamedTuple):
-    """A name as it stands on an entry."""
+    """A name of an entry."""
 
     text: str
     kind: NameKind
@@ -51,10 +50,10 @@ class EntryName(NamedTuple):
 
 
 class IndexEntry(NamedTuple):
-    """An entry as an index takes it.
+    """An entry of a list.
 
-    `group` is the list that it belongs to and `id` its id there, together its reference; `kind` and `action` are small
-    numbers that come back with a hit. Times are milliseconds since 1970, 0 where there is none.
+    `group` (the list) and `id` together are its reference. `kind` and `action` are small numbers returned with a hit.
+    Times are milliseconds since 1970, 0 for none.
     """
 
     group: str
@@ -68,12 +67,12 @@ class IndexEntry(NamedTuple):
     identifiers: Sequence[tuple[str, str]]
 
     def counts_at(self, at_ms: int) -> bool:
-        """Whether it is valid at a time, as `hits.Search` has it for entries of an index."""
+        """Whether it is valid at a time, by the rule of `hits.HitCollector`."""
         return self.valid_from <= at_ms and not 0 < self.valid_until <= at_ms
 
 
 def reference_hash(group: str, entry_id: str) -> int:
-    """A reference in as many bits as a key."""
+    """Hash of a reference, as wide as a key."""
     digest = blake2b(f"{group}\0{entry_id}".encode(), digest_size=5).digest()
     return int.from_bytes(digest, "big") >> (8 * len(digest) - KEY_BITS)
 
@@ -81,7 +80,7 @@ def reference_hash(group: str, entry_id: str) -> int:
 NUMBERS = {
     "text_ends": "I",  # of each row, in `texts`
     "row_entries": "I",
-    "row_flags": "B",  # the kind of name, and WEAK
+    "row_flags": "B",  # kind of name, and WEAK
     "features": "Q",  # of each row: OrganisationFeatures.packed or person_features
     "first_rows": "I",  # of each entry
     "id_ends": "I",  # of each entry, in `ids`
@@ -92,11 +91,11 @@ NUMBERS = {
     "valid_from": "q",
     "valid_until": "q",
 }
-"""Columns and their types, in the order of a file."""
+"""Columns with their types, in file order."""
 
 
 class Columns:
-    """One run of entries. Grows at its end; an entry never changes but to become dead."""
+    """The rows and entries of one run. Append-only, except that entries can be marked dead."""
 
     text_ends: array[int]
     row_entries: array[int]
@@ -131,7 +130,7 @@ class Columns:
         return len(self.first_rows) - self.dead_count
 
     def add(self, record: IndexEntry, group: int) -> int:
-        """Appends an entry with its rows; gives its number.
+        """Appends an entry with its rows and returns its number.
 
         Raises:
             TooLargeError: the run is full.
@@ -163,7 +162,7 @@ class Columns:
         self.row_entries.append(entry)
 
     def copy(self, other: Columns, entry: int) -> int:
-        """Appends a living entry of another run; gives its number here."""
+        """Appends a living entry of another run and returns its number."""
         here = len(self.first_rows)
         self.ids += other._id(entry)
         self.dead.append(0)
@@ -185,46 +184,46 @@ class Columns:
         return here
 
     def rows_of(self, entry: int) -> range:
-        """Numbers of an entry's rows."""
+        """Row numbers of an entry."""
         following = entry + 1
         end = self.first_rows[following] if following < len(self.first_rows) else len(self.row_entries)
         return range(self.first_rows[entry], end)
 
     def text(self, row: int) -> str:
-        """Name of a row, or scheme and value of an identifier with a tabulator between."""
+        """A row's name, or scheme and value of an identifier, separated by a tab."""
         start = self.text_ends[row - 1] if row else 0
         return self.texts[start : self.text_ends[row]].decode()
 
     def kind(self, row: int) -> NameKind:
-        """Kind of name of a row."""
+        """A row's kind of name."""
         return _KINDS[self.row_flags[row] & 0xF]
 
     def id(self, entry: int) -> str:
-        """Id of an entry within its group."""
+        """An entry's id within its group."""
         return self._id(entry).decode()
 
     def _id(self, entry: int) -> bytearray:
         return self.ids[self.id_ends[entry - 1] if entry else 0 : self.id_ends[entry]]
 
     def kill(self, entry: int) -> None:
-        """Marks an entry as gone."""
+        """Marks an entry as removed."""
         if not self.dead[entry]:
             self.dead[entry] = 1
             self.dead_count += 1
 
     def read(self, row: int) -> Iterable[int]:
-        """Reads a new row: notes its marks and gives the keys under which it is filed."""
+        """Reads a new row: stores its features and returns its index keys."""
         kind = self.kind(row)
         if kind is NameKind.IDENTIFIER:
             return identifier_keys(*self.text(row).split("\t", 1))
         name = prepare(self.text(row), kind)
-        self.row_flags[row] = self.row_flags[row] & WEAK | KIND_CODES[name.kind]  # a kind that wasn't declared
+        self.row_flags[row] = self.row_flags[row] & WEAK | KIND_CODES[name.kind]  # the guess for an undeclared kind
         self.features[row] = person_features(name) if name.persons else organisation_features(name).packed()
         return index_keys(name)
 
 
 class Postings:
-    """A sorted table of keys with, above it, where each range of keys begins: few steps of search and not 24."""
+    """Sorted postings, with fences above them that shorten each binary search."""
 
     def __init__(self, values: array[int]) -> None:
         self.values = values
@@ -236,7 +235,7 @@ class Postings:
         return len(self.values)
 
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """Where the postings of the keys from `first` to `last` lie."""
+        """Span of the postings of the keys from `first` to `last`."""
         low, highest = first << ROW_BITS, ((last + 1) << ROW_BITS) - 1
         values, fences, shift = self.values, self._fences, self._shift
         start, end = fences[low >> shift], fences[(highest >> shift) + 1]
@@ -248,7 +247,7 @@ class Postings:
         return start, bisect_right(values, highest, start, end)
 
     def spans(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-        """For each range of keys, the first and the last of it, its `span`; empty ones are left out."""
+        """Spans of key ranges (first, last); empty ones are omitted."""
         fences, shift, found = self._fences, self._shift - ROW_BITS, []
         for first, last in ranges:
             if fences[first >> shift] != fences[(last >> shift) + 1] and (at := self.span(first, last))[0] < at[1]:
@@ -261,7 +260,7 @@ class Postings:
 
 
 def _fences(values: array[int], shift: int) -> Iterator[int]:
-    """Where the values begin that have each first bits, and where all end; near the last place mostly."""
+    """Positions at which values with each prefix begin, and the end."""
     at, length = 0, len(values)
     for fence in range(1 << (KEY_BITS + ROW_BITS - shift)):
         wanted = fence << shift
@@ -272,19 +271,19 @@ def _fences(values: array[int], shift: int) -> Iterator[int]:
 
 
 class PostingsBuilder:
-    """Gathers postings in any order and sorts them part by part, so that no more than a part is ever a list."""
+    """Gathers postings in any order and sorts them partition by partition, which bounds memory."""
 
     def __init__(self) -> None:
         self._parts = [array("Q") for _ in range(_PARTS)]
 
     def add(self, row: int, hashes: Iterable[int]) -> None:
-        """Files a row under keys."""
+        """Adds a row under its keys."""
         parts = self._parts
         for key in hashes:
             parts[key >> (KEY_BITS - 8)].append(key << ROW_BITS | row)
 
     def finish(self, breathe: Callable[[], None] = lambda: None) -> Postings:
-        """The sorted table; the builder is empty afterwards. `breathe` is called between parts."""
+        """Empties the builder into a sorted table; calls `breathe` between partitions."""
         values = array("Q")
         for number, part in enumerate(self._parts):
             self._parts[number] = array("Q")

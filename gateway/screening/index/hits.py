@@ -1,6 +1,6 @@
-"""Judges the candidates of one party and gives back the best entries, explained.
+"""Evaluates the candidates of one party and returns the best entries.
 
-Candidates get class and score first; only the hits that are given back are explained, which takes as long again.
+Only returned hits are explained: that costs as much as the evaluation.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from gateway.screening.prepared_name import PreparedName
 from gateway.screening.result import Comparison, MatchClass, NameKind, Thresholds
 
 WEAK_FACTOR = 0.9
-"""What a score counts when the listed name is a weak alias; its class is compatible at most."""
+"""Factor on the score of a weak alias, whose class is compatible at most."""
 
 
 class EntryReference(NamedTuple):
-    """Which entry: the list it belongs to and its id there."""
+    """A list and the id of an entry in it."""
 
     group: str
     id: str
 
 
 class Hit(NamedTuple):
-    """An entry that a party may be, with the comparison that says so and the two texts that were compared."""
+    """An entry that the party may be, the comparison, and the two texts compared."""
 
     reference: EntryReference
     revision: int
@@ -45,21 +45,21 @@ class Hit(NamedTuple):
 
 
 class SearchResult(NamedTuple):
-    """Hits, the best first, and how many there were in all."""
+    """Hits, best first, and their number before the limit."""
 
     hits: list[Hit]
     total: int
 
 
 Visible = Callable[[str], bool]
-"""Whether a caller may see entries of a group."""
+"""Whether a caller may see the entries of a group."""
 
 Limits = Callable[[str], Thresholds]
 """Thresholds of a group."""
 
 
 Read = Callable[[str, NameKind], PreparedName]
-"""Reads a listed name."""
+"""Prepares a listed name."""
 
 _Rank = tuple[MatchClass, float]
 _Best = tuple[_Rank, Callable[[], Comparison], str, Columns, int]
@@ -70,7 +70,7 @@ def _rank(best: _Best) -> _Rank:
 
 
 class HitCollector:
-    """Compares candidates and keeps the best comparison of each entry."""
+    """Keeps the best comparison of each entry."""
 
     def __init__(self, groups: Sequence[str], visible: Visible, thresholds: Limits, at_ms: int) -> None:
         self._groups = groups
@@ -92,7 +92,7 @@ class HitCollector:
                     self._keep((found.match_class, found.score), partial(_as_it_is, found), text, columns, row)
 
     def names(self, query: PreparedName, columns: Columns, rows: Iterable[int], read: Read) -> None:
-        """Judges a name against those of rows; rows of one text are judged once."""
+        """Evaluates a name against rows; equal texts once."""
         wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
         known: dict[tuple[str, int], NameEvaluation] = {}
         for row in rows:
@@ -113,7 +113,7 @@ class HitCollector:
                 self._keep((match_class, score), explain, query.text, columns, row)
 
     def _limits(self, columns: Columns, row: int) -> Thresholds | None:
-        """Thresholds for the entry of a row; None when it isn't to be compared."""
+        """Thresholds for a row's entry; None if it is dead, not valid or not visible."""
         entry = columns.row_entries[row]
         if columns.dead[entry]:
             return None
@@ -134,7 +134,7 @@ class HitCollector:
             self._best[key] = (rank, explain, query, columns, row)
 
     def result(self, limit: int) -> SearchResult:
-        """The best entries that were found, and how many there were."""
+        """The best entries and their number."""
         best = heapq.nlargest(limit, self._best.values(), key=_rank)
         return SearchResult([self._hit(*one[1:]) for one in best], len(self._best))
 
@@ -166,6 +166,6 @@ def _weakened(explain: Callable[[], Comparison], limits: Thresholds) -> Comparis
 
 
 def weakened(found: Comparison, limits: Thresholds) -> Comparison:
-    """A comparison with a weak alias: a tenth less, and never more than compatible."""
+    """The comparison lowered for a weak alias."""
     because = f"{found.because}; a weak alias: compatible at most, and its score counts {WEAK_FACTOR}"
     return Comparison(*_weaker(found.score, limits), because, found.variants, found.tokens, found.parts)

@@ -1,20 +1,17 @@
-"""Finds the entries that a party may be, in memory, among a million of them and more.
+"""Finds the entries that a party may be, among a million and more, in memory.
 
-A search, for each name of the party:
+For each name of the party:
 
-1. The keys of the name lead to rows in every run. Rows whose key says that the names are written the same (`SURE`)
-   are candidates, all of them. So are the others, unless they are more than `MAX_CANDIDATES`: then those with the most
-   and rarest common keys.
-2. Entries that are dead, not valid at this time, or not for this caller's eyes are left out before anything is
-   compared; so are organisations whose parts rule each other out (`marks`).
-3. The others are read and judged. Each entry keeps its best comparison; the best entries are explained and given back.
+1. Keys lead to rows in every run. Rows by a `SURE` key are candidates, up to `MAX_SURE`. Of the others the
+   `MAX_CANDIDATES` with the most and rarest common keys are.
+2. Dead, invalid and invisible entries are skipped, and rows whose features contradict the name's.
+3. The rest is read and evaluated. Each entry keeps its best comparison; the best entries are explained.
 
-Texts are read again for each search, through a bounded memory of what was read last: a name that was read takes a
-kilobyte, and a million entries have almost two million.
+Prepared names are cached, not stored: one takes a kilobyte.
 
-One thread writes; any number search meanwhile. What a search sees is a tuple of runs that never changes as such: a
-writer puts another tuple in its place. New entries go into a growing run; when it is full it is sorted, and sorted runs
-of like size are merged step by step (`tidy`), so no change ever costs more than some milliseconds at once.
+One thread writes, any number search. A search sees an immutable tuple of runs. New entries go into a growing run, which
+is sorted when full; sorted runs of like size are merged step by step (`tidy`), so no change blocks for more than
+milliseconds.
 """
 
 from __future__ import annotations
@@ -48,43 +45,42 @@ SURE = frozenset(
         KeyKind.IDENTIFIER,
     }
 )
-"""Kinds of keys that lead to names written the same, or nearly so: these candidates are always compared."""
+"""Kinds of keys shared only by names written (nearly) the same. Their candidates are always compared."""
 
 MAX_SURE = 1_000
-"""Candidates of one name by `SURE` keys that are compared; more than so many have one and the same name."""
+"""Most candidates by `SURE` keys; more would all have one name."""
 
 MAX_CANDIDATES = 150
-"""Other candidates of one name that are compared."""
+"""Most other candidates of one name."""
 
 MAX_GATHERED = 3_000
-"""Rows of other keys that are weighed for one name; keys beyond are so common that they tell little."""
+"""Most rows weighed per name; keys with more are too common to discriminate."""
 
 GROWING_ROWS = 8_192
-"""Rows from which the growing run is sorted, which takes some tens of milliseconds."""
+"""Size at which the growing run is sorted, in some tens of milliseconds."""
 
 MERGE_RATIO = 4
-"""A run is merged with the next newer one unless it is so many times as large."""
+"""A run is merged with the next newer one unless it is this many times larger."""
 
 PREPARED_NAMES = 40_000
-"""Names of entries kept as they were read: some 80 MB."""
+"""Cached names of entries: about 80 MB."""
 
 PREPARED_QUERIES = 8_192
-"""Names of parties kept as they were read: the same parties come again and again."""
+"""Cached names of parties: the same parties recur."""
 
 GC_THRESHOLD = 50_000
-"""Allocations between looks for cycles in a process that searches, for whoever owns it to set. Reading a name makes
-some fifty objects that are kept for a while, and no cycles: with Python's default of 700 a fifth of the time went so.
-"""
+"""Allocations between cycle collections, for the owner of a searching process to set. Preparing a name makes some fifty
+objects and no cycles; Python's default of 700 cost a fifth of the time."""
 
 MAX_HITS = 20
-"""Entries given back for one party unless the caller says otherwise."""
+"""Default number of entries returned for a party."""
 
 NO_FILTER_BELOW = max(HOPELESS_BELOW, HOPELESS_WORDS_BELOW)
-"""Where a list's threshold is no higher than this, nothing is left out unread."""
+"""Lists with a threshold up to this get no prefilter."""
 
 
 class PartyQuery(NamedTuple):
-    """What a party is sought by. `identifiers` are (scheme, value), the scheme empty where it isn't known."""
+    """Names and identifiers of a party. Identifiers are (scheme, value); an unknown scheme is empty."""
 
     names: Sequence[tuple[str, NameKind]] = ()
     identifiers: Sequence[tuple[str, str]] = ()
@@ -126,23 +122,23 @@ class NameIndex:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Groups that entries belong or belonged to, by number."""
+        """Groups by number, past ones included."""
         return tuple(self._groups)
 
     @property
     def rows(self) -> int:
-        """Names, identifiers and addresses held, those of dead entries too until they are merged away."""
+        """Rows held, those of dead entries included until they are merged away."""
         return sum(run.columns.rows for run in self._runs)
 
     def sorted_runs(self) -> tuple[SortedRun, ...]:
-        """What a snapshot writes: the sorted runs, after the growing one was sorted. For the writing thread."""
+        """Sorts the growing run and returns all runs, for a snapshot. Writing thread only."""
         self._sort_growing()
         return tuple(run for run in self._runs if isinstance(run, SortedRun))
 
     # Writing
 
     def put(self, record: IndexEntry) -> None:
-        """Adds an entry, or replaces the one with its reference."""
+        """Adds or replaces an entry."""
         group = self._group(record.group)
         before = self._holding(group, record.group, record.id)
         growing = self._growing
@@ -153,7 +149,7 @@ class NameIndex:
             self._sort_growing()
 
     def remove(self, group: str, entry_id: str) -> bool:
-        """Removes an entry; False when there is none."""
+        """Removes an entry; False if there is none."""
         number = self._group_numbers.get(group)
         held = [] if number is None else self._holding(number, group, entry_id)
         for columns, entry in held:
@@ -161,7 +157,7 @@ class NameIndex:
         return bool(held)
 
     def load(self, records: Iterable[IndexEntry]) -> None:
-        """Adds many new entries as one run, faster than `put`; each reference once, and none that is held."""
+        """Adds many new entries as one run, faster than `put`. Each reference must be new."""
         builder = RunBuilder()
         for record in records:
             builder.add(record, self._group(record.group))
@@ -169,7 +165,7 @@ class NameIndex:
         self._runs = (*self._runs[:-1], builder.finish(), self._runs[-1])
 
     def tidy(self) -> bool:
-        """Does one bounded step of merging; False when there is nothing to do."""
+        """Does one bounded merge step; False if there is none to do."""
         if self._merging is None:
             pair = self._to_merge()
             if pair is None:
@@ -219,15 +215,15 @@ class NameIndex:
         limit: int = MAX_HITS,
         most: int = MAX_CANDIDATES,
     ) -> SearchResult:
-        """Entries that a party may be, the best first.
+        """Entries that a party may be, best first.
 
         Args:
-            party: names and identifiers of the party.
-            at_ms: entries whose validity doesn't include this time are left out; 0: validity doesn't matter.
-            visible: which groups the caller may see.
-            thresholds: scores that count, by group.
+            party: its names and identifiers.
+            at_ms: skip entries not valid at this time; 0 skips none.
+            visible: groups that the caller may see.
+            thresholds: by group.
             limit: most hits.
-            most: candidates of one name that are compared beyond those that are written the same.
+            most: candidates per name beyond those by `SURE` keys.
         """
         collector = HitCollector(self._groups, visible, thresholds, at_ms)
         runs = [run for run in self._runs if run.columns.rows]
@@ -268,7 +264,7 @@ _SPECIAL = {
     KeyKind.CORE_LETTERS: _ANY_BUSINESS,
 }
 _GROUPS = [_SURE if kind in SURE else _SPECIAL.get(kind, _OTHER) for kind in KeyKind]
-"""By kind of key the group of those whose candidates are sifted alike."""
+"""Group of key kinds, by kind, whose candidates share a prefilter."""
 
 
 _NO_FILTER = OrganisationFilter(None)
@@ -318,7 +314,7 @@ def _weigh(
     plausible: Callable[[list[int], Sequence[int]], list[int]],
     weights: dict[int, float],
 ) -> dict[int, float]:
-    """Adds hopeful rows to `weights`, by how many keys they share with a name and how rare these are."""
+    """Adds plausible rows to `weights`, by number and rarity of the keys they share with the name."""
     gathered = 0
     for span in spans:
         count = span[1] - span[0]

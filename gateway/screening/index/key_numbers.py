@@ -1,8 +1,7 @@
-"""Makes numbers of keys: what an index sorts and looks up in place of texts.
+"""Numbers that stand for keys: 32 bits of hash, 5 of kind, 1 of side.
 
-A number has 32 bits of hash, 5 that say of what kind the key is, and 1 for its side: two keys that differ in their
-side alone are neighbours, so one look-up finds both. Two keys that share a number, of ten million some dozens, cost a
-comparison and nothing else.
+Two keys that differ only in their side are neighbours, so one look-up finds both. A collision (some dozens among ten
+million) costs one comparison.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from zlib import crc32
 KEY_BITS = 38
 HASH_MASK = (1 << 32) - 1
 OTHER_SIDE = 1
-"""The bit of the side: set where a key is filed of a Han form, or of a Western name beside a given name."""
+"""Side bit: set for index keys of a Han variant, or of a Western name beside a given name."""
 
 FIRST, SECOND = 0x9E3779B1, 0x85EBCA77
-"""Odd factors that tell the places of parts apart: A before B isn't B before A."""
+"""Odd factors that make the order of parts count."""
 
 
 class KeyKind(IntEnum):
-    """What names have in common that share a key."""
+    """What names with a common key have in common."""
 
     PERSON_HAN = 0
     PERSON_VARIANT = 1
@@ -53,18 +52,18 @@ _KIND_MASK = 31
 
 
 def number(kind: KeyKind, hashed: int) -> int:
-    """Number of a key from its hash, of which the lowest 32 bits count."""
+    """Key number of a hash, of which 32 bits count."""
     return (hashed & HASH_MASK) << 6 | kind << 1
 
 
 def numbers(kind: KeyKind, hashed: Iterable[int]) -> list[int]:
-    """Number of each key of a kind, as `number`."""
+    """Key numbers of hashes of one kind."""
     low = kind << 1
     return [(each & HASH_MASK) << 6 | low for each in hashed]
 
 
 def text_number(kind: KeyKind, text: str) -> int:
-    """Number of a key that is a text."""
+    """Key number of a text."""
     return crc32(text.encode("utf-8", "replace")) << 6 | kind << 1
 
 
@@ -74,14 +73,14 @@ def kind_of(key: int) -> int:
 
 
 def on_both_sides(keys: Iterable[int]) -> set[int]:
-    """Keys and their neighbours on the other side."""
+    """Keys on both sides."""
     found = set(keys)
     found.update([key | OTHER_SIDE for key in found])
     return found
 
 
 def on_other_side(keys: Iterable[int]) -> set[int]:
-    """The same keys on the other side."""
+    """Keys on the other side."""
     return {key | OTHER_SIDE for key in keys}
 
 

@@ -1,16 +1,14 @@
-"""Gives the keys under which an index files a name, and those under which it looks for one.
+"""Index keys of a name, under which it is stored, and query keys, under which similar names are found.
 
-What holds between the two: when a name compares as compatible or better with another, one of the keys under which it
-is sought is one under which the other is filed, so an index that looks at candidates with a common key alone misses
-nothing that an exhaustive comparison finds.
+Guarantee: if two names compare as compatible or better, one's query keys and the other's index keys have a key in
+common. So candidates with a common key suffice.
 
-Filed and sought differ where a rule needs two different sides, which keeps common keys from being looked up in vain:
-two Han names agree by characters, never by sound, so a Han name is sought by sound among Latin names alone; a name with
-its given name written out is sought by initials among names that have initials.
+The two sets differ where a rule needs two different sides: Han names agree by characters and never by sound, so a Han
+name looks for Latin ones alone by sound; a name with a full given name looks for names with initials by initials.
 
-Keys of Chinese names are made of Cantonese readings, for persons of the surname and both syllables, for organisations
-of the core's first two: every romanisation leads to a few of them, and Han characters to one or two. Other names have
-pairs of words, as consonant skeletons. What is filed of a Han form is on the key's other side (`key_numbers`).
+Keys of Chinese persons are Cantonese readings of surname and syllables, those of organisations the core's first two
+syllables: each romanisation leads to a few, Han characters to one or two. Other names have pairs of phonetic keys.
+Index keys of Han variants are on the other side (`key_numbers`).
 """
 
 from __future__ import annotations
@@ -38,12 +36,12 @@ from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, pivots
 
 MAX_KEY_WORDS = 5
-"""Words of a name that isn't Chinese whose pairs become keys; enough for two names of up to nine words with two thirds
-in common, because at most three of the five can be missing in the other."""
+"""Words of a non-Chinese name that are paired. Enough for two names of up to nine words with two thirds in common: at
+most three of the five can be missing."""
 
 
 def index_keys(name: PreparedName) -> set[int]:
-    """Keys under which a prepared name is filed; none for a text without letters and digits."""
+    """Index keys; none without letters and digits."""
     if name.plain is not None:
         return _plain(name)
     found: set[int] = set()
@@ -55,7 +53,7 @@ def index_keys(name: PreparedName) -> set[int]:
 
 
 def query_keys(name: PreparedName) -> set[int]:
-    """Keys under which names are looked for that a prepared name may agree with."""
+    """Query keys."""
     if name.plain is not None:
         return _plain(name)
     found: set[int] = set()
@@ -100,7 +98,7 @@ def _person_query_keys(variant: PersonVariant) -> set[int]:
 
 
 def _spelt(variant: PersonVariant) -> set[int]:
-    """Keys of what is written, the same for both sides."""
+    """Keys by spelling, equal on both sides."""
     if variant.han:
         return {text_number(KeyKind.PERSON_HAN, variant.han), *_han_variants(variant)}
     found = {
@@ -113,7 +111,7 @@ def _spelt(variant: PersonVariant) -> set[int]:
 
 
 def _han_variants(variant: PersonVariant) -> Iterator[int]:
-    """The same given name with a surname that can be written in two ways, or with one of two surnames."""
+    """The given name with each surname that may be meant."""
     for reading in variant.readings:
         given = "".join(reading.given)
         for surname in surname_pivots(reading.surname_mask | reading.maiden_mask):
@@ -121,7 +119,7 @@ def _han_variants(variant: PersonVariant) -> Iterator[int]:
 
 
 def _sounds(reading: NameReading) -> list[int]:
-    """Keys of a surname and a given name as they sound: one for each surname, first and last syllable."""
+    """Keys by sound: surname, first and last syllable."""
     if not reading.given or not reading.given_masks[-1]:
         return []
     firsts = _firsts(reading) if len(reading.given) > 1 else (0,)
@@ -148,7 +146,7 @@ def _firsts(reading: NameReading) -> tuple[int, ...]:
 
 @cache
 def _by_letter() -> dict[str, tuple[int, ...]]:
-    """Cantonese syllables of what is written with a first letter: what an initial can stand for."""
+    """Cantonese syllables by first letter, for initials."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for scheme in RomanisationScheme:
         for spelling, mask in SYLLABLES[scheme].items():

@@ -1,10 +1,10 @@
-"""Says in a few bytes what an organisation's name is made of, so that hopeless candidates needn't be read.
+"""Features of an organisation's name in 60 bits, by which implausible candidates are skipped unread:
 
-1. Each has a place of its own that has nothing to do with the other's.
-2. In one script, each has words beside its core, one of them telling, and they have none in common.
-3. The cores only sound near each other, and no line of business is common to both (`in_line`).
-4. A line of business stands in one alone, or they have none in common: in one script always, and of a Han name and a
-   Latin one where the cores have the same length, so that no word of one can stand for it.
+1. Unrelated places.
+2. In one script, words beside the core, one of them distinctive, and none in common.
+3. Cores that only sound similar, without a common line of business (`in_line`).
+4. A line of business in one name alone, or none in common: always in one script; between Han and Latin where the cores
+   are equally long, so that no word can stand for it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HOPELESS_BELOW = max(
     _WHOLE / (_WHOLE + OTHER_PLACE_WEIGHT),
     (CORE_WEIGHT + PLACE_WEIGHT + LEGAL_WEIGHT) / (_WHOLE + PLACE_WEIGHT),
 )
-"""The highest score of a pair that is called hopeless: two names that differ in nothing but their places."""
+"""The highest score of a skipped pair: two names that differ only in their places."""
 
 MAX_SYLLABLES = 15
 _LINES = 16
@@ -45,13 +45,12 @@ _SCHEMES = (RomanisationScheme.MAINLAND, RomanisationScheme.HONG_KONG, Romanisat
 
 
 class OrganisationFeatures(NamedTuple):
-    """Marks of a name.
+    """Features of a name.
 
-    `place` is a number, 0 where the name has none or may have several. `words` has a bit for each meaning of its words,
-    0 where it has none or may have none, and `telling` says that some carry identity; `lines` has a bit for each line
-    of business, and `in_business` says that it surely has one. `script` is 1 for Han, 2 for Latin, 0 where the name is
-    in both. `least` and `begun`: of a Han core its length, the least and the greatest where it can be read in several
-    ways; of a Latin one the syllables it has at least, and those it may have without its last word.
+    `place`: number, 0 for none or several. `words`: a bit for each meaning, 0 for none or maybe none; `telling`: some
+    are distinctive. `lines`: a bit for each line of business; `in_business`: it surely has one. `script`: 1 Han, 2
+    Latin, 0 both. `least`, `begun`: least and greatest length of a Han core; least syllables of a Latin core, and most
+    without its last word.
     """
 
     place: int = 0
@@ -64,7 +63,7 @@ class OrganisationFeatures(NamedTuple):
     in_business: bool = False
 
     def packed(self) -> int:
-        """All in 60 bits."""
+        """60 bits."""
         low = self.place | self.script << 8 | self.least << 10 | self.begun << 14
         low |= self.telling << 18 | self.in_business << 19
         return low | self.words << _WORDS_AT | self.lines << _LINES_AT
@@ -76,7 +75,7 @@ _WORDS_MASK = (1 << _WORDS) - 1
 
 
 def organisation_features(name: PreparedName) -> OrganisationFeatures:
-    """Marks of a name; none for what isn't an organisation."""
+    """Features of a name; none unless it is an organisation."""
     variants = name.organisations
     if not variants:
         return NO_FEATURES
@@ -134,7 +133,7 @@ def _span(variant: OrganisationVariant) -> tuple[int, int]:
 
 @lru_cache(maxsize=32_768)
 def _syllables(word: str, scheme: RomanisationScheme) -> tuple[int, int]:
-    """Fewest and most syllables of a scheme that a word can be read as; `MAX_SYLLABLES` and 0 where it can't."""
+    """Fewest and most syllables of a word in a scheme; `MAX_SYLLABLES` and 0 if it has none."""
     if not word:
         return 0, 0
     least, most = MAX_SYLLABLES, -1
@@ -149,7 +148,7 @@ def _syllables(word: str, scheme: RomanisationScheme) -> tuple[int, int]:
 
 @lru_cache(maxsize=512)
 def _elsewhere(place: int) -> bytes:
-    """For each place whether it is another one than this."""
+    """For each place, whether it is unrelated."""
     if not place:
         return bytes(256)
     mine = frozenset({PLACES[place - 1]})
@@ -158,12 +157,12 @@ def _elsewhere(place: int) -> bytes:
 
 
 class OrganisationFilter:
-    """Tells hopeless candidates of one name by their packed marks; without a name none is hopeless."""
+    """Skips implausible candidates of one name by their features; without a name, none."""
 
     def __init__(self, name: PreparedName | None) -> None:
         self._name = name
 
-    @cached_property  # made when there is a candidate; most names have none
+    @cached_property  # made on first use; most names have no candidate
     def _features(self) -> OrganisationFeatures:
         return NO_FEATURES if self._name is None else organisation_features(self._name)
 
@@ -175,12 +174,12 @@ class OrganisationFilter:
         return [row for row in rows if not (elsewhere[(mark := packed[row]) & 0xFF] or hopeless(mark))]
 
     def in_line(self, rows: list[int], packed: Sequence[int]) -> list[int]:
-        """Rows whose line of business may agree, and that may agree otherwise."""
+        """Plausible rows with a common line of business."""
         mine = self._features.lines << _LINES_AT
         return self.plausible([row for row in rows if packed[row] & mine], packed) if mine else []
 
     def in_length(self, rows: list[int], packed: Sequence[int]) -> list[int]:
-        """Rows whose core may be a writing of this one's, of those that share no other key than one of sounds."""
+        """Plausible rows whose core may be a spelling of this one."""
         return [row for row in self.plausible(rows, packed) if self._may_align(packed[row])]
 
     def _is_implausible(self, packed: int) -> bool:
@@ -201,10 +200,9 @@ class OrganisationFilter:
         return begun < shortest and longest <= least
 
     def _may_align(self, packed: int) -> bool:
-        """Whether all of a Han core or its beginning may be all of a Latin one or its beginning.
+        """Whether one core, or its beginning, may be the other.
 
-        What is left over needs a counterpart: a line of business of the other, or a rest of the other and a line of
-        business in common.
+        A rest needs a counterpart: the other's line of business, or another rest with a common line of business.
         """
         mine, script = self._features, packed >> 8 & 3
         if not script or not mine.script or script == mine.script:
@@ -217,6 +215,6 @@ class OrganisationFilter:
         return bool(whole or rest)
 
     def _spans(self, packed: int) -> tuple[int, int, int, int]:
-        """Of a Han core the least and greatest length; of a Latin one `least` and `begun`. One of the two is this."""
+        """Least and greatest length of the Han core, then `least` and `begun` of the Latin one."""
         mine, theirs = (self._features.least, self._features.begun), (packed >> 10 & 0xF, packed >> 14 & 0xF)
         return (*theirs, *mine) if packed >> 8 & 3 == _HAN else (*mine, *theirs)

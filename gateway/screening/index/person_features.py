@@ -1,10 +1,10 @@
-"""Says in a few bytes how a person's name is written, so that hopeless candidates needn't be read.
+"""Features of a person's name in 60 bits, by which implausible candidates are skipped unread:
 
-1. Of a name that isn't Chinese: how many telling words it has, and a bit for each by its letters and by its skeleton.
-   All words of the shorter name have to be in the longer.
-2. Of a romanised Chinese name: its syllables, where they are the same in every reading, and the schemes it can be read
-   by. Every syllable has to share a sound with the other name's under one of them.
-3. Of a Han name: its characters, likewise.
+1. Non-Chinese name: number of distinctive words, and a bit for each by spelling and phonetic key. The longer name must
+   have all words of the shorter.
+2. Romanised Chinese name: its syllables, if equal in every reading, and its schemes. Each syllable must share a sound
+   with the other's under one scheme.
+3. Han name: its characters, likewise.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WORD_BITS = 28
 _MAX_COUNT = 15
 _TWO_OF_THREE = 5
 HOPELESS_BELOW = 0.4 * (1 + FUZZY) / 2 + 0.6 * 2 / 3
-"""The highest score of a pair that fails a test on its words: two of three, one of them only spelt alike."""
+"""The highest score of a skipped pair: two of three words, one only spelt alike."""
 _ID_BITS = 12
 _ID_MASK = (1 << _ID_BITS) - 1
 _CHARACTER_MASK = 0xFFFF
@@ -35,7 +35,7 @@ Rows = Callable[[list[int], Sequence[int]], list[int]]
 
 @cache
 def _ids() -> dict[str, int]:
-    """Number of each spelling of a syllable, from 1; 0 stands for none."""
+    """Number of each spelling of a syllable, from 1."""
     found = (
         spelling
         for pair in SOUND_PAIRS
@@ -46,7 +46,7 @@ def _ids() -> dict[str, int]:
 
 
 def person_features(name: PreparedName) -> int:
-    """Marks of a person's name in 60 bits; 0 where there is nothing to go by."""
+    """Features of a person's name; 0 for none."""
     if len(name.persons) != 1:
         return _NOTHING
     variant = name.persons[0]
@@ -64,7 +64,7 @@ def _word_marks(variant: PersonVariant) -> int:
 
 
 def _bits(words: Sequence[str]) -> int:
-    """A bit for each word as it is spelt, and above these one for each skeleton; for a second word of one another."""
+    """A bit for each word's spelling, and above them one for its phonetic key."""
     found, seen = 0, set[int]()
     for word in words:
         spelt, code = _bit(word)
@@ -104,7 +104,7 @@ def _ends(given: tuple[str, ...]) -> tuple[str, str]:
 
 @lru_cache(maxsize=4_096)
 def _schemes_by_id(mask: int) -> bytes:
-    """For each spelling the schemes, as bits, under which it has a sound of a mask; -1 is any sound."""
+    """For each spelling, the schemes (bits) under which it has a sound of the mask; -1 is any sound."""
     if mask < 0:
         return bytes([_SCHEME_MASK]) * (1 << _ID_BITS)
     found = bytearray(1 << _ID_BITS)
@@ -118,7 +118,7 @@ def _schemes_by_id(mask: int) -> bytes:
 
 @cache
 def _spelt(sound: int) -> tuple[tuple[int, int], ...]:
-    """Spellings of one sound, as numbers, with the schemes of each as bits."""
+    """Spellings (numbers) of a sound, with their schemes (bits)."""
     ids, found = _ids(), dict[int, int]()
     for scheme in RomanisationScheme:
         for spelling in spellings(SOUND_PAIRS[sound], scheme):
@@ -127,12 +127,12 @@ def _spelt(sound: int) -> tuple[tuple[int, int], ...]:
 
 
 class PersonFilter:
-    """Tells hopeless candidates of one person's name by their marks."""
+    """Skips implausible candidates of one person by their features."""
 
     def __init__(self, name: PreparedName) -> None:
         self._variants = name.persons
 
-    @cached_property  # made when there is a candidate
+    @cached_property  # made on first use
     def _words(self) -> tuple[int, int]:
         latin = [variant for variant in self._variants if not variant.han]
         words = telling(latin[0].words) if len(latin) == 1 else ()
@@ -140,7 +140,7 @@ class PersonFilter:
 
     @cached_property
     def _sounds(self) -> list[tuple[int, int]]:
-        """Sounds of the first and the last syllable of each reading; -1, which is any, for an initial and for none."""
+        """Sounds of first and last syllable of each reading; -1 (any) for an initial or none."""
         found = {
             ((r.given_masks[0] or -1) if len(r.given) > 1 else -1, r.given_masks[-1] or -1)
             for variant in self._variants
@@ -154,9 +154,9 @@ class PersonFilter:
         return [(_schemes_by_id(first), _schemes_by_id(last)) for first, last in self._sounds]
 
     def by_words(self, rows: list[int], packed: Sequence[int]) -> list[int]:
-        """Rows whose words may be those of this name, more or fewer.
+        """Rows with this name's words, or more, or fewer.
 
-        Where one of three words is left over, the two others have to be spelt the same to reach a list's threshold.
+        With one of three words left over, the other two must be spelt the same.
         """
         count, both = self._words
         if not 0 < count < _MAX_COUNT:
@@ -176,7 +176,7 @@ class PersonFilter:
         return found
 
     def by_sound(self, rows: list[int], packed: Sequence[int]) -> list[int]:
-        """Rows whose given name may sound like this one."""
+        """Rows whose given name may sound alike."""
         if not self._sounds:
             return rows
         return [row for row in rows if self._may_sound(packed[row])]

@@ -1,4 +1,4 @@
-"""Looks at a listed name as it is written, to see whether an organisation's core can sound in it at all."""
+"""Skips listed names in which an organisation's core can't sound."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from gateway.screening.text.sounds import SYLLABLES, sounds_of
 
 
 class CorePrefilter:
-    """What to look for in listed names, from one name of a party."""
+    """Looks in listed names for the core of one organisation."""
 
     def __init__(self, name: PreparedName) -> None:
         self._variants = name.organisations
 
-    @cached_property  # made when there is something to look at; most names have nothing
+    @cached_property  # made on first use
     def _sounds(self) -> list[tuple[int, int]]:
-        """First two syllables of Latin cores as masks of sounds, in every way to read them; 0 for none."""
+        """Sounds (masks) of the first two syllables of Latin cores, in each reading; 0 for none."""
         found: set[tuple[int, int]] = set()
         for variant in self._variants:
             for first, second, schemes in () if variant.is_han else core_openings(variant.core):
@@ -28,7 +28,7 @@ class CorePrefilter:
         return list(found)
 
     def may_contain(self, text: str) -> bool:
-        """Whether the core's first two syllables can stand in a text."""
+        """Whether a text may contain the core's first two syllables."""
         if not self._sounds or not has_han(text):
             return True
         masks = [sounds_of(character) for character in text]

@@ -1,4 +1,4 @@
-"""Runs of entries of an index: one that grows, sorted ones that don't, and the merging of two sorted ones in steps."""
+"""Runs of an index: a growing one, sorted ones, and their stepwise merge."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from gateway.screening.index.key_numbers import KEY_BITS
 
 _GONE = 0xFFFFFFFF
 MERGE_ENTRIES = 1_000
-"""Entries copied in one step of a merge: a few milliseconds."""
+"""Entries copied per merge step: a few milliseconds."""
 MERGE_RANGES = 4_096
-"""Ranges of keys, each merged in one step: of ten million postings 2,500 at a time."""
+"""Key ranges of a merge, one per step: 2,500 of ten million postings."""
 
 
 def _length(span: tuple[int, int]) -> int:
@@ -29,7 +29,7 @@ def _length(span: tuple[int, int]) -> int:
 
 
 class SortedRun:
-    """Entries whose keys are sorted. Only their deaths change it."""
+    """Entries with sorted keys; immutable but for deaths."""
 
     def __init__(self, columns: Columns, postings: Postings, references: Postings) -> None:
         self.columns = columns
@@ -37,7 +37,7 @@ class SortedRun:
         self.references = references
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """For each range of keys where its postings lie; empty ones are left out. The rarest come first."""
+        """Spans of key ranges, rarest first; empty ones are omitted."""
         found = self.postings.spans(keys)
         return sorted(found, key=_length) if len(found) > 1 else found
 
@@ -52,7 +52,7 @@ class SortedRun:
 
 
 class GrowingRun:
-    """The newest entries. One thread writes while others read: columns are complete before keys lead to them."""
+    """The newest entries. One thread writes while others read: a row is complete before its keys."""
 
     def __init__(self) -> None:
         self.columns = Columns()
@@ -69,7 +69,7 @@ class GrowingRun:
         self._entries.setdefault(reference_hash(record.group, record.id), []).append(entry)
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """As `SortedRun.spans`, keys themselves in place of positions; a range spans one key or two."""
+        """As `SortedRun.spans`, with keys instead of positions; a range has one key or two."""
         held = [
             key for first, last in keys for key in ((first,) if first == last else (first, last)) if key in self._rows
         ]
@@ -84,7 +84,7 @@ class GrowingRun:
         return _living(self.columns, self._entries.get(reference_hash(group_name, entry_id), ()), group, entry_id)
 
     def sorted(self) -> SortedRun:
-        """The same entries as a run that no longer grows."""
+        """The same entries, sorted."""
         rows = array("Q", sorted(key << ROW_BITS | row for key, of_key in self._rows.items() for row in of_key))
         entries = array(
             "Q", sorted(key << ROW_BITS | entry for key, of_key in self._entries.items() for entry in of_key)
@@ -96,7 +96,7 @@ Run = SortedRun | GrowingRun
 
 
 class RunBuilder:
-    """Makes a sorted run of many entries at once, faster than growing one."""
+    """Makes a sorted run of many entries, faster than a growing one."""
 
     def __init__(self) -> None:
         self._columns = Columns()
@@ -104,7 +104,7 @@ class RunBuilder:
         self._references = PostingsBuilder()
 
     def add(self, record: IndexEntry, group: int) -> None:
-        """Appends an entry; a reference must come once."""
+        """Appends an entry with a new reference."""
         entry = self._columns.add(record, group)
         for row in self._columns.rows_of(entry):
             self._postings.add(row, self._columns.read(row))
@@ -120,14 +120,14 @@ def _living(columns: Columns, entries: Sequence[int], group: int, entry_id: str)
 
 
 def may_merge(older: SortedRun, newer: SortedRun) -> bool:
-    """Whether the living rows of both surely fit into one run."""
+    """Whether the rows of both fit into one run."""
     return older.columns.rows + newer.columns.rows <= MAX_ROWS
 
 
 def merge(older: SortedRun, newer: SortedRun) -> Generator[None, None, SortedRun]:
-    """Merges two runs in bounded steps, one for each `yield`, and returns what comes of it.
+    """Merges two runs, one bounded step per `yield`, and returns the new run.
 
-    Both stay as they are and can be read. What died in them meanwhile is dead in the new run too: the last step looks.
+    The old runs stay readable; the last step copies deaths that happened meanwhile.
     """
     columns, sources = Columns(), (older, newer)
     entry_maps = [array("I", [_GONE]) * len(run.columns) for run in sources]

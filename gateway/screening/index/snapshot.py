@@ -1,11 +1,9 @@
-"""Writes an index to a file and reads it back, so that a start needn't read a million names again.
+"""Saves an index to a file and loads it, so that a start needn't read a million names.
 
-The file is, in this order: `MAGIC` with the version of the format; the length of a JSON header, its bytes; the columns
-of every run one after the other, as they are in memory; and a BLAKE2b digest of everything before it. The header says
-up to which change `seq` of which history (`source`) the file is true, and how long each column is. A file that is
-damaged, of another format, or made where keys are made differently (`rules`) is refused; whether the history is one's
-own, whoever reads it compares. It is written beside its place, made durable, and moved there: a crash leaves
-the old one or the new one.
+The file: `MAGIC` with the format's version; length of a JSON header, and the header; the columns of every run as in
+memory; a BLAKE2b digest of everything before. The header says up to which change (`seq`) of which history (`source`) it
+is true, and each column's length. A damaged file, or one of another format or of other rules (`RULES`), is refused; the
+caller compares `source`. The file is written aside, made durable and moved: a crash leaves the old one or the new one.
 """
 
 from __future__ import annotations
@@ -27,17 +25,17 @@ from gateway.screening.index.runs import SortedRun
 
 MAGIC = b"gateway screening index 1\n"
 RULES = 5
-"""Goes up whenever names are read or keyed differently, so that files made before are refused."""
+"""Raised whenever names are read or keyed differently."""
 
 _DIGEST_BYTES = 32
 _PIECE = 1 << 24
 _BYTES = ("texts", "ids", "dead")
 _FILE_NAMES = {"features": "marks"}
-"""Columns that a file names otherwise."""
+"""Columns with another name in files."""
 
 
 class SnapshotUnusableError(GatewayError):
-    """A snapshot of the index is missing, damaged, or of another format, version or source."""
+    """The snapshot is missing, damaged, or of another format, version or source."""
 
     reason = "SNAPSHOT_UNUSABLE"
     kind = Kind.DATA_LOSS
@@ -48,7 +46,7 @@ class SnapshotUnusableError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a file holds: the index, the number of the last change that it shows, and of which history that is one."""
+    """An index, its last change, and the history that this belongs to."""
 
     index: NameIndex
     seq: int
@@ -56,16 +54,16 @@ class Snapshot:
 
 
 def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
-    """Writes a snapshot in place of the one before; gives its size in bytes. For the index's writing thread.
+    """Replaces the snapshot and returns its size in bytes. Writing thread only.
 
     Args:
-        path: where.
-        index: what.
-        source: tells the history of changes that is counted from others.
-        seq: number of the last change that the index shows.
+        path: the file.
+        index: what to save.
+        source: names the history of changes.
+        seq: the last change in the index.
 
     Raises:
-        OSError: the disk is full or can't be written.
+        OSError: disk full or not writable.
     """
     runs = index.sorted_runs()
     header = {
@@ -98,10 +96,10 @@ def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
 
 
 def read(path: Path) -> Snapshot:
-    """Reads a snapshot.
+    """Loads a snapshot.
 
     Raises:
-        SnapshotUnusableError: there is none that can be used.
+        SnapshotUnusableError: none can be used.
     """
     try:
         with path.open("rb") as file:

@@ -1,7 +1,6 @@
-"""Says how far the cores of two organisations' names agree, and by which rule.
+"""How far two organisations' cores agree, and by which rule.
 
-A core comes again in many names, so what two cores have to do with each other is remembered for a while. The tokens
-that explain it are made when somebody asks.
+Cores recur, so agreements are cached. Tokens that explain them are made on demand.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ OTHER_ROMANISATION = 0.85
 OTHER_ORDER = 0.95
 SPELT_ALIKE = 0.85
 NEAR_ROMANISED = 0.7
-"""Enough only where the line of business agrees as well."""
+"""Enough only with a common line of business."""
 UNTRANSLATED_CORE = 0.72
 MIN_NEAR = 0.6
 MAX_REST_CHARACTERS = 4
-"""Han characters at the end of a core that may be words beyond the vocabulary."""
+"""Most Han characters at a core's end that may be words beyond the vocabulary."""
 MIN_ALIKE = 0.8
 
 _SCHEMES = (
@@ -46,13 +45,13 @@ _WHOLE_SCHEMES = (RomanisationScheme.MAINLAND, RomanisationScheme.HONG_KONG, Rom
 _ANY_SCHEME = sum(1 << scheme for scheme in _SCHEMES)
 
 _REMEMBERED = 8_192
-"""Pairs of cores whose agreement is remembered: those of some hundred searches, and a few megabytes."""
+"""Cached pairs of cores: those of some hundred searches, a few megabytes."""
 
 _Names = tuple[tuple[int, int, frozenset[str]], ...]
 
 
 class CoreAgreement(NamedTuple):
-    """How cores agree. `rest`: words of one name are left over where the other has a line of business."""
+    """How cores agree. `rest`: words left over in one name where the other has a line of business."""
 
     agreement: float
     tokens: Tokens
@@ -60,7 +59,7 @@ class CoreAgreement(NamedTuple):
 
 
 def compare_cores(query: OrganisationVariant, candidate: OrganisationVariant) -> CoreAgreement | None:
-    """How the cores of two forms agree; None where they don't, and for names without one."""
+    """How the cores of two variants agree; None if they don't, or one has none."""
     if query.han and candidate.han:
         return CoreAgreement(1.0, partial(_same_han, query.core)) if query.core == candidate.core else None
     if query.han:
@@ -88,7 +87,7 @@ def _one_token(
 
 
 def _han_latin(han: OrganisationVariant, latin: OrganisationVariant) -> CoreAgreement | None:
-    """Han core against Latin words: romanised or translated throughout, or as far as the vocabulary goes, or nearly."""
+    """Han core against Latin words: romanised or translated throughout, as far as the vocabulary goes, or nearly."""
     reached = _align_cores(han.core, han.names, latin.core, latin.names)
     if reached.whole is not None:
         tokens = partial(_align, han, latin, len(han.core), len(latin.core), reached.whole)
@@ -103,7 +102,7 @@ def _han_latin(han: OrganisationVariant, latin: OrganisationVariant) -> CoreAgre
 
 
 class _Beginning(NamedTuple):
-    """Units of a Han core and words of a Latin one that agree by a scheme; what follows may be unknown words."""
+    """Units of a Han core and words of a Latin one that agree by a scheme; unknown words may follow."""
 
     units: int
     words: int
@@ -111,7 +110,7 @@ class _Beginning(NamedTuple):
 
 
 class _CoreAlignment(NamedTuple):
-    """How far cores agree. `whole`: the scheme by which they agree throughout; `beginnings`, where there is none."""
+    """How far cores agree. `whole`: the scheme by which they agree throughout; else `beginnings`."""
 
     whole: RomanisationScheme | None
     beginnings: tuple[_Beginning, ...]
@@ -121,11 +120,11 @@ class _CoreAlignment(NamedTuple):
 def _align_cores(
     han: tuple[str, ...], han_names: _Names, latin: tuple[str, ...], latin_names: _Names
 ) -> _CoreAlignment:
-    """Follows all schemes at once, unit by unit: a place is reached by those schemes that reached a place before it."""
+    """Follows all schemes at once, unit by unit: a scheme reaches a position if it reached one before."""
     letters = "".join(latin)
     meanings = _by_letter(latin, latin_names) if han_names and latin_names else {}
     ends: tuple[dict[int, int], ...] = ({0: _ANY_SCHEME}, *({} for _ in han))
-    """By units of the Han core the letters of the Latin one at which as many end, with the schemes as bits."""
+    """By units of the Han core: letters of the Latin one reached, with schemes as bits."""
     for unit, character in enumerate(han):
         spelt, lengths = _spelt(character)
         following = ends[unit + 1]
@@ -150,7 +149,7 @@ def _align_cores(
 def _beginnings(
     ends: Sequence[dict[int, int]], offsets: Sequence[int], han_names: _Names, latin_names: _Names
 ) -> Iterator[_Beginning]:
-    """Beginnings that agree, the longest first, behind which no word of known meaning stands."""
+    """Beginnings that agree, longest first, without a word of known meaning behind."""
     for units in range(len(ends) - 1, max(1, len(ends) - 2 - MAX_REST_CHARACTERS), -1):
         if not ends[units] or _is_known(han_names, units):
             continue
@@ -162,13 +161,13 @@ def _beginnings(
 
 
 def _is_known(names: _Names, end: int) -> bool:
-    """Whether a core has a word of known meaning at or behind `end`; that can't be one the vocabulary lacks."""
+    """Whether a word of known meaning stands at or behind `end`."""
     return any(stop > end for _, stop, _ in names)
 
 
 @cache
 def _spelt(character: str) -> tuple[dict[str, int], tuple[int, ...]]:
-    """Spellings of a unit of a Han core with the schemes of each as bits, and how long they are."""
+    """Spellings of a unit with their schemes as bits, and their lengths."""
     found: dict[str, int] = {}
     for scheme in _SCHEMES:
         for spelling in spellings_of(character, scheme):
@@ -177,23 +176,23 @@ def _spelt(character: str) -> tuple[dict[str, int], tuple[int, ...]]:
 
 
 def _by_letter(latin: tuple[str, ...], names: _Names) -> dict[int, tuple[int, frozenset[str]]]:
-    """Translated stretches of a Latin core, by the letter at which they begin: where they end, and their meanings."""
+    """Translated stretches of a Latin core by first letter: ends and meanings."""
     offsets = _offsets(latin)
     return {offsets[start]: (offsets[end], concepts) for start, end, concepts in names}
 
 
 def _offsets(latin: tuple[str, ...]) -> list[int]:
-    """Where each word of a Latin core begins, and where the last ends, in letters."""
+    """Offsets, in letters, of the words of a Latin core, and of its end."""
     return [0, *accumulate(map(len, latin))]
 
 
 def _beyond_vocabulary(
     han: OrganisationVariant, latin: OrganisationVariant, beginnings: Sequence[_Beginning]
 ) -> CoreAgreement | None:
-    """The cores agree at their beginning; what follows is taken for words that the vocabulary lacks.
+    """Agreement at the beginning, with the rest taken for words beyond the vocabulary.
 
-    That needs a counterpart: words left over in one name stand against words left over in the other, or against its
-    line of business. Hang Seng and Hang Seng Foo Bank have none.
+    The rest needs a counterpart in the other name: a rest or a line of business. Hang Seng and Hang Seng Foo Bank have
+    none.
     """
     pairs, *unmatched = pair_terms(han.terms, latin.terms)
     open_han, open_latin = (any(u.term.weight == Weight.ACTIVITY for u in side) for side in unmatched)
@@ -208,7 +207,7 @@ def _beyond_vocabulary(
 
 @lru_cache(maxsize=_REMEMBERED)
 def _are_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
-    """Whether Latin letters that aren't pinyin sound near the pinyin of a Han core."""
+    """Whether Latin letters that aren't pinyin sound near a Han core's pinyin."""
     spoken, letters = pinyin_letters(han), "".join(latin)
     code = phonetic_key(spoken)
     if code != phonetic_key(letters) or len(code) < MIN_SKELETON or is_syllables(letters, RomanisationScheme.MAINLAND):
@@ -217,7 +216,7 @@ def _are_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
 
 
 class _Alignment(NamedTuple):
-    """The first units of a Han core that letters are read as by a scheme; `dead` are places that lead nowhere."""
+    """First units of a Han core read from letters by a scheme; `dead` are dead ends."""
 
     han: OrganisationVariant
     units: int
@@ -227,7 +226,7 @@ class _Alignment(NamedTuple):
     dead: set[tuple[int, int]]
 
     def tokens(self, unit: int, at: int) -> tuple[TokenMatch, ...] | None:
-        """Tokens from a unit and a letter on; None where the rest doesn't agree."""
+        """Tokens from a unit and a letter on; None where the rest differs."""
         if unit == self.units:
             return () if at == len(self.letters) else None
         if at >= len(self.letters) or (unit, at) in self.dead:
@@ -249,7 +248,7 @@ class _Alignment(NamedTuple):
 def _align(
     han: OrganisationVariant, latin: OrganisationVariant, units: int, count: int, scheme: RomanisationScheme
 ) -> tuple[TokenMatch, ...]:
-    """Reads the first `count` Latin words as the first `units` of the Han core, which `_reached` says can be done."""
+    """Reads the first `count` Latin words as the first `units` of the Han core; `_align_cores` found that it fits."""
     letters, meanings = "".join(latin.core[:count]), _by_letter(latin.core, latin.names)
     return _Alignment(han, units, letters, meanings, scheme, set()).tokens(0, 0) or ()
 
@@ -263,7 +262,7 @@ def _syllable(unit: str, spelling: str, scheme: RomanisationScheme) -> TokenMatc
 def _latin_latin(
     mine: tuple[str, ...], my_names: _Names, yours: tuple[str, ...], your_names: _Names
 ) -> tuple[float, str] | None:
-    """Agreement of two Latin cores and the rule; None where there is none."""
+    """Agreement of two Latin cores and its rule, or None."""
     ours, theirs = "".join(mine), "".join(yours)
     if ours == theirs:
         return 1.0, "same Latin letters"
@@ -277,7 +276,7 @@ def _latin_latin(
 
 
 def _are_spelt_alike(one: str, other: str) -> bool:
-    """Whether two words are spelt nearly the same; syllables of one scheme differ by a sound, however near."""
+    """Whether two words are spelt nearly the same; syllables of one scheme never are."""
     code = phonetic_key(one)
     if len(code) < MIN_SKELETON or code != phonetic_key(other) or syllabic(one) & syllabic(other):
         return False
@@ -285,7 +284,7 @@ def _are_spelt_alike(one: str, other: str) -> bool:
 
 
 def _same_meaning(mine: tuple[str, ...], my_names: _Names, yours: tuple[str, ...], your_names: _Names) -> bool:
-    """Whether the cores are translated words throughout, pairwise of one meaning."""
+    """Whether both cores are translated words of pairwise equal meaning."""
     if len(my_names) != len(your_names) or not my_names:
         return False
     if any(sum(b - a for a, b, _ in names) != len(core) for core, names in ((mine, my_names), (yours, your_names))):
@@ -294,7 +293,7 @@ def _same_meaning(mine: tuple[str, ...], my_names: _Names, yours: tuple[str, ...
 
 
 def _one_han(mine: Sequence[str], yours: Sequence[str]) -> bool:
-    """Whether two romanisations can come from one Han core; by two schemes, or both in single syllables."""
+    """Whether two romanisations may come from one Han core: by two schemes, or in single syllables."""
     if len(mine) != len(yours) or len(mine) < 2 or not ANY_SYLLABLE.get(mine[0], 0) & ANY_SYLLABLE.get(yours[0], 0):
         return False
     for one in _SCHEMES:

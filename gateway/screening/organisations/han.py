@@ -8,15 +8,15 @@ from gateway.screening.organisations.lexicon import HAN_LEGAL_FORMS, HAN_PLACES,
 from gateway.screening.organisations.variant import OrganisationVariant, Unit
 
 _BRANCHES = re.compile(r"(?:股份)?(?:分行|支行|分公司|办事处|代表处|分店|分部)$")
-_UNLISTED_AREA = re.compile(r"^(..)[市县区](?=..)")  # 南丹县南方: a place beyond the table stays in the core
+_UNLISTED_AREA = re.compile(r"^(..)[市县区](?=..)")  # 南丹县南方: an unknown place stays in the core
 _AREA_SUFFIXES = ("特别行政区", "自治区", "省", "市", "区", "县")
 
 
 def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[OrganisationVariant, ...]:
-    """Forms of a canonical Han name, the likeliest first; `beside` are Latin words at its head or end.
+    """Variants of a canonical Han name, likeliest first; `beside` are Latin words at its head or end.
 
-    A single character for a line of business may also be part of the name (宝钛), and a word that leaves one
-    character of core may be no word (东通信): these are further forms.
+    A single character for a line of business may be part of the name (宝钛), and a word that leaves one character of
+    core may be no word (东通信): both give further variants.
     """
     body, brackets = _brackets(han)
     branch = _BRANCHES.search(body)
@@ -37,7 +37,7 @@ def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[Org
     if _has_single(first):
         readings[_read([body, *extra], beside, leads, False)] = None
     if places and len(body) == 1 and not any(extra) and (alone := HAN_TERMS.at(body, 0)) is not None:
-        readings[(), (), (Unit(body, alone[1]),)] = None  # 广州港: what stands between place and legal form
+        readings[(), (), (Unit(body, alone[1]),)] = None  # 广州港: the text between place and legal form
     if len(first[0]) == 1:
         readings[(*beside, *body, *"".join(extra)), (), ()] = None
     return tuple(
@@ -73,7 +73,7 @@ def _read(bodies: list[str], beside: tuple[str, ...], leads: bool, single: bool)
 
 
 def _has_single(reading: _Split) -> bool:
-    """Whether a single character was taken for a word of its own."""
+    """Whether a single character was read as a word."""
     _, names, terms = reading
     return any(len(unit.text) == 1 for unit in terms) or any(end - start == 1 for start, end, _ in names)
 
@@ -105,9 +105,9 @@ def _trailing_place(body: str, places: set[str]) -> str:
 
 
 def _split_han(body: str, single: bool) -> tuple[list[str], list[tuple[int, int, frozenset[str]]], list[Unit]]:
-    """Core characters, translated stretches of the core, and terms; terms are looked for from the end.
+    """Core characters, translated stretches and terms; terms are searched from the end.
 
-    Names end in them, and characters in doubt belong to the later word: 东发电子 is 东发 + 电子, not 发电.
+    Names end in them, and a doubtful character belongs to the later word: 东发电子 is 东发 + 电子, not 发电.
     """
     pieces: list[tuple[str, VocabularyTerm | None]] = []
     end, behind = len(body), True

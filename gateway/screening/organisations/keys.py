@@ -1,7 +1,4 @@
-"""Keys under which an index files organisations.
-
-Forms that `organisation_rules` finds compatible share a key here.
-"""
+"""Index and query keys of organisations: variants that the rules find compatible share one."""
 
 from __future__ import annotations
 
@@ -39,18 +36,18 @@ from gateway.screening.text.sounds import (
 )
 
 MIN_SKELETON = 3
-"""Consonants that a core needs to be compared by its skeleton; fewer agree by chance."""
+"""Consonants that a core needs to be compared by phonetic key; fewer agree by chance."""
 
 MAX_MEANINGS = 16
-"""Keys of a core whose words have several meanings each."""
+"""Most keys of a core whose words have several meanings."""
 
 MAX_PREFIX_WORDS = 4
-"""Words at the beginning of a Latin core that are read as syllables for keys."""
+"""First words of a Latin core that are read as syllables."""
 
 
 @cache
 def spellings_of(character: str, scheme: RomanisationScheme) -> tuple[str, ...]:
-    """Spellings of a Han character under a scheme, longest first; a Latin word among Han characters is its own."""
+    """Spellings of a Han character in a scheme, longest first; a Latin word among Han characters is its own."""
     if not has_han(character):
         return (character,)
     found: set[str] = set()
@@ -64,7 +61,7 @@ def spellings_of(character: str, scheme: RomanisationScheme) -> tuple[str, ...]:
 
 @cache
 def any_spellings(unit: str) -> tuple[str, ...]:
-    """Spellings of a Han character under every scheme, for a quick look at how a name begins."""
+    """Spellings of a Han character in every scheme."""
     return tuple({spelling for scheme in RomanisationScheme for spelling in spellings_of(unit, scheme)})
 
 
@@ -79,12 +76,12 @@ _ALL = (1 << len(RomanisationScheme)) - 1
 
 @lru_cache(maxsize=131_072)
 def syllabic(letters: str) -> int:
-    """Schemes, as bits, of which a word, which may be empty, is syllables joined."""
+    """Schemes (bits) by which a word, perhaps empty, is joined syllables."""
     return _endings(letters)[0]
 
 
 def _endings(letters: str) -> list[int]:
-    """For each place in a word the schemes, as bits, of which the rest is syllables."""
+    """For each position in a word, the schemes (bits) by which the rest is syllables."""
     length = len(letters)
     found = [0] * length + [_ALL]
     for at in range(length - 1, -1, -1):
@@ -97,12 +94,12 @@ def _endings(letters: str) -> list[int]:
 
 
 def is_syllables(word: str, scheme: RomanisationScheme) -> bool:
-    """Whether a word, which may be empty, is syllables of a scheme joined."""
+    """Whether a word, perhaps empty, is joined syllables of a scheme."""
     return bool(syllabic(word) >> scheme & 1)
 
 
 class Opening(NamedTuple):
-    """How a word may begin: two syllables, the second empty where there is but one, and the schemes as bits."""
+    """The first two syllables of a word, the second perhaps empty, and the schemes (bits)."""
 
     first: str
     second: str
@@ -111,7 +108,7 @@ class Opening(NamedTuple):
 
 @lru_cache(maxsize=65_536)
 def openings(word: str) -> tuple[Opening, ...]:
-    """First two syllables in each way to read a whole word as syllables of a scheme."""
+    """First two syllables in each way to read a word as syllables."""
     endings = _endings(word)
     if not endings[0]:
         return ()
@@ -130,7 +127,7 @@ def openings(word: str) -> tuple[Opening, ...]:
 
 
 def core_openings(core: Sequence[str]) -> Iterator[Opening]:
-    """How a Latin core may begin; its words may be joined."""
+    """Openings of a Latin core; its words may be joined."""
     letters = ""
     for end, word in enumerate(core[:MAX_PREFIX_WORDS], 1):
         letters += word
@@ -140,11 +137,11 @@ def core_openings(core: Sequence[str]) -> Iterator[Opening]:
 
 
 OPENING_SCHEMES = (RomanisationScheme.MAINLAND, RomanisationScheme.CANTONESE)
-"""What a core is taken to begin with: the mixed scheme has all that Hong Kong or Macao write."""
+"""Schemes in which openings are read: the mixed one contains Hong Kong's and Macao's."""
 
 
 def organisation_index_keys(variant: OrganisationVariant) -> set[int]:
-    """Keys under which a form is filed; those of Han forms on the other side."""
+    """Index keys of a variant; those of Han variants on the other side."""
     if not variant.core:
         return _coreless_keys(variant)
     lines = _lines(variant)
@@ -167,10 +164,10 @@ def organisation_index_keys(variant: OrganisationVariant) -> set[int]:
 
 
 def organisation_query_keys(variant: OrganisationVariant) -> set[int]:
-    """Keys under which a form is sought: those of whatever `organisation_rules` may find compatible with it.
+    """Query keys of a variant: they reach whatever the rules may find compatible.
 
-    Han forms agree with each other by characters alone, so by sound they are sought among Latin ones. Latin cores that
-    are spelt alike are sought where not both are syllables of one scheme: these differ by a sound.
+    Han variants agree with each other by characters alone, so sounds look for Latin ones. Latin cores spelt alike are
+    looked for only where not both are syllables of one scheme: those differ by a sound.
     """
     if not variant.core:
         return _coreless_keys(variant)
@@ -197,17 +194,17 @@ _SYLLABIC = tuple(
     if mask >> RomanisationScheme.CANTONESE & 1
     or not (mask >> RomanisationScheme.HONG_KONG & 1 or mask >> RomanisationScheme.MACAO & 1)
 )
-"""Sets of schemes, as bits, whose syllables a word may be: what Hong Kong or Macao spells so, the mixed scheme does."""
+"""Sets of schemes (bits) whose syllables a word may be; Hong Kong's and Macao's are in the mixed scheme."""
 
 
 @cache
 def _apart(schemes: int) -> tuple[str, ...]:
-    """What keys of alike spelling begin with where cores are filed that share none of these schemes."""
+    """Prefixes of keys of alike spelling under which cores without these schemes are indexed."""
     return tuple(f"{other}:" for other in _SYLLABIC if not other & schemes) if schemes else ("",)
 
 
 def _translated(variant: OrganisationVariant) -> list[int]:
-    """Cores that are translated words throughout: one key for each choice among their meanings."""
+    """Cores of translated words: one key for each choice of meanings."""
     if not variant.names or sum(b - a for a, b, _ in variant.names) != len(variant.core):
         return []
     choices = islice(product(*(sorted(span[2]) for span in variant.names)), MAX_MEANINGS)
@@ -215,12 +212,12 @@ def _translated(variant: OrganisationVariant) -> list[int]:
 
 
 def _lines(variant: OrganisationVariant) -> set[str]:
-    """Lines of business: in one script names with one core need one in common, or none on either side."""
+    """Lines of business: in one script equal cores need one in common, or none on either side."""
     return {c for unit in variant.terms if unit.term.weight == Weight.ACTIVITY for c in unit.term.concepts} or {""}
 
 
 def _written(variant: OrganisationVariant, lines: Iterable[str]) -> set[int]:
-    """Keys of a core as it is written, with each line of business, and without for lists with a low threshold."""
+    """Keys by spelling, with each line of business and without (for lists with a low threshold)."""
     letters = "".join(variant.core)
     if variant.is_han:
         whole, in_line, texts = KeyKind.CORE_HAN, KeyKind.HAN_IN_LINE, {letters}
@@ -240,7 +237,7 @@ def _meanings(variant: OrganisationVariant) -> list[int]:
 
 
 def _leading(variant: OrganisationVariant) -> list[int]:
-    """The first word, if it is Latin: it may stand at the head of a Han name too (TCL科技)."""
+    """The first word, if Latin: it may head a Han name too (TCL科技)."""
     word = variant.core[0]
     return [] if has_han(word) else [text_number(KeyKind.LEADING_WORD, word)]
 
@@ -271,7 +268,7 @@ def _syllable_hashes(mask: int) -> tuple[int, ...]:
 
 
 def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
-    """Cores whose words are single syllables: what two romanisations of one Han core must be."""
+    """Cores of single-syllable words, as two romanisations of one Han core are."""
     if len(core) < 2:
         return []
     first, second = (ANY_SYLLABLE.get(word, 0) for word in core[:2])
@@ -282,7 +279,7 @@ def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
 
 
 def _pairs(kind: KeyKind, first: int, second: int | None, beside: int = 0) -> list[int]:
-    """Keys of two masks of sounds, or of one."""
+    """Keys of one or two masks of sounds."""
     seconds = [beside] if second is None else [other * SECOND + beside for other in _syllable_hashes(second)]
     return numbers(kind, [one * FIRST + other for one in _syllable_hashes(first) for other in seconds])
 
@@ -292,7 +289,7 @@ def _may_open(core: Sequence[str]) -> bool:
 
 
 def _han_sounds(core: Sequence[str]) -> list[int]:
-    """Keys of how a Han core begins to sound, under which Latin names look for it."""
+    """Keys by sound of a Han core's beginning, for Latin queries."""
     if not _may_open(core):
         return []
     return _pairs(KeyKind.CORE_SOUNDS, sounds_of(core[0]), sounds_of(core[1]) if len(core) > 1 else None)
@@ -309,7 +306,7 @@ def _latin_sounds(core: Sequence[str]) -> list[int]:
 
 
 def _latin_spelt(core: Sequence[str]) -> list[int]:
-    """Keys of how a Latin core begins to be spelt, under which Han names look for it."""
+    """Keys by spelling of a Latin core's beginning, for Han queries."""
     found = []
     for first, second, schemes in core_openings(core):
         begun = _hash(first) * FIRST + (_hash(second) * SECOND if second else 0)

@@ -1,7 +1,7 @@
-"""Reads an organisation's name in Latin letters, in English, Portuguese or a romanisation.
+"""Reads an organisation's name in Latin letters: English, Portuguese or romanised.
 
-Some words can be read in two ways: tin is a metal and 天 (Hoi Tin), da is Portuguese and 大 (Hong Da), Chenzhou is a
-city and a company's name; such a name has more than one form.
+Ambiguous words give several variants: tin is a metal and 天 (Hoi Tin), da is Portuguese and 大 (Hong Da), Chenzhou a
+city and a name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def latin_words(text: str) -> tuple[str, ...]:
 
 
 def read_latin(text: str) -> tuple[OrganisationVariant, ...]:
-    """Forms of the Latin part, the likeliest first; none where it has no words."""
+    """Variants of the Latin part, likeliest first; none without words."""
     tokens = list(latin_words(text))
     if not tokens:
         return ()
@@ -62,12 +62,12 @@ def read_latin(text: str) -> tuple[OrganisationVariant, ...]:
 
 
 def is_syllabic(word: str) -> bool:
-    """Whether a word can be one or two syllables under some romanisation."""
+    """Whether a word can be one or two syllables in some scheme."""
     return bool(splits(word))
 
 
 class _NameParts(NamedTuple):
-    """Parts of a name. `is_ambiguous`: a word of known meaning may also be syllables of the core."""
+    """Parts of a name. `is_ambiguous`: a word of known meaning may also be syllables."""
 
     core: tuple[str, ...]
     names: tuple[tuple[int, int, frozenset[str]], ...]
@@ -77,9 +77,8 @@ class _NameParts(NamedTuple):
 
 
 def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_core: int = MAX_WORDS) -> _NameParts:
-    """Core, translated stretches, terms and places; `places_are_core` is how many places there may be before the next
-    one counts as a part of the core.
-    """
+    """Core, translated stretches, terms and places; `places_are_core`: so many places, then the next belongs to the
+    core."""
     core: list[str] = []
     names: list[tuple[int, int, frozenset[str]]] = []
     terms: list[Unit] = []
@@ -112,14 +111,14 @@ def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_c
 
 
 def _is_acronym(word: str, tokens: Sequence[str]) -> bool:
-    """Whether a word is the initials of all the others: Companhia de Electricidade de Macau – CEM."""
+    """Whether a word is the initials of the others: Companhia de Electricidade de Macau – CEM."""
     if not 2 < len(word) <= len(tokens):
         return False
     return word == "".join(t[0] for t in tokens if t != word and t not in NOISE)
 
 
 def _legal(tokens: list[str]) -> tuple[list[str], frozenset[str], str]:
-    """Takes legal forms off: at the end as often as there is one, and unmistakable ones anywhere."""
+    """Removes legal forms: all at the end, and unmistakable ones anywhere."""
     legal: frozenset[str] = frozenset()
     found: list[str] = []
     while len(tokens) > 1 and (ending := LATIN_LEGAL_FORMS.ending(tokens)) is not None and ending[0] > 0:

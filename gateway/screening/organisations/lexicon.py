@@ -1,5 +1,4 @@
-"""Words of organisations' names by meaning: legal forms, places, and lines of business in Han, English and
-Portuguese."""
+"""Words of organisations' names by meaning, in Han, English and Portuguese: legal forms, places, lines of business."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ NOISE = frozenset(
     }
     | {"al", "el"}
 )
-"""Small words that carry nothing in English or Portuguese; some are syllables too (Hong Da)."""
+"""Words without meaning in English or Portuguese; some are syllables too (Hong Da)."""
 
 _PLURALS = (("ies", "y"), ("oes", "ao"), ("s", ""))
 
@@ -49,9 +48,8 @@ _PLURALS = (("ies", "y"), ("oes", "ao"), ("s", ""))
 class Weight(IntEnum):
     """What a word says about identity.
 
-    `NONE`: nothing (集团, Holdings). `WEAK`: little; may be left out (贸易, Technology). `ACTIVITY`: the line of
-    business, which tells sister companies apart (银行, Properties). `NAME`: a word of the name proper that is also
-    translated (银河, Galaxy).
+    `NONE`: nothing (集团, Holdings). `WEAK`: little (贸易, Technology). `ACTIVITY`: the line of business, which
+    separates sister companies (银行, Properties). `NAME`: a translated word of the name proper (银河, Galaxy).
     """
 
     NONE = 0
@@ -62,14 +60,14 @@ class Weight(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class VocabularyTerm:
-    """Meanings a word may have, and the highest weight of them."""
+    """Meanings of a word, and their highest weight."""
 
     concepts: frozenset[str]
     weight: Weight
 
 
 class Phrases(Generic[T]):
-    """A table of word sequences that finds the longest one at a position."""
+    """Word sequences; finds the longest at a position."""
 
     def __init__(self, table: Mapping[tuple[str, ...], T]) -> None:
         self._table = dict(table)
@@ -77,7 +75,7 @@ class Phrases(Generic[T]):
         self._closing = _lengths(table, -1)
 
     def at(self, tokens: Sequence[str], start: int) -> tuple[int, T] | None:
-        """End and value of the longest phrase that begins at `start`; None where none does."""
+        """End and value of the longest phrase that begins at `start`, or None."""
         left = len(tokens) - start
         for length in self._beginning.get(tokens[start], ()) if left > 0 else ():
             if length <= left and (found := self._table.get(tuple(tokens[start : start + length]))) is not None:
@@ -85,7 +83,7 @@ class Phrases(Generic[T]):
         return None
 
     def ending(self, tokens: Sequence[str], end: int = -1) -> tuple[int, T] | None:
-        """Start and value of the longest phrase that ends the first `end` tokens, or all; None where none does."""
+        """Start and value of the longest phrase that ends at `end` (-1: at the last token), or None."""
         end = len(tokens) if end < 0 else end
         for length in self._closing.get(tokens[end - 1], ()) if end else ():
             if length <= end and (found := self._table.get(tuple(tokens[end - length : end]))) is not None:
@@ -94,7 +92,7 @@ class Phrases(Generic[T]):
 
 
 def _lengths(table: Iterable[tuple[str, ...]], place: int) -> dict[str, tuple[int, ...]]:
-    """By first or last token the lengths of the phrases that have it there, the longest first."""
+    """Lengths of phrases, longest first, by first or last token."""
     found: defaultdict[str, set[int]] = defaultdict(set)
     for phrase in table:
         found[phrase[place]].add(len(phrase))
@@ -103,7 +101,7 @@ def _lengths(table: Iterable[tuple[str, ...]], place: int) -> dict[str, tuple[in
 
 @lru_cache(maxsize=65_536)
 def folded(word: str) -> str:
-    """A word without its plural ending, so that águas and água, Industries and Industry are one."""
+    """A word without its plural ending: águas and água are one."""
     if len(word) < 4 or word.endswith("ss"):
         return word
     ending, instead = next((pair for pair in _PLURALS if word.endswith(pair[0])), ("", ""))
@@ -120,13 +118,13 @@ def _han(cell: str) -> list[tuple[str, ...]]:
 
 
 def _latin(cell: str) -> list[tuple[str, ...]]:
-    """Phrases of a cell, without small words and plural endings; as they are where nothing would be left."""
+    """Phrases of a cell without small words and plural endings, unless nothing would be left."""
     phrases = [words(writing) for writing in cell.split("|") if writing]
     return [tuple(folded(w) for w in phrase if w not in NOISE) or phrase for phrase in phrases]
 
 
 def _in_pinyin(writing: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """A Han word as it stands in names that are pinyin throughout: (maoyi,) and (mao, yi)."""
+    """A Han word in pinyin: (maoyi,) and (mao, yi)."""
     syllables = tuple((mandarin(character) or ("",))[0].replace("v", "u") for character in writing)
     return [("".join(syllables),), syllables]
 
@@ -175,7 +173,7 @@ PLACES = tuple(sorted(_WITHIN))
 
 
 def is_within(place: str, other: str) -> bool:
-    """Whether a place is the other or lies in it: Shenzhen in Guangdong, Guangdong in China."""
+    """Whether a place is the other or lies in it: Shenzhen in Guangdong."""
     while place:
         if place == other:
             return True

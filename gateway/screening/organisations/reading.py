@@ -1,4 +1,4 @@
-"""Reads an organisation's name: legal form, places, line of business, and the core that is the name proper."""
+"""Reads an organisation's name: legal form, places, line of business and core."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from gateway.screening.persons.surnames import BY_HAN
 from gateway.screening.text.normalisation import has_han, latin_part
 
 MAX_PERSON_CHARACTERS = 4
-"""Han characters of a name without legal form or line of business that may still be a person's."""
+"""Most Han characters of a person's name, where nothing shows an organisation."""
 
 
 def read_organisation(text: str, han: str) -> tuple[OrganisationVariant, ...]:
-    """Forms of an organisation's name: the Han part, the Latin part, or both; `han` is the canonical Han part.
+    """Variants of a name: its Han part, its Latin part, or both; `han` is the canonical Han part.
 
-    One or two Latin words without legal form beside a Han name belong to it (TCL科技); more are a form of their own.
+    One or two Latin words without legal form belong to the Han name (TCL科技); more make a variant of their own.
     """
     if not han:
         return read_latin(text)
@@ -28,7 +28,7 @@ def read_organisation(text: str, han: str) -> tuple[OrganisationVariant, ...]:
 
 
 def looks_like_organisation(text: str, han: str) -> bool:
-    """Whether a legal form, a line of business or too many characters for a person show an organisation."""
+    """Whether legal form, line of business or length show an organisation."""
     for variant in read_organisation(text, han)[:1]:
         if variant.legal or variant.branch or any(unit.term.weight <= Weight.ACTIVITY for unit in variant.terms):
             return True

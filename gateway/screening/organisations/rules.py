@@ -1,10 +1,10 @@
-"""Compares two forms of organisations' names and says which parts agree by which rule.
+"""Compares two variants of organisations' names.
 
-1. The cores must agree: the same Han characters, one the romanisation of the other, or the same letters.
-2. A line of business that one name lacks, or that differs, is contrary: sister companies share a core.
-3. Different places are contrary; a place in one name alone is not.
-4. Legal forms that can't be one and the same are a difference; one that is left out is not.
-5. Names without a core (厦门钨业, Banco da China) are made of place and line of business: both must agree.
+1. The cores must agree: equal Han characters, a romanisation, or equal letters.
+2. A line of business that is missing or differs is contrary: sister companies share a core.
+3. Different places are contrary; a place in one name alone isn't.
+4. Incompatible legal forms are a difference; a missing one isn't.
+5. Names without a core (厦门钨业, Banco da China) consist of place and line of business: both must agree.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CORELESS_ACTIVITY_WEIGHT = 0.6
 
 
 def compare_organisations(query: OrganisationVariant, candidate: OrganisationVariant) -> Verdict | None:
-    """Verdict on two forms; None where no rule connects them."""
+    """Verdict on two variants; None if no rule connects them."""
     if query.han and query.han == candidate.han:
         return Verdict(query.text, candidate.text, 1.0, MatchClass.IDENTICAL, partial(same_han, query.han))
     if not query.core and not candidate.core:
@@ -102,7 +102,7 @@ def _place_tokens(query: OrganisationVariant, candidate: OrganisationVariant) ->
 
 @lru_cache(maxsize=8_192)
 def are_other_places(ours: frozenset[str], theirs: frozenset[str]) -> bool:
-    """Whether each side has a place of its own that has nothing to do with the other side's."""
+    """Whether each side has a place unrelated to the other's."""
     mine = [p for p in ours if not any(is_within(p, q) or is_within(q, p) for q in theirs)]
     yours = [q for q in theirs if not any(is_within(p, q) or is_within(q, p) for p in ours)]
     only_mine, only_yours = ours - theirs, theirs - ours

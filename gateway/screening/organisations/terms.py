@@ -1,4 +1,4 @@
-"""Says which words of two organisations' names have one meaning, and whether they are in one line of business."""
+"""Which words of two organisations' names mean the same, and whether they share a line of business."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gateway.screening.result import RawPart, TokenMatch
 ACTIVITY_WEIGHT = 0.35
 WEAK_WEIGHT = 0.1
 UNTRANSLATED = 0.65
-"""Words of both names that aren't in the vocabulary stand where a line of business is expected."""
+"""Agreement of two unknown words where a line of business is expected."""
 
 
 class TermPairs(NamedTuple):
-    """Words of one meaning, and those that each name has alone."""
+    """Words of one meaning, and words of each name alone."""
 
     pairs: list[tuple[Unit, Unit]]
     ours: list[Unit]
@@ -39,7 +39,7 @@ def pair_terms(ours: Sequence[Unit], theirs: Sequence[Unit]) -> TermPairs:
 
 
 def _without_repeated(units: list[Unit], pairs: Sequence[tuple[Unit, Unit]]) -> list[Unit]:
-    """Words that don't say again what both names say already: Transportes Aéreos Air Macau, 澳門航空."""
+    """Drops words that repeat what both names say: Transportes Aéreos Air Macau, 澳門航空."""
     return [
         unit
         for unit in units
@@ -50,7 +50,7 @@ def _without_repeated(units: list[Unit], pairs: Sequence[tuple[Unit, Unit]]) -> 
 def term_parts(
     query: OrganisationVariant, candidate: OrganisationVariant, paired: TermPairs, rest: bool
 ) -> list[RawPart]:
-    """Parts of the score; `rest` as in `organisation_cores.Core`."""
+    """Parts of the score; `rest` as in `cores.CoreAgreement`."""
     pairs, ours, theirs = paired
     if not pairs and not ours and not theirs and not rest:
         return []
@@ -69,14 +69,14 @@ def _any_weak(units: Sequence[Unit]) -> bool:
 
 
 def term_tokens(paired: TermPairs) -> list[TokenMatch]:
-    """Tokens of the paired words, then of those that one name lacks."""
+    """Tokens of paired words, then of unpaired ones."""
     tokens = paired_tokens(paired)
     tokens += [TokenMatch(unit.text, "", *_absent(unit)) for unit in paired.ours]
     return tokens + [TokenMatch("", unit.text, *_absent(unit)) for unit in paired.theirs]
 
 
 def paired_tokens(paired: TermPairs) -> list[TokenMatch]:
-    """Tokens of the paired words alone."""
+    """Tokens of paired words."""
     return [TokenMatch(a.text, b.text, _rule(a, b), 1.0) for a, b in paired.pairs]
 
 
@@ -93,7 +93,7 @@ def _absent(unit: Unit) -> tuple[str, float]:
 def _activity(
     pairs: Sequence[tuple[Unit, Unit]], ours: Sequence[Unit], theirs: Sequence[Unit], one_script: bool, rest: bool
 ) -> float | None:
-    """Agreement of the lines of business; None where neither name has one."""
+    """Agreement of the lines of business; None if neither name has one."""
     matched = sum(a.term.weight == Weight.ACTIVITY for a, _ in pairs)
     mine, yours = (sum(u.term.weight == Weight.ACTIVITY for u in side) for side in (ours, theirs))
     if one_script and is_other_business(ours, theirs):
@@ -106,6 +106,6 @@ def _activity(
 
 
 def is_other_business(ours: Sequence[Unit], theirs: Sequence[Unit]) -> bool:
-    """Whether each name has a word that the other lacks, and they aren't both empty: 投资 and 贸易, 控股 and 科技."""
+    """Whether the lines differ and not both lack one: 投资 and 贸易."""
     weights = [max((u.term.weight for u in side), default=None) for side in (ours, theirs)]
     return None not in weights and any(weight != Weight.NONE for weight in weights)

@@ -1,4 +1,4 @@
-"""The parts into which an organisation's name is split."""
+"""The parts of an organisation's name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Unit(NamedTuple):
 class OrganisationVariant(NamedTuple):
     """An organisation's name in one script, split.
 
-    `core` holds Han characters (and Latin words that stand among them) for a Han form, words for a Latin one. `names`
-    are stretches of the core that also have a meaning: (first, end, concepts). `legal` is empty where none is given.
+    `core`: Han characters (and Latin words among them), or Latin words. `names`: stretches of the core with a meaning:
+    (first, end, concepts). `legal` is empty if none is given.
     """
 
     text: str

@@ -1,7 +1,5 @@
-"""Western given names that Chinese people carry, where a name of that spelling could also be read as syllables.
-
-A word that can't be read as syllables counts as a Western name without being listed.
-"""
+"""Western given names of Chinese people that could also be read as syllables. Other words that aren't syllables count
+as Western without being listed."""
 
 from importlib import resources
 

@@ -1,7 +1,7 @@
-"""Reads a person's name: surname, given name and Western names, in every way the text allows.
+"""Reads a person's name in every way the text allows: surname, given name, Western names.
 
-Doesn't compare (`person_rules`). A Latin name rarely says which part is the surname or by which scheme it was spelt,
-so a name has several readings; a comma, one part in capitals and hyphens rule some out.
+A Latin name rarely shows which part is the surname or which scheme was used; a comma, capitals and hyphens exclude some
+readings.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from gateway.screening.text.normalisation import latin_letters, latin_part, word
 from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, sounds_of, splits
 
 HAN = -1
-"""In place of a scheme: the reading is of Han characters."""
+"""Instead of a scheme: Han characters."""
 
 MAX_READINGS = 16
-"""Readings kept of one name. Names have one to eight; a text of random syllables could have hundreds."""
+"""Most readings of a name. Names have one to eight; random syllables could have hundreds."""
 
 MAX_WORDS = 12
-"""Words of a Latin name that are looked at."""
+"""Words of a Latin name that are read."""
 
 MAX_GIVEN = 2
 """Characters of a given name."""
 
 MAX_AROUND = 6
-"""Words on one side of a surname that are read."""
+"""Words read on each side of a surname."""
 
 
 _SCHEMES: tuple[tuple[RomanisationScheme, frozenset[int]], ...] = (
@@ -43,14 +43,14 @@ _SCHEMES: tuple[tuple[RomanisationScheme, frozenset[int]], ...] = (
         frozenset({RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO, RomanisationScheme.CANTONESE}),
     ),
 )
-"""Schemes in the order they are tried, each with those that make it superfluous once they have given a full reading."""
+"""Schemes in order of trial, each with those whose full readings make it superfluous."""
 
 
 class NameReading(NamedTuple):
-    """One way to read a name.
+    """One reading of a name.
 
-    `scheme` is `HAN` or a `Scheme`. `surname_mask` has a bit for each surname it may be; `maiden` is the own surname
-    behind a husband's (陳方安生). `given` are syllables or characters with their sounds; mask 0 is an initial.
+    `scheme` is `HAN` or a scheme. `surname_mask` has a bit for each possible surname; `maiden` is the surname behind a
+    husband's (陳方安生). `given`: syllables or characters with their sounds; mask 0 is an initial.
     """
 
     scheme: int
@@ -64,7 +64,7 @@ class NameReading(NamedTuple):
 
 
 class PersonVariant(NamedTuple):
-    """A person's name in one script, read. `han` is empty for a Latin form, `words` for a Han form."""
+    """A person's name in one script. `han` is empty for Latin, `words` for Han."""
 
     text: str
     han: str
@@ -73,14 +73,14 @@ class PersonVariant(NamedTuple):
 
     @property
     def is_full(self) -> bool:
-        """Whether a reading has a surname and a Chinese given name."""
+        """Whether a reading has surname and Chinese given name."""
         return any(reading.given for reading in self.readings)
 
 
 def read_person(text: str, han: str) -> tuple[PersonVariant, ...]:
-    """Forms of a person's name: its Han part, its Latin part, or both; `han` is the text's canonical Han part.
+    """Variants of a name: its Han part, its Latin part, or both; `han` is the canonical Han part.
 
-    A Western name beside a Han name (Jackie 陳港生) belongs to the Han form; a whole Latin name is a form of its own.
+    A Western name beside a Han name (Jackie 陳港生) belongs to it; a whole Latin name is a variant of its own.
     """
     latin = latin_part(text) if han else text
     written = words(latin)[:MAX_WORDS]
@@ -113,10 +113,10 @@ def _han_reading(surname: str, maiden: str, given: str, western: tuple[str, ...]
 
 class _Word(NamedTuple):
     text: str
-    group: int  # words joined by hyphens are one group
+    group: int  # hyphenated words are one group
     is_alone: bool  # in its group
     may_be_surname: bool
-    kinds: tuple[bool, ...]  # True: may be a Western name; False: may be syllables
+    kinds: tuple[bool, ...]  # True: perhaps Western; False: perhaps syllables
 
 
 _GAPS = re.compile(r"[\s,.;/·•()]+")
@@ -137,7 +137,7 @@ def _latin_words(text: str) -> list[_Word]:
 
 
 def _marked(groups: list[str]) -> list[str]:
-    """Groups that may be surnames as far as capitals say: one or two in capitals among others are the surname."""
+    """Groups that capitals mark as surname: one or two among others."""
     capitals = [g for g in groups if g.isupper() and max((len(word) for word, _ in _words_of(g)), default=0) > 1]
     return capitals if 0 < len(capitals) <= 2 and len(capitals) < len(groups) else groups
 
@@ -148,7 +148,7 @@ def _words_of(group: str) -> tuple[tuple[str, tuple[bool, ...]], ...]:
 
 
 def _kinds(word: str) -> tuple[bool, ...]:
-    """Whether a word is a Western name; one that can be either is tried as both."""
+    """Whether a word may be a Western name, syllables, or both."""
     can_be_syllables = len(word) == 1 or bool(splits(word))
     return (True, False) if word in WESTERN and can_be_syllables else (not can_be_syllables,)
 
@@ -185,7 +185,7 @@ def _latin_reading(
 
 
 class _Arrangement(NamedTuple):
-    """What stands around a surname: Western names, and syllables all before or all behind it."""
+    """Western names and syllables around a surname."""
 
     western: tuple[str, ...]
     syllables: tuple[_Word, ...]
@@ -193,7 +193,7 @@ class _Arrangement(NamedTuple):
 
 
 def _surname_spans(parts: Sequence[_Word]) -> Iterator[tuple[str, list[_Arrangement]]]:
-    """Words that may be a surname under some scheme, with the ways to arrange the others."""
+    """Words that may be a surname, with the arrangements of the others."""
     for start, first in enumerate(parts):
         if not first.may_be_surname:
             continue
@@ -222,7 +222,7 @@ def _arrangements(before: Sequence[_Word], after: Sequence[_Word]) -> list[_Arra
 
 
 def _rests(arrangements: Sequence[_Arrangement], scheme: RomanisationScheme) -> Iterator[_Rest]:
-    """What stands around a surname, in every way it can be read: (own surname, given syllables, Western names)."""
+    """Readings of the words around a surname: (maiden name, given syllables, Western names)."""
     for western, chosen, are_behind in arrangements:
         if not chosen:
             if western:
@@ -244,7 +244,7 @@ def _married(chosen: Sequence[_Word], western: tuple[str, ...], scheme: Romanisa
 
 
 def _given(chosen: Sequence[_Word], scheme: RomanisationScheme) -> Iterator[tuple[str, ...]]:
-    """Given names that words may be: one word of one or two syllables, or two words of one."""
+    """Given names of one word with one or two syllables, or of two words."""
     if len(chosen) == 1:
         word = chosen[0].text
         spoken = [syllables for schemes, syllables in splits(word) if schemes >> scheme & 1]
@@ -259,16 +259,16 @@ _PARTICLES = frozenset({"al", "el", "ul", "bin", "ibn", "bint", "de", "da", "do"
 
 
 def telling(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Words without articles and particles, which come and go between writings of one name."""
+    """Words without articles and particles."""
     kept = tuple(word for word in words if word not in _PARTICLES)
     return kept if len(kept) > 1 else words
 
 
 def sorted_words(variant: PersonVariant) -> tuple[str, ...]:
-    """Words of a Latin form in alphabetical order: names that differ in order alone are equal here."""
+    """Words of a Latin variant in alphabetical order."""
     return tuple(sorted(variant.words))
 
 
 def joined(variant: PersonVariant) -> str:
-    """Letters of a Latin form without any gap."""
+    """Letters of a Latin variant, joined."""
     return latin_letters("".join(variant.words))

@@ -1,6 +1,6 @@
-"""Compares two forms of persons' names and says which tokens agree by which rule.
+"""Compares two variants of persons' names.
 
-A Chinese given name has to agree in every syllable: one that differs is another name (何一誠, 賀一誠; Si-yan, Sin Ian).
+Every syllable of a Chinese given name must agree: 何一誠 isn't 賀一誠, Si-yan isn't Sin Ian.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from gateway.screening.text.sounds import SCHEME_NAMES, RomanisationScheme
 SURNAME_WEIGHT = 0.4
 GIVEN_WEIGHT = 0.6
 WESTERN_WEIGHT = 0.3
-"""Counts only where both names have Western names: then different ones are contrary evidence."""
+"""Counts where both have Western names: different ones are contrary."""
 MARRIED_WEIGHT = 0.1
-"""Counts only where one name has a husband's surname before the own one and the other hasn't."""
+"""Counts where one name alone has a husband's surname."""
 WESTERN_ONLY_GIVEN_WEIGHT = 0.16
-"""Weight of the Chinese given name that only one of two names with one surname and Western name has."""
+"""Weight of a Chinese given name that one of two names with equal surname and Western name has alone."""
 
 ROMANISED = 0.95
 OTHER_SCHEME = 0.9
@@ -28,12 +28,12 @@ INITIAL = 0.7
 SURNAME_VARIANT = 0.95
 
 MIN_COVERAGE = 0.6
-"""Share of the longer name's words that the shorter one must have: two of three."""
+"""Least share of the longer name's words in the shorter: two of three."""
 FUZZY = 0.9
 
 
 def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
-    """Verdict on two forms; None where no rule connects them."""
+    """Verdict on two variants; None if no rule connects them."""
     if query.han and candidate.han:
         return _both_han(query, candidate)
     if not query.han and not candidate.han:
@@ -124,7 +124,7 @@ def _can_agree(one: NameReading, other: NameReading) -> bool:
 
 
 def _married_surname(one: NameReading, other: NameReading) -> bool:
-    """Whether one's own surname or husband's is the other's only surname."""
+    """Whether one's maiden or husband's surname is the other's only surname."""
     double, single = (one, other) if one.maiden_mask else (other, one)
     return bool((double.surname_mask | double.maiden_mask) & single.surname_mask)
 
@@ -147,7 +147,7 @@ def _agreement(one: NameReading, other: NameReading, mine: str, yours: str) -> f
 
 
 def _western(one: NameReading, other: NameReading) -> float:
-    """1 where a Western name is shared, 0.5 where one has none, 0 where they differ."""
+    """1 for a common Western name, 0.5 where one has none, 0 where they differ."""
     if not one.western or not other.western:
         return 0.5 if one.given and other.given else 0.0
     return 1.0 if any(_same_western(a, b) for a in one.western for b in other.western) else 0.0
@@ -233,7 +233,7 @@ def _rule(one: NameReading, other: NameReading, what: str, mine: str, yours: str
 
 
 def _by_words(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
-    """Names that aren't Chinese: every word of the shorter name has to be in the longer, spelling slips allowed."""
+    """Non-Chinese names: the longer must have every word of the shorter, spelling slips allowed."""
     ours, theirs = telling(query.words), telling(candidate.words)
     shorter, longer = sorted((ours, theirs), key=len)
     if len(shorter) < 2 or len(shorter) < MIN_COVERAGE * len(longer):
@@ -255,7 +255,7 @@ def _by_words(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
 def _explain_words(
     pairs: list[tuple[str, str, float]], left: list[str], swapped: bool, raw: tuple[RawPart, ...]
 ) -> Explanation:
-    """`pairs` are of the shorter name and the longer; `swapped`: the longer one is asked for."""
+    """`pairs` are of the shorter and the longer name; `swapped`: the query is the longer."""
     tokens = [
         TokenMatch(*((b, a) if swapped else (a, b)), "same word" if v == 1 else "spelt alike", v) for a, b, v in pairs
     ]

@@ -1,6 +1,6 @@
-"""Chinese surnames: Han to spellings and back, compound surnames included.
+"""Chinese surnames, compound ones included: Han to spellings and back.
 
-Surnames are narrower than sounds: Ng is 吳 or 伍 and nothing else that sounds so.
+Surnames are narrower than sounds: Ng is 吳 or 伍 alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gateway.screening.text.sounds import RomanisationScheme, cantonese, pivot
 
 @dataclass(frozen=True, slots=True)
 class Surname:
-    """One surname: canonical Han forms (萧 and 肖 are one), the sound of its keys, spellings by scheme."""
+    """A surname: canonical Han forms (萧 and 肖 are one), the sound of its keys, spellings by scheme."""
 
     han: tuple[str, ...]
     key: str
@@ -64,10 +64,10 @@ def _masks_by_spelling() -> tuple[dict[str, int], ...]:
 
 
 BY_SPELLING = _masks_by_spelling()
-"""By scheme: spelling, joined and in lower case → mask of the surnames spelt so."""
+"""By scheme: joined lower-case spelling → mask of surnames."""
 
 ANY_SPELLING: dict[str, int] = {}
-"""Spelling under whatever scheme → mask: a married woman's two surnames need not follow one scheme."""
+"""Spelling in any scheme → mask; a married woman's surnames may follow two schemes."""
 for _table in BY_SPELLING:
     for _spelling, _mask in _table.items():
         ANY_SPELLING[_spelling] = ANY_SPELLING.get(_spelling, 0) | _mask
@@ -80,5 +80,5 @@ for _bit, _entry in enumerate(SURNAMES):
 
 @lru_cache(maxsize=8_192)
 def surname_pivots(mask: int) -> tuple[str, ...]:
-    """Cantonese readings of the surnames of a mask, sorted; homophones have one between them."""
+    """Cantonese readings of a mask's surnames, sorted; one for homophones."""
     return tuple(sorted({surname.key for bit, surname in enumerate(SURNAMES) if mask >> bit & 1}))

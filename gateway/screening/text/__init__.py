@@ -1,1 +1,1 @@
-"""Text before names are read from it: letters, sounds and romanisations."""
+"""Letters, sounds and romanisations, below the reading of names."""

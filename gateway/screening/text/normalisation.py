@@ -1,7 +1,6 @@
-"""Normalises text before names are read from it: letters without marks, one Han form, words.
+"""Normalises text: letters without marks, one Han form, words.
 
-Traditional characters are simplified (OpenCC t2s) and never the other way round: from simplified to traditional one
-character has several counterparts, and the surname 范 would become 範.
+Traditional characters become simplified (OpenCC t2s). The other direction is ambiguous: the surname 范 would become 範.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from functools import lru_cache
 import opencc
 
 MAX_NAME_LENGTH = 512
-"""Characters of a name that are compared; longer ones are cut. The longest registered company names stay below 300."""
+"""Characters that are compared; registered company names stay below 300."""
 
 _T2S = opencc.OpenCC("t2s")
 _HAN_RANGES = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff〇々"
 _HAN = re.compile(f"[{_HAN_RANGES}]")
 _HAN_OR_BRACKETS = re.compile(f"[{_HAN_RANGES}()&]+")
 _WORD = re.compile(r"[^\W_]+")
-_DROPPED = str.maketrans("", "", "'’‘ʼʻ`´＇ʾʿ")  # marks inside a word: Xi'an, Ch'en, Qa‘ida
+_DROPPED = str.maketrans("", "", "'’‘ʼʻ`´＇ʾʿ")  # marks inside words: Xi'an, Ch'en, Qa‘ida
 _LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i", "ŋ": "ng"}
 )
 _VARIANTS = str.maketrans("鉅媯峯綫裏祕証羣勣甦䴙於喆堃犇淼", "巨妫峰线里秘证群绩苏䴙于哲坤奔淼")
-"""Variant characters that OpenCC keeps although registers use them for one another."""
+"""Variants that registers interchange and OpenCC keeps."""
 
 
 def has_han(text: str) -> bool:
@@ -34,19 +33,19 @@ def has_han(text: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """NFKC, cut to `MAX_NAME_LENGTH`; full-width letters and brackets become plain ones."""
+    """NFKC, cut to `MAX_NAME_LENGTH`."""
     return unicodedata.normalize("NFKC", text[:MAX_NAME_LENGTH])
 
 
 @lru_cache(maxsize=65_536)
 def simplified(text: str) -> str:
-    """Canonical Han form: traditional and variant characters simplified."""
+    """Canonical Han form."""
     converted: str = _T2S.convert(text)
     return converted.translate(_VARIANTS)
 
 
 def latin_letters(text: str) -> str:
-    """Lower-case letters without marks: `Macáu` → `macau`; apostrophes inside words are dropped."""
+    """Lower-case letters without marks and apostrophes: `Macáu` → `macau`."""
     if text.isascii():
         return text.lower().replace("'", "").replace("`", "")
     lowered = text.casefold().translate(_DROPPED)
@@ -57,15 +56,15 @@ def latin_letters(text: str) -> str:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Words of Latin text, in order, normalised; every punctuation mark separates."""
+    """Normalised words of Latin text; punctuation separates."""
     return tuple(_WORD.findall(latin_letters(text)))
 
 
 def han_part(text: str) -> str:
-    """Han characters and brackets, canonical and without spaces: `陳 (大文)` → `陈(大文)`."""
+    """Canonical Han characters and brackets without spaces: `陳 (大文)` → `陈(大文)`."""
     return simplified("".join(_HAN_OR_BRACKETS.findall(text)))
 
 
 def latin_part(text: str) -> str:
-    """The text without its Han characters."""
+    """The text without Han characters."""
     return _HAN.sub(" ", text)

@@ -1,10 +1,9 @@
-"""Spells one Chinese syllable the ways registers spell it: mainland, Hong Kong, Macao, Wade-Giles.
+"""Spellings of a Chinese syllable in registers: mainland, Hong Kong, Macao, Wade-Giles.
 
-Sources. Hong Kong: the practice of the government's registration of persons and of street and place names (an
-unpublished system after Eitel and Dyer-Ball: no tones, no difference between long and short a, aspiration left out),
-with the older spellings that persons and companies keep (Fook, Tse, Chow, Seng). Macao: the table of 1985 (Silabário
-Codificado de Romanização do Cantonense) with Portuguese sound values: v and u for w, i for y, k or c at the end.
-Wade-Giles: apostrophes and hyphens left out, as in passports.
+Sources. Hong Kong: practice of the registration of persons and of place names (unpublished, after Eitel and Dyer-Ball:
+no tones, no long a, no aspiration), with older spellings (Fook, Tse, Chow, Seng). Macao: the table of 1985 (Silabário
+Codificado de Romanização do Cantonense): v and u for w, i for y, k or c at the end. Wade-Giles: without apostrophes and
+hyphens, as in passports.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ _MACAO_FINALS = {
 
 @cache
 def hong_kong(jyutping: str) -> frozenset[str]:
-    """Hong Kong spellings of a toneless Jyutping syllable: `gwok` → kwok …, `zi` → chi, tsz, tse …"""
+    """Hong Kong spellings of a toneless Jyutping syllable: `zi` → chi, tsz, tse …"""
     initial, final = _split(_JYUTPING, jyutping)
     spellings = set()
     for onset in _HK_INITIALS.get(initial, (initial,)):
@@ -75,7 +74,7 @@ def hong_kong(jyutping: str) -> frozenset[str]:
 
 @cache
 def macao(jyutping: str) -> frozenset[str]:
-    """Macao spellings of a toneless Jyutping syllable: `joeng` → ieong, `wong` → vong, wong, `jyu` → u."""
+    """Macao spellings of a toneless Jyutping syllable: `joeng` → ieong."""
     initial, final = _split(_JYUTPING, jyutping)
     rimes = _MACAO_FINALS.get(final, (final,))
     if initial == "j":
@@ -96,7 +95,7 @@ _MACAO_OVERRIDES = {
 
 @cache
 def mainland(pinyin: str) -> frozenset[str]:
-    """Mainland spellings of a toneless pinyin syllable written with v for ü: `lv` → lu, lv, lyu."""
+    """Mainland spellings of a toneless pinyin syllable with v for ü: `lv` → lu, lv, lyu."""
     if "v" not in pinyin:
         return frozenset({pinyin})
     return frozenset({pinyin.replace("v", vowel) for vowel in ("u", "v", "yu")})
@@ -122,7 +121,7 @@ _WADE_GILES_FINALS = {
 
 @cache
 def wade_giles(pinyin: str) -> frozenset[str]:
-    """Wade-Giles spellings, without apostrophes, of a toneless pinyin syllable: `xu` → hsu, `zhang` → chang."""
+    """Wade-Giles spellings of a toneless pinyin syllable: `xu` → hsu."""
     if pinyin in _WADE_GILES_WHOLE:
         return frozenset(_WADE_GILES_WHOLE[pinyin])
     initial, final = _split(_PINYIN, pinyin)

@@ -1,9 +1,9 @@
-"""Gives every Han character and every romanised syllable its sounds, so that whether two can be one is a bit operation.
+"""Sounds of Han characters and romanised syllables as bit masks.
 
-A sound is a pair (Mandarin, Cantonese) that some character has, e.g. (guo, gwok); each has a bit. A character's mask
-holds its readings; a spelling's mask holds every sound that is spelt so under one scheme. Two tokens can be the same
-character exactly when their masks share a bit: 國 & kuok, kuok & guo, but not 何 & kuok. Characters of GB 2312 with
-their first readings define which sounds exist: that leaves out readings nobody is named by.
+A sound is a (Mandarin, Cantonese) pair of some character, e.g. (guo, gwok), and has a bit. A character's mask has its
+readings, a spelling's mask every sound spelt so in a scheme. Two tokens may be one character exactly if their masks
+share a bit: 國 & kuok, but not 何 & kuok. First readings of GB 2312 define the sounds, which leaves out readings not in
+names.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from gateway.screening.text.normalisation import simplified
 
 
 class RomanisationScheme(IntEnum):
-    """A way of romanising; the order is the order in which readings are preferred."""
+    """A romanisation, in order of preference."""
 
     MAINLAND = 0
     HONG_KONG = 1
     MACAO = 2
     WADE_GILES = 3
     CANTONESE = 4
-    """Hong Kong and Macao spellings mixed in one name (Hang Seng): tried where neither fits alone."""
+    """Hong Kong and Macao mixed (Hang Seng), tried where neither fits."""
 
 
 SCHEME_NAMES = {
@@ -38,7 +38,7 @@ SCHEME_NAMES = {
 }
 
 _MAX_READINGS = 3
-"""Readings of a character that count in each language; the dictionaries list rare ones after the third."""
+"""Readings per character and language; later ones are rare."""
 
 
 _VOWEL = re.compile(r"[aeiou]|^t?sz$")
@@ -52,18 +52,18 @@ def _read_readings() -> dict[str, str]:
 
 
 _READINGS = _read_readings()
-"""Character → the rest of its line: Mandarin and Cantonese readings, separated by a comma."""
+"""Toneless pinyin readings, v for ü, usual one first."""
 
 
 @cache
 def mandarin(character: str) -> tuple[str, ...]:
-    """Toneless pinyin readings, v for ü, the usual one first; empty for an unknown character."""
+    """Toneless Jyutping readings, usual one first."""
     return _split(_READINGS.get(character, ",").partition(",")[0])
 
 
 @cache
 def cantonese(character: str) -> tuple[str, ...]:
-    """Toneless Jyutping readings, the usual one first; empty for an unknown character."""
+    """Sounds by bit: (pinyin, Jyutping)."""
     return _split(_READINGS.get(character, ",").partition(",")[2])
 
 
@@ -87,11 +87,11 @@ def _define_sounds() -> dict[tuple[str, str], int]:
 
 _SOUNDS = _define_sounds()
 SOUND_PAIRS: tuple[tuple[str, str], ...] = tuple(_SOUNDS)
-"""Sounds by bit: (pinyin, Jyutping)."""
+"""Spellings of a sound (pinyin, Jyutping) in a scheme."""
 
 
 def spellings(pair: tuple[str, str], scheme: RomanisationScheme) -> frozenset[str]:
-    """Spellings of one sound (pinyin, Jyutping) under a scheme."""
+    """By scheme: spelling → mask."""
     spoken, cantonese_reading = pair
     match scheme:
         case RomanisationScheme.MAINLAND:
@@ -118,11 +118,11 @@ def _define_masks() -> dict[RomanisationScheme, dict[str, int]]:
 
 
 SYLLABLES = _define_masks()
-"""By scheme: spelling → mask of the sounds that are spelt so."""
+"""Spelling in any scheme → mask."""
 
 
 ANY_SYLLABLE: dict[str, int] = defaultdict(int)
-"""Spelling under whatever scheme → mask."""
+"""Mask of a Han character; 0 if unknown."""
 for _table in SYLLABLES.values():
     for _spelling, _mask in _table.items():
         ANY_SYLLABLE[_spelling] |= _mask
@@ -131,7 +131,7 @@ ANY_SYLLABLE = dict(ANY_SYLLABLE)
 
 @cache
 def sounds_of(character: str) -> int:
-    """Mask of a Han character; 0 where no reading is known."""
+    """Mask of one sound; 0 if no common character has it."""
     spoken = dict.fromkeys(mandarin(character)[:_MAX_READINGS] + mandarin(simplified(character))[:_MAX_READINGS])
     cantonese_readings = dict.fromkeys(
         cantonese(character)[:_MAX_READINGS] + cantonese(simplified(character))[:_MAX_READINGS]
@@ -146,14 +146,14 @@ def sounds_of(character: str) -> int:
 
 
 def mask_of(spoken: str, cantonese_reading: str) -> int:
-    """Mask of one sound; 0 where no common character has it."""
+    """Cantonese pivots of a mask, sorted; masks that share a bit share one."""
     bit = _SOUNDS.get((spoken, cantonese_reading))
     return 0 if bit is None else 1 << bit
 
 
 @lru_cache(maxsize=16_384)
 def pivots(mask: int) -> tuple[str, ...]:
-    """Cantonese syllables of a mask as `pivot` gives them, sorted: two masks that share a bit share one of these."""
+    """A Cantonese syllable without what Hong Kong and Macao don't write: aspiration, long a, initial ng."""
     found = set()
     while mask:
         lowest = mask & -mask
@@ -164,7 +164,7 @@ def pivots(mask: int) -> tuple[str, ...]:
 
 @cache
 def pivot(jyutping: str) -> str:
-    """A Cantonese syllable without what Hong Kong and Macao don't write: aspiration, long a, ng at the beginning."""
+    """Spelling → schemes (bits)."""
     initial, rest = _ONSET.match(jyutping + "-").groups()  # type: ignore[union-attr]
     return _UNWRITTEN.get(initial, initial) + rest.rstrip("-").replace("aa", "a")
 
@@ -178,9 +178,12 @@ def _schemes_by_spelling() -> dict[str, int]:
 
 
 SCHEMES_OF = _schemes_by_spelling()
-"""Spelling → schemes, as bits, under which it is a syllable."""
+"""Letters of the longest syllable."""
 MAX_SYLLABLE = 6
-"""Letters of the longest syllable that is looked for."""
+"""Ways to read a word as one or two syllables, with schemes as bits: `jiayin` → (1, (jia, yin)).
+
+The single syllable first, then the shortest first syllable.
+"""
 
 
 @lru_cache(maxsize=65_536)

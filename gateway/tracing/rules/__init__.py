@@ -1,1 +1,1 @@
-"""What links records, what to ask next, and what to draft: pure."""
+"""Links between records, further questions, and drafts of alerts; pure."""

@@ -1,11 +1,11 @@
-"""Puts a consignment together: from records of several nodes to legs with their links and events in order.
+"""Assembles a consignment: records of several nodes become legs with links and events in order.
 
-Owns the way from records to a Trace without discrepancies. The result doesn't depend on the order of the records:
-1. each record once, in its newest revision (records.gathered);
-2. what joins them strongly (join.weave), and what of it the trace's beginning reaches (Web.core);
-3. what joins weakly and unambiguously, as leaves (weak.weak_edges);
-4. from the first record on, each leg by its strongest link to what was found before, then its further links;
-5. legs and events in the order in which they happened.
+The result doesn't depend on the order of records:
+1. each record once, newest revision (records.merge_hits);
+2. strong links (link_graph.build_link_graph) and what they reach from the trace's start (LinkGraph.core);
+3. unambiguous weak links, as leaves (weak.weak_links);
+4. each leg from the first record on, by its strongest link to earlier ones, then its further links;
+5. legs and events in order of time.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, NodeAnswer, SearchCrit
 from gateway.v1.trace_pb2 import Trace, TraceLeg, TraceLink
 
 MAX_LEGS = 300
-"""Most records in a trace: more can't be looked at, and each is a message with up to 200 goods items."""
+"""Most records in a trace; each is a message with up to 200 goods items."""
 
 MAX_EVENTS = 5_000
-"""Most events in a trace, the earliest first: a record may have hundreds."""
+"""Most events in a trace, earliest first; a record may have hundreds."""
 
 MAX_LINKS = 12
-"""Most links that are told of one leg, the strongest first."""
+"""Most links shown of a leg, strongest first."""
 
 
 def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], asked: Sequence[SearchCriteria] = ()) -> Trace:
-    """The consignment that the first question's newest record belongs to, without discrepancies and controlled items.
+    """The consignment of the first question's newest record, without discrepancies and controlled items.
 
     Args:
-        gathering: records with the questions that they answered; those of the first question have none.
-        answers: what became of the questions, in the order in which they were asked.
-        asked: all questions, to tell whether something is left to ask; none: nothing is.
+        gathering: records with the questions that they answered; none for the first question.
+        answers: outcomes of the questions, in order.
+        asked: all questions, to see what is left to ask; none: nothing is.
 
     Returns:
-        the trace; without legs when the first question found nothing. It is `truncated` when the first question found
-        further consignments, a node had more records than it gave, not everything could be asked, or there are more
-        records, legs or events than a trace takes.
+        The trace, without legs if the first question found nothing. It is `truncated` if the first question found
+        further
+        consignments, a node had more records than it gave, not everything could be asked, or a limit was reached.
     """
-    web = gathering.web
-    known = web.known
-    core, others = web.core()
+    graph = gathering.graph
+    known = graph.known
+    core, others = graph.core()
     trace = Trace(answers=answers)
-    legs = _grown(web, core)
+    legs = _grown(graph, core)
     kept = in_order([index for index, _ in legs[:MAX_LEGS]], known)
     at = {index: leg for leg, index in enumerate(kept)}
     links = _links(dict(legs), known, at)
@@ -66,27 +66,27 @@ def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], asked: Sequenc
         or len(events) > MAX_EVENTS
         or len(legs) > MAX_LEGS
         or any(answer.status == ANSWER_STATUS_PARTIAL for answer in trace.answers)
-        or bool(asked and not is_exhausted(web, core, asked))
+        or bool(asked and not is_exhausted(graph, core, asked))
     )
     return trace
 
 
-def _grown(web: LinkGraph, core: set[int]) -> list[tuple[int, list[RecordLink]]]:
-    """Records in the order in which they are found from the first one, each with its links to earlier ones.
+def _grown(graph: LinkGraph, core: set[int]) -> list[tuple[int, list[RecordLink]]]:
+    """Records in order of discovery from the first one, each with its links to earlier ones.
 
-    The strongest link of all that lead on is taken first, weak ones after all strong ones.
+    The strongest link overall goes first, weak ones after all strong ones.
     """
-    starts = in_order([index for index in core if web.known[index].start], web.known)
+    starts = in_order([index for index in core if graph.known[index].start], graph.known)
     if not starts:
         return []
-    weak = weak_links(web, core)
+    weak = weak_links(graph, core)
     members = core | {edge.other for edge in weak}
     edges: dict[int, list[RecordLink]] = {}
-    for edge in (*web.edges, *weak):
+    for edge in (*graph.edges, *weak):
         if edge.one in members and edge.other in members:
             edges.setdefault(edge.one, []).append(edge)
             edges.setdefault(edge.other, []).append(edge)
-    position = {index: rank for rank, index in enumerate(in_order(range(len(web.known)), web.known))}
+    position = {index: rank for rank, index in enumerate(in_order(range(len(graph.known)), graph.known))}
     grown: dict[int, list[RecordLink]] = {}
     waiting: list[tuple[float, int, str, int]] = [(0.0, position[starts[0]], "", starts[0])]
     while waiting:

@@ -1,7 +1,4 @@
-"""Drafts an alert from what doesn't add up on a consignment: complete but for what only an officer can say.
-
-Publishes nothing.
-"""
+"""Drafts an alert from a consignment's discrepancies, complete but for an officer's part. Publishes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from gateway.v1 import alert_pb2, goods_pb2, party_pb2, trace_pb2
 from gateway.v1.history_pb2 import HistoryRecord, QueryGrounds
 
 VALID_S: Final = 30 * DAY_S
-"""How long a draft is valid; an officer may say otherwise."""
+"""Default validity of a draft."""
 
 MAX_REFERENCES = 32
 MAX_EQUIPMENT = 64
@@ -36,11 +33,11 @@ MAX_VERSION_CHARS = 64
 """The contract's limits on an alert."""
 
 MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES // 2
-"""Largest content of a draft: the other half of an entry's payload is for narratives and what the gateway adds."""
+"""Largest content of a draft; the other half of an entry is for narratives and the gateway's additions."""
 
 TO_COMPLETE: Final = ("narratives", "requested_action", "handling", "legal_basis")
-"""Fields of the content that need an officer: nobody else can tell what to ask for, how the information may be used,
-and on what basis it is given (the trace's is the one on which it was asked for)."""
+"""Fields that an officer must fill in: what is asked for, how the information may be used, and on what basis it is
+given (the trace's basis is the one of the question)."""
 
 _TYPOLOGIES: Final = {
     "false declaration": "false_declaration",
@@ -53,7 +50,7 @@ _TYPOLOGIES: Final = {
     "dual-use end user": "licence_misuse",
     "licence misuse": "licence_misuse",
 }
-"""Typologies of the rules to the contract's codes; what isn't here is `other`."""
+"""Typologies of rules to the contract's codes; the default is `other`."""
 
 _PRIORITIES: Final = {
     trace_pb2.SEVERITY_HIGH: alert_pb2.PRIORITY_A,
@@ -75,17 +72,17 @@ def draft_alert(
     *,
     now: datetime,
 ) -> trace_pb2.DraftAlert | None:
-    """An alert about discrepancies of a trace; None where there are none or the trace has no legs.
+    """Drafts an alert; None without discrepancies or legs.
 
     Args:
         trace: the consignment.
-        discrepancies: those to report; all of the trace's, or some.
-        grounds: on which the trace was asked for: purpose and case, and the legal basis until an officer says another.
-        own_node: never among the recipients.
-        now: when it is drafted.
+        discrepancies: those to report.
+        grounds: purpose and case of the trace, and its legal basis until an officer states another.
+        own_node: never a recipient.
+        now: time of drafting.
 
     Returns:
-        a draft that keeps the rules of the contract; paths in `to_complete` are fields of AlertContent.
+        A draft that keeps the contract's rules; `to_complete` has paths in AlertContent.
     """
     if not discrepancies or not trace.legs:
         return None
@@ -117,7 +114,7 @@ def draft_alert(
 
 
 def _cut_to_size(content: alert_pb2.AlertContent) -> list[str]:
-    """Shortens what is long until the content has room for an officer's words; paths of what was shortened."""
+    """Shortens long fields until an officer's words fit; returns the paths of shortened ones."""
     long: dict[str, MutableSequence[Any]] = {
         "rule_hits": content.rule_hits,
         "goods": content.goods,
@@ -134,7 +131,7 @@ def _cut_to_size(content: alert_pb2.AlertContent) -> list[str]:
 
 
 def typology_codes(typology: str) -> list[str]:
-    """The contract's codes for a rule's typology, which may name several: `false declaration / undervaluation`."""
+    """The contract's codes of a typology, which may name several: `false declaration / undervaluation`."""
     return list(dict.fromkeys(_TYPOLOGIES.get(part.strip().lower(), "other") for part in typology.split("/")))
 
 
@@ -155,7 +152,7 @@ def _handling(records: Sequence[HistoryRecord], own_node: str) -> alert_pb2.Hand
 
 
 def _recipients(trace: trace_pb2.Trace, route: Sequence[goods_pb2.RouteLeg], own_node: str) -> list[str]:
-    """Nodes whose records are in it, and nodes that were asked and are called after a territory on the route."""
+    """Nodes with records in the trace, and asked nodes named after a territory on the route."""
     territories = {end.territory for leg in route for end in (getattr(leg, "from"), leg.to)}
     nodes = [leg.record.node for leg in trace.legs]
     nodes += [answer.node for answer in trace.answers if answer.node.upper() in territories]
@@ -183,7 +180,7 @@ def _subject(records: Sequence[HistoryRecord]) -> alert_pb2.Subject:
         means=_first(_means(records), MAX_MEANS, lambda each: each.SerializeToString(deterministic=True)),
         parties=_first(_parties(records), MAX_PARTIES, lambda each: each.SerializeToString(deterministic=True)),
     )
-    if not subject.ByteSize():  # everything is withheld: the record's own key is what finds it at its node
+    if not subject.ByteSize():  # everything is withheld: the record's key finds it at its node
         subject.references.extend(
             goods_pb2.ShipmentReference(
                 kind=goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION,
@@ -226,7 +223,7 @@ def _means(records: Sequence[HistoryRecord]) -> Iterator[goods_pb2.TransportMean
 
 
 def _parties(records: Sequence[HistoryRecord]) -> Iterator[party_pb2.Party]:
-    """Parties without what is withheld of them: a name or number without text keeps no rule of the contract."""
+    """Parties without withheld parts: an empty name or number breaks the contract's rules."""
     for record in records:
         for each in record.shipment.parties:
             names = [name for name in each.names if name.text]
@@ -236,7 +233,7 @@ def _parties(records: Sequence[HistoryRecord]) -> Iterator[party_pb2.Party]:
 
 
 def _route(records: Sequence[HistoryRecord]) -> list[goods_pb2.RouteLeg]:
-    """Legs of all routes, each once, in order of departure; where there are none, from territory to territory."""
+    """Legs of all routes, each once, by departure; else from territory to territory."""
     legs: dict[object, goods_pb2.RouteLeg] = {}
     for record in records:
         for leg in record.shipment.route:

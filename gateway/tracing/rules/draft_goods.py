@@ -1,7 +1,4 @@
-"""Goods of a draft alert: as each authority had them declared, with what rules and the control list suspect instead.
-
-Apart from `draft`, which fills the rest of the alert.
-"""
+"""Goods of a draft alert: as each authority had them declared, with what rules and the control list suspect."""
 
 from __future__ import annotations
 
@@ -13,17 +10,17 @@ from gateway.v1 import goods_pb2, shipment_pb2, trace_pb2
 SUSPECTS = "suspects"
 SUSPECTED_CODES = "suspected_codes"
 SUSPECTED_ELEMENT = "suspected_element"
-"""Inputs of a discrepancy: substances that the goods may be, apart by commas, or `none`; codes, six digits of the HS or
-more of the mainland's tariff; a chemical symbol. The rules that come along give the first; own rules may give all."""
+"""Inputs of a discrepancy: suspected substances separated by commas, or `none`; codes of six or more digits; a chemical
+symbol. Packaged rules give the first, own rules may give all."""
 
 MAX_SUSPECTS = 3
-"""Substances that are named; where more would fit, their number follows."""
+"""Most suspected substances named; beyond, their number."""
 
 MAX_SUBSTANCE_CHARS = 128
 
 MAX_ITEMS = 200
 MAX_CODES = 8
-"""The contract's limits on an alert's goods."""
+"""The contract's limits on goods."""
 
 _CODE = re.compile(r"[0-9]{4,13}")
 _ELEMENT = re.compile(r"[A-Z][a-z]?")
@@ -32,12 +29,12 @@ _ELEMENT = re.compile(r"[A-Z][a-z]?")
 def goods_of(
     trace: trace_pb2.Trace, legs: Iterable[int], discrepancies: Sequence[trace_pb2.Discrepancy]
 ) -> list[goods_pb2.GoodsItem]:
-    """Goods of these legs, each kind once, with what is suspected of it.
+    """Goods of legs, each kind once, with suspicions.
 
     Args:
         trace: the consignment.
-        legs: indexes of legs; the first to say something is who is quoted.
-        discrepancies: what doesn't add up; of one that names an item, only that item is about it.
+        legs: indexes; the first with a value is quoted.
+        discrepancies: one that names an item is about that item alone.
     """
     found: dict[bytes, goods_pb2.GoodsItem] = {}
     for index in legs:
@@ -98,7 +95,7 @@ def _suspect(
         more = f" or {len(substances) - MAX_SUSPECTS} others" if len(substances) > MAX_SUSPECTS else ""
         named = " / ".join(substances[:MAX_SUSPECTS])
         made.substance = named[: MAX_SUBSTANCE_CHARS - len(more)] + more
-    # goods of several elements under one subheading: it isn't known which of them these are
+    # several elements under one subheading: which of them isn't known
     if len(elements) == 1 and _ELEMENT.fullmatch(elements[0]):
         made.element = elements[0]
 

@@ -1,6 +1,6 @@
-"""Everything dated in a consignment's records, as events in one order.
+"""All dated facts of a consignment's records as events in one order.
 
-What two records say of one departure stays two events: they may differ.
+Two records' accounts of one departure stay two events: they may differ.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from gateway.v1 import alert_pb2, goods_pb2, shipment_pb2, trace_pb2
 from gateway.v1.history_pb2 import HistoryRecord
 
 MAX_TEXT_CHARS = 400
-"""Longest text of an event in characters; the record has all of it."""
+"""Longest text of an event in characters."""
 
 _ORDER = ("declared", "arrived", "gate_in", "unloaded", "measured", "inspection", "inspected")
-"""Of equal times: what is done with goods that are there comes after their arrival and before they leave."""
+"""Order of simultaneous events: work on goods comes between arrival and departure."""
 
 _LAST = ("loaded", "gate_out", "departed")
 
@@ -56,7 +56,7 @@ _MODES = {
 
 
 def events_of(records: Sequence[HistoryRecord]) -> list[trace_pb2.TraceEvent]:
-    """All events of records in order of time; of equal times as `_ORDER` says, then by leg."""
+    """Events of records by time, then `_ORDER`, then leg."""
     events = [event for leg, record in enumerate(records) for event in _events(leg, record)]
     return sorted(events, key=lambda event: (event.at.seconds, event.at.nanos, _rank(event.kind), event.leg))
 
@@ -105,14 +105,14 @@ def _events(leg: int, record: HistoryRecord) -> Iterator[trace_pb2.TraceEvent]:
 
 
 def kind_word(kind: shipment_pb2.ShipmentEventKind.ValueType) -> str:
-    """An event's kind in lower case, e.g. gate_in; `event` for one that this version doesn't know."""
+    """An event's kind in lower case, e.g. gate_in; `event` if unknown."""
     names = shipment_pb2.ShipmentEventKind.DESCRIPTOR.values_by_number
     found = names.get(kind)
     return found.name.removeprefix("SHIPMENT_EVENT_KIND_").lower() if found is not None and kind else "event"
 
 
 def place_name(place: goods_pb2.Place) -> str:
-    """What a place is called, as far as it is said."""
+    """A place's name, as far as given."""
     return place.name or place.unlocode or place.customs_office or place.territory
 
 

@@ -1,4 +1,4 @@
-"""What a trace has found so far, woven anew only when something has come."""
+"""Records found so far by a trace; the link graph is rebuilt only after additions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from gateway.tracing.rules.records import RecordHit, TraceRecord, merge_hits
 
 
 class Gathering:
-    """Records with the questions that they answered; for one thread at a time."""
+    """Records with the questions that they answered. Not thread-safe."""
 
     def __init__(self, found: Iterable[RecordHit] = ()) -> None:
         self._found = list(found)
 
     def add(self, found: Iterable[RecordHit]) -> None:
-        """Takes further records, perhaps the same ones again, as answers to further questions."""
+        """Adds records, known ones included, as answers to further questions."""
         before = len(self._found)
         self._found.extend(found)
         if len(self._found) > before:
@@ -24,14 +24,14 @@ class Gathering:
                 self.__dict__.pop(name, None)
 
     @cached_property
-    def web(self) -> LinkGraph:
-        """Each record once, with what joins them strongly."""
+    def graph(self) -> LinkGraph:
+        """Each record once, with strong links."""
         known, _ = self._gathered
         return build_link_graph(known)
 
     @property
     def cut(self) -> bool:
-        """Whether there were more records than a trace looks at."""
+        """Whether records exceed a trace's limit."""
         return self._gathered[1]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What to ask next to find further legs of a consignment."""
+"""Next questions to find further legs of a consignment."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gateway.tracing.rules.weak import TRADERS
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria, SearchIdentifier, SearchReference
 
 MAX_QUESTIONS = 16
-"""Most questions for one trace, the first included: each goes to every node. Four rounds of four kinds."""
+"""Most questions of a trace, the first included: four rounds of four kinds, each to every node."""
 
 MAX_VALUES = 100
-"""Most values in one question; the contract's."""
+"""The contract's limit on values in a question."""
 
 MAX_PARTIES = 16
-"""Most identifiers of traders that are asked for."""
+"""Most traders' identifiers in questions."""
 
 DECLARED_LATE_S = 14 * DAY_S
 """A declaration may follow the goods by 14 days, on the mainland and in Hong Kong."""
@@ -41,34 +41,34 @@ _FIELDS = {
 
 
 def next_criteria(gathering: Gathering, asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
-    """Questions for every node; none when everything was asked, or as much as may be.
+    """Questions for every node; none when everything, or the limit, was asked.
 
     Args:
-        gathering: all records so far, each with the question that it answered.
-        asked: all questions so far, the one that the trace began with first.
+        gathering: records so far.
+        asked: questions so far, the trace's first one first.
     """
     if len(asked) >= MAX_QUESTIONS:
         return []
-    web = gathering.web
-    core, _ = web.core()
-    strong = list(_strong(web, core, _values(asked)))
-    questions = strong or list(_weak(web, core, asked))
+    graph = gathering.graph
+    core, _ = graph.core()
+    strong = list(_strong(graph, core, _values(asked)))
+    questions = strong or list(_weak(graph, core, asked))
     return questions[: MAX_QUESTIONS - len(asked)]
 
 
-def is_exhausted(web: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> bool:
-    """Whether nothing is left to ask that joins strongly."""
-    return next(_strong(web, core, _values(asked)), None) is None
+def is_exhausted(graph: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> bool:
+    """Whether no strong value is left to ask."""
+    return next(_strong(graph, core, _values(asked)), None) is None
 
 
 def has_gap(records: Sequence[HistoryRecord]) -> bool:
-    """Whether a record says, or leaves open, that the goods came from or went to where no record of them is known."""
+    """Whether goods came from or went to a territory, or an unknown one, without a known record."""
     known = {territory_of(record) for record in records}
     return any(_other_end(record) not in known for record in records)
 
 
 def _other_end(record: HistoryRecord) -> str:
-    """Territory that the goods left for, or came from; empty where it isn't said."""
+    """Territory that the goods left for or came from; empty if unknown."""
     shipment = record.shipment
     if shipment.procedure in OUTWARD:
         return shipment.destination_territory or next((leg.to.territory for leg in reversed(shipment.route)), "")
@@ -76,7 +76,7 @@ def _other_end(record: HistoryRecord) -> str:
 
 
 def _values(asked: Sequence[SearchCriteria]) -> set[str]:
-    """Values that were asked for without further conditions that would hide records."""
+    """Values asked without conditions that would hide records."""
     values: set[str] = set()
     for number, question in enumerate(asked):
         if number > 0 or _is_open(question):
@@ -85,16 +85,16 @@ def _values(asked: Sequence[SearchCriteria]) -> set[str]:
 
 
 def _is_open(question: SearchCriteria) -> bool:
-    """Whether a question of the caller's asks for values of one kind and nothing else."""
+    """Whether a question asks for values of one kind alone."""
     set_fields = [field.name for field, _ in question.ListFields()]
     return len(set_fields) == 1 and all(not reference.kind for reference in question.references)
 
 
-def _strong(web: LinkGraph, core: set[int], asked: set[str]) -> Iterator[SearchCriteria]:
+def _strong(graph: LinkGraph, core: set[int], asked: set[str]) -> Iterator[SearchCriteria]:
     open_keys: dict[str, dict[str, LinkKey]] = {}
     spans: dict[str, list[Span]] = {}
-    for index in in_order(core, web.known):
-        for key in web.keys[index]:
+    for index in in_order(core, graph.known):
+        for key in graph.keys[index]:
             field, value = _FIELDS.get(key.kind), plain(key.shown)
             if field is None or value in asked:
                 continue
@@ -115,9 +115,9 @@ def _question(field: str, keys: list[LinkKey], spans: list[Span]) -> SearchCrite
     return question
 
 
-def _weak(web: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> Iterator[SearchCriteria]:
-    """One question for the traders, once, and only where the way has a gap: a large trader has thousands of records."""
-    records = [web.known[index].record for index in in_order(core, web.known)]
+def _weak(graph: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> Iterator[SearchCriteria]:
+    """One question for the traders, only where the way has a gap: a large trader has thousands of records."""
+    records = [graph.known[index].record for index in in_order(core, graph.known)]
     if any(question.party_identifiers for question in asked[1:]) or not has_gap(records):
         return
     identifiers: dict[tuple[str, str], SearchIdentifier] = {}

@@ -1,6 +1,6 @@
-"""Which records belong to one consignment: what they share, within the time in which sharing it means something.
+"""Resolves which records belong to one consignment: shared values within the time in which sharing means something.
 
-Weak links are in `weak`, sentences in `sentences`. Nothing here depends on the order in which records are given.
+Weak links are in `weak`, sentences in `sentences`. The order of records doesn't matter.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from gateway.v1 import shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 
 MAX_LOOK_BACK = 64
-"""Most earlier records with the same value that are tried: of values that agree with none before, all would be."""
+"""Most earlier records with an equal value that are tried."""
 
 _Named = tuple[int, LinkKey]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordLink:
-    """Two records that share something.
+    """Two records with something in common.
 
     Attributes:
         one, other: indexes of the records.
         kind: what they share.
-        keys: what `one` and what `other` names; None where it is withheld, or where the link is a weak one.
-        because: the link in a sentence, where it is known already; else it is made of the keys.
-        value: the shared value, where there are no keys.
-        gap_s: seconds between what the two tell of.
+        keys: of `one` and `other`; None if withheld or for a weak link.
+        because: the link in a sentence, if known already; else made from the keys.
+        value: the common value, without keys.
+        gap_s: seconds between the records' times.
     """
 
     one: int
@@ -45,14 +45,14 @@ class RecordLink:
         return RULES[self.kind].strength
 
     def turned(self) -> RecordLink:
-        """The same link, seen from its other end."""
+        """The link from its other end."""
         keys = None if self.keys is None else (self.keys[1], self.keys[0])
         return replace(self, one=self.other, other=self.one, keys=keys)
 
 
 @dataclass(frozen=True)
 class LinkGraph:
-    """Records and what joins them strongly."""
+    """Records and their strong links."""
 
     known: Sequence[TraceRecord]
     keys: Sequence[Sequence[LinkKey]]
@@ -67,7 +67,7 @@ class LinkGraph:
         object.__setattr__(self, "_ends", ends)
 
     def reached_from(self, start: int) -> set[int]:
-        """The record and everything that strong links join with it."""
+        """All records reached by strong links, the start included."""
         reached, waiting = {start}, [start]
         while waiting:
             for end in self._ends.get(waiting.pop(), ()):
@@ -77,9 +77,9 @@ class LinkGraph:
         return reached
 
     def core(self) -> tuple[set[int], bool]:
-        """The consignment, and whether the trace's beginning found others besides.
+        """The consignment, and whether the trace's start found others.
 
-        A container number finds many consignments: the newest of them is meant. Times in the question name another.
+        A container number finds many: the newest counts. Times in the question select another.
         """
         starts = sorted(
             (index for index, each in enumerate(self.known) if each.start),
@@ -92,7 +92,7 @@ class LinkGraph:
 
 
 def build_link_graph(known: Sequence[TraceRecord]) -> LinkGraph:
-    """The records with what joins them."""
+    """Builds the graph of strong links."""
     keys = [link_keys(each.record) for each in known]
     groups: dict[tuple[str, str], list[_Named]] = {}
     for index, own in enumerate(keys):
@@ -102,14 +102,14 @@ def build_link_graph(known: Sequence[TraceRecord]) -> LinkGraph:
     return LinkGraph(known, keys, [*_all_links(groups, known), *_asked_for(known, keys)])
 
 
-def vehicle_links(web: LinkGraph) -> list[RecordLink]:
-    """Records with the same lorry on the same trip: weak links."""
+def vehicle_links(graph: LinkGraph) -> list[RecordLink]:
+    """Weak links: the same lorry on the same trip."""
     groups: dict[tuple[str, str], list[_Named]] = {}
-    for index, own in enumerate(web.keys):
+    for index, own in enumerate(graph.keys):
         for key in own:
             if key.kind is LinkKind.VEHICLE:
                 groups.setdefault(key.space, []).append((index, key))
-    return list(_all_links(groups, web.known))
+    return list(_all_links(groups, graph.known))
 
 
 def _all_links(groups: Mapping[tuple[str, str], list[_Named]], known: Sequence[TraceRecord]) -> Iterator[RecordLink]:
@@ -126,10 +126,10 @@ def _links(group: list[_Named], known: Sequence[TraceRecord]) -> Iterator[Record
 
 
 def _spanning(trip: list[_Named]) -> Iterator[RecordLink]:
-    """Links that reach whatever all pairs that agree would reach, each to the nearest earlier record first.
+    """A spanning set of links, nearest earlier record first.
 
-    What is joined already isn't joined again. Values of two realms stay apart, also where one without a realm agrees
-    with both: it goes with the nearest.
+    Linked records aren't linked again. Values of two realms stay apart, even if one without a realm agrees with both:
+    it joins the nearest.
     """
     parts = list(range(len(trip)))
     realms = [key.realm for _, key in trip]
@@ -175,7 +175,7 @@ def _kind_of(one: LinkKind, other: LinkKind) -> LinkKind | None:
 
 
 def _trips(ordered: list[_Named], known: Sequence[TraceRecord], trip_s: int) -> Iterator[list[_Named]]:
-    """Cuts the uses of one container, lock or lorry where an authority sees it set out or come in anew."""
+    """Cuts the uses of a container, lock or lorry where an authority sees a new departure or arrival."""
     trip: list[_Named] = []
     seen: dict[tuple[str, int], int] = {}
     for index, key in ordered:
@@ -184,18 +184,18 @@ def _trips(ordered: list[_Named], known: Sequence[TraceRecord], trip_s: int) -> 
             yield trip
             trip, seen = [], {}
         trip.append((index, key))
-        if slot[1] != shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST:  # said of each crossing of the same trip
+        if slot[1] != shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST:  # repeated for each crossing of a trip
             seen.setdefault(slot, at)
     yield trip
 
 
 def slot_of(record: HistoryRecord) -> tuple[str, int]:
-    """Node and procedure: a consignment that isn't split has one record of each."""
+    """Node and procedure: an unsplit consignment has one record of each."""
     return record.node, record.shipment.procedure
 
 
 def _asked_for(known: Sequence[TraceRecord], keys: Sequence[Sequence[LinkKey]]) -> Iterator[RecordLink]:
-    """Links of records that were found by something that they don't show: it is withheld, or stands no longer there."""
+    """Links of records found by a value that they don't show: withheld, or no longer there."""
     hidden = [index for index, each in enumerate(known) if each.by and _reason(each.record)]
     if not hidden:
         return
@@ -209,7 +209,7 @@ def _asked_for(known: Sequence[TraceRecord], keys: Sequence[Sequence[LinkKey]]) 
         for question in known[index].by:
             values = {plain(value) for value in asked_values(question)}
             if values & shown:
-                continue  # it shows what it was found by
+                continue  # the record shows the value
             yield from _found_by(
                 index, known[index].record, [holders[value] for value in sorted(values & set(holders))]
             )
@@ -241,7 +241,7 @@ def _reason(record: HistoryRecord) -> str:
 
 
 def asked_values(question: SearchCriteria) -> list[str]:
-    """References, containers and seals that a question asks for, as written."""
+    """References, containers and seals of a question, as written."""
     return [*(each.value for each in question.references), *question.containers, *question.seals]
 
 

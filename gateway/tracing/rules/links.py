@@ -1,5 +1,4 @@
-"""What a record can be joined by: containers, seals, documents, vehicles, each with a strength and a rule about
-time."""
+"""Values that link records (containers, seals, documents, vehicles), with strength and time limit."""
 
 from __future__ import annotations
 
@@ -18,21 +17,21 @@ DAY_S = 86_400
 HOUR_S = 3_600
 
 MIN_SEAL_CHARS = 5
-"""Shortest seal that joins: shorter ones are serial numbers that every maker has. A judgement."""
+"""Shortest seal that links: shorter serial numbers are common. A judgement."""
 
 MIN_DOCUMENT_CHARS = 6
-"""Shortest number of a document that joins; as for seals."""
+"""Shortest document number that links; as for seals."""
 
 MIN_RECORD_ID_CHARS = 8
-"""Shortest key of a record that counts as the number of its declaration; shorter ones are counters. A judgement."""
+"""Shortest record key that counts as a declaration number; shorter ones are counters. A judgement."""
 
 
 MAX_KEYS = 256
-"""Most keys of a record, documents and containers first; one with more is no record of one consignment."""
+"""Most keys of a record, documents and containers first."""
 
 
 class LinkKind(StrEnum):
-    """What two records share; the words of TraceLink.kind."""
+    """What two records share; words of TraceLink.kind."""
 
     CONTAINER = "container"
     SEAL = "seal"
@@ -48,14 +47,14 @@ class LinkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LinkRule:
-    """What a link of one kind is worth.
+    """Value of a kind of link.
 
     Attributes:
         strength: 0 to 1.
-        window_s: most seconds between what the two records tell of.
-        widens: whether it is asked for at other nodes, and whether what it joins may join further records.
-        trip_s: of what is used again and again: the same authority and procedure again after more than these seconds is
-            another trip. None: it isn't used again.
+        window_s: most seconds between the records' times.
+        widens: whether other nodes are asked for it, and whether records that it links may link further ones.
+        trip_s: for reusable things: the same authority and procedure after more seconds is another trip. None: not
+            reused.
     """
 
     strength: float
@@ -66,43 +65,44 @@ class LinkRule:
 
 RULES: Mapping[LinkKind, LinkRule] = MappingProxyType(
     {
-        # WCO guidelines make a UCR unique; its first digit is the year's last, so it can come again after ten years.
+        # WCO guidelines make a UCR unique; its year has one digit, so it may recur after ten years.
         LinkKind.UCR: LinkRule(0.95, 9 * 365 * DAY_S),
-        # Goods may lie in a mainland bonded warehouse for a year and, with an extension, for another one.
+        # A mainland bonded warehouse may hold goods for a year, extended by another.
         LinkKind.PREVIOUS_DOCUMENT: LinkRule(0.95, 2 * 366 * DAY_S),
         LinkKind.DECLARATION: LinkRule(0.95, 2 * 366 * DAY_S),
-        # Numbers are a carrier's own and come again after some time. 180 days: as long as rule R13 looks for circles.
+        # A carrier's numbers recur. 180 days: the range of rule R13.
         LinkKind.TRANSPORT_DOCUMENT: LinkRule(0.9, 180 * DAY_S),
-        # ISO 17712 wants a seal's number to be unique to its maker; makers' numbers coincide. 180 days: as above.
+        # ISO 17712 makes seal numbers unique per maker only. 180 days: as above.
         LinkKind.SEAL: LinkRule(0.85, 180 * DAY_S),
-        # 45 days: the 30 within which rule R12 looks for a re-export, and the 14 that the mainland and Hong Kong give
-        # to declare. A day between trips: goods of one container are declared on one day. Both are judgements.
+        # 45 days: 30 for a re-export (rule R12), 14 to declare on the mainland and in Hong Kong. A day between trips:
+        # goods of
+        # one container are declared on one day. Judgements.
         LinkKind.CONTAINER: LinkRule(0.7, 45 * DAY_S, trip_s=DAY_S),
-        # A lock goes from lorry to lorry. A week and two hours (a crossing and back) are judgements.
+        # A lock changes lorries. A week and two hours (a crossing and back): judgements.
         LinkKind.E_LOCK: LinkRule(0.6, 7 * DAY_S, trip_s=2 * HOUR_S),
-        # A shared trader, the same quantity and a short time; 30 days: rule R12.
+        # Common trader, quantity and time; 30 days: rule R12.
         LinkKind.PARTY: LinkRule(0.4, 30 * DAY_S, widens=False),
-        # A lorry carries other goods the next day; a judgement.
+        # Other goods the next day; a judgement.
         LinkKind.VEHICLE: LinkRule(0.3, DAY_S, widens=False, trip_s=2 * HOUR_S),
         LinkKind.QUANTITY_AND_TIME: LinkRule(0.25, 30 * DAY_S, widens=False),
     }
 )
-"""Strengths are an order, made by judgement: documents before seals, seals before what is used again and again."""
+"""Strengths are an order by judgement: documents, seals, reusable things."""
 
 _DOCUMENTS = frozenset({LinkKind.TRANSPORT_DOCUMENT, LinkKind.PREVIOUS_DOCUMENT, LinkKind.DECLARATION})
 
 
 @dataclass(frozen=True, slots=True)
 class LinkKey:
-    """Something that a record names and others may name too.
+    """A value of a record that others may share.
 
     Attributes:
         kind: what it is.
-        value: in normal form, to compare by.
+        value: normalised, for comparison.
         shown: as written.
-        realm: whose value it is, a territory or a scheme; two that are given and differ don't agree.
-        span: the time that the record tells of.
-        implied: the key of the record itself, taken as the number of its declaration.
+        realm: territory or scheme; two that differ don't agree.
+        span: the record's time.
+        implied: the record's own key, taken as its declaration number.
     """
 
     kind: LinkKind
@@ -114,15 +114,15 @@ class LinkKey:
 
     @property
     def space(self) -> tuple[str, str]:
-        """Keys with the same may agree: one authority's declaration is another's previous document."""
+        """Keys in one space may agree: a declaration may be another's previous document."""
         return ("document" if self.kind in _DOCUMENTS else self.kind, self.value)
 
 
 def link_keys(record: HistoryRecord) -> list[LinkKey]:
-    """What a record names that can join it to others, each once, in a fixed order.
+    """Values of a record that can link it, each once, in fixed order.
 
-    Parties and quantities aren't among them: they join only together (see `join`). Nor are vessels and flights: a
-    thousand consignments share them.
+    Parties and quantities link only together (`weak`). Vessels and flights don't link: a thousand consignments share
+    one.
     """
     span = span_of(record)
     found: dict[tuple[LinkKind, str, str], LinkKey] = {}
@@ -137,14 +137,14 @@ def link_keys(record: HistoryRecord) -> list[LinkKey]:
 
 @lru_cache(maxsize=16_384)
 def plain(value: str) -> str:
-    """Letters and digits in half width and upper case, without spaces, hyphens and other separators."""
+    """Letters and digits, half width, upper case."""
     if value.isascii() and value.isalnum():
         return value.upper()
     return "".join(char for char in unicodedata.normalize("NFKC", value).upper() if char.isalnum())
 
 
 def ucr(value: str) -> str:
-    """A UCR without spaces, in half width and upper case: its punctuation belongs to the number."""
+    """A UCR without spaces, half width, upper case; its punctuation counts."""
     return "".join(unicodedata.normalize("NFKC", value).upper().split())
 
 
@@ -164,7 +164,7 @@ _REFERENCES = {
     goods_pb2.SHIPMENT_REFERENCE_KIND_TRANSPORT_DOCUMENT: LinkKind.TRANSPORT_DOCUMENT,
     goods_pb2.SHIPMENT_REFERENCE_KIND_PREVIOUS_DOCUMENT: LinkKind.PREVIOUS_DOCUMENT,
 }
-"""A licence isn't among them: one covers many consignments."""
+"""Licences are missing: one covers many consignments."""
 
 _LOCK_EVENTS = frozenset(
     {

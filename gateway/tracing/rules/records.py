@@ -1,4 +1,4 @@
-"""A record as tracing sees it: how it was found, the time it tells of, the territory it was made in, what it weighs."""
+"""Records in a trace: how they were found, their time, territory and mass."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gateway.v1 import goods_pb2, shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 
 RecordName = tuple[str, str]
-"""Node and record id: together they name a record."""
+"""Node and record id."""
 
 LegOrder = tuple[int, int, bool, str, str]
 """See `leg_order`."""
 
 MAX_RECORDS = 1_000
-"""Most records that are looked at for one trace: comparing all with all takes a second at the worst."""
+"""Most records of a trace; comparing all pairs takes a second at worst."""
 
 OUTWARD = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT})
 """Procedures by which goods leave a territory."""
@@ -26,13 +26,13 @@ OUTWARD = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPME
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """First and last second, since 1970, of what a record tells of."""
+    """A record's first and last second since 1970."""
 
     first: int
     last: int
 
     def gap(self, other: Span) -> int:
-        """Seconds between the two; 0 where they meet."""
+        """Seconds between two spans; 0 if they overlap."""
         return max(0, other.first - self.last, self.first - other.last)
 
 
@@ -41,9 +41,9 @@ class RecordHit:
     """A record and the question that it answered.
 
     Attributes:
-        record: as the node gave it.
-        by: the question; None for the one that the trace began with.
-        query_id: the partner's answer in which it came; empty for an own record.
+        record: as its node gave it.
+        by: the question; None for the trace's first.
+        query_id: of the partner's answer; empty for an own record.
     """
 
     record: HistoryRecord
@@ -53,13 +53,13 @@ class RecordHit:
 
 @dataclass(frozen=True)
 class TraceRecord:
-    """A record, once, in its newest revision.
+    """A record in its newest revision.
 
     Attributes:
         record: as its node gave it.
-        start: whether the trace began with it.
-        by: the other questions that found it.
-        query_id: the partner's answer in which it came so; empty for an own record.
+        start: whether the trace started with it.
+        by: other questions that found it.
+        query_id: of the partner's answer; empty for an own record.
     """
 
     record: HistoryRecord
@@ -69,14 +69,14 @@ class TraceRecord:
 
     @cached_property
     def order(self) -> LegOrder:
-        """Where it stands among legs."""
+        """Its place among legs."""
         return leg_order(self.record)
 
 
 def merge_hits(found: Iterable[RecordHit]) -> tuple[list[TraceRecord], bool]:
-    """Each record once, and whether there were more than a trace looks at: then those nearest to its beginning in time.
+    """Each record once, and whether some were dropped; those nearest in time to the trace's start stay.
 
-    The newest of the records that the trace began with is its beginning.
+    The start is the newest record of the first question.
     """
     known = newest_revisions(found)
     if len(known) <= MAX_RECORDS:
@@ -87,12 +87,12 @@ def merge_hits(found: Iterable[RecordHit]) -> tuple[list[TraceRecord], bool]:
 
 
 def name_of(record: HistoryRecord) -> RecordName:
-    """What names the record among all nodes'."""
+    """The record's name among all nodes."""
     return record.node, record.shipment.record_id
 
 
 def newest_revisions(found: Iterable[RecordHit]) -> list[TraceRecord]:
-    """Each record once, in its newest revision and with the least withheld; in the order of their names."""
+    """Each record once, newest revision with the least withheld, ordered by name."""
     by_name: dict[RecordName, list[RecordHit]] = {}
     for each in found:
         by_name.setdefault(name_of(each.record), []).append(each)
@@ -118,7 +118,7 @@ def _bytes(message: HistoryRecord | SearchCriteria) -> bytes:
 
 
 def span_of(record: HistoryRecord) -> Span:
-    """The time from the first to the last thing that the record dates; when it was declared at the least."""
+    """Time from the first to the last date in a record, its declaration included."""
     first = last = record.shipment.declared_at.seconds
     for time in _times(record.shipment):
         if time.seconds:
@@ -136,7 +136,7 @@ def _times(shipment: shipment_pb2.Shipment) -> Iterator[Timestamp]:
 
 
 def territory_of(record: HistoryRecord) -> str:
-    """Territory in which the record was made: its office's, or the one that its node is called after; or empty."""
+    """Territory of the record's office, else that of its node's name, or empty."""
     territory = record.shipment.office.territory
     if territory:
         return territory
@@ -144,9 +144,9 @@ def territory_of(record: HistoryRecord) -> str:
 
 
 def happened_at(record: HistoryRecord) -> int:
-    """Second, since 1970, at which the goods left or came, as far as the record says; else when it was declared.
+    """Second since 1970 at which the goods left or came, else the declaration.
 
-    Declarations come before the goods or up to 14 days after them, so that their own order isn't the goods'.
+    Declarations come before the goods or up to 14 days after, so their order differs.
     """
     shipment, home = record.shipment, territory_of(record)
     declared = shipment.declared_at.seconds
@@ -158,12 +158,12 @@ def happened_at(record: HistoryRecord) -> int:
 
 
 def _from(leg: goods_pb2.RouteLeg) -> goods_pb2.Place:
-    start: goods_pb2.Place = getattr(leg, "from")  # `from` is a keyword of Python
+    start: goods_pb2.Place = getattr(leg, "from")  # `from` is a Python keyword
     return start
 
 
 def leg_order(record: HistoryRecord) -> LegOrder:
-    """Order of legs: as it happened, then as declared; leaving before coming; then by name, so that it's always one."""
+    """Order of legs: time, declaration, outward first, then name for a total order."""
     shipment = record.shipment
     return (
         happened_at(record),
@@ -175,7 +175,7 @@ def leg_order(record: HistoryRecord) -> LegOrder:
 
 
 def net_mass_kg(shipment: shipment_pb2.Shipment) -> float | None:
-    """Net mass of all goods in kilograms; None where an item doesn't say its own."""
+    """Net mass of all goods in kilograms; None if an item lacks it."""
     if not shipment.goods or not all(item.HasField("net_mass_kg") for item in shipment.goods):
         return None
     return sum(item.net_mass_kg for item in shipment.goods)

@@ -1,4 +1,4 @@
-"""Links in words: why a record belongs to the consignment, for officers."""
+"""Links as sentences for officers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMED = {
 
 
 def because(edge: RecordLink, one: HistoryRecord, other: HistoryRecord) -> str:
-    """The link in a sentence.
+    """A link as a sentence.
 
     Args:
         edge: the link.

@@ -1,6 +1,6 @@
-"""Weak links: the same quantity in a short time with a shared trader, or of the same goods at a place; the same lorry.
+"""Weak links: equal quantity in a short time with a common trader, or equal goods at one place; the same lorry.
 
-A record that is joined weakly joins no further ones: regular shipments of one trader look all alike.
+A weakly linked record links no further ones: a trader's regular shipments look alike.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.tracing.rules.records import Span, TraceRecord, net_mass_kg, span_o
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 
 MASS_TOLERANCE = 0.05
-"""Net masses that differ by no more than this share of the larger are the same quantity; as rule R12 has it."""
+"""Net masses that differ by at most this share of the larger are equal; as in rule R12."""
 
 TRADERS = frozenset(
     {
@@ -30,12 +30,12 @@ TRADERS = frozenset(
 """Roles that own or trade the goods; a declarant, carrier or agent serves thousands."""
 
 _WHOLE_TERRITORIES = frozenset({"HKHKG", "MOMFM"})
-"""UN/LOCODEs under which all places of a territory are filed: alone they say no more than the territory."""
+"""UN/LOCODEs of whole territories."""
 
 
 @dataclass(frozen=True, slots=True)
 class _RecordFeatures:
-    """What of a record is compared; `parties` and `places` map normal forms to what is shown."""
+    """Compared parts of a record; `parties` and `places` map normal forms to shown ones."""
 
     index: int
     slot: tuple[str, int]
@@ -46,22 +46,22 @@ class _RecordFeatures:
     places: dict[str, str]
 
 
-def weak_links(web: LinkGraph, core: set[int]) -> list[RecordLink]:
-    """Links from records of the core to others that are unambiguous; each joins a leaf.
+def weak_links(graph: LinkGraph, core: set[int]) -> list[RecordLink]:
+    """Unambiguous links from the core to other records, which become leaves.
 
-    A record joins where the nearest of all known records that it could follow or precede is in the core, where the core
-    has none of its node and procedure yet, and where no other of its node and procedure is nearer.
+    A record is linked if its nearest possible predecessor or successor is in the core, the core lacks its node and
+    procedure, and no other record of these is nearer.
     """
-    outside = [index for index in range(len(web.known)) if index not in core]
+    outside = [index for index in range(len(graph.known)) if index not in core]
     if not core or not outside:
         return []
-    taken = {slot_of(web.known[index].record) for index in core}
-    free = [index for index in outside if slot_of(web.known[index].record) not in taken]
-    found = [*_alike(web.known, core, free), *_by_vehicle(web, core, set(free))]
+    taken = {slot_of(graph.known[index].record) for index in core}
+    free = [index for index in outside if slot_of(graph.known[index].record) not in taken]
+    found = [*_alike(graph.known, core, free), *_by_vehicle(graph, core, set(free))]
     nearest: dict[tuple[str, int], RecordLink] = {}
     for edge in found:
-        slot = slot_of(web.known[edge.other].record)
-        if slot not in nearest or _rank(edge, web.known) < _rank(nearest[slot], web.known):
+        slot = slot_of(graph.known[edge.other].record)
+        if slot not in nearest or _rank(edge, graph.known) < _rank(nearest[slot], graph.known):
             nearest[slot] = edge
     chosen = {edge.other for edge in nearest.values()}
     return [edge for edge in found if edge.other in chosen]
@@ -71,8 +71,8 @@ def _rank(edge: RecordLink, known: Sequence[TraceRecord]) -> tuple[object, ...]:
     return edge.gap_s, -edge.strength, known[edge.other].order, known[edge.one].order
 
 
-def _by_vehicle(web: LinkGraph, core: set[int], free: set[int]) -> Iterator[RecordLink]:
-    for edge in vehicle_links(web):
+def _by_vehicle(graph: LinkGraph, core: set[int], free: set[int]) -> Iterator[RecordLink]:
+    for edge in vehicle_links(graph):
         if edge.one in core and edge.other in free:
             yield edge
         elif edge.other in core and edge.one in free:

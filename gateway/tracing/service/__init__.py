@@ -1,1 +1,1 @@
-"""Own findings on alerts, brought into the records that were inspected."""
+"""Own findings on alerts, copied into the inspected records."""

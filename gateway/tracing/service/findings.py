@@ -1,13 +1,11 @@
-"""Puts the findings that this node reported on alerts into its own shipment history.
+"""Copies this node's findings on alerts into its shipment history.
 
-A finding travels in the alerts feed, signed; the inspected shipment's record gets it too, so that whoever asks for the
-shipment later can rely on it without knowing of the alert. A new finding is put into the records that can be found.
-All findings are kept in mind, by keys of the index, and when a record becomes findable under such a key, that
-finding's records are looked for again.
+A finding travels signed in the alerts feed. The inspected record gets it too, for later queries that don't know the
+alert. Findings are indexed by their search keys: when a record is indexed under such a key, that finding's records are
+looked for again.
 
-How far was looked are cursors that move in the transaction that records what was found. The next look waits until that
-is findable itself and the projections show at least what they showed before. So a record has a finding once, whatever
-ends, is repeated or is built again in between.
+Progress moves in the transaction that records findings. The next look waits until these are indexed and the projections
+show at least what they did before. So a record gets a finding once, whatever fails, repeats or is rebuilt.
 """
 
 from __future__ import annotations
@@ -39,29 +37,29 @@ from gateway.tracing.tables import PROGRESS
 from gateway.v1 import alert_pb2, shipment_pb2
 
 BATCH = 200
-"""Steps that are looked at together."""
+"""Steps read together."""
 
 READ_AT_ONCE = 1_000
-"""Own steps that are read in one transaction when a process begins."""
+"""Own steps read in one transaction at the start."""
 
 LOOK_POSITIONS = 10_000
-"""Positions of records that are looked at together, and after how many it is noted that nothing was there."""
+"""Positions of records looked at together, and after how many an empty look is recorded."""
 
 REST = 50
-"""How many times as long as a look took there is none at new records: they have a fiftieth of the time at most."""
+"""Pause after a look at new records, as a multiple of its duration: at most a fiftieth of the time."""
 
 MOST_POSITIONS = 1_000
-"""Positions that are looked at for one thing that an alert names."""
+"""Most positions per value of an alert."""
 
 MOST_RECORDS = 50
-"""Most records that one finding is put into."""
+"""Most records that get one finding."""
 
 ACTOR = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
 class _FindingProgress:
-    """How far was looked, in steps of alerts and in records; the last own addition; how far the projections are."""
+    """Progress in steps and records, the last own addition, and the projections' progress."""
 
     steps: int
     records: int
@@ -75,13 +73,13 @@ class _FindingProgress:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything can be found that was looked at or made before: not so while tables are built again."""
+        """Whether everything read or made before is indexed; not so during a rebuild."""
         return self.projected >= self.steps and self.indexed >= max(self.records, self.written)
 
 
 @dataclass(frozen=True, slots=True)
 class FindingBatch:
-    """Findings to put into records; how far was looked, in steps and in records, before and now."""
+    """Findings to add to records, with the progress before and after."""
 
     before: tuple[int, int]
     after: tuple[int, int]
@@ -90,20 +88,20 @@ class FindingBatch:
 
 @dataclass(frozen=True, slots=True)
 class _ReportedFinding:
-    """An own finding, and what it is about."""
+    """An own finding and its subject."""
 
     said: alert_pb2.AlertFinding
     inspection: Inspection
 
     @classmethod
     def of(cls, conn: Connection, node: str, position: int, payload: bytes) -> _ReportedFinding | None:
-        """The finding of a step; None when the step is another one, or nothing is left of it or of its alert."""
+        """The finding of a step; None if it is another step, or it or its alert is gone."""
         event = wire.parse_event(payload) if payload else None
         if event is None or event.WhichOneof("event") != "finding":
             return None
         about = event.finding.alert
         for row, _, content in reversed(alerts.events_of(conn, about.publisher, about.alert_id)):
-            # The alert as it was then: what is amended afterwards wasn't inspected.
+            # The alert's revision at that time: later amendments weren't inspected.
             alert = wire.alert_of(wire.parse_event(content)) if content and row.position < position else None
             if alert is not None:
                 return cls(event.finding, Inspection(alert.content.subject, event.finding.inspected_at, node))
@@ -111,7 +109,7 @@ class _ReportedFinding:
 
 
 class _FindingIndex:
-    """Findings by what records are found by that they may be about; each by the position of its step."""
+    """Own findings by the index keys of records that they may concern."""
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -122,7 +120,7 @@ class _FindingIndex:
         return len(self._by_key)
 
     def keep(self, conn: Connection, steps: Iterable[tuple[int, bytes]]) -> list[int]:
-        """Keeps the findings among own steps; gives their positions."""
+        """Indexes the findings among own steps and returns their positions."""
         positions = []
         for position, payload in steps:
             finding = _ReportedFinding.of(conn, self._node, position, payload)
@@ -133,14 +131,14 @@ class _FindingIndex:
 
     def _keep(self, position: int, finding: _ReportedFinding) -> None:
         if position in self._known:
-            return  # it wasn't recorded when it was read before
+            return  # already indexed
         self._known.add(position)
         for sought in finding.inspection.sought():
             for key in sought.keys:
                 self._by_key.setdefault(key, []).append((position, sought.record_filter))
 
     def concerned(self, conn: Connection, *, after: int, until: int) -> list[int]:
-        """Findings that may be about something that stands at positions of records after one up to another."""
+        """Findings that may concern records at positions after `after` up to `until`."""
         met = list(findings.met(conn, list(self._by_key), after=after, until=until)) if after < until else []
         rows = shipments.revisions(conn, [position for _, position in met])
         return sorted(
@@ -154,10 +152,10 @@ class _FindingIndex:
 
 
 class FindingSearch:
-    """Looks for records of own findings; for one thread at a time."""
+    """Finds the records of own findings. Not thread-safe."""
 
     def __init__(self, database: Database, *, node: str) -> None:
-        """Reads nothing yet."""
+        """Reads nothing."""
         self._database = database
         self._node = node
         self._kept: _FindingIndex | None = None
@@ -165,7 +163,7 @@ class FindingSearch:
         self._rests_until = 0.0
 
     def next(self) -> FindingBatch | None:
-        """The next findings to put into records; None when there is nothing to do."""
+        """The next findings to add; None if there are none."""
         if self._kept is None:
             self._kept = self._all_before()
         kept = self._kept
@@ -185,7 +183,7 @@ class FindingSearch:
             now = time.monotonic()
             self._rests_until = now + REST * (now - began)
         if not (steps or additions or until - reached.records >= LOOK_POSITIONS):
-            self._looked = until  # that nothing was there is noted later: it would cost a commit each time
+            self._looked = until  # recorded later: it would cost a commit each time
             return None
         last = steps[-1][0].position if steps else reached.steps
         return FindingBatch((reached.steps, reached.records), (last, until), additions)
@@ -196,7 +194,7 @@ class FindingSearch:
                 yield row.position, payload
 
     def _all_before(self) -> _FindingIndex | None:
-        """Findings up to where steps were looked at; None while not all of them can be read."""
+        """Findings among the steps read before; None while some can't be read."""
         kept, after = _FindingIndex(self._node), 0
         while True:
             with self._database.read() as conn:
@@ -212,13 +210,13 @@ class FindingSearch:
     def _of_new_records(
         self, conn: Connection, kept: _FindingIndex, reached: _FindingProgress, most: int
     ) -> tuple[int, list[int]]:
-        """Looks at some more positions of records; gives how far that is, and the findings that these may concern."""
+        """Reads further positions of records: how far, and the findings that may concern them."""
         looked = max(self._looked, reached.records)
         until = min(looked + most, reached.indexed) if kept else reached.indexed
         return until, kept.concerned(conn, after=looked, until=until)
 
     def _additions(self, conn: Connection, steps: Iterable[int]) -> tuple[shipment_pb2.ShipmentAddition, ...]:
-        """What is still to be added of findings to their records."""
+        """Missing additions of findings to their records."""
         made: dict[bytes, shipment_pb2.ShipmentAddition] = {}
         for step in steps:
             for position, payload in findings.own_steps(conn, self._node, after=step - 1, until=step, limit=1):
@@ -229,7 +227,7 @@ class FindingSearch:
 
 
 def _missing(conn: Connection, finding: _ReportedFinding) -> Iterator[shipment_pb2.ShipmentAddition]:
-    """A finding for each of its records that doesn't have it."""
+    """A finding for each of its records that lacks it."""
     inspected = inspection_of(finding.said)
     records = {one.record_id: one.shipment for one in current_records(conn, _candidates(conn, finding))}
     for record_id in finding.inspection.meant(records)[:MOST_RECORDS]:
@@ -238,7 +236,7 @@ def _missing(conn: Connection, finding: _ReportedFinding) -> Iterator[shipment_p
 
 
 def _candidates(conn: Connection, finding: _ReportedFinding) -> list[str]:
-    """Records that a finding may be about; of many those that were declared next to the inspection."""
+    """Records that a finding may concern, nearest to the inspection first."""
     positions: set[int] = set()
     for keys, record_filter in finding.inspection.sought():
         positions.update(shipment_search.search(conn, [keys], record_filter, before=NEWEST, limit=MOST_POSITIONS))
@@ -248,7 +246,7 @@ def _candidates(conn: Connection, finding: _ReportedFinding) -> list[str]:
 
 
 def inspection_of(finding: alert_pb2.AlertFinding) -> shipment_pb2.ShipmentInspection:
-    """A finding on an alert as an inspection of a shipment."""
+    """A finding as an inspection of a shipment."""
     inspection = shipment_pb2.ShipmentInspection(
         result=finding.result,
         inspected_at=finding.inspected_at,
@@ -277,7 +275,7 @@ def inspection_of(finding: alert_pb2.AlertFinding) -> shipment_pb2.ShipmentInspe
 
 @dataclass(frozen=True, slots=True)
 class KeepFindingsInRecordsCommand:
-    """Records the findings and moves the cursors; the result is whether they were still next."""
+    """Records findings and moves the cursors; False if others came first."""
 
     origin: FeedOrigin
     reported: FindingBatch

@@ -136,7 +136,7 @@ def odd_records(draw: st.DrawFn) -> shipment_pb2.Shipment:
 @given(st.lists(odd_records(), max_size=4))
 def test_nothing_that_a_record_can_hold_makes_judging_fail(records: list[shipment_pb2.Shipment]) -> None:
     for record in records:
-        RULES.siblings_sought(record)
+        RULES.sibling_queries(record)
         RULES.screen(record, records)
     for hit in RULES.examine(trace(*(("cn", record) for record in records)), NOW):
         assert hit.explanation

@@ -135,7 +135,7 @@ def test_r19_an_export_that_isnt_just_under_the_limit_isnt_in_the_series() -> No
     limited = with_limit(limit_kg=100)
     ordinary = export(0.5, 500.0)
     assert hit(limited.screen(ordinary, series()), "R19") is None
-    assert limited.siblings_sought(ordinary) == []
+    assert limited.sibling_queries(ordinary) == []
 
 
 @pytest.mark.parametrize(("kg_a_month", "expected"), [(149.0, "medium"), (151.0, "low")])
@@ -282,19 +282,19 @@ def test_a_very_long_series_is_judged_by_those_nearest() -> None:
 
 def test_siblings_are_looked_for_where_a_rule_would_take_the_record_and_nowhere_else(rules: RuleEngine) -> None:
     limited = with_limit(limit_kg=100)
-    assert len(limited.siblings_sought(export(kg=99.9))) == 1
-    assert limited.siblings_sought(export(kg=100.0)) == []
-    assert rules.siblings_sought(export(kg=99.9)) == []
-    assert len(rules.siblings_sought(export(code=ANTIMONY))) == 1
+    assert len(limited.sibling_queries(export(kg=99.9))) == 1
+    assert limited.sibling_queries(export(kg=100.0)) == []
+    assert rules.sibling_queries(export(kg=99.9)) == []
+    assert len(rules.sibling_queries(export(code=ANTIMONY))) == 1
     for change in (imported, other_role):
         record = export(kg=99.9)
         change(record)
-        assert limited.siblings_sought(record) == []
+        assert limited.sibling_queries(record) == []
 
 
 def test_siblings_are_looked_for_as_far_as_the_rules_span(rules: RuleEngine) -> None:
     def days(sought_by: RuleEngine) -> float:
-        (sought,) = sought_by.siblings_sought(export(code=ANTIMONY))
+        (sought,) = sought_by.sibling_queries(export(code=ANTIMONY))
         since, until = sought.around
         assert sought.before[1] == since
         return (until - 1 - since) / 86_400_000
@@ -307,11 +307,11 @@ def test_siblings_are_looked_for_as_far_as_the_rules_span(rules: RuleEngine) -> 
 def test_of_a_record_with_many_subheadings_some_are_looked_for() -> None:
     record = export(kg=90.0)
     record.goods.extend(item(f"9503{number}", net_mass_kg=90.0) for number in range(10, 10 + 2 * MAX_SUBHEADINGS))
-    found = with_limit(limit_kg=100).siblings_sought(record)
+    found = with_limit(limit_kg=100).sibling_queries(record)
     assert len({tuple(one.key_sets[1]) for one in found}) == len(found) == MAX_SUBHEADINGS
 
 
 def test_nothing_is_looked_for_where_no_rule_is_about_series() -> None:
     off = RuleEngine.load(settings={rule: RuleSetting(enabled=False) for rule in ("R19", "R19-ALIKE")}, failed=unable)
-    assert off.siblings_sought(export(code=ANTIMONY)) == []
+    assert off.sibling_queries(export(code=ANTIMONY)) == []
     assert off.screen(export(), series()) == []
