@@ -19,10 +19,11 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
+import gateway.node.projections
 import gateway.trust.tables  # noqa: F401  its table is part of the schema
 from gateway.db.database import Database
 from gateway.db.migrate import upgrade
-from gateway.db.schema import metadata
+from gateway.node.projections import metadata
 
 REUSED_BYTES = 16 * 1024 * 1024
 """A database larger than this is dropped, not emptied; a new one has 7 MB."""
