@@ -15,21 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-import gateway.node.projections
-import gateway.trust.tables  # noqa: F401  its table is part of the schema
 from gateway.db.database import Database
 from gateway.db.migrate import upgrade
-from gateway.node.projections import metadata
 
 REUSED_BYTES = 16 * 1024 * 1024
 """A database larger than this is dropped, not emptied; a new one has 7 MB."""
-
-_TABLES = [table.name for table in reversed(metadata.sorted_tables)]
-"""Those that refer to others first."""
 
 _SCHEMA = text("""
 SELECT md5(string_agg(line, ',' ORDER BY line)) FROM (
@@ -74,6 +68,7 @@ class PostgresServer:
         self._template = ""
         self._schema: str | None = None
         self._version: str | None = None
+        self._tables: list[str] = []
         self._spare: list[str] = []
 
     def create(self) -> str:
@@ -122,6 +117,9 @@ class PostgresServer:
         database.close()
         with _connection(self.url_of(name)) as conn:
             self._schema, self._version = conn.scalar(_SCHEMA), conn.scalar(_VERSION)
+            in_order = [table for table, _ in inspect(conn).get_sorted_table_and_fkc_names() if table]
+        # Those that refer to others come first.
+        self._tables = [table for table in reversed(in_order) if table != "alembic_version"]
         return name
 
     def _empty(self, conn: Connection) -> None:
@@ -134,8 +132,8 @@ class PostgresServer:
             raise _ChangedError
         if (conn.scalar(text("SELECT pg_database_size(current_database())")) or 0) > REUSED_BYTES:
             raise _ChangedError
-        filled = conn.scalars(text(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in _TABLES)))
-        if names := sorted(filled, key=_TABLES.index):
+        some_rows = " UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in self._tables)
+        if names := sorted(conn.scalars(text(some_rows)), key=self._tables.index):
             conn.exec_driver_sql("; ".join(f"DELETE FROM {name}" for name in names))
             conn.exec_driver_sql(f"VACUUM {', '.join(names)}")
         conn.execute(_RESTART_SEQUENCES)
