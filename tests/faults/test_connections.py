@@ -26,6 +26,7 @@ from tests.support.listeners import (
     gateway_of,
     running_node,
 )
+from tests.support.stopwatch import Stopwatch
 
 NOTICED_S = (KEEPALIVE_TIME_MS + KEEPALIVE_TIMEOUT_MS) / 1000
 
@@ -98,17 +99,15 @@ def dial(federation: Federation, partner: Credentials, port: int) -> grpc.aio.Ch
     return grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options=channel_options())
 
 
-async def seconds_until_answered(channel: grpc.aio.Channel) -> float:
-    start = time.monotonic()
+async def answered(channel: grpc.aio.Channel) -> None:
     ask = channel.unary_unary(f"/{SERVICE}/Unary")
     try:
-        await ask(b"x", wait_for_ready=True, timeout=10)
+        await ask(b"x", wait_for_ready=True, timeout=60)
     except grpc.aio.AioRpcError as error:
         # It can still get onto the connection that is just ending, once; a link asks again as well.
         if error.code() is not grpc.StatusCode.UNAVAILABLE:
             raise
-        await ask(b"x", wait_for_ready=True, timeout=10)
-    return time.monotonic() - start
+        await ask(b"x", wait_for_ready=True, timeout=60)
 
 
 def test_a_silent_cut_is_noticed_and_mended_within_a_second(federation: Federation) -> None:
@@ -124,19 +123,18 @@ def test_a_silent_cut_is_noticed_and_mended_within_a_second(federation: Federati
             await stream.write(b"1")
             assert await stream.read() == b"gateway/hk 1"
             wire.cut()
-            start = time.monotonic()
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await asyncio.wait_for(stream.read(), 20)
+            with Stopwatch() as watch, pytest.raises(grpc.aio.AioRpcError) as caught:
+                await asyncio.wait_for(stream.read(), 60)
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-            assert time.monotonic() - start < NOTICED_S + 1
-            waiting = asyncio.create_task(seconds_until_answered(channel))
+            assert watch.quiet_s < NOTICED_S + 1
+            waiting = asyncio.create_task(answered(channel))
             await asyncio.sleep(1.7)  # into the wait between attempts
-            mended = time.monotonic()
             wire.mend()
-            await waiting
-            assert time.monotonic() - mended < 1.0
+            with Stopwatch() as watch:
+                await waiting
+            assert watch.quiet_s < 1.0
 
-    asyncio.run(asyncio.wait_for(run(), 30))
+    asyncio.run(asyncio.wait_for(run(), 180))
 
 
 def listener_at(node: RunningNode, port: int, connection_age_ms: int = options.CONNECTION_AGE_MS) -> Listener:
@@ -166,16 +164,16 @@ def test_a_server_that_restarts_is_back_within_a_second(federation: Federation) 
             async with dial(federation, partner, first.port) as channel:
                 assert await call(channel) == b"x"
                 await first.stop(0)
-                waiting = asyncio.create_task(seconds_until_answered(channel))
+                waiting = asyncio.create_task(answered(channel))
                 await asyncio.sleep(1.3)  # long enough for the longest back-off
                 second = listener_at(node, first.port)
                 await second.start()
-                started = time.monotonic()
-                await waiting
-                assert time.monotonic() - started < 1.0
+                with Stopwatch() as watch:
+                    await waiting
+                assert watch.quiet_s < 1.0
                 await second.stop(0)
 
-    asyncio.run(asyncio.wait_for(run(), 30))
+    asyncio.run(asyncio.wait_for(run(), 180))
 
 
 def test_the_age_of_a_connection_is_bounded_and_calls_go_on(federation: Federation) -> None:
@@ -193,4 +191,4 @@ def test_the_age_of_a_connection_is_bounded_and_calls_go_on(federation: Federati
                 assert len(wire._tasks) >= 3
             await listener.stop(0)
 
-    asyncio.run(asyncio.wait_for(run(), 30))
+    asyncio.run(asyncio.wait_for(run(), 180))

@@ -113,7 +113,7 @@ def test_bulk_over_a_stream_that_is_cut_again_and_again_is_once_and_in_order(
             async def arrived() -> bool:
                 return len(await cases_at(hk, "CUT")) >= count
 
-            await eventually(arrived, within_s=30)
+            await eventually(arrived)
             assert await cases_at(hk, "CUT") == [request.content.case_reference for request in wanted]
 
     nodes.run(run())

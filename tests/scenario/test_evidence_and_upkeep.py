@@ -22,7 +22,7 @@ from gateway.v1 import evidence_service_pb2
 from gateway.v1.alert_pb2 import AlertReference
 from tests.support.federation import Federation, alert, new_id, with_logs
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")

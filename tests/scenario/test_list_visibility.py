@@ -58,7 +58,7 @@ async def _list(federation: Federation) -> None:
         async def ready() -> bool:
             return (await screened(hk)).found == 2
 
-        await eventually(ready, within_s=30, what="both lists at hk")
+        await eventually(ready, what="both lists at hk")
 
 
 async def screened(client: GatewayClient, *, max_hits: int = 0) -> ScreenedSubject:
@@ -179,7 +179,7 @@ def test_matches_on_a_hidden_list_are_hidden_with_it(nodes: Federation) -> None:
             async def all_found() -> bool:
                 return set(await found(supervisor)) == {"minerals", "sealed"}
 
-            await eventually(all_found, within_s=30, what="both matches at hk")
+            await eventually(all_found, what="both matches at hk")
             assert set(await found(officer)) == {"minerals"}
             watched = [each async for each in officer.screening.watch_matches(until_current=True)]
             assert {one.hit.entry.list for each in watched for one in each.matches} == {"minerals"}

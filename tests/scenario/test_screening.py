@@ -55,7 +55,7 @@ async def _list(federation: Federation) -> None:
         async def ready() -> bool:
             return bool((await screened(hk, containers=["CSQU3054383"])).hits)
 
-        await eventually(ready, within_s=30, what="the lists at hk")
+        await eventually(ready, what="the lists at hk")
 
 
 async def screened(client: GatewayClient, *names: str, **fields: object) -> ScreenedSubject:
@@ -203,7 +203,7 @@ def test_after_a_restart_it_is_the_same(nodes: Federation) -> None:
                 except UnavailableError:
                     return False
 
-            await eventually(found, within_s=30, what="the index")
+            await eventually(found, what="the index")
 
     nodes.run(run())
 
@@ -219,7 +219,7 @@ def test_a_screening_process_that_is_killed_is_started_again(nodes: Federation) 
             async def found() -> bool:
                 return bool((await screened(hk, "示例稀土有限公司")).hits)
 
-            await eventually(found, within_s=30, what="the index after the kill")
+            await eventually(found, what="the index after the kill")
 
     nodes.run(run())
     (again,) = psutil.Process(nodes["hk"].pid).children()
@@ -238,7 +238,7 @@ def test_the_process_ends_with_its_node(nodes: Federation) -> None:
             async def found() -> bool:
                 return bool((await screened(hk, "示例稀土有限公司")).hits)
 
-            await eventually(found, within_s=30, what="the index after the kill")
+            await eventually(found, what="the index after the kill")
 
     nodes.run(run())
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from gateway.cli.main import app
 from tests.support.federation import Federation
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 """Seconds that a test waits for what a command must come to show."""
 
 

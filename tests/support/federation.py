@@ -70,14 +70,14 @@ SYSTEMS = {role.value: (role.value,) for role in Role}
 PULLED = {"cn": {"hk": {"mode": "pull"}}, "hk": {"cn": {"fetch": True}}}
 """Links of a federation in which hk opens all connections between cn and hk: it pushes its feed and fetches cn's."""
 
-READY_S = 30.0
-"""Seconds that a node may take to start on a machine that does other things as well."""
+READY_S = 120.0
+"""Seconds after which a node that doesn't serve is taken for stuck, also on a machine that does other things."""
 
-STOPPED_S = 15.0
-"""Seconds that a node may take to stop."""
+STOPPED_S = 60.0
+"""Seconds after which a node that doesn't end is taken for stuck."""
 
-PATIENCE_S = 15.0
-"""Seconds that a test waits for what must come."""
+PATIENCE_S = 120.0
+"""Seconds after which what must come is taken for lost; what is to be quick has a Stopwatch."""
 
 _REPOSITORY = Path(__file__).parents[2]
 _DAY = timedelta(days=1)
@@ -295,11 +295,11 @@ class Federation:
         pulled = bool(self.links)
         return self.between("hk", "cn") if pulled else self.between("cn", "hk")
 
-    def client(self, node: str, system: str, *, timeout_s: float = 20.0) -> GatewayClient:
+    def client(self, node: str, system: str, *, timeout_s: float = 60.0) -> GatewayClient:
         """A client of a local system; systems are named as their only role."""
         return self.client_at(self.nodes[node].local_port, node, system, timeout_s=timeout_s)
 
-    def client_at(self, port: int, node: str, system: str, *, timeout_s: float = 20.0) -> GatewayClient:
+    def client_at(self, port: int, node: str, system: str, *, timeout_s: float = 60.0) -> GatewayClient:
         """The same where the node listens elsewhere."""
         folder = self.nodes[node].folder
         return GatewayClient.connect(
@@ -310,7 +310,7 @@ class Federation:
             timeout_s=timeout_s,
         )
 
-    def run(self, test: Coroutine[Any, Any, T], *, within_s: float = 60.0) -> T:
+    def run(self, test: Coroutine[Any, Any, T], *, within_s: float = 300.0) -> T:
         """Runs a coroutine in a new event loop."""
         return asyncio.run(asyncio.wait_for(test, within_s))
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +27,10 @@ from gateway.feed.service.transaction import Command, Transaction
 from gateway.feed.service.writer import Outcome, Writer
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
-from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import receipts_key_name
-from gateway.trust.service.directory_versions import TrustedDirectory, accept
-from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
+from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.databases import migrated_file
-from tests.support.nodes import NODES, START, ManualClock, NodeSigners, PaperNode
+from tests.support.nodes import ManualClock, NodeSigners, PaperNode, federation, signer, trusted
 
 
 class FailingDatabase(Database):
@@ -144,8 +140,8 @@ def machine_node(name: str, database: Database, clock: ManualClock, folder: Path
         database=database,
         trust=trusted(),
         clock=clock,
-        signers=NodeSigners(load_signing_key(keys.log_key, name=f"{FEDERATION}/{name}/log")),
-        cosigner=load_signing_key(keys.receipts_key, name=receipts_key_name(FEDERATION, name)),
+        signers=NodeSigners(signer(keys.log_key, f"{FEDERATION}/{name}/log")),
+        cosigner=signer(keys.receipts_key, receipts_key_name(FEDERATION, name)),
         evidence_root=folder / name / "evidence",
     )
 
@@ -190,23 +186,6 @@ class Machine:
         own = own_feeds(trusted().directory, self.name)
         self.restored = detect_restore(database, self._marker, own=own, now_ms=self._clock())
         return machine_node(self.name, database, self._clock, self._folder)
-
-
-@cache
-def federation() -> FederationFolder:
-    """One federation for all machines of a test process: keys and certificates take longer than a test."""
-    folder = tempfile.TemporaryDirectory(prefix="gateway-federation-")
-    _KEPT.append(folder)
-    return create_federation(Path(folder.name) / "federation", [MemberSpec(name) for name in NODES], now=START)
-
-
-@cache
-def trusted() -> TrustedDirectory:
-    """Its directory."""
-    return accept(federation().directory.read_bytes(), now=START, anchors=federation().anchors)
-
-
-_KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def _copy(source: Path, target: Path) -> None:

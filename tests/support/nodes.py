@@ -5,11 +5,14 @@ What is checked and stored is the product's own code.
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -214,10 +217,10 @@ def exchange(*nodes: PaperNode) -> None:
 def paper_nodes(
     folder: Path, make_database: Callable[[], Database], names: Sequence[str] = ("cn", "hk")
 ) -> Iterator[list[PaperNode]]:
-    """Running nodes of a fresh federation of three, under one clock."""
-    federation = create_federation(folder / "federation", [MemberSpec(name) for name in NODES], now=START)
+    """Running nodes under one clock; `folder/federation` is the federation of the process, only to be read."""
+    (folder / "federation").symlink_to(federation().path)
     clock = ManualClock()
-    nodes = [_node(federation, name, make_database(), clock, folder) for name in names]
+    nodes = [_node(name, make_database(), clock, folder) for name in names]
     for node in nodes:
         node.writer.start()
     try:
@@ -227,15 +230,35 @@ def paper_nodes(
             node.writer.stop()
 
 
-def _node(federation: FederationFolder, name: str, database: Database, clock: ManualClock, folder: Path) -> PaperNode:
-    keys = federation.node(name)
+@cache
+def federation() -> FederationFolder:
+    """A federation of three for all nodes of a test process: making keys and certificates takes longer than a test."""
+    folder = tempfile.TemporaryDirectory(prefix="gateway-federation-")
+    atexit.register(folder.cleanup)
+    return create_federation(Path(folder.name) / "federation", [MemberSpec(name) for name in NODES], now=START)
+
+
+@cache
+def trusted() -> TrustedDirectory:
+    """Its directory."""
+    return accept(federation().directory.read_bytes(), now=START, anchors=federation().anchors)
+
+
+@cache
+def signer(path: Path, name: str) -> Ed25519Signer:
+    """A key of it."""
+    return load_signing_key(path, name=name)
+
+
+def _node(name: str, database: Database, clock: ManualClock, folder: Path) -> PaperNode:
+    keys = federation().node(name)
     return PaperNode(
         name=name,
         database=database,
-        trust=accept(federation.directory.read_bytes(), now=START, anchors=federation.anchors),
+        trust=trusted(),
         clock=clock,
-        signers=NodeSigners(load_signing_key(keys.log_key, name=f"{FEDERATION}/{name}/log")),
-        cosigner=load_signing_key(keys.receipts_key, name=receipts_key_name(FEDERATION, name)),
+        signers=NodeSigners(signer(keys.log_key, f"{FEDERATION}/{name}/log")),
+        cosigner=signer(keys.receipts_key, receipts_key_name(FEDERATION, name)),
         evidence_root=folder / name / "evidence",
     )
 
