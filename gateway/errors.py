@@ -1,7 +1,6 @@
-"""The tree of errors: each class owns a stable reason code, a canonical status and a sentence for operators.
+"""The tree of errors: each class has a stable reason code, a canonical status and a way out for operators.
 
-Transport maps these to `google.rpc.Status`; nothing here knows gRPC. Other modules add classes to this tree by
-subclassing here, so that one file lists every reason a caller can meet.
+Every reason that a caller can meet is in this file.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ class InvalidRequestError(GatewayError):
 
 
 class MalformedError(GatewayError):
-    """Bytes that should be in a defined format aren't, or aren't in its canonical form."""
+    """Bytes aren't in their defined format, or not in its canonical form."""
 
     reason = "MALFORMED"
     kind = Kind.INVALID_ARGUMENT
@@ -89,7 +88,7 @@ class MalformedError(GatewayError):
 
 
 class TooLargeError(MalformedError):
-    """Input exceeds a limit and was refused before it was parsed."""
+    """Input exceeds a limit; it was refused before parsing."""
 
     reason = "TOO_LARGE"
     way_out = "Send less at once; the limits stand in docs/protocol.md."
@@ -109,7 +108,7 @@ class DocumentInvalidError(MalformedError):
 class VerificationError(GatewayError):
     """A signature, root, proof or digest doesn't verify.
 
-    `step` names the failing step in the words of the documented verification sequence.
+    `step` names the failing step of the documented verification sequence.
     """
 
     reason = "VERIFICATION_FAILED"
@@ -134,7 +133,7 @@ class ProofInvalidError(VerificationError):
 
 
 class TileMissingError(GatewayError):
-    """Hashes that a feed of its recorded size must have aren't stored."""
+    """Stored hashes of a feed are incomplete for its recorded size."""
 
     reason = "TILE_MISSING"
     kind = Kind.DATA_LOSS
@@ -142,7 +141,7 @@ class TileMissingError(GatewayError):
 
 
 class UnauthenticatedError(GatewayError):
-    """The caller couldn't be identified. The reply says no more than that; the audit log has the reason."""
+    """The caller couldn't be identified; only the audit log has the reason."""
 
     reason = "UNAUTHENTICATED"
     kind = Kind.UNAUTHENTICATED
@@ -173,7 +172,7 @@ class NotFoundError(GatewayError):
 
 
 class ErasedError(GatewayError):
-    """The content was erased at the end of its retention; its proofs still verify, but there is nothing to show."""
+    """The content was erased at the end of its retention; its proofs still verify."""
 
     reason = "ERASED"
     kind = Kind.FAILED_PRECONDITION
@@ -181,7 +180,7 @@ class ErasedError(GatewayError):
 
 
 class IllegalTransitionError(GatewayError):
-    """The life of an alert, or of something else, doesn't allow this step in its present state or from this side."""
+    """The present state doesn't allow this step, or not from this side."""
 
     reason = "ILLEGAL_TRANSITION"
     kind = Kind.FAILED_PRECONDITION
@@ -193,7 +192,7 @@ class IllegalTransitionError(GatewayError):
 
 
 class RevisionConflictError(GatewayError):
-    """The caller acted on another revision than the current one."""
+    """The caller acted on an outdated revision."""
 
     reason = "REVISION_CONFLICT"
     kind = Kind.ABORTED
@@ -228,7 +227,7 @@ class StoreUnavailableError(GatewayError):
 
 
 class FeedBehindError(GatewayError):
-    """The partner holds more of our own feed than we do: this database is older than what was sent."""
+    """The partner holds more of an own feed than this database: it is older than what was sent."""
 
     reason = "FEED_BEHIND_PARTNER"
     kind = Kind.FAILED_PRECONDITION
@@ -238,7 +237,7 @@ class FeedBehindError(GatewayError):
 
 
 class FeedForkedError(GatewayError):
-    """Two different histories of one feed exist; nobody may extend either until an operator has decided."""
+    """Two different histories of one feed exist; neither is extended until an operator has decided."""
 
     reason = "FEED_FORKED"
     kind = Kind.FAILED_PRECONDITION
@@ -270,7 +269,7 @@ class ConfigurationError(GatewayError):
 
 
 class DirectoryError(ConfigurationError):
-    """The directory doesn't verify, is too old, or doesn't name what is needed."""
+    """The directory doesn't verify, is too old, or is incomplete."""
 
     reason = "DIRECTORY_REJECTED"
     way_out = (
@@ -280,7 +279,7 @@ class DirectoryError(ConfigurationError):
 
 
 class UnavailableError(GatewayError):
-    """A partner or service can't be reached now."""
+    """A partner or service can't be reached."""
 
     reason = "UNAVAILABLE"
     kind = Kind.UNAVAILABLE
@@ -288,7 +287,7 @@ class UnavailableError(GatewayError):
 
 
 class DeadlineExceededError(GatewayError):
-    """The answer didn't come in the time that the caller gave."""
+    """The answer didn't come within the caller's deadline."""
 
     reason = "DEADLINE_EXCEEDED"
     kind = Kind.DEADLINE_EXCEEDED
@@ -304,7 +303,7 @@ class MethodUnknownError(GatewayError):
 
 
 class SequenceError(GatewayError):
-    """A batch doesn't begin where the recipient's feed ends; `metadata["expected_index"]` says where it does."""
+    """A batch doesn't begin where the recipient's feed ends: at `metadata["expected_index"]`."""
 
     reason = "OUT_OF_SEQUENCE"
     kind = Kind.FAILED_PRECONDITION

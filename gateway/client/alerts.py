@@ -1,7 +1,4 @@
-"""GatewayClient: what a customs system does with alerts, and the way to everything else of its gateway.
-
-The stream of publishes is `gateway.client.bulk`'s.
-"""
+"""GatewayClient: alerts, and the other clients of one gateway."""
 
 from __future__ import annotations
 
@@ -15,12 +12,12 @@ from typing import Any, Self
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_request_id, publishing
+from gateway.client.bulk import DEFAULT_BATCH, PublishOutcome, new_alert, new_request_id, publish_stream
 from gateway.client.connection import DEFAULT_TIMEOUT_S, Connection
-from gateway.client.following import responses
 from gateway.client.history import HistoryClient
 from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
-from gateway.client.pages import every
+from gateway.client.pages import all_rows
+from gateway.client.resuming import resumed
 from gateway.client.screening import ScreeningClient
 from gateway.client.watchlists import WatchlistClient
 from gateway.client.windowed import DEFAULT_PATIENCE_S
@@ -30,7 +27,7 @@ from gateway.v1.alert_pb2 import AlertContent, AlertFinding, AlertReference, Clo
 
 
 class GatewayClient:
-    """A customs system's client of its own gateway. Used inside one event loop; calls may run side by side.
+    """A customs system's client of its own gateway. For one event loop; calls may run concurrently.
 
     Example:
         async with GatewayClient.connect("127.0.0.1:7444", ca=ca, certificate=certificate, key=key) as client:
@@ -65,7 +62,7 @@ class GatewayClient:
         Args:
             address: host:port of the own gateway's local port.
             ca: the own CA's certificate, PEM.
-            certificate: this system's certificate, PEM. When it is replaced, the client takes the new one by itself.
+            certificate: this system's certificate, PEM. A replaced file is loaded.
             key: its private key, PEM, mode 0600.
             timeout_s: seconds that a unary call may take with its retries.
 
@@ -129,7 +126,7 @@ class GatewayClient:
         Yields:
             One outcome per alert, in their order.
         """
-        return publishing(self._connection, alerts, batch=batch, patience_s=patience_s)
+        return publish_stream(self._connection, alerts, batch=batch, patience_s=patience_s)
 
     async def amend(
         self, alert_id: str, content: AlertContent, *, revision: int, request_id: str | None = None
@@ -154,7 +151,7 @@ class GatewayClient:
     async def acknowledge(
         self, alert: AlertReference, *, revision: int, case_reference: str = "", request_id: str | None = None
     ) -> service.AcknowledgeAlertResponse:
-        """Tells the publisher that an officer has read its alert."""
+        """Acknowledges to the publisher that an officer has read its alert."""
         request = service.AcknowledgeAlertRequest(
             request_id=request_id or new_request_id(), alert=alert, revision=revision, case_reference=case_reference
         )
@@ -170,7 +167,7 @@ class GatewayClient:
         explanation: str,
         request_id: str | None = None,
     ) -> service.FlagAlertResponse:
-        """Tells the publisher that what it asked for can't be done, and why."""
+        """Reports to the publisher that its request can't be met, and why."""
         request = service.FlagAlertRequest(
             request_id=request_id or new_request_id(),
             alert=alert,
@@ -269,7 +266,7 @@ class GatewayClient:
             filter: conditions joined by AND, e.g. `direction = in AND status = published AND priority = A`.
             page_size: rows asked for at once, at most 1,000.
         """
-        return every(
+        return all_rows(
             lambda token: self.list_alerts_page(filter=filter, page_size=page_size, page_token=token),
             lambda page: page.alerts,
         )
@@ -288,17 +285,17 @@ class GatewayClient:
         Args:
             position: changes after this one; 0 for everything.
             until_current: end when everything there now has come, instead of waiting for more.
-            on_interruption: told of each interruption; it isn't an error, the watch goes on.
+            on_interruption: called for each interruption; the watch goes on.
 
         Raises:
-            GatewayError: what doesn't pass by itself, e.g. PermissionDeniedError or PositionUnknownError.
+            GatewayError: a failure that isn't transient, e.g. PermissionDeniedError or PositionUnknownError.
         """
 
         def connect() -> grpc.aio.UnaryStreamCall[Any, service.WatchAlertsResponse]:
             request = service.WatchAlertsRequest(position=position, until_current=until_current)
             return self._connection.stubs.alerts.WatchAlerts(request)
 
-        stream = responses(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
+        stream = resumed(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
         async with aclosing(stream):
             async for response in stream:
                 for change in response.changes:

@@ -1,4 +1,4 @@
-"""Publishing many alerts over one stream: the same alert once, whatever happens to the stream."""
+"""Publishes many alerts over one stream, each once even when the stream breaks."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def new_alert(content: AlertContent, recipients: Iterable[str], request_id: str 
 
 @dataclass(frozen=True, slots=True)
 class PublishOutcome:
-    """What became of one alert: exactly one of `published` and `refused` is set.
+    """The result of one alert: exactly one of `published` and `refused` is set.
 
     Attributes:
-        request: what was asked, with its request id.
+        request: the request, with its request id.
         published: the gateway's answer; the alert is durable.
-        refused: why not; nothing of it is kept.
+        refused: why it was refused; nothing is stored.
     """
 
     request: PublishAlertRequest
@@ -62,7 +62,7 @@ class PublishOutcome:
         return self.published
 
 
-class _Publishing:
+class _PublishMethod:
     """The messages of PublishAlerts."""
 
     noun = "alert"
@@ -79,10 +79,10 @@ class _Publishing:
         unsent: Mapping[int, GatewayError],
         response: PublishAlertsResponse | None,
     ) -> list[PublishOutcome]:
-        found = response.results if response is not None else ()
-        if len(found) != len(items) - len(unsent):
-            raise MalformedError(f"the gateway answered {len(items) - len(unsent)} alerts with {len(found)} results")
-        results = iter(found)
+        given = response.results if response is not None else ()
+        if len(given) != len(items) - len(unsent):
+            raise MalformedError(f"the gateway answered {len(items) - len(unsent)} alerts with {len(given)} results")
+        results = iter(given)
         outcomes = []
         for index, request in enumerate(items):
             if index in unsent:
@@ -96,7 +96,7 @@ class _Publishing:
         return outcomes
 
 
-def publishing(
+def publish_stream(
     connection: Connection,
     alerts: Iterable[PublishAlertRequest] | AsyncIterable[PublishAlertRequest],
     *,
@@ -104,4 +104,4 @@ def publishing(
     patience_s: float,
 ) -> AsyncGenerator[PublishOutcome, None]:
     """One run of `GatewayClient.publish_many`: results in the order of the alerts."""
-    return WindowedStream(connection, _Publishing(), alerts, batch=batch, patience_s=patience_s).run()
+    return WindowedStream(connection, _PublishMethod(), alerts, batch=batch, patience_s=patience_s).run()

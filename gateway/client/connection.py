@@ -1,7 +1,7 @@
-"""One connection to the own gateway: credentials, channel, retries, and errors of calls as errors of the tree.
+"""One connection to the own gateway: credentials, channel, retries, errors.
 
-Retries: unary calls that failed with UNAVAILABLE are sent again by gRPC. That is safe for mutations too, since each
-carries a request id. Streams aren't: `following` and `windowed` open them again.
+gRPC retries unary calls that failed with UNAVAILABLE; mutations carry a request id. `resuming` and `windowed` open
+streams again.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ DEFAULT_TIMEOUT_S = 30.0
 """Seconds that a unary call may take with all its retries."""
 
 MAX_ATTEMPTS = 5
-"""Times that a unary call is sent at most; gRPC allows no more."""
+"""Most times that a unary call is sent; gRPC allows no more."""
 
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 2.0
 """Bounds of the pause before a retry in seconds; it doubles each time."""
 
 CREDENTIALS_CHECK_S = 1.0
-"""Seconds between looks at the files of the credentials."""
+"""Seconds between checks of the credentials' files."""
 
 OLD_CHANNEL_GRACE_S = 30.0
-"""Seconds that calls on a replaced channel get to end."""
+"""Seconds for calls on a replaced channel to end."""
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
@@ -108,7 +108,7 @@ class Stubs:
 
 
 class Connection:
-    """A connection to the own gateway; made outside or inside an event loop, used inside one."""
+    """A connection to the own gateway; for one event loop."""
 
     def __init__(
         self, address: str, *, ca: Path, certificate: Path, key: Path, timeout_s: float = DEFAULT_TIMEOUT_S
@@ -121,7 +121,7 @@ class Connection:
         self.address = address
         self.timeout_s = timeout_s
         identity = _identity(certificate)
-        # Whatever host the gateway runs on, its certificate has this name; and only the own CA may vouch for it.
+        # A gateway's certificate has this name whatever its host, and only the own CA may sign it.
         self._server_name = server_name(identity.trust_domain, identity.node)
         self.node = identity.node
         self._source = TlsSource(
@@ -132,17 +132,17 @@ class Connection:
         )
         self._generation = 0
         self._stubs: Stubs | None = None
-        self._looked_at_s = 0.0
+        self._checked_at_s = 0.0
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def stubs(self) -> Stubs:
         """Stubs on a channel with the credentials in force."""
         now_s = time.monotonic()
-        if self._stubs is None or now_s - self._looked_at_s >= CREDENTIALS_CHECK_S:
-            self._looked_at_s = now_s
-            self._follow_credentials()
-        assert self._stubs is not None  # noqa: S101  # _follow_credentials has made them
+        if self._stubs is None or now_s - self._checked_at_s >= CREDENTIALS_CHECK_S:
+            self._checked_at_s = now_s
+            self._renew_channel()
+        assert self._stubs is not None  # noqa: S101  # _renew_channel has made them
         return self._stubs
 
     async def unary(self, method: Any, request: Message, response_type: type[ResponseT]) -> ResponseT:
@@ -151,10 +151,10 @@ class Connection:
         Args:
             method: of the stubs.
             request: its request.
-            response_type: what it answers; for the type checker alone.
+            response_type: for the type checker.
 
         Raises:
-            GatewayError: what the gateway answered, or that none did.
+            GatewayError: the gateway's error, or that none answers.
         """
         try:
             response: ResponseT = await method(request, timeout=self.timeout_s)
@@ -163,11 +163,11 @@ class Connection:
         return response
 
     def error(self, error: grpc.aio.AioRpcError) -> GatewayError:
-        """What a call failed with, as an error of the tree."""
-        translated = from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())
-        if type(translated) is UnavailableError and error.code() is grpc.StatusCode.UNAVAILABLE:
-            return UnavailableError(f"no gateway answers at {self.address}: {translated.message}")
-        return translated
+        """The error of the tree for a failed call."""
+        failure = from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())
+        if type(failure) is UnavailableError and error.code() is grpc.StatusCode.UNAVAILABLE:
+            return UnavailableError(f"no gateway answers at {self.address}: {failure.message}")
+        return failure
 
     async def close(self) -> None:
         """Ends the connection and every call on it."""
@@ -178,7 +178,7 @@ class Connection:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    def _follow_credentials(self) -> None:
+    def _renew_channel(self) -> None:
         generation = self._source.generation
         if generation == self._generation:
             return
@@ -200,8 +200,8 @@ class Connection:
         return grpc.aio.secure_channel(self.address, credentials, options=options)
 
 
-def may_pass(error: GatewayError) -> bool:
-    """Whether the same stream, opened again, may succeed by itself."""
+def is_transient(error: GatewayError) -> bool:
+    """Whether the same call may succeed when it is repeated."""
     return error.kind is Kind.UNAVAILABLE or error.retry_after_s is not None
 
 
@@ -225,11 +225,11 @@ class Backoff:
 def _identity(certificate: Path) -> SystemIdentity:
     try:
         with certificate.open("rb") as file:
-            found = inspect_certificate(file.read(MAX_PEM_BYTES))
+            stated = inspect_certificate(file.read(MAX_PEM_BYTES))
     except OSError as error:
         raise ConfigurationError(f"{certificate}: {error.strerror}") from error
     except GatewayError as error:
         raise ConfigurationError(f"{certificate}: {error.message}") from error
-    if isinstance(found.identity, GatewayIdentity):
+    if isinstance(stated.identity, GatewayIdentity):
         raise ConfigurationError(f"{certificate}: is a gateway's certificate; the local port takes those of systems")
-    return found.identity
+    return stated.identity

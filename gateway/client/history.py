@@ -1,4 +1,4 @@
-"""HistoryClient: what a customs system does with shipment history, its own and its partners'.
+"""HistoryClient: records, searches and traces shipments, own and partners'.
 
 Reached as `client.history`.
 """
@@ -14,7 +14,7 @@ import grpc.aio
 
 from gateway.client.bulk import new_request_id
 from gateway.client.connection import Connection, Stubs
-from gateway.client.pages import every
+from gateway.client.pages import all_rows
 from gateway.client.windowed import DEFAULT_PATIENCE_S, WindowedStream, item_error
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.errors import GatewayError, MalformedError
@@ -27,24 +27,24 @@ SEARCH_TIMEOUT_S = 60.0
 """Seconds that one page of a search may take when the caller doesn't say."""
 
 TRACE_TIMEOUT_S = 60.0
-"""Seconds that a trace may take when the caller doesn't say: it asks round after round."""
+"""Seconds that a trace may take when the caller doesn't say: it takes several rounds of queries."""
 
 Item = Shipment | ShipmentAddition
 
-FoundOrAnswer = HistoryRecord | NodeAnswer
-"""What a search gives: records as they come, and for each node how it ended."""
+RecordOrAnswer = HistoryRecord | NodeAnswer
+"""An item of a search: a record, or how a node's search ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedBatch:
-    """What became of the items of one message, which follow each other.
+    """The result of the items of one message, which are consecutive.
 
     Attributes:
         items: those of the caller, in their order.
         position: of the last that was recorded, among all that the node has recorded; 0 when none was. Everything up to
             it is durable.
         recorded: how many were recorded, those that say nothing new among them.
-        refused: index in `items` to why not; nothing of such a one is kept.
+        refused: index in `items` to the reason; nothing of a refused item is stored.
     """
 
     items: Sequence[Item]
@@ -53,7 +53,7 @@ class RecordedBatch:
     refused: Mapping[int, GatewayError]
 
 
-class _Recording:
+class _RecordMethod:
     """The messages of RecordShipments."""
 
     noun = "record"
@@ -73,10 +73,10 @@ class _Recording:
         answer = response if response is not None else service.RecordShipmentsResponse()
         sent = [index for index in range(len(items)) if index not in unsent]
         refused = dict(unsent)
-        for each in answer.refused:
-            if each.index >= len(sent):
-                raise MalformedError(f"the gateway refused item {each.index} of a message of {len(sent)}")
-            refused[sent[each.index]] = item_error(each.error)
+        for refusal in answer.refused:
+            if refusal.index >= len(sent):
+                raise MalformedError(f"the gateway refused item {refusal.index} of a message of {len(sent)}")
+            refused[sent[refusal.index]] = item_error(refusal.error)
         if answer.recorded + len(refused) != len(items):
             raise MalformedError(
                 f"the gateway answered {len(sent)} items with {answer.recorded} recorded and "
@@ -101,10 +101,10 @@ class HistoryClient:
     ) -> AsyncGenerator[RecordedBatch, None]:
         """Records shipments, and events and inspections of recorded ones, over one stream.
 
-        A refused item doesn't stop the rest. An interrupted stream is opened again, and what wasn't answered is sent
-        again: a record with the content that it has, and events and inspections that are there, change nothing. Where
-        two contents of one record were on the way, both may become revisions once more, in their order: what the record
-        says in the end is the same. Records are found some seconds after they are durable.
+        A refused item doesn't stop the rest. An interrupted stream is opened again and unanswered items are sent again:
+        content, events and inspections that are stored already change nothing. If two contents of one record were on
+        the way, both may become revisions again, in order; the last one is the same. Records are indexed some seconds
+        after they are durable.
 
         Args:
             items: whole shipments (new ones, or the next revision of one) and additions; taken as fast as the gateway
@@ -117,11 +117,11 @@ class HistoryClient:
 
         Raises:
             ValueError: `batch` is out of its bounds.
-            GatewayError: what doesn't pass by itself. What was yielded before is recorded, the rest may be: give it
-                again.
+            GatewayError: a failure that isn't transient. Yielded items are recorded, the rest may be: record
+                it again.
         """
-        wrapped = _wrapped_later(items) if isinstance(items, AsyncIterable) else map(_wrapped, items)
-        stream = WindowedStream(self._connection, _Recording(), wrapped, batch=batch, patience_s=patience_s)
+        wrapped = _wrapped_async(items) if isinstance(items, AsyncIterable) else map(_wrapped, items)
+        stream = WindowedStream(self._connection, _RecordMethod(), wrapped, batch=batch, patience_s=patience_s)
         async with aclosing(stream.run()) as outcomes:
             async for outcome in outcomes:
                 yield outcome
@@ -147,18 +147,18 @@ class HistoryClient:
         page_size: int = 0,
         partner_timeout_ms: int = 0,
         timeout_s: float = SEARCH_TIMEOUT_S,
-    ) -> AsyncGenerator[FoundOrAnswer, None]:
-        """Everything that is found, at the own node and its partners', page after page.
+    ) -> AsyncGenerator[RecordOrAnswer, None]:
+        """All matching records of the own node and its partners, page after page.
 
         Records come as soon as a node gives them; a node's NodeAnswer comes after its last one of a page. With several
         pages a node answers several times, all but the last PARTIAL. Leave the loop early inside `contextlib.aclosing`:
         that ends the work at all nodes.
 
         Args:
-            criteria: what is looked for; all that are given must hold.
+            criteria: all given ones must hold.
             grounds: purpose, legal basis and case; mandatory, checked and audited on both sides.
-            nodes: to ask; empty: the own one and every partner.
-            mode: HIT asks only whether there is anything.
+            nodes: to query; empty: the own one and every partner.
+            mode: HIT answers only whether there is a match.
             order: within each node's page.
             page_size: most records of one node in one page, up to 10,000; 0: as many as the gateway thinks fit.
             partner_timeout_ms: most time for a partner in milliseconds, up to 60,000; 0: 10,000.
@@ -179,11 +179,11 @@ class HistoryClient:
             )
             token = ""
             async with aclosing(page):
-                async for each in page:
-                    if isinstance(each, service.SearchEnd):
-                        token = each.next_page_token
+                async for item in page:
+                    if isinstance(item, service.SearchEnd):
+                        token = item.next_page_token
                     else:
-                        yield each
+                        yield item
             if not token:
                 return
 
@@ -199,7 +199,7 @@ class HistoryClient:
         page_token: str = "",
         partner_timeout_ms: int = 0,
         timeout_s: float = SEARCH_TIMEOUT_S,
-    ) -> AsyncGenerator[FoundOrAnswer | service.SearchEnd, None]:
+    ) -> AsyncGenerator[RecordOrAnswer | service.SearchEnd, None]:
         """One page of `search`; the last that comes is its SearchEnd, with the token of the next page."""
         request = service.SearchShipmentsRequest(
             criteria=criteria,
@@ -236,15 +236,15 @@ class HistoryClient:
         draft_rules: Iterable[str] = (),
         timeout_s: float = TRACE_TIMEOUT_S,
     ) -> service.TraceConsignmentResponse:
-        """Puts one consignment together from any reference of it, with what doesn't add up.
+        """Reconstructs one consignment from any of its references, with discrepancies.
 
         Args:
             criteria: where to begin: references, containers, seals, registrations or record ids.
             grounds: as in `search`.
-            nodes: to ask; empty: the own one and every partner.
-            partner_timeout_ms: most time for a partner's answer to one question, up to 60,000 milliseconds; 0: 5,000.
+            nodes: to query; empty: the own one and every partner.
+            partner_timeout_ms: most time for a partner's answer to one query, up to 60,000 milliseconds; 0: 5,000.
             draft_alert: whether a draft alert is made of the discrepancies, if there are any.
-            draft_rules: rules whose discrepancies it is made of; none: all that found something.
+            draft_rules: rules whose discrepancies it is made of; none: all.
             timeout_s: seconds that the trace may take.
         """
         request = service.TraceConsignmentRequest(
@@ -278,7 +278,7 @@ class HistoryClient:
             filter: conditions joined by AND on rule, severity and record, e.g. `rule = R05 AND severity = high`.
             page_size: hits asked for at once, up to 1,000.
         """
-        return every(
+        return all_rows(
             lambda token: self.risk_hits_page(filter=filter, page_size=page_size, page_token=token),
             lambda page: page.hits,
         )
@@ -306,13 +306,13 @@ class HistoryClient:
         return await self._connection.unary(method, request, service.PlaceHoldResponse)
 
     async def release_hold(self, hold_id: str, *, reason: str, request_id: str | None = None) -> None:
-        """Lets a hold go: what no other holds may be purged at its time."""
+        """Releases a hold: records without another hold are purged at their time."""
         request = service.ReleaseHoldRequest(request_id=request_id or new_request_id(), hold_id=hold_id, reason=reason)
         method = self._connection.stubs.history.ReleaseHold
         await self._connection.unary(method, request, service.ReleaseHoldResponse)
 
     async def holds(self, *, released: bool = False) -> Sequence[service.LegalHold]:
-        """Holds, newest first; `released`: those that were let go too."""
+        """Holds, newest first; `released`: released ones too."""
         method = self._connection.stubs.history.ListHolds
         request = service.ListHoldsRequest(released=released)
         return (await self._connection.unary(method, request, service.ListHoldsResponse)).holds
@@ -324,6 +324,6 @@ def _wrapped(item: Item) -> service.RecordItem:
     return service.RecordItem(shipment=item)
 
 
-async def _wrapped_later(items: AsyncIterable[Item]) -> AsyncIterator[service.RecordItem]:
+async def _wrapped_async(items: AsyncIterable[Item]) -> AsyncIterator[service.RecordItem]:
     async for item in items:
         yield _wrapped(item)

@@ -1,13 +1,14 @@
-"""What operators and auditors ask of their own node: NodeService and EvidenceService.
+"""NodeService and EvidenceService, for operators and auditors.
 
 Reached as `client.node` and `client.evidence`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from gateway.client.connection import Connection
+from gateway.client.pages import all_rows
 from gateway.v1 import evidence_service_pb2 as evidence
 from gateway.v1 import node_service_pb2 as node
 from gateway.v1.alert_pb2 import AlertReference
@@ -128,13 +129,11 @@ class EvidenceClient:
         method = self._connection.stubs.evidence.ListAuditEvents
         return await self._connection.unary(method, request, evidence.ListAuditEventsResponse)
 
-    async def audit_events(self, *, filter: str = "", page_size: int = PAGE_SIZE) -> AsyncIterator[evidence.AuditEvent]:
+    def audit_events(
+        self, *, filter: str = "", page_size: int = PAGE_SIZE
+    ) -> AsyncGenerator[evidence.AuditEvent, None]:
         """The audit log, newest first, page after page; `filter` e.g. `result = deny`."""
-        token = ""
-        while True:
-            page = await self.audit_events_page(page_size=page_size, page_token=token, filter=filter)
-            for event in page.events:
-                yield event
-            token = page.next_page_token
-            if not token:
-                return
+        return all_rows(
+            lambda token: self.audit_events_page(page_size=page_size, page_token=token, filter=filter),
+            lambda page: page.events,
+        )

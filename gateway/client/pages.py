@@ -1,4 +1,4 @@
-"""Lists read to their end, page after page."""
+"""Reads lists to their end, page after page."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class Page(Protocol):
     next_page_token: str
 
 
-async def every(
-    ask: Callable[[str], Awaitable[PageT]], rows: Callable[[PageT], Iterable[RowT]]
+async def all_rows(
+    get_page: Callable[[str], Awaitable[PageT]], rows: Callable[[PageT], Iterable[RowT]]
 ) -> AsyncGenerator[RowT, None]:
     """All rows of a list in its order.
 
     Args:
-        ask: calls for the page with a token, empty for the first.
-        rows: takes the rows from a page.
+        get_page: the page for a token, empty for the first.
+        rows: the rows of a page.
     """
     token = ""
     while True:
-        page = await ask(token)
+        page = await get_page(token)
         for row in rows(page):
             yield row
         token = page.next_page_token

@@ -1,4 +1,4 @@
-"""ScreeningClient: parties screened against the lists, matches found by the gateway, hits reported, answered, counted.
+"""ScreeningClient: screens parties against the lists, decides matches, reports and answers hits.
 
 Reached as `client.screening`.
 """
@@ -15,8 +15,8 @@ import grpc.aio
 
 from gateway.client.bulk import new_request_id
 from gateway.client.connection import Connection
-from gateway.client.following import responses
-from gateway.client.pages import every
+from gateway.client.pages import all_rows
+from gateway.client.resuming import resumed
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.errors import GatewayError
 from gateway.v1 import watchlist_service_pb2 as service
@@ -133,7 +133,7 @@ class ScreeningClient:
         remarks: str = "",
         request_id: str | None = None,
     ) -> service.AnswerHitResponse:
-        """Says what a hit on an own entry turned out to be; the node that met it is told."""
+        """Answers a hit on an own entry; the node that reported it is informed."""
         request = service.AnswerHitRequest(
             request_id=request_id or new_request_id(),
             reporter=reporter,
@@ -154,7 +154,7 @@ class ScreeningClient:
 
     def hits(self, *, filter: str = "", page_size: int = 100) -> AsyncGenerator[service.ListedHit, None]:
         """Hits, newest first, page after page."""
-        return every(
+        return all_rows(
             lambda token: self.hits_page(filter=filter, page_size=page_size, page_token=token), lambda page: page.hits
         )
 
@@ -165,13 +165,13 @@ class ScreeningClient:
         return await self._connection.unary(method, request, ListMatchesResponse)
 
     def matches(self, *, filter: str = "", page_size: int = 100) -> AsyncGenerator[Match, None]:
-        """What the gateway found by itself, newest first, page after page.
+        """Matches that the gateway found, newest first, page after page.
 
         Args:
             filter: conditions joined by AND on status, class, source, source_id, publisher, list and id.
             page_size: matches asked for at once, at most 1,000.
         """
-        return every(
+        return all_rows(
             lambda token: self.matches_page(filter=filter, page_size=page_size, page_token=token),
             lambda page: page.matches,
         )
@@ -190,17 +190,17 @@ class ScreeningClient:
         Args:
             position: changes after this one; 0 for all matches.
             until_current: end when everything there now has come, instead of waiting for more.
-            on_interruption: told of each interruption; it isn't an error, the watch goes on.
+            on_interruption: called for each interruption; the watch goes on.
 
         Raises:
-            GatewayError: what doesn't pass by itself, e.g. PermissionDeniedError or PositionUnknownError.
+            GatewayError: a failure that isn't transient, e.g. PermissionDeniedError or PositionUnknownError.
         """
 
         def connect() -> grpc.aio.UnaryStreamCall[Any, WatchMatchesResponse]:
             request = WatchMatchesRequest(position=position, until_current=until_current)
             return self._connection.stubs.watchlist.WatchMatches(request)
 
-        stream = responses(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
+        stream = resumed(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
         async with aclosing(stream):
             async for response in stream:
                 if response.changes or response.position > position:
@@ -216,13 +216,13 @@ class ScreeningClient:
         without_subject: bool = False,
         request_id: str | None = None,
     ) -> DecideMatchResponse:
-        """Says that a match is the listed one; a hit is recorded, and of a partner's entry reported to its owner.
+        """Confirms a match; a hit is recorded, and on a partner's entry reported to its owner.
 
         Args:
             match_id: as the match has it.
             purpose: a code of the agreements; needed for a partner's entry.
             case_reference: of the own authority.
-            without_subject: tell which entry was met, and not the party's names and identifiers.
+            without_subject: report the entry without the party's names and identifiers.
             request_id: a UUID; None makes a UUIDv7.
         """
         confirm = MatchConfirmation(purpose=purpose, case_reference=case_reference, without_subject=without_subject)
@@ -230,7 +230,7 @@ class ScreeningClient:
         return await self._connection.unary(self._connection.stubs.watchlist.DecideMatch, request, DecideMatchResponse)
 
     async def dismiss(self, match_id: str, reason: str, *, request_id: str | None = None) -> DecideMatchResponse:
-        """Says that a match is somebody or something else, and why; nobody else is told."""
+        """Dismisses a match, with the reason; no other node is informed."""
         request = DecideMatchRequest(
             request_id=request_id or new_request_id(), match_id=match_id, dismiss=MatchDismissal(reason=reason)
         )

@@ -1,4 +1,4 @@
-"""WatchlistClient: what a customs system does with watchlists, its own authority's and the partners' copies.
+"""WatchlistClient: watchlists of the own authority, and copies of the partners'.
 
 Reached as `client.watchlist`.
 """
@@ -15,8 +15,8 @@ import grpc.aio
 
 from gateway.client.bulk import new_request_id
 from gateway.client.connection import Connection
-from gateway.client.following import responses
-from gateway.client.pages import every
+from gateway.client.pages import all_rows
+from gateway.client.resuming import resumed
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.errors import GatewayError, TooLargeError
 from gateway.v1 import watchlist_service_pb2 as service
@@ -100,7 +100,7 @@ class WatchlistClient:
 
     def proposals(self, *, page_size: int = 50) -> AsyncGenerator[service.Proposal, None]:
         """Proposals that wait for a decision, oldest first, page after page."""
-        return every(
+        return all_rows(
             lambda token: self.proposals_page(page_size=page_size, page_token=token), lambda page: page.proposals
         )
 
@@ -124,7 +124,7 @@ class WatchlistClient:
             note: what it is for, in words.
             prune_reason: withdraws entries that have no row, for this reason; empty: they stay and are counted. Give
                 it only when the rows are all there are: an entry whose row is left out here is taken for vanished.
-            on_progress: told of each message that was sent: the number of its rows.
+            on_progress: called for each message sent, with the number of its rows.
 
         Returns:
             What became of the rows, with those that were refused; the others went on.
@@ -181,7 +181,7 @@ class WatchlistClient:
             filter: conditions joined by AND on publisher, list, kind and id, e.g. `list = "un-sc" AND kind = person`.
             page_size: entries asked for at once, at most 1,000.
         """
-        return every(
+        return all_rows(
             lambda token: self.entries_page(filter=filter, page_size=page_size, page_token=token),
             lambda page: page.entries,
         )
@@ -201,36 +201,36 @@ class WatchlistClient:
             full_state: begin with all that is listed now instead, and go on with what changes after that. A change
                 that was made meanwhile may come in both; its revision says that it is the same.
             until_current: end when everything there now has come, instead of waiting for more.
-            on_interruption: told of each interruption; it isn't an error, the watch goes on.
+            on_interruption: called for each interruption; the watch goes on.
 
         Raises:
-            GatewayError: what doesn't pass by itself, e.g. PermissionDeniedError or PositionUnknownError.
+            GatewayError: a failure that isn't transient, e.g. PermissionDeniedError or PositionUnknownError.
         """
-        following = _Following(position, full_state)
+        state = _WatchState(position, full_state)
 
         def connect() -> grpc.aio.UnaryStreamCall[Any, service.WatchEntriesResponse]:
             request = service.WatchEntriesRequest(
-                position=following.position, full_state=following.in_full_state, until_current=until_current
+                position=state.position, full_state=state.in_full_state, until_current=until_current
             )
-            following.connected()
+            state.connected()
             return self._connection.stubs.watchlist.WatchEntries(request)
 
-        stream = responses(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
+        stream = resumed(self._connection, connect, until_end=until_current, on_interruption=on_interruption)
         async with aclosing(stream):
             async for response in stream:
-                watched = following.take(response)
+                watched = state.take(response)
                 if watched is not None:
                     yield watched
 
     async def compare(self, partner: str) -> service.CompareCopyResponse:
-        """Whether a partner's copy of the own lists is what was told to it; the partner is asked now."""
+        """Compares a partner's copy of the own lists with what was distributed to it; queries the partner now."""
         method = self._connection.stubs.watchlist.CompareCopy
         request = service.CompareCopyRequest(partner=partner)
         return await self._connection.unary(method, request, service.CompareCopyResponse)
 
 
-class _Following:
-    """Where a watch stands: in the full state, or after a position."""
+class _WatchState:
+    """Progress of a watch: in the full state, or after a position."""
 
     def __init__(self, position: int, full_state: bool) -> None:
         self.position = 0 if full_state else position
@@ -256,7 +256,7 @@ class _Following:
 
 
 async def _written(call: Any, message: service.ImportEntriesRequest) -> bool:
-    """Whether a message was sent; not so when the gateway has ended the call: what it ended with says why."""
+    """Whether a message was sent; False if the gateway has ended the call, whose status says why."""
     try:
         await call.write(message)
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -267,7 +267,7 @@ async def _written(call: Any, message: service.ImportEntriesRequest) -> bool:
 async def _messages(rows: ImportRows) -> AsyncIterator[service.ImportRows]:
     """Rows in messages of at most MAX_STREAM_ITEMS and BATCH_BYTES."""
     message, size = service.ImportRows(), 0
-    async for row in _taken(rows):
+    async for row in _rows(rows):
         row_size = row.ByteSize()
         if row_size > BATCH_BYTES:
             raise TooLargeError(f"row {row.id!r} of line {row.line} has {row_size} bytes, too many for a message")
@@ -280,7 +280,7 @@ async def _messages(rows: ImportRows) -> AsyncIterator[service.ImportRows]:
         yield message
 
 
-async def _taken(rows: ImportRows) -> AsyncIterator[service.ImportRow]:
+async def _rows(rows: ImportRows) -> AsyncIterator[service.ImportRow]:
     if isinstance(rows, AsyncIterable):
         async for row in rows:
             yield row

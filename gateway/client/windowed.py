@@ -1,4 +1,4 @@
-"""Many items over one stream of messages: batches, a window of unanswered ones, and every item's result in order."""
+"""Many items over one stream: in batches, with a window of unanswered ones, results in order."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.client.connection import Backoff, Connection, Stubs, may_pass
+from gateway.client.connection import Backoff, Connection, Stubs, is_transient
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS, WINDOW_BATCHES
 from gateway.contract.status import DOMAIN, from_status
 from gateway.errors import GatewayError, Kind, MalformedError, TooLargeError
 from gateway.v1.alert_service_pb2 import ItemError
 
 DEFAULT_PATIENCE_S = 60.0
-"""Seconds without any answer after which a stream that keeps failing is given up."""
+"""Seconds without an answer after which a failing stream is given up."""
 
 ItemT = TypeVar("ItemT", bound=Message)
-TakenT_contra = TypeVar("TakenT_contra", bound=Message, contravariant=True)
+RequestT_contra = TypeVar("RequestT_contra", bound=Message, contravariant=True)
 OutcomeT = TypeVar("OutcomeT")
 
 
-class Exchange(Protocol[TakenT_contra, OutcomeT]):
-    """What the messages of one method are. Sending a batch twice must have its effect once."""
+class StreamMethod(Protocol[RequestT_contra, OutcomeT]):
+    """The messages of one method. Sending a batch twice must have its effect once."""
 
     noun: str
-    """What an item is called, for errors."""
+    """Name of an item in errors."""
 
     def open(self, stubs: Stubs) -> Any:
         """Opens the stream."""
         ...
 
-    def message(self, items: Sequence[TakenT_contra]) -> Message:
+    def message(self, items: Sequence[RequestT_contra]) -> Message:
         """The request with these items."""
         ...
 
     def outcomes(
-        self, items: Sequence[TakenT_contra], unsent: Mapping[int, GatewayError], response: Any | None
+        self, items: Sequence[RequestT_contra], unsent: Mapping[int, GatewayError], response: Any | None
     ) -> list[OutcomeT]:
-        """What became of a batch.
+        """Results of a batch's items.
 
         Args:
             items: all of the batch.
-            unsent: index to why it wasn't sent.
-            response: the answer to the others; None where there were none.
+            unsent: index to the reason why it wasn't sent.
+            response: the answer to the others; None if all are unsent.
 
         Raises:
             MalformedError: the answer doesn't fit what was sent.
@@ -61,7 +61,7 @@ class Exchange(Protocol[TakenT_contra, OutcomeT]):
 
 @dataclass(slots=True)
 class _Batch(Generic[ItemT]):
-    """Items of one message; those too large for any message are refused here and not sent."""
+    """Items of one message; those too large for a message are refused and not sent."""
 
     items: list[ItemT] = field(default_factory=list)
     refused: dict[int, GatewayError] = field(default_factory=dict)
@@ -75,12 +75,12 @@ class _Batch(Generic[ItemT]):
 
 
 class WindowedStream(Generic[ItemT, OutcomeT]):
-    """One run of a method that takes many items."""
+    """One run of a streaming method."""
 
     def __init__(
         self,
         connection: Connection,
-        exchange: Exchange[ItemT, OutcomeT],
+        method: StreamMethod[ItemT, OutcomeT],
         items: Iterable[ItemT] | AsyncIterable[ItemT],
         *,
         batch: int,
@@ -89,7 +89,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
         if not 1 <= batch <= MAX_STREAM_ITEMS:
             raise ValueError(f"batch must be 1 to {MAX_STREAM_ITEMS}, not {batch}")
         self._connection = connection
-        self._exchange = exchange
+        self._method = method
         self._items = items
         self._batch_size = batch
         self._patience_s = patience_s
@@ -114,7 +114,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
                     break
                 except grpc.aio.AioRpcError as rpc_error:
                     error = self._connection.error(rpc_error)
-                    if not may_pass(error) or time.monotonic() - self._answered_at_s > self._patience_s:
+                    if not is_transient(error) or time.monotonic() - self._answered_at_s > self._patience_s:
                         raise error from None
                     await backoff.pause(error)
         finally:
@@ -125,7 +125,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
             raise self._source_error
 
     async def _one_stream(self, backoff: Backoff) -> AsyncGenerator[OutcomeT, None]:
-        call = self._exchange.open(self._connection.stubs)
+        call = self._method.open(self._connection.stubs)
         writer = asyncio.create_task(self._write(call, [batch for batch in self._unanswered if batch.sent]))
         try:
             async for response in call:
@@ -137,12 +137,12 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
                     raise MalformedError("the gateway answered more messages than were sent")
                 batch = self._unanswered.popleft()
                 self._window.release()
-                for outcome in self._exchange.outcomes(batch.items, batch.refused, response):
+                for outcome in self._method.outcomes(batch.items, batch.refused, response):
                     yield outcome
         finally:
             call.cancel()
             writer.cancel()
-            # It takes from the source: it must have ended before another one begins to.
+            # It takes from the source: it must end before another one begins.
             await asyncio.gather(writer, return_exceptions=True)
         for outcome in self._unsent():
             yield outcome
@@ -154,21 +154,21 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
         outcomes: list[OutcomeT] = []
         while self._unanswered and not self._unanswered[0].sent:
             batch = self._unanswered.popleft()
-            outcomes += self._exchange.outcomes(batch.items, batch.refused, None)
+            outcomes += self._method.outcomes(batch.items, batch.refused, None)
             self._window.release()
         return outcomes
 
     async def _write(self, call: Any, resent: list[_Batch[ItemT]]) -> None:
         for batch in resent:
-            await call.write(self._exchange.message(batch.sent))
+            await call.write(self._method.message(batch.sent))
         while not self._source_ended:
             next_batch = await self._take_batch()
             if next_batch is not None and next_batch.sent:
-                await call.write(self._exchange.message(next_batch.sent))
+                await call.write(self._method.message(next_batch.sent))
         await call.done_writing()
 
     async def _take_batch(self) -> _Batch[ItemT] | None:
-        """The next batch, from now on among the unanswered; None at the end. Nothing is taken when it is cancelled."""
+        """The next batch, now among the unanswered; None at the end. Cancelling takes nothing."""
         await self._window.acquire()
         try:
             batch = await self._next_batch()
@@ -182,7 +182,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
         return batch
 
     async def _next_batch(self) -> _Batch[ItemT]:
-        """What is there, up to a batch: a slow source isn't made to wait until a batch is full."""
+        """The items that are ready, up to a batch: a slow source doesn't wait for a full one."""
         batch: _Batch[ItemT] = _Batch()
         item = self._carried or await self._waiting.get()
         self._carried = None
@@ -190,7 +190,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
             size = item.ByteSize()
             if size > BATCH_BYTES:
                 batch.refused[len(batch.items)] = TooLargeError(
-                    f"the {self._exchange.noun} has {size} bytes; more than {BATCH_BYTES} don't fit into a message"
+                    f"the {self._method.noun} has {size} bytes; more than {BATCH_BYTES} don't fit into a message"
                 )
             elif batch.size_bytes + size > BATCH_BYTES:
                 self._carried = item
@@ -212,13 +212,13 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
             else:
                 for item in self._items:
                     await self._waiting.put(item)
-        except Exception as error:  # the caller's own; raised to it once what went before has its results
+        except Exception as error:  # the caller's; raised after the results of the items before it
             self._source_error = error
         await self._waiting.put(None)
 
 
 def item_error(item: ItemError) -> GatewayError:
-    """Why one item was refused, as an error of the tree."""
+    """The error for which an item was refused."""
     info, bad = ErrorInfo(reason=item.reason, domain=DOMAIN), BadRequest()
     for violation in item.violations:
         bad.field_violations.add(field=violation.field, reason=violation.rule, description=violation.message)

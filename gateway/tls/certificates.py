@@ -1,10 +1,7 @@
-"""X.509 certificates of gateways, systems and their authorities: what one states, and whether it may be believed.
+"""Inspects and authenticates X.509 certificates of gateways, systems and their authorities.
 
-Doesn't make certificates (see issuance) and doesn't decide what an identity may do. Time, CAs and revocations come in
-as parameters.
-
-Why there is more to check than TLS does: the peer port trusts the CAs of all partners, so the handshake proves only
-that *some* partner's CA signed. Step 7 holds each identity to the CA of the node that it names.
+The peer port trusts the CAs of all partners, so the TLS handshake proves only that *some* partner's CA signed. Step 7
+holds each identity to the CA of the node that it names.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe
 from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
 
 MAX_CERTIFICATE_PEM_BYTES = 16 * 1024
-"""Our certificates have about 1 kB; a caller's is refused beyond this before it is parsed."""
+"""Longest certificate that is parsed; those of a federation have about 1 kB."""
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -42,10 +39,10 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class PeerCertificate:
-    """What a certificate states. Its form is right; whether it may be believed says `authenticate`.
+    """The contents of a certificate with the right form, not yet authenticated.
 
     Attributes:
-        identity: who it says it is, from the one URI SAN.
+        identity: claimed, from the one URI SAN.
         serial: serial number, positive, up to 20 octets.
         fingerprint_sha256: SHA-256 of the DER, 64 lower-case hexadecimal digits, as in the directory's revocations.
         not_before: first second of validity, UTC.
@@ -69,10 +66,10 @@ class PeerCertificate:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedPeer:
-    """A certificate that passed all steps; `identity` is who is calling.
+    """A certificate that passed all steps.
 
     Attributes:
-        certificate: what it states.
+        certificate: its contents.
         issuer_fingerprint: SHA-256 of the DER of the CA certificate that signed it, in hexadecimal.
     """
 
@@ -86,7 +83,7 @@ class AuthenticatedPeer:
 
 @dataclass(frozen=True, slots=True)
 class CaCertificate:
-    """What a CA certificate states: subject, fingerprint (hexadecimal SHA-256 of the DER) and validity in UTC."""
+    """The contents of a CA certificate: subject, fingerprint (hexadecimal SHA-256 of the DER) and validity in UTC."""
 
     subject: str
     fingerprint_sha256: str
@@ -136,7 +133,7 @@ def authenticate(
     revoked_fingerprints: Collection[str],
     now: datetime,
 ) -> AuthenticatedPeer:
-    """Decides whether a certificate may be believed: the steps of `inspect_certificate`, then:
+    """Authenticates a certificate: the steps of `inspect_certificate`, then:
 
     6. The identity is of this trust domain.
     7. Signed by one of `ca_pems`, the CAs of the node that the identity names (never those of another).

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """Where a node's TLS certificate and its private key lie, and what opens the key when it is encrypted."""
+    """Paths of a TLS certificate and its private key, and the passphrase of an encrypted key."""
 
     certificate: Path
     key: Path
@@ -39,7 +39,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class TlsMaterial:
-    """Validated credentials: what certificate, key and trust anchors say, and the bytes for gRPC."""
+    """Validated credentials: the certificate's contents, and the bytes for gRPC."""
 
     certificate: PeerCertificate
     certificate_pem: bytes
@@ -48,7 +48,7 @@ class TlsMaterial:
 
 
 def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: bytes, now: datetime) -> TlsMaterial:
-    """Read and validate a node's or system's own TLS credentials.
+    """Reads and validates a node's or system's own TLS credentials.
 
     1. The certificate has the federation's form and names `identity`.
     2. It is valid at `now`.
@@ -72,7 +72,7 @@ def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: byt
 
 
 def split_trust_anchors(pem: bytes) -> tuple[bytes, ...]:
-    """Return the CA certificates of a PEM file one by one, each checked.
+    """The CA certificates of a PEM file one by one, each checked.
 
     Raises:
         ConfigurationError: there is none, or one of them isn't a CA certificate of the federation's form.
@@ -89,15 +89,15 @@ def split_trust_anchors(pem: bytes) -> tuple[bytes, ...]:
 
 
 class TlsSource:
-    """A node's TLS credentials as the files are now; replaces them without a restart.
+    """TLS credentials from files, reloaded when they change.
 
-    `current` may be called from any thread: gRPC calls it from its own for each handshake. It looks at the files'
-    times and sizes and at the trust anchors, and validates a change before it takes it. A change that isn't valid is
-    logged as an error, once, and what worked before stays: a half-written file must not cut a node off.
+    `current` may be called from any thread: gRPC calls it for each handshake. It compares times and sizes of the files,
+    and the trust anchors. An invalid change is logged once as an error, and the previous credentials stay in force: a
+    half-written file must not cut a node off.
     """
 
     def __init__(self, files: TlsFiles, *, identity: Identity, trust_anchors: TrustAnchors, clock: Clock) -> None:
-        """Load for the first time.
+        """Loads for the first time.
 
         Raises:
             ConfigurationError: the credentials aren't valid.
@@ -107,19 +107,19 @@ class TlsSource:
         self._trust_anchors = trust_anchors
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen = self._look()
-        self._material = self._load(self._seen)
+        self._state = self._read_state()
+        self._material = self._load(self._state)
         self._generation = 1
         self._reported = ""
 
     @property
     def generation(self) -> int:
-        """Number of the credentials in force; a link that finds it higher than at its start opens a new channel."""
+        """Number of the credentials in force; when it rises, a link opens a new channel."""
         self.current()
         return self._generation
 
     def current(self) -> TlsMaterial:
-        """Return the credentials in force, after taking over a valid change."""
+        """The credentials in force, after taking over a valid change."""
         with self._lock:
             try:
                 self._take_change()
@@ -141,10 +141,10 @@ class TlsSource:
         )
 
     def _take_change(self) -> None:
-        now = self._look()
-        if now == self._seen:
+        now = self._read_state()
+        if now == self._state:
             return
-        self._seen = now  # before validation, so that a broken file is reported once and not at every handshake
+        self._state = now  # before validation, so that a broken file is reported once and not at every handshake
         self._material = self._load(now)
         self._generation += 1
         self._reported = ""
@@ -156,17 +156,17 @@ class TlsSource:
             },
         )
 
-    def _load(self, seen: _Seen) -> TlsMaterial:
+    def _load(self, state: _FileState) -> TlsMaterial:
         return load_material(
-            self._files, identity=self._identity, trust_anchors_pem=seen.trust_anchors, now=self._clock()
+            self._files, identity=self._identity, trust_anchors_pem=state.trust_anchors, now=self._clock()
         )
 
-    def _look(self) -> _Seen:
-        return _Seen(_stamp(self._files.certificate), _stamp(self._files.key), self._trust_anchors())
+    def _read_state(self) -> _FileState:
+        return _FileState(_stamp(self._files.certificate), _stamp(self._files.key), self._trust_anchors())
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _FileState:
     certificate: tuple[int, int, int]
     key: tuple[int, int, int]
     trust_anchors: bytes
@@ -182,7 +182,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 
 def anchors_from_file(path: Path) -> TrustAnchors:
-    """Return trust anchors that are read from a file for each handshake."""
+    """Trust anchors that are read from a file for each handshake."""
     return lambda: _read(path)
 
 

@@ -1,11 +1,8 @@
-"""Sets the TLS floor: TLS 1.3 or nothing. Runs before gRPC is imported and therefore imports nothing of it.
+"""Sets the TLS floor, 1.3 or nothing, before gRPC is imported.
 
-gRPC for Python has no setting for a minimum TLS version. Its cipher suite list governs TLS 1.2 alone (the suites of
-TLS 1.3 are fixed), so a list of one pre-shared-key suite, for which no key exists, leaves TLS 1.2 without a usable
-suite. gRPC reads the list from the environment while it is imported, never again; that was measured: set later, even
-before the first credentials are made, it has no effect.
-
-`gateway` imports this package first of all, so whoever imports any module of the gateway before gRPC has the floor.
+gRPC for Python has no setting for a minimum TLS version. Its cipher suite list governs TLS 1.2 alone, so a list of one
+pre-shared-key suite, for which no key exists, leaves TLS 1.2 without a suite. gRPC reads the list from the environment
+at its import and never again (measured). `gateway` imports this module first.
 """
 
 from __future__ import annotations
@@ -26,11 +23,11 @@ def _set_floor() -> bool:
 
 
 FLOOR_SET = _set_floor()
-"""Whether the floor was set in time; if not, no credentials can be made."""
+"""Whether the floor was set in time; no credentials can be made without it."""
 
 
 def require_floor() -> None:
-    """Refuse to go on without the floor.
+    """Checks that the floor is set.
 
     Raises:
         ConfigurationError: gRPC was imported before the gateway and without the floor in the environment.

@@ -1,7 +1,4 @@
-"""Files that hold secrets: private keys and passphrases, on disk.
-
-Knows nothing of what is in them (see keys and issuance).
-"""
+"""Files that hold secrets: private keys and passphrases."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from gateway.client.watchlists import ImportRows, WatchedChanges, _Following, _messages
+from gateway.client.watchlists import ImportRows, WatchedChanges, _messages, _WatchState
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.errors import TooLargeError
 from gateway.v1 import watchlist_service_pb2 as pb
@@ -63,7 +63,7 @@ def shown(watched: Iterable[WatchedChanges | None]) -> list[tuple[list[str], int
 
 
 def test_a_watch_goes_on_after_what_it_has_shown_and_tells_nothing_of_signs_of_life() -> None:
-    following = _Following(7, full_state=False)
+    following = _WatchState(7, full_state=False)
     following.connected()
     answers = [response(8, "A", "B"), response(8), response(9), response(10, "C")]
     assert shown(map(following.take, answers)) == [
@@ -76,7 +76,7 @@ def test_a_watch_goes_on_after_what_it_has_shown_and_tells_nothing_of_signs_of_l
 
 
 def test_a_full_state_that_was_cut_off_begins_anew_and_one_that_is_whole_does_not() -> None:
-    following = _Following(3, full_state=True)
+    following = _WatchState(3, full_state=True)
     following.connected()
     assert following.position == 0
     assert shown(map(following.take, [response(0, "A"), response(0, "B")])) == [
@@ -95,7 +95,7 @@ def test_a_full_state_that_was_cut_off_begins_anew_and_one_that_is_whole_does_no
 
 
 def test_an_empty_full_state_begins_too_so_that_what_was_held_is_dropped() -> None:
-    following = _Following(0, full_state=True)
+    following = _WatchState(0, full_state=True)
     following.connected()
     assert shown(map(following.take, [response(0), response(0)])) == [([], 0, True, True), None]
     assert shown([following.take(response(1, "A"))]) == [(["A"], 1, False, False)]

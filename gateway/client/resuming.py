@@ -1,4 +1,4 @@
-"""A stream that is opened again whenever it breaks off by something that passes."""
+"""A stream that is opened again after a transient failure."""
 
 from __future__ import annotations
 
@@ -8,31 +8,29 @@ from typing import Any, TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
-from gateway.client.connection import Backoff, Connection, may_pass
+from gateway.client.connection import Backoff, Connection, is_transient
 from gateway.errors import GatewayError
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
 
-async def responses(
+async def resumed(
     connection: Connection,
     open_stream: Callable[[], grpc.aio.UnaryStreamCall[Any, ResponseT]],
     *,
     until_end: bool,
     on_interruption: Callable[[GatewayError], None] | None,
 ) -> AsyncGenerator[ResponseT, None]:
-    """What comes on a stream and on those that follow it.
-
-    Leave it inside `contextlib.aclosing`: that cancels the call.
+    """Responses of a stream and of those opened after it. Use it inside `contextlib.aclosing`, which cancels the call.
 
     Args:
-        connection: of the stubs.
-        open_stream: calls the method with the position that was reached.
-        until_end: a stream that the gateway ends is the last one.
-        on_interruption: told of each interruption.
+        connection: to the gateway.
+        open_stream: calls the method from the position reached.
+        until_end: end when the gateway ends a stream.
+        on_interruption: called for each interruption.
 
     Raises:
-        GatewayError: what doesn't pass by itself.
+        GatewayError: a failure that isn't transient.
     """
     backoff = Backoff()
     while True:
@@ -45,7 +43,7 @@ async def responses(
                 return
         except grpc.aio.AioRpcError as rpc_error:
             error = connection.error(rpc_error)
-            if not may_pass(error):
+            if not is_transient(error):
                 raise error from None
             if on_interruption is not None:
                 on_interruption(error)
