@@ -159,7 +159,7 @@ def test_a_record_is_shown_with_its_revisions_events_and_what_was_added(cn: Cli,
     text = cn.run("officer", "history", "show", "F-1").stdout
     for expected in (
         *("Record cn/F-1", "範例金屬有限公司", "TCLU4265770, seal SEAL-F-1", "20500 kg net", "CNSZW → HKHKG"),
-        *("1 events, 0 inspections added", "gate out", "gate camera 7", "May be purged after", "no hold"),
+        *("1 event, 0 inspections added", "gate out", "gate camera 7", "May be purged after", "no hold"),
     ):
         assert expected in text
     revisions = cn.json("officer", "history", "show", "F-1")["revisions"]
