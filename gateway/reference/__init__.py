@@ -1,4 +1,4 @@
-"""Reference data: facts as files and no code; read them through the loaders in `gateway.wire`.
+"""Reference data: facts as files and no code.
 
 * `controlled_goods.csv`: commodity codes under Chinese export control. Source: announcements of MOFCOM and GACC,
   2023 to 2025, as published and copied; HS6 titles from the HS 2022 nomenclature. `effective` and `effective_to`,

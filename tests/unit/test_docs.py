@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
@@ -206,3 +208,32 @@ def test_a_decision_says_why(record: Path) -> None:
     text = record.read_text("utf-8")
     assert text.startswith(f"# {int(record.stem[:4])}. ")
     assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == ["Context", "Decision", "Measured", "Rejected"]
+
+
+def test_the_map_of_packages_is_made_from_their_first_sentences() -> None:
+    subprocess.run([sys.executable, ROOT / "scripts/package-tree", "--check"], check=True)
+
+
+def functions_in(file: Path) -> set[str]:
+    """Qualified names of a module's functions and methods."""
+    tree = ast.parse(file.read_text("utf-8"))
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    for owner in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        names |= {
+            f"{owner.name}.{node.name}"
+            for node in owner.body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+    return names
+
+
+def test_the_way_of_an_alert_goes_through_functions_that_exist_and_few_files() -> None:
+    way = rows(section("docs/architecture.md", "## The way of an alert"))
+    for _, _, file, functions in way:
+        known = functions_in(ROOT / "gateway" / file.strip("`"))
+        named = re.findall(r"`([\w.]+)`", functions)
+        assert named
+        assert set(named) <= known, f"{file}: {set(named) - known}"
+    down = [(node, file) for step, node, file, _ in way if step != "9"]
+    assert len(down) == len(set(down))
+    assert len({file for _, file in down}) <= 25
