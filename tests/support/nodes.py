@@ -215,12 +215,16 @@ def exchange(*nodes: PaperNode) -> None:
 
 @contextmanager
 def paper_nodes(
-    folder: Path, make_database: Callable[[], Database], names: Sequence[str] = ("cn", "hk")
+    folder: Path,
+    make_database: Callable[[], Database],
+    names: Sequence[str] = ("cn", "hk"),
+    *,
+    members: Sequence[str] = NODES,
 ) -> Iterator[list[PaperNode]]:
     """Running nodes under one clock; `folder/federation` is the federation of the process, only to be read."""
-    (folder / "federation").symlink_to(federation().path)
+    (folder / "federation").symlink_to(federation(tuple(members)).path)
     clock = ManualClock()
-    nodes = [_node(name, make_database(), clock, folder) for name in names]
+    nodes = [_node(name, make_database(), clock, folder, tuple(members)) for name in names]
     for node in nodes:
         node.writer.start()
     try:
@@ -231,17 +235,18 @@ def paper_nodes(
 
 
 @cache
-def federation() -> FederationFolder:
-    """A federation of three for all nodes of a test process: making keys and certificates takes longer than a test."""
+def federation(members: tuple[str, ...] = NODES) -> FederationFolder:
+    """A federation for all nodes of a test process: making keys and certificates takes longer than a test."""
     folder = tempfile.TemporaryDirectory(prefix="gateway-federation-")
     atexit.register(folder.cleanup)
-    return create_federation(Path(folder.name) / "federation", [MemberSpec(name) for name in NODES], now=START)
+    return create_federation(Path(folder.name) / "federation", [MemberSpec(name) for name in members], now=START)
 
 
 @cache
-def trusted() -> TrustedDirectory:
+def trusted(members: tuple[str, ...] = NODES) -> TrustedDirectory:
     """Its directory."""
-    return accept(federation().directory.read_bytes(), now=START, anchors=federation().anchors)
+    made = federation(members)
+    return accept(made.directory.read_bytes(), now=START, anchors=made.anchors)
 
 
 @cache
@@ -250,12 +255,14 @@ def signer(path: Path, name: str) -> Ed25519Signer:
     return load_signing_key(path, name=name)
 
 
-def _node(name: str, database: Database, clock: ManualClock, folder: Path) -> PaperNode:
-    keys = federation().node(name)
+def _node(
+    name: str, database: Database, clock: ManualClock, folder: Path, members: tuple[str, ...]
+) -> PaperNode:
+    keys = federation(members).node(name)
     return PaperNode(
         name=name,
         database=database,
-        trust=trusted(),
+        trust=trusted(members),
         clock=clock,
         signers=NodeSigners(signer(keys.log_key, f"{FEDERATION}/{name}/log")),
         cosigner=signer(keys.receipts_key, receipts_key_name(FEDERATION, name)),
