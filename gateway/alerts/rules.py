@@ -1,20 +1,37 @@
 """The life of an alert between its publisher and one recipient: a table of steps; what it doesn't list is illegal.
 
-Status. `published` → `acknowledged` or `flagged` (the recipient can't act) are open; `withdrawn`, `expired` and
-`closed` are terminal: nothing leads out of them, and questions that are open then stay unanswered. An alert that goes
-to two recipients has two lives; `overall_status` sums them up.
+                          publish (P)
+                               │
+        ┌──────────────────────▼──────────────────────┐
+        │                  PUBLISHED                  │◀─┐
+        └──────┬───────────────────────────────┬──────┘  │
+               │ acknowledge (R)               │ flag (R)│
+               ▼             flag (R)          ▼         │
+        ┌──────────────┐ ─────────────▶ ┌─────────────┐  │
+        │ ACKNOWLEDGED │                │   FLAGGED   │  │ amend (P)
+        └──────┬───────┘ ◀───────────── └──────┬──────┘  │ from all three:
+               │          acknowledge (R)      │         │ next revision
+               └───────────────┬───────────────┴─────────┘
+                               │ from all three open states (P):
+             withdraw          │ expire           close
+        ┌──────────────────────┼──────────────────────┐
+        ▼                      ▼                      ▼
+    WITHDRAWN               EXPIRED                CLOSED      terminal
 
-Revisions. Publish makes revision 1, each amendment exactly the next, and an amended alert is `published` again: what
-was acknowledged or flagged was the text before. Withdraw, expire and close must name the current revision. The
-recipient's steps and questions name the revision that was read; an older one is recorded, but an acknowledgement or
-flag of it doesn't change the status of the newer text.
+P publisher, R recipient. In the open states both may ask and answer, and R may report a finding: the state stays.
 
-Two feeds. Publisher and recipient write their steps into two feeds, so steps cross on the way: the recipient
-acknowledges while the withdrawal is under way. `advance` therefore has two uses. Before a step is made it is judged by
-TRANSITIONS alone. A step read from a feed (`recorded=True`) was judged by its maker, who may not have known of the
-publisher's last word; CROSSINGS lists what may arrive late, and it never changes a terminal status. Every order that
-keeps each side's own order, starts with the publication and puts answers after their questions leads both sides to an
-equal `AlertLife`.
+Terminal states have no way out; open questions stay unanswered. An alert to two recipients has two lives, and
+`overall_status` sums them up.
+
+Revisions. Publish makes revision 1, each amendment the next one. Withdraw, expire and close must name the current
+revision. The other steps name the revision that was read: an acknowledgement or flag of an older text is recorded and
+doesn't change the status.
+
+Two feeds. Both sides write their steps into feeds of their own, so steps cross: R acknowledges while the withdrawal is
+under way. A step about to be made is judged by TRANSITIONS alone. A step read from a feed (`recorded=True`) was judged
+by its maker, who may not have known the publisher's last step: CROSSINGS lists what may arrive late, and that never
+changes a terminal state. Every order that keeps each side's order, begins with the publication and puts answers after
+their questions leads both sides to an equal `AlertLife`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
-from gateway.contract.ids import Channel, FeedOrigin
+from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient
 from gateway.feed.rules import Outbound
 from gateway.feed.service.alarms import Alarms
@@ -76,15 +76,15 @@ class FeedSender:
             await write(batch)
 
     def _must_yield(self, origin: FeedOrigin) -> bool:
-        """A feed that is less urgent waits while the more urgent one to the same partner has something unsent."""
-        if origin.channel is not Channel.WATCHLIST:
-            return False
-        alerts = replace(origin, channel=Channel.ALERTS)
-        urgent = self._open.get(alerts)
-        if urgent is None:
-            return False
-        urgent.head_moved(self._notifier.size(alerts))
-        return urgent.unsent
+        """A feed waits while a more urgent one to the same partner has something unsent."""
+        for channel in BETWEEN_NODES[: BETWEEN_NODES.index(origin.channel)]:
+            urgent = replace(origin, channel=channel)
+            outbound = self._open.get(urgent)
+            if outbound is not None:
+                outbound.head_moved(self._notifier.size(urgent))
+                if outbound.unsent:
+                    return True
+        return False
 
     async def _take_receipts(
         self,
@@ -96,11 +96,11 @@ class FeedSender:
     ) -> None:
         kept: asyncio.Future[int] | None = None
         async for receipt in receipts:
-            work = await asyncio.to_thread(self._outgoing.verify_receipt, origin, receipt)
+            command = await asyncio.to_thread(self._outgoing.verify_receipt, origin, receipt)
             outbound.receipt(receipt.size)
-            self._alarms.compare_clocks(origin.recipient, work.receipted_at)
+            self._alarms.compare_clocks(origin.recipient, command.receipted_at)
             wake.set()
             if kept is not None:
                 await kept
-            kept = self._writer.submit(work, deferrable=True)
+            kept = self._writer.submit(command, deferrable=True)
             on_progress(outbound)
