@@ -255,9 +255,7 @@ def signer(path: Path, name: str) -> Ed25519Signer:
     return load_signing_key(path, name=name)
 
 
-def _node(
-    name: str, database: Database, clock: ManualClock, folder: Path, members: tuple[str, ...]
-) -> PaperNode:
+def _node(name: str, database: Database, clock: ManualClock, folder: Path, members: tuple[str, ...]) -> PaperNode:
     keys = federation(members).node(name)
     return PaperNode(
         name=name,
