@@ -1,7 +1,6 @@
-"""Ports, crossings and customs offices by what people and systems call them.
+"""Ports, crossings and customs offices by code or name.
 
-A name is taken as it is written but for letter case: traditional and simplified characters tell the two sides of one
-crossing apart. Doesn't judge how far a line of the file can be relied on.
+Traditional and simplified characters aren't folded: they tell the two sides of one crossing apart.
 """
 
 from __future__ import annotations

@@ -13,9 +13,11 @@ from typing import Any, BinaryIO
 from gateway.errors import MalformedError
 from gateway.formats.alerts.alert_lines import AlertLine, line_of
 from gateway.formats.tables.cell_values import Format, as_enum, as_stamp
-from gateway.formats.tables.layout import Column, FilledColumn, Line, Problem, Read, Table, as_text, read_table
+from gateway.formats.tables.fields import Column, Read, as_text
+from gateway.formats.tables.layout import FilledColumn, Line, Problem, Table
 from gateway.formats.tables.lines import Dialect
 from gateway.formats.tables.notation import Notation
+from gateway.formats.tables.table_file import read_table
 from gateway.v1 import alert_pb2, goods_pb2, party_pb2
 from gateway.v1.alert_pb2 import AlertContent
 

@@ -13,9 +13,11 @@ from typing import Any, BinaryIO
 from gateway.contract.commodity_codes import normalise_code
 from gateway.errors import MalformedError
 from gateway.formats.tables.cell_values import Format, as_day, as_mass, as_number
-from gateway.formats.tables.layout import Field, Line, Problem, Read, Table, read_table
+from gateway.formats.tables.fields import Field, Read
+from gateway.formats.tables.layout import Line, Problem, Table
 from gateway.formats.tables.lines import Dialect
 from gateway.formats.tables.mapping import Family, MappingKind, TableMapping, Zone
+from gateway.formats.tables.table_file import read_table
 
 MAX_TEXT_CHARS = 512
 """Longest text in a field in characters; goods descriptions are the longest (WCO: an..512)."""

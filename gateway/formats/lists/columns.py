@@ -22,7 +22,7 @@ from gateway.formats.tables.cell_values import (
     split_identifier,
     stamped,
 )
-from gateway.formats.tables.layout import Column, Field, Read, as_text
+from gateway.formats.tables.fields import Column, Field, Read, as_text
 from gateway.formats.tables.notation import OWN, PARTED, TEXT, write_member, write_members, write_text
 from gateway.v1 import alert_pb2, watchlist_pb2
 from gateway.v1.goods_pb2 import CommodityCode

@@ -12,10 +12,11 @@ from gateway.formats.lists.columns import ADDRESS_PARTS, COLUMNS, FIELDS, column
 from gateway.formats.lists.export import Export, Tally
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
 from gateway.formats.tables.cell_values import enum_of
-from gateway.formats.tables.layout import FilledColumn, Line, Table, read_table
+from gateway.formats.tables.layout import FilledColumn, Line, Table
 from gateway.formats.tables.lines import Dialect
 from gateway.formats.tables.mapping import Extra, Family, MappingKind, TableMapping, Zone
 from gateway.formats.tables.notation import write_text
+from gateway.formats.tables.table_file import read_table
 from gateway.v1 import watchlist_pb2
 from gateway.v1.party_pb2 import Identifier
 from gateway.v1.watchlist_pb2 import ListedName, WatchlistContent, WatchlistEntry
@@ -62,18 +63,10 @@ def read_csv(
     *,
     source: str = "the file",
 ) -> Iterator[Row]:
-    """Entries from a CSV file with a header, in its order; memory doesn't grow with the file.
+    """Entries from a CSV file in its order; arguments and errors are those of `read_table`.
 
     Args:
-        stream: the file, opened in binary mode; the caller closes it.
-        options: the caller's.
-        mapping: what foreign columns mean; None: the columns are OWN_COLUMNS, in any order, `id` at least.
-        dialect: what is known of encoding and delimiter.
-        source: names the file in errors.
-
-    Raises:
-        ConfigurationError: at once, before any row: the header can't be read, lacks a column that is needed, or has
-            one twice or, without a mapping, one that isn't known.
+        mapping: None: the columns are OWN_COLUMNS, in any order, `id` at least.
     """
     table = read_table(stream, mapping or LISTS, dialect, source=source)
     columns = table.layout.columns(COLUMNS)

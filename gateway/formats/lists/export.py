@@ -1,4 +1,4 @@
-"""What every writer of a watchlist gives back: how much it wrote, and what its format has no place for."""
+"""The account that writers of a watchlist give of what was written and what their format can't hold."""
 
 from __future__ import annotations
 
@@ -51,9 +51,8 @@ def lost(content: WatchlistContent, carried: WatchlistContent) -> list[str]:
     """Fields that a format doesn't carry whole.
 
     Args:
-        content: what an entry says.
-        carried: what the format's own reader makes of what was written for it. So the account is what a reader will
-            find, and not what the writer believes.
+        content: of an entry.
+        carried: what the format's reader makes of what was written.
     """
     before, after = WatchlistContent(), WatchlistContent()
     before.CopyFrom(content)

@@ -30,10 +30,10 @@ from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_PRIMARY, WATCHLIST_KIND_AD
 
 PROGRAMME = "Programme: "
 BORN = "Born "
-"""How a note begins that holds a period of birth: the format's dates are exact ones."""
+"""How a note begins that holds a period of birth: the format has exact dates only."""
 
 MAX_RELATED = 2_000_000
-"""Most addresses, documents and sanctions in a file: they are held in memory until their entity comes."""
+"""Most addresses, documents and sanctions in a file, which are held in memory."""
 
 _OF_SANCTION = ("authority", "provisions", "status", "duration", "country", "summary", "sourceUrl")
 _OF_DOCUMENT = ("country", "authority", "startDate", "endDate", "summary")
@@ -44,14 +44,7 @@ Properties = Mapping[str, list[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """An entity.
-
-    Attributes:
-        id: of the entity.
-        schema: what it is.
-        caption: what it is called; may be empty.
-        properties: values by name; a value is a text or, in nested files, an entity.
-    """
+    """An entity; a value of a property is a text or, in nested files, an entity."""
 
     id: str
     schema: str
@@ -59,13 +52,13 @@ class Entity:
     properties: Properties
 
     def texts(self, name: str) -> list[str]:
-        """Values of a property that are texts, sorted: their order in a file means nothing."""
+        """Texts of a property, sorted: their order means nothing."""
         return sorted({each.strip() for each in self.properties.get(name, []) if isinstance(each, str)} - {""})
 
 
 @dataclass(slots=True)
 class Related:
-    """What other entities of the file say about those that become entries."""
+    """Addresses, documents and sanctions of a file."""
 
     by_id: dict[str, Entity] = field(default_factory=dict)
     by_holder: dict[str, list[Entity]] = field(default_factory=dict)
@@ -75,8 +68,7 @@ class Related:
 def read_ftm(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
     """Entities of the schemata in `ftm_schema.KINDS` as entries, in the file's order.
 
-    The file is read twice, first for what is said about entities on other lines; so memory grows with addresses,
-    documents and sanctions, not with entities.
+    The file is read twice; memory grows with addresses, documents and sanctions alone.
 
     Raises:
         ConfigurationError: the stream can't be read twice.
@@ -140,7 +132,7 @@ def _collected(stream: BinaryIO) -> Related:
 
 
 def content_of(entity: Entity, about: Iterable[Entity]) -> WatchlistContent:
-    """What an entity and those about it say, without what its reader adds."""
+    """The content of an entity and those about it, without defaults."""
     content = WatchlistContent(kind=KINDS[entity.schema])
     remarks: list[str] = []
     _names(entity, content)
@@ -204,7 +196,7 @@ def _territories(entity: Entity, content: WatchlistContent, remarks: list[str]) 
 
 
 def _birth_places(entity: Entity, content: WatchlistContent, remarks: list[str]) -> None:
-    """Places with the country that they name; one that names none has the only one that is said, if there is one."""
+    """Places of birth with the country that they name, or else the only one that is said."""
     found = [place_in(text) for text in entity.texts("birthPlace")]
     codes = {code for _, code in found}
     said = {text: _code(text) for text in entity.texts("birthCountry")}
@@ -218,7 +210,7 @@ def _birth_places(entity: Entity, content: WatchlistContent, remarks: list[str])
 
 
 def _code(text: str) -> str:
-    """FollowTheMoney's codes are small letters, some with a subdivision (`gb-sct`); dissolved countries have longer."""
+    """A territory's code from a country of FollowTheMoney, such as `gb`, `gb-sct` or a longer one."""
     code, hyphen, _ = text.partition("-")
     return territory_code(code.upper()) or "" if len(code) == 2 or hyphen else territory_code(text) or ""
 
@@ -255,7 +247,7 @@ def _moment(text: str, content: WatchlistContent, name: str, remarks: list[str])
         else:
             day = date.fromisoformat(text)
             moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-            # A sanction that ends on a day counts on that day still.
+            # until the end of that day
             moment += timedelta(days=1) if name == "valid_until" else timedelta()
         getattr(content, name).FromDatetime(moment)
     except (ValueError, OverflowError):
@@ -267,7 +259,6 @@ def _address(each: Entity, content: WatchlistContent) -> None:
     city = ", ".join(text for name in ("city", "region", "state", "postalCode") for text in each.texts(name))
     codes = [code for text in each.texts("country") if (code := _code(text))]
     if not street and not city:
-        # Only a country's name is no street.
         street = next((text for text in each.texts("full") if territory_code(text) not in codes), "")
     if street or city or codes:
         content.addresses.add(street=street, city=city, territory=next(iter(codes), ""))

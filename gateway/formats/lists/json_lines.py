@@ -18,15 +18,7 @@ _NOT_CONTENT = ("revision", "publishedAt", "published_at", "firstPublishedAt", "
 
 
 def read_json_lines(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
-    """Entries from JSON lines in their order; empty lines are left out; memory doesn't grow with the file.
-
-    `revision`, `publishedAt` and `firstPublishedAt`, which `write_json_lines` writes, are read past: they belong to the
-    entry as it was published, not to what it says.
-
-    Args:
-        stream: the file, opened in binary mode; the caller closes it.
-        options: the caller's.
-    """
+    """Entries from JSON lines in their order, without `revision`, `publishedAt` and `firstPublishedAt`."""
     for number, line in numbered_lines(stream):
         if line is None or line.strip():
             yield from _entry(number, line, options)

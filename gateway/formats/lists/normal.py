@@ -1,8 +1,4 @@
-"""The normal form of an entry's content, so that a source that only reorders itself changes nothing.
-
-Doesn't change what stands in a part, names and numbers stay as written, nor tell contents apart
-(`watchlists.codec.events.content_digest`).
-"""
+"""The normal form of an entry's content, so that a source that only reorders itself changes nothing."""
 
 from __future__ import annotations
 
@@ -24,12 +20,10 @@ _NameKey = tuple[int, str, str, str]
 
 
 def normalise(content: WatchlistContent) -> None:
-    """Brings a content into its normal form, in place. Doing it twice changes nothing more.
+    """Brings a content into its normal form, in place.
 
-    The first primary name leads, or, where none is called primary, the first name whose kind isn't said; further
-    primary names become aliases. All other names, identifiers, addresses, dates, places and periods of birth,
-    territories, commodities and recipients are sorted and stand once; addresses that say nothing go. The order of a
-    route means something and stays.
+    The first primary name leads, or else the first name of no kind; other primary names become aliases. All lists but
+    the route are sorted without doubles, and empty addresses go.
     """
     _names(content.names)
     if len(content.identifiers) > 1:

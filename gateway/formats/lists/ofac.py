@@ -1,4 +1,4 @@
-"""Reads OFAC's SDN list, and others published in its form, from the three CSV files sdn, alt and add.
+"""Reads OFAC's SDN list, and others in its form, from the CSV files sdn, alt and add.
 
 Format: OFAC's data specification for the comma-delimited files: no header, `-0-` for what isn't there, ent_num links.
 """
@@ -61,7 +61,7 @@ PROGRAMME = "Sanctions programme: "
 """How the reason begins; the programmes follow."""
 
 MAX_RELATED = 2_000_000
-"""Most rows of alt and add together: they are held in memory until their entry comes."""
+"""Most rows of alt and add, which are held in memory."""
 
 IN_WORDS = MappingProxyType(
     {
@@ -80,13 +80,7 @@ _END_OF_FILE = b"\x1a"
 
 @dataclass(slots=True)
 class Related:
-    """What alt and add say about one entry.
-
-    Attributes:
-        names: rows of alt.
-        addresses: rows of add.
-        problem: whether one of its rows can't be read: then half the entry isn't known, and it isn't read at all.
-    """
+    """Rows of alt and add for one entry; `problem`: one can't be read, so the entry isn't known whole."""
 
     names: list[Record] = field(default_factory=list)
     addresses: list[Record] = field(default_factory=list)
@@ -94,9 +88,9 @@ class Related:
 
 
 def read_ofac(sdn: BinaryIO, alt: BinaryIO | None, add: BinaryIO | None, options: ListOptions) -> Iterator[Row]:
-    """Entries in the order of sdn; lines are those of sdn, and a problem in alt or add names its file as the field.
+    """Entries in the order of sdn; a problem in alt or add names its file as the field.
 
-    Memory grows with alt and add, not with sdn.
+    Memory grows with alt and add alone.
 
     Raises:
         TooLargeError: alt and add have more than MAX_RELATED rows.
@@ -132,7 +126,7 @@ def _entry(number: int, record: Record, related: Related, options: ListOptions) 
 
 
 def content_of(record: Record, related: Related) -> WatchlistContent:
-    """What the rows of one entry say, without what its reader adds."""
+    """The content of one entry's rows, without defaults."""
     kind = KINDS[record["SDN_Type"].casefold()]
     content = WatchlistContent(kind=kind)
     is_person = kind == WATCHLIST_KIND_PERSON

@@ -1,4 +1,4 @@
-"""What every reader of a watchlist gives: rows, bad rows with their reasons, and what a list has no place for."""
+"""Rows of a watchlist as its readers give them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DEFAULTABLE = ("kind", "reason", "legal_basis", "purpose", "requested_action", "
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """An entry that was read: complete, in normal order, and within the rules of the contract.
+    """A complete entry in normal form that keeps the rules of the contract.
 
     Attributes:
-        line: line in the file, from 1; for XML that of the element's start.
-        id: id within the list.
-        content: what the entry says.
+        line: from 1; for XML that of the element's start.
+        id: within the list.
+        content: of the entry.
     """
 
     line: int
@@ -38,10 +38,10 @@ class BadRow:
     """One reason why a row can't be used; a row may have several.
 
     Attributes:
-        line: line in the file, from 1.
-        id: id of the entry, empty where the row couldn't be read so far.
-        field: column, element or property; empty where it is the row as a whole.
-        reason: a sentence that names it and, where there is one, the way out.
+        line: from 1.
+        id: of the entry, empty where it can't be read.
+        field: column, element or property; empty for the row as a whole.
+        reason: a sentence that names the field and, where there is one, the way out.
     """
 
     line: int
@@ -62,16 +62,16 @@ class SkippedRow:
 Row = ListRow | BadRow | SkippedRow
 
 Label = Callable[[Violation, WatchlistContent], str]
-"""Names the column, element or property that a broken rule is about."""
+"""Names the column, element or property of a broken rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListOptions:
-    """What the caller decides about a file.
+    """What the caller says about a file.
 
     Attributes:
-        list: name of the list that the file is; rows that name another are bad. Empty: whatever they name.
-        defaults: stands in for every field that a row leaves empty. What a row says comes first.
+        list: name of the list; rows that name another are bad. Empty: any.
+        defaults: for fields that a row leaves empty.
     """
 
     list: str = ""
@@ -79,7 +79,7 @@ class ListOptions:
 
 
 def finish(line: int, entry_id: str, content: WatchlistContent, options: ListOptions, label: Label) -> Iterator[Row]:
-    """The row, or every reason why it can't be one. The content becomes the row's: don't use it afterwards."""
+    """The row, which takes the content over, or every reason why there is none."""
     whole = with_defaults(content, options.defaults)
     normalise(whole)
     found = list(_id_problems(line, entry_id))
@@ -104,7 +104,7 @@ def with_defaults(content: WatchlistContent, defaults: WatchlistContent) -> Watc
         elif descriptor.is_repeated and getattr(content, name):
             whole.ClearField(name)
     if content.HasField("handling") and content.handling.onward_transfer:
-        # Who it may be passed on to belongs to whether it may be.
+        # recipients belong to their onward transfer
         whole.handling.ClearField("onward_recipients")
     whole.MergeFrom(content)
     return whole

@@ -28,13 +28,13 @@ MAX_MARKUP_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class Node:
-    """An element with its text and what stands below it. Attributes aren't kept: no format here says anything in them.
+    """An element without its attributes.
 
     Attributes:
         tag: its name.
-        line: line in the file where it starts, from 1.
+        line: where it starts, from 1.
         text: its own text, stripped.
-        below: its child elements, in order.
+        below: its children, in order.
     """
 
     tag: str
@@ -52,12 +52,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The rest of the file, or one record of it, can't be read.
-
-    Attributes:
-        line: where.
-        reason: why.
-    """
+    """The rest of the file, or a record, that can't be read."""
 
     line: int
     reason: str
@@ -66,11 +61,10 @@ class Broken:
 def read_records(stream: BinaryIO, root: str, tags: Set[str]) -> Iterator[Node | Broken]:
     """The elements of these names, at any depth below the root.
 
-    A file that ends too early or isn't well-formed gives its records up to there, and then Broken.
+    A file that ends early or isn't well-formed gives its records up to there, and then Broken.
 
     Raises:
-        MalformedError: it has a document type declaration, or its root has another name: this isn't the file that was
-            meant, and nothing in it is used.
+        MalformedError: a document type declaration, or another root; nothing is used then.
         TooLargeError: markup or nesting beyond the limits.
     """
     reader = _Reader(root, tags)

@@ -1,11 +1,7 @@
-"""Writes a watchlist as a STIX 2.1 bundle: identities, locations, and objects of its own for what STIX has no type for.
+"""Writes a watchlist as a STIX 2.1 bundle.
 
-Doesn't read STIX.
-
-Persons and organisations are `identity` objects, addresses `location` objects; vessels, vehicles, aircraft, containers,
-commodities and routes are objects of types that the extension definition in the bundle introduces, and what identities
-and locations have no property for stands in a property extension of the same definition. Nothing here is an observation
-or an indicator: a list says what is to be found, not what was seen.
+Persons and organisations are `identity` objects, addresses `location` objects. An extension definition in the bundle
+adds types for the other kinds, and properties that identities and locations lack.
 
 Source: STIX Version 2.1, OASIS Standard (10 June 2021), sections 2.9 (identifiers), 3.2 to 3.6 (common properties,
 versioning), 4.5, 4.6 (identity, location), 7.2 (markings), 7.3 (extension definitions).
@@ -48,11 +44,10 @@ from gateway.v1.watchlist_pb2 import (
 )
 
 NAMESPACE = uuid.UUID("855a3881-f1bc-555b-82ca-05b996054d78")
-"""Namespace of the UUIDs made here (version 5): STIX reserves its own for cyber-observables. It is the version 5 UUID
-of `urn:customs-gateway:watchlist:stix` as an URL."""
+"""Namespace of the version 5 UUIDs made here: that of the URL `urn:customs-gateway:watchlist:stix`."""
 
 EXTENSION = "extension-definition--6ce07a4d-7fee-5adb-9273-984446fac5c9"
-"""Id of the extension definition: the same in every bundle of every gateway; "extension-definition" in NAMESPACE."""
+"""Id of the extension definition, the same in every bundle: "extension-definition" in NAMESPACE."""
 
 EXTENSION_CREATED = "2026-11-24T00:00:00.000Z"
 
@@ -87,11 +82,7 @@ _SCHEMA = "protos/gateway/v1/watchlist.proto, message WatchlistContent, in proto
 
 
 def tlp_of(handling: Handling) -> str:
-    """The TLP colour of a handling: never wider than it.
-
-    Official information that any member of the federation may have is green; other official and restricted information
-    is amber; what is confidential, or not said, is red.
-    """
+    """The TLP colour of a handling, never wider: red where nothing is said."""
     if handling.classification == CLASSIFICATION_OFFICIAL and handling.onward_transfer == ONWARD_TRANSFER_FEDERATION:
         return "green"
     if handling.classification in (CLASSIFICATION_OFFICIAL, CLASSIFICATION_RESTRICTED):
@@ -100,7 +91,7 @@ def tlp_of(handling: Handling) -> str:
 
 
 def object_id(kind: str, publisher: str, name: str, entry_id: str = "") -> str:
-    """The id of an object: the same for every export of the same entry, whatever it says."""
+    """The id of an object, the same in every export of an entry."""
     return f"{kind}--{uuid.uuid5(NAMESPACE, json.dumps([kind, publisher, name, entry_id], ensure_ascii=False))}"
 
 
@@ -108,10 +99,9 @@ def write_stix(stream: BinaryIO, publisher: str, entries: Iterable[WatchlistEntr
     """Writes a bundle, object by object.
 
     Args:
-        stream: where to; opened in binary mode.
-        publisher: node whose list it is; it is the creator of all objects.
-        entries: with their times of publication. That of the first revision is what STIX calls `created` and keeps over
-            versions; where it isn't known, the entry is taken to be as old as the revision that is written.
+        stream: opened in binary mode.
+        publisher: node whose list it is, and creator of all objects.
+        entries: STIX's `created` is the publication of the first revision, or else of this one.
     """
     tally = Tally()
     digest = sha256()

@@ -1,7 +1,6 @@
 """Reads the United Nations Security Council's consolidated list from its XML.
 
-Nothing that an entry says is dropped without a word: what has no field of its own goes to the remarks, and what isn't
-read at all is named in NOT_READ.
+What has no field goes to the remarks; only NOT_READ is left out.
 
 Format: https://www.un.org/sc/resources/sc-sanctions.xsd.
 """
@@ -32,7 +31,7 @@ from gateway.v1.watchlist_pb2 import (
 ROOT = "CONSOLIDATED_LIST"
 NAME_PARTS = ("FIRST_NAME", "SECOND_NAME", "THIRD_NAME", "FOURTH_NAME")
 NOT_READ = ("DATAID", "VERSIONNUM", "LIST_TYPE", "LAST_DAY_UPDATED", "SORT_KEY", "SORT_KEY_LAST_MOD")
-"""Elements that say nothing about what is listed: numbers, dates and order of the file's own keeping."""
+"""Elements about the file and not about what is listed."""
 
 PROGRAMME = "United Nations Security Council list: "
 """How the reason begins; the list's name and the designations follow."""
@@ -46,7 +45,7 @@ DOCUMENT_SCHEMES = {
     "numéro de passeport": "passport",
     "número de pasaporte": "passport",
 }
-"""Type of document to scheme of identifier; other types are spelled as a scheme: `driving_licence`."""
+"""Type of document to scheme; other types become one: `driving_licence`."""
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ISSUED_BY = ("ISSUING_COUNTRY", "COUNTRY_OF_ISSUE")
@@ -86,8 +85,8 @@ def read_un_xml(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
     """Entries of the consolidated list in its order; memory doesn't grow with the file.
 
     Raises:
-        MalformedError: it isn't this list, or it has a document type declaration; nothing in it is used then.
-        TooLargeError: markup beyond the limits of `safe_xml`.
+        MalformedError: another root element, or a document type declaration; nothing is used then.
+        TooLargeError: beyond the limits of `safe_xml`.
     """
     for record in read_records(stream, ROOT, {"INDIVIDUAL", "ENTITY"}):
         if isinstance(record, Broken):
@@ -103,7 +102,7 @@ def _element(violation: Violation, _: WatchlistContent) -> str:
 
 
 def content_of(record: Node) -> WatchlistContent:
-    """What an INDIVIDUAL or ENTITY says, without what its reader adds to it."""
+    """The content of an INDIVIDUAL or ENTITY, without defaults."""
     is_person = record.tag == "INDIVIDUAL"
     content = WatchlistContent(kind=WATCHLIST_KIND_PERSON if is_person else WATCHLIST_KIND_ORGANISATION)
     remarks = [_lines(record.child("COMMENTS1"))]
@@ -125,7 +124,7 @@ def content_of(record: Node) -> WatchlistContent:
             _document(each, content, remarks)
         elif each.tag not in _HANDLED:
             _remark(each.tag, "; ".join(_all_texts(each)), remarks)
-    # In an order of their own, so that documents and aliases may change places in the file.
+    # sorted, so that the order of documents and aliases doesn't matter
     content.remarks = "\n".join(filter(None, [remarks[0], *sorted(set(remarks[1:]))]))
     return content
 
@@ -153,10 +152,7 @@ def _alias(alias: Node, content: WatchlistContent, remarks: list[str]) -> None:
 
 
 def names_in(text: str) -> list[str]:
-    """The names in an alias that holds several: parted by `;`, or by brackets with another script or several names.
-
-    "Jin Tiesan (金铁三)" is two names; "Lord's Resistance Army (LRA)" stays one.
-    """
+    """The names in an alias, parted by `;` or by brackets with another script: "Jin Tiesan (金铁三)" is two names."""
     if not text:
         return []
     brackets = _IN_BRACKETS.fullmatch(text)
@@ -270,7 +266,7 @@ def _document(each: Node, content: WatchlistContent, remarks: list[str]) -> None
 
 
 def _expiry(note: str) -> tuple[str, str]:
-    """Until when a document is valid by its note, and what the note says beyond that; nothing where it isn't clear."""
+    """The expiry in a document's note, if there is exactly one, and the rest of the note."""
     found = list(_EXPIRES.finditer(note))
     if len(found) != 1:
         return "", note
@@ -314,12 +310,12 @@ def _joined(each: Node, *tags: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """On one line: the file breaks long texts in the middle."""
+    """On one line."""
     return " ".join(text.split())
 
 
 def _lines(text: str) -> str:
-    """Line by line, without the space around and within them that comes from the file's layout."""
+    """Lines without the space of the file's layout."""
     return "\n".join(filter(None, map(_clean, text.splitlines())))
 
 

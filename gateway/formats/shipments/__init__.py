@@ -1,4 +1,1 @@
-"""Shipments in files: readers that give items to record one after another, and what is wrong with the rest.
-
-docs/shipment-formats.md describes the formats.
-"""
+"""Shipments in files, as docs/shipment-formats.md describes them."""

@@ -26,7 +26,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def steps_for(layout: Layout) -> Sequence[Step]:
-    """What reads the lines of a file of this layout: each step for fields that the file has at all."""
+    """What reads the lines of a file: the steps for fields that it has."""
     plain = layout.columns({name: column for name, column in SHIPMENT.items() if name not in MEANS})
     steps: list[Step] = [lambda made, line: line.fill(made, plain)]
     steps += [step for targets, step in _STEPS if layout.fills(*targets)]
@@ -92,7 +92,7 @@ def _means_step(layout: Layout) -> Step:
 
 
 def _put_route(made: Shipment, line: Line) -> None:
-    """The way in order: a leg between every two places, left and reached at the times that the line gives."""
+    """A leg between every two places; the line's times are those of the first and the last."""
     stops = [_place(line, "route", parts) for parts in line.values("route")]
     if len(stops) == 1:
         line.problem(line.layout.label("route"), "has one place; a way has at least two")
@@ -162,7 +162,7 @@ def _put_codes(item: shipment_pb2.ShipmentGoods, line: Line) -> None:
 
 
 def _put_money(into: goods_pb2.Money, line: Line, target: str, currency_target: str) -> None:
-    """An amount with its currency; one without is a problem, since it would say nothing."""
+    """An amount with its currency; one without is a problem."""
     amount = line.value(target)
     if amount is None:
         return
@@ -232,14 +232,7 @@ def _of_role(layout: Layout, name: str, role: int) -> Iterator[tuple[Source, dic
 
 
 def _place(line: Line, target: str, parts: list[str], territory: str = "") -> goods_pb2.Place:
-    """A place by the kind of notation that the field has; empty, and a problem, where it isn't known.
-
-    Args:
-        line: whose it is.
-        target: the field.
-        parts: the parts of its value.
-        territory: where it is, if another field says so.
-    """
+    """A place in the notation of its field; empty, and a problem, where it isn't known."""
     kind = line.layout.places.get(target, "own")
     place = line.check(line.layout.label(target), parts[0], lambda text: _read_place(kind, parts, territory))
     return place or goods_pb2.Place()

@@ -22,7 +22,8 @@ from gateway.formats.tables.cell_values import (
     read_time,
     split_identifier,
 )
-from gateway.formats.tables.layout import Column, Field, Read, Table, as_parts, as_text
+from gateway.formats.tables.fields import Column, Field, Read, as_parts, as_text
+from gateway.formats.tables.layout import Table
 from gateway.formats.tables.mapping import Extra, Family, MappingKind, Zone
 from gateway.formats.tables.notation import OWN, PARTED
 from gateway.formats.transport_modes import mode_of

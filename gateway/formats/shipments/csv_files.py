@@ -9,12 +9,13 @@ from gateway.formats.shipments.build import steps_for
 from gateway.formats.shipments.columns import SHIPMENTS
 from gateway.formats.shipments.group import Group
 from gateway.formats.shipments.rows import BadRecord, Row
-from gateway.formats.tables.layout import Line, TableFile, read_table
+from gateway.formats.tables.layout import Line
 from gateway.formats.tables.lines import Dialect
 from gateway.formats.tables.mapping import TableMapping
+from gateway.formats.tables.table_file import TableFile, read_table
 
 MAX_STRAYS = 1_000
-"""Lines in a row without a readable record id after which the record before them is taken to have ended."""
+"""Lines in a row without a record id after which the record before them has ended."""
 
 
 def read_csv(
@@ -24,19 +25,12 @@ def read_csv(
     *,
     source: str = "the file",
 ) -> Iterator[Row]:
-    """Items from a CSV file with a header, in its order; memory doesn't grow with the file.
+    """Items from a CSV file in its order; arguments and errors are those of `read_table`.
 
     A record of which one line can't be used is left out whole: half of it would pass for all of it.
 
     Args:
-        stream: the file, opened in binary mode; the caller closes it.
-        mapping: what foreign columns mean; None: the columns are those of columns.FIELDS, in any order.
-        dialect: what is known of encoding and delimiter.
-        source: names the file in errors.
-
-    Raises:
-        ConfigurationError: at once, before any row: the header can't be read, lacks a column that is needed, or has
-            one twice or, without a mapping, one that isn't known.
+        mapping: None: the columns are those of columns.FIELDS, in any order.
     """
     return _rows(read_table(stream, mapping or SHIPMENTS, dialect, source=source))
 

@@ -12,18 +12,19 @@ from gateway.errors import Violation
 from gateway.formats.shipments.build import Step
 from gateway.formats.shipments.columns import EVENT, GOODS, MEANS, ROLES, SHIPMENT
 from gateway.formats.shipments.rows import BadRecord, Row, finish
-from gateway.formats.tables.layout import Column, Field, Layout, Line, Problem
+from gateway.formats.tables.fields import Column, Field
+from gateway.formats.tables.layout import Layout, Line, Problem
 from gateway.v1 import shipment_pb2
 
 MAX_LINES = 1_000
-"""Lines of one record: the contract has room for 200 goods items and 64 containers; more are a wrong record id."""
+"""Most lines of one record: the contract has room for 200 goods items and 64 containers."""
 
 _ROLE_WORDS: Mapping[int, str] = {number: word for word, number in ROLES.items()}
 NEEDED = ("procedure", "declared_at")
 """Fields that a record needs beside its id."""
 
 _COLLECTED = ("references", "parties", "means", "masses", "licences", "events")
-"""What stands in several lines of one record is collected; what stands there twice counts once."""
+"""Lists that are collected from the lines of a record, without doubles."""
 
 
 def _paths(columns: Mapping[str, Field], prefix: str = "") -> dict[str, str]:
@@ -57,7 +58,7 @@ _COLUMN_OF: Mapping[str, str] = MappingProxyType(
         "events.place": "event_place",
     }
 )
-"""Path in a shipment to the field that fills it; what isn't named is filled by a field of the same name."""
+"""Path in a shipment to the column that fills it, where their names differ."""
 
 _INDEX = re.compile(r"\[([0-9]+)\]")
 
@@ -83,7 +84,6 @@ class Group:
         self._event_lines: list[int] = []
 
     def take(self, line: Line) -> None:
-        """Adds a line."""
         if not self._counted(line.number):
             return
         line.first = self.lines == 1
@@ -101,7 +101,7 @@ class Group:
             self._problems.extend(Problem(problem.line, "", problem.reason) for problem in problems)
 
     def _counted(self, line: int) -> bool:
-        """Counts a line; False for one too many, of which nothing is held and only the first is a problem."""
+        """Counts a line; False for one too many, of which only the first is a problem."""
         self.lines += 1
         if self.lines == MAX_LINES + 1:
             said = f"more than {MAX_LINES} lines have this record id; a record has at most 200 goods items"
@@ -123,7 +123,7 @@ class Group:
         return finish(self._line, whole, self._label, lines=self.lines)
 
     def _require(self, fields: set[str]) -> None:
-        """What a record needs and lines that only tell of events don't; not said again where a cell can't be read."""
+        """Notes what a record lacks, but for columns that have a problem already."""
         layout = self._layout
         named = {problem.field for problem in self._problems}
         for target in NEEDED:

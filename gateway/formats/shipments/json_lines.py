@@ -1,7 +1,4 @@
-"""Shipments in JSON lines: on each line one Shipment or ShipmentAddition in protobuf's JSON form.
-
-The usual shapes are read by tables made from the contract (`gateway.contract.json_messages`).
-"""
+"""Shipments in JSON lines: on each line one Shipment or ShipmentAddition in protobuf's JSON form."""
 
 from __future__ import annotations
 
@@ -20,13 +17,9 @@ _OF_ADDITION = frozenset({"recordId", "record_id", "events", "inspections"})
 
 
 def read_json_lines(stream: BinaryIO) -> Iterator[Row]:
-    """Items from JSON lines in their order; empty lines are left out; memory doesn't grow with the file.
+    """Items from JSON lines in their order.
 
-    Members may be spelled as in the contract (`record_id`) or in JSON's way (`recordId`). An object with the one member
-    `shipment` or `addition` is read as what it holds, so what `gateway history show --json` gives can be read again.
-
-    Args:
-        stream: the file, opened in binary mode; the caller closes it.
+    An object with the one member `shipment` or `addition`, as `gateway history show --json` gives, is what this holds.
     """
     for number, line in numbered_lines(stream):
         if line is None or line.strip():

@@ -1,5 +1,4 @@
-"""What every reader of shipments gives: items to record, and records that can't be used with everything that is
-wrong."""
+"""Rows of a file of shipments as its readers give them."""
 
 from __future__ import annotations
 
@@ -14,12 +13,12 @@ from gateway.formats.tables.layout import Problem
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """An item that may be recorded: it keeps the rules of the contract.
+    """An item that keeps the rules of the contract.
 
     Attributes:
-        line: its first line in the file, from 1.
-        item: the shipment, or what is added to one.
-        lines: lines that it was made from.
+        line: its first line, from 1.
+        item: the shipment, or an addition to one.
+        lines: how many it was made from.
     """
 
     line: int
@@ -29,13 +28,13 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that isn't taken, or a line of which it isn't known to which record it belongs.
+    """A record that can't be used, or a line of no known record.
 
     Attributes:
-        line: its first line in the file, from 1.
-        record_id: empty where the line couldn't be read so far.
-        lines: lines that are left out with it.
-        problems: everything that is wrong, in order; at least one.
+        line: its first line, from 1.
+        record_id: empty where it can't be read.
+        lines: how many are left out with it.
+        problems: at least one.
     """
 
     line: int
@@ -47,7 +46,7 @@ class BadRecord:
 Row = ItemRow | BadRecord
 
 Label = Callable[[Violation, RecordedItem], tuple[int, str]]
-"""Line and name of the column or member that a broken rule is about."""
+"""Line and column or member of a broken rule."""
 
 
 def finish(line: int, item: RecordedItem, label: Label, *, lines: int = 1) -> Row:

@@ -1,92 +1,19 @@
-"""Reads the lines of a CSV file by the columns of its header: one engine for all kinds of tables.
+"""How the lines of a table are read: where its fields stand in a file, and what a line says in them.
 
-A kind of table is a `Table` of `Field`s. For a header it gives a `Layout`, from the gateway's own columns or by a
-mapping (`tables.mapping`). A `Line` gives the values of its fields, and collects what can't be read.
+A kind of table (`Table`) gives a `Layout` for a header of the gateway's own columns, a mapping for any other header. A
+`Line` gives the values of its fields, and collects what can't be read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple, Protocol
-
-from google.protobuf.message import Message
+from typing import Any, NamedTuple, Protocol
 
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.formats.tables.cell_values import Format
-from gateway.formats.tables.lines import Dialect, cells, find_delimiter, table_lines
-from gateway.formats.tables.notation import TEXT, Notation, read_members, read_parts, unescaped
-
-Read = Callable[[list[str], Format], Any]
-"""Makes the parts of a member a value; raises MalformedError, whose message goes on from the column's name."""
-
-
-def as_text(parts: list[str], _: Format) -> str:
-    """The first part as it stands."""
-    return parts[0]
-
-
-def as_parts(parts: list[str], _: Format) -> list[str]:
-    """All parts as they stand."""
-    return parts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """What a column can fill.
-
-    Attributes:
-        read: makes a value of each member of a cell.
-        own: how a cell stands in the gateway's own columns.
-        parts: most parts of a member.
-        many: whether several values are possible, in one cell or in several columns.
-        key: whether it names the record: one column, taken as it stands.
-    """
-
-    read: Read = as_text
-    own: Notation = TEXT
-    parts: int = 1
-    many: bool = False
-    key: bool = False
-
-
-Put = Callable[[Any, list[Any]], None]
-"""Sets values, at least one, in a message; raises MalformedError where they don't fit what is there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column(Field):
-    """A field whose values go to one place of a message.
-
-    Attributes:
-        path: of the message's field, with dots; where it holds messages, `read` gives their members as a dict.
-        put: sets the values where they don't go to one field as they are.
-    """
-
-    path: str = ""
-    put: Put | None = None
-
-    def setter(self) -> Put:
-        """What sets the values of this column."""
-        if self.put is not None:
-            return self.put
-        *parents, name = self.path.split(".")
-
-        def put(message: Any, values: list[Any]) -> None:
-            for parent in parents:
-                message = getattr(message, parent)
-            there = getattr(message, name)
-            if isinstance(values[0], dict):
-                for members in values:
-                    there.add(**members)
-            elif hasattr(there, "extend"):
-                there.extend(values)
-            elif isinstance(there, Message):
-                there.CopyFrom(values[0])
-            else:
-                setattr(message, name, values[0])
-
-        return put
+from gateway.formats.tables.fields import Column, Field, Put, members_of, reader
+from gateway.formats.tables.lines import Dialect
 
 
 class Columns(Protocol):
@@ -142,19 +69,6 @@ class Table:
         spec = self.fields[name]
         read = reader(spec.read, spec.own, spec.parts, Format())
         return Source(label=label, at=(header.index(name),), members=members_of(spec.own, many=spec.many), read=read)
-
-
-def reader(read: Read, notation: Notation, parts: int, form: Format) -> Callable[[str], Any]:
-    """What makes a value of one member."""
-    if parts == 1 and not notation.parts:
-        plain = unescaped if notation.escapes else str
-        return plain if read is as_text else lambda member: read([plain(member)], form)
-    return lambda member: read(read_parts(member, parts, notation), form)
-
-
-def members_of(notation: Notation, *, many: bool) -> Callable[[str], list[str]] | None:
-    """What takes a cell apart into members; None: it is one."""
-    return (lambda text: read_members(text, notation)) if many and notation.members else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,69 +254,3 @@ class Line:
 
     def _default(self, target: str, source: Source) -> Sequence[Any]:
         return source.default if self.first or target not in self.layout.table.first_line else ()
-
-
-@dataclass(frozen=True, slots=True)
-class TableFile:
-    """A CSV file whose header has been read.
-
-    Attributes:
-        layout: how its lines are read.
-    """
-
-    layout: Layout
-    _lines: Iterator[Line]
-
-    def __iter__(self) -> Iterator[Line]:
-        return self._lines
-
-
-def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, source: str) -> TableFile:
-    """A CSV file with a header, and its lines in their order; memory doesn't grow with the file.
-
-    Args:
-        stream: the file, opened in binary mode; the caller closes it.
-        columns: what its columns mean.
-        dialect: what is known of its encoding and delimiter; what is found is noted in it.
-        source: names the file in errors.
-
-    Raises:
-        ConfigurationError: at once, before any line: the dialect isn't possible, there is no header that can be read,
-            or it isn't that of such a file.
-    """
-    dialect = columns.dialect(dialect or Dialect())
-    dialect.check()
-    named = bool(dialect.delimiter)
-    lines = table_lines(stream, dialect)
-    _, text, fault = next(lines, (1, "", ""))
-    text = text.removeprefix("\ufeff")
-    dialect.delimiter = dialect.delimiter or find_delimiter(text)
-    try:
-        header = [name.strip() for name in cells(text, dialect.delimiter)]
-    except MalformedError as error:
-        fault = error.message
-    if fault:
-        raise ConfigurationError(f"{source}: the header can't be read: {fault}")
-    try:
-        layout = columns.layout(header, source)
-    except ConfigurationError as error:
-        whole = not named and len(header) == 1
-        way_out = f" (no {dialect.delimiter!r} parts its columns; --delimiter names what does)" if whole else ""
-        raise ConfigurationError(error.message + way_out) from None
-    return TableFile(layout, _lines(lines, layout, dialect.delimiter))
-
-
-def _lines(lines: Iterator[tuple[int, str, str]], layout: Layout, delimiter: str) -> Iterator[Line]:
-    for number, text, unreadable in lines:
-        if unreadable or (text and not text.isspace()):
-            found, fault = ([], unreadable) if unreadable else _split(text, delimiter, layout.width)
-            yield Line(layout, number, found, problems=[Problem(number, "", fault)] if fault else [])
-
-
-def _split(text: str, delimiter: str, width: int) -> tuple[list[str], str]:
-    """The cells of a line, and why they can't be used, empty where they can."""
-    try:
-        found = cells(text, delimiter)
-    except MalformedError as error:
-        return [], error.message
-    return found, "" if len(found) == width else f"the line has {len(found)} columns, the header has {width}"

@@ -13,7 +13,8 @@ from typing import Any
 
 from gateway.errors import ConfigurationError, MalformedError
 from gateway.formats.tables.cell_values import RFC3339, Format, one_of
-from gateway.formats.tables.layout import Layout, Source, Table, members_of, reader
+from gateway.formats.tables.fields import members_of, reader
+from gateway.formats.tables.layout import Layout, Source, Table
 from gateway.formats.tables.lines import Dialect, check_delimiter, check_encoding
 from gateway.formats.tables.mapping_files import (
     columns_of,

@@ -1,0 +1,96 @@
+"""Describes what columns can fill: how a cell is taken apart and read, and to which field of a message it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from gateway.formats.tables.cell_values import Format
+from gateway.formats.tables.notation import TEXT, Notation, read_members, read_parts, unescaped
+
+Read = Callable[[list[str], Format], Any]
+"""Makes the parts of a member a value; raises MalformedError, whose message goes on from the column's name."""
+
+
+def as_text(parts: list[str], _: Format) -> str:
+    """The first part as it stands."""
+    return parts[0]
+
+
+def as_parts(parts: list[str], _: Format) -> list[str]:
+    """All parts as they stand."""
+    return parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """What a column can fill.
+
+    Attributes:
+        read: makes a value of each member of a cell.
+        own: how a cell stands in the gateway's own columns.
+        parts: most parts of a member.
+        many: whether several values are possible, in one cell or in several columns.
+        key: whether it names the record: one column, taken as it stands.
+    """
+
+    read: Read = as_text
+    own: Notation = TEXT
+    parts: int = 1
+    many: bool = False
+    key: bool = False
+
+
+Put = Callable[[Any, list[Any]], None]
+"""Sets values, at least one, in a message; raises MalformedError where they don't fit what is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column(Field):
+    """A field whose values go to one place of a message.
+
+    Attributes:
+        path: of the message's field, with dots; where it holds messages, `read` gives their members as a dict.
+        put: sets the values where they don't go to one field as they are.
+    """
+
+    path: str = ""
+    put: Put | None = None
+
+    def setter(self) -> Put:
+        """What sets the values of this column."""
+        if self.put is not None:
+            return self.put
+        *parents, name = self.path.split(".")
+
+        def put(message: Any, values: list[Any]) -> None:
+            for parent in parents:
+                message = getattr(message, parent)
+            there = getattr(message, name)
+            if isinstance(values[0], dict):
+                for members in values:
+                    there.add(**members)
+            elif hasattr(there, "extend"):
+                there.extend(values)
+            elif isinstance(there, Message):
+                there.CopyFrom(values[0])
+            else:
+                setattr(message, name, values[0])
+
+        return put
+
+
+def reader(read: Read, notation: Notation, parts: int, form: Format) -> Callable[[str], Any]:
+    """What makes a value of one member."""
+    if parts == 1 and not notation.parts:
+        plain = unescaped if notation.escapes else str
+        return plain if read is as_text else lambda member: read([plain(member)], form)
+    return lambda member: read(read_parts(member, parts, notation), form)
+
+
+def members_of(notation: Notation, *, many: bool) -> Callable[[str], list[str]] | None:
+    """What takes a cell apart into members; None: it is one."""
+    return (lambda text: read_members(text, notation)) if many and notation.members else None

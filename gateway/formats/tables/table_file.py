@@ -1,0 +1,77 @@
+"""Reads a CSV file with a header, line by line, by the gateway's own columns or by a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from gateway.errors import ConfigurationError, MalformedError
+from gateway.formats.tables.layout import Columns, Layout, Line, Problem
+from gateway.formats.tables.lines import Dialect, cells, find_delimiter, table_lines
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A CSV file whose header has been read.
+
+    Attributes:
+        layout: how its lines are read.
+    """
+
+    layout: Layout
+    _lines: Iterator[Line]
+
+    def __iter__(self) -> Iterator[Line]:
+        return self._lines
+
+
+def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, source: str) -> TableFile:
+    """A CSV file with a header, and its lines in their order; memory doesn't grow with the file.
+
+    Args:
+        stream: the file, opened in binary mode; the caller closes it.
+        columns: what its columns mean.
+        dialect: what is known of its encoding and delimiter; what is found is noted in it.
+        source: names the file in errors.
+
+    Raises:
+        ConfigurationError: at once, before any line: the dialect isn't possible, there is no header that can be read,
+            or it isn't that of such a file.
+    """
+    dialect = columns.dialect(dialect or Dialect())
+    dialect.check()
+    named = bool(dialect.delimiter)
+    lines = table_lines(stream, dialect)
+    _, text, fault = next(lines, (1, "", ""))
+    text = text.removeprefix("\ufeff")
+    dialect.delimiter = dialect.delimiter or find_delimiter(text)
+    try:
+        header = [name.strip() for name in cells(text, dialect.delimiter)]
+    except MalformedError as error:
+        fault = error.message
+    if fault:
+        raise ConfigurationError(f"{source}: the header can't be read: {fault}")
+    try:
+        layout = columns.layout(header, source)
+    except ConfigurationError as error:
+        whole = not named and len(header) == 1
+        way_out = f" (no {dialect.delimiter!r} parts its columns; --delimiter names what does)" if whole else ""
+        raise ConfigurationError(error.message + way_out) from None
+    return TableFile(layout, _lines(lines, layout, dialect.delimiter))
+
+
+def _lines(lines: Iterator[tuple[int, str, str]], layout: Layout, delimiter: str) -> Iterator[Line]:
+    for number, text, unreadable in lines:
+        if unreadable or (text and not text.isspace()):
+            found, fault = ([], unreadable) if unreadable else _split(text, delimiter, layout.width)
+            yield Line(layout, number, found, problems=[Problem(number, "", fault)] if fault else [])
+
+
+def _split(text: str, delimiter: str, width: int) -> tuple[list[str], str]:
+    """The cells of a line, and why they can't be used, empty where they can."""
+    try:
+        found = cells(text, delimiter)
+    except MalformedError as error:
+        return [], error.message
+    return found, "" if len(found) == width else f"the line has {len(found)} columns, the header has {width}"
