@@ -1,1 +1,1 @@
-"""Files that people have: read into messages of the contract, and written again."""
+"""Files that people have: lists, shipments, declarations, alerts."""

@@ -20,12 +20,12 @@ _DOMAIN = b"gateway alert line v1\n"
 
 @dataclass(frozen=True, slots=True)
 class AlertLine:
-    """An alert read from a line of a file.
+    """An alert from a line of a file.
 
     Attributes:
-        line: line in the file, from 1.
-        content: what it says.
-        source: digest of what the line says, 32 bytes; equal lines have equal ones.
+        line: from 1.
+        content: of the alert.
+        source: digest of the line's content, 32 bytes.
     """
 
     line: int
@@ -34,10 +34,10 @@ class AlertLine:
 
 
 class RequestIds:
-    """Request ids for the lines of one file to the same recipients.
+    """Request ids for the lines of one file.
 
-    An id depends on what a line says, on the recipients, and on how many equal lines stood before it; not on where in
-    the file it stands. So a line that is corrected or moved leaves the ids of all others as they were.
+    An id depends on a line's content, the recipients, and the number of equal lines before it, so a line that is
+    corrected or moved leaves all other ids as they were.
     """
 
     def __init__(self, recipients: Iterable[str]) -> None:
@@ -53,11 +53,7 @@ class RequestIds:
 
 
 def read_json_lines(stream: BinaryIO) -> Iterator[AlertLine | Problem]:
-    """Alerts from JSON lines: on each line an AlertContent in protobuf's JSON form; empty lines are left out.
-
-    Args:
-        stream: the file, opened in binary mode; the caller closes it.
-    """
+    """Alerts from JSON lines: on each line an AlertContent in protobuf's JSON form."""
     for number, line in numbered_lines(stream):
         if line is None or line.strip():
             yield _row(number, line)

@@ -1,7 +1,6 @@
 """Alerts from CSV: one alert a line, its main fields as columns.
 
-What one line can't say (several goods, names in several scripts, a route) needs JSON lines. Rules of the contract are
-checked where the alert is published.
+Several goods, names in several scripts and a route need JSON lines. The contract's rules are checked on publishing.
 """
 
 from __future__ import annotations
@@ -148,11 +147,7 @@ ALERTS = Table(fields=COLUMNS, help=f"the columns are {', '.join(COLUMNS)}")
 def read_alert_csv(
     stream: BinaryIO, dialect: Dialect | None = None, *, source: str = "the file"
 ) -> Iterator[AlertLine | Problem]:
-    """Alerts from a CSV file with a header, in its order; memory doesn't grow with the file.
-
-    Raises:
-        ConfigurationError: at once: there is no header, a column in it isn't one of COLUMNS, or one stands twice.
-    """
+    """Alerts from a CSV file in its order; arguments and errors are those of `read_table`."""
     table = read_table(stream, ALERTS, dialect, source=source)
     columns = table.layout.columns(COLUMNS)
     return (row for line in table for row in _rows(line, columns))

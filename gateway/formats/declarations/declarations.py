@@ -1,4 +1,4 @@
-"""Reads customs declarations from CSV files of any shape, by a mapping, into neutral rows."""
+"""Reads customs declarations from CSV files by a mapping."""
 
 from __future__ import annotations
 
@@ -27,22 +27,15 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclarationRow:
-    """One item of a declaration. Empty text and None mean that the file doesn't say.
+    """One item of a declaration; empty text and None: not said.
 
     Attributes:
-        line: line in the file, from 1 for the header.
-        declaration_number: as the declaring office numbers it.
-        date: day of the declaration.
-        hs_code: commodity code, 6, 8, 10 or 12 digits.
-        tariff_territory: ISO 3166-1 code of the tariff that the code belongs to beyond six digits.
-        office: customs office, coded.
-        mode_of_transport: coded as in the file, or as the mapping translates it.
-        declarant_id, importer_id, exporter_id, seller_id, courier_id: the parties' numbers.
-        country_of_origin, country_of_departure, country_of_destination: ISO 3166-1 alpha-2, or ZZ where unknown.
-        net_mass_kg, gross_mass_kg: kilograms.
-        value: price of the item in `currency`.
-        currency: ISO 4217 alpha-3.
-        goods_description, container_number, transport_document: as declared.
+        line: from 1 for the header.
+        hs_code: 6, 8, 10 or 12 digits.
+        tariff_territory: whose tariff the code is beyond six digits, ISO 3166-1.
+        mode_of_transport: coded as in the file or the mapping.
+        country_of_origin, country_of_departure, country_of_destination: ISO 3166-1 alpha-2, or ZZ.
+        value: price of the item in `currency`, ISO 4217.
     """
 
     line: int
@@ -133,18 +126,7 @@ DECLARATION_MAPPINGS = MappingKind(
 def read_declarations(
     stream: BinaryIO, mapping: TableMapping, dialect: Dialect | None = None, *, source: str = "the file"
 ) -> Iterator[DeclarationRow | Problem]:
-    """Rows and problems of a CSV file in its order; memory doesn't grow with the file.
-
-    Args:
-        stream: the file, opened in binary mode; the caller closes it.
-        mapping: what its columns mean.
-        dialect: what is known of its encoding and delimiter.
-        source: names the file in errors.
-
-    Raises:
-        ConfigurationError: at once, before any row: the file is empty, its header can't be read, or it lacks a column
-            that the mapping names; the message names field and column.
-    """
+    """Rows and problems of a CSV file in its order; arguments and errors are those of `read_table`."""
     lines = read_table(stream, mapping, dialect, source=source)
     return (row for line in lines for row in _row(line))
 

@@ -142,13 +142,13 @@ def content_of(entity: Entity, about: Iterable[Entity]) -> WatchlistContent:
         content.birth_dates.append(text[:10] if _DATE.fullmatch(text[:10]) else text)
     _birth_places(entity, content, remarks)
     reasons = [f"{PROGRAMME}{text}" for text in entity.texts("program")]
-    addresses = [each for each in about if each.schema == "Address"]
+    addresses = [other for other in about if other.schema == "Address"]
     if content.kind == WATCHLIST_KIND_ADDRESS:
         addresses = [entity]
-    for each in about:
-        _related(each, content, reasons, remarks)
-    for each in addresses:
-        _address(each, content)
+    for other in about:
+        _related(other, content, reasons, remarks)
+    for address in addresses:
+        _address(address, content)
     for text in [] if addresses else entity.texts("address"):
         content.addresses.add(street=text)
     if reasons:
@@ -215,27 +215,27 @@ def _code(text: str) -> str:
     return territory_code(code.upper()) or "" if len(code) == 2 or hyphen else territory_code(text) or ""
 
 
-def _related(each: Entity, content: WatchlistContent, reasons: list[str], remarks: list[str]) -> None:
-    if each.schema == "Sanction":
-        reasons += each.texts("reason") + [f"{PROGRAMME}{text}" for text in each.texts("program")]
-        for day in sorted({*each.texts("listingDate"), *each.texts("startDate")})[:1]:
+def _related(other: Entity, content: WatchlistContent, reasons: list[str], remarks: list[str]) -> None:
+    if other.schema == "Sanction":
+        reasons += other.texts("reason") + [f"{PROGRAMME}{text}" for text in other.texts("program")]
+        for day in sorted({*other.texts("listingDate"), *other.texts("startDate")})[:1]:
             _moment(day, content, "valid_from", remarks)
-        for day in each.texts("endDate")[-1:]:
+        for day in other.texts("endDate")[-1:]:
             _moment(day, content, "valid_until", remarks)
-        remarks += [f"Sanction, {name}: {text}" for name in _OF_SANCTION for text in each.texts(name)]
-        for text in each.texts("unscId"):
+        remarks += [f"Sanction, {name}: {text}" for name in _OF_SANCTION for text in other.texts(name)]
+        for text in other.texts("unscId"):
             content.identifiers.add(scheme="un_reference", value=text)
-    elif each.schema in ("Identification", "Passport"):
-        kinds = each.texts("type")
-        scheme = "passport" if each.schema == "Passport" else scheme_of(kinds[0]) if kinds else "identification"
-        codes = {_code(text) for text in each.texts("country")}
+    elif other.schema in ("Identification", "Passport"):
+        kinds = other.texts("type")
+        scheme = "passport" if other.schema == "Passport" else scheme_of(kinds[0]) if kinds else "identification"
+        codes = {_code(text) for text in other.texts("country")}
         territory = codes.pop() if len(codes) == 1 else ""
-        ends = each.texts("endDate")
+        ends = other.texts("endDate")
         expires = ends[0][:10] if len(ends) == 1 and _DATE.fullmatch(ends[0][:10]) else ""
         carried = {"country" if territory else "", "endDate" if expires else ""}
-        for number in sorted({*each.texts("number"), *each.texts("passportNumber")}):
+        for number in sorted({*other.texts("number"), *other.texts("passportNumber")}):
             content.identifiers.add(scheme=scheme, value=number, territory=territory, expires=expires)
-            words = [(name, text) for name in _OF_DOCUMENT if name not in carried for text in each.texts(name)]
+            words = [(name, text) for name in _OF_DOCUMENT if name not in carried for text in other.texts(name)]
             remarks += [f"Document {number}, {name}: {text}" for name, text in words]
 
 
@@ -254,12 +254,12 @@ def _moment(text: str, content: WatchlistContent, name: str, remarks: list[str])
         remarks.append(f"Sanction, {'from' if name == 'valid_from' else 'until'}: {text}")
 
 
-def _address(each: Entity, content: WatchlistContent) -> None:
-    street = ", ".join(text for name in ("street", "street2", "postOfficeBox") for text in each.texts(name))
-    city = ", ".join(text for name in ("city", "region", "state", "postalCode") for text in each.texts(name))
-    codes = [code for text in each.texts("country") if (code := _code(text))]
+def _address(address: Entity, content: WatchlistContent) -> None:
+    street = ", ".join(text for name in ("street", "street2", "postOfficeBox") for text in address.texts(name))
+    city = ", ".join(text for name in ("city", "region", "state", "postalCode") for text in address.texts(name))
+    codes = [code for text in address.texts("country") if (code := _code(text))]
     if not street and not city:
-        street = next((text for text in each.texts("full") if territory_code(text) not in codes), "")
+        street = next((text for text in address.texts("full") if territory_code(text) not in codes), "")
     if street or city or codes:
         content.addresses.add(street=street, city=city, territory=next(iter(codes), ""))
 
@@ -273,9 +273,9 @@ def _in_words(entity: Entity) -> list[str]:
 
 def _nested(entity: Entity) -> Iterator[Entity]:
     for values in entity.properties.values():
-        for each in values:
-            if isinstance(each, dict) and isinstance(each.get("schema"), str) and each["schema"] in RELATED:
-                yield _entity(each)
+        for value in values:
+            if isinstance(value, dict) and isinstance(value.get("schema"), str) and value["schema"] in RELATED:
+                yield _entity(value)
 
 
 def _property(violation: Violation, _: WatchlistContent) -> str:
@@ -302,8 +302,8 @@ def _entity(document: Any) -> Entity:
         raise MalformedError('the line is not an entity like {"id": "…", "schema": "Person", "properties": {…}}')
     properties = document.get("properties", {})
     entity_id, schema, caption = (document.get(name) or "" for name in ("id", "schema", "caption"))
-    if not all(isinstance(each, str) for each in (entity_id, schema, caption)) or not schema:
+    if not all(isinstance(value, str) for value in (entity_id, schema, caption)) or not schema:
         raise MalformedError("the entity has no schema, or its id, schema or caption isn't a text")
-    if not isinstance(properties, dict) or not all(isinstance(each, list) for each in properties.values()):
+    if not isinstance(properties, dict) or not all(isinstance(value, list) for value in properties.values()):
         raise MalformedError("properties: must be an object of lists")
     return Entity(entity_id, schema, caption, properties)

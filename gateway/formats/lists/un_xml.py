@@ -110,20 +110,20 @@ def content_of(record: Node) -> WatchlistContent:
     _reason(record, content)
     _listed_on(record, content, remarks)
     for tag, label in (("GENDER", "Gender"), ("TITLE", "Title")):
-        said = sorted({text for each in record.children(tag) for text in _values(each)})
+        said = sorted({text for element in record.children(tag) for text in _values(element)})
         remarks += [f"{label}: {', '.join(said)}"] if said else []
     _nationalities(record, content, remarks)
-    for each in record.below:
-        if each.tag.endswith("_ADDRESS"):
-            _address(each, content, remarks)
-        elif each.tag == "INDIVIDUAL_DATE_OF_BIRTH":
-            _birth(each, content, remarks)
-        elif each.tag == "INDIVIDUAL_PLACE_OF_BIRTH":
-            _birth_place(each, content, remarks)
-        elif each.tag == "INDIVIDUAL_DOCUMENT":
-            _document(each, content, remarks)
-        elif each.tag not in _HANDLED:
-            _remark(each.tag, "; ".join(_all_texts(each)), remarks)
+    for element in record.below:
+        if element.tag.endswith("_ADDRESS"):
+            _address(element, content, remarks)
+        elif element.tag == "INDIVIDUAL_DATE_OF_BIRTH":
+            _birth(element, content, remarks)
+        elif element.tag == "INDIVIDUAL_PLACE_OF_BIRTH":
+            _birth_place(element, content, remarks)
+        elif element.tag == "INDIVIDUAL_DOCUMENT":
+            _document(element, content, remarks)
+        elif element.tag not in _HANDLED:
+            _remark(element.tag, "; ".join(_all_texts(element)), remarks)
     # sorted, so that the order of documents and aliases doesn't matter
     content.remarks = "\n".join(filter(None, [remarks[0], *sorted(set(remarks[1:]))]))
     return content
@@ -182,7 +182,7 @@ def _parted(text: str) -> Iterator[str]:
 
 def _reason(record: Node, content: WatchlistContent) -> None:
     programme = _clean(record.child("UN_LIST_TYPE"))
-    designations = [text for each in record.children("DESIGNATION") for text in _values(each)]
+    designations = [text for element in record.children("DESIGNATION") for text in _values(element)]
     if programme:
         said = f"{DESIGNATION}{' / '.join(designations)}" if designations else ""
         content.reason = f"{PROGRAMME}{programme}{said}"
@@ -198,8 +198,8 @@ def _listed_on(record: Node, content: WatchlistContent, remarks: list[str]) -> N
 
 
 def _nationalities(record: Node, content: WatchlistContent, remarks: list[str]) -> None:
-    for each in record.children("NATIONALITY"):
-        for name in _values(each):
+    for element in record.children("NATIONALITY"):
+        for name in _values(element):
             code = territory_code(name)
             if code:
                 content.territories.append(code)
@@ -207,9 +207,9 @@ def _nationalities(record: Node, content: WatchlistContent, remarks: list[str]) 
                 _remark("Nationality", name, remarks)
 
 
-def _address(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
-    street, city = _joined(each, "STREET"), _joined(each, "CITY", "STATE_PROVINCE", "ZIP_CODE")
-    country = _clean(each.child("COUNTRY"))
+def _address(element: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    street, city = _joined(element, "STREET"), _joined(element, "CITY", "STATE_PROVINCE", "ZIP_CODE")
+    country = _clean(element.child("COUNTRY"))
     code = territory_code(country) or ""
     if country and not code:
         city = ", ".join(filter(None, (city, country)))
@@ -218,49 +218,50 @@ def _address(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
     if street or city or code:
         content.addresses.add(street=street, city=city, territory=code)
     where = ", ".join(filter(None, (street, city, code)))
-    _remark(f"Address {where}" if where else "Address", _joined(each, "NOTE"), remarks)
+    _remark(f"Address {where}" if where else "Address", _joined(element, "NOTE"), remarks)
 
 
-def _birth_place(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
-    country = _clean(each.child("COUNTRY"))
+def _birth_place(element: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    country = _clean(element.child("COUNTRY"))
     code = territory_code(country) or ""
-    city = _joined(each, "STREET", "CITY", "STATE_PROVINCE", *(() if code else ("COUNTRY",)))
+    city = _joined(element, "STREET", "CITY", "STATE_PROVINCE", *(() if code else ("COUNTRY",)))
     if city or code:
         street, city = ("", city) if len(city) <= MOST_CITY_CHARS else (city, "")
         content.birth_places.add(street=street, city=city, territory=code)
-    _remark("Born in", _joined(each, "NOTE"), remarks)
+    _remark("Born in", _joined(element, "NOTE"), remarks)
 
 
-def _birth(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
-    first, last = each.child("FROM_YEAR"), each.child("TO_YEAR")
-    exact = [text for text in (each.child("DATE")[:10], each.child("YEAR")) if _day(text) or _YEAR.fullmatch(text)]
+def _birth(element: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    first, last = element.child("FROM_YEAR"), element.child("TO_YEAR")
+    dates = (element.child("DATE")[:10], element.child("YEAR"))
+    exact = [text for text in dates if _day(text) or _YEAR.fullmatch(text)]
     if _YEAR.fullmatch(first) and _YEAR.fullmatch(last):
         content.birth_dates.extend(exact[:1])
         content.birth_periods.append(f"{first}/{last}")
     elif exact:
-        about = each.child("TYPE_OF_DATE") == "APPROXIMATELY"
+        about = element.child("TYPE_OF_DATE") == "APPROXIMATELY"
         (content.birth_periods if about else content.birth_dates).append(f"{exact[0]}~" if about else exact[0])
     else:
-        said = (each.child(tag) for tag in ("DATE", "YEAR", "FROM_YEAR", "TO_YEAR"))
+        said = (element.child(tag) for tag in ("DATE", "YEAR", "FROM_YEAR", "TO_YEAR"))
         _remark("Born", " ".join(filter(None, map(_clean, said))), remarks)
-    _remark("Birth", _joined(each, "NOTE"), remarks)
+    _remark("Birth", _joined(element, "NOTE"), remarks)
 
 
-def _document(each: Node, content: WatchlistContent, remarks: list[str]) -> None:
-    number = _clean(each.child("NUMBER"))
-    kind = _clean(each.child("TYPE_OF_DOCUMENT"))
+def _document(element: Node, content: WatchlistContent, remarks: list[str]) -> None:
+    number = _clean(element.child("NUMBER"))
+    kind = _clean(element.child("TYPE_OF_DOCUMENT"))
     if not number:
-        _remark("Document", _joined(each, *(child.tag for child in each.below)), remarks)
+        _remark("Document", _joined(element, *(child.tag for child in element.below)), remarks)
         return
     words = _NUMBER_IN_WORDS.fullmatch(number)
     value = words["number"].strip() if words else number
-    countries = [_clean(node.text) for tag in _ISSUED_BY for node in each.children(tag)]
+    countries = [_clean(node.text) for tag in _ISSUED_BY for node in element.children(tag)]
     codes = {territory_code(country) for country in countries if country}
     territory = (codes.pop() or "") if len(codes) == 1 else ""
-    expires, note = _expiry(_joined(each, "NOTE"))
+    expires, note = _expiry(_joined(element, "NOTE"))
     content.identifiers.add(scheme=scheme_of(kind), value=value, territory=territory, expires=expires)
-    said = [*filter(None, [words["words"].strip()] if words else []), _joined(each, "TYPE_OF_DOCUMENT2")]
-    issued = _joined(each, "CITY_OF_ISSUE", *(() if territory else _ISSUED_BY), "DATE_OF_ISSUE")
+    said = [*filter(None, [words["words"].strip()] if words else []), _joined(element, "TYPE_OF_DOCUMENT2")]
+    issued = _joined(element, "CITY_OF_ISSUE", *(() if territory else _ISSUED_BY), "DATE_OF_ISSUE")
     said += [f"issued {issued}" if issued else "", note]
     _remark(f"Document {value}", "; ".join(filter(None, said)), remarks)
 
@@ -293,20 +294,21 @@ def _remark(label: str, text: str, remarks: list[str]) -> None:
         remarks.append(f"{label}: {text}")
 
 
-def _values(each: Node) -> list[str]:
-    found = [_clean(value.text) for value in each.children("VALUE")] or [_clean(each.text)]
+def _values(element: Node) -> list[str]:
+    found = [_clean(value.text) for value in element.children("VALUE")] or [_clean(element.text)]
     return [text for text in found if text]
 
 
-def _all_texts(each: Node) -> Iterator[str]:
-    if each.text:
-        yield _clean(each.text)
-    for child in each.below:
+def _all_texts(element: Node) -> Iterator[str]:
+    if element.text:
+        yield _clean(element.text)
+    for child in element.below:
         yield from _all_texts(child)
 
 
-def _joined(each: Node, *tags: str) -> str:
-    return ", ".join(dict.fromkeys(text for tag in tags for node in each.children(tag) if (text := _clean(node.text))))
+def _joined(element: Node, *tags: str) -> str:
+    texts = (_clean(child.text) for tag in tags for child in element.children(tag))
+    return ", ".join(dict.fromkeys(filter(None, texts)))
 
 
 def _clean(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Makes values of the texts in cells: numbers, masses, times, days, enum values, territories.
+"""Reads numbers, masses, times, days, enum values and territories from cells.
 
-Every reader takes the parts of a member and the format of the file, and raises MalformedError with a message that goes
-on from the column's name.
+The readers take the parts of a member and the format of the file, and raise MalformedError, whose message goes on from
+the column's name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gateway.errors import ConfigurationError, MalformedError
 from gateway.formats.territories import territory_code
 
 MAX_DIGITS = 18
-"""Most digits before and after the decimal point: real exports carry binary noise such as 73.72000000000001."""
+"""Most digits before and after the decimal point: exports have noise such as 73.72000000000001."""
 
 MASS_UNITS: Mapping[str, Decimal] = MappingProxyType({"g": Decimal("0.001"), "kg": Decimal(1), "t": Decimal(1000)})
 """Kilograms in a unit of mass."""
@@ -30,7 +30,7 @@ RFC3339 = "rfc3339"
 """Format of times that carry their zone themselves."""
 
 UNKNOWN_TERRITORY = "ZZ"
-"""Stands for a territory that isn't known, in ISO 3166-1's user-assigned codes; read as nothing said."""
+"""Stands for an unknown territory (user-assigned in ISO 3166-1)."""
 
 _GROUPS = ("", ",", ".", " ", "'")
 _DATE_FORMAT = re.compile(r"(?:%[YmdHMS]|[^%])+")
@@ -44,8 +44,8 @@ class Format:
     """How a file writes dates and numbers.
 
     Attributes:
-        date: RFC3339, or of %Y %m %d %H %M %S; then `zone` is the offset from UTC.
-        zone: of times that don't carry theirs.
+        date: RFC3339, or of %Y %m %d %H %M %S.
+        zone: offset from UTC of times that don't carry theirs.
         point: decimal point.
         group: thousands separator.
         mass_unit: g, kg or t.
@@ -153,11 +153,7 @@ def as_enum(enum: Any, prefix: str) -> Callable[[list[str], Format], Any]:
 
 @lru_cache(maxsize=256)
 def enum_of(text: str, enum: Any, prefix: str) -> Any:
-    """An enum's number from its name in small letters without prefix.
-
-    Raises:
-        MalformedError: there is no such name; the message lists those there are.
-    """
+    """An enum's number from its name in small letters without prefix."""
     name = prefix + text.upper().replace("-", "_").replace(" ", "_")
     if name in enum.keys() and not name.endswith("_UNSPECIFIED"):  # noqa: SIM118  enum wrappers aren't mappings
         return enum.Value(name)
@@ -166,7 +162,7 @@ def enum_of(text: str, enum: Any, prefix: str) -> Any:
 
 
 def split_identifier(text: str) -> tuple[str, str]:
-    """Scheme and value of `scheme:value`; raises MalformedError where there is no scheme."""
+    """Scheme and value of `scheme:value`."""
     scheme, colon, value = text.partition(":")
     if not colon or not _SCHEME.fullmatch(scheme):
         raise MalformedError(f"{text[:40]!r} isn't an identifier scheme:value, e.g. uscc:91350100M000100Y43")
@@ -174,7 +170,7 @@ def split_identifier(text: str) -> tuple[str, str]:
 
 
 def read_territory(text: str) -> str:
-    """A territory's code from its code or English name; raises MalformedError where it is neither."""
+    """A territory's code from its code or English name."""
     code = territory_code(text)
     if code is None:
         raise MalformedError(f"{text[:40]!r} is neither a two-letter code (ISO 3166-1) nor a known name of a territory")
@@ -182,7 +178,7 @@ def read_territory(text: str) -> str:
 
 
 def read_known_territory(text: str) -> str:
-    """The same, but empty for UNKNOWN_TERRITORY and where nothing is said."""
+    """The same, but empty for UNKNOWN_TERRITORY and an empty text."""
     code = read_territory(text) if text else ""
     return "" if code == UNKNOWN_TERRITORY else code
 

@@ -12,7 +12,7 @@ from gateway.formats.tables.cell_values import Format
 from gateway.formats.tables.notation import TEXT, Notation, read_members, read_parts, unescaped
 
 Read = Callable[[list[str], Format], Any]
-"""Makes the parts of a member a value; raises MalformedError, whose message goes on from the column's name."""
+"""Makes a value of a member's parts; raises MalformedError, whose message goes on from the column's name."""
 
 
 def as_text(parts: list[str], _: Format) -> str:
@@ -30,11 +30,11 @@ class Field:
     """What a column can fill.
 
     Attributes:
-        read: makes a value of each member of a cell.
-        own: how a cell stands in the gateway's own columns.
+        read: makes a value of a member of a cell.
+        own: notation of an own column.
         parts: most parts of a member.
-        many: whether several values are possible, in one cell or in several columns.
-        key: whether it names the record: one column, taken as it stands.
+        many: whether it can have several values.
+        key: whether it names the record.
     """
 
     read: Read = as_text
@@ -53,15 +53,14 @@ class Column(Field):
     """A field whose values go to one place of a message.
 
     Attributes:
-        path: of the message's field, with dots; where it holds messages, `read` gives their members as a dict.
-        put: sets the values where they don't go to one field as they are.
+        path: of the message's field, with dots; a dict of `read` becomes a message.
+        put: sets the values where there is no path.
     """
 
     path: str = ""
     put: Put | None = None
 
     def setter(self) -> Put:
-        """What sets the values of this column."""
         if self.put is not None:
             return self.put
         *parents, name = self.path.split(".")

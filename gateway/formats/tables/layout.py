@@ -1,8 +1,4 @@
-"""How the lines of a table are read: where its fields stand in a file, and what a line says in them.
-
-A kind of table (`Table`) gives a `Layout` for a header of the gateway's own columns, a mapping for any other header. A
-`Line` gives the values of its fields, and collects what can't be read.
-"""
+"""Where the fields of a table stand in a file, and the values and problems of its lines."""
 
 from __future__ import annotations
 
@@ -17,14 +13,14 @@ from gateway.formats.tables.lines import Dialect
 
 
 class Columns(Protocol):
-    """What the columns of a file mean: the gateway's own (Table), or somebody else's (TableMapping). Pure."""
+    """What the columns of a file mean: the gateway's own (Table), or other people's (TableMapping). Pure."""
 
     def layout(self, header: Sequence[str], source: str) -> Layout:
         """The layout of a file with this header; raises ConfigurationError where it isn't such a file."""
         ...
 
     def dialect(self, given: Dialect) -> Dialect:
-        """The dialect of a file, of which something may be given."""
+        """The dialect of a file by what is given of it."""
         ...
 
 
@@ -33,11 +29,11 @@ class Table:
     """One kind of table.
 
     Attributes:
-        fields: what its columns can fill.
-        needed: fields without which a file makes no sense.
-        help: where the own columns are described, and what else there is to do.
-        mapped: fields that no own column has.
-        first_line: fields whose defaults hold in the first line of a record alone.
+        fields: by name.
+        needed: fields that every file has.
+        help: the way out of a wrong header.
+        mapped: fields without an own column.
+        first_line: fields whose defaults hold in the first line of a record only.
     """
 
     fields: Mapping[str, Field]
@@ -47,11 +43,10 @@ class Table:
     first_line: frozenset[str] = frozenset()
 
     def dialect(self, given: Dialect) -> Dialect:
-        """The dialect of a file: what is given."""
         return given
 
     def layout(self, header: Sequence[str], source: str) -> Layout:
-        """The layout of a file whose header has the gateway's own columns, in any order.
+        """The layout for a header of own columns in any order.
 
         Raises:
             ConfigurationError: a column isn't known, stands twice, or is needed and isn't there.
@@ -73,11 +68,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason why a line can't be used; a line may have several.
+    """One reason why a line can't be used.
 
     Attributes:
-        line: line in the file, from 1.
-        field: the column as the file calls it; empty where it is the line as a whole.
+        line: from 1.
+        field: the column as the file calls it; empty for the line as a whole.
         reason: a sentence that names the column and, where there is one, the way out.
     """
 
@@ -91,13 +86,13 @@ class Source:
     """Where the values of one field stand in a file.
 
     Attributes:
-        label: names it in problems.
+        label: its name in problems.
         at: indexes of its columns.
         members: takes a cell apart; None: it is one member.
-        read: makes a value of each member.
-        fixed: values that every line has, whatever stands in it.
+        read: makes a value of a member.
+        fixed: values of every line.
         default: values where the cells are empty.
-        extra: what a mapping says of the column beside.
+        extra: role, scheme and the like from a mapping.
     """
 
     label: str
@@ -121,9 +116,9 @@ class Layout:
     Attributes:
         table: the kind of file.
         width: cells in a line.
-        sources: where the fields stand, by field.
-        extras: columns with a role or scheme of their own, by the mapping's table that names them.
-        places: in which notation a field's cells name places, by field.
+        sources: by field.
+        extras: columns with a role or a scheme, by the mapping's table.
+        places: notation of places, by field.
     """
 
     table: Table
@@ -133,11 +128,10 @@ class Layout:
     places: Mapping[str, str] = field(default_factory=dict)
 
     def fills(self, *targets: str) -> bool:
-        """Whether any of these fields is filled by the file or the mapping."""
         return any(target in self.sources for target in targets)
 
     def columns(self, columns: Mapping[str, Field]) -> Sequence[FilledColumn]:
-        """Those of the columns that the file or the mapping fills, for `Line.fill`."""
+        """The columns that are filled, for `Line.fill`."""
         fields = ((name, source, columns.get(name)) for name, source in self.sources.items())
         return [
             FilledColumn(name, source, field.setter(), source.only)
@@ -146,14 +140,13 @@ class Layout:
         ]
 
     def label(self, target: str) -> str:
-        """What a field is called in problems: its column where it has one."""
+        """The name of a field in problems."""
         source = self.sources.get(target)
         return source.label if source else target
 
 
 class FilledColumn(NamedTuple):
-    """A column that a file fills: its name, where it stands, what sets its values, and its index where these come from
-    nowhere else, -1 otherwise."""
+    """A column that a file fills; `only` is that of its source."""
 
     name: str
     source: Source
@@ -163,14 +156,14 @@ class FilledColumn(NamedTuple):
 
 @dataclass(slots=True)
 class Line:
-    """One line, read by field; what can't be read is noted in `problems` and left out.
+    """One line, read by field.
 
     Attributes:
         layout: of the file.
         number: from 1.
-        cells: its cells.
+        cells: as many as the header has, unless `problems` has something from the beginning.
         first: whether it is the first line of its record.
-        problems: what can't be read; where it is the line as a whole, its cells may be fewer or more than the header's.
+        problems: what can't be read.
     """
 
     layout: Layout
@@ -180,17 +173,16 @@ class Line:
     problems: list[Problem] = field(default_factory=list)
 
     def said(self, *targets: str) -> bool:
-        """Whether the line itself says anything in one of these fields."""
+        """Whether a cell of these fields isn't empty."""
         sources = self.layout.sources
         return any(self.cells[at].strip() for target in targets if target in sources for at in sources[target].at)
 
     def has(self, target: str) -> bool:
-        """Whether the line, a constant or a default says anything in a field."""
+        """Whether a cell, a constant or a default fills the field."""
         source = self.layout.sources.get(target)
         return source is not None and bool(source.fixed or self.said(target) or self._default(target, source))
 
     def values(self, target: str) -> list[Any]:
-        """The values of a field; none where nothing is said."""
         source = self.layout.sources.get(target)
         return self._values(target, source) if source else []
 
@@ -213,16 +205,15 @@ class Line:
         return list(default) if empty else values
 
     def value(self, target: str) -> Any:
-        """The first value of a field; None where nothing is said, or nothing that can be read."""
+        """The first value of a field; None without one."""
         values = self.values(target)
         return values[0] if values else None
 
     def text(self, target: str) -> str:
-        """The one value of a field of text, empty where nothing is said."""
+        """The first value of a field of text; empty without one."""
         return self.value(target) or ""
 
     def fill(self, message: Any, columns: Sequence[FilledColumn]) -> None:
-        """Sets in a message what the line says in these columns."""
         cells = self.cells
         for name, source, put, only in columns:
             if only >= 0 and not cells[only]:
@@ -244,7 +235,7 @@ class Line:
             return None
 
     def problem(self, label: str, message: str) -> None:
-        """Notes that something can't be used; the message goes on from the column's name."""
+        """Notes a problem; the message goes on from the column's name."""
         self.problems.append(Problem(self.number, label, f"{label}: {message}"))
 
     def _values(self, target: str, source: Source) -> list[Any]:

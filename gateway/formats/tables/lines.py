@@ -1,4 +1,4 @@
-"""Lines of a file in bounded memory, and the cells of a CSV line, in the encodings and delimiters that people use."""
+"""Lines and cells of files in bounded memory, in the encodings and delimiters that people use."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from gateway.contract.limits import MAX_PAYLOAD_BYTES
 from gateway.errors import ConfigurationError, MalformedError
 
 MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
-"""Longest line in bytes: escapes and field names make an entry longer than its bytes on the wire. Longer lines are
-named and skipped without being held."""
+"""Longest line in bytes; longer ones are skipped. Escapes and names make an entry longer than on the wire."""
 
 SAMPLE_BYTES = 64 << 10
-"""Bytes from the first line that isn't UTF-8 by which an encoding is guessed."""
+"""Bytes by which an encoding is guessed, from the first line that isn't UTF-8."""
 
 ENCODINGS = ("utf-8", "gb18030", "big5", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1")
 """Encodings of tables."""
@@ -29,7 +28,7 @@ DELIMITERS = (",", ";", "\t")
 """Delimiters that are found in a header; others have to be named."""
 
 _GUESSES = {"gb18030": "gb18030", "big5": "big5", "big5hkscs": "big5hkscs", "utf_8": "", "cp1252": ""}
-"""What the library may answer, and what follows from it. Any bytes are text in cp1252, so it has to be named."""
+"""Answers of the library. Any bytes are text in cp1252, so it is never guessed."""
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _READ_BYTES = 64 << 10
@@ -39,12 +38,12 @@ csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
 
 @dataclass(slots=True)
 class Dialect:
-    """Encoding and delimiter of a table. What is empty is found in the file while it is read, and noted here.
+    """Encoding and delimiter of a table; what is empty is found while the file is read, and noted here.
 
     Attributes:
         encoding: one of ENCODINGS.
         delimiter: between cells.
-        guess: the encoding that was guessed from the bytes, if it was.
+        guess: the encoding, where it was guessed.
     """
 
     encoding: str = ""
@@ -52,7 +51,7 @@ class Dialect:
     guess: str = ""
 
     def check(self) -> None:
-        """Raises ConfigurationError where the encoding isn't known or the delimiter can't be one."""
+        """Raises ConfigurationError for what isn't possible."""
         if self.encoding:
             check_encoding(self.encoding)
         if self.delimiter:
@@ -91,7 +90,7 @@ def decoded(line: bytes | None, encoding: str = "utf-8") -> str:
 
 
 def table_lines(stream: BinaryIO, dialect: Dialect) -> Iterator[tuple[int, str, str]]:
-    """All lines of a table: number from 1, text, and why it can't be read, empty where it can."""
+    """Number from 1 of each line, its text, and why it can't be read."""
     first = stream.readline(MAX_LINE_BYTES + 1)
     way_out = "" if dialect.encoding else "; --encoding names the file's encoding"
     dialect.encoding = dialect.encoding or _marked(first)
@@ -142,7 +141,7 @@ def _lines(stream: BinaryIO, line: bytes) -> Iterator[bytes | None]:
 
 
 def _wide_lines(stream: BinaryIO, start: bytes, encoding: str) -> Iterator[bytes | None]:
-    """The lines of a file in UTF-16 as UTF-8, where the end of a line is one byte and half a pair is an error."""
+    """The lines of a file in UTF-16 as UTF-8."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
     pending, too_long = "", False
     while start:
@@ -160,7 +159,7 @@ def _wide_lines(stream: BinaryIO, start: bytes, encoding: str) -> Iterator[bytes
 
 
 def _marked(first: bytes) -> str:
-    """The encoding that a byte order mark shows, or the NUL beside an ASCII letter in UTF-16; empty without them."""
+    """The encoding by a byte order mark, or by the NUL beside an ASCII letter in UTF-16; empty without them."""
     for mark, encoding in _MARKS:
         if first.startswith(mark):
             return encoding
@@ -177,7 +176,7 @@ def _sample(lines: Iterator[bytes | None]) -> Iterator[bytes | None]:
 
 
 def _guess(sample: bytes) -> str:
-    """The encoding of a sample that isn't all UTF-8; empty where most of it is, or where nothing fits."""
+    """The encoding of a sample; empty where most of it is UTF-8, or nothing fits."""
     foreign = [line for line in sample.splitlines() if not line.isascii()]
     if sum(map(_is_utf8, foreign)) * 2 > len(foreign):
         return ""

@@ -1,4 +1,4 @@
-"""The mapping file of other people's columns: read from TOML, and checked before any line of the table is."""
+"""Reads and checks mapping files (TOML), which say what other people's columns mean."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WIDEST_ZONE = timedelta(hours=14)
 
 
 class Family(StrEnum):
-    """What a mapping is for; but for those of declarations, files that come along have names that begin so."""
+    """What a mapping is for. Names of those that come along begin so, but for declarations."""
 
     DECLARATIONS = ""
     SHIPMENTS = "shipments"
@@ -53,11 +53,11 @@ class Zone(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extra:
-    """A mapping's table [[…]] of columns that have a role or a scheme of their own.
+    """A table [[…]] of columns that have a role or a scheme.
 
     Attributes:
-        keys: its keys, beside column and separator, and what makes a value of each: raises MalformedError.
-        needed: those that it must have.
+        keys: beside column and separator, with what reads them and raises MalformedError.
+        needed: keys that must be there.
     """
 
     keys: Mapping[str, Callable[[str], Any]]
@@ -75,23 +75,20 @@ class ExtraColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingKind:
-    """One kind of mapping.
-
-    Every method raises ConfigurationError: there is none of that name (the message lists those there are), it can't be
-    read, or it isn't a mapping of this kind; the message names file, key and way out.
+    """One kind of mapping. Its methods raise ConfigurationError, which names file, key and way out.
 
     Attributes:
         table: what it fills.
-        family: which of those that come along are of this kind.
-        default: name of the one that stands for them where none is named.
+        family: of those that come along.
+        default: the one of them that is read without a name.
         record: what a line is, in errors.
-        date: format of dates where it doesn't say one.
+        date: format of dates without one in the mapping.
         zone: whether it names their zone.
-        numbers: whether the table has numbers and masses.
-        own_constants: whether constants and defaults stand as in the gateway's own columns, not as in the file's.
+        numbers: whether there are numbers and masses.
+        own_constants: whether constants and defaults have the notation of own columns, not that of the file.
         extras: its tables [[…]].
         places: fields that hold places.
-        place_kinds: notations that places can have.
+        place_kinds: notations of places.
     """
 
     table: Table
@@ -107,7 +104,7 @@ class MappingKind:
     place_kinds: tuple[str, ...] = ()
 
     def builtin(self, name: str = "") -> TableMapping:
-        """One that comes with the gateway, by its name without `.toml`."""
+        """One that comes along, by its name without `.toml`."""
         name = name or self.default
         folder = resources.files("gateway.reference").joinpath("mappings")
         known = {
@@ -124,12 +121,12 @@ class MappingKind:
         return self.parse(read_text(path, what="the mapping", most_bytes=MAX_MAPPING_BYTES), source=str(path))
 
     def named(self, given: str) -> TableMapping:
-        """One as people name it: a file, or else one that comes along."""
+        """One by its file or its name."""
         path = Path(given)
         return self.load(path) if path.suffix or path.exists() else self.builtin(given)
 
     def parse(self, text: str, *, source: str) -> TableMapping:
-        """One from the text of its TOML file; `source` names it in errors."""
+        """One from its text; `source` names it in errors."""
         return parse_toml(text, self._checked, source=source)
 
     def _checked(self, document: dict[str, Any]) -> TableMapping:
@@ -171,7 +168,6 @@ class MappingKind:
         return form
 
     def _zone(self, date: str, zone: str | None) -> timedelta:
-        """The zone's offset from UTC."""
         if date == RFC3339 and zone is not None:
             raise ConfigurationError(f'date.zone is for a date.format of its own; times in "{RFC3339}" carry theirs')
         if zone is None and date != RFC3339 and self.zone is Zone.ALWAYS:
@@ -187,7 +183,7 @@ class MappingKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableMapping:
-    """How the columns of one kind of file become fields; made and checked by its MappingKind."""
+    """How the columns of one kind of file become fields."""
 
     kind: MappingKind
     columns: Mapping[str, tuple[str, ...]]
@@ -203,16 +199,12 @@ class TableMapping:
     delimiter: str = ""
 
     def dialect(self, given: Dialect) -> Dialect:
-        """The dialect of a file: what is given, or else what the mapping says; changes `given`."""
+        """What is given, completed by what the mapping says."""
         given.encoding, given.delimiter = given.encoding or self.encoding, given.delimiter or self.delimiter
         return given
 
     def layout(self, header: Sequence[str], source: str) -> Layout:
-        """What reads the lines of a file with this header.
-
-        Raises:
-            ConfigurationError: a column that the mapping names isn't there, or is there twice.
-        """
+        """The layout for a header; raises ConfigurationError where a column that is named isn't there, or twice."""
         filled = {*self.columns, *self.constants, *self.defaults}
         return Layout(
             table=self.kind.table,
@@ -226,7 +218,7 @@ class TableMapping:
         )
 
     def check(self) -> None:
-        """Raises ConfigurationError where keys contradict each other, or a constant can't be read."""
+        """Raises ConfigurationError for contradictions and for constants that can't be read."""
         self._check_columns()
         self._check_keys()
         for name, texts in (("constants", self.constants), ("defaults", self.defaults)):

@@ -1,4 +1,4 @@
-"""Files that operators write or that come along: read whole within a limit, and TOML checked key by key."""
+"""Reads files that operators write, whole within a limit, and checks TOML key by key."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def parse_toml(text: str, make: Callable[[dict[str, Any]], MadeT], *, source: st
 
 
 def only_known(table: Mapping[str, object], known: Iterable[str], prefix: str) -> None:
-    """Refuses a key that isn't known: a typing mistake must not drop a field silently."""
+    """Refuses unknown keys: a typing mistake must not drop a field silently."""
     allowed = tuple(known)
     for key in table:
         if key not in allowed:

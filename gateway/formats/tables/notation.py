@@ -18,7 +18,7 @@ _ESCAPE = re.compile(r"\\(u[0-9a-f]{4}|[nrt\\;|])")
 _IN_CELL = re.compile(r"[\\\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _IN_MEMBER = re.compile(r"[\\;|\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FORMULA = ("=", "+", "-", "@")
-"""What a spreadsheet takes for the start of a formula, in a cell that may have come from somebody else."""
+"""Starts of formulas in spreadsheets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Notation:
     """How a cell is taken apart.
 
     Attributes:
-        members: between the members of a list; empty: the cell is one member.
-        parts: between the parts of a member; empty: the member is its first part.
+        members: between members; empty: the cell is one.
+        parts: between the parts of a member; empty: it has one.
         escapes: whether `\\` takes away the meaning of what follows.
     """
 

@@ -15,7 +15,7 @@ MAX_TABLE_BYTES = 4 << 20
 """Largest table in bytes; the ones that come along have under 40 kilobytes."""
 
 MAX_PROBLEMS_SHOWN = 20
-"""Problems that one message lists; more than that is another file altogether."""
+"""Most problems that one message lists."""
 
 RowT = TypeVar("RowT")
 

@@ -13,11 +13,7 @@ from gateway.formats.tables.lines import Dialect, cells, find_delimiter, table_l
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A CSV file whose header has been read.
-
-    Attributes:
-        layout: how its lines are read.
-    """
+    """A CSV file whose header has been read, and its lines."""
 
     layout: Layout
     _lines: Iterator[Line]
@@ -27,17 +23,16 @@ class TableFile:
 
 
 def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, source: str) -> TableFile:
-    """A CSV file with a header, and its lines in their order; memory doesn't grow with the file.
+    """Reads the header of a CSV file, and its lines when they are asked for; memory doesn't grow with the file.
 
     Args:
-        stream: the file, opened in binary mode; the caller closes it.
+        stream: opened in binary mode; the caller closes it.
         columns: what its columns mean.
-        dialect: what is known of its encoding and delimiter; what is found is noted in it.
+        dialect: what is known of encoding and delimiter; what is found is noted in it.
         source: names the file in errors.
 
     Raises:
-        ConfigurationError: at once, before any line: the dialect isn't possible, there is no header that can be read,
-            or it isn't that of such a file.
+        ConfigurationError: at once: no header that can be read, columns that aren't known, missing or twice.
     """
     dialect = columns.dialect(dialect or Dialect())
     dialect.check()
