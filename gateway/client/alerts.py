@@ -36,7 +36,8 @@ class GatewayClient:
 
     Every method raises an error of `gateway.errors`: InvalidRequestError with all violations at once,
     PermissionDeniedError, NotFoundError, UnavailableError and so on. A mutation that failed with UnavailableError or
-    DeadlineExceededError may have happened: repeat it with the same `request_id`, and it happens once.
+    DeadlineExceededError may have happened: repeat it with the same `request_id` (a UUID; None makes a UUIDv7), and it
+    happens once.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -96,7 +97,6 @@ class GatewayClient:
         Args:
             content: what it says.
             recipients: nodes it is for, e.g. `["hk", "mo"]`; none learns of the others.
-            request_id: a UUID; None makes a UUIDv7.
         """
         method = self._connection.stubs.alerts.PublishAlert
         request = new_alert(content, recipients, request_id)
@@ -194,7 +194,6 @@ class GatewayClient:
             text: the question.
             deadline: when the answer is needed, with its zone.
             recipient: for an own alert: which recipient is asked.
-            request_id: a UUID; None makes a UUIDv7.
         """
         request = service.AskQuestionRequest(
             request_id=request_id or new_request_id(),

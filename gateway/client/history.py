@@ -150,9 +150,8 @@ class HistoryClient:
     ) -> AsyncGenerator[RecordOrAnswer, None]:
         """All matching records of the own node and its partners, page after page.
 
-        Records come as soon as a node gives them; a node's NodeAnswer comes after its last one of a page. With several
-        pages a node answers several times, all but the last PARTIAL. Leave the loop early inside `contextlib.aclosing`:
-        that ends the work at all nodes.
+        A node's NodeAnswer follows its last record of a page; all but the last are PARTIAL. Leave the loop early inside
+        `contextlib.aclosing`, which ends the work at all nodes.
 
         Args:
             criteria: all given ones must hold.
@@ -297,7 +296,6 @@ class HistoryClient:
             criteria: which: references, containers, seals, registrations, party identifiers and record ids count.
             reason: with the order of the court or authority.
             case_reference: the own authority's.
-            request_id: a UUID; None makes a UUIDv7.
         """
         request = service.PlaceHoldRequest(
             request_id=request_id or new_request_id(), criteria=criteria, reason=reason, case_reference=case_reference

@@ -109,7 +109,6 @@ class ScreeningClient:
             subject: the party, as far as its owner shall have it.
             purpose: a code of the agreements; needed for a partner's entry.
             case_reference: of the own authority.
-            request_id: a UUID; None makes a UUIDv7.
         """
         request = service.ReportHitRequest(
             request_id=request_id or new_request_id(),
@@ -223,7 +222,6 @@ class ScreeningClient:
             purpose: a code of the agreements; needed for a partner's entry.
             case_reference: of the own authority.
             without_subject: report the entry without the party's names and identifiers.
-            request_id: a UUID; None makes a UUIDv7.
         """
         confirm = MatchConfirmation(purpose=purpose, case_reference=case_reference, without_subject=without_subject)
         request = DecideMatchRequest(request_id=request_id or new_request_id(), match_id=match_id, confirm=confirm)

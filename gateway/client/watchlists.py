@@ -67,7 +67,6 @@ class WatchlistClient:
             entries: new ones (revision 0) and amendments (the revision that was read).
             withdrawals: each with the revision that was read and its reason.
             note: what it is for, in words.
-            request_id: a UUID; None makes a UUIDv7.
 
         Returns:
             Ids of the entries, and the proposal's; that is empty when the changes took effect at once.
@@ -115,15 +114,14 @@ class WatchlistClient:
     ) -> service.ImportEntriesResponse:
         """Brings an own list to the state of a source; rows that say the same as their entry produce nothing.
 
-        An import that is cut off isn't repeated here, since its rows have been taken: import the source again, and
-        what is left is done. On a list with four eyes it is one proposal.
+        An import that is cut off isn't repeated: import the source again. On a list with four eyes it is one proposal.
 
         Args:
             list_name: of the own list.
             rows: of the source; taken as fast as the gateway takes them.
             note: what it is for, in words.
-            prune_reason: withdraws entries that have no row, for this reason; empty: they stay and are counted. Give
-                it only when the rows are all there are: an entry whose row is left out here is taken for vanished.
+            prune_reason: withdraws entries without a row, for this reason; empty: they stay and are counted. Give it
+                only with a complete source.
             on_progress: called for each message sent, with the number of its rows.
 
         Returns:
@@ -198,8 +196,8 @@ class WatchlistClient:
 
         Args:
             position: changes after this one; 0 for everything that has ever changed.
-            full_state: begin with all that is listed now instead, and go on with what changes after that. A change
-                that was made meanwhile may come in both; its revision says that it is the same.
+            full_state: begin with all that is listed now, then changes after that. A change made meanwhile may come
+                twice, with one revision.
             until_current: end when everything there now has come, instead of waiting for more.
             on_interruption: called for each interruption; the watch goes on.
 

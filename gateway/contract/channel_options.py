@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.contract.limits import MAX_MESSAGE_BYTES
 
 KEEPALIVE_TIME_MS = 2_000
-"""Milliseconds of silence before a ping, so that a cut link is noticed and dialled again before TCP would tell."""
+"""Milliseconds of silence before a ping, so that a cut link is noticed before TCP does."""
 
 KEEPALIVE_TIMEOUT_MS = 2_000
 """Milliseconds a ping may take: ten slow round trips across the border."""
@@ -14,11 +14,10 @@ INITIAL_BACKOFF_MS = 100
 """Milliseconds before the first new attempt to connect."""
 
 MAX_BACKOFF_MS = 400
-"""Longest milliseconds between attempts; with gRPC's jitter of 20 % below 500, so a link resumes within a second."""
+"""Most milliseconds between attempts; with gRPC's jitter below 500, so a link resumes within a second."""
 
 CONNECT_TIMEOUT_MS = 1_000
-"""Milliseconds for TCP and TLS together. gRPC's 20 s would hold a link down that long after a partition, since a lost
-SYN is repeated ever more seldom."""
+"""Milliseconds for TCP and TLS together; gRPC's 20 s would hold a link down that long after a partition."""
 
 MAX_METADATA_BYTES = 16_384
 """Longest headers or trailers in bytes; rich errors stay below gRPC's default of 8,192, for other clients."""
@@ -56,7 +55,7 @@ def common_options() -> Options:
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-        # gRPC also pings to measure bandwidth, waits 60 s for that answer and holds keepalive back meanwhile: measured,
-        # a link cut just after data was noticed only then.
+        # gRPC's bandwidth pings wait 60 s and hold keepalive back meanwhile: a link cut just after data was noticed
+        # only then (measured).
         ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),
     ]
