@@ -39,22 +39,23 @@ class FairQueue(Generic[ItemT]):
             self._bytes[caller] += size
             self._changed.notify()
 
-    def get(self, max_items: int = 1, max_bytes: int = 0) -> list[ItemT]:
-        """Removes and returns the next items, after waiting for one; none once the queue is closed.
+    def get(self, max_items: int = 1, max_bytes: int = 0, *, wait: bool = True) -> list[ItemT]:
+        """Removes and returns the next items; none once the queue is closed.
 
         Args:
             max_items: most items.
-            max_bytes: no item is added to others of so many bytes together.
+            max_bytes: most bytes of them together.
+            wait: waits for an item, and takes one however large it is.
         """
         with self._changed:
-            while not self._waiting and not self._closed:
+            while wait and not self._waiting and not self._closed:
                 self._changed.wait()
             taken: list[ItemT] = []
-            size = 0
-            while not self._closed and self._waiting and len(taken) < max_items and (not taken or size < max_bytes):
-                item, item_size = self._next()
-                taken.append(item)
-                size += item_size
+            while not self._closed and self._waiting and len(taken) < max_items:
+                max_bytes -= self._next_size()
+                if max_bytes < 0 and (taken or not wait):
+                    break
+                taken.append(self._next())
             return taken
 
     def close(self) -> list[ItemT]:
@@ -62,9 +63,12 @@ class FairQueue(Generic[ItemT]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            return [self._next()[0] for _ in range(sum(map(len, self._waiting.values())))]
+            return [self._next() for _ in range(sum(map(len, self._waiting.values())))]
 
-    def _next(self) -> tuple[ItemT, int]:
+    def _next_size(self) -> int:
+        return next(iter(self._waiting.values()))[0][1]
+
+    def _next(self) -> ItemT:
         caller = next(iter(self._waiting))
         items = self._waiting.pop(caller)
         item, size = items.popleft()
@@ -73,4 +77,4 @@ class FairQueue(Generic[ItemT]):
             self._waiting[caller] = items  # again, behind the others
         else:
             del self._bytes[caller]
-        return item, size
+        return item

@@ -13,9 +13,11 @@ import struct
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import chain
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
@@ -39,7 +41,10 @@ MAX_TOGETHER = 32
 for each call took twice the processor time of a screening of one name."""
 
 MAX_TOGETHER_BYTES = 16 * 1024
-"""No call is passed together with others of so many bytes, so that large calls go alone."""
+"""Most bytes of calls that are passed together; a larger call goes alone."""
+
+MAX_PASSED = 2
+"""Most groups of calls in the pipe and in the process, which so needn't wait for the node between two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,21 +205,32 @@ class WorkerProcess:
         run.ended.set()
 
     def _pass(self, run: _Run, lane: _Lane) -> None:
-        """Passes the calls of one handler until the process has ended."""
-        while taken := lane.queue.get(MAX_TOGETHER, MAX_TOGETHER_BYTES):
-            jobs = [job for job in taken if job.answer.set_running_or_notify_cancel()]
-            try:
-                lane.pipe.send([job.arguments for job in jobs])
-                outcomes: list[Outcome] = lane.pipe.recv()
-            except (EOFError, OSError) as error:
-                if isinstance(error, BlockingIOError):  # see _pipe
-                    log.warning("%s: no answer in %g s; the process is killed", lane.name, self._deadlines_s[lane.name])
-                self._abandon(run)
-                for job in jobs:
-                    self._fail(job)
-            else:
-                for job, outcome in zip(jobs, outcomes, strict=True):
-                    self._settle(job.answer, *outcome)
+        """Passes the calls of one handler until the process has ended.
+
+        While the process works on some calls, the next ones are on their way if they are small: these fit into the
+        pipe, so that the two ends never wait for each other to read.
+        """
+        passed: deque[list[_Job]] = deque()
+        try:
+            while True:
+                if len(passed) < MAX_PASSED:
+                    taken = lane.queue.get(MAX_TOGETHER, MAX_TOGETHER_BYTES, wait=not passed)
+                    if jobs := [job for job in taken if job.answer.set_running_or_notify_cancel()]:
+                        passed.append(jobs)
+                        lane.pipe.send([job.arguments for job in jobs])
+                        continue
+                    if not taken and not passed:
+                        return
+                if passed:
+                    outcomes: list[Outcome] = lane.pipe.recv()
+                    for job, outcome in zip(passed.popleft(), outcomes, strict=True):
+                        self._settle(job.answer, *outcome)
+        except (EOFError, OSError) as error:
+            if isinstance(error, BlockingIOError):  # see _pipe
+                log.warning("%s: no answer in %g s; the process is killed", lane.name, self._deadlines_s[lane.name])
+            self._abandon(run)
+            for job in chain.from_iterable(passed):
+                self._fail(job)
 
     def _abandon(self, run: _Run) -> None:
         """Kills a process, unless it has ended, and makes room for the next one."""

@@ -76,8 +76,12 @@ def test_close_ends_the_wait_and_returns_the_rest() -> None:
 
 def test_small_items_are_taken_together_and_large_ones_alone() -> None:
     queue: FairQueue[int] = FairQueue()
-    for number, size in enumerate((10, 10, 100, 10, 10, 10)):
+    for number, size in enumerate((10, 10, 100, 10, 40, 10)):
         queue.put("a", number, size)
 
-    assert [queue.get(max_items=2, max_bytes=50) for _ in range(3)] == [[0, 1], [2], [3, 4]]
-    assert queue.get(max_items=9, max_bytes=50) == [5]
+    assert queue.get(max_items=9, max_bytes=50, wait=False) == [0, 1]
+    assert queue.get(max_items=9, max_bytes=50, wait=False) == []  # the next one is too large to go unasked
+    assert queue.get(max_items=9, max_bytes=50) == [2]
+    assert queue.get(max_items=9, max_bytes=50) == [3, 4]
+    assert queue.get(max_items=9, max_bytes=50, wait=False) == [5]
+    assert queue.get(wait=False) == []

@@ -144,6 +144,7 @@ def test_a_process_that_hangs_is_killed_at_the_deadline_and_can_be_started_again
     pid = worker.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
+    until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     hung = worker.call("echo", payload, caller="test")
     waiting = worker.call("echo", b"", caller="test")
     other = worker.call("divide", 1, caller="test")
@@ -199,7 +200,9 @@ def test_a_stop_waits_neither_for_a_start_nor_for_a_process_that_hangs(monkeypat
     hung = WorkerProcess("toy", worker_handlers.toy_handlers, (), deadlines_s=DEADLINES_S)
     hung.start().result(START_S)
     assert hung.pid is not None
-    os.kill(hung.pid, signal.SIGSTOP)
+    process = psutil.Process(hung.pid)
+    process.suspend()
+    until(lambda: process.status() == psutil.STATUS_STOPPED)
     hung.stop()
     assert time.monotonic() - began < 50
 
