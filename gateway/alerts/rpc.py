@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import grpc.aio
 from google.protobuf.message import Message
@@ -18,9 +18,8 @@ from gateway.contract.validation import validate
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Violation
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, follow_changes, in_order
 from gateway.rpc.calls import Call, current_call
+from gateway.trust.rules.permissions import Principal
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
-from gateway.watchlists.rpc.screening import ScreeningProcess
-from gateway.watchlists.rules.visibility import ListVisibility
 
 STREAM_DEPTH = 4
 """Messages of one PublishAlerts stream under way at once: hides the commit, bounds memory."""
@@ -30,6 +29,15 @@ READ_OWN_WRITES_S = 2.0
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ResponseT = TypeVar("ResponseT", bound=Message)
+
+
+class AlertScreening(Protocol):
+    """Screens what alerts name against the lists that a caller may see."""
+
+    async def screen_alert(
+        self, content: alert_pb2.AlertContent, *, principal: Principal
+    ) -> list[alert_service_pb2.AlertHit] | None:
+        """Hits on what an alert names; None while there can be no screening."""
 
 
 class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
@@ -43,8 +51,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         queries: AlertQueries,
         writer: WriterClient,
         notifier: ChangeNotifier,
-        screening: ScreeningProcess,
-        visibility: ListVisibility,
+        screening: AlertScreening,
         clock: Callable[[], int],
     ) -> None:
         self._node = node
@@ -53,7 +60,6 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._writer = writer
         self._notifier = notifier
         self._screening = screening
-        self._visibility = visibility
         self._clock = clock
 
     async def PublishAlert(
@@ -201,13 +207,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         except NotFoundError:
             await self._caught_up()
             response = await asyncio.to_thread(self._queries.get, *wanted)
-        principal = current_call().principal
-        hits = await self._screening.screen_alert(
-            response.alert.content,
-            at_ms=self._clock(),
-            hidden=self._visibility.hidden_from(principal.roles),
-            caller=principal.id,
-        )
+        hits = await self._screening.screen_alert(response.alert.content, principal=current_call().principal)
         if hits is not None:
             response.screened = True
             response.hits.extend(hits)

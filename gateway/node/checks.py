@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,14 +19,14 @@ from sqlalchemy import text
 from gateway.contract.ids import GatewayIdentity
 from gateway.db.database import Database
 from gateway.errors import ConfigurationError, DirectoryError, GatewayError, UnavailableError
-from gateway.node.assembly import CERTIFICATE_WARNING, PASSPHRASE_VARIABLE
 from gateway.node.defaults import LinkMode
 from gateway.node.settings import LinkSettings, Settings
+from gateway.node.signing_keys import passphrase_of
+from gateway.node.upkeep import CERTIFICATE_WARNING
 from gateway.rpc.health_probe import require_serving
 from gateway.rpc.tls_probe import probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
-from gateway.tls.secret_files import read_passphrase
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
 from gateway.trust.service.directory_versions import (
@@ -143,8 +142,7 @@ class NodeChecks:
     def _signing_keys(self, name: str) -> Iterator[Finding]:
         directory, _ = self._needed()
         keys, federation, node = self._settings.keys, self._settings.federation, self._settings.node
-        variable = PASSPHRASE_VARIABLE if PASSPHRASE_VARIABLE in os.environ else None
-        passphrase = read_passphrase(file=keys.passphrase_file, variable=variable, environment=os.environ)
+        passphrase = passphrase_of(self._settings)
         log_key = load_signing_key(keys.log, name=f"{federation}/{node}/log", passphrase=passphrase)
         receipts = load_signing_key(keys.receipts, name=receipts_key_name(federation, node), passphrase=passphrase)
         for path, key, listed in (

@@ -5,7 +5,6 @@ May run beside the node or while it is stopped.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,13 +28,12 @@ from gateway.feed.service.writer import Writer
 from gateway.feed.tables import journal
 from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.tables import shipments
-from gateway.node.assembly import PASSPHRASE_VARIABLE, LogKey, system_clock_ms
+from gateway.node.assembly import system_clock_ms
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.history import retention_of
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
-from gateway.tls.secret_files import read_passphrase
-from gateway.trust.pki.keys import load_signing_key
+from gateway.node.signing_keys import LogKey, load_log_key
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, unsafe_reopen
 
@@ -79,7 +77,7 @@ class Maintenance:
         writer = Writer(
             self.database,
             own_node=settings.node,
-            signers=_log_key(settings),
+            signers=LogKey(load_log_key(settings)),
             clock=system_clock_ms,
             audit_queue=AuditQueue(),
             projector=Projector(projections),
@@ -133,10 +131,3 @@ def _accepted_directory(settings: Settings) -> TrustedDirectory:
         settings.directory.anchors, federation=settings.federation, threshold=settings.directory.threshold
     )
     return DirectoryStore(settings.directory.file, kept=kept, anchors=anchors, now=datetime.now(UTC)).trusted()
-
-
-def _log_key(settings: Settings) -> LogKey:
-    variable = PASSPHRASE_VARIABLE if PASSPHRASE_VARIABLE in os.environ else None
-    passphrase = read_passphrase(file=settings.keys.passphrase_file, variable=variable, environment=os.environ)
-    name = f"{settings.federation}/{settings.node}"
-    return LogKey(load_signing_key(settings.keys.log, name=name, passphrase=passphrase))

@@ -13,10 +13,11 @@ from gateway.errors import GatewayError, UnavailableError
 from gateway.feed.rpc.writer_client import ChangeNotifier, set_within
 from gateway.rpc.worker_main import Opener
 from gateway.rpc.worker_process import WorkerProcess
+from gateway.trust.rules.permissions import Principal
 from gateway.v1 import alert_pb2, alert_service_pb2, screening_pb2
 from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.codec.subjects import subjects_of
-from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
+from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden, ListVisibility
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches
 
@@ -194,17 +195,33 @@ class ScreeningProcess:
         response: screening_pb2.ScreenPartiesResponse = await asyncio.wrap_future(future)
         return response
 
+
+class ListedAlertScreening:
+    """Screens what alerts name against the lists that a caller may see."""
+
+    def __init__(self, process: ScreeningProcess, *, visibility: ListVisibility, clock: Callable[[], int]) -> None:
+        """Takes what it needs; `clock` gives the time in milliseconds since 1970."""
+        self._process = process
+        self._visibility = visibility
+        self._clock = clock
+
     async def screen_alert(
-        self, content: alert_pb2.AlertContent, *, at_ms: int, hidden: Hidden = NOTHING_HIDDEN, caller: str
+        self, content: alert_pb2.AlertContent, *, principal: Principal
     ) -> list[alert_service_pb2.AlertHit] | None:
-        """Screens what an alert names; None while that can't be."""
+        """Hits on what an alert names; None while there can be no screening."""
         subjects = subjects_of(content)
         try:
-            done = await self.screen(list(subjects.values()), max_hits=0, at_ms=at_ms, hidden=hidden, caller=caller)
+            done = await self._process.screen(
+                list(subjects.values()),
+                max_hits=0,
+                at_ms=self._clock(),
+                hidden=self._visibility.hidden_from(principal.roles),
+                caller=principal.id,
+            )
         except GatewayError:
             return None
         return [
             alert_service_pb2.AlertHit(field=path, hit=hit)
-            for path, found in zip(subjects, done.subjects, strict=True)
-            for hit in found.hits
+            for path, screened in zip(subjects, done.subjects, strict=True)
+            for hit in screened.hits
         ]

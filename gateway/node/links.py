@@ -1,0 +1,95 @@
+"""Opens and runs the links to partners that the directory and the settings ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from gateway.contract.ids import BETWEEN_NODES, FeedOrigin
+from gateway.feed.rpc.auditing import PublisherAuditor
+from gateway.feed.rpc.links import Link, PullLink, PushLink
+from gateway.feed.rpc.sending import FeedSender
+from gateway.feed.rpc.writer_client import WriterClient
+from gateway.feed.service.receiver import Receiver
+from gateway.feed.service.sender import Outgoing
+from gateway.node.defaults import LinkMode
+from gateway.node.settings import LinkSettings, Settings
+from gateway.rpc.peers import Peers
+from gateway.trust.rules.directory import Directory
+
+
+class Links:
+    """The links of one node, by feed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        directory: Callable[[], Directory],
+        peers: Peers,
+        outgoing: Outgoing,
+        receiver: Receiver,
+        sender: FeedSender,
+        auditor: PublisherAuditor,
+        writer: WriterClient,
+        clock: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._peers = peers
+        self._outgoing = outgoing
+        self._receiver = receiver
+        self._sender = sender
+        self._auditor = auditor
+        self._writer = writer
+        self._clock = clock
+        self._links: dict[FeedOrigin, Link] = {}
+        self._running: list[asyncio.Task[None]] = []
+
+    @property
+    def by_feed(self) -> Mapping[FeedOrigin, Link]:
+        """The links, also those that are opened later."""
+        return self._links
+
+    @property
+    def tasks(self) -> Sequence[asyncio.Task[None]]:
+        """What runs; for cancelling."""
+        return self._running
+
+    def open(self, now: datetime) -> None:
+        """Opens one link for each feed that is to be carried by a connection from here and has none."""
+        federation, own = self._settings.federation, self._settings.node
+        for partner in sorted(self._directory().partners(own, now)):
+            how = self._settings.links.get(partner, LinkSettings())
+            for channel in BETWEEN_NODES:
+                outgoing = FeedOrigin(federation, own, partner, channel)
+                if how.mode is LinkMode.PUSH and outgoing not in self._links:
+                    self._run(self._push(outgoing))
+                if how.fetch and outgoing.counter not in self._links:
+                    self._run(self._pull(outgoing.counter))
+
+    def _push(self, feed: FeedOrigin) -> PushLink:
+        return PushLink(
+            feed,
+            peers=self._peers,
+            clock=self._clock,
+            outgoing=self._outgoing,
+            sender=self._sender,
+            auditor=self._auditor,
+        )
+
+    def _pull(self, feed: FeedOrigin) -> PullLink:
+        return PullLink(
+            feed,
+            peers=self._peers,
+            clock=self._clock,
+            outgoing=self._outgoing,
+            receiver=self._receiver,
+            writer=self._writer,
+            auditor=self._auditor,
+        )
+
+    def _run(self, link: Link) -> None:
+        self._links[link.origin] = link
+        self._running.append(asyncio.create_task(link.run(), name=f"link {link.origin}"))

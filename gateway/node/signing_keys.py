@@ -1,0 +1,72 @@
+"""Loads the node's signing keys."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+from gateway.contract.ids import FeedOrigin
+from gateway.errors import ConfigurationError
+from gateway.node.settings import Settings
+from gateway.tls.secret_files import read_passphrase
+from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
+from gateway.trust.rules.directory import Directory, receipts_key_name
+
+PASSPHRASE_VARIABLE = "GATEWAY_PASSPHRASE"  # noqa: S105  the variable's name
+"""Environment variable with the signing keys' passphrase, when no file is set."""
+
+
+class LogKey:
+    """The node's log key under each feed's name; implements the writer's LogSigners."""
+
+    def __init__(self, key: Ed25519Signer) -> None:
+        self._key = key
+        self._by_feed: dict[FeedOrigin, Ed25519Signer] = {}
+
+    def for_feed(self, origin: FeedOrigin) -> Ed25519Signer:
+        """The key named as the feed's log."""
+        signer = self._by_feed.get(origin)
+        if signer is None:
+            signer = self._by_feed[origin] = self._key.named(origin.line)
+        return signer
+
+
+def load_log_key(settings: Settings) -> Ed25519Signer:
+    """The key that signs the node's logs, named as the node.
+
+    Raises:
+        ConfigurationError: it can't be read.
+    """
+    name = f"{settings.federation}/{settings.node}"
+    return load_signing_key(settings.keys.log, name=name, passphrase=passphrase_of(settings))
+
+
+def load_listed_keys(settings: Settings, directory: Directory, now: datetime) -> tuple[Ed25519Signer, Ed25519Signer]:
+    """The log key and the receipts key.
+
+    Raises:
+        ConfigurationError: one can't be read, or the directory doesn't list it as valid now.
+    """
+    node = settings.node
+    log_key = load_log_key(settings)
+    receipts_key = load_signing_key(
+        settings.keys.receipts,
+        name=receipts_key_name(settings.federation, node),
+        passphrase=passphrase_of(settings),
+    )
+    directory.node(node)
+    for what, key, listed in (
+        ("keys.log", log_key, directory.log_keys(node, now)),
+        ("keys.receipts", receipts_key, directory.cosign_keys(node, now)),
+    ):
+        if key.public_key not in listed:
+            raise ConfigurationError(
+                f"{what}: directory version {directory.version} doesn't list this key for {node} as valid now"
+            )
+    return log_key, receipts_key
+
+
+def passphrase_of(settings: Settings) -> bytes | None:
+    """The signing keys' passphrase, from the file in the settings or from the environment."""
+    variable = PASSPHRASE_VARIABLE if PASSPHRASE_VARIABLE in os.environ else None
+    return read_passphrase(file=settings.keys.passphrase_file, variable=variable, environment=os.environ)

@@ -1,0 +1,104 @@
+"""Does what a node does by itself, every second, while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gateway.alerts.commands import ExpireCommand, Publisher
+from gateway.db.database import Database
+from gateway.errors import GatewayError
+from gateway.feed.projection.held_entries import HeldEntries
+from gateway.feed.rpc.writer_client import WriterClient
+from gateway.feed.service.alarms import CERTIFICATE, Alarms
+from gateway.feed.service.recovery import note_progress
+from gateway.node.directory_store import DirectoryStore
+from gateway.node.links import Links
+from gateway.node.watchlists import Watchlists
+from gateway.tls.credentials import TlsSource
+
+log = logging.getLogger(__name__)
+
+CERTIFICATE_WARNING = timedelta(days=14)
+"""How long before its end an expiring certificate raises an alarm."""
+
+REFRESH_S = 1.0
+"""How often the directory's file, certificates and expiring alerts are looked at, in seconds."""
+
+HELD_RETRY_S = 10.0
+"""How long after a failed attempt held entries are looked at again, in seconds."""
+
+
+class Upkeep:
+    """The upkeep of one node."""
+
+    def __init__(
+        self,
+        *,
+        directory: DirectoryStore,
+        links: Links,
+        watchlists: Watchlists,
+        publisher: Publisher,
+        database: Database,
+        marker: Path,
+        writer: WriterClient,
+        alarms: Alarms,
+        tls: TlsSource,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Takes what it needs; `marker` is the folder outside the database that says how far its feeds have come."""
+        self._directory = directory
+        self._links = links
+        self._watchlists = watchlists
+        self._publisher = publisher
+        self._database = database
+        self._marker = marker
+        self._writer = writer
+        self._alarms = alarms
+        self._tls = tls
+        self._now = now
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        while True:
+            try:
+                await self._step()
+            except GatewayError as error:
+                log.warning("%s", error.message)
+            except Exception:
+                log.exception("the node's upkeep failed; it is tried again")
+            await asyncio.sleep(REFRESH_S)
+
+    async def _step(self) -> None:
+        if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self._alarms):
+            self._links.open(self._now())
+        self._watch_certificate()
+        await self._writer.run(ExpireCommand(publisher=self._publisher))
+        await asyncio.to_thread(note_progress, self._database, self._marker)
+        await self._watchlists.keep_up()
+
+    def _watch_certificate(self) -> None:
+        certificate = self._tls.current().certificate
+        if certificate.not_after - self._now() < CERTIFICATE_WARNING:
+            self._alarms.set(
+                CERTIFICATE, "own", f"this gateway's certificate ends at {certificate.not_after:%Y-%m-%d %H:%M} UTC"
+            )
+        else:
+            self._alarms.clear(CERTIFICATE, "own")
+
+
+async def apply_held(held: HeldEntries) -> None:
+    """Applies entries that were held until an upgrade; beside everything else, since it may take long."""
+    done = False
+    while not done:
+        try:
+            done = await asyncio.to_thread(held.apply)
+        except GatewayError as error:
+            log.warning("%s", error.message)
+        except Exception:
+            log.exception("applying held entries failed; it is tried again")
+        if not done:
+            await asyncio.sleep(HELD_RETRY_S)
