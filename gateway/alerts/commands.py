@@ -145,7 +145,14 @@ class Publisher:
 
     def require_agreement(self, event: alert_pb2.AlertEvent, recipient: str, purpose: str, now: int) -> None:
         """Step 2 for a step on an existing alert; raises as `Agreements.require` does."""
-        self._agreements.require(event, sender=self._node, recipient=recipient, purpose=purpose, at_ms=now)
+        self._agreements.require(
+            event,
+            sender=self._node,
+            recipient=recipient,
+            purpose=purpose,
+            at_ms=now,
+            message_type=wire.EVENT_TYPE,
+        )
 
     def new_id(self) -> str:
         """A new UUIDv7."""
@@ -188,6 +195,7 @@ class Publisher:
             recipient=recipient,
             purpose=content.purpose,
             at_ms=now,
+            message_type=wire.EVENT_TYPE,
             prefix="content.",
         )
 

@@ -102,6 +102,7 @@ class AlertProjection(Projection):
                 recipient=origin.recipient,
                 purpose=wire.purpose_of(event) or (row.purpose if row else ""),
                 at_ms=entry.committed_at,
+                message_type=wire.EVENT_TYPE,
             )
         alert = wire.alert_of(event)
         if row is None and alert is not None:

@@ -1,1 +1,1 @@
-"""Evidence: exported, verified offline, and the whole database looked over."""
+"""Evidence: exported, verified offline; the whole database verified."""

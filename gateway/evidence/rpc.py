@@ -1,4 +1,4 @@
-"""EvidenceService: proof for auditors and courts, and the audit log, as gRPC handlers."""
+"""gRPC handlers of EvidenceService: evidence and the audit log."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FIELDS = {"principal": ("=",), "method": ("=",), "result": ("=",), "reason": ("
 _RESULTS = tuple(AuditResult)
 _SEQUENCE_NUMBERS = range(1, 10**18)
 _REPLY_MARGIN_BYTES = 64 * 1024
-"""Room in a message for the names of the files."""
+"""Room for file names in a message."""
 
 
 class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):

@@ -1,7 +1,5 @@
-"""Statements for looking a database over: raw rows in order, a bounded number at a time, nothing taken for granted.
-
-Writes nothing. Bytes are cast, since SQLite lets somebody's UPDATE put text where bytes belong.
-"""
+"""Statements for verifying a database: raw rows in order, a bounded number at a time, read only. Bytes are cast, since
+SQLite accepts text in their place."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from gateway.trust.tables import audit_events
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """A feed's row as it is, with how far its entries and checkpoints reach; -1 and 0 when there are none."""
+    """A feed's raw row, with the reach of its entries and checkpoints; -1 and 0 for none."""
 
     id: int
     origin: str
@@ -33,7 +31,7 @@ class FeedRow:
 
 
 def feed_rows(conn: Connection) -> list[FeedRow]:
-    """All feeds, in order of id."""
+    """All feeds, by id."""
     last_index = select(func.max(entries.c.idx)).where(entries.c.feed_id == feeds.c.id).scalar_subquery()
     last_checkpoint = select(func.max(checkpoints.c.size)).where(checkpoints.c.feed_id == feeds.c.id).scalar_subquery()
     rows = conn.execute(
@@ -66,7 +64,7 @@ def checkpoints_after(conn: Connection, feed_id: int, size: int, most: int, limi
 
 
 def entries_between(conn: Connection, feed_id: int, first: int, end: int) -> list[StoredEntry]:
-    """Entries with first ≤ index < end, in order."""
+    """Entries with first ≤ index < end."""
     c = entries.c
     rows = conn.execute(
         select(c.idx, _bytes(c.header), _bytes(c.salt), _bytes(c.payload))
@@ -77,7 +75,7 @@ def entries_between(conn: Connection, feed_id: int, first: int, end: int) -> lis
 
 
 def tile(conn: Connection, feed_id: int, level: int, number: int) -> bytes:
-    """A tile's hashes; empty when it isn't stored."""
+    """A tile's hashes; empty if not stored."""
     found = conn.execute(
         select(_bytes(tiles.c.hashes)).where(tiles.c.feed_id == feed_id, tiles.c.level == level, tiles.c.tile == number)
     ).scalar_one_or_none()
@@ -85,7 +83,7 @@ def tile(conn: Connection, feed_id: int, level: int, number: int) -> bytes:
 
 
 def audit_length(conn: Connection) -> int:
-    """Number of the newest audit event; 0 when there is none."""
+    """Number of the newest audit event; 0 for none."""
     return conn.execute(select(func.max(audit_events.c.seq))).scalar_one() or 0
 
 
@@ -94,7 +92,7 @@ def _bytes(column: Column[Any]) -> Cast[bytes]:
 
 
 def records_after(conn: Connection, position: int, limit: int) -> list[tuple[int, bytes, bytes]]:
-    """Recorded items after a position, in order, as (position, salt, content)."""
+    """Items after a position as (position, salt, content)."""
     columns = record_log.c
     rows = conn.execute(
         select(columns.position, _bytes(columns.salt), _bytes(columns.content))

@@ -1,7 +1,7 @@
 """Checkpoints: a log's signed tree head as a note (C2SP tlog-checkpoint).
 
-Whether a checkpoint fits the log it speaks of (its root over stored bytes, its consistency with an earlier one) is
-for callers to check; so is that a log never signs two that differ.
+Whether a checkpoint fits the log it speaks of (its root over stored bytes, its consistency with an earlier one) is for
+callers to check; so is that a log never signs two that differ.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
 from gateway.tlog.note import SignatureType, Signer, Verifier, open_note, sign_note
 
 MAX_BODY_BYTES = 4096
-"""Largest checkpoint body in bytes; three lines take some 200, the rest leaves room for extension lines."""
+"""Largest body in bytes; three lines take some 200, the rest is for extension lines."""
 
 _LEAST_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A tree head: what the log named `origin` says it holds.
+    """What the log named `origin` says it holds.
 
     Attributes:
         origin: the log's name, one line.
@@ -58,25 +58,25 @@ class Checkpoint:
         _require_length(self.body())
 
     def body(self) -> bytes:
-        """The note's text: origin, size, root and extensions, each a line with its newline."""
+        """The note's text: origin, size, root and extensions, a line each."""
         lines = (self.origin, str(self.size), encode_base64(self.root).decode(), *self.extensions)
         return ("\n".join(lines) + "\n").encode()
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCheckpoint:
-    """A checkpoint that its log has signed, with the note that shows it."""
+    """A checkpoint signed by its log, with the note."""
 
     checkpoint: Checkpoint
     note: bytes
 
 
 def parse_checkpoint_body(body: bytes) -> Checkpoint:
-    """Read a checkpoint's body; it is as trustworthy as the bytes are.
+    """Reads a checkpoint's body without verifying anything.
 
     Raises:
         TooLargeError: longer than MAX_BODY_BYTES.
-        MalformedError: not a checkpoint body in canonical form.
+        MalformedError: not in canonical form.
     """
     _require_length(body)
     lines = body.split(b"\n")
@@ -92,9 +92,9 @@ def parse_checkpoint_body(body: bytes) -> Checkpoint:
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
-    """Sign a checkpoint as its log: a note with one type 0x01 signature.
+    """Signs a checkpoint as its log, with one type 0x01 signature.
 
-    The caller makes sure that the log signs no other checkpoint of this size.
+    The caller ensures that the log signs no other checkpoint of this size.
 
     Raises:
         MalformedError: the key isn't named as the log is.
@@ -105,17 +105,17 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
 
 
 def verify_checkpoint(note: bytes, verifier: Verifier, origin: str) -> VerifiedCheckpoint:
-    """Verify a log's checkpoint.
+    """Verifies a log's checkpoint.
 
     1. The key is the log's: named as the log, signature type 0x01 (a cosigner's key can't speak for a log).
     2. The note is in canonical form and the log's signature over its text is valid.
     3. The text is a checkpoint in canonical form.
-    4. Its origin is the log that was asked about.
+    4. Its origin is the expected log.
 
     Args:
         note: the checkpoint with its signatures; cosignatures are ignored.
         verifier: the log's key.
-        origin: the log that the checkpoint must be of.
+        origin: the expected log.
 
     Raises:
         MalformedError: a form (2, 3) is wrong.

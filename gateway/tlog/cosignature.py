@@ -1,7 +1,7 @@
 """Timestamped Ed25519 cosignatures of checkpoints, signature type 0x04 (C2SP tlog-cosignature).
 
-A cosignature says that its maker saw this tree head, at that time, as the largest consistent one of the log. Whether
-it did see so is its own duty before it calls `cosign`; whether a time is plausible is the policy of whoever reads it.
+A cosignature says that its maker saw this tree head, at that time, as the largest consistent one of the log. Whether it
+did see so is its own duty before it calls `cosign`; whether a time is plausible is the policy of whoever reads it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from gateway.tlog.note import (
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCosignature:
-    """A cosigner's statement that verifies.
+    """A verified statement of a cosigner.
 
     Attributes:
         name: the cosigner's key name.
-        timestamp: when it cosigned, by its own clock, POSIX seconds.
-        checkpoint: what it cosigned. That the log signed it too is shown by `verify_checkpoint`, not by this.
+        timestamp: its own time, POSIX seconds.
+        checkpoint: what it cosigned; `verify_checkpoint` shows whether the log signed it too.
     """
 
     name: str
@@ -44,7 +44,7 @@ class VerifiedCosignature:
 
 
 def cosign(note: bytes, signer: Signer, timestamp: int) -> bytes:
-    """Cosign a checkpoint whose signature and root the caller has verified.
+    """Cosigns a checkpoint whose signature and root the caller has verified.
 
     Args:
         note: the checkpoint's note.
@@ -69,18 +69,18 @@ def cosign(note: bytes, signer: Signer, timestamp: int) -> bytes:
 
 
 def append_cosignature(note: bytes, line: bytes) -> bytes:
-    """The checkpoint's note with a cosignature line more; see `add_signature`."""
+    """The note with a further cosignature; see `add_signature`."""
     return add_signature(note, line)
 
 
 def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:
-    """Verify a known cosigner's statement in a checkpoint's note.
+    """Verifies a known cosigner's statement in a checkpoint's note.
 
     1. The key is a cosigner's: signature type 0x04.
-    2. The note is in canonical form and each of this cosigner's signatures in it is valid; there is one at least.
+    2. The note is in canonical form; it has a signature of this cosigner, and all of them are valid.
     3. The text is a checkpoint in canonical form.
 
-    When the cosigner signed more than once, its latest statement counts.
+    Of several statements the latest counts.
 
     Raises:
         MalformedError: a form (2, 3) is wrong.
@@ -93,10 +93,10 @@ def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:
 
 
 def verify_cosignature_line(note: bytes, line: bytes, verifier: Verifier) -> VerifiedCosignature:
-    """Verify a cosignature that came apart from the note it is for; steps and errors as `verify_cosignature`.
+    """Verifies a cosignature apart from its note; steps and errors as `verify_cosignature`.
 
     Args:
-        note: the checkpoint's note; signatures in it play no part.
+        note: the checkpoint's note; its signatures are ignored.
         line: the signature line with its newline.
         verifier: the cosigner's key.
     """
@@ -112,5 +112,5 @@ def _require_cosigner(verifier: Verifier) -> None:
 
 
 def _statement(signature: VerifiedSignature, checkpoint: Checkpoint) -> VerifiedCosignature:
-    # A type 0x04 signature always carries its time; `_require_cosigner` has seen to the type.
+    # A type 0x04 signature always has its time; `_require_cosigner` has checked the type.
     return VerifiedCosignature(signature.verifier.name, cast("int", signature.timestamp), checkpoint)

@@ -12,19 +12,19 @@ import binascii
 from gateway.errors import MalformedError
 
 HASH_BYTES = 32
-"""Length of a SHA-256 hash in bytes."""
+"""SHA-256."""
 
 
 def encode_base64(data: bytes) -> bytes:
-    """Standard base64 with padding (RFC 4648, section 4), as ASCII bytes."""
+    """Standard base64 with padding (RFC 4648, section 4) in ASCII."""
     return base64.b64encode(data)
 
 
 def decode_base64(text: bytes, what: str) -> bytes:
-    """Decode standard base64 that must be spelled canonically (padding present, unused bits zero).
+    """Decodes canonical standard base64.
 
     Args:
-        text: ASCII base64 without line breaks.
+        text: without line breaks.
         what: the field's name, for the error.
 
     Raises:
@@ -40,7 +40,7 @@ def decode_base64(text: bytes, what: str) -> bytes:
 
 
 def decode_hash(text: bytes, what: str) -> bytes:
-    """Decode a base64 SHA-256 hash (32 bytes); raises MalformedError."""
+    """Decodes a base64 SHA-256 hash; raises MalformedError."""
     data = decode_base64(text, what)
     if len(data) != HASH_BYTES:
         raise MalformedError(f"{what} has {len(data)} bytes; a SHA-256 hash has {HASH_BYTES}")
@@ -48,7 +48,7 @@ def decode_hash(text: bytes, what: str) -> bytes:
 
 
 def decode_decimal(text: bytes, what: str, maximum: int) -> int:
-    """Decode an ASCII decimal without sign or leading zeroes, at most `maximum`.
+    """Decodes an ASCII decimal without sign or leading zeroes.
 
     Raises:
         MalformedError: not such a decimal, or larger than `maximum`.
@@ -64,7 +64,7 @@ def decode_decimal(text: bytes, what: str, maximum: int) -> int:
 
 
 def decode_text(data: bytes, what: str) -> str:
-    """Decode UTF-8 strictly; raises MalformedError."""
+    """Decodes UTF-8 strictly; raises MalformedError."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -72,7 +72,7 @@ def decode_text(data: bytes, what: str) -> str:
 
 
 def encode_text(text: str, what: str) -> bytes:
-    """Encode UTF-8 strictly (a lone surrogate has no encoding); raises MalformedError."""
+    """Encodes UTF-8 strictly (no lone surrogates); raises MalformedError."""
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -80,8 +80,8 @@ def encode_text(text: str, what: str) -> bytes:
 
 
 def has_control_characters(data: bytes, *, newline_allowed: bool) -> bool:
-    """Whether UTF-8 bytes contain ASCII control characters (below U+0020)."""
-    # One C-speed pass: a note is checked on every batch.
+    """Whether UTF-8 bytes contain control characters below U+0020."""
+    # One pass in C: a note is checked on every batch.
     controls = _CONTROLS_BUT_NEWLINE if newline_allowed else _CONTROLS
     return len(data.translate(None, controls)) != len(data)
 

@@ -14,32 +14,32 @@ from gateway.errors import MalformedError
 from gateway.tlog.encoding import HASH_BYTES
 
 EMPTY_ROOT = sha256().digest()
-"""Root of the tree without leaves: SHA-256 of nothing."""
+"""SHA-256 of nothing."""
 
 MAX_TREE_SIZE = 2**63 - 1
-"""Largest tree in leaves: what a signed 64-bit column and other implementations of the formats can hold."""
+"""Largest tree: what a signed 64-bit column holds."""
 
 TILE_HEIGHT = 8
-"""Levels of the binary tree in one tile (C2SP tlog-tiles)."""
+"""Tree levels in a tile (C2SP tlog-tiles)."""
 
 
 def leaf_hash(data: bytes) -> bytes:
-    """Hash of a leaf's data: SHA-256(0x00 ‖ data), 32 bytes."""
+    """SHA-256(0x00 ‖ data), 32 bytes."""
     return sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Hash of an inner node: SHA-256(0x01 ‖ left ‖ right), 32 bytes."""
+    """SHA-256(0x01 ‖ left ‖ right), 32 bytes."""
     return sha256(b"\x01" + left + right).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class TileWrite:
-    """Hashes to append to one tile level.
+    """Hashes to append to a tile level.
 
     Attributes:
-        level: tile level; its nodes are the tree's nodes at height 8 x level.
-        start: number of the first hash within the whole level, from 0.
+        level: tile level; its nodes are at height 8 x level.
+        start: number of the first hash in the level.
         hashes: concatenated 32-byte hashes, any number of tiles wide.
     """
 
@@ -50,7 +50,7 @@ class TileWrite:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What an append leads to: the larger tree and the tile hashes that are new in it, lowest level first."""
+    """The larger tree and its new tile hashes, lowest level first."""
 
     tree: Tree
     tiles: tuple[TileWrite, ...]
@@ -62,7 +62,7 @@ class Tree:
 
     Attributes:
         size: number of leaves.
-        edge: roots of the perfect subtrees that make up the tree, largest first; one for each bit set in `size`.
+        edge: roots of the perfect subtrees, largest first; one for each bit set in `size`.
 
     Raises:
         MalformedError: the number of roots doesn't fit the size.
@@ -82,18 +82,18 @@ class Tree:
 
     @classmethod
     def from_bytes(cls, size: int, data: bytes) -> Tree:
-        """Read what `edge_bytes` wrote; raises MalformedError when the length doesn't fit the size."""
+        """Reads `edge_bytes`; raises MalformedError when the length doesn't fit the size."""
         if len(data) % HASH_BYTES:
             raise MalformedError(f"edge hashes of {len(data)} bytes aren't a whole number of hashes")
         return cls(size, tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)))
 
     def edge_bytes(self) -> bytes:
-        """The edge as concatenated 32-byte hashes, largest subtree first."""
+        """The edge's concatenated hashes, largest subtree first."""
         return b"".join(self.edge)
 
     @property
     def root(self) -> bytes:
-        """Merkle tree hash over all leaves, 32 bytes."""
+        """Merkle tree hash, 32 bytes."""
         if not self.edge:
             return EMPTY_ROOT
         root = self.edge[-1]
@@ -102,15 +102,15 @@ class Tree:
         return root
 
     def append(self, leaf_hashes: Sequence[bytes]) -> Growth:
-        """The tree with more leaves, for one node hash per leaf on average.
+        """The tree with more leaves; one node hash per leaf on average.
 
         Args:
-            leaf_hashes: hashes of the new leaves (`leaf_hash`), 32 bytes each, in order.
+            leaf_hashes: of the new leaves (`leaf_hash`), in order.
 
         Raises:
             MalformedError: a leaf hash doesn't have 32 bytes.
         """
-        # Row by row instead of leaf by leaf: the inner loop is then one comprehension around SHA-256.
+        # Row by row, so that the inner loop is one comprehension around SHA-256.
         if not set(map(len, leaf_hashes)) <= {HASH_BYTES}:
             raise MalformedError(f"a leaf hash doesn't have {HASH_BYTES} bytes")
         row, start, height = list(leaf_hashes), self.size, 0

@@ -19,10 +19,10 @@ from gateway.errors import ConfigurationError, MalformedError, SignatureInvalidE
 from gateway.tlog.encoding import decode_base64, decode_text, encode_base64, encode_text, has_control_characters
 
 MAX_NOTE_BYTES = 1 << 20
-"""Largest note in bytes that is looked into; a directory of a few hundred keys and certificates fits several times."""
+"""Largest note in bytes; a directory with a few hundred keys and certificates fits several times."""
 
 MAX_SIGNATURES = 64
-"""Most signatures of one note; the specification wants at least 16, and each known one costs a verification."""
+"""Most signatures of a note; the specification wants at least 16, and each known one is verified."""
 
 MAX_TIMESTAMP = 2**63 - 1
 """Largest cosignature time in POSIX seconds (C2SP tlog-cosignature)."""
@@ -45,26 +45,26 @@ _SMALL_ORDER_Y = frozenset(
         "ee" + "ff" * 30 + "7f",
     )
 )
-"""The y coordinates, in every encoding, of the curve's points of order 1, 2, 4 and 8 (RFC 8032, section 5.1)."""
+"""Encodings of the y coordinates of the points of order 1, 2, 4 and 8 (RFC 8032, section 5.1)."""
 
 
 class SignatureType(IntEnum):
-    """Signature type byte of a key (C2SP signed-note, section Signature types)."""
+    """Signature type of a key (C2SP signed-note, section Signature types)."""
 
     ED25519 = 0x01
     COSIGNATURE = 0x04
 
 
 class Signer(Protocol):
-    """An Ed25519 private key and the name it signs under.
+    """An Ed25519 private key with a name.
 
-    Implementations may be called from any thread. `sign` may take as long as a hardware module does; it keeps nothing
-    and the same message gives the same signature (RFC 8032).
+    Thread-safe. `sign` may take as long as a hardware module does; it keeps nothing, and the same message gives the
+    same signature (RFC 8032).
     """
 
     @property
     def name(self) -> str:
-        """Key name: not empty, no Unicode spaces, no plus sign."""
+        """Not empty, no Unicode spaces, no plus sign."""
         ...
 
     @property
@@ -73,13 +73,13 @@ class Signer(Protocol):
         ...
 
     def sign(self, message: bytes) -> bytes:
-        """Ed25519 signature of the message, 64 bytes (RFC 8032)."""
+        """Signature of the message, 64 bytes (RFC 8032)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """A public key that is known under a name for one signature type.
+    """A public key with a name and a signature type.
 
     Attributes:
         name: key name.
@@ -88,7 +88,7 @@ class Verifier:
         key_id: 4 bytes, SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4].
 
     Raises:
-        MalformedError: not a key name, not a supported type, or not a key that can tell one text from another.
+        MalformedError: not a key name, an unsupported type, or a key of small order.
     """
 
     name: str
@@ -104,10 +104,10 @@ class Verifier:
 
     @classmethod
     def from_vkey(cls, vkey: str) -> Verifier:
-        """Read a verifier key: `<name>+<hex key id>+<base64(type ‖ public key)>`.
+        """Reads a verifier key: `<name>+<hex key id>+<base64(type ‖ public key)>`.
 
         Raises:
-            MalformedError: another form, another spelling, a type other than 0x01 and 0x04, or a wrong key id.
+            MalformedError: another form or spelling, a type other than 0x01 and 0x04, or a wrong key id.
         """
         name, _, rest = vkey.partition("+")
         _, _, material = rest.partition("+")
@@ -118,14 +118,14 @@ class Verifier:
         return verifier
 
     def to_vkey(self) -> str:
-        """The verifier key in text form."""
+        """The verifier key as text."""
         material = encode_base64(bytes([self.algorithm]) + self.public_key).decode()
         return f"{self.name}+{self.key_id.hex()}+{material}"
 
 
 @dataclass(frozen=True, slots=True)
 class NoteSignature:
-    """One signature line, of any type: key name, 4-byte key id, and at least one byte of signature."""
+    """A signature line of any type: key name, 4-byte key id, and at least one byte of signature."""
 
     name: str
     key_id: bytes
@@ -139,19 +139,19 @@ class NoteSignature:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedNote:
-    """A note in canonical form whose signatures nobody has checked: its text is a claim."""
+    """A note in canonical form with unchecked signatures: its text is a claim."""
 
     unverified_text: bytes
     signatures: tuple[NoteSignature, ...]
 
     def encode(self) -> bytes:
-        """The note; what was parsed comes back byte for byte."""
+        """The note, byte for byte as parsed."""
         return b"%b\n%b" % (self.unverified_text, b"".join(each.line() for each in self.signatures))
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSignature:
-    """A signature that a known key made over a text; `timestamp` (POSIX seconds) for cosignatures alone."""
+    """A known key's signature; `timestamp` (POSIX seconds) for cosignatures alone."""
 
     verifier: Verifier
     timestamp: int | None
@@ -166,19 +166,19 @@ class VerifiedNote:
 
 
 def key_id(name: str, algorithm: SignatureType, public_key: bytes) -> bytes:
-    """Key id, 4 bytes: SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4]."""
+    """SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4]."""
     return sha256(encode_text(name, "key name") + b"\n" + bytes([algorithm]) + public_key).digest()[:KEY_ID_BYTES]
 
 
 def sign_note(text: bytes, signers: Sequence[Signer]) -> bytes:
-    """Sign a text with type 0x01 signatures, one line for each signer.
+    """Signs a text with a type 0x01 signature of each signer.
 
     Args:
         text: UTF-8 that ends in a newline and has no other control characters.
         signers: at least one.
 
     Raises:
-        MalformedError: the text can't be a note's text, or a key name isn't one.
+        MalformedError: not a note's text, or not a key name.
         TooLargeError: `parse_note` wouldn't read the result.
     """
     _require_text(text)
@@ -190,11 +190,11 @@ def sign_note(text: bytes, signers: Sequence[Signer]) -> bytes:
 
 
 def parse_note(note: bytes) -> UnverifiedNote:
-    """Take a note apart without believing it.
+    """Parses a note without verifying it.
 
     Raises:
         TooLargeError: longer than MAX_NOTE_BYTES, or more than MAX_SIGNATURES signatures.
-        MalformedError: not a note in canonical form.
+        MalformedError: not in canonical form.
     """
     _require_limits(len(note), 0)
     end = note.rfind(b"\n\n") + 1
@@ -209,7 +209,7 @@ def parse_note(note: bytes) -> UnverifiedNote:
 
 
 def parse_signature_line(line: bytes) -> NoteSignature:
-    """Take a signature line apart; raises MalformedError unless it is one, in canonical form, with its newline."""
+    """Parses a signature line; raises MalformedError unless it is canonical and ends in a newline."""
     _require_limits(len(line), 1)
     start, dash, rest = line.partition(_LINE_START)
     name_bytes, _, signature = rest.partition(b" ")
@@ -224,9 +224,7 @@ def parse_signature_line(line: bytes) -> NoteSignature:
 
 
 def add_signature(note: bytes, line: bytes) -> bytes:
-    """The note with one more signature line at its end; unchanged when it has that very line already.
-
-    Nothing is verified; `open_note` does that.
+    """The note with a further signature line; unchanged if it has that line. Verifies nothing.
 
     Raises:
         MalformedError: note or line isn't in canonical form.
@@ -241,22 +239,22 @@ def add_signature(note: bytes, line: bytes) -> bytes:
 
 
 def open_note(note: bytes, verifiers: Iterable[Verifier], threshold: int = 1) -> VerifiedNote:
-    """Verify a note.
+    """Verifies a note.
 
-    1. Take it apart: canonical form, within the limits.
-    2. Of its signatures keep those whose name and key id both belong to a known key; ignore the others.
-    3. Verify each of these over the text's bytes, repeated ones too; a single wrong one condemns the note.
-    4. At least `threshold` different public keys have signed (one key under two names counts once).
+    1. Parse it: canonical form, within the limits.
+    2. Keep signatures whose name and key id both belong to a known key; ignore others.
+    3. Verify each of these over the text's bytes, repeated ones too; one wrong signature condemns the note.
+    4. At least `threshold` different public keys have signed (a key under two names counts once).
 
     Args:
         note: the note's bytes.
         verifiers: the known keys.
-        threshold: how many of them must have signed, at least 1.
+        threshold: how many must have signed, at least 1.
 
     Raises:
         MalformedError: step 1.
         SignatureInvalidError: step 3 or 4.
-        ConfigurationError: the threshold is below 1, or two known keys share both name and key id.
+        ConfigurationError: the threshold is below 1, or two known keys share name and key id.
     """
     known = _by_name_and_id(verifiers)
     if threshold < 1:
@@ -274,10 +272,10 @@ def open_note(note: bytes, verifiers: Iterable[Verifier], threshold: int = 1) ->
 
 
 def verify_signature(text: bytes, signature: NoteSignature, verifier: Verifier) -> VerifiedSignature:
-    """Check one signature over a note's text.
+    """Verifies one signature over a note's text.
 
     Raises:
-        SignatureInvalidError: another key's signature, of the wrong length, or not over this text.
+        SignatureInvalidError: another key's, of the wrong length, or not over this text.
     """
     step = f"signature of {verifier.name}"
     if (signature.name, signature.key_id) != (verifier.name, verifier.key_id):
@@ -288,7 +286,7 @@ def verify_signature(text: bytes, signature: NoteSignature, verifier: Verifier) 
         if timestamp > MAX_TIMESTAMP:
             raise SignatureInvalidError("its time is beyond 2^63 - 1", step=step)
         message = cosigned_message(text, timestamp)
-    # The length is checked here because the signature and the fields before it must fill the line's data exactly.
+    # Signature and preceding fields must fill the line's data exactly.
     if len(raw) != SIGNATURE_BYTES:
         raise SignatureInvalidError(f"it has {len(raw)} bytes of {SIGNATURE_BYTES}", step=step)
     try:
@@ -323,7 +321,7 @@ def _public_key(data: bytes) -> Ed25519PublicKey:
 
 def _require_key_name(name: str) -> None:
     data = encode_text(name, "key name")
-    # `split` cuts at every Unicode space, so it gives the name back only when there is something and no space in it.
+    # `split` cuts at every Unicode space: it returns the name only if it is not empty and has none.
     if name.split() != [name] or "+" in name or has_control_characters(data, newline_allowed=False):
         raise MalformedError(f"key name {name!r} is empty or has a space, a plus sign or a control character")
 
@@ -331,7 +329,7 @@ def _require_key_name(name: str) -> None:
 def _require_strong_key(public_key: bytes) -> None:
     if len(public_key) != PUBLIC_KEY_BYTES:
         raise MalformedError(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, not {len(public_key)}")
-    # Under such a key one signature fits many texts, so its owner could sign and later disown everything.
+    # Under such a key one signature fits many texts: its owner could disown everything.
     if public_key[:-1] + bytes([public_key[-1] & 0x7F]) in _SMALL_ORDER_Y:
         raise MalformedError("an Ed25519 public key of small order proves nothing")
 

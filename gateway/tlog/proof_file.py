@@ -14,8 +14,7 @@ from gateway.tlog.note import Verifier, parse_note
 from gateway.tlog.proofs import verify_inclusion
 
 MAX_PROOF_BYTES = 1 << 18
-"""Largest proof file in bytes: 63 hashes, a checkpoint with all its signatures (post-quantum ones of others are
-5 kB each) and the extra data."""
+"""Largest file in bytes: 63 hashes, a checkpoint with all signatures (post-quantum ones have 5 kB) and extra data."""
 
 MAX_EXTRA_BYTES = 1 << 16
 """Most extra data in bytes."""
@@ -28,13 +27,13 @@ _FIRST_LINE = b"c2sp.org/tlog-proof@v1"
 
 @dataclass(frozen=True, slots=True)
 class TlogProof:
-    """A proof file's content; nothing in it is verified.
+    """A file's content, unverified.
 
     Attributes:
         index: number of the entry, from 0.
         hashes: inclusion proof, 32 bytes each, the leaf's sibling first.
         checkpoint_note: the checkpoint with its signatures, verbatim.
-        extra: data that nothing authenticates, or None.
+        extra: unauthenticated data, or None.
 
     Raises:
         MalformedError: no proof file can hold that.
@@ -58,7 +57,7 @@ class TlogProof:
         parse_checkpoint_body(parse_note(self.checkpoint_note).unverified_text)
 
     def encode(self) -> bytes:
-        """The file's bytes; what was parsed comes back byte for byte.
+        """The file, byte for byte as parsed.
 
         Raises:
             TooLargeError: longer than `parse_proof` would read.
@@ -74,14 +73,14 @@ class TlogProof:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedProof:
-    """What a proof file showed.
+    """What a proof file proves.
 
     Attributes:
         index: number of the entry in the log.
         leaf_hash: the entry's, 32 bytes.
         checkpoint: the log's signed tree head.
-        cosignatures: statements of known cosigners, in the order of the keys given.
-        unauthenticated_extra: the file's extra data; no signature covers it.
+        cosignatures: of known cosigners, in the order of the keys given.
+        unauthenticated_extra: the file's extra data.
     """
 
     index: int
@@ -92,11 +91,11 @@ class VerifiedProof:
 
 
 def parse_proof(data: bytes) -> TlogProof:
-    """Read a proof file without believing it.
+    """Parses a proof file without verifying it.
 
     Raises:
         TooLargeError: longer than MAX_PROOF_BYTES, or a part exceeds its limit.
-        MalformedError: not a proof file in canonical form.
+        MalformedError: not in canonical form.
     """
     _require_length(data)
     head, separator, checkpoint_note = data.partition(b"\n\n")
@@ -116,12 +115,12 @@ def parse_proof(data: bytes) -> TlogProof:
 def verify_proof(
     proof: bytes, leaf_hash: bytes, log_verifier: Verifier, cosigner_verifiers: Sequence[Verifier], required: int
 ) -> VerifiedProof:
-    """Verify a proof file, by the specification's own steps.
+    """Verifies a proof file by the specification's steps.
 
     1. The leaf hash: computed by the caller from the entry's bytes, never taken from the file.
-    2. The checkpoint's origin is the log that `log_verifier` is a key of, and this key has signed it.
-    3. Each known cosigner's cosignature is valid where there is one, and at least `required` of them cosigned (one
-       key counts once, the log's own key never).
+    2. The checkpoint is of the log of `log_verifier`, and signed by that key.
+    3. Cosignatures of known cosigners are valid, and at least `required` of them are there (one key counts once, the
+       log's never).
     4. The inclusion proof leads from the leaf hash to the checkpoint's root.
 
     Args:
@@ -129,10 +128,10 @@ def verify_proof(
         leaf_hash: 32 bytes.
         log_verifier: the log's key, named as the log's origin.
         cosigner_verifiers: known cosigners' keys, type 0x04.
-        required: how many of these must have cosigned; 0 asks for the log's signature alone.
+        required: how many of these must have cosigned; may be 0.
 
     Raises:
-        MalformedError: the file isn't a proof in canonical form.
+        MalformedError: the file isn't in canonical form.
         SignatureInvalidError: step 2 or 3.
         ProofInvalidError: step 4.
         ConfigurationError: `required` is negative.

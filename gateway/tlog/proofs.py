@@ -17,7 +17,7 @@ _CONSISTENCY = "consistency proof"
 
 
 def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """Check that the leaf with `leaf_hash` is number `index` in the tree of `size` leaves with `root`.
+    """Verifies that a leaf is number `index` in the tree of `size` leaves with `root`.
 
     Args:
         leaf_hash: 32 bytes.
@@ -50,16 +50,16 @@ def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[by
 
 
 def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]) -> None:
-    """Check that the tree of `old_size` leaves with `old_root` is the beginning of the new one.
+    """Verifies that the new tree begins with the old one.
 
-    Equal sizes must have equal roots and the empty tree its one root, both with an empty proof.
+    Equal sizes need equal roots, an old size of 0 the empty root; both need an empty proof.
 
     Args:
         old_size: leaves in the old tree.
         old_root: 32 bytes.
         new_size: leaves in the new tree.
         new_root: 32 bytes.
-        proof: 32-byte hashes as RFC 9162's PROOF orders them.
+        proof: 32-byte hashes in the order of RFC 9162's PROOF.
 
     Raises:
         ProofInvalidError: the proof doesn't show that.

@@ -1,8 +1,8 @@
 """The geometry of tiles; roots and proofs made from stored tiles (C2SP tlog-tiles).
 
 Tile level L holds the tree's nodes at height 8 x L, 256 to a tile; the seven heights between are hashed again when
-needed, so a proof reads at most two tiles per level at any size. Storage itself is somebody else's: it comes in as
-a `TileReader`. Checking proofs is in `proofs.py`.
+needed, so a proof reads at most two tiles per level at any size. Storage itself is somebody else's: it comes in as a
+`TileReader`. Checking proofs is in `proofs.py`.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ TILE_WIDTH = 1 << TILE_HEIGHT
 """Hashes in a full tile."""
 
 MAX_TILE_LEVEL = 63
-"""Highest tile level that a tile path can name (C2SP tlog-tiles)."""
+"""Highest level in a tile path (C2SP tlog-tiles)."""
 
 
 class TileReader(Protocol):
     """Stored node hashes of one log.
 
-    What was once returned for a position never changes. Calls read committed data only and may come from any
-    thread. The makers below ask for no more than one tile at a time and never across a tile's border.
+    A returned hash never changes. Calls read committed data and may come from any thread. No call asks for more than
+    one tile or crosses its border.
     """
 
     def hashes(self, level: int, start: int, count: int) -> bytes:
-        """Node hashes number `start` to `start + count` of tile level `level`, concatenated (32 x count bytes).
+        """Concatenated hashes (32 x count bytes) of a tile level, from number `start` on.
 
         Raises:
-            GatewayError: some of them aren't stored.
+            GatewayError: some aren't stored.
         """
         ...
 
 
 def tile_coordinates(level: int, index: int) -> tuple[int, int]:
-    """The tile that holds hash number `index` of `level`, and the hash's offset in it, in hashes.
+    """The tile of hash `index` in `level`, and the hash's offset in it.
 
     Raises:
         MalformedError: no tile path can name that level, or the index is negative.
@@ -49,7 +49,7 @@ def tile_coordinates(level: int, index: int) -> tuple[int, int]:
 
 
 def split_by_tile(write: TileWrite) -> Iterator[tuple[int, int, bytes]]:
-    """Cut a write at tile borders: (tile, offset of the first hash in hashes, concatenated hashes)."""
+    """Cuts a write at tile borders: (tile, offset in hashes, concatenated hashes)."""
     at, index = 0, write.start
     while at < len(write.hashes):
         tile, offset = tile_coordinates(write.level, index)
@@ -64,8 +64,8 @@ def tile_path(level: int, tile: int, width: int = TILE_WIDTH) -> str:
 
     Args:
         level: tile level, 0 to 63.
-        tile: number of the tile in its level.
-        width: hashes in it, 1 to 256; below 256 it is a partial tile.
+        tile: number in its level.
+        width: hashes in it, 1 to 256; below 256 it is partial.
 
     Raises:
         MalformedError: a number is out of range.
@@ -80,7 +80,7 @@ def tile_path(level: int, tile: int, width: int = TILE_WIDTH) -> str:
 
 
 def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
-    """All tiles of a tree of `size` leaves as (level, tile, width), level by level; no empty ones."""
+    """All tiles of a tree as (level, tile, width), level by level."""
     level, hashes = 0, size
     while hashes:
         for tile in range(-(-hashes // TILE_WIDTH)):
@@ -89,20 +89,20 @@ def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
 
 
 def tree_root(size: int, reader: TileReader) -> bytes:
-    """Root of the tree of the first `size` leaves, 32 bytes.
+    """Root of the first `size` leaves, 32 bytes.
 
     Raises:
         MalformedError: no tree has that size.
-        TileMissingError: the reader gave fewer hashes than asked for (besides what it raises itself).
+        TileMissingError: the reader returned too few hashes (beside its own errors).
     """
     _require_size(size)
     return _Nodes(size, reader).root(0, size) if size else EMPTY_ROOT
 
 
 def inclusion_proof(index: int, size: int, reader: TileReader) -> list[bytes]:
-    """Inclusion proof (audit path) of leaf `index` in the tree of the first `size` leaves, leaf's sibling first.
+    """Inclusion proof of leaf `index` in the tree of `size` leaves, sibling first (RFC 6962, section 2.1.1).
 
-    RFC 6962, section 2.1.1. Errors as `tree_root`; an index beyond the tree is a PositionUnknownError.
+    Errors as `tree_root`; an index beyond the tree is a PositionUnknownError.
     """
     _require_size(size)
     if not 0 <= index < size:
@@ -121,9 +121,8 @@ def inclusion_proof(index: int, size: int, reader: TileReader) -> list[bytes]:
 
 
 def consistency_proof(old: int, new: int, reader: TileReader) -> list[bytes]:
-    """Consistency proof between the trees of the first `old` and the first `new` leaves.
+    """Consistency proof between two sizes (RFC 6962, section 2.1.2, SUBPROOF). Empty for equal sizes or an `old` of 0.
 
-    RFC 6962, section 2.1.2, SUBPROOF. Empty when the sizes are equal or `old` is 0: then there is nothing to show.
     Errors as `tree_root`; `old` above `new` is a PositionUnknownError.
     """
     _require_size(new)
@@ -157,7 +156,7 @@ def _require_size(size: int) -> None:
 
 
 class _Nodes:
-    """Node hashes of the tree of the first `size` leaves; asks the reader once for each tile it touches."""
+    """Nodes of the tree of `size` leaves; reads each tile once."""
 
     def __init__(self, size: int, reader: TileReader) -> None:
         self._size = size
@@ -165,9 +164,9 @@ class _Nodes:
         self._tiles: dict[tuple[int, int], bytes] = {}
 
     def root(self, low: int, high: int) -> bytes:
-        """Root over leaves `low` to `high`, a range that RFC 6962's splitting leads to."""
+        """Root over leaves `low` to `high`, a range from RFC 6962's splitting."""
         subtrees = []
-        while low < high:  # `low` is aligned, so these are the range's perfect subtrees, largest first
+        while low < high:  # `low` is aligned: the range's perfect subtrees, largest first
             height = (high - low).bit_length() - 1
             subtrees.append(self._perfect(height, low >> height))
             low += 1 << height
@@ -192,7 +191,7 @@ class _Nodes:
         if known is not None:
             return known
         start = tile * TILE_WIDTH
-        # No more than this size implies: the stored log may be longer, and a partial tile is enough.
+        # Only what this size implies: the stored log may be longer.
         count = min(TILE_WIDTH, (self._size >> TILE_HEIGHT * level) - start)
         data = self._reader.hashes(level, start, count)
         if len(data) != count * HASH_BYTES:

@@ -1,4 +1,4 @@
-"""Owns the table of audit events and its hash chain: append, verify, list."""
+"""The table of audit events with its hash chain: append, verify, list."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from gateway.errors import InvalidRequestError, MalformedError, VerificationErro
 from gateway.trust.rules.audit import EMPTY_HEAD, MAX_TEXT_CHARS, AuditEntry, AuditHead, AuditResult, extend
 
 VERIFY_BATCH = 5_000
-"""Rows read at once while verifying, so that memory stays level at any length."""
+"""Rows read at once while verifying."""
 
 _APPEND_LOCK = 0x6175646974
-"""Key of the PostgreSQL advisory lock that lets one replica at a time extend the chain (`audit` in ASCII)."""
+"""Key of PostgreSQL's advisory lock for the chain (`audit` in ASCII)."""
 
 audit_events = Table(
     "audit_events",
@@ -47,7 +47,7 @@ audit_events = Table(
 
 
 _COLUMNS = ("time", "principal", "method", "result", "reason")
-"""Columns to search by; each says what the body says."""
+"""Search columns; they repeat the body."""
 
 _HEAD = Prepared(select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1))
 
@@ -56,7 +56,7 @@ _Row = Row[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """Which events to list; None means any. Times are milliseconds since 1970, `until_ms` is exclusive."""
+    """Events to list; None means any. Milliseconds since 1970, `until_ms` exclusive."""
 
     principal: str | None = None
     method: str | None = None
@@ -76,16 +76,15 @@ class StoredEvent:
 
 
 def read_head(conn: Connection) -> AuditHead:
-    """Return the unverified head of the chain; `EMPTY_HEAD` when there are no events."""
+    """The unverified head; `EMPTY_HEAD` without events."""
     row = _HEAD(conn).one_or_none()
     return EMPTY_HEAD if row is None else AuditHead(row[0], bytes(row[1]))
 
 
 def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
-    """Append events in their order inside the caller's transaction; they are durable when it commits.
+    """Appends events inside the caller's transaction.
 
-    On SQLite the caller is the one writer; on PostgreSQL a lock held until the end of the transaction keeps replicas
-    from extending the same head.
+    SQLite has one writer; on PostgreSQL a lock until the end of the transaction keeps replicas from extending one head.
 
     Returns:
         The head after the last event.
@@ -104,12 +103,12 @@ def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
 
 
 def verify_chain(conn: Connection, *, trusted_head: AuditHead | None = None) -> AuditHead:
-    """Verify every event of the chain.
+    """Verifies every event of the chain.
 
     1. The sequence numbers start at 1 and have no gap.
     2. Each hash is SHA-256 of the previous hash and the body.
-    3. Each body is the canonical form of an event, and the searchable columns say the same as it.
-    4. The chain passes through `trusted_head`, when an auditor brings one from an earlier time.
+    3. Each body is canonical, and the search columns repeat it.
+    4. The chain passes through `trusted_head`, an auditor's earlier head, if given.
 
     Returns:
         The verified head.
@@ -131,10 +130,9 @@ def verify_chain(conn: Connection, *, trusted_head: AuditHead | None = None) -> 
 def list_events(
     conn: Connection, *, where: AuditFilter | None = None, before_seq: int | None = None, limit: int = 100
 ) -> tuple[StoredEvent, ...]:
-    """Return up to `limit` events that match, newest first, from in front of `before_seq` (None: the newest) on.
+    """Up to `limit` matching events before `before_seq` (None: the newest), newest first.
 
-    The last event's `seq` is the next page's `before_seq`; a page shorter than `limit` is the last one. Events that
-    are appended meanwhile don't shift pages.
+    The last event's `seq` is the next page's `before_seq`; a shorter page is the last. Later events don't shift pages.
 
     Raises:
         InvalidRequestError: `limit` isn't between 1 and `MAX_PAGE_SIZE`, or `before_seq` isn't positive.

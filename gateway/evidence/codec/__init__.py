@@ -1,1 +1,1 @@
-"""Bundles of evidence as files, and what they say in words."""
+"""Bundles of evidence as files, and their texts."""

@@ -1,7 +1,7 @@
-"""A bundle of evidence of one answer about shipments: its files, and what it says in words.
+"""Files of a bundle about one answer on shipments, and their texts.
 
-As with evidence of an alert, a bundle is a function of a few originals: rendering them again gives the same bytes, in
-every version that knows the format.
+As for an alert, a bundle is a function of a few originals: rendering them again gives the same bytes in every version
+that knows the format.
 
     README.txt  manifest.json  directory.note  query.binpb  query.note  query.json  statement.note
     records/00017/  record.binpb  record.tlog-proof  record.json
@@ -35,7 +35,7 @@ FORMAT = "customs-gateway-answer/v1"
 QUERY, NOTE, QUERY_JSON, STATEMENT = "query.binpb", "query.note", "query.json", "statement.note"
 
 MAX_RECORDS = 1_000
-"""Most records in one bundle; of a larger answer those that matter are named."""
+"""Most records in a bundle; of larger answers, name those that matter."""
 
 _RECORD = re.compile(r"records/([0-9]{5})/(record\.binpb|record\.tlog-proof|record\.json)")
 _FILES = ("record.binpb", "record.tlog-proof", "record.json")
@@ -43,13 +43,13 @@ _FILES = ("record.binpb", "record.tlog-proof", "record.json")
 
 @dataclass(frozen=True, slots=True)
 class AnswerParts:
-    """A bundle's originals; nothing in it is verified.
+    """A bundle's originals, unverified.
 
     Attributes:
         directory_note: the directory that names the keys.
-        query, note: the question and the asker's signature over it.
-        statement: what the answerer signed.
-        records: some of the answer's records, or all, each with its proof; by its number in the answer, from 0.
+        query, note: the question and the asker's signature.
+        statement: signed by the answerer.
+        records: of the answer, with proofs, by number from 0.
     """
 
     directory_note: bytes
@@ -61,7 +61,7 @@ class AnswerParts:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRecord:
-    """A record and its proof; nothing in it is verified. `leaf` is SHA-256(0x00 ‖ its bytes)."""
+    """A record and its proof, unverified. `leaf` is SHA-256(0x00 ‖ its bytes)."""
 
     index: int
     record: history_pb2.HistoryRecord
@@ -71,7 +71,7 @@ class ClaimedRecord:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedAnswer:
-    """What the originals say; nothing in it is verified."""
+    """The content of the originals, unverified."""
 
     query: history_pb2.HistoryQuery
     statement: Statement
@@ -79,22 +79,22 @@ class ClaimedAnswer:
 
     @property
     def whole(self) -> bool:
-        """Whether all records of the answer are there."""
+        """Whether the answer is complete."""
         return self.statement.hit is None and len(self.records) == self.statement.count
 
     @property
     def asked_at(self) -> datetime:
-        """When it was asked, by the asker's clock."""
+        """By the asker's clock."""
         return datetime.fromtimestamp(to_ms(self.query.asked_at) / 1000, UTC)
 
 
 def is_answer(bundle: Bundle) -> bool:
-    """Whether a bundle is evidence of an answer, rather than of an alert."""
+    """Whether a bundle is about an answer rather than an alert."""
     return STATEMENT in bundle.files
 
 
 def parts_of_answer(bundle: Bundle) -> AnswerParts:
-    """Takes a bundle apart: every file that must be there is, and no other.
+    """Takes a bundle apart.
 
     Raises:
         MalformedError: files are missing or unknown; all are named.
@@ -117,10 +117,10 @@ def parts_of_answer(bundle: Bundle) -> AnswerParts:
 
 
 def read_answer(parts: AnswerParts) -> ClaimedAnswer:
-    """Parses the originals without believing them.
+    """Parses the originals without verifying them.
 
     Raises:
-        MalformedError, InvalidRequestError: one of them isn't in its canonical form.
+        MalformedError, InvalidRequestError: one isn't in canonical form.
     """
     records = tuple(
         ClaimedRecord(index, parse_record(record), leaf_hash(record), parse_proof(proof))
@@ -130,11 +130,11 @@ def read_answer(parts: AnswerParts) -> ClaimedAnswer:
 
 
 def render_answer(parts: AnswerParts) -> Bundle:
-    """The bundle that these originals make.
+    """Renders the bundle of these originals.
 
     Raises:
-        MalformedError, InvalidRequestError: an original isn't in its canonical form.
-        TooLargeError: the bundle would exceed a limit of its format.
+        MalformedError, InvalidRequestError: one isn't in canonical form.
+        TooLargeError: the bundle would exceed a limit.
     """
     if len(parts.records) > MAX_RECORDS:
         raise MalformedError(f"a bundle has at most {MAX_RECORDS} records; name those that matter")
@@ -158,7 +158,7 @@ def render_answer(parts: AnswerParts) -> Bundle:
 
 
 def told(claimed: ClaimedAnswer) -> str:
-    """What was told to whom, in one sentence."""
+    """Who answered whom what, in a sentence."""
     said, grounds = claimed.statement, claimed.query.grounds
     if said.hit is not None:
         what = "that it has such records" if said.hit else "that it has no such record"
@@ -182,7 +182,7 @@ def told(claimed: ClaimedAnswer) -> str:
 
 
 def said_of(claimed: ClaimedAnswer, record_id: str) -> str:
-    """Whether a record was in the answer, in one sentence."""
+    """Whether the answer had a record, in a sentence."""
     said = claimed.statement
     of = f"the answer of {said.count} records"
     found = [one for one in claimed.records if one.record.shipment.record_id == record_id]
@@ -256,7 +256,7 @@ def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts) ->
 
 
 def _vkey(directory: Directory, node: str, name: str, note: bytes) -> str:
-    """The verifier key in the directory that a note's signature names; that it fits is verified elsewhere."""
+    """The directory's verifier key for a note's signature; verified elsewhere."""
     signatures = parse_note(note).signatures
     known = directory.nodes.get(node)
     keys = [] if known is None else [Verifier(name, record.public_key) for record in known.log_keys]

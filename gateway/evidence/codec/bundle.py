@@ -1,8 +1,7 @@
-"""A bundle of evidence as files: what is in it, what each file is called, and the one .zip that it can travel in.
+"""Files of a bundle of evidence about an alert, and its .zip form.
 
-A bundle is a function of a few originals (the directory, and for each entry header, salt, payload and proof);
-everything else in it is rendered from those (evidence.codec.bundle_text), so that a reader can render it again and
-compare.
+A bundle is a function of a few originals (directory; header, salt, payload and proof of each entry). The rest is
+rendered from them (evidence.codec.bundle_text), so that a reader can render it again and compare.
 
     README.txt  manifest.json  directory.note
     header.binpb  salt.bin  payload.binpb  alert.tlog-proof  alert.json
@@ -22,19 +21,19 @@ from types import MappingProxyType
 from gateway.errors import MalformedError, TooLargeError
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
-"""Largest file of a bundle in bytes: a directory has at most 1 MiB, the text of the largest payload about as much."""
+"""Largest file in bytes: a directory has at most 1 MiB, the text of a payload about as much."""
 
 MAX_EVENTS = 999
-"""Most later events in one bundle: three digits; an alert with all its questions and answers has some 400."""
+"""Most later events: three digits; a rich alert has some 400."""
 
 MAX_FILES = 8 + 5 * MAX_EVENTS
-"""Files of the largest bundle."""
+"""Most files of a bundle."""
 
 MAX_BUNDLE_BYTES = 64 * 1024 * 1024
-"""Most bytes of all files together, so that a stranger's bundle can't fill memory."""
+"""Most bytes of a bundle, so that a stranger's can't fill memory."""
 
 MAX_ZIP_BYTES = MAX_BUNDLE_BYTES + MAX_FILES * 512
-"""Largest .zip in bytes: files are stored as they are, each with its name and place twice."""
+"""Largest .zip in bytes: files are stored, each named twice."""
 
 README, MANIFEST, DIRECTORY = "README.txt", "manifest.json", "directory.note"
 HEADER, SALT, PAYLOAD = "header.binpb", "salt.bin", "payload.binpb"
@@ -49,11 +48,11 @@ _FILE_MODE = 0o100644 << 16
 
 @dataclass(frozen=True, slots=True)
 class EvidenceEntry:
-    """An entry's originals; nothing in it is verified.
+    """An entry's originals, unverified.
 
     Attributes:
         header: EntryHeader bytes as hashed.
-        salt, payload: what the header's digest commits to.
+        salt, payload: committed to by the header's digest.
         proof: C2SP tlog-proof file.
     """
 
@@ -65,12 +64,12 @@ class EvidenceEntry:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceParts:
-    """A bundle's originals; nothing in it is verified.
+    """A bundle's originals, unverified.
 
     Attributes:
         directory_note: the directory that names the keys.
         alert: the entry that published the alert.
-        events: later entries about it, in the order of the node that exported them.
+        events: later entries about it, in the exporter's order.
     """
 
     directory_note: bytes
@@ -79,11 +78,11 @@ class EvidenceParts:
 
 
 class Bundle:
-    """Files by name, in order of name, within the limits. Whether they belong together, `parts_of` says.
+    """Files in order of name, within the limits; `parts_of` checks whether they belong together.
 
     Raises:
         MalformedError: a name that no bundle has: absolute, with a step upwards, hidden, or in other characters.
-        TooLargeError: a file, all of them, or their number exceed a limit.
+        TooLargeError: a limit is exceeded.
     """
 
     __slots__ = ("files",)
@@ -100,7 +99,7 @@ class Bundle:
 
     @classmethod
     def of(cls, files: Iterable[tuple[str, bytes]]) -> Bundle:
-        """From names with contents; a name that stands twice is refused."""
+        """From names with contents; repeated names are refused."""
         found: dict[str, bytes] = {}
         for name, content in files:
             if name in found:
@@ -115,24 +114,24 @@ class Bundle:
 
 
 def require_file_name(name: str) -> None:
-    """Raises MalformedError unless a bundle may have a file of this name."""
+    """Raises MalformedError for a name that no bundle has."""
     if len(name) > _MAX_NAME_CHARS or _NAME.fullmatch(name) is None:
         raise MalformedError(f"{name[:_MAX_NAME_CHARS]!r} can't be the name of a file in a bundle")
 
 
 def require_file_size(name: str, size: int) -> None:
-    """Raises TooLargeError unless a bundle may have a file of this size."""
+    """Raises TooLargeError for a size that no bundle has."""
     if size > MAX_FILE_BYTES:
         raise TooLargeError(f"{name} has {size} bytes; at most {MAX_FILE_BYTES} are read")
 
 
 def alert_files(entry: EvidenceEntry, text: bytes) -> dict[str, bytes]:
-    """The alert's own files."""
+    """The alert's files."""
     return _entry_files("", "alert", entry, text)
 
 
 def event_folder(number: int, kind: str) -> str:
-    """Folder of a later event: its number from 1, and what happened."""
+    """Folder of a later event: number from 1, and kind."""
     return f"events/{number:03}-{kind}"
 
 
@@ -142,7 +141,7 @@ def event_files(folder: str, entry: EvidenceEntry, text: bytes) -> dict[str, byt
 
 
 def parts_of(bundle: Bundle) -> EvidenceParts:
-    """Takes a bundle apart: every file that must be there is, and no other.
+    """Takes a bundle apart.
 
     Raises:
         MalformedError: files are missing or unknown; all are named.
@@ -161,7 +160,7 @@ def parts_of(bundle: Bundle) -> EvidenceParts:
 
 
 def encode_zip(bundle: Bundle) -> bytes:
-    """The bundle as one .zip file; the same bundle gives the same bytes everywhere."""
+    """The bundle as a .zip file, with the same bytes everywhere."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, content in bundle.files.items():
@@ -172,7 +171,7 @@ def encode_zip(bundle: Bundle) -> bytes:
 
 
 def decode_zip(data: bytes) -> Bundle:
-    """Reads what `encode_zip` wrote, and nothing else: every byte must come out again the same.
+    """Reads exactly what `encode_zip` writes: the bytes must round-trip.
 
     Raises:
         TooLargeError: larger than a limit.

@@ -1,8 +1,8 @@
-"""What a bundle of evidence says in words, rendered from its originals: README.txt, manifest.json, entries as JSON.
+"""Texts of a bundle, rendered from its originals: README.txt, manifest.json, entries as JSON.
 
-Rendering the same originals gives the same bytes, in every version of this software that knows the format: evidence is
-verified years later, by rendering it again. So nothing here changes under the name `customs-gateway-evidence/v1`. What
-is rendered here are claims until evidence.service.check has verified them.
+The same originals give the same bytes in every version that knows the format: evidence is verified years later by
+rendering it again. So nothing here changes under the name `customs-gateway-evidence/v1`. Texts are claims until
+evidence.service.check has verified them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MAX_UNIX_S = 253_402_300_799  # the end of the year 9999
 
 @dataclass(frozen=True, slots=True)
 class ClaimedEntry:
-    """What an entry and its proof say; nothing in it is verified.
+    """The content of an entry and its proof, unverified.
 
     Attributes:
         kind: name of the event in the contract.
@@ -77,10 +77,10 @@ class ClaimedEntry:
 
 
 def read_entry(entry: EvidenceEntry) -> ClaimedEntry:
-    """Parses an entry's originals without believing them.
+    """Parses an entry's originals without verifying them.
 
     Raises:
-        MalformedError: one of them isn't in its canonical form.
+        MalformedError: one isn't in canonical form.
     """
     header = parse_header(entry.header)
     event = alerts.parse_event(entry.payload)
@@ -101,11 +101,11 @@ def read_entry(entry: EvidenceEntry) -> ClaimedEntry:
 
 
 def render(parts: EvidenceParts) -> Bundle:
-    """The bundle that these originals make.
+    """Renders the bundle of these originals.
 
     Raises:
-        MalformedError: an original isn't in its canonical form, or the first entry doesn't publish an alert.
-        TooLargeError: the bundle would exceed a limit of its format.
+        MalformedError: one isn't in canonical form, or the first entry doesn't publish an alert.
+        TooLargeError: the bundle would exceed a limit.
     """
     if len(parts.events) > MAX_EVENTS:
         raise MalformedError(f"a bundle has at most {MAX_EVENTS} later events")
@@ -126,20 +126,20 @@ def render(parts: EvidenceParts) -> Bundle:
 
 
 def has_unknown_fields(event: Message) -> bool:
-    """Whether the message was written under a newer contract than this software's: then its JSON can't be judged."""
+    """Whether the message is of a newer contract, so that its JSON can't be compared."""
     if len(UnknownFieldSet(event)):
         return True
     return any(has_unknown_fields(below) for field, value in event.ListFields() for below in _messages(field, value))
 
 
 def _messages(field: FieldDescriptor, value: Any) -> Iterable[Message]:
-    if field.message_type is None or field.message_type.GetOptions().map_entry:  # our maps hold text
+    if field.message_type is None or field.message_type.GetOptions().map_entry:  # the contract's maps hold text
         return ()
     return value if field.is_repeated else (value,)
 
 
 def _claimed_receipt(signatures: tuple[NoteSignature, ...]) -> datetime | None:
-    """The time on the second signature line, where bundles have the recipient's cosignature."""
+    """The time on the second signature line, the recipient's cosignature in bundles."""
     if len(signatures) < _MOST_SIGNATURES:
         return None
     return _time(int.from_bytes(signatures[1].signature[:_TIMESTAMP_BYTES], "big") * 1000)
@@ -231,7 +231,7 @@ def _event_line(folder: str, claimed: ClaimedEntry) -> str:
 
 
 def _vkey(directory: Directory, claimed: ClaimedEntry, line: int) -> str:
-    """The verifier key in the directory that a signature line names; that it fits is verified elsewhere."""
+    """The directory's verifier key for a signature line; verified elsewhere."""
     origin = claimed.origin
     signatures = parse_note(claimed.proof.checkpoint_note).signatures
     publisher, recipient = directory.nodes.get(origin.publisher), directory.nodes.get(origin.recipient)

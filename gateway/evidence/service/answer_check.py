@@ -1,6 +1,6 @@
-"""Whether a bundle proves what a partner was asked and what it answered: decided in numbered steps.
+"""Verifies a bundle about an answer in numbered steps.
 
-Needs nothing but the bundle and the directory (or the keys pinned for it): no network, no database, no clock.
+Needs the bundle and the directory (or its pinned keys): no network, database or clock.
 
 1. bundle: every file that must be there is, and no other; the manifest lists each with its SHA-256.
 2. directory: as for evidence of an alert.
@@ -12,8 +12,8 @@ Needs nothing but the bundle and the directory (or the keys pinned for it): no n
    number that its folder names.
 7. words: README, manifest and JSON are, byte for byte, what these originals render to.
 
-Which time counts for a key. Both sides state their own times, which a thief of a key could backdate: so a key must be
-valid at the time that is stated and must not have been revoked since.
+Both sides state their own times, which a thief of a key could backdate: a key must be valid at the stated time and not
+revoked since.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ STEPS = {
     6: "records",
     7: "words",
 }
-"""Number to name, as in this module's text and in docs/protocol.md."""
+"""Names by number, as above and in docs/protocol.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class VerifiedAnswer:
 
     Attributes:
         directory_version: of the directory whose keys were used.
-        answer: question, statement and the records that are there, all of it verified.
+        answer: question, statement and records, verified.
     """
 
     directory_version: int
@@ -68,17 +68,17 @@ class VerifiedAnswer:
 
     @property
     def told(self) -> str:
-        """What was told to whom, in one sentence."""
+        """Who answered whom what, in a sentence."""
         return told(self.answer)
 
     def said_of(self, record_id: str) -> str:
-        """Whether a record was in the answer, in one sentence."""
+        """Whether the answer had a record, in a sentence."""
         return said_of(self.answer, record_id)
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerExamination:
-    """The steps up to and including the one that fails, and the evidence when none does."""
+    """Steps up to the one that fails, and the evidence if none does."""
 
     steps: tuple[StepResult, ...]
     evidence: VerifiedAnswer | None
@@ -88,12 +88,12 @@ class AnswerExamination:
 def examine_answer(
     bundle: Bundle, *, anchors: RootOfTrust | None = None, directory_note: bytes | None = None
 ) -> AnswerExamination:
-    """Verifies a bundle by the steps of this module, and tells them.
+    """Verifies a bundle and returns the steps.
 
     Args:
-        bundle: the files, from anywhere.
-        anchors: the authorities' directory keys as the verifier knows them.
-        directory_note: a directory that the verifier trusts; judged by the anchors too when both are given.
+        bundle: untrusted files.
+        anchors: the authorities' directory keys that the verifier knows.
+        directory_note: a directory that the verifier trusts; judged by anchors too if given.
 
     Raises:
         ConfigurationError: neither anchors nor a directory were given.
@@ -171,7 +171,7 @@ def _require_note(claimed: ClaimedAnswer, parts: AnswerParts, trust: TrustedDire
 
 
 def _keys(directory: Directory, node: str, at: datetime) -> list[bytes]:
-    """Log keys that count for what was signed at this time by nobody's word but the signer's."""
+    """Log keys that count for a self-stated time."""
     records = directory.node(node).log_keys
     return [record.public_key for record in records if record.usable(at) and record.revoked_at is None]
 

@@ -1,6 +1,6 @@
-"""Evidence of one answer: question, statement and records, taken from the store into a bundle.
+"""Exports evidence of an answer: question, statement and records from the store.
 
-What was changed in the store since then doesn't lead to the signed root, and isn't handed out as evidence.
+What was changed in the store no longer leads to the signed root, and isn't exported.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from gateway.v1 import exchange_service_pb2
 def export_answer(
     database: Database, trust: TrustedDirectory, *, query_id: str, record_ids: Collection[str] = ()
 ) -> Bundle:
-    """Makes the bundle of an answer, and verifies it before it is handed out.
+    """Makes the bundle of an answer and verifies it.
 
-    The node that asked has the records; the one that answered has question and statement, which prove their number.
+    The asker has the records; the answerer has question and statement, which prove their number.
 
     Args:
         database: the node's.
         trust: the accepted directory, which names the keys.
         query_id: the question's.
-        record_ids: records to put in; empty: all.
+        record_ids: records to include; empty: all.
 
     Raises:
-        NotFoundError: this node knows no such question, or the answer has no such record.
-        InvalidRequestError: there was no answer to it.
-        VerificationError: what is stored doesn't verify: it was changed since, or wasn't right when it came.
-        TooLargeError, MalformedError: the bundle would exceed a limit of its format; name records.
+        NotFoundError: no such question, or the answer lacks the record.
+        InvalidRequestError: it has no answer.
+        VerificationError: the stored answer doesn't verify.
+        TooLargeError, MalformedError: the bundle would exceed a limit; name records.
     """
     with database.read() as conn:
         row = answers.find(conn, ASKED, query_id) or answers.find(conn, ANSWERED, query_id)
@@ -74,7 +74,7 @@ def export_answer(
 
 
 def stored_records(stored: Sequence[tuple[int, bytes]]) -> list[bytes]:
-    """An answer's records, from what was kept of it.
+    """An answer's stored records.
 
     Raises:
         MalformedError: a row is damaged or missing.
@@ -91,13 +91,13 @@ def stored_records(stored: Sequence[tuple[int, bytes]]) -> list[bytes]:
 
 
 class _Tiles:
-    """Hashes of a tree in memory."""
+    """Tree hashes in memory."""
 
     def __init__(self, leaves: Sequence[bytes]) -> None:
         self._levels = {write.level: write.hashes for write in Tree.empty().append(leaves).tiles}
 
     def hashes(self, level: int, start: int, count: int) -> bytes:
-        """`count` hashes of a level from number `start` on."""
+        """`count` hashes of a level from `start` on."""
         return self._levels[level][start * HASH_BYTES : (start + count) * HASH_BYTES]
 
 

@@ -1,9 +1,9 @@
-"""Looks over what was asked and answered about shipments: every answer against the statement that was signed over it.
+"""Verifies stored answers about shipments against their signed statements.
 
-* The question has the digest that the asker's note and the answerer's statement are over, and both are signed by log
-  keys that the directory lists for those nodes, past and revoked ones included: whether a key still counts is for
-  whoever relies on the evidence (evidence.service.answer_check).
-* The records that are stored of an answer to this node lead to the root that was signed.
+* The asker's note and the answerer's statement are over the question's digest, and signed by log keys that the
+  directory lists for those nodes, past and revoked ones included (evidence.service.answer_check decides whether a key
+  counts).
+* Stored records of an answer to this node lead to the signed root.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from gateway.trust.service.directory_versions import TrustedDirectory
 STEP = "10 answers"
 
 CHUNK = 100
-"""Answers whose ids are read at once; each is read and judged for itself."""
+"""Answer ids read at once."""
 
 _JUDGED = {ASKED: ("complete", "partial"), ANSWERED: ("answered",)}
-"""Outcomes with a statement that was right: what failed is kept as it came, and isn't right by that."""
+"""Outcomes with a verified statement; failed ones are stored as they came."""
 
 
 def check_answers(database: Database, trust: TrustedDirectory, add: Callable[[str], None]) -> int:
-    """Looks all of them over; returns how many.
+    """Verifies all answers and returns their number.
 
     Args:
         database: only read.
         trust: names the keys.
-        add: told of everything that is wrong, with the query's id.
+        add: called with each problem and its query id.
     """
     looked_at = 0
     for side in (ASKED, ANSWERED):

@@ -1,6 +1,6 @@
-"""Whether a bundle of evidence proves what it says: the one place where that is decided, in numbered steps.
+"""Verifies a bundle of evidence about an alert in numbered steps.
 
-Needs nothing but the bundle and the directory (or the keys pinned for it): no network, no database, no clock.
+Needs the bundle and the directory (or its pinned keys): no network, database or clock.
 
 1. bundle: every file that must be there is, and no other; the manifest lists each with its SHA-256.
 2. directory: the bundle's directory is undamaged and of the federation, and the keys come from one that the verifier
@@ -14,16 +14,14 @@ Needs nothing but the bundle and the directory (or the keys pinned for it): no n
 8. receipt: the recipient's cosignature on that checkpoint verifies, by a receipts key of that time. Without one the
    bundle doesn't show that the alert was received, and this step fails unless the verifier asked for origin alone.
 9. alert: the payload parses, publishes the alert that the manifest names, and belongs in that feed.
-10. events: each later entry passes 3 to 8 (a receipt may still be under way) and is about this alert, between these
-    two nodes.
+10. events: each later entry passes 3 to 8 (a receipt may still be under way) and is about this alert, between these two
+    nodes.
 11. words: README, manifest and JSON are, byte for byte, what these originals render to.
 
-Which time counts for a key. The one independent statement of time is the recipient's, in its cosignature: a log key
-counts when it was valid then, so evidence outlives a key that expired or was revoked later, and one revoked before is
-refused. Without a receipt there is only the publisher's own word, which a thief of its key could backdate: then the key
-must be valid at the recorded time and must not have been revoked since. A receipts key counts when it was valid at its
-own statement's time. Authorities set `revoked_at` to when a key was lost, not to when that was noticed. A directory
-that has expired still proves the past, so its validity isn't asked for.
+Times of keys. The recipient's cosignature is the only independent time: a log key counts if valid then, so evidence
+outlives later expiry and revocation. Without a receipt only the publisher's own time remains, which a thief could
+backdate: the key must be valid then and not revoked since. A receipts key counts if valid at its own time. `revoked_at`
+is when a key was lost, not when that was noticed. An expired directory still proves the past.
 """
 
 from __future__ import annotations
@@ -62,12 +60,12 @@ def verify(
     directory_note: bytes | None = None,
     require_receipt: bool = True,
 ) -> VerifiedEvidence:
-    """Verifies a bundle by the steps of this module.
+    """Verifies a bundle by these steps.
 
     Args:
-        bundle: the files, from anywhere.
-        anchors: the authorities' directory keys as the verifier knows them.
-        directory_note: a directory that the verifier trusts; judged by the anchors too when both are given.
+        bundle: untrusted files.
+        anchors: the authorities' directory keys that the verifier knows.
+        directory_note: a directory that the verifier trusts; judged by anchors too if given.
         require_receipt: False asks for origin alone; then `received_at` may be None.
 
     Raises:
@@ -88,7 +86,7 @@ def examine(
     directory_note: bytes | None = None,
     require_receipt: bool = True,
 ) -> Examination:
-    """As `verify`, and tells the steps instead of raising what fails."""
+    """As `verify`, but returns the steps instead of raising."""
     if anchors is None and directory_note is None:
         raise ConfigurationError("evidence is judged by a directory or by anchors; give at least one of them")
     run = StepRun()
@@ -101,7 +99,7 @@ def examine(
 
 @dataclass(frozen=True, slots=True)
 class _Manifest:
-    """What steps 1, 5 and 9 need of the manifest; step 11 compares all of it."""
+    """The manifest's part for steps 1, 5 and 9; step 11 compares all of it."""
 
     leaf_hashes: tuple[str, ...]
     key: AlertKey
@@ -146,7 +144,7 @@ def _complete(bundle: Bundle, found: list[str]) -> tuple[EvidenceParts, _Manifes
 
 
 def read_manifest(bundle: Bundle, format_name: str) -> tuple[ObjectReader, dict[str, str]]:
-    """The manifest of a bundle in this format, to be read on and finished, and the digests that it lists by name.
+    """The manifest's reader, to be finished, and its digests by file name.
 
     Raises:
         MalformedError: not canonical JSON.
@@ -162,7 +160,7 @@ def read_manifest(bundle: Bundle, format_name: str) -> tuple[ObjectReader, dict[
 
 
 def require_listed(bundle: Bundle, listed: Mapping[str, str]) -> None:
-    """Raises MalformedError unless the files are those that the manifest lists, with these digests."""
+    """Raises MalformedError unless files and digests are those of the manifest."""
     actual = {name: sha256(content).hexdigest() for name, content in bundle.files.items() if name != MANIFEST}
     changed = sorted(name for name in actual.keys() | listed.keys() if actual.get(name) != listed.get(name))
     if changed:
@@ -176,13 +174,13 @@ def trusted_directory(
 
     Args:
         own_note: the bundle's.
-        anchors, directory_note: what the verifier brought; at least one of them.
-        found: gets what there is to say.
+        anchors, directory_note: the verifier's; at least one.
+        found: receives details.
 
     Raises:
-        VerificationError, DirectoryError: there is none that may be trusted, or the bundle's contradicts it.
+        VerificationError, DirectoryError: none is trusted, or the bundle's contradicts it.
     """
-    own = unsafe_reopen(own_note)  # its signatures by the keys it names itself: undamaged, no more
+    own = unsafe_reopen(own_note)  # signed by the keys it names itself: undamaged, no more
     trust = unsafe_reopen(directory_note) if directory_note is not None else own
     if anchors is not None:
         trust = accept(trust.note, now=trust.directory.issued_at, anchors=anchors)
@@ -227,7 +225,7 @@ def _entry(
 def _events(
     parts: EvidenceParts, manifest: _Manifest, trust: TrustedDirectory, alert: VerifiedEntry
 ) -> tuple[VerifiedEntry, ...]:
-    """Step 10: steps 3 to 8 again for each later entry, and what it is about."""
+    """Step 10 for each later entry."""
     events: list[VerifiedEntry] = []
     for number, entry in enumerate(parts.events, 1):
         with _named(f"event {number:03}"):
@@ -262,7 +260,7 @@ def _header_digest(entry: EvidenceEntry) -> bytes:
 
 
 def _require_digest(entry: EvidenceEntry, digest: bytes) -> None:
-    # The salt's length fixes the border between the two: without it one leaf would stand for many payloads.
+    # The salt's fixed length separates it from the payload: otherwise one leaf would stand for many payloads.
     if len(entry.salt) != SALT_BYTES or sha256(entry.salt + entry.payload).digest() != digest:
         raise VerificationError("salt and payload aren't those that the header commits to")
 
@@ -289,7 +287,7 @@ def _verify_checkpoint(claimed: ClaimedEntry, trust: TrustedDirectory) -> None:
 
 
 def _log_verifiers(claimed: ClaimedEntry, trust: TrustedDirectory) -> Sequence[Verifier]:
-    """Log keys of the publisher that count for this entry; step 8 verifies the time that the receipt claims."""
+    """The publisher's log keys that count for this entry; step 8 verifies the receipt's time."""
     origin = claimed.origin
     if claimed.received_at is not None:
         return trust.log_verifiers(origin, claimed.received_at)

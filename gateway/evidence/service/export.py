@@ -1,4 +1,4 @@
-"""Evidence of one alert: everything that proves it offline, taken from the store into a bundle."""
+"""Exports evidence of an alert from the store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.trust.service.directory_versions import TrustedDirectory
 
 @dataclass(frozen=True, slots=True, order=True)
 class _EntryPlace:
-    """Where an entry lies: in this node's order, and in its feed."""
+    """An entry's position in the local log and in its feed."""
 
     position: int
     feed_id: int
@@ -32,20 +32,20 @@ class _EntryPlace:
 def export(
     database: Database, trust: TrustedDirectory, *, publisher: str, alert_id: str, recipient: str = ""
 ) -> Bundle:
-    """Makes the bundle of one recipient's copy of an alert, and verifies it before it is handed out.
+    """Makes the bundle of a recipient's copy of an alert and verifies it.
 
     Args:
         database: the node's.
         trust: the accepted directory, which names the keys.
         publisher, alert_id: the alert, own or a partner's.
-        recipient: whose copy; may be empty when there is one.
+        recipient: of the copy; may be empty if there is one.
 
     Raises:
-        NotFoundError: this node doesn't have that copy.
-        InvalidRequestError: there are several copies and no recipient was given.
+        NotFoundError: no such copy here.
+        InvalidRequestError: several copies, and no recipient.
         ErasedError: the alert's content was erased.
-        VerificationError: what is stored doesn't verify; the database is damaged or the directory lacks a key.
-        TooLargeError, MalformedError: the bundle would exceed a limit of its format.
+        VerificationError: the stored alert doesn't verify: database damaged, or a key missing in the directory.
+        TooLargeError, MalformedError: the bundle would exceed a limit.
     """
     with database.read() as conn:
         row = _copy(conn, publisher, alert_id, recipient)
@@ -77,7 +77,7 @@ def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> Al
 
 
 def _later(conn: Connection, row: AlertRow) -> list[_EntryPlace]:
-    """Entries about the alert after its publication, in this node's order: steps, and what became of each text."""
+    """Later entries about the alert in local order: steps and dispositions."""
     events = [
         event
         for event, _, _ in alerts.events_of(conn, row.key.publisher, row.key.alert_id)
@@ -97,7 +97,7 @@ def _place_of(conn: Connection, position: int) -> _EntryPlace:
 
 
 def _entry(conn: Connection, feed_id: int, index: int) -> EvidenceEntry | None:
-    """An entry with its proof; None when its payload was erased."""
+    """An entry with its proof; None if its payload was erased."""
     (stored,) = feeds.read_entries(conn, feed_id, index, index + 1)
     if not stored.payload:
         return None

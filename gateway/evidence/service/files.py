@@ -1,7 +1,6 @@
-"""Bundles of evidence on disk: one .zip file, or a folder.
+"""Bundles on disk: a .zip file or a folder.
 
-A bundle that is read comes from anywhere: links and other things that aren't plain files are refused, and sizes are
-looked at before contents.
+Untrusted bundles: links and special files are refused, and sizes are checked before contents are read.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from gateway.evidence.codec.bundle import (
 ZIP_SUFFIX = ".zip"
 
 _MAX_DEPTH = 2
-"""Folders within each other in a bundle: events, and one for each event."""
+"""Nesting of folders in a bundle: events, and one for each event."""
 
 
 def write_bundle(bundle: Bundle, path: Path) -> None:
-    """Writes a bundle as one file when the name ends in .zip, else as a new folder.
+    """Writes a bundle to a .zip file (by its name) or a new folder.
 
     Raises:
-        ConfigurationError: something is there already.
-        OSError: it can't be written.
+        ConfigurationError: the path exists.
+        OSError: not writable.
     """
     if path.exists() or path.is_symlink():
         raise ConfigurationError(f"{path} exists already: choose another --out or move it away")
@@ -56,8 +55,8 @@ def read_bundle(path: Path) -> Bundle:
 
     Raises:
         TooLargeError: it exceeds a limit.
-        MalformedError: it has files that no bundle has, or isn't a .zip file in the form in which bundles are written.
-        OSError: it can't be read.
+        MalformedError: unknown files, or not a canonical .zip file.
+        OSError: not readable.
     """
     if path.is_dir():
         return Bundle.of(_files(path))

@@ -1,10 +1,10 @@
-"""Looks over what was recorded of shipments: every stored item against the digest that the signed log of records has.
+"""Verifies stored shipment records against the digests in the signed log of records.
 
-The log's own entries and signatures are judged by steps 1 to 6; here their payloads are taken as they are.
+Steps 1 to 6 have verified the log's own entries and signatures.
 
-* Positions in the log of records follow each other without a gap, and so do the stored items.
-* The content of each item has the digest that the log committed to, or was erased, as a later entry of the log says.
-* What the log says was erased is empty, and that entry's digest is the one over the digests of what it names.
+* Positions in the log, and of stored items, have no gap.
+* Each item's content has the logged digest, or a later log entry says that it was erased.
+* Erased items are empty, and the erasing entry's digest covers the digests of what it names.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from gateway.v1 import record_log_pb2
 STEP = "9 records"
 
 CHUNK = 100
-"""Entries of the log read at once: 50,000 digests."""
+"""Log entries read at once: 50,000 digests."""
 
 _HASH = 32
 
 Add = Callable[[int | None, str], None]
-"""Takes a position, None where it can't be told, and what is wrong there."""
+"""Called with a position (None if unknown) and a problem."""
 
 
 def check_records(database: Database, feed_id: int, size: int, add: Add) -> int:
-    """Looks everything over that the first entries of a log of records say; returns how many items that is.
+    """Verifies what the first entries of a log of records say; returns the number of items.
 
     Args:
         database: only read.
         feed_id: of the log of records.
-        size: entries of it to look at.
-        add: told of everything that is wrong.
+        size: log entries to verify.
+        add: called with each problem.
     """
     digests = bytearray()  # 32 bytes an item: 160 MB for five million
     erased: set[int] = set()
@@ -99,7 +99,7 @@ def _rows(database: Database, count: int, add: Add) -> Iterator[tuple[int, bytes
 
 
 def _fault(salt: bytes, content: bytes, digest: bytes, *, erased: bool) -> str:
-    """What is wrong with one item; empty when nothing is."""
+    """An item's problem; empty for none."""
     if not content and not salt:
         return "" if erased else "the content is gone, and the log doesn't say that it was erased"
     if erased:

@@ -1,4 +1,4 @@
-"""What an examination of evidence found: its steps, and the evidence when all of them passed."""
+"""The result of an examination: steps, and the evidence if all passed."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ STEPS = {
     10: "events",
     11: "words",
 }
-"""Number to name, as in this module's text and in docs/protocol.md."""
+"""Names by number, as in `check` and docs/protocol.md."""
 
 
 class StepStatus(StrEnum):
-    """What came of a step."""
+    """Result of a step."""
 
     PASSED = "passed"
     ABSENT = "absent"
-    """There is no receipt, and the verifier asked for origin alone."""
+    """No receipt, and the verifier asked for origin alone."""
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One step with what was found, for people."""
+    """A step and its details, for people."""
 
     number: int
     name: str
@@ -51,15 +51,15 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEntry:
-    """An entry that verifies.
+    """A verified entry.
 
     Attributes:
         kind: name of the event in the contract, e.g. `published`.
-        event: what was said.
-        origin, index: where it stands.
-        checkpoint: the signed tree head that covers it.
-        recorded_at: when the publisher recorded it, by its clock.
-        received_at: when the recipient signed for it, by its clock; None: nothing shows that it was received.
+        event: the payload.
+        origin, index: its feed and place.
+        checkpoint: the signed tree head over it.
+        recorded_at: by the publisher's clock.
+        received_at: by the recipient's clock; None without a receipt.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class VerifiedEvidence:
     Attributes:
         directory_version: of the directory whose keys were used.
         alert: the entry that published it.
-        events: what was said later, as far as the bundle has it.
+        events: later entries in the bundle.
     """
 
     directory_version: int
@@ -87,19 +87,19 @@ class VerifiedEvidence:
 
     @property
     def key(self) -> AlertKey:
-        """Whose copy of which alert."""
+        """Alert and recipient."""
         published = self.alert.event.published
         return AlertKey(published.publisher, published.id, published.recipient)
 
     @property
     def received_at(self) -> datetime | None:
-        """When the recipient signed for the alert; None when nothing shows that it was received."""
+        """When the recipient signed for the alert; None without a receipt."""
         return self.alert.received_at
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """The steps up to and including the one that fails, and the evidence when none does."""
+    """Steps up to the one that fails, and the evidence if none does."""
 
     steps: tuple[StepResult, ...]
     evidence: VerifiedEvidence | None
@@ -107,7 +107,7 @@ class Examination:
 
 
 class StoppedError(Exception):
-    """A step has failed and is noted."""
+    """A step failed and was recorded."""
 
     def __init__(self, cause: GatewayError) -> None:
         super().__init__(cause.message)
@@ -116,14 +116,14 @@ class StoppedError(Exception):
 
 @dataclass(slots=True)
 class StepRun:
-    """Collects what comes of the steps."""
+    """Collects results of steps."""
 
     names: Mapping[int, str] = field(default_factory=lambda: STEPS)
     results: list[StepResult] = field(default_factory=list)
 
     @contextmanager
     def step(self, number: int) -> Iterator[list[str]]:
-        """Notes a step as passed with what the block puts into the list, or as failed with what it raises."""
+        """Records a step as passed with the details in the list, or as failed with the error raised."""
         details: list[str] = []
         try:
             yield details
@@ -133,5 +133,5 @@ class StepRun:
         self.results.append(StepResult(number, self.names[number], StepStatus.PASSED, "; ".join(details)))
 
     def absent(self, number: int, detail: str) -> None:
-        """Notes that there is no receipt, and that none was asked for."""
+        """Records a missing receipt that wasn't required."""
         self.results.append(StepResult(number, self.names[number], StepStatus.ABSENT, detail))

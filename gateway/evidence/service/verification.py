@@ -1,29 +1,28 @@
-"""Looks a whole database over: everything that was signed is computed again from the bytes that are stored.
+"""Verifies a whole database: recomputes everything signed from the stored bytes.
 
-Reads alone, a bounded number of rows at a time and each in a short transaction, so that it runs beside a working
-gateway: what is committed never changes, and what is committed after the start isn't looked at.
+It only reads, a bounded number of rows per short transaction, so it can run beside a working gateway: committed rows
+never change, and later ones are ignored.
 
 For each feed, from its first entry to its head:
 
 1. head: size, entries and checkpoints reach equally far.
 2. entries: none is missing; each header is canonical, and payload and salt are those that it commits to (or both were
    erased).
-3. tree: the leaves lead, at every checkpoint, to the root that was signed. When they don't, the leaf hashes that are
-   stored tell which entry was changed. Every stored tile hash is the one computed.
+3. tree: at every checkpoint the leaves lead to the signed root; otherwise the stored leaf hashes tell which entry was
+   changed. Every stored tile hash is the one computed.
 4. checkpoints: each says what its columns say, and a log key of the feed's publisher has signed it.
-5. receipts: each cosignature is the recipient's, of the time that its column says.
+5. receipts: each cosignature is the recipient's, of the time in its column.
 6. head: edge, newest checkpoint and receipted size are those computed.
 
 For the whole database:
 
-7. journal: every entry has one position, and positions have no gap; entries at a feed's end have none as long as the
-   first of them waits for more of the counter-feed than has a position.
+7. journal: every entry has one position, and positions have no gap; entries at a feed's end have none while the first
+   of them waits for more of the reverse feed.
 8. audit: the hash chain of audit events is whole.
-9. records: what was recorded of shipments is what the own log of records committed to
-(evidence.service.record_verification).
-10. answers: what was asked and answered about shipments is what was signed (evidence.service.answer_verification).
+9. records: shipment records are what the log of records committed to (evidence.service.record_verification).
+10. answers: answers about shipments are what was signed (evidence.service.answer_verification).
 
-A damaged row of these tables shows as a finding. Projections aren't looked at: `gateway rebuild` makes them again.
+A damaged row becomes a finding. Projections aren't verified: `gateway rebuild` makes them again.
 """
 
 from __future__ import annotations
@@ -55,30 +54,30 @@ from gateway.trust import tables as audit
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 CHUNK = 1_000
-"""Entries, checkpoints or journal runs read at once."""
+"""Rows read at once."""
 
 MAX_SEGMENT = 100_000
-"""Most entries under one checkpoint that are looked at; publishers may put a hundredth of it there. Bounds memory."""
+"""Most entries verified under one checkpoint; publishers may put a hundredth of it there. Bounds memory."""
 
 MAX_FINDINGS = 1_000
-"""Most findings that are kept; a database with more is beyond being looked over entry by entry."""
+"""Most findings kept."""
 
 _HASH = 32
 _VerifiedT = TypeVar("_VerifiedT")
 
 Progress = Callable[[int], None]
-"""Called with how many more entries and audit events were looked at."""
+"""Called with the number of further entries and audit events verified."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFinding:
-    """Something that is wrong.
+    """A problem.
 
     Attributes:
         place: the feed's origin, `journal`, `audit`, `records` or `answers`.
-        index: the entry, position or event; None when it can't be told.
-        step: as in this module's text, e.g. `2 entries`.
-        problem: what is wrong.
+        index: entry, position or event; None if unknown.
+        step: as above, e.g. `2 entries`.
+        problem: in words.
     """
 
     place: str
@@ -89,7 +88,7 @@ class DatabaseFinding:
 
 @dataclass(frozen=True, slots=True)
 class FeedSummary:
-    """What was looked at in one feed."""
+    """Numbers verified in a feed."""
 
     origin: str
     entries: int
@@ -99,7 +98,7 @@ class FeedSummary:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReport:
-    """What was looked at and what is wrong; without findings every root, signature, receipt and digest holds."""
+    """Numbers verified and findings; without findings everything holds."""
 
     feeds: tuple[FeedSummary, ...]
     audit_events: int
@@ -109,7 +108,7 @@ class DatabaseReport:
 
 
 class _UnreadableError(Exception):
-    """What follows in this feed can't be judged any more."""
+    """The rest of this feed can't be verified."""
 
 
 @dataclass(slots=True)
@@ -122,18 +121,18 @@ class _FindingList:
 
 
 def work_in(database: Database) -> int:
-    """Entries and audit events that there are to look at, for a progress bar."""
+    """Entries and audit events to verify, for a progress bar."""
     with database.read() as conn:
         return sum(row.size for row in inspection.feed_rows(conn)) + inspection.audit_length(conn)
 
 
 def verify_database(database: Database, trust: TrustedDirectory, *, progress: Progress) -> DatabaseReport:
-    """Looks everything over by the steps of this module.
+    """Verifies everything by these steps.
 
     Args:
         database: a node's; only read.
         trust: names the keys, past ones included.
-        progress: called as it goes.
+        progress: called on the way.
 
     Raises:
         StoreUnavailableError: the database can't be read.
@@ -154,13 +153,13 @@ def _check_answers(database: Database, trust: TrustedDirectory, findings: _Findi
     """Step 10."""
     try:
         return check_answers(database, trust, lambda what: findings.add("answers", None, ANSWERS_STEP, what))
-    except (TypeError, ValueError) as error:  # SQLite lets text stand where a number belongs
+    except (TypeError, ValueError) as error:  # SQLite accepts text in a number's place
         findings.add("answers", None, ANSWERS_STEP, f"a row can't be read: {error}")
     return 0
 
 
 def _check_records(database: Database, row: FeedRow, findings: _FindingList) -> int:
-    """Step 9, where the feed is a log of records."""
+    """Step 9, for a log of records."""
     try:
         if FeedOrigin.parse(row.origin).channel is not Channel.RECORDS:
             return 0
@@ -168,14 +167,14 @@ def _check_records(database: Database, row: FeedRow, findings: _FindingList) -> 
             database, row.id, row.size, lambda position, what: findings.add("records", position, STEP, what)
         )
     except MalformedError:
-        return 0  # step 1 has said so
-    except (TypeError, ValueError) as error:  # SQLite lets text stand where bytes belong
+        return 0  # step 1 has reported it
+    except (TypeError, ValueError) as error:  # SQLite accepts text in place of bytes
         findings.add("records", None, STEP, f"a row can't be read: {error}")
         return 0
 
 
 class _FeedCheck:
-    """Steps 1 to 6 for one feed."""
+    """Steps 1 to 6 for a feed."""
 
     def __init__(
         self, database: Database, row: FeedRow, trust: TrustedDirectory, findings: _FindingList, progress: Progress
@@ -202,7 +201,7 @@ class _FeedCheck:
             self._check_head()  # 6
         except MalformedError as error:
             self._add(None, "1 head", error.message)
-        except (TypeError, ValueError) as error:  # SQLite lets text stand where a number belongs
+        except (TypeError, ValueError) as error:  # SQLite accepts text in a number's place
             self._add(self._tree.size, "1 head", f"a row can't be read: {error}")
         except _UnreadableError:
             self._add(self._tree.size, "3 tree", "entries from here on couldn't be judged")
@@ -258,7 +257,7 @@ class _FeedCheck:
         return [leaf_hash(entry.header) for entry in stored]
 
     def _growth_by_stored_leaves(self, leaves: Sequence[bytes], checkpoint: StoredCheckpoint) -> Growth:
-        """Names the entries whose header was changed: with the leaf hashes that are stored the root is right."""
+        """Names entries with a changed header: with the stored leaf hashes the root is right."""
         first = self._tree.size
         stored = self._stored_leaves(first, checkpoint.size)
         changed = [first + at for at, leaf in enumerate(leaves) if leaf != stored[at]]
@@ -336,19 +335,19 @@ class _FeedCheck:
             self._add(None, "6 head", f"the tree's edge isn't that of {self._tree.size} entries")
         if row.checkpoint != self._last_note:
             self._add(None, "6 head", "the feed's newest checkpoint isn't the last one stored")
-        # A receipt may have come in since the row was read, never fewer.
+        # A receipt may have arrived since the row was read.
         if row.direction == "out" and row.receipted_size > self._receipted:
             self._add(None, "6 head", f"receipts reach {self._receipted} entries, the feed says {row.receipted_size}")
 
     def _time_of(self, checkpoint: StoredCheckpoint) -> datetime:
-        """When its log key had to be valid: at its receipt; while there is none, when its last entry was recorded."""
+        """Time at which the log key must be valid: the receipt's, else the last entry's."""
         if checkpoint.receipted_at:
             return datetime.fromtimestamp(checkpoint.receipted_at / 1000, UTC)
         with self._database.read() as conn:
             (last,) = inspection.entries_between(conn, self._row.id, checkpoint.size - 1, checkpoint.size)
         try:
             return datetime.fromtimestamp(parse_header(last.header).recorded_at_unix_ms / 1000, UTC)
-        except (GatewayError, ValueError, OverflowError, OSError):  # it was named at its entry
+        except (GatewayError, ValueError, OverflowError, OSError):  # reported at its entry
             return self._trust.directory.issued_at
 
 
@@ -401,13 +400,13 @@ def _check_journal(database: Database, rows: Sequence[FeedRow], head: int, findi
 
 
 def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], findings: _FindingList) -> None:
-    """Judges what a feed says of its entries without a position.
+    """Verifies a feed's count of entries without a position.
 
     Args:
         database: a node's.
         row: the feed.
-        reach: how many entries of each feed the journal covers, by origin line.
-        findings: where to name what is wrong.
+        reach: entries of each feed in the journal, by origin line.
+        findings: receives problems.
     """
     covered = reach[row.origin]
     if covered != row.journaled_size:
@@ -423,7 +422,7 @@ def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], f
         try:
             held = reach.get(FeedOrigin.parse(row.origin).counter.line, 0)
             waits = bool(waiting) and parse_header(waiting[0].header).follows > held
-        except GatewayError:  # it was named at its feed or entry
+        except GatewayError:  # reported at its feed or entry
             return
         if not waits:
             findings.add(row.origin, covered, "7 journal", "the entry has no position, and waits for nothing")

@@ -1,4 +1,4 @@
-"""The directory's text form: canonical JSON ↔ `trust.rules.directory.Directory`."""
+"""The directory as canonical JSON."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from gateway.trust.rules.directory_checks import MAX_GRACE_DAYS, broken_rules
 
 FORMAT = "customs-gateway-directory/v1"
 MAX_DIRECTORY_BYTES = 768 * 1024
-"""Largest text in bytes; with its signatures it stays below the limit of a signed note (1 MiB)."""
+"""Largest text in bytes; with signatures it stays below a note's limit (1 MiB)."""
 MAX_AUTHORITIES = 64
-"""As many as a note may have signatures."""
+"""A note's limit on signatures."""
 MAX_AGREEMENTS = 1024
-"""All pairs of 32 nodes, or for each pair of three 170 of their own: by purposes and types."""
+"""All pairs of 32 nodes, or 170 for each pair of three."""
 MAX_KEYS_PER_NODE = 32
-"""Keys of one kind of one node, past ones included: they verify old evidence."""
+"""Keys of one kind of a node, past ones included: they verify old evidence."""
 MAX_CAS_PER_NODE = 4
-"""One, and a second one while it changes."""
+"""One, and a second during a change."""
 MAX_ENDPOINTS = 8
 MAX_REVOKED = 4096
-"""Revoked certificates; one may be dropped once it has expired."""
+"""Revoked certificates; expired ones may be dropped."""
 MAX_LIST = 64
-"""Message types or purposes of one agreement."""
+"""Message types or purposes of an agreement."""
 
 NAME = (r"[a-z][a-z0-9-]{0,31}", "a lower-case letter, then at most 31 of a-z, 0-9 and hyphen")
 FEDERATION = (
@@ -62,10 +62,10 @@ PLAIN = (r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,2000}", "text without control cha
 
 
 def encode_directory(directory: Directory) -> bytes:
-    """The canonical text, after proof that it reads back as the same directory.
+    """The canonical text, after reading it back as the same directory.
 
     Raises:
-        DocumentInvalidError: the directory breaks the format's rules; it has all of them.
+        DocumentInvalidError: all broken rules of the format.
         MalformedError: a time has a fraction of a second or no zone.
     """
     text = dump_json(_directory_json(directory))
@@ -75,12 +75,12 @@ def encode_directory(directory: Directory) -> bytes:
 
 
 def decode_directory(text: bytes) -> Directory:
-    """Reads a directory's text: size capped first, canonical, every problem listed.
+    """Parses a directory: size first, canonical, all problems listed.
 
     Raises:
         TooLargeError: more than `MAX_DIRECTORY_BYTES`.
-        MalformedError: not JSON, or not in canonical form.
-        DocumentInvalidError: members are wrong, or don't agree with each other; it has all problems with their paths.
+        MalformedError: not JSON, or not canonical.
+        DocumentInvalidError: all wrong or contradictory members, with paths.
     """
     reader = ObjectReader(parse_canonical_json(text, what="directory", max_bytes=MAX_DIRECTORY_BYTES))
     directory = _read_directory(reader)
@@ -92,7 +92,7 @@ def decode_directory(text: bytes) -> Directory:
 
 
 def key_record_json(record: KeyRecord) -> dict[str, JsonValue]:
-    """A key record's JSON members."""
+    """A key record's members."""
     return {
         "public_key": base64.b64encode(record.public_key).decode(),
         "not_before": format_time(record.not_before),
@@ -102,7 +102,7 @@ def key_record_json(record: KeyRecord) -> dict[str, JsonValue]:
 
 
 def node_json(node: FederationNode) -> dict[str, JsonValue]:
-    """A node's JSON members."""
+    """A node's members."""
     return {
         "authority": node.authority,
         "endpoints": list(node.endpoints),
@@ -133,7 +133,7 @@ def read_node(reader: ObjectReader) -> FederationNode:
 
 
 def read_verifier_key(reader: ObjectReader, member: str) -> str:
-    """Reads an Ed25519 verifier key (C2SP signed-note, type 0x01) in text."""
+    """Reads an Ed25519 verifier key (C2SP signed-note, type 0x01)."""
     vkey = reader.text(member, *VERIFIER_KEY)
     if vkey:
         verifier = reader.convert(member, lambda: Verifier.from_vkey(vkey), None)
@@ -261,10 +261,10 @@ def _read_key(reader: ObjectReader) -> KeyRecord:
 
 
 def _public_key(text: str) -> bytes:
-    key = base64.b64decode(text)  # the pattern has made sure that it is base64
+    key = base64.b64decode(text)  # the pattern ensures base64
     if base64.b64encode(key).decode() != text:
         raise MalformedError("must be canonical base64")
-    return Verifier("any", key).public_key  # refuses keys that prove nothing
+    return Verifier("any", key).public_key  # refuses keys of small order
 
 
 def _check_ca(reader: ObjectReader, index: int, pem: str) -> None:

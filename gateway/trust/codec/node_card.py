@@ -1,8 +1,4 @@
-"""The node card's text form: canonical JSON ↔ `trust.rules.directory.NodeCard`.
-
-A card is a claim: whoever takes it compares its digest with its sender over another way before it goes into a
-directory.
-"""
+"""The node card as canonical JSON. A card is a claim: its digest is compared with the sender over another channel."""
 
 from __future__ import annotations
 
@@ -19,10 +15,10 @@ MAX_CARD_BYTES = 64 * 1024
 
 
 def encode_card(card: NodeCard) -> bytes:
-    """The canonical text, after proof that it reads back as the same card.
+    """The canonical text, after reading it back as the same card.
 
     Raises:
-        DocumentInvalidError: the card breaks the format's rules; it has all of them.
+        DocumentInvalidError: all broken rules of the format.
         MalformedError: a part isn't in canonical form.
     """
     text = dump_json(
@@ -41,12 +37,12 @@ def encode_card(card: NodeCard) -> bytes:
 
 
 def decode_card(text: bytes) -> NodeCard:
-    """Reads a card's text: size capped first, canonical, every problem listed.
+    """Parses a card: size first, canonical, all problems listed.
 
     Raises:
         TooLargeError: more than `MAX_CARD_BYTES`.
-        MalformedError: not JSON, or not in canonical form.
-        DocumentInvalidError: members are wrong; it has all problems with their paths.
+        MalformedError: not JSON, or not canonical.
+        DocumentInvalidError: all wrong members, with paths.
     """
     reader = ObjectReader(parse_canonical_json(text, what="node card", max_bytes=MAX_CARD_BYTES))
     reader.text("format", FORMAT, FORMAT)
@@ -60,6 +56,6 @@ def decode_card(text: bytes) -> NodeCard:
 
 
 def card_digest(text: bytes) -> str:
-    """SHA-256 of the text in hexadecimal, in groups of eight for reading aloud."""
+    """SHA-256 of the text in hexadecimal, in groups of eight."""
     digest = sha256(text).hexdigest()
     return " ".join(digest[start : start + 8] for start in range(0, len(digest), 8))

@@ -1,4 +1,4 @@
-"""Reads the permission table from its data file; strict, since a slip there opens a door."""
+"""Reads the permission table strictly: a slip there would grant access."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _METHOD = re.compile(r"/[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*")
 
 
 def load_permissions() -> PermissionTable:
-    """Return the table that is part of the product, `gateway/trust/codec/permissions.toml`.
+    """The packaged table, `gateway/trust/codec/permissions.toml`.
 
     Raises:
-        ConfigurationError: the file is missing or breaks a rule of `parse_permissions`.
+        ConfigurationError: missing, or breaks a rule of `parse_permissions`.
     """
     try:
         text = resources.files("gateway.trust.codec").joinpath(PERMISSIONS_FILE).read_text("utf-8")
@@ -28,12 +28,12 @@ def load_permissions() -> PermissionTable:
 
 
 def parse_permissions(text: str) -> PermissionTable:
-    """Parse TOML with one table `methods`: full method name to `{ roles = [...], peers = true }`.
+    """Parses TOML with one table `methods`: full method name to `{ roles = [...], peers = true }`.
 
-    Each row names at least one role or peers; unknown roles, unknown keys and anything else are refused.
+    Each row names at least one role or peers. Unknown roles and keys are refused.
 
     Raises:
-        ConfigurationError: the text isn't such a table; the message names the row.
+        ConfigurationError: not such a table; names the row.
     """
     try:
         document = tomllib.loads(text)

@@ -1,7 +1,6 @@
-"""How certificates are made: an authority's CA, a key with its request where the key is used, a certificate for it.
+"""Makes CAs, keys with signing requests, and certificates.
 
-Doesn't judge a caller's certificate (see certificates). Times come in as parameters; keys and serial numbers come from
-the system's randomness.
+Times are parameters; keys and serial numbers come from the system's randomness.
 """
 
 from __future__ import annotations
@@ -25,23 +24,23 @@ from gateway.tls.private_keys import load_ecdsa_key, private_key_pem
 from gateway.tls.secret_files import write_secret
 
 CA_DAYS = 3650
-"""Validity of a CA in days: it changes with a new directory version, which takes all authorities."""
+"""Validity of a CA in days: a change takes a directory version signed by all authorities."""
 DEFAULT_LEAF_DAYS = 90
-"""Validity of a gateway's or system's certificate in days: short, because there is no online revocation service."""
+"""Validity of a gateway's or system's certificate in days: short, since there is no online revocation."""
 MAX_LEAF_DAYS = 398
-"""Longest validity in days that a CA here signs: a year and the slack to renew in, as the CA/Browser Forum had it."""
+"""Longest validity in days: a year and time to renew, as the CA/Browser Forum had it."""
 BACKDATED = timedelta(minutes=5)
-"""Validity starts this much before now, so that a partner whose clock is slow accepts a fresh certificate."""
+"""Validity starts earlier by this, for partners with slow clocks."""
 MAX_NAMES = 16
-"""DNS names and IP addresses in one certificate; a server here has a handful."""
+"""Most DNS names and IP addresses in a certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a kind of certificate is for.
+    """A kind of certificate.
 
     Attributes:
-        name: `gateway` or `system`, as the command line has it.
+        name: `gateway` or `system`, as on the command line.
         identity: the kind of identity it carries.
         usages: extended key usages.
         server: whether it may carry DNS names and IP addresses.
@@ -61,13 +60,13 @@ PROFILES = {profile.name: profile for profile in (GATEWAY, SYSTEM)}
 
 
 def profile_of(identity: Identity) -> Profile:
-    """The profile for an identity: `GATEWAY` for a gateway, `SYSTEM` for a system."""
+    """`GATEWAY` or `SYSTEM`, by identity."""
     return GATEWAY if isinstance(identity, GatewayIdentity) else SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedCertificate:
-    """What a signing request asks for, its own signature checked: identity, DNS names and IP addresses in text."""
+    """A signing request with a verified signature: identity, DNS names and IP addresses."""
 
     identity: Identity
     dns_names: tuple[str, ...]
@@ -75,10 +74,10 @@ class RequestedCertificate:
 
 
 class CertificateAuthority:
-    """The CA of one node, with its key.
+    """A node's CA with its key.
 
     Attributes:
-        federation, node: whom it signs for, from its subject; it signs for nobody else.
+        federation, node: from its subject; it signs for no other node.
         certificate_pem: its certificate.
     """
 
@@ -108,7 +107,7 @@ class CertificateAuthority:
         now: datetime,
         days: int = DEFAULT_LEAF_DAYS,
     ) -> bytes:
-        """Signs a request, if it asks for exactly what the caller expects.
+        """Signs a request for exactly what the caller expects.
 
         1. The request is well-formed, signed by its own key, ECDSA P-256.
         2. The identity is of this CA's federation and node.
@@ -120,7 +119,7 @@ class CertificateAuthority:
             The certificate in PEM.
 
         Raises:
-            ConfigurationError: which of these fails and why.
+            ConfigurationError: a step fails; says which and why.
         """
         asked, public_key = _parsed_request(request_pem)  # 1
         profile = profile_of(identity)
@@ -182,13 +181,13 @@ def create_ca(
     days: int = CA_DAYS,
     passphrase: bytes | None = None,
 ) -> CertificateAuthority:
-    """Makes a node's CA: key into `key_path` (mode 0600), certificate self-signed with path length 0.
+    """Makes a node's CA: key in `key_path` (mode 0600), self-signed certificate with path length 0.
 
     Raises:
-        ConfigurationError: the key exists already or can't be written.
+        ConfigurationError: the key exists or can't be written.
         MalformedError: node or federation isn't a name.
     """
-    GatewayIdentity(federation, node)  # refuses what isn't a name before anything is written
+    GatewayIdentity(federation, node)  # refuses wrong names before anything is written
     private_key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [
@@ -217,10 +216,10 @@ def create_ca(
 
 
 def load_ca(certificate_pem: bytes, key_path: Path, passphrase: bytes | None = None) -> CertificateAuthority:
-    """Loads a CA that `create_ca` made.
+    """Loads a CA.
 
     Raises:
-        ConfigurationError: key or certificate can't be read, or they don't belong together.
+        ConfigurationError: key or certificate can't be read, or don't belong together.
     """
     return CertificateAuthority(certificate_pem, load_ecdsa_key(key_path, passphrase))
 
@@ -233,13 +232,13 @@ def create_request(
     ip_addresses: Sequence[str] = (),
     passphrase: bytes | None = None,
 ) -> bytes:
-    """Makes a TLS key where it is used (mode 0600) and the signing request for it.
+    """Makes a TLS key (mode 0600) where it is used, and a signing request.
 
     Returns:
-        The request in PEM; it holds no secret.
+        The request in PEM; not secret.
 
     Raises:
-        ConfigurationError: the key exists already or can't be written, a name isn't one, or a system asks for names.
+        ConfigurationError: the key exists or can't be written, a wrong name, or a system with names.
     """
     if not profile_of(identity).server and (dns_names or ip_addresses):
         raise ConfigurationError("a system is a client only: its certificate has no DNS names or IP addresses")
@@ -257,10 +256,10 @@ def create_request(
 
 
 def inspect_request(request_pem: bytes) -> RequestedCertificate:
-    """What a request asks for, after step 1 of `CertificateAuthority.issue`.
+    """A request's content, after step 1 of `CertificateAuthority.issue`.
 
     Raises:
-        ConfigurationError: it isn't a well-formed request, or its signature is wrong.
+        ConfigurationError: not well-formed, or a wrong signature.
     """
     return _parsed_request(request_pem)[0]
 

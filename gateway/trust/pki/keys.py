@@ -1,7 +1,4 @@
-"""Ed25519 signing keys in files: made where they are used, loaded with or without a passphrase.
-
-Nothing here shows key material: not `repr`, not an error.
-"""
+"""Ed25519 signing keys in files, with or without a passphrase. Neither `repr` nor errors show key material."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ from gateway.tls.secret_files import write_secret
 
 
 class Ed25519Signer:
-    """A private key under a key name; signs note texts and checkpoints.
+    """A private key under a key name.
 
     Attributes:
-        name: key name as signed notes have it, e.g. a feed's origin.
+        name: as in signed notes, e.g. a feed's origin.
         public_key: 32 bytes, RFC 8032 encoding.
     """
 
@@ -30,11 +27,11 @@ class Ed25519Signer:
         self._private_key = private_key
 
     def sign(self, message: bytes) -> bytes:
-        """64 bytes of Ed25519 signature (RFC 8032, pure) over `message`."""
+        """Ed25519 signature (RFC 8032, pure), 64 bytes."""
         return self._private_key.sign(message)
 
     def named(self, name: str) -> Ed25519Signer:
-        """The same key under another key name: a node's log key signs each feed under the feed's origin."""
+        """The key under another name: a log key signs each feed under its origin."""
         return Ed25519Signer(name, self._private_key)
 
     def __repr__(self) -> str:
@@ -42,10 +39,10 @@ class Ed25519Signer:
 
 
 def create_signing_key(path: Path, *, name: str, passphrase: bytes | None = None) -> Ed25519Signer:
-    """Makes a new key and writes it as PKCS#8 PEM with mode 0600, encrypted when a passphrase is given.
+    """Makes a key as PKCS#8 PEM with mode 0600, encrypted by a passphrase if given.
 
     Raises:
-        ConfigurationError: the file exists already or can't be written.
+        ConfigurationError: the file exists or can't be written.
     """
     private_key = Ed25519PrivateKey.generate()
     write_secret(path, private_key_pem(private_key, passphrase))
@@ -53,10 +50,10 @@ def create_signing_key(path: Path, *, name: str, passphrase: bytes | None = None
 
 
 def load_signing_key(path: Path, *, name: str, passphrase: bytes | None = None) -> Ed25519Signer:
-    """Loads a key that `create_signing_key` or `openssl genpkey -algorithm ed25519` wrote.
+    """Loads a key made by `create_signing_key` or `openssl genpkey -algorithm ed25519`.
 
     Raises:
-        ConfigurationError: missing, open to others, not PKCS#8 PEM, not Ed25519, or the passphrase doesn't fit.
+        ConfigurationError: missing, readable by others, not PKCS#8 PEM or Ed25519, or a wrong passphrase.
     """
     private_key = load_private_key(path, passphrase)
     if not isinstance(private_key, Ed25519PrivateKey):

@@ -1,1 +1,1 @@
-"""The rules of trust as frozen values: directory, permissions, disclosure, audit chain."""
+"""Directory, permissions, disclosure and audit chain as frozen values."""

@@ -1,8 +1,8 @@
-"""Owns the audit event, its canonical bytes and the hash chain over them; pure.
+"""Audit events, their canonical bytes and their hash chain.
 
-Chain: `hash_0` is 32 zero bytes, `hash_n = SHA-256(hash_{n-1} ‖ body_n)`; `body` is the event as canonical JSON
-(RFC 8785: UTF-8, keys sorted, no white space, numbers are integers). A chain shows change and loss inside it, not a
-cut-off tail: an auditor keeps a head (sequence number, hash) from time to time and has later chains checked against it.
+`hash_0` is 32 zero bytes, `hash_n = SHA-256(hash_{n-1} ‖ body_n)`; `body` is canonical JSON (RFC 8785: UTF-8, sorted
+keys, no white space, integers). A chain shows changes and losses, but not a cut-off tail: auditors keep heads (sequence
+number, hash) and compare later chains with them.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ GENESIS_HASH = bytes(32)
 """Chain value before the first event."""
 
 MAX_TEXT_CHARS = 512
-"""Longest text kept of one field in characters; purposes and case references are far shorter."""
+"""Longest text of a field in characters."""
 
 MAX_SUBJECT_IDS = 256
-"""Most subject ids kept in one event; a batch reports how many there were in `counts`."""
+"""Most subject ids of an event; `counts` has the number in a batch."""
 
 MAX_SUBJECT_ID_CHARS = 64
-"""Longest subject id kept in characters; a UUID takes 36."""
+"""Longest subject id in characters; a UUID has 36."""
 
 MAX_COUNTS = 16
-"""Most named numbers kept in one event."""
+"""Most named numbers of an event."""
 
 MAX_BODY_BYTES = 131_072
-"""Longest event in bytes. No event exceeds it once cut to the limits above (a character takes at most six bytes as
-JSON), so writing an event can't fail for its size."""
+"""Largest event in bytes. The limits above imply it (a character has at most six bytes in JSON), so size never prevents
+an event."""
 
 _quoted = json.encoder.encode_basestring
-"""A text as JSON, in quotes, with nothing escaped that need not be."""
+"""A text as JSON, escaping only where needed."""
 
 _SAFE_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exact (RFC 8785)."""
 
 
 class AuditResult(StrEnum):
-    """What became of a call."""
+    """Result of a call."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -52,19 +52,19 @@ class AuditResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One decision: who wanted what, for which purpose and case, and what became of it.
+    """A decision: caller, method, purpose, case, result.
 
     Attributes:
         time_ms: milliseconds since 1970-01-01T00:00:00Z.
-        principal: the caller's id, or `unverified:` and what the caller claimed to be.
-        method: full gRPC method name, or the name of a local operation.
+        principal: the caller's id, or `unverified:` and its claim.
+        method: full gRPC method name, or a local operation.
         result: allow, deny or error.
-        reason: stable reason code for deny and error; usually empty for allow.
-        detail: why, in a sentence for the auditor; may say what the caller was not told.
-        purpose: purpose of the exchange as the request gave it.
-        case_reference: reference of the case as the request gave it.
-        subject_ids: ids of the alerts, entries or links concerned.
-        counts: named numbers, e.g. `(("entries", 500),)`, in the order of their names.
+        reason: reason code of deny and error; usually empty for allow.
+        detail: a sentence for the auditor; may say more than the caller was told.
+        purpose: as in the request.
+        case_reference: as in the request.
+        subject_ids: alerts, entries or links concerned.
+        counts: named numbers, e.g. `(("entries", 500),)`, in order of name.
     """
 
     time_ms: int
@@ -80,7 +80,7 @@ class AuditEntry:
     _body: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def clipped(self) -> AuditEntry:
-        """Return the event with every field cut to its limit; itself when nothing is to cut, as is usual."""
+        """The event with every field cut to its limit."""
         if self._body or self._fits():
             return self
         return replace(
@@ -99,7 +99,7 @@ class AuditEntry:
         )
 
     def _fits(self) -> bool:
-        # Printable text has neither surrogates nor NUL, so this is enough for `clipped`, if not always necessary.
+        # Printable text has neither surrogates nor NUL: a sufficient test.
         texts = self.principal, self.method, self.reason, self.detail, self.purpose, self.case_reference
         ids = *self.subject_ids, *[name for name, _ in self.counts]
         numbers = self.time_ms, *[number for _, number in self.counts]
@@ -114,14 +114,11 @@ class AuditEntry:
         )
 
     def to_bytes(self) -> bytes:
-        """Return the canonical JSON of the clipped event, so every event has a body."""
+        """Canonical JSON of the clipped event."""
         return self.clipped().canonical()
 
     def canonical(self) -> bytes:
-        """The same of an event that is clipped already; made once.
-
-        Written out key by key: a general encoder takes four times as long.
-        """
+        """The same for a clipped event, cached. Written by hand: a general encoder takes four times as long."""
         if not self._body:
             object.__setattr__(self, "_body", self._written())
         return self._body
@@ -138,11 +135,11 @@ class AuditEntry:
 
     @classmethod
     def from_bytes(cls, body: bytes) -> AuditEntry:
-        """Parse a body that `to_bytes` made; anything that doesn't round-trip is refused.
+        """Parses a body of `to_bytes`; what doesn't round-trip is refused.
 
         Raises:
             TooLargeError: longer than `MAX_BODY_BYTES`.
-            MalformedError: not the canonical JSON of an audit event.
+            MalformedError: not canonical.
         """
         if len(body) > MAX_BODY_BYTES:
             raise TooLargeError(f"audit event of {len(body)} bytes exceeds {MAX_BODY_BYTES}")
@@ -157,13 +154,13 @@ class AuditEntry:
 
 
 AuditSink = Callable[[AuditEntry], None]
-"""Takes one event without blocking, from any thread. Raises OverloadedError when it can't: what can't be audited
-must not be done."""
+"""Takes an event without blocking, from any thread. Raises OverloadedError when it can't: what can't be audited must
+not happen."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditHead:
-    """Where a chain stands: the number of the last event (0 when empty) and the chain value after it."""
+    """Sequence number of the last event (0 when empty) and chain value after it."""
 
     seq: int
     hash: bytes
@@ -173,7 +170,7 @@ EMPTY_HEAD = AuditHead(0, GENESIS_HASH)
 
 
 def extend(head: AuditHead, body: bytes) -> AuditHead:
-    """Return the head after one more event."""
+    """The head after one more event."""
     return AuditHead(head.seq + 1, hashlib.sha256(head.hash + body).digest())
 
 
@@ -203,5 +200,5 @@ def _clamped(number: int) -> int:
 
 
 def _text(value: str, limit: int = MAX_TEXT_CHARS) -> str:
-    # Lone surrogates have no UTF-8 form, PostgreSQL's text has no NUL, and either may come from a caller.
+    # Callers may send lone surrogates, which UTF-8 can't carry, and NUL, which PostgreSQL's text can't.
     return value[:limit].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

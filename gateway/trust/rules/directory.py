@@ -1,4 +1,4 @@
-"""The directory's content: federation, authorities, nodes with their keys, and the agreements among them."""
+"""The directory's content: federation, authorities, nodes with keys, agreements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.errors import DirectoryError
 
 
 class FieldClass(StrEnum):
-    """Classes of information that an agreement may allow; the contract's DisclosureClass without its prefix."""
+    """Classes of information in agreements; the contract's DisclosureClass without prefix."""
 
     PERSONAL = "PERSONAL"
     COMMERCIAL = "COMMERCIAL"
@@ -20,33 +20,33 @@ class FieldClass(StrEnum):
 
 
 class Validity(StrEnum):
-    """Where a directory stands in its time."""
+    """State of a directory's validity."""
 
     CURRENT = "current"
     GRACE = "grace"
-    """Expired, and within the declared grace period: the exchange goes on, with a loud warning."""
+    """Expired within the declared grace period: the exchange goes on, with a warning."""
     EXPIRED = "expired"
 
 
 def directory_key_name(federation: str, authority: str) -> str:
-    """Key name of an authority's offline directory key: `<federation>/<authority>/directory`."""
+    """`<federation>/<authority>/directory`: name of an authority's directory key."""
     return f"{federation}/{authority}/directory"
 
 
 def receipts_key_name(federation: str, node: str) -> str:
-    """Key name of a node's cosigning key: `<federation>/<node>/receipts`."""
+    """`<federation>/<node>/receipts`: name of a node's cosigning key."""
     return f"{federation}/{node}/receipts"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """An Ed25519 public key of a node and the time in which its signatures count.
+    """A node's Ed25519 public key and the time in which its signatures count.
 
     Attributes:
         public_key: 32 bytes, RFC 8032 encoding.
-        not_before: from this time on, UTC.
-        not_after: before this time, UTC.
-        revoked_at: signatures from this time on don't count; None while it isn't revoked.
+        not_before: first time, UTC.
+        not_after: end, exclusive, UTC.
+        revoked_at: signatures from then on don't count; None if not revoked.
     """
 
     public_key: bytes
@@ -55,19 +55,19 @@ class KeyRecord:
     revoked_at: datetime | None = None
 
     def usable(self, at: datetime) -> bool:
-        """Whether a signature made at this time counts."""
+        """Whether a signature of this time counts."""
         revoked = self.revoked_at is not None and at >= self.revoked_at
         return self.not_before <= at < self.not_after and not revoked
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A customs authority: the node it runs, its offline directory key and what it is called.
+    """A customs authority.
 
     Attributes:
         node: name of its node.
         directory_key: verifier key (C2SP signed-note) named `<federation>/<authority>/directory`, Ed25519.
-        display_names: BCP 47 language tag to name, at least `en`.
+        display_names: by BCP 47 language tag, at least `en`.
     """
 
     node: str
@@ -80,13 +80,13 @@ class FederationNode:
     """A gateway.
 
     Attributes:
-        authority: who runs it.
-        endpoints: `host:port` of its peer port, the preferred first; none when it only connects outwards.
-        tls_ca_pems: CA certificates whose certificates for this node count; two during a change of CA.
-        tls_server_name: name to find in its certificate; None to use the endpoint's host.
+        authority: its operator.
+        endpoints: `host:port` of its peer port, preferred first; none if it only connects outwards.
+        tls_ca_pems: its CA certificates; two during a change.
+        tls_server_name: expected in its certificate; None for the endpoint's host.
         log_keys: keys that sign its feeds.
         cosign_keys: keys that sign its receipts.
-        extensions: members that this version of the format doesn't know.
+        extensions: members unknown to this version of the format.
     """
 
     authority: str
@@ -100,10 +100,10 @@ class FederationNode:
 
 @dataclass(frozen=True, slots=True)
 class NodeCard:
-    """What a node's operator hands to the others for the directory: public material alone.
+    """A node's public material for the directory, from its operator.
 
     Attributes:
-        federation: name of the federation it wants to be in.
+        federation: the federation to join.
         name: the node's name.
         node: its entry.
         directory_key: its authority's verifier key.
@@ -119,21 +119,21 @@ class NodeCard:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What one node may send to another, for which purposes and on which legal ground.
+    """What one node may send another, for which purposes, on which legal ground.
 
-    Several may hold for the same type of message at once; then each purpose is in one of them alone, and what that one
-    says counts: personal data may go for one purpose and not for another.
+    Several may apply to one type of message at once; each purpose is then in one of them alone, which decides. So
+    personal data may go for one purpose and not for another.
 
     Attributes:
-        id: stable id, unique in the directory.
+        id: unique in the directory.
         sender, recipient: node names.
-        message_types: names of entry types, as in EntryHeader.type, e.g. `AlertEvent`.
-        purposes: purposes for which information may be sent, e.g. `export_control`; none: nothing may be sent.
-        field_classes: classes of information that may be sent; fields of other classes are removed.
-        clause: the article and text that the authorities agreed on.
-        valid_from, valid_until: from the first time on, before the second, UTC.
-        hit_reports: whether the recipient reports watchlist hits back to the sender.
-        extensions: members that this version of the format doesn't know, e.g. modes of history queries.
+        message_types: as in EntryHeader.type, e.g. `AlertEvent`.
+        purposes: e.g. `export_control`; none: nothing may be sent.
+        field_classes: classes that may be sent; other fields are removed.
+        clause: agreed article and text.
+        valid_from, valid_until: UTC, end exclusive.
+        hit_reports: whether the recipient reports watchlist hits to the sender.
+        extensions: members unknown to this version of the format, e.g. modes of history queries.
     """
 
     id: str
@@ -155,18 +155,18 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One version of the directory. Every question about what it doesn't name is answered with no.
+    """A version of the directory. For unknown names every answer is no.
 
     Attributes:
-        federation: its name, a DNS name; the SPIFFE trust domain as well.
-        version: 1 or more, only upwards.
+        federation: a DNS name, and the SPIFFE trust domain.
+        version: from 1 upwards.
         issued_at, expires_at: UTC.
-        grace_days: days after `expires_at` in which the exchange still runs.
+        grace_days: days of exchange after `expires_at`.
         threshold: number of authorities that must sign a version and its successor.
         authorities, nodes: by name.
         agreements: in order of id.
         revoked_certificates: SHA-256 of the DER in hexadecimal, of leaves and CAs.
-        extensions: members that this version of the format doesn't know.
+        extensions: members unknown to this version of the format.
     """
 
     federation: str
@@ -183,11 +183,11 @@ class Directory:
 
     @property
     def grace_ends_at(self) -> datetime:
-        """End of the grace period; from then on nothing may rely on this version."""
+        """End of the grace period."""
         return self.expires_at + timedelta(days=self.grace_days)
 
     def validity(self, at: datetime) -> Validity:
-        """Whether it is current, in its grace period, or expired for good."""
+        """Current, in its grace period, or expired."""
         if at < self.expires_at:
             return Validity.CURRENT
         return Validity.GRACE if at < self.grace_ends_at else Validity.EXPIRED
@@ -196,7 +196,7 @@ class Directory:
         """A node by name.
 
         Raises:
-            DirectoryError: the directory doesn't name it.
+            DirectoryError: unknown.
         """
         try:
             return self.nodes[name]
@@ -205,17 +205,17 @@ class Directory:
             raise DirectoryError(f"version {self.version} names no node {name!r}, only {known}") from None
 
     def log_keys(self, node: str, at: datetime) -> tuple[bytes, ...]:
-        """Public keys whose signatures on the node's feeds count at this time; none for an unknown node."""
+        """Public keys that count for the node's feeds at this time."""
         return (
             tuple(key.public_key for key in self.nodes[node].log_keys if key.usable(at)) if node in self.nodes else ()
         )
 
     def cosign_keys(self, node: str, at: datetime) -> tuple[bytes, ...]:
-        """Public keys whose receipts for the node count at this time; none for an unknown node."""
+        """Public keys that count for the node's receipts at this time."""
         return _usable(self.nodes[node].cosign_keys, at) if node in self.nodes else ()
 
     def tls_ca_pems(self, node: str) -> tuple[str, ...]:
-        """CAs whose certificates for this node count; none for an unknown node."""
+        """The node's CAs."""
         return self.nodes[node].tls_ca_pems if node in self.nodes else ()
 
     def is_revoked(self, fingerprint: str) -> bool:
@@ -223,14 +223,14 @@ class Directory:
         return fingerprint in self.revoked_certificates
 
     def partners(self, node: str, on: datetime) -> frozenset[str]:
-        """Nodes that this one sends to or receives from at this time."""
+        """Nodes that this one exchanges with at this time."""
         in_force = [agreement for agreement in self.agreements if agreement.in_force(on)]
         return frozenset({agreement.recipient for agreement in in_force if agreement.sender == node}) | frozenset(
             {agreement.sender for agreement in in_force if agreement.recipient == node}
         )
 
     def agreements_on(self, sender: str, recipient: str, on: datetime, *, message_type: str) -> tuple[Agreement, ...]:
-        """Agreements that let `sender` send this type of message to `recipient` at this time, each for its purposes."""
+        """Agreements under which `sender` may send this type of message to `recipient` at this time."""
         return tuple(
             agreement
             for agreement in self.agreements
@@ -242,10 +242,10 @@ class Directory:
     def agreement(
         self, sender: str, recipient: str, on: datetime, *, message_type: str, purpose: str
     ) -> Agreement | None:
-        """The one agreement that lets `sender` send this type of message to `recipient` at this time for this purpose.
+        """The agreement under which `sender` may send this type of message to `recipient` at this time for this
+        purpose.
 
-        None where none names the purpose; and where several did, which a sound directory doesn't have: what may be sent
-        would hang on their order.
+        None if none names the purpose, or several do: then the result would depend on their order.
         """
         possible = self.agreements_on(sender, recipient, on, message_type=message_type)
         found = [agreement for agreement in possible if purpose in agreement.purposes]
@@ -261,15 +261,14 @@ class Directory:
         purpose: str,
         field_classes: Collection[str] = (),
     ) -> bool:
-        """Whether this type of message may go from `sender` to `recipient` at this time, for this purpose, with these
-        classes of information."""
+        """Whether this type of message with these classes of information may go from `sender` to `recipient` now."""
         allowed = self.allowed_field_classes(sender, recipient, on, message_type=message_type, purpose=purpose)
         return allowed is not None and all(field_class in allowed for field_class in field_classes)
 
     def allowed_field_classes(
         self, sender: str, recipient: str, on: datetime, *, message_type: str, purpose: str
     ) -> frozenset[FieldClass] | None:
-        """Classes of information that may be sent for this purpose; None when nothing may be sent at all."""
+        """Classes of information allowed for this purpose; None if nothing may be sent."""
         agreement = self.agreement(sender, recipient, on, message_type=message_type, purpose=purpose)
         return agreement.field_classes if agreement is not None else None
 

@@ -1,7 +1,5 @@
-"""What must hold among the parts of a directory: names that exist, keys used once, agreements that don't contradict.
-
-Every broken rule is listed, with its path.
-"""
+"""Rules across a directory's parts: known names, keys used once, agreements without contradiction. All violations are
+listed with paths."""
 
 from __future__ import annotations
 
@@ -14,13 +12,13 @@ from gateway.errors import Violation
 from gateway.trust.rules.directory import Agreement, Directory, KeyRecord, directory_key_name
 
 MAX_GRACE_DAYS = 90
-"""Longest grace period in days: beyond a quarter, an expiry would mean nothing."""
+"""Longest grace period in days; beyond a quarter, expiry would mean nothing."""
 MAX_VALIDITY_DAYS = 800
-"""Longest validity of one version in days: two years and the slack to renew in."""
+"""Longest validity in days: two years and time to renew."""
 
 
 def broken_rules(directory: Directory) -> tuple[Violation, ...]:
-    """Every rule across the directory's parts that is broken; empty when it is sound."""
+    """All broken rules; empty for a sound directory."""
     return (*_times(directory), *_members(directory), *_keys(directory), *_agreements(directory))
 
 
@@ -55,7 +53,7 @@ def _members(directory: Directory) -> Iterator[Violation]:
 
 
 def _keys(directory: Directory) -> Iterator[Violation]:
-    """One key, one use: a key in two places would let one party's signature count as another's or as another kind."""
+    """Each key has one use: otherwise one party's signature could count as another's, or as another kind."""
     places = list(_key_places(directory))
     uses = Counter(key for _, key in places)
     for path, key in places:
@@ -86,7 +84,7 @@ def _key_places(directory: Directory) -> Iterator[tuple[str, str]]:
 
 
 def _material(record: KeyRecord) -> str:
-    # the form in which a verifier key ends, so that a directory key is recognised as the same key
+    # as a verifier key ends, to recognise a directory key
     return b64encode(b"\x01" + record.public_key).decode()
 
 
@@ -109,7 +107,7 @@ def _agreements(directory: Directory) -> Iterator[Violation]:
 
 
 def _meet(first: Agreement, second: Agreement) -> bool:
-    """Whether both speak of one type of message between the same parties at one time."""
+    """Whether both apply to a type of message between the same parties at one time."""
     return (
         (first.sender, first.recipient) == (second.sender, second.recipient)
         and first.valid_from < second.valid_until
@@ -119,10 +117,9 @@ def _meet(first: Agreement, second: Agreement) -> bool:
 
 
 def _contradictions(first: Agreement, second: Agreement, path: str) -> Iterator[Violation]:
-    """A purpose is in one of two agreements that meet: what may be sent for it must never hang on their order.
+    """Two agreements for the same direction, period and message type must not share a purpose.
 
-    An agreement without purposes allows nothing. Beside another somebody could take it for one for all other purposes,
-    so it may only stand alone.
+    One without purposes allows nothing. It must stand alone, or it could be read as allowing all other purposes.
     """
     types = _listed(first.message_types & second.message_types)
     same = f"{first.id} covers the same parties, times and types {types}"

@@ -1,4 +1,4 @@
-"""Finds what a message discloses, from the classes that the contract marks its fields with, and takes it out."""
+"""Finds and removes fields by the disclosure classes that the contract marks them with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PREFIX = "DISCLOSURE_CLASS_"
 
 @dataclass(frozen=True, slots=True)
 class _FieldUse:
-    """A field that is set and whose class isn't allowed; `path` is from the message that was given."""
+    """A set field whose class isn't allowed; `path` is from the root message."""
 
     owner: Message
     field: str
@@ -32,12 +32,12 @@ _Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[_FieldUse]]
 
 
 def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str = "") -> list[Violation]:
-    """Every field that is set and whose class isn't allowed.
+    """All set fields whose class isn't allowed.
 
     Args:
         message: any message of the contract.
-        allowed: the classes that the agreement lists; a field without a class is always allowed.
-        prefix: put before each field path.
+        allowed: classes in the agreement; fields without a class are always allowed.
+        prefix: put before each path.
     """
     return [
         Violation(found.path, "disclosure", f"the agreement with this partner doesn't allow {found.field_class.value}")
@@ -46,18 +46,18 @@ def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str
 
 
 def redact(message: Message, allowed: Collection[FieldClass]) -> list[history_pb2.WithheldField]:
-    """Takes every field out of a message whose class isn't allowed, and says which it took.
+    """Removes fields whose class isn't allowed, and returns them.
 
-    A field goes whole, with everything below it; it is named once, by its own path and class. Members of lists stay
-    where they are, so that paths go on to fit.
+    A field goes whole and is named once, by its own path and class. List members keep their places, so paths stay
+    valid.
 
     Args:
         message: any message of the contract; changed in place.
-        allowed: the classes that the agreement lists; a field without a class always stays.
+        allowed: classes in the agreement; fields without a class always stay.
     """
     withheld = []
     for found in _walk(message, "", allowed):
-        # While the walk stands still here: what lies below a field that is gone isn't looked at any more.
+        # Clearing during the walk skips what lies below the field.
         found.owner.ClearField(found.field)
         number = options_pb2.DisclosureClass.Value(_PREFIX + found.field_class.value)
         withheld.append(history_pb2.WithheldField(path=found.path, disclosure_class=number))

@@ -1,4 +1,4 @@
-"""Owns who may call what: roles, the authenticated caller, and the permission table with deny by default."""
+"""Who may call what: roles, callers, and a permission table with deny by default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.errors import PermissionDeniedError
 
 
 class Role(StrEnum):
-    """What a local system may be; one system may hold several."""
+    """A local system's role; it may have several."""
 
     PUBLISHER = "publisher"
     OFFICER = "officer"
@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 
 class PrincipalKind(StrEnum):
-    """Which of the two listeners a caller came through."""
+    """The listener that a caller came through."""
 
     PEER = "peer"
     SYSTEM = "system"
@@ -29,13 +29,13 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller whose certificate passed every check of the authentication sequence.
+    """An authenticated caller.
 
     Attributes:
-        kind: a partner's gateway or a system of the own node.
-        node: node name, e.g. `hk`; the partner's for a peer, the own for a system.
+        kind: a partner's gateway or an own system.
+        node: e.g. `hk`; the partner's for a peer, else the own.
         name: the system's name; empty for a peer.
-        roles: roles of a system from the node's settings; empty for a peer.
+        roles: from the node's settings; empty for a peer.
         certificate_fingerprint: SHA-256 of the certificate's DER, lower-case hex.
     """
 
@@ -47,19 +47,19 @@ class Principal:
 
     @property
     def id(self) -> str:
-        """Stable id for logs and limits: `gateway/<node>` or `system/<node>/<name>`, as in the SPIFFE path."""
+        """Stable id: `gateway/<node>` or `system/<node>/<name>`, as in the SPIFFE path."""
         return f"gateway/{self.node}" if self.kind is PrincipalKind.PEER else f"system/{self.node}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Who may call one method: holders of any of `roles`, and partner gateways if `peers`. Empty means nobody."""
+    """Callers of a method: systems with any of `roles`, and partner gateways if `peers`. Empty means nobody."""
 
     roles: frozenset[Role] = frozenset()
     peers: bool = False
 
     def admits(self, principal: Principal) -> bool:
-        """Whether this row lets the caller in; a peer never passes by roles, nor a system by `peers`."""
+        """Whether the caller may call; roles never admit a peer, `peers` never a system."""
         if principal.kind is PrincipalKind.PEER:
             return self.peers
         return not self.roles.isdisjoint(principal.roles)
@@ -69,7 +69,7 @@ NOBODY = Permission()
 
 
 class PermissionTable:
-    """Full method name (`/gateway.v1.AlertService/GetAlert`) to who may call it; what has no row is denied."""
+    """Full method name (`/gateway.v1.AlertService/GetAlert`) to permission; others are denied."""
 
     def __init__(self, rows: Mapping[str, Permission]) -> None:
         self._rows = dict(rows)
@@ -78,21 +78,21 @@ class PermissionTable:
         return iter(self._rows)
 
     def __getitem__(self, method: str) -> Permission:
-        """Return the method's row, or the row that admits nobody."""
+        """The method's row, or one that admits nobody."""
         return self._rows.get(method, NOBODY)
 
     def authorise(self, principal: Principal, method: str) -> None:
-        """Let an authenticated caller pass or raise.
+        """Admits an authenticated caller or raises.
 
         Raises:
-            PermissionDeniedError: no row of the table lets this caller use the method.
+            PermissionDeniedError: no row admits it.
         """
         permission = self._rows.get(method, NOBODY)
         if not permission.admits(principal):
             raise PermissionDeniedError(_refusal(principal, permission), metadata={"method": method})
 
     def differences(self, methods: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-        """Compare with the methods that exist; return (methods without a row, rows without a method)."""
+        """Methods without a row, and rows without a method."""
         existing, listed = frozenset(methods), frozenset(self._rows)
         return existing - listed, listed - existing
 

@@ -1,4 +1,4 @@
-"""Agreements applied to messages: step 2 of the way of an alert at the publisher, and the same at the recipient."""
+"""Applies agreements to messages, at the publisher (step 2 of the way of an alert) and the recipient."""
 
 from __future__ import annotations
 
@@ -7,31 +7,29 @@ from datetime import UTC, datetime
 
 from google.protobuf.message import Message
 
-from gateway.alerts.codec import EVENT_TYPE
 from gateway.errors import AgreementForbidsError, InvalidRequestError
 from gateway.trust.rules.directory import Agreement, Directory, FieldClass
 from gateway.trust.rules.disclosure import undisclosable
 
 EVERY_CLASS = frozenset(FieldClass)
-"""What an agreement without any restriction allows."""
+"""Every class of information."""
 
 _REMEMBERED = 1000
-"""Most answers remembered: some for each pair of nodes and purpose."""
+"""Most cached answers: some per pair of nodes and purpose."""
 
 _NAMED = 5
-"""Most agreements, and most purposes of one, that a refusal names: errors are cut off where they travel, and a partner
-may have dozens of agreements."""
+"""Most agreements, and purposes of each, in a refusal: errors are cut off on the way."""
 
 _Question = tuple[str, str, str, str, int]
 _Answers = dict[_Question, frozenset[FieldClass] | None]
 
 
 class Agreements:
-    """Answers from the directory in force. Thread-safe: at worst a question is asked twice."""
+    """Answers from the directory in force. Thread-safe: at worst one is computed twice."""
 
     def __init__(self, directory: Callable[[], Directory]) -> None:
         self._directory = directory
-        # Both in one place: what one version of the directory said is never taken for the answer of another.
+        # One tuple, so that answers never mix with another version of the directory.
         self._remembered: tuple[Directory | None, _Answers] = (None, {})
 
     def require(
@@ -42,23 +40,22 @@ class Agreements:
         recipient: str,
         purpose: str,
         at_ms: int,
+        message_type: str,
         prefix: str = "",
-        message_type: str = EVENT_TYPE,
     ) -> None:
-        """Lets a message through or raises.
+        """Admits a message or raises.
 
         Args:
-            message: what is to be sent or was received.
+            message: to be sent, or received.
             sender, recipient: node names.
-            purpose: what it is for.
-            at_ms: when, in milliseconds since 1970.
-            prefix: put before the paths of fields that aren't allowed.
+            purpose: of the message.
+            at_ms: milliseconds since 1970.
+            prefix: put before paths of fields.
             message_type: as in EntryHeader.type.
 
         Raises:
-            AgreementForbidsError: no agreement lets this type of message go there for this purpose; names those for
-                other purposes.
-            InvalidRequestError: fields are set whose class it doesn't allow; all are listed.
+            AgreementForbidsError: no agreement for this type, direction and purpose; names those for other purposes.
+            InvalidRequestError: fields whose class isn't allowed; all are listed.
         """
         allowed = self._allowed((sender, recipient, purpose, message_type, at_ms // 1000))
         if allowed is None:
@@ -72,11 +69,11 @@ class Agreements:
             raise InvalidRequestError(forbidden)
 
     def unrestricted(self, *, sender: str, recipient: str, purpose: str, at_ms: int, message_type: str) -> bool:
-        """Whether `require` lets every message through, whatever fields it has: none need be looked through then."""
+        """Whether `require` admits every message, so that fields needn't be checked."""
         return self._allowed((sender, recipient, purpose, message_type, at_ms // 1000)) == EVERY_CLASS
 
     def _instead(self, sender: str, recipient: str, message_type: str, second: int) -> str:
-        """What there is for other purposes, in words."""
+        """Agreements for other purposes, in words."""
         at = datetime.fromtimestamp(second, UTC)
         others = self._directory().agreements_on(sender, recipient, at, message_type=message_type)
         return f" ({named_with_purposes(others)})" if others else ", nor for any other"
@@ -101,7 +98,7 @@ def named(agreements: Sequence[Agreement]) -> str:
 
 
 def named_with_purposes(agreements: Sequence[Agreement]) -> str:
-    """Agreements with what they are for and their clauses, as somebody reads them whose purpose isn't among theirs."""
+    """Agreements with purposes and clauses."""
     return _first([f"{one.id} for {_first(sorted(one.purposes), ', ')}: {one.clause}" for one in agreements], "; ")
 
 

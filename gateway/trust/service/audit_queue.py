@@ -1,4 +1,4 @@
-"""Owns the way of audit events from many threads to the one writer: a bounded queue, drained into group commits."""
+"""A bounded queue of audit events from many threads to the writer's group commits."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from gateway.errors import OverloadedError
 from gateway.trust.rules.audit import AuditEntry, AuditResult
 
 AUDIT_QUEUE_EVENTS = 65_536
-"""Most events waiting for the writer: some seconds of full load, about 50 MB."""
+"""Most waiting events: seconds of full load, about 50 MB."""
 
 DRAIN_EVENTS = 10_000
-"""Most events of one group commit, so that audit can't hold a publish back by more than some 50 ms."""
+"""Most events of a group commit, so that audit delays a publish by at most 50 ms."""
 
 RETRY_AFTER_S = 1.0
-"""Seconds after which a caller may try again when the queue was full; the writer drains it in less."""
+"""Seconds after which to try again when the queue was full."""
 
 REPEATED = "repeated"
-"""Name of the count that says how often a denial repeated while it waited."""
+"""Count of a repeated denial."""
 
 _Key = tuple[str, str, str]
 
 
 class AuditQueue:
-    """Events on their way to the writer; every method may be called from any thread and none blocks.
+    """Events on the way to the writer. Thread-safe; no method blocks.
 
-    Nothing here is durable: an event is once the writer's transaction has committed. So a call whose event doesn't
-    fit is refused, and `drained` puts back what its transaction didn't commit.
+    Nothing is durable before the writer's commit: a call whose event doesn't fit is refused, and `drained` restores
+    what wasn't committed.
 
-    A flood of refused calls can't push out the events of others: equal denials that wait together become one with a
-    count, and when the queue is full they are only counted (`lost_denials`).
+    A flood of denials can't displace other events: equal ones become one with a count, and when the queue is full they
+    are only counted (`lost_denials`).
     """
 
     def __init__(self, *, capacity: int = AUDIT_QUEUE_EVENTS) -> None:
@@ -47,15 +47,15 @@ class AuditQueue:
 
     @property
     def lost_denials(self) -> int:
-        """Denials that found the queue full since the start; a metric to alarm on."""
+        """Denials dropped since the start; a metric."""
         return self._lost_denials
 
     def record(self, event: AuditEntry) -> None:
-        """Take one event, written out here and now: the writer, for whom others wait, only has to chain it. Denials, of
-        which a flood becomes one event, are left to the writer.
+        """Takes an event, serialised on the calling thread, so that the writer only chains it; denials are left to the
+        writer.
 
         Raises:
-            OverloadedError: the queue is full and the event isn't a denial; the call mustn't go on.
+            OverloadedError: the queue is full and it isn't a denial; the call must stop.
         """
         if event.result is not AuditResult.DENY:
             event = event.clipped()
@@ -80,23 +80,23 @@ class AuditQueue:
             self._events.append(event)
 
     def drain(self, limit: int = DRAIN_EVENTS) -> list[AuditEntry]:
-        """Take out up to `limit` events, oldest first."""
+        """Removes up to `limit` events, oldest first."""
         with self._lock:
             taken, self._events = self._events[:limit], self._events[limit:]
             self._denials = {key: place - limit for key, place in self._denials.items() if place >= limit}
         return taken
 
     def restore(self, events: list[AuditEntry]) -> None:
-        """Put back events that were taken out and not committed, in front of all others, past the capacity."""
+        """Puts uncommitted events back in front, beyond the capacity if need be."""
         with self._lock:
             self._events = events + self._events
             self._denials = {key: place + len(events) for key, place in self._denials.items()}
 
     @contextmanager
     def drained(self, limit: int = DRAIN_EVENTS) -> Iterator[list[AuditEntry]]:
-        """Take events out for one transaction; if the block raises they return to the queue.
+        """Removes events for a transaction, and restores them if the block raises.
 
-        Open the transaction inside, so that a failed commit counts as failed:
+        Open the transaction inside, so that a failed commit counts:
         `with queue.drained() as events, engine.begin() as conn: audit.append(conn, events)`.
         """
         events = self.drain(limit)

@@ -1,7 +1,4 @@
-"""Drafts of directory versions: from node cards, and from the previous version with one thing changed.
-
-Values in, values out.
-"""
+"""Drafts of directory versions: from node cards, or from the previous version with one change. Pure."""
 
 from __future__ import annotations
 
@@ -22,12 +19,11 @@ from gateway.trust.rules.directory import (
 )
 
 DEFAULT_DAYS = 365
-"""Validity of a version in days."""
+"""Validity in days."""
 DEFAULT_GRACE_DAYS = 30
-"""Days of grace: time enough to gather signatures from offline keys in three places."""
+"""Days of grace: time to collect offline signatures."""
 DRAFT_MESSAGE_TYPES = ("AlertEvent", "Disposition", "HistoryQuery", "HistoryRecord", "WatchlistEvent")
-"""Types of messages that a draft's agreements name: the alert's life, what was made of it, questions for shipment
-history and the records that answer them, and watchlists."""
+"""Message types of drafted agreements: alerts, dispositions, history queries and records, watchlists."""
 PURPOSES = (
     "customs_fraud",
     "export_control",
@@ -36,12 +32,12 @@ PURPOSES = (
     "risk_assessment",
     "smuggling",
 )
-"""Purposes that a draft's agreements name unless told otherwise."""
+"""Default purposes of drafted agreements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place where two versions differ; None stands for absent."""
+    """A difference between two versions; None stands for absent."""
 
     path: str
     old: object
@@ -58,10 +54,10 @@ def draft_directory(
     grace_days: int = DEFAULT_GRACE_DAYS,
     version: int = 1,
 ) -> Directory:
-    """A directory of these nodes. Without a threshold, all authorities have to sign.
+    """A directory of these nodes. Default threshold: all authorities.
 
     Raises:
-        ConfigurationError: no cards, two of one node or authority, or of different federations.
+        ConfigurationError: no cards, two of a node or authority, or different federations.
     """
     if not cards:
         raise ConfigurationError("a directory needs at least one node card; `gateway directory card` makes one")
@@ -96,7 +92,7 @@ def agreements_among(
     field_classes: Iterable[FieldClass] = tuple(FieldClass),
     clause: str = "Example arrangement on the exchange of alerts, all purposes, all classes of information.",
 ) -> tuple[Agreement, ...]:
-    """One agreement for each ordered pair of nodes, named `<sender>-<recipient>`."""
+    """An agreement per ordered pair of nodes, named `<sender>-<recipient>`."""
     return tuple(
         Agreement(
             id=f"{sender}-{recipient}",
@@ -117,9 +113,9 @@ def agreements_among(
 def next_version(
     previous: Directory, *, issued_at: datetime, days: int = DEFAULT_DAYS, cards: Iterable[NodeCard] = ()
 ) -> Directory:
-    """The version after `previous`: new dates, and newer cards in the place of those of the same node.
+    """The next version, with new dates and newer cards.
 
-    Keys that a newer card no longer has stay, so that what they signed can still be verified; revoke them to end that.
+    Keys that a newer card omits stay, so that old signatures verify; revoke them to end that.
     """
     nodes, authorities = dict(previous.nodes), dict(previous.authorities)
     for card in cards:
@@ -139,10 +135,10 @@ def next_version(
 
 
 def revoke_certificate(previous: Directory, fingerprint: str, *, issued_at: datetime) -> Directory:
-    """The next version, in which a certificate (hexadecimal SHA-256 of its DER) is revoked.
+    """The next version, with a certificate (hexadecimal SHA-256 of its DER) revoked.
 
     Raises:
-        ConfigurationError: it is revoked already.
+        ConfigurationError: revoked already.
     """
     if previous.is_revoked(fingerprint):
         raise ConfigurationError(f"certificate {fingerprint} is revoked already, by version {previous.version}")
@@ -150,10 +146,10 @@ def revoke_certificate(previous: Directory, fingerprint: str, *, issued_at: date
 
 
 def revoke_key(previous: Directory, public_key: bytes, *, issued_at: datetime, since: datetime) -> Directory:
-    """The next version, in which a log or cosigning key counts no longer from `since` on.
+    """The next version, with a log or cosigning key revoked from `since` on.
 
     Raises:
-        ConfigurationError: no node has this key, or it is revoked already from an earlier time.
+        ConfigurationError: unknown key, or revoked from an earlier time.
     """
     since = since.replace(microsecond=0)
     found = False
@@ -175,12 +171,12 @@ def revoke_key(previous: Directory, public_key: bytes, *, issued_at: datetime, s
 
 
 def differences(old: Directory, new: Directory) -> tuple[Difference, ...]:
-    """Every place where two versions differ, with paths as in the text form."""
+    """All differences, with paths as in the text form."""
     return tuple(_differences("", old, new))
 
 
 def _successor(previous: Directory, issued_at: datetime) -> Directory:
-    # a revocation doesn't prolong the validity: it must not need more thought than the revocation itself
+    # a revocation doesn't prolong validity, so that it needs no further thought
     issued_at = min(issued_at.replace(microsecond=0), previous.expires_at - timedelta(seconds=1))
     return replace(previous, version=previous.version + 1, issued_at=issued_at)
 
@@ -196,7 +192,7 @@ def _with_past_keys(node: FederationNode, before: FederationNode | None) -> Fede
 
 
 def _merged(newer: tuple[KeyRecord, ...], older: tuple[KeyRecord, ...]) -> tuple[KeyRecord, ...]:
-    known = {record.public_key: record for record in older}  # a revocation outlives a card that knows nothing of it
+    known = {record.public_key: record for record in older}  # a revocation outlives cards that don't know it
     kept = tuple(record for record in older if record.public_key not in {each.public_key for each in newer})
     return (
         tuple(

@@ -1,6 +1,6 @@
-"""Whether a version of the directory may be believed: the trust state machine, apart from I/O.
+"""Decides whether a directory version is trusted: a state machine without I/O.
 
-There is no way to a `TrustedDirectory` but through `accept` and `unsafe_reopen`.
+Only `accept` and `unsafe_reopen` make a `TrustedDirectory`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from gateway.trust.codec.directory import decode_directory
 from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""A version issued more than this after now is named in a warning: this clock or the issuer's is wrong."""
+"""A version issued later than this after now gets a warning: a clock is wrong."""
 
 _TOKEN = object()
 
 
 @dataclass(frozen=True, slots=True)
 class RootOfTrust:
-    """What the first version is judged by: directory keys pinned in the settings, compared by people beforehand.
+    """Pinned directory keys that judge the first version.
 
     Attributes:
         federation: its name.
         verifiers: the authorities' directory keys.
-        threshold: how many of them must have signed, at least 1.
+        threshold: how many must have signed, at least 1.
     """
 
     federation: str
@@ -37,10 +37,10 @@ class RootOfTrust:
 
     @classmethod
     def from_vkeys(cls, vkeys: Iterable[str], *, federation: str, threshold: int) -> RootOfTrust:
-        """Reads verifier keys as `gateway pki directory-key` prints them.
+        """Reads keys printed by `gateway pki directory-key`.
 
         Raises:
-            ConfigurationError: one isn't an Ed25519 verifier key, one stands twice, or the threshold can't be met.
+            ConfigurationError: not an Ed25519 verifier key, a repeated one, or an impossible threshold.
         """
         verifiers = tuple(_pinned(vkey) for vkey in vkeys)
         keys = {verifier.public_key for verifier in verifiers}
@@ -58,10 +58,10 @@ class TrustedDirectory:
 
     Attributes:
         directory: its content.
-        note: the signed note, as accepted.
+        note: the signed note.
         text: the signed text.
-        signed_by: key names of the authorities that signed it, in the note's order.
-        warnings: sentences for operators; loud ones, to be logged and shown.
+        signed_by: key names of the signing authorities, in the note's order.
+        warnings: sentences for operators, to be logged and shown.
     """
 
     __slots__ = ("directory", "note", "signed_by", "text", "warnings")
@@ -96,25 +96,25 @@ class TrustedDirectory:
         return self.directory.version
 
     def validity(self, at: datetime) -> Validity:
-        """Where it stands in its time; a running node asks again, since time goes on."""
+        """Its validity now."""
         return self.directory.validity(at)
 
     def log_verifiers(self, origin: FeedOrigin, at: datetime) -> tuple[Verifier, ...]:
-        """Keys whose checkpoints of this feed count at this time; none where federation or publisher is unknown."""
+        """Keys whose checkpoints of this feed count at this time; none if unknown."""
         if origin.federation != self.federation:
             return ()
         return tuple(Verifier(origin.line, key) for key in self.directory.log_keys(origin.publisher, at))
 
     def every_log_verifier(self, origin: FeedOrigin) -> tuple[Verifier, ...]:
-        """All log keys that this version lists for the feed's publisher, also past, future and revoked ones.
+        """All log keys listed for the feed's publisher, also past, future and revoked ones.
 
-        Only for the question whether a node itself signed something once: these keys vouch for nothing.
+        They show what a node signed once, and vouch for nothing.
         """
         records = self.directory.node(origin.publisher).log_keys
         return tuple(Verifier(origin.line, record.public_key) for record in records)
 
     def cosign_verifiers(self, node: str, at: datetime) -> tuple[Verifier, ...]:
-        """Keys whose receipts for this node count at this time; none for an unknown node."""
+        """Keys whose receipts for this node count at this time; none if unknown."""
         name = receipts_key_name(self.federation, node)
         return tuple(Verifier(name, key, SignatureType.COSIGNATURE) for key in self.directory.cosign_keys(node, at))
 
@@ -126,25 +126,25 @@ class TrustedDirectory:
 def accept(
     note: bytes, *, now: datetime, previous: TrustedDirectory | None = None, anchors: RootOfTrust | None = None
 ) -> TrustedDirectory:
-    """Judges a version of the directory, in this order (after The Update Framework 1.0, section 5.3):
+    """Judges a version, in this order (after The Update Framework 1.0, section 5.3):
 
-    1. Form: the size is capped, then the bytes are taken apart as a signed note.
+    1. Form: the size is capped, then the bytes are parsed as a signed note.
     2. Succession: the previous version's threshold of its authorities' keys has signed these bytes; for the first
        version, the pinned anchors' threshold. Only now is the text read as a directory.
-    3. Own threshold: the version's own threshold of its own authorities' keys has signed it, and nobody whom neither
-       version names.
-    4. Federation: it is the previous one's, or the anchors'.
-    5. Version: greater than the previous one; equal only if the text is the same.
-    6. Validity: not beyond the grace period's end. Within it the version is accepted with a warning.
+    3. Own threshold: the version's own threshold of its own authorities' keys has signed it, and nobody unknown to both
+       versions.
+    4. Federation: the previous one's, or the anchors'.
+    5. Version: greater than the previous one; equal only for the same text.
+    6. Validity: not beyond the grace period. Within it the version is accepted with a warning.
 
     Args:
-        note: bytes from anywhere.
+        note: untrusted bytes.
         now: current time, with zone.
-        previous: the version in force; its own expiry doesn't matter here.
-        anchors: what the first version is judged by; ignored when there is a previous one.
+        previous: the version in force; its own expiry doesn't matter.
+        anchors: for the first version; ignored with a previous one.
 
     Raises:
-        DirectoryError: which step fails and why; `metadata["step"]` has the step.
+        DirectoryError: a step fails; `metadata["step"]` names it.
     """
     judged_by, threshold, federation = _judges(previous, anchors)
     _parsed_note(note)  # 1
@@ -161,10 +161,10 @@ def accept(
 
 
 def unsafe_reopen(note: bytes) -> TrustedDirectory:
-    """Takes a version that this node itself accepted before and kept, as the `previous` of the next.
+    """Reopens a version that this node accepted and kept, as the `previous` of the next.
 
-    Unsafe because nobody vouches for its keys but itself: step 2 and steps 4 to 6 are left out. Never for bytes that
-    came from elsewhere. Ask `validity` before relying on it.
+    Unsafe: only its own keys vouch for it; steps 2 and 4 to 6 are skipped. Never for bytes from elsewhere. Ask
+    `validity` before relying on it.
 
     Raises:
         DirectoryError: the kept bytes are damaged (steps 1 and 3).
@@ -207,7 +207,7 @@ def _decoded(text: bytes) -> Directory:
 
 
 def _only_known(note: bytes, verifiers: Iterable[Verifier]) -> tuple[str, ...]:
-    """Key names of the signers. A signature that nobody can check is refused, so that no bit of a note is free."""
+    """Names of the signers. Unknown signatures are refused, so that every bit of a note is checked."""
     known = {(verifier.name, verifier.key_id) for verifier in verifiers}
     signatures = parse_note(note).signatures
     for signature in signatures:

@@ -1,7 +1,6 @@
-"""A whole federation at once, in one folder: for demos, tests and one's own trial of three nodes.
+"""Makes a whole federation in one folder, for demos, tests and trials.
 
-Real authorities never do this: each makes its keys where they are used, with `gateway pki` and `gateway directory`
-(see certs/README.md), and nobody has another's.
+Real authorities make their keys where they are used, with `gateway pki` and `gateway directory` (certs/README.md).
 
     <root>/directory.note                     the directory, signed by all authorities
     <root>/<node>/pki/ca.pem                  certificate of the node's CA
@@ -39,9 +38,9 @@ from gateway.trust.service.directory_drafts import DEFAULT_DAYS, DEFAULT_GRACE_D
 from gateway.trust.service.directory_versions import RootOfTrust
 
 SIGNING_KEY_DAYS = 3 * 365
-"""Time in which a log or cosigning key's signatures count, in days."""
+"""Validity of signing keys in days."""
 BACKDATED = timedelta(minutes=5)
-"""Keys count from this much before now on, for clocks that are slow."""
+"""Keys count this much earlier, for slow clocks."""
 FEDERATION = "gba.customs.example"
 
 
@@ -50,10 +49,10 @@ class MemberSpec:
     """A node to make.
 
     Attributes:
-        node: its name, its authority's as well.
-        host: DNS name or IP address under which partners reach it.
-        peer_port, local_port: ports for partners and for its own systems.
-        systems: local systems by name, with their roles; the roles go into the node's settings, not into certificates.
+        node: its name, and its authority's.
+        host: DNS name or IP address for partners.
+        peer_port, local_port: ports for partners and own systems.
+        systems: local systems with their roles, which go into settings.
         display_names: its authority's names by language tag.
     """
 
@@ -67,7 +66,7 @@ class MemberSpec:
 
 @dataclass(frozen=True, slots=True)
 class NodeFolder:
-    """Paths in one node's folder, `<root>/<node>`."""
+    """Paths in `<root>/<node>`."""
 
     path: Path
 
@@ -102,11 +101,11 @@ class NodeFolder:
 
 @dataclass(frozen=True, slots=True)
 class FederationFolder:
-    """Paths in a federation's folder, and what nodes have to pin.
+    """Paths in a federation's folder, and the keys to pin.
 
     Attributes:
         path: the root.
-        anchors: directory keys and threshold for the nodes' settings.
+        anchors: directory keys and threshold for settings.
     """
 
     path: Path
@@ -118,7 +117,7 @@ class FederationFolder:
 
     @property
     def anchor_vkeys(self) -> tuple[str, ...]:
-        """The anchors as text, as settings have them."""
+        """The anchors as text."""
         return tuple(verifier.to_vkey() for verifier in self.anchors.verifiers)
 
     def node(self, name: str) -> NodeFolder:
@@ -126,7 +125,7 @@ class FederationFolder:
         return NodeFolder(self.path / name)
 
     def directory_key(self, authority: str) -> Path:
-        """An authority's offline directory key."""
+        """An authority's directory key."""
         return self.path / "offline" / authority / "directory.pem"
 
     def ca_key(self, authority: str) -> Path:
@@ -149,18 +148,18 @@ def create_federation(
     """Makes keys, certificates and a signed directory for all members.
 
     Args:
-        root: folder to make it in; existing keys are never overwritten.
+        root: the folder; existing keys are never overwritten.
         members: the nodes.
         federation: its name, a DNS name.
         now: start of validity, with zone.
-        agreements: who may send what to whom; None lets everyone send alerts to everyone, for all purposes.
-        threshold: authorities that must sign a version; None for all.
+        agreements: None lets everyone send alerts to everyone, for all purposes.
+        threshold: authorities that must sign; None for all.
         leaf_days, directory_days, grace_days: validity of certificates and directory.
 
     Raises:
-        ConfigurationError: there is a federation already, or the folder can't be written.
+        ConfigurationError: a federation exists, or the folder can't be written.
         MalformedError: a name isn't one.
-        DocumentInvalidError: the resulting directory breaks its rules.
+        DocumentInvalidError: the directory breaks its rules.
     """
     if (root / "directory.note").exists():
         raise ConfigurationError(f"{root / 'directory.note'} exists already: choose another folder or remove this one")
@@ -190,7 +189,7 @@ def create_federation(
 
 
 def key_record(public_key: bytes, now: datetime, days: int = SIGNING_KEY_DAYS) -> KeyRecord:
-    """A signing key's entry in the directory: it counts from a little before now on, for so many days."""
+    """A signing key's directory entry."""
     now = now.replace(microsecond=0)
     return KeyRecord(public_key, now - BACKDATED, now + timedelta(days=days))
 
