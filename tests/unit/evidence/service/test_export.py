@@ -227,7 +227,8 @@ def test_anchors_or_a_directory_vouch_for_the_keys_and_nothing_else(case: Case) 
 
 def test_a_federation_of_the_same_name_with_other_keys_proves_nothing(case: Case, tmp_path: Path) -> None:
     numbers = iter(range(9))
-    with paper_nodes(tmp_path, lambda: new_database(f"sqlite:///{tmp_path}/{next(numbers)}.sqlite3")) as (cn, hk):
+    database = lambda: new_database(f"sqlite:///{tmp_path}/{next(numbers)}.sqlite3")  # noqa: E731
+    with paper_nodes(tmp_path, database, members=("cn", "hk")) as (cn, hk):  # of other members, so with other keys
         alert_id = cn.publish("hk")
         exchange(cn, hk)
         forged = export(cn.database, cn.trust, publisher="cn", alert_id=alert_id)
