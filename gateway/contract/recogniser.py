@@ -31,7 +31,7 @@ _REMEMBERED = 4_096
 _REMEMBERED_CHARS = 64
 """Longest text that is remembered."""
 
-_COMING_AGAIN = frozenset({"gateway.v1.Party", "gateway.v1.TransportMeans"})
+_REPEATING_TYPES = frozenset({"gateway.v1.Party", "gateway.v1.TransportMeans"})
 """Types whose messages are remembered whole: traders and vehicles come again and again, with the same bytes."""
 
 _REMEMBERED_MESSAGES = 8_192
@@ -41,7 +41,7 @@ _REMEMBERED_BYTES = 512
 """Longest message that is remembered."""
 
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
-_SAME_EVERYWHERE = re.compile(
+_PORTABLE_PATTERN = re.compile(
     r"\^(?!.*(\(\?|--|~~|[+*?}][+?]))([A-Za-z0-9_/~-]|\[[A-Za-z0-9._/!~-]+\]|[()|+*?]|\{[0-9]+\})*\$"
 )
 """Patterns that mean the same to protovalidate's engine and to Python's: classes of ASCII characters, repeated."""
@@ -49,7 +49,7 @@ _SAME_EVERYWHERE = re.compile(
 _Recognise = Callable[[Any], bool]
 
 
-class _NotKnownError(Exception):
+class _UnknownRuleError(Exception):
     """A rule of a kind that isn't known here."""
 
 
@@ -77,13 +77,13 @@ def _of_message(descriptor: Descriptor, above: frozenset[str]) -> _Recognise:
     if descriptor.full_name in above:
         return recognised
     try:
-        recognise = _Function(descriptor, above | {descriptor.full_name}).compiled()
-    except _NotKnownError:
+        recognise = _GeneratedFunction(descriptor, above | {descriptor.full_name}).compiled()
+    except _UnknownRuleError:
         return _never
-    return _Remembering(recognise) if descriptor.full_name in _COMING_AGAIN else recognise
+    return _MessageMemory(recognise) if descriptor.full_name in _REPEATING_TYPES else recognise
 
 
-class _Remembering:
+class _MessageMemory:
     """Recognises messages whose very bytes it has recognised before at a glance; for threads, too."""
 
     def __init__(self, recognise: _Recognise) -> None:
@@ -103,12 +103,12 @@ class _Remembering:
         return True
 
 
-class _Function:
+class _GeneratedFunction:
     """The function for one type of message, as it is written; `m` is the message, `known` what it refers to."""
 
     def __init__(self, descriptor: Descriptor, above: frozenset[str]) -> None:
         if descriptor.GetOptions().HasExtension(validate_pb2.message):
-            raise _NotKnownError
+            raise _UnknownRuleError
         self._above = above
         self._known: dict[str, Any] = {}
         self._lines = ["def recognise(m):"]
@@ -154,7 +154,7 @@ class _Function:
         below = field.message_type
         if below is not None and below.GetOptions().map_entry:
             if below.fields_by_name["value"].message_type is not None:
-                raise _NotKnownError
+                raise _UnknownRuleError
             return self._pairs(rules, value)
         if field.is_repeated:
             return self._items(field, rules, value)
@@ -186,7 +186,7 @@ class _Function:
             if below is None:
                 return self._condition(field, rules, "x")
             _require_known(rules, ())
-        except _NotKnownError:
+        except _UnknownRuleError:
             return "False"  # without items there is nothing that could break it
         return f"{self._refer(_of_message(below, self._above))}(x)"
 
@@ -228,10 +228,10 @@ class _Function:
         if kind == "bytes":
             return self._bytes(rules.bytes, value)
         if kind == "enum" and field.enum_type is not None:
-            return f"{value} in {self._refer(_wanted(field.enum_type, rules.enum))}"
+            return f"{value} in {self._refer(_accepted_values(field.enum_type, rules.enum))}"
         if kind in {"uint32", "uint64", "int32", "int64", "double"}:
             return _number(getattr(rules, kind), value)
-        raise _NotKnownError
+        raise _UnknownRuleError
 
     def _text(self, rules: validate_pb2.StringRules, value: str) -> str:
         _require_known(rules, ("min_len", "max_len", "pattern", "uuid", "in"))
@@ -241,7 +241,7 @@ class _Function:
         most = rules.max_len if rules.HasField("max_len") else None
         patterns = ([rules.pattern] if rules.HasField("pattern") else []) + ([_UUID] if rules.uuid else [])
         if patterns:
-            return f"{self._refer(_Judged(rules.min_len, most, patterns).__getitem__)}({value})"
+            return f"{self._refer(_PatternResults(rules.min_len, most, patterns).__getitem__)}({value})"
         if most is None:
             return f"len({value}) >= {rules.min_len}"
         return f"{rules.min_len} <= len({value}) <= {most}" if rules.min_len else f"len({value}) <= {most}"
@@ -254,13 +254,13 @@ class _Function:
         return " and ".join(terms)
 
 
-class _Judged(dict[str, bool]):
+class _PatternResults(dict[str, bool]):
     """Texts with what is to be thought of them; the first so many are remembered."""
 
     def __init__(self, least: int, most: int | None, patterns: Sequence[str]) -> None:
         super().__init__()
-        if not all(map(_SAME_EVERYWHERE.fullmatch, patterns)):
-            raise _NotKnownError
+        if not all(map(_PORTABLE_PATTERN.fullmatch, patterns)):
+            raise _UnknownRuleError
         self._least, self._most = least, most
         self._found = [re.compile(pattern, re.ASCII).search for pattern in patterns]
 
@@ -273,7 +273,7 @@ class _Judged(dict[str, bool]):
         return found
 
 
-def _wanted(of: EnumDescriptor, rules: validate_pb2.EnumRules) -> frozenset[int]:
+def _accepted_values(of: EnumDescriptor, rules: validate_pb2.EnumRules) -> frozenset[int]:
     """Defined values that may be; others are never recognised, whether they may be or not."""
     _require_known(rules, ("defined_only", "not_in", "in"))
     within = getattr(rules, "in")
@@ -290,13 +290,13 @@ def _number(rules: Any, value: str) -> str:
 def _rules(field: FieldDescriptor) -> validate_pb2.FieldRules:
     rules = field.GetOptions().Extensions[validate_pb2.field]
     if rules.ignore not in (validate_pb2.IGNORE_UNSPECIFIED, validate_pb2.IGNORE_IF_ZERO_VALUE):
-        raise _NotKnownError
+        raise _UnknownRuleError
     return rules
 
 
 def _require_known(rules: Message, names: Sequence[str]) -> None:
     if any(field.is_extension or field.name not in names for field, _ in rules.ListFields()):
-        raise _NotKnownError
+        raise _UnknownRuleError
 
 
 def _value(name: str) -> str:

@@ -62,7 +62,7 @@ class _Lane:
         self.queue: FairQueue[_Job] = FairQueue()
 
 
-class _Run:
+class _RunningProcess:
     """One running process."""
 
     def __init__(self, process: subprocess.Popen[bytes], control: Connection, lanes: Mapping[str, _Lane]) -> None:
@@ -105,7 +105,7 @@ class WorkerProcess:
         self._deadlines_s = dict(deadlines_s)
         self._on_end = on_end
         self._lock = threading.Lock()
-        self._run: _Run | None = None
+        self._run: _RunningProcess | None = None
 
     @property
     def pid(self) -> int | None:
@@ -163,7 +163,7 @@ class WorkerProcess:
         run.process.kill()
         run.ended.wait()
 
-    def _launch(self) -> _Run:
+    def _launch(self) -> _RunningProcess:
         control, *pipes = (_pipe(deadline_s) for deadline_s in (0.0, *self._deadlines_s.values()))
         descriptors = [theirs.fileno() for _, theirs in (control, *pipes)]
         process = subprocess.Popen(  # noqa: S603  this interpreter and a module of this package
@@ -177,9 +177,9 @@ class WorkerProcess:
         for _, theirs in (control, *pipes):
             theirs.close()
         lanes = {name: _Lane(name, ours) for name, (ours, _) in zip(self._deadlines_s, pipes, strict=True)}
-        return _Run(process, control[0], lanes)
+        return _RunningProcess(process, control[0], lanes)
 
-    def _supervise(self, run: _Run) -> None:
+    def _supervise(self, run: _RunningProcess) -> None:
         """Makes a process ready, waits until it has ended, and fails the calls that still wait."""
         try:
             run.control.send((self._opener, self._arguments, tuple(run.lanes)))
@@ -204,7 +204,7 @@ class WorkerProcess:
         self._on_end()
         run.ended.set()
 
-    def _pass(self, run: _Run, lane: _Lane) -> None:
+    def _pass(self, run: _RunningProcess, lane: _Lane) -> None:
         """Passes the calls of one handler until the process has ended.
 
         While the process works on some calls, the next ones are on their way if they are small: these fit into the
@@ -232,7 +232,7 @@ class WorkerProcess:
             for job in chain.from_iterable(passed):
                 self._fail(job)
 
-    def _abandon(self, run: _Run) -> None:
+    def _abandon(self, run: _RunningProcess) -> None:
         """Kills a process, unless it has ended, and makes room for the next one."""
         with self._lock:
             if self._run is run:

@@ -35,11 +35,15 @@ from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
 from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.service.updates import read_update
+from gateway.watchlists.tables import hits as hit_rows
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches
 from gateway.watchlists.tables import progress as list_progress
-from gateway.watchlists.tables.lists import ChangeRow, CopyRow, EntryRow, HitRow, ProposalRow
+from gateway.watchlists.tables import proposals as proposal_rows
+from gateway.watchlists.tables.hits import HitRow
+from gateway.watchlists.tables.lists import ChangeRow, CopyRow, EntryRow
 from gateway.watchlists.tables.progress import DistributionRow
+from gateway.watchlists.tables.proposals import ProposalRow
 from gateway.watchlists.tables.schema import (
     list_changes,
     list_copies,
@@ -179,11 +183,11 @@ class ListProjection(Projection):
             # By what it was told, which is in the journal's order as the hit is; the lists themselves come later.
             if not watchlists.find_copies(tx.conn, origin.publisher, hit.entry.list, [hit.entry.id]):
                 raise MalformedError(f"{origin.publisher} was never told of an entry {hit.entry.list}/{hit.entry.id}")
-        before = watchlists.hit(tx.conn, origin.publisher, hit.hit_id)
+        before = hit_rows.hit(tx.conn, origin.publisher, hit.hit_id)
         if before is not None:
             raise MalformedError(f"hit {hit.hit_id} was reported before")
         row = HitRow(hit.hit_id, origin.publisher, hit.entry.publisher, hit.entry.list, hit.entry.id, 0, feed.id, index)
-        watchlists.put_hit(tx.conn, row)
+        hit_rows.put_hit(tx.conn, row)
 
     def _take_outcome(self, tx: Transaction, feed: Feed, outcome: watchlist_pb2.WatchlistHitOutcome) -> None:
         """What the owner of an entry says of a hit on it.
@@ -191,10 +195,10 @@ class ListProjection(Projection):
         Raises:
             MalformedError: there is no such hit, or it is on somebody else's entry.
         """
-        row = watchlists.hit(tx.conn, feed.origin.recipient, outcome.hit_id)
+        row = hit_rows.hit(tx.conn, feed.origin.recipient, outcome.hit_id)
         if row is None or row.publisher != feed.origin.publisher:
             raise MalformedError(f"there is no hit {outcome.hit_id} on an entry of {feed.origin.publisher}")
-        watchlists.put_hit(tx.conn, replace(row, outcome=outcome.outcome))
+        hit_rows.put_hit(tx.conn, replace(row, outcome=outcome.outcome))
 
     def _take_decision(
         self, tx: Transaction, feed: Feed, index: int, decision: watchlist_pb2.ListDecision, *, committed_at: int
@@ -211,7 +215,7 @@ class ListProjection(Projection):
                 _take_part(tx.conn, feed, index, decision)
             case "approved":
                 _decide(tx.conn, decision.approved.proposal_id, ProposalState.APPROVED)
-                parts = watchlists.parts_of(tx.conn, decision.approved.proposal_id)
+                parts = proposal_rows.parts_of(tx.conn, decision.approved.proposal_id)
                 watchlists.add_changes(tx.conn, parts, committed_at=committed_at)
             case "rejected":
                 _decide(tx.conn, decision.rejected.proposal_id, ProposalState.REJECTED)
@@ -343,7 +347,7 @@ def _copies(feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate) -> li
 
 def _take_part(conn: Connection, feed: Feed, index: int, decision: watchlist_pb2.ListDecision) -> None:
     part = decision.proposed
-    before = watchlists.proposal(conn, part.proposal_id)
+    before = proposal_rows.proposal(conn, part.proposal_id)
     row = before or ProposalRow(
         part.proposal_id, part.list, decision.actor, part.note, to_ms(decision.decided_at), 0, ProposalState.OPEN.value
     )
@@ -351,13 +355,13 @@ def _take_part(conn: Connection, feed: Feed, index: int, decision: watchlist_pb2
         raise MalformedError(f"a part of proposal {part.proposal_id} comes after it was {row.state}")
     state = ProposalState.COMPLETE if part.complete else ProposalState.OPEN
     changes = row.changes + len(part.update.changes)
-    watchlists.put_proposal(conn, replace(row, changes=changes, state=state.value))
-    watchlists.add_part(conn, part.proposal_id, feed.id, index)
+    proposal_rows.put_proposal(conn, replace(row, changes=changes, state=state.value))
+    proposal_rows.add_part(conn, part.proposal_id, feed.id, index)
 
 
 def _decide(conn: Connection, proposal_id: str, state: ProposalState) -> None:
-    row = watchlists.proposal(conn, proposal_id)
+    row = proposal_rows.proposal(conn, proposal_id)
     undecided = (ProposalState.COMPLETE, *([ProposalState.OPEN] if state is ProposalState.REJECTED else []))
     if row is None or row.state not in undecided:
         raise MalformedError(f"proposal {proposal_id} doesn't wait for a decision")
-    watchlists.put_proposal(conn, replace(row, state=state.value))
+    proposal_rows.put_proposal(conn, replace(row, state=state.value))

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from gateway.contract.identifiers import Scheme
 from gateway.v1 import match_pb2, party_pb2, screening_pb2, watchlist_pb2
-from gateway.watchlists.rules.matches import EntryKey, MatchStatus, Place, SourceKey, SourceKind
+from gateway.watchlists.rules.matches import EntryKey, MatchPlace, MatchStatus, SourceKey, SourceKind
 
 SOURCE_KINDS = {
     SourceKind.ALERT: match_pb2.MATCH_SOURCE_KIND_ALERT,
@@ -26,7 +26,7 @@ _KINDS = {number: kind for kind, number in SOURCE_KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
+class ScreenedSource:
     """A source whose parties were all screened, so that what wasn't found any more doesn't hold; `gone`: it is void."""
 
     source: SourceKey
@@ -48,7 +48,7 @@ class Findings:
     before: Mapping[str, int]
     after: Mapping[str, int]
     matches: Sequence[match_pb2.Match] = ()
-    screened: Sequence[Screened] = ()
+    screened: Sequence[ScreenedSource] = ()
     changed: Sequence[EntryKey] = ()
     more: bool = field(default=False)
 
@@ -59,13 +59,13 @@ class Findings:
 
 
 def found_match(
-    place: Place, subject: screening_pb2.ScreeningSubject, hit: screening_pb2.ScreeningHit, *, backward: bool
+    place: MatchPlace, subject: screening_pb2.ScreeningSubject, hit: screening_pb2.ScreeningHit, *, backward: bool
 ) -> match_pb2.Match:
     """A match as it is found."""
     return match_pb2.Match(source=source_message(place), subject=subject, hit=hit, backward=backward)
 
 
-def source_message(place: Place) -> match_pb2.MatchSource:
+def source_message(place: MatchPlace) -> match_pb2.MatchSource:
     """A place as a message."""
     return match_pb2.MatchSource(
         kind=SOURCE_KINDS[place.source.kind],
@@ -76,9 +76,9 @@ def source_message(place: Place) -> match_pb2.MatchSource:
     )
 
 
-def place_of(source: match_pb2.MatchSource) -> Place:
+def place_of(source: match_pb2.MatchSource) -> MatchPlace:
     """A message as a place."""
-    return Place(SourceKey(_KINDS[source.kind], source.publisher, source.id), source.revision, source.field)
+    return MatchPlace(SourceKey(_KINDS[source.kind], source.publisher, source.id), source.revision, source.field)
 
 
 def entry_of(hit: screening_pb2.ScreeningHit) -> EntryKey:

@@ -32,6 +32,7 @@ from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.service.updates import read_changes, read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
+from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables.lists import CopyRow, EntryRow
 from gateway.watchlists.tables.progress import DistributionRow
 
@@ -78,7 +79,7 @@ def _decided(conn: Connection, entry: StoredEntry) -> Counter[str]:
         return Counter()
     decision = wire.parse_decision(entry.payload)
     if decision.WhichOneof("decision") == "approved":
-        proposal = watchlists.proposal(conn, decision.approved.proposal_id)
+        proposal = proposal_rows.proposal(conn, decision.approved.proposal_id)
         return Counter({proposal.list: proposal.changes} if proposal is not None else {})
     return Counter(wire.key_of(one).list for one in decision.published.changes)
 

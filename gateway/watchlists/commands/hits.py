@@ -29,9 +29,11 @@ from gateway.watchlists.rules.matches import MatchStatus
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.queries import visible
 from gateway.watchlists.service.updates import read_changes
+from gateway.watchlists.tables import hits as hit_rows
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import matches
-from gateway.watchlists.tables.lists import EntryRow, HitRow
+from gateway.watchlists.tables.hits import HitRow
+from gateway.watchlists.tables.lists import EntryRow
 from gateway.watchlists.tables.schema import list_hits
 
 _Pb = watchlist_service_pb2
@@ -152,7 +154,7 @@ class AnswerHitCommand(IdempotentCommand[_Pb.AnswerHitResponse]):
     def answer(self, tx: Transaction) -> _Pb.AnswerHitResponse:
         apply_pending(tx)
         request = self.request
-        row = watchlists.hit(tx.conn, request.reporter, request.hit_id)
+        row = hit_rows.hit(tx.conn, request.reporter, request.hit_id)
         if row is None or (row.publisher, row.list) in self.hidden:
             raise NotFoundError(f"there is no hit {request.reporter}/{request.hit_id} here")
         if row.publisher != tx.own_node:
@@ -208,7 +210,7 @@ class HitQueries:
         token = decode_page_token(request.page_token, request.filter, 2)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            rows = watchlists.hits_page(
+            rows = hit_rows.hits_page(
                 conn, conditions, before=None if token is None else (token[0], token[1]), limit=limit + 1
             )
             hits = [_shown(conn, row) for row in rows[:limit]]
@@ -221,7 +223,7 @@ class HitQueries:
     def statistics(self, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.GetListStatisticsResponse:
         """Entries, hits and matches of every list that this node knows."""
         with self._database.read() as conn:
-            entries, hits = watchlists.entries_by_list(conn), watchlists.hits_by_list(conn)
+            entries, hits = watchlists.entries_by_list(conn), hit_rows.hits_by_list(conn)
             found = matches.by_list(conn)
         response = _Pb.GetListStatisticsResponse()
         for publisher, name in sorted((entries.keys() | hits.keys() | found.keys()) - hidden):

@@ -18,6 +18,7 @@ from gateway.watchlists.codec import events as wire
 from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, append_parts, ended
 from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables.lists import EntryRow
 from gateway.watchlists.tables.schema import list_entries
 
@@ -213,7 +214,7 @@ class EndCutOffCommand:
     def execute(self, tx: Transaction) -> bool:
         if journal.head_position(tx.conn) > progress.position(tx.conn):
             return False
-        for proposal_id in watchlists.open_proposals(tx.conn):
+        for proposal_id in proposal_rows.open_proposals(tx.conn):
             if proposal_id not in self.lists.importing:
                 rejected = watchlist_pb2.ProposalDecision(proposal_id=proposal_id, remarks="its import was cut off")
                 tx.append(self.lists.origin, self.lists.decision(tx.now_ms, BY_ITSELF, rejected=rejected))
@@ -258,7 +259,7 @@ def _append(
     tx: Transaction, importing: Import, updates: Sequence[watchlist_pb2.WatchlistUpdate], *, complete: bool
 ) -> None:
     if importing.proposal_id:
-        row = watchlists.proposal(tx.conn, importing.proposal_id)
+        row = proposal_rows.proposal(tx.conn, importing.proposal_id)
         if row is not None and row.state == ProposalState.REJECTED:
             raise IllegalTransitionError(f"proposal {row.proposal_id} was rejected while its import was under way")
     append_parts(

@@ -33,7 +33,9 @@ from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
-from gateway.watchlists.tables.lists import EntryRow, ProposalRow
+from gateway.watchlists.tables import proposals as proposal_rows
+from gateway.watchlists.tables.lists import EntryRow
+from gateway.watchlists.tables.proposals import ProposalRow
 
 BY_ITSELF = "gateway"
 """Actor of what the gateway decides by itself."""
@@ -316,7 +318,7 @@ class DecideCommand(IdempotentCommand[_Pb.DecideProposalResponse]):
 
     def answer(self, tx: Transaction) -> _Pb.DecideProposalResponse:
         apply_pending(tx)
-        row = watchlists.proposal(tx.conn, self.request.proposal_id)
+        row = proposal_rows.proposal(tx.conn, self.request.proposal_id)
         if row is None or (self.lists.node, row.list) in self.hidden:
             raise NotFoundError(f"there is no proposal {self.request.proposal_id}")
         approve = self.request.approve
@@ -331,7 +333,7 @@ class DecideCommand(IdempotentCommand[_Pb.DecideProposalResponse]):
 
     def _require_current(self, tx: Transaction, row: ProposalRow) -> None:
         """Of a proposal in one part every entry is compared; of a larger one each when its turn comes."""
-        parts = watchlists.parts_of(tx.conn, row.proposal_id)
+        parts = proposal_rows.parts_of(tx.conn, row.proposal_id)
         if len(parts) > 1:
             return
         for change in read_update(tx.conn, *parts[0]).changes:

@@ -28,7 +28,7 @@ class SourceKey(NamedTuple):
     id: str
 
 
-class Place(NamedTuple):
+class MatchPlace(NamedTuple):
     """Where one party stands: source, its revision, and the path of the party in its content."""
 
     source: SourceKey

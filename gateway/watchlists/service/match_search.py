@@ -20,8 +20,8 @@ from itertools import chain, islice
 from gateway.db.database import Database
 from gateway.v1 import match_pb2
 from gateway.watchlists.codec import screening as wire
-from gateway.watchlists.codec.matches import Findings, Screened, found_match
-from gateway.watchlists.rules.matches import Place
+from gateway.watchlists.codec.matches import Findings, ScreenedSource, found_match
+from gateway.watchlists.rules.matches import MatchPlace
 from gateway.watchlists.service.match_sources import SOURCES, MatchSource, SourceItem
 from gateway.watchlists.service.recent_parties import RECENT_PARTIES, parties_of
 from gateway.watchlists.service.screening import Screener
@@ -79,11 +79,11 @@ class MatchSearch:
         self._compared = LISTS in cursors
         after = dict(cursors)
         found: list[match_pb2.Match] = []
-        screened: list[Screened] = []
+        screened: list[ScreenedSource] = []
         for source in self._sources:
             for item in self._items(source, cursors, after):
                 if item.gone or item.revision > 1:  # a first revision leaves nothing behind that held before
-                    screened.append(Screened(item.key, item.gone))
+                    screened.append(ScreenedSource(item.key, item.gone))
                 found += self._screen(item, at_ms)
         more = after != cursors
         if not self._remember_older():
@@ -141,7 +141,7 @@ class MatchSearch:
         wanted = [party.sought for party in parties.values()]
         done = self._screener.seek(wanted, at_ms=at_ms, max_hits=HITS_OF_A_PARTY)
         return [
-            found_match(Place(item.key, item.revision, field), party.subject, wire.hit_of(hit), backward=False)
+            found_match(MatchPlace(item.key, item.revision, field), party.subject, wire.hit_of(hit), backward=False)
             for (field, party), each in zip(parties.items(), done.found, strict=True)
             for hit in each.hits
         ]

@@ -33,6 +33,7 @@ from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.updates import read_changes, read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
+from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables.lists import CopyRow, EntryRow
 from gateway.watchlists.tables.schema import list_copies, list_entries, list_proposals
 
@@ -124,7 +125,7 @@ class ListQueries:
         token = decode_page_token(request.page_token, "", 1)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            rows = watchlists.waiting_proposals(
+            rows = proposal_rows.waiting_proposals(
                 conn,
                 *(list_proposals.c.list != name for name in self._own(hidden)),
                 after=token[0] if token else "",
@@ -138,7 +139,7 @@ class ListQueries:
                     note=row.note,
                     proposed_at_unix_ms=row.proposed_at,
                     changes=row.changes,
-                    sample=read_update(conn, *watchlists.parts_of(conn, row.proposal_id)[0]),
+                    sample=read_update(conn, *proposal_rows.parts_of(conn, row.proposal_id)[0]),
                 )
                 for row in rows[:limit]
             ]

@@ -14,7 +14,7 @@ from gateway.screening.index.index import NameIndex, PartyQuery
 from gateway.screening.result import MatchClass, Thresholds
 from gateway.v1 import screening_pb2
 from gateway.watchlists.codec import screening as wire
-from gateway.watchlists.rules.matches import Place, SourceKey
+from gateway.watchlists.rules.matches import MatchPlace, SourceKey
 
 RECENT_PARTIES = 100_000
 """Parties that are remembered for entries yet to come: a day of a busy port, and some 100 MB."""
@@ -38,7 +38,7 @@ def parties_of(subjects: Mapping[str, screening_pb2.ScreeningSubject]) -> dict[s
 class BackwardHit:
     """A party of before that an entry may be about: where it stands, what it is, and the party's hit on the entry."""
 
-    place: Place
+    place: MatchPlace
     subject: screening_pb2.ScreeningSubject
     hit: Hit
 
@@ -55,7 +55,7 @@ class RecentParties:
         self._most = most
         self._index = NameIndex()
         self._sources: OrderedDict[SourceKey, list[str]] = OrderedDict()
-        self._parties: dict[str, tuple[Place, bytes]] = {}
+        self._parties: dict[str, tuple[MatchPlace, bytes]] = {}
         self._number = 0
         self._lock = threading.Lock()
 
@@ -92,7 +92,7 @@ class RecentParties:
             number = str(self._number)
             names = [EntryName(text, kind) for text, kind in dict.fromkeys(party.sought.names)]
             identifiers = list(dict.fromkeys(party.sought.identifiers))
-            self._parties[number] = (Place(source, revision, field), party.subject.SerializeToString())
+            self._parties[number] = (MatchPlace(source, revision, field), party.subject.SerializeToString())
             self._index.put(IndexEntry(_PARTIES, number, 0, 0, 0, 0, 0, names, identifiers))
             numbers.append(number)
             self._index.tidy()

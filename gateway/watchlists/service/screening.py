@@ -44,7 +44,7 @@ CHANGES_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
+class ScreeningOutcome:
     """What was found for each subject, in order, and the last change of the lists that was considered."""
 
     found: list[SearchResult]
@@ -52,7 +52,7 @@ class Screened:
 
 
 @dataclass(slots=True)
-class ComparedBack:
+class BackwardComparison:
     """What comparing changes with the parties of before gave: up to which change, hits, and the entries that have ended
     or were amended."""
 
@@ -149,7 +149,7 @@ class Screener:
                 if not changes or time.monotonic() > end:
                     return done
 
-    def compare_back(self, after: int, *, at_ms: int, within_s: float) -> ComparedBack:
+    def compare_back(self, after: int, *, at_ms: int, within_s: float) -> BackwardComparison:
         """Compares entries that changed after a change, and are in the index, with the parties of before.
 
         Args:
@@ -160,7 +160,7 @@ class Screener:
         Raises:
             StoreUnavailableError: the database can't be read.
         """
-        end, done = time.monotonic() + within_s, ComparedBack(after, [], [])
+        end, done = time.monotonic() + within_s, BackwardComparison(after, [], [])
         while done.position < self._seq:
             with self._database.read() as conn:
                 if list_progress.applied(conn) < self._seq:
@@ -240,7 +240,7 @@ class Screener:
         visible: Visible = everybody,
         at_ms: int,
         max_hits: int = MAX_HITS,
-    ) -> Screened:
+    ) -> ScreeningOutcome:
         """Seeks each subject among the entries that count now.
 
         Args:
@@ -257,14 +257,14 @@ class Screener:
 
     def seek(
         self, wanted: Sequence[PartyQuery], *, visible: Visible = everybody, at_ms: int, max_hits: int = MAX_HITS
-    ) -> Screened:
+    ) -> ScreeningOutcome:
         """Seeks what subjects are sought by; nobody is remembered."""
         index, position = self._index, self._seq
         found = [
             index.search(sought, at_ms=at_ms, visible=visible, thresholds=self._limits, limit=max_hits or MAX_HITS)
             for sought in wanted
         ]
-        return Screened(found, position)
+        return ScreeningOutcome(found, position)
 
     def _limits(self, group: str) -> Thresholds:
         found = self._thresholds.get(group)

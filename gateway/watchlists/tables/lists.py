@@ -1,12 +1,11 @@
-"""Statements on watchlists as projected: changes in order, entries, proposals, and what each partner was told."""
+"""Statements on watchlists: changes in order, entries, and the copies that partners have."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select, tuple_, update
 
@@ -18,10 +17,8 @@ from gateway.watchlists.tables.schema import (
     list_changes,
     list_copies,
     list_entries,
-    list_hits,
-    list_parts,
-    list_proposals,
 )
+from gateway.watchlists.tables.upsert import upsert
 
 _LOOKED_UP = (1, 16, 100, 500)
 """How many ids one look-up takes: the least that suffices, whose unused places repeat the last id."""
@@ -90,38 +87,9 @@ class CopyRow(NamedTuple):
     idx: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalRow:
-    """A proposal; `state` is open (parts may follow), complete, approved or rejected."""
-
-    proposal_id: str
-    list: str
-    proposer: str
-    note: str
-    proposed_at: int
-    changes: int
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class HitRow:
-    """A hit on an entry and where it stands; `outcome` is a HitOutcome, 0 until the entry's owner has said so."""
-
-    hit_id: str
-    reporter: str
-    publisher: str
-    list: str
-    entry_id: str
-    outcome: int
-    feed_id: int
-    idx: int
-
-
-_HIT_COLUMNS = tuple(list_hits.c.keys())
 _CHANGE_COLUMNS = tuple(list_changes.c.keys())
 _ENTRY_COLUMNS = tuple(list_entries.c.keys())
 _COPY_COLUMNS = tuple(list_copies.c.keys())
-_PROPOSAL_COLUMNS = tuple(list_proposals.c.keys())
 
 _LAST_SEQ = Prepared(select(func.max(list_changes.c.seq)))
 _CHANGES = Prepared(
@@ -157,13 +125,6 @@ _COPIES_OF = Prepared(
     select(list_copies)
     .where(list_copies.c.list == bindparam("called"), list_copies.c.entry_id == bindparam("id"))
     .order_by(list_copies.c.partner)
-)
-_PROPOSAL = Prepared(select(list_proposals).where(list_proposals.c.proposal_id == bindparam("id")))
-_HIT = Prepared(select(list_hits).where(list_hits.c.reporter == bindparam("by"), list_hits.c.hit_id == bindparam("id")))
-_PARTS = Prepared(
-    select(list_parts.c.feed_id, list_parts.c.idx)
-    .where(list_parts.c.proposal_id == bindparam("id"))
-    .order_by(list_parts.c.idx)
 )
 
 
@@ -217,7 +178,7 @@ def find_all(conn: Connection, publisher: str, keys: Iterable[ListKey]) -> dict[
 
 def put(conn: Connection, rows: Sequence[EntryRow]) -> None:
     """Writes the newest revision of entries."""
-    _upsert(conn, list_entries, _ENTRY_COLUMNS, rows)
+    upsert(conn, list_entries, _ENTRY_COLUMNS, rows)
 
 
 def page(
@@ -338,94 +299,13 @@ def copies_of(conn: Connection, list_name: str, entry_id: str) -> list[CopyRow]:
 
 def put_copies(conn: Connection, rows: Sequence[CopyRow]) -> None:
     """Writes what a partner was told."""
-    _upsert(conn, list_copies, _COPY_COLUMNS, rows)
+    upsert(conn, list_copies, _COPY_COLUMNS, rows)
 
 
 def active_copies(conn: Connection, partner: str, *conditions: ColumnElement[bool]) -> int:
     """Number of own entries that a partner has, once it has everything that it was told."""
     query = select(func.count()).where(list_copies.c.partner == partner, list_copies.c.ended == 0, *conditions)
     return int(conn.execute(query).scalar_one())
-
-
-# Proposals
-
-
-def proposal(conn: Connection, proposal_id: str) -> ProposalRow | None:
-    """A proposal by id, or None."""
-    row = _PROPOSAL(conn, id=proposal_id).one_or_none()
-    return None if row is None else ProposalRow(*row)
-
-
-def put_proposal(conn: Connection, row: ProposalRow) -> None:
-    """Writes a proposal as it is now."""
-    _upsert(conn, list_proposals, _PROPOSAL_COLUMNS, [_values(row, _PROPOSAL_COLUMNS)])
-
-
-def waiting_proposals(conn: Connection, *conditions: ColumnElement[bool], after: str, limit: int) -> list[ProposalRow]:
-    """Complete proposals that nobody has decided, oldest first."""
-    query = (
-        select(list_proposals)
-        .where(list_proposals.c.state == "complete", list_proposals.c.proposal_id > after, *conditions)
-        .order_by(list_proposals.c.proposal_id)
-        .limit(limit)
-    )
-    return [ProposalRow(*row) for row in conn.execute(query)]
-
-
-def open_proposals(conn: Connection) -> list[str]:
-    """Ids of proposals that aren't complete, oldest first."""
-    query = select(list_proposals.c.proposal_id).where(list_proposals.c.state == "open")
-    return list(conn.execute(query.order_by(list_proposals.c.proposal_id)).scalars())
-
-
-def add_part(conn: Connection, proposal_id: str, feed_id: int, idx: int) -> None:
-    """Notes where a part of a proposal stands."""
-    insert_rows(conn, list_parts, ("proposal_id", "idx", "feed_id"), [(proposal_id, idx, feed_id)])
-
-
-def parts_of(conn: Connection, proposal_id: str) -> list[tuple[int, int]]:
-    """Where the parts of a proposal stand: (feed id, index), in order."""
-    return [(row[0], row[1]) for row in _PARTS(conn, id=proposal_id)]
-
-
-# Hits
-
-
-def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
-    """A hit by who met it and its id, or None."""
-    row = _HIT(conn, by=reporter, id=hit_id).one_or_none()
-    return None if row is None else HitRow(*row)
-
-
-def put_hit(conn: Connection, row: HitRow) -> None:
-    """Writes a hit as it is now."""
-    _upsert(conn, list_hits, _HIT_COLUMNS, [_values(row, _HIT_COLUMNS)])
-
-
-def hits_page(
-    conn: Connection, conditions: Iterable[ColumnElement[bool]], *, before: tuple[str, str] | None, limit: int
-) -> list[HitRow]:
-    """Hits, newest first.
-
-    Args:
-        conditions: SQL conditions on list_hits.
-        before: (hit id, reporter) of the last row of the page before, or None.
-        limit: most rows.
-    """
-    key = (list_hits.c.hit_id, list_hits.c.reporter)
-    query = select(list_hits).where(*conditions).order_by(*(column.desc() for column in key)).limit(limit)
-    if before is not None:
-        query = query.where(tuple_(*key) < tuple_(*before))
-    return [HitRow(*row) for row in conn.execute(query)]
-
-
-def hits_by_list(conn: Connection) -> dict[tuple[str, str], dict[int, int]]:
-    """Number of hits by (publisher, list) and outcome."""
-    columns = (list_hits.c.publisher, list_hits.c.list, list_hits.c.outcome)
-    counted: dict[tuple[str, str], dict[int, int]] = {}
-    for publisher, name, outcome, number in conn.execute(select(*columns, func.count()).group_by(*columns)):
-        counted.setdefault((publisher, name), {})[outcome] = number
-    return counted
 
 
 def entries_by_list(conn: Connection) -> dict[tuple[str, str], int]:
@@ -460,29 +340,4 @@ def _by_ids_text(dialect: str, table: Table, places: int) -> str:
     return (
         f"SELECT {', '.join(table.c.keys())} FROM {table.name} WHERE {holder} = {mark} AND {name} = {mark} "
         f"AND {entry_id} IN ({', '.join([mark] * places)})"
-    )
-
-
-def _values(row: Any, columns: Sequence[str]) -> tuple[Any, ...]:
-    return tuple([getattr(row, name) for name in columns])
-
-
-_ROWS_PER_STATEMENT = 100
-
-
-def _upsert(conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
-    for at in range(0, len(rows), _ROWS_PER_STATEMENT):
-        chunk = rows[at : at + _ROWS_PER_STATEMENT]
-        run(conn, _upsert_text(conn.dialect.name, table, columns, len(chunk)), tuple(chain.from_iterable(chunk)))
-
-
-@cache
-def _upsert_text(dialect: str, table: Table, columns: tuple[str, ...], rows: int) -> str:
-    mark = "?" if dialect == "sqlite" else "%s"
-    values = ", ".join([f"({', '.join([mark] * len(columns))})"] * rows)
-    key = [column.name for column in table.primary_key.columns]
-    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
-    return (
-        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {values} "
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from gateway.db.progress import Progress
-from gateway.watchlists.rules.matches import EntryKey, MatchStatus, Place, SourceKey, SourceKind
+from gateway.watchlists.rules.matches import EntryKey, MatchPlace, MatchStatus, SourceKey, SourceKind
 from gateway.watchlists.tables.schema import match_progress, matches
 
 LISTS = "lists"
@@ -56,10 +56,10 @@ class MatchRow:
         return MatchStatus(self.status)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> MatchPlace:
         """Where the party stands."""
         source = SourceKey(SourceKind(self.source), self.source_publisher, self.source_id)
-        return Place(source, self.source_revision, self.field)
+        return MatchPlace(source, self.source_revision, self.field)
 
     @property
     def entry(self) -> EntryKey:

@@ -128,7 +128,7 @@ def test_what_was_recognised_is_judged_anew_once_it_is_another() -> None:
 
 def test_no_more_parties_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recogniser, "_REMEMBERED_MESSAGES", 3)
-    remembering = recogniser._Remembering(recogniser._recogniser(party_pb2.Party.DESCRIPTOR))
+    remembering = recogniser._MessageMemory(recogniser._recogniser(party_pb2.Party.DESCRIPTOR))
     for number in range(20):
         party = party_pb2.Party(names=[party_pb2.Name(text=f"Trader {number}")])
         assert remembering(party)

@@ -17,6 +17,7 @@ from gateway.history.tables.answers import ASKED, AnswerRow
 from gateway.v1 import alert_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.commands.hits import AnswerHitCommand, ReportHitCommand
 from gateway.watchlists.commands.proposals import DecideCommand, ProposeCommand
+from gateway.watchlists.tables import hits as hit_rows
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
 from tests.support.databases import MakeDatabase
@@ -100,7 +101,7 @@ def test_alerts_lists_hits_history_and_a_rebuild(nodes: list[PaperNode]) -> None
         assert list(watchlists.find(conn, PUBLISHER, "m" * 64, ["E" * 64])) == ["E" * 64]
     with publisher.database.read() as conn:
         assert list_progress.distribution(conn, RECIPIENT).considered == 1
-        ((_, _, outcomes),) = [(*key, counted) for key, counted in watchlists.hits_by_list(conn).items()]
+        ((_, _, outcomes),) = [(*key, counted) for key, counted in hit_rows.hits_by_list(conn).items()]
         assert outcomes == {watchlist_pb2.HIT_OUTCOME_CONFIRMED: 1}
     assert [found.shipment.record_id for found in search(recipient, record_ids=["A"])] == ["A"]
 

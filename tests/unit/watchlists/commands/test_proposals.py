@@ -42,6 +42,7 @@ from gateway.watchlists.commands.proposals import DecideCommand, ExpireListedCom
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.tables import lists as watchlists
+from gateway.watchlists.tables import proposals as proposal_rows
 from gateway.watchlists.tables.schema import list_copies, list_distribution, list_entries
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
@@ -463,7 +464,7 @@ def test_an_import_into_a_list_with_four_eyes_is_one_proposal(nodes: list[PaperN
     response = bring(cn, rows, list_name="un-sc")
     assert listed(cn) == {}
     with cn.database.read() as conn:
-        (waiting,) = watchlists.waiting_proposals(conn, after="", limit=10)
+        (waiting,) = proposal_rows.waiting_proposals(conn, after="", limit=10)
     assert (waiting.proposal_id, waiting.changes) == (response.proposal_id, 1_100)
     assert decide(cn, response.proposal_id) == 1_100
     exchange(*nodes)
@@ -490,7 +491,7 @@ def open_import(node: PaperNode, rows: int = 1_100) -> Import:
 def state_of(node: PaperNode, proposal_id: str) -> str:
     node.settle()
     with node.database.read() as conn:
-        row = watchlists.proposal(conn, proposal_id)
+        row = proposal_rows.proposal(conn, proposal_id)
     assert row is not None
     return row.state
 

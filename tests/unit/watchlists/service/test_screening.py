@@ -17,7 +17,7 @@ from gateway.watchlists.codec.subjects import subjects_of
 from gateway.watchlists.commands.proposals import ProposeCommand
 from gateway.watchlists.rules.policies import ListPolicy
 from gateway.watchlists.service.recent_parties import RecentParties
-from gateway.watchlists.service.screening import ComparedBack, Screener
+from gateway.watchlists.service.screening import BackwardComparison, Screener
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
 
@@ -63,7 +63,7 @@ def party(*names: str, **more: object) -> screening_pb2.ScreeningSubject:
     return screening_pb2.ScreeningSubject(names=[party_pb2.Name(text=name) for name in names], **more)  # type: ignore[arg-type]
 
 
-def back(screener: Screener, node: PaperNode, after: int = 0) -> ComparedBack:
+def back(screener: Screener, node: PaperNode, after: int = 0) -> BackwardComparison:
     """What comparing the changes after one of them with the parties of before gives."""
     screener.follow()
     return screener.compare_back(after, at_ms=node.clock(), within_s=10)

@@ -1,0 +1,68 @@
+"""Statements on hits on entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, tuple_
+
+from gateway.db.statements import Prepared
+from gateway.watchlists.tables.schema import list_hits
+from gateway.watchlists.tables.upsert import upsert, values_of
+
+
+@dataclass(frozen=True, slots=True)
+class HitRow:
+    """A hit on an entry and where it stands; `outcome` is a HitOutcome, 0 until the entry's owner has said so."""
+
+    hit_id: str
+    reporter: str
+    publisher: str
+    list: str
+    entry_id: str
+    outcome: int
+    feed_id: int
+    idx: int
+
+
+_HIT_COLUMNS = tuple(list_hits.c.keys())
+
+_HIT = Prepared(select(list_hits).where(list_hits.c.reporter == bindparam("by"), list_hits.c.hit_id == bindparam("id")))
+
+
+def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
+    """A hit by who met it and its id, or None."""
+    row = _HIT(conn, by=reporter, id=hit_id).one_or_none()
+    return None if row is None else HitRow(*row)
+
+
+def put_hit(conn: Connection, row: HitRow) -> None:
+    """Writes a hit as it is now."""
+    upsert(conn, list_hits, _HIT_COLUMNS, [values_of(row, _HIT_COLUMNS)])
+
+
+def hits_page(
+    conn: Connection, conditions: Iterable[ColumnElement[bool]], *, before: tuple[str, str] | None, limit: int
+) -> list[HitRow]:
+    """Hits, newest first.
+
+    Args:
+        conditions: SQL conditions on list_hits.
+        before: (hit id, reporter) of the last row of the page before, or None.
+        limit: most rows.
+    """
+    key = (list_hits.c.hit_id, list_hits.c.reporter)
+    query = select(list_hits).where(*conditions).order_by(*(column.desc() for column in key)).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(*key) < tuple_(*before))
+    return [HitRow(*row) for row in conn.execute(query)]
+
+
+def hits_by_list(conn: Connection) -> dict[tuple[str, str], dict[int, int]]:
+    """Number of hits by (publisher, list) and outcome."""
+    columns = (list_hits.c.publisher, list_hits.c.list, list_hits.c.outcome)
+    counted: dict[tuple[str, str], dict[int, int]] = {}
+    for publisher, name, outcome, number in conn.execute(select(*columns, func.count()).group_by(*columns)):
+        counted.setdefault((publisher, name), {})[outcome] = number
+    return counted

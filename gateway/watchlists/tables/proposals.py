@@ -1,0 +1,73 @@
+"""Statements on proposals for own lists and on their parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, bindparam, select
+
+from gateway.db.database import insert_rows
+from gateway.db.statements import Prepared
+from gateway.watchlists.tables.schema import list_parts, list_proposals
+from gateway.watchlists.tables.upsert import upsert, values_of
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """A proposal; `state` is open (parts may follow), complete, approved or rejected."""
+
+    proposal_id: str
+    list: str
+    proposer: str
+    note: str
+    proposed_at: int
+    changes: int
+    state: str
+
+
+_PROPOSAL_COLUMNS = tuple(list_proposals.c.keys())
+
+_PROPOSAL = Prepared(select(list_proposals).where(list_proposals.c.proposal_id == bindparam("id")))
+_PARTS = Prepared(
+    select(list_parts.c.feed_id, list_parts.c.idx)
+    .where(list_parts.c.proposal_id == bindparam("id"))
+    .order_by(list_parts.c.idx)
+)
+
+
+def proposal(conn: Connection, proposal_id: str) -> ProposalRow | None:
+    """A proposal by id, or None."""
+    row = _PROPOSAL(conn, id=proposal_id).one_or_none()
+    return None if row is None else ProposalRow(*row)
+
+
+def put_proposal(conn: Connection, row: ProposalRow) -> None:
+    """Writes a proposal as it is now."""
+    upsert(conn, list_proposals, _PROPOSAL_COLUMNS, [values_of(row, _PROPOSAL_COLUMNS)])
+
+
+def waiting_proposals(conn: Connection, *conditions: ColumnElement[bool], after: str, limit: int) -> list[ProposalRow]:
+    """Complete proposals that nobody has decided, oldest first."""
+    query = (
+        select(list_proposals)
+        .where(list_proposals.c.state == "complete", list_proposals.c.proposal_id > after, *conditions)
+        .order_by(list_proposals.c.proposal_id)
+        .limit(limit)
+    )
+    return [ProposalRow(*row) for row in conn.execute(query)]
+
+
+def open_proposals(conn: Connection) -> list[str]:
+    """Ids of proposals that aren't complete, oldest first."""
+    query = select(list_proposals.c.proposal_id).where(list_proposals.c.state == "open")
+    return list(conn.execute(query.order_by(list_proposals.c.proposal_id)).scalars())
+
+
+def add_part(conn: Connection, proposal_id: str, feed_id: int, idx: int) -> None:
+    """Notes where a part of a proposal stands."""
+    insert_rows(conn, list_parts, ("proposal_id", "idx", "feed_id"), [(proposal_id, idx, feed_id)])
+
+
+def parts_of(conn: Connection, proposal_id: str) -> list[tuple[int, int]]:
+    """Where the parts of a proposal stand: (feed id, index), in order."""
+    return [(row[0], row[1]) for row in _PARTS(conn, id=proposal_id)]
