@@ -1,7 +1,7 @@
 """Measures shipment history: recording in bulk, and searches and traces over three nodes as the records grow.
 
-Shipments are those of bench/shipment_records.py, made before the clock starts. Real TLS, SQLite with synchronous=FULL,
-nothing switched off: validation, the signed log of records, agreements, statements, audit.
+Shipments are those of bench/shipment_records.py, made before the clock starts. Real TLS, SQLite
+with synchronous=FULL, nothing switched off: validation, the signed log of records, agreements, statements, audit.
 
     python -m bench.history [--sizes 50000,500000] [--bulk N] [--dir FOLDER | --keep FOLDER] [--quiet-within SECONDS]
                             [--postgresql [--copied]]
@@ -11,7 +11,7 @@ take the better part of an hour to fill. With `--copied` the PostgreSQL database
 databases (bench/history_copy.py) instead of being filled.
 
 2. recording: `RecordShipments` with 500 items in a message, until every item is acknowledged as durable, and until all
-   are findable and judged by the rules; beside bare SQLite inserts of the same rows.
+   are indexed and judged by the rules; beside bare SQLite inserts of the same rows.
 1. growth: the node's tables are filled to N by the product's own services, without gRPC. At each size: a search for one
    UCR, at the own node alone and over three; a search for a place and a code with 1,000 results, until its first
    record and its rate afterwards; a trace of a consignment with a leg at each node.
@@ -22,7 +22,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sqlite3
 import sys
 import tempfile
 import time
@@ -36,18 +35,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from bench import shipment_records as made
 from bench.floors import Echo, running_echo
+from bench.history_recording import Recorded, Tell, recording
 from bench.nodes import NodeProcess, three_nodes
 from gateway.client.alerts import GatewayClient
 from gateway.db.database import Database
-from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.v1 import history_pb2
-from gateway.v1.shipment_pb2 import Shipment
 
 QUIET_LOAD = 1.0
 """Load average below which the machine is called quiet."""
@@ -61,32 +59,9 @@ WARM = 50
 _FIRST_OF_BULK = 1_000_000_000
 """Number of a shipment that no fill reaches."""
 
-Tell = Callable[[str], None]
-
 GROUNDS = history_pb2.QueryGrounds(
     purpose="export_control", legal_basis="Arrangement, article 5", case_reference="BENCH-1"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """Shipments per second.
-
-    Attributes:
-        durable: until acknowledged.
-        findable: until the search finds all.
-        judged: until the rules have judged all.
-        inserts: floor: bare SQLite inserts of the same rows.
-        node_us: processor time of the node's process for one shipment until all are findable, in microseconds.
-    """
-
-    count: int
-    mean_bytes: float
-    durable: float
-    findable: float
-    judged: float
-    inserts: float
-    node_us: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,66 +96,6 @@ def percentile(taken: Sequence[float], share: float) -> float:
     return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-async def recording(node: NodeProcess, records: Sequence[Shipment], floor: Path, tell: Tell) -> Recorded:
-    """Records in bulk at one node."""
-    inserts = await asyncio.to_thread(_bare_inserts, floor, records)
-    url = node.url
-    before, cpu = await asyncio.to_thread(_reached, url, record_progress.indexed), node.cpu_s
-    tell("recording")
-    async with node.client() as client:
-        started = time.perf_counter()
-        count = 0
-        async for batch in client.history.record(records):
-            assert not batch.refused
-            count += batch.recorded
-        durable = time.perf_counter() - started
-        tell("until findable")
-        await _until(lambda: _reached(url, record_progress.indexed) >= before + count)
-        findable, node_s = time.perf_counter() - started, node.cpu_s - cpu
-        tell("until judged")
-        await _until(lambda: _reached(url, record_progress.evaluated) >= before + count)
-        judged = time.perf_counter() - started
-    return Recorded(
-        count,
-        sum(len(one.SerializeToString()) for one in records[:1_000]) / min(1_000, len(records)),
-        count / durable,
-        count / findable,
-        count / judged,
-        inserts,
-        node_s / count * 1e6,
-    )
-
-
-def _bare_inserts(path: Path, records: Sequence[Shipment]) -> float:
-    """Rows per second into the same table, 500 in a transaction."""
-    path.unlink(missing_ok=True)
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=wal")
-    connection.execute("PRAGMA synchronous=full")
-    connection.execute(
-        "CREATE TABLE record_log (position INTEGER PRIMARY KEY, record_id TEXT, kind INTEGER, recorded_at INTEGER,"
-        " recorded_by TEXT, salt BLOB, content BLOB)"
-    )
-    rows = [(at, one.record_id, 0, 1, "bench", bytes(32), one.SerializeToString()) for at, one in enumerate(records, 1)]
-    started = time.perf_counter()
-    for at in range(0, len(rows), 500):
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO record_log VALUES (?, ?, ?, ?, ?, ?, ?)", rows[at : at + 500])
-        connection.execute("COMMIT")
-    taken = time.perf_counter() - started
-    connection.close()
-    return len(rows) / taken
-
-
-def _reached(url: str, position: Callable[[Connection], int]) -> int:
-    database = Database(url)
-    try:
-        with database.read() as conn:
-            return position(conn)
-    finally:
-        database.close()
-
-
 def _recorded_at(url: str) -> int:
     database = Database(url)
     try:
@@ -188,11 +103,6 @@ def _recorded_at(url: str) -> int:
             return shipments.last_position(conn)
     finally:
         database.close()
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    while not await asyncio.to_thread(holds):  # noqa: ASYNC110  the state is another process's
-        await asyncio.sleep(0.05)
 
 
 async def at_size(
@@ -387,7 +297,7 @@ def _recorded_table(figures: Recorded) -> Table:
         table.add_column(column, justify="left" if not column else "right")
     for what, value, wanted in (
         ("durable", figures.durable, "20,000"),
-        ("findable", figures.findable, ""),
+        ("indexed", figures.indexed, ""),
         ("judged by the rules", figures.judged, ""),
         ("floor: bare inserts", figures.inserts, ""),
     ):

@@ -1,4 +1,7 @@
-"""Fills the tables of a stopped node with shipments: `python -m bench.history_fill URL KEY NODE SIZE`."""
+"""Fills the tables of a stopped node with shipments: `python -m bench.history_fill URL KEY NODE SIZE`.
+
+The product's own services record and index, without gRPC and without rules.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1.shipment_pb2 import Shipment
 
 TOGETHER = 5_000
-"""Shipments recorded and made findable in one transaction each: nobody else waits for this node's writer."""
+"""Shipments in one transaction: nothing else waits for this node's writer."""
 
 
 class _Signers:
@@ -54,7 +57,7 @@ class _NoProjector:
 
 
 def fill(url: str, key: Path, node: str, size: int) -> None:
-    """Records and makes findable, TOGETHER at a time, until there are so many at least; then makes filters."""
+    """Records and indexes, TOGETHER at a time, until there are at least so many; then makes filters."""
     database = Database(url)
     migrate.upgrade(database)
     writer = Writer(

@@ -173,10 +173,9 @@ class Stored:
                     os.fsync(opened.fileno())
                     os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         if self.database.dialect == "postgresql":
-            kept = segments._filters.get(self.database.engine)
+            kept = segments._filters.get(self.database._readers, {})
             self.database = self._opened(postgresql=True)
-            if kept:
-                segments._filters[self.database.engine] = kept
+            segments._filters[self.database._readers] = kept
         with self.database.read() as conn:  # a connection, the catalogue, and the newest page of the log
             shipments.last_position(conn)
 

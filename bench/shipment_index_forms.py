@@ -259,8 +259,8 @@ class Gin:
         within = positions_within(conn, query)
         if within is None:
             return []
-        conditions = [*["keys && %s::bigint[]"] * len(query.key_sets), "position >= %s", "position < %s"]
-        # MATERIALIZED: else the planner may read the newest rows one by one until it has found enough.
+        conditions = [*["keys && %s::bigint[]"] * len(query.key_sets), "position + 0 >= %s", "position + 0 < %s"]
+        # MATERIALIZED, + 0: else the planner may read rows in the order of their positions until it has found enough.
         text = f"WITH f AS MATERIALIZED (SELECT position FROM shipment_index WHERE {' AND '.join(conditions)}) "
         declared = _declared(query.record_filter, "%s")
         join = f"JOIN shipment_revisions r ON r.position = f.position AND {' AND '.join(declared)}" if declared else ""

@@ -23,13 +23,13 @@ async def recorded(play: Play) -> None:
             count += batch.recorded
         play.screen.say(f"  {node}   {len(own)} records: {', '.join(one.record_id for one in own)}")
 
-        async def findable(node: str = node, last: str = own[-1].record_id) -> bool | None:
+        async def indexed(node: str = node, last: str = own[-1].record_id) -> bool | None:
             try:
                 await play.stage.system(node, "officers").history.get(last)
             except NotFoundError:
                 return None
             return True
 
-        await play.wait(f"the records of {node}", findable, poll_s=0.02)
+        await play.wait(f"the records of {node}", indexed, poll_s=0.02)
     play.facts.papers = Papers(recorded=count)
     await play.screen.beat(1)

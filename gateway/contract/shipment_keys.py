@@ -1,7 +1,7 @@
-"""Turns what a shipment can be found by, and what is looked for, into keys: the same value gives the same key.
+"""Keys of shipments and of search criteria in the index: equal values have equal keys.
 
-A key is a 62-bit number, so that an index of them is small and needs to know nothing of what they mean; that a value
-looked for meets a wrong key is one chance in 10¹⁰ at a hundred million keys.
+A key is a 62-bit hash. Among a hundred million keys, a value meets a wrong one with a chance of 1 in 10¹⁰.
+
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ CODE_DIGITS = (4, 6, 8, 10)
 _RECORD, _CONTAINER, _SEAL, _REGISTRATION, _VESSEL, _JOURNEY, _VOYAGE = "r", "c", "s", "m", "v", "j", "y"
 _IDENTIFIER, _SCHEMED, _NAME, _CODE, _SUBSTANCE, _PLACE = "i", "h", "n", "g", "e", "p"
 _ANY = goods_pb2.SHIPMENT_REFERENCE_KIND_UNSPECIFIED
-"""Kind under which every reference is filed beside its own: a look-up without a kind is one look-up."""
+"""Kind under which every reference is indexed too: a search without a kind is one look-up."""
 
 KeySets = list[list[int]]
-"""What must hold: of each list at least one key."""
+"""Criteria: at least one key of each list."""
 
 
 def record_key(record_id: str) -> int:
-    """Key of a record by its id; ids are taken as they are."""
+    """Key of a record id, unchanged."""
     return _hashed(_RECORD, record_id)
 
 
 def name_key(text: str) -> int:
-    """Key of a party's name as it is written, but for case, width and spaces."""
+    """Key of a party's name, regardless of case, width and spaces."""
     return _hashed(_NAME, clean_name(text))
 
 
 def clean_name(text: str) -> str:
-    """A name without differences that nobody sees: NFKC, case folded, one space between words."""
+    """A name in NFKC, case folded, with one space between words."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def keys_of(shipment: shipment_pb2.Shipment) -> set[int]:
-    """All keys by which a shipment is found, the one of its record among them."""
+    """All keys of a shipment, with that of its record."""
     return {record_key(shipment.record_id), *_own_keys(shipment), *_event_keys(shipment.events)}
 
 
 def keys_of_addition(addition: shipment_pb2.ShipmentAddition) -> set[int]:
-    """All keys by which what was added to a record is found."""
+    """All keys of an addition, with that of its record."""
     places = (_place_keys(one.place) for one in addition.inspections)
     return {record_key(addition.record_id), *_event_keys(addition.events), *(key for keys in places for key in keys)}
 
 
 def names_of(shipment: shipment_pb2.Shipment) -> set[str]:
-    """Names of all its parties, as written."""
+    """Names of all parties, as written."""
     return {name.text for party in shipment.parties for name in party.names}
 
 
@@ -143,11 +143,11 @@ def _place_keys(place: goods_pb2.Place) -> Iterator[int]:
 
 
 def key_sets(criteria: history_pb2.SearchCriteria, *, substance_codes: Sequence[Sequence[str]] = ()) -> KeySets:
-    """What a search asks for, as keys: the sets that tell most first. Names of parties aren't among them.
+    """Keys of a search, the most selective sets first, without names of parties.
 
     Args:
-        criteria: as they were given.
-        substance_codes: for each substance asked for, the codes under which the controlled goods list has it.
+        criteria: of the search.
+        substance_codes: by substance of the criteria its codes in the controlled goods list.
     """
     sets = [
         [record_key(value) for value in criteria.record_ids],
@@ -165,7 +165,7 @@ def key_sets(criteria: history_pb2.SearchCriteria, *, substance_codes: Sequence[
 
 
 def is_narrow(criteria: history_pb2.SearchCriteria) -> bool:
-    """Whether something other than place, time and procedure is asked for."""
+    """Whether the criteria have more than place, time and procedure."""
     return bool(
         criteria.record_ids
         or criteria.references
@@ -182,7 +182,7 @@ def is_narrow(criteria: history_pb2.SearchCriteria) -> bool:
 
 
 def normalise_prefix(code: str) -> str:
-    """First digits of a commodity code, at the length at which they are indexed."""
+    """First digits of a commodity code, at an indexed length."""
     return code[:4] if len(code) < 6 else normalise_code(code)[: CODE_DIGITS[-1]]
 
 
@@ -198,12 +198,12 @@ def _substance(text: str, codes: Sequence[str]) -> Iterator[int]:
 
 
 def _identifier(scheme: str, value: str) -> int:
-    """An identifier under its scheme, or under any if that is empty."""
+    """An identifier of a scheme, or of any if that is empty."""
     return _hashed(_SCHEMED, f"{scheme}\x00{_compact(value)}") if scheme else _hashed(_IDENTIFIER, _compact(value))
 
 
 def _means(vessel: str, journey: str) -> Iterator[int]:
-    """A vessel, a journey, or that vessel's voyage: another one of the same means doesn't count."""
+    """A vessel, a journey, or that vessel's voyage."""
     if vessel and journey:
         yield _voyage(vessel, journey)
     elif journey:
@@ -221,13 +221,13 @@ def _reference(kind: int, value: str) -> int:
 
 
 def _registration(value: str) -> str:
-    """A plate, or a ship's number without the letters that some write before it."""
+    """A plate, or a ship's number without the letters IMO."""
     return _compact(value).removeprefix("IMO")
 
 
 @lru_cache(maxsize=65_536)
 def _compact(value: str) -> str:
-    """Letters and digits alone, upper case, half width: how people write separators says nothing."""
+    """Letters and digits alone, upper case, half width."""
     if value.isascii() and value.isalnum():
         return value.upper()
     return "".join(c for c in unicodedata.normalize("NFKC", value).upper() if c.isalnum())

@@ -6,7 +6,7 @@ SQLAlchemy still three times; a lone alert takes some fifty.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,10 @@ from sqlalchemy.sql.elements import ClauseElement
 
 Row = tuple[Any, ...]
 """One row's values, in the order of the statement's columns."""
+
+
+LONGEST_LIST = 500
+"""Most values in one IN list; both databases take more, but a text is compiled for each length."""
 
 
 def storable_text(text: str) -> str:
@@ -97,7 +101,7 @@ class _Compiled:
 class Prepared:
     """One statement with named parameters (`bindparam`); thread-safe, since compiling twice does no harm.
 
-    Values go to the driver as they are: integers, text and bytes. Lists (`IN`) need Core itself.
+    Values go to the driver as they are: integers, text and bytes. For a list (`IN`) see PreparedList.
     """
 
     def __init__(self, statement: Executable) -> None:
@@ -114,9 +118,53 @@ class Prepared:
         return run(conn, compiled.text, [given[name] for name in order])
 
     def _compile(self, dialect: Dialect) -> _Compiled:
-        assert isinstance(self._statement, ClauseElement)  # noqa: S101  every Core statement is one
-        compiled: Any = self._statement.compile(dialect=dialect)
-        order = tuple(compiled.positiontup) if compiled.positional else None
-        made = _Compiled(str(compiled), dict(compiled.params), order)
-        self._compiled[dialect.name] = made
+        made = self._compiled[dialect.name] = _compiled(self._statement, dialect)
         return made
+
+
+class PreparedList:
+    """One statement with a list of values for `IN`, `bindparam("values", expanding=True)`; otherwise as Prepared.
+
+    A list of any length runs in parts of few different lengths, so that few texts are compiled.
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement = statement
+        self._compiled: dict[tuple[str, int], _Compiled] = {}
+
+    def __call__(
+        self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes
+    ) -> Iterator[Row]:
+        """Runs the statement for each part of the values, in their order, and gives all rows."""
+        ordered: list[Any] = sorted(set(values))
+        for at in range(0, len(ordered), LONGEST_LIST):
+            part = ordered[at : at + LONGEST_LIST]
+            length = min(LONGEST_LIST, 1 << (len(part) - 1).bit_length())
+            padded = part + [part[-1]] * (length - len(part))
+            compiled = self._compiled.get((conn.dialect.name, length)) or self._compile(conn.dialect, length)
+            order = compiled.order
+            if order is not None and len(order) == length:  # nothing but the list: the hot path
+                yield from run(conn, compiled.text, padded)
+                continue
+            listed = {f"values_{number}": value for number, value in enumerate(padded, 1)}
+            given = {**compiled.defaults, **others, **listed}
+            yield from run(conn, compiled.text, given if order is None else [given[name] for name in order])
+
+    def execute(self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes) -> None:
+        """The same for a statement that gives no rows."""
+        for _ in self(conn, values, **others):
+            pass
+
+    def _compile(self, dialect: Dialect, length: int) -> _Compiled:
+        made = _compiled(self._statement, dialect, values=[0] * length)
+        self._compiled[dialect.name, length] = made
+        return made
+
+
+def _compiled(statement: Executable, dialect: Dialect, **lists: list[int]) -> _Compiled:
+    assert isinstance(statement, ClauseElement)  # noqa: S101  every Core statement is one
+    compiled: Any = statement.compile(dialect=dialect)
+    expanded: Any = compiled.construct_expanded_state({**compiled.params, **lists}) if lists else compiled
+    order = tuple(expanded.positiontup) if compiled.positional else None
+    defaults = {name: value for name, value in compiled.params.items() if name not in lists}
+    return _Compiled(expanded.statement if lists else str(compiled), defaults, order)

@@ -72,8 +72,8 @@ class History:
         self.fanout = HistoryFanout(
             node=node,
             search=self.search,
-            asker=QuerySigner(node=node, trust=trust, signer_for=signer_for, clock=clock),
-            questions=QueryClient(trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms),
+            signer=QuerySigner(node=node, trust=trust, signer_for=signer_for, clock=clock),
+            client=QueryClient(trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms),
             trust=trust,
             clock=clock,
         )
@@ -109,7 +109,7 @@ class History:
         loops: dict[str, Coroutine[Any, Any, None]] = {
             "history-index": follow(
                 self._index,
-                what="making records findable",
+                what="indexing records",
                 notifier=self._notifier,
                 topic=self._origin,
             ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from gateway.db.database import Database
-from gateway.history.commands.retention import holds_on
-from gateway.history.service.search import HistorySearch, NamesMeant
+from gateway.history.commands.legal_holds import holds_on
+from gateway.history.service.search import HistorySearch, MatchNames
 from gateway.node.settings import HistorySettings
 from gateway.risk.controlled_goods_file import load_controlled_goods, reference_controlled_goods
 from gateway.risk.rule_engine import RuleEngine
@@ -34,7 +34,7 @@ def rules_of(settings: HistorySettings) -> RuleEngine:
     )
 
 
-def search_of(settings: HistorySettings, database: Database, node: str, *, names: NamesMeant) -> HistorySearch:
+def search_of(settings: HistorySettings, database: Database, node: str, *, names: MatchNames) -> HistorySearch:
     """The search of a node's own records; `names` as it takes it."""
     goods = load_controlled_goods(settings.controlled_goods) if settings.controlled_goods else None
     return HistorySearch(

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from gateway.feed.rpc.writer_client import WriterClient, forget
-from gateway.history.rpc.fanout import HistoryFanout, Wanted
+from gateway.history.rpc.fanout import HistoryFanout, NodeSearch
+from gateway.history.service.criteria import require_exact
 from gateway.history.service.risk import SiblingSearch
-from gateway.history.service.search import require_exact
 from gateway.risk.rule_engine import RuleEngine
 from gateway.rpc.calls import Call
 from gateway.tracing.rules.assembly import assemble
@@ -133,7 +133,7 @@ class HistoryTracer:
         return gathering, answers, asked
 
     async def _ask(
-        self, call: Call, wanted: Wanted, nodes: Sequence[str], kept: list[asyncio.Future[None]]
+        self, call: Call, wanted: NodeSearch, nodes: Sequence[str], kept: list[asyncio.Future[None]]
     ) -> list[tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]]:
         """What each node told, in the order of the nodes."""
 
@@ -187,9 +187,9 @@ def _wanted(
     limit: int,
     whole: bool,
     timeout_s: float,
-) -> Wanted:
+) -> NodeSearch:
     first, *further = questions
-    return Wanted(
+    return NodeSearch(
         first,
         request.grounds,
         history_pb2.ANSWER_MODE_RECORDS,

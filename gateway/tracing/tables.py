@@ -4,17 +4,16 @@ concern."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Column, Connection, bindparam, select
 
 from gateway.alerts.tables import alert_events
 from gateway.db.progress import Progress, progress_table
-from gateway.db.statements import Prepared, run
+from gateway.db.statements import Prepared, PreparedList
 from gateway.feed.tables.schema import entries, feeds
+from gateway.history.tables.schema import shipment_keys
 from gateway.history.tables.segments import SEGMENT_BITS
-from gateway.history.tables.shipments import MOST_IN_STATEMENT
 
 finding_progress = progress_table(
     "finding_progress",
@@ -49,6 +48,15 @@ _OWN_STEPS = Prepared(
     .limit(bindparam("most"))
 )
 
+_KEYS_STORED = PreparedList(
+    select(shipment_keys.c.key, shipment_keys.c.position).where(
+        shipment_keys.c.segment == bindparam("of_segment"),
+        shipment_keys.c.position > bindparam("after"),
+        shipment_keys.c.position <= bindparam("until"),
+        shipment_keys.c.key.in_(bindparam("values", expanding=True)),
+    )
+)
+
 
 def own_steps(conn: Connection, node: str, *, after: int, until: int, limit: int) -> list[tuple[int, bytes]]:
     """Steps that a node took on partners' alerts, in order: position and payload (empty when erased).
@@ -67,18 +75,6 @@ def met(conn: Connection, keys: Sequence[int], *, after: int, until: int) -> Ite
 
     Each key is one look-up, whatever stands at those positions.
     """
-    ordered = sorted(keys)
     for segment in range((after + 1) >> SEGMENT_BITS, (until >> SEGMENT_BITS) + 1):
-        for at in range(0, len(ordered), MOST_IN_STATEMENT):
-            some = ordered[at : at + MOST_IN_STATEMENT]
-            found = run(conn, _met_text(conn.dialect.name, len(some)), (segment, after, until, *some))
-            yield from ((row[0], row[1]) for row in found)
-
-
-@cache
-def _met_text(dialect: str, count: int) -> str:
-    mark = "?" if dialect == "sqlite" else "%s"
-    return (
-        f"SELECT key, position FROM shipment_keys WHERE segment = {mark} AND position > {mark} AND position <= {mark} "
-        f"AND key IN ({', '.join([mark] * count)})"
-    )
+        for row in _KEYS_STORED(conn, keys, of_segment=segment, after=after, until=until):
+            yield row[0], row[1]

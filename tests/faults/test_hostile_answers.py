@@ -384,7 +384,7 @@ def test_a_question_of_another_is_not_answered(federation: Federation) -> None:
             asker = QuerySigner(node="hk", trust=lambda: trust, signer_for=key.named, clock=node._clock)
 
             def question(partner: str = "cn") -> pb.QueryHistoryRequest:
-                made = asker.question(
+                made = asker.sign(
                     partner,
                     grounds=grounds(),
                     criteria=history_pb2.SearchCriteria(containers=[CONTAINER]),

@@ -64,7 +64,7 @@ def searched(cli: Cli, *criteria: object, code: int = 0) -> dict[str, list[Any]]
     return found
 
 
-def findable(cli: Cli, record_id: str, revision: int = 1) -> Any:
+def indexed(cli: Cli, record_id: str, revision: int = 1) -> Any:
     """Waits until a record is there in this revision."""
 
     def there(found: Any) -> bool:
@@ -94,7 +94,7 @@ def test_the_real_declarations_come_in_are_found_and_change_nothing_when_they_co
     assert (first["recorded"], first["shipments"], first["lines"]) == (8_481, 8_481, 8_481)
     assert (first["refused"], first["bad"]) == ([], [])
     last_id = file.read_text("utf-8").splitlines()[-1].partition(",")[0]
-    before = findable(cn, last_id)
+    before = indexed(cn, last_id)
     assert len(before["revisions"]) == 1
 
     second = cn.json("publisher", *command)
@@ -102,8 +102,8 @@ def test_the_real_declarations_come_in_are_found_and_change_nothing_when_they_co
     assert second["position"] == first["position"] + 8_481
     marker = shipment("AFTER-THE-REAL-ONES")
     cn.run("publisher", "history", "import", "-", "--format", "jsonl", text=_line(marker))
-    findable(cn, "AFTER-THE-REAL-ONES")  # recorded last: everything before it has been looked at
-    after = findable(cn, last_id)
+    indexed(cn, "AFTER-THE-REAL-ONES")  # recorded last: everything before it has been looked at
+    after = indexed(cn, last_id)
     assert after["record"]["revision"] == 1
     assert after["record"]["position"] == before["record"]["position"]
     assert after["delete_after"] == before["delete_after"]
@@ -144,10 +144,10 @@ def test_a_record_is_shown_with_its_revisions_events_and_what_was_added(cn: Cli,
     file.write_text(CSV)
     imported = cn.run("publisher", "history", "import", file, code=3)
     assert "Line 4, F-2: procedure: 'exort' isn't one of export" in imported.stderr
-    findable(cn, "F-1")
+    indexed(cn, "F-1")
     file.write_text(CSV.replace("zinc ingots,20000", "zinc ingots,20500"))
     cn.run("publisher", "history", "import", file, code=3)
-    findable(cn, "F-1", revision=2)
+    indexed(cn, "F-1", revision=2)
     events = tmp_path / "events.csv"
     events.write_text(
         "record_id,event,event_at,event_place,event_source,event_seal\n"
@@ -173,7 +173,7 @@ def test_a_partner_finds_it_in_a_table_with_where_it_comes_from(cn: Cli, hk: Cli
     file = tmp_path / "shipments.csv"
     file.write_text(CSV.replace("F-1", "P-1").replace("TCLU4265770", "CSQU3054383"))
     cn.run("publisher", "history", "import", file, code=3)
-    findable(cn, "P-1")
+    indexed(cn, "P-1")
     for criterion in (
         ("--seal", "seal p-1"),
         ("--ucr", "UCR-P-1"),
@@ -194,7 +194,7 @@ def test_a_trace_is_drawn_written_for_a_report_and_becomes_a_draft_that_is_publi
     file = tmp_path / "shipments.csv"
     file.write_text(CSV.replace("F-1", "T-1").replace("TCLU4265770", "MSKU9070323"))
     cn.run("publisher", "history", "import", file, code=3)
-    findable(cn, "T-1")
+    indexed(cn, "T-1")
     html, draft = tmp_path / "case.html", tmp_path / "draft.json"
     files = ("--html", html, "--draft", draft)
     traced = cn.run("officer", "history", "trace", "--ucr", "UCR-T-1", *WHY, "--node", "cn,hk", *files)
@@ -230,7 +230,7 @@ def test_times_say_which_trip_of_a_container_is_traced(cn: Cli, tmp_path: Path) 
         "TRIP-1B,reexport,2025-07-05T12:00:00+08:00,CNSZW,UCR-TRIP-1,\n"
     )
     cn.run("publisher", "history", "import", file)
-    findable(cn, "TRIP-1B")
+    indexed(cn, "TRIP-1B")
 
     def traced(*times: str) -> set[str]:
         asked = ("history", "trace", "--container", "GWDU2507017", *times, *WHY, "--node", "cn")
@@ -249,7 +249,7 @@ def test_holds_are_placed_shown_and_let_go(cn: Cli, tmp_path: Path) -> None:
     file = tmp_path / "shipments.csv"
     file.write_text(CSV.replace("F-1", "H-1").replace("TCLU4265770", "OOLU0000003"))
     cn.run("publisher", "history", "import", file, code=3)
-    findable(cn, "H-1")
+    indexed(cn, "H-1")
     why = ("--reason", "Order 2026/17", "--case", "C-1")
     hold = cn.json("supervisor", "history", "hold", "place", "--container", "OOLU0000003", *why)
     assert hold["records"] == "1"

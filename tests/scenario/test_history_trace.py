@@ -24,7 +24,7 @@ def federation(tmp_path: Path) -> Iterator[Federation]:
 
 
 async def record(federation: Federation, legs: Legs) -> None:
-    """Each leg at its node, until all are findable."""
+    """Each leg at its node, until all are indexed."""
     for node in ("cn", "hk", "mo"):
         own = [leg.shipment for leg in legs if leg.node == node]
         if own:

@@ -94,7 +94,7 @@ class Pair:
         return load_signing_key(self.folder.node(node).log_key, name="unnamed").named
 
     def record(self, *shipments: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> None:
-        """Records at hk, and makes it findable."""
+        """Records and indexes at hk."""
         good, refused = check(items(*shipments), retention_classes=lambda name: False)
         assert not refused
         self.hk.writer.run(RecordCommand(records_feed(FEDERATION, "hk"), good, "clearance"))
@@ -124,7 +124,7 @@ class Pair:
         asked.setdefault("criteria", history_pb2.SearchCriteria(containers=[CONTAINER]))
         asked.setdefault("grounds", grounds())
         asked.setdefault("mode", history_pb2.ANSWER_MODE_RECORDS)
-        return self.asker.question("hk", **asked)
+        return self.asker.sign("hk", **asked)
 
     def signed(self, query: history_pb2.HistoryQuery, signer: Signer | None = None) -> tuple[bytes, bytes]:
         """Bytes and note of a query that cn's gateway would never make."""
@@ -137,7 +137,7 @@ class Pair:
     def ask(self, *, keep: bool = True, **asked: Any) -> Answered:
         """Asks, answers, verifies, and keeps it at both."""
         question = self.question(**asked)
-        accepted = self.answerer.accept("cn", question.data, question.note)
+        accepted = self.answerer.verify("cn", question.data, question.note)
         records, statement_note = self.answer(accepted)
         received = AnswerVerifier(question)
         received.take(exchange_service_pb2.AnswerRecords(records=records))
@@ -153,7 +153,7 @@ class Pair:
         records: list[bytes] = []
         statement = b""
         while not statement:
-            some, statement = answer.step()
+            some, statement = answer.next_part()
             records.extend(some)
         return records, statement
 

@@ -112,10 +112,10 @@ async def recorded(federation: Federation, node: str, *shipments: shipment_pb2.S
         await system.record(*shipments)
         last = history_pb2.SearchCriteria(record_ids=[shipments[-1].record_id])
 
-        async def findable() -> bool:
+        async def indexed() -> bool:
             return bool((await officer.search(criteria=last, nodes=[node])).records)
 
-        await eventually(findable, what=f"records of {node}")
+        await eventually(indexed, what=f"records of {node}")
 
 
 def agreements(federation: Federation, **changes: Sequence[str] | frozenset[str] | str) -> None:

@@ -1,4 +1,4 @@
-"""Records shipments at a node without a network, makes them findable, and searches them."""
+"""Records, indexes and searches shipments at a node without a network."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from gateway.history.commands.legal_holds import holds_on
 from gateway.history.commands.record import RecordCommand, check, records_feed
-from gateway.history.commands.retention import PurgeCommand, holds_on
+from gateway.history.commands.retention import PurgeCommand
 from gateway.history.projection.index import IndexCommand
 from gateway.history.service.indexer import HistoryIndexer
 from gateway.history.service.names import NameSearch
@@ -44,7 +45,7 @@ def record(node: PaperNode, *recorded: shipment_pb2.Shipment | shipment_pb2.Ship
 
 
 def index(node: PaperNode) -> None:
-    """Makes everything findable."""
+    """Indexes everything."""
     indexer = HistoryIndexer(node.database)
     while (batch := indexer.next()) is not None:
         assert node.writer.run(IndexCommand(batch, retention))

@@ -1,4 +1,4 @@
-"""Batches for the tables of shipment history: a worker process makes them, the writer keeps them."""
+"""Batches for the tables of shipment history, as the worker process passes them to the node."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from gateway.v1 import trace_pb2
 
 @dataclass(frozen=True, slots=True)
 class PreparedItem:
-    """A recorded item with what can be known of it without the tables.
+    """A recorded item, parsed.
 
     Attributes:
         position, record_id, kind, recorded_at: as in the log of records.
         digest: SHA-256 of the content, hexadecimal.
         declared_at: in milliseconds since 1970; 0 for an addition.
         procedure: ShipmentProcedure; 0 for an addition.
-        retention_class: as given.
-        keys: by which it is found.
     """
 
     position: int
@@ -33,12 +31,12 @@ class PreparedItem:
 
 @dataclass(frozen=True, slots=True)
 class IndexBatch:
-    """Items from the one after position `after` to the one at `last`, prepared; those that were erased are left out.
+    """Prepared items after position `after` up to `last`, without erased ones.
 
     Attributes:
-        known: keys of the names of parties that the tables have already.
-        names: the other ones as (key, text).
-        name_keys: under which keys of screening they are filed, as (key of screening, key of the name).
+        known: keys of names that the tables have.
+        names: new names as (key, text).
+        name_keys: the keys of screening under which they are filed, as (key of screening, key of the name).
     """
 
     after: int
@@ -51,10 +49,10 @@ class IndexBatch:
 
 @dataclass(frozen=True, slots=True)
 class RiskBatch:
-    """Hits of the rules, from the item after position `after` to the one at `last`.
+    """Hits of the rules on items after position `after` up to `last`.
 
     Attributes:
-        positions: of the revisions that were evaluated.
+        positions: of the evaluated revisions.
         hits: each with the position of its revision, in order.
     """
 

@@ -1,4 +1,4 @@
-"""Reads and writes recorded shipments: the item as it was recorded, and the record as it stands with what was added."""
+"""Reads and writes recorded items, and merges additions into a record."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SHIPMENT, ADDITION = 0, 1
 
 
 def item_of(item: history_service_pb2.RecordItem) -> RecordedItem:
-    """What an item carries."""
+    """The shipment or addition in an item."""
     return item.addition if item.WhichOneof("item") == "addition" else item.shipment
 
 
 def faults_of(item: history_service_pb2.RecordItem) -> list[Violation]:
-    """Every rule of the contract that an item breaks; paths as in the item."""
+    """All violations of the contract in an item, with paths in it."""
     return violations(item)
 
 
@@ -35,10 +35,10 @@ def kind_of(item: RecordedItem) -> int:
 
 
 def parse_item(kind: int, payload: bytes) -> RecordedItem:
-    """An item as it was stored.
+    """A stored item.
 
     Raises:
-        MalformedError: the bytes are none.
+        MalformedError: the bytes are no item.
     """
     try:
         if kind == ADDITION:
@@ -49,7 +49,7 @@ def parse_item(kind: int, payload: bytes) -> RecordedItem:
 
 
 def readable(kind: int, payload: bytes) -> RecordedItem | None:
-    """An item as it was stored; None where somebody changed it so that it can't be read (`gateway verify` tells)."""
+    """A stored item; None when its bytes were changed and can't be read (`gateway verify` reports it)."""
     try:
         return parse_item(kind, payload)
     except MalformedError:
@@ -60,7 +60,7 @@ def parse_log_event(payload: bytes) -> record_log_pb2.RecordLogEvent:
     """The payload of an entry of a log of records.
 
     Raises:
-        MalformedError: the bytes are none.
+        MalformedError: the bytes are no event.
     """
     try:
         return record_log_pb2.RecordLogEvent.FromString(payload)
@@ -69,12 +69,12 @@ def parse_log_event(payload: bytes) -> record_log_pb2.RecordLogEvent:
 
 
 def salted_digest(salt: bytes, content: bytes) -> bytes:
-    """What the log of records commits to: SHA-256(salt ‖ content)."""
+    """The digest that the log of records commits to: SHA-256(salt ‖ content)."""
     return sha256(salt + content).digest()
 
 
 def merged(shipment: shipment_pb2.Shipment, additions: Iterable[shipment_pb2.ShipmentAddition]) -> None:
-    """Puts into a shipment what was added to its record and isn't in it; events and inspections come in time order."""
+    """Merges additions into a shipment, without duplicates; events and inspections are in time order."""
     for addition in additions:
         _merge(shipment.events, addition.events)
         _merge(shipment.inspections, addition.inspections)

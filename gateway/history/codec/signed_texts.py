@@ -1,7 +1,7 @@
-"""The signed texts of shipment history: the asker's note over a question, the answerer's statement over an answer.
+"""Signed texts of shipment history: a note over a query, and a statement over an answer.
 
-Both are notes in C2SP signed-note form; a statement is a checkpoint as well, of a log that holds one answer's records
-and nothing else.
+Both are C2SP signed notes; a statement is a checkpoint of a log that holds one answer's records.
+
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gateway.tlog.note import Verifier, open_note, parse_note
 from gateway.v1 import history_pb2, history_service_pb2
 
 QUERY_TYPE, RECORD_TYPE, HIT_TYPE = "HistoryQuery", "HistoryRecord", "HistoryHit"
-"""Types of messages in agreements: who may ask, who answers with records, who answers only with hit or no hit."""
+"""Types of messages in agreements: queries, answers with records, answers with hit or no hit."""
 
 RecordT = TypeVar("RecordT", bytes, history_pb2.HistoryRecord)
 
@@ -37,7 +37,7 @@ _MAX_UNIX_MS = 253_402_300_799_999
 
 
 def question_origin(federation: str, asker: str, answerer: str) -> str:
-    """First line of a question's note, and name of the key that signs it."""
+    """First line of a query's note, and name of the key that signs it."""
     return f"{federation}/{asker}/{answerer}/query"
 
 
@@ -47,28 +47,27 @@ def answer_origin(federation: str, answerer: str, asker: str, query_id: str) -> 
 
 
 def question_text(origin: str, query_id: str, digest: bytes) -> bytes:
-    """What the asker signs: origin, query id, and the SHA-256 of the question's bytes."""
+    """Text of a query's note: origin, query id, and the SHA-256 of the query's bytes."""
     return f"{origin}\n{query_id}\n{encode_base64(digest).decode()}\n".encode()
 
 
 def query_digest(data: bytes) -> bytes:
-    """SHA-256 of a question's bytes."""
+    """SHA-256 of a query's bytes."""
     return sha256(data).digest()
 
 
 def encode_query(query: history_pb2.HistoryQuery) -> bytes:
-    """A question in canonical form."""
+    """A query in canonical form."""
     return query.SerializeToString(deterministic=True)
 
 
 def parse_query(data: bytes) -> history_pb2.HistoryQuery:
-    """A question whose bytes were verified before.
+    """Parses a query whose bytes were verified before.
 
-    A field that this contract doesn't know is refused: it might narrow what is asked, and the answer would be to
-    another question.
+    An unknown field is refused: it might restrict the query, and the answer would be to another one.
 
     Raises:
-        MalformedError: not a question in canonical form, or under a newer contract.
+        MalformedError: not a query in canonical form, or of a newer contract.
         InvalidRequestError: it breaks rules of the contract; all are listed.
     """
     try:
@@ -96,8 +95,7 @@ def parse_record(data: bytes) -> history_pb2.HistoryRecord:
 
 
 def parse_records(data: bytes) -> history_service_pb2.SearchShipmentsResponse:
-    """The records of a serialised AnswerRecords, as they are handed on: HistoryRecords has them in the same field, so
-    they are parsed at once.
+    """Parses a serialised AnswerRecords as a message to the caller: HistoryRecords has its records in the same field.
 
     Raises:
         MalformedError: one of them is none.
@@ -114,7 +112,6 @@ def in_messages(records: Iterable[RecordT], size_of: Callable[[Any], int] = len)
     """Records in order, as many together as one message takes.
 
     Args:
-        records: serialised, or as messages.
         size_of: gives a record's length in bytes.
     """
     some: list[RecordT] = []
@@ -142,11 +139,11 @@ def _has_unknown_fields(message: Message) -> bool:
 
 
 def open_question(note: bytes, verifiers: tuple[Verifier, ...], origin: str) -> tuple[str, bytes]:
-    """Verifies a question's note; returns the query id and the digest that it is over.
+    """Verifies a query's note; returns the query id and the query's digest.
 
     Raises:
         MalformedError: not a note of this form.
-        SignatureInvalidError: none of these keys has signed it, or it is for another pair of nodes.
+        SignatureInvalidError: not signed by these keys, or for another pair of nodes.
     """
     _require_one_signature(note)
     text = open_note(note, verifiers).text
@@ -161,13 +158,13 @@ def open_question(note: bytes, verifiers: tuple[Verifier, ...], origin: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What an answerer says of an answer.
+    """The statement over an answer.
 
     Attributes:
-        federation, answerer, asker, query_id: whose answer to which question.
+        federation, answerer, asker, query_id: of the query.
         count: records in it.
         root: RFC 6962 Merkle root over their bytes, in order; of the empty tree without records.
-        digest: SHA-256 of the question's bytes.
+        digest: SHA-256 of the query's bytes.
         as_of: position up to which the answerer's records were searched.
         withheld: fields left out of all records together.
         more_before: there are more, at positions below this one; 0: the answer is complete.

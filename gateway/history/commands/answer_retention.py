@@ -1,4 +1,4 @@
-"""Ends questions and answers between partners when their time is over."""
+"""Removes queries and answers whose retention has ended."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.v1 import history_pb2
 
 PURGED_AT_ONCE = 20
-"""Answers that one transaction looks at: with their records some thousand rows."""
+"""Most answers in one transaction: with their records some thousand rows."""
 
 ORPHAN_DAYS = 8
-"""Days back to which records are looked for that came before the node ended and belong to no answer."""
+"""Days back to which records without an answer are searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeAnswersCommand:
-    """Removes answers whose time is over; the result is how many were due. Repeat it while there are any.
+    """Removes answers whose retention has ended; the result is how many were due. Repeat it until it is 0.
 
-    One of a case that a hold names gets another day: it is looked at again then.
+    An answer of a case that a hold names is kept for another day.
     """
 
     weight: int = PURGED_AT_ONCE
@@ -59,9 +59,9 @@ class PurgeAnswersCommand:
 
 @dataclass(frozen=True, slots=True)
 class PurgeOrphansCommand:
-    """Removes records of answers that never ended, because this node did; the result is how many rows went.
+    """Removes records of answers that never ended because this node did; the result is the number of rows.
 
-    An answer ends within a minute, so what is a day old and belongs to none never will.
+    An answer ends within a minute: records of none that are a day old never get one.
     """
 
     weight: int = PURGED_AT_ONCE

@@ -1,4 +1,4 @@
-"""Records shipments: what a system says of one becomes the next item of this node's log of records."""
+"""Records shipments: checks items and appends them to this node's log of records."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ _Pb = history_service_pb2
 
 
 class ValidItem(NamedTuple):
-    """An item that may be recorded.
+    """An item to record.
 
     Attributes:
-        record_id: its record.
         kind: history.codec.shipments.SHIPMENT or ADDITION.
-        salt, content: what is stored.
+        salt, content: as stored.
         digest: SHA-256(salt ‖ content).
     """
 
@@ -48,11 +47,10 @@ def records_feed(federation: str, node: str) -> FeedOrigin:
 def check(
     request: _Pb.RecordShipmentsRequest, *, retention_classes: Callable[[str], bool]
 ) -> tuple[list[ValidItem], list[_Pb.RefusedItem]]:
-    """Items that may be recorded, and those that are refused, each with everything that is wrong with it.
+    """Valid items, and refused ones with all their violations.
 
     Args:
-        request: a message of the stream; its number of items has been checked.
-        retention_classes: tells whether this node has a class of that name.
+        retention_classes: whether this node has a class of that name.
     """
     good: list[ValidItem] = []
     refused: list[_Pb.RefusedItem] = []
@@ -74,7 +72,7 @@ def check(
 
 
 def checked(item: RecordedItem) -> ValidItem:
-    """An item that this gateway has made itself, ready to be recorded."""
+    """A valid item made by this gateway."""
     return _checked(item, item.SerializeToString(deterministic=True), random_bytes(SALT_BYTES))
 
 
@@ -109,7 +107,10 @@ def _refused(at: int, record_id: str, found: Sequence[Violation]) -> _Pb.Refused
 
 @dataclass(frozen=True, slots=True)
 class RecordCommand:
-    """Appends items to the log; the result is the position of the last."""
+    """Appends items to the log; the result is the position of the last.
+
+    Items and the digests that commit to them are in one transaction: a crash leaves both or none.
+    """
 
     origin: FeedOrigin
     items: Sequence[ValidItem]
@@ -133,6 +134,6 @@ class RecordCommand:
 
 
 def append_event(tx: Transaction, origin: FeedOrigin, **event: Message) -> None:
-    """Puts an event into the node's log of records."""
+    """Appends an event to the node's log of records."""
     message = record_log_pb2.RecordLogEvent(**event)  # type: ignore[arg-type]  # one of the oneof's messages
     tx.append(origin, new_entry(wire.LOG_TYPE, message, now_ms=tx.now_ms), urgent=False)

@@ -1,7 +1,7 @@
-"""Writes what makes recorded shipments findable: revisions of records, keys, names, and when a record may go.
+"""Writes the index of recorded shipments: revisions, keys, names, and the end of retention.
 
-The tables are projections: with the cursor at 0 they come out the same from the log of records. What was added to a
-record counts under the time and procedure that the record has now, whichever of them came first.
+With the cursor at 0 the tables come out the same from the log of records. An addition is indexed under the current time
+and procedure of its record, whichever came first.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from gateway.feed.service.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, PreparedItem
 from gateway.history.service.search import positions_of
-from gateway.history.tables import additions, shipments
+from gateway.history.tables import names, shipments
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables.shipments import RevisionRow, ShipmentRow
 
 Retention = Callable[[str, int], tuple[str, int]]
-"""From a record's class (empty: none given) and the time since when it counts to the class that is its own and when it
-may be erased (0: never); times in milliseconds since 1970."""
+"""From the given class (empty: none) and the start of retention to the record's class and the end of its retention
+(0: never); times in milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexCommand:
-    """Writes a batch; the result is whether it was still the next one, and all that it needs still there."""
+    """Writes a batch; the result is whether it was still the next one and its known names were still there.
+
+    A crash before the commit leaves nothing of it, and it is prepared again; after it the cursor has moved past it.
+    """
 
     batch: IndexBatch
     retention: Retention
@@ -40,7 +43,7 @@ class IndexCommand:
         batch = self.batch
         if record_progress.indexed(tx.conn) != batch.after:
             return False
-        if len(shipments.known_names(tx.conn, batch.known)) < len(batch.known):
+        if len(names.texts(tx.conn, batch.known)) < len(batch.known):
             return False
         known = shipments.find(tx.conn, list({item.record_id for item in batch.items}))
         rows = dict(known)
@@ -60,14 +63,14 @@ class IndexCommand:
         shipments.add(tx.conn, sorted((rows[one] for one in rows.keys() - known.keys()), key=lambda row: row.record_id))
         shipments.put(tx.conn, [rows[one] for one in sorted(known) if rows[one] != known[one]])
         shipments.add_revisions(tx.conn, revisions)
-        shipments.add_names(tx.conn, batch.names, batch.name_keys)
+        names.add(tx.conn, batch.names, batch.name_keys)
         shipments.add_keys(tx.conn, pairs)
         _date_additions(tx.conn, moved)
         record_progress.move_indexed(tx.conn, batch.last)
         return True
 
     def _advanced(self, row: ShipmentRow | None, item: PreparedItem) -> ShipmentRow:
-        """The record after an item: the next revision, the same one when nothing has changed, or one addition more."""
+        """The record after an item: with a new revision, unchanged by an equal one, or with one more addition."""
         if row is None:
             retention_class, delete_at = self.retention("", item.recorded_at)
             row = ShipmentRow(item.record_id, 0, 0, 0, 0, 0, b"", retention_class, delete_at)
@@ -92,21 +95,21 @@ class IndexCommand:
 
 
 def _as_of(row: ShipmentRow) -> tuple[int, int]:
-    """Time and procedure under which a record, and what was added to it, is found."""
+    """Time and procedure under which a record and its additions are indexed."""
     return row.declared_at, row.procedure
 
 
 def _date_additions(conn: Connection, moved: Sequence[ShipmentRow]) -> None:
-    """Has additions count as their records do since a revision with another time or procedure.
+    """Indexes additions under the new time and procedure of their records.
 
     Args:
         conn: in the transaction that has written the records' items.
-        moved: records as they were after each such revision, in order.
+        moved: records after each revision that changed these, in order.
     """
     if not moved:
         return
     positions = positions_of(conn, dict.fromkeys(row.record_id for row in moved))
-    added = additions.among(conn, [one for of_record in positions.values() for one in of_record], wire.ADDITION)
+    added = shipments.of_kind(conn, [one for of_record in positions.values() for one in of_record], wire.ADDITION)
     for row in moved:
         earlier = [one for one in positions[row.record_id] if one in added and one < row.position]
-        additions.date(conn, earlier, *_as_of(row))
+        shipments.date_additions(conn, earlier, *_as_of(row))

@@ -1,4 +1,4 @@
-"""Makes recorded shipments findable again, from the log of records, after their projections were dropped."""
+"""Builds the index of recorded shipments again from the log of records."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from gateway.history.service.indexer import HistoryIndexer
 
 
 def rebuild_records(writer: Writer, database: Database, retention: Retention, *, progress: ReportProgress) -> int:
-    """Makes recorded shipments findable again after `rebuild`; returns how many items that is.
+    """Indexes recorded shipments again after `rebuild`; returns the number of items.
 
-    Rules judge them again while the gateway runs.
+    Rules are evaluated on them again while the gateway runs.
 
     Args:
-        writer: a running writer.
-        database: its database.
-        retention: how long records are kept, by the settings.
-        progress: called as it goes.
+        progress: called with the number of further items.
 
     Raises:
         StoreUnavailableError: the database can't be written; call again.

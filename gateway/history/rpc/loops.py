@@ -1,4 +1,4 @@
-"""What a node does with its records by itself: makes them findable, judges them, and ends those whose time is over."""
+"""Loops of a node over its records: index them, evaluate the rules, and erase what retention ends."""
 
 from __future__ import annotations
 
@@ -22,31 +22,29 @@ from gateway.history.service.segment_filters import KeepFilterCommand
 log = logging.getLogger(__name__)
 
 IDLE_S = 5.0
-"""How often there is a look without having been told that something moved, in seconds."""
+"""Interval of a look without a notification, in seconds."""
 
 RETRY_S = 2.0
 """Pause after a failure, in seconds."""
 
 PURGE_EVERY_S = 60.0
-"""How often records are looked for whose time is over, in seconds."""
+"""Interval of purges, in seconds."""
 
 Step = Callable[[], Awaitable[bool]]
-"""Does some of what there is to do; True when there may be more."""
+"""Does a part of the work; True when there may be more."""
 
 
 KEEP_SHARE = 0.5
-"""Part of the time that the node may take to keep what was prepared while there is a backlog: whoever waits for an
-answer shares the interpreter and the writer with that. Preparing needs no pause: its process comes after the node
-wherever a processor is scarce."""
+"""Most of the time that writing takes during a backlog: callers share the interpreter and the writer with it. Preparing
+needs no pause: its process has a lower priority."""
 
 
 async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: FeedOrigin | str) -> None:
     """Takes steps whenever a topic moves, until cancelled.
 
     Args:
-        step: what to do.
-        what: names it in the log.
-        notifier, topic: what wakes it.
+        what: its name in the log.
+        notifier, topic: wake it.
     """
     moved = asyncio.Event()
     end_subscription = notifier.subscribe(topic, moved)
@@ -62,7 +60,7 @@ async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: Feed
 
 
 async def _steps(step: Step, what: str) -> bool:
-    """Steps until there is no more to do; False when one failed."""
+    """Takes steps until there is no more work; False when one failed."""
     try:
         while await step():
             pass
@@ -130,15 +128,9 @@ def filter_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessS
 
 
 class SearchStep:
-    """Runs a search in a thread, and has the writer keep what it gives."""
+    """Runs a search in a thread, and has the writer write its result."""
 
     def __init__(self, search: Callable[[], Command | None], *, writer: WriterClient) -> None:
-        """Takes what it needs.
-
-        Args:
-            search: gives the command that keeps what it has found; None when there is nothing.
-            writer: to the writer.
-        """
         self._search = search
         self._writer = writer
 
@@ -151,7 +143,7 @@ class SearchStep:
 
 
 async def purge(origin: FeedOrigin, writer: WriterClient, *, forget: ForgetRecords) -> None:
-    """Ends records, and questions and answers between partners, whose time is over; until cancelled."""
+    """Erases records, queries and answers whose retention has ended, until cancelled."""
     while True:
         after, held = (0, ""), 0
         try:

@@ -1,4 +1,4 @@
-"""Puts one question for shipment history to one partner, and says how that ended."""
+"""Sends a query for shipment history to a partner, and reports how it ended."""
 
 from __future__ import annotations
 
@@ -24,28 +24,23 @@ from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 20
-"""Questions under way at one partner: it serves 32 streams of a partner at a time, and the feeds have theirs."""
+"""Most queries to a partner at once: it serves 32 streams of a partner, those of feeds among them."""
 
 FEW = 20
-"""Records that are hashed and parsed in less time than the way to another thread and back takes."""
+"""Records that take less time to hash and parse than changing threads does."""
 
 _COMPLETE, _PARTIAL = history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL
 
-Take = Callable[[history_service_pb2.SearchShipmentsResponse], None]
-"""Takes some records of one node, in order."""
+RecordSink = Callable[[history_service_pb2.SearchShipmentsResponse], None]
+"""Takes records of one node, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryClient:
-    """Puts questions to partners; used in one event loop.
+    """Sends queries to partners; used in one event loop.
 
     Attributes:
-        trust: gives the directory in force.
-        peers: channels to partners.
-        writer: to the writer.
-        alarms: told of answers that aren't what they say.
-        clock: gives the time in milliseconds since 1970.
-        keep_ms: how long questions and answers are kept.
+        keep_ms: retention of queries and answers.
     """
 
     trust: Callable[[], TrustedDirectory]
@@ -54,67 +49,65 @@ class QueryClient:
     alarms: Alarms
     clock: Callable[[], int]
     keep_ms: int
-    _places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    _limits: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
-    async def put(
+    async def send(
         self,
         call: Call,
-        question: SignedQuery,
-        take: Take,
+        signed_query: SignedQuery,
+        sink: RecordSink,
         *,
         timeout_s: float,
         kept: list[asyncio.Future[None]] | None = None,
     ) -> tuple[history_pb2.NodeAnswer, int]:
-        """Asks. Cancelling it ends the partner's work.
+        """Sends a query. Cancelling it ends the partner's work.
 
         Args:
-            call: on whose behalf.
-            question: what is asked.
-            take: gets records as they come, before it is known whether they count.
-            timeout_s: most time for the whole answer, in seconds; waiting for a place among MOST_AT_ONCE counts.
-            kept: for who asks more before it tells anybody: gets what to `WriterClient.flush`, instead of having it
-                awaited here, until what came is durable as evidence.
+            sink: gets records as they come, before the answer is verified.
+            timeout_s: time limit for the whole answer, in seconds, with the wait for one of MOST_AT_ONCE.
+            kept: gets the commits to await before anything is reported, for a caller that asks more first; None: they
+                are awaited here.
 
         Returns:
-            How it ended, and the position below which there is more; 0 for nothing.
+            The node's end, and the position below which it has more (0: no more).
         """
-        return await _Exchange(self, call, question, take, kept).run(timeout_s)
+        return await _Exchange(self, call, signed_query, sink, kept).run(timeout_s)
 
-    def place(self, partner: str) -> asyncio.Semaphore:
-        """A place for a question under way at this partner."""
-        return self._places.setdefault(partner, asyncio.Semaphore(MOST_AT_ONCE))
+    def limit(self, partner: str) -> asyncio.Semaphore:
+        """Limits the queries to a partner."""
+        return self._limits.setdefault(partner, asyncio.Semaphore(MOST_AT_ONCE))
 
 
 def node_answer(node: str, status: history_pb2.AnswerStatus.ValueType, reason: str = "") -> history_pb2.NodeAnswer:
-    """The end of a node's answer, with nothing in it yet."""
+    """The end of a node's answer, without its figures."""
     return history_pb2.NodeAnswer(node=node, status=status, reason=reason[:2048])
 
 
 class _Exchange:
-    """One question to one partner, from its sending to what is kept of it."""
+    """One query to one partner, from sending it to keeping the answer as evidence."""
 
     def __init__(
         self,
         by: QueryClient,
         call: Call,
-        question: SignedQuery,
-        take: Take,
+        signed_query: SignedQuery,
+        sink: RecordSink,
         awaited_later: list[asyncio.Future[None]] | None,
     ) -> None:
         self._by = by
         self._call = call
-        self._question = question
-        self._answer = AnswerVerifier(question)
-        self._hand_on = take
+        self._query = signed_query
+        self._answer = AnswerVerifier(signed_query)
+        self._sink = sink
         self._awaited_later = awaited_later
         self._kept: list[asyncio.Future[None]] = []
         self._statement: Statement | None = None
 
     async def run(self, timeout_s: float) -> tuple[history_pb2.NodeAnswer, int]:
-        """Asks, and says how it ended."""
-        node = self._question.query.answerer
+        """Sends the query, and reports how it ended."""
+        node = self._query.query.answerer
         try:
-            async with asyncio.timeout(timeout_s), self._by.place(node):
+            async with asyncio.timeout(timeout_s), self._by.limit(node):
                 await self._receive(timeout_s)
             if self._statement is None:
                 raise _WrongAnswer("its answer ended without a statement")
@@ -135,8 +128,8 @@ class _Exchange:
         return await self._durable(ended, more_before)
 
     async def _receive(self, timeout_s: float) -> None:
-        stub = await self._by.peers.stub(self._question.query.answerer)
-        request = exchange_service_pb2.QueryHistoryRequest(query=self._question.data, note=self._question.note)
+        stub = await self._by.peers.stub(self._query.query.answerer)
+        request = exchange_service_pb2.QueryHistoryRequest(query=self._query.data, note=self._query.note)
         responses = stub.QueryHistory(request, timeout=timeout_s)
         try:
             async for response in responses:
@@ -162,30 +155,30 @@ class _Exchange:
 
     async def _take_records(self, came: exchange_service_pb2.AnswerRecords) -> None:
         first = self._answer.count
-        came.DiscardUnknownFields()  # the statement is over the records alone: nothing else is kept or handed on
+        came.DiscardUnknownFields()  # the statement covers the records alone
         self._kept.append(
-            self._by.writer.submit(KeepRecordsCommand(self._question.query.query_id, first, came), deferrable=True)
+            self._by.writer.submit(KeepRecordsCommand(self._query.query.query_id, first, came), deferrable=True)
         )
         few = len(came.records) <= FEW
-        self._hand_on(self._answer.take(came) if few else await asyncio.to_thread(self._answer.take, came))
+        self._sink(self._answer.take(came) if few else await asyncio.to_thread(self._answer.take, came))
 
     def _right(self, statement: Statement) -> tuple[history_pb2.NodeAnswer, int]:
         ended = self._ended("PARTIAL" if statement.more_before else "COMPLETE", "")
         ended.hit = bool(statement.hit)
         ended.withheld = statement.withheld
         ended.as_of_position = statement.as_of
-        if statement.hit is not None and self._question.query.mode != history_pb2.ANSWER_MODE_HIT:
-            terms = self._question.terms
+        if statement.hit is not None and self._query.query.mode != history_pb2.ANSWER_MODE_HIT:
+            terms = self._query.terms
             why = terms.agreement.clause if terms.hit_only else "by an agreement that isn't in the directory here"
             ended.reason = f"only hit or no hit: {why}"
         return ended, statement.more_before
 
     def _wrong(self, why: str) -> history_pb2.NodeAnswer:
-        query = self._question.query
+        query = self._query.query
         self._by.alarms.set(
             ANSWER_WRONG,
             query.answerer,
-            f"the answer of {query.answerer} to question {query.query_id} isn't right: {why}; nothing of it counts, "
+            f"the answer of {query.answerer} to query {query.query_id} isn't right: {why}; nothing of it counts, "
             "and what came is kept",
         )
         ended = self._ended("FAILED", f"the answer isn't right: {why}")
@@ -194,15 +187,15 @@ class _Exchange:
 
     def _ended(self, status: str, reason: str) -> history_pb2.NodeAnswer:
         ended = node_answer(
-            self._question.query.answerer, history_pb2.AnswerStatus.Value(f"ANSWER_STATUS_{status}"), reason
+            self._query.query.answerer, history_pb2.AnswerStatus.Value(f"ANSWER_STATUS_{status}"), reason
         )
-        ended.query_id = self._question.query.query_id
+        ended.query_id = self._query.query.query_id
         ended.count = self._answer.count
         ended.statement = self._answer.statement_note
         return ended
 
     async def _durable(self, ended: history_pb2.NodeAnswer, more_before: int) -> tuple[history_pb2.NodeAnswer, int]:
-        """The end of an answer once what came is kept; without that it can't be proved later, and fails."""
+        """The end of an answer once it is kept; an answer that can't be kept can't be proved later, and fails."""
         outcome = history_pb2.AnswerStatus.Name(ended.status).removeprefix("ANSWER_STATUS_").lower()
         try:
             last = self._keep(outcome, ended.reason, wait=self._statement is not None)
@@ -221,7 +214,7 @@ class _Exchange:
 
     def _keep(self, outcome: str, reason: str, *, wait: bool) -> asyncio.Future[None] | None:
         row = asked_row(
-            self._question,
+            self._query,
             actor=self._call.principal.id,
             now_ms=self._by.clock(),
             keep_ms=self._by.keep_ms,
@@ -239,4 +232,4 @@ class _Exchange:
 
 
 class _WrongAnswer(Exception):
-    """What came is no answer to the question."""
+    """The response is no answer to the query."""

@@ -1,4 +1,4 @@
-"""Answers partners' questions for shipment history over a stream."""
+"""Answers partners' queries for shipment history over a stream."""
 
 from __future__ import annotations
 
@@ -17,23 +17,15 @@ from gateway.v1 import exchange_service_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-Step: TypeAlias = tuple[list[bytes], bytes]
-"""Some records of an answer, and its statement with the last of them; empty before."""
+AnswerPart: TypeAlias = tuple[list[bytes], bytes]
+"""Records of an answer, and its statement with the last of them; empty before."""
 
 
 class QueryHandler:
-    """The answering side of QueryHistory."""
+    """Handles QueryHistory."""
 
-    def __init__(self, answerer: QueryService, *, writer: WriterClient, clock: Callable[[], int], keep_ms: int) -> None:
-        """Takes what it needs.
-
-        Args:
-            answerer: checks, searches and signs.
-            writer: to the writer.
-            clock: gives the time in milliseconds since 1970.
-            keep_ms: how long what was asked and said is kept.
-        """
-        self._answerer = answerer
+    def __init__(self, queries: QueryService, *, writer: WriterClient, clock: Callable[[], int], keep_ms: int) -> None:
+        self._queries = queries
         self._writer = writer
         self._clock = clock
         self._keep_ms = keep_ms
@@ -45,68 +37,68 @@ class QueryHandler:
             GatewayError: why there is none; see history.service.answers.
         """
         call = current_call()
-        question, begun = await asyncio.to_thread(self._begin, call.principal.node, request)
-        grounds = question.query.grounds
+        verified, begun = await asyncio.to_thread(self._begin, call.principal.node, request)
+        grounds = verified.query.grounds
         call.concerns(
             purpose=grounds.purpose,
             case_reference=grounds.case_reference,
             legal_basis=grounds.legal_basis,
-            subject_ids=[question.query.query_id],
+            subject_ids=[verified.query.query_id],
         )
         if isinstance(begun, GatewayError):
-            self._keep_unanswered(question, call, begun)
+            self._keep_unanswered(verified, call, begun)
             raise begun
         answer, first = begun
         call.record(reason="QUESTION_ACCEPTED")  # before anything of it leaves
-        async with aclosing(self._messages(call, question, answer, first)) as messages:
+        async with aclosing(self._messages(call, verified, answer, first)) as messages:
             async for message in messages:
                 yield message
 
     def _begin(
         self, peer: str, request: pb.QueryHistoryRequest
-    ) -> tuple[VerifiedQuery, tuple[SignedAnswer, Step] | GatewayError]:
-        """The question, and the answer with its first step or why there is none; raises if it is no question."""
-        question = self._answerer.accept(peer, request.query, request.note)
+    ) -> tuple[VerifiedQuery, tuple[SignedAnswer, AnswerPart] | GatewayError]:
+        """The query, and its answer with the first part or the reason for none; raises for an invalid query."""
+        verified = self._queries.verify(peer, request.query, request.note)
         try:
-            answer = self._answerer.begin(question)
-            return question, (answer, answer.step())
+            answer = self._queries.begin(verified)
+            return verified, (answer, answer.next_part())
         except GatewayError as error:
-            return question, error
+            return verified, error
 
     async def _messages(
-        self, call: Call, question: VerifiedQuery, answer: SignedAnswer, step: Step
+        self, call: Call, verified: VerifiedQuery, answer: SignedAnswer, part: AnswerPart
     ) -> AsyncGenerator[pb.QueryHistoryResponse]:
         try:
-            # Each step is one piece of a search: a call that was cancelled costs no more than the one under way.
+            # Each part is one read: a cancelled call costs no more than the one under way.
             while True:
-                records, statement = step
+                records, statement = part
                 messages = [_message(some) for some in in_messages(records)]
                 if statement:
                     break
                 for message in messages:
                     yield message
-                step = await asyncio.to_thread(answer.step)
-            kept = self._keep_answered(call, question, answer, statement)
+                part = await asyncio.to_thread(answer.next_part)
+            kept = self._keep_answered(call, verified, answer, statement)
             *earlier, last = messages or [pb.QueryHistoryResponse()]
             for message in earlier:
                 yield message
             await kept
         except GatewayError as error:
-            self._keep_unanswered(question, call, error, answer.count)
+            self._keep_unanswered(verified, call, error, answer.count)
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            self._cancelled(question, call, answer)
+            self._cancelled(verified, call, answer)
             raise
         last.end.statement = statement
         yield last
 
     def _keep_answered(
-        self, call: Call, question: VerifiedQuery, answer: SignedAnswer, statement: bytes
+        self, call: Call, verified: VerifiedQuery, answer: SignedAnswer, statement: bytes
     ) -> asyncio.Future[None]:
-        """Begins to keep what is said; the statement leaves when that is done."""
+        """Begins to keep the answer; its statement leaves after that commit."""
         call.record(reason="ANSWERED", counts={"records": answer.count, "withheld": answer.withheld})
         row = answered_row(
-            question,
+            verified,
             actor=call.principal.id,
             now_ms=self._clock(),
             keep_ms=self._keep_ms,
@@ -115,24 +107,24 @@ class QueryHandler:
             statement=statement,
         )
         kept = self._writer.submit(KeepAnsweredCommand(row))
-        forget(kept)  # who leaves meanwhile doesn't ask what became of it
+        forget(kept)  # a caller that leaves doesn't await it
         return kept
 
-    def _cancelled(self, question: VerifiedQuery, call: Call, answer: SignedAnswer) -> None:
-        log.info("the answer to %s was cancelled after %d records", question.query.query_id, answer.count)
+    def _cancelled(self, verified: VerifiedQuery, call: Call, answer: SignedAnswer) -> None:
+        log.info("the answer to %s was cancelled after %d records", verified.query.query_id, answer.count)
         try:
             call.record(reason="CANCELLED", counts={"records": answer.count, "withheld": answer.withheld})
         except GatewayError as error:
             log.error("a cancelled answer isn't in the audit log: %s", error.message)
-        self._keep(question, call, outcome="cancelled", count=answer.count)
+        self._keep(verified, call, outcome="cancelled", count=answer.count)
 
-    def _keep_unanswered(self, question: VerifiedQuery, call: Call, error: GatewayError, count: int = 0) -> None:
+    def _keep_unanswered(self, verified: VerifiedQuery, call: Call, error: GatewayError, count: int = 0) -> None:
         outcome = "denied" if error.kind is Kind.PERMISSION_DENIED else "failed"
-        self._keep(question, call, outcome=outcome, reason=error.message, count=count)
+        self._keep(verified, call, outcome=outcome, reason=error.message, count=count)
 
-    def _keep(self, question: VerifiedQuery, call: Call, *, outcome: str, reason: str = "", count: int = 0) -> None:
+    def _keep(self, verified: VerifiedQuery, call: Call, *, outcome: str, reason: str = "", count: int = 0) -> None:
         row = answered_row(
-            question,
+            verified,
             actor=call.principal.id,
             now_ms=self._clock(),
             keep_ms=self._keep_ms,
@@ -143,7 +135,7 @@ class QueryHandler:
         try:
             forget(self._writer.submit(KeepAnsweredCommand(row), deferrable=True))
         except GatewayError as error:
-            log.error("question %s isn't kept: %s", row.query_id, error.message)
+            log.error("query %s isn't kept: %s", row.query_id, error.message)
 
 
 def _message(records: list[bytes]) -> pb.QueryHistoryResponse:

@@ -15,8 +15,8 @@ from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, NotFoundError, Violation
 from gateway.feed.rpc.writer_client import WriterClient, in_order
+from gateway.history.commands.legal_holds import PlaceHoldCommand, ReleaseHoldCommand
 from gateway.history.commands.record import RecordCommand
-from gateway.history.commands.retention import PlaceHoldCommand, ReleaseHoldCommand
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.recording_process import CheckedItems, RecordChecks
 from gateway.history.service.risk import RiskQueries, risks_of
@@ -52,19 +52,6 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         checks: RecordChecks,
         new_id: Callable[[], str],
     ) -> None:
-        """Takes what it needs.
-
-        Args:
-            origin: the own log of records.
-            search: reads the own records.
-            fanout: asks the own node and partners.
-            trace: puts a consignment together.
-            rules: those that are applied here.
-            database: holds what rules found, and the holds.
-            writer: to the writer.
-            checks: checks what is to be recorded.
-            new_id: gives a new UUIDv7.
-        """
         self._origin = origin
         self._search = search
         self._fanout = fanout

@@ -1,7 +1,4 @@
-"""Whether a signed statement is one over the answer to a question: the steps that asker and verifiers share.
-
-Knows neither store nor call: whoever verifies evidence with no node at hand needs these too.
-"""
+"""Verifies the statement over an answer: the steps that a querying node and evidence share."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ from gateway.v1 import history_pb2
 
 
 def verified_statement(note: bytes, query: history_pb2.HistoryQuery, keys: Sequence[bytes]) -> Statement:
-    """Step 2: a statement over the answer to this question, signed by one of these keys.
+    """Step 2: the statement over the answer to this query, signed by one of these keys.
 
     Raises:
-        SignatureInvalidError, MalformedError: it isn't.
+        SignatureInvalidError, MalformedError: it is another text, or not signed by these keys.
     """
     origin = answer_origin(query.federation, query.answerer, query.asker, query.query_id)
     refused: GatewayError = SignatureInvalidError(f"the directory names no log key of {query.answerer} for that time")
@@ -38,7 +35,7 @@ def require_answer_to(statement: Statement, query: history_pb2.HistoryQuery, dat
     """Steps 3 and 5.
 
     Raises:
-        VerificationError: the statement answers another question, or contradicts itself.
+        VerificationError: the statement is over another query, or contradicts itself.
     """
     if statement.digest != query_digest(data):  # 3
         raise VerificationError("the statement is over another question", step="3 question")

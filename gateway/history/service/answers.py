@@ -1,20 +1,17 @@
-"""Answers a partner's question for shipment history: checked, searched, redacted, and signed for at its end.
+"""Verifies a partner's query for shipment history, and answers it with records and a signed statement.
 
-It knows nothing of the call that carries it: bytes come in, records and a statement go out.
-
-1. signature: the note over the question is signed by a log key that the directory gives the asking node now, under the
-   name `<federation>/<asker>/<answerer>/query`, and is over the SHA-256 of the question's bytes.
-2. form: the bytes are a question in canonical form that keeps the contract's rules (purpose, legal basis and case are
-   among them), and isn't one for everything.
-3. parties: it is of this federation, from the node that the connection's certificate names, to this node; its id is the
-   one in the note.
-4. time: its time and the time in its id are at most MAX_CLOCK_SKEW_MS from now, so that a question can't be kept and
-   put again later.
-5. once: its id wasn't answered before. One id is one answer: under its name two different ones are never signed.
+1. signature: the note is signed by a log key that the directory gives the asking node now, under the name
+   `<federation>/<asker>/<answerer>/query`, and is over the SHA-256 of the query's bytes.
+2. form: the bytes are a query in canonical form that keeps the contract's rules (purpose, legal basis and case are
+   among them), and its criteria don't match everything.
+3. parties: the query is of this federation, from the node that the connection's certificate names, to this node; its id
+   is the one in the note.
+4. time: its time and the time in its id are at most MAX_CLOCK_SKEW_MS from now, so that it can't be replayed later.
+5. once: its id wasn't answered before. Two different answers are never signed under one id.
 6. agreement: it may be asked and answered (history.service.terms).
-7. search: page by page, newest first; each record without the fields that the agreement doesn't allow, which it lists.
+7. search: page by page, newest first; each record lists the fields that the agreement doesn't allow, and has none.
 8. statement: a checkpoint over the records' bytes in order, signed by this node's log key under the name
-   `<federation>/<answerer>/<asker>/history/<query id>`. It is kept, with question and note, before it leaves.
+   `<federation>/<answerer>/<asker>/history/<query id>`. It is kept, with query and note, before it leaves.
 """
 
 from __future__ import annotations
@@ -38,7 +35,8 @@ from gateway.errors import (
 )
 from gateway.feed.service.transaction import Transaction
 from gateway.history.codec.signed_texts import Statement, open_question, parse_query, query_digest, question_origin
-from gateway.history.service.search import Chunk, HistorySearch, require_all_narrow
+from gateway.history.service.criteria import require_all_narrow
+from gateway.history.service.search import Chunk, HistorySearch
 from gateway.history.service.terms import Terms, require_terms
 from gateway.history.tables import answers
 from gateway.history.tables.answers import ANSWERED, AnswerRow
@@ -56,11 +54,10 @@ SignerFor = Callable[[str], Signer]
 
 @dataclass(frozen=True, slots=True)
 class VerifiedQuery:
-    """A question that passed steps 1 to 5.
+    """A query that passed steps 1 to 5.
 
     Attributes:
-        query: what is asked.
-        data, note: as they came.
+        data, note: its bytes and its note, as received.
     """
 
     query: history_pb2.HistoryQuery
@@ -69,7 +66,7 @@ class VerifiedQuery:
 
 
 class QueryService:
-    """Answers questions of partners. Thread-safe."""
+    """Verifies queries of partners and begins answers. Thread-safe."""
 
     def __init__(
         self,
@@ -88,16 +85,15 @@ class QueryService:
         self._signer_for = signer_for
         self._clock = clock
 
-    def accept(self, peer: str, data: bytes, note: bytes) -> VerifiedQuery:
+    def verify(self, peer: str, data: bytes, note: bytes) -> VerifiedQuery:
         """Steps 1 to 5.
 
         Args:
             peer: node that the connection's certificate names.
-            data, note: from the wire.
 
         Raises:
-            SignatureInvalidError, MalformedError, InvalidRequestError, PermissionDeniedError, RequestIdReusedError: the
-                step that fails, and why.
+            SignatureInvalidError, MalformedError, InvalidRequestError, PermissionDeniedError, RequestIdReusedError: a
+                step failed; says which and why.
         """
         trust, now_ms = self._trust(), self._clock()
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
@@ -119,37 +115,35 @@ class QueryService:
                 raise _answered_before(query.query_id)
         return VerifiedQuery(query, data, note)
 
-    def begin(self, question: VerifiedQuery) -> SignedAnswer:
+    def begin(self, verified: VerifiedQuery) -> SignedAnswer:
         """Step 6; the answer makes steps 7 and 8.
 
         Raises:
-            AgreementForbidsError: the agreement doesn't allow it; says which, and its clause.
+            AgreementForbidsError: names the agreement and its clause.
         """
         trust = self._trust()
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
-        terms = require_terms(trust.directory, question.query, now)  # 6
-        return SignedAnswer(question, terms, self._search, self._signer_for, self._clock)
+        terms = require_terms(trust.directory, verified.query, now)  # 6
+        return SignedAnswer(verified, terms, self._search, self._signer_for, self._clock)
 
 
 class SignedAnswer:
-    """An answer as it is made; for one thread at a time. However large, it keeps one hash for each doubling.
+    """An answer, made part by part; for one thread at a time. It keeps one hash for each doubling of its records.
 
     Attributes:
-        terms: what it may hold.
-        count: records given.
-        withheld: fields left out of them.
+        withheld: number of fields left out of them.
     """
 
     def __init__(
         self,
-        question: VerifiedQuery,
+        verified: VerifiedQuery,
         terms: Terms,
         search: HistorySearch,
         signer_for: SignerFor,
         clock: Callable[[], int],
     ) -> None:
-        query = question.query
-        self.question = question
+        query = verified.query
+        self.verified = verified
         self.terms = terms
         self.count = 0
         self.withheld = 0
@@ -169,8 +163,8 @@ class SignedAnswer:
         self._more_before = 0
         self._hit = False
 
-    def step(self) -> tuple[list[bytes], bytes]:
-        """Some more records as bytes, perhaps none, and the statement once they are the last; empty before.
+    def next_part(self) -> tuple[list[bytes], bytes]:
+        """Further records as bytes, perhaps none, and the statement after the last; empty before.
 
         Raises:
             TooLargeError: a record is larger than any message may be.
@@ -189,7 +183,7 @@ class SignedAnswer:
 
     def _statement(self) -> bytes:
         """Step 8: the signed end of the answer."""
-        query, hit_only = self.question.query, self.terms.hit_only
+        query, hit_only = self.verified.query, self.terms.hit_only
         statement = Statement(
             federation=query.federation,
             answerer=query.answerer,
@@ -197,7 +191,7 @@ class SignedAnswer:
             query_id=query.query_id,
             count=self.count,
             root=self._tree.root,
-            digest=query_digest(self.question.data),
+            digest=query_digest(self.verified.data),
             as_of=self._as_of,
             withheld=self.withheld,
             more_before=0 if hit_only else self._more_before,
@@ -210,7 +204,7 @@ class SignedAnswer:
         classes = self.terms.field_classes
         withheld = redact(record.shipment, classes)
         if record.name_matches and FieldClass.PERSONAL not in classes:
-            # Whole, with its reasons: those quote both names.
+            # Its reasons too: they quote both names.
             del record.name_matches[:]
             withheld.append(
                 history_pb2.WithheldField(path="name_matches", disclosure_class=options_pb2.DISCLOSURE_CLASS_PERSONAL)
@@ -228,10 +222,10 @@ class SignedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class KeepAnsweredCommand:
-    """Keeps a question with what was said to it.
+    """Keeps a query with its answer.
 
     Raises:
-        RequestIdReusedError: its id was answered meanwhile; the statement must not leave.
+        RequestIdReusedError: the id was answered meanwhile; the statement must not leave.
     """
 
     row: AnswerRow
@@ -244,7 +238,7 @@ class KeepAnsweredCommand:
 
 
 def answered_row(
-    question: VerifiedQuery,
+    verified: VerifiedQuery,
     *,
     actor: str,
     now_ms: int,
@@ -254,8 +248,8 @@ def answered_row(
     count: int = 0,
     statement: bytes = b"",
 ) -> AnswerRow:
-    """What is kept of a partner's question; see AnswerRow."""
-    query = question.query
+    """The row of a partner's query; see AnswerRow."""
+    query = verified.query
     return AnswerRow(
         side=ANSWERED,
         query_id=query.query_id,
@@ -267,8 +261,8 @@ def answered_row(
         outcome=outcome,
         reason=reason,
         count=count,
-        query=question.data,
-        note=question.note,
+        query=verified.data,
+        note=verified.note,
         statement=statement,
     )
 

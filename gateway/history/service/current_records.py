@@ -1,4 +1,4 @@
-"""Own records as they stand: each in its newest revision with what was added to it."""
+"""Reads the node's own records, each in its newest revision with its additions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from gateway.v1 import shipment_pb2
 
 @dataclass(frozen=True, slots=True)
 class CurrentRecord:
-    """A record as it stands.
+    """A record.
 
     Attributes:
-        record_id: names it.
         revision, position: of its newest revision.
-        shipment: that revision with what was added to the record.
-        items: everything that was recorded of it, by position; no more than the newest revision where that is all.
+        shipment: that revision with the record's additions.
+        items: all its items, by position.
     """
 
     record_id: str
@@ -34,31 +33,27 @@ class CurrentRecord:
 
 
 def current_records(conn: Connection, record_ids: Collection[str]) -> Iterator[CurrentRecord]:
-    """Records by id, in the order of their ids.
-
-    Those that are unknown, of which only additions are known, or that somebody's change has made unreadable are left
-    out.
-    """
+    """Records in the order of their ids, without unknown ones, additions without a record, and unreadable ones."""
     known = [row for row in shipments.find(conn, list(record_ids)).values() if row.position]
     grown = positions_of(conn, [row.record_id for row in known if row.revision + row.additions > 1])
     positions = {row.record_id: grown.get(row.record_id, [row.position]) for row in known}
-    logged = shipments.log_rows(conn, [one for of_record in positions.values() for one in of_record])
+    logged = shipments.log_rows(conn, [position for of_record in positions.values() for position in of_record])
     for row in known:
-        items = {one: logged[one] for one in sorted(positions[row.record_id])}
+        items = {position: logged[position] for position in sorted(positions[row.record_id])}
         shipment = _shipment(logged[row.position].content, items.values())
         if shipment is not None:
             yield CurrentRecord(row.record_id, row.revision, row.position, shipment, items)
 
 
 def with_additions_before(record: CurrentRecord, position: int) -> shipment_pb2.Shipment:
-    """A record's newest revision with what was added to the record before a position in the log."""
+    """A record's newest revision with the additions before a position in the log."""
     earlier = [logged for at, logged in record.items.items() if at < position]
     shipment = _shipment(record.items[record.position].content, earlier)
     return shipment or shipment_pb2.Shipment()
 
 
 def _shipment(content: bytes, items: Iterable[LogRow]) -> shipment_pb2.Shipment | None:
-    """A shipment with what was added; events in the order of their times then, as the record is shown."""
+    """A shipment with its additions; events are in the order of their times then."""
     shipment = wire.readable(wire.SHIPMENT, content) if content else None
     if not isinstance(shipment, shipment_pb2.Shipment):
         return None

@@ -1,6 +1,6 @@
-"""Prepares recorded shipments to be made findable: parses them, and reads their keys and the names of their parties.
+"""Prepares recorded items for the index: parses them and computes their keys and names.
 
-It only reads, and loads the vocabularies of names, so it runs in a process of its own (node.workers).
+It reads only, and loads the vocabularies of names, so it runs in a worker process (node.workers).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gateway.contract.timestamps import to_ms
 from gateway.db.database import Database
 from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, PreparedItem
+from gateway.history.tables import names as names_table
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.history.tables.shipments import LogRow
@@ -24,19 +25,18 @@ from gateway.v1 import shipment_pb2
 log = logging.getLogger(__name__)
 
 BATCH = 500
-"""Items that are made findable in one transaction: a few milliseconds in which an alert would wait."""
+"""Items indexed in one transaction: an alert would wait a few milliseconds for it."""
 
 
 class HistoryIndexer:
     """Prepares batches."""
 
     def __init__(self, database: Database, *, batch: int = BATCH) -> None:
-        """Takes where the log is, and how many items at most come together."""
         self._database = database
         self._batch = batch
 
     def next(self) -> IndexBatch | None:
-        """The next items that aren't findable yet, prepared; None when there are none."""
+        """The next items to index, prepared; None when there are none."""
         with self._database.read() as conn:
             after = record_progress.indexed(conn)
             rows = shipments.log_after(conn, after, self._batch)
@@ -44,15 +44,14 @@ class HistoryIndexer:
                 return None
             texts: dict[int, str] = {}
             items = tuple(_item(row, texts) for row in rows if row.content)  # nothing is left of what was erased
-            known = shipments.known_names(conn, list(texts))
+            known = names_table.texts(conn, list(texts))
         names = tuple((key, text) for key, text in texts.items() if key not in known)
         filed_under = tuple((filing, key) for key, text in names for filing in name_filing(text))
         return IndexBatch(after, rows[-1].position, items, tuple(known), names, filed_under)
 
 
 def _item(row: LogRow, texts: dict[int, str]) -> PreparedItem:
-    """An item prepared. One at which this fails, e.g. since somebody changed its bytes, holds up no other: it is known
-    by its record id alone."""
+    """A prepared item; an unreadable one, e.g. with changed bytes, is indexed by its record id alone."""
     try:
         return _prepared(row, texts)
     except Exception:
@@ -85,7 +84,7 @@ def _prepared(row: LogRow, texts: dict[int, str]) -> PreparedItem:
 
 @lru_cache(maxsize=65_536)
 def name_filing(text: str) -> tuple[int, ...]:
-    """Keys of screening under which a party's name is filed; none for a text at which reading names fails."""
+    """Keys of screening under which a party's name is filed; none for an unreadable name."""
     try:
         return tuple(sorted(index_keys(prepare(text))))
     except Exception:

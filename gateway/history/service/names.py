@@ -1,6 +1,7 @@
-"""Finds recorded names of parties that are meant by a name in whatever writing, as screening compares names.
+"""Finds recorded names of parties that match a name, as screening compares names.
 
-It loads the vocabularies of names, so it runs in a process of its own (node.workers).
+It loads the vocabularies of names, so it runs in a worker process (node.workers.history).
+
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from gateway.contract import shipment_keys as keys_wire
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, Violation
-from gateway.history.tables import shipments
+from gateway.history.tables import names
 from gateway.screening.compare import compare
 from gateway.screening.index.keys import query_keys
 from gateway.screening.prepared_name import prepare
@@ -18,7 +19,7 @@ from gateway.screening.result import Comparison, MatchClass
 from gateway.v1 import history_pb2
 
 MAX_NAMES = 2_000
-"""Most recorded names that are compared with one that is asked for."""
+"""Most recorded names that are compared with one name."""
 
 
 class NameSearch:
@@ -28,10 +29,10 @@ class NameSearch:
         self._database = database
 
     def find(self, asked: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
-        """Recorded names that any of the names asked for may be, by their keys, with the comparison that says why.
+        """Recorded names that match any of the names, by their keys, with the comparison.
 
         Raises:
-            InvalidRequestError: a name may be more than MAX_NAMES recorded ones.
+            InvalidRequestError: a name has more than MAX_NAMES candidates.
         """
         found: dict[int, history_pb2.NameMatch] = {}
         for text in asked:
@@ -39,10 +40,10 @@ class NameSearch:
             exact = keys_wire.name_key(text)
             filings = sorted(query_keys(mine))
             with self._database.read() as conn:
-                filed = shipments.names_filed(conn, filings, MAX_NAMES + 1) if filings else ()
+                filed = names.filed_under(conn, filings, MAX_NAMES + 1) if filings else ()
                 if len(filed) > MAX_NAMES:
                     raise _too_common(text)
-                recorded_names = shipments.known_names(conn, list({exact, *filed}))
+                recorded_names = names.texts(conn, list({exact, *filed}))
             for key, recorded in recorded_names.items():
                 comparison = compare(mine, prepare(recorded))
                 before = found.get(key)

@@ -1,17 +1,15 @@
-"""Asks a partner for shipment history, and says whether what comes back is an answer.
+"""Signs queries for shipment history, and verifies partners' answers.
 
-Bytes in, records and a verdict out; it knows nothing of the call that carries them.
-
-1. records, as they come: no more of them than were asked for, within MAX_ANSWER_BYTES; each is a record of the
-   contract, of the node that was asked, and no time in it is impossible.
+1. records, as they come: no more than asked for, within MAX_ANSWER_BYTES; each is a record of the contract, of the node
+   that was asked, and no time in it is impossible.
 2. signature: the statement is signed by a log key that the directory gives that node now, under the name
-   `<federation>/<answerer>/<asker>/history/<query id>`: no other question's answer has it.
-3. question: it is over the SHA-256 of the question's bytes.
-4. records: size and root are those of the bytes that came, in order; so is the number of fields withheld.
-5. mode: records weren't given where only a hit was asked for, and none beside a hit; what follows lies further back
-   than what was asked for, within what was searched.
+   `<federation>/<answerer>/<asker>/history/<query id>`, which no other answer has.
+3. question: the statement is over the SHA-256 of the query's bytes.
+4. records: size and root are those of the bytes received, in order; so is the number of withheld fields.
+5. mode: no records where only a hit was asked for, and none beside a hit; the next page lies further back than this
+   one, within what was searched.
 
-What fails here is no answer: nothing of it counts, what came is kept, and an alarm says so.
+After a failed step no record counts; the bytes are kept as evidence, and an alarm is set.
 """
 
 from __future__ import annotations
@@ -47,20 +45,19 @@ from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 
 _FRAME_BYTES = 64 * 1024
-"""Bytes that a message may have beyond its largest record; what was taken still fits into a message to own systems."""
+"""Most bytes of a message beyond its largest record: it must fit into a message to own systems."""
 
 DAY_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class SignedQuery:
-    """A question as it is sent.
+    """A query to send.
 
     Attributes:
-        query: what is asked.
         data: its bytes.
         note: this node's signature over their digest.
-        terms: what the agreement lets the partner answer, as this node reads it.
+        terms: of the agreement for the answer, as this node reads it.
     """
 
     query: history_pb2.HistoryQuery
@@ -70,7 +67,7 @@ class SignedQuery:
 
 
 class QuerySigner:
-    """Makes questions. Thread-safe."""
+    """Makes queries. Thread-safe."""
 
     def __init__(
         self,
@@ -85,7 +82,7 @@ class QuerySigner:
         self._signer_for = signer_for
         self._clock = clock
 
-    def question(
+    def sign(
         self,
         partner: str,
         *,
@@ -98,18 +95,16 @@ class QuerySigner:
         as_of: int = 0,
         whole: bool = False,
     ) -> SignedQuery:
-        """A question to a partner, signed.
+        """A signed query to a partner.
 
         Args:
-            partner: node that is asked.
-            grounds, criteria, mode, alternatives: checked against the contract.
-            limit: most records; 0: as many as the partner thinks fit.
+            limit: most records; 0: the partner's default.
             before: only records at lower positions; 0: from the newest.
-            as_of: only what was recorded up to this position; 0: everything.
-            whole: of more than `limit` records none.
+            as_of: only items up to this position; 0: all.
+            whole: no record if there are more than `limit`.
 
         Raises:
-            AgreementForbidsError: the agreements don't allow it to be asked, or answered; nothing may be sent.
+            AgreementForbidsError: the agreements don't allow the query or its answer.
         """
         trust, now_ms = self._trust(), self._clock()
         query = history_pb2.HistoryQuery(
@@ -135,15 +130,15 @@ class QuerySigner:
 
 
 class AnswerVerifier:
-    """An answer as it comes; for one thread at a time. Of its records it keeps one hash for each doubling.
+    """Verifies an answer as it comes; for one thread at a time. It keeps one hash for each doubling of the records.
 
     Attributes:
-        count: records that came.
-        statement_note: as it came; empty before.
+        count: number of records received.
+        statement_note: as received; empty before.
     """
 
-    def __init__(self, question: SignedQuery) -> None:
-        self.question = question
+    def __init__(self, signed: SignedQuery) -> None:
+        self.signed = signed
         self.count = 0
         self.statement_note = b""
         self._tree = Tree.empty()
@@ -151,12 +146,12 @@ class AnswerVerifier:
         self._withheld = 0
 
     def take(self, came: exchange_service_pb2.AnswerRecords) -> history_service_pb2.SearchShipmentsResponse:
-        """Step 1: some records, parsed once for all that is done with them. They count once `end` has returned.
+        """Step 1: parses records. They count once `end` has returned.
 
         Raises:
-            VerificationError, MalformedError, TooLargeError: this is no answer.
+            VerificationError, MalformedError, TooLargeError: the answer is wrong.
         """
-        query = self.question.query
+        query = self.signed.query
         self.count += len(came.records)
         data = came.SerializeToString()
         self._bytes += len(data)
@@ -186,18 +181,13 @@ class AnswerVerifier:
     def end(self, statement_note: bytes, directory: Directory, now: datetime) -> Statement:
         """Steps 2 to 5.
 
-        Args:
-            statement_note: from the wire.
-            directory: in force.
-            now: with zone.
-
         Raises:
-            SignatureInvalidError, VerificationError, MalformedError: this is no answer; which step fails.
+            SignatureInvalidError, VerificationError, MalformedError: names the failed step.
         """
         self.statement_note = statement_note
-        query = self.question.query
+        query = self.signed.query
         statement = verified_statement(statement_note, query, directory.log_keys(query.answerer, now))
-        require_answer_to(statement, query, self.question.data)
+        require_answer_to(statement, query, self.signed.data)
         if (statement.count, statement.root) != (self._tree.size, self._tree.root):  # 4
             raise VerificationError(
                 f"{statement.answerer} signed for {statement.count} records, and these {self._tree.size} aren't those",
@@ -211,7 +201,7 @@ class AnswerVerifier:
 
 
 def asked_row(
-    question: SignedQuery,
+    signed: SignedQuery,
     *,
     actor: str,
     now_ms: int,
@@ -220,8 +210,8 @@ def asked_row(
     reason: str,
     answer: AnswerVerifier,
 ) -> AnswerRow:
-    """What is kept of a question of this node; see AnswerRow."""
-    query = question.query
+    """The row of this node's query; see AnswerRow."""
+    query = signed.query
     return AnswerRow(
         side=ASKED,
         query_id=query.query_id,
@@ -233,15 +223,15 @@ def asked_row(
         outcome=outcome,
         reason=reason,
         count=answer.count,
-        query=question.data,
-        note=question.note,
+        query=signed.data,
+        note=signed.note,
         statement=answer.statement_note,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class KeepRecordsCommand:
-    """Keeps some records of an answer as they came."""
+    """Keeps records of an answer as received."""
 
     query_id: str
     first: int
@@ -254,7 +244,7 @@ class KeepRecordsCommand:
 
 @dataclass(frozen=True, slots=True)
 class KeepAskedCommand:
-    """Keeps a question with what came of it."""
+    """Keeps a query with its outcome."""
 
     row: AnswerRow
     weight: int = 1

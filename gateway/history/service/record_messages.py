@@ -1,9 +1,10 @@
-"""Gives records as they stand: from rows of the tables to HistoryRecords in messages, with what was added to them."""
+"""Makes HistoryRecords of rows: each record in its newest revision, with its additions."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from google.protobuf.message import DecodeError
 from sqlalchemy import Connection
@@ -17,7 +18,7 @@ from gateway.history.tables.shipments import LogRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 
 _FRAME_BYTES = 64 * 1024
-"""Bytes of a record beside its shipment at most: names that were found, and what is withheld."""
+"""Most bytes of a record beside its shipment: matched names and withheld fields."""
 
 _NO_NAMES: Mapping[int, history_pb2.NameMatch] = {}
 
@@ -30,20 +31,14 @@ def record_messages(
     rows: Sequence[RecordRow],
     positions: Mapping[str, Sequence[int]],
     *,
-    mets: Sequence[Sequence[int]] = (),
+    matched: Sequence[Sequence[int]] = (),
     names: Mapping[int, history_pb2.NameMatch] = _NO_NAMES,
 ) -> list[history_service_pb2.SearchShipmentsResponse]:
-    """Records as they stand, in order, as many together as one message takes.
-
-    One that was erased meanwhile, or that somebody's change has made unreadable, is left out.
+    """Current records in order, as many together as one message takes; erased and unreadable ones are left out.
 
     Args:
-        conn: to read what was added.
-        node: whose records they are.
-        rows: the records.
-        positions: those of everything that was recorded of records with additions.
-        mets: which criteria each record meets, where there are several.
-        names: those that were asked for.
+        positions: of all items of records with additions.
+        matched: by record the numbers of the criteria that it matches, where there are several.
     """
     messages: list[history_service_pb2.SearchShipmentsResponse] = []
     room = 0
@@ -54,23 +49,15 @@ def record_messages(
             messages.append(history_service_pb2.SearchShipmentsResponse())
             room = ANSWER_MESSAGE_BYTES
         records = messages[-1].records.records
-        record = records.add(node=node, revision=row.revision, position=row.position)
-        try:
-            record.shipment.MergeFromString(row.content)
-        except DecodeError:
-            log.error("record %s can't be read and isn't shown; see `gateway verify`", row.record_id)
-            del records[-1]
+        record = _added(records, node, row)
+        if record is None:
             continue
-        seconds, ms = divmod(row.recorded_at, 1000)
-        record.recorded_at.seconds, record.recorded_at.nanos = seconds, ms * 1_000_000
-        if row.matched_revision != row.revision:
-            record.matched_revision = row.matched_revision
-        if mets:
-            record.met.extend(mets[at])
+        if matched:
+            record.met.extend(matched[at])
         room -= len(row.content)
         if row.additions or names:
             logged = shipments.log_rows(conn, positions.get(row.record_id, ()))
-            _complete(record, list(additions_in(one for _, one in sorted(logged.items()))), names)
+            _complete(record, list(additions_in(item for _, item in sorted(logged.items()))), names)
             room -= record.ByteSize() - len(row.content)
             if room < 0 and len(records) > 1:
                 messages.append(history_service_pb2.SearchShipmentsResponse())
@@ -80,12 +67,28 @@ def record_messages(
     return [message for message in messages if message.records.records]
 
 
+def _added(records: Any, node: str, row: RecordRow) -> history_pb2.HistoryRecord | None:
+    """Parses a record in its place in a message; None when it can't be read."""
+    record: history_pb2.HistoryRecord = records.add(node=node, revision=row.revision, position=row.position)
+    try:
+        record.shipment.MergeFromString(row.content)
+    except DecodeError:
+        log.error("record %s can't be read and isn't shown; see `gateway verify`", row.record_id)
+        del records[-1]
+        return None
+    seconds, ms = divmod(row.recorded_at, 1000)
+    record.recorded_at.seconds, record.recorded_at.nanos = seconds, ms * 1_000_000
+    if row.matched_revision != row.revision:
+        record.matched_revision = row.matched_revision
+    return record
+
+
 def _complete(
     record: history_pb2.HistoryRecord,
     additions: Sequence[shipment_pb2.ShipmentAddition],
     names: Mapping[int, history_pb2.NameMatch],
 ) -> None:
-    """Puts into a record what was added to it, and the names by which it was found."""
+    """Adds a record's additions and the names that matched."""
     left_out = len(additions) - (fitting := _fitting(record, additions))
     wire.merged(record.shipment, additions[left_out:])
     if left_out:
@@ -97,7 +100,7 @@ def _complete(
 
 
 def _fitting(record: history_pb2.HistoryRecord, additions: Sequence[shipment_pb2.ShipmentAddition]) -> int:
-    """How many additions, from the newest back, a record takes before it is too large to be sent."""
+    """Number of additions, from the newest back, that fit into a record that can be sent."""
     room = MAX_RECORD_BYTES - _FRAME_BYTES - record.ByteSize()
     for count, addition in enumerate(reversed(additions)):
         room -= addition.ByteSize()
@@ -107,7 +110,7 @@ def _fitting(record: history_pb2.HistoryRecord, additions: Sequence[shipment_pb2
 
 
 def additions_in(items: Iterable[LogRow]) -> Iterator[shipment_pb2.ShipmentAddition]:
-    """What was added to records among some items, in their order; what can't be read is left out."""
+    """The readable additions among items, in their order."""
     for logged in items:
         if logged.kind == wire.ADDITION and logged.content:
             item = wire.readable(logged.kind, logged.content)

@@ -1,4 +1,4 @@
-"""Judges recorded shipments by the rules, behind the recording, and reads what was found."""
+"""Evaluates the rules on recorded shipments, and reads the hits."""
 
 from __future__ import annotations
 
@@ -37,34 +37,34 @@ from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
 log = logging.getLogger(__name__)
 
 BATCH = 200
-"""Items of the log that are looked at together."""
+"""Items of the log in one batch."""
 
 MAX_AROUND = 200
-"""Most records around an export that are looked at for a series: as many as rules judge together."""
+"""Most records around an export that are read for a series: as many as rules evaluate together."""
 
 MAX_BEFORE = 300
-"""Most earlier records that are looked at for what is usual: of an exporter of more, the newest tell it."""
+"""Most earlier records that are read for the usual quantities of an exporter; the newest count."""
 
 MAX_LEGS_LOOKED_AT = 20
-"""Most own exports of a trace whose series are looked for: a consignment has one, or a few where it was split."""
+"""Most own exports of a trace whose series are searched: a consignment has one, or a few when it was split."""
 
 _POSITIONS = range(10**18)
 _ORDINALS = range(1 << 31)
-"""What a page token may hold: PostgreSQL refuses a number that doesn't fit the column."""
+"""Bounds of a page token: PostgreSQL refuses a number that doesn't fit the column."""
 
 _SEVERITY = "SEVERITY_"
 _FIELDS = dict.fromkeys(("rule", "severity", "record"), ("=",))
 
 
 class SiblingSearch:
-    """Looks for the other exports of a series: own records that rules need beside an own export. Thread-safe."""
+    """Searches the other exports of a series: own records that rules need beside an own export. Thread-safe."""
 
     def __init__(self, database: Database, *, rules: RuleEngine) -> None:
         self._database = database
         self._rules = rules
 
     def of(self, shipment: shipment_pb2.Shipment) -> list[shipment_pb2.Shipment]:
-        """Records that may be in a series with one, itself among them, as they stand; for nearly every record none.
+        """Current records that may be in a series with a shipment, with itself; for nearly every shipment none.
 
         Raises:
             StoreUnavailableError: the database can't be read.
@@ -78,7 +78,7 @@ class SiblingSearch:
         return list(found.values())
 
     def of_trace(self, trace: trace_pb2.Trace, node: str) -> dict[int, list[shipment_pb2.Shipment]]:
-        """The same for the legs of a trace that a node recorded itself, by their index: what Rules.examine takes."""
+        """The same for the node's own legs of a trace, by index, for Rules.examine."""
         found: dict[int, list[shipment_pb2.Shipment]] = {}
         for index, leg in enumerate(trace.legs):
             if leg.record.node == node and len(found) < MAX_LEGS_LOOKED_AT:
@@ -95,7 +95,7 @@ class SiblingSearch:
 
 
 class RiskScreening:
-    """Judges what was recorded. It only reads, so it may do so in a process of its own."""
+    """Evaluates the rules. It reads only, so it can run in a worker process."""
 
     def __init__(self, database: Database, *, rules: RuleEngine) -> None:
         self._database = database
@@ -103,7 +103,7 @@ class RiskScreening:
         self._siblings = SiblingSearch(database, rules=rules)
 
     def next(self) -> RiskBatch | None:
-        """Judges the next items that are findable; None when there are none.
+        """Evaluates the rules on the next indexed items; None when there are none.
 
         Raises:
             StoreUnavailableError: the database can't be read; nothing is lost.
@@ -119,21 +119,21 @@ class RiskScreening:
         return RiskBatch(after, logged[-1].position, tuple(record.position for record in found), tuple(hits))
 
     def _screened(self, record: CurrentRecord) -> Sequence[trace_pb2.Discrepancy]:
-        """What rules find in one record; a record at which they fail holds up no other."""
+        """Hits on one record; a failure is logged and delays no other record."""
         try:
             return self._rules.screen(record.shipment, self._siblings.of(record.shipment))
         except StoreUnavailableError:
-            raise  # else the record would pass as judged
+            raise  # else the record would pass as evaluated
         except Exception:
-            log.exception("record %s can't be judged", record.record_id)
+            log.exception("rules failed on record %s", record.record_id)
             return ()
 
 
 @dataclass(frozen=True, slots=True)
 class KeepRisksCommand:
-    """Keeps what was found and moves the cursor; the result is whether it was still next.
+    """Keeps hits and moves the cursor; the result is whether the batch was still next.
 
-    Nothing is kept of what was erased since it was judged: a hit says what stood in the record.
+    No hit is kept on a record that was erased meanwhile: it quotes the record.
     """
 
     judged: RiskBatch
@@ -156,7 +156,7 @@ class KeepRisksCommand:
         return True
 
     def _standing(self, conn: Connection) -> Iterator[tuple[int, trace_pb2.Discrepancy]]:
-        """Hits on what hasn't been erased."""
+        """Hits on records that aren't erased."""
         logged = shipments.log_rows(conn, sorted({position for position, _ in self.judged.hits}))
         for position, hit in self.judged.hits:
             if position in logged and logged[position].content:
@@ -164,7 +164,7 @@ class KeepRisksCommand:
 
 
 class RiskQueries:
-    """Reads what was found. Thread-safe."""
+    """Reads hits. Thread-safe."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -189,7 +189,7 @@ class RiskQueries:
 
 
 def risks_of(conn: Connection, record_id: str) -> Sequence[trace_pb2.RiskHit]:
-    """What was found in a record's newest revision."""
+    """Hits on a record's newest revision."""
     rows = risk.page(conn, [shipments_table.c.record_id == record_id], before=None, limit=1_000)
     return [_shown(row) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Searches the own records: from criteria to records as they stand, page by page, the newest recorded first."""
+"""Searches the node's own records: current records for criteria, page by page, the newest recorded first."""
 
 from __future__ import annotations
 
@@ -12,72 +12,72 @@ from sqlalchemy import Connection
 from gateway.contract import shipment_keys as keys_wire
 from gateway.contract.limits import ANSWER_MESSAGE_BYTES
 from gateway.contract.shipment_keys import KeySets
-from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
-from gateway.errors import InvalidRequestError, Violation
 from gateway.history.codec import shipments as wire
+from gateway.history.service.criteria import filter_of, require_all_narrow
 from gateway.history.service.record_messages import record_messages
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import segments, shipment_search, shipments
-from gateway.history.tables.segments import Known
+from gateway.history.tables.segments import SegmentsState
 from gateway.history.tables.shipment_search import RecordFilter, RecordRow
 from gateway.history.tables.shipments import LogRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 
 DEFAULT_LIMIT = 1_000
-"""Records in one page when the asker doesn't say."""
+"""Records in a page by default."""
 
 MAX_LIMIT = 10_000
-"""Most records in one page, as the contract has it."""
+"""Most records in a page, by the contract."""
 
 CHUNK = 250
-"""Most records that are read and handed on together: the turns of threads between chunks cost little beside it, and it
-is over in some milliseconds when the asker leaves."""
+"""Most records in a chunk: changing threads costs little beside it, and it ends in some milliseconds when the caller
+leaves."""
 
 FIRST_CHUNK = 50
-"""Most records of the first chunk: few, so that they are there sooner; as many as most answers have in all."""
+"""Most records in the first chunk: it is there sooner, and most answers have no more."""
 
 LEAST_CHUNK = 10
-"""Records that are read together however large they are."""
+"""Fewest records in a chunk, however large they are."""
 
 CHUNK_BYTES = ANSWER_MESSAGE_BYTES
-"""About how many bytes of records a chunk has at most, going by those before."""
+"""About the most bytes of records in a chunk, estimated by the chunk before."""
 
 NEWEST = 1 << 62
 """Position after every record."""
 
 POSITIONS_AT_ONCE = 10_000
-"""Positions of records that one statement gives."""
+"""Positions of records that one statement reads."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """Criteria, ready to be searched for: sets of keys (none: nothing can be found), and other conditions."""
+class KeyCriteria:
+    """Criteria as keys of the index (no set: nothing matches) and a filter."""
 
     key_sets: KeySets
     record_filter: RecordFilter
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """What is looked for.
+class SearchPlan:
+    """A search, ready to run.
 
     Attributes:
-        ways: by any of which a record may be found.
-        names: the recorded names that may be meant by those asked for, by their key.
+        alternatives: a record that matches any of them is found.
+        names: recorded names that match the names asked for, by their key.
     """
 
-    ways: Sequence[Way]
+    alternatives: Sequence[KeyCriteria]
     names: Mapping[int, history_pb2.NameMatch]
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some records of a page in order.
+    """Part of a page.
 
     Attributes:
-        messages: its records, as many together as one message takes; none of them is empty.
-        more_before: position below which the search goes on; 0 when nothing is left.
+        messages: its records in order, as many together as one message takes; no message is empty.
+        more_before: position below which the search continues; 0 at its end.
         as_of: position up to which records were searched, the same in all chunks of a page.
         last: whether the page ends here.
     """
@@ -89,18 +89,17 @@ class Chunk:
 
     @property
     def records(self) -> Sequence[history_pb2.HistoryRecord]:
-        """All of them."""
+        """Its records."""
         return records_in(self.messages)
 
 
-class _Some(NamedTuple):
-    """Some records of a page, and where the search goes on.
+class _PagePart(NamedTuple):
+    """Records of a chunk.
 
     Attributes:
-        messages: as in Chunk.
-        records: how many there are in them.
-        bytes_each: how long one is about; 0 without any.
-        more_before: as in Chunk.
+        messages, more_before: as in Chunk.
+        records: number of records.
+        bytes_each: mean length of a record; 0 without any.
     """
 
     messages: Sequence[history_service_pb2.SearchShipmentsResponse]
@@ -110,27 +109,24 @@ class _Some(NamedTuple):
 
 
 class SubstanceCodes(Protocol):
-    """The controlled goods list, as far as a search needs it."""
+    """Reads the controlled goods list."""
 
     def codes(self, substance: str) -> Sequence[str]:
-        """Commodity codes under which a substance, by name or chemical symbol, is controlled; none if it isn't."""
+        """Commodity codes of a controlled substance, by name or chemical symbol; empty if it isn't controlled."""
 
 
-NamesMeant = Callable[[Sequence[str]], Mapping[int, history_pb2.NameMatch]]
-"""Gives the recorded names that may be meant by some names, by their keys (history.service.names)."""
-
-
-_INEXACT = ("party_names", "commodity_codes", "substances", "places", "vessel", "journey")
+MatchNames = Callable[[Sequence[str]], Mapping[int, history_pb2.NameMatch]]
+"""Gives the recorded names that match some names, by their keys (history.service.names)."""
 
 HoldsOn = Callable[[Connection, Sequence[LogRow]], list[str]]
-"""Gives the ids of holds that keep a record, from everything that was recorded of it."""
+"""Gives the ids of holds that keep a record, by its items."""
 
 
 log = logging.getLogger(__name__)
 
 
 class HistorySearch:
-    """Reads records. Thread-safe."""
+    """Searches records. Thread-safe."""
 
     def __init__(
         self,
@@ -138,18 +134,9 @@ class HistorySearch:
         *,
         node: str,
         substances: SubstanceCodes,
-        names: NamesMeant,
+        names: MatchNames,
         holds_on: HoldsOn = lambda _, __: [],
     ) -> None:
-        """Takes what it needs.
-
-        Args:
-            database: holds the records.
-            node: own name.
-            substances: gives the codes under which the controlled goods list has a substance.
-            names: gives recorded names that may be meant by those asked for.
-            holds_on: gives the ids of holds that keep a record.
-        """
         self._names = names
         self._holds_on = holds_on
         self._database = database
@@ -166,42 +153,40 @@ class HistorySearch:
         limit: int = 0,
         whole: bool = False,
     ) -> Iterator[Chunk]:
-        """One page in chunks, at least one, each read when it is asked for.
+        """A page in chunks, at least one, each read on demand.
 
-        What is recorded while they are read isn't among them; a record that grows meanwhile is.
+        It leaves out records made while it is read, but not records that get more items meanwhile.
 
         Args:
-            criteria, alternatives: checked against the contract; what meets any of them is found.
-            before: only positions below; 0: from the newest.
-            as_of: what was recorded after this position isn't looked at; 0: everything that can be found now is.
-            limit: most records; 0: DEFAULT_LIMIT.
-            whole: of more than that none; everything that was recorded of a record counts.
+            criteria, alternatives: valid by the contract; a record that matches any of them is found.
+            as_of: only items up to this position; 0: up to the last one indexed now.
+            whole: no record if there are more than `limit` matching items.
 
         Raises:
-            InvalidRequestError: the criteria would find everything.
+            InvalidRequestError: the criteria would match everything.
         """
         require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
-        search, first, last = self._prepare([criteria, *alternatives]), True, False
+        plan, first, last = self._plan([criteria, *alternatives]), True, False
         while not last:
-            with self._database.read() as conn:  # and handed on outside, where who leaves doesn't roll it back
-                known = segments.known(conn)
+            with self._database.read() as conn:  # yielded outside: a caller that leaves would roll it back
+                state = segments.state(conn)
                 if first:
-                    findable = record_progress.indexed(conn)
-                    as_of, first = min(as_of or findable, findable), False
+                    indexed = record_progress.indexed(conn)
+                    as_of, first = min(as_of or indexed, indexed), False
                     position = min(position, as_of + 1)
-                    last = whole and _are_more(conn, search, position, left, known)
+                    last = whole and _are_more(conn, plan, position, left, state)
                 if last:
-                    some = _Some((), 0, 0, position)
+                    part = _PagePart((), 0, 0, position)
                 else:
-                    some = self._some(conn, search, known, before=position, as_of=as_of, limit=min(size, left))
-            left, position = left - some.records, some.more_before
+                    part = self._part(conn, plan, state, before=position, as_of=as_of, limit=min(size, left))
+            left, position = left - part.records, part.more_before
             last = last or not position or left <= 0
-            yield Chunk(some.messages, position, as_of, last)
-            size = min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, some.bytes_each)))
+            yield Chunk(part.messages, position, as_of, last)
+            size = min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, part.bytes_each)))
 
     def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
-        """A record with everything that was recorded of it; None when there is none."""
+        """A record with all its items; None when there is none."""
         with self._database.read() as conn:
             row = shipments.find(conn, [record_id]).get(record_id)
             if row is None:
@@ -210,10 +195,10 @@ class HistorySearch:
             of_positions = shipments.revisions(conn, positions)
             log = shipments.log_rows(conn, positions)
             newest = log.get(row.position)
-            standing = [RecordRow.of_newest(row, newest)] if newest is not None else []
-            found = record_messages(conn, self._node, standing, {record_id: positions})
+            current = [RecordRow.of_newest(row, newest)] if newest is not None else []
+            messages = record_messages(conn, self._node, current, {record_id: positions})
             held = self._holds_on(conn, list(log.values()))
-        record = next(iter(records_in(found)), None)
+        record = next(iter(records_in(messages)), None)
         response = history_service_pb2.GetShipmentResponse(record=record, hold_ids=held)
         if row.delete_at and not held:
             response.delete_after.CopyFrom(to_timestamp(row.delete_at))
@@ -234,119 +219,74 @@ class HistorySearch:
                 revision.digest = wire.salted_digest(logged.salt, logged.content)
         return response
 
-    def _prepare(self, asked: Sequence[history_pb2.SearchCriteria]) -> Search:
+    def _plan(self, criteria: Sequence[history_pb2.SearchCriteria]) -> SearchPlan:
         names: dict[int, history_pb2.NameMatch] = {}
-        return Search([self._way(criteria, names) for criteria in asked], names)
+        return SearchPlan([self._key_criteria(alternative, names) for alternative in criteria], names)
 
-    def _way(self, criteria: history_pb2.SearchCriteria, names: dict[int, history_pb2.NameMatch]) -> Way:
-        codes = [self._substances.codes(one) for one in criteria.substances]
+    def _key_criteria(
+        self, criteria: history_pb2.SearchCriteria, names: dict[int, history_pb2.NameMatch]
+    ) -> KeyCriteria:
+        codes = [self._substances.codes(substance) for substance in criteria.substances]
         sets = keys_wire.key_sets(criteria, substance_codes=codes)
         if criteria.party_names:
-            meant = self._names(list(criteria.party_names))
-            names.update(meant)
-            sets = [list(meant), *sets] if meant else []
-        return Way(sets, filter_of(criteria))
+            matches = self._names(list(criteria.party_names))
+            names.update(matches)
+            sets = [list(matches), *sets] if matches else []
+        return KeyCriteria(sets, filter_of(criteria))
 
-    def _some(self, conn: Connection, search: Search, known: Known, *, before: int, as_of: int, limit: int) -> _Some:
+    def _part(
+        self, conn: Connection, plan: SearchPlan, state: SegmentsState, *, before: int, as_of: int, limit: int
+    ) -> _PagePart:
         """Records of at most `limit` positions."""
-        hits, met = _hits(conn, search, before, limit + 1, known)
+        hits, matched = _hits(conn, plan, before, limit + 1, state)
         more_before = hits[limit - 1].hit if len(hits) > limit else 0
         del hits[limit:]
-        positions = positions_of(conn, [row.record_id for row in hits if row.grown], known)
-        grown = _grown(conn, search, positions, as_of)
+        positions = positions_of(conn, [row.record_id for row in hits if row.has_history], state)
+        last_matches = _last_matches(conn, plan, positions, as_of)
         rows: list[RecordRow] = []
-        mets: list[Sequence[int]] = []
+        of_rows: list[Sequence[int]] = []
         for row in hits:
-            last, of_record = grown.get(row.record_id) or (row.hit, met[row.hit])
+            last, of_record = last_matches.get(row.record_id) or (row.hit, matched[row.hit])
             if row.position and row.hit == last:  # a record is shown where it matches last, and nowhere else
                 rows.append(row)
-                mets.append(of_record)
-        several = len(search.ways) > 1
-        found = record_messages(conn, self._node, rows, positions, mets=mets if several else (), names=search.names)
-        count = sum(len(message.records.records) for message in found)
-        return _Some(found, count, sum(len(row.content) for row in rows) // max(1, count), more_before)
-
-
-def require_all_narrow(
-    criteria: history_pb2.SearchCriteria, alternatives: Sequence[history_pb2.SearchCriteria], prefix: str = ""
-) -> None:
-    """`require_narrow` of criteria and of each alternative to them; their paths begin with a prefix.
-
-    Raises:
-        InvalidRequestError: one of them would find everything.
-    """
-    require_narrow(criteria, f"{prefix}criteria")
-    for number, one in enumerate(alternatives):
-        require_narrow(one, f"{prefix}alternatives[{number}]")
-
-
-def require_narrow(criteria: history_pb2.SearchCriteria, prefix: str = "criteria") -> None:
-    """Raises unless something is asked for by which records are indexed.
-
-    Raises:
-        InvalidRequestError: only place, time or procedure are given.
-    """
-    if not keys_wire.is_narrow(criteria):
-        raise InvalidRequestError(
-            [
-                Violation(
-                    prefix,
-                    "criteria.narrow",
-                    "place, time and procedure alone would find everything: give a reference, container, seal, "
-                    "registration, vessel, journey, party, commodity code, substance or record id as well",
-                )
-            ]
+                of_rows.append(of_record)
+        several = len(plan.alternatives) > 1
+        messages = record_messages(
+            conn, self._node, rows, positions, matched=of_rows if several else (), names=plan.names
         )
+        count = sum(len(message.records.records) for message in messages)
+        return _PagePart(messages, count, sum(len(row.content) for row in rows) // max(1, count), more_before)
 
 
-def require_exact(criteria: history_pb2.SearchCriteria, rule: str, message: str) -> None:
-    """Raises unless all that is asked for names things without doubt, as numbers and record ids do.
-
-    Raises:
-        InvalidRequestError: with every criterion that doesn't, as the rule and message say; or they are too wide.
-    """
-    require_narrow(criteria)
-    found = [Violation(f"criteria.{name}", rule, message) for name in _INEXACT if getattr(criteria, name)]
-    if found:
-        raise InvalidRequestError(found)
-
-
-def filter_of(criteria: history_pb2.SearchCriteria) -> RecordFilter:
-    """Conditions that aren't keys."""
-    return RecordFilter(
-        to_ms(criteria.declared_from) if criteria.HasField("declared_from") else 0,
-        to_ms(criteria.declared_until) if criteria.HasField("declared_until") else 0,
-        tuple(criteria.procedures),
-    )
-
-
-def positions_of(conn: Connection, record_ids: Iterable[str], known: Known | None = None) -> dict[str, list[int]]:
-    """Positions of everything that was recorded of records and is findable, newest first, by record."""
-    found: dict[str, list[int]] = {record_id: [] for record_id in record_ids}
-    keys = [keys_wire.record_key(record_id) for record_id in found]
-    before = NEWEST if found else 0
+def positions_of(
+    conn: Connection, record_ids: Iterable[str], state: SegmentsState | None = None
+) -> dict[str, list[int]]:
+    """Positions of all indexed items of records, newest first, by record."""
+    positions: dict[str, list[int]] = {record_id: [] for record_id in record_ids}
+    keys = [keys_wire.record_key(record_id) for record_id in positions]
+    before = NEWEST if positions else 0
     while before:
         page = list(
-            shipment_search.search(conn, [keys], RecordFilter(), before=before, limit=POSITIONS_AT_ONCE, known=known)
+            shipment_search.search(conn, [keys], RecordFilter(), before=before, limit=POSITIONS_AT_ONCE, state=state)
         )
         of_page = shipments.revisions(conn, page)
         for position, row in sorted(of_page.items(), reverse=True):
-            if row.record_id in found:  # keys are hashes: another record may have the same
-                found[row.record_id].append(position)
+            if row.record_id in positions:  # keys are hashes: another record may have the same
+                positions[row.record_id].append(position)
         before = page[-1] if len(page) == POSITIONS_AT_ONCE else 0
-    return found
+    return positions
 
 
-def _are_more(conn: Connection, search: Search, before: int, limit: int, known: Known) -> bool:
-    """Whether there are more positions than so many, without reading what is recorded there."""
-    found: set[int] = set()
-    for way in search.ways:
-        if way.key_sets:
+def _are_more(conn: Connection, plan: SearchPlan, before: int, limit: int, state: SegmentsState) -> bool:
+    """Whether more positions than so many match, without reading their records."""
+    positions: set[int] = set()
+    for criteria in plan.alternatives:
+        if criteria.key_sets:
             walk = shipment_search.search(
-                conn, way.key_sets, way.record_filter, before=before, limit=limit + 1, known=known
+                conn, criteria.key_sets, criteria.record_filter, before=before, limit=limit + 1, state=state
             )
-            found.update(walk)
-    return len(found) > limit
+            positions.update(walk)
+    return len(positions) > limit
 
 
 def records_in(
@@ -357,39 +297,39 @@ def records_in(
 
 
 def _hits(
-    conn: Connection, search: Search, before: int, limit: int, known: Known
+    conn: Connection, plan: SearchPlan, before: int, limit: int, state: SegmentsState
 ) -> tuple[list[RecordRow], dict[int, tuple[int, ...]]]:
-    """The newest positions at which any way leads to a record, the newest first: `limit` of each way at most; and by
-    which ways each is reached."""
-    found: dict[int, RecordRow] = {}
-    met: dict[int, tuple[int, ...]] = {}
-    for number, way in enumerate(search.ways):
-        if way.key_sets:
-            rows = shipment_search.search_records(
-                conn, way.key_sets, way.record_filter, before=before, limit=limit, known=known
+    """The newest matching positions, newest first, at most `limit` of each alternative; and by position the numbers of
+    the alternatives that it matches."""
+    rows: dict[int, RecordRow] = {}
+    matched: dict[int, tuple[int, ...]] = {}
+    for number, criteria in enumerate(plan.alternatives):
+        if criteria.key_sets:
+            of_alternative = shipment_search.search_records(
+                conn, criteria.key_sets, criteria.record_filter, before=before, limit=limit, state=state
             )
-            for row in rows:
-                found[row.hit] = row
-                met[row.hit] = (*met.get(row.hit, ()), number)
-    return [found[position] for position in sorted(found, reverse=True)], met
+            for row in of_alternative:
+                rows[row.hit] = row
+                matched[row.hit] = (*matched.get(row.hit, ()), number)
+    return [rows[position] for position in sorted(rows, reverse=True)], matched
 
 
-def _grown(
-    conn: Connection, search: Search, positions: Mapping[str, Sequence[int]], as_of: int
+def _last_matches(
+    conn: Connection, plan: SearchPlan, positions: Mapping[str, Sequence[int]], as_of: int
 ) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """Where records of several items match last, and in all what they meet, by record.
+    """By record its last matching position, and the numbers of the alternatives that any of its items matches.
 
     Args:
-        conn, search: what is asked.
-        positions: of everything that was recorded of these records.
-        as_of: what was recorded after this position isn't looked at: the record was shown by what it was then.
+        positions: of all items of these records.
+        as_of: later items don't count: an earlier page showed the record by its items then.
     """
-    looked_at = [one for of_record in positions.values() for one in of_record if one <= as_of]
-    found: dict[str, tuple[int, tuple[int, ...]]] = {}
-    for number, way in enumerate(search.ways if looked_at else ()):
-        matching = shipment_search.matching(conn, looked_at, way.key_sets) if way.key_sets else ()
+    candidates = [position for of_record in positions.values() for position in of_record if position <= as_of]
+    last_matches: dict[str, tuple[int, tuple[int, ...]]] = {}
+    for number, criteria in enumerate(plan.alternatives if candidates else ()):
+        matching = shipment_search.matching(conn, candidates, criteria.key_sets) if criteria.key_sets else ()
         for row in shipments.revisions(conn, list(matching)).values():
-            if way.record_filter.admits(row):
-                last, met = found.get(row.record_id, (0, ()))
-                found[row.record_id] = max(last, row.position), met if number in met else (*met, number)
-    return found
+            if criteria.record_filter.matches(row):
+                last, matched = last_matches.get(row.record_id, (0, ()))
+                numbers = matched if number in matched else (*matched, number)
+                last_matches[row.record_id] = max(last, row.position), numbers
+    return last_matches

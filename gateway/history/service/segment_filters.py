@@ -1,7 +1,7 @@
-"""Makes filters of the index of shipments: one for each segment that is full, so that searches needn't read it in vain.
+"""Makes the filter of each full segment of the index, so that searches needn't read it in vain.
 
-Making one takes some seconds of computing, so it runs in a process of its own (node.workers); the writer keeps
-it.
+A filter takes some seconds to compute, in a worker process (node.workers.history).
+
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.history.tables import segments
 
 @dataclass(frozen=True, slots=True)
 class SegmentFilter:
-    """A full segment's number and the filter of its keys."""
+    """The filter of a full segment."""
 
     segment: int
     bits: bytes
@@ -32,7 +32,7 @@ class SegmentFilters:
         self._database = database
 
     def next(self) -> SegmentFilter | None:
-        """The filter of the next segment that is full and has none; None when there is no such."""
+        """The filter of the next full segment without one; None when all have one."""
         with self._database.read() as conn:
             segment = next_segment(conn)
             if segment is None:
@@ -42,18 +42,18 @@ class SegmentFilters:
 
 
 def next_segment(conn: Connection) -> int | None:
-    """The next segment that wants a filter."""
+    """The next segment without a filter."""
     return segments.without_filter(conn, _full(conn))
 
 
 def _full(conn: Connection) -> int:
-    """Number of segments that are full: no key will be added to them any more."""
+    """Number of full segments, to which no key is added any more."""
     return (record_progress.indexed(conn) + 1) >> segments.SEGMENT_BITS
 
 
 @dataclass(frozen=True, slots=True)
 class KeepFilterCommand:
-    """Keeps a filter, unless the index is being built anew meanwhile."""
+    """Keeps a filter, unless the index is being rebuilt."""
 
     made: SegmentFilter
     weight: int = 10

@@ -1,13 +1,13 @@
-"""Whether a question for shipment history may be asked, and how much of an answer may be given.
+"""Decides by the agreements whether a query for shipment history may be sent, and what its answer may hold.
 
-1. The asker tells the partner what it looks for, so an agreement from asker to answerer must list `HistoryQuery`, the
-   purpose, and the class of every criterion that is given.
-2. The answer goes the other way, so one from answerer to asker must list `HistoryRecord` or, for no more than whether
-   there is anything, `HistoryHit`; the purpose; and again the class of every criterion: that a record was found says
-   that what was asked for stands in it, also when the field itself is withheld.
+1. A query discloses its criteria: an agreement from asker to answerer must list `HistoryQuery`, the purpose, and the
+   class of each criterion.
+2. The answer goes the other way: an agreement from answerer to asker must list `HistoryRecord`, or `HistoryHit` for hit
+   or no hit alone; the purpose; and the class of each criterion again, since a record that is found has the criterion's
+   value even where the field is withheld.
 
-In each direction the agreement that names the question's purpose counts, and none for another purpose: what may be told
-about smuggling needn't be told about export control. Criteria are those of the question and of all its alternatives.
+In each direction only the agreement with the query's purpose counts. Criteria are those of the query and of all its
+alternatives.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ from gateway.v1 import history_pb2
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an answer may hold.
+    """The terms of an answer.
 
     Attributes:
-        agreement: which allows it.
-        hit_only: no more than whether there is anything.
+        hit_only: only hit or no hit.
     """
 
     agreement: Agreement
@@ -38,20 +37,18 @@ class Terms:
 
     @property
     def field_classes(self) -> frozenset[FieldClass]:
-        """Classes of fields that may stand in records."""
+        """Disclosure classes of fields in records."""
         return self.agreement.field_classes
 
 
 def require_terms(directory: Directory, query: history_pb2.HistoryQuery, at: datetime) -> Terms:
-    """What may be answered to a question.
+    """The terms of the answer to a query.
 
     Args:
-        directory: in force.
-        query: checked against the contract; its asker, answerer, purpose, criteria with alternatives, and mode count.
-        at: now, with zone.
+        query: valid by the contract; its asker, answerer, purpose, criteria with alternatives, and mode count.
 
     Raises:
-        AgreementForbidsError: it may not be asked, or not be answered at all; says which agreement and clause.
+        AgreementForbidsError: the query or its answer isn't allowed; names agreement and clause.
     """
     wanted = (HIT_TYPE, RECORD_TYPE) if query.mode == history_pb2.ANSWER_MODE_HIT else (RECORD_TYPE, HIT_TYPE)
     asked = _allowing(directory, query, at, way=(query.asker, query.answerer), to_do="ask", types=(QUERY_TYPE,))

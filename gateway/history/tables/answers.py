@@ -1,7 +1,7 @@
-"""Statements on answers to questions for shipment history: what a node asked and was told, what it was asked and said.
+"""Statements on queries for shipment history and their answers, sent and received.
 
-The records of an answer are stored as they came, some hundred to a row, so that a large answer is written piece by
-piece.
+Records of an answer are stored as received, some hundred to a row, so that a large answer is written in parts.
+
 """
 
 from __future__ import annotations
@@ -15,22 +15,19 @@ from gateway.db.statements import Prepared
 from gateway.history.tables.schema import history_answer_records, history_answers
 
 MAX_REASON_CHARS = 1_024
-"""Characters of a reason that are kept."""
+"""Most characters of a reason."""
 
 ASKED, ANSWERED = 0, 1
-"""Sides: this node asked a partner, or a partner asked this node."""
+"""Sides: this node queried a partner, or a partner queried this node."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """A question and what came of it.
+    """A query and its outcome.
 
     Attributes:
-        side: ASKED or ANSWERED.
-        query_id: the question's.
-        partner: who was asked or asked.
-        actor: which system of this node asked, or the partner's gateway.
-        asked_at, ended_at, delete_at: milliseconds since 1970; `delete_at` is when it may go.
+        actor: the system of this node that asked, or the partner's gateway.
+        asked_at, ended_at, delete_at: milliseconds since 1970; `delete_at` ends its retention.
         outcome: e.g. complete, denied.
         reason: why, for people; empty where nothing went wrong. Kept as far as both databases take it.
         count: records given or received.
@@ -62,25 +59,25 @@ _FIND = Prepared(
 
 
 def add(conn: Connection, row: AnswerRow) -> None:
-    """Keeps one; there is none of its side and query id yet."""
-    # It may be a partner's word: PostgreSQL's text has no NUL.
+    """Inserts a row; its side and query id are new."""
+    # A partner may have sent it: PostgreSQL's text has no NUL.
     kept = replace(row, reason=row.reason[:MAX_REASON_CHARS].replace("\0", "\ufffd"))
     insert_rows(conn, history_answers, _COLUMNS, [tuple(getattr(kept, name) for name in _COLUMNS)])
 
 
 def find(conn: Connection, side: int, query_id: str) -> AnswerRow | None:
-    """The one with this query id on this side."""
+    """The row of a query id on one side."""
     found = _FIND(conn, of_side=side, with_id=query_id).one_or_none()
     return None if found is None else AnswerRow(*found)
 
 
 def add_records(conn: Connection, query_id: str, first: int, records: bytes) -> None:
-    """Keeps some records of an answer that this node got: a serialised AnswerRecords, with the number of its first."""
+    """Inserts records of a received answer: a serialised AnswerRecords, with the number of its first."""
     insert_rows(conn, history_answer_records, ("query_id", "first", "records"), [(query_id, first, records)])
 
 
 def records(conn: Connection, query_id: str) -> list[tuple[int, bytes]]:
-    """What was kept of an answer's records, in order, each with the number of its first."""
+    """Records of an answer in order, each part with the number of its first."""
     table = history_answer_records
     rows = conn.execute(
         select(table.c.first, table.c.records).where(table.c.query_id == query_id).order_by(table.c.first)
@@ -89,7 +86,7 @@ def records(conn: Connection, query_id: str) -> list[tuple[int, bytes]]:
 
 
 def ids_after(conn: Connection, side: int, after: str, limit: int) -> list[str]:
-    """Query ids of one side in order, for whoever looks all of them over."""
+    """Query ids of one side, in order."""
     where = (history_answers.c.side == side, history_answers.c.query_id > after)
     rows = conn.execute(
         select(history_answers.c.query_id).where(*where).order_by(history_answers.c.query_id).limit(limit)
@@ -98,21 +95,21 @@ def ids_after(conn: Connection, side: int, after: str, limit: int) -> list[str]:
 
 
 def due(conn: Connection, now_ms: int, limit: int) -> list[AnswerRow]:
-    """Some whose time is over, the longest first."""
+    """Rows whose retention has ended, the oldest first."""
     table = history_answers
     rows = conn.execute(select(table).where(table.c.delete_at <= now_ms).order_by(table.c.delete_at).limit(limit))
     return [AnswerRow(*row) for row in rows]
 
 
 def remove(conn: Connection, row: AnswerRow) -> None:
-    """Removes one with its records."""
+    """Removes a row with its records."""
     conn.execute(delete(history_answers).where(*_is(row)))
     if row.side == ASKED:
         conn.execute(delete(history_answer_records).where(history_answer_records.c.query_id == row.query_id))
 
 
 def remove_orphans(conn: Connection, first_id: str, last_id: str) -> int:
-    """Removes records between two query ids that no question stands for: the node ended while they came."""
+    """Removes records between two query ids without a query: the node ended while they came."""
     chunks, asked = history_answer_records, history_answers
     known = select(asked.c.query_id).where(asked.c.side == ASKED, asked.c.query_id.between(first_id, last_id))
     gone = conn.execute(
@@ -122,7 +119,7 @@ def remove_orphans(conn: Connection, first_id: str, last_id: str) -> int:
 
 
 def keep_until(conn: Connection, row: AnswerRow, delete_at: int) -> None:
-    """Gives one more time, in milliseconds since 1970."""
+    """Extends the retention of a row, to a time in milliseconds since 1970."""
     conn.execute(update(history_answers).where(*_is(row)).values(delete_at=delete_at))
 
 

@@ -11,7 +11,7 @@ LegalHold = history_service_pb2.LegalHold
 
 
 def add(conn: Connection, hold: LegalHold) -> None:
-    """Writes a new hold."""
+    """Inserts a hold."""
     message = hold.SerializeToString(deterministic=True)
     conn.execute(insert(record_holds).values(hold_id=hold.hold_id, message=message, released=0))
 
@@ -23,13 +23,13 @@ def find(conn: Connection, hold_id: str) -> LegalHold | None:
 
 
 def release(conn: Connection, hold: LegalHold) -> None:
-    """Writes a hold that was let go."""
+    """Updates a hold that was released."""
     message = hold.SerializeToString(deterministic=True)
     conn.execute(update(record_holds).where(record_holds.c.hold_id == hold.hold_id).values(message=message, released=1))
 
 
 def all_of(conn: Connection, *, released: bool) -> list[LegalHold]:
-    """Holds, newest first, those that were let go only where they are wanted."""
+    """Holds, newest first, without released ones unless asked for."""
     statement = select(record_holds.c.message).order_by(record_holds.c.hold_id.desc())
     if not released:
         statement = statement.where(record_holds.c.released == 0)

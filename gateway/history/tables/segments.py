@@ -1,7 +1,6 @@
-"""Statements on segments of the index of shipments: what is known of each, so that most aren't read for a search.
+"""Statements on segments of the index of shipments: which of them a search has to read.
 
-A filter holds all keys of a segment that is full; with none the segment is asked. Filters are read once and kept in
-memory, some 1.3 MB each.
+A filter holds all keys of a full segment; one without is always read. Filters stay in memory once read, 1.3 MB each.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from gateway.history.rules.bloom import may_hold
 from gateway.history.tables.schema import record_log, shipment_keys, shipment_segments, shipment_times
 
 SEGMENT_BITS = 17
-"""Positions in one segment of the index, as a power of two: some 1.5 million keys, 30 MB."""
+"""Positions in a segment, as a power of two: some 1.5 million keys, 30 MB."""
 
 _EVER = 1 << 62
 """A time after every other."""
 
 BLOCK_BITS = 10
-"""Positions in one block of a segment, of which it is known when things in it were declared, as a power of two."""
+"""Positions in a block, the part of a segment whose times of declaration are kept, as a power of two."""
 
 
 def _widening(table: Table) -> Prepared:
@@ -42,7 +41,7 @@ def _widening(table: Table) -> Prepared:
 
 _WIDEN_SEGMENT, _WIDEN_BLOCK = _widening(shipment_segments), _widening(shipment_times)
 _newest = select(func.max(record_log.c.position).label("position")).subquery()
-_KNOWN = Prepared(
+_STATE = Prepared(
     select(
         _newest.c.position,
         shipment_segments.c.segment,
@@ -78,14 +77,13 @@ _KEEP = Prepared(
 _KEYS = Prepared(select(shipment_keys.c.key).where(shipment_keys.c.segment == bindparam("of_segment")).distinct())
 
 
-class Known(NamedTuple):
-    """What a transaction sees of the segments.
+class SegmentsState(NamedTuple):
+    """The segments, as a transaction sees them.
 
     Attributes:
-        newest: position of the newest item that is recorded; 0 when there is none.
-        bounds: by segment the first and the last time at which something in it was declared, in milliseconds since
-            1970, and the length of its filter in bytes, None or 0 without one; segments in which nothing has a time
-            have none.
+        newest: position of the newest recorded item; 0: none.
+        bounds: by segment the first and last time of declaration in it, in milliseconds since 1970, and the length of
+            its filter in bytes (None or 0: none); segments without any time are left out.
     """
 
     newest: int
@@ -93,11 +91,11 @@ class Known(NamedTuple):
 
 
 _filters: WeakKeyDictionary[Engine, dict[int, bytes]] = WeakKeyDictionary()
-_door = Lock()
+_lock = Lock()
 
 
 def widen(conn: Connection, declared: Collection[tuple[int, int]]) -> None:
-    """Lets segments and blocks know of times at which something was declared: (position, milliseconds since 1970)."""
+    """Adds times of declaration to segments and blocks: (position, milliseconds since 1970)."""
     _widen(conn, shipment_segments, _WIDEN_SEGMENT, [(position >> SEGMENT_BITS, at) for position, at in declared])
     _widen(conn, shipment_times, _WIDEN_BLOCK, [(position >> BLOCK_BITS, at) for position, at in declared])
 
@@ -112,60 +110,54 @@ def _widen(conn: Connection, table: Table, statement: Prepared, declared: Iterab
             insert_rows(conn, table, table.c.keys()[:3], [(number, first, last)])
 
 
-def known(conn: Connection) -> Known:
-    """What there is to know before a search; for several searches in one transaction, read it once."""
-    rows = list(_KNOWN(conn))
-    return Known(rows[0][0] or 0, {row[1]: (row[2], row[3], row[4]) for row in rows if row[1] is not None})
+def state(conn: Connection) -> SegmentsState:
+    """Reads the state; for several searches in one transaction read it once."""
+    rows = list(_STATE(conn))
+    return SegmentsState(rows[0][0] or 0, {row[1]: (row[2], row[3], row[4]) for row in rows if row[1] is not None})
 
 
-def to_ask(
+def candidates(
     conn: Connection,
-    known: Known,
+    state: SegmentsState,
     before: int,
     key_sets: Sequence[Sequence[int]],
     *,
     declared_from: int,
     declared_until: int,
 ) -> list[int]:
-    """Segments that may hold a position at which of each set at least one key stands, the newest first.
+    """Segments that may hold a position with a key of each set, the newest first.
 
     Args:
-        conn: to read.
-        known: what this transaction sees of them.
-        before: positions at or after this don't count.
-        key_sets: as in history.tables.shipments.search.
         declared_from, declared_until: bounds of the time of declaration in milliseconds since 1970; 0: none.
     """
-    found = []
-    for segment in range(min(before - 1, known.newest) >> SEGMENT_BITS, -1, -1):
-        bounds = known.bounds.get(segment)
-        if bounds is None:  # nothing in it has a time
+    numbers = []
+    for segment in range(min(before - 1, state.newest) >> SEGMENT_BITS, -1, -1):
+        bounds = state.bounds.get(segment)
+        if bounds is None:  # it holds additions without a record alone, which have no time
             if not declared_from and not declared_until:
-                found.append(segment)
+                numbers.append(segment)
             continue
         first, last, filtered = bounds
         if last < declared_from or (declared_until and first >= declared_until):
             continue
         if not filtered or _may_hold(_filter(conn, segment), key_sets):
-            found.append(segment)
-    return found
+            numbers.append(segment)
+    return numbers
 
 
 def declared_within(
     conn: Connection, asked: Sequence[int], *, declared_from: int, declared_until: int
 ) -> dict[int, range]:
-    """Of some segments, in their order, the positions outside of which nothing was declared in a time.
+    """Positions in segments outside of which nothing was declared in a time, by segment in the order given.
 
-    Those in which nothing was declared then at all are left out. Records of old declarations may come late: they widen
-    the positions of their own segment alone.
+    Segments in which nothing was declared then are left out. A late record of an old declaration widens the positions
+    of its segment alone.
 
     Args:
-        conn: to read.
-        asked: segments.
-        declared_from, declared_until: as in `to_ask`.
+        declared_from, declared_until: as in `candidates`.
     """
     if not asked or not (declared_from or declared_until):
-        return {one: range(one << SEGMENT_BITS, (one + 1) << SEGMENT_BITS) for one in asked}
+        return {segment: range(segment << SEGMENT_BITS, (segment + 1) << SEGMENT_BITS) for segment in asked}
     bits = SEGMENT_BITS - BLOCK_BITS
     rows = _BLOCKS(
         conn,
@@ -175,8 +167,8 @@ def declared_within(
         since=declared_from,
         until=declared_until or _EVER,
     )
-    found = {row[0]: range(row[1] << BLOCK_BITS, (row[2] + 1) << BLOCK_BITS) for row in rows}
-    return {one: found[one] for one in asked if one in found}
+    ranges = {row[0]: range(row[1] << BLOCK_BITS, (row[2] + 1) << BLOCK_BITS) for row in rows}
+    return {segment: ranges[segment] for segment in asked if segment in ranges}
 
 
 def _may_hold(bits: bytes, key_sets: Sequence[Sequence[int]]) -> bool:
@@ -184,18 +176,18 @@ def _may_hold(bits: bytes, key_sets: Sequence[Sequence[int]]) -> bool:
 
 
 def _filter(conn: Connection, segment: int) -> bytes:
-    with _door:
-        known = _filters.setdefault(conn.engine, {})
-    bits = known.get(segment)
+    with _lock:
+        kept = _filters.setdefault(conn.engine, {})
+    bits = kept.get(segment)
     if bits is None:
-        bits = known[segment] = bytes(_FILTER(conn, of_segment=segment).scalar_one())
+        bits = kept[segment] = bytes(_FILTER(conn, of_segment=segment).scalar_one())
     return bits
 
 
 def without_filter(conn: Connection, below: int) -> int | None:
-    """The first segment before this one that has no filter yet."""
-    found = _UNFILTERED(conn, below=below).scalar_one()
-    return None if found is None else int(found)
+    """The first segment below a number that has no filter."""
+    segment = _UNFILTERED(conn, below=below).scalar_one()
+    return None if segment is None else int(segment)
 
 
 def keys(conn: Connection, segment: int) -> list[int]:
@@ -204,5 +196,5 @@ def keys(conn: Connection, segment: int) -> list[int]:
 
 
 def keep_filter(conn: Connection, segment: int, bits: bytes) -> None:
-    """Writes the filter of a segment to which no key will be added any more."""
+    """Writes the filter of a full segment."""
     _KEEP(conn, of_segment=segment, bits=bits)

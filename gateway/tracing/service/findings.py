@@ -146,7 +146,7 @@ class _FindingIndex:
                 step
                 for key, position in met
                 for step, record_filter in self._by_key[key]
-                if position in rows and record_filter.admits(rows[position])
+                if position in rows and record_filter.matches(rows[position])
             }
         )
 

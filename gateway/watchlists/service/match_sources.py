@@ -104,7 +104,7 @@ def _newest_alerts(database: Database) -> Iterator[SourceItem]:
 
 
 def _shipments_after(conn: Connection, position: int, limit: int) -> tuple[list[SourceItem], int]:
-    """Records of which something was recorded after a position and that are findable, each as it is now.
+    """Indexed records with an item after a position, each as it is now.
 
     An addition counts where it names something that stood nowhere in the record before it: most tell of the container
     and the lorry that the record has, and screening costs far more than seeing that.

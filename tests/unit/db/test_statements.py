@@ -1,11 +1,26 @@
 """The short way to the driver gives what SQLAlchemy's own would, on both databases."""
 
+from typing import Any
+
 import pytest
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, bindparam, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError, NoResultFound, ProgrammingError
 
 from gateway.db.database import Database, savepoint
-from gateway.db.statements import Prepared, run
+from gateway.db.statements import LONGEST_LIST, Prepared, PreparedList, run
 from gateway.errors import StoreUnavailableError
 from tests.support.databases import MakeDatabase
 
@@ -15,6 +30,16 @@ _ADD = Prepared(insert(cursors))
 _ALL = Prepared(select(cursors).order_by(cursors.c.name))
 _ONE = Prepared(select(cursors.c.position).where(cursors.c.name == bindparam("called")))
 _MOVE = Prepared(update(cursors).where(cursors.c.name == bindparam("called")).values(position=bindparam("position")))
+
+_names: BindParameter[Any] = bindparam("values", expanding=True)
+_AMONG = PreparedList(select(cursors).where(cursors.c.name.in_(_names)))
+_AMONG_ABOVE = PreparedList(
+    select(cursors.c.name).where(cursors.c.name.in_(_names), cursors.c.position > bindparam("above"))
+)
+_MOVE_AMONG = PreparedList(update(cursors).where(cursors.c.name.in_(_names)).values(position=7))
+_REMOVE_AMONG = PreparedList(
+    delete(cursors).where(cursors.c.name.in_(_names), cursors.c.position == bindparam("position"))
+)
 
 
 @pytest.fixture
@@ -83,3 +108,23 @@ def test_what_a_savepoint_takes_back_is_gone_and_the_rest_stays(database: Databa
 def _add_two(conn: Connection, *names: str) -> None:
     for name in names:
         _ADD(conn, name=name, position=1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, LONGEST_LIST - 1, LONGEST_LIST, LONGEST_LIST + 1, 3 * LONGEST_LIST])
+def test_a_list_of_any_length_finds_each_row_once(database: Database, count: int) -> None:
+    names = [f"n{number:05d}" for number in range(3 * LONGEST_LIST + 2)]
+    with database.write() as conn:
+        conn.execute(insert(cursors), [{"name": name, "position": at} for at, name in enumerate(names)])
+    some = names[1 : count + 1]
+    with database.read() as conn:
+        assert sorted(_AMONG(conn, [*some, *some[:1], "unknown"])) == [(name, at) for at, name in enumerate(some, 1)]
+        assert [row[0] for row in _AMONG_ABOVE(conn, some, above=count // 2)] == some[count // 2 :]
+
+
+def test_a_list_changes_and_removes_its_rows_alone(database: Database) -> None:
+    with database.write() as conn:
+        conn.execute(insert(cursors), [{"name": name, "position": 1} for name in "abcde"])
+        _MOVE_AMONG.execute(conn, {"a", "b", "c"})
+        _REMOVE_AMONG.execute(conn, ["b", "c", "d"], position=7)
+    with database.read() as conn:
+        assert list(_ALL(conn)) == [("a", 7), ("d", 1), ("e", 1)]

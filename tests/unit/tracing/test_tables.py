@@ -41,7 +41,7 @@ def test_what_is_met_is_what_stands_there(
 
 
 def test_each_key_is_one_look_up(tmp_path: Path) -> None:
-    """It is done whenever records become findable, however many there are."""
+    """It runs whenever records are indexed, however many there are."""
     database = new_database(f"sqlite:///{tmp_path / 'plan.sqlite3'}")
     said: list[str] = []
 

@@ -255,7 +255,7 @@ def test_what_isnt_there_isnt_exported(told: Told, monkeypatch: pytest.MonkeyPat
 
 def test_an_answer_that_never_was_has_no_evidence(told: Told) -> None:
     question = told.pair.question()
-    accepted = told.pair.answerer.accept("cn", question.data, question.note)
+    accepted = told.pair.answerer.verify("cn", question.data, question.note)
     row = answered_row(accepted, actor="gateway/cn", now_ms=1, keep_ms=KEEP_MS, outcome="denied", reason="article 3")
     told.pair.hk.writer.run(KeepAnsweredCommand(row))
     with pytest.raises(InvalidRequestError, match="article 3"):

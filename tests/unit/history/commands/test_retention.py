@@ -20,8 +20,9 @@ from gateway.evidence.service.record_verification import check_records
 from gateway.feed.tables import feeds
 from gateway.history.codec.shipments import parse_log_event, salted_digest
 from gateway.history.commands import retention as history_retention
+from gateway.history.commands.legal_holds import PlaceHoldCommand, ReleaseHoldCommand
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PlaceHoldCommand, PurgeResult, ReleaseHoldCommand
+from gateway.history.commands.retention import PurgeResult
 from gateway.history.service import search as history_search
 from gateway.history.tables import shipments
 from gateway.history.tables.schema import party_name_keys, party_names

@@ -85,12 +85,12 @@ def test_an_answer_is_signed_over_its_records_in_order(pair: Pair) -> None:
 def test_what_is_recorded_while_an_answer_is_made_is_not_in_it_and_takes_nothing_out(pair: Pair) -> None:
     pair.record(*(shipment(f"HK-{at:02}") for at in range(80)))
     question = pair.question()
-    answer = pair.answerer.begin(pair.answerer.accept("cn", question.data, question.note))
-    records, statement = answer.step()
+    answer = pair.answerer.begin(pair.answerer.verify("cn", question.data, question.note))
+    records, statement = answer.next_part()
     assert not statement
     pair.record(shipment("HK-LATER"), shipment("HK-05", package_count=7))
     while not statement:
-        more, statement = answer.step()
+        more, statement = answer.next_part()
         records += more
 
     found = [parse_record(one) for one in records]
@@ -120,10 +120,10 @@ def test_an_answer_comes_in_steps_and_ends_with_its_statement(pair: Pair, count:
     for first in range(0, count, 500):
         pair.record(*(shipment(f"HK-{at}") for at in range(first, min(first + 500, count))))
     question = pair.question(limit=limit)
-    answer = pair.answerer.begin(pair.answerer.accept("cn", question.data, question.note))
-    steps = [answer.step()]
+    answer = pair.answerer.begin(pair.answerer.verify("cn", question.data, question.note))
+    steps = [answer.next_part()]
     while not steps[-1][1]:
-        steps.append(answer.step())
+        steps.append(answer.next_part())
     sizes = [len(records) for records, _ in steps]
     assert sum(sizes) == min(count, limit or count)
     assert sizes[0] <= 50  # so that the first are there soon
@@ -192,12 +192,12 @@ def two_signatures(pair: Pair) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize("make", [other_node, other_bytes, other_name, other_pair])
 def test_1_only_the_askers_log_key_signs_a_question(pair: Pair, make: Callable[[Pair], tuple[bytes, bytes]]) -> None:
     with pytest.raises(SignatureInvalidError):
-        pair.answerer.accept("cn", *make(pair))
+        pair.answerer.verify("cn", *make(pair))
 
 
 def test_1_a_note_has_one_signature(pair: Pair) -> None:
     with pytest.raises(MalformedError, match="one signature"):
-        pair.answerer.accept("cn", *two_signatures(pair))
+        pair.answerer.verify("cn", *two_signatures(pair))
 
 
 def test_1_a_key_that_was_revoked_signs_no_more(pair: Pair) -> None:
@@ -207,7 +207,7 @@ def test_1_a_key_that_was_revoked_signs_no_more(pair: Pair) -> None:
     nodes = {**pair.hk.trust.directory.nodes, "cn": replace(cn, log_keys=revoked)}
     pair.direct(nodes=nodes)
     with pytest.raises(SignatureInvalidError):
-        pair.answerer.accept("cn", question.data, question.note)
+        pair.answerer.verify("cn", question.data, question.note)
 
 
 # 2: form
@@ -252,7 +252,7 @@ def test_2_a_question_keeps_the_contracts_rules(
     pair: Pair, spoil: Callable[[Pb.HistoryQuery], None], field: str
 ) -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        pair.answerer.accept("cn", *spoiled(pair, spoil))
+        pair.answerer.verify("cn", *spoiled(pair, spoil))
     assert field in [one.field for one in refused.value.violations]
 
 
@@ -265,7 +265,7 @@ def test_2_bytes_that_are_not_canonical_or_not_known_are_refused(pair: Pair) -> 
         (_with_unknown_criterion(query).SerializeToString(deterministic=True), "doesn't know"),
     ):
         with pytest.raises(MalformedError, match=what):
-            pair.answerer.accept("cn", data, _note(pair, query, data))
+            pair.answerer.verify("cn", data, _note(pair, query, data))
 
 
 def _with_unknown_criterion(query: Pb.HistoryQuery) -> Message:
@@ -298,7 +298,7 @@ def of_another_federation(query: Pb.HistoryQuery) -> None:
 @pytest.mark.parametrize("spoil", [from_mo, to_mo, of_another_federation])
 def test_3_a_question_is_from_the_caller_to_this_node(pair: Pair, spoil: Callable[[Pb.HistoryQuery], None]) -> None:
     with pytest.raises(PermissionDeniedError):
-        pair.answerer.accept("cn", *spoiled(pair, spoil))
+        pair.answerer.verify("cn", *spoiled(pair, spoil))
 
 
 def test_3_the_note_names_the_same_query(pair: Pair) -> None:
@@ -306,7 +306,7 @@ def test_3_the_note_names_the_same_query(pair: Pair) -> None:
     origin = question_origin("gba.customs.example", "cn", "hk")
     text = question_text(origin, second.query.query_id, query_digest(first.data))
     with pytest.raises(SignatureInvalidError, match="another query id"):
-        pair.answerer.accept("cn", first.data, sign_note(text, [pair.key("cn")(origin)]))
+        pair.answerer.verify("cn", first.data, sign_note(text, [pair.key("cn")(origin)]))
 
 
 # 4: time
@@ -318,13 +318,13 @@ def test_4_an_old_question_is_not_answered_later(pair: Pair, skew_ms: int) -> No
     question = pair.question()
     pair.clock.now += skew_ms
     with pytest.raises(InvalidRequestError, match="check both clocks"):
-        pair.answerer.accept("cn", question.data, question.note)
+        pair.answerer.verify("cn", question.data, question.note)
 
 
 def test_4_within_the_bound_it_is(pair: Pair) -> None:
     question = pair.question()
     pair.clock.now += MAX_CLOCK_SKEW_MS - 1_000
-    assert pair.answerer.accept("cn", question.data, question.note).query == question.query
+    assert pair.answerer.verify("cn", question.data, question.note).query == question.query
 
 
 def test_4_an_id_is_of_its_time(pair: Pair) -> None:
@@ -336,7 +336,7 @@ def test_4_an_id_is_of_its_time(pair: Pair) -> None:
 
     for spoil in (older, of_no_time):
         with pytest.raises(InvalidRequestError, match=r"query\.query_id"):
-            pair.answerer.accept("cn", *spoiled(pair, spoil))
+            pair.answerer.verify("cn", *spoiled(pair, spoil))
 
 
 # 5: once
@@ -346,18 +346,18 @@ def test_5_a_query_is_answered_once(pair: Pair) -> None:
     pair.record(shipment("HK-1"))
     answered = pair.ask()
     with pytest.raises(RequestIdReusedError):
-        pair.answerer.accept("cn", answered.question.data, answered.question.note)
+        pair.answerer.verify("cn", answered.question.data, answered.question.note)
 
     def same_id(query: Pb.HistoryQuery) -> None:
         query.query_id = answered.question.query.query_id
 
     with pytest.raises(RequestIdReusedError):
-        pair.answerer.accept("cn", *spoiled(pair, same_id))
+        pair.answerer.verify("cn", *spoiled(pair, same_id))
 
 
 def test_5_of_two_at_once_one_statement_leaves(either: Pair) -> None:
     question = either.question()
-    accepted = [either.answerer.accept("cn", question.data, question.note) for _ in range(2)]
+    accepted = [either.answerer.verify("cn", question.data, question.note) for _ in range(2)]
     kept = {"actor": "gateway/cn", "now_ms": either.clock(), "keep_ms": KEEP_MS, "outcome": "answered"}
     rows = [answered_row(one, statement=b"s", **kept) for one in accepted]  # type: ignore[arg-type]
     either.hk.writer.run(KeepAnsweredCommand(rows[0]))
@@ -374,7 +374,7 @@ def denied(pair: Pair, **asked: object) -> AgreementForbidsError:
     """What hk says to a question that cn, under an older directory, still puts."""
     question = pair.question(**asked)
     with pytest.raises(AgreementForbidsError) as refused:
-        pair.answerer.begin(pair.answerer.accept("cn", question.data, question.note))
+        pair.answerer.begin(pair.answerer.verify("cn", question.data, question.note))
     return refused.value
 
 
@@ -408,7 +408,7 @@ def test_6_the_purpose_is_allowed_both_ways(pair: Pair, id: str) -> None:
     assert "for the purpose 'export_control'" in error.message
     assert "Smuggling alone" in error.message
     question = pair.question(grounds=grounds("smuggling"))
-    pair.answerer.begin(pair.answerer.accept("cn", question.data, question.note))
+    pair.answerer.begin(pair.answerer.verify("cn", question.data, question.note))
 
 
 @pytest.mark.parametrize("id", ["cn-hk", "hk-cn"])
@@ -503,4 +503,4 @@ def test_what_was_asked_is_kept_by_who_answered(either: Pair) -> None:
 def test_every_refusal_is_an_error_of_the_tree(pair: Pair) -> None:
     for data, note in ((b"", b""), (b"\x00", b"\xff"), (pair.question().data, b"x\n\n")):
         with pytest.raises(GatewayError):
-            pair.answerer.accept("cn", data, note)
+            pair.answerer.verify("cn", data, note)

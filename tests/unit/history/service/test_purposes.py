@@ -113,7 +113,7 @@ def test_a_purpose_that_none_names_gets_nothing_and_learns_which_there_are(pair:
     question = pair.question(grounds=grounds("customs_fraud"))
     pair.direct(both=False, agreements=parted(pair.hk.trust.directory.agreements, "hk-cn"))
     with pytest.raises(AgreementForbidsError) as refused:
-        pair.answerer.begin(pair.answerer.accept("cn", question.data, question.note))
+        pair.answerer.begin(pair.answerer.verify("cn", question.data, question.note))
     assert refused.value.message == (
         "no agreement lets hk answer cn about shipments for the purpose 'customs_fraud' "
         "(hk-cn/1 for export_control: Article 6, without persons; hk-cn/2 for smuggling: Article 5)"

@@ -12,8 +12,8 @@ from gateway.contract.ids import uuid7_unix_ms
 from gateway.errors import AgreementForbidsError, GatewayError, VerificationError
 from gateway.history.codec.signed_texts import Statement, parse_record, parse_statement
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
+from gateway.history.commands.legal_holds import PlaceHoldCommand, ReleaseHoldCommand
 from gateway.history.commands.record import records_feed
-from gateway.history.commands.retention import PlaceHoldCommand, ReleaseHoldCommand
 from gateway.history.service import queries as history_ask
 from gateway.history.service.queries import DAY_MS, AnswerVerifier, SignedQuery
 from gateway.history.tables import answers

@@ -13,7 +13,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.shipment_keys import key_sets
 from gateway.history.service import search as history_search
-from gateway.history.service.search import NEWEST, filter_of
+from gateway.history.service.criteria import filter_of
+from gateway.history.service.search import NEWEST
 from gateway.history.service.segment_filters import KeepFilterCommand, SegmentFilter, SegmentFilters
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import segments, shipment_search
@@ -174,9 +175,9 @@ def make_filters(node: PaperNode) -> list[int]:
 def asked(node: PaperNode, criteria: history_pb2.SearchCriteria) -> list[int]:
     with node.database.read() as conn:
         record_filter = filter_of(criteria)
-        return segments.to_ask(
+        return segments.candidates(
             conn,
-            segments.known(conn),
+            segments.state(conn),
             NEWEST,
             key_sets(criteria),
             declared_from=record_filter.declared_from,

@@ -74,13 +74,13 @@ class Desk:
         self.hk.settle()
 
     def record(self, *recorded: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> None:
-        """Records, makes findable, and puts findings into what was recorded."""
+        """Records, indexes, and puts findings into what was recorded."""
         record(self.hk, *recorded)
         index(self.hk)
         self.keep()
 
     def keep(self) -> None:
-        """Everything that there is to put into records, made findable."""
+        """Everything that there is to put into records, indexed."""
         while (reported := self.search.next()) is not None:
             assert self.commit(reported)
         index(self.hk)

@@ -1,0 +1,59 @@
+"""Page tokens of a search over several nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import NamedTuple
+
+from gateway.contract.filters import decode_page_token, encode_page_token
+from gateway.errors import InvalidRequestError, Violation
+from gateway.v1 import history_service_pb2 as pb
+
+
+class SearchPosition(NamedTuple):
+    """Where a search continues at a node: below a position, among items up to `as_of`; 0 and 0: from the newest."""
+
+    before: int = 0
+    as_of: int = 0
+
+
+START = SearchPosition()
+
+
+def encode_positions(request: pb.SearchShipmentsRequest, positions: Mapping[str, SearchPosition]) -> str:
+    """The token for the next page; empty when no node has more."""
+    if not positions:
+        return ""
+    parts = (f"{node}:{position.before}:{position.as_of}" for node, position in sorted(positions.items()))
+    return encode_page_token([" ".join(parts)], _tag(request))
+
+
+def decode_positions(request: pb.SearchShipmentsRequest) -> dict[str, SearchPosition] | None:
+    """Positions by node in the request's token; None without a token.
+
+    Raises:
+        InvalidRequestError: it isn't a token of this search.
+    """
+    token = decode_page_token(request.page_token, _tag(request), 1)
+    if token is None:
+        return None
+    positions: dict[str, SearchPosition] = {}
+    for part in token[0].split(" "):
+        node, *numbers = part.split(":")
+        if len(numbers) != 2 or not all(_is_position(number) for number in numbers):
+            raise InvalidRequestError(
+                [Violation("page_token", "page_token.form", "not a token that a search gave; start again without one")]
+            )
+        positions[node] = SearchPosition(*map(int, numbers))
+    return positions
+
+
+def _is_position(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 1 << 62
+
+
+def _tag(request: pb.SearchShipmentsRequest) -> str:
+    """Binds a token to criteria, mode and nodes; grounds, size and order may change between pages."""
+    bound = pb.SearchShipmentsRequest(criteria=request.criteria, mode=request.mode, nodes=request.nodes)
+    return sha256(bound.SerializeToString(deterministic=True)).hexdigest()
