@@ -37,12 +37,12 @@ _MAX_UNIX_MS = 253_402_300_799_999
 
 
 def question_origin(federation: str, asker: str, answerer: str) -> str:
-    """First line of a query's note, and name of the key that signs it."""
+    """First line of a query's note, and name of its key."""
     return f"{federation}/{asker}/{answerer}/query"
 
 
 def answer_origin(federation: str, answerer: str, asker: str, query_id: str) -> str:
-    """Origin of an answer's statement, and name of the key that signs it: each answer is a log of its own."""
+    """Origin of an answer's statement, and name of its key: each answer is a log of its own."""
     return f"{federation}/{answerer}/{asker}/history/{query_id}"
 
 
@@ -161,15 +161,14 @@ class Statement:
     """The statement over an answer.
 
     Attributes:
-        federation, answerer, asker, query_id: of the query.
-        count: records in it.
-        root: RFC 6962 Merkle root over their bytes, in order; of the empty tree without records.
+        count: number of records.
+        root: RFC 6962 Merkle root over their bytes, in order.
         digest: SHA-256 of the query's bytes.
         as_of: position up to which the answerer's records were searched.
-        withheld: fields left out of all records together.
-        more_before: there are more, at positions below this one; 0: the answer is complete.
-        hit: None in an answer with records; otherwise whether there are any, and no record is given.
-        answered_at_ms: when, by the answerer's clock, in milliseconds since 1970.
+        withheld: number of fields left out of the records.
+        more_before: position below which there are more records; 0: none.
+        hit: None in an answer with records; else whether there are any.
+        answered_at_ms: by the answerer's clock, in milliseconds since 1970.
     """
 
     federation: str

@@ -121,9 +121,8 @@ class HistoryFanout:
     ) -> AsyncGenerator[tuple[pb.SearchShipmentsResponse, bool]]:
         """Messages with records and ends of nodes, each end after its records, and whether the message is the last.
 
-        Available records go out in one message: each message costs a turn of gRPC's loop. With an order by declaration,
-        a node's records come after its answer is verified. Without, they come before, and count only if the node's end
-        isn't FAILED.
+        Available records go out in one message: each costs a turn of gRPC's loop. With an order by declaration, a
+        node's records come after its answer is verified; without, before, and they count unless its end is FAILED.
 
         Args:
             next_positions: gets the nodes that have more, with where to continue.

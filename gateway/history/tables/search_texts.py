@@ -1,9 +1,8 @@
 """Texts of the statements that search the index of shipments, for both databases.
 
-SQLite keeps to the order of the index where one segment and one key are asked for. PostgreSQL's planner gets no choice:
-one walk along the index for each segment and key (LATERAL with a limit), and one look-up for each further condition of
-a position (a scalar subquery with a limit isn't made a join). Left to itself it read the index of a whole time range
-for two records, half a second among five million.
+SQLite keeps to the order of the index for one segment and one key. PostgreSQL's planner gets no choice: one walk along
+the index for each segment and key (LATERAL with a limit), and one look-up for each further condition (a scalar subquery
+with a limit isn't made a join). Else it read the index of a whole time range for two records.
 """
 
 from __future__ import annotations
@@ -93,7 +92,7 @@ def postgresql_text(others: int, conditions: FilterShape) -> str:
 def with_records(positions: str, empty: str) -> str:
     """A statement that gives RecordRows, made of one that gives positions.
 
-    Nearly every match is in a record's newest revision: its item and its record are the only two look-ups then.
+    A match in the newest revision, as nearly all are, costs two look-ups.
 
     Args:
         empty: the database's form of no bytes.

@@ -1,7 +1,7 @@
 """Searches the index of shipments by keys.
 
-The index is cut into segments by position: keys come in no order, and so they are written into a part of the tree that
-fits into memory however large the whole has grown. A search asks the segments from the newest on.
+The index has segments by position: keys come in no order, and are written into a part of the tree that fits into
+memory. A search reads segments from the newest on.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ MOST_KEYS_IN_TURN = 16
 """Most keys of a set that SQLite looks up one by one, each with its part of the statement."""
 
 POSITIONS_AT_FIRST = 400
-"""Positions that the first statement may give on PostgreSQL, where a statement costs more than these: for a small limit
-several segments are asked at once."""
+"""Positions that the first statement may give on PostgreSQL: it costs more than these, so a small limit asks several
+segments."""
 
 COMMON = 1_000
-"""Most positions that are counted of a set to find the rarest; that costs less than trying a tenth of them."""
+"""Most positions counted of a set to find the rarest: cheaper than trying a tenth of them."""
 
 _COUNT = Prepared(
     select(func.count()).select_from(
