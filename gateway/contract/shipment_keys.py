@@ -1,7 +1,6 @@
 """Keys of shipments and of search criteria in the index: equal values have equal keys.
 
 A key is a 62-bit hash. Among a hundred million keys, a value meets a wrong one with a chance of 1 in 10¹⁰.
-
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Signed texts of shipment history: a note over a query, and a statement over an answer.
 
 Both are C2SP signed notes; a statement is a checkpoint of a log that holds one answer's records.
-
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class ReleaseHoldCommand(IdempotentCommand[_Pb.ReleaseHoldResponse]):
         if hold is None:
             raise NotFoundError(f"hold_id: there is no hold {self.request.hold_id}")
         if hold.HasField("released_at"):
-            raise IllegalTransitionError(f"hold_id: the hold was let go by {hold.released_by} before")
+            raise IllegalTransitionError(f"hold_id: the hold was released by {hold.released_by} before")
         hold.released_at.CopyFrom(to_timestamp(tx.now_ms))
         hold.released_by, hold.release_reason = self.actor, self.request.reason
         holds.release(tx.conn, hold)

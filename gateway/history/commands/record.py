@@ -57,14 +57,14 @@ def check(
     salts = random_bytes(SALT_BYTES * len(request.items))
     for at, item in enumerate(request.items):
         carried = wire.item_of(item)
-        found = wire.faults_of(item) or _further_faults(item, retention_classes)
+        violations = wire.faults_of(item) or _further_faults(item, retention_classes)
         content = carried.SerializeToString(deterministic=True)
-        if not found and len(content) > MAX_PAYLOAD_BYTES:
-            found = [
+        if not violations and len(content) > MAX_PAYLOAD_BYTES:
+            violations = [
                 Violation("", "size", f"the record has {len(content)} bytes; at most {MAX_PAYLOAD_BYTES} are kept")
             ]
-        if found:
-            refused.append(_refused(at, carried.record_id, found))
+        if violations:
+            refused.append(_refused(at, carried.record_id, violations))
             continue
         salt = salts[at * SALT_BYTES : (at + 1) * SALT_BYTES]
         good.append(_checked(carried, content, salt))
@@ -84,23 +84,23 @@ def _further_faults(item: _Pb.RecordItem, retention_classes: Callable[[str], boo
     if item.WhichOneof("item") == "addition":
         return []
     shipment = item.shipment
-    found = []
+    violations = []
     if shipment.retention_class and not retention_classes(shipment.retention_class):
-        found.append(
+        violations.append(
             Violation(
                 "shipment.retention_class",
                 "retention_class.known",
                 f"this node has no retention class {shipment.retention_class!r}; leave it empty for the default",
             )
         )
-    return found
+    return violations
 
 
-def _refused(at: int, record_id: str, found: Sequence[Violation]) -> _Pb.RefusedItem:
-    error = InvalidRequestError(found)
+def _refused(at: int, record_id: str, violations: Sequence[Violation]) -> _Pb.RefusedItem:
+    error = InvalidRequestError(violations)
     refused = _Pb.RefusedItem(index=at, record_id=record_id[:64])
     refused.error.reason, refused.error.message = error.reason, error.message
-    for v in found[:50]:
+    for v in violations[:50]:
         refused.error.violations.add(field=v.field[:512], rule=v.rule[:256], message=v.message[:1024])
     return refused
 

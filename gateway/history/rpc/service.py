@@ -1,4 +1,4 @@
-"""HistoryService: what an authority's own systems do with shipment history, as gRPC handlers."""
+"""HistoryService: gRPC handlers for own systems."""
 
 from __future__ import annotations
 
@@ -110,19 +110,19 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
     async def GetShipment(self, request: pb.GetShipmentRequest, context: Context) -> pb.GetShipmentResponse:
         validate(request)
         current_call().record(subject_ids=[request.record_id])
-        found = await asyncio.to_thread(self._read, request.record_id)
-        if found is None:
+        response = await asyncio.to_thread(self._read, request.record_id)
+        if response is None:
             raise NotFoundError(
                 f"record_id: there is no record {request.record_id!r} here; what was recorded just now takes a moment"
             )
-        return found
+        return response
 
     def _read(self, record_id: str) -> pb.GetShipmentResponse | None:
-        found = self._search.get(record_id)
-        if found is not None:
+        response = self._search.get(record_id)
+        if response is not None:
             with self._database.read() as conn:
-                found.risk_hits.extend(risks_of(conn, record_id))
-        return found
+                response.risk_hits.extend(risks_of(conn, record_id))
+        return response
 
     async def ListRiskHits(self, request: pb.ListRiskHitsRequest, context: Context) -> pb.ListRiskHitsResponse:
         validate(request)

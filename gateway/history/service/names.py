@@ -1,7 +1,6 @@
 """Finds recorded names of parties that match a name, as screening compares names.
 
-It loads the vocabularies of names, so it runs in a worker process (node.workers.history).
-
+It loads the vocabularies of names, so it runs in a worker process (node.workers).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class NameSearch:
         Raises:
             InvalidRequestError: a name has more than MAX_NAMES candidates.
         """
-        found: dict[int, history_pb2.NameMatch] = {}
+        matches: dict[int, history_pb2.NameMatch] = {}
         for text in asked:
             mine = prepare(text)
             exact = keys_wire.name_key(text)
@@ -46,14 +45,14 @@ class NameSearch:
                 recorded_names = names.texts(conn, list({exact, *filed}))
             for key, recorded in recorded_names.items():
                 comparison = compare(mine, prepare(recorded))
-                before = found.get(key)
+                before = matches.get(key)
                 if comparison.match_class > MatchClass.NONE and (before is None or comparison.score > before.score):
-                    found[key] = _name_match(text, recorded, comparison)
+                    matches[key] = _name_match(text, recorded, comparison)
                 elif key == exact and before is None:
-                    found[key] = history_pb2.NameMatch(
+                    matches[key] = history_pb2.NameMatch(
                         asked=text, recorded=recorded, score=1.0, because="the same text"
                     )
-        return found
+        return matches
 
 
 def _too_common(text: str) -> InvalidRequestError:

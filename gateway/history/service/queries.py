@@ -169,8 +169,8 @@ class AnswerVerifier:
                 raise VerificationError(
                     f"{query.answerer} sent a record under the name {record.node[:40]!r}", step="1 records"
                 )
-            if found := impossible_times(record):
-                first = found[0]
+            if violations := impossible_times(record):
+                first = violations[0]
                 raise VerificationError(
                     f"{first.field} of record {record.shipment.record_id[:64]!r} {first.message}", step="1 records"
                 )

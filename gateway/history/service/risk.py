@@ -69,23 +69,23 @@ class SiblingSearch:
         Raises:
             StoreUnavailableError: the database can't be read.
         """
-        found: dict[str, shipment_pb2.Shipment] = {}
-        for sought in self._rules.sibling_queries(shipment):
-            around = self._records(sought.key_sets, RecordFilter(*sought.around, sought.procedures), MAX_AROUND)
+        siblings: dict[str, shipment_pb2.Shipment] = {}
+        for query in self._rules.sibling_queries(shipment):
+            around = self._records(query.key_sets, RecordFilter(*query.around, query.procedures), MAX_AROUND)
             if any(one.record_id != shipment.record_id for one in around):
-                before = self._records(sought.key_sets, RecordFilter(*sought.before, sought.procedures), MAX_BEFORE)
-                found.update((one.record_id, one) for one in (*before, *around))
-        return list(found.values())
+                before = self._records(query.key_sets, RecordFilter(*query.before, query.procedures), MAX_BEFORE)
+                siblings.update((one.record_id, one) for one in (*before, *around))
+        return list(siblings.values())
 
     def of_trace(self, trace: trace_pb2.Trace, node: str) -> dict[int, list[shipment_pb2.Shipment]]:
         """The same for the node's own legs of a trace, by index, for Rules.examine."""
-        found: dict[int, list[shipment_pb2.Shipment]] = {}
+        by_leg: dict[int, list[shipment_pb2.Shipment]] = {}
         for index, leg in enumerate(trace.legs):
-            if leg.record.node == node and len(found) < MAX_LEGS_LOOKED_AT:
+            if leg.record.node == node and len(by_leg) < MAX_LEGS_LOOKED_AT:
                 siblings = self.of(leg.record.shipment)
                 if siblings:
-                    found[index] = siblings
-        return found
+                    by_leg[index] = siblings
+        return by_leg
 
     def _records(self, key_sets: KeySets, record_filter: RecordFilter, limit: int) -> list[shipment_pb2.Shipment]:
         with self._database.read() as conn:
@@ -114,9 +114,9 @@ class RiskScreening:
             logged = [row for row in shipments.log_after(conn, after, BATCH) if row.position <= head]
             if not logged:
                 return None
-            found = list(current_records(conn, {row.record_id for row in logged}))
-        hits = [(record.position, hit) for record in found for hit in self._screened(record)]
-        return RiskBatch(after, logged[-1].position, tuple(record.position for record in found), tuple(hits))
+            records = list(current_records(conn, {row.record_id for row in logged}))
+        hits = [(record.position, hit) for record in records for hit in self._screened(record)]
+        return RiskBatch(after, logged[-1].position, tuple(record.position for record in records), tuple(hits))
 
     def _screened(self, record: CurrentRecord) -> Sequence[trace_pb2.Discrepancy]:
         """Hits on one record; a failure is logged and delays no other record."""
@@ -136,29 +136,29 @@ class KeepRisksCommand:
     No hit is kept on a record that was erased meanwhile: it quotes the record.
     """
 
-    judged: RiskBatch
+    batch: RiskBatch
 
     @property
     def weight(self) -> int:
-        return max(1, len(self.judged.hits))
+        return max(1, len(self.batch.hits))
 
     def execute(self, tx: Transaction) -> bool:
-        judged = self.judged
-        if record_progress.evaluated(tx.conn) != judged.after:
+        batch = self.batch
+        if record_progress.evaluated(tx.conn) != batch.after:
             return False
         rows = [
             RiskRow(position, ordinal, hit.rule_id, hit.severity, tx.now_ms, hit.SerializeToString(deterministic=True))
             for ordinal, (position, hit) in enumerate(self._standing(tx.conn))
         ]
-        if judged.positions:
-            risk.replace(tx.conn, judged.positions, rows)
-        record_progress.move_evaluated(tx.conn, judged.last)
+        if batch.positions:
+            risk.replace(tx.conn, batch.positions, rows)
+        record_progress.move_evaluated(tx.conn, batch.last)
         return True
 
     def _standing(self, conn: Connection) -> Iterator[tuple[int, trace_pb2.Discrepancy]]:
         """Hits on records that aren't erased."""
-        logged = shipments.log_rows(conn, sorted({position for position, _ in self.judged.hits}))
-        for position, hit in self.judged.hits:
+        logged = shipments.log_rows(conn, sorted({position for position, _ in self.batch.hits}))
+        for position, hit in self.batch.hits:
             if position in logged and logged[position].content:
                 yield position, hit
 

@@ -1,7 +1,6 @@
 """Makes the filter of each full segment of the index, so that searches needn't read it in vain.
 
-A filter takes some seconds to compute, in a worker process (node.workers.history).
-
+A filter takes some seconds to compute, in a worker process (node.workers).
 """
 
 from __future__ import annotations

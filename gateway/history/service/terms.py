@@ -76,7 +76,9 @@ def _allowing(
             return agreement
     refusal = f"no agreement lets {way[0]} {to_do} {way[1]} about shipments"
     # One agreement may name several of these types.
-    others = {found.id: found for one in types for found in directory.agreements_on(*way, at, message_type=one)}
+    others = {
+        agreement.id: agreement for one in types for agreement in directory.agreements_on(*way, at, message_type=one)
+    }
     if others:
         listed = tuple(others.values())
         raise _denied(f"{refusal} for the purpose {purpose!r}", *way, listed, named_with_purposes(listed))
@@ -102,9 +104,9 @@ def _require_criteria(agreement: Agreement, query: history_pb2.HistoryQuery) -> 
 
 
 def _denied(
-    message: str, sender: str, recipient: str, between: Sequence[Agreement], told: str
+    message: str, sender: str, recipient: str, between: Sequence[Agreement], shown: str
 ) -> AgreementForbidsError:
     metadata = {"sender": sender, "recipient": recipient}
     if not between:
         return AgreementForbidsError(f"{message}; there is no agreement between them", metadata=metadata)
-    return AgreementForbidsError(f"{message} ({told})", metadata=metadata | {"clause": named(between)})
+    return AgreementForbidsError(f"{message} ({shown})", metadata=metadata | {"clause": named(between)})

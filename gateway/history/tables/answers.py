@@ -1,7 +1,6 @@
 """Statements on queries for shipment history and their answers, sent and received.
 
 Records of an answer are stored as received, some hundred to a row, so that a large answer is written in parts.
-
 """
 
 from __future__ import annotations
@@ -67,8 +66,8 @@ def add(conn: Connection, row: AnswerRow) -> None:
 
 def find(conn: Connection, side: int, query_id: str) -> AnswerRow | None:
     """The row of a query id on one side."""
-    found = _FIND(conn, of_side=side, with_id=query_id).one_or_none()
-    return None if found is None else AnswerRow(*found)
+    row = _FIND(conn, of_side=side, with_id=query_id).one_or_none()
+    return None if row is None else AnswerRow(*row)
 
 
 def add_records(conn: Connection, query_id: str, first: int, records: bytes) -> None:

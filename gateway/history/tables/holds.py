@@ -18,8 +18,8 @@ def add(conn: Connection, hold: LegalHold) -> None:
 
 def find(conn: Connection, hold_id: str) -> LegalHold | None:
     """One hold; None when there is none."""
-    found = conn.execute(select(record_holds.c.message).where(record_holds.c.hold_id == hold_id)).scalar_one_or_none()
-    return None if found is None else LegalHold.FromString(found)
+    message = conn.execute(select(record_holds.c.message).where(record_holds.c.hold_id == hold_id)).scalar_one_or_none()
+    return None if message is None else LegalHold.FromString(message)
 
 
 def release(conn: Connection, hold: LegalHold) -> None:

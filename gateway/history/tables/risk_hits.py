@@ -1,4 +1,4 @@
-"""Statements on what rules found in recorded shipments."""
+"""Statements on hits of rules on recorded shipments."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _COLUMNS = tuple(risk_hits.c.keys())
 
 
 def replace(conn: Connection, positions: Sequence[int], rows: Sequence[RiskRow]) -> None:
-    """Writes what was found at some positions, in place of what was found there before."""
+    """Replaces the hits on some positions."""
     conn.execute(delete(risk_hits).where(risk_hits.c.position.in_(positions)))
     if rows:
         values = [(row.position, row.ordinal, row.rule_id, row.severity, row.found_at, row.message) for row in rows]
@@ -47,7 +47,7 @@ def replace(conn: Connection, positions: Sequence[int], rows: Sequence[RiskRow])
 def page(
     conn: Connection, conditions: Sequence[ColumnElement[bool]], *, before: tuple[int, int] | None, limit: int
 ) -> list[RecordRisk]:
-    """What was found in newest revisions, newest first."""
+    """Hits on newest revisions, newest first."""
     statement = (
         select(risk_hits, shipments.c.record_id, shipments.c.revision, shipments.c.procedure)
         .join(record_log, record_log.c.position == risk_hits.c.position)

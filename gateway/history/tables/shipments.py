@@ -99,8 +99,8 @@ def last_position(conn: Connection) -> int:
 
 def recording_node(conn: Connection) -> str:
     """Name of the node whose records these are; empty before the first."""
-    found = conn.execute(select(feeds.c.origin).where(feeds.c.channel == Channel.RECORDS.value)).scalar()
-    return FeedOrigin.parse(found).publisher if found else ""
+    origin = conn.execute(select(feeds.c.origin).where(feeds.c.channel == Channel.RECORDS.value)).scalar()
+    return FeedOrigin.parse(origin).publisher if origin else ""
 
 
 def append(conn: Connection, rows: Sequence[LogRow]) -> None:
