@@ -34,7 +34,7 @@ from bench.recall import PARTIES, Query, derived, records
 from bench.screening import queries
 from gateway.screening.index import index as index_module
 from gateway.screening.index import snapshot
-from gateway.screening.index.columns import ROW_BITS, ROW_MASK, Columns, IndexEntry
+from gateway.screening.index.columns import ROW_BITS, ROW_MASK, EntryColumns, IndexEntry
 from gateway.screening.index.index import GC_THRESHOLD, MAX_GATHERED, NameIndex, PartyQuery
 from gateway.screening.index.key_numbers import KEY_BITS
 from gateway.screening.index.runs import SortedRun
@@ -206,7 +206,7 @@ def _words(run: SortedRun) -> Iterator[tuple[int, str]]:
         yield row, " ".join(str(posting & mask) for posting in group)
 
 
-def _entries(columns: Columns, after: int) -> Iterator[tuple[Any, ...]]:
+def _entries(columns: EntryColumns, after: int) -> Iterator[tuple[Any, ...]]:
     for entry in range(len(columns)):
         yield (
             entry + after,
@@ -220,7 +220,7 @@ def _entries(columns: Columns, after: int) -> Iterator[tuple[Any, ...]]:
         )
 
 
-def _rows(columns: Columns, after: int, entries_after: int = 0) -> Iterator[tuple[Any, ...]]:
+def _rows(columns: EntryColumns, after: int, entries_after: int = 0) -> Iterator[tuple[Any, ...]]:
     for row in range(columns.rows):
         entry = columns.row_entries[row] + entries_after
         yield row + after, entry, columns.row_flags[row], columns.features[row], columns.text(row)
@@ -246,7 +246,7 @@ def add_later(path: Path, added: Sequence[IndexEntry], fts5: bool) -> float:
     rows = connection.execute("SELECT max(row) + 1 FROM row").fetchone()[0]
     began = time.process_time()
     for part in batched(added, TRANSACTION):
-        columns, keys = Columns(), list[list[int]]()
+        columns, keys = EntryColumns(), list[list[int]]()
         for record in part:
             entry = columns.add(record, 0)
             keys += [list(columns.read(row)) for row in columns.rows_of(entry)]
@@ -387,7 +387,7 @@ def run(index: NameIndex, folder: Path) -> None:
 
 
 def _read_only(added: Sequence[IndexEntry]) -> None:
-    columns = Columns()
+    columns = EntryColumns()
     for record in added:
         for row in columns.rows_of(columns.add(record, 0)):
             list(columns.read(row))

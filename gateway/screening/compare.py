@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -69,14 +69,6 @@ def compare_texts(
 ) -> Comparison:
     """Compares two texts. To compare one with many, prepare each once."""
     return compare(prepare(query, kind), prepare(candidate, kind), thresholds)
-
-
-def compare_parties(
-    queries: Sequence[PreparedName], candidates: Iterable[PreparedName], thresholds: Thresholds = DEFAULT_THRESHOLDS
-) -> Comparison:
-    """The best comparison between the names of two parties, aliases included."""
-    comparisons = (compare(query, candidate, thresholds) for candidate in candidates for query in queries)
-    return max(comparisons, key=lambda found: (found.match_class, found.score), default=NO_RULE)
 
 
 def _verdicts(query: PreparedName, candidate: PreparedName) -> list[Verdict]:

@@ -16,7 +16,6 @@ SHIPMENT = "gateway.v1.Shipment"
 LICENCE = "gateway.v1.Licence"
 CONTROLLED = "gateway.v1.ControlledItem"
 
-SCOPES = ("goods_item", "shipment", "pair", "consignment")
 
 LOOKED_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType({"series": ("hs6", "controlled", "kg", "usd")})
 """Kinds that need other records, with the facts known before the search, over which `candidate` is evaluated."""

@@ -94,7 +94,7 @@ NUMBERS = {
 """Columns with their types, in file order."""
 
 
-class Columns:
+class EntryColumns:
     """The rows and entries of one run. Append-only, except that entries can be marked dead."""
 
     text_ends: array[int]
@@ -161,7 +161,7 @@ class Columns:
         self.features.append(0)
         self.row_entries.append(entry)
 
-    def copy(self, other: Columns, entry: int) -> int:
+    def copy(self, other: EntryColumns, entry: int) -> int:
         """Appends a living entry of another run and returns its number."""
         here = len(self.first_rows)
         self.ids += other._id(entry)

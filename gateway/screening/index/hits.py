@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gateway.screening.compare import NameEvaluation, evaluate
 from gateway.screening.identifiers import compare_identifiers
-from gateway.screening.index.columns import KIND_CODES, WEAK, Columns
+from gateway.screening.index.columns import KIND_CODES, WEAK, EntryColumns
 from gateway.screening.prepared_name import PreparedName
 from gateway.screening.result import Comparison, MatchClass, NameKind, Thresholds
 
@@ -62,7 +62,7 @@ Read = Callable[[str, NameKind], PreparedName]
 """Prepares a listed name."""
 
 _Rank = tuple[MatchClass, float]
-_Best = tuple[_Rank, Callable[[], Comparison], str, Columns, int]
+_Best = tuple[_Rank, Callable[[], Comparison], str, EntryColumns, int]
 
 
 def _rank(best: _Best) -> _Rank:
@@ -80,7 +80,7 @@ class HitCollector:
         self._of_group: dict[int, Thresholds | None] = {}
         self._best: dict[tuple[int, int], _Best] = {}
 
-    def identifiers(self, query: tuple[str, str], columns: Columns, rows: Iterable[int]) -> None:
+    def identifiers(self, query: tuple[str, str], columns: EntryColumns, rows: Iterable[int]) -> None:
         """Compares an identifier with those of rows."""
         wanted = KIND_CODES[NameKind.IDENTIFIER]
         for row in rows:
@@ -91,7 +91,7 @@ class HitCollector:
                     text = ":".join(query) if query[0] else query[1]
                     self._keep((found.match_class, found.score), partial(_as_it_is, found), text, columns, row)
 
-    def names(self, query: PreparedName, columns: Columns, rows: Iterable[int], read: Read) -> None:
+    def names(self, query: PreparedName, columns: EntryColumns, rows: Iterable[int], read: Read) -> None:
         """Evaluates a name against rows; equal texts once."""
         wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
         known: dict[tuple[str, int], NameEvaluation] = {}
@@ -112,7 +112,7 @@ class HitCollector:
             if match_class:
                 self._keep((match_class, score), explain, query.text, columns, row)
 
-    def _limits(self, columns: Columns, row: int) -> Thresholds | None:
+    def _limits(self, columns: EntryColumns, row: int) -> Thresholds | None:
         """Thresholds for a row's entry; None if it is dead, not valid or not visible."""
         entry = columns.row_entries[row]
         if columns.dead[entry]:
@@ -127,7 +127,9 @@ class HitCollector:
             self._of_group[group] = self._thresholds(name) if self._visible(name) else None
         return self._of_group[group]
 
-    def _keep(self, rank: _Rank, explain: Callable[[], Comparison], query: str, columns: Columns, row: int) -> None:
+    def _keep(
+        self, rank: _Rank, explain: Callable[[], Comparison], query: str, columns: EntryColumns, row: int
+    ) -> None:
         key = (id(columns), columns.row_entries[row])
         known = self._best.get(key)
         if known is None or rank > known[0]:
@@ -138,7 +140,7 @@ class HitCollector:
         best = heapq.nlargest(limit, self._best.values(), key=_rank)
         return SearchResult([self._hit(*one[1:]) for one in best], len(self._best))
 
-    def _hit(self, explain: Callable[[], Comparison], query: str, columns: Columns, row: int) -> Hit:
+    def _hit(self, explain: Callable[[], Comparison], query: str, columns: EntryColumns, row: int) -> Hit:
         entry = columns.row_entries[row]
         return Hit(
             EntryReference(self._groups[columns.groups[entry]], columns.id(entry)),

@@ -23,7 +23,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from gateway.screening.identifiers import identifier_keys
-from gateway.screening.index.columns import Columns, IndexEntry
+from gateway.screening.index.columns import EntryColumns, IndexEntry
 from gateway.screening.index.hits import HitCollector, Limits, SearchResult, Visible
 from gateway.screening.index.key_numbers import OTHER_SIDE, KeyKind, kind_of
 from gateway.screening.index.keys import query_keys
@@ -94,7 +94,7 @@ def _usual(_: str) -> Thresholds:
     return DEFAULT_THRESHOLDS
 
 
-_Rows = tuple[Columns, list[int]]
+_Rows = tuple[EntryColumns, list[int]]
 
 
 class _PreparedQuery(NamedTuple):
@@ -188,7 +188,7 @@ class NameIndex:
             self._group_numbers[name] = number
         return number
 
-    def _holding(self, group: int, name: str, entry_id: str) -> list[tuple[Columns, int]]:
+    def _holding(self, group: int, name: str, entry_id: str) -> list[tuple[EntryColumns, int]]:
         return [(run.columns, entry) for run in self._runs for entry in run.entries_of(group, name, entry_id)]
 
     def _sort_growing(self) -> None:

@@ -9,7 +9,7 @@ from gateway.screening.index.columns import (
     MAX_ROWS,
     ROW_BITS,
     ROW_MASK,
-    Columns,
+    EntryColumns,
     IndexEntry,
     Postings,
     PostingsBuilder,
@@ -31,7 +31,7 @@ def _length(span: tuple[int, int]) -> int:
 class SortedRun:
     """Entries with sorted keys; immutable but for deaths."""
 
-    def __init__(self, columns: Columns, postings: Postings, references: Postings) -> None:
+    def __init__(self, columns: EntryColumns, postings: Postings, references: Postings) -> None:
         self.columns = columns
         self.postings = postings
         self.references = references
@@ -55,7 +55,7 @@ class GrowingRun:
     """The newest entries. One thread writes while others read: a row is complete before its keys."""
 
     def __init__(self) -> None:
-        self.columns = Columns()
+        self.columns = EntryColumns()
         self._rows: dict[int, list[int]] = {}
         self._entries: dict[int, list[int]] = {}
 
@@ -99,7 +99,7 @@ class RunBuilder:
     """Makes a sorted run of many entries, faster than a growing one."""
 
     def __init__(self) -> None:
-        self._columns = Columns()
+        self._columns = EntryColumns()
         self._postings = PostingsBuilder()
         self._references = PostingsBuilder()
 
@@ -115,7 +115,7 @@ class RunBuilder:
         return SortedRun(self._columns, self._postings.finish(), self._references.finish())
 
 
-def _living(columns: Columns, entries: Sequence[int], group: int, entry_id: str) -> list[int]:
+def _living(columns: EntryColumns, entries: Sequence[int], group: int, entry_id: str) -> list[int]:
     return [e for e in entries if not columns.dead[e] and columns.groups[e] == group and columns.id(e) == entry_id]
 
 
@@ -129,7 +129,7 @@ def merge(older: SortedRun, newer: SortedRun) -> Generator[None, None, SortedRun
 
     The old runs stay readable; the last step copies deaths that happened meanwhile.
     """
-    columns, sources = Columns(), (older, newer)
+    columns, sources = EntryColumns(), (older, newer)
     entry_maps = [array("I", [_GONE]) * len(run.columns) for run in sources]
     row_maps = [array("I", [_GONE]) * run.columns.rows for run in sources]
     for run, entry_map, row_map in zip(sources, entry_maps, row_maps, strict=True):

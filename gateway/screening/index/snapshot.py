@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.errors import GatewayError, Kind
-from gateway.screening.index.columns import NUMBERS, Columns, Postings
+from gateway.screening.index.columns import NUMBERS, EntryColumns, Postings
 from gateway.screening.index.index import NameIndex
 from gateway.screening.index.runs import SortedRun
 
@@ -137,7 +137,7 @@ def _parts(run: SortedRun) -> Iterator[tuple[str, Any]]:
 
 
 def _read_run(file: BinaryIO, digest: Any, sizes: dict[str, int]) -> SortedRun:
-    columns = Columns()
+    columns = EntryColumns()
     for name, code in NUMBERS.items():
         setattr(columns, name, _numbers(file, digest, code, sizes[_FILE_NAMES.get(name, name)]))
     for name in _BYTES:

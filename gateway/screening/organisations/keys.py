@@ -59,12 +59,6 @@ def spellings_of(character: str, scheme: RomanisationScheme) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda s: (-len(s), s)))
 
 
-@cache
-def any_spellings(unit: str) -> tuple[str, ...]:
-    """Spellings of a Han character in every scheme."""
-    return tuple({spelling for scheme in RomanisationScheme for spelling in spellings_of(unit, scheme)})
-
-
 @lru_cache(maxsize=65_536)
 def pinyin_letters(core: tuple[str, ...]) -> str:
     """A Han core in pinyin, first readings, joined."""

@@ -52,18 +52,18 @@ def _read_readings() -> dict[str, str]:
 
 
 _READINGS = _read_readings()
-"""Toneless pinyin readings, v for ü, usual one first."""
+"""Character → its Mandarin and Cantonese readings, separated by a comma."""
 
 
 @cache
 def mandarin(character: str) -> tuple[str, ...]:
-    """Toneless Jyutping readings, usual one first."""
+    """Toneless pinyin readings, v for ü, usual one first."""
     return _split(_READINGS.get(character, ",").partition(",")[0])
 
 
 @cache
 def cantonese(character: str) -> tuple[str, ...]:
-    """Sounds by bit: (pinyin, Jyutping)."""
+    """Toneless Jyutping readings, usual one first."""
     return _split(_READINGS.get(character, ",").partition(",")[2])
 
 
@@ -87,11 +87,11 @@ def _define_sounds() -> dict[tuple[str, str], int]:
 
 _SOUNDS = _define_sounds()
 SOUND_PAIRS: tuple[tuple[str, str], ...] = tuple(_SOUNDS)
-"""Spellings of a sound (pinyin, Jyutping) in a scheme."""
+"""Sounds by bit: (pinyin, Jyutping)."""
 
 
 def spellings(pair: tuple[str, str], scheme: RomanisationScheme) -> frozenset[str]:
-    """By scheme: spelling → mask."""
+    """Spellings of a sound (pinyin, Jyutping) in a scheme."""
     spoken, cantonese_reading = pair
     match scheme:
         case RomanisationScheme.MAINLAND:
@@ -118,11 +118,11 @@ def _define_masks() -> dict[RomanisationScheme, dict[str, int]]:
 
 
 SYLLABLES = _define_masks()
-"""Spelling in any scheme → mask."""
+"""By scheme: spelling → mask."""
 
 
 ANY_SYLLABLE: dict[str, int] = defaultdict(int)
-"""Mask of a Han character; 0 if unknown."""
+"""Spelling in any scheme → mask."""
 for _table in SYLLABLES.values():
     for _spelling, _mask in _table.items():
         ANY_SYLLABLE[_spelling] |= _mask
@@ -131,7 +131,7 @@ ANY_SYLLABLE = dict(ANY_SYLLABLE)
 
 @cache
 def sounds_of(character: str) -> int:
-    """Mask of one sound; 0 if no common character has it."""
+    """Mask of a Han character; 0 if unknown."""
     spoken = dict.fromkeys(mandarin(character)[:_MAX_READINGS] + mandarin(simplified(character))[:_MAX_READINGS])
     cantonese_readings = dict.fromkeys(
         cantonese(character)[:_MAX_READINGS] + cantonese(simplified(character))[:_MAX_READINGS]
@@ -145,15 +145,9 @@ def sounds_of(character: str) -> int:
     return mask
 
 
-def mask_of(spoken: str, cantonese_reading: str) -> int:
-    """Cantonese pivots of a mask, sorted; masks that share a bit share one."""
-    bit = _SOUNDS.get((spoken, cantonese_reading))
-    return 0 if bit is None else 1 << bit
-
-
 @lru_cache(maxsize=16_384)
 def pivots(mask: int) -> tuple[str, ...]:
-    """A Cantonese syllable without what Hong Kong and Macao don't write: aspiration, long a, initial ng."""
+    """Cantonese pivots of a mask, sorted; masks that share a bit share one."""
     found = set()
     while mask:
         lowest = mask & -mask
@@ -164,7 +158,7 @@ def pivots(mask: int) -> tuple[str, ...]:
 
 @cache
 def pivot(jyutping: str) -> str:
-    """Spelling → schemes (bits)."""
+    """A Cantonese syllable without what Hong Kong and Macao don't write: aspiration, long a, initial ng."""
     initial, rest = _ONSET.match(jyutping + "-").groups()  # type: ignore[union-attr]
     return _UNWRITTEN.get(initial, initial) + rest.rstrip("-").replace("aa", "a")
 
@@ -178,19 +172,16 @@ def _schemes_by_spelling() -> dict[str, int]:
 
 
 SCHEMES_OF = _schemes_by_spelling()
-"""Letters of the longest syllable."""
+"""Spelling → schemes (bits)."""
 MAX_SYLLABLE = 6
-"""Ways to read a word as one or two syllables, with schemes as bits: `jiayin` → (1, (jia, yin)).
-
-The single syllable first, then the shortest first syllable.
-"""
+"""Letters of the longest syllable."""
 
 
 @lru_cache(maxsize=65_536)
 def splits(word: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    """Ways to read a word as one syllable or two, with the schemes of each as bits: `jiayin` → (1, (jia, yin)).
+    """Ways to read a word as one or two syllables, with schemes as bits: `jiayin` → (1, (jia, yin)).
 
-    The single syllable comes first, then those with the shortest first one.
+    The single syllable first, then the shortest first syllable.
     """
     whole = SCHEMES_OF.get(word, 0)
     found: list[tuple[int, tuple[str, ...]]] = [(whole, (word,))] if whole else []

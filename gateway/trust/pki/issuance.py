@@ -56,7 +56,6 @@ GATEWAY = Profile(
     "gateway", GatewayIdentity, (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH), server=True
 )
 SYSTEM = Profile("system", SystemIdentity, (ExtendedKeyUsageOID.CLIENT_AUTH,), server=False)
-PROFILES = {profile.name: profile for profile in (GATEWAY, SYSTEM)}
 
 
 def profile_of(identity: Identity) -> Profile:

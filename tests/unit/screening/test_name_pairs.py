@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.screening.compare import compare, compare_parties, compare_texts
+from gateway.screening.compare import compare, compare_texts
 from gateway.screening.index.keys import index_keys, query_keys
 from gateway.screening.prepared_name import prepare
 from gateway.screening.result import MatchClass
@@ -36,7 +36,7 @@ def test_shared_pairs_are_told_apart(kind: str) -> None:
 def test_a_trade_name_is_found_by_an_alias_alone(pair: Pair) -> None:
     query, entry, alias = (prepare(text, pair.name_kind) for text in (pair.b, pair.a, pair.b))
     assert compare(query, entry).match_class == MatchClass.NONE
-    assert compare_parties([query], [entry, alias]).match_class > MatchClass.NONE
+    assert compare(query, alias).match_class > MatchClass.NONE
 
 
 @pytest.mark.parametrize("pair", ALL, ids=lambda p: f"{p.a}|{p.b}")
