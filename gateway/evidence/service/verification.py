@@ -27,7 +27,7 @@ A damaged row becomes a finding. Projections aren't verified: `gateway rebuild` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -40,6 +40,7 @@ from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, 
 from gateway.evidence import tables as inspection
 from gateway.evidence.service.answer_verification import STEP as ANSWERS_STEP
 from gateway.evidence.service.answer_verification import check_answers
+from gateway.evidence.service.journal_verification import check_journal
 from gateway.evidence.service.record_verification import STEP, check_records
 from gateway.evidence.tables import FeedRow
 from gateway.feed.codec import parse_header
@@ -142,7 +143,7 @@ def verify_database(database: Database, trust: TrustedDirectory, *, progress: Pr
         rows = inspection.feed_rows(conn)
         head = journal.head_position(conn)
     summaries = tuple(_FeedCheck(database, row, trust, findings, progress).run() for row in rows)
-    _check_journal(database, rows, head, findings)
+    check_journal(database, rows, head, findings.add)
     events = _check_audit(database, findings, progress)
     records = sum(_check_records(database, row, findings) for row in rows)
     answers = _check_answers(database, trust, findings)
@@ -371,61 +372,6 @@ def _verified_by(verifiers: Sequence[Verifier], check: Callable[[Verifier], _Ver
         except GatewayError as refused:
             error = refused
     raise error
-
-
-def _check_journal(database: Database, rows: Sequence[FeedRow], head: int, findings: _FindingList) -> None:
-    """Step 7."""
-    expected = {row.id: 0 for row in rows}
-    names = {row.id: row.origin for row in rows}
-    position = 0
-    while position < head:
-        with database.read() as conn:
-            runs = journal.runs_after(conn, position, CHUNK)
-        if not runs:
-            findings.add("journal", position + 1, "7 journal", "the position is missing")
-            return
-        for run in runs:
-            if run.first_position > head:
-                break
-            if run.first_position != position + 1:
-                findings.add("journal", position + 1, "7 journal", "the position is missing or stands twice")
-            if expected.get(run.feed_id) != run.first_index:
-                findings.add(
-                    "journal", run.first_position, "7 journal", "the entry at this position isn't the feed's next"
-                )
-            expected[run.feed_id] = run.first_index + run.count
-            position = run.first_position + run.count - 1
-    for row in rows:
-        _check_waiting(database, row, {names[each.id]: expected[each.id] for each in rows}, findings)
-
-
-def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], findings: _FindingList) -> None:
-    """Verifies a feed's count of entries without a position.
-
-    Args:
-        database: a node's.
-        row: the feed.
-        reach: entries of each feed in the journal, by origin line.
-        findings: receives problems.
-    """
-    covered = reach[row.origin]
-    if covered != row.journaled_size:
-        findings.add(
-            row.origin,
-            covered,
-            "7 journal",
-            f"the entry has no position: the journal covers {covered} entries, the feed says {row.journaled_size}",
-        )
-    elif covered != row.size:
-        with database.read() as conn:
-            waiting = inspection.entries_between(conn, row.id, covered, covered + 1)
-        try:
-            held = reach.get(FeedOrigin.parse(row.origin).counter.line, 0)
-            waits = bool(waiting) and parse_header(waiting[0].header).follows > held
-        except GatewayError:  # reported at its feed or entry
-            return
-        if not waits:
-            findings.add(row.origin, covered, "7 journal", "the entry has no position, and waits for nothing")
 
 
 def _check_audit(database: Database, findings: _FindingList, progress: Progress) -> int:

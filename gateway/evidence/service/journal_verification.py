@@ -1,0 +1,79 @@
+"""Verifies the journal: every entry has one position, and positions have no gap (step 7 of `verification`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from gateway.contract.ids import FeedOrigin
+from gateway.db.database import Database
+from gateway.errors import GatewayError
+from gateway.evidence import tables as inspection
+from gateway.evidence.tables import FeedRow
+from gateway.feed.codec import parse_header
+from gateway.feed.tables import journal
+
+CHUNK = 1_000
+"""Runs read at once."""
+
+Add = Callable[[str, int | None, str, str], None]
+"""Called with place, index, step and problem."""
+
+
+def check_journal(database: Database, rows: Sequence[FeedRow], head: int, add: Add) -> None:
+    """Step 7.
+
+    Args:
+        database: a node's; only read.
+        rows: all feeds.
+        head: last position to verify.
+        add: called with place, index, step and problem.
+    """
+    expected = {row.id: 0 for row in rows}
+    names = {row.id: row.origin for row in rows}
+    position = 0
+    while position < head:
+        with database.read() as conn:
+            runs = journal.runs_after(conn, position, CHUNK)
+        if not runs:
+            add("journal", position + 1, "7 journal", "the position is missing")
+            return
+        for run in runs:
+            if run.first_position > head:
+                break
+            if run.first_position != position + 1:
+                add("journal", position + 1, "7 journal", "the position is missing or stands twice")
+            if expected.get(run.feed_id) != run.first_index:
+                add("journal", run.first_position, "7 journal", "the entry at this position isn't the feed's next")
+            expected[run.feed_id] = run.first_index + run.count
+            position = run.first_position + run.count - 1
+    for row in rows:
+        _check_waiting(database, row, {names[each.id]: expected[each.id] for each in rows}, add)
+
+
+def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], add: Add) -> None:
+    """Verifies a feed's count of entries without a position.
+
+    Args:
+        database: a node's.
+        row: the feed.
+        reach: entries of each feed in the journal, by origin line.
+        add: called with each problem.
+    """
+    covered = reach[row.origin]
+    if covered != row.journaled_size:
+        add(
+            row.origin,
+            covered,
+            "7 journal",
+            f"the entry has no position: the journal covers {covered} entries, the feed says {row.journaled_size}",
+        )
+    elif covered != row.size:
+        with database.read() as conn:
+            waiting = inspection.entries_between(conn, row.id, covered, covered + 1)
+        try:
+            held = reach.get(FeedOrigin.parse(row.origin).counter.line, 0)
+            waits = bool(waiting) and parse_header(waiting[0].header).follows > held
+        except GatewayError:  # reported at its feed or entry
+            return
+        if not waits:
+            add(row.origin, covered, "7 journal", "the entry has no position, and waits for nothing")
