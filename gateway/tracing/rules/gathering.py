@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 
 from gateway.tracing.rules.link_graph import LinkGraph, build_link_graph
 from gateway.tracing.rules.records import RecordHit, TraceRecord, merge_hits
@@ -14,26 +13,30 @@ class Gathering:
 
     def __init__(self, found: Iterable[RecordHit] = ()) -> None:
         self._found = list(found)
+        self._merged: tuple[list[TraceRecord], bool] | None = None
+        self._graph: LinkGraph | None = None
 
     def add(self, found: Iterable[RecordHit]) -> None:
         """Adds records, known ones included, as answers to further questions."""
         before = len(self._found)
         self._found.extend(found)
         if len(self._found) > before:
-            for name in ("_gathered", "web"):
-                self.__dict__.pop(name, None)
+            self._merged = self._graph = None
 
-    @cached_property
+    @property
     def graph(self) -> LinkGraph:
         """Each record once, with strong links."""
-        known, _ = self._gathered
-        return build_link_graph(known)
+        if self._graph is None:
+            known, _ = self._merge()
+            self._graph = build_link_graph(known)
+        return self._graph
 
     @property
     def cut(self) -> bool:
         """Whether records exceed a trace's limit."""
-        return self._gathered[1]
+        return self._merge()[1]
 
-    @cached_property
-    def _gathered(self) -> tuple[list[TraceRecord], bool]:
-        return merge_hits(self._found)
+    def _merge(self) -> tuple[list[TraceRecord], bool]:
+        if self._merged is None:
+            self._merged = merge_hits(self._found)
+        return self._merged
