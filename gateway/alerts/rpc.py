@@ -11,7 +11,8 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from gateway.alerts.codec import quality_notices
-from gateway.alerts.commands import PreparedAlert, PublishCommand, Publisher, PublishResult, StepCommand, StepRequest
+from gateway.alerts.commands.publishing import PreparedAlert, PublishCommand, Publisher, PublishResult
+from gateway.alerts.commands.steps import StepCommand, StepRequest
 from gateway.alerts.service import AlertQueries
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.contract.validation import validate

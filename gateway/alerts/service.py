@@ -22,7 +22,7 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, PositionUnknownError
-from gateway.feed.tables import dispositions, feeds, journal, progress
+from gateway.feed.tables import checkpoints, dispositions, feeds, journal, progress
 from gateway.v1 import alert_pb2, alert_service_pb2, feed_pb2
 
 WATCH_PAGE = 200
@@ -150,7 +150,7 @@ def _alert(payload: bytes) -> alert_pb2.Alert | None:
 
 def _summary(conn: Connection, row: AlertRow, payload: bytes) -> alert_service_pb2.AlertSummary:
     summary = alert_service_pb2.AlertSummary(alert=_alert(payload), status=wire.status_value(row.life.status))
-    receipt = feeds.receipted_checkpoint_over(conn, row.feed_id, row.first_idx)
+    receipt = checkpoints.receipted_over(conn, row.feed_id, row.first_idx)
     if receipt is not None:
         summary.receipted_at.CopyFrom(to_timestamp(receipt.receipted_at))
     return summary
@@ -164,7 +164,7 @@ def _delivery(conn: Connection, row: AlertRow) -> alert_service_pb2.AlertDeliver
         entry=alert_service_pb2.EntryReference(origin=feed.origin.line, index=row.first_idx),
         open_question_ids=[q.question_id for side in Side for q in row.life.open_questions(side)],
     )
-    receipt = feeds.receipted_checkpoint_over(conn, row.feed_id, row.first_idx)
+    receipt = checkpoints.receipted_over(conn, row.feed_id, row.first_idx)
     if receipt is not None:
         delivery.receipted_at.CopyFrom(to_timestamp(receipt.receipted_at))
     disposition = dispositions.find(conn, row.feed_id, row.first_idx)

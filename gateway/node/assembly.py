@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gateway import __version__
-from gateway.alerts.commands import Publisher
+from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import FeedOrigin, GatewayIdentity

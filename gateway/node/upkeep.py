@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.alerts.commands import ExpireCommand, Publisher
+from gateway.alerts.commands.publishing import Publisher
+from gateway.alerts.commands.steps import ExpireCommand
 from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.feed.projection.held_entries import HeldEntries

@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -18,7 +19,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from gateway.alerts.commands import PublishCommand, Publisher, StepCommand, StepRequest
+from gateway.alerts.commands.publishing import PublishCommand, Publisher
+from gateway.alerts.commands.steps import StepCommand, StepRequest
 from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
@@ -237,14 +239,23 @@ def paper_nodes(
 @cache
 def federation(members: tuple[str, ...] = NODES) -> FederationFolder:
     """A federation for all nodes of a test process: making keys and certificates takes longer than a test."""
+    return _federation(members)
+
+
+@cache
+def _federation(members: tuple[str, ...]) -> FederationFolder:
     folder = tempfile.TemporaryDirectory(prefix="gateway-federation-")
     atexit.register(folder.cleanup)
     return create_federation(Path(folder.name) / "federation", [MemberSpec(name) for name in members], now=START)
 
 
-@cache
 def trusted(members: tuple[str, ...] = NODES) -> TrustedDirectory:
-    """Its directory."""
+    """Its directory, one that a test may change."""
+    return copy(_accepted(members))
+
+
+@cache
+def _accepted(members: tuple[str, ...]) -> TrustedDirectory:
     made = federation(members)
     return accept(made.directory.read_bytes(), now=START, anchors=made.anchors)
 

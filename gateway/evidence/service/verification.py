@@ -45,7 +45,8 @@ from gateway.evidence.service.record_verification import STEP, check_records
 from gateway.evidence.tables import FeedRow
 from gateway.feed.codec import parse_header
 from gateway.feed.tables import journal
-from gateway.feed.tables.feeds import StoredCheckpoint, StoredEntry
+from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables.feeds import StoredEntry
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cosignature import verify_cosignature_line
 from gateway.tlog.merkle import Growth, TileWrite, Tree, leaf_hash

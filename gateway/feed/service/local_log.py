@@ -18,7 +18,8 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import MAX_FOLLOWS
 from gateway.feed.codec import EncodedEntry, parse_header
 from gateway.feed.tables import feeds
-from gateway.feed.tables.feeds import Feed, StoredCheckpoint
+from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables.feeds import Feed
 from gateway.tlog.merkle import Growth
 
 CHUNK = 1_000

@@ -21,7 +21,8 @@ from gateway.errors import GatewayError, MalformedError, ProofInvalidError
 from gateway.feed.service.receiver import Receiver, Refused
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
-from gateway.feed.tables.feeds import FeedState, StoredTiles
+from gateway.feed.tables.feeds import FeedState
+from gateway.feed.tables.tiles import StoredTiles
 from gateway.tlog.checkpoint import Checkpoint, VerifiedCheckpoint, verify_checkpoint
 from gateway.tlog.encoding import encode_base64
 from gateway.tlog.proofs import verify_consistency

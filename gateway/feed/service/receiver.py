@@ -39,8 +39,10 @@ from gateway.errors import (
 from gateway.feed.codec import EncodedEntry, check_entry, parse_header
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.transaction import Transaction
-from gateway.feed.tables import feeds
-from gateway.feed.tables.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
+from gateway.feed.tables import checkpoints, feeds
+from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.feed.tables.tiles import StoredTiles
 from gateway.tlog.checkpoint import VerifiedCheckpoint, verify_checkpoint
 from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import Growth
@@ -201,7 +203,7 @@ class ReceiveCommand:
         end = self.batch.first_index + len(self._entries)
         if end > feed.size:
             raise self._out_of_sequence(feed)
-        known = feeds.checkpoint_at(tx.conn, feed.id, end)
+        known = checkpoints.at(tx.conn, feed.id, end)
         held = known.note if known is not None else feed.checkpoint
         try:
             claimed = self._receiver.verify_signature(self._origin, self.batch.checkpoint, tx.now_ms).checkpoint

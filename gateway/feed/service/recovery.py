@@ -19,7 +19,8 @@ from gateway.errors import GatewayError, SequenceError, SignatureInvalidError, V
 from gateway.feed.codec import EncodedEntry, EntryFormat, check_entry
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
-from gateway.feed.tables.feeds import FeedState, StoredCheckpoint
+from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables.feeds import FeedState
 from gateway.feed.tables.starts import mark_start
 from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
 from gateway.tlog.merkle import MAX_TREE_SIZE

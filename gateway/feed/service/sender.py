@@ -17,8 +17,10 @@ from gateway.feed.rules import Standing, judge_position
 from gateway.feed.service import local_log
 from gateway.feed.service.transaction import Clock, Transaction, require_extensible, waiting_reason
 from gateway.feed.service.writer import Writer
-from gateway.feed.tables import feeds, journal, progress
-from gateway.feed.tables.feeds import Feed, FeedState, StoredCheckpoint, StoredTiles
+from gateway.feed.tables import checkpoints, feeds, journal, progress
+from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables.feeds import Feed, FeedState
+from gateway.feed.tables.tiles import StoredTiles
 from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cosignature import VerifiedCosignature, verify_cosignature_line
 from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
@@ -65,7 +67,7 @@ class Outgoing:
             feed = feeds.find(conn, origin)
             if feed is None or feed.size == 0:
                 return feed_pb2.FeedPosition(origin=origin.line, size=0, root=EMPTY_ROOT)
-            checkpoint = feeds.checkpoint_at(conn, feed.id, feed.size)
+            checkpoint = checkpoints.at(conn, feed.id, feed.size)
         note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
         return feed_pb2.FeedPosition(origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note)
 
@@ -139,7 +141,7 @@ class Outgoing:
             return
         with self._database.read() as conn:
             feed = feeds.get(conn, origin)
-            checkpoint = feeds.checkpoint_at(conn, feed.id, position.size)
+            checkpoint = checkpoints.at(conn, feed.id, position.size)
         if checkpoint is None or checkpoint.receipted_at:
             return
         if not position.cosigned_checkpoint.startswith(checkpoint.note):
@@ -169,7 +171,7 @@ class Outgoing:
             return None
         with self._database.read() as conn:
             while True:
-                checkpoint = feeds.checkpoint_between(conn, feed.id, first, first + most)
+                checkpoint = checkpoints.between(conn, feed.id, first, first + most)
                 if checkpoint is None:
                     return None
                 stored = feeds.read_entries(conn, feed.id, first, checkpoint.size)
@@ -194,7 +196,7 @@ class Outgoing:
             feed = feeds.find(conn, origin)
             checkpoint = None
             if feed is not None and receipt.size <= feed.size:
-                checkpoint = feeds.checkpoint_at(conn, feed.id, receipt.size)
+                checkpoint = checkpoints.at(conn, feed.id, receipt.size)
         if feed is None or checkpoint is None or receipt.origin != origin.line:
             raise MalformedError(f"a receipt speaks of {receipt.origin} at {receipt.size}, which wasn't sent")
         cosignature = self._verified(origin, checkpoint, receipt.cosignature)
@@ -333,5 +335,5 @@ class ReceiptCommand:
         return 1
 
     def execute(self, tx: Transaction) -> int:
-        feeds.record_receipt(tx.conn, self.feed_id, self.size, self.cosignature, self.receipted_at)
+        checkpoints.record_receipt(tx.conn, self.feed_id, self.size, self.cosignature, self.receipted_at)
         return self.size

@@ -14,7 +14,8 @@ from gateway.errors import FeedBehindError, FeedForkedError
 from gateway.feed.codec import EncodedEntry, EntryFormat
 from gateway.feed.service import local_log
 from gateway.feed.tables import feeds
-from gateway.feed.tables.feeds import Feed, FeedState, StoredCheckpoint
+from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.tlog.merkle import Growth
 from gateway.tlog.note import Signer

@@ -13,18 +13,14 @@ from sqlalchemy.exc import IntegrityError
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import insert_rows
 from gateway.db.statements import Prepared
-from gateway.errors import VerificationError
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.tables import journal
+from gateway.feed.tables import checkpoints, journal, tiles
+from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.journal import HeadMovedError
-from gateway.feed.tables.schema import checkpoints, entries, feeds, tiles
+from gateway.feed.tables.schema import entries, feeds
 from gateway.tlog.merkle import Growth, Tree
-from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
-
-_HASH = 32
 
 _FEED_COLUMNS = tuple(feeds.c.keys())
-_CHECKPOINT_COLUMNS = tuple(checkpoints.c.keys())
 
 _BY_ORIGIN = Prepared(select(feeds).where(feeds.c.origin == bindparam("origin")))
 _BY_ID = Prepared(select(feeds).where(feeds.c.id == bindparam("feed")))
@@ -49,13 +45,33 @@ _MOVE_JOURNALED = Prepared(update(feeds).where(*_UNMOVED).values(journaled_size=
 _SET_AWAITED = Prepared(
     update(feeds).where(feeds.c.id == bindparam("feed")).values(awaited_size=bindparam("awaited_size"))
 )
-_MOVE_RECEIPTED = Prepared(
-    update(feeds)
-    .where(feeds.c.id == bindparam("feed"), feeds.c.receipted_size < bindparam("receipted_size"))
-    .values(receipted_size=bindparam("receipted_size"))
-)
 _SET_DISPOSED = Prepared(
     update(feeds).where(feeds.c.id == bindparam("feed")).values(disposed_size=bindparam("disposed_size"))
+)
+_TOTAL_SIZE = Prepared(select(func.coalesce(func.sum(feeds.c.size), 0)))
+_ALL = Prepared(select(feeds).order_by(feeds.c.direction.desc(), feeds.c.origin))
+_ADD = Prepared(insert(feeds))
+_SET_STATE = Prepared(
+    update(feeds)
+    .where(feeds.c.id == bindparam("feed"))
+    .values(
+        state=bindparam("new_state"),
+        state_reason=bindparam("reason"),
+        state_since=bindparam("since"),
+        evidence_path=bindparam("evidence"),
+    )
+)
+_SET_SUSPENSION = Prepared(
+    update(feeds)
+    .where(feeds.c.id == bindparam("feed"))
+    .values(suspended_since=bindparam("since"), suspension=bindparam("reason"))
+)
+_HEADERS = Prepared(
+    select(entries.c.header)
+    .where(
+        entries.c.feed_id == bindparam("feed"), entries.c.idx >= bindparam("first"), entries.c.idx < bindparam("end")
+    )
+    .order_by(entries.c.idx)
 )
 _ENTRIES = Prepared(
     select(entries.c.idx, entries.c.header, entries.c.salt, entries.c.payload)
@@ -63,33 +79,6 @@ _ENTRIES = Prepared(
         entries.c.feed_id == bindparam("feed"), entries.c.idx >= bindparam("first"), entries.c.idx < bindparam("end")
     )
     .order_by(entries.c.idx)
-)
-_THIS_TILE = (
-    tiles.c.feed_id == bindparam("feed"),
-    tiles.c.level == bindparam("at_level"),
-    tiles.c.tile == bindparam("number"),
-)
-_TILE = Prepared(select(tiles.c.hashes).where(*_THIS_TILE))
-_ADD_TILE = Prepared(insert(tiles))
-_EXTEND_TILE = Prepared(update(tiles).where(*_THIS_TILE).values(hashes=bindparam("hashes")))
-_OF_FEED = checkpoints.c.feed_id == bindparam("feed")
-_ABOVE = (_OF_FEED, checkpoints.c.size > bindparam("above"))
-_CHECKPOINT = Prepared(select(checkpoints).where(_OF_FEED, checkpoints.c.size == bindparam("at_size")))
-_NEXT_CHECKPOINT = Prepared(select(checkpoints).where(*_ABOVE).order_by(checkpoints.c.size).limit(1))
-_LARGEST_CHECKPOINT = Prepared(
-    select(checkpoints)
-    .where(*_ABOVE, checkpoints.c.size <= bindparam("most"))
-    .order_by(checkpoints.c.size.desc())
-    .limit(1)
-)
-_RECEIPTED_OVER = Prepared(
-    select(checkpoints).where(*_ABOVE, checkpoints.c.receipted_at > 0).order_by(checkpoints.c.size).limit(1)
-)
-_ADD_CHECKPOINT = Prepared(insert(checkpoints))
-_ADD_RECEIPT = Prepared(
-    update(checkpoints)
-    .where(_OF_FEED, checkpoints.c.size == bindparam("at_size"), checkpoints.c.receipted_at == 0)
-    .values(cosignature=bindparam("cosignature"), receipted_at=bindparam("receipted_at"))
 )
 
 
@@ -155,22 +144,6 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredCheckpoint:
-    """A checkpoint of a feed at one size; `cosignature` is empty and `receipted_at` 0 until it is receipted."""
-
-    size: int
-    root: bytes
-    note: bytes
-    cosignature: bytes
-    receipted_at: int
-
-    @property
-    def cosigned_note(self) -> bytes:
-        """The publisher's note with the recipient's signature line."""
-        return self.note + self.cosignature
-
-
-@dataclass(frozen=True, slots=True)
 class StoredEntry:
     """An entry at its index."""
 
@@ -225,7 +198,7 @@ def journaled_size_of(conn: Connection, origin: FeedOrigin) -> int:
 
 def total_size(conn: Connection) -> int:
     """Number of entries in all feeds; it never shrinks."""
-    return int(conn.execute(select(func.coalesce(func.sum(feeds.c.size), 0))).scalar_one())
+    return int(_TOTAL_SIZE(conn).scalar_one())
 
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:
@@ -235,7 +208,7 @@ def get_by_id(conn: Connection, feed_id: int) -> Feed:
 
 def list_all(conn: Connection) -> list[Feed]:
     """All feeds, outgoing first, by name."""
-    return [_feed(row) for row in conn.execute(select(feeds).order_by(feeds.c.direction.desc(), feeds.c.origin))]
+    return [_feed(row) for row in _ALL(conn)]
 
 
 def append(
@@ -281,18 +254,8 @@ def append(
         ("feed_id", "idx", "header", "salt", "payload"),
         [(feed.id, index, e.header, e.salt, e.payload) for index, e in enumerate(new, feed.size)],
     )
-    for write in growth.tiles:
-        for tile, offset, hashes in split_by_tile(write):
-            _extend_tile(conn, (feed.id, write.level, tile), offset, hashes)
-    _ADD_CHECKPOINT(
-        conn,
-        feed_id=feed.id,
-        size=checkpoint.size,
-        root=checkpoint.root,
-        note=checkpoint.note,
-        cosignature=checkpoint.cosignature,
-        receipted_at=checkpoint.receipted_at,
-    )
+    tiles.extend(conn, feed.id, growth)
+    checkpoints.add(conn, feed.id, checkpoint)
     if ready:
         journal.add(conn, feed.id, feed.journaled_size, ready, committed_at=committed_at)
     return replace(feed, tree=growth.tree, checkpoint=checkpoint.note, journaled_size=journaled)
@@ -324,17 +287,6 @@ def set_awaited_size(conn: Connection, feed: Feed, size: int) -> Feed:
     return replace(feed, awaited_size=size)
 
 
-def _extend_tile(conn: Connection, key: tuple[int, int, int], offset: int, hashes: bytes) -> None:
-    feed_id, level, tile = key
-    if offset == 0:
-        _ADD_TILE(conn, feed_id=feed_id, level=level, tile=tile, hashes=hashes)
-        return
-    before = bytes(_TILE(conn, feed=feed_id, at_level=level, number=tile).scalar_one())
-    if len(before) != offset * _HASH:
-        raise VerificationError(f"tile {level}/{tile} of feed {feed_id} has {len(before)} bytes", step="tiles")
-    _EXTEND_TILE(conn, feed=feed_id, at_level=level, number=tile, hashes=before + hashes)
-
-
 def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[StoredEntry]:
     """Entries with first ≤ index < end, in order."""
     return [StoredEntry(*row) for row in _ENTRIES(conn, feed=feed_id, first=first, end=end)]
@@ -342,12 +294,7 @@ def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[S
 
 def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[bytes]:
     """Headers of the entries with first ≤ index < end, in order."""
-    rows = conn.execute(
-        select(entries.c.header)
-        .where(entries.c.feed_id == feed_id, entries.c.idx >= first, entries.c.idx < end)
-        .order_by(entries.c.idx)
-    )
-    return [bytes(row[0]) for row in rows]
+    return [bytes(row[0]) for row in _HEADERS(conn, feed=feed_id, first=first, end=end)]
 
 
 def iterate_entries(conn: Connection, feed_id: int, chunk: int = 2000) -> Iterator[list[StoredEntry]]:
@@ -356,40 +303,6 @@ def iterate_entries(conn: Connection, feed_id: int, chunk: int = 2000) -> Iterat
     while batch := read_entries(conn, feed_id, first, first + chunk):
         yield batch
         first += len(batch)
-
-
-def checkpoint_at(conn: Connection, feed_id: int, size: int) -> StoredCheckpoint | None:
-    """The checkpoint of exactly this size, or None."""
-    return _checkpoint(_CHECKPOINT(conn, feed=feed_id, at_size=size).one_or_none())
-
-
-def checkpoint_between(conn: Connection, feed_id: int, above: int, most: int) -> StoredCheckpoint | None:
-    """The largest checkpoint with above < size ≤ most; failing that the smallest one above, or None at the end."""
-    found = _LARGEST_CHECKPOINT(conn, feed=feed_id, above=above, most=most).one_or_none()
-    return _checkpoint(found or _NEXT_CHECKPOINT(conn, feed=feed_id, above=above).one_or_none())
-
-
-def receipted_checkpoint_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoint | None:
-    """The smallest receipted checkpoint that covers the entry at `index`: when the recipient first had it."""
-    return _checkpoint(_RECEIPTED_OVER(conn, feed=feed_id, above=index).one_or_none())
-
-
-def newest_receipted_checkpoint(conn: Connection, feed_id: int) -> StoredCheckpoint | None:
-    """The largest receipted checkpoint, or None."""
-    return _checkpoint(
-        conn.execute(
-            select(checkpoints)
-            .where(checkpoints.c.feed_id == feed_id, checkpoints.c.receipted_at > 0)
-            .order_by(checkpoints.c.size.desc())
-            .limit(1)
-        ).one_or_none()
-    )
-
-
-def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:
-    """Keeps a verified cosignature with its checkpoint and moves `receipted_size` up to it; the first one stays."""
-    _ADD_RECEIPT(conn, feed=feed_id, at_size=size, cosignature=cosignature, receipted_at=receipted_at)
-    _MOVE_RECEIPTED(conn, feed=feed_id, receipted_size=size)
 
 
 def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:
@@ -401,50 +314,12 @@ def set_state(
     conn: Connection, feed_id: int, state: FeedState, *, reason: str, since: int, evidence_path: str = ""
 ) -> None:
     """Changes whether a feed may move; an operator's suspension stays."""
-    conn.execute(
-        update(feeds)
-        .where(feeds.c.id == feed_id)
-        .values(state=state.value, state_reason=reason, state_since=since, evidence_path=evidence_path)
-    )
+    _SET_STATE(conn, feed=feed_id, new_state=state.value, reason=reason, since=since, evidence=evidence_path)
 
 
 def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -> None:
     """Suspends a feed, or with `since` 0 ends its suspension; what else keeps it still stays."""
-    conn.execute(update(feeds).where(feeds.c.id == feed_id).values(suspended_since=since, suspension=reason))
-
-
-class StoredTiles:
-    """Reads a feed's Merkle hashes from its tiles; implements tlog's TileReader. Not safe across threads."""
-
-    def __init__(self, conn: Connection, feed_id: int) -> None:
-        self._conn = conn
-        self._feed_id = feed_id
-        self._cache: dict[tuple[int, int], bytes] = {}
-
-    def hashes(self, level: int, start: int, count: int) -> bytes:
-        """Concatenated node hashes number start … start + count - 1 of a tile level.
-
-        Raises:
-            VerificationError: they aren't there: the database was damaged.
-        """
-        found = bytearray()
-        end = start + count
-        while start < end:
-            tile, offset = divmod(start, TILE_WIDTH)
-            stop = min(end - tile * TILE_WIDTH, TILE_WIDTH)
-            part = self._tile(level, tile)[offset * _HASH : stop * _HASH]
-            if len(part) != (stop - offset) * _HASH:
-                raise VerificationError(f"hashes are missing from tile {level}/{tile}", step="tiles")
-            found += part
-            start = tile * TILE_WIDTH + stop
-        return bytes(found)
-
-    def _tile(self, level: int, tile: int) -> bytes:
-        key = (level, tile)
-        if key not in self._cache:
-            row = _TILE(self._conn, feed=self._feed_id, at_level=level, number=tile).scalar_one_or_none()
-            self._cache[key] = b"" if row is None else bytes(row)
-        return self._cache[key]
+    _SET_SUSPENSION(conn, feed=feed_id, since=since, reason=reason)
 
 
 def _feed(row: Iterable[Any]) -> Feed:
@@ -466,17 +341,4 @@ def _feed(row: Iterable[Any]) -> Feed:
         evidence_path=values["evidence_path"],
         suspended_since=values["suspended_since"],
         suspension=values["suspension"],
-    )
-
-
-def _checkpoint(row: Iterable[Any] | None) -> StoredCheckpoint | None:
-    if row is None:
-        return None
-    values = dict(zip(_CHECKPOINT_COLUMNS, row, strict=True))
-    return StoredCheckpoint(
-        values["size"],
-        bytes(values["root"]),
-        bytes(values["note"]),
-        bytes(values["cosignature"]),
-        values["receipted_at"],
     )

@@ -21,8 +21,9 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import BATCH_BYTES, MAX_STREAM_ITEMS
 from gateway.db.database import Database
 from gateway.errors import MalformedError, NotFoundError, PositionUnknownError
-from gateway.feed.tables import dispositions, feeds
-from gateway.feed.tables.feeds import Feed, StoredTiles
+from gateway.feed.tables import checkpoints, dispositions, feeds
+from gateway.feed.tables.feeds import Feed
+from gateway.feed.tables.tiles import StoredTiles
 from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.tiles import tree_root
 from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
@@ -289,7 +290,7 @@ def _entries(conn: Connection, rows: Sequence[EntryRow]) -> tuple[list[_Pb.Liste
 
 def _copy(conn: Connection, copy: CopyRow) -> _Pb.PartnerCopy:
     feed = feeds.get_by_id(conn, copy.feed_id)
-    receipt = feeds.receipted_checkpoint_over(conn, copy.feed_id, copy.idx)
+    receipt = checkpoints.receipted_over(conn, copy.feed_id, copy.idx)
     disposition = dispositions.find(conn, copy.feed_id, copy.idx)
     states = {
         (False, False): _Pb.COPY_STATE_SENT,

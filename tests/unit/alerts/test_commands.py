@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.alerts.commands import ExpireCommand, PublishCommand, Publisher, PublishResult
+from gateway.alerts.commands.publishing import PublishCommand, Publisher, PublishResult
+from gateway.alerts.commands.steps import ExpireCommand
 from gateway.alerts.service import AlertQueries
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (

@@ -36,7 +36,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.alerts import tables as alerts
 from gateway.alerts.codec import parse_event
-from gateway.alerts.commands import ExpireCommand, PublishCommand, StepCommand, StepRequest
+from gateway.alerts.commands.publishing import PublishCommand
+from gateway.alerts.commands.steps import ExpireCommand, StepCommand, StepRequest
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import (
@@ -58,7 +59,7 @@ from gateway.feed.service.recovery import RecoverCommand
 from gateway.feed.service.sender import ForceCommand, StateCommand
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.service.writer import Outcome
-from gateway.feed.tables import feeds
+from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.feeds import FeedState
 from gateway.tlog.checkpoint import parse_checkpoint_body
 from gateway.tlog.note import parse_note
@@ -739,7 +740,7 @@ def _feed_of(node: MachineNode, origin: FeedOrigin) -> tuple[_Entries, set[tuple
         if feed is None:
             return [], set()
         entries = [(e.index, e.header, e.payload) for e in feeds.read_entries(conn, feed.id, 0, feed.size + 1)]
-        found = [feeds.checkpoint_at(conn, feed.id, size) for size in range(1, feed.size + 1)]
+        found = [checkpoints.at(conn, feed.id, size) for size in range(1, feed.size + 1)]
     return entries, {(one.size, one.root) for one in found if one is not None}
 
 

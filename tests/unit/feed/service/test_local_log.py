@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from gateway.alerts.codec import parse_event
-from gateway.alerts.commands import ExpireCommand
+from gateway.alerts.commands.steps import ExpireCommand
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import MAX_FOLLOWS
 from gateway.db.database import Database
@@ -25,7 +25,8 @@ from gateway.feed.service import local_log as order
 from gateway.feed.service.recovery import RecoverCommand
 from gateway.feed.service.sender import ForceCommand
 from gateway.feed.tables import feeds, journal
-from gateway.feed.tables.feeds import FeedState, StoredCheckpoint
+from gateway.feed.tables.checkpoints import StoredCheckpoint
+from gateway.feed.tables.feeds import FeedState
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.author import Author, wire_entry
 from tests.support.databases import MakeDatabase

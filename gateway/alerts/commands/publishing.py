@@ -6,12 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from google.protobuf.message import Message
-
 from gateway.alerts import codec as wire
-from gateway.alerts import tables as alerts
-from gateway.alerts.rules import advance
-from gateway.alerts.tables import AlertRow
+from gateway.alerts.commands.onward_transfer import require_onward_transfer
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.contract.validation import violations
@@ -20,16 +16,14 @@ from gateway.errors import (
     AgreementForbidsError,
     GatewayError,
     InvalidRequestError,
-    NotFoundError,
-    PermissionDeniedError,
     Violation,
 )
 from gateway.feed.codec import EncodedEntry
-from gateway.feed.service.idempotency import IdempotentCommand, digest_of, repeated
+from gateway.feed.service.idempotency import digest_of, repeated
 from gateway.feed.service.new_entries import new_entry
 from gateway.feed.service.randomness import random_bytes
 from gateway.feed.service.transaction import Clock, Transaction
-from gateway.feed.tables import feeds, requests
+from gateway.feed.tables import requests
 from gateway.feed.tables.requests import AnsweredRequest
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
@@ -323,179 +317,3 @@ def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Respons
 def _append(tx: Transaction, one: PreparedAlert) -> None:
     for origin, entry in one.entries:
         tx.append(origin, entry)
-
-
-@dataclass(frozen=True, slots=True)
-class StepRequest:
-    """A step on an existing alert, as an own system asks for it.
-
-    Attributes:
-        request_id: UUID as text.
-        message: the whole request, for its digest.
-        publisher, alert_id: the alert.
-        recipient: limits the step to one recipient's copy of an own alert; empty for all copies.
-        event: the event without time and actor; for an amendment a template whose recipient is filled in per copy.
-        response: the response's type; its `entries` are filled in.
-    """
-
-    request_id: str
-    message: Message
-    publisher: str
-    alert_id: str
-    recipient: str
-    event: alert_pb2.AlertEvent
-    response: Message
-
-
-class StepCommand(IdempotentCommand[Message]):
-    """Steps 2 to 4 for a step on an existing alert: judged by the state at commit, so two callers can't both win."""
-
-    weight = 1
-
-    def __init__(
-        self,
-        step: StepRequest,
-        *,
-        publisher: Publisher,
-        principal: str,
-        actor: str,
-    ) -> None:
-        self.request = step.message
-        self.principal = principal
-        self._step = step
-        self._publisher = publisher
-        self._actor = actor
-
-    @property
-    def request_id(self) -> str:
-        return self._step.request_id
-
-    @property
-    def response_type(self) -> type[Message]:
-        return type(self._step.response)
-
-    def answer(self, tx: Transaction) -> Message:
-        step = self._step
-        tx.catch_up()
-        entries = [self._checked(tx, row) for row in self._copies(tx)]
-        response = type(step.response)()
-        response.CopyFrom(step.response)
-        for origin, entry in entries:
-            position = tx.append(origin, entry)
-            response.entries.add(origin=origin.line, index=position.index)  # type: ignore[attr-defined]
-        return response
-
-    def _copies(self, tx: Transaction) -> list[AlertRow]:
-        step = self._step
-        rows = alerts.copies(tx.conn, step.publisher, step.alert_id)
-        if step.recipient:
-            rows = [row for row in rows if row.key.recipient == step.recipient]
-        if not rows:
-            raise NotFoundError(f"there is no alert {step.publisher}/{step.alert_id} here")
-        return rows
-
-    def _checked(self, tx: Transaction, row: AlertRow) -> tuple[FeedOrigin, EncodedEntry]:
-        partner = row.key.recipient if row.direction == "out" else row.key.publisher
-        origin = self._publisher.origin(partner)
-        event = alert_pb2.AlertEvent()
-        event.CopyFrom(self._step.event)
-        event.occurred_at.CopyFrom(to_timestamp(tx.now_ms))
-        event.actor = self._actor
-        alert = wire.alert_of(event)
-        if alert is not None:
-            alert.recipient = partner
-            alert.published_at.CopyFrom(to_timestamp(row.published_at))
-            _require_amendable(tx, alert.content, partner)
-        if event.WhichOneof("event") in ("withdrawn", "closed", "expired"):
-            purpose = row.purpose
-        else:
-            purpose = wire.purpose_of(event) or row.purpose
-        advance(row.life, wire.step_of(event, origin).step)
-        self._publisher.require_agreement(event, partner, purpose, tx.now_ms)
-        tx.require_extensible(origin)
-        seen = feeds.journaled_size_of(tx.conn, origin.counter)  # all of it is projected: `row` says what is known
-        return origin, self._publisher.entry(event, tx.now_ms, follows=seen)
-
-
-def _require_amendable(tx: Transaction, content: alert_pb2.AlertContent, recipient: str) -> None:
-    """New content isn't held to less than that of a new alert; a reply-by that has passed since may stay."""
-    if not tx.now_ms < to_ms(content.valid_until) <= tx.now_ms + MAX_VALIDITY_MS:
-        raise InvalidRequestError([VALID_UNTIL_RANGE])
-    for source in content.derived_from:
-        require_onward_transfer(tx, source.publisher, source.alert_id, [recipient])
-
-
-class ExpireCommand:
-    """Lets own alerts expire whose valid-until time has passed; where a feed is blocked they wait until it isn't."""
-
-    weight = 1
-
-    def __init__(self, *, publisher: Publisher, limit: int = 200) -> None:
-        self._publisher = publisher
-        self._limit = limit
-
-    def execute(self, tx: Transaction) -> int:
-        """Appends the expiries; returns how many.
-
-        Looks first at what is projected: usually nothing is due, and catching up on a backlog every second would undo
-        the projector's share.
-        """
-        blocked = [feed.partner for feed in feeds.list_all(tx.conn) if feed.direction == "out" and not feed.extensible]
-        if not alerts.due_to_expire(tx.conn, tx.now_ms, 1, except_to=blocked):
-            return 0
-        tx.catch_up()
-        keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
-        rows = alerts.find(tx.conn, keys)
-        origins = {key.recipient: self._publisher.origin(key.recipient) for key in rows}
-        seen = {one: feeds.journaled_size_of(tx.conn, origin.counter) for one, origin in origins.items()}
-        for key, row in rows.items():
-            event = alert_pb2.AlertEvent(occurred_at=to_timestamp(tx.now_ms), actor="gateway")
-            event.expired.revision = row.life.revision
-            event.expired.alert.publisher, event.expired.alert.alert_id = key.publisher, key.alert_id
-            origin = origins[key.recipient]
-            advance(row.life, wire.step_of(event, origin).step)
-            tx.append(origin, self._publisher.entry(event, tx.now_ms, follows=seen[key.recipient]))
-        return len(rows)
-
-
-def require_onward_transfer(tx: Transaction, publisher: str, alert_id: str, recipients: Sequence[str]) -> None:
-    """Raises unless the alert that a new one is derived from may be passed on to these nodes.
-
-    An own alert may hold what partners told: then it is theirs to allow, however many own alerts lie between.
-
-    Raises:
-        NotFoundError: this node doesn't have that alert.
-        PermissionDeniedError: its publisher doesn't allow it.
-    """
-    sources, seen = [(publisher, alert_id)], {(publisher, alert_id)}
-    while sources:
-        name, one = sources.pop()
-        content = _current_content(tx, name, one)
-        if name != tx.own_node:
-            _require_passing_on(name, one, content.handling, recipients)
-            continue
-        for source in content.derived_from:
-            if (source.publisher, source.alert_id) not in seen:
-                seen.add((source.publisher, source.alert_id))
-                sources.append((source.publisher, source.alert_id))
-
-
-def _current_content(tx: Transaction, publisher: str, alert_id: str) -> alert_pb2.AlertContent:
-    payload = alerts.current_payload(tx.conn, publisher, alert_id)
-    if payload is None:
-        raise NotFoundError(f"content.derived_from: there is no alert {publisher}/{alert_id} here")
-    alert = wire.alert_of(wire.parse_event(payload))
-    return alert.content if alert is not None else alert_pb2.AlertContent()
-
-
-def _require_passing_on(publisher: str, alert_id: str, handling: alert_pb2.Handling, recipients: Sequence[str]) -> None:
-    for recipient in recipients:
-        if recipient == publisher or handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_FEDERATION:
-            continue
-        listed = handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_LISTED
-        if not (listed and recipient in handling.onward_recipients):
-            raise PermissionDeniedError(
-                f"content.derived_from: {publisher} doesn't allow alert {alert_id} to be passed on to {recipient}; "
-                "ask it with a question on that alert",
-                metadata={"field": "content.derived_from", "recipient": recipient},
-            )

@@ -1,0 +1,1 @@
+"""What own systems do with alerts, as commands of the writer."""

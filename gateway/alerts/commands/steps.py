@@ -1,0 +1,158 @@
+"""Steps on alerts that exist: judged by the present state, and expiry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from gateway.alerts import codec as wire
+from gateway.alerts import tables as alerts
+from gateway.alerts.commands.onward_transfer import require_onward_transfer
+from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
+from gateway.alerts.rules import advance
+from gateway.alerts.tables import AlertRow
+from gateway.contract.ids import FeedOrigin
+from gateway.contract.timestamps import to_ms, to_timestamp
+from gateway.errors import (
+    InvalidRequestError,
+    NotFoundError,
+)
+from gateway.feed.codec import EncodedEntry
+from gateway.feed.service.idempotency import IdempotentCommand
+from gateway.feed.service.transaction import Transaction
+from gateway.feed.tables import feeds
+from gateway.v1 import alert_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """A step on an existing alert, as an own system asks for it.
+
+    Attributes:
+        request_id: UUID as text.
+        message: the whole request, for its digest.
+        publisher, alert_id: the alert.
+        recipient: limits the step to one recipient's copy of an own alert; empty for all copies.
+        event: the event without time and actor; for an amendment a template whose recipient is filled in per copy.
+        response: the response's type; its `entries` are filled in.
+    """
+
+    request_id: str
+    message: Message
+    publisher: str
+    alert_id: str
+    recipient: str
+    event: alert_pb2.AlertEvent
+    response: Message
+
+
+class StepCommand(IdempotentCommand[Message]):
+    """Steps 2 to 4 for a step on an existing alert: judged by the state at commit, so two callers can't both win."""
+
+    weight = 1
+
+    def __init__(
+        self,
+        step: StepRequest,
+        *,
+        publisher: Publisher,
+        principal: str,
+        actor: str,
+    ) -> None:
+        self.request = step.message
+        self.principal = principal
+        self._step = step
+        self._publisher = publisher
+        self._actor = actor
+
+    @property
+    def request_id(self) -> str:
+        return self._step.request_id
+
+    @property
+    def response_type(self) -> type[Message]:
+        return type(self._step.response)
+
+    def answer(self, tx: Transaction) -> Message:
+        step = self._step
+        tx.catch_up()
+        entries = [self._checked(tx, row) for row in self._copies(tx)]
+        response = type(step.response)()
+        response.CopyFrom(step.response)
+        for origin, entry in entries:
+            position = tx.append(origin, entry)
+            response.entries.add(origin=origin.line, index=position.index)  # type: ignore[attr-defined]
+        return response
+
+    def _copies(self, tx: Transaction) -> list[AlertRow]:
+        step = self._step
+        rows = alerts.copies(tx.conn, step.publisher, step.alert_id)
+        if step.recipient:
+            rows = [row for row in rows if row.key.recipient == step.recipient]
+        if not rows:
+            raise NotFoundError(f"there is no alert {step.publisher}/{step.alert_id} here")
+        return rows
+
+    def _checked(self, tx: Transaction, row: AlertRow) -> tuple[FeedOrigin, EncodedEntry]:
+        partner = row.key.recipient if row.direction == "out" else row.key.publisher
+        origin = self._publisher.origin(partner)
+        event = alert_pb2.AlertEvent()
+        event.CopyFrom(self._step.event)
+        event.occurred_at.CopyFrom(to_timestamp(tx.now_ms))
+        event.actor = self._actor
+        alert = wire.alert_of(event)
+        if alert is not None:
+            alert.recipient = partner
+            alert.published_at.CopyFrom(to_timestamp(row.published_at))
+            _require_amendable(tx, alert.content, partner)
+        if event.WhichOneof("event") in ("withdrawn", "closed", "expired"):
+            purpose = row.purpose
+        else:
+            purpose = wire.purpose_of(event) or row.purpose
+        advance(row.life, wire.step_of(event, origin).step)
+        self._publisher.require_agreement(event, partner, purpose, tx.now_ms)
+        tx.require_extensible(origin)
+        seen = feeds.journaled_size_of(tx.conn, origin.counter)  # all of it is projected: `row` says what is known
+        return origin, self._publisher.entry(event, tx.now_ms, follows=seen)
+
+
+def _require_amendable(tx: Transaction, content: alert_pb2.AlertContent, recipient: str) -> None:
+    """New content isn't held to less than that of a new alert; a reply-by that has passed since may stay."""
+    if not tx.now_ms < to_ms(content.valid_until) <= tx.now_ms + MAX_VALIDITY_MS:
+        raise InvalidRequestError([VALID_UNTIL_RANGE])
+    for source in content.derived_from:
+        require_onward_transfer(tx, source.publisher, source.alert_id, [recipient])
+
+
+class ExpireCommand:
+    """Lets own alerts expire whose valid-until time has passed; where a feed is blocked they wait until it isn't."""
+
+    weight = 1
+
+    def __init__(self, *, publisher: Publisher, limit: int = 200) -> None:
+        self._publisher = publisher
+        self._limit = limit
+
+    def execute(self, tx: Transaction) -> int:
+        """Appends the expiries; returns how many.
+
+        Looks first at what is projected: usually nothing is due, and catching up on a backlog every second would undo
+        the projector's share.
+        """
+        blocked = [feed.partner for feed in feeds.list_all(tx.conn) if feed.direction == "out" and not feed.extensible]
+        if not alerts.due_to_expire(tx.conn, tx.now_ms, 1, except_to=blocked):
+            return 0
+        tx.catch_up()
+        keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
+        rows = alerts.find(tx.conn, keys)
+        origins = {key.recipient: self._publisher.origin(key.recipient) for key in rows}
+        seen = {one: feeds.journaled_size_of(tx.conn, origin.counter) for one, origin in origins.items()}
+        for key, row in rows.items():
+            event = alert_pb2.AlertEvent(occurred_at=to_timestamp(tx.now_ms), actor="gateway")
+            event.expired.revision = row.life.revision
+            event.expired.alert.publisher, event.expired.alert.alert_id = key.publisher, key.alert_id
+            origin = origins[key.recipient]
+            advance(row.life, wire.step_of(event, origin).step)
+            tx.append(origin, self._publisher.entry(event, tx.now_ms, follows=seen[key.recipient]))
+        return len(rows)

@@ -1,0 +1,111 @@
+"""Statements on checkpoints: a publisher's signed tree heads and their recipients' cosignatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from gateway.db.statements import Prepared
+from gateway.feed.tables.schema import checkpoints, feeds
+
+_CHECKPOINT_COLUMNS = tuple(checkpoints.c.keys())
+
+_OF_FEED = checkpoints.c.feed_id == bindparam("feed")
+_ABOVE = (_OF_FEED, checkpoints.c.size > bindparam("above"))
+_CHECKPOINT = Prepared(select(checkpoints).where(_OF_FEED, checkpoints.c.size == bindparam("at_size")))
+_NEXT_CHECKPOINT = Prepared(select(checkpoints).where(*_ABOVE).order_by(checkpoints.c.size).limit(1))
+_LARGEST_CHECKPOINT = Prepared(
+    select(checkpoints)
+    .where(*_ABOVE, checkpoints.c.size <= bindparam("most"))
+    .order_by(checkpoints.c.size.desc())
+    .limit(1)
+)
+_RECEIPTED_OVER = Prepared(
+    select(checkpoints).where(*_ABOVE, checkpoints.c.receipted_at > 0).order_by(checkpoints.c.size).limit(1)
+)
+_ADD_CHECKPOINT = Prepared(insert(checkpoints))
+_ADD_RECEIPT = Prepared(
+    update(checkpoints)
+    .where(_OF_FEED, checkpoints.c.size == bindparam("at_size"), checkpoints.c.receipted_at == 0)
+    .values(cosignature=bindparam("cosignature"), receipted_at=bindparam("receipted_at"))
+)
+_NEWEST_RECEIPTED = Prepared(
+    select(checkpoints).where(_OF_FEED, checkpoints.c.receipted_at > 0).order_by(checkpoints.c.size.desc()).limit(1)
+)
+_MOVE_RECEIPTED = Prepared(
+    update(feeds)
+    .where(feeds.c.id == bindparam("feed"), feeds.c.receipted_size < bindparam("receipted_size"))
+    .values(receipted_size=bindparam("receipted_size"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A checkpoint of a feed at one size; `cosignature` is empty and `receipted_at` 0 until it is receipted."""
+
+    size: int
+    root: bytes
+    note: bytes
+    cosignature: bytes
+    receipted_at: int
+
+    @property
+    def cosigned_note(self) -> bytes:
+        """The publisher's note with the recipient's signature line."""
+        return self.note + self.cosignature
+
+
+def add(conn: Connection, feed_id: int, checkpoint: StoredCheckpoint) -> None:
+    """Writes the checkpoint of a new size."""
+    _ADD_CHECKPOINT(
+        conn,
+        feed_id=feed_id,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        note=checkpoint.note,
+        cosignature=checkpoint.cosignature,
+        receipted_at=checkpoint.receipted_at,
+    )
+
+
+def at(conn: Connection, feed_id: int, size: int) -> StoredCheckpoint | None:
+    """The checkpoint of exactly this size, or None."""
+    return _checkpoint(_CHECKPOINT(conn, feed=feed_id, at_size=size).one_or_none())
+
+
+def between(conn: Connection, feed_id: int, above: int, most: int) -> StoredCheckpoint | None:
+    """The largest checkpoint with above < size ≤ most; failing that the smallest one above, or None at the end."""
+    found = _LARGEST_CHECKPOINT(conn, feed=feed_id, above=above, most=most).one_or_none()
+    return _checkpoint(found or _NEXT_CHECKPOINT(conn, feed=feed_id, above=above).one_or_none())
+
+
+def receipted_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoint | None:
+    """The smallest receipted checkpoint that covers the entry at `index`: when the recipient first had it."""
+    return _checkpoint(_RECEIPTED_OVER(conn, feed=feed_id, above=index).one_or_none())
+
+
+def newest_receipted(conn: Connection, feed_id: int) -> StoredCheckpoint | None:
+    """The largest receipted checkpoint, or None."""
+    return _checkpoint(_NEWEST_RECEIPTED(conn, feed=feed_id).one_or_none())
+
+
+def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:
+    """Keeps a verified cosignature with its checkpoint and moves `receipted_size` up to it; the first one stays."""
+    _ADD_RECEIPT(conn, feed=feed_id, at_size=size, cosignature=cosignature, receipted_at=receipted_at)
+    _MOVE_RECEIPTED(conn, feed=feed_id, receipted_size=size)
+
+
+def _checkpoint(row: Iterable[Any] | None) -> StoredCheckpoint | None:
+    if row is None:
+        return None
+    values = dict(zip(_CHECKPOINT_COLUMNS, row, strict=True))
+    return StoredCheckpoint(
+        values["size"],
+        bytes(values["root"]),
+        bytes(values["note"]),
+        bytes(values["cosignature"]),
+        values["receipted_at"],
+    )
