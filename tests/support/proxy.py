@@ -11,6 +11,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+TURNS = 5
+"""Turns of the loop after which a transport that was aborted has closed its socket; it takes two."""
+
 
 class Network:
     """The thread in which proxies run; ends them with itself."""
@@ -25,14 +28,18 @@ class Network:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     async def _close(self) -> None:
         await asyncio.gather(*(proxy.close() for proxy in self._proxies))
-        await asyncio.sleep(0.05)  # transports are gone a turn of the loop after they were closed
+        # A connection that came just before has a task of asyncio's that makes its transport, which `_accepted` drops.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     def proxy(self, target: int, port: int = 0) -> Proxy:
         """Starts a proxy in front of a port of this machine.
@@ -42,7 +49,7 @@ class Network:
             port: port that it listens on; 0 chooses one.
         """
         proxy = Proxy(target, self)
-        asyncio.run_coroutine_threadsafe(proxy.listen(port), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(proxy.listen(port), self._loop).result(60)
         self._proxies.append(proxy)
         return proxy
 
@@ -55,7 +62,7 @@ class Network:
             done.set()
 
         self._loop.call_soon_threadsafe(run)
-        assert done.wait(10), "the network's loop doesn't answer"
+        assert done.wait(60), "the network's loop doesn't answer"
 
 
 class Proxy:
