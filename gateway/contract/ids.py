@@ -128,7 +128,7 @@ class FeedOrigin:
         return f"{self.federation}/{self.publisher}/{self.recipient}/{self.channel.value}"
 
     @property
-    def counter(self) -> FeedOrigin:
+    def reverse(self) -> FeedOrigin:
         """The feed between the same two nodes in the other direction."""
         return FeedOrigin(self.federation, self.recipient, self.publisher, self.channel)
 

@@ -66,8 +66,8 @@ class Links:
                 outgoing = FeedOrigin(federation, own, partner, channel)
                 if how.mode is LinkMode.PUSH and outgoing not in self._links:
                     self._run(self._push(outgoing))
-                if how.fetch and outgoing.counter not in self._links:
-                    self._run(self._pull(outgoing.counter))
+                if how.fetch and outgoing.reverse not in self._links:
+                    self._run(self._pull(outgoing.reverse))
 
     def _push(self, feed: FeedOrigin) -> PushLink:
         return PushLink(

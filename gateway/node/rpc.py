@@ -46,7 +46,7 @@ _BLOCKED = {
 
 
 MAX_DEFECTS_SHOWN = 20
-"""Most alarms about single entries in one answer: the first ones tell what there is to tell."""
+"""Most alarms about single entries in one answer."""
 
 
 class NodeServicer(pb_grpc.NodeServiceServicer):
@@ -170,15 +170,15 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         return pb.RecoverFeedResponse(recovered=size - before, size=size, waiting=waiting, forced=forced)
 
     async def _both(self, origin: FeedOrigin) -> list[Feed]:
-        """An own feed and its counter-feed, as far as they exist."""
-        found = await asyncio.to_thread(lambda: [self._outgoing.feed(one) for one in (origin, origin.counter)])
+        """An own feed and its reverse feed, as far as they exist."""
+        found = await asyncio.to_thread(lambda: [self._outgoing.feed(one) for one in (origin, origin.reverse)])
         return [feed for feed in found if feed is not None]
 
     async def _nothing_more_comes(self, origin: FeedOrigin) -> bool:
         """Whether entries wait although this node holds all that the partner holds, of both feeds."""
         if not any(feed.waiting for feed in await self._both(origin)):
             return False
-        for one in (origin, origin.counter):
+        for one in (origin, origin.reverse):
             theirs = await position_at(self._peers, one, origin.recipient)
             if theirs.size > await asyncio.to_thread(self._outgoing.size, one):
                 return False
@@ -313,7 +313,7 @@ def _waiting(all_feeds: Iterable[Feed]) -> Iterable[str]:
     by_origin = {feed.origin: feed for feed in all_feeds}
     for feed in by_origin.values():
         if feed.waiting and feed.direction == "in":
-            own = by_origin[feed.origin.counter]
+            own = by_origin[feed.origin.reverse]
             yield (
                 f"{feed.origin}: {feed.waiting} entries from {feed.journaled_size} on wait: the first follows "
                 f"{own.awaited_size} entries of {own.origin}, of which {own.journaled_size} are applied here. If this "

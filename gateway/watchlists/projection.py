@@ -83,7 +83,7 @@ class ListProjection(Projection):
         self._finished: tuple[int, tuple[int, tuple[DistributionRow, ...]], Directory] | None = None
 
     def clear(self, conn: Connection) -> None:
-        """Empties the tables; what partners were told isn't forgotten, it comes back with the own entries."""
+        """Empties the tables; the copies that partners have come back with the own entries."""
         super().clear(conn)
         list_progress.move_applied(conn, 0)
         matches.look_at_all_lists_again(conn)
@@ -151,7 +151,7 @@ class ListProjection(Projection):
     def _take_update(
         self, tx: Transaction, feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate, *, committed_at: int
     ) -> None:
-        """An update in a watchlist feed: a partner's takes its place; an own one is what the partner was told."""
+        """An update in a watchlist feed: a partner's takes its place; an own one is the copy that the partner has."""
         if feed.direction == "in":
             self._require_allowed(update, feed.origin, at_ms=committed_at)
             watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
@@ -161,10 +161,10 @@ class ListProjection(Projection):
     def _take_hit(
         self, tx: Transaction, feed: Feed, index: int, hit: watchlist_pb2.WatchlistHit, *, at_ms: int
     ) -> None:
-        """A hit: on an own entry, reported by a partner or met here; or an own report on a partner's entry.
+        """A hit: on an own entry, reported by a partner or found here; or an own report on a partner's entry.
 
         Raises:
-            MalformedError: it isn't on an entry of the one whom it is told.
+            MalformedError: the entry isn't the recipient's.
             AgreementForbidsError, InvalidRequestError: the agreement doesn't allow it.
         """
         origin = feed.origin
@@ -180,7 +180,7 @@ class ListProjection(Projection):
                 prefix="hit.",
                 message_type=wire.EVENT_TYPE,
             )
-            # By what it was told, which is in the journal's order as the hit is; the lists themselves come later.
+            # By its copies, which are in the journal's order as the hit is; the lists themselves come later.
             if not watchlists.find_copies(tx.conn, origin.publisher, hit.entry.list, [hit.entry.id]):
                 raise MalformedError(f"{origin.publisher} was never told of an entry {hit.entry.list}/{hit.entry.id}")
         before = hit_rows.hit(tx.conn, origin.publisher, hit.hit_id)

@@ -113,7 +113,7 @@ class StepCommand(IdempotentCommand[Message]):
         advance(row.life, wire.step_of(event, origin).step)
         self._publisher.require_agreement(event, partner, purpose, tx.now_ms)
         tx.require_extensible(origin)
-        seen = feeds.journaled_size_of(tx.conn, origin.counter)  # all of it is projected: `row` says what is known
+        seen = feeds.journaled_size_of(tx.conn, origin.reverse)  # all of it is projected: `row` says what is known
         return origin, self._publisher.entry(event, tx.now_ms, follows=seen)
 
 
@@ -147,7 +147,7 @@ class ExpireCommand:
         keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
         rows = alerts.find(tx.conn, keys)
         origins = {key.recipient: self._publisher.origin(key.recipient) for key in rows}
-        seen = {one: feeds.journaled_size_of(tx.conn, origin.counter) for one, origin in origins.items()}
+        seen = {one: feeds.journaled_size_of(tx.conn, origin.reverse) for one, origin in origins.items()}
         for key, row in rows.items():
             event = alert_pb2.AlertEvent(occurred_at=to_timestamp(tx.now_ms), actor="gateway")
             event.expired.revision = row.life.revision

@@ -71,7 +71,7 @@ def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], a
         with database.read() as conn:
             waiting = inspection.entries_between(conn, row.id, covered, covered + 1)
         try:
-            held = reach.get(FeedOrigin.parse(row.origin).counter.line, 0)
+            held = reach.get(FeedOrigin.parse(row.origin).reverse.line, 0)
             waits = bool(waiting) and parse_header(waiting[0].header).follows > held
         except GatewayError:  # reported at its feed or entry
             return

@@ -97,7 +97,7 @@ class Answers:
         }
         for run in self._unsent():
             if run.feed.id in answered:
-                tx.append(run.feed.origin.counter, _entry(tx, run), urgent=False)
+                tx.append(run.feed.origin.reverse, _entry(tx, run), urgent=False)
         for feed_id in answered:
             end = received[feed_id][-1].index + 1
             if end > received[feed_id][0].feed.disposed_size:
@@ -119,11 +119,11 @@ def can_answer(tx: Transaction, origin: FeedOrigin) -> bool:
 def answer_applied(tx: Transaction, origin: FeedOrigin, index: int) -> None:
     """Says in the own feed that a partner's entry which was held is applied now; raises as `Transaction.append`."""
     feed = feeds.get(tx.conn, origin)
-    tx.append(origin.counter, _entry(tx, _Run(feed, index, 1, APPLIED, None)))
+    tx.append(origin.reverse, _entry(tx, _Run(feed, index, 1, APPLIED, None)))
 
 
 def _extensible(tx: Transaction, feed: Feed) -> bool:
-    answering = feeds.find(tx.conn, feed.origin.counter)
+    answering = feeds.find(tx.conn, feed.origin.reverse)
     return answering is None or answering.extensible
 
 

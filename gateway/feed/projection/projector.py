@@ -218,7 +218,7 @@ def _runs(tx: Transaction, position: int, limit: int) -> Iterator[JournalRun]:
 def _note_disposition(tx: Transaction, entry: LoggedEntry, disposition: feed_pb2.Disposition) -> None:
     origin = entry.feed.origin
     about = FeedOrigin.parse(disposition.origin)
-    if about != origin.counter:
+    if about != origin.reverse:
         raise MalformedError(f"a disposition in {origin} can't speak of {about}")
     feed = feeds.find(tx.conn, about)
     end = disposition.index + disposition.count

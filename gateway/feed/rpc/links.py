@@ -197,7 +197,7 @@ class PushLink(Link):
             async def write(batch: feed_pb2.Batch) -> None:
                 await call.write(pb.ReplicateRequest(batch=batch))
 
-            async with self._auditor.during(stub, self.origin.counter):
+            async with self._auditor.during(stub, self.origin.reverse):
                 await self._sender.run(
                     feed,
                     position=first.position.size,

@@ -55,7 +55,7 @@ def release_pending(conn: Connection, moved: Feed, *, now_ms: int) -> None:
     Call it whenever a feed has moved in the local log; it costs nothing while nothing is pending.
     """
     while 0 < moved.awaited_size <= moved.journaled_size:
-        waiting = feeds.get(conn, moved.origin.counter)
+        waiting = feeds.get(conn, moved.origin.reverse)
         moved = _release(conn, waiting, moved, limit=moved.journaled_size, now_ms=now_ms)
 
 
@@ -67,7 +67,7 @@ def force(conn: Connection, origin: FeedOrigin, *, now_ms: int) -> int:
     Returns:
         How many entries waited.
     """
-    both = [found for one in (origin, origin.counter) if (found := feeds.find(conn, one)) is not None]
+    both = [found for one in (origin, origin.reverse) if (found := feeds.find(conn, one)) is not None]
     waited = sum(feed.waiting for feed in both)
     while any(feed.waiting for feed in both):
         pairs = [(a, b) for a, b in (both, both[::-1]) if a.waiting]
@@ -91,10 +91,10 @@ def _release_order(waiting: Feed, counter: Feed) -> tuple[bool, str]:
 def _ready(conn: Connection, feed: Feed, new: Sequence[EncodedEntry]) -> int:
     """How many of the new entries can enter now; notes until when the next one is pending."""
     most = max(entry.follows for entry in new)
-    if not most or most <= feeds.journaled_size_of(conn, feed.origin.counter):
+    if not most or most <= feeds.journaled_size_of(conn, feed.origin.reverse):
         return len(new)
     own_node = feed.origin.publisher if feed.direction == "out" else feed.origin.recipient
-    counter = feeds.ensure(conn, feed.origin.counter, own_node)
+    counter = feeds.ensure(conn, feed.origin.reverse, own_node)
     ready = next(at for at, entry in enumerate(new) if entry.follows > counter.journaled_size)
     feeds.set_awaited_size(conn, counter, new[ready].follows)
     return ready

@@ -193,8 +193,8 @@ class ReceiveCommand:
                 "`gateway recover %s`",
                 stored.journaled_size,
                 self._origin,
-                self._origin.counter,
-                self._origin.counter,
+                self._origin.reverse,
+                self._origin.reverse,
             )
         return feed_pb2.Receipt(origin=self._origin.line, size=growth.tree.size, cosignature=line)
 

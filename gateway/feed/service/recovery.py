@@ -71,7 +71,7 @@ class RecoverCommand:
         entry_format = tx.formats[self._origin.channel]
         answered = max((_answered_by(entry, self._origin, entry_format) for entry in self._entries), default=0)
         if answered:
-            about = feeds.ensure(tx.conn, self._origin.counter, tx.own_node)
+            about = feeds.ensure(tx.conn, self._origin.reverse, tx.own_node)
             if answered > about.disposed_size:
                 feeds.set_disposed_size(tx.conn, about.id, answered)
 
@@ -93,7 +93,7 @@ def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFor
     except GatewayError:
         return 0
     disposition = None if event is None else entry_format.disposition_of(event)
-    if disposition is None or disposition.origin != origin.counter.line:
+    if disposition is None or disposition.origin != origin.reverse.line:
         return 0
     end = disposition.index + disposition.count
     return end if end <= MAX_TREE_SIZE else 0

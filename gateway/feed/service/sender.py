@@ -301,7 +301,7 @@ class ForceCommand:
                 "compare the alerts concerned with %s",
                 forced,
                 self._origin,
-                self._origin.counter,
+                self._origin.reverse,
                 self._origin.recipient,
             )
         return forced
@@ -312,7 +312,7 @@ def _project_unanswered(tx: Transaction, feed: Feed) -> None:
 
     Answers that came back may be about entries that both sides have lost: these don't count for what comes instead.
     """
-    answered = feeds.find(tx.conn, feed.origin.counter)
+    answered = feeds.find(tx.conn, feed.origin.reverse)
     if answered is not None:
         if answered.disposed_size > answered.size:
             feeds.set_disposed_size(tx.conn, answered.id, answered.size)

@@ -140,7 +140,7 @@ class Transaction:
         """Writes entries that came from a partner; a causal dependency may keep them out of the local log for now."""
         stored = local_log.append(self.conn, feed, entries, growth, checkpoint, now_ms=self.now_ms)
         if stored.waiting:
-            self._followed.add(feed.origin.counter)
+            self._followed.add(feed.origin.reverse)
         self.touched.add(feed.origin)
         return stored
 

@@ -1,7 +1,7 @@
-"""Release: tells each partner of the own lists what it may have, and the end of what it may have no longer.
+"""Distributes own lists: to each partner the entries that it may have, and the ends of those it may no longer have.
 
-Told is told once: what a partner was told is itself projected from that feed. A partner that was told nothing yet gets
-the present state, not the history.
+A partner's copies are projected from its feed, so nothing is distributed twice. A partner without copies gets the
+present state, not the history.
 
 Runs in the writer's transactions, when nothing is left to project.
 """
@@ -41,14 +41,14 @@ log = logging.getLogger(__name__)
 SWEEP_ENTRIES = 500
 """Entries compared in one step of a sweep."""
 
-MOST_UNTOLD = 10_000
+MAX_UNDISTRIBUTED = 10_000
 """Most updates whose changes are counted: five million changes."""
 
 
-def untold(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[str]:
+def undistributed(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[str]:
     """Changes of own lists that were decided, and that `ListDistribution` hasn't come to for a partner, by list.
 
-    Of some it may turn out that the partner has nothing to be told.
+    Some may need no distribution to the partner.
 
     Args:
         conn: a connection.
@@ -62,13 +62,13 @@ def untold(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[str]:
         considered = list_progress.applied(conn)
         listed = watchlists.entries_by_list(conn).items()
         left.update({name: number for (publisher, name), number in listed if publisher == lists.publisher})
-    for change in watchlists.changes_after(conn, considered, MOST_UNTOLD):
+    for change in watchlists.changes_after(conn, considered, MAX_UNDISTRIBUTED):
         if change.origin == lists.line:
             left.update(wire.key_of(one).list for one in read_update(conn, change.feed_id, change.idx).changes)
     feed = feeds.find(conn, lists)
     if feed is not None:
         first = journal.size_at(conn, feed.id, progress.position(conn))
-        for entry in feeds.read_entries(conn, feed.id, first, min(feed.journaled_size, first + MOST_UNTOLD)):
+        for entry in feeds.read_entries(conn, feed.id, first, min(feed.journaled_size, first + MAX_UNDISTRIBUTED)):
             left.update(_decided(conn, entry))
     return left
 
@@ -108,7 +108,7 @@ class _Sweep:
 
 
 class ListDistribution:
-    """Tells partners. Used by the writer's thread alone; a sweep that is cut off begins anew and repeats nothing."""
+    """Distributes to partners. For the writer's thread alone; an interrupted sweep starts again, repeating nothing."""
 
     def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory]) -> None:
         self._federation = federation
@@ -122,7 +122,7 @@ class ListDistribution:
         return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
 
     def advance(self, tx: Transaction) -> DistributionState:
-        """Takes one step for the first partner that has something to be told.
+        """Takes one step for the first partner with something to distribute.
 
         What a step appends has to be projected before the next.
         """
@@ -148,7 +148,7 @@ class ListDistribution:
             update = read_update(tx.conn, change.feed_id, change.idx)
             keys = list(dict.fromkeys(wire.key_of(one) for one in update.changes))
             rows = watchlists.find_all(tx.conn, self._node, keys)
-            self._tell(tx, partner, [rows[key] for key in keys if key in rows], snapshot=False)
+            self._distribute(tx, partner, [rows[key] for key in keys if key in rows], snapshot=False)
         list_progress.move_considered(tx.conn, partner, change.seq)
         return True
 
@@ -161,7 +161,7 @@ class ListDistribution:
             sweep = _Sweep(0, ListKey("", ""), seq, directory, snapshot=considered is None)
         rows = watchlists.listed_after(tx.conn, self._node, sweep.after, limit=SWEEP_ENTRIES)
         if rows:
-            self._tell(tx, partner, rows, snapshot=sweep.snapshot)
+            self._distribute(tx, partner, rows, snapshot=sweep.snapshot)
             last, step = rows[-1], sweep.step + 1
             after = ListKey(last.list, last.entry_id)
             self._sweeps[partner] = replace(sweep, step=step, after=after)
@@ -173,13 +173,13 @@ class ListDistribution:
             list_progress.move_considered(tx.conn, partner, sweep.seq)
         return True
 
-    def _tell(self, tx: Transaction, partner: str, rows: Sequence[EntryRow], *, snapshot: bool) -> None:
+    def _distribute(self, tx: Transaction, partner: str, rows: Sequence[EntryRow], *, snapshot: bool) -> None:
         keyed = [(ListKey(row.list, row.entry_id), row) for row in rows]
-        told = watchlists.find_all_copies(tx.conn, partner, [key for key, _ in keyed])
+        copies = watchlists.find_all_copies(tx.conn, partner, [key for key, _ in keyed])
         newest = read_changes(tx.conn, rows)
         changes = []
         for key, row in keyed:
-            change = self._difference(row, newest.get(key), told.get(key), partner, tx.now_ms)
+            change = self._difference(row, newest.get(key), copies.get(key), partner, tx.now_ms)
             if change is not None:
                 changes.append(change)
         for update in wire.updates(changes, snapshot=snapshot):
@@ -190,13 +190,13 @@ class ListDistribution:
         self,
         row: EntryRow,
         newest: watchlist_pb2.WatchlistChange | None,
-        told: CopyRow | None,
+        copy: CopyRow | None,
         partner: str,
         now_ms: int,
     ) -> watchlist_pb2.WatchlistChange | None:
-        has = told is not None and not told.ended
+        has = copy is not None and not copy.ended
         if not row.ended and newest is not None and self._may_have(newest.entered.content, partner, now_ms):
-            current = told is not None and has and told.revision >= row.revision
+            current = copy is not None and has and copy.revision >= row.revision
             return None if current else newest
         if not has:
             return None
@@ -224,6 +224,6 @@ class ListDistribution:
                 message_type=wire.EVENT_TYPE,
             )
         except GatewayError as error:
-            log.info("an entry that names %s isn't told to it: %s", partner, error)
+            log.info("an entry that names %s isn't distributed to it: %s", partner, error)
             return False
         return True

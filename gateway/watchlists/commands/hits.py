@@ -177,7 +177,7 @@ def _encoded(tx: Transaction, origin: FeedOrigin, event: watchlist_pb2.Watchlist
         wire.EVENT_TYPE,
         event,
         now_ms=tx.now_ms,
-        follows=feeds.journaled_size_of(tx.conn, origin.counter),
+        follows=feeds.journaled_size_of(tx.conn, origin.reverse),
     )
 
 

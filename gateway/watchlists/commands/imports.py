@@ -26,7 +26,7 @@ IDS_PAGE = 5_000
 """Ids that are read at once when an import looks for what has vanished."""
 
 MOST_REFUSED = 1_000
-"""Refused rows that are told one by one; of more the number."""
+"""Refused rows that are listed; of more the number is given."""
 
 _Pb = watchlist_service_pb2
 

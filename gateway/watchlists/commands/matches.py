@@ -110,7 +110,7 @@ class KeepFindingsCommand:
         for without_subject in (False, True):  # perhaps the agreement lets the entry be named, and the party not
             confirmation = match_pb2.MatchConfirmation(purpose=rule.purpose, without_subject=without_subject)
             try:
-                told = _report(tx, self.lists, row, confirmation, actor=BY_ITSELF)
+                reported = _report(tx, self.lists, row, confirmation, actor=BY_ITSELF)
             except (StoreUnavailableError, HeadMovedError):
                 raise
             except GatewayError as error:
@@ -119,7 +119,7 @@ class KeepFindingsCommand:
             return replace(
                 row,
                 status=MatchStatus.CONFIRMED.value,
-                hit_id=told.hit_id,
+                hit_id=reported.hit_id,
                 decided_by=BY_ITSELF,
                 decided_at=tx.now_ms,
                 reason=f"reported without the party: {refusal}" if without_subject else "",
@@ -166,9 +166,9 @@ class DecideMatchCommand(IdempotentCommand[match_pb2.DecideMatchResponse]):
         )
         response = match_pb2.DecideMatchResponse()
         if decision is MatchDecision.CONFIRM:
-            told = _report(tx, self.lists, row, self.request.confirm, actor=self.actor)
-            row = replace(row, hit_id=told.hit_id)
-            response.entry.CopyFrom(told.entry)
+            reported = _report(tx, self.lists, row, self.request.confirm, actor=self.actor)
+            row = replace(row, hit_id=reported.hit_id)
+            response.entry.CopyFrom(reported.entry)
         matches.write(tx.conn, [], [row])
         response.match.CopyFrom(match_message(row))
         return response

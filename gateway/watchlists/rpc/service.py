@@ -73,11 +73,11 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self._clock = clock
 
     def _hidden(self) -> Hidden:
-        """Lists that whoever calls may not see."""
+        """Lists that the caller may not see."""
         return self._visibility.hidden_from(current_call().principal.roles)
 
     def _require_visible(self, list_name: str) -> None:
-        """Raises unless the caller may see an own list: what a change meets there would tell what is in it."""
+        """Raises unless the caller may see an own list: the outcome of a change would disclose its content."""
         if (self._lists.node, list_name) in self._hidden():
             raise PermissionDeniedError(f"list: {list_name} isn't open to this system's roles; see visible_to")
 

@@ -12,7 +12,7 @@ from gateway.errors import IllegalTransitionError
 
 
 class SourceKind(StrEnum):
-    """What a party was met in."""
+    """Kind of document that names a party."""
 
     ALERT = "alert"
     SHIPMENT = "shipment"
@@ -68,7 +68,7 @@ DECISIONS: Mapping[tuple[MatchStatus, MatchDecision], MatchStatus] = MappingProx
         (MatchStatus.DISMISSED, MatchDecision.CONFIRM): MatchStatus.CONFIRMED,
     }
 )
-"""What may be decided: whoever dismissed may think better of it; a hit that was reported is the owner's to answer."""
+"""Decisions by status: a dismissed match may still be confirmed; the entry's owner answers a reported hit."""
 
 
 def decided(status: MatchStatus, decision: MatchDecision) -> MatchStatus:

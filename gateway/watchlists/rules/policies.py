@@ -45,7 +45,7 @@ def require_decidable(state: ProposalState, *, proposer: str, decider: str, appr
 
     Raises:
         IllegalTransitionError: it was decided before, or is to be approved before it is complete.
-        PermissionDeniedError: whoever proposes doesn't approve.
+        PermissionDeniedError: the proposer may not approve.
     """
     if state is ProposalState.OPEN and approve:
         raise IllegalTransitionError(

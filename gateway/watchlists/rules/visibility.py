@@ -1,7 +1,6 @@
 """Which watchlists a caller may see: the rule of the settings' `visible_to`.
 
-Everything that shows something of a list is told the lists that its caller may not see, and treats them as if they
-weren't here.
+Queries take the lists that their caller may not see, and treat them as if they weren't here.
 """
 
 from __future__ import annotations

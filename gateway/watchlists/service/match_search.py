@@ -1,7 +1,7 @@
-"""Finds matches unasked: parties of what comes in against all lists, new entries against the parties of before.
+"""Finds matches: new parties against all lists, and new entries against earlier parties.
 
-Whoever keeps the findings and moves the cursors in one transaction with them (watchlists.commands.matches) has every
-party and every entry compared, whatever ends in between:
+watchlists.commands.matches keeps the findings and moves the progress in one transaction. So every party is compared
+with every entry, wherever the process ends:
 
 * A party is remembered before it is sought, and an entry is compared with what is remembered after the index has it. So
   of a party and an entry that come at the same time at least one finds the other.

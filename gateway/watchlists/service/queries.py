@@ -28,7 +28,7 @@ from gateway.tlog.merkle import EMPTY_ROOT
 from gateway.tlog.tiles import tree_root
 from gateway.v1 import alert_service_pb2, feed_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec.events import ListKey, key_of
-from gateway.watchlists.commands.distribution import untold
+from gateway.watchlists.commands.distribution import undistributed
 from gateway.watchlists.commands.expiry import ListExpiry
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.updates import read_changes, read_update
@@ -39,7 +39,7 @@ from gateway.watchlists.tables.lists import CopyRow, EntryRow
 from gateway.watchlists.tables.schema import list_copies, list_entries, list_proposals
 
 MOST_MISSING = 1_000
-"""Changes that a comparison tells one by one; of more the number."""
+"""Changes that a comparison lists; of more it gives the number."""
 
 _Pb = watchlist_service_pb2
 _KIND = "WATCHLIST_KIND_"
@@ -214,17 +214,17 @@ class ListQueries:
     def compare(
         self, partner: str, position: feed_pb2.FeedPosition, *, hidden: Hidden = NOTHING_HIDDEN
     ) -> _Pb.CompareCopyResponse:
-        """Whether a partner holds what was told to it.
+        """Whether a partner holds what was distributed to it.
 
         Args:
             partner: its name.
             position: where the partner says it stands in the own watchlist feed to it.
-            hidden: lists whose changes and entries are neither told nor counted; size and root are the whole feed's.
+            hidden: lists whose changes and entries are neither listed nor counted; size and root are the whole feed's.
         """
         unseen = self._own(hidden)
         origin = self.origin(partner)
         with self._database.read() as conn:
-            left = untold(conn, self._lists_feed(), partner)
+            left = undistributed(conn, self._lists_feed(), partner)
             feed = feeds.find(conn, origin)
             size = feed.size if feed is not None else 0
             own_root = _root_at(conn, feed, position.size)

@@ -1,4 +1,4 @@
-"""The parties that were met last, compactly, so that a new list entry can be compared with them at once."""
+"""Recent parties in memory, to compare a new list entry with them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BackwardHit:
 
 
 class RecentParties:
-    """Parties by source, the source that was met longest ago forgotten first. Thread-safe."""
+    """Parties by source, the oldest source is forgotten first. Thread-safe."""
 
     def __init__(self, most: int = RECENT_PARTIES) -> None:
         """Remembers nobody.
@@ -75,10 +75,10 @@ class RecentParties:
                 self._forget(next(iter(self._sources)))
 
     def remember_older(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> bool:
-        """Remembers a source that was met before all that are known; False when there is no room for more."""
+        """Remembers a source older than all that are known; False when there is no room for more."""
         with self._lock:
             if source in self._sources or not parties:
-                return True  # met again since, or nobody
+                return True  # seen again since, or without parties
             if len(self._parties) + len(parties) > self._most:
                 return False
             self._put(source, revision, parties)

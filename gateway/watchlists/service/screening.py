@@ -245,7 +245,7 @@ class Screener:
 
         Args:
             subjects: who and what to look for; those with a reference are remembered.
-            visible: tells by `publisher/list` which lists the caller may see.
+            visible: whether the caller may see a list, given as `publisher/list`.
             at_ms: the time, in milliseconds since 1970; entries not valid at it don't count.
             max_hits: most hits for one subject.
         """

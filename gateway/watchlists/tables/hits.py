@@ -32,7 +32,7 @@ _HIT = Prepared(select(list_hits).where(list_hits.c.reporter == bindparam("by"),
 
 
 def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
-    """A hit by who met it and its id, or None."""
+    """A hit by its reporter and id, or None."""
     row = _HIT(conn, by=reporter, id=hit_id).one_or_none()
     return None if row is None else HitRow(*row)
 

@@ -76,7 +76,7 @@ class EndingRow(NamedTuple):
 
 
 class CopyRow(NamedTuple):
-    """What a partner was told of an own entry, and where. A tuple in the order of the columns, as EntryRow."""
+    """The revision of an own entry that a partner has, and which entry carried it; in the order of the columns."""
 
     partner: str
     list: str
@@ -275,16 +275,16 @@ def ending_first(conn: Connection, condition: ColumnElement[bool], list_name: st
     return list(conn.scalars(query))
 
 
-# What partners were told
+# Copies that partners have
 
 
 def find_copies(conn: Connection, partner: str, list_name: str, ids: Collection[str]) -> dict[str, CopyRow]:
-    """What a partner was told of entries of one list, by id."""
+    """A partner's copies of entries of one list, by id."""
     return {row.entry_id: row for row in map(CopyRow._make, _by_ids(conn, list_copies, partner, list_name, ids))}
 
 
 def find_all_copies(conn: Connection, partner: str, keys: Iterable[ListKey]) -> dict[ListKey, CopyRow]:
-    """What a partner was told of entries of any lists; of the others nothing."""
+    """A partner's copies of entries of any lists, by key."""
     return {
         ListKey(name, entry_id): row
         for name, ids in _by_list(keys).items()
@@ -293,17 +293,17 @@ def find_all_copies(conn: Connection, partner: str, keys: Iterable[ListKey]) -> 
 
 
 def copies_of(conn: Connection, list_name: str, entry_id: str) -> list[CopyRow]:
-    """What each partner was told of one own entry."""
+    """The copies of one own entry, of each partner."""
     return [CopyRow(*row) for row in _COPIES_OF(conn, called=list_name, id=entry_id)]
 
 
 def put_copies(conn: Connection, rows: Sequence[CopyRow]) -> None:
-    """Writes what a partner was told."""
+    """Writes copies."""
     upsert(conn, list_copies, _COPY_COLUMNS, rows)
 
 
 def active_copies(conn: Connection, partner: str, *conditions: ColumnElement[bool]) -> int:
-    """Number of own entries that a partner has, once it has everything that it was told."""
+    """Number of own entries distributed to a partner and not ended."""
     query = select(func.count()).where(list_copies.c.partner == partner, list_copies.c.ended == 0, *conditions)
     return int(conn.execute(query).scalar_one())
 

@@ -70,8 +70,8 @@ list_copies = Table(
     Column("list", String(64), primary_key=True),
     Column("entry_id", String(64), primary_key=True),
     Column("revision", BigInteger, nullable=False),
-    Column("ended", Integer, nullable=False),  # WatchlistEnd that was told; 0 while the partner has it
-    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where it was told last
+    Column("ended", Integer, nullable=False),  # WatchlistEnd distributed; 0 while the partner has the entry
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where it was distributed last
     Column("idx", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -80,8 +80,8 @@ list_hits = Table(
     "list_hits",
     metadata,
     Column("hit_id", String(36), primary_key=True),
-    Column("reporter", String(32), primary_key=True),  # node that met it
-    Column("publisher", String(32), nullable=False),  # node whose entry was met
+    Column("reporter", String(32), primary_key=True),  # node that reported it
+    Column("publisher", String(32), nullable=False),  # node whose entry matched
     Column("list", String(64), nullable=False),
     Column("entry_id", String(64), nullable=False),
     Column("outcome", Integer, nullable=False),  # HitOutcome; 0 until the owner has said so

@@ -389,7 +389,7 @@ class Replication(RuleBasedStateMachine):
             first = node.writer.run(RecoverCommand(wire.origin, batch, lambda: node.trust))
         if self._waiting(name) and all(
             partner.sizes().get(one.line, 0) <= node.sizes().get(one.line, 0)
-            for one in (wire.origin, wire.origin.counter)
+            for one in (wire.origin, wire.origin.reverse)
         ):
             assert node.writer.run(ForceCommand(wire.origin)) == 0 or self.overlapped
 
@@ -536,7 +536,7 @@ class Replication(RuleBasedStateMachine):
         for wire in self.wires.values():
             feed = self.node(name).outgoing.feed(wire.origin)
             if feed is not None and feed.waiting:
-                counter = wire.origin.counter.line
+                counter = wire.origin.reverse.line
                 known = max(self.node(each).sizes().get(counter, 0) for each in NAMES)
                 entries, _ = _feed_of(self.node(name), wire.origin)
                 headers = [feed_pb2.EntryHeader.FromString(one[1]) for one in entries[feed.journaled_size :]]

@@ -60,11 +60,11 @@ def entered(conn: Connection) -> list[tuple[FeedOrigin, int]]:
 
 def honest(sides: list[bool], seen: list[int]) -> dict[FeedOrigin, list[int]]:
     """What two nodes publish in turn, each saying how much of the other's it has seen: never less than before."""
-    follows: dict[FeedOrigin, list[int]] = {OWN: [], OWN.counter: []}
+    follows: dict[FeedOrigin, list[int]] = {OWN: [], OWN.reverse: []}
     for own, number in zip(sides, seen, strict=False):
-        origin = OWN if own else OWN.counter
+        origin = OWN if own else OWN.reverse
         before = max(follows[origin], default=0)
-        follows[origin].append(min(before + number, len(follows[origin.counter])))
+        follows[origin].append(min(before + number, len(follows[origin.reverse])))
     return follows
 
 
@@ -108,12 +108,12 @@ def test_every_interleaving_of_what_comes_keeps_the_order(
             del left[origin][:count]
             placed = entered(conn)
             for feed in feeds.list_all(conn):
-                reach = feeds.journaled_size_of(conn, feed.origin.counter)
+                reach = feeds.journaled_size_of(conn, feed.origin.reverse)
                 assert [at for one, at in placed if one == feed.origin] == list(range(feed.journaled_size))
                 # Nothing waits that could enter.
                 assert not feed.waiting or follows[feed.origin][feed.journaled_size] > reach
         for at, (origin, index) in enumerate(placed := entered(conn)):
-            assert sum(one == origin.counter for one, _ in placed[:at]) >= follows[origin][index]
+            assert sum(one == origin.reverse for one, _ in placed[:at]) >= follows[origin][index]
         assert len(placed) == sum(map(len, follows.values())), "all have entered"
 
 
@@ -125,7 +125,7 @@ def test_every_interleaving_of_what_comes_keeps_the_order(
 def test_what_is_forced_enters_whole_and_in_order(database: Database, own: list[int], theirs: list[int]) -> None:
     """Also where the entries' claims contradict each other; and what can be kept to is kept to."""
     with rolled_back(database) as conn:
-        for origin, follows in ((OWN, own), (OWN.counter, theirs)):
+        for origin, follows in ((OWN, own), (OWN.reverse, theirs)):
             if follows:
                 come(conn, origin, follows)
         before = entered(conn)
@@ -133,7 +133,7 @@ def test_what_is_forced_enters_whole_and_in_order(database: Database, own: list[
         assert order.force(conn, OWN, now_ms=2) == waited
         placed = entered(conn)
         assert placed[: len(before)] == before
-        for origin, follows in ((OWN, own), (OWN.counter, theirs)):
+        for origin, follows in ((OWN, own), (OWN.reverse, theirs)):
             assert [at for one, at in placed if one == origin] == list(range(len(follows)))
         assert all(not feed.waiting and not feed.awaited_size for feed in feeds.list_all(conn))
         assert order.force(conn, OWN, now_ms=3) == 0
@@ -143,9 +143,9 @@ def test_what_follows_something_that_is_there_still_waits_for_it_when_forced(dat
     """The partner's entry 1 follows our lost 3 and 4; our entry 2 follows the partner's entry 1, which is there."""
     with rolled_back(database) as conn:
         come(conn, OWN, [0, 0, 2])
-        come(conn, OWN.counter, [0, 5])
+        come(conn, OWN.reverse, [0, 5])
         assert order.force(conn, OWN, now_ms=2) == 2
-        assert entered(conn)[-2:] == [(OWN.counter, 1), (OWN, 2)]
+        assert entered(conn)[-2:] == [(OWN.reverse, 1), (OWN, 2)]
 
 
 # With alerts

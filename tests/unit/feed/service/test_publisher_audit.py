@@ -78,8 +78,8 @@ def test_a_publisher_with_the_same_or_more_entries_is_in_order(scene: Scene) -> 
 
 
 def test_nothing_is_asked_where_nothing_is_stored(scene: Scene) -> None:
-    assert scene.audit.held(scene.hk.origin("cn").counter) is not None
-    assert scene.audit.held(scene.hk.origin("mo").counter) is None
+    assert scene.audit.held(scene.hk.origin("cn").reverse) is not None
+    assert scene.audit.held(scene.hk.origin("mo").reverse) is None
 
 
 @pytest.mark.parametrize("size", [3, HELD, 7])
