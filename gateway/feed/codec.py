@@ -101,7 +101,7 @@ class EncodedEntry:
         salt: 32 random bytes, empty after erasure.
         payload: serialised message, empty after erasure.
         leaf: SHA-256(0x00 ‖ header), 32 bytes.
-        follows: entries of the counter-feed that come before this one, as the header says; 0 says nothing.
+        follows: entries of the reverse feed that come before this one, as the header says; 0 says nothing.
     """
 
     header: bytes
@@ -123,7 +123,7 @@ def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: i
         payload: its serialised form.
         salt: 32 random bytes.
         recorded_at_ms: milliseconds since 1970.
-        follows: entries of the counter-feed that were applied before this one; 0 when it depends on none.
+        follows: entries of the reverse feed that were applied before this one; 0 when it depends on none.
 
     Raises:
         TooLargeError: the payload exceeds MAX_PAYLOAD_BYTES.

@@ -1,4 +1,4 @@
-"""The way between the event loop and the plain synchronous code below: work goes down, results and wake-ups come up."""
+"""Connects the event loop to the writer: commands go down, results and notifications of commits come up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _END = object()
 
 
 class _Nothing:
-    """Work that does nothing but take along what waits patiently."""
+    """A command without effect, in whose commit deferred ones are run."""
 
     weight = 0
 
@@ -31,7 +31,7 @@ _NOTHING = _Nothing()
 
 
 class WriterClient:
-    """Hands work to the writer and resolves the results in the loop, a whole group with one wake-up.
+    """Hands commands to the writer and resolves their results in the loop, a whole group at once.
 
     Made and used in one event loop; only `_done` is called from the writer's thread.
     """
@@ -43,18 +43,17 @@ class WriterClient:
         self._scheduled = False
 
     def submit(self, command: Command, *, deferrable: bool = False) -> asyncio.Future[Any]:
-        """Queues work; the future has its result after the commit. Nobody waits for `patient` work: it may ride along
-        with the next."""
+        """Queues a command; the future has its result after the commit. A deferrable one may share the next commit."""
         future: asyncio.Future[Any] = self._loop.create_future()
         self._writer.submit(command, lambda outcome: self._done(future, outcome), deferrable=deferrable)
         return future
 
     async def run(self, command: Command) -> Any:
-        """Does work and returns its result after the commit; raises its error."""
+        """Runs a command and returns its result after the commit; raises its error."""
         return await self.submit(command)
 
     async def flush(self, futures: Collection[asyncio.Future[Any]]) -> None:
-        """Waits for patient work that somebody waits for now after all; raises the first error."""
+        """Has deferred commands run now and waits for them; raises the first error."""
         if not all(future.done() for future in futures):
             await self.run(_NOTHING)
         await asyncio.gather(*futures)
@@ -93,11 +92,11 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
 
 
 UNHURRIED_S = 0.05
-"""How long what isn't urgent waits for more of its kind, in seconds: dispositions travel together."""
+"""How long entries that aren't urgent wait for more, in seconds: dispositions travel together."""
 
 
 class ChangeNotifier:
-    """Tells the loop that feeds, projections or matches moved. Topics: an origin, PROJECTED or MATCHES."""
+    """Notifies tasks of the loop when feeds, projections or matches moved. Topics: an origin, PROJECTED, MATCHES."""
 
     PROJECTED = "projected"
     MATCHES = "matches"
@@ -126,32 +125,32 @@ class ChangeNotifier:
         self._sizes.update(committed.sizes)
         for origin in committed.feeds:
             if origin not in committed.sizes or origin in committed.urgent:
-                self._tell(origin)
+                self._notify(origin)
             elif origin not in self._unhurried:
                 self._unhurried.add(origin)
-                self._loop.call_later(UNHURRIED_S, self._tell_later, origin)
+                self._loop.call_later(UNHURRIED_S, self._notify_later, origin)
         if committed.projected:
-            self._tell(self.PROJECTED)
+            self._notify(self.PROJECTED)
 
     def projection_changed(self) -> None:
-        """For whoever has committed a projection that no feed's commit tells of: records that are findable now."""
-        self._tell(self.PROJECTED)
+        """Notifies of a projection that moved without a feed: records that are indexed now."""
+        self._notify(self.PROJECTED)
 
     def matches_changed(self) -> None:
-        """For whoever has committed a change of matches: these are in no feed, so a commit doesn't tell of them."""
-        self._tell(self.MATCHES)
+        """Notifies of a change of matches: they are in no feed, so a commit doesn't notify of them."""
+        self._notify(self.MATCHES)
 
-    def _tell_later(self, origin: FeedOrigin) -> None:
+    def _notify_later(self, origin: FeedOrigin) -> None:
         self._unhurried.discard(origin)
-        self._tell(origin)
+        self._notify(origin)
 
-    def _tell(self, topic: FeedOrigin | str) -> None:
+    def _notify(self, topic: FeedOrigin | str) -> None:
         for event in self._waiting.get(topic, ()):
             event.set()
 
 
 HEARTBEAT_S = 15.0
-"""How often an idle watch tells its position, in seconds: shows the caller that it is alive."""
+"""How often an idle watch sends its position, in seconds: shows the caller that it is alive."""
 
 
 class Changes(Protocol):
@@ -182,7 +181,7 @@ async def follow_changes(
     """
     loop, moved = asyncio.get_running_loop(), asyncio.Event()
     end_subscription = notifier.subscribe(topic, moved)
-    told_at = loop.time()
+    sent_at = loop.time()
     try:
         while True:
             moved.clear()
@@ -190,14 +189,14 @@ async def follow_changes(
             position = response.position
             if response.changes:
                 yield response
-                told_at = loop.time()
+                sent_at = loop.time()
                 continue
             if until_current:
                 yield response
                 return
-            if not await set_within(moved, max(0.0, told_at + HEARTBEAT_S - loop.time())):
+            if not await set_within(moved, max(0.0, sent_at + HEARTBEAT_S - loop.time())):
                 yield response
-                told_at = loop.time()
+                sent_at = loop.time()
     finally:
         end_subscription()
 
@@ -205,7 +204,7 @@ async def follow_changes(
 async def in_order(
     requests: AsyncIterator[RequestT], begin: Callable[[RequestT], Awaitable[Awaitable[ResultT]]], *, depth: int
 ) -> AsyncIterator[ResultT]:
-    """Begins work for requests as they come and yields the results in their order, `depth` at most under way.
+    """Handles requests as they come and yields the results in their order, `depth` at most under way.
 
     Args:
         requests: a stream; its end ends this one after the last result.
@@ -238,7 +237,7 @@ async def in_order(
 
 
 def forget(future: asyncio.Future[Any]) -> None:
-    """Lets work be done without waiting for it; what becomes of it shows in what it did."""
+    """Ignores a future's outcome."""
     future.add_done_callback(_retrieve)
 
 

@@ -9,7 +9,7 @@ The numbers are those of the way of an alert (docs/protocol.md). Steps 1 to 4 ha
    limits, its header canonical, its payload as the header's digest says. (c) The checkpoint is signed by a key that the
    directory gives the publisher for this feed now. (d) Its size and root equal those computed from the bytes received.
 7. Entries, checkpoint and cosignature are committed in one transaction; the receipt leaves after the commit. Entries
-   that follow more of the counter-feed than this node has are stored and receipted, and wait (feed.service.local_log).
+   that follow more of the reverse feed than this node has are stored and receipted, and wait (feed.service.local_log).
 
 Steps 8 (project) and 9 (the publisher keeps the receipt) follow in feed.projection.projector and feed.service.sender.
 """

@@ -280,7 +280,7 @@ class SuspensionCommand:
 
 
 class ForceCommand:
-    """Puts what waits in an own feed and its counter-feed into this node's order, though what it follows is lost.
+    """Puts what waits in an own feed and its reverse feed into this node's order, though what it follows is lost.
 
     The result is how many entries waited. To be done only when both sides' positions have been compared and neither
     has anything more to give.

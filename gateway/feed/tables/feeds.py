@@ -97,8 +97,8 @@ class Feed:
 
     Attributes:
         journaled_size: entries that have their place in this node's order; the others wait for entries of the
-            counter-feed.
-        awaited_size: how far this feed must be in this node's order for the next waiting entry of the counter-feed;
+            reverse feed.
+        awaited_size: how far this feed must be in this node's order for the next waiting entry of the reverse feed;
             0 when none waits.
         receipted_size: entries with the recipient's receipt; unused for `in` feeds.
         disposed_size: for `in` feeds the entries that were answered; unused for `out` feeds.
@@ -282,7 +282,7 @@ def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int)
 
 
 def set_awaited_size(conn: Connection, feed: Feed, size: int) -> Feed:
-    """Notes how far the feed must be for the next waiting entry of its counter-feed; 0 when none waits."""
+    """Notes how far the feed must be for the next waiting entry of its reverse feed; 0 when none waits."""
     _SET_AWAITED(conn, feed=feed.id, awaited_size=size)
     return replace(feed, awaited_size=size)
 
