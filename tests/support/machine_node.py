@@ -30,7 +30,7 @@ from gateway.feed.tables.feeds import FeedState
 from gateway.trust.rules.directory import receipts_key_name
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.databases import migrated_file
-from tests.support.nodes import ManualClock, NodeSigners, PaperNode, federation, signer, trusted
+from tests.support.nodes import NODES, ManualClock, NodeSigners, PaperNode, federation, signer, trusted
 
 
 class FailingDatabase(Database):
@@ -134,11 +134,11 @@ class MachineNode(PaperNode):
 
 def machine_node(name: str, database: Database, clock: ManualClock, folder: Path) -> MachineNode:
     """A node on this database, as after a start; everything that was in memory before is gone."""
-    keys = federation().node(name)
+    keys = federation(NODES).node(name)
     return MachineNode(
         name=name,
         database=database,
-        trust=trusted(),
+        trust=trusted(NODES),
         clock=clock,
         signers=NodeSigners(signer(keys.log_key, f"{FEDERATION}/{name}/log")),
         cosigner=signer(keys.receipts_key, receipts_key_name(FEDERATION, name)),
@@ -183,7 +183,7 @@ class Machine:
 
     def _start(self) -> MachineNode:
         database = FailingDatabase(f"sqlite:///{self._disk}")
-        own = own_feeds(trusted().directory, self.name)
+        own = own_feeds(trusted(NODES).directory, self.name)
         self.restored = detect_restore(database, self._marker, own=own, now_ms=self._clock())
         return machine_node(self.name, database, self._clock, self._folder)
 
