@@ -20,10 +20,10 @@ from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 import typer
 
 from gateway.cli.help import translated_help
-from gateway.contract.plain_text import printable
 from gateway.errors import ConfigurationError, DocumentInvalidError, GatewayError, InvalidRequestError, Kind
 from gateway.translation.messages import SOURCE, in_language, language, listed
 from gateway.translation.messages import gettext as _
+from gateway.translation.plain_text import printable
 
 EXIT_OK = 0
 EXIT_FAILED = 1

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO
 
-from gateway.contract.json_messages import parse_object, read_message
 from gateway.errors import MalformedError
+from gateway.formats.json_messages import parse_object, read_message
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import decoded, numbered_lines
 from gateway.v1.alert_pb2 import AlertContent

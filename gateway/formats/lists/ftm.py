@@ -57,7 +57,7 @@ class Entity:
 
 
 @dataclass(slots=True)
-class Related:
+class RelatedEntities:
     """Addresses, documents and sanctions of a file."""
 
     by_id: dict[str, Entity] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def read_ftm(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
             yield from _row(number, line, related, options)
 
 
-def _row(number: int, line: bytes | None, related: Related, options: ListOptions) -> Iterator[Row]:
+def _row(number: int, line: bytes | None, related: RelatedEntities, options: ListOptions) -> Iterator[Row]:
     try:
         entity = _entity(_document(line))
     except MalformedError as error:
@@ -110,8 +110,8 @@ def _row(number: int, line: bytes | None, related: Related, options: ListOptions
     yield from finish(number, entity.id, content, options, _property)
 
 
-def _collected(stream: BinaryIO) -> Related:
-    related, count = Related(), 0
+def _collected(stream: BinaryIO) -> RelatedEntities:
+    related, count = RelatedEntities(), 0
     for _, line in numbered_lines(stream):
         try:
             entity = _entity(_document(line)) if line is None or line.strip() else None

@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 from google.protobuf.json_format import MessageToJson
 
-from gateway.contract.json_messages import parse_object, read_message
 from gateway.errors import MalformedError, Violation
+from gateway.formats.json_messages import parse_object, read_message
 from gateway.formats.lists.export import Export, Tally
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
 from gateway.formats.tables.lines import decoded, numbered_lines

@@ -79,7 +79,7 @@ _END_OF_FILE = b"\x1a"
 
 
 @dataclass(slots=True)
-class Related:
+class RelatedRows:
     """Rows of alt and add for one entry; `problem`: one can't be read, so the entry isn't known whole."""
 
     names: list[Record] = field(default_factory=list)
@@ -95,7 +95,7 @@ def read_ofac(sdn: BinaryIO, alt: BinaryIO | None, add: BinaryIO | None, options
     Raises:
         TooLargeError: alt and add have more than MAX_RELATED rows.
     """
-    related: dict[str, Related] = {}
+    related: dict[str, RelatedRows] = {}
     for file, stream, columns in (("alt", alt, ALT_COLUMNS), ("add", add, ADD_COLUMNS)):
         if stream is not None:
             yield from _collect(file, stream, columns, related)
@@ -103,13 +103,13 @@ def read_ofac(sdn: BinaryIO, alt: BinaryIO | None, add: BinaryIO | None, options
         if isinstance(record, str):
             yield BadRow(number, "", "", f"sdn: {record}")
             continue
-        mine = related.pop(record["ent_num"], None) or Related()
+        mine = related.pop(record["ent_num"], None) or RelatedRows()
         yield from _entry(number, record, mine, options)
     for entry_id in related:
         yield SkippedRow(0, entry_id[:64], "alt or add has rows for an entry that sdn doesn't have")
 
 
-def _entry(number: int, record: Record, related: Related, options: ListOptions) -> Iterator[Row]:
+def _entry(number: int, record: Record, related: RelatedRows, options: ListOptions) -> Iterator[Row]:
     entry_id = record["ent_num"]
     if record["SDN_Type"].casefold() not in KINDS:
         reason = f"SDN_Type: {record['SDN_Type'][:40]!r} isn't one of {', '.join(filter(None, KINDS))}"
@@ -125,7 +125,7 @@ def _entry(number: int, record: Record, related: Related, options: ListOptions) 
         yield from finish(number, entry_id, content, options, _column)
 
 
-def content_of(record: Record, related: Related) -> WatchlistContent:
+def content_of(record: Record, related: RelatedRows) -> WatchlistContent:
     """The content of one entry's rows, without defaults."""
     kind = KINDS[record["SDN_Type"].casefold()]
     content = WatchlistContent(kind=kind)
@@ -177,7 +177,9 @@ def _column(violation: Violation, _: WatchlistContent) -> str:
     return {**names, "remarks": "Remarks", "reason": "Program"}.get(path, path) or "the entry"
 
 
-def _collect(file: str, stream: BinaryIO, columns: tuple[str, ...], related: dict[str, Related]) -> Iterator[BadRow]:
+def _collect(
+    file: str, stream: BinaryIO, columns: tuple[str, ...], related: dict[str, RelatedRows]
+) -> Iterator[BadRow]:
     rows = 0
     for number, record in _records(stream, columns):
         rows += 1
@@ -186,10 +188,10 @@ def _collect(file: str, stream: BinaryIO, columns: tuple[str, ...], related: dic
         if isinstance(record, str):
             entry_id = record.partition("\t")[0]
             if entry_id:
-                related.setdefault(entry_id, Related()).problem = True
+                related.setdefault(entry_id, RelatedRows()).problem = True
             yield BadRow(number, entry_id[:64], file, f"{file}: {record.partition(chr(9))[2]}")
             continue
-        mine = related.setdefault(record["ent_num"], Related())
+        mine = related.setdefault(record["ent_num"], RelatedRows())
         (mine.names if columns is ALT_COLUMNS else mine.addresses).append(record)
 
 

@@ -27,7 +27,7 @@ MAX_MARKUP_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
-class Node:
+class XmlElement:
     """An element without its attributes.
 
     Attributes:
@@ -40,13 +40,13 @@ class Node:
     tag: str
     line: int
     text: str = ""
-    below: list[Node] = field(default_factory=list)
+    below: list[XmlElement] = field(default_factory=list)
 
     def child(self, tag: str) -> str:
         """Text of the first child of this name; empty where there is none."""
         return next((each.text for each in self.below if each.tag == tag), "")
 
-    def children(self, tag: str) -> Iterator[Node]:
+    def children(self, tag: str) -> Iterator[XmlElement]:
         return (each for each in self.below if each.tag == tag)
 
 
@@ -58,7 +58,7 @@ class Broken:
     reason: str
 
 
-def read_records(stream: BinaryIO, root: str, tags: Set[str]) -> Iterator[Node | Broken]:
+def read_records(stream: BinaryIO, root: str, tags: Set[str]) -> Iterator[XmlElement | Broken]:
     """The elements of these names, at any depth below the root.
 
     A file that ends early or isn't well-formed gives its records up to there, and then Broken.
@@ -89,11 +89,11 @@ class _Reader:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._data
         self._depth = 0
-        self._open: list[Node] = []
+        self._open: list[XmlElement] = []
         self._texts: list[list[str]] = []
         self._chars = self._elements = self._fed = 0
         self._skipping = 0
-        self._done: deque[Node | Broken] = deque()
+        self._done: deque[XmlElement | Broken] = deque()
 
     def feed(self, chunk: bytes) -> Broken | None:
         self._fed += len(chunk)
@@ -109,7 +109,7 @@ class _Reader:
             )
         return None
 
-    def taken(self) -> Iterator[Node | Broken]:
+    def taken(self) -> Iterator[XmlElement | Broken]:
         while self._done:
             yield self._done.popleft()
 
@@ -129,7 +129,7 @@ class _Reader:
         if self._skipping:
             return
         if self._open or tag in self._tags:
-            node = Node(tag, line)
+            node = XmlElement(tag, line)
             if self._open:
                 self._open[-1].below.append(node)
             else:

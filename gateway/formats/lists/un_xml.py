@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from gateway.errors import Violation
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
-from gateway.formats.lists.safe_xml import Broken, Node, read_records
+from gateway.formats.lists.safe_xml import Broken, XmlElement, read_records
 from gateway.formats.lists.scripts import script_of
 from gateway.formats.territories import MOST_CITY_CHARS, territory_code
 from gateway.v1.watchlist_pb2 import (
@@ -101,7 +101,7 @@ def _element(violation: Violation, _: WatchlistContent) -> str:
     return _ELEMENTS.get(field, field) or "the entry"
 
 
-def content_of(record: Node) -> WatchlistContent:
+def content_of(record: XmlElement) -> WatchlistContent:
     """The content of an INDIVIDUAL or ENTITY, without defaults."""
     is_person = record.tag == "INDIVIDUAL"
     content = WatchlistContent(kind=WATCHLIST_KIND_PERSON if is_person else WATCHLIST_KIND_ORGANISATION)
@@ -129,7 +129,7 @@ def content_of(record: Node) -> WatchlistContent:
     return content
 
 
-def _names(record: Node, content: WatchlistContent, remarks: list[str]) -> None:
+def _names(record: XmlElement, content: WatchlistContent, remarks: list[str]) -> None:
     primary = _clean(" ".join(record.child(part) for part in NAME_PARTS))
     if primary:
         content.names.add(text=primary, script=script_of(primary), kind=LISTED_NAME_KIND_PRIMARY)
@@ -141,7 +141,7 @@ def _names(record: Node, content: WatchlistContent, remarks: list[str]) -> None:
             _alias(alias, content, remarks)
 
 
-def _alias(alias: Node, content: WatchlistContent, remarks: list[str]) -> None:
+def _alias(alias: XmlElement, content: WatchlistContent, remarks: list[str]) -> None:
     text = _clean(alias.child("ALIAS_NAME"))
     quality = alias.child("QUALITY").casefold()
     kind = {"low": LISTED_NAME_KIND_WEAK_ALIAS, "f.k.a.": LISTED_NAME_KIND_FORMER}.get(quality, LISTED_NAME_KIND_ALIAS)
@@ -180,7 +180,7 @@ def _parted(text: str) -> Iterator[str]:
     yield from _NUMBERED.split(text[start:]) if "(" not in text[start:] else [text[start:]]
 
 
-def _reason(record: Node, content: WatchlistContent) -> None:
+def _reason(record: XmlElement, content: WatchlistContent) -> None:
     programme = _clean(record.child("UN_LIST_TYPE"))
     designations = [text for element in record.children("DESIGNATION") for text in _values(element)]
     if programme:
@@ -188,7 +188,7 @@ def _reason(record: Node, content: WatchlistContent) -> None:
         content.reason = f"{PROGRAMME}{programme}{said}"
 
 
-def _listed_on(record: Node, content: WatchlistContent, remarks: list[str]) -> None:
+def _listed_on(record: XmlElement, content: WatchlistContent, remarks: list[str]) -> None:
     text = _clean(record.child("LISTED_ON"))
     day = _day(text[:10])
     if day is not None:
@@ -197,7 +197,7 @@ def _listed_on(record: Node, content: WatchlistContent, remarks: list[str]) -> N
         _remark("Listed on", text, remarks)
 
 
-def _nationalities(record: Node, content: WatchlistContent, remarks: list[str]) -> None:
+def _nationalities(record: XmlElement, content: WatchlistContent, remarks: list[str]) -> None:
     for element in record.children("NATIONALITY"):
         for name in _values(element):
             code = territory_code(name)
@@ -207,7 +207,7 @@ def _nationalities(record: Node, content: WatchlistContent, remarks: list[str]) 
                 _remark("Nationality", name, remarks)
 
 
-def _address(element: Node, content: WatchlistContent, remarks: list[str]) -> None:
+def _address(element: XmlElement, content: WatchlistContent, remarks: list[str]) -> None:
     street, city = _joined(element, "STREET"), _joined(element, "CITY", "STATE_PROVINCE", "ZIP_CODE")
     country = _clean(element.child("COUNTRY"))
     code = territory_code(country) or ""
@@ -221,7 +221,7 @@ def _address(element: Node, content: WatchlistContent, remarks: list[str]) -> No
     _remark(f"Address {where}" if where else "Address", _joined(element, "NOTE"), remarks)
 
 
-def _birth_place(element: Node, content: WatchlistContent, remarks: list[str]) -> None:
+def _birth_place(element: XmlElement, content: WatchlistContent, remarks: list[str]) -> None:
     country = _clean(element.child("COUNTRY"))
     code = territory_code(country) or ""
     city = _joined(element, "STREET", "CITY", "STATE_PROVINCE", *(() if code else ("COUNTRY",)))
@@ -231,7 +231,7 @@ def _birth_place(element: Node, content: WatchlistContent, remarks: list[str]) -
     _remark("Born in", _joined(element, "NOTE"), remarks)
 
 
-def _birth(element: Node, content: WatchlistContent, remarks: list[str]) -> None:
+def _birth(element: XmlElement, content: WatchlistContent, remarks: list[str]) -> None:
     first, last = element.child("FROM_YEAR"), element.child("TO_YEAR")
     dates = (element.child("DATE")[:10], element.child("YEAR"))
     exact = [text for text in dates if _day(text) or _YEAR.fullmatch(text)]
@@ -247,7 +247,7 @@ def _birth(element: Node, content: WatchlistContent, remarks: list[str]) -> None
     _remark("Birth", _joined(element, "NOTE"), remarks)
 
 
-def _document(element: Node, content: WatchlistContent, remarks: list[str]) -> None:
+def _document(element: XmlElement, content: WatchlistContent, remarks: list[str]) -> None:
     number = _clean(element.child("NUMBER"))
     kind = _clean(element.child("TYPE_OF_DOCUMENT"))
     if not number:
@@ -294,19 +294,19 @@ def _remark(label: str, text: str, remarks: list[str]) -> None:
         remarks.append(f"{label}: {text}")
 
 
-def _values(element: Node) -> list[str]:
+def _values(element: XmlElement) -> list[str]:
     found = [_clean(value.text) for value in element.children("VALUE")] or [_clean(element.text)]
     return [text for text in found if text]
 
 
-def _all_texts(element: Node) -> Iterator[str]:
+def _all_texts(element: XmlElement) -> Iterator[str]:
     if element.text:
         yield _clean(element.text)
     for child in element.below:
         yield from _all_texts(child)
 
 
-def _joined(element: Node, *tags: str) -> str:
+def _joined(element: XmlElement, *tags: str) -> str:
     texts = (_clean(child.text) for tag in tags for child in element.children(tag))
     return ", ".join(dict.fromkeys(filter(None, texts)))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from gateway.contract.json_messages import parse_object, read_message
 from gateway.contract.messages import RecordedItem
 from gateway.errors import MalformedError
+from gateway.formats.json_messages import parse_object, read_message
 from gateway.formats.shipments.rows import BadRecord, ItemRow, Row, finish
 from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import decoded, numbered_lines

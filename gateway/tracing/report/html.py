@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway.contract.plain_text import printable
 from gateway.tracing.report import tables, words
 from gateway.tracing.report.picture import draw
 from gateway.tracing.report.rows import picture_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import language, listed, ngettext
+from gateway.translation.plain_text import printable
 from gateway.v1.history_pb2 import QueryGrounds
 from gateway.v1.trace_pb2 import Trace
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from rich.cells import cell_len, set_cell_size
 
-from gateway.contract.plain_text import printable
+from gateway.translation.plain_text import printable
 
 Measure = Callable[[str], float]
 """Width of a text."""

@@ -8,8 +8,8 @@ import typer
 from typer.testing import CliRunner
 
 from gateway.cli.output import JsonOption, Output, reports_errors, to_json
-from gateway.contract.plain_text import printable
 from gateway.errors import ConfigurationError, InvalidRequestError, SignatureInvalidError, Violation
+from gateway.translation.plain_text import printable
 
 app = typer.Typer()
 
