@@ -1,1 +1,1 @@
-"""Shipment history: recorded, indexed, searched, and asked of partners."""
+"""Records, indexes and searches shipments, here and at partners."""

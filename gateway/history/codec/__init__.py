@@ -1,1 +1,1 @@
-"""Recorded shipments, their keys, and the signed texts of questions and answers."""
+"""Recorded shipments, their keys, and the signed texts of queries and answers."""

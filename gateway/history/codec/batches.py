@@ -1,4 +1,4 @@
-"""Batches for the tables of shipment history, as the worker process passes them to the node."""
+"""Batches that the worker process prepares for the writer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from gateway.v1 import trace_pb2
 
 @dataclass(frozen=True, slots=True)
 class PreparedItem:
-    """A recorded item, parsed.
+    """A parsed item of the log of records.
 
     Attributes:
-        position, record_id, kind, recorded_at: as in the log of records.
         digest: SHA-256 of the content, hexadecimal.
-        declared_at: in milliseconds since 1970; 0 for an addition.
-        procedure: ShipmentProcedure; 0 for an addition.
+        declared_at: milliseconds since 1970; like `procedure` 0 for an addition.
     """
 
     position: int
@@ -31,12 +29,11 @@ class PreparedItem:
 
 @dataclass(frozen=True, slots=True)
 class IndexBatch:
-    """Prepared items after position `after` up to `last`, without erased ones.
+    """Items after position `after` up to `last`, without erased ones.
 
     Attributes:
-        known: keys of names that the tables have.
-        names: new names as (key, text).
-        name_keys: the keys of screening under which they are filed, as (key of screening, key of the name).
+        known, names: names in the tables by key, and new ones as (key, text).
+        name_keys: (key of screening, key of the name).
     """
 
     after: int
@@ -49,12 +46,7 @@ class IndexBatch:
 
 @dataclass(frozen=True, slots=True)
 class RiskBatch:
-    """Hits of the rules on items after position `after` up to `last`.
-
-    Attributes:
-        positions: of the evaluated revisions.
-        hits: each with the position of its revision, in order.
-    """
+    """Hits on items after position `after` up to `last`, each with its evaluated position."""
 
     after: int
     last: int

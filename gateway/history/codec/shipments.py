@@ -1,4 +1,4 @@
-"""Reads and writes recorded items, and merges additions into a record."""
+"""Reads, writes and merges recorded items."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gateway.errors import MalformedError, Violation
 from gateway.v1 import history_service_pb2, record_log_pb2, shipment_pb2
 
 LOG_TYPE = "RecordLogEvent"
-"""Type of the entries of a node's log of records, as in EntryHeader.type."""
+"""EntryHeader.type of entries in the log of records."""
 
 SHIPMENT, ADDITION = 0, 1
-"""Kinds of recorded items, as they are stored."""
+"""Stored kinds of items."""
 
 
 def item_of(item: history_service_pb2.RecordItem) -> RecordedItem:
@@ -25,12 +25,12 @@ def item_of(item: history_service_pb2.RecordItem) -> RecordedItem:
 
 
 def faults_of(item: history_service_pb2.RecordItem) -> list[Violation]:
-    """All violations of the contract in an item, with paths in it."""
+    """Violations of the contract."""
     return violations(item)
 
 
 def kind_of(item: RecordedItem) -> int:
-    """SHIPMENT or ADDITION."""
+    """The stored kind."""
     return ADDITION if isinstance(item, shipment_pb2.ShipmentAddition) else SHIPMENT
 
 
@@ -38,7 +38,7 @@ def parse_item(kind: int, payload: bytes) -> RecordedItem:
     """A stored item.
 
     Raises:
-        MalformedError: the bytes are no item.
+        MalformedError: no item.
     """
     try:
         if kind == ADDITION:
@@ -49,7 +49,7 @@ def parse_item(kind: int, payload: bytes) -> RecordedItem:
 
 
 def readable(kind: int, payload: bytes) -> RecordedItem | None:
-    """A stored item; None when its bytes were changed and can't be read (`gateway verify` reports it)."""
+    """A stored item; None if its bytes were changed (`gateway verify` reports it)."""
     try:
         return parse_item(kind, payload)
     except MalformedError:
@@ -57,10 +57,10 @@ def readable(kind: int, payload: bytes) -> RecordedItem | None:
 
 
 def parse_log_event(payload: bytes) -> record_log_pb2.RecordLogEvent:
-    """The payload of an entry of a log of records.
+    """An entry's payload.
 
     Raises:
-        MalformedError: the bytes are no event.
+        MalformedError: no event.
     """
     try:
         return record_log_pb2.RecordLogEvent.FromString(payload)
@@ -69,12 +69,12 @@ def parse_log_event(payload: bytes) -> record_log_pb2.RecordLogEvent:
 
 
 def salted_digest(salt: bytes, content: bytes) -> bytes:
-    """The digest that the log of records commits to: SHA-256(salt ‖ content)."""
+    """SHA-256(salt ‖ content), as in the log of records."""
     return sha256(salt + content).digest()
 
 
 def merged(shipment: shipment_pb2.Shipment, additions: Iterable[shipment_pb2.ShipmentAddition]) -> None:
-    """Merges additions into a shipment, without duplicates; events and inspections are in time order."""
+    """Merges additions into a shipment without duplicates, sorted by time."""
     for addition in additions:
         _merge(shipment.events, addition.events)
         _merge(shipment.inspections, addition.inspections)

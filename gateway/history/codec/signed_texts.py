@@ -1,6 +1,6 @@
-"""Signed texts of shipment history: a note over a query, and a statement over an answer.
+"""Encodes and parses the notes over queries and the statements over answers (C2SP signed notes).
 
-Both are C2SP signed notes; a statement is a checkpoint of a log that holds one answer's records.
+A statement is a checkpoint of a log of one answer's records.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gateway.tlog.note import Verifier, open_note, parse_note
 from gateway.v1 import history_pb2, history_service_pb2
 
 QUERY_TYPE, RECORD_TYPE, HIT_TYPE = "HistoryQuery", "HistoryRecord", "HistoryHit"
-"""Types of messages in agreements: queries, answers with records, answers with hit or no hit."""
+"""Message types in agreements."""
 
 RecordT = TypeVar("RecordT", bytes, history_pb2.HistoryRecord)
 
@@ -32,21 +32,21 @@ _RECORDS, _HIT, _NO_HIT = "records", "hit", "no-hit"
 _COMPLETE, _MORE = "complete", "more-before "
 _LINES = 6
 _MAX_UNIX_MS = 253_402_300_799_999
-"""The end of the year 9999."""
+"""End of the year 9999."""
 
 
 def question_origin(federation: str, asker: str, answerer: str) -> str:
-    """First line of a query's note, and name of its key."""
+    """First line of a query's note, and its key's name."""
     return f"{federation}/{asker}/{answerer}/query"
 
 
 def answer_origin(federation: str, answerer: str, asker: str, query_id: str) -> str:
-    """Origin of an answer's statement, and name of its key: each answer is a log of its own."""
+    """Origin of an answer's statement, and its key's name."""
     return f"{federation}/{answerer}/{asker}/history/{query_id}"
 
 
 def question_text(origin: str, query_id: str, digest: bytes) -> bytes:
-    """Text of a query's note: origin, query id, and the SHA-256 of the query's bytes."""
+    """Text of a query's note; `digest` is over the query's bytes."""
     return f"{origin}\n{query_id}\n{encode_base64(digest).decode()}\n".encode()
 
 
@@ -56,18 +56,16 @@ def query_digest(data: bytes) -> bytes:
 
 
 def encode_query(query: history_pb2.HistoryQuery) -> bytes:
-    """A query in canonical form."""
+    """Canonical bytes of a query."""
     return query.SerializeToString(deterministic=True)
 
 
 def parse_query(data: bytes) -> history_pb2.HistoryQuery:
-    """Parses a query whose bytes were verified before.
-
-    An unknown field is refused: it might restrict the query, and the answer would be to another one.
+    """Parses a verified query; an unknown field is refused, since it might restrict the query.
 
     Raises:
-        MalformedError: not a query in canonical form, or of a newer contract.
-        InvalidRequestError: it breaks rules of the contract; all are listed.
+        MalformedError: not canonical, or of a newer contract.
+        InvalidRequestError: lists all broken rules of the contract.
     """
     try:
         query = history_pb2.HistoryQuery.FromString(data)
@@ -85,7 +83,7 @@ def parse_record(data: bytes) -> history_pb2.HistoryRecord:
     """A record of an answer.
 
     Raises:
-        MalformedError: the bytes are none.
+        MalformedError: no record.
     """
     try:
         return history_pb2.HistoryRecord.FromString(data)
@@ -94,10 +92,10 @@ def parse_record(data: bytes) -> history_pb2.HistoryRecord:
 
 
 def parse_records(data: bytes) -> history_service_pb2.SearchShipmentsResponse:
-    """Parses a serialised AnswerRecords as a message to the caller: HistoryRecords has its records in the same field.
+    """Parses a serialised AnswerRecords as HistoryRecords, which has the same field.
 
     Raises:
-        MalformedError: one of them is none.
+        MalformedError: one of them is no record.
     """
     response = history_service_pb2.SearchShipmentsResponse()
     try:
@@ -108,11 +106,7 @@ def parse_records(data: bytes) -> history_service_pb2.SearchShipmentsResponse:
 
 
 def in_messages(records: Iterable[RecordT], size_of: Callable[[Any], int] = len) -> Iterator[list[RecordT]]:
-    """Records in order, as many together as one message takes.
-
-    Args:
-        size_of: gives a record's length in bytes.
-    """
+    """Groups records into messages; `size_of` gives bytes."""
     some: list[RecordT] = []
     size = 0
     for record in records:
@@ -138,11 +132,11 @@ def _has_unknown_fields(message: Message) -> bool:
 
 
 def open_question(note: bytes, verifiers: tuple[Verifier, ...], origin: str) -> tuple[str, bytes]:
-    """Verifies a query's note; returns the query id and the query's digest.
+    """Verifies a query's note; returns the query's id and digest.
 
     Raises:
         MalformedError: not a note of this form.
-        SignatureInvalidError: not signed by these keys, or for another pair of nodes.
+        SignatureInvalidError: other keys, or another pair of nodes.
     """
     _require_one_signature(note)
     text = open_note(note, verifiers).text
@@ -160,14 +154,13 @@ class Statement:
     """The statement over an answer.
 
     Attributes:
-        count: number of records.
-        root: RFC 6962 Merkle root over their bytes, in order.
+        root: RFC 6962 Merkle root over the records' bytes, in order.
         digest: SHA-256 of the query's bytes.
-        as_of: position up to which the answerer's records were searched.
-        withheld: number of fields left out of the records.
+        as_of: last searched position.
+        withheld: number of fields left out.
         more_before: position below which there are more records; 0: none.
-        hit: None in an answer with records; else whether there are any.
-        answered_at_ms: by the answerer's clock, in milliseconds since 1970.
+        hit: None in an answer with records.
+        answered_at_ms: answerer's clock, milliseconds since 1970.
     """
 
     federation: str
@@ -188,7 +181,6 @@ class Statement:
         return answer_origin(self.federation, self.answerer, self.asker, self.query_id)
 
     def checkpoint(self) -> Checkpoint:
-        """The statement as the checkpoint that is signed."""
         mode = _RECORDS if self.hit is None else _HIT if self.hit else _NO_HIT
         lines = (
             f"query {encode_base64(self.digest).decode()}",
@@ -202,15 +194,14 @@ class Statement:
 
     @property
     def answered_at(self) -> datetime:
-        """When, with zone."""
         return datetime.fromtimestamp(self.answered_at_ms / 1000, UTC)
 
 
 def parse_statement(note: bytes) -> Statement:
-    """Reads a statement without believing it: its signature is for the caller to verify.
+    """Parses a statement; the caller verifies its signature.
 
     Raises:
-        MalformedError: not a statement in canonical form.
+        MalformedError: not canonical.
     """
     _require_one_signature(note)
     checkpoint = parse_checkpoint_body(parse_note(note).unverified_text)
@@ -247,6 +238,6 @@ def _number(line: str, name: str, maximum: int = MAX_TREE_SIZE) -> int:
 
 
 def _require_one_signature(note: bytes) -> None:
-    # A line that nobody checks would be a place where a note can be changed without being noticed.
+    # A second, unchecked signature could be changed unnoticed.
     if len(parse_note(note).signatures) != 1:
         raise MalformedError("a note of shipment history has one signature")

@@ -1,1 +1,1 @@
-"""What is written: records, legal holds, and the end of both."""
+"""Commands that record, hold and erase."""

@@ -15,17 +15,17 @@ from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.v1 import history_pb2
 
 PURGED_AT_ONCE = 20
-"""Most answers in one transaction: with their records some thousand rows."""
+"""Answers in one transaction: some thousand rows."""
 
 ORPHAN_DAYS = 8
-"""Days back to which records without an answer are searched."""
+"""Days back to search for records without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeAnswersCommand:
-    """Removes answers whose retention has ended; the result is how many were due. Repeat it until it is 0.
+    """Removes answers whose retention has ended; returns how many were due: repeat it until 0.
 
-    An answer of a case that a hold names is kept for another day.
+    A legal hold on the case keeps an answer for another day.
     """
 
     weight: int = PURGED_AT_ONCE
@@ -59,9 +59,9 @@ class PurgeAnswersCommand:
 
 @dataclass(frozen=True, slots=True)
 class PurgeOrphansCommand:
-    """Removes records of answers that never ended because this node did; the result is the number of rows.
+    """Removes records of answers that a crash cut off.
 
-    An answer ends within a minute: records of none that are a day old never get one.
+    An answer ends within a minute, so day-old records without one never get one.
     """
 
     weight: int = PURGED_AT_ONCE

@@ -1,6 +1,6 @@
-"""Places and releases legal holds, and says which records they keep.
+"""Places and releases legal holds, and decides which records they keep.
 
-A hold errs on the side of keeping: different items of a record may match its criteria.
+A hold keeps too much rather than too little: different items of a record may match its criteria.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from gateway.history.tables.shipments import LogRow, RevisionRow
 from gateway.v1 import history_pb2, history_service_pb2, record_log_pb2, shipment_pb2
 
 MOST_COUNTED = 100_000
-"""Most positions that are read to count the records of a new hold."""
+"""Most positions read to count a hold's records."""
 
 COUNTED_AT_ONCE = 500
-"""Records whose items are read together for that."""
+"""Records counted together."""
 
 _Pb = history_service_pb2
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceHoldCommand(IdempotentCommand[_Pb.PlaceHoldResponse]):
-    """Places a hold; the result is the response.
+    """Places a hold.
 
     Raises:
-        InvalidRequestError: a hold can't have these criteria.
+        InvalidRequestError: its criteria aren't exact.
     """
 
     origin: FeedOrigin
@@ -75,11 +75,11 @@ class PlaceHoldCommand(IdempotentCommand[_Pb.PlaceHoldResponse]):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseHoldCommand(IdempotentCommand[_Pb.ReleaseHoldResponse]):
-    """Releases a hold; the result is the response.
+    """Releases a hold.
 
     Raises:
-        NotFoundError: there is no such hold.
-        IllegalTransitionError: it is released already.
+        NotFoundError: unknown hold.
+        IllegalTransitionError: released before.
     """
 
     origin: FeedOrigin
@@ -106,10 +106,10 @@ class ReleaseHoldCommand(IdempotentCommand[_Pb.ReleaseHoldResponse]):
 
 
 def require_fit_for_hold(criteria: history_pb2.SearchCriteria) -> None:
-    """Raises unless records themselves say whether they match.
+    """Requires exact criteria.
 
     Raises:
-        InvalidRequestError: with every criterion that a hold can't have.
+        InvalidRequestError: lists every other criterion.
     """
     require_exact(
         criteria,
@@ -120,10 +120,7 @@ def require_fit_for_hold(criteria: history_pb2.SearchCriteria) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LoggedItem:
-    """A recorded item with its keys in the index, its names of parties, and its time and procedure as a revision.
-
-    An addition has those of its record: `revision` is None.
-    """
+    """A recorded item with its keys and names; `revision` is None for an addition."""
 
     logged: LogRow
     keys: frozenset[int]
@@ -142,7 +139,6 @@ class LoggedItem:
 
     @property
     def digest(self) -> bytes:
-        """The digest that the log committed to."""
         return wire.salted_digest(self.logged.salt, self.logged.content)
 
 
@@ -159,22 +155,20 @@ class HoldCriteria:
         return cls(hold.hold_id, keys_wire.key_sets(hold.criteria), filter_of(hold.criteria))
 
     def match(self, items: Sequence[LoggedItem]) -> bool:
-        """Whether a record with these items matches all criteria."""
+        """Whether a record with these items matches."""
         keys = frozenset[int]().union(*(item.keys for item in items))
         if any(keys.isdisjoint(key_set) for key_set in self.key_sets):
             return False
         return self.match_revisions([item.revision for item in items if item.revision is not None])
 
     def match_revisions(self, rows: Iterable[RevisionRow]) -> bool:
-        """Whether a record has a revision of such a time and one of such a procedure; a record of which only additions
-        are known may have them."""
+        """Whether any revision has such a time, and any such a procedure; True without revisions."""
         known = [row for row in rows if row.procedure]
         parts = (replace(self.record_filter, procedures=()), RecordFilter(procedures=self.record_filter.procedures))
         return not known or all(any(part.matches(row) for row in known) for part in parts)
 
 
 def _count_held(conn: Connection, criteria: HoldCriteria) -> int:
-    """Number of indexed records that match."""
     by_one_item = _records_with(conn, criteria.key_sets, criteria.record_filter)
     others = sorted(_records_with(conn, criteria.key_sets[:1], RecordFilter()) - by_one_item)
     parts = (others[at : at + COUNTED_AT_ONCE] for at in range(0, len(others), COUNTED_AT_ONCE))
@@ -182,13 +176,12 @@ def _count_held(conn: Connection, criteria: HoldCriteria) -> int:
 
 
 def _records_with(conn: Connection, key_sets: KeySets, record_filter: RecordFilter) -> set[str]:
-    """Records of which one item matches."""
     positions = list(shipment_search.search(conn, key_sets, record_filter, before=NEWEST, limit=MOST_COUNTED))
     return {row.record_id for row in shipments.revisions(conn, positions).values()}
 
 
 def _count_matching(conn: Connection, criteria: HoldCriteria, record_ids: Sequence[str]) -> int:
-    """Number of records that match, of some that have a key of the first set."""
+    """Counts matches among records with a key of the first set."""
     positions = positions_of(conn, record_ids)
     rows = shipments.revisions(conn, [position for of_record in positions.values() for position in of_record])
     left = {
@@ -210,5 +203,5 @@ def holds_on(conn: Connection, logged: Sequence[LogRow]) -> list[str]:
 
 
 def criteria_in_force(conn: Connection) -> list[HoldCriteria]:
-    """Criteria of all holds that aren't released."""
+    """Criteria of unreleased holds."""
     return [HoldCriteria.of(hold) for hold in holds.all_of(conn, released=False)]

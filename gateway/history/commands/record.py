@@ -1,4 +1,4 @@
-"""Records shipments: checks items and appends them to this node's log of records."""
+"""Checks items and appends them to the log of records."""
 
 from __future__ import annotations
 
@@ -24,13 +24,7 @@ _Pb = history_service_pb2
 
 
 class ValidItem(NamedTuple):
-    """An item to record.
-
-    Attributes:
-        kind: history.codec.shipments.SHIPMENT or ADDITION.
-        salt, content: as stored.
-        digest: SHA-256(salt ‖ content).
-    """
+    """An item to record; `digest` is SHA-256(salt ‖ content)."""
 
     record_id: str
     kind: int
@@ -40,18 +34,14 @@ class ValidItem(NamedTuple):
 
 
 def records_feed(federation: str, node: str) -> FeedOrigin:
-    """The node's own log of records."""
+    """The node's log of records."""
     return FeedOrigin(federation, node, node, Channel.RECORDS)
 
 
 def check(
     request: _Pb.RecordShipmentsRequest, *, retention_classes: Callable[[str], bool]
 ) -> tuple[list[ValidItem], list[_Pb.RefusedItem]]:
-    """Valid items, and refused ones with all their violations.
-
-    Args:
-        retention_classes: whether this node has a class of that name.
-    """
+    """Splits items into valid and refused ones."""
     good: list[ValidItem] = []
     refused: list[_Pb.RefusedItem] = []
     salts = random_bytes(SALT_BYTES * len(request.items))
@@ -107,9 +97,9 @@ def _refused(at: int, record_id: str, violations: Sequence[Violation]) -> _Pb.Re
 
 @dataclass(frozen=True, slots=True)
 class RecordCommand:
-    """Appends items to the log; the result is the position of the last.
+    """Appends items to the log; returns the last position.
 
-    Items and the digests that commit to them are in one transaction: a crash leaves both or none.
+    One transaction writes items and their digests: a crash leaves both or none.
     """
 
     origin: FeedOrigin
@@ -134,6 +124,6 @@ class RecordCommand:
 
 
 def append_event(tx: Transaction, origin: FeedOrigin, **event: Message) -> None:
-    """Appends an event to the node's log of records."""
+    """Appends an event to the log."""
     message = record_log_pb2.RecordLogEvent(**event)  # type: ignore[arg-type]  # one of the oneof's messages
     tx.append(origin, new_entry(wire.LOG_TYPE, message, now_ms=tx.now_ms), urgent=False)

@@ -23,27 +23,26 @@ from gateway.trust.rules.audit import AuditEntry, AuditResult
 from gateway.v1 import history_service_pb2, record_log_pb2
 
 PURGE_BATCH = 100
-"""Most records that are erased in one transaction."""
+"""Most records in one transaction."""
 
 PURGE_ITEMS = 5_000
-"""Most items of these records in one transaction, unless one record has more."""
+"""Most items in one, unless a record has more."""
 
 ERASED_IN_ENTRY = 20_000
-"""Most erased items in one entry of the log, some 100 kilobytes."""
+"""Most erased items in an entry, some 100 kB."""
 
 PURGE_METHOD = "purge"
-"""Name of the operation in the audit log."""
+"""Operation in the audit log."""
 
 _Pb = history_service_pb2
 
 ForgetRecords = Callable[[Connection, Sequence[str]], None]
-"""Removes what other capabilities keep about records, by their ids, in the transaction that erases them."""
+"""Removes other capabilities' data on records in the transaction that erases them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeResult:
-    """Number of records that were erased, number kept by holds, and time and id of the last record that was due (None:
-    none)."""
+    """Records erased, records held, and time and id of the last one due."""
 
     erased: int
     held: int
@@ -52,7 +51,7 @@ class PurgeResult:
 
 @dataclass(frozen=True, slots=True)
 class PurgeCommand:
-    """Erases the next records whose retention has ended and that no hold keeps: all revisions and additions of each.
+    """Erases the next records whose retention has ended and that no hold keeps.
 
     A crash before the commit leaves all of them; after it they are gone with their keys, names and risk hits.
     """
@@ -110,7 +109,7 @@ class PurgeCommand:
 
 
 def _first(due: list[ShipmentRow], positions: Mapping[str, Sequence[int]]) -> list[ShipmentRow]:
-    """The first records with PURGE_ITEMS items in all, at least one record."""
+    """First records with at most PURGE_ITEMS items, at least one."""
     items = 0
     for at, row in enumerate(due):
         items += len(positions[row.record_id])
@@ -120,13 +119,12 @@ def _first(due: list[ShipmentRow], positions: Mapping[str, Sequence[int]]) -> li
 
 
 def _items(conn: Connection, positions: Mapping[str, Sequence[int]]) -> dict[str, list[LoggedItem]]:
-    """Items of records, by record."""
     logged = shipments.log_rows(conn, [one for of_record in positions.values() for one in of_record])
     return {record_id: [LoggedItem.of(logged[one]) for one in of_record] for record_id, of_record in positions.items()}
 
 
 def _forget_names(conn: Connection, items: Sequence[LoggedItem]) -> None:
-    """Removes the names of parties that no record has any more."""
+    """Removes names that no record has any more."""
     keys = {keys_wire.name_key(text) for item in items for text in item.names}
     gone = [
         key

@@ -1,1 +1,1 @@
-"""The index of recorded shipments: built, and built again."""
+"""Builds and rebuilds the index of recorded shipments."""

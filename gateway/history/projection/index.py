@@ -1,7 +1,6 @@
 """Writes the index of recorded shipments: revisions, keys, names, and the end of retention.
 
-With the cursor at 0 the tables come out the same from the log of records. An addition is indexed under the current time
-and procedure of its record, whichever came first.
+An addition is indexed under the time and procedure of its record, also when it came first.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from gateway.history.tables import progress as record_progress
 from gateway.history.tables.shipments import RevisionRow, ShipmentRow
 
 Retention = Callable[[str, int], tuple[str, int]]
-"""From the given class (empty: none) and the start of retention to the record's class and the end of its retention
-(0: never); times in milliseconds since 1970."""
+"""From a class (empty: default) and the start of retention to the record's class and the end of its retention (0:
+never); milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexCommand:
-    """Writes a batch; the result is whether it was still the next one and its known names were still there.
+    """Writes a batch; False if it isn't the next or a known name is gone.
 
-    A crash before the commit leaves nothing of it, and it is prepared again; after it the cursor has moved past it.
+    A crash before the commit leaves nothing of the batch.
     """
 
     batch: IndexBatch
@@ -70,7 +69,7 @@ class IndexCommand:
         return True
 
     def _advanced(self, row: ShipmentRow | None, item: PreparedItem) -> ShipmentRow:
-        """The record after an item: with a new revision, unchanged by an equal one, or with one more addition."""
+        """The record after an item."""
         if row is None:
             retention_class, delete_at = self.retention("", item.recorded_at)
             row = ShipmentRow(item.record_id, 0, 0, 0, 0, 0, b"", retention_class, delete_at)
@@ -79,7 +78,7 @@ class IndexCommand:
         digest = bytes.fromhex(item.digest)
         if digest == row.digest:
             return row
-        since = max(item.declared_at, item.recorded_at)  # old records that are brought in aren't gone at once
+        since = max(item.declared_at, item.recorded_at)  # an imported old record isn't due at once
         retention_class, delete_at = self.retention(item.retention_class, since)
         return ShipmentRow(
             item.record_id,
@@ -95,17 +94,12 @@ class IndexCommand:
 
 
 def _as_of(row: ShipmentRow) -> tuple[int, int]:
-    """Time and procedure under which a record and its additions are indexed."""
+    """Time and procedure in the index."""
     return row.declared_at, row.procedure
 
 
 def _date_additions(conn: Connection, moved: Sequence[ShipmentRow]) -> None:
-    """Indexes additions under the new time and procedure of their records.
-
-    Args:
-        conn: in the transaction that has written the records' items.
-        moved: records after each revision that changed these, in order.
-    """
+    """Moves earlier additions to their records' new time and procedure."""
     if not moved:
         return
     positions = positions_of(conn, dict.fromkeys(row.record_id for row in moved))

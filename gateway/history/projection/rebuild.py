@@ -1,4 +1,4 @@
-"""Builds the index of recorded shipments again from the log of records."""
+"""Rebuilds the index of recorded shipments from the log of records."""
 
 from __future__ import annotations
 
@@ -12,18 +12,13 @@ from gateway.history.service.indexer import HistoryIndexer
 def rebuild_records(writer: Writer, database: Database, retention: Retention, *, progress: ReportProgress) -> int:
     """Indexes recorded shipments again after `rebuild`; returns the number of items.
 
-    Rules are evaluated on them again while the gateway runs.
-
-    Args:
-        progress: called with the number of further items.
-
     Raises:
         StoreUnavailableError: the database can't be written; call again.
     """
     indexer = HistoryIndexer(database)
     count = 0
     while (batch := indexer.next()) is not None:
-        if writer.run(IndexCommand(batch, retention)):  # not so when a running gateway did the same meanwhile
+        if writer.run(IndexCommand(batch, retention)):  # False if a running gateway wrote it
             count += batch.last - batch.after
             progress(batch.last - batch.after)
     return count

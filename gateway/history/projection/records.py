@@ -1,4 +1,4 @@
-"""Recorded shipments as a projection: dropped with the others, and built from the log of records, not from entries."""
+"""Recorded shipments as a projection, built from the log of records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RECORD_ENTRIES = EntryFormat(channel=Channel.RECORDS, message=record_log_pb2.Rec
 
 
 class RecordProjection(Projection):
-    """The index of recorded shipments and what rules found in them; `index` and `service.risk` build them."""
+    """The index of recorded shipments and their risk hits."""
 
     formats = (RECORD_ENTRIES,)
     tables = (
@@ -41,9 +41,8 @@ class RecordProjection(Projection):
     )
 
     def clear(self, conn: Connection) -> None:
-        """Empties the tables; indexing and evaluating begin again at the first item."""
         super().clear(conn)
         progress.clear(conn)
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
-        """Nothing: an entry holds digests, the items stand in the log of records."""
+        """Does nothing: entries hold digests only."""

@@ -1,1 +1,1 @@
-"""Shipment history over gRPC, and the loops and processes behind it."""
+"""Shipment history over gRPC, with its loops and worker processes."""

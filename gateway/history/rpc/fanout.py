@@ -26,10 +26,9 @@ from gateway.v1 import history_service_pb2 as pb
 log = logging.getLogger(__name__)
 
 PARTNER_TIMEOUT_S = 10.0
-"""Default time limit for a partner, in seconds."""
 
 MARGIN = 0.1
-"""Part of a call's time, at most MARGIN_S, that is left to report nodes that didn't answer."""
+"""Part of a call's time, at most MARGIN_S, left to report nodes that didn't answer."""
 
 MARGIN_S = 0.2
 
@@ -39,15 +38,12 @@ _COUNTING = frozenset({_COMPLETE, _PARTIAL, history_pb2.ANSWER_STATUS_TIMED_OUT,
 
 @dataclass(frozen=True, slots=True)
 class NodeSearch:
-    """A search as each node gets it.
+    """A search as each node gets it, valid by the contract.
 
     Attributes:
-        criteria, grounds, mode, order: valid by the contract.
-        alternatives: further criteria; a record that matches any of them is found.
         limit: most records from each node.
         whole: no record from a node that has more.
-        timeout_s: time limit for a partner, in seconds.
-        own_timeout_s: time limit for the own node; None: none.
+        timeout_s, own_timeout_s: for a partner and the own node (None: none), in seconds.
     """
 
     criteria: history_pb2.SearchCriteria
@@ -84,13 +80,10 @@ class HistoryFanout:
     async def search(
         self, call: Call, request: pb.SearchShipmentsRequest, remaining_s: float | None
     ) -> AsyncGenerator[pb.SearchShipmentsResponse]:
-        """Answers SearchShipments.
-
-        Args:
-            remaining_s: time left for the call, in seconds; None: no limit.
+        """Answers SearchShipments within `remaining_s` seconds (None: no limit).
 
         Raises:
-            InvalidRequestError: criteria that match everything, an unknown node, a token of another search.
+            InvalidRequestError: too wide criteria, an unknown node, a token of another search.
         """
         require_narrow(request.criteria)
         positions = self._positions(request)
@@ -119,13 +112,11 @@ class HistoryFanout:
         positions: Mapping[str, SearchPosition],
         next_positions: dict[str, SearchPosition],
     ) -> AsyncGenerator[tuple[pb.SearchShipmentsResponse, bool]]:
-        """Messages with records and ends of nodes, each end after its records, and whether the message is the last.
+        """Messages with records and ends of nodes, each end after its records, and whether it is the last message.
 
-        Available records go out in one message: each costs a turn of gRPC's loop. With an order by declaration, a
-        node's records come after its answer is verified; without, before, and they count unless its end is FAILED.
-
-        Args:
-            next_positions: gets the nodes that have more, with where to continue.
+        Available records share a message, since each costs a turn of gRPC's loop. Sorted records follow the
+        verification of their node's answer; others precede it, and count unless its end is FAILED. `next_positions`
+        gets the nodes that have more.
         """
         queue: asyncio.Queue[pb.SearchShipmentsResponse] = asyncio.Queue()
 
@@ -138,7 +129,7 @@ class HistoryFanout:
         tasks = [asyncio.create_task(ask(node, start), name=f"ask {node}") for node, start in positions.items()]
         try:
             left = len(tasks)
-            if not left:  # the nodes with more aren't partners any more
+            if not left:  # no node with more is a partner any more
                 yield pb.SearchShipmentsResponse(), True
             while left:
                 message = await queue.get()
@@ -170,13 +161,9 @@ class HistoryFanout:
         start: SearchPosition = START,
         kept: list[asyncio.Future[None]] | None = None,
     ) -> tuple[history_pb2.NodeAnswer, int]:
-        """Asks one node; an error ends up in its answer.
+        """Asks one node; returns its end, and the position below which it has more (0: no more).
 
-        Args:
-            kept: as in QueryClient.send.
-
-        Returns:
-            The node's end, and the position below which it has more (0: no more).
+        An error ends up in the node's end.
         """
         loop = asyncio.get_running_loop()
         began, buffer = loop.time(), _Buffer(put, query.order)
@@ -272,10 +259,10 @@ class HistoryFanout:
         )
 
     def asked_nodes(self, named: Sequence[str]) -> list[str]:
-        """The named nodes, or the own one and all partners.
+        """The named nodes, or all.
 
         Raises:
-            InvalidRequestError: a named node is neither.
+            InvalidRequestError: a node is no partner.
         """
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
         partners = self._trust().directory.partners(self._node, now)
@@ -300,7 +287,7 @@ class HistoryFanout:
 
 
 class _Buffer:
-    """Passes records on as they come, or in the caller's order once a node has sent all."""
+    """Passes records on as they come, or sorted at the end."""
 
     def __init__(self, put: RecordSink, order: pb.SearchOrder.ValueType) -> None:
         self._put = put

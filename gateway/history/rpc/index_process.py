@@ -1,4 +1,4 @@
-"""The process that reads recorded shipments again: for the index, for the rules, and for names in searches."""
+"""The worker process that reads recorded shipments for the index, the rules, and names in searches."""
 
 from __future__ import annotations
 
@@ -16,30 +16,21 @@ from gateway.rpc.worker_process import WorkerProcess
 from gateway.v1 import history_pb2
 
 INDEX, EVALUATE, FILTER, NAMES = "index", "evaluate", "filter", "names"
-"""Handlers. INDEX gives the next IndexBatch, EVALUATE the next RiskBatch, FILTER the next SegmentFilter; each of these
-gives None when there is none. NAMES gives the recorded names that some names may mean, by their keys."""
+"""Handlers; results: IndexBatch, RiskBatch, SegmentFilter (None: nothing to do); recorded names by key."""
 
 BATCH_TIMEOUT_S = 300.0
-"""How long the process may take for a batch, in seconds: it takes seconds where a processor is free, and comes after
-everything else where none is."""
+"""A batch takes seconds, and has the lowest priority on a busy processor."""
 
 NAMES_TIMEOUT_S = 20.0
-"""How long the process may take to start for a search, and then to find names, in seconds."""
+"""To start for a search, and again to match names."""
 
 _RETRY_AFTER_S = 2.0
 
 
 class IndexProcess:
-    """The process of one node, started when it is needed."""
+    """A node's process, started on demand."""
 
     def __init__(self, database: Database, opener: Opener, arguments: tuple[Any, ...]) -> None:
-        """Starts nothing.
-
-        Args:
-            database: shows whether there is anything to do.
-            opener: opens the handlers in the process.
-            arguments: for `opener`.
-        """
         self._database = database
         self._process = WorkerProcess(
             "history",
@@ -49,11 +40,11 @@ class IndexProcess:
         )
 
     async def next(self, handler: str) -> Any:
-        """The next batch of INDEX, EVALUATE or FILTER; None when there is nothing to do.
+        """The next batch of INDEX, EVALUATE or FILTER, if any.
 
         Raises:
             UnavailableError: the process has just ended.
-            GatewayError: the process failed to make it; its log says why.
+            GatewayError: it failed; its log says why.
             StoreUnavailableError: the database can't be read.
         """
         if not await asyncio.to_thread(self._is_behind, handler):
@@ -62,11 +53,11 @@ class IndexProcess:
         return await asyncio.wrap_future(self._process.call(handler, caller=handler))
 
     def names(self, texts: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
-        """Recorded names that some names may mean, by their keys; not for the event loop's thread.
+        """Matching recorded names by key; not for the event loop's thread.
 
         Raises:
-            InvalidRequestError: a name may mean too many.
-            UnavailableError: as `next`, or there was no answer in time.
+            InvalidRequestError: a name matches too many.
+            UnavailableError: the process ended, or took too long.
         """
         try:
             self._process.start().result(NAMES_TIMEOUT_S)
@@ -78,7 +69,7 @@ class IndexProcess:
             raise UnavailableError(message, retry_after_s=_RETRY_AFTER_S) from error
 
     async def run(self) -> None:
-        """Ends the process when it is cancelled."""
+        """Ends the process on cancellation."""
         try:
             await asyncio.Event().wait()
         finally:

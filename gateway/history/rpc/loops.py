@@ -1,4 +1,4 @@
-"""Loops of a node over its records: index them, evaluate the rules, and erase what retention ends."""
+"""Loops of a node over its records: index them, evaluate the rules, erase at the end of retention."""
 
 from __future__ import annotations
 
@@ -22,30 +22,23 @@ from gateway.history.service.segment_filters import KeepFilterCommand
 log = logging.getLogger(__name__)
 
 IDLE_S = 5.0
-"""Interval of a look without a notification, in seconds."""
+"""Interval of steps without a notification."""
 
 RETRY_S = 2.0
-"""Pause after a failure, in seconds."""
 
 PURGE_EVERY_S = 60.0
-"""Interval of purges, in seconds."""
 
 Step = Callable[[], Awaitable[bool]]
-"""Does a part of the work; True when there may be more."""
+"""True if there may be more work."""
 
 
 KEEP_SHARE = 0.5
-"""Most of the time that writing takes during a backlog: callers share the interpreter and the writer with it. Preparing
-needs no pause: its process has a lower priority."""
+"""Most of the time spent on writing during a backlog: callers share the interpreter and the writer. The worker process
+needs no pause, at its lower priority."""
 
 
 async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: FeedOrigin | str) -> None:
-    """Takes steps whenever a topic moves, until cancelled.
-
-    Args:
-        what: its name in the log.
-        notifier, topic: wake it.
-    """
+    """Takes steps whenever a topic moves, until cancelled."""
     moved = asyncio.Event()
     end_subscription = notifier.subscribe(topic, moved)
     try:
@@ -60,7 +53,7 @@ async def follow(step: Step, *, what: str, notifier: ChangeNotifier, topic: Feed
 
 
 async def _steps(step: Step, what: str) -> bool:
-    """Takes steps until there is no more work; False when one failed."""
+    """Takes steps until no work is left; False after a failure."""
     try:
         while await step():
             pass
@@ -73,19 +66,11 @@ async def _steps(step: Step, what: str) -> bool:
 
 
 class IndexProcessStep:
-    """Has the process make the next batch of a kind, and the writer keep it."""
+    """Passes the next batch from the worker process to the writer."""
 
     def __init__(
         self, process: IndexProcess, handler: str, *, keep: Callable[[Any], Command], writer: WriterClient
     ) -> None:
-        """Takes what it needs.
-
-        Args:
-            process: makes the batches.
-            handler: makes one, see history.rpc.index_process.
-            keep: makes the writer's work of a batch.
-            writer: to the writer.
-        """
         self._process = process
         self._handler = handler
         self._keep = keep
@@ -102,7 +87,7 @@ class IndexProcessStep:
 
 
 class IndexStep:
-    """Indexes the next records, and wakes the searches that wait for that."""
+    """Indexes the next records, and notifies waiting searches."""
 
     def __init__(
         self, process: IndexProcess, *, writer: WriterClient, notifier: ChangeNotifier, retention: Retention
@@ -123,12 +108,12 @@ def risk_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessSte
 
 
 def filter_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessStep:
-    """Makes the filter of the next full segment of the index."""
+    """Makes the next full segment's filter."""
     return IndexProcessStep(process, FILTER, keep=KeepFilterCommand, writer=writer)
 
 
 class SearchStep:
-    """Runs a search in a thread, and has the writer write its result."""
+    """Runs a search in a thread, and writes its result."""
 
     def __init__(self, search: Callable[[], Command | None], *, writer: WriterClient) -> None:
         self._search = search
@@ -143,7 +128,7 @@ class SearchStep:
 
 
 async def purge(origin: FeedOrigin, writer: WriterClient, *, forget: ForgetRecords) -> None:
-    """Erases records, queries and answers whose retention has ended, until cancelled."""
+    """Erases records and answers whose retention has ended, until cancelled."""
     while True:
         after, held = (0, ""), 0
         try:

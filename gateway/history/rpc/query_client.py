@@ -1,4 +1,4 @@
-"""Sends a query for shipment history to a partner, and reports how it ended."""
+"""Sends a query for shipment history to a partner, and verifies and stores the answer."""
 
 from __future__ import annotations
 
@@ -24,24 +24,20 @@ from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 20
-"""Most queries to a partner at once: it serves 32 streams of a partner, those of feeds among them."""
+"""Most queries to a partner at once, within its 32 streams for a peer, feeds included."""
 
 FEW = 20
-"""Records that take less time to hash and parse than changing threads does."""
+"""Records that parse faster than threads change."""
 
 _COMPLETE, _PARTIAL = history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL
 
 RecordSink = Callable[[history_service_pb2.SearchShipmentsResponse], None]
-"""Takes records of one node, in order."""
+"""Takes a node's records, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryClient:
-    """Sends queries to partners; used in one event loop.
-
-    Attributes:
-        keep_ms: retention of queries and answers.
-    """
+    """Sends queries; used in one event loop."""
 
     trust: Callable[[], TrustedDirectory]
     peers: Peers
@@ -60,31 +56,28 @@ class QueryClient:
         timeout_s: float,
         kept: list[asyncio.Future[None]] | None = None,
     ) -> tuple[history_pb2.NodeAnswer, int]:
-        """Sends a query. Cancelling it ends the partner's work.
+        """Sends a query; returns the node's end, and the position below which it has more (0: no more).
+
+        Cancelling it ends the partner's work.
 
         Args:
-            sink: gets records as they come, before the answer is verified.
-            timeout_s: time limit for the whole answer, in seconds, with the wait for one of MOST_AT_ONCE.
-            kept: gets the commits to await before anything is reported, for a caller that asks more first; None: they
-                are awaited here.
-
-        Returns:
-            The node's end, and the position below which it has more (0: no more).
+            sink: gets records before the answer is verified.
+            timeout_s: seconds for the whole answer, with the wait for one of MOST_AT_ONCE.
+            kept: gets the commits that the caller awaits before it reports; None: they are awaited here.
         """
         return await _Exchange(self, call, signed_query, sink, kept).run(timeout_s)
 
     def limit(self, partner: str) -> asyncio.Semaphore:
-        """Limits the queries to a partner."""
         return self._limits.setdefault(partner, asyncio.Semaphore(MOST_AT_ONCE))
 
 
 def node_answer(node: str, status: history_pb2.AnswerStatus.ValueType, reason: str = "") -> history_pb2.NodeAnswer:
-    """The end of a node's answer, without its figures."""
+    """A node's end without figures."""
     return history_pb2.NodeAnswer(node=node, status=status, reason=reason[:2048])
 
 
 class _Exchange:
-    """One query to one partner, from sending it to keeping the answer as evidence."""
+    """One query to one partner."""
 
     def __init__(
         self,
@@ -104,7 +97,6 @@ class _Exchange:
         self._statement: Statement | None = None
 
     async def run(self, timeout_s: float) -> tuple[history_pb2.NodeAnswer, int]:
-        """Sends the query, and reports how it ended."""
         node = self._query.query.answerer
         try:
             async with asyncio.timeout(timeout_s), self._by.limit(node):
@@ -155,7 +147,7 @@ class _Exchange:
 
     async def _take_records(self, came: exchange_service_pb2.AnswerRecords) -> None:
         first = self._answer.count
-        came.DiscardUnknownFields()  # the statement covers the records alone
+        came.DiscardUnknownFields()  # the statement doesn't cover them
         self._kept.append(
             self._by.writer.submit(KeepRecordsCommand(self._query.query.query_id, first, came), deferrable=True)
         )
@@ -195,7 +187,7 @@ class _Exchange:
         return ended
 
     async def _durable(self, ended: history_pb2.NodeAnswer, more_before: int) -> tuple[history_pb2.NodeAnswer, int]:
-        """The end of an answer once it is kept; an answer that can't be kept can't be proved later, and fails."""
+        """The end once it is stored; an answer that can't be stored can't be proved, and fails."""
         outcome = history_pb2.AnswerStatus.Name(ended.status).removeprefix("ANSWER_STATUS_").lower()
         try:
             last = self._keep(outcome, ended.reason, wait=self._statement is not None)

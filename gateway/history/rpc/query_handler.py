@@ -18,7 +18,7 @@ from gateway.v1 import exchange_service_pb2 as pb
 log = logging.getLogger(__name__)
 
 AnswerPart: TypeAlias = tuple[list[bytes], bytes]
-"""Records of an answer, and its statement with the last of them; empty before."""
+"""Records, and the statement after the last."""
 
 
 class QueryHandler:
@@ -31,10 +31,10 @@ class QueryHandler:
         self._keep_ms = keep_ms
 
     async def answer(self, request: pb.QueryHistoryRequest) -> AsyncGenerator[pb.QueryHistoryResponse]:
-        """The messages of an answer: records, then its statement.
+        """Records, then their statement.
 
         Raises:
-            GatewayError: why there is none; see history.service.answers.
+            GatewayError: see history.service.answers.
         """
         call = current_call()
         verified, begun = await asyncio.to_thread(self._begin, call.principal.node, request)
@@ -49,7 +49,7 @@ class QueryHandler:
             self._keep_unanswered(verified, call, begun)
             raise begun
         answer, first = begun
-        call.record(reason="QUESTION_ACCEPTED")  # before anything of it leaves
+        call.record(reason="QUESTION_ACCEPTED")  # before any record leaves
         async with aclosing(self._messages(call, verified, answer, first)) as messages:
             async for message in messages:
                 yield message
@@ -57,7 +57,7 @@ class QueryHandler:
     def _begin(
         self, peer: str, request: pb.QueryHistoryRequest
     ) -> tuple[VerifiedQuery, tuple[SignedAnswer, AnswerPart] | GatewayError]:
-        """The query, and its answer with the first part or the reason for none; raises for an invalid query."""
+        """The query, and its answer with the first part or the refusal."""
         verified = self._queries.verify(peer, request.query, request.note)
         try:
             answer = self._queries.begin(verified)
@@ -69,7 +69,7 @@ class QueryHandler:
         self, call: Call, verified: VerifiedQuery, answer: SignedAnswer, part: AnswerPart
     ) -> AsyncGenerator[pb.QueryHistoryResponse]:
         try:
-            # Each part is one read: a cancelled call costs no more than the one under way.
+            # A part is one read, which a cancelled call still pays for.
             while True:
                 records, statement = part
                 messages = [_message(some) for some in in_messages(records)]
@@ -95,7 +95,7 @@ class QueryHandler:
     def _keep_answered(
         self, call: Call, verified: VerifiedQuery, answer: SignedAnswer, statement: bytes
     ) -> asyncio.Future[None]:
-        """Begins to keep the answer; its statement leaves after that commit."""
+        """Begins to store the answer; its statement leaves after that commit."""
         call.record(reason="ANSWERED", counts={"records": answer.count, "withheld": answer.withheld})
         row = answered_row(
             verified,
@@ -107,7 +107,7 @@ class QueryHandler:
             statement=statement,
         )
         kept = self._writer.submit(KeepAnsweredCommand(row))
-        forget(kept)  # a caller that leaves doesn't await it
+        forget(kept)  # a cancelled call doesn't await it
         return kept
 
     def _cancelled(self, verified: VerifiedQuery, call: Call, answer: SignedAnswer) -> None:

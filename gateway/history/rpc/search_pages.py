@@ -12,7 +12,7 @@ from gateway.v1 import history_service_pb2 as pb
 
 
 class SearchPosition(NamedTuple):
-    """Where a search continues at a node: below a position, among items up to `as_of`; 0 and 0: from the newest."""
+    """Below `before`, among items up to `as_of`; 0 and 0: from the newest."""
 
     before: int = 0
     as_of: int = 0
@@ -22,7 +22,7 @@ START = SearchPosition()
 
 
 def encode_positions(request: pb.SearchShipmentsRequest, positions: Mapping[str, SearchPosition]) -> str:
-    """The token for the next page; empty when no node has more."""
+    """The next page's token; empty at the end."""
     if not positions:
         return ""
     parts = (f"{node}:{position.before}:{position.as_of}" for node, position in sorted(positions.items()))
@@ -30,10 +30,10 @@ def encode_positions(request: pb.SearchShipmentsRequest, positions: Mapping[str,
 
 
 def decode_positions(request: pb.SearchShipmentsRequest) -> dict[str, SearchPosition] | None:
-    """Positions by node in the request's token; None without a token.
+    """Positions by node.
 
     Raises:
-        InvalidRequestError: it isn't a token of this search.
+        InvalidRequestError: not a token of this search.
     """
     token = decode_page_token(request.page_token, _tag(request), 1)
     if token is None:
@@ -54,6 +54,6 @@ def _is_position(text: str) -> bool:
 
 
 def _tag(request: pb.SearchShipmentsRequest) -> str:
-    """Binds a token to criteria, mode and nodes; grounds, size and order may change between pages."""
+    """Grounds, size and order may change between pages."""
     bound = pb.SearchShipmentsRequest(criteria=request.criteria, mode=request.mode, nodes=request.nodes)
     return sha256(bound.SerializeToString(deterministic=True)).hexdigest()

@@ -1,4 +1,4 @@
-"""HistoryService: gRPC handlers for own systems."""
+"""gRPC handlers of HistoryService."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from gateway.v1 import history_service_pb2 as pb
 from gateway.v1 import history_service_pb2_grpc
 
 CHECKS_AHEAD = 2
-"""Messages of RecordShipments that wait for their check: while one is checked, the next is on its way to it."""
+"""Messages in check: one is checked, the next on its way."""
 
 Trace = Callable[[Call, pb.TraceConsignmentRequest, float | None], Awaitable[pb.TraceConsignmentResponse]]
-"""Answers TraceConsignment, given what is left of the call's time in seconds (None: no end)."""
+"""Answers TraceConsignment within seconds (None: no limit)."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 

@@ -1,7 +1,7 @@
-"""Bloom filters: whether a set of keys may hold one, in ten bits for each of them.
+"""Bloom filters over keys.
 
-Keys are numbers of 62 bits that are hashes already, so that their halves serve as the two hashes that all bits are
-made of (Kirsch and Mitzenmacher, "Less hashing, same performance", 2006).
+Keys are hashes of 62 bits; their halves are the two hashes behind all bits (Kirsch and Mitzenmacher, "Less hashing,
+same performance", 2006).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 BITS_PER_KEY = 10
 HASHES = 5
-"""With ten bits for a key and five of them set, a key that wasn't put in is taken for one in one case of a hundred."""
+"""One in a hundred absent keys is taken for present."""
 
 _HALF_BITS = 31
 _HALF = (1 << _HALF_BITS) - 1
@@ -30,7 +30,7 @@ def bloom_filter(keys: Collection[int]) -> bytes:
 
 
 def may_hold(bits: bytes, key: int) -> bool:
-    """Whether a filter may hold a key; False: it doesn't."""
+    """False if the filter holds no such key."""
     at, step, count = key & _HALF, key >> _HALF_BITS | 1, 8 * len(bits)
     for _ in range(HASHES):
         bit = at % count

@@ -1,1 +1,1 @@
-"""Searches, questions to partners and answers to theirs."""
+"""Searches, queries to partners, and answers to theirs."""

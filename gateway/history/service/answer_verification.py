@@ -1,4 +1,4 @@
-"""Verifies the statement over an answer: the steps that a querying node and evidence share."""
+"""Verification steps of an answer that the querying node and evidence share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from gateway.v1 import history_pb2
 
 
 def verified_statement(note: bytes, query: history_pb2.HistoryQuery, keys: Sequence[bytes]) -> Statement:
-    """Step 2: the statement over the answer to this query, signed by one of these keys.
+    """Step 2: the statement on the answer to this query.
 
     Raises:
-        SignatureInvalidError, MalformedError: it is another text, or not signed by these keys.
+        SignatureInvalidError, MalformedError: another text or key.
     """
     origin = answer_origin(query.federation, query.answerer, query.asker, query.query_id)
     refused: GatewayError = SignatureInvalidError(f"the directory names no log key of {query.answerer} for that time")
@@ -35,7 +35,7 @@ def require_answer_to(statement: Statement, query: history_pb2.HistoryQuery, dat
     """Steps 3 and 5.
 
     Raises:
-        VerificationError: the statement is over another query, or contradicts itself.
+        VerificationError: another query, or a contradiction.
     """
     if statement.digest != query_digest(data):  # 3
         raise VerificationError("the statement is over another question", step="3 question")

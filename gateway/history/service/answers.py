@@ -1,17 +1,15 @@
 """Verifies a partner's query for shipment history, and answers it with records and a signed statement.
 
-1. signature: the note is signed by a log key that the directory gives the asking node now, under the name
-   `<federation>/<asker>/<answerer>/query`, and is over the SHA-256 of the query's bytes.
-2. form: the bytes are a query in canonical form that keeps the contract's rules (purpose, legal basis and case are
-   among them), and its criteria don't match everything.
-3. parties: the query is of this federation, from the node that the connection's certificate names, to this node; its id
-   is the one in the note.
-4. time: its time and the time in its id are at most MAX_CLOCK_SKEW_MS from now, so that it can't be replayed later.
-5. once: its id wasn't answered before. Two different answers are never signed under one id.
-6. agreement: it may be asked and answered (history.service.terms).
-7. search: page by page, newest first; each record lists the fields that the agreement doesn't allow, and has none.
-8. statement: a checkpoint over the records' bytes in order, signed by this node's log key under the name
-   `<federation>/<answerer>/<asker>/history/<query id>`. It is kept, with query and note, before it leaves.
+1. signature: the note is over the SHA-256 of the query's bytes, signed under the name
+   `<federation>/<asker>/<answerer>/query` by one of the asker's current log keys.
+2. form: the query is canonical and valid by the contract, and its criteria don't match everything.
+3. parties: this federation, from the node in the connection's certificate, to this node; the id is the note's.
+4. time: its time and its id's time are at most MAX_CLOCK_SKEW_MS from now, against replay.
+5. once: its id wasn't answered before, so that one id never has two signed answers.
+6. agreement: history.service.terms allows it.
+7. search: newest first; each record lists its withheld fields.
+8. statement: a checkpoint over the records' bytes in order, signed by this node under the name
+   `<federation>/<answerer>/<asker>/history/<query id>`; it is stored before it leaves.
 """
 
 from __future__ import annotations
@@ -49,16 +47,12 @@ from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import history_pb2, options_pb2
 
 SignerFor = Callable[[str], Signer]
-"""Gives the node's log key under a name."""
+"""The node's log key under a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedQuery:
-    """A query that passed steps 1 to 5.
-
-    Attributes:
-        data, note: its bytes and its note, as received.
-    """
+    """A query that passed steps 1 to 5, with its bytes and note."""
 
     query: history_pb2.HistoryQuery
     data: bytes
@@ -66,7 +60,7 @@ class VerifiedQuery:
 
 
 class QueryService:
-    """Verifies queries of partners and begins answers. Thread-safe."""
+    """Verifies queries and begins answers. Thread-safe."""
 
     def __init__(
         self,
@@ -86,14 +80,10 @@ class QueryService:
         self._clock = clock
 
     def verify(self, peer: str, data: bytes, note: bytes) -> VerifiedQuery:
-        """Steps 1 to 5.
-
-        Args:
-            peer: node that the connection's certificate names.
+        """Steps 1 to 5; `peer` is the node in the connection's certificate.
 
         Raises:
-            SignatureInvalidError, MalformedError, InvalidRequestError, PermissionDeniedError, RequestIdReusedError: a
-                step failed; says which and why.
+            GatewayError: a step failed.
         """
         trust, now_ms = self._trust(), self._clock()
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
@@ -116,7 +106,7 @@ class QueryService:
         return VerifiedQuery(query, data, note)
 
     def begin(self, verified: VerifiedQuery) -> SignedAnswer:
-        """Step 6; the answer makes steps 7 and 8.
+        """Step 6.
 
         Raises:
             AgreementForbidsError: names the agreement and its clause.
@@ -128,11 +118,7 @@ class QueryService:
 
 
 class SignedAnswer:
-    """An answer, made part by part; for one thread at a time. It keeps one hash for each doubling of its records.
-
-    Attributes:
-        withheld: number of fields left out of them.
-    """
+    """An answer in parts, for one thread at a time; memory grows with the logarithm of its records."""
 
     def __init__(
         self,
@@ -164,7 +150,7 @@ class SignedAnswer:
         self._hit = False
 
     def next_part(self) -> tuple[list[bytes], bytes]:
-        """Further records as bytes, perhaps none, and the statement after the last; empty before.
+        """Step 7: further records, perhaps none, and after the last the statement.
 
         Raises:
             TooLargeError: a record is larger than any message may be.
@@ -182,7 +168,7 @@ class SignedAnswer:
         return redacted, self._statement() if chunk.last or self._bytes >= ANSWER_BYTES else b""
 
     def _statement(self) -> bytes:
-        """Step 8: the signed end of the answer."""
+        """Step 8."""
         query, hit_only = self.verified.query, self.terms.hit_only
         statement = Statement(
             federation=query.federation,
@@ -204,7 +190,7 @@ class SignedAnswer:
         classes = self.terms.field_classes
         withheld = redact(record.shipment, classes)
         if record.name_matches and FieldClass.PERSONAL not in classes:
-            # Its reasons too: they quote both names.
+            # Its reasons quote both names.
             del record.name_matches[:]
             withheld.append(
                 history_pb2.WithheldField(path="name_matches", disclosure_class=options_pb2.DISCLOSURE_CLASS_PERSONAL)
@@ -222,10 +208,10 @@ class SignedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class KeepAnsweredCommand:
-    """Keeps a query with its answer.
+    """Stores a query with its answer.
 
     Raises:
-        RequestIdReusedError: the id was answered meanwhile; the statement must not leave.
+        RequestIdReusedError: answered meanwhile; the statement must not leave.
     """
 
     row: AnswerRow
@@ -248,7 +234,7 @@ def answered_row(
     count: int = 0,
     statement: bytes = b"",
 ) -> AnswerRow:
-    """The row of a partner's query; see AnswerRow."""
+    """The row of a partner's query."""
     query = verified.query
     return AnswerRow(
         side=ANSWERED,

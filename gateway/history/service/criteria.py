@@ -16,10 +16,10 @@ _INEXACT = ("party_names", "commodity_codes", "substances", "places", "vessel", 
 def require_all_narrow(
     criteria: history_pb2.SearchCriteria, alternatives: Sequence[history_pb2.SearchCriteria], prefix: str = ""
 ) -> None:
-    """`require_narrow` for criteria and each alternative; their paths begin with a prefix.
+    """`require_narrow` for criteria and alternatives.
 
     Raises:
-        InvalidRequestError: one of them would match everything.
+        InvalidRequestError: one of them matches everything.
     """
     require_narrow(criteria, f"{prefix}criteria")
     for number, alternative in enumerate(alternatives):
@@ -27,10 +27,10 @@ def require_all_narrow(
 
 
 def require_narrow(criteria: history_pb2.SearchCriteria, prefix: str = "criteria") -> None:
-    """Raises unless the criteria name something by which records are indexed.
+    """Requires an indexed criterion.
 
     Raises:
-        InvalidRequestError: only place, time or procedure are given.
+        InvalidRequestError: only place, time or procedure.
     """
     if not keys_wire.is_narrow(criteria):
         raise InvalidRequestError(
@@ -46,10 +46,10 @@ def require_narrow(criteria: history_pb2.SearchCriteria, prefix: str = "criteria
 
 
 def require_exact(criteria: history_pb2.SearchCriteria, rule: str, message: str) -> None:
-    """Raises unless all criteria are exact, as numbers and record ids are.
+    """Requires exact criteria, as numbers and record ids are.
 
     Raises:
-        InvalidRequestError: with every inexact criterion, by the rule and message; or as `require_narrow`.
+        InvalidRequestError: lists every inexact one.
     """
     require_narrow(criteria)
     violations = [Violation(f"criteria.{name}", rule, message) for name in _INEXACT if getattr(criteria, name)]

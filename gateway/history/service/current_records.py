@@ -1,4 +1,4 @@
-"""Reads the node's own records, each in its newest revision with its additions."""
+"""Reads the node's records, each in its newest revision with its additions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,7 @@ from gateway.v1 import shipment_pb2
 
 @dataclass(frozen=True, slots=True)
 class CurrentRecord:
-    """A record.
-
-    Attributes:
-        revision, position: of its newest revision.
-        shipment: that revision with the record's additions.
-        items: all its items, by position.
-    """
+    """A record's newest revision with additions, and all its items by position."""
 
     record_id: str
     revision: int
@@ -33,7 +27,7 @@ class CurrentRecord:
 
 
 def current_records(conn: Connection, record_ids: Collection[str]) -> Iterator[CurrentRecord]:
-    """Records in the order of their ids, without unknown ones, additions without a record, and unreadable ones."""
+    """Records by id, without unknown and unreadable ones and additions without a record."""
     known = [row for row in shipments.find(conn, list(record_ids)).values() if row.position]
     grown = positions_of(conn, [row.record_id for row in known if row.revision + row.additions > 1])
     positions = {row.record_id: grown.get(row.record_id, [row.position]) for row in known}
@@ -46,14 +40,13 @@ def current_records(conn: Connection, record_ids: Collection[str]) -> Iterator[C
 
 
 def with_additions_before(record: CurrentRecord, position: int) -> shipment_pb2.Shipment:
-    """A record's newest revision with the additions before a position in the log."""
+    """A newest revision with the additions before a position."""
     earlier = [logged for at, logged in record.items.items() if at < position]
     shipment = _shipment(record.items[record.position].content, earlier)
     return shipment or shipment_pb2.Shipment()
 
 
 def _shipment(content: bytes, items: Iterable[LogRow]) -> shipment_pb2.Shipment | None:
-    """A shipment with its additions; events are in the order of their times then."""
     shipment = wire.readable(wire.SHIPMENT, content) if content else None
     if not isinstance(shipment, shipment_pb2.Shipment):
         return None

@@ -1,6 +1,6 @@
 """Prepares recorded items for the index: parses them and computes their keys and names.
 
-It reads only, and loads the vocabularies of names, so it runs in a worker process (node.workers).
+It loads the vocabularies of names, so it runs in a worker process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gateway.v1 import shipment_pb2
 log = logging.getLogger(__name__)
 
 BATCH = 500
-"""Items indexed in one transaction: an alert would wait a few milliseconds for it."""
+"""Items in one transaction: some milliseconds."""
 
 
 class HistoryIndexer:
@@ -36,14 +36,13 @@ class HistoryIndexer:
         self._batch = batch
 
     def next(self) -> IndexBatch | None:
-        """The next items to index, prepared; None when there are none."""
         with self._database.read() as conn:
             after = record_progress.indexed(conn)
             rows = shipments.log_after(conn, after, self._batch)
             if not rows:
                 return None
             texts: dict[int, str] = {}
-            items = tuple(_item(row, texts) for row in rows if row.content)  # nothing is left of what was erased
+            items = tuple(_item(row, texts) for row in rows if row.content)  # without erased ones
             known = names_table.texts(conn, list(texts))
         names = tuple((key, text) for key, text in texts.items() if key not in known)
         filed_under = tuple((filing, key) for key, text in names for filing in name_filing(text))
@@ -51,7 +50,7 @@ class HistoryIndexer:
 
 
 def _item(row: LogRow, texts: dict[int, str]) -> PreparedItem:
-    """A prepared item; an unreadable one, e.g. with changed bytes, is indexed by its record id alone."""
+    """A prepared item; an unreadable one has its record id alone."""
     try:
         return _prepared(row, texts)
     except Exception:
@@ -84,7 +83,7 @@ def _prepared(row: LogRow, texts: dict[int, str]) -> PreparedItem:
 
 @lru_cache(maxsize=65_536)
 def name_filing(text: str) -> tuple[int, ...]:
-    """Keys of screening under which a party's name is filed; none for an unreadable name."""
+    """A name's keys of screening; none if unreadable."""
     try:
         return tuple(sorted(index_keys(prepare(text))))
     except Exception:

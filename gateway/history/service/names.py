@@ -1,6 +1,6 @@
-"""Finds recorded names of parties that match a name, as screening compares names.
+"""Matches recorded names of parties as screening does.
 
-It loads the vocabularies of names, so it runs in a worker process (node.workers).
+It loads the vocabularies of names, so it runs in a worker process.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from gateway.screening.result import Comparison, MatchClass
 from gateway.v1 import history_pb2
 
 MAX_NAMES = 2_000
-"""Most recorded names that are compared with one name."""
+"""Most recorded names compared with one."""
 
 
 class NameSearch:
-    """Reads names. Thread-safe."""
+    """Matches names. Thread-safe."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find(self, asked: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
-        """Recorded names that match any of the names, by their keys, with the comparison.
+        """Recorded names that match any of these, by key.
 
         Raises:
-            InvalidRequestError: a name has more than MAX_NAMES candidates.
+            InvalidRequestError: more than MAX_NAMES candidates.
         """
         matches: dict[int, history_pb2.NameMatch] = {}
         for text in asked:

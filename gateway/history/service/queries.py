@@ -1,13 +1,13 @@
 """Signs queries for shipment history, and verifies partners' answers.
 
-1. records, as they come: no more than asked for, within MAX_ANSWER_BYTES; each is a record of the contract, of the node
-   that was asked, and no time in it is impossible.
-2. signature: the statement is signed by a log key that the directory gives that node now, under the name
-   `<federation>/<answerer>/<asker>/history/<query id>`, which no other answer has.
+1. records, on arrival: at most as many as asked for, within MAX_ANSWER_BYTES; valid by the contract, of the queried
+   node, without impossible times.
+2. signature: the statement is signed under the name `<federation>/<answerer>/<asker>/history/<query id>`, unique to
+   this answer, by one of that node's current log keys.
 3. question: the statement is over the SHA-256 of the query's bytes.
-4. records: size and root are those of the bytes received, in order; so is the number of withheld fields.
-5. mode: no records where only a hit was asked for, and none beside a hit; the next page lies further back than this
-   one, within what was searched.
+4. records: its size, root and number of withheld fields are those of the records received, in order.
+5. mode: no records beside a hit or where only a hit was asked for; the next page lies further back, within what was
+   searched.
 
 After a failed step no record counts; the bytes are kept as evidence, and an alarm is set.
 """
@@ -45,20 +45,14 @@ from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 
 _FRAME_BYTES = 64 * 1024
-"""Most bytes of a message beyond its largest record: it must fit into a message to own systems."""
+"""Most bytes of a message beyond its largest record."""
 
 DAY_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class SignedQuery:
-    """A query to send.
-
-    Attributes:
-        data: its bytes.
-        note: this node's signature over their digest.
-        terms: of the agreement for the answer, as this node reads it.
-    """
+    """A query to send; `note` is this node's signature over the digest of `data`."""
 
     query: history_pb2.HistoryQuery
     data: bytes
@@ -98,13 +92,11 @@ class QuerySigner:
         """A signed query to a partner.
 
         Args:
-            limit: most records; 0: the partner's default.
-            before: only records at lower positions; 0: from the newest.
-            as_of: only items up to this position; 0: all.
-            whole: no record if there are more than `limit`.
+            limit, whole: most records (0: the partner's default); none if there are more.
+            before, as_of: only records below `before`, only items up to `as_of`; 0: all.
 
         Raises:
-            AgreementForbidsError: the agreements don't allow the query or its answer.
+            AgreementForbidsError: the query or its answer isn't allowed.
         """
         trust, now_ms = self._trust(), self._clock()
         query = history_pb2.HistoryQuery(
@@ -130,12 +122,7 @@ class QuerySigner:
 
 
 class AnswerVerifier:
-    """Verifies an answer as it comes; for one thread at a time. It keeps one hash for each doubling of the records.
-
-    Attributes:
-        count: number of records received.
-        statement_note: as received; empty before.
-    """
+    """Verifies an answer as it comes, for one thread at a time; memory grows with the logarithm of its records."""
 
     def __init__(self, signed: SignedQuery) -> None:
         self.signed = signed
@@ -146,7 +133,7 @@ class AnswerVerifier:
         self._withheld = 0
 
     def take(self, came: exchange_service_pb2.AnswerRecords) -> history_service_pb2.SearchShipmentsResponse:
-        """Step 1: parses records. They count once `end` has returned.
+        """Step 1. The records count once `end` has returned.
 
         Raises:
             VerificationError, MalformedError, TooLargeError: the answer is wrong.
@@ -182,7 +169,7 @@ class AnswerVerifier:
         """Steps 2 to 5.
 
         Raises:
-            SignatureInvalidError, VerificationError, MalformedError: names the failed step.
+            SignatureInvalidError, VerificationError, MalformedError: names the step.
         """
         self.statement_note = statement_note
         query = self.signed.query
@@ -210,7 +197,7 @@ def asked_row(
     reason: str,
     answer: AnswerVerifier,
 ) -> AnswerRow:
-    """The row of this node's query; see AnswerRow."""
+    """The row of this node's query."""
     query = signed.query
     return AnswerRow(
         side=ASKED,
@@ -231,7 +218,7 @@ def asked_row(
 
 @dataclass(frozen=True, slots=True)
 class KeepRecordsCommand:
-    """Keeps records of an answer as received."""
+    """Stores records of an answer as received."""
 
     query_id: str
     first: int
@@ -244,7 +231,7 @@ class KeepRecordsCommand:
 
 @dataclass(frozen=True, slots=True)
 class KeepAskedCommand:
-    """Keeps a query with its outcome."""
+    """Stores a query with its outcome."""
 
     row: AnswerRow
     weight: int = 1

@@ -1,4 +1,4 @@
-"""Makes HistoryRecords of rows: each record in its newest revision, with its additions."""
+"""Makes HistoryRecords: each record in its newest revision, with its additions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.history.tables.shipments import LogRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 
 _FRAME_BYTES = 64 * 1024
-"""Most bytes of a record beside its shipment: matched names and withheld fields."""
+"""Most bytes of a record beside its shipment."""
 
 _NO_NAMES: Mapping[int, history_pb2.NameMatch] = {}
 
@@ -34,11 +34,11 @@ def record_messages(
     matched: Sequence[Sequence[int]] = (),
     names: Mapping[int, history_pb2.NameMatch] = _NO_NAMES,
 ) -> list[history_service_pb2.SearchShipmentsResponse]:
-    """Current records in order, as many together as one message takes; erased and unreadable ones are left out.
+    """Records in order, without erased and unreadable ones.
 
     Args:
         positions: of all items of records with additions.
-        matched: by record the numbers of the criteria that it matches, where there are several.
+        matched: the numbers of each record's matching criteria, where there are several.
     """
     messages: list[history_service_pb2.SearchShipmentsResponse] = []
     room = 0
@@ -68,7 +68,7 @@ def record_messages(
 
 
 def _added(records: Any, node: str, row: RecordRow) -> history_pb2.HistoryRecord | None:
-    """Parses a record in its place in a message; None when it can't be read."""
+    """Parses a record in place; None if unreadable."""
     record: history_pb2.HistoryRecord = records.add(node=node, revision=row.revision, position=row.position)
     try:
         record.shipment.MergeFromString(row.content)
@@ -88,7 +88,6 @@ def _complete(
     additions: Sequence[shipment_pb2.ShipmentAddition],
     names: Mapping[int, history_pb2.NameMatch],
 ) -> None:
-    """Adds a record's additions and the names that matched."""
     left_out = len(additions) - (fitting := _fitting(record, additions))
     wire.merged(record.shipment, additions[left_out:])
     if left_out:
@@ -100,7 +99,7 @@ def _complete(
 
 
 def _fitting(record: history_pb2.HistoryRecord, additions: Sequence[shipment_pb2.ShipmentAddition]) -> int:
-    """Number of additions, from the newest back, that fit into a record that can be sent."""
+    """Number of newest additions that fit into a message."""
     room = MAX_RECORD_BYTES - _FRAME_BYTES - record.ByteSize()
     for count, addition in enumerate(reversed(additions)):
         room -= addition.ByteSize()
@@ -110,7 +109,7 @@ def _fitting(record: history_pb2.HistoryRecord, additions: Sequence[shipment_pb2
 
 
 def additions_in(items: Iterable[LogRow]) -> Iterator[shipment_pb2.ShipmentAddition]:
-    """The readable additions among items, in their order."""
+    """The readable additions."""
     for logged in items:
         if logged.kind == wire.ADDITION and logged.content:
             item = wire.readable(logged.kind, logged.content)

@@ -37,34 +37,34 @@ from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
 log = logging.getLogger(__name__)
 
 BATCH = 200
-"""Items of the log in one batch."""
+"""Items in one batch."""
 
 MAX_AROUND = 200
-"""Most records around an export that are read for a series: as many as rules evaluate together."""
+"""Most records of a series: as many as rules evaluate together."""
 
 MAX_BEFORE = 300
-"""Most earlier records that are read for the usual quantities of an exporter; the newest count."""
+"""Most earlier records read for an exporter's usual quantities."""
 
 MAX_LEGS_LOOKED_AT = 20
-"""Most own exports of a trace whose series are searched: a consignment has one, or a few when it was split."""
+"""Most own exports of a trace whose series are searched; a split consignment has a few."""
 
 _POSITIONS = range(10**18)
 _ORDINALS = range(1 << 31)
-"""Bounds of a page token: PostgreSQL refuses a number that doesn't fit the column."""
+"""PostgreSQL refuses a number that doesn't fit the column."""
 
 _SEVERITY = "SEVERITY_"
 _FIELDS = dict.fromkeys(("rule", "severity", "record"), ("=",))
 
 
 class SiblingSearch:
-    """Searches the other exports of a series: own records that rules need beside an own export. Thread-safe."""
+    """Searches exports in one series. Thread-safe."""
 
     def __init__(self, database: Database, *, rules: RuleEngine) -> None:
         self._database = database
         self._rules = rules
 
     def of(self, shipment: shipment_pb2.Shipment) -> list[shipment_pb2.Shipment]:
-        """Current records that may be in a series with a shipment, with itself; for nearly every shipment none.
+        """Current records that may be in a series with a shipment, with itself; mostly none.
 
         Raises:
             StoreUnavailableError: the database can't be read.
@@ -78,7 +78,7 @@ class SiblingSearch:
         return list(siblings.values())
 
     def of_trace(self, trace: trace_pb2.Trace, node: str) -> dict[int, list[shipment_pb2.Shipment]]:
-        """The same for the node's own legs of a trace, by index, for Rules.examine."""
+        """The same for own legs of a trace, by index."""
         by_leg: dict[int, list[shipment_pb2.Shipment]] = {}
         for index, leg in enumerate(trace.legs):
             if leg.record.node == node and len(by_leg) < MAX_LEGS_LOOKED_AT:
@@ -95,7 +95,7 @@ class SiblingSearch:
 
 
 class RiskScreening:
-    """Evaluates the rules. It reads only, so it can run in a worker process."""
+    """Evaluates the rules in a worker process; reads only."""
 
     def __init__(self, database: Database, *, rules: RuleEngine) -> None:
         self._database = database
@@ -103,7 +103,7 @@ class RiskScreening:
         self._siblings = SiblingSearch(database, rules=rules)
 
     def next(self) -> RiskBatch | None:
-        """Evaluates the rules on the next indexed items; None when there are none.
+        """Hits on the next indexed items, if any.
 
         Raises:
             StoreUnavailableError: the database can't be read; nothing is lost.
@@ -131,9 +131,9 @@ class RiskScreening:
 
 @dataclass(frozen=True, slots=True)
 class KeepRisksCommand:
-    """Keeps hits and moves the cursor; the result is whether the batch was still next.
+    """Stores hits and moves the cursor; False if the batch isn't the next.
 
-    No hit is kept on a record that was erased meanwhile: it quotes the record.
+    A record erased meanwhile gets none, since hits quote records.
     """
 
     batch: RiskBatch
@@ -156,7 +156,6 @@ class KeepRisksCommand:
         return True
 
     def _standing(self, conn: Connection) -> Iterator[tuple[int, trace_pb2.Discrepancy]]:
-        """Hits on records that aren't erased."""
         logged = shipments.log_rows(conn, sorted({position for position, _ in self.batch.hits}))
         for position, hit in self.batch.hits:
             if position in logged and logged[position].content:
@@ -173,7 +172,7 @@ class RiskQueries:
         """A page of hits on newest revisions, newest first.
 
         Raises:
-            InvalidRequestError: the filter or the page token isn't one.
+            InvalidRequestError: malformed filter or page token.
         """
         conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
         token = decode_number_token(request.page_token, request.filter, _POSITIONS, _ORDINALS)

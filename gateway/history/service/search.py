@@ -1,4 +1,4 @@
-"""Searches the node's own records: current records for criteria, page by page, the newest recorded first."""
+"""Searches the node's records by criteria, page by page, newest first."""
 
 from __future__ import annotations
 
@@ -25,34 +25,30 @@ from gateway.history.tables.shipments import LogRow
 from gateway.v1 import history_pb2, history_service_pb2, shipment_pb2
 
 DEFAULT_LIMIT = 1_000
-"""Records in a page by default."""
 
 MAX_LIMIT = 10_000
-"""Most records in a page, by the contract."""
+"""Records in a page, by the contract."""
 
 CHUNK = 250
-"""Most records in a chunk: changing threads costs little beside it, and it ends in some milliseconds when the caller
-leaves."""
+"""Most records in a chunk: it outweighs a change of threads, and ends within milliseconds when the caller leaves."""
 
 FIRST_CHUNK = 50
-"""Most records in the first chunk: it is there sooner, and most answers have no more."""
+"""Small, to be ready sooner: most answers have no more."""
 
 LEAST_CHUNK = 10
-"""Fewest records in a chunk, however large they are."""
 
 CHUNK_BYTES = ANSWER_MESSAGE_BYTES
-"""About the most bytes of records in a chunk, estimated by the chunk before."""
+"""Most bytes in a chunk, estimated from the chunk before."""
 
 NEWEST = 1 << 62
-"""Position after every record."""
+"""A position after every record."""
 
 POSITIONS_AT_ONCE = 10_000
-"""Positions of records that one statement reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCriteria:
-    """Criteria as keys of the index (no set: nothing matches) and a filter."""
+    """Criteria as keys (no set: nothing matches) and a filter."""
 
     key_sets: KeySets
     record_filter: RecordFilter
@@ -60,12 +56,7 @@ class KeyCriteria:
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """A search, ready to run.
-
-    Attributes:
-        alternatives: a record that matches any of them is found.
-        names: recorded names that match the names asked for, by their key.
-    """
+    """A search by any of its alternatives, with the matching recorded names by key."""
 
     alternatives: Sequence[KeyCriteria]
     names: Mapping[int, history_pb2.NameMatch]
@@ -76,9 +67,8 @@ class Chunk:
     """Part of a page.
 
     Attributes:
-        messages: its records in order, as many together as one message takes; no message is empty.
         more_before: position below which the search continues; 0 at its end.
-        as_of: position up to which records were searched, the same in all chunks of a page.
+        as_of: last searched position.
         last: whether the page ends here.
     """
 
@@ -89,18 +79,11 @@ class Chunk:
 
     @property
     def records(self) -> Sequence[history_pb2.HistoryRecord]:
-        """Its records."""
         return records_in(self.messages)
 
 
 class _PagePart(NamedTuple):
-    """Records of a chunk.
-
-    Attributes:
-        messages, more_before: as in Chunk.
-        records: number of records.
-        bytes_each: mean length of a record; 0 without any.
-    """
+    """A chunk's records; `bytes_each` is their mean length."""
 
     messages: Sequence[history_service_pb2.SearchShipmentsResponse]
     records: int
@@ -112,14 +95,14 @@ class SubstanceCodes(Protocol):
     """Reads the controlled goods list."""
 
     def codes(self, substance: str) -> Sequence[str]:
-        """Commodity codes of a controlled substance, by name or chemical symbol; empty if it isn't controlled."""
+        """Commodity codes of a substance, by name or chemical symbol; empty if it isn't controlled."""
 
 
 MatchNames = Callable[[Sequence[str]], Mapping[int, history_pb2.NameMatch]]
-"""Gives the recorded names that match some names, by their keys (history.service.names)."""
+"""Matching recorded names, by key."""
 
 HoldsOn = Callable[[Connection, Sequence[LogRow]], list[str]]
-"""Gives the ids of holds that keep a record, by its items."""
+"""Ids of holds on a record, by its items."""
 
 
 log = logging.getLogger(__name__)
@@ -155,21 +138,21 @@ class HistorySearch:
     ) -> Iterator[Chunk]:
         """A page in chunks, at least one, each read on demand.
 
-        It leaves out records made while it is read, but not records that get more items meanwhile.
+        Records made meanwhile are left out, records that get further items aren't.
 
         Args:
-            criteria, alternatives: valid by the contract; a record that matches any of them is found.
-            as_of: only items up to this position; 0: up to the last one indexed now.
-            whole: no record if there are more than `limit` matching items.
+            criteria, alternatives: valid by the contract; a record matches by any of them.
+            as_of: only items up to this position; 0: all indexed ones.
+            whole: no record if more than `limit` items match.
 
         Raises:
-            InvalidRequestError: the criteria would match everything.
+            InvalidRequestError: the criteria match everything.
         """
         require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
         plan, first, last = self._plan([criteria, *alternatives]), True, False
         while not last:
-            with self._database.read() as conn:  # yielded outside: a caller that leaves would roll it back
+            with self._database.read() as conn:  # yield outside: a caller that leaves would roll it back
                 state = segments.state(conn)
                 if first:
                     indexed = record_progress.indexed(conn)
@@ -186,7 +169,6 @@ class HistorySearch:
             size = min(CHUNK, max(LEAST_CHUNK, CHUNK_BYTES // max(1, part.bytes_each)))
 
     def get(self, record_id: str) -> history_service_pb2.GetShipmentResponse | None:
-        """A record with all its items; None when there is none."""
         with self._database.read() as conn:
             row = shipments.find(conn, [record_id]).get(record_id)
             if row is None:
@@ -237,7 +219,6 @@ class HistorySearch:
     def _part(
         self, conn: Connection, plan: SearchPlan, state: SegmentsState, *, before: int, as_of: int, limit: int
     ) -> _PagePart:
-        """Records of at most `limit` positions."""
         hits, matched = _hits(conn, plan, before, limit + 1, state)
         more_before = hits[limit - 1].hit if len(hits) > limit else 0
         del hits[limit:]
@@ -247,7 +228,7 @@ class HistorySearch:
         of_rows: list[Sequence[int]] = []
         for row in hits:
             last, of_record = last_matches.get(row.record_id) or (row.hit, matched[row.hit])
-            if row.position and row.hit == last:  # a record is shown where it matches last, and nowhere else
+            if row.position and row.hit == last:  # a record is shown at its last match only
                 rows.append(row)
                 of_rows.append(of_record)
         several = len(plan.alternatives) > 1
@@ -261,7 +242,7 @@ class HistorySearch:
 def positions_of(
     conn: Connection, record_ids: Iterable[str], state: SegmentsState | None = None
 ) -> dict[str, list[int]]:
-    """Positions of all indexed items of records, newest first, by record."""
+    """Positions of all indexed items by record, newest first."""
     positions: dict[str, list[int]] = {record_id: [] for record_id in record_ids}
     keys = [keys_wire.record_key(record_id) for record_id in positions]
     before = NEWEST if positions else 0
@@ -271,14 +252,14 @@ def positions_of(
         )
         of_page = shipments.revisions(conn, page)
         for position, row in sorted(of_page.items(), reverse=True):
-            if row.record_id in positions:  # keys are hashes: another record may have the same
+            if row.record_id in positions:  # keys are hashes and may collide
                 positions[row.record_id].append(position)
         before = page[-1] if len(page) == POSITIONS_AT_ONCE else 0
     return positions
 
 
 def _are_more(conn: Connection, plan: SearchPlan, before: int, limit: int, state: SegmentsState) -> bool:
-    """Whether more positions than so many match, without reading their records."""
+    """Whether more than `limit` positions match."""
     positions: set[int] = set()
     for criteria in plan.alternatives:
         if criteria.key_sets:
@@ -292,15 +273,14 @@ def _are_more(conn: Connection, plan: SearchPlan, before: int, limit: int, state
 def records_in(
     messages: Iterable[history_service_pb2.SearchShipmentsResponse],
 ) -> list[history_pb2.HistoryRecord]:
-    """The records of some messages, in order."""
+    """The messages' records."""
     return [record for message in messages for record in message.records.records]
 
 
 def _hits(
     conn: Connection, plan: SearchPlan, before: int, limit: int, state: SegmentsState
 ) -> tuple[list[RecordRow], dict[int, tuple[int, ...]]]:
-    """The newest matching positions, newest first, at most `limit` of each alternative; and by position the numbers of
-    the alternatives that it matches."""
+    """The newest matching positions, `limit` of each alternative, and the alternatives of each."""
     rows: dict[int, RecordRow] = {}
     matched: dict[int, tuple[int, ...]] = {}
     for number, criteria in enumerate(plan.alternatives):
@@ -317,11 +297,9 @@ def _hits(
 def _last_matches(
     conn: Connection, plan: SearchPlan, positions: Mapping[str, Sequence[int]], as_of: int
 ) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """By record its last matching position, and the numbers of the alternatives that any of its items matches.
+    """By record its last matching position, and its matching alternatives.
 
-    Args:
-        positions: of all items of these records.
-        as_of: later items don't count: an earlier page showed the record by its items then.
+    Items after `as_of` don't count: an earlier page showed the record without them.
     """
     candidates = [position for of_record in positions.values() for position in of_record if position <= as_of]
     last_matches: dict[str, tuple[int, tuple[int, ...]]] = {}

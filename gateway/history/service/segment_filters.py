@@ -1,7 +1,4 @@
-"""Makes the filter of each full segment of the index, so that searches needn't read it in vain.
-
-A filter takes some seconds to compute, in a worker process (node.workers).
-"""
+"""Makes the filter of each full segment of the index, which takes some seconds, in a worker process."""
 
 from __future__ import annotations
 
@@ -31,7 +28,6 @@ class SegmentFilters:
         self._database = database
 
     def next(self) -> SegmentFilter | None:
-        """The filter of the next full segment without one; None when all have one."""
         with self._database.read() as conn:
             segment = next_segment(conn)
             if segment is None:
@@ -41,18 +37,18 @@ class SegmentFilters:
 
 
 def next_segment(conn: Connection) -> int | None:
-    """The next segment without a filter."""
+    """The next full segment without a filter."""
     return segments.without_filter(conn, _full(conn))
 
 
 def _full(conn: Connection) -> int:
-    """Number of full segments, to which no key is added any more."""
+    """Number of full segments."""
     return (record_progress.indexed(conn) + 1) >> segments.SEGMENT_BITS
 
 
 @dataclass(frozen=True, slots=True)
 class KeepFilterCommand:
-    """Keeps a filter, unless the index is being rebuilt."""
+    """Stores a filter, unless the index is being rebuilt."""
 
     made: SegmentFilter
     weight: int = 10

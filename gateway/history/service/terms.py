@@ -1,13 +1,11 @@
-"""Decides by the agreements whether a query for shipment history may be sent, and what its answer may hold.
+"""Decides by the agreements whether a query may be sent, and what its answer may hold.
 
-1. A query discloses its criteria: an agreement from asker to answerer must list `HistoryQuery`, the purpose, and the
-   class of each criterion.
-2. The answer goes the other way: an agreement from answerer to asker must list `HistoryRecord`, or `HistoryHit` for hit
-   or no hit alone; the purpose; and the class of each criterion again, since a record that is found has the criterion's
-   value even where the field is withheld.
+1. An agreement from asker to answerer must list `HistoryQuery`, the purpose, and the class of each criterion, since a
+   query discloses its criteria.
+2. An agreement from answerer to asker must list `HistoryRecord`, or `HistoryHit` for hit or no hit alone; the purpose;
+   and the class of each criterion, since a match discloses its value even where the field is withheld.
 
-In each direction only the agreement with the query's purpose counts. Criteria are those of the query and of all its
-alternatives.
+In each direction only the agreement with the query's purpose counts.
 """
 
 from __future__ import annotations
@@ -26,29 +24,21 @@ from gateway.v1 import history_pb2
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of an answer.
-
-    Attributes:
-        hit_only: only hit or no hit.
-    """
+    """The terms of an answer."""
 
     agreement: Agreement
     hit_only: bool
 
     @property
     def field_classes(self) -> frozenset[FieldClass]:
-        """Disclosure classes of fields in records."""
         return self.agreement.field_classes
 
 
 def require_terms(directory: Directory, query: history_pb2.HistoryQuery, at: datetime) -> Terms:
-    """The terms of the answer to a query.
-
-    Args:
-        query: valid by the contract; its asker, answerer, purpose, criteria with alternatives, and mode count.
+    """The terms of the answer to a valid query.
 
     Raises:
-        AgreementForbidsError: the query or its answer isn't allowed; names agreement and clause.
+        AgreementForbidsError: names agreement and clause.
     """
     wanted = (HIT_TYPE, RECORD_TYPE) if query.mode == history_pb2.ANSWER_MODE_HIT else (RECORD_TYPE, HIT_TYPE)
     asked = _allowing(directory, query, at, way=(query.asker, query.answerer), to_do="ask", types=(QUERY_TYPE,))
@@ -68,14 +58,13 @@ def _allowing(
     to_do: str,
     types: tuple[str, ...],
 ) -> Agreement:
-    """The agreement from one node to the other of the first of these types that has one for the purpose."""
+    """The agreement in one direction for the first type that has one."""
     purpose = query.grounds.purpose
     for one in types:
         agreement = directory.agreement(*way, at, message_type=one, purpose=purpose)
         if agreement is not None:
             return agreement
     refusal = f"no agreement lets {way[0]} {to_do} {way[1]} about shipments"
-    # One agreement may name several of these types.
     others = {
         agreement.id: agreement for one in types for agreement in directory.agreements_on(*way, at, message_type=one)
     }

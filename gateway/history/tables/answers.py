@@ -1,6 +1,6 @@
-"""Statements on queries for shipment history and their answers, sent and received.
+"""Statements on queries for shipment history and their answers.
 
-Records of an answer are stored as received, some hundred to a row, so that a large answer is written in parts.
+Received records are stored some hundred to a row, so that a large answer is written in parts.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from gateway.db.statements import Prepared
 from gateway.history.tables.schema import history_answer_records, history_answers
 
 MAX_REASON_CHARS = 1_024
-"""Most characters of a reason."""
 
 ASKED, ANSWERED = 0, 1
-"""Sides: this node queried a partner, or a partner queried this node."""
+"""Sides: this node queried, or was queried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +24,11 @@ class AnswerRow:
     """A query and its outcome.
 
     Attributes:
-        actor: the system of this node that asked, or the partner's gateway.
-        asked_at, ended_at, delete_at: milliseconds since 1970; `delete_at` ends its retention.
+        actor: the own system that asked, or the partner's gateway.
+        asked_at, ended_at, delete_at: milliseconds since 1970.
         outcome: e.g. complete, denied.
-        reason: why, for people; empty where nothing went wrong. Kept as far as both databases take it.
-        count: records given or received.
-        query, note, statement: bytes as sent; the statement is empty where there was none.
+        reason: for people.
+        query, note, statement: bytes as sent; the statement may be empty.
     """
 
     side: int
@@ -58,25 +56,25 @@ _FIND = Prepared(
 
 
 def add(conn: Connection, row: AnswerRow) -> None:
-    """Inserts a row; its side and query id are new."""
-    # A partner may have sent it: PostgreSQL's text has no NUL.
+    """Inserts a new row."""
+    # PostgreSQL's text has no NUL, which a partner may send.
     kept = replace(row, reason=row.reason[:MAX_REASON_CHARS].replace("\0", "\ufffd"))
     insert_rows(conn, history_answers, _COLUMNS, [tuple(getattr(kept, name) for name in _COLUMNS)])
 
 
 def find(conn: Connection, side: int, query_id: str) -> AnswerRow | None:
-    """The row of a query id on one side."""
+    """The row of a query."""
     row = _FIND(conn, of_side=side, with_id=query_id).one_or_none()
     return None if row is None else AnswerRow(*row)
 
 
 def add_records(conn: Connection, query_id: str, first: int, records: bytes) -> None:
-    """Inserts records of a received answer: a serialised AnswerRecords, with the number of its first."""
+    """Inserts part of an answer: a serialised AnswerRecords, with the number of its first record."""
     insert_rows(conn, history_answer_records, ("query_id", "first", "records"), [(query_id, first, records)])
 
 
 def records(conn: Connection, query_id: str) -> list[tuple[int, bytes]]:
-    """Records of an answer in order, each part with the number of its first."""
+    """Parts of an answer in order, with the number of their first record."""
     table = history_answer_records
     rows = conn.execute(
         select(table.c.first, table.c.records).where(table.c.query_id == query_id).order_by(table.c.first)
@@ -85,7 +83,7 @@ def records(conn: Connection, query_id: str) -> list[tuple[int, bytes]]:
 
 
 def ids_after(conn: Connection, side: int, after: str, limit: int) -> list[str]:
-    """Query ids of one side, in order."""
+    """Query ids in order."""
     where = (history_answers.c.side == side, history_answers.c.query_id > after)
     rows = conn.execute(
         select(history_answers.c.query_id).where(*where).order_by(history_answers.c.query_id).limit(limit)
@@ -94,7 +92,7 @@ def ids_after(conn: Connection, side: int, after: str, limit: int) -> list[str]:
 
 
 def due(conn: Connection, now_ms: int, limit: int) -> list[AnswerRow]:
-    """Rows whose retention has ended, the oldest first."""
+    """Rows whose retention has ended, oldest first."""
     table = history_answers
     rows = conn.execute(select(table).where(table.c.delete_at <= now_ms).order_by(table.c.delete_at).limit(limit))
     return [AnswerRow(*row) for row in rows]
@@ -108,7 +106,7 @@ def remove(conn: Connection, row: AnswerRow) -> None:
 
 
 def remove_orphans(conn: Connection, first_id: str, last_id: str) -> int:
-    """Removes records between two query ids without a query: the node ended while they came."""
+    """Removes records without a query, as a crash leaves them."""
     chunks, asked = history_answer_records, history_answers
     known = select(asked.c.query_id).where(asked.c.side == ASKED, asked.c.query_id.between(first_id, last_id))
     gone = conn.execute(
@@ -118,7 +116,7 @@ def remove_orphans(conn: Connection, first_id: str, last_id: str) -> int:
 
 
 def keep_until(conn: Connection, row: AnswerRow, delete_at: int) -> None:
-    """Extends the retention of a row, to a time in milliseconds since 1970."""
+    """Extends a row's retention; milliseconds since 1970."""
     conn.execute(update(history_answers).where(*_is(row)).values(delete_at=delete_at))
 
 

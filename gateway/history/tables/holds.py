@@ -17,19 +17,19 @@ def add(conn: Connection, hold: LegalHold) -> None:
 
 
 def find(conn: Connection, hold_id: str) -> LegalHold | None:
-    """One hold; None when there is none."""
+    """The hold with this id."""
     message = conn.execute(select(record_holds.c.message).where(record_holds.c.hold_id == hold_id)).scalar_one_or_none()
     return None if message is None else LegalHold.FromString(message)
 
 
 def release(conn: Connection, hold: LegalHold) -> None:
-    """Updates a hold that was released."""
+    """Stores a released hold."""
     message = hold.SerializeToString(deterministic=True)
     conn.execute(update(record_holds).where(record_holds.c.hold_id == hold.hold_id).values(message=message, released=1))
 
 
 def all_of(conn: Connection, *, released: bool) -> list[LegalHold]:
-    """Holds, newest first, without released ones unless asked for."""
+    """Holds, newest first."""
     statement = select(record_holds.c.message).order_by(record_holds.c.hold_id.desc())
     if not released:
         statement = statement.where(record_holds.c.released == 0)

@@ -1,4 +1,4 @@
-"""Statements on recorded names of parties and the keys of screening under which they are filed."""
+"""Statements on recorded names and their keys of screening."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REMOVE = (
 
 
 def add(conn: Connection, names: Sequence[tuple[int, str]], keys: Sequence[tuple[int, int]]) -> None:
-    """Inserts names as (key in the index, text), and the keys of screening that they are filed under: (key, name)."""
+    """Inserts names as (key, text), and keys of screening as (key, name)."""
     if names:
         insert_rows(conn, party_names, ("name", "text"), sorted(names), or_ignore=True)
     if keys:
@@ -28,12 +28,12 @@ def add(conn: Connection, names: Sequence[tuple[int, str]], keys: Sequence[tuple
 
 
 def texts(conn: Connection, names: Sequence[int]) -> dict[int, str]:
-    """Texts of known names by their key in the index."""
+    """Texts of known names."""
     return {row[0]: row[1] for row in _TEXTS(conn, names)}
 
 
 def filed_under(conn: Connection, keys: Sequence[int], limit: int) -> list[int]:
-    """Names that are filed under any of some keys of screening, each once."""
+    """Distinct names with any of these keys."""
     statement = select(party_name_keys.c.name).where(party_name_keys.c.key.in_(sorted(keys))).distinct().limit(limit)
     return list(conn.execute(statement).scalars())
 

@@ -1,4 +1,4 @@
-"""How far recorded items are indexed, and how far rules were evaluated over them."""
+"""How far recorded items are indexed, and rules evaluated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.history.tables.schema import record_progress
 
 
 class RecordProgress(NamedTuple):
-    """Positions in the log of records; 0 before the first item."""
+    """Positions in the log of records; 0: none."""
 
     indexed_position: int = 0
     evaluated_position: int = 0
@@ -21,25 +21,25 @@ _PROGRESS = Progress(record_progress, RecordProgress)
 
 
 def indexed(conn: Connection) -> int:
-    """Position up to which recorded items are indexed."""
+    """Last indexed position."""
     return _PROGRESS.read(conn).indexed_position
 
 
 def move_indexed(conn: Connection, position: int) -> None:
-    """Notes up to which position items are indexed."""
+    """Sets the last indexed position."""
     _PROGRESS.write(conn, indexed_position=position)
 
 
 def evaluated(conn: Connection) -> int:
-    """Position up to which rules were evaluated."""
+    """Last evaluated position."""
     return _PROGRESS.read(conn).evaluated_position
 
 
 def move_evaluated(conn: Connection, position: int) -> None:
-    """Notes up to which position rules were evaluated."""
+    """Sets the last evaluated position."""
     _PROGRESS.write(conn, evaluated_position=position)
 
 
 def clear(conn: Connection) -> None:
-    """For when everything is indexed again."""
+    """Resets both."""
     _PROGRESS.write(conn, indexed_position=0, evaluated_position=0)

@@ -1,4 +1,4 @@
-"""Statements on hits of rules on recorded shipments."""
+"""Statements on risk hits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.history.tables.schema import record_log, risk_hits, shipments
 
 @dataclass(frozen=True, slots=True)
 class RiskRow:
-    """A rule that fired on a revision; `message` is a serialised Discrepancy."""
+    """A rule that fired on a revision; `message` is a Discrepancy."""
 
     position: int
     ordinal: int
@@ -25,7 +25,7 @@ class RiskRow:
 
 @dataclass(frozen=True, slots=True)
 class RecordRisk:
-    """A rule that fired on the newest revision of a record."""
+    """A rule that fired on a record's newest revision."""
 
     row: RiskRow
     record_id: str
@@ -37,7 +37,7 @@ _COLUMNS = tuple(risk_hits.c.keys())
 
 
 def replace(conn: Connection, positions: Sequence[int], rows: Sequence[RiskRow]) -> None:
-    """Replaces the hits on some positions."""
+    """Replaces the hits on these positions."""
     conn.execute(delete(risk_hits).where(risk_hits.c.position.in_(positions)))
     if rows:
         values = [(row.position, row.ordinal, row.rule_id, row.severity, row.found_at, row.message) for row in rows]

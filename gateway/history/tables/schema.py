@@ -12,11 +12,11 @@ record_log = Table(
     metadata,
     Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("record_id", String(64), nullable=False),
-    Column("kind", Integer, nullable=False),  # history.codec.shipments: SHIPMENT, ADDITION
+    Column("kind", Integer, nullable=False),  # SHIPMENT, ADDITION
     Column("recorded_at", BigInteger, nullable=False),
     Column("recorded_by", String(128), nullable=False),
     Column("salt", LargeBinary, nullable=False),  # empty after erasure
-    Column("content", LargeBinary, nullable=False),  # serialised item; empty after erasure
+    Column("content", LargeBinary, nullable=False),  # empty after erasure
 )
 
 record_holds = Table(
@@ -32,12 +32,12 @@ shipments = Table(
     "shipments",
     metadata,
     Column("record_id", String(64), primary_key=True),
-    Column("position", BigInteger, nullable=False),  # of the newest revision; 0 while only additions are known
+    Column("position", BigInteger, nullable=False),  # newest revision; 0 while only additions are known
     Column("revision", Integer, nullable=False),
     Column("additions", Integer, nullable=False),
     Column("declared_at", BigInteger, nullable=False),
     Column("procedure", Integer, nullable=False),
-    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the newest revision's content
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the newest content
     Column("retention_class", String(32), nullable=False),
     Column("delete_at", BigInteger, nullable=False),
     Index(None, "delete_at"),
@@ -49,7 +49,7 @@ shipment_revisions = Table(
     metadata,
     Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("record_id", String(64), nullable=False),
-    Column("revision", Integer, nullable=False),  # of an addition the revision that it was added to
+    Column("revision", Integer, nullable=False),  # of an addition: the revision it was added to
     Column("declared_at", BigInteger, nullable=False),
     Column("procedure", Integer, nullable=False),
 )
@@ -66,10 +66,10 @@ shipment_keys = Table(
 shipment_segments = Table(
     "shipment_segments",
     metadata,
-    Column("segment", Integer, primary_key=True, autoincrement=False),  # of shipment_keys
-    Column("first_declared", BigInteger, nullable=False),  # least and greatest declared_at of its revisions
+    Column("segment", Integer, primary_key=True, autoincrement=False),
+    Column("first_declared", BigInteger, nullable=False),  # least and greatest in it
     Column("last_declared", BigInteger, nullable=False),
-    Column("keys_filter", LargeBinary),  # history.rules.bloom; NULL until the segment is full and it is made
+    Column("keys_filter", LargeBinary),  # history.rules.bloom; NULL until the segment is full
     sqlite_with_rowid=False,
 )
 
@@ -77,7 +77,7 @@ shipment_times = Table(
     "shipment_times",
     metadata,
     Column("block", Integer, primary_key=True, autoincrement=False),  # see history.tables.segments.BLOCK_BITS
-    Column("first_declared", BigInteger, nullable=False),  # as in shipment_segments
+    Column("first_declared", BigInteger, nullable=False),
     Column("last_declared", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -114,7 +114,7 @@ risk_hits = Table(
 history_answers = Table(
     "history_answers",
     metadata,
-    Column("side", Integer, primary_key=True, autoincrement=False),  # history.tables.answers: ASKED, ANSWERED
+    Column("side", Integer, primary_key=True, autoincrement=False),  # ASKED, ANSWERED
     Column("query_id", String(36), primary_key=True),
     Column("partner", String(32), nullable=False),
     Column("actor", String(128), nullable=False),
@@ -125,8 +125,8 @@ history_answers = Table(
     Column("reason", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("query", LargeBinary, nullable=False),  # serialised HistoryQuery
-    Column("note", LargeBinary, nullable=False),  # the asker's, over the query
-    Column("statement", LargeBinary, nullable=False),  # the answerer's; empty where there was none
+    Column("note", LargeBinary, nullable=False),  # the asker's
+    Column("statement", LargeBinary, nullable=False),  # the answerer's, or empty
     Index(None, "delete_at"),
 )
 
@@ -134,12 +134,12 @@ history_answer_records = Table(
     "history_answer_records",
     metadata,
     Column("query_id", String(36), primary_key=True),
-    Column("first", BigInteger, primary_key=True, autoincrement=False),  # number of its first record in the answer
+    Column("first", BigInteger, primary_key=True, autoincrement=False),  # number of its first record
     Column("records", LargeBinary, nullable=False),  # serialised AnswerRecords
 )
 
 record_progress = progress_table(
     "record_progress",
-    Column("indexed_position", BigInteger, nullable=False),  # in record_log, up to which items are found
-    Column("evaluated_position", BigInteger, nullable=False),  # up to which rules were evaluated
+    Column("indexed_position", BigInteger, nullable=False),  # in record_log
+    Column("evaluated_position", BigInteger, nullable=False),
 )

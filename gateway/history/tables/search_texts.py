@@ -1,8 +1,8 @@
-"""Texts of the statements that search the index of shipments, for both databases.
+"""SQL texts that search the index of shipments, for both databases.
 
-SQLite keeps to the order of the index for one segment and one key. PostgreSQL's planner gets no choice: one walk along
-the index for each segment and key (LATERAL with a limit), and one look-up for each further condition (a scalar subquery
-with a limit isn't made a join). Else it read the index of a whole time range for two records.
+PostgreSQL's planner gets no choice, since it read the index of a whole time range for two records: each segment and key
+is one walk along the index (LATERAL with a limit), each further condition one look-up (a scalar subquery with a limit
+isn't made a join).
 """
 
 from __future__ import annotations
@@ -11,17 +11,14 @@ from functools import cache
 from typing import TypeAlias
 
 FilterShape: TypeAlias = tuple[bool, bool, int]
-"""Which conditions a RecordFilter has; see RecordFilter.shape."""
+"""See RecordFilter.shape."""
 
 
 @cache
 def sqlite_text(shape: tuple[int, ...], segments: int, conditions: FilterShape) -> str:
-    """Positions of records with a key of each set, the newest first.
+    """Positions with a key of each set, newest first; `shape` has the sizes of the sets.
 
-    Values: segments, keys of the first set, bounds of positions, keys of the other sets, the filter's, the limit.
-
-    Args:
-        shape: number of keys in each set.
+    Values: segments, first set, bounds of positions, other sets, the filter's, the limit.
     """
     first, *others = shape
     where = [f"k.segment IN ({_marks(segments)})", f"k.key IN ({_marks(first)})", "k.position >= ?", "k.position < ?"]
@@ -44,10 +41,7 @@ def sqlite_text(shape: tuple[int, ...], segments: int, conditions: FilterShape) 
 
 @cache
 def sqlite_text_by_key(shape: tuple[int, ...], conditions: FilterShape) -> str:
-    """The same in one segment with a walk for each key of the first set, each no further than needed.
-
-    Values: those of `sqlite_text` for each key, and the limit.
-    """
+    """As `sqlite_text` in one segment, with a walk for each key of the first set."""
     walk = sqlite_text((1, *shape[1:]), 1, conditions)
     walks = " UNION ALL ".join([f"SELECT position FROM ({walk}) walk"] * shape[0])
     return f"SELECT DISTINCT position FROM ({walks}) walks ORDER BY position DESC LIMIT ?"
@@ -59,13 +53,9 @@ def _marks(count: int) -> str:
 
 @cache
 def postgresql_text(others: int, conditions: FilterShape) -> str:
-    """Positions of records with a key of each set, the newest first.
+    """Positions with a key of each set, newest first; `others` counts the sets after the first.
 
-    Values: segments, first and last positions in them, keys of the first set, keys of each other set, the filter's, the
-    limit twice; lists are arrays.
-
-    Args:
-        others: number of sets beside the first.
+    Values: segments, their first and last positions, the sets, the filter's, the limit twice; lists are arrays.
     """
     where = ["k.segment = s.segment", "k.key = f.key", "k.position >= s.start", "k.position < s.stop"]
     where += [
@@ -90,12 +80,9 @@ def postgresql_text(others: int, conditions: FilterShape) -> str:
 
 @cache
 def with_records(positions: str, empty: str) -> str:
-    """A statement that gives RecordRows, made of one that gives positions.
+    """Makes a statement for positions select RecordRows; `empty` is the database's form of no bytes.
 
-    A match in the newest revision, as nearly all are, costs two look-ups.
-
-    Args:
-        empty: the database's form of no bytes.
+    A match in the newest revision, the usual case, costs two look-ups.
     """
 
     def of_newest(value: str, elsewhere: str) -> str:

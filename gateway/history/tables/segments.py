@@ -1,6 +1,6 @@
-"""Statements on segments of the index of shipments: which of them a search has to read.
+"""Statements on segments of the index of shipments.
 
-A filter holds all keys of a full segment; one without is always read. Filters stay in memory once read, 1.3 MB each.
+A full segment has a filter over its keys, kept in memory once read (1.3 MB each).
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from gateway.history.rules.bloom import may_hold
 from gateway.history.tables.schema import record_log, shipment_keys, shipment_segments, shipment_times
 
 SEGMENT_BITS = 17
-"""Positions in a segment, as a power of two: some 1.5 million keys, 30 MB."""
+"""log2 of the positions in a segment: some 1.5 million keys, 30 MB."""
 
 _EVER = 1 << 62
-"""A time after every other."""
 
 BLOCK_BITS = 10
-"""Positions in a block, the part of a segment whose times of declaration are kept, as a power of two."""
+"""log2 of the positions in a block, for which times of declaration are kept."""
 
 
 def _widening(table: Table) -> Prepared:
@@ -78,12 +77,12 @@ _KEYS = Prepared(select(shipment_keys.c.key).where(shipment_keys.c.segment == bi
 
 
 class SegmentsState(NamedTuple):
-    """The segments, as a transaction sees them.
+    """The segments in one transaction.
 
     Attributes:
-        newest: position of the newest recorded item; 0: none.
-        bounds: by segment the first and last time of declaration in it, in milliseconds since 1970, and the length of
-            its filter in bytes (None or 0: none); segments without any time are left out.
+        newest: newest position; 0: none.
+        bounds: by segment its first and last time of declaration (milliseconds since 1970) and its filter's bytes (None
+            or 0: none); segments without a time are left out.
     """
 
     newest: int
@@ -95,7 +94,7 @@ _lock = Lock()
 
 
 def widen(conn: Connection, declared: Collection[tuple[int, int]]) -> None:
-    """Adds times of declaration to segments and blocks: (position, milliseconds since 1970)."""
+    """Adds times of declaration: (position, milliseconds since 1970)."""
     _widen(conn, shipment_segments, _WIDEN_SEGMENT, [(position >> SEGMENT_BITS, at) for position, at in declared])
     _widen(conn, shipment_times, _WIDEN_BLOCK, [(position >> BLOCK_BITS, at) for position, at in declared])
 
@@ -111,7 +110,7 @@ def _widen(conn: Connection, table: Table, statement: Prepared, declared: Iterab
 
 
 def state(conn: Connection) -> SegmentsState:
-    """Reads the state; for several searches in one transaction read it once."""
+    """Reads the state, once a transaction."""
     rows = list(_STATE(conn))
     return SegmentsState(rows[0][0] or 0, {row[1]: (row[2], row[3], row[4]) for row in rows if row[1] is not None})
 
@@ -125,15 +124,14 @@ def candidates(
     declared_from: int,
     declared_until: int,
 ) -> list[int]:
-    """Segments that may hold a position with a key of each set, the newest first.
+    """Segments that may hold a position with a key of each set, newest first.
 
-    Args:
-        declared_from, declared_until: bounds of the time of declaration in milliseconds since 1970; 0: none.
+    Bounds of time are in milliseconds since 1970; 0: none.
     """
     numbers = []
     for segment in range(min(before - 1, state.newest) >> SEGMENT_BITS, -1, -1):
         bounds = state.bounds.get(segment)
-        if bounds is None:  # it holds additions without a record alone, which have no time
+        if bounds is None:  # only additions without a record, which have no time
             if not declared_from and not declared_until:
                 numbers.append(segment)
             continue
@@ -148,14 +146,7 @@ def candidates(
 def declared_within(
     conn: Connection, asked: Sequence[int], *, declared_from: int, declared_until: int
 ) -> dict[int, range]:
-    """Positions in segments outside of which nothing was declared in a time, by segment in the order given.
-
-    Segments in which nothing was declared then are left out. A late record of an old declaration widens the positions
-    of its segment alone.
-
-    Args:
-        declared_from, declared_until: as in `candidates`.
-    """
+    """By segment the range of positions declared in this time; segments without any are left out."""
     if not asked or not (declared_from or declared_until):
         return {segment: range(segment << SEGMENT_BITS, (segment + 1) << SEGMENT_BITS) for segment in asked}
     bits = SEGMENT_BITS - BLOCK_BITS
@@ -185,16 +176,16 @@ def _filter(conn: Connection, segment: int) -> bytes:
 
 
 def without_filter(conn: Connection, below: int) -> int | None:
-    """The first segment below a number that has no filter."""
+    """The first segment without a filter."""
     segment = _UNFILTERED(conn, below=below).scalar_one()
     return None if segment is None else int(segment)
 
 
 def keys(conn: Connection, segment: int) -> list[int]:
-    """All keys of a segment, each once."""
+    """Distinct keys of a segment."""
     return [int(row[0]) for row in _KEYS(conn, of_segment=segment)]
 
 
 def keep_filter(conn: Connection, segment: int, bits: bytes) -> None:
-    """Writes the filter of a full segment."""
+    """Stores a full segment's filter."""
     _KEEP(conn, of_segment=segment, bits=bits)

@@ -1,7 +1,6 @@
 """Searches the index of shipments by keys.
 
-The index has segments by position: keys come in no order, and are written into a part of the tree that fits into
-memory. A search reads segments from the newest on.
+Keys are hashes, so the index has segments by position: writes go to a part that fits into memory.
 """
 
 from __future__ import annotations
@@ -27,14 +26,13 @@ from gateway.history.tables.segments import SegmentsState
 from gateway.history.tables.shipments import LogRow, RevisionRow, ShipmentRow
 
 MOST_KEYS_IN_TURN = 16
-"""Most keys of a set that SQLite looks up one by one, each with its part of the statement."""
+"""Most keys of a set that SQLite looks up singly."""
 
 POSITIONS_AT_FIRST = 400
-"""Positions that the first statement may give on PostgreSQL: it costs more than these, so a small limit asks several
-segments."""
+"""Positions that PostgreSQL's first statement may return: the statement costs more."""
 
 COMMON = 1_000
-"""Most positions counted of a set to find the rarest: cheaper than trying a tenth of them."""
+"""Most positions counted to find the rarest set: cheaper than trying a tenth of them."""
 
 _COUNT = Prepared(
     select(func.count()).select_from(
@@ -52,13 +50,12 @@ _COUNT = Prepared(
 
 
 class RecordRow(NamedTuple):
-    """A position that a search has found, with the record that it belongs to.
+    """A matching position and its record.
 
     Attributes:
         hit: the position.
-        matched_revision: revision of the record there.
-        record_id, position, revision, additions: as in ShipmentRow; empty and 0 when the record is gone.
-        recorded_at, content: of the newest revision; 0 and empty when it was erased or there is none.
+        matched_revision: the record's revision there.
+        recorded_at, content: of the newest revision; 0 and empty if erased.
     """
 
     hit: int
@@ -72,22 +69,20 @@ class RecordRow(NamedTuple):
 
     @classmethod
     def of_newest(cls, row: ShipmentRow, logged: LogRow) -> RecordRow:
-        """A record as if it had been found in its newest revision, with the item of that revision."""
         of_record = (row.record_id, row.position, row.revision, row.additions)
         return cls(row.position, row.revision, *of_record, logged.recorded_at, logged.content)
 
     @property
     def has_history(self) -> bool:
-        """Whether several items were recorded of the record."""
         return self.revision + self.additions > 1
 
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """Conditions of a search that aren't keys.
+    """Conditions of a search beside keys.
 
     Attributes:
-        declared_from, declared_until: inclusive and exclusive, in milliseconds since 1970; 0: none.
+        declared_from, declared_until: inclusive and exclusive, milliseconds since 1970; 0: none.
         procedures: empty: any.
     """
 
@@ -97,21 +92,18 @@ class RecordFilter:
 
     @property
     def shape(self) -> FilterShape:
-        """Which conditions it has: statements of one shape share their text."""
+        """Equal shapes share a statement."""
         return bool(self.declared_from), bool(self.declared_until), len(self.procedures)
 
     @property
     def values(self) -> tuple[int, ...]:
-        """Its values in the order of the shape."""
         return (*self.bounds, *self.procedures)
 
     @property
     def bounds(self) -> tuple[int, ...]:
-        """Its bounds of time."""
         return tuple(bound for bound in (self.declared_from, self.declared_until) if bound)
 
     def matches(self, row: RevisionRow | ShipmentRow) -> bool:
-        """Whether a revision meets the conditions, or a record in its newest."""
         return (
             row.declared_at >= self.declared_from
             and (not self.declared_until or row.declared_at < self.declared_until)
@@ -121,7 +113,7 @@ class RecordFilter:
 
 @dataclass(frozen=True, slots=True)
 class _KeyQuery:
-    """A search; see `search`. With `records` each position comes with its record."""
+    """Arguments of `search`; `records` selects each position's record too."""
 
     key_sets: Sequence[Sequence[int]]
     record_filter: RecordFilter
@@ -138,12 +130,7 @@ def search(
     limit: int,
     state: SegmentsState | None = None,
 ) -> Iterator[int]:
-    """Positions with at least one key of each set, the newest first.
-
-    Args:
-        key_sets: at least one; the ones that are likely to be rarest should come first.
-        state: of the segments in this transaction; None: it is read.
-    """
+    """Positions with a key of each set, newest first; the likely rarest set should come first."""
     query = _KeyQuery(key_sets, record_filter, before, records=False)
     for (position,) in _walk(conn, query, limit, state):
         yield position
@@ -158,13 +145,13 @@ def search_records(
     limit: int,
     state: SegmentsState | None = None,
 ) -> list[RecordRow]:
-    """As `search`, each position with its record, by one statement instead of four."""
+    """As `search`, with records, in one statement."""
     query = _KeyQuery(key_sets, record_filter, before, records=True)
     return [RecordRow(*row) for row in _walk(conn, query, limit, state)]
 
 
 def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState | None) -> Iterator[tuple[Any, ...]]:
-    """Asks the segments from the newest on, one or a few at first and then twice as many each time."""
+    """Searches from the newest segment on, twice as many each time."""
     since, until = query.record_filter.declared_from, query.record_filter.declared_until
     candidates = segments.candidates(
         conn,
@@ -184,7 +171,7 @@ def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState |
     left, at = limit, 0
     while at < len(ranges) and left > 0:
         rows = ask(conn, query, ranges[at : at + size], left)
-        yield from sorted(rows, reverse=True)  # a join may leave them in any order
+        yield from sorted(rows, reverse=True)  # a join doesn't keep the order
         left -= len(rows)
         at += size
         size = min(2 * size, LONGEST_LIST)
@@ -193,8 +180,7 @@ def _walk(conn: Connection, query: _KeyQuery, limit: int, state: SegmentsState |
 def _rarest_first(
     conn: Connection, key_sets: Sequence[Sequence[int]], segment: int, within: range
 ) -> Sequence[Sequence[int]]:
-    """Sets in the order of how often they occur in a part of a segment: each position of the first is tried for the
-    others. Common and large ones keep their order."""
+    """Sorts sets by their count in one segment, since each position of the first is tried for the others."""
 
     def occurrences(keys: Sequence[int]) -> int:
         count = 0 if len(keys) <= MOST_KEYS_IN_TURN else COMMON
@@ -217,8 +203,7 @@ def _ask_sqlite(conn: Connection, query: _KeyQuery, ranges: Sequence[tuple[int, 
     bounds = (min(one.start for _, one in ranges), min(query.before, max(one.stop for _, one in ranges)))
     further = (*bounds, *chain.from_iterable(others), *query.record_filter.values, limit)
     values: tuple[int, ...]
-    # With several keys in one IN list, all records with any of them would be read and sorted: thousands of a large
-    # trader's.
+    # One IN list would read and sort all records of a large trader.
     if len(asked) == 1 and 1 < len(first) <= MOST_KEYS_IN_TURN:
         text = sqlite_text_by_key(shape, conditions)
         values = (*chain.from_iterable((*asked, key, *further) for key in first), limit)
@@ -240,7 +225,7 @@ def _ask_postgresql(conn: Connection, query: _KeyQuery, ranges: Sequence[tuple[i
 
 
 def matching(conn: Connection, positions: Collection[int], key_sets: Sequence[Sequence[int]]) -> set[int]:
-    """Those of some positions with at least one key of each set."""
+    """Those positions with a key of each set."""
     ordered = sorted(positions)
     matches: set[int] = set()
     for at in range(0, len(ordered), LONGEST_LIST):

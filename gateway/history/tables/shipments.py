@@ -1,4 +1,4 @@
-"""Statements on the log of recorded shipments and the projections that index it."""
+"""Statements on the log of recorded shipments and the tables that index it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gateway.feed.tables.schema import feeds
 from gateway.history.tables import segments
 from gateway.history.tables.schema import record_log, risk_hits, shipment_keys, shipment_revisions, shipments
 
-# Rows have the order of their tables' columns, so that they go to the driver as they are.
+# Fields are in column order, as the driver takes rows.
 
 
 class LogRow(NamedTuple):
-    """A recorded item; `salt` and `content` are empty after erasure."""
+    """A recorded item; salt and content are empty after erasure."""
 
     position: int
     record_id: str
@@ -32,7 +32,7 @@ class LogRow(NamedTuple):
 
 
 class ShipmentRow(NamedTuple):
-    """A record; `position` is of its newest revision, 0 while only additions to it are known."""
+    """A record; `position` is its newest revision's, 0 while only additions are known."""
 
     record_id: str
     position: int
@@ -46,7 +46,7 @@ class ShipmentRow(NamedTuple):
 
 
 class RevisionRow(NamedTuple):
-    """The record and revision that a position belongs to."""
+    """The revision at a position."""
 
     position: int
     record_id: str
@@ -93,12 +93,12 @@ _ERASE_KEYS = PreparedList(
 
 
 def last_position(conn: Connection) -> int:
-    """Position of the newest item; 0 when there is none."""
+    """Newest position; 0: none."""
     return int(_LAST(conn).scalar_one() or 0)
 
 
 def recording_node(conn: Connection) -> str:
-    """Name of the node whose records these are; empty before the first."""
+    """The recording node; empty before the first item."""
     origin = conn.execute(select(feeds.c.origin).where(feeds.c.channel == Channel.RECORDS.value)).scalar()
     return FeedOrigin.parse(origin).publisher if origin else ""
 
@@ -109,7 +109,7 @@ def append(conn: Connection, rows: Sequence[LogRow]) -> None:
 
 
 def log_after(conn: Connection, position: int, limit: int) -> list[LogRow]:
-    """Items after a position, in order."""
+    """Items after a position."""
     return [LogRow(*row) for row in _LOG_AFTER(conn, after=position, most=limit)]
 
 
@@ -122,7 +122,7 @@ def log_rows(conn: Connection, positions: Sequence[int]) -> dict[int, LogRow]:
 
 
 def find(conn: Connection, record_ids: Sequence[str]) -> dict[str, ShipmentRow]:
-    """Known records by id, in the order of their ids."""
+    """Known records, sorted by id."""
     return {row[0]: ShipmentRow(*row) for row in sorted(_SHIPMENTS(conn, record_ids))}
 
 
@@ -144,32 +144,32 @@ def add(conn: Connection, rows: Sequence[ShipmentRow]) -> None:
 
 
 def add_revisions(conn: Connection, rows: Sequence[RevisionRow]) -> None:
-    """Inserts the records and revisions of positions."""
+    """Inserts revisions."""
     if rows:
         insert_rows(conn, shipment_revisions, RevisionRow._fields, rows)
-        # An addition that came before its record has no time yet: `date_additions` gives it one.
+        # An addition before its record has no time until `date_additions`.
         segments.widen(conn, [(row.position, row.declared_at) for row in rows if row.declared_at])
 
 
 def add_keys(conn: Connection, keys: Sequence[tuple[int, int]]) -> None:
-    """Inserts (key, position) pairs into the index."""
+    """Inserts (key, position) pairs."""
     if keys:
         rows = sorted((position >> segments.SEGMENT_BITS, key, position) for key, position in keys)
         insert_rows(conn, shipment_keys, ("segment", "key", "position"), rows, or_ignore=True)
 
 
 def revisions(conn: Connection, positions: Sequence[int]) -> dict[int, RevisionRow]:
-    """Records and revisions of positions."""
+    """Revisions by position."""
     return {row[0]: RevisionRow(*row) for row in _REVISIONS(conn, positions)}
 
 
 def of_kind(conn: Connection, positions: Collection[int], kind: int) -> set[int]:
-    """Those of some positions whose items are of a kind."""
+    """Those positions that hold a kind of item."""
     return {row[0] for row in _OF_KIND(conn, positions, of_kind=kind)}
 
 
 def date_additions(conn: Connection, positions: Sequence[int], declared_at: int, procedure: int) -> None:
-    """Indexes additions under a time, in milliseconds since 1970, and a procedure: those of their record."""
+    """Indexes additions under their record's time (milliseconds since 1970) and procedure."""
     for position in positions:
         _DATE(conn, at=position, declared=declared_at, done=procedure)
     segments.widen(conn, [(position, declared_at) for position in positions])
@@ -179,11 +179,7 @@ def date_additions(conn: Connection, positions: Sequence[int], declared_at: int,
 
 
 def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collection[int]]) -> None:
-    """Empties content and salt of whole records and removes them from the projections.
-
-    Args:
-        keys: by each of their positions the keys under which it may be indexed.
-    """
+    """Empties content and salt of whole records, and removes their other rows; `keys` by position."""
     _ERASE_SHIPMENTS.execute(conn, record_ids)
     for statement in _ERASE_POSITIONS:
         statement.execute(conn, keys)
@@ -192,11 +188,7 @@ def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collec
 
 
 def due(conn: Connection, now_ms: int, limit: int, *, after: tuple[int, str]) -> list[ShipmentRow]:
-    """Records whose retention has ended, by time and id.
-
-    Args:
-        after: time and id of the last record of the page before.
-    """
+    """Records whose retention has ended, by time and id."""
     statement = (
         select(shipments)
         .where(shipments.c.delete_at <= now_ms, tuple_(shipments.c.delete_at, shipments.c.record_id) > after)
