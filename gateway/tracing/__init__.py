@@ -1,1 +1,1 @@
-"""Tracing: one consignment put together from several authorities' records."""
+"""Traces one consignment through the records of several authorities."""

@@ -1,5 +1,4 @@
-"""Traces one consignment: asks all nodes round by round, puts the legs together, and has the rules look at the
-whole."""
+"""Traces one consignment: queries all nodes in rounds, assembles the legs, and evaluates the rules."""
 
 from __future__ import annotations
 
@@ -22,17 +21,16 @@ from gateway.v1 import history_pb2
 from gateway.v1 import history_service_pb2 as pb
 
 ROUNDS_LIMIT = 200
-"""Most records that one node gives to one question: a trace takes 300 in all."""
+"""Most records of a node for one question: a trace takes 300."""
 
 TRADERS_LIMIT = 50
-"""Most records that one node gives to the question for traders. Of one who ships more in that time nothing joins by
-party, quantity and time without doubt: then none is given, and that cuts off nothing."""
+"""Most records of a node for the question about traders: those of larger traders link to nothing without doubt."""
 
 PARTNER_TIMEOUT_S = 5.0
-"""Most time for a partner's answer to one question when the caller doesn't say, in seconds."""
+"""Default time limit for a partner's answer."""
 
 _PROVED = frozenset({history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL})
-"""How an answer ends whose records count: the others' aren't proved by any statement."""
+"""Only these answers have a statement that proves their records."""
 
 
 class HistoryTracer:
@@ -48,16 +46,6 @@ class HistoryTracer:
         writer: WriterClient,
         clock: Callable[[], int],
     ) -> None:
-        """Takes what it needs.
-
-        Args:
-            node: own name.
-            fanout: asks nodes.
-            rules: look at the whole.
-            siblings: finds the own exports that rules need beside those of the trace.
-            writer: to the writer.
-            clock: the time in milliseconds since 1970.
-        """
         self._node = node
         self._writer = writer
         self._fanout = fanout
@@ -68,15 +56,10 @@ class HistoryTracer:
     async def trace(
         self, call: Call, request: pb.TraceConsignmentRequest, remaining_s: float | None
     ) -> pb.TraceConsignmentResponse:
-        """Answers TraceConsignment.
-
-        Args:
-            call: whose audit events these are.
-            request: checked against the contract.
-            remaining_s: what is left of the call's own time, in seconds; None: no end.
+        """Answers TraceConsignment within `remaining_s` seconds (None: no limit).
 
         Raises:
-            InvalidRequestError: criteria that don't name a consignment, or a node that there isn't.
+            InvalidRequestError: inexact criteria, or an unknown node.
         """
         _require_start(request.criteria)
         positions = self._fanout.asked_nodes(request.nodes)
@@ -90,7 +73,7 @@ class HistoryTracer:
         kept: list[asyncio.Future[None]] = []
         try:
             gathering, answers, asked = await self._rounds(call, request, positions, remaining_s, kept)
-            await self._writer.flush(kept)  # nobody is told what couldn't be proved later
+            await self._writer.flush(kept)  # the response must be provable later
         finally:
             for one in kept:
                 forget(one)
@@ -104,8 +87,10 @@ class HistoryTracer:
         remaining_s: float | None,
         kept: list[asyncio.Future[None]],
     ) -> tuple[Gathering, list[history_pb2.NodeAnswer], list[history_pb2.SearchCriteria]]:
-        """Asks round by round: all that is open together, at all nodes at once. `kept` gets what to await until what
-        came is durable as evidence: that goes on behind the rounds."""
+        """Asks all nodes all open questions at once, round by round.
+
+        `kept` gets the commits that make answers durable as evidence.
+        """
         timeout_s = request.partner_timeout_ms / 1000 or PARTNER_TIMEOUT_S
         ends_at = None if remaining_s is None else asyncio.get_running_loop().time() + remaining_s
         asked: list[history_pb2.SearchCriteria] = []
@@ -126,7 +111,7 @@ class HistoryTracer:
                 elif answer.status in _PROVED:
                     gathering.add(_found(records, questions if asked else (), answer.query_id))
                 answers.append(answer)
-            # Who didn't answer in time isn't waited for in every round.
+            # A late node would delay every round.
             reached = [answer.node for answer in answers[-len(reached) :] if answer.status in _PROVED]
             asked.extend(questions)
             questions = await asyncio.to_thread(next_criteria, gathering, asked)
@@ -135,7 +120,7 @@ class HistoryTracer:
     async def _ask(
         self, call: Call, wanted: NodeSearch, nodes: Sequence[str], kept: list[asyncio.Future[None]]
     ) -> list[tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]]:
-        """What each node told, in the order of the nodes."""
+        """Records and answers in the order of nodes."""
 
         async def one(node: str) -> tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]:
             messages: list[pb.SearchShipmentsResponse] = []
@@ -204,7 +189,7 @@ def _wanted(
 def _found(
     records: Iterable[history_pb2.HistoryRecord], questions: Sequence[history_pb2.SearchCriteria], query_id: str
 ) -> Iterator[RecordHit]:
-    """Records with each question that they answer; without questions they are those that the trace began with."""
+    """Records with each question they answer."""
     for record in records:
         met = list(record.met) or [0]
         record.ClearField("met")

@@ -1,5 +1,4 @@
-"""Statements by which own findings on alerts come into records: where they stand, and which new items they may
-concern."""
+"""Statements on findings: their progress, own steps on alerts, and new keys."""
 
 from __future__ import annotations
 
@@ -17,14 +16,14 @@ from gateway.history.tables.segments import SEGMENT_BITS
 
 finding_progress = progress_table(
     "finding_progress",
-    Column("step_position", BigInteger, nullable=False),  # in the local log, up to which steps of alerts were looked at
-    Column("record_position", BigInteger, nullable=False),  # in record_log, up to which records were looked at
-    Column("written_position", BigInteger, nullable=False),  # in record_log, of the last addition made of a finding
+    Column("step_position", BigInteger, nullable=False),  # steps, in the local log
+    Column("record_position", BigInteger, nullable=False),  # records, in record_log
+    Column("written_position", BigInteger, nullable=False),  # last addition, in record_log
 )
 
 
 class FindingProgress(NamedTuple):
-    """How far findings were put into records, as in the table's columns."""
+    """How far findings were copied into records."""
 
     step_position: int = 0
     record_position: int = 0
@@ -59,22 +58,12 @@ _KEYS_STORED = PreparedList(
 
 
 def own_steps(conn: Connection, node: str, *, after: int, until: int, limit: int) -> list[tuple[int, bytes]]:
-    """Steps that a node took on partners' alerts, in order: position and payload (empty when erased).
-
-    Args:
-        conn: to read.
-        node: own name.
-        after, until: positions in this node's order; the first doesn't count, the last does.
-        limit: most steps.
-    """
+    """Own steps on partners' alerts: position and payload (empty when erased)."""
     return [(row[0], bytes(row[1])) for row in _OWN_STEPS(conn, node=node, after=after, until=until, most=limit)]
 
 
 def met(conn: Connection, keys: Sequence[int], *, after: int, until: int) -> Iterator[tuple[int, int]]:
-    """Keys of some that stand in the index at positions after one up to another, each with the position.
-
-    Each key is one look-up, whatever stands at those positions.
-    """
+    """Those keys in the index after `after` up to `until`, with positions."""
     for segment in range((after + 1) >> SEGMENT_BITS, (until >> SEGMENT_BITS) + 1):
         for row in _KEYS_STORED(conn, keys, of_segment=segment, after=after, until=until):
             yield row[0], row[1]

@@ -1,1 +1,1 @@
-"""The report of a trace: one HTML file with the picture and what it rests on."""
+"""Renders a trace as a report: one HTML file with drawings and tables."""

@@ -1,7 +1,6 @@
-"""Renders a trace as a report for a case file, one HTML document.
+"""Renders a trace as one HTML document for a case file.
 
-The document loads and runs nothing; its content policy forbids it. Templates escape every text, and `_harmless` makes
-control characters visible.
+Its content policy forbids loading and scripts; templates escape every text.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from gateway.v1.history_pb2 import QueryGrounds
 from gateway.v1.trace_pb2 import Trace
 
 MAX_LANES: Final = 5
-"""Lanes that are still wide enough on a page."""
+"""More are too narrow on a page."""
 
 _TEMPLATE: Final = "report.j2"
 
 
 def render_html(trace: Trace, grounds: QueryGrounds | None = None, *, made_at: datetime | None = None) -> str:
-    """The report as one HTML document, in the current language; `made_at` has a zone."""
+    """The report in the current language; `made_at` has a zone."""
     span = words.span_of_events(trace)
     return (
         _environment()
@@ -84,7 +83,7 @@ def _environment() -> Environment:
 
 
 def _harmless(value: Any) -> Any:
-    """Text with visible control characters; HTML of macros stays."""
+    """Makes control characters visible, except in macros' HTML."""
     return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 

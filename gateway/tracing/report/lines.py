@@ -1,4 +1,4 @@
-"""Breaks text into lines of a width; a Chinese character has two columns."""
+"""Breaks text into lines; a Chinese character has two columns."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ from rich.cells import cell_len, set_cell_size
 from gateway.translation.plain_text import printable
 
 Measure = Callable[[str], float]
-"""Width of a text."""
 
 
 def folded(text: str, width: float, hang: str = "", measure: Measure = cell_len) -> Iterator[str]:
-    """Lines of at most this width, broken at spaces where there are any.
+    """Lines of at most this width, broken at spaces if possible; `hang` indents further lines.
 
-    Args:
-        text: with its indent.
-        width: more than that of `hang` and one character.
-        hang: indent of further lines.
-        measure: by default columns of a terminal.
+    By default the width is in columns of a terminal.
     """
     line = " " * (len(text) - len(text.lstrip(" ")))
     for word in clean(text).split(" "):
@@ -40,19 +35,19 @@ def folded(text: str, width: float, hang: str = "", measure: Measure = cell_len)
 
 
 def cut(text: str, width: int) -> str:
-    """The text, cut to `width` columns with an ellipsis."""
+    """Cuts a text to `width` columns with an ellipsis."""
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, max(0, width - 1)).rstrip() + "…"
 
 
 def clean(text: str) -> str:
-    """Text on one line, with control characters made visible."""
+    """Text on one line, with visible control characters."""
     return " ".join(printable(text).split())
 
 
 def _breaks_anywhere(word: str, width: float, measure: Measure) -> bool:
-    """Chinese has no spaces: it breaks where the line ends."""
+    """Chinese has no spaces."""
     return cell_len(word) > len(word) and measure(word) > width / 2
 
 

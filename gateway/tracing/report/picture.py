@@ -1,4 +1,4 @@
-"""Lays a trace out as drawings: lanes of territories, time downwards, a drawing for each day or part of it."""
+"""Draws a trace: territories in lanes, time downwards, a drawing for each day or part of it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ LANE: Final = 300
 HEAD: Final = 26
 LINE: Final = 16
 PAD: Final = 8
-"""Sizes in pixels: times, a lane, its head, a line, space around."""
+"""Pixels: times, lane, its head, line, padding."""
 
 MAX_HEIGHT: Final = 560
-"""Height of a drawing in pixels: a landscape page of A4."""
+"""A landscape page of A4 in pixels."""
 
 TEXT: Final = LANE - 4 - 4 * PAD
-"""Room for a line of text in a card."""
 
 _WIDE: Final = frozenset("mwMW@%—…→")
 _NARROW: Final = frozenset(" iljtfr.,:;'|!()[]-·")
@@ -68,7 +67,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """A horizontal line from `x` to `end`."""
+    """A horizontal line."""
 
     element: ClassVar[str] = "line"
     kind: str
@@ -79,7 +78,7 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class Arrowhead:
-    """The tip of an arrow; `back` leads to its base."""
+    """An arrow's tip; `back` leads to its base."""
 
     element: ClassVar[str] = "arrowhead"
     kind: str
@@ -93,7 +92,7 @@ Shape = TextLine | Box | Dot | Stroke | Arrowhead
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A day, or a part of it; later shapes lie above earlier ones."""
+    """A day or part of it."""
 
     date: str
     heading: str
@@ -104,19 +103,17 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class _Styled:
-    """A line of text and its class."""
-
     text: str
     kind: str = ""
 
 
 def text_width(text: str) -> float:
-    """Width at 12 pixels in a wide font (DejaVu Sans); no font is loaded."""
+    """Pixels at 12 px in a wide font (DejaVu Sans); no font is loaded."""
     return sum(map(_char_width, text))
 
 
 def bold_width(text: str) -> float:
-    """As `text_width`, in bold."""
+    """The same in bold."""
     return 1.12 * text_width(text)
 
 
@@ -137,7 +134,7 @@ def draw(picture: Picture) -> Iterator[Drawing]:
     for row in picture.rows:
         _shapes, tall = _row(row, 0)
         new_day = bool(part) and row.at.date() != part[-1].at.date()
-        full = height + tall > MAX_HEIGHT and not isinstance(row.what, Crossing)  # an arrow stays with its departure
+        full = height + tall > MAX_HEIGHT and not isinstance(row.what, Crossing)  # arrows stay with their departure
         if part and (new_day or full):
             yield _drawing(picture.lanes, part, continued=continued)
             part, height, continued = [], 0.0, not new_day
@@ -177,7 +174,6 @@ def _x(lane: int) -> int:
 
 
 def _row(row: Row, y: float) -> tuple[list[Shape], float]:
-    """Shapes of a row and its height."""
     if isinstance(row.what, Crossing):
         return list(_arrow(row.lane, row.what, y)), 30
     if isinstance(row.what, EventLine):

@@ -1,4 +1,4 @@
-"""Orders a trace in rows for drawing: records, events and crossings in lanes; texts aren't escaped yet."""
+"""Orders records, events and crossings of a trace in rows for drawing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from gateway.translation.messages import gettext as _
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 
 TERRITORIES: Final = {"CN": N_("Mainland"), "HK": N_("Hong Kong"), "MO": N_("Macao")}
-"""Lanes that are always drawn, from the left."""
+"""Lanes always drawn, from the left."""
 
 OTHER: Final = "other"
-"""Lane that further territories share where there is no room."""
+"""Lane of territories without room."""
 
 _SENDERS: Final = (party_pb2.PARTY_ROLE_CONSIGNOR, party_pb2.PARTY_ROLE_EXPORTER, party_pb2.PARTY_ROLE_SELLER)
 _RECEIVERS: Final = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, party_pb2.PARTY_ROLE_BUYER)
@@ -35,9 +35,8 @@ class Mark:
     """A contradiction at one of its legs.
 
     Attributes:
-        number: from 1.
-        others: numbers of its other legs.
-        is_last: whether this is its last leg, which shows the explanation.
+        number, others: from 1.
+        is_last: the last leg shows the explanation.
     """
 
     number: int
@@ -47,7 +46,6 @@ class Mark:
 
     @property
     def kind(self) -> str:
-        """Its severity for styles."""
         return words.severity_kind(self.discrepancy.severity)
 
     @property
@@ -59,14 +57,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class LegBlock:
-    """A record at the time of its declaration.
-
-    Attributes:
-        number: of the leg, from 1.
-        title: the procedure, e.g. `Export`.
-        facts, controls, parties: lines of text.
-        marks: contradictions, the most severe first.
-    """
+    """A record at its declaration; its contradictions by severity."""
 
     number: int
     title: str
@@ -79,7 +70,7 @@ class LegBlock:
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """An event, and the nodes that report it."""
+    """An event and its reporting nodes."""
 
     text: str
     nodes: tuple[str, ...]
@@ -87,7 +78,7 @@ class EventLine:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Goods that go from one lane to another."""
+    """Goods that change lanes."""
 
     to_lane: int
     text: str
@@ -104,14 +95,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Lanes by their territories' codes, from the left, and rows in order of time."""
+    """Lanes by territory code, and rows by time."""
 
     lanes: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
 def picture_of(trace: trace_pb2.Trace, max_lanes: int) -> Picture:
-    """The trace as rows, in at most this many lanes, of which there are at least four."""
+    """The trace as rows, in four to `max_lanes` lanes."""
     lanes = _lanes(trace, max_lanes)
     rows = [*_leg_rows(trace, lanes), *_event_rows(trace, lanes), *_crossing_rows(trace, lanes)]
     ordered = sorted(enumerate(rows), key=lambda each: (each[1].at, isinstance(each[1].what, Crossing), each[0]))
@@ -119,7 +110,7 @@ def picture_of(trace: trace_pb2.Trace, max_lanes: int) -> Picture:
 
 
 def lane_title(lane: str) -> str:
-    """`CN Mainland`; another territory by its code."""
+    """`CN Mainland`, or a code."""
     if lane == OTHER:
         return _("other")
     return f"{lane} {_(TERRITORIES[lane])}" if lane in TERRITORIES else lane
@@ -218,7 +209,7 @@ def _party(shipment: shipment_pb2.Shipment, roles: Sequence[party_pb2.PartyRole.
 
 
 def _event_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]:
-    """Events without declarations; equal ones of several records are one line."""
+    """Events without declarations; equal ones share a line."""
     merged: dict[tuple[datetime, int, str], list[str]] = {}
     container = _only_container(trace)
     for event in trace.events:
@@ -236,7 +227,6 @@ def _event_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]
 
 
 def _only_container(trace: trace_pb2.Trace) -> str:
-    """The container of all records; empty where there are several."""
     named = {equipment.id for leg in trace.legs for equipment in leg.record.shipment.equipment}
     named |= {event.equipment_id for leg in trace.legs for event in leg.record.shipment.events if event.equipment_id}
     if len({plain(each) for each in named}) != 1:
@@ -246,7 +236,6 @@ def _only_container(trace: trace_pb2.Trace) -> str:
 
 
 def _in_short(event: trace_pb2.TraceEvent, container: str) -> str:
-    """An event without the container."""
     if event.kind in _MOVES:
         return _(_MOVES[event.kind], place=place_name(event.place))
     text = event.text

@@ -1,4 +1,4 @@
-"""Puts records, contradictions and answers into cells of the report's tables."""
+"""Makes the cells of the report's tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.v1.shipment_pb2 import Shipment, ShipmentGoods
 from gateway.v1.trace_pb2 import Discrepancy, TraceLeg
 
 Cells = Mapping[str, object]
-"""Cells of a row by their names in the template."""
+"""A row's cells by their template name."""
 
 
 def discrepancy_cells(discrepancy: Discrepancy) -> Cells:
@@ -77,7 +77,7 @@ def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
 
 
 def statement_cells(answer: NodeAnswer) -> Cells:
-    """A signed statement; `gateway evidence` exports it by the query's id."""
+    """A signed statement."""
     return {
         "node": answer.node,
         "query": answer.query_id,
@@ -93,7 +93,7 @@ def place_in_words(place: Place) -> str:
 
 
 def sealed_equipment(shipment: Shipment) -> Iterator[str]:
-    """Containers, each with its seals and electronic lock."""
+    """Containers with seals and locks."""
     for equipment in shipment.equipment:
         seals = ", ".join(filter(None, (*equipment.seals, equipment.e_lock)))
         yield _("{equipment}, sealed {seals}", equipment=equipment.id, seals=seals) if seals else equipment.id

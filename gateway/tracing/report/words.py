@@ -1,4 +1,4 @@
-"""Puts parts of a trace in words of the reader's language."""
+"""Words for parts of a trace, in the reader's language."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ SEVERITIES: Final = {
 """Severities for styles, the worst first."""
 
 MAX_STAYS: Final = 12
-"""Most territories in the heading."""
 
 WEEKDAYS: Final = marked("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 SHORT_WEEKDAYS: Final = marked("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -30,7 +29,7 @@ _WHOLE: Final = history_pb2.ANSWER_STATUS_COMPLETE
 
 
 def local(at: datetime, minutes: int) -> datetime:
-    """A time with this offset; in UTC where no place has it."""
+    """The time with this offset, or in UTC if it is no offset."""
     try:
         return at.astimezone(timezone(timedelta(minutes=minutes)))
     except (ValueError, OverflowError):
@@ -38,7 +37,7 @@ def local(at: datetime, minutes: int) -> datetime:
 
 
 def zone_of(at: datetime) -> str:
-    """Offset from UTC: `+08`, `+05:30`."""
+    """`+08`, `+05:30`."""
     minutes = int((at.utcoffset() or timedelta()).total_seconds()) // 60
     hours, rest = divmod(abs(minutes), 60)
     return f"{'-' if minutes < 0 else '+'}{hours:02}" + (f":{rest:02}" if rest else "")
@@ -65,42 +64,42 @@ def leg_name(leg: trace_pb2.TraceLeg) -> str:
 
 
 def event_kind(kind: str) -> str:
-    """`e_lock_applied` is `e-lock applied`."""
+    """`e-lock applied`."""
     return label(EVENT, kind)
 
 
 def link_kind(kind: str) -> str:
-    """`previous_document` is `previous document`."""
+    """`previous document`."""
     return label(LINK, kind)
 
 
 def rule_name(discrepancy: trace_pb2.Discrepancy) -> str:
-    """`density mismatch`; a node's own rules keep their names."""
+    """`density mismatch`; own rules keep their names."""
     return label(RULE, discrepancy.name)
 
 
 def typology(discrepancy: trace_pb2.Discrepancy) -> str:
-    """What the rule speaks for: `false declaration`."""
+    """`false declaration`."""
     return label(TYPOLOGY, discrepancy.typology)
 
 
 def confidence(word: str) -> str:
-    """`medium`; empty where none is given."""
+    """`medium`, or empty."""
     return label(CONFIDENCE, word)
 
 
 def severity_kind(severity: trace_pb2.Severity.ValueType) -> str:
-    """A severity for styles; an unknown one is a notice."""
+    """A severity for styles."""
     return SEVERITIES.get(severity, "notice")
 
 
 def severity_word(kind: str) -> str:
-    """`high` for people."""
+    """`high`."""
     return label(trace_pb2.Severity.DESCRIPTOR.name, kind)
 
 
 def procedure_word(leg: trace_pb2.TraceLeg) -> str:
-    """The procedure: `Re-export`."""
+    """`Re-export`."""
     return {
         shipment_pb2.SHIPMENT_PROCEDURE_EXPORT: _("Export"),
         shipment_pb2.SHIPMENT_PROCEDURE_IMPORT: _("Import"),
@@ -112,24 +111,24 @@ def procedure_word(leg: trace_pb2.TraceLeg) -> str:
 
 
 def declared_at(leg: trace_pb2.TraceLeg) -> datetime:
-    """The local time of the declaration."""
+    """Local time of the declaration."""
     shipment = leg.record.shipment
     return local(shipment.declared_at.ToDatetime(UTC), shipment.utc_offset_minutes)
 
 
 def happened_at(event: trace_pb2.TraceEvent) -> datetime:
-    """The local time of the event."""
+    """Local time of the event."""
     return local(event.at.ToDatetime(UTC), event.utc_offset_minutes)
 
 
 def span_of_events(trace: trace_pb2.Trace) -> tuple[datetime, datetime] | None:
-    """First and last time; None where nothing is dated."""
+    """First and last time, if any."""
     times = [*map(happened_at, trace.events), *map(declared_at, trace.legs)]
     return (min(times), max(times)) if times else None
 
 
 def way_in_words(trace: trace_pb2.Trace) -> str:
-    """`CN → HK → MO`: territories in order of time; a long way is cut."""
+    """`CN → HK → MO`; a long way is cut."""
     stays = _stays(trace)
     if len(stays) <= MAX_STAYS:
         return " → ".join(stays)
@@ -138,7 +137,7 @@ def way_in_words(trace: trace_pb2.Trace) -> str:
 
 
 def _stays(trace: trace_pb2.Trace) -> list[str]:
-    """By events; by the declaration where a record has no other."""
+    """By events; by the declaration in a record without others."""
     seen = {event.place.territory for event in trace.events if event.kind != "declared"}
     stays: list[str] = []
     for event in trace.events:
@@ -150,7 +149,7 @@ def _stays(trace: trace_pb2.Trace) -> list[str]:
 
 
 def answers_by_node(trace: trace_pb2.Trace) -> dict[str, list[history_pb2.NodeAnswer]]:
-    """All answers of each node; the last counts."""
+    """Each node's answers, in order."""
     answers: dict[str, list[history_pb2.NodeAnswer]] = {}
     for answer in trace.answers:
         answers.setdefault(answer.node, []).append(answer)
@@ -158,12 +157,12 @@ def answers_by_node(trace: trace_pb2.Trace) -> dict[str, list[history_pb2.NodeAn
 
 
 def incomplete_nodes(trace: trace_pb2.Trace) -> list[str]:
-    """Nodes with an incomplete answer: legs may be missing."""
+    """Nodes whose legs may be missing."""
     return list(dict.fromkeys(answer.node for answer in trace.answers if answer.status != _WHOLE))
 
 
 def answer_in_words(answers: Sequence[history_pb2.NodeAnswer]) -> str:
-    """A node's last answer, and how many were incomplete."""
+    """A node's last answer, and its incomplete ones."""
     last = label_of(history_pb2.AnswerStatus, answers[-1].status)
     missed = sum(answer.status != _WHOLE for answer in answers)
     if missed and (answers[-1].status == _WHOLE or missed < len(answers)):
@@ -177,12 +176,12 @@ def answer_in_words(answers: Sequence[history_pb2.NodeAnswer]) -> str:
 
 
 def withheld_by_class(record: history_pb2.HistoryRecord) -> Counter[str]:
-    """Withheld fields counted by their class: `personal` to 2."""
+    """Number of withheld fields by class."""
     return Counter(map(class_word, record.withheld))
 
 
 def class_word(field: history_pb2.WithheldField) -> str:
-    """A disclosure class: `personal`."""
+    """`personal`."""
     return label_of(options_pb2.DisclosureClass, field.disclosure_class)
 
 

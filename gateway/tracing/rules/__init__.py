@@ -1,1 +1,1 @@
-"""Links between records, further questions, and drafts of alerts; pure."""
+"""Pure rules: links between records, further questions, and drafts of alerts."""

@@ -1,11 +1,11 @@
 """Assembles a consignment: records of several nodes become legs with links and events in order.
 
-The result doesn't depend on the order of records:
+The order of records doesn't matter:
 1. each record once, newest revision (records.merge_hits);
 2. strong links (link_graph.build_link_graph) and what they reach from the trace's start (LinkGraph.core);
 3. unambiguous weak links, as leaves (weak.weak_links);
 4. each leg from the first record on, by its strongest link to earlier ones, then its further links;
-5. legs and events in order of time.
+5. legs and events by time.
 """
 
 from __future__ import annotations
@@ -25,27 +25,20 @@ from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, NodeAnswer, SearchCrit
 from gateway.v1.trace_pb2 import Trace, TraceLeg, TraceLink
 
 MAX_LEGS = 300
-"""Most records in a trace; each is a message with up to 200 goods items."""
+"""Most records in a trace; each has up to 200 goods items."""
 
 MAX_EVENTS = 5_000
-"""Most events in a trace, earliest first; a record may have hundreds."""
+"""Most events, the earliest; a record may have hundreds."""
 
 MAX_LINKS = 12
-"""Most links shown of a leg, strongest first."""
+"""Most links of a leg, the strongest."""
 
 
 def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], asked: Sequence[SearchCriteria] = ()) -> Trace:
-    """The consignment of the first question's newest record, without discrepancies and controlled items.
+    """The consignment of the first question's newest record.
 
-    Args:
-        gathering: records with the questions that they answered; none for the first question.
-        answers: outcomes of the questions, in order.
-        asked: all questions, to see what is left to ask; none: nothing is.
-
-    Returns:
-        The trace, without legs if the first question found nothing. It is `truncated` if the first question found
-        further
-        consignments, a node had more records than it gave, not everything could be asked, or a limit was reached.
+    It is `truncated` if that question found further consignments, a node had more records than it gave, questions in
+    `asked` remain, or a limit was reached. `answers` are in the order of questions.
     """
     graph = gathering.graph
     known = graph.known
@@ -72,10 +65,7 @@ def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], asked: Sequenc
 
 
 def _grown(graph: LinkGraph, core: set[int]) -> list[tuple[int, list[RecordLink]]]:
-    """Records in order of discovery from the first one, each with its links to earlier ones.
-
-    The strongest link overall goes first, weak ones after all strong ones.
-    """
+    """Records in order of discovery, each with its links to earlier ones: the strongest first, weak ones last."""
     starts = in_order([index for index in core if graph.known[index].start], graph.known)
     if not starts:
         return []

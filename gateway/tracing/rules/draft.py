@@ -1,4 +1,4 @@
-"""Drafts an alert from a consignment's discrepancies, complete but for an officer's part. Publishes nothing."""
+"""Drafts an alert from a consignment's discrepancies, for an officer to complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from gateway.v1 import alert_pb2, goods_pb2, party_pb2, trace_pb2
 from gateway.v1.history_pb2 import HistoryRecord, QueryGrounds
 
 VALID_S: Final = 30 * DAY_S
-"""Default validity of a draft."""
 
 MAX_REFERENCES = 32
 MAX_EQUIPMENT = 64
@@ -33,11 +32,10 @@ MAX_VERSION_CHARS = 64
 """The contract's limits on an alert."""
 
 MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES // 2
-"""Largest content of a draft; the other half of an entry is for narratives and the gateway's additions."""
+"""Half an entry; the rest is for narratives and the gateway's additions."""
 
 TO_COMPLETE: Final = ("narratives", "requested_action", "handling", "legal_basis")
-"""Fields that an officer must fill in: what is asked for, how the information may be used, and on what basis it is
-given (the trace's basis is the one of the question)."""
+"""Fields for an officer; until then `legal_basis` is that of the trace."""
 
 _TYPOLOGIES: Final = {
     "false declaration": "false_declaration",
@@ -50,7 +48,7 @@ _TYPOLOGIES: Final = {
     "dual-use end user": "licence_misuse",
     "licence misuse": "licence_misuse",
 }
-"""Typologies of rules to the contract's codes; the default is `other`."""
+"""The contract's codes, by default `other`."""
 
 _PRIORITIES: Final = {
     trace_pb2.SEVERITY_HIGH: alert_pb2.PRIORITY_A,
@@ -72,17 +70,9 @@ def draft_alert(
     *,
     now: datetime,
 ) -> trace_pb2.DraftAlert | None:
-    """Drafts an alert; None without discrepancies or legs.
+    """Drafts an alert that keeps the contract's rules; None without discrepancies or legs.
 
-    Args:
-        trace: the consignment.
-        discrepancies: those to report.
-        grounds: purpose and case of the trace, and its legal basis until an officer states another.
-        own_node: never a recipient.
-        now: time of drafting.
-
-    Returns:
-        A draft that keeps the contract's rules; `to_complete` has paths in AlertContent.
+    `own_node` is never a recipient; `to_complete` has paths in AlertContent.
     """
     if not discrepancies or not trace.legs:
         return None
@@ -114,7 +104,7 @@ def draft_alert(
 
 
 def _cut_to_size(content: alert_pb2.AlertContent) -> list[str]:
-    """Shortens long fields until an officer's words fit; returns the paths of shortened ones."""
+    """Halves long fields to make room for an officer's words; returns their paths."""
     long: dict[str, MutableSequence[Any]] = {
         "rule_hits": content.rule_hits,
         "goods": content.goods,
@@ -131,7 +121,7 @@ def _cut_to_size(content: alert_pb2.AlertContent) -> list[str]:
 
 
 def typology_codes(typology: str) -> list[str]:
-    """The contract's codes of a typology, which may name several: `false declaration / undervaluation`."""
+    """The contract's codes of a typology: `false declaration / undervaluation`."""
     return list(dict.fromkeys(_TYPOLOGIES.get(part.strip().lower(), "other") for part in typology.split("/")))
 
 
@@ -152,7 +142,7 @@ def _handling(records: Sequence[HistoryRecord], own_node: str) -> alert_pb2.Hand
 
 
 def _recipients(trace: trace_pb2.Trace, route: Sequence[goods_pb2.RouteLeg], own_node: str) -> list[str]:
-    """Nodes with records in the trace, and asked nodes named after a territory on the route."""
+    """Nodes with records, and asked nodes named after a territory on the route."""
     territories = {end.territory for leg in route for end in (getattr(leg, "from"), leg.to)}
     nodes = [leg.record.node for leg in trace.legs]
     nodes += [answer.node for answer in trace.answers if answer.node.upper() in territories]
@@ -180,7 +170,7 @@ def _subject(records: Sequence[HistoryRecord]) -> alert_pb2.Subject:
         means=_first(_means(records), MAX_MEANS, lambda each: each.SerializeToString(deterministic=True)),
         parties=_first(_parties(records), MAX_PARTIES, lambda each: each.SerializeToString(deterministic=True)),
     )
-    if not subject.ByteSize():  # everything is withheld: the record's key finds it at its node
+    if not subject.ByteSize():  # all is withheld: the record id finds it at its node
         subject.references.extend(
             goods_pb2.ShipmentReference(
                 kind=goods_pb2.SHIPMENT_REFERENCE_KIND_DECLARATION,
@@ -223,7 +213,7 @@ def _means(records: Sequence[HistoryRecord]) -> Iterator[goods_pb2.TransportMean
 
 
 def _parties(records: Sequence[HistoryRecord]) -> Iterator[party_pb2.Party]:
-    """Parties without withheld parts: an empty name or number breaks the contract's rules."""
+    """Parties without withheld parts: the contract refuses empty names and numbers."""
     for record in records:
         for each in record.shipment.parties:
             names = [name for name in each.names if name.text]
@@ -233,7 +223,7 @@ def _parties(records: Sequence[HistoryRecord]) -> Iterator[party_pb2.Party]:
 
 
 def _route(records: Sequence[HistoryRecord]) -> list[goods_pb2.RouteLeg]:
-    """Legs of all routes, each once, by departure; else from territory to territory."""
+    """Distinct legs by departure; else from territory to territory."""
     legs: dict[object, goods_pb2.RouteLeg] = {}
     for record in records:
         for leg in record.shipment.route:

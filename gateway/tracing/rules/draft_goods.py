@@ -1,4 +1,4 @@
-"""Goods of a draft alert: as each authority had them declared, with what rules and the control list suspect."""
+"""Goods of a draft alert, as declared, with suspicions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from gateway.v1 import goods_pb2, shipment_pb2, trace_pb2
 SUSPECTS = "suspects"
 SUSPECTED_CODES = "suspected_codes"
 SUSPECTED_ELEMENT = "suspected_element"
-"""Inputs of a discrepancy: suspected substances separated by commas, or `none`; codes of six or more digits; a chemical
-symbol. Packaged rules give the first, own rules may give all."""
+"""Inputs of a discrepancy: substances separated by commas, or `none`; codes; a chemical symbol."""
 
 MAX_SUSPECTS = 3
-"""Most suspected substances named; beyond, their number."""
 
 MAX_SUBSTANCE_CHARS = 128
 
@@ -29,13 +27,7 @@ _ELEMENT = re.compile(r"[A-Z][a-z]?")
 def goods_of(
     trace: trace_pb2.Trace, legs: Iterable[int], discrepancies: Sequence[trace_pb2.Discrepancy]
 ) -> list[goods_pb2.GoodsItem]:
-    """Goods of legs, each kind once, with suspicions.
-
-    Args:
-        trace: the consignment.
-        legs: indexes; the first with a value is quoted.
-        discrepancies: one that names an item is about that item alone.
-    """
+    """Distinct goods of legs, with suspicions."""
     found: dict[bytes, goods_pb2.GoodsItem] = {}
     for index in legs:
         leg = trace.legs[index]
@@ -95,7 +87,7 @@ def _suspect(
         more = f" or {len(substances) - MAX_SUSPECTS} others" if len(substances) > MAX_SUSPECTS else ""
         named = " / ".join(substances[:MAX_SUSPECTS])
         made.substance = named[: MAX_SUBSTANCE_CHARS - len(more)] + more
-    # several elements under one subheading: which of them isn't known
+    # unknown which, if several share a subheading
     if len(elements) == 1 and _ELEMENT.fullmatch(elements[0]):
         made.element = elements[0]
 

@@ -1,6 +1,6 @@
-"""All dated facts of a consignment's records as events in one order.
+"""Orders all dated facts of records as events.
 
-Two records' accounts of one departure stay two events: they may differ.
+Two accounts of one departure stay two events: they may differ.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from gateway.v1 import alert_pb2, goods_pb2, shipment_pb2, trace_pb2
 from gateway.v1.history_pb2 import HistoryRecord
 
 MAX_TEXT_CHARS = 400
-"""Longest text of an event in characters."""
 
 _ORDER = ("declared", "arrived", "gate_in", "unloaded", "measured", "inspection", "inspected")
-"""Order of simultaneous events: work on goods comes between arrival and departure."""
+"""Simultaneous work on goods is between arrival and departure."""
 
 _LAST = ("loaded", "gate_out", "departed")
 
@@ -56,7 +55,7 @@ _MODES = {
 
 
 def events_of(records: Sequence[HistoryRecord]) -> list[trace_pb2.TraceEvent]:
-    """Events of records by time, then `_ORDER`, then leg."""
+    """Events by time, `_ORDER` and leg."""
     events = [event for leg, record in enumerate(records) for event in _events(leg, record)]
     return sorted(events, key=lambda event: (event.at.seconds, event.at.nanos, _rank(event.kind), event.leg))
 
@@ -105,19 +104,19 @@ def _events(leg: int, record: HistoryRecord) -> Iterator[trace_pb2.TraceEvent]:
 
 
 def kind_word(kind: shipment_pb2.ShipmentEventKind.ValueType) -> str:
-    """An event's kind in lower case, e.g. gate_in; `event` if unknown."""
+    """An event's kind, e.g. `gate_in`."""
     names = shipment_pb2.ShipmentEventKind.DESCRIPTOR.values_by_number
     found = names.get(kind)
     return found.name.removeprefix("SHIPMENT_EVENT_KIND_").lower() if found is not None and kind else "event"
 
 
 def place_name(place: goods_pb2.Place) -> str:
-    """A place's name, as far as given."""
+    """The most readable name given."""
     return place.name or place.unlocode or place.customs_office or place.territory
 
 
 def mass_in_words(kilograms: float) -> str:
-    """A mass for people: `20,000 kg`."""
+    """`20,000 kg`."""
     return f"{kilograms:,.10g} kg"
 
 

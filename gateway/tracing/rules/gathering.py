@@ -1,4 +1,4 @@
-"""Records found so far by a trace; the link graph is rebuilt only after additions."""
+"""Records of a trace so far, and their link graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.tracing.rules.records import RecordHit, TraceRecord, merge_hits
 
 
 class Gathering:
-    """Records with the questions that they answered. Not thread-safe."""
+    """Rebuilds the graph only after additions. Not thread-safe."""
 
     def __init__(self, found: Iterable[RecordHit] = ()) -> None:
         self._found = list(found)
@@ -17,7 +17,6 @@ class Gathering:
         self._graph: LinkGraph | None = None
 
     def add(self, found: Iterable[RecordHit]) -> None:
-        """Adds records, known ones included, as answers to further questions."""
         before = len(self._found)
         self._found.extend(found)
         if len(self._found) > before:
@@ -25,7 +24,6 @@ class Gathering:
 
     @property
     def graph(self) -> LinkGraph:
-        """Each record once, with strong links."""
         if self._graph is None:
             known, _ = self._merge()
             self._graph = build_link_graph(known)

@@ -14,20 +14,19 @@ from gateway.tracing.rules.weak import TRADERS
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria, SearchIdentifier, SearchReference
 
 MAX_QUESTIONS = 16
-"""Most questions of a trace, the first included: four rounds of four kinds, each to every node."""
+"""Most questions of a trace: four rounds of four kinds, each to every node."""
 
 MAX_VALUES = 100
 """The contract's limit on values in a question."""
 
 MAX_PARTIES = 16
-"""Most traders' identifiers in questions."""
 
 DECLARED_LATE_S = 14 * DAY_S
 """A declaration may follow the goods by 14 days, on the mainland and in Hong Kong."""
 
 _YEAR_1_S = -62_135_596_800
 _YEAR_10000_S = 253_402_300_800
-"""Bounds of google.protobuf.Timestamp in seconds since 1970."""
+"""Bounds of google.protobuf.Timestamp, seconds since 1970."""
 
 _FIELDS = {
     LinkKind.CONTAINER: "containers",
@@ -41,12 +40,7 @@ _FIELDS = {
 
 
 def next_criteria(gathering: Gathering, asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
-    """Questions for every node; none when everything, or the limit, was asked.
-
-    Args:
-        gathering: records so far.
-        asked: questions so far, the trace's first one first.
-    """
+    """Questions for every node; none at the end or at the limit."""
     if len(asked) >= MAX_QUESTIONS:
         return []
     graph = gathering.graph
@@ -62,13 +56,13 @@ def is_exhausted(graph: LinkGraph, core: set[int], asked: Sequence[SearchCriteri
 
 
 def has_gap(records: Sequence[HistoryRecord]) -> bool:
-    """Whether goods came from or went to a territory, or an unknown one, without a known record."""
+    """Whether an end of the goods' way has no record."""
     known = {territory_of(record) for record in records}
     return any(_other_end(record) not in known for record in records)
 
 
 def _other_end(record: HistoryRecord) -> str:
-    """Territory that the goods left for or came from; empty if unknown."""
+    """Territory of origin or destination, if known."""
     shipment = record.shipment
     if shipment.procedure in OUTWARD:
         return shipment.destination_territory or next((leg.to.territory for leg in reversed(shipment.route)), "")
@@ -85,7 +79,6 @@ def _values(asked: Sequence[SearchCriteria]) -> set[str]:
 
 
 def _is_open(question: SearchCriteria) -> bool:
-    """Whether a question asks for values of one kind alone."""
     set_fields = [field.name for field, _ in question.ListFields()]
     return len(set_fields) == 1 and all(not reference.kind for reference in question.references)
 
@@ -116,7 +109,7 @@ def _question(field: str, keys: list[LinkKey], spans: list[Span]) -> SearchCrite
 
 
 def _weak(graph: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> Iterator[SearchCriteria]:
-    """One question for the traders, only where the way has a gap: a large trader has thousands of records."""
+    """A question for the traders, only where the way has a gap: a large trader has thousands of records."""
     records = [graph.known[index].record for index in in_order(core, graph.known)]
     if any(question.party_identifiers for question in asked[1:]) or not has_gap(records):
         return

@@ -1,6 +1,6 @@
-"""Resolves which records belong to one consignment: shared values within the time in which sharing means something.
+"""Resolves which records belong to one consignment, by shared values within their time limits.
 
-Weak links are in `weak`, sentences in `sentences`. The order of records doesn't matter.
+The order of records doesn't matter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from gateway.v1 import shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 
 MAX_LOOK_BACK = 64
-"""Most earlier records with an equal value that are tried."""
 
 _Named = tuple[int, LinkKey]
 
@@ -24,12 +23,9 @@ class RecordLink:
     """Two records with something in common.
 
     Attributes:
-        one, other: indexes of the records.
-        kind: what they share.
         keys: of `one` and `other`; None if withheld or for a weak link.
-        because: the link in a sentence, if known already; else made from the keys.
-        value: the common value, without keys.
-        gap_s: seconds between the records' times.
+        because, value: without keys; `because` is a sentence.
+        gap_s: seconds between the records.
     """
 
     one: int
@@ -45,7 +41,6 @@ class RecordLink:
         return RULES[self.kind].strength
 
     def turned(self) -> RecordLink:
-        """The link from its other end."""
         keys = None if self.keys is None else (self.keys[1], self.keys[0])
         return replace(self, one=self.other, other=self.one, keys=keys)
 
@@ -67,7 +62,6 @@ class LinkGraph:
         object.__setattr__(self, "_ends", ends)
 
     def reached_from(self, start: int) -> set[int]:
-        """All records reached by strong links, the start included."""
         reached, waiting = {start}, [start]
         while waiting:
             for end in self._ends.get(waiting.pop(), ()):
@@ -77,9 +71,9 @@ class LinkGraph:
         return reached
 
     def core(self) -> tuple[set[int], bool]:
-        """The consignment, and whether the trace's start found others.
+        """The consignment, and whether the start found others.
 
-        A container number finds many: the newest counts. Times in the question select another.
+        A container number finds many: the newest counts.
         """
         starts = sorted(
             (index for index, each in enumerate(self.known) if each.start),
@@ -92,7 +86,7 @@ class LinkGraph:
 
 
 def build_link_graph(known: Sequence[TraceRecord]) -> LinkGraph:
-    """Builds the graph of strong links."""
+    """Links records by their strong links."""
     keys = [link_keys(each.record) for each in known]
     groups: dict[tuple[str, str], list[_Named]] = {}
     for index, own in enumerate(keys):
@@ -128,8 +122,7 @@ def _links(group: list[_Named], known: Sequence[TraceRecord]) -> Iterator[Record
 def _spanning(trip: list[_Named]) -> Iterator[RecordLink]:
     """A spanning set of links, nearest earlier record first.
 
-    Linked records aren't linked again. Values of two realms stay apart, even if one without a realm agrees with both:
-    it joins the nearest.
+    Values of two realms stay apart; one without a realm joins the nearest.
     """
     parts = list(range(len(trip)))
     realms = [key.realm for _, key in trip]
@@ -175,7 +168,7 @@ def _kind_of(one: LinkKind, other: LinkKind) -> LinkKind | None:
 
 
 def _trips(ordered: list[_Named], known: Sequence[TraceRecord], trip_s: int) -> Iterator[list[_Named]]:
-    """Cuts the uses of a container, lock or lorry where an authority sees a new departure or arrival."""
+    """Cuts uses of a container, lock or lorry at a new departure or arrival."""
     trip: list[_Named] = []
     seen: dict[tuple[str, int], int] = {}
     for index, key in ordered:
@@ -184,7 +177,7 @@ def _trips(ordered: list[_Named], known: Sequence[TraceRecord], trip_s: int) -> 
             yield trip
             trip, seen = [], {}
         trip.append((index, key))
-        if slot[1] != shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST:  # repeated for each crossing of a trip
+        if slot[1] != shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST:  # repeated at each crossing
             seen.setdefault(slot, at)
     yield trip
 
@@ -209,7 +202,7 @@ def _asked_for(known: Sequence[TraceRecord], keys: Sequence[Sequence[LinkKey]]) 
         for question in known[index].by:
             values = {plain(value) for value in asked_values(question)}
             if values & shown:
-                continue  # the record shows the value
+                continue
             yield from _found_by(
                 index, known[index].record, [holders[value] for value in sorted(values & set(holders))]
             )
@@ -241,12 +234,12 @@ def _reason(record: HistoryRecord) -> str:
 
 
 def asked_values(question: SearchCriteria) -> list[str]:
-    """References, containers and seals of a question, as written."""
+    """References, containers and seals of a question."""
     return [*(each.value for each in question.references), *question.containers, *question.seals]
 
 
 def days_apart(gap_s: int) -> str:
-    """Time between two records in words."""
+    """Time between records, for people."""
     days = gap_s // DAY_S
     if days == 0:
         return "within a day"

@@ -1,4 +1,4 @@
-"""Values that link records (containers, seals, documents, vehicles), with strength and time limit."""
+"""Values that link records, with strength and time limit."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ DAY_S = 86_400
 HOUR_S = 3_600
 
 MIN_SEAL_CHARS = 5
-"""Shortest seal that links: shorter serial numbers are common. A judgement."""
+"""Shorter serial numbers are common. A judgement."""
 
 MIN_DOCUMENT_CHARS = 6
-"""Shortest document number that links; as for seals."""
+"""As for seals."""
 
 MIN_RECORD_ID_CHARS = 8
-"""Shortest record key that counts as a declaration number; shorter ones are counters. A judgement."""
+"""Shorter ids are counters, not declaration numbers. A judgement."""
 
 
 MAX_KEYS = 256
-"""Most keys of a record, documents and containers first."""
 
 
 class LinkKind(StrEnum):
-    """What two records share; words of TraceLink.kind."""
+    """Words of TraceLink.kind."""
 
     CONTAINER = "container"
     SEAL = "seal"
@@ -47,14 +46,13 @@ class LinkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LinkRule:
-    """Value of a kind of link.
+    """A rule for one kind of link.
 
     Attributes:
         strength: 0 to 1.
-        window_s: most seconds between the records' times.
-        widens: whether other nodes are asked for it, and whether records that it links may link further ones.
-        trip_s: for reusable things: the same authority and procedure after more seconds is another trip. None: not
-            reused.
+        window_s: most seconds between the records.
+        widens: whether to query it, and to link further records.
+        trip_s: the same authority and procedure after more seconds is another trip.
     """
 
     strength: float
@@ -65,29 +63,28 @@ class LinkRule:
 
 RULES: Mapping[LinkKind, LinkRule] = MappingProxyType(
     {
-        # WCO guidelines make a UCR unique; its year has one digit, so it may recur after ten years.
+        # WCO: unique; its year has one digit, so it may recur after ten years.
         LinkKind.UCR: LinkRule(0.95, 9 * 365 * DAY_S),
-        # A mainland bonded warehouse may hold goods for a year, extended by another.
+        # A mainland bonded warehouse may hold goods for two years.
         LinkKind.PREVIOUS_DOCUMENT: LinkRule(0.95, 2 * 366 * DAY_S),
         LinkKind.DECLARATION: LinkRule(0.95, 2 * 366 * DAY_S),
-        # A carrier's numbers recur. 180 days: the range of rule R13.
+        # A carrier's numbers recur; as in rule R13.
         LinkKind.TRANSPORT_DOCUMENT: LinkRule(0.9, 180 * DAY_S),
-        # ISO 17712 makes seal numbers unique per maker only. 180 days: as above.
+        # ISO 17712: unique per maker only.
         LinkKind.SEAL: LinkRule(0.85, 180 * DAY_S),
-        # 45 days: 30 for a re-export (rule R12), 14 to declare on the mainland and in Hong Kong. A day between trips:
-        # goods of
-        # one container are declared on one day. Judgements.
+        # 30 days for a re-export (rule R12), 14 to declare. A day between trips: one container's goods are declared on
+        # one day. Judgements.
         LinkKind.CONTAINER: LinkRule(0.7, 45 * DAY_S, trip_s=DAY_S),
-        # A lock changes lorries. A week and two hours (a crossing and back): judgements.
+        # A week, and two hours for a crossing and back. Judgements.
         LinkKind.E_LOCK: LinkRule(0.6, 7 * DAY_S, trip_s=2 * HOUR_S),
-        # Common trader, quantity and time; 30 days: rule R12.
+        # Rule R12.
         LinkKind.PARTY: LinkRule(0.4, 30 * DAY_S, widens=False),
         # Other goods the next day; a judgement.
         LinkKind.VEHICLE: LinkRule(0.3, DAY_S, widens=False, trip_s=2 * HOUR_S),
         LinkKind.QUANTITY_AND_TIME: LinkRule(0.25, 30 * DAY_S, widens=False),
     }
 )
-"""Strengths are an order by judgement: documents, seals, reusable things."""
+"""Strengths by judgement: documents, seals, reusable things."""
 
 _DOCUMENTS = frozenset({LinkKind.TRANSPORT_DOCUMENT, LinkKind.PREVIOUS_DOCUMENT, LinkKind.DECLARATION})
 
@@ -97,12 +94,10 @@ class LinkKey:
     """A value of a record that others may share.
 
     Attributes:
-        kind: what it is.
-        value: normalised, for comparison.
+        value: normalised.
         shown: as written.
-        realm: territory or scheme; two that differ don't agree.
-        span: the record's time.
-        implied: the record's own key, taken as its declaration number.
+        realm: territory or scheme; different ones don't agree.
+        implied: the record id, taken as a declaration number.
     """
 
     kind: LinkKind
@@ -114,15 +109,14 @@ class LinkKey:
 
     @property
     def space(self) -> tuple[str, str]:
-        """Keys in one space may agree: a declaration may be another's previous document."""
+        """A declaration may be another's previous document."""
         return ("document" if self.kind in _DOCUMENTS else self.kind, self.value)
 
 
 def link_keys(record: HistoryRecord) -> list[LinkKey]:
-    """Values of a record that can link it, each once, in fixed order.
+    """Distinct values of a record that can link it.
 
-    Parties and quantities link only together (`weak`). Vessels and flights don't link: a thousand consignments share
-    one.
+    Vessels and flights don't: a thousand consignments share one.
     """
     span = span_of(record)
     found: dict[tuple[LinkKind, str, str], LinkKey] = {}
@@ -144,7 +138,7 @@ def plain(value: str) -> str:
 
 
 def ucr(value: str) -> str:
-    """A UCR without spaces, half width, upper case; its punctuation counts."""
+    """Half width, upper case, without spaces; punctuation counts."""
     return "".join(unicodedata.normalize("NFKC", value).upper().split())
 
 
@@ -164,7 +158,7 @@ _REFERENCES = {
     goods_pb2.SHIPMENT_REFERENCE_KIND_TRANSPORT_DOCUMENT: LinkKind.TRANSPORT_DOCUMENT,
     goods_pb2.SHIPMENT_REFERENCE_KIND_PREVIOUS_DOCUMENT: LinkKind.PREVIOUS_DOCUMENT,
 }
-"""Licences are missing: one covers many consignments."""
+"""Without licences: one covers many consignments."""
 
 _LOCK_EVENTS = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Records in a trace: how they were found, their time, territory and mass."""
+"""Records in a trace: their merge, time, territory and mass."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ RecordName = tuple[str, str]
 """Node and record id."""
 
 LegOrder = tuple[int, int, bool, str, str]
-"""See `leg_order`."""
 
 MAX_RECORDS = 1_000
-"""Most records of a trace; comparing all pairs takes a second at worst."""
+"""Most records of a trace; comparing all pairs takes up to a second."""
 
 OUTWARD = frozenset({shipment_pb2.SHIPMENT_PROCEDURE_EXPORT, shipment_pb2.SHIPMENT_PROCEDURE_REEXPORT})
-"""Procedures by which goods leave a territory."""
+"""Procedures by which goods leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A record's first and last second since 1970."""
+    """First and last second since 1970."""
 
     first: int
     last: int
@@ -38,11 +37,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class RecordHit:
-    """A record and the question that it answered.
+    """A record and the question it answered.
 
     Attributes:
-        record: as its node gave it.
-        by: the question; None for the trace's first.
+        by: None for the trace's first question.
         query_id: of the partner's answer; empty for an own record.
     """
 
@@ -53,14 +51,7 @@ class RecordHit:
 
 @dataclass(frozen=True)
 class TraceRecord:
-    """A record in its newest revision.
-
-    Attributes:
-        record: as its node gave it.
-        start: whether the trace started with it.
-        by: other questions that found it.
-        query_id: of the partner's answer; empty for an own record.
-    """
+    """A record in its newest revision; `start` if the trace started with it."""
 
     record: HistoryRecord
     start: bool
@@ -69,15 +60,11 @@ class TraceRecord:
 
     @cached_property
     def order(self) -> LegOrder:
-        """Its place among legs."""
         return leg_order(self.record)
 
 
 def merge_hits(found: Iterable[RecordHit]) -> tuple[list[TraceRecord], bool]:
-    """Each record once, and whether some were dropped; those nearest in time to the trace's start stay.
-
-    The start is the newest record of the first question.
-    """
+    """Distinct records, and whether some were dropped: those far in time from the start."""
     known = newest_revisions(found)
     if len(known) <= MAX_RECORDS:
         return known, False
@@ -92,7 +79,7 @@ def name_of(record: HistoryRecord) -> RecordName:
 
 
 def newest_revisions(found: Iterable[RecordHit]) -> list[TraceRecord]:
-    """Each record once, newest revision with the least withheld, ordered by name."""
+    """Each record's newest revision with the least withheld."""
     by_name: dict[RecordName, list[RecordHit]] = {}
     for each in found:
         by_name.setdefault(name_of(each.record), []).append(each)
@@ -118,7 +105,7 @@ def _bytes(message: HistoryRecord | SearchCriteria) -> bytes:
 
 
 def span_of(record: HistoryRecord) -> Span:
-    """Time from the first to the last date in a record, its declaration included."""
+    """From a record's first to its last date."""
     first = last = record.shipment.declared_at.seconds
     for time in _times(record.shipment):
         if time.seconds:
@@ -136,7 +123,7 @@ def _times(shipment: shipment_pb2.Shipment) -> Iterator[Timestamp]:
 
 
 def territory_of(record: HistoryRecord) -> str:
-    """Territory of the record's office, else that of its node's name, or empty."""
+    """The office's territory, else that in the node's name, or empty."""
     territory = record.shipment.office.territory
     if territory:
         return territory
@@ -144,9 +131,9 @@ def territory_of(record: HistoryRecord) -> str:
 
 
 def happened_at(record: HistoryRecord) -> int:
-    """Second since 1970 at which the goods left or came, else the declaration.
+    """Second since 1970 at which the goods left or came, else of the declaration.
 
-    Declarations come before the goods or up to 14 days after, so their order differs.
+    Declarations come up to 14 days later, so they don't order legs.
     """
     shipment, home = record.shipment, territory_of(record)
     declared = shipment.declared_at.seconds
@@ -158,12 +145,12 @@ def happened_at(record: HistoryRecord) -> int:
 
 
 def _from(leg: goods_pb2.RouteLeg) -> goods_pb2.Place:
-    start: goods_pb2.Place = getattr(leg, "from")  # `from` is a Python keyword
+    start: goods_pb2.Place = getattr(leg, "from")
     return start
 
 
 def leg_order(record: HistoryRecord) -> LegOrder:
-    """Order of legs: time, declaration, outward first, then name for a total order."""
+    """Sorts by time, declaration, outward first, then name."""
     shipment = record.shipment
     return (
         happened_at(record),
@@ -175,7 +162,7 @@ def leg_order(record: HistoryRecord) -> LegOrder:
 
 
 def net_mass_kg(shipment: shipment_pb2.Shipment) -> float | None:
-    """Net mass of all goods in kilograms; None if an item lacks it."""
+    """Mass of all goods; None if an item has none."""
     if not shipment.goods or not all(item.HasField("net_mass_kg") for item in shipment.goods):
         return None
     return sum(item.net_mass_kg for item in shipment.goods)

@@ -1,4 +1,4 @@
-"""Links as sentences for officers."""
+"""Links as sentences."""
 
 from __future__ import annotations
 
@@ -18,12 +18,7 @@ _NAMED = {
 
 
 def because(edge: RecordLink, one: HistoryRecord, other: HistoryRecord) -> str:
-    """A link as a sentence.
-
-    Args:
-        edge: the link.
-        one, other: its records.
-    """
+    """A link as a sentence."""
     if edge.keys is None:
         return edge.because
     mine, yours = edge.keys

@@ -1,6 +1,6 @@
 """Weak links: equal quantity in a short time with a common trader, or equal goods at one place; the same lorry.
 
-A weakly linked record links no further ones: a trader's regular shipments look alike.
+They link no further records: a trader's regular shipments look alike.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.tracing.rules.records import Span, TraceRecord, net_mass_kg, span_o
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 
 MASS_TOLERANCE = 0.05
-"""Net masses that differ by at most this share of the larger are equal; as in rule R12."""
+"""Share of the larger mass, as in rule R12."""
 
 TRADERS = frozenset(
     {
@@ -27,7 +27,7 @@ TRADERS = frozenset(
         party_pb2.PARTY_ROLE_BUYER,
     }
 )
-"""Roles that own or trade the goods; a declarant, carrier or agent serves thousands."""
+"""Roles that trade the goods; a declarant, carrier or agent serves thousands."""
 
 _WHOLE_TERRITORIES = frozenset({"HKHKG", "MOMFM"})
 """UN/LOCODEs of whole territories."""
@@ -35,7 +35,7 @@ _WHOLE_TERRITORIES = frozenset({"HKHKG", "MOMFM"})
 
 @dataclass(frozen=True, slots=True)
 class _RecordFeatures:
-    """Compared parts of a record; `parties` and `places` map normal forms to shown ones."""
+    """Compared parts; maps go from normal to shown forms."""
 
     index: int
     slot: tuple[str, int]
@@ -47,7 +47,7 @@ class _RecordFeatures:
 
 
 def weak_links(graph: LinkGraph, core: set[int]) -> list[RecordLink]:
-    """Unambiguous links from the core to other records, which become leaves.
+    """Unambiguous links from the core to other records.
 
     A record is linked if its nearest possible predecessor or successor is in the core, the core lacks its node and
     procedure, and no other record of these is nearer.

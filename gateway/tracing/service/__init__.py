@@ -1,1 +1,1 @@
-"""Own findings on alerts, copied into the inspected records."""
+"""Copies own findings on alerts into the inspected records."""

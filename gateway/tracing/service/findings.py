@@ -1,11 +1,8 @@
-"""Copies this node's findings on alerts into its shipment history.
+"""Copies this node's findings on alerts into the inspected records, for later queries that don't know the alert.
 
-A finding travels signed in the alerts feed. The inspected record gets it too, for later queries that don't know the
-alert. Findings are indexed by their search keys: when a record is indexed under such a key, that finding's records are
-looked for again.
-
-Progress moves in the transaction that records findings. The next look waits until these are indexed and the projections
-show at least what they did before. So a record gets a finding once, whatever fails, repeats or is rebuilt.
+When a record is indexed under a search key of a finding, that finding's records are searched again. Progress moves in
+the transaction that records findings, and the next search waits until these are indexed and projections have caught up.
+So a record gets a finding once, despite failures, repeats and rebuilds.
 """
 
 from __future__ import annotations
@@ -37,16 +34,15 @@ from gateway.tracing.tables import PROGRESS
 from gateway.v1 import alert_pb2, shipment_pb2
 
 BATCH = 200
-"""Steps read together."""
 
 READ_AT_ONCE = 1_000
-"""Own steps read in one transaction at the start."""
+"""Own steps in one transaction."""
 
 LOOK_POSITIONS = 10_000
-"""Positions of records looked at together, and after how many an empty look is recorded."""
+"""Positions searched together; after as many an empty search is recorded."""
 
 REST = 50
-"""Pause after a look at new records, as a multiple of its duration: at most a fiftieth of the time."""
+"""Pause after a search, as a multiple of its duration."""
 
 MOST_POSITIONS = 1_000
 """Most positions per value of an alert."""
@@ -59,8 +55,6 @@ ACTOR = "gateway"
 
 @dataclass(frozen=True, slots=True)
 class _FindingProgress:
-    """Progress in steps and records, the last own addition, and the projections' progress."""
-
     steps: int
     records: int
     written: int
@@ -73,13 +67,13 @@ class _FindingProgress:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything read or made before is indexed; not so during a rebuild."""
+        """Whether all that was read or written is indexed."""
         return self.projected >= self.steps and self.indexed >= max(self.records, self.written)
 
 
 @dataclass(frozen=True, slots=True)
 class FindingBatch:
-    """Findings to add to records, with the progress before and after."""
+    """Findings to add, with the progress before and after."""
 
     before: tuple[int, int]
     after: tuple[int, int]
@@ -88,20 +82,18 @@ class FindingBatch:
 
 @dataclass(frozen=True, slots=True)
 class _ReportedFinding:
-    """An own finding and its subject."""
-
     said: alert_pb2.AlertFinding
     inspection: Inspection
 
     @classmethod
     def of(cls, conn: Connection, node: str, position: int, payload: bytes) -> _ReportedFinding | None:
-        """The finding of a step; None if it is another step, or it or its alert is gone."""
+        """The finding of a step; None for another step, or if it or its alert is gone."""
         event = wire.parse_event(payload) if payload else None
         if event is None or event.WhichOneof("event") != "finding":
             return None
         about = event.finding.alert
         for row, _, content in reversed(alerts.events_of(conn, about.publisher, about.alert_id)):
-            # The alert's revision at that time: later amendments weren't inspected.
+            # Later amendments of the alert weren't inspected.
             alert = wire.alert_of(wire.parse_event(content)) if content and row.position < position else None
             if alert is not None:
                 return cls(event.finding, Inspection(alert.content.subject, event.finding.inspected_at, node))
@@ -109,7 +101,7 @@ class _ReportedFinding:
 
 
 class _FindingIndex:
-    """Own findings by the index keys of records that they may concern."""
+    """Own findings by index keys."""
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -120,7 +112,7 @@ class _FindingIndex:
         return len(self._by_key)
 
     def keep(self, conn: Connection, steps: Iterable[tuple[int, bytes]]) -> list[int]:
-        """Indexes the findings among own steps and returns their positions."""
+        """Indexes the findings among own steps; returns their positions."""
         positions = []
         for position, payload in steps:
             finding = _ReportedFinding.of(conn, self._node, position, payload)
@@ -131,14 +123,14 @@ class _FindingIndex:
 
     def _keep(self, position: int, finding: _ReportedFinding) -> None:
         if position in self._known:
-            return  # already indexed
+            return
         self._known.add(position)
         for sought in finding.inspection.sought():
             for key in sought.keys:
                 self._by_key.setdefault(key, []).append((position, sought.record_filter))
 
     def concerned(self, conn: Connection, *, after: int, until: int) -> list[int]:
-        """Findings that may concern records at positions after `after` up to `until`."""
+        """Findings that may concern new records."""
         met = list(findings.met(conn, list(self._by_key), after=after, until=until)) if after < until else []
         rows = shipments.revisions(conn, [position for _, position in met])
         return sorted(
@@ -152,10 +144,9 @@ class _FindingIndex:
 
 
 class FindingSearch:
-    """Finds the records of own findings. Not thread-safe."""
+    """Searches the records of findings. Not thread-safe."""
 
     def __init__(self, database: Database, *, node: str) -> None:
-        """Reads nothing."""
         self._database = database
         self._node = node
         self._kept: _FindingIndex | None = None
@@ -163,7 +154,6 @@ class FindingSearch:
         self._rests_until = 0.0
 
     def next(self) -> FindingBatch | None:
-        """The next findings to add; None if there are none."""
         if self._kept is None:
             self._kept = self._all_before()
         kept = self._kept
@@ -183,7 +173,7 @@ class FindingSearch:
             now = time.monotonic()
             self._rests_until = now + REST * (now - began)
         if not (steps or additions or until - reached.records >= LOOK_POSITIONS):
-            self._looked = until  # recorded later: it would cost a commit each time
+            self._looked = until  # a commit each time would cost too much
             return None
         last = steps[-1][0].position if steps else reached.steps
         return FindingBatch((reached.steps, reached.records), (last, until), additions)
@@ -194,7 +184,7 @@ class FindingSearch:
                 yield row.position, payload
 
     def _all_before(self) -> _FindingIndex | None:
-        """Findings among the steps read before; None while some can't be read."""
+        """Findings among earlier steps; None while some can't be read."""
         kept, after = _FindingIndex(self._node), 0
         while True:
             with self._database.read() as conn:
@@ -210,13 +200,12 @@ class FindingSearch:
     def _of_new_records(
         self, conn: Connection, kept: _FindingIndex, reached: _FindingProgress, most: int
     ) -> tuple[int, list[int]]:
-        """Reads further positions of records: how far, and the findings that may concern them."""
+        """The last position read, and the findings that may concern new records."""
         looked = max(self._looked, reached.records)
         until = min(looked + most, reached.indexed) if kept else reached.indexed
         return until, kept.concerned(conn, after=looked, until=until)
 
     def _additions(self, conn: Connection, steps: Iterable[int]) -> tuple[shipment_pb2.ShipmentAddition, ...]:
-        """Missing additions of findings to their records."""
         made: dict[bytes, shipment_pb2.ShipmentAddition] = {}
         for step in steps:
             for position, payload in findings.own_steps(conn, self._node, after=step - 1, until=step, limit=1):
@@ -227,7 +216,7 @@ class FindingSearch:
 
 
 def _missing(conn: Connection, finding: _ReportedFinding) -> Iterator[shipment_pb2.ShipmentAddition]:
-    """A finding for each of its records that lacks it."""
+    """A finding for each of its records without it."""
     inspected = inspection_of(finding.said)
     records = {one.record_id: one.shipment for one in current_records(conn, _candidates(conn, finding))}
     for record_id in finding.inspection.meant(records)[:MOST_RECORDS]:
@@ -246,7 +235,7 @@ def _candidates(conn: Connection, finding: _ReportedFinding) -> list[str]:
 
 
 def inspection_of(finding: alert_pb2.AlertFinding) -> shipment_pb2.ShipmentInspection:
-    """A finding as an inspection of a shipment."""
+    """A finding as an inspection."""
     inspection = shipment_pb2.ShipmentInspection(
         result=finding.result,
         inspected_at=finding.inspected_at,

@@ -1,11 +1,10 @@
-"""Finds the own records that an inspection was of: the goods in its alert, on the inspected trip.
+"""Selects the own records of an inspection: the goods in its alert, on the inspected trip.
 
-1. Documents decide: if records name a UCR, declaration, transport document or previous document of the alert, these
-   alone count.
-2. Otherwise, for each container, the records that name it or its seals, by consignment. Containers are reused: the
-   consignment that shares a seal counts, else the nearest in time. A record with another UCR is of other goods.
+1. If records name a UCR, declaration, transport document or previous document of the alert, these alone count.
+2. Otherwise for each container the records that name it or its seals, by consignment: the one that shares a seal
+   counts, else the nearest in time, since containers are reused. A record with another UCR is of other goods.
 
-Locks and vehicles alone say nothing: they carry other goods within hours. Nor do licences and parties.
+Locks and vehicles carry other goods within hours and don't count, nor do licences and parties.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ EQUIPMENT = frozenset({LinkKind.CONTAINER, LinkKind.SEAL})
 
 
 class RecordQuery(NamedTuple):
-    """Query for candidate records: any of some index keys, and the time of declaration."""
+    """Any of some keys, and a time of declaration."""
 
     keys: Sequence[int]
     record_filter: RecordFilter
@@ -37,21 +36,21 @@ class RecordQuery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What an alert names, when that was inspected, and by which node."""
+    """An alert's subject, with the time and node of its inspection."""
 
     subject: alert_pb2.Subject
     at: Timestamp
     node: str
 
     def sought(self) -> Iterator[RecordQuery]:
-        """Queries whose results include every record that may be meant."""
+        """Queries for all candidate records."""
         for key in link_keys(_record(self.subject, self.at)):
             if key.kind in DOCUMENTS | EQUIPMENT:
                 sets = [keys for criteria in _criteria(key) for keys in keys_wire.key_sets(criteria)]
                 yield RecordQuery([one for keys in sets for one in keys], _declared(key))
 
     def meant(self, shipments: Mapping[str, shipment_pb2.Shipment]) -> list[str]:
-        """Ids of the inspected records among some."""
+        """Ids of the inspected records."""
         known = {record_id: _known(self.node, shipment) for record_id, shipment in shipments.items()}
         documents = _record(alert_pb2.Subject(references=self.subject.references), self.at)
         named = [record_id for record_id, each in known.items() if _shared(documents, each) & DOCUMENTS]
@@ -66,7 +65,7 @@ class Inspection:
         return bool(ours and theirs and not ours & theirs)
 
     def _with(self, unit: goods_pb2.Equipment, known: Mapping[str, TraceRecord]) -> set[str]:
-        """Records of the consignment that was in a container at the inspection."""
+        """Records in a container at the inspection."""
         named = _record(alert_pb2.Subject(equipment=[unit]), self.at)
         shared = {record_id: _shared(named, each) & EQUIPMENT for record_id, each in known.items()}
         found = {record_id: kinds for record_id, kinds in shared.items() if kinds}
@@ -77,14 +76,14 @@ class Inspection:
     def _rank(
         self, part: Collection[str], shared: Mapping[str, Collection[LinkKind]], known: Mapping[str, TraceRecord]
     ) -> tuple[float, int]:
-        """Likelihood: strength of the best link, then nearness in time."""
+        """Strength of the best link, then nearness in time."""
         now = Span(self.at.seconds, self.at.seconds)
         strength = max(RULES[kind].strength for record_id in part for kind in shared[record_id])
         return strength, -min(span_of(known[record_id].record).gap(now) for record_id in part)
 
 
 def _record(subject: alert_pb2.Subject, at: Timestamp) -> history_pb2.HistoryRecord:
-    """An alert's subject as a record at the time of inspection; a manifest starts no trip."""
+    """An alert's subject as a record; a manifest starts no trip."""
     shipment = shipment_pb2.Shipment(
         procedure=shipment_pb2.SHIPMENT_PROCEDURE_MANIFEST,
         declared_at=at,
@@ -95,19 +94,17 @@ def _record(subject: alert_pb2.Subject, at: Timestamp) -> history_pb2.HistoryRec
 
 
 def _known(node: str, shipment: shipment_pb2.Shipment) -> TraceRecord:
-    """A record without inspections: otherwise a finding would attract later ones."""
+    """A record without inspections: a finding would attract later ones."""
     record = history_pb2.HistoryRecord(node=node, shipment=shipment)
     record.shipment.ClearField("inspections")
     return TraceRecord(record, start=False)
 
 
 def _shared(named: history_pb2.HistoryRecord, known: TraceRecord) -> set[LinkKind]:
-    """Kinds of links that an alert and a record share in time."""
     return {edge.kind for edge in build_link_graph([TraceRecord(named, start=True), known]).edges}
 
 
 def _consignments(known: Mapping[str, TraceRecord]) -> Iterator[set[str]]:
-    """Records by consignment."""
     names = list(known)
     graph = build_link_graph([known[name] for name in names])
     left = set(range(len(names)))
@@ -122,18 +119,17 @@ def _ucrs(keys: Iterable[LinkKey]) -> set[str]:
 
 
 def _criteria(key: LinkKey) -> Iterator[history_pb2.SearchCriteria]:
-    """Criteria that find records with a common value, and perhaps others."""
     if key.kind is LinkKind.CONTAINER:
         yield history_pb2.SearchCriteria(containers=[key.shown])
     elif key.kind is LinkKind.SEAL:
         yield history_pb2.SearchCriteria(seals=[key.shown])
     else:
         yield history_pb2.SearchCriteria(references=[history_pb2.SearchReference(value=key.shown)])
-        yield history_pb2.SearchCriteria(record_ids=[key.shown, key.value])  # a declaration number may be the key
+        yield history_pb2.SearchCriteria(record_ids=[key.shown, key.value])  # a record id may be a declaration number
 
 
 def _declared(key: LinkKey) -> RecordFilter:
-    """Range of declaration times that fits the link's window, as a trace asks."""
+    """Times of declaration within the link's window, as in a trace."""
     window_s = RULES[key.kind].window_s + DECLARED_LATE_S
     first, last = key.span.first - window_s, key.span.last + window_s + 1
     return RecordFilter(max(1, first * 1000), max(1, last * 1000))
