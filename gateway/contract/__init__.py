@@ -1,1 +1,1 @@
-"""The contract's own rules, shared by client and node: limits, names, identifiers, validation, JSON. No I/O."""
+"""Contract rules shared by client and node. No I/O."""

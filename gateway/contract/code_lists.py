@@ -1,7 +1,4 @@
-"""Published code lists that identifiers refer to: countries and maritime identification digits.
-
-They change every few years; a code that is missing costs a notice on an alert, nothing more.
-"""
+"""Code lists of countries and maritime identification digits; a missing code costs only a notice."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ COUNTRIES = frozenset(_COUNTRIES.split())
 """ISO 3166-1 alpha-2 codes."""
 
 LOCODE_AREAS = COUNTRIES | {"XK", "XZ"}
-"""What a UN/LOCODE may begin with: countries, Kosovo, and XZ for installations in international waters."""
+"""UN/LOCODE prefixes: countries, Kosovo, and XZ for international waters."""
 
 
 def _ranges(text: str) -> Iterator[str]:
@@ -43,4 +40,4 @@ MARITIME_IDENTIFICATION_DIGITS = frozenset(
         "701 710 720 725 730 735 740 745 750 755 760 765 770 775"
     )
 )
-"""The three digits that name the flag state in an MMSI (ITU table of maritime identification digits)."""
+"""Flag states in MMSIs (ITU table of maritime identification digits)."""

@@ -10,11 +10,7 @@ _CODE = re.compile(r"[0-9]{6}(?:[0-9]{2}){0,3}")
 
 
 def normalise_code(code: str) -> str:
-    """A commodity code as digits alone.
-
-    Raises:
-        MalformedError: what is left isn't 6, 8, 10 or 12 digits.
-    """
+    """Raises MalformedError unless 6, 8, 10 or 12 digits remain."""
     digits = code.replace(".", "").replace(" ", "")
     if _CODE.fullmatch(digits) is None:
         raise MalformedError(f"commodity code {code[:40]!r} must have 6, 8, 10 or 12 digits")

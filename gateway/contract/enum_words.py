@@ -1,4 +1,4 @@
-"""Names the values of the contract's enums in words: FLAG_REASON_NOT_FOUND is `not_found`."""
+"""Words for the contract's enum values: FLAG_REASON_NOT_FOUND is `not_found`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 UNKNOWN: Final = "—"
-"""Stands for unspecified, and for values that this version doesn't know."""
+"""Word for unspecified and unknown values."""
 
 
 def words(enum: Any) -> Mapping[str, Any]:
-    """An enum's values by their words; unspecified isn't among them."""
+    """An enum's values by word, without unspecified."""
     names = dict(enum.items())
     prefix = next(name for name, number in names.items() if number == 0).removesuffix("UNSPECIFIED")
     return {name.removeprefix(prefix).lower(): number for name, number in names.items() if number != 0}

@@ -1,4 +1,4 @@
-"""Filters and page tokens of lists: a small part of the filter language of AIP-160, and opaque tokens of AIP-158."""
+"""Filters (a subset of AIP-160) and page tokens (AIP-158) of lists."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Term:
 
 
 def parse_filter(text: str, fields: Mapping[str, Sequence[str]]) -> list[Term]:
-    """Reads a filter.
+    """Parses a filter.
 
     Args:
         text: e.g. `status = published AND priority = A`; empty for no condition.
-        fields: the fields that the list knows, each with the operators that it allows.
+        fields: known fields with their operators.
 
     Raises:
-        InvalidRequestError: not a filter, an unknown field or an operator that the field doesn't have.
+        InvalidRequestError: bad syntax, an unknown field or operator.
     """
     terms: list[Term] = []
     at = 0
@@ -69,16 +69,12 @@ def _term(match: re.Match[str], fields: Mapping[str, Sequence[str]]) -> Term:
 
 
 def invalid_value(term: Term, expected: str) -> InvalidRequestError:
-    """The error for a value that a field can't have."""
+    """The error for an invalid value."""
     return _invalid(f"{term.field}: {term.value!r} isn't {expected}")
 
 
 def unix_ms(term: Term) -> int:
-    """The time that a condition names, in milliseconds since 1970.
-
-    Raises:
-        InvalidRequestError: it isn't a time with its zone.
-    """
+    """Milliseconds since 1970; raises InvalidRequestError without a zone."""
     try:
         time = datetime.fromisoformat(term.value)
     except ValueError as error:
@@ -89,22 +85,18 @@ def unix_ms(term: Term) -> int:
 
 
 def page_size(requested: int) -> int:
-    """Rows to return: the default for 0, never more than the maximum."""
+    """The default for 0, at most the maximum."""
     return min(requested or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
 
 
 def encode_page_token(last: Sequence[str], filter_text: str) -> str:
-    """A token that goes on after the row with this key, under this filter only."""
+    """Encodes the last row's key, bound to this filter."""
     body = json.dumps([_tag(filter_text), *last], separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(body).decode().rstrip("=")
 
 
 def decode_page_token(token: str, filter_text: str, parts: int) -> tuple[str, ...] | None:
-    """The key that a token holds; None for an empty token.
-
-    Raises:
-        InvalidRequestError: not a token of this list, or one of another filter.
-    """
+    """The token's key, None if empty; raises InvalidRequestError for another filter's token."""
     if not token:
         return None
     try:
@@ -123,21 +115,12 @@ def decode_page_token(token: str, filter_text: str, parts: int) -> tuple[str, ..
 
 
 def decode_number_token(token: str, filter_text: str, *parts: range) -> tuple[int, ...] | None:
-    """The key that a token holds where all its parts are numbers; None for an empty token.
-
-    Args:
-        token: as it came in.
-        filter_text: the filter that came with it.
-        parts: for each part, the numbers that the list gives there, none of them negative.
-
-    Raises:
-        InvalidRequestError: not a token of this list, or one of another filter.
-    """
+    """As `decode_page_token` for numbers; `parts`: the range of each, not negative."""
     texts = decode_page_token(token, filter_text, len(parts))
     if texts is None:
         return None
     for text, possible in zip(texts, parts, strict=True):
-        # The length comes first: int() refuses thousands of digits.
+        # Length first: int() refuses thousands of digits.
         if len(text) > len(str(possible[-1])) or not text.isascii() or not text.isdigit() or int(text) not in possible:
             raise _token_invalid()
     return tuple(map(int, texts))

@@ -1,7 +1,6 @@
-"""Checks identifiers with their published algorithms and notes what doesn't fit.
+"""Checks identifiers with their published algorithms.
 
-What it finds is a notice on an alert, never a reason to reject it: real, registered companies carry codes whose check
-character doesn't compute.
+Doubts become notices, never a rejection: real, registered companies have codes with wrong check characters.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from stdnum.iso7064 import mod_97_10
 from gateway.contract.code_lists import COUNTRIES, LOCODE_AREAS, MARITIME_IDENTIFICATION_DIGITS
 
 MAX_VALUE_CHARS = 64
-"""Longest identifier in characters that is looked at; the longest scheme here (AEO, UCR) has under 40."""
+"""Longest identifier checked, in characters; AEO and UCR have under 40."""
 
 
 class Scheme(StrEnum):
-    """Kinds of identifiers that are checked, by their standard names. An unknown scheme is carried unchecked."""
+    """Checked schemes, by standard name. Others are carried unchecked."""
 
     CONTAINER = "iso6346"
     IMO_SHIP = "imo_ship"
@@ -57,7 +56,7 @@ class Scheme(StrEnum):
 
 
 class NoticeCode(StrEnum):
-    """What doesn't fit; stable, part of the contract."""
+    """Stable codes, part of the contract."""
 
     FORMAT = "format"
     CHECK_DIGIT = "check_digit"
@@ -66,13 +65,11 @@ class NoticeCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A doubt about the quality of an identifier.
+    """A doubt about an identifier.
 
     Attributes:
-        scheme: the identifier's scheme as given.
-        value: the identifier as given; personal data where the scheme is a person's.
-        code: what doesn't fit.
-        message: a sentence for people, which doesn't repeat the value.
+        value: as given; personal data if the scheme is a person's.
+        message: a sentence for people, without the value.
     """
 
     scheme: str
@@ -108,10 +105,7 @@ _POWERS_OF_3_MOD_31 = tuple(pow(3, power, 31) for power in range(17))
 
 
 def check_identifier(scheme: str, value: str) -> Notice | None:
-    """Checks one identifier; None where it fits its scheme's rules or the scheme is unknown.
-
-    Spaces, the scheme's usual separators, letter case and full-width characters don't matter.
-    """
+    """Ignores separators, case and width; None if valid or of an unknown scheme."""
     rule = _RULES.get(scheme)
     if rule is None:
         return None
@@ -120,10 +114,7 @@ def check_identifier(scheme: str, value: str) -> Notice | None:
 
 
 def compact(scheme: str, value: str) -> str:
-    """The identifier without separators, in upper case and half-width characters: the form to compare by.
-
-    A value of an unknown scheme comes back as it is.
-    """
+    """Normalises identifiers of known schemes: no separators, upper case, half width."""
     rule = _RULES.get(scheme)
     return _compact(rule, value) if rule else value
 
@@ -162,7 +153,7 @@ def _imo(text: str) -> _Doubt | None:
 
 
 def _uscc(text: str) -> _Doubt | None:
-    # The organisation code within has a check character of its own (GB 32100 section 4.5).
+    # The organisation code has its own check character (GB 32100 section 4.5).
     total = sum(map(operator.mul, map(_USCC_VALUES.__getitem__, text[:-1]), _POWERS_OF_3_MOD_31))
     return _check_digit(_USCC_ALPHABET[-total % 31], text[-1], "GB 32100") or _organisation_code(text[8:17])
 
@@ -216,7 +207,7 @@ def _mmsi(text: str) -> _Doubt | None:
 
 
 def _commodity(text: str) -> _Doubt | None:
-    """Chapters 1 to 97 are the Harmonized System's, 77 is reserved; 98 and 99 are national, beyond six digits."""
+    """Harmonized System chapters are 1 to 97 (77 reserved); 98 and 99 are national, beyond six digits."""
     chapter = int(text[:2])
     last = 97 if len(text) <= 6 else 99
     if 1 <= chapter <= last and chapter != 77:

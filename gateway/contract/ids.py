@@ -1,4 +1,4 @@
-"""Names of things: UUIDs, feed origins and SPIFFE identities, as values that exist only in their canonical form."""
+"""Canonical UUIDs, feed origins and SPIFFE identities."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from enum import StrEnum
 from gateway.errors import MalformedError
 
 MAX_NAME_CHARS = 253
-"""Longest federation name in characters: it is a DNS name, and those end here (RFC 1035, RFC 2181)."""
+"""Longest federation name in characters, a DNS name (RFC 1035, RFC 2181)."""
 
 MAX_ORIGIN_CHARS = MAX_NAME_CHARS + 2 * 33 + 16
-"""Longest origin line in characters; longer input is refused before it is parsed."""
+"""Longest origin line in characters, checked before parsing."""
 
 MAX_SPIFFE_CHARS = 2048
-"""Longest SPIFFE id in bytes, as the SPIFFE-ID standard section 2.3 has it."""
+"""Longest SPIFFE id in bytes (SPIFFE-ID section 2.3)."""
 
 UUID7_RANDOM_BYTES = 10
-"""Bytes of randomness that `uuid7` takes; 74 of the 80 bits end up in the id (RFC 9562 section 5.7)."""
+"""Random bytes for `uuid7`: 74 bits are used (RFC 9562 section 5.7)."""
 
 _NODE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _SYSTEM = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -29,32 +29,32 @@ _SPIFFE = "spiffe://"
 
 
 class Channel(StrEnum):
-    """What a feed carries. Separate feeds keep an urgent alert from waiting behind a long list."""
+    """Separate feeds keep urgent alerts from waiting behind a long list."""
 
     ALERTS = "alerts"
     WATCHLIST = "watchlist"
     LISTS = "lists"
-    """A node's own lists and who decided them; kept for itself, so its publisher is its recipient."""
+    """A node's own lists and decisions; publisher and recipient are the same."""
     RECORDS = "records"
-    """What a node recorded of shipments, as digests; kept for itself too."""
+    """Digests of recorded shipments; local too."""
 
 
 BETWEEN_NODES = (Channel.ALERTS, Channel.WATCHLIST)
-"""Channels whose feeds lead to partners, the most urgent first."""
+"""Channels between partners, most urgent first."""
 
 KEPT = (Channel.LISTS, Channel.RECORDS)
-"""Channels whose feeds a node keeps for itself."""
+"""Local channels."""
 
 
 def uuid7(unix_ms: int, random: bytes) -> str:
-    """Builds a UUID version 7 (RFC 9562 section 5.7): ids made later sort later, which keeps index writes ordered.
+    """A version 7 UUID (RFC 9562 section 5.7), ordered by time for index writes.
 
     Args:
-        unix_ms: milliseconds since 1970-01-01T00:00:00Z, 0 to 2**48 - 1.
+        unix_ms: milliseconds since 1970, 0 to 2**48 - 1.
         random: 10 bytes from a cryptographic source.
 
     Raises:
-        ValueError: an argument is out of range, which is a defect of the caller.
+        ValueError: an argument is out of range, a defect of the caller.
     """
     if not 0 <= unix_ms < 1 << 48:
         raise ValueError(f"unix_ms {unix_ms} doesn't fit into 48 bits")
@@ -68,42 +68,38 @@ def uuid7(unix_ms: int, random: bytes) -> str:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether the text is a UUID of RFC 9562 in its canonical form: lower case, hyphens, no braces."""
+    """Canonical RFC 9562 UUIDs: lower case, hyphens, no braces."""
     return _UUID.fullmatch(text) is not None
 
 
 def uuid_bytes(text: str) -> bytes:
-    """The 16 bytes of a UUID whose form was checked before."""
+    """Converts a checked UUID to 16 bytes."""
     return bytes.fromhex(text.replace("-", ""))
 
 
 def uuid7_unix_ms(text: str) -> int:
-    """The time in a version 7 UUID, in milliseconds since 1970-01-01T00:00:00Z, as its maker claims it.
-
-    Raises:
-        MalformedError: the text isn't a canonical UUID of version 7.
-    """
+    """The claimed time in milliseconds since 1970; raises MalformedError."""
     if not is_uuid(text) or text[14] != "7":
         raise MalformedError(f"{text[:40]!r} is not a version 7 UUID in lower case with hyphens")
     return int(text[:8] + text[9:13], 16)
 
 
 def is_node_name(text: str) -> bool:
-    """Whether the text may name a node: a lower-case letter, then up to 31 of a-z, 0-9 and hyphen."""
+    """Valid: a lower-case letter, then up to 31 of a-z, 0-9 and hyphen."""
     return _NODE.fullmatch(text) is not None
 
 
 def is_federation_name(text: str) -> bool:
-    """Whether the text may name a federation: a DNS name in lower case. It is the SPIFFE trust domain as well."""
+    """Valid: a lower-case DNS name, also the SPIFFE trust domain."""
     return len(text) <= MAX_NAME_CHARS and _FEDERATION.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class FeedOrigin:
-    """The name of a feed: `<federation>/<publisher>/<recipient>/<channel>`, the origin line of its checkpoints.
+    """A feed's name, `<federation>/<publisher>/<recipient>/<channel>`: the origin line of its checkpoints.
 
     Raises:
-        MalformedError: a part breaks its rule, or a node would publish to itself.
+        MalformedError: a part is invalid, or a node would publish to itself.
     """
 
     federation: str
@@ -129,7 +125,7 @@ class FeedOrigin:
 
     @property
     def reverse(self) -> FeedOrigin:
-        """The feed between the same two nodes in the other direction."""
+        """The feed between the same nodes in the other direction."""
         return FeedOrigin(self.federation, self.recipient, self.publisher, self.channel)
 
     def __str__(self) -> str:
@@ -137,11 +133,7 @@ class FeedOrigin:
 
     @classmethod
     def parse(cls, line: str) -> FeedOrigin:
-        """Reads an origin line; the inverse of `line`, and accepts nothing that `line` doesn't write.
-
-        Raises:
-            MalformedError: the text isn't the name of a feed.
-        """
+        """Parses exactly what `line` returns; raises MalformedError."""
         if len(line) > MAX_ORIGIN_CHARS:
             raise MalformedError(f"the origin line has {len(line)} characters, at most {MAX_ORIGIN_CHARS} are allowed")
         parts = line.split("/")
@@ -151,7 +143,7 @@ class FeedOrigin:
 
 
 def server_name(federation: str, node: str) -> str:
-    """The DNS name in every gateway's certificate, whatever host it runs on: `<node>.<federation>`."""
+    """DNS name in a gateway's certificate: `<node>.<federation>`."""
     return f"{node}.{federation}"
 
 
@@ -176,7 +168,7 @@ class GatewayIdentity:
 
 @dataclass(frozen=True, slots=True)
 class SystemIdentity:
-    """A system of one authority, a caller of its own gateway: `spiffe://<trust domain>/system/<node>/<name>`."""
+    """An authority's system: `spiffe://<trust domain>/system/<node>/<name>`."""
 
     trust_domain: str
     node: str
@@ -200,10 +192,10 @@ class SystemIdentity:
 
 
 def parse_spiffe(uri: str) -> GatewayIdentity | SystemIdentity:
-    """Reads the identity in a certificate's URI SAN; accepts exactly what `.uri` of the two identities writes.
+    """Parses exactly what `.uri` of the two identities returns.
 
     Raises:
-        MalformedError: no SPIFFE id of a gateway or a system in canonical form (no port, query, escapes, upper case).
+        MalformedError: not a canonical id (no port, query, escapes, upper case).
     """
     if len(uri) > MAX_SPIFFE_CHARS:
         raise MalformedError(f"the SPIFFE id has {len(uri)} characters, at most {MAX_SPIFFE_CHARS} are allowed")

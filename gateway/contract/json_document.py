@@ -1,7 +1,4 @@
-"""Canonical JSON documents: one value, one text; and a reader that lists every problem with its path.
-
-Knows no document's members (see directory and node_card).
-"""
+"""Writes canonical JSON, and reads documents, listing every problem with its path."""
 
 from __future__ import annotations
 
@@ -16,9 +13,9 @@ from gateway.errors import DocumentInvalidError, MalformedError, TooLargeError, 
 JsonValue: TypeAlias = bool | int | str | list["JsonValue"] | dict[str, "JsonValue"] | None
 
 MAX_DEPTH = 32
-"""Deepest nesting of a document; ours have six levels, extensions may have more."""
+"""Deepest nesting; ours have six levels, extensions may have more."""
 MAX_INTEGER = 2**53 - 1
-"""Largest integer: what every JSON implementation keeps exactly (RFC 8259 section 6)."""
+"""Largest integer that every JSON implementation keeps exactly (RFC 8259 section 6)."""
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,17 +25,17 @@ _Sized = TypeVar("_Sized", bound=Sized)
 
 
 def dump_json(value: object) -> bytes:
-    """The canonical text of a JSON value."""
+    """Serialises a value canonically."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2, sort_keys=True, separators=(",", ": "))
     return (text + "\n").encode()
 
 
 def parse_json(text: bytes, *, what: str, max_bytes: int) -> JsonValue:
-    """Reads a JSON text strictly: size capped first, UTF-8, no member twice, integers only, nesting bounded.
+    """Parses strict JSON: size capped first, UTF-8, no duplicate members, integers only, nesting bounded.
 
     Raises:
         TooLargeError: larger than `max_bytes`.
-        MalformedError: not such a text.
+        MalformedError: not strict JSON.
     """
     if len(text) > max_bytes:
         raise TooLargeError(f"{what} has {len(text)} bytes, at most {max_bytes} are allowed")
@@ -55,12 +52,7 @@ def parse_json(text: bytes, *, what: str, max_bytes: int) -> JsonValue:
 
 
 def parse_canonical_json(text: bytes, *, what: str, max_bytes: int) -> JsonValue:
-    """Reads a JSON text that is in canonical form, byte for byte.
-
-    Raises:
-        TooLargeError: larger than `max_bytes`.
-        MalformedError: not strict JSON, or another spelling than `dump_json`'s.
-    """
+    """As `parse_json`, and byte for byte as `dump_json` writes it."""
     value = parse_json(text, what=what, max_bytes=max_bytes)
     if dump_json(value) != text:
         raise MalformedError(f"{what} isn't in canonical form (sorted members, indent of two, one newline at its end)")
@@ -68,7 +60,7 @@ def parse_canonical_json(text: bytes, *, what: str, max_bytes: int) -> JsonValue
 
 
 def format_time(time: datetime) -> str:
-    """RFC 3339 in UTC with whole seconds, e.g. `2026-01-15T08:00:00Z`.
+    """RFC 3339 in UTC, e.g. `2026-01-15T08:00:00Z`.
 
     Raises:
         MalformedError: no time zone, or a fraction of a second, which would get lost.
@@ -79,9 +71,9 @@ def format_time(time: datetime) -> str:
 
 
 class ObjectReader:
-    """Reads members of one JSON object; problems are collected, and a placeholder is returned in their place.
+    """Reads a JSON object; collects problems and returns placeholders.
 
-    Nothing that was read counts before `finish` of the document's reader has returned.
+    Values count only after `finish`.
     """
 
     def __init__(self, value: object, *, path: str = "", problems: list[Violation] | None = None) -> None:
@@ -94,21 +86,21 @@ class ObjectReader:
             self.problem("", "json.object", "is missing" if value is _MISSING else "must be an object")
 
     def problem(self, member: str, rule: str, message: str) -> None:
-        """Adds a problem of a member (or, with an empty name, of this object)."""
+        """Adds a problem of a member; an empty name means this object."""
         path = f"{self._path}.{member}" if self._path and member else self._path or member or "(document)"
         self._problems.append(Violation(path, rule, message))
 
     def text(self, member: str, pattern: str, shape: str) -> str:
-        """A string that the whole pattern fits; `shape` says in words what it must be."""
+        """A string that matches the whole pattern; `shape` describes it."""
         return self._text_at(member, self._take(member), pattern, shape)
 
     def optional_text(self, member: str, pattern: str, shape: str) -> str | None:
-        """The same, or null."""
+        """As `text`, or null."""
         value = self._take(member)
         return None if value is None else self._text_at(member, value, pattern, f"{shape}, or null")
 
     def integer(self, member: str, minimum: int, maximum: int) -> int:
-        """An integer within bounds, both inclusive."""
+        """An integer within inclusive bounds."""
         value = self._take(member)
         if isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum:
             return value
@@ -116,7 +108,7 @@ class ObjectReader:
         return minimum
 
     def flag(self, member: str) -> bool:
-        """true or false."""
+        """A boolean."""
         value = self._take(member)
         if not isinstance(value, bool):
             self._wrong(member, "json.boolean", "must be true or false")
@@ -127,25 +119,25 @@ class ObjectReader:
         return self._time_at(member, self._take(member), "must be a time like 2026-01-15T08:00:00Z")
 
     def optional_time(self, member: str) -> datetime | None:
-        """The same, or null."""
+        """As `time`, or null."""
         value = self._take(member)
         shape = "must be a time like 2026-01-15T08:00:00Z, or null"
         return None if value is None else self._time_at(member, value, shape)
 
     def texts(self, member: str, pattern: str, shape: str, *, maximum: int) -> tuple[str, ...]:
-        """A list of strings, in its order."""
+        """A list of strings."""
         items = self._list(member, maximum)
         return tuple(self._text_at(f"{member}[{index}]", item, pattern, shape) for index, item in enumerate(items))
 
     def text_set(self, member: str, pattern: str, shape: str, *, maximum: int) -> frozenset[str]:
-        """A set of strings, written as a sorted list without doubles."""
+        """A set, written as a sorted list without duplicates."""
         items = self.texts(member, pattern, shape, maximum=maximum)
         if list(items) != sorted(set(items)):
             self._wrong(member, "json.set", "must be sorted and without doubles")
         return frozenset(items)
 
     def nested(self, member: str) -> ObjectReader:
-        """A reader for an object."""
+        """A reader of an object."""
         return self._below(member, self._take(member))
 
     def objects(self, member: str, *, maximum: int) -> Iterator[ObjectReader]:
@@ -154,18 +146,18 @@ class ObjectReader:
             yield self._below(f"{member}[{index}]", item)
 
     def named(self, member: str, pattern: str, shape: str, *, maximum: int) -> Iterator[tuple[str, ObjectReader]]:
-        """Names with a reader each, from an object of objects."""
+        """Names and readers, from an object of objects."""
         for name, value in self._object(member, maximum).items():
             self._text_at(f"{member}.{name}", name, pattern, f"named with {shape}")
             yield name, self._below(f"{member}.{name}", value)
 
     def text_map(self, member: str, pattern: str, shape: str, *, maximum: int) -> dict[str, str]:
-        """An object of strings, whatever its members' names."""
+        """An object of strings with any names."""
         members = self._object(member, maximum)
         return {name: self._text_at(f"{member}.{name}", value, pattern, shape) for name, value in members.items()}
 
     def free(self, member: str) -> dict[str, JsonValue]:
-        """An object whose members aren't looked at."""
+        """An unchecked object."""
         value = self._take(member)
         if isinstance(value, dict):
             return value
@@ -173,7 +165,7 @@ class ObjectReader:
         return {}
 
     def convert(self, member: str, read: Callable[[], T], fallback: T) -> T:
-        """The result of `read`, or the fallback and a problem where it raises a MalformedError."""
+        """Calls `read`; a MalformedError becomes a problem and gives the fallback."""
         try:
             return read()
         except MalformedError as error:
@@ -181,16 +173,12 @@ class ObjectReader:
             return fallback
 
     def close(self) -> None:
-        """Lists members that nobody asked for."""
+        """Reports unread members."""
         for name in sorted(set(self._members) - self._read):
             self.problem(name, "json.unknown", "unknown member; additions go below extensions")
 
     def finish(self, what: str) -> None:
-        """Ends the reading of a document.
-
-        Raises:
-            DocumentInvalidError: there were problems; it has all of them.
-        """
+        """Raises DocumentInvalidError with all problems."""
         if self._problems:
             raise DocumentInvalidError(what, self._problems)
 
@@ -200,7 +188,7 @@ class ObjectReader:
 
     def _wrong(self, member: str, rule: str, message: str) -> None:
         if not self._usable:
-            return  # said once, of the object
+            return  # reported once, for the object
         missing = member.partition("[")[0].partition(".")[0] not in self._members
         self.problem(member, "json.required" if missing else rule, "is missing; it " + message if missing else message)
 

@@ -1,9 +1,7 @@
-"""Recognises messages that keep every rule of the contract, in half the time in which the rules are evaluated.
+"""Recognises valid messages in half the time of evaluating the contract's rules.
 
-Almost every message keeps them all, and protovalidate takes a microsecond and more for each nested message to say so.
-It errs on one side alone: what it recognises keeps the rules; what it doesn't may keep them all the same, and is for
-protovalidate to judge (`validation.violations`), as is each message with a rule of another kind. So it never says what
-is wrong. Tests hold it against protovalidate.
+protovalidate takes a microsecond or more for each nested message, and almost every message is valid. Those not
+recognised may be valid too: protovalidate decides (`validation.violations`). Tests compare the two.
 """
 
 from __future__ import annotations
@@ -26,35 +24,35 @@ YEAR_10000_S = 253_402_300_800
 """Bounds of google.protobuf.Timestamp in seconds since 1970."""
 
 _REMEMBERED = 4_096
-"""Most texts remembered for each pattern: codes and names of lists come again and again."""
+"""Most texts cached per pattern: codes and list names repeat."""
 
 _REMEMBERED_CHARS = 64
-"""Longest text that is remembered."""
+"""Longest cached text."""
 
 _REPEATING_TYPES = frozenset({"gateway.v1.Party", "gateway.v1.TransportMeans"})
-"""Types whose messages are remembered whole: traders and vehicles come again and again, with the same bytes."""
+"""Types cached whole: traders and vehicles repeat byte for byte."""
 
 _REMEMBERED_MESSAGES = 8_192
-"""Most messages remembered of each of these types."""
+"""Most cached messages per type."""
 
 _REMEMBERED_BYTES = 512
-"""Longest message that is remembered."""
+"""Longest cached message."""
 
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _PORTABLE_PATTERN = re.compile(
     r"\^(?!.*(\(\?|--|~~|[+*?}][+?]))([A-Za-z0-9_/~-]|\[[A-Za-z0-9._/!~-]+\]|[()|+*?]|\{[0-9]+\})*\$"
 )
-"""Patterns that mean the same to protovalidate's engine and to Python's: classes of ASCII characters, repeated."""
+"""Patterns that protovalidate and Python read alike: repeated classes of ASCII characters."""
 
 _Recognise = Callable[[Any], bool]
 
 
 class _UnknownRuleError(Exception):
-    """A rule of a kind that isn't known here."""
+    """A rule of an unknown kind."""
 
 
 def recognised(message: Message) -> bool:
-    """Whether the message surely keeps the contract's rules; False says nothing."""
+    """Whether the message is surely valid; False leaves it open."""
     return _recogniser(message.DESCRIPTOR)(message)
 
 
@@ -84,7 +82,7 @@ def _of_message(descriptor: Descriptor, above: frozenset[str]) -> _Recognise:
 
 
 class _MessageMemory:
-    """Recognises messages whose very bytes it has recognised before at a glance; for threads, too."""
+    """Caches recognised messages by their bytes; thread-safe."""
 
     def __init__(self, recognise: _Recognise) -> None:
         self._recognise = recognise
@@ -98,13 +96,13 @@ class _MessageMemory:
             return False
         if len(content) <= _REMEMBERED_BYTES:
             if len(self._known) >= _REMEMBERED_MESSAGES:
-                self._known.clear()  # those that still come are soon known again
+                self._known.clear()  # frequent ones soon return
             self._known.add(content)
         return True
 
 
 class _GeneratedFunction:
-    """The function for one type of message, as it is written; `m` is the message, `known` what it refers to."""
+    """Generates the function for a message type; `m` is the message, `known` its globals."""
 
     def __init__(self, descriptor: Descriptor, above: frozenset[str]) -> None:
         if descriptor.GetOptions().HasExtension(validate_pb2.message):
@@ -138,7 +136,7 @@ class _GeneratedFunction:
         return name
 
     def _always(self, fields: Sequence[FieldDescriptor]) -> None:
-        """What is always there is fetched at one go."""
+        """Fetches fields that are always set."""
         checked = [(field, checks) for field in fields if (checks := self._checks(field, f"v{field.number}"))]
         if not checked:
             return
@@ -149,7 +147,7 @@ class _GeneratedFunction:
                 self._line(1 + depth, text)
 
     def _checks(self, field: FieldDescriptor, value: str) -> list[tuple[int, str]]:
-        """Lines that return when the value of a field without presence isn't recognised."""
+        """Lines that return if a field without presence isn't recognised."""
         rules = _rules(field)
         below = field.message_type
         if below is not None and below.GetOptions().map_entry:
@@ -187,7 +185,7 @@ class _GeneratedFunction:
                 return self._condition(field, rules, "x")
             _require_known(rules, ())
         except _UnknownRuleError:
-            return "False"  # without items there is nothing that could break it
+            return "False"  # without items no rule is broken
         return f"{self._refer(_of_message(below, self._above))}(x)"
 
     def _pairs(self, rules: validate_pb2.FieldRules, value: str) -> list[tuple[int, str]]:
@@ -210,7 +208,7 @@ class _GeneratedFunction:
             self._unless(2, self._present(field))
 
     def _present(self, field: FieldDescriptor) -> str:
-        """The condition on what stands in a field with presence."""
+        """The condition on a field with presence."""
         rules, value = _rules(field), _value(field.name)
         if field.message_type is None:
             return self._condition(field, rules, value) or "True"
@@ -218,7 +216,7 @@ class _GeneratedFunction:
         return f"{self._refer(_of_message(field.message_type, self._above))}({value})"
 
     def _condition(self, field: FieldDescriptor, rules: validate_pb2.FieldRules, value: str) -> str:
-        """What must hold of one value that isn't a message; empty where anything may be."""
+        """The condition on one scalar value; empty for any."""
         kind = rules.WhichOneof("type")
         _require_known(rules, ("required", "ignore", *((kind,) if kind else ())))
         if kind is None:
@@ -255,7 +253,7 @@ class _GeneratedFunction:
 
 
 class _PatternResults(dict[str, bool]):
-    """Texts with what is to be thought of them; the first so many are remembered."""
+    """Results by text, up to a maximum."""
 
     def __init__(self, least: int, most: int | None, patterns: Sequence[str]) -> None:
         super().__init__()
@@ -266,7 +264,7 @@ class _PatternResults(dict[str, bool]):
 
     def __missing__(self, text: str) -> bool:
         long_enough = len(text) >= self._least and (self._most is None or len(text) <= self._most)
-        # Python's $ also stands before a line feed at the end.
+        # Python's $ also matches before a final line feed.
         found = long_enough and not text.endswith("\n") and all(found(text) for found in self._found)
         if len(self) < _REMEMBERED and len(text) <= _REMEMBERED_CHARS:
             self[text] = found
@@ -274,7 +272,7 @@ class _PatternResults(dict[str, bool]):
 
 
 def _accepted_values(of: EnumDescriptor, rules: validate_pb2.EnumRules) -> frozenset[int]:
-    """Defined values that may be; others are never recognised, whether they may be or not."""
+    """Defined values that the rules accept."""
     _require_known(rules, ("defined_only", "not_in", "in"))
     within = getattr(rules, "in")
     return frozenset(within or of.values_by_number) - frozenset(rules.not_in)

@@ -1,6 +1,6 @@
-"""Keys of shipments and of search criteria in the index: equal values have equal keys.
+"""Index keys of shipments and search criteria.
 
-A key is a 62-bit hash. Among a hundred million keys, a value meets a wrong one with a chance of 1 in 10¹⁰.
+A key is a 62-bit hash: among a hundred million a false match has a chance of 1 in 10¹⁰.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from gateway.contract.commodity_codes import normalise_code
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 
 CODE_DIGITS = (4, 6, 8, 10)
-"""Lengths at which commodity codes are indexed; a longer code is found by its first ten digits."""
+"""Indexed code lengths; longer codes are found by ten digits."""
 
 _RECORD, _CONTAINER, _SEAL, _REGISTRATION, _VESSEL, _JOURNEY, _VOYAGE = "r", "c", "s", "m", "v", "j", "y"
 _IDENTIFIER, _SCHEMED, _NAME, _CODE, _SUBSTANCE, _PLACE = "i", "h", "n", "g", "e", "p"
 _ANY = goods_pb2.SHIPMENT_REFERENCE_KIND_UNSPECIFIED
-"""Kind under which every reference is indexed too: a search without a kind is one look-up."""
+"""Kind of every reference, for searches without one."""
 
 KeySets = list[list[int]]
-"""Criteria: at least one key of each list."""
+"""Criteria: at least one key of each list must match."""
 
 
 def record_key(record_id: str) -> int:
@@ -36,17 +36,17 @@ def name_key(text: str) -> int:
 
 
 def clean_name(text: str) -> str:
-    """A name in NFKC, case folded, with one space between words."""
+    """Normalises a name: NFKC, case folded, single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def keys_of(shipment: shipment_pb2.Shipment) -> set[int]:
-    """All keys of a shipment, with that of its record."""
+    """All keys of a shipment, including its record's."""
     return {record_key(shipment.record_id), *_own_keys(shipment), *_event_keys(shipment.events)}
 
 
 def keys_of_addition(addition: shipment_pb2.ShipmentAddition) -> set[int]:
-    """All keys of an addition, with that of its record."""
+    """All keys of an addition, including its record's."""
     places = (_place_keys(one.place) for one in addition.inspections)
     return {record_key(addition.record_id), *_event_keys(addition.events), *(key for keys in places for key in keys)}
 
@@ -142,11 +142,10 @@ def _place_keys(place: goods_pb2.Place) -> Iterator[int]:
 
 
 def key_sets(criteria: history_pb2.SearchCriteria, *, substance_codes: Sequence[Sequence[str]] = ()) -> KeySets:
-    """Keys of a search, the most selective sets first, without names of parties.
+    """Keys of a search without party names, most selective sets first.
 
     Args:
-        criteria: of the search.
-        substance_codes: by substance of the criteria its codes in the controlled goods list.
+        substance_codes: by substance of the criteria, codes in the controlled goods list.
     """
     sets = [
         [record_key(value) for value in criteria.record_ids],
@@ -181,7 +180,7 @@ def is_narrow(criteria: history_pb2.SearchCriteria) -> bool:
 
 
 def normalise_prefix(code: str) -> str:
-    """First digits of a commodity code, at an indexed length."""
+    """Cuts a commodity code to an indexed length."""
     return code[:4] if len(code) < 6 else normalise_code(code)[: CODE_DIGITS[-1]]
 
 
@@ -197,12 +196,12 @@ def _substance(text: str, codes: Sequence[str]) -> Iterator[int]:
 
 
 def _identifier(scheme: str, value: str) -> int:
-    """An identifier of a scheme, or of any if that is empty."""
+    """Key of an identifier; an empty scheme means any."""
     return _hashed(_SCHEMED, f"{scheme}\x00{_compact(value)}") if scheme else _hashed(_IDENTIFIER, _compact(value))
 
 
 def _means(vessel: str, journey: str) -> Iterator[int]:
-    """A vessel, a journey, or that vessel's voyage."""
+    """Keys of a vessel, a journey, or that vessel's voyage."""
     if vessel and journey:
         yield _voyage(vessel, journey)
     elif journey:
@@ -220,13 +219,13 @@ def _reference(kind: int, value: str) -> int:
 
 
 def _registration(value: str) -> str:
-    """A plate, or a ship's number without the letters IMO."""
+    """Normalises a plate, or a ship's number without IMO."""
     return _compact(value).removeprefix("IMO")
 
 
 @lru_cache(maxsize=65_536)
 def _compact(value: str) -> str:
-    """Letters and digits alone, upper case, half width."""
+    """Keeps letters and digits, upper case, half width."""
     if value.isascii() and value.isalnum():
         return value.upper()
     return "".join(c for c in unicodedata.normalize("NFKC", value).upper() if c.isalnum())

@@ -1,8 +1,8 @@
-"""Errors on the wire: `GatewayError` to `google.rpc.Status` and back.
+"""Converts `GatewayError` to and from `google.rpc.Status`.
 
-A status carries `ErrorInfo` (the stable reason code, domain `gateway.customs`, metadata), `BadRequest` with every
-violation, and `RetryInfo`. Rich errors travel in HTTP/2 trailers, which many clients cut off at 8 kB: a long message is
-shortened, violations that don't fit are left out, and `violations_total` in the metadata counts them all.
+A status carries `ErrorInfo` (reason code, domain, metadata), `BadRequest` with the violations, and `RetryInfo`. Many
+clients cut off HTTP/2 trailers at 8 kB, so long messages are shortened and excess violations dropped;
+`violations_total` in the metadata counts them all.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from gateway.errors import (
 )
 
 DOMAIN = "gateway.customs"
-"""`ErrorInfo.domain`: reason codes of other domains aren't ours, even if they read alike."""
+"""`ErrorInfo.domain`: other domains' reason codes aren't ours."""
 
 MAX_STATUS_BYTES = 5_120
-"""Longest serialised status in bytes: 6,830 in the base64 of a trailer, below the usual 8,192 with the message."""
+"""Longest serialised status in bytes: 6,830 as base64, below 8,192 with the message."""
 
 MAX_MESSAGE_BYTES = 280
-"""Longest message in UTF-8 bytes: three times that in a trailer, where bytes beyond ASCII are percent-encoded."""
+"""Longest message in UTF-8 bytes: a trailer may triple it by percent-encoding."""
 
 MAX_METADATA_CHARS = 256
 """Longest metadata value in characters."""
 
 WRITE_FAILED = "Internal error from Core"
-"""What gRPC itself says, with INTERNAL, when a connection ends under a write before the reason for it is known."""
+"""gRPC's message, with INTERNAL, when a connection ends during a write before the cause is known."""
 
 DETAILS_KEY = "grpc-status-details-bin"
 VIOLATIONS_TOTAL = "violations_total"
@@ -53,14 +53,11 @@ _HIDDEN_MESSAGE = {
     Kind.UNAUTHENTICATED: "unauthenticated",
     Kind.INTERNAL: "internal error; the gateway's log has the details",
 }
-"""Kinds whose own message stays in the log: it would teach an attacker, or show the inside."""
+"""Kinds whose details would help an attacker; the log keeps them."""
 
 
 def to_status(error: GatewayError) -> Status:
-    """The error as a status; one of kind UNAUTHENTICATED or INTERNAL says nothing but its reason code.
-
-    An INTERNAL error keeps the metadata `incident`, by which an operator finds it in the log.
-    """
+    """UNAUTHENTICATED and INTERNAL disclose only their reason code, and INTERNAL the log's `incident`."""
     hidden = _HIDDEN_MESSAGE.get(error.kind)
     message = hidden or _shortened(error.message)
     metadata = {key: value[:MAX_METADATA_CHARS] for key, value in error.metadata.items() if _shown(key, hidden)}
@@ -74,13 +71,7 @@ def to_status(error: GatewayError) -> Status:
 
 
 def from_failed_call(code: int, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> GatewayError:
-    """The error of the tree that a gRPC call failed with, by its reason code or else by its status code.
-
-    Args:
-        code: the canonical code's number.
-        message: the call's message.
-        trailers: the call's trailing metadata.
-    """
+    """Converts by reason code, or else by status code."""
     if (code, message) == (Kind.INTERNAL.value, WRITE_FAILED):
         return UnavailableError("the connection ended while something was sent")
     details = next((value for key, value in trailers if key == DETAILS_KEY), None)
@@ -94,7 +85,7 @@ def from_failed_call(code: int, message: str, trailers: Iterable[tuple[str, str 
 
 
 def from_status(status: Status) -> GatewayError:
-    """The error that a status describes; an unknown reason becomes the error of its status code."""
+    """An unknown reason becomes the error of its status code."""
     info, violations, retry_after_s = _details(status)
     kind = _REASONS.get(info.reason) if info.domain == DOMAIN else None
     if kind is None:
@@ -111,7 +102,7 @@ def _details(status: Status) -> tuple[ErrorInfo, tuple[Violation, ...], float | 
             else:
                 detail.Unpack(info) or detail.Unpack(bad)
         except DecodeError:
-            continue  # a detail that can't be read says nothing; the code still does
+            continue  # the code remains
     violations = tuple(
         Violation(violation.field, violation.reason, violation.description) for violation in bad.field_violations
     )
@@ -125,7 +116,7 @@ def _rebuilt(
     violations: tuple[Violation, ...],
     retry_after_s: float | None,
 ) -> GatewayError:
-    # Not through the class's own constructor: those take what made the error, and here is only what it said.
+    # Constructors take an error's cause, which the wire lacks.
     error = kind.__new__(kind)
     GatewayError.__init__(error, message, metadata=metadata, retry_after_s=retry_after_s)
     if isinstance(error, InvalidRequestError):
@@ -148,16 +139,16 @@ _BARE: dict[int, type[GatewayError]] = {
     code_pb2.PERMISSION_DENIED: PermissionDeniedError,
     code_pb2.NOT_FOUND: NotFoundError,
     code_pb2.UNIMPLEMENTED: MethodUnknownError,
-    code_pb2.RESOURCE_EXHAUSTED: TooLargeError,  # gRPC's own answer to a message beyond its limit
+    code_pb2.RESOURCE_EXHAUSTED: TooLargeError,  # gRPC's answer to a message beyond its limit
     code_pb2.DEADLINE_EXCEEDED: DeadlineExceededError,
     code_pb2.UNAVAILABLE: UnavailableError,
     code_pb2.CANCELLED: UnavailableError,
 }
-"""What a status without our details means."""
+"""Errors for statuses without our details."""
 
 
 def _reasons() -> dict[str, type[GatewayError]]:
-    """Reason codes with their class; where a class inherits its base's code, with the base."""
+    """Error classes by reason code; an inherited code gives the base."""
     by_reason: dict[str, type[GatewayError]] = {}
     waiting: list[type[GatewayError]] = [GatewayError]
     while waiting:
@@ -176,7 +167,7 @@ def _add_violations(status: Status, info: ErrorInfo, violations: Sequence[Violat
     for violation in violations:
         listed = BadRequest.FieldViolation(
             field=violation.field[:MAX_METADATA_CHARS],
-            # The rule's own id, e.g. `string.min_len`: the contract's rules are named so, and it must come back.
+            # The rule's id, e.g. `string.min_len`, must come back unchanged.
             reason=violation.rule[:MAX_METADATA_CHARS],
             description=_shortened(violation.message),
         )

@@ -1,4 +1,4 @@
-"""Times in messages: protobuf timestamps and milliseconds since 1970."""
+"""Converts timestamps to and from milliseconds since 1970."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks messages against the rules that stand in the contract; all violations at once, with field paths."""
+"""Lists all violations of the contract's rules, with field paths."""
 
 from __future__ import annotations
 
@@ -22,16 +22,11 @@ _OFFSET = "utc_offset_minutes"
 _DAY_MINUTES = 24 * 60
 
 _Rule = Callable[[Message], Sequence[Violation]]
-"""Gives what is broken, with paths from the message on: they are made for broken rules alone."""
+"""Violations with paths relative to the message, built only on failure."""
 
 
 def violations(message: Message, prefix: str = "") -> list[Violation]:
-    """Every rule of the contract that the message breaks.
-
-    Args:
-        message: any message of the contract.
-        prefix: put before each field path, e.g. `alerts[3].`.
-    """
+    """All violations, with field paths after `prefix`, e.g. `alerts[3].`."""
     if recognised(message):
         return []
     found = [
@@ -44,20 +39,14 @@ def violations(message: Message, prefix: str = "") -> list[Violation]:
 
 
 def validate(message: Message, prefix: str = "") -> None:
-    """Raises InvalidRequestError with every violation when the message breaks a rule of the contract."""
+    """Raises InvalidRequestError with every violation."""
     found = violations(message, prefix)
     if found:
         raise InvalidRequestError(found)
 
 
 def impossible_times(message: Message, prefix: str = "") -> list[Violation]:
-    """Times that no calendar has, and offsets from UTC that no clock has: of a message that others made, and that need
-    not keep the other rules since fields were taken out of it.
-
-    Args:
-        message: any message of the contract.
-        prefix: as in `violations`.
-    """
+    """Impossible times and UTC offsets in a foreign message with fields removed, which may break other rules."""
     found: list[Violation] = []
     for rule in _time_rules(message.DESCRIPTOR):
         found.extend(_under(prefix, rule(message)))
@@ -86,13 +75,13 @@ def _element(element: Any) -> str:
 
 @cache
 def _own_rules(descriptor: Descriptor) -> tuple[_Rule, ...]:
-    """Rules for a message type and everything below it, compiled once; empty where nothing carries the option."""
+    """Compiles the rules of a message type and all below it."""
     return tuple(_compile(descriptor, frozenset(), _rules_of))
 
 
 @cache
 def _time_rules(descriptor: Descriptor) -> tuple[_Rule, ...]:
-    """Likewise, those on times alone."""
+    """As `_own_rules`, for times alone."""
     return tuple(_compile(descriptor, frozenset(), _time_rules_of))
 
 
@@ -114,7 +103,7 @@ def _time_rules_of(descriptor: Descriptor) -> Iterable[_Rule]:
 def _compile(
     descriptor: Descriptor, above: frozenset[str], rules_of: Callable[[Descriptor], Iterable[_Rule]]
 ) -> Iterable[_Rule]:
-    """Those of a message type, and of everything below it."""
+    """The rules of a message type and all below it."""
     yield from rules_of(descriptor)
     for field in descriptor.fields:
         below = field.message_type
@@ -130,7 +119,7 @@ def _under(prefix: str, found: Sequence[Violation]) -> Sequence[Violation]:
 
 
 def _timestamp(message: Message) -> Sequence[Violation]:
-    """A time that Timestamp's own definition allows; others have no date and, in milliseconds, fit no database."""
+    """Timestamp's own bounds; other values overflow databases in milliseconds."""
     seconds, nanos = getattr(message, "seconds"), getattr(message, "nanos")  # noqa: B009  of a Timestamp
     if YEAR_1_S <= seconds < YEAR_10000_S and 0 <= nanos < 1_000_000_000:
         return ()

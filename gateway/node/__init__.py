@@ -1,1 +1,1 @@
-"""Settings, assembly and run: the only place where objects are put together."""
+"""Settings, assembly and run of a node."""

@@ -1,4 +1,4 @@
-"""Puts a node together: the only place where its objects are made and joined."""
+"""Builds a node: the only place where its objects are put together."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ from gateway.trust.service.directory_versions import RootOfTrust
 log = logging.getLogger(__name__)
 
 STOP_GRACE_S = 2.0
-"""Seconds that running calls get at a stop; streams resume from their position at the next start."""
+"""Seconds for running calls at a stop; streams resume after the next start."""
 
 
 def system_clock_ms() -> int:
@@ -64,10 +64,10 @@ def system_clock_ms() -> int:
 
 
 class Node:
-    """One gateway: made from settings, started and stopped in an event loop.
+    """A gateway, started and stopped in an event loop.
 
     Raises (on construction):
-        ConfigurationError, DirectoryError: what doesn't allow it to start, and why.
+        ConfigurationError, DirectoryError: it can't start; the message says why.
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], int] = system_clock_ms) -> None:
@@ -118,16 +118,16 @@ class Node:
 
     @property
     def peer_port(self) -> int:
-        """Port for partners; known after `start`."""
+        """Known after `start`."""
         return self._listeners[0].port
 
     @property
     def local_port(self) -> int:
-        """Port for own systems; known after `start`."""
+        """Known after `start`."""
         return self._listeners[1].port
 
     async def start(self) -> None:
-        """Starts the writer, both listeners, the links and the upkeep.
+        """Starts writer, listeners, links and upkeep.
 
         Raises:
             ConfigurationError: a port can't be bound or accepts less than TLS 1.3.
@@ -170,7 +170,7 @@ class Node:
         )
 
     async def stop(self) -> None:
-        """Stops links and listeners, finishes what was accepted, closes the database."""
+        """Stops listening, finishes accepted work, closes the database."""
         tasks = [*self._tasks, *self._links.tasks]
         for task in tasks:
             task.cancel()
@@ -178,7 +178,7 @@ class Node:
         await self._peers.close()
         await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
         await asyncio.to_thread(self.writer.stop)
-        with contextlib.suppress(GatewayError, OSError):  # the last one noted is a second old
+        with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
             await asyncio.to_thread(note_progress, self.database, self._marker)
         self.database.close()
 
@@ -226,7 +226,7 @@ class Node:
         )
 
     def _make_listeners(self, history: History, watchlists: Watchlists, started_at: int) -> list[Listener]:
-        """For partners, and for own systems."""
+        """For partners and own systems."""
         streams: dict[FeedOrigin, LinkStatus] = {}
         exchange = ExchangeServicer(
             receiver=self._receiver,
@@ -299,7 +299,7 @@ class Node:
         )
 
     def _tls_sources(self) -> tuple[TlsSource, TlsSource]:
-        """For partners and for own systems: one certificate, different trust anchors."""
+        """One certificate, different trust anchors for partners and own systems."""
         tls = self.settings.tls
         files = TlsFiles(certificate=tls.certificate, key=tls.key, passphrase=tls.passphrase())
         identity = GatewayIdentity(self.settings.federation, self.settings.node)

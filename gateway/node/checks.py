@@ -1,7 +1,4 @@
-"""The self-check of a node before it starts or while it runs: what is right, what soon won't be, what isn't.
-
-Changes nothing but that it makes the database's file where there is none.
-"""
+"""Checks a node before start or while running; only creates a missing database file."""
 
 from __future__ import annotations
 
@@ -38,14 +35,14 @@ from gateway.trust.service.directory_versions import (
 )
 
 FREE_SPACE_WARNING_BYTES = 1 << 30
-"""Free disk space in bytes below which it is said: a million alerts take about as much."""
+"""Bytes of free disk space below which to warn: a million alerts."""
 
 MAX_FILE_BYTES = 4 << 20
-"""Largest file that is read here, in bytes."""
+"""Largest file read here, in bytes."""
 
 
 class Result(StrEnum):
-    """How a check ended."""
+    """Result of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -54,14 +51,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the self-check.
-
-    Attributes:
-        check: what was looked at.
-        result: how it ended.
-        detail: what was found.
-        way_out: what to do about it; empty when there is nothing to do.
-    """
+    """One line of the self-check; `way_out`: what to do, empty for nothing."""
 
     check: str
     result: Result
@@ -70,7 +60,7 @@ class Finding:
 
 
 class NodeChecks:
-    """All checks of one node; later ones use what earlier ones found."""
+    """All checks; later ones use earlier results."""
 
     def __init__(self, settings: Settings, *, now: datetime) -> None:
         self._settings = settings
@@ -79,7 +69,7 @@ class NodeChecks:
         self._trusted: TrustedDirectory | None = None
 
     def run(self) -> Iterator[Finding]:
-        """Findings, as they are made. A check that can't be done is a failed one."""
+        """Yields findings. A check that can't be done has failed."""
         checks: tuple[tuple[str, Callable[[str], Iterator[Finding]]], ...] = (
             ("TLS certificate", self._certificate),
             ("Own CA", self._own_ca),
@@ -236,7 +226,7 @@ class NodeChecks:
 
 
 class _NotCheckedError(ConfigurationError):
-    """A check needs what an earlier one didn't find."""
+    """An earlier check lacks required results."""
 
     reason = "NOT_CHECKED"
     way_out = "See the failed checks above."

@@ -1,4 +1,4 @@
-"""Ports and link modes that the settings have and the command line names."""
+"""Ports and link modes shared by settings and command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT_LOCAL_PORT = 7444
 
 
 class LinkMode(StrEnum):
-    """Who opens the connection that carries a feed to a partner."""
+    """Which side opens the connection for a partner's feed."""
 
     PUSH = "push"
     PULL = "pull"

@@ -1,6 +1,6 @@
-"""The directory in force at a node: read from its file, judged, kept, and exchanged when a new version appears.
+"""Reads, verifies, stores and replaces the node's directory.
 
-The last accepted version is kept in the data folder: without it a restart could be tricked into an older version.
+The data folder keeps the last accepted version: a restart can't be tricked into an older one.
 """
 
 from __future__ import annotations
@@ -17,18 +17,14 @@ from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirecto
 log = logging.getLogger(__name__)
 
 MAX_DIRECTORY_FILE_BYTES = 4 * 1024 * 1024
-"""Largest directory file that is read, in bytes."""
+"""Largest directory file, in bytes."""
 
 
 class DirectoryStore:
-    """Gives the trusted directory; `refresh` takes over a new version. Reads are safe from any thread."""
+    """Holds the trusted directory. Reads are thread-safe."""
 
     def __init__(self, file: Path, *, kept: Path, anchors: RootOfTrust, now: datetime) -> None:
-        """Judges the file for the first time.
-
-        Raises:
-            DirectoryError: the directory can't be read or isn't to be believed; the node must not start.
-        """
+        """Raises DirectoryError for an unreadable or untrusted file; the node must not start."""
         self._file = file
         self._kept = kept
         self._anchors = anchors
@@ -46,10 +42,7 @@ class DirectoryStore:
         return self._trusted.directory
 
     def refresh(self, *, now: datetime, alarms: Alarms) -> bool:
-        """Takes over the file when it has changed; True when a new version is in force.
-
-        A file that isn't to be believed changes nothing but raises an alarm.
-        """
+        """Takes over a changed file; True for a new version. An untrusted file only raises an alarm."""
         try:
             note = _read(self._file)
             changed = note != self._seen

@@ -1,4 +1,4 @@
-"""Puts the parts of shipment history together, as node.assembly does with the rest of a node."""
+"""Puts the parts of shipment history together."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _DAY_MS = 24 * 3600 * 1000
 
 
 class History:
-    """The parts of one node."""
+    """The shipment history of one node."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class History:
         return None if reported is None else KeepFindingsInRecordsCommand(self._origin, reported)
 
     def tasks(self) -> Sequence[asyncio.Task[None]]:
-        """Starts what runs by itself."""
+        """Starts background tasks."""
         loops: dict[str, Coroutine[Any, Any, None]] = {
             "history-index": follow(
                 self._index,
@@ -139,12 +139,12 @@ class History:
 
 
 def forget_matches(conn: Connection, record_ids: Sequence[str]) -> None:
-    """Removes what screening found in records that are erased."""
+    """Removes matches of erased records."""
     matches.forget_sources(conn, SourceKind.SHIPMENT, record_ids)
 
 
 def retention_of(settings: HistorySettings) -> Retention:
-    """How long records are kept, by the node's settings."""
+    """Reads retention from the settings."""
 
     def retention(given: str, since: int) -> tuple[str, int]:
         named = given if given in settings.retention_days else settings.retention_class

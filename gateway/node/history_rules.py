@@ -1,4 +1,4 @@
-"""Makes the rules and the search of shipment history from a node's settings; the rules for its worker too."""
+"""Makes rules and search of shipment history from settings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def rules_of(settings: HistorySettings) -> RuleEngine:
-    """The rules that a node applies.
-
-    Raises:
-        ConfigurationError: a file or a setting of a rule is wrong; the message names it.
-    """
+    """Raises ConfigurationError with the name of a wrong file or setting."""
     return RuleEngine.load(
         rules=settings.rules_file,
         controlled_goods=settings.controlled_goods,
@@ -35,7 +31,7 @@ def rules_of(settings: HistorySettings) -> RuleEngine:
 
 
 def search_of(settings: HistorySettings, database: Database, node: str, *, names: MatchNames) -> HistorySearch:
-    """The search of a node's own records; `names` as it takes it."""
+    """Builds the search of a node's own records."""
     goods = load_controlled_goods(settings.controlled_goods) if settings.controlled_goods else None
     return HistorySearch(
         database, node=node, substances=goods or reference_controlled_goods(), names=names, holds_on=holds_on

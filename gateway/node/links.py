@@ -1,4 +1,4 @@
-"""Opens and runs the links to partners that the directory and the settings ask for."""
+"""Opens and runs links to partners by directory and settings."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ class Links:
 
     @property
     def by_feed(self) -> Mapping[FeedOrigin, Link]:
-        """The links, also those that are opened later."""
+        """A live view."""
         return self._links
 
     @property
     def tasks(self) -> Sequence[asyncio.Task[None]]:
-        """What runs; for cancelling."""
+        """Running tasks, to cancel."""
         return self._running
 
     def open(self, now: datetime) -> None:
-        """Opens one link for each feed that is to be carried by a connection from here and has none."""
+        """Opens missing links for feeds whose connection starts here."""
         federation, own = self._settings.federation, self._settings.node
         for partner in sorted(self._directory().partners(own, now)):
             how = self._settings.links.get(partner, LinkSettings())

@@ -1,7 +1,4 @@
-"""What is done to a node's database apart from serving: looking it over, rebuilding projections, evidence from it.
-
-May run beside the node or while it is stopped.
-"""
+"""Verifies databases, rebuilds projections and exports evidence, also beside a running node."""
 
 from __future__ import annotations
 
@@ -39,12 +36,7 @@ from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirecto
 
 
 class Maintenance:
-    """One node's database and directory, while they are open.
-
-    Attributes:
-        database: as it is; never made here.
-        trust: the directory that the node accepted last.
-    """
+    """An existing database and the last accepted directory."""
 
     def __init__(self, settings: Settings, database: Database, trust: TrustedDirectory) -> None:
         self.database = database
@@ -52,23 +44,23 @@ class Maintenance:
         self._settings = settings
 
     def verification_work(self) -> int:
-        """Entries and audit events that there are to look at."""
+        """Entries and audit events to verify."""
         return verification.work_in(self.database)
 
     def verify(self, progress: verification.Progress) -> DatabaseReport:
-        """Looks the database over; see evidence.service.verification."""
+        """See evidence.service.verification."""
         return verify_database(self.database, self.trust, progress=progress)
 
     def rebuild_work(self) -> int:
-        """Entries and recorded items that there are to project."""
+        """Entries and recorded items to project."""
         with self.database.read() as conn:
             return journal.head_position(conn) + shipments.last_position(conn)
 
     def rebuild(self, progress: verification.Progress) -> RebuildReport:
-        """Drops and rebuilds the projections; see feed.projection.rebuild."""
+        """See feed.projection.rebuild."""
         settings = self._settings
         migrate.upgrade(self.database)
-        # As at a start of the node: a restored database mustn't extend a feed, and a rebuild may send dispositions.
+        # As at a node's start: a restored database mustn't extend a feed, and a rebuild may send dispositions.
         own = own_feeds(self.trust.directory, settings.node)
         detect_restore(self.database, settings.data_dir / "starts", own=own, now_ms=system_clock_ms())
         projections = registry(
@@ -91,20 +83,20 @@ class Maintenance:
             writer.stop()
 
     def export(self, *, publisher: str, alert_id: str, recipient: str) -> Bundle:
-        """Makes evidence of an alert; see evidence.service.export."""
+        """See evidence.service.export."""
         return export(self.database, self.trust, publisher=publisher, alert_id=alert_id, recipient=recipient)
 
     def export_answer(self, query_id: str, record_ids: Collection[str]) -> Bundle:
-        """Makes evidence of an answer about shipments; see evidence.service.answer_export."""
+        """See evidence.service.answer_export."""
         return export_answer(self.database, self.trust, query_id=query_id, record_ids=record_ids)
 
 
 @contextmanager
 def maintenance(settings: Settings) -> Iterator[Maintenance]:
-    """Opens what a node has.
+    """Opens a node's database and directory.
 
     Raises:
-        ConfigurationError: there is no database of a gateway, or no directory to be believed.
+        ConfigurationError: no gateway database, or no trusted directory.
         StoreUnavailableError: the database can't be reached.
     """
     url = settings.effective_database_url
@@ -123,7 +115,7 @@ def maintenance(settings: Settings) -> Iterator[Maintenance]:
 
 
 def _accepted_directory(settings: Settings) -> TrustedDirectory:
-    """What the node accepted last; before its first start, its file as it would judge it."""
+    """The last accepted directory; before the first start, verifies the file."""
     kept = settings.data_dir / "directory.accepted.note"
     if kept.exists():
         return unsafe_reopen(kept.read_bytes())

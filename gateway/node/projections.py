@@ -1,4 +1,4 @@
-"""All projections and all tables of a node, each in one line."""
+"""Registers a node's projections and tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["metadata", "registry"]
 
 
 def registry(*, federation: str, node: str, directory: Callable[[], Directory]) -> Registry:
-    """The projections of one node."""
+    """A node's projections."""
     return Registry(
         [
             AlertProjection(Agreements(directory)),

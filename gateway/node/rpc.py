@@ -1,4 +1,4 @@
-"""NodeService: what an authority's own operators do with their node, as gRPC handlers."""
+"""gRPC handlers of NodeService, for an authority's operators."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
         _, _, stored = await asyncio.to_thread(self._positions)
-        # The own lists' feed goes to nobody: it has no link, and a backlog of it would never end.
+        # Local feeds have no link, and their backlog would never end.
         known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT}
         origins = sorted({*known, *self._possible()}, key=lambda o: (o.publisher != self._node, o.line))
         return pb.ListLinksResponse(links=[self._link(origin, known.get(origin)) for origin in origins])
@@ -170,12 +170,11 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         return pb.RecoverFeedResponse(recovered=size - before, size=size, waiting=waiting, forced=forced)
 
     async def _both(self, origin: FeedOrigin) -> list[Feed]:
-        """An own feed and its reverse feed, as far as they exist."""
         found = await asyncio.to_thread(lambda: [self._outgoing.feed(one) for one in (origin, origin.reverse)])
         return [feed for feed in found if feed is not None]
 
     async def _nothing_more_comes(self, origin: FeedOrigin) -> bool:
-        """Whether entries wait although this node holds all that the partner holds, of both feeds."""
+        """Whether entries wait although this node holds all of the partner's in both feeds."""
         if not any(feed.waiting for feed in await self._both(origin)):
             return False
         for one in (origin, origin.reverse):
@@ -262,7 +261,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
                 yield FeedOrigin(trusted.federation, partner, self._node, channel)
 
     def _known(self, line: str) -> FeedOrigin:
-        if line.count("/") == 2:  # as lists show it, without the federation
+        if line.count("/") == 2:  # without the federation, as in lists
             line = f"{self._trust().federation}/{line}"
         try:
             origin = FeedOrigin.parse(line)
@@ -309,7 +308,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
 
 def _waiting(all_feeds: Iterable[Feed]) -> Iterable[str]:
-    """What to say of partners' entries that wait; an own feed's are said with its state."""
+    """Describes partners' waiting entries; own feeds' are in their state."""
     by_origin = {feed.origin: feed for feed in all_feeds}
     for feed in by_origin.values():
         if feed.waiting and feed.direction == "in":

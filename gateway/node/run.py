@@ -15,16 +15,18 @@ from gateway.node.assembly import Node
 from gateway.node.settings import Settings
 
 GC_THRESHOLD = 20_000
-"""Allocations between looks for cycles. A batch of alerts makes some ten thousand objects and no cycles: with Python's
-default of 700 the collector runs dozens of times per batch and finds nothing."""
+"""Allocations between garbage collections. A batch of alerts makes ten thousand objects and no cycles: by default, 700,
+the collector runs dozens of times in vain.
+"""
 
 SWITCH_S = 0.0005
-"""How long a thread may keep the interpreter while another waits for it, in seconds. With Python's default of 5 ms a
-call waits that long behind a search or a commit that computes; a search at the own node took half again as long."""
+"""Seconds before a thread yields the interpreter. By default, 5 ms, calls wait behind a computing search or commit; a
+search at the own node took half again as long.
+"""
 
 
 def configure_logging(settings: Settings) -> None:
-    """One line per event on standard error, for people or as JSON; structlog and the standard library alike."""
+    """Logs one line per event on standard error, for people or as JSON."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -56,14 +58,10 @@ def configure_logging(settings: Settings) -> None:
 
 
 async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _: None) -> None:
-    """Runs a node until SIGTERM or SIGINT.
-
-    Args:
-        settings: the node's settings.
-        ready: called once it serves.
+    """Runs a node until SIGTERM or SIGINT; calls `ready` once it serves.
 
     Raises:
-        ConfigurationError: it can't start, and why.
+        ConfigurationError: it can't start; the message says why.
     """
     node = Node(settings)
     stopping = asyncio.Event()
@@ -71,7 +69,7 @@ async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     await node.start()
-    gc.freeze()  # what was made at the start lives as long as the process: no need to look at it again
+    gc.freeze()  # objects from the start live as long as the process
     gc.set_threshold(GC_THRESHOLD)
     sys.setswitchinterval(SWITCH_S)
     ready(node)
@@ -80,6 +78,6 @@ async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _:
 
 
 def run_node(settings: Settings) -> None:
-    """Runs a node as this process: logging, then `serve`."""
+    """Configures logging and serves."""
     configure_logging(settings)
     asyncio.run(serve(settings))

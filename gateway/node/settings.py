@@ -1,7 +1,6 @@
-"""A node's settings: one frozen object, read once from gateway.toml and the environment, passed in by keyword.
+"""Reads a node's settings once, from gateway.toml and the environment.
 
-A setting is taken from the environment (GATEWAY_NODE, GATEWAY_TLS__KEY, …) before the file. Paths in the file are
-relative to the file.
+The environment (GATEWAY_NODE, GATEWAY_TLS__KEY, …) takes precedence. Paths in the file are relative to it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from gateway.trust.rules.permissions import Role
 
 
 class ReportMode(StrEnum):
-    """Which matches the gateway reports by itself."""
+    """Matches that are reported automatically."""
 
     NEVER = "never"
     IDENTICAL = "identical"
@@ -40,11 +39,7 @@ class TlsSettings(_Section):
     passphrase_file: Path | None = Field(default=None, description="File with the TLS key's passphrase, if it has one.")
 
     def passphrase(self) -> bytes | None:
-        """What opens the key; None when it isn't encrypted.
-
-        Raises:
-            ConfigurationError: the file can't be read.
-        """
+        """Passphrase of the key, None if unencrypted; raises ConfigurationError."""
         return read_passphrase(file=self.passphrase_file, environment={})
 
 
@@ -57,7 +52,7 @@ class KeySettings(_Section):
 
 
 class DirectorySettings(_Section):
-    """The directory and what its first version is judged by."""
+    """The directory and the anchors of its first version."""
 
     file: Path = Field(
         description="The signed directory; replaced by `gateway directory` when a new version is signed."
@@ -67,7 +62,7 @@ class DirectorySettings(_Section):
 
 
 class LinkSettings(_Section):
-    """How a partner is reached."""
+    """Connection to a partner."""
 
     mode: LinkMode = Field(
         default=LinkMode.PUSH,
@@ -83,7 +78,7 @@ class LinkSettings(_Section):
 
 
 class ListSettings(_Section):
-    """How an own watchlist is kept, and how one of this name, or a partner's as `publisher/list`, is compared with."""
+    """Policy of an own watchlist, and thresholds by name, or `publisher/list` for a partner's."""
 
     four_eyes: bool = Field(
         default=True, description="Changes take effect when a second person has approved them; so it is by default."
@@ -121,7 +116,7 @@ class ListSettings(_Section):
 
 
 class RuleSettings(_Section):
-    """What this node sets of one rule."""
+    """Settings of one rule."""
 
     enabled: bool | None = Field(default=None, description="Whether it is applied; without it as in the rules.")
     thresholds: dict[str, float] = Field(default_factory=dict, description="Thresholds of its own, by name.")
@@ -129,7 +124,7 @@ class RuleSettings(_Section):
 
 
 class HistorySettings(_Section):
-    """How recorded shipments are kept and judged."""
+    """Retention and rules of recorded shipments."""
 
     retention_days: dict[str, int] = Field(
         default_factory=lambda: {"standard": 5 * 365},
@@ -162,7 +157,7 @@ class HistorySettings(_Section):
 
 
 class Settings(BaseSettings):
-    """Everything that an operator decides about one node."""
+    """An operator's settings of one node."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -199,7 +194,7 @@ class Settings(BaseSettings):
 
     @property
     def effective_database_url(self) -> str:
-        """The database to open."""
+        """URL of the database to open."""
         return self.database_url or f"sqlite:///{self.data_dir / 'gateway.sqlite3'}"
 
     @classmethod
@@ -228,13 +223,10 @@ _PATHS = (
 
 
 def load_settings(path: Path) -> Settings:
-    """Reads a node's settings.
-
-    Args:
-        path: the TOML file.
+    """Reads a TOML file.
 
     Raises:
-        ConfigurationError: the file can't be read or a setting is missing, unknown or out of range; all are named.
+        ConfigurationError: unreadable, or settings are missing, unknown or out of range; all are named.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

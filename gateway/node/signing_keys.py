@@ -13,11 +13,11 @@ from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.rules.directory import Directory, receipts_key_name
 
 PASSPHRASE_VARIABLE = "GATEWAY_PASSPHRASE"  # noqa: S105  the variable's name
-"""Environment variable with the signing keys' passphrase, when no file is set."""
+"""Environment variable of the passphrase, without a file."""
 
 
 class LogKey:
-    """The node's log key under each feed's name; implements the writer's LogSigners."""
+    """The log key under each feed's name; implements LogSigners."""
 
     def __init__(self, key: Ed25519Signer) -> None:
         self._key = key
@@ -32,11 +32,7 @@ class LogKey:
 
 
 def load_log_key(settings: Settings) -> Ed25519Signer:
-    """The key that signs the node's logs, named as the node.
-
-    Raises:
-        ConfigurationError: it can't be read.
-    """
+    """The log key, named as the node; raises ConfigurationError."""
     name = f"{settings.federation}/{settings.node}"
     return load_signing_key(settings.keys.log, name=name, passphrase=passphrase_of(settings))
 
@@ -45,7 +41,7 @@ def load_listed_keys(settings: Settings, directory: Directory, now: datetime) ->
     """The log key and the receipts key.
 
     Raises:
-        ConfigurationError: one can't be read, or the directory doesn't list it as valid now.
+        ConfigurationError: unreadable, or not valid now by the directory.
     """
     node = settings.node
     log_key = load_log_key(settings)
@@ -67,6 +63,6 @@ def load_listed_keys(settings: Settings, directory: Directory, now: datetime) ->
 
 
 def passphrase_of(settings: Settings) -> bytes | None:
-    """The signing keys' passphrase, from the file in the settings or from the environment."""
+    """From the settings' file or the environment."""
     variable = PASSPHRASE_VARIABLE if PASSPHRASE_VARIABLE in os.environ else None
     return read_passphrase(file=settings.keys.passphrase_file, variable=variable, environment=os.environ)

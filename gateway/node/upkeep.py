@@ -1,4 +1,4 @@
-"""Does what a node does by itself, every second, while it serves."""
+"""Runs a node's periodic work while it serves."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from gateway.tls.credentials import TlsSource
 log = logging.getLogger(__name__)
 
 CERTIFICATE_WARNING = timedelta(days=14)
-"""How long before its end an expiring certificate raises an alarm."""
+"""Warning time before a certificate expires."""
 
 REFRESH_S = 1.0
-"""How often the directory's file, certificates and expiring alerts are looked at, in seconds."""
+"""Seconds between checks of directory, certificates and alerts."""
 
 HELD_RETRY_S = 10.0
-"""How long after a failed attempt held entries are looked at again, in seconds."""
+"""Seconds before held entries are retried."""
 
 
 class Upkeep:
@@ -50,7 +50,7 @@ class Upkeep:
         tls: TlsSource,
         now: Callable[[], datetime],
     ) -> None:
-        """Takes what it needs; `marker` is the folder outside the database that says how far its feeds have come."""
+        """`marker`: folder outside the database that records feed positions."""
         self._directory = directory
         self._links = links
         self._watchlists = watchlists
@@ -63,7 +63,7 @@ class Upkeep:
         self._now = now
 
     async def run(self) -> None:
-        """Works until it is cancelled."""
+        """Runs until cancelled."""
         while True:
             try:
                 await self._step()
@@ -92,7 +92,7 @@ class Upkeep:
 
 
 async def apply_held(held: HeldEntries) -> None:
-    """Applies entries that were held until an upgrade; beside everything else, since it may take long."""
+    """Applies entries held until an upgrade; may take long."""
     done = False
     while not done:
         try:

@@ -27,13 +27,13 @@ from gateway.watchlists.rules.visibility import ListVisibility, visibility_of
 from gateway.watchlists.service.queries import ListQueries
 
 WARN_EVERY_S = 10.0
-"""How often it is looked which entries of own lists end soon, in seconds."""
+"""Seconds between checks for expiring own entries."""
 
 _DAY_MS = 24 * 3600 * 1000
 
 
 class Watchlists:
-    """The parts of one node. Made and used in one event loop."""
+    """One node's watchlists, for one event loop."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Watchlists:
         )
 
     async def keep_up(self) -> None:
-        """Ends entries whose time is over, warns of those that end soon, and ends imports that were cut off."""
+        """Ends expired entries and interrupted imports; warns of expiring entries."""
         await self._writer.run(ExpireListedCommand(self._lists))
         now = time.monotonic()
         if now >= self._next_warning:
@@ -103,7 +103,7 @@ class Watchlists:
             await self._end_cut_off()
 
     async def _end_cut_off(self) -> None:
-        self._lists.cut_off = False  # another import may be cut off while this is done
+        self._lists.cut_off = False  # first: another import may be interrupted meanwhile
         done = False
         try:
             done = await self._writer.run(EndCutOffCommand(self._lists))
@@ -128,7 +128,7 @@ def _visibility(settings: Settings) -> ListVisibility:
 
 
 def _warn_before_ms(settings: Settings) -> dict[str, int]:
-    """How long before its end an entry of each own list is warned of."""
+    """Warning times by own list, in milliseconds."""
     own = f"{settings.node}/"
     named = {name.removeprefix(own): kept for name, kept in settings.lists.items()}
     return {name: kept.warn_before_days * _DAY_MS for name, kept in named.items() if "/" not in name}

@@ -1,7 +1,6 @@
-"""What a node's worker processes run: one function for each process, which opens its handlers.
+"""Opens the handlers in each worker process.
 
-The vocabularies of names take seconds to load. So these functions import what they run, in the process, and the node,
-which imports this module to pass them on, doesn't load it.
+Name vocabularies take seconds to load: only the processes import them, not the node.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ from gateway.watchlists.rpc.screening import FOLLOW, SCREEN
 log = logging.getLogger(__name__)
 
 HISTORY_NICENESS = 10
-"""Added to the history process's niceness: the node's work goes first, and a tenth of a busy core is left for it."""
+"""Added niceness: the node goes first, and leaves a tenth of a busy core."""
 
 SCREENING_NICENESS = 5
-"""Likewise for the screening process: a third of a busy core is left for it."""
+"""Likewise: a third of a busy core."""
 
 CHECKS_GC_THRESHOLD = 50_000
-"""New objects that start a collection in the recording process: a message's are many and all gone after it."""
+"""New objects before a garbage collection: a recorded message makes many, all short-lived."""
 
 
 @contextmanager
 def history_handlers(database_url: str, settings: HistorySettings) -> Iterator[Handlers]:
-    """Opens the handlers of history.rpc.index_process. They read the database and write nothing."""
+    """Opens the handlers of history.rpc.index_process, which only read."""
     from gateway.history.service.indexer import HistoryIndexer  # noqa: PLC0415
     from gateway.history.service.names import NameSearch  # noqa: PLC0415
     from gateway.history.service.risk import RiskScreening  # noqa: PLC0415
@@ -55,7 +54,7 @@ def history_handlers(database_url: str, settings: HistorySettings) -> Iterator[H
 
 @contextmanager
 def recording_handlers(retention_classes: Collection[str]) -> Iterator[Handlers]:
-    """Opens the handler of history.rpc.recording_process. It has no database and keeps nothing."""
+    """Opens the handler of history.rpc.recording_process; it is stateless."""
     gc.freeze()
     gc.set_threshold(CHECKS_GC_THRESHOLD)
     yield {CHECK: partial(check, retention_classes=frozenset(retention_classes).__contains__)}
@@ -65,9 +64,9 @@ def recording_handlers(retention_classes: Collection[str]) -> Iterator[Handlers]
 def screening_handlers(
     database_url: str, snapshot: Path, thresholds: Mapping[str, tuple[float, float]]
 ) -> Iterator[Handlers]:
-    """Opens the handlers of watchlists.rpc.screening once the index is loaded; saves it at the end.
+    """Opens the handlers of watchlists.rpc.screening with the loaded index; saves it at the end.
 
-    They read the database, and write the snapshot and nothing else.
+    They only read the database and write the snapshot.
     """
     from gateway.screening.index.index import GC_THRESHOLD  # noqa: PLC0415
     from gateway.screening.result import Thresholds  # noqa: PLC0415
@@ -80,7 +79,7 @@ def screening_handlers(
         scores = {name: Thresholds(*pair) for name, pair in thresholds.items()}
         screener = Screener(database, snapshot, thresholds=scores)
         taken = screener.start()
-        gc.freeze()  # a long list is a million objects that no collection need look at again
+        gc.freeze()  # collections can skip a long list's million objects
         gc.set_threshold(GC_THRESHOLD)
         log.info("screening against %d entries%s", screener.entries, ", from the snapshot" if taken else "")
         worker = ScreeningWorker(screener, MatchSearch(database, screener))

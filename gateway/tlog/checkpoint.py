@@ -1,7 +1,6 @@
 """Checkpoints: a log's signed tree head as a note (C2SP tlog-checkpoint).
 
-Whether a checkpoint fits the log it speaks of (its root over stored bytes, its consistency with an earlier one) is for
-callers to check; so is that a log never signs two that differ.
+Callers check root and consistency, and that a log never signs two checkpoints that differ.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from gateway.tlog.merkle import EMPTY_ROOT, MAX_TREE_SIZE
 from gateway.tlog.note import SignatureType, Signer, Verifier, open_note, sign_note
 
 MAX_BODY_BYTES = 4096
-"""Largest body in bytes; three lines take some 200, the rest is for extension lines."""
+"""Largest body in bytes; three lines take some 200."""
 
 _LEAST_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What the log named `origin` says it holds.
+    """A log's tree head.
 
     Attributes:
         origin: the log's name, one line.
@@ -38,8 +37,8 @@ class Checkpoint:
         extensions: further lines, opaque.
 
     Raises:
-        MalformedError: no checkpoint can say that.
-        TooLargeError: its body would be longer than MAX_BODY_BYTES.
+        MalformedError: a value can't be encoded.
+        TooLargeError: its body would exceed MAX_BODY_BYTES.
     """
 
     origin: str
@@ -72,7 +71,7 @@ class VerifiedCheckpoint:
 
 
 def parse_checkpoint_body(body: bytes) -> Checkpoint:
-    """Reads a checkpoint's body without verifying anything.
+    """Parses a checkpoint's body without verifying it.
 
     Raises:
         TooLargeError: longer than MAX_BODY_BYTES.
@@ -92,12 +91,12 @@ def parse_checkpoint_body(body: bytes) -> Checkpoint:
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
-    """Signs a checkpoint as its log, with one type 0x01 signature.
+    """Signs a checkpoint with one type 0x01 signature of its log.
 
-    The caller ensures that the log signs no other checkpoint of this size.
+    The log must sign no other checkpoint of this size.
 
     Raises:
-        MalformedError: the key isn't named as the log is.
+        MalformedError: the key isn't named as the log.
     """
     if signer.name != checkpoint.origin:
         raise MalformedError(f"the key {signer.name!r} can't sign for the log {checkpoint.origin!r}")
@@ -105,20 +104,15 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
 
 
 def verify_checkpoint(note: bytes, verifier: Verifier, origin: str) -> VerifiedCheckpoint:
-    """Verifies a log's checkpoint.
+    """Verifies a log's checkpoint; ignores cosignatures.
 
-    1. The key is the log's: named as the log, signature type 0x01 (a cosigner's key can't speak for a log).
+    1. The key is the log's: named as the log, signature type 0x01 (a cosigner's key can't sign for a log).
     2. The note is in canonical form and the log's signature over its text is valid.
     3. The text is a checkpoint in canonical form.
     4. Its origin is the expected log.
 
-    Args:
-        note: the checkpoint with its signatures; cosignatures are ignored.
-        verifier: the log's key.
-        origin: the expected log.
-
     Raises:
-        MalformedError: a form (2, 3) is wrong.
+        MalformedError: step 2 or 3, a wrong form.
         SignatureInvalidError: step 1, 2 or 4.
     """
     if verifier.name != origin or verifier.algorithm is not SignatureType.ED25519:  # 1

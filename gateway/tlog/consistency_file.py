@@ -1,4 +1,4 @@
-"""Consistency proofs as files: an old size, the proof's hashes and the newer checkpoint, verifiable offline.
+"""Consistency proofs as files, verifiable offline.
 
 The form is the body of `add-checkpoint` in C2SP tlog-witness: `old SIZE`, base64 hashes, an empty line, a checkpoint.
 """
@@ -32,7 +32,7 @@ class ConsistencyProof:
         checkpoint_note: the newer checkpoint with its signatures, verbatim.
 
     Raises:
-        MalformedError: no file can hold that.
+        MalformedError: a value can't be encoded.
     """
 
     old_size: int
@@ -47,7 +47,7 @@ class ConsistencyProof:
         parse_checkpoint_body(parse_note(self.checkpoint_note).unverified_text)
 
     def encode(self) -> bytes:
-        """The file's bytes; parsing and encoding again gives the same bytes."""
+        """Encodes the file; parsing it gives the same content."""
         lines = [b"old %d" % self.old_size, *map(encode_base64, self.hashes), b"", self.checkpoint_note]
         data = b"\n".join(lines)
         _require_length(data)
@@ -55,7 +55,7 @@ class ConsistencyProof:
 
 
 def parse_consistency_file(data: bytes) -> ConsistencyProof:
-    """Reads a file without verifying it.
+    """Parses a file without verifying it.
 
     Raises:
         TooLargeError: longer than MAX_FILE_BYTES.
@@ -72,19 +72,15 @@ def parse_consistency_file(data: bytes) -> ConsistencyProof:
 
 
 def verify_consistency_file(data: bytes, old: Checkpoint, verifiers: Sequence[Verifier]) -> VerifiedCheckpoint:
-    """Verifies that a log still begins with what an older checkpoint of it says.
+    """Verifies that a log only grew since an older checkpoint; returns the newer one.
 
     1. The newer checkpoint is of the older one's log and signed by one of the keys.
     2. The proof starts at the older checkpoint's size.
     3. It leads from the older root to the newer one.
 
     Args:
-        data: the file's bytes.
         old: the older checkpoint; the caller has verified its signature.
-        verifiers: log keys that count.
-
-    Returns:
-        The newer checkpoint.
+        verifiers: accepted log keys.
 
     Raises:
         MalformedError: the file isn't in canonical form.

@@ -1,7 +1,7 @@
 """Timestamped Ed25519 cosignatures of checkpoints, signature type 0x04 (C2SP tlog-cosignature).
 
-A cosignature says that its maker saw this tree head, at that time, as the largest consistent one of the log. Whether it
-did see so is its own duty before it calls `cosign`; whether a time is plausible is the policy of whoever reads it.
+A cosignature states that its cosigner saw this tree head, at that time, as the largest consistent one of the log. The
+cosigner verifies this before it calls `cosign`; readers decide whether the time is plausible.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from gateway.tlog.note import (
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCosignature:
-    """A verified statement of a cosigner.
+    """A verified cosignature.
 
     Attributes:
         name: the cosigner's key name.
-        timestamp: its own time, POSIX seconds.
-        checkpoint: what it cosigned; `verify_checkpoint` shows whether the log signed it too.
+        timestamp: the cosigner's clock, POSIX seconds.
+        checkpoint: use `verify_checkpoint` to see whether the log signed it too.
     """
 
     name: str
@@ -44,15 +44,10 @@ class VerifiedCosignature:
 
 
 def cosign(note: bytes, signer: Signer, timestamp: int) -> bytes:
-    """Cosigns a checkpoint whose signature and root the caller has verified.
+    """Returns a signature line for a checkpoint whose signature and root the caller has verified.
 
     Args:
-        note: the checkpoint's note.
-        signer: the cosigner's key.
         timestamp: now, POSIX seconds.
-
-    Returns:
-        The signature line with its newline.
 
     Raises:
         MalformedError: not a checkpoint, or the time is out of range.
@@ -64,26 +59,26 @@ def cosign(note: bytes, signer: Signer, timestamp: int) -> bytes:
     identity = key_id(signer.name, SignatureType.COSIGNATURE, signer.public_key)
     signature = signer.sign(cosigned_message(text, timestamp))
     line = NoteSignature(signer.name, identity, timestamp.to_bytes(8, "big") + signature).line()
-    parse_signature_line(line)  # refuses a key name that can't stand in a line
+    parse_signature_line(line)  # refuses an invalid key name
     return line
 
 
 def append_cosignature(note: bytes, line: bytes) -> bytes:
-    """The note with a further cosignature; see `add_signature`."""
+    """Adds a cosignature to a note; see `add_signature`."""
     return add_signature(note, line)
 
 
 def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:
-    """Verifies a known cosigner's statement in a checkpoint's note.
+    """Verifies a known cosigner's cosignature in a checkpoint's note.
 
     1. The key is a cosigner's: signature type 0x04.
     2. The note is in canonical form; it has a signature of this cosigner, and all of them are valid.
     3. The text is a checkpoint in canonical form.
 
-    Of several statements the latest counts.
+    Of several cosignatures the latest counts.
 
     Raises:
-        MalformedError: a form (2, 3) is wrong.
+        MalformedError: step 2 or 3, a wrong form.
         SignatureInvalidError: step 1 or 2.
     """
     _require_cosigner(verifier)  # 1
@@ -93,13 +88,7 @@ def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:
 
 
 def verify_cosignature_line(note: bytes, line: bytes, verifier: Verifier) -> VerifiedCosignature:
-    """Verifies a cosignature apart from its note; steps and errors as `verify_cosignature`.
-
-    Args:
-        note: the checkpoint's note; its signatures are ignored.
-        line: the signature line with its newline.
-        verifier: the cosigner's key.
-    """
+    """As `verify_cosignature`, for a line apart from its note, whose signatures are ignored."""
     _require_cosigner(verifier)  # 1
     text = parse_note(note).unverified_text
     signature = verify_signature(text, parse_signature_line(line), verifier)  # 2
@@ -112,5 +101,5 @@ def _require_cosigner(verifier: Verifier) -> None:
 
 
 def _statement(signature: VerifiedSignature, checkpoint: Checkpoint) -> VerifiedCosignature:
-    # A type 0x04 signature always has its time; `_require_cosigner` has checked the type.
+    # `_require_cosigner` has checked the type, so the time is set.
     return VerifiedCosignature(signature.verifier.name, cast("int", signature.timestamp), checkpoint)

@@ -1,7 +1,6 @@
-"""Primitive encodings that the C2SP text formats share: canonical base64 and canonical decimals.
+"""Canonical base64 and decimals of the C2SP text formats.
 
-What doesn't round-trip is refused here, so that one value has one spelling and a signature or an identity over bytes
-can't be sidestepped by a second spelling.
+Input that doesn't round-trip is refused, so that no second spelling can sidestep a signature or an identity over bytes.
 """
 
 from __future__ import annotations
@@ -16,16 +15,12 @@ HASH_BYTES = 32
 
 
 def encode_base64(data: bytes) -> bytes:
-    """Standard base64 with padding (RFC 4648, section 4) in ASCII."""
+    """Standard base64 with padding (RFC 4648, section 4)."""
     return base64.b64encode(data)
 
 
 def decode_base64(text: bytes, what: str) -> bytes:
-    """Decodes canonical standard base64.
-
-    Args:
-        text: without line breaks.
-        what: the field's name, for the error.
+    """Decodes standard base64; errors name the field `what`.
 
     Raises:
         MalformedError: another alphabet, wrong padding or non-zero unused bits.
@@ -48,11 +43,7 @@ def decode_hash(text: bytes, what: str) -> bytes:
 
 
 def decode_decimal(text: bytes, what: str, maximum: int) -> int:
-    """Decodes an ASCII decimal without sign or leading zeroes.
-
-    Raises:
-        MalformedError: not such a decimal, or larger than `maximum`.
-    """
+    """Decodes an ASCII decimal up to `maximum`, without sign or leading zeroes; raises MalformedError."""
     if len(text) > len(str(maximum)) or not text.isdigit():
         raise MalformedError(f"{what} isn't a decimal number of at most {maximum}")
     value = int(text)
@@ -80,7 +71,7 @@ def encode_text(text: str, what: str) -> bytes:
 
 
 def has_control_characters(data: bytes, *, newline_allowed: bool) -> bool:
-    """Whether UTF-8 bytes contain control characters below U+0020."""
+    """Checks UTF-8 bytes for characters below U+0020."""
     # One pass in C: a note is checked on every batch.
     controls = _CONTROLS_BUT_NEWLINE if newline_allowed else _CONTROLS
     return len(data.translate(None, controls)) != len(data)

@@ -1,7 +1,6 @@
 """Hashes and grows a Merkle tree: RFC 6962, section 2.1 (the same in RFC 9162), with SHA-256.
 
-A log is extended from its `Tree` alone: the roots of the perfect subtrees that make it up, at most 63 hashes. The
-hashes that an append adds below them are returned as `TileWrite`s.
+Appending needs only a log's `Tree`, at most 63 hashes, and returns the new hashes below as `TileWrite`s.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ EMPTY_ROOT = sha256().digest()
 """SHA-256 of nothing."""
 
 MAX_TREE_SIZE = 2**63 - 1
-"""Largest tree: what a signed 64-bit column holds."""
+"""Largest tree: the maximum of a signed 64-bit column."""
 
 TILE_HEIGHT = 8
 """Tree levels in a tile (C2SP tlog-tiles)."""
@@ -40,7 +39,7 @@ class TileWrite:
     Attributes:
         level: tile level; its nodes are at height 8 x level.
         start: number of the first hash in the level.
-        hashes: concatenated 32-byte hashes, any number of tiles wide.
+        hashes: concatenated 32-byte hashes, across any number of tiles.
     """
 
     level: int
@@ -65,7 +64,7 @@ class Tree:
         edge: roots of the perfect subtrees, largest first; one for each bit set in `size`.
 
     Raises:
-        MalformedError: the number of roots doesn't fit the size.
+        MalformedError: the number of roots doesn't match the size.
     """
 
     size: int
@@ -77,12 +76,12 @@ class Tree:
 
     @classmethod
     def empty(cls) -> Tree:
-        """The tree without leaves."""
+        """An empty tree."""
         return cls(0, ())
 
     @classmethod
     def from_bytes(cls, size: int, data: bytes) -> Tree:
-        """Reads `edge_bytes`; raises MalformedError when the length doesn't fit the size."""
+        """Parses `edge_bytes`; raises MalformedError for a wrong length."""
         if len(data) % HASH_BYTES:
             raise MalformedError(f"edge hashes of {len(data)} bytes aren't a whole number of hashes")
         return cls(size, tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)))
@@ -102,14 +101,7 @@ class Tree:
         return root
 
     def append(self, leaf_hashes: Sequence[bytes]) -> Growth:
-        """The tree with more leaves; one node hash per leaf on average.
-
-        Args:
-            leaf_hashes: of the new leaves (`leaf_hash`), in order.
-
-        Raises:
-            MalformedError: a leaf hash doesn't have 32 bytes.
-        """
+        """Appends 32-byte leaf hashes, at one node hash per leaf on average; raises MalformedError."""
         # Row by row, so that the inner loop is one comprehension around SHA-256.
         if not set(map(len, leaf_hashes)) <= {HASH_BYTES}:
             raise MalformedError(f"a leaf hash doesn't have {HASH_BYTES} bytes")

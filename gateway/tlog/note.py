@@ -19,10 +19,10 @@ from gateway.errors import ConfigurationError, MalformedError, SignatureInvalidE
 from gateway.tlog.encoding import decode_base64, decode_text, encode_base64, encode_text, has_control_characters
 
 MAX_NOTE_BYTES = 1 << 20
-"""Largest note in bytes; a directory with a few hundred keys and certificates fits several times."""
+"""Largest note in bytes: several directories of some hundred keys."""
 
 MAX_SIGNATURES = 64
-"""Most signatures of a note; the specification wants at least 16, and each known one is verified."""
+"""Most signatures of a note; the specification requires at least 16."""
 
 MAX_TIMESTAMP = 2**63 - 1
 """Largest cosignature time in POSIX seconds (C2SP tlog-cosignature)."""
@@ -56,10 +56,9 @@ class SignatureType(IntEnum):
 
 
 class Signer(Protocol):
-    """An Ed25519 private key with a name.
+    """A named Ed25519 private key.
 
-    Thread-safe. `sign` may take as long as a hardware module does; it keeps nothing, and the same message gives the
-    same signature (RFC 8032).
+    Thread-safe and stateless; equal messages get equal signatures (RFC 8032). Hardware modules may be slow.
     """
 
     @property
@@ -73,22 +72,21 @@ class Signer(Protocol):
         ...
 
     def sign(self, message: bytes) -> bytes:
-        """Signature of the message, 64 bytes (RFC 8032)."""
+        """Signs a message, 64 bytes (RFC 8032)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """A public key with a name and a signature type.
+    """A named public key with its signature type.
 
     Attributes:
-        name: key name.
         public_key: Ed25519, 32 bytes.
         algorithm: signature type byte.
         key_id: 4 bytes, SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4].
 
     Raises:
-        MalformedError: not a key name, an unsupported type, or a key of small order.
+        MalformedError: an invalid key name, an unsupported type, or a key of small order.
     """
 
     name: str
@@ -104,10 +102,10 @@ class Verifier:
 
     @classmethod
     def from_vkey(cls, vkey: str) -> Verifier:
-        """Reads a verifier key: `<name>+<hex key id>+<base64(type ‖ public key)>`.
+        """Parses a verifier key: `<name>+<hex key id>+<base64(type ‖ public key)>`.
 
         Raises:
-            MalformedError: another form or spelling, a type other than 0x01 and 0x04, or a wrong key id.
+            MalformedError: not in canonical form, a type other than 0x01 and 0x04, or a wrong key id.
         """
         name, _, rest = vkey.partition("+")
         _, _, material = rest.partition("+")
@@ -118,7 +116,7 @@ class Verifier:
         return verifier
 
     def to_vkey(self) -> str:
-        """The verifier key as text."""
+        """Formats the verifier key."""
         material = encode_base64(bytes([self.algorithm]) + self.public_key).decode()
         return f"{self.name}+{self.key_id.hex()}+{material}"
 
@@ -139,13 +137,13 @@ class NoteSignature:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedNote:
-    """A note in canonical form with unchecked signatures: its text is a claim."""
+    """A note in canonical form with unchecked signatures."""
 
     unverified_text: bytes
     signatures: tuple[NoteSignature, ...]
 
     def encode(self) -> bytes:
-        """The note, byte for byte as parsed."""
+        """Encodes the note byte for byte as parsed."""
         return b"%b\n%b" % (self.unverified_text, b"".join(each.line() for each in self.signatures))
 
 
@@ -159,7 +157,7 @@ class VerifiedSignature:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedNote:
-    """A note's text with the known keys that signed it, in the note's order."""
+    """A note's text with its verified signatures, in the note's order."""
 
     text: bytes
     signatures: tuple[VerifiedSignature, ...]
@@ -171,15 +169,14 @@ def key_id(name: str, algorithm: SignatureType, public_key: bytes) -> bytes:
 
 
 def sign_note(text: bytes, signers: Sequence[Signer]) -> bytes:
-    """Signs a text with a type 0x01 signature of each signer.
+    """Signs a text with a type 0x01 signature of each signer, at least one.
 
     Args:
         text: UTF-8 that ends in a newline and has no other control characters.
-        signers: at least one.
 
     Raises:
-        MalformedError: not a note's text, or not a key name.
-        TooLargeError: `parse_note` wouldn't read the result.
+        MalformedError: not a note's text, or an invalid key name.
+        TooLargeError: the note would exceed a limit of `parse_note`.
     """
     _require_text(text)
     if not signers:
@@ -224,11 +221,11 @@ def parse_signature_line(line: bytes) -> NoteSignature:
 
 
 def add_signature(note: bytes, line: bytes) -> bytes:
-    """The note with a further signature line; unchanged if it has that line. Verifies nothing.
+    """Adds a signature line unless the note has it. Verifies nothing.
 
     Raises:
-        MalformedError: note or line isn't in canonical form.
-        TooLargeError: the result would exceed a limit of `parse_note`.
+        MalformedError: not in canonical form.
+        TooLargeError: the note would exceed a limit of `parse_note`.
     """
     signature = parse_signature_line(line)
     if signature in parse_note(note).signatures:
@@ -243,16 +240,11 @@ def open_note(note: bytes, verifiers: Iterable[Verifier], threshold: int = 1) ->
 
     1. Parse it: canonical form, within the limits.
     2. Keep signatures whose name and key id both belong to a known key; ignore others.
-    3. Verify each of these over the text's bytes, repeated ones too; one wrong signature condemns the note.
+    3. Verify each of these over the text's bytes, repeated ones too; one invalid signature fails the note.
     4. At least `threshold` different public keys have signed (a key under two names counts once).
 
-    Args:
-        note: the note's bytes.
-        verifiers: the known keys.
-        threshold: how many must have signed, at least 1.
-
     Raises:
-        MalformedError: step 1.
+        MalformedError, TooLargeError: step 1.
         SignatureInvalidError: step 3 or 4.
         ConfigurationError: the threshold is below 1, or two known keys share name and key id.
     """
@@ -297,7 +289,7 @@ def verify_signature(text: bytes, signature: NoteSignature, verifier: Verifier) 
 
 
 def cosigned_message(text: bytes, timestamp: int) -> bytes:
-    """What a type 0x04 signature covers (C2SP tlog-cosignature, section Ed25519 signed message)."""
+    """Message of a type 0x04 signature (C2SP tlog-cosignature, Ed25519 signed message)."""
     return b"cosignature/v1\ntime %d\n%b" % (timestamp, text)
 
 
@@ -321,7 +313,7 @@ def _public_key(data: bytes) -> Ed25519PublicKey:
 
 def _require_key_name(name: str) -> None:
     data = encode_text(name, "key name")
-    # `split` cuts at every Unicode space: it returns the name only if it is not empty and has none.
+    # `split` cuts at every Unicode space, and drops empty parts.
     if name.split() != [name] or "+" in name or has_control_characters(data, newline_allowed=False):
         raise MalformedError(f"key name {name!r} is empty or has a space, a plus sign or a control character")
 
@@ -329,7 +321,7 @@ def _require_key_name(name: str) -> None:
 def _require_strong_key(public_key: bytes) -> None:
     if len(public_key) != PUBLIC_KEY_BYTES:
         raise MalformedError(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, not {len(public_key)}")
-    # Under such a key one signature fits many texts: its owner could disown everything.
+    # Under such a key one signature fits many texts, so its owner could disown all.
     if public_key[:-1] + bytes([public_key[-1] & 0x7F]) in _SMALL_ORDER_Y:
         raise MalformedError("an Ed25519 public key of small order proves nothing")
 

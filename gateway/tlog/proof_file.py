@@ -1,4 +1,4 @@
-"""Tlog-proof files: one entry's inclusion in a signed and cosigned log, verifiable offline (C2SP tlog-proof)."""
+"""Tlog-proof files: inclusion of an entry in a signed and cosigned log, verifiable offline (C2SP tlog-proof)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.tlog.note import Verifier, parse_note
 from gateway.tlog.proofs import verify_inclusion
 
 MAX_PROOF_BYTES = 1 << 18
-"""Largest file in bytes: 63 hashes, a checkpoint with all signatures (post-quantum ones have 5 kB) and extra data."""
+"""Largest file in bytes: 63 hashes, a checkpoint with post-quantum signatures (5 kB), and extra data."""
 
 MAX_EXTRA_BYTES = 1 << 16
 """Most extra data in bytes."""
@@ -36,7 +36,7 @@ class TlogProof:
         extra: unauthenticated data, or None.
 
     Raises:
-        MalformedError: no proof file can hold that.
+        MalformedError: a value can't be encoded.
         TooLargeError: it exceeds a limit of this module.
     """
 
@@ -57,10 +57,10 @@ class TlogProof:
         parse_checkpoint_body(parse_note(self.checkpoint_note).unverified_text)
 
     def encode(self) -> bytes:
-        """The file, byte for byte as parsed.
+        """Encodes the file byte for byte as parsed.
 
         Raises:
-            TooLargeError: longer than `parse_proof` would read.
+            TooLargeError: it would exceed MAX_PROOF_BYTES.
         """
         lines = [_FIRST_LINE]
         if self.extra is not None:
@@ -73,14 +73,12 @@ class TlogProof:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedProof:
-    """What a proof file proves.
+    """The verified content of a proof file.
 
     Attributes:
-        index: number of the entry in the log.
-        leaf_hash: the entry's, 32 bytes.
-        checkpoint: the log's signed tree head.
+        index: number of the entry.
+        leaf_hash: of the entry, 32 bytes.
         cosignatures: of known cosigners, in the order of the keys given.
-        unauthenticated_extra: the file's extra data.
     """
 
     index: int
@@ -124,11 +122,10 @@ def verify_proof(
     4. The inclusion proof leads from the leaf hash to the checkpoint's root.
 
     Args:
-        proof: the file's bytes.
         leaf_hash: 32 bytes.
         log_verifier: the log's key, named as the log's origin.
         cosigner_verifiers: known cosigners' keys, type 0x04.
-        required: how many of these must have cosigned; may be 0.
+        required: may be 0.
 
     Raises:
         MalformedError: the file isn't in canonical form.

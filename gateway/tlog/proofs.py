@@ -1,7 +1,6 @@
-"""Checks Merkle proofs by the algorithms of RFC 9162, sections 2.1.3.2 and 2.1.4.2.
+"""Verifies Merkle proofs by the algorithms of RFC 9162, sections 2.1.3.2 and 2.1.4.2.
 
-The proofs are made in `tiles.py`. Where the sizes and roots come from, and why they may be trusted, is for callers to
-establish first (`checkpoint.py`): a proof holds for the size and root it is checked against and says nothing of them.
+A proof holds only for the size and root given; verify those first (`checkpoint.py`).
 """
 
 from __future__ import annotations
@@ -17,14 +16,11 @@ _CONSISTENCY = "consistency proof"
 
 
 def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """Verifies that a leaf is number `index` in the tree of `size` leaves with `root`.
+    """Verifies that a leaf is number `index`, from 0, in the tree of `size` leaves with `root`.
 
     Args:
-        leaf_hash: 32 bytes.
-        index: number of the leaf, from 0.
-        size: leaves in the tree.
+        leaf_hash, root: 32 bytes.
         proof: 32-byte hashes from the leaf's sibling up to the root's child.
-        root: 32 bytes.
 
     Raises:
         ProofInvalidError: the proof doesn't lead from the leaf to the root.
@@ -52,17 +48,11 @@ def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[by
 def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]) -> None:
     """Verifies that the new tree begins with the old one.
 
-    Equal sizes need equal roots, an old size of 0 the empty root; both need an empty proof.
-
-    Args:
-        old_size: leaves in the old tree.
-        old_root: 32 bytes.
-        new_size: leaves in the new tree.
-        new_root: 32 bytes.
-        proof: 32-byte hashes in the order of RFC 9162's PROOF.
+    Equal sizes need equal roots, an old size of 0 the empty root; both need an empty proof. Hashes have 32 bytes,
+    and the proof is in the order of RFC 9162's PROOF.
 
     Raises:
-        ProofInvalidError: the proof doesn't show that.
+        ProofInvalidError: the proof is invalid.
     """
     _require_hashes(_CONSISTENCY, old_root, new_root, *proof)
     if not 0 <= old_size <= new_size:

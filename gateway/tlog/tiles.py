@@ -1,8 +1,7 @@
-"""The geometry of tiles; roots and proofs made from stored tiles (C2SP tlog-tiles).
+"""Makes roots and proofs from stored tiles (C2SP tlog-tiles).
 
-Tile level L holds the tree's nodes at height 8 x L, 256 to a tile; the seven heights between are hashed again when
-needed, so a proof reads at most two tiles per level at any size. Storage itself is somebody else's: it comes in as a
-`TileReader`. Checking proofs is in `proofs.py`.
+Tile level L holds the tree's nodes at height 8 x L, 256 to a tile; the seven heights between are hashed when needed, so
+a proof reads at most two tiles per level at any size. A `TileReader` provides the storage.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ MAX_TILE_LEVEL = 63
 class TileReader(Protocol):
     """Stored node hashes of one log.
 
-    A returned hash never changes. Calls read committed data and may come from any thread. No call asks for more than
-    one tile or crosses its border.
+    A returned hash never changes. Calls read committed data and may come from any thread. No call crosses a
+    tile's border.
     """
 
     def hashes(self, level: int, start: int, count: int) -> bytes:
-        """Concatenated hashes (32 x count bytes) of a tile level, from number `start` on.
+        """Concatenated hashes (32 x count bytes) of a tile level, from `start`.
 
         Raises:
             GatewayError: some aren't stored.
@@ -38,18 +37,14 @@ class TileReader(Protocol):
 
 
 def tile_coordinates(level: int, index: int) -> tuple[int, int]:
-    """The tile of hash `index` in `level`, and the hash's offset in it.
-
-    Raises:
-        MalformedError: no tile path can name that level, or the index is negative.
-    """
+    """The tile of hash `index` in `level`, and the offset in it; raises MalformedError."""
     if not 0 <= level <= MAX_TILE_LEVEL or index < 0:
         raise MalformedError(f"there is no hash {index} at tile level {level}")
     return divmod(index, TILE_WIDTH)
 
 
 def split_by_tile(write: TileWrite) -> Iterator[tuple[int, int, bytes]]:
-    """Cuts a write at tile borders: (tile, offset in hashes, concatenated hashes)."""
+    """Cuts at tile borders: (tile, offset in hashes, concatenated hashes)."""
     at, index = 0, write.start
     while at < len(write.hashes):
         tile, offset = tile_coordinates(write.level, index)
@@ -63,7 +58,7 @@ def tile_path(level: int, tile: int, width: int = TILE_WIDTH) -> str:
     """Path of a tile in a published log, e.g. `tile/0/x001/234.p/5` (C2SP tlog-tiles, section Merkle Tree).
 
     Args:
-        level: tile level, 0 to 63.
+        level: 0 to 63.
         tile: number in its level.
         width: hashes in it, 1 to 256; below 256 it is partial.
 
@@ -80,7 +75,7 @@ def tile_path(level: int, tile: int, width: int = TILE_WIDTH) -> str:
 
 
 def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
-    """All tiles of a tree as (level, tile, width), level by level."""
+    """A tree's tiles as (level, tile, width), by level."""
     level, hashes = 0, size
     while hashes:
         for tile in range(-(-hashes // TILE_WIDTH)):
@@ -92,7 +87,7 @@ def tree_root(size: int, reader: TileReader) -> bytes:
     """Root of the first `size` leaves, 32 bytes.
 
     Raises:
-        MalformedError: no tree has that size.
+        MalformedError: an invalid size.
         TileMissingError: the reader returned too few hashes (beside its own errors).
     """
     _require_size(size)
@@ -139,7 +134,7 @@ def consistency_proof(old: int, new: int, reader: TileReader) -> list[bytes]:
         else:
             proof.append(nodes.root(low, middle))
             low = middle
-    if low:  # otherwise the old root itself, which the verifier has
+    if low:  # otherwise the old root, which the verifier has
         proof.append(nodes.root(low, old))
     proof.reverse()
     return proof

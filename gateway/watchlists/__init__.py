@@ -1,1 +1,1 @@
-"""Watchlists: proposed, approved, distributed, screened against and matched."""
+"""Watchlists: approval, distribution, screening, matches."""

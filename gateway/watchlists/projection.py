@@ -1,8 +1,7 @@
-"""Watchlists as a projection: what decisions, and what partners send, make of the lists that this node holds.
+"""Projects decisions and partners' updates into lists.
 
-First its changes get a place in this node's order of changes (a decision, an update of a partner); then, one update
-after the other, they take effect. So the approval of a million changes is one entry, and never one transaction of a
-million rows in which an alert would have to wait.
+Updates get a place in the local order, then take effect one at a time. So approving a million changes takes one entry,
+and no transaction of a million rows delays an alert.
 
 Runs in the writer's transactions.
 """
@@ -70,7 +69,7 @@ DECISION_ENTRIES = EntryFormat(channel=Channel.LISTS, message=watchlist_pb2.List
 
 
 class ListProjection(Projection):
-    """Lists, proposals, hits, and the copies of own entries that partners have."""
+    """Projects lists, proposals, hits and partners' copies."""
 
     formats = (WATCHLIST_ENTRIES, DECISION_ENTRIES)
     tables = (list_changes, list_entries, list_proposals, list_parts, list_copies, list_hits)
@@ -79,21 +78,17 @@ class ListProjection(Projection):
         self._agreements = Agreements(directory)
         self._directory = directory
         self._distribution = distribution
-        # Progress, as the database had it when nothing was left to do: memory outlives a failed commit.
+        # Progress read from the database when no work was left: memory outlives a failed commit.
         self._finished: tuple[int, tuple[int, tuple[DistributionRow, ...]], Directory] | None = None
 
     def clear(self, conn: Connection) -> None:
-        """Empties the tables; the copies that partners have come back with the own entries."""
+        """Own entries restore partners' copies."""
         super().clear(conn)
         list_progress.move_applied(conn, 0)
         matches.look_at_all_lists_again(conn)
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
-        """Applies an entry of a watchlist feed or of the own lists feed.
-
-        Raises:
-            MalformedError, AgreementForbidsError, InvalidRequestError: as the methods below.
-        """
+        """Raises MalformedError, AgreementForbidsError or InvalidRequestError."""
         feed, index, at_ms, event = entry.feed, entry.index, entry.committed_at, entry.event
         if isinstance(event, watchlist_pb2.ListDecision):
             self._take_decision(tx, feed, index, event, committed_at=at_ms)
@@ -107,20 +102,16 @@ class ListProjection(Projection):
                     self._take_outcome(tx, feed, event.outcome)
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
-        """Whether the entry is an update that has its place among the changes."""
+        """Whether the update has a place in the local order."""
         return watchlists.has_change(conn, feed_id, index)
 
     def _require_allowed(self, update: watchlist_pb2.WatchlistUpdate, origin: FeedOrigin, *, at_ms: int) -> None:
-        """Raises unless the agreement lets a partner's update come here.
-
-        Raises:
-            AgreementForbidsError, InvalidRequestError: as `Agreements.require`; of fields all that aren't allowed.
-        """
+        """Raises as `Agreements.require`, with all violations."""
         found: list[Violation] = []
         unrestricted: dict[str, bool] = {}
         for at, change in enumerate(update.changes):
             if change.WhichOneof("change") != "entered":
-                continue  # the end of an entry always gets through
+                continue  # an end is always allowed
             content = change.entered.content
             purpose = content.purpose
             if purpose not in unrestricted:
@@ -151,7 +142,7 @@ class ListProjection(Projection):
     def _take_update(
         self, tx: Transaction, feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate, *, committed_at: int
     ) -> None:
-        """An update in a watchlist feed: a partner's takes its place; an own one is the copy that the partner has."""
+        """Orders a partner's update; an own update becomes the partner's copy."""
         if feed.direction == "in":
             self._require_allowed(update, feed.origin, at_ms=committed_at)
             watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
@@ -161,11 +152,11 @@ class ListProjection(Projection):
     def _take_hit(
         self, tx: Transaction, feed: Feed, index: int, hit: watchlist_pb2.WatchlistHit, *, at_ms: int
     ) -> None:
-        """A hit: on an own entry, reported by a partner or found here; or an own report on a partner's entry.
+        """Records a hit on an own or a partner's entry.
 
         Raises:
             MalformedError: the entry isn't the recipient's.
-            AgreementForbidsError, InvalidRequestError: the agreement doesn't allow it.
+            AgreementForbidsError, InvalidRequestError: the agreement forbids it.
         """
         origin = feed.origin
         if hit.entry.publisher != origin.recipient:
@@ -180,7 +171,7 @@ class ListProjection(Projection):
                 prefix="hit.",
                 message_type=wire.EVENT_TYPE,
             )
-            # By its copies, which are in the journal's order as the hit is; the lists themselves come later.
+            # Copies follow the journal's order as the hit does; lists take effect later.
             if not watchlists.find_copies(tx.conn, origin.publisher, hit.entry.list, [hit.entry.id]):
                 raise MalformedError(f"{origin.publisher} was never told of an entry {hit.entry.list}/{hit.entry.id}")
         before = hit_rows.hit(tx.conn, origin.publisher, hit.hit_id)
@@ -190,11 +181,7 @@ class ListProjection(Projection):
         hit_rows.put_hit(tx.conn, row)
 
     def _take_outcome(self, tx: Transaction, feed: Feed, outcome: watchlist_pb2.WatchlistHitOutcome) -> None:
-        """What the owner of an entry says of a hit on it.
-
-        Raises:
-            MalformedError: there is no such hit, or it is on somebody else's entry.
-        """
+        """Records the outcome; raises MalformedError unless the entry is the publisher's."""
         row = hit_rows.hit(tx.conn, feed.origin.recipient, outcome.hit_id)
         if row is None or row.publisher != feed.origin.publisher:
             raise MalformedError(f"there is no hit {outcome.hit_id} on an entry of {feed.origin.publisher}")
@@ -203,11 +190,7 @@ class ListProjection(Projection):
     def _take_decision(
         self, tx: Transaction, feed: Feed, index: int, decision: watchlist_pb2.ListDecision, *, committed_at: int
     ) -> None:
-        """An entry of the own lists feed.
-
-        Raises:
-            MalformedError: it speaks of a proposal that isn't there.
-        """
+        """Applies an own decision; raises MalformedError if its proposal isn't in the right state."""
         match decision.WhichOneof("decision"):
             case "published":
                 watchlists.add_changes(tx.conn, [(feed.id, index)], committed_at=committed_at)
@@ -225,7 +208,7 @@ class ListProjection(Projection):
                 self._take_outcome(tx, feed, decision.outcome)
 
     def advance(self, tx: Transaction) -> bool:
-        """Lets one update take effect, or distributes one to one partner; True when more may be left."""
+        """Applies one update, or distributes one to a partner; True for more."""
         last = watchlists.last_seq(tx.conn)
         if not last:
             return False
@@ -239,7 +222,7 @@ class ListProjection(Projection):
         return distribution is DistributionState.MORE
 
     def _apply_next(self, tx: Transaction) -> bool:
-        """Lets the next update take effect; True when there was one."""
+        """Applies the next update; True if there was one."""
         following = watchlists.changes_after(tx.conn, list_progress.applied(tx.conn), 1)
         if not following:
             return False
@@ -261,7 +244,7 @@ class ListProjection(Projection):
         update = read_update(tx.conn, change.feed_id, change.idx)
         own = origin.channel is Channel.LISTS
         keyed = [(wire.key_of(one), one) for one in update.changes]
-        # A partner's entry is what it says now, whatever it was; only an end speaks of what was there.
+        # A partner's entry replaces any earlier revision; only its end needs the earlier row.
         needed = (key for key, one in keyed if own or one.WhichOneof("change") == "ended")
         known = watchlists.find_all(tx.conn, origin.publisher, needed)
         rows: dict[ListKey, EntryRow] = {}
@@ -292,7 +275,7 @@ def _row(
 ) -> EntryRow | None:
     if change.WhichOneof("change") == "ended":
         if before is None:
-            return None  # the end of what never came
+            return None  # the end of an unknown entry
         ended = change.ended
         return before._replace(
             revision=ended.revision,
@@ -325,7 +308,7 @@ def _first_published(entry: watchlist_pb2.WatchlistEntry, before: EntryRow | Non
 
 
 def _follows(row: EntryRow | None, before: EntryRow | None) -> bool:
-    """Whether an own change is about the present revision: each entered one has the next, an end has the last."""
+    """Whether an own change fits the current revision: the next number, or the last for an end."""
     if row is None:
         return False
     if row.ended:

@@ -1,1 +1,1 @@
-"""List events, matches and screening messages, to bytes and back."""
+"""Serialises list events, matches and screening messages."""

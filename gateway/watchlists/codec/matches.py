@@ -1,4 +1,4 @@
-"""Converts matches to and from messages, and says when two findings are the same match."""
+"""Converts matches to and from messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KINDS = {number: kind for kind, number in SOURCE_KINDS.items()}
 
 @dataclass(frozen=True, slots=True)
 class ScreenedSource:
-    """A source whose parties were all screened, so that what wasn't found any more doesn't hold; `gone`: it is void."""
+    """A source that was screened whole; supersedes matches not found again. `gone`: void."""
 
     source: SourceKey
     gone: bool = False
@@ -35,14 +35,14 @@ class ScreenedSource:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one step of the search found.
+    """Findings of one search step.
 
     Attributes:
-        before, after: cursors with which the step began and to which it came.
-        matches: each with source, subject, hit and backward; the rest is given when it is kept.
-        screened: sources that were amended or are void, and were screened whole.
-        changed: entries that have ended or were amended.
-        more: there is more to do at once.
+        before, after: cursors at start and end.
+        matches: only source, subject, hit and backward are set.
+        screened: amended or void sources.
+        changed: ended or amended entries.
+        more: more work is waiting.
     """
 
     before: Mapping[str, int]
@@ -54,14 +54,14 @@ class Findings:
 
     @property
     def says_something(self) -> bool:
-        """Whether there is more to keep than how far was looked."""
+        """Whether to store more than the cursors."""
         return bool(self.matches or self.screened or self.changed)
 
 
 def found_match(
     place: MatchPlace, subject: screening_pb2.ScreeningSubject, hit: screening_pb2.ScreeningHit, *, backward: bool
 ) -> match_pb2.Match:
-    """A match as it is found."""
+    """Makes a match from a hit."""
     return match_pb2.Match(source=source_message(place), subject=subject, hit=hit, backward=backward)
 
 
@@ -82,28 +82,24 @@ def place_of(source: match_pb2.MatchSource) -> MatchPlace:
 
 
 def entry_of(hit: screening_pb2.ScreeningHit) -> EntryKey:
-    """The entry of a hit."""
+    """The key of the hit's entry."""
     return EntryKey(hit.entry.publisher, hit.entry.list, hit.entry.id)
 
 
 def match_key(match: match_pb2.Match) -> bytes:
-    """SHA-256 of what a match is about: source, entry, and the two writings that agree.
-
-    So an amendment that leaves these as they are, of the source or the entry, makes no new match, and one that brings
-    another writing does.
-    """
+    """SHA-256 of source, entry and the two writings that agree; amendments elsewhere make no new match."""
     why = match.hit.explanation
     parts = [*place_of(match.source).source, *entry_of(match.hit), _writing(why.given), _writing(why.listed)]
     return sha256(json.dumps(parts).encode()).digest()
 
 
 def _writing(text: str) -> str:
-    """A writing as an explanation has it: of an identifier without a scheme some have the colon and some don't."""
+    """Explanations of identifiers without a scheme may start with a colon."""
     return text.removeprefix(":")
 
 
 def is_listed(listed: str, content: watchlist_pb2.WatchlistContent) -> bool:
-    """Whether an entry still has the writing that an explanation names; a commodity's ends with the code."""
+    """Whether an entry still has the writing; a commodity's ends with the code."""
     text = _writing(listed)
     writings = {
         *(name.text for name in content.names),
@@ -114,7 +110,7 @@ def is_listed(listed: str, content: watchlist_pb2.WatchlistContent) -> bool:
 
 
 def party_of(subject: screening_pb2.ScreeningSubject) -> party_pb2.Party | None:
-    """A subject as the party of a hit report; None when a party can't say what it is (a vehicle by its plate alone)."""
+    """The party of a hit report; None if inexpressible (a vehicle known by plate alone)."""
     names = [*subject.names, *(party_pb2.Name(text=text) for text in subject.vessels)]
     identifiers = [
         *subject.identifiers,

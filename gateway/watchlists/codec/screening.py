@@ -1,4 +1,4 @@
-"""Watchlist entries and screening messages as what the index of names takes and gives, and back."""
+"""Converts watchlist entries and screening messages for the index."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ NAME_KINDS = {
     watchlist_pb2.WATCHLIST_KIND_CONTAINER: NameKind.CONTAINER,
     watchlist_pb2.WATCHLIST_KIND_ADDRESS: NameKind.ADDRESS,
 }
-"""What the names of an entry name; commodities and routes have none that parties could be compared with: commodities
-are found by their codes, routes not at all."""
+"""Kinds of entries' names; commodities are found by code, routes not at all."""
 
 CLASSES = {
     MatchClass.IDENTICAL: watchlist_pb2.MATCH_CLASS_IDENTICAL,
@@ -34,19 +33,19 @@ CLASSES = {
 }
 
 COMMODITY = "commodity"
-"""Scheme under which commodity codes are filed and sought, like identifiers."""
+"""Scheme of commodity codes in the index."""
 
 HS_DIGITS = 6
-"""Digits of a commodity code that are the same everywhere; those after them are a territory's own."""
+"""Harmonised digits of a commodity code; the rest is national."""
 
 LEAST_CODE_DIGITS = 4
 
 UNKNOWN_SCHEME = ""
-"""Of a number that doesn't say what it is."""
+"""Scheme of an identifier without one."""
 
 
 def group_of(publisher: str, list_name: str) -> str:
-    """Name under which the index files a list: `cn/un-sc`."""
+    """The index's name for a list, e.g. `cn/un-sc`."""
     return f"{publisher}/{list_name}"
 
 
@@ -57,7 +56,7 @@ def reference_of(group: str, entry_id: str) -> watchlist_pb2.WatchlistReference:
 
 
 def record_of(publisher: str, entry: watchlist_pb2.WatchlistEntry) -> IndexEntry:
-    """An entry as the index takes it. Of addresses only those that are what is listed."""
+    """An entry as indexed, with only those addresses that are listed themselves."""
     content = entry.content
     kind = NAME_KINDS.get(content.kind)
     names = [] if kind is None else [_listed(name, kind) for name in content.names]
@@ -92,7 +91,7 @@ def address_text(address: party_pb2.Address) -> str:
 
 
 def sought_of(subject: screening_pb2.ScreeningSubject) -> PartyQuery:
-    """What a subject is sought by."""
+    """The query for a subject."""
     declared = NAME_KINDS.get(subject.kind, NameKind.UNKNOWN)
     names = [(name.text, kind) for name in subject.names for kind in kinds_of(name.text, declared)]
     names += [(text, NameKind.VESSEL) for text in subject.vessels]
@@ -107,21 +106,18 @@ def sought_of(subject: screening_pb2.ScreeningSubject) -> PartyQuery:
 
 
 def code_text(code: str, territory: str) -> str:
-    """A commodity code with whose it is: `HS 811010`, `CN 81101020`."""
+    """A commodity code with its territory: `HS 811010`, `CN 81101020`."""
     return f"{territory if len(code) > HS_DIGITS else 'HS'} {code}"
 
 
 def codes_of(each: goods_pb2.CommodityCode) -> Iterator[str]:
-    """A code and every shorter one that covers it, each as `code_text`."""
+    """A code and every shorter code that covers it."""
     for digits in range(LEAST_CODE_DIGITS, len(each.code) + 1):
         yield code_text(each.code[:digits], each.territory)
 
 
 def kinds_of(text: str, declared: NameKind) -> tuple[NameKind, ...]:
-    """As what a name is sought: as declared, or as what it looks like.
-
-    One that nothing shows to be an organisation and that isn't a whole Chinese name either (Huawei, 小米) may be both.
-    """
+    """Kinds to query a name as: declared, else guessed; perhaps both (Huawei, 小米)."""
     if declared is not NameKind.UNKNOWN:
         return (declared,)
     name = prepare(text)
@@ -131,7 +127,7 @@ def kinds_of(text: str, declared: NameKind) -> tuple[NameKind, ...]:
 
 
 def sought_by(record: IndexEntry) -> Iterator[tuple[PartyQuery, bool]]:
-    """What parties are sought by that an entry is about, and whether by its weak aliases."""
+    """Queries for an entry's parties, and whether by weak aliases."""
     strong = tuple((name.text, name.kind) for name in record.names if not name.weak)
     weak = tuple((name.text, name.kind) for name in record.names if name.weak)
     yield PartyQuery(strong, tuple(record.identifiers)), False
@@ -140,7 +136,7 @@ def sought_by(record: IndexEntry) -> Iterator[tuple[PartyQuery, bool]]:
 
 
 def answer(references: Iterable[str], found: Sequence[SearchResult]) -> list[screening_pb2.ScreenedSubject]:
-    """What was found for each subject."""
+    """Results by subject."""
     return [
         screening_pb2.ScreenedSubject(reference=reference, hits=map(hit_of, each.hits), found=each.total)
         for reference, each in zip(references, found, strict=True)

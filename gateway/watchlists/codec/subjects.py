@@ -1,7 +1,4 @@
-"""What an alert or a shipment names, as subjects of a screening.
-
-Apart from watchlists.codec.screening, which loads the vocabularies of names.
-"""
+"""Extracts screening subjects from alerts and shipments, without loading the name vocabularies."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ Subject = screening_pb2.ScreeningSubject
 
 
 def subjects_of(content: alert_pb2.AlertContent) -> dict[str, Subject]:
-    """What an alert names, to be screened, by its path in the content; without references, so not to be remembered."""
+    """An alert's subjects by path; without references, so not remembered."""
     subject = content.subject
     return {
         **dict(_parties(subject.parties, "subject.parties")),
@@ -26,7 +23,7 @@ def subjects_of(content: alert_pb2.AlertContent) -> dict[str, Subject]:
 
 
 def subjects_of_shipment(shipment: shipment_pb2.Shipment) -> dict[str, Subject]:
-    """The same of a shipment, by its path in it; means of its legs as well, and what its events name besides."""
+    """A shipment's subjects by path, with means of legs and events."""
     things = {
         **dict(_equipment(shipment.equipment, "equipment")),
         **dict(_means(shipment.means, "means")),
@@ -44,7 +41,7 @@ def subjects_of_shipment(shipment: shipment_pb2.Shipment) -> dict[str, Subject]:
 def _events(
     events: Iterable[shipment_pb2.ShipmentEvent], path: str, named: Iterable[Subject]
 ) -> Iterator[tuple[str, Subject]]:
-    """Containers and means of events that stand nowhere before: most events name what the shipment itself does."""
+    """Containers and means that only events name; most repeat the shipment's."""
     known = {_plain(value) for one in named for value in _values(one)}
     for at, event in enumerate(events):
         subject = Subject()
@@ -57,7 +54,6 @@ def _events(
 
 
 def _is_new(value: str, known: set[str]) -> bool:
-    """Whether something is named for the first time; notes it."""
     plain = _plain(value)
     if not plain or plain in known:
         return False
@@ -71,13 +67,13 @@ def _values(subject: Subject) -> Iterator[str]:
 
 
 def _plain(value: str) -> str:
-    """Letters and digits alone, upper case, half width; a ship's number without the letters before it."""
+    """Letters and digits, upper case, half width; a ship's number without prefix."""
     text = "".join(char for char in unicodedata.normalize("NFKC", value).upper() if char.isalnum())
     return text.removeprefix("IMO")
 
 
 def _of_sighting(means: str) -> Subject:
-    """A plate or a vessel: an event doesn't say which, so it is sought as either."""
+    """An event doesn't distinguish plate and vessel, so both are queried."""
     is_number = check_identifier(Scheme.IMO_SHIP, means) is None
     return Subject(
         vehicles=[means],

@@ -1,1 +1,1 @@
-"""What is written: proposals, imports, hits, matches, and what ends by itself."""
+"""Commands for proposals, imports, hits, matches and expiry."""

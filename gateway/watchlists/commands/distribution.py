@@ -1,9 +1,9 @@
-"""Distributes own lists: to each partner the entries that it may have, and the ends of those it may no longer have.
+"""Distributes own entries, and the ends of those no longer allowed, to partners.
 
 A partner's copies are projected from its feed, so nothing is distributed twice. A partner without copies gets the
-present state, not the history.
+current state, not the history.
 
-Runs in the writer's transactions, when nothing is left to project.
+Runs in the writer's transactions, when no projection is pending.
 """
 
 from __future__ import annotations
@@ -46,19 +46,11 @@ MAX_UNDISTRIBUTED = 10_000
 
 
 def undistributed(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[str]:
-    """Changes of own lists that were decided, and that `ListDistribution` hasn't come to for a partner, by list.
-
-    Some may need no distribution to the partner.
-
-    Args:
-        conn: a connection.
-        lists: the own lists feed.
-        partner: its name.
-    """
+    """Counts, by list, own changes not yet considered for a partner."""
     left: Counter[str] = Counter()
     distribution = list_progress.distribution(conn, partner)
     considered = distribution.considered
-    if considered is None or distribution.sweep_steps:  # everything that the lists show is compared
+    if considered is None or distribution.sweep_steps:  # a sweep compares everything
         considered = list_progress.applied(conn)
         listed = watchlists.entries_by_list(conn).items()
         left.update({name: number for (publisher, name), number in listed if publisher == lists.publisher})
@@ -74,7 +66,7 @@ def undistributed(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[
 
 
 def _decided(conn: Connection, entry: StoredEntry) -> Counter[str]:
-    """What a decision that isn't projected yet will change, by list."""
+    """Counts, by list, an unprojected decision's changes."""
     if not entry.payload:
         return Counter()
     decision = wire.parse_decision(entry.payload)
@@ -85,19 +77,19 @@ def _decided(conn: Connection, entry: StoredEntry) -> Counter[str]:
 
 
 class DistributionState(Enum):
-    """What a step left to distribute."""
+    """Distribution state after a step."""
 
     MORE = "more"
     BLOCKED = "blocked"
-    """Nothing but to partners whose feed must not be extended now."""
+    """Only feeds that must not be extended now have changes waiting."""
     FINISHED = "finished"
 
 
 @dataclass(frozen=True, slots=True)
 class _Sweep:
-    """A comparison of everything, under way: what to go on after, and what it makes true at its end.
+    """A sweep under way: where to continue, and the progress to store at its end.
 
-    `step` is in the database too: where the two differ a commit has failed, and the comparison begins anew.
+    The database also has `step`; after a failed commit they differ, and the sweep restarts.
     """
 
     step: int
@@ -108,7 +100,7 @@ class _Sweep:
 
 
 class ListDistribution:
-    """Distributes to partners. For the writer's thread alone; an interrupted sweep starts again, repeating nothing."""
+    """For the writer's thread alone; an interrupted sweep restarts, repeating nothing."""
 
     def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory]) -> None:
         self._federation = federation
@@ -122,10 +114,7 @@ class ListDistribution:
         return FeedOrigin(self._federation, self._node, partner, Channel.WATCHLIST)
 
     def advance(self, tx: Transaction) -> DistributionState:
-        """Takes one step for the first partner with something to distribute.
-
-        What a step appends has to be projected before the next.
-        """
+        """Takes a step for the first partner with changes; project its entries before the next."""
         at = datetime.fromtimestamp(tx.now_ms / 1000, UTC)
         state = DistributionState.FINISHED
         for partner in sorted(self._directory().partners(self._node, at)):
@@ -153,7 +142,7 @@ class ListDistribution:
         return True
 
     def _sweep(self, tx: Transaction, distribution: DistributionRow) -> bool:
-        """The first time, and whenever another directory may have changed what an agreement allows."""
+        """Compares all entries after each change of the directory."""
         directory, partner, considered = self._directory(), distribution.partner, distribution.considered
         sweep = self._sweeps.get(partner)
         if sweep is None or sweep.basis is not directory or sweep.step != distribution.sweep_steps:

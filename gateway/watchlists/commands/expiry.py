@@ -1,4 +1,4 @@
-"""Own entries whose validity ends soon: which they are, and the warning of it."""
+"""Warns of own entries that end soon."""
 
 from __future__ import annotations
 
@@ -23,25 +23,23 @@ from gateway.watchlists.tables.schema import list_entries
 log = logging.getLogger(__name__)
 
 OPERATION = "watchlist/expiry"
-"""Name under which warnings stand in the audit log."""
 
 MOST_NAMED = 10
-"""Entries that a warning names; of more the number."""
+"""Most entries that a warning names; beyond that it gives the number."""
 
 _DAY_MS = 24 * 3600 * 1000
 
 
 class ListExpiry:
-    """Which own entries end soon. Thread-safe."""
+    """Finds own entries that end soon. Thread-safe."""
 
     def __init__(self, node: str, clock: Clock, warn_before_ms: Mapping[str, int]) -> None:
-        """Takes what it needs.
+        """Sets warning times.
 
         Args:
             node: the own node's name.
             clock: milliseconds since 1970.
-            warn_before_ms: of lists that the settings name: how long before the end of validity an entry counts as
-                ending soon, in milliseconds; 0 for never. Of others it is WARN_BEFORE_MS.
+            warn_before_ms: by list, in milliseconds; 0 for never. Others use WARN_BEFORE_MS.
         """
         self._node = node
         self._clock = clock
@@ -49,7 +47,7 @@ class ListExpiry:
         self._raised: set[str] = set()
 
     def condition(self, *, since_ms: int | None = None) -> ColumnElement[bool]:
-        """SQL condition on list_entries: own ones that end soon, or have come to do so since a time."""
+        """SQL condition: own entries that end soon, or began to after a time."""
         now, named = self._clock(), self._warn_before_ms
         time = list_entries.c.valid_until
 
@@ -63,7 +61,7 @@ class ListExpiry:
         return and_(time > 0, time <= last, watchlists.of_publisher(self._node), or_(*bounds))
 
     def watch(self, database: Database, alarms: Alarms) -> None:
-        """Raises an alarm for each list of which entries end soon, and ends those of the others."""
+        """Raises an alarm for each list with entries that end soon; clears others."""
         with database.read() as conn:
             ending = watchlists.ending_by_list(conn, self.condition())
         for row in ending:
@@ -87,10 +85,9 @@ class ListExpiry:
 
 @dataclass(frozen=True, slots=True)
 class WarnExpiringCommand:
-    """Warns of entries that have come to end soon since the last warning, in the log and the audit log.
+    """Logs and audits each entry that ends soon once; returns their number.
 
-    Once for each entry, over restarts. One that is published with less time left than a warning's isn't warned of
-    apart: alarm and list show it. The result is how many entries it was.
+    Entries published with less than the warning time left get no warning.
     """
 
     expiry: ListExpiry

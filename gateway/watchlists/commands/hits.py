@@ -1,7 +1,7 @@
-"""Hits on listed entries: reported to the entry's owner, and answered by it, signed like everything else.
+"""Reports hits to the owner of a listed entry, and answers them.
 
 A hit on a partner's entry goes into the own watchlist feed to that partner, one on an own entry into the own `lists`
-feed; its answer goes the other way.
+feed; the answer goes the other way.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ _COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class ReportHitCommand(IdempotentCommand[_Pb.ReportHitResponse]):
-    """Records a hit and reports it; the result is the response.
+    """Records and reports a hit.
 
     Raises:
-        NotFoundError: this node has no such entry.
-        AgreementForbidsError, InvalidRequestError: the agreement doesn't let it go to the owner.
+        NotFoundError: there is no such entry.
+        AgreementForbidsError, InvalidRequestError: the agreement forbids it.
     """
 
     lists: Lists
@@ -83,10 +83,10 @@ def report_hit(
     *,
     actor: str,
 ) -> _Pb.ReportHitResponse:
-    """Puts a hit on a listed entry into the feed to its owner, or of an own entry into the own lists feed.
+    """Appends a hit to the feed to the entry's owner, or to the own lists feed.
 
     Raises, before it writes anything:
-        AgreementForbidsError, InvalidRequestError: the agreement doesn't let it go to the owner.
+        AgreementForbidsError, InvalidRequestError: the agreement forbids it.
         FeedBehindError, FeedForkedError: the feed must not be extended.
     """
     hit = _hit(lists.new_id(), request, tx.now_ms)
@@ -133,10 +133,10 @@ def _hit(hit_id: str, request: _Pb.ReportHitRequest, now_ms: int) -> watchlist_p
 
 @dataclass(frozen=True, slots=True)
 class AnswerHitCommand(IdempotentCommand[_Pb.AnswerHitResponse]):
-    """The owner's word on a hit; the result is the response. The last one counts.
+    """Records the owner's outcome of a hit; the last one counts.
 
     Raises:
-        NotFoundError: there is no such hit here.
+        NotFoundError: there is no such hit.
         PermissionDeniedError: the entry isn't an own one.
     """
 
@@ -182,11 +182,7 @@ def _encoded(tx: Transaction, origin: FeedOrigin, event: watchlist_pb2.Watchlist
 
 
 def listed_entry(conn: Connection, entry: watchlist_pb2.WatchlistReference, hidden: Hidden) -> EntryRow:
-    """The entry, while it is listed and its list isn't hidden.
-
-    Raises:
-        NotFoundError: it isn't.
-    """
+    """A listed entry of a visible list; raises NotFoundError."""
     row = watchlists.find(conn, entry.publisher, entry.list, [entry.id]).get(entry.id)
     if row is None or row.ended or (row.publisher, row.list) in hidden:
         raise NotFoundError(f"entry: there is no entry {entry.publisher}/{entry.list}/{entry.id} here")
@@ -200,11 +196,7 @@ class HitQueries:
         self._database = database
 
     def list(self, request: _Pb.ListHitsRequest, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.ListHitsResponse:
-        """A page of hits, newest first.
-
-        Raises:
-            InvalidRequestError: the filter or the page token isn't one.
-        """
+        """A page of hits, newest first; raises InvalidRequestError."""
         conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
         conditions += visible(hidden, list_hits)
         token = decode_page_token(request.page_token, request.filter, 2)
@@ -221,7 +213,7 @@ class HitQueries:
         return response
 
     def statistics(self, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.GetListStatisticsResponse:
-        """Entries, hits and matches of every list that this node knows."""
+        """Counts entries, hits and matches of visible lists."""
         with self._database.read() as conn:
             entries, hits = watchlists.entries_by_list(conn), hit_rows.hits_by_list(conn)
             found = matches.by_list(conn)
@@ -252,11 +244,7 @@ def _shown(conn: Connection, row: HitRow) -> _Pb.ListedHit:
 
 
 def read_hit(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistHit:
-    """The hit in an entry of a feed; an empty one when it was erased.
-
-    Raises:
-        MalformedError: the entry carries none.
-    """
+    """A feed entry's hit, empty if erased; raises MalformedError."""
     (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
     if not entry.payload:
         return watchlist_pb2.WatchlistHit()

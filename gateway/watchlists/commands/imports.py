@@ -1,4 +1,4 @@
-"""Imports: an own watchlist brought to the state of a source, changes alone."""
+"""Imports a source into an own watchlist by appending the differences."""
 
 from __future__ import annotations
 
@@ -23,30 +23,29 @@ from gateway.watchlists.tables.lists import EntryRow
 from gateway.watchlists.tables.schema import list_entries
 
 IDS_PAGE = 5_000
-"""Ids that are read at once when an import looks for what has vanished."""
+"""Ids read at once when an import looks for vanished entries."""
 
 MOST_REFUSED = 1_000
-"""Refused rows that are listed; of more the number is given."""
+"""Most refused rows listed; beyond that only counted."""
 
 _Pb = watchlist_service_pb2
 
 
 @dataclass(slots=True)
 class Import:
-    """One import under way: what it found, and the changes that wait for the rest of their part.
+    """An import under way.
 
-    An import that is cut off has published what it had read; importing the same source again does the rest. Where it
-    was a proposal, that is never complete, and `EndCutOffCommand` rejects it: importing again makes a new one.
+    An interrupted import has published the rows read so far; importing again does the rest. An interrupted proposal is
+    never complete; `EndCutOffCommand` rejects it, and importing again makes a new one.
 
     Attributes:
-        lists, opening, actor: what is imported where, and by whom.
         proposal_id: of a list with four eyes; else empty.
-        rows: of the source so far.
-        listed: entries that the list had when the import began, for what has vanished; 0 when that is looked up.
-        present: of these, rows of the source so far.
+        rows: source rows so far.
+        listed: entries at the start, to count vanished ones; 0 when their ids are looked up.
+        present: source rows so far that were listed.
         seen: ids of all rows so far.
-        unsought: ids of refused rows that haven't been looked up.
-        pending: changes that wait for the rest of their part.
+        unsought: ids of refused rows not yet looked up.
+        pending: changes that wait until their part is full.
     """
 
     lists: Lists
@@ -67,13 +66,13 @@ class Import:
             self.lists.importing.add(self.proposal_id)
 
     def end(self, *, complete: bool) -> None:
-        """Says that nothing more comes, and whether everything came."""
+        """Ends the input; `complete`: every row came."""
         if self.proposal_id:
             self.lists.importing.discard(self.proposal_id)
             self.lists.cut_off |= not complete
 
     def check(self, rows: Iterable[_Pb.ImportRow]) -> list[tuple[_Pb.ImportRow, bytes]]:
-        """Rows that may go on, each with the digest of its content; the others are noted as refused."""
+        """Valid rows with their content's digest; records the others as refused."""
         good = []
         for row in rows:
             self.rows += 1
@@ -88,13 +87,13 @@ class Import:
         return good
 
     def require_all(self, end: _Pb.ImportEnd) -> None:
-        """Raises InvalidRequestError unless all rows that were sent have come."""
+        """Raises InvalidRequestError if rows are missing."""
         if end.rows != self.rows:
             text = f"{self.rows} rows came, {end.rows} were sent"
             raise InvalidRequestError([Violation("end.rows", "end.rows", text)])
 
     def _refuse(self, row: _Pb.ImportRow, error: InvalidRequestError) -> None:
-        # A row that is refused stands in the source all the same: its entry hasn't vanished.
+        # A refused row's entry hasn't vanished from the source.
         if row.id not in self.seen:
             self.seen.add(row.id)
             self.unsought.append(row.id)
@@ -107,7 +106,7 @@ class Import:
 
 
 class ImportRowsCommand:
-    """Compares rows with the list and appends what differs; the result is what it came to."""
+    """Appends differences between rows and list; returns counts."""
 
     def __init__(self, importing: Import, rows: Sequence[tuple[_Pb.ImportRow, bytes]]) -> None:
         self._import = importing
@@ -136,7 +135,7 @@ class ImportRowsCommand:
 
 @dataclass(slots=True)
 class Counts:
-    """What a chunk of an import came to; taken over when it is durable."""
+    """Counts of a chunk, added once it is durable."""
 
     added: int = 0
     changed: int = 0
@@ -145,7 +144,7 @@ class Counts:
     left: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
 
     def take(self, importing: Import) -> None:
-        """Adds to what the import has counted."""
+        """Adds to the import's counts."""
         importing.pending = self.left
         importing.present += self.present
         importing.response.added += self.added
@@ -154,7 +153,7 @@ class Counts:
 
 
 class EndRowsCommand:
-    """Withdraws entries that a source no longer has; the result is the changes that wait for the rest of their part."""
+    """Withdraws vanished entries; returns pending changes."""
 
     def __init__(self, importing: Import, ids: Collection[str]) -> None:
         self._import = importing
@@ -179,7 +178,7 @@ class EndRowsCommand:
 
 
 class FinishImportCommand:
-    """Appends what waits and completes the proposal; the result is the response, which says what has vanished."""
+    """Appends pending changes and completes the proposal."""
 
     weight = 1
 
@@ -202,10 +201,9 @@ class FinishImportCommand:
 
 @dataclass(frozen=True, slots=True)
 class EndCutOffCommand:
-    """Rejects proposals whose import was cut off: by its caller, by the network, by a crash of this node.
+    """Rejects proposals of interrupted imports, which can never be approved.
 
-    Nobody could approve them, and they would stay for ever. The result is whether that is done; it isn't while
-    something waits to be projected, which may be a part of one.
+    Returns False while an entry waits to be projected: it may be a part of one.
     """
 
     lists: Lists
@@ -222,17 +220,14 @@ class EndCutOffCommand:
 
 
 def count_listed(database: Database, importing: Import) -> None:
-    """Notes how many entries the list has, to tell at the end how many the source no longer has.
-
-    Counted by the database alone, without the ids: what an import of few rows into a large list costs is its rows.
-    """
+    """Counts the list's entries without reading ids, so a small import into a large list costs only its rows."""
     of_list = (list_entries.c.publisher == importing.lists.node, list_entries.c.list == importing.opening.list)
     with database.read() as conn:
         importing.listed = watchlists.count(conn, *of_list)
 
 
 def vanished(database: Database, importing: Import) -> list[str]:
-    """Ids of the list that the source no longer has, to withdraw them. Reads page by page."""
+    """Ids that the source no longer has, read page by page."""
     found: list[str] = []
     after = ""
     while True:
@@ -247,10 +242,9 @@ def vanished(database: Database, importing: Import) -> list[str]:
 def _append_full(
     tx: Transaction, importing: Import, changes: Sequence[watchlist_pb2.WatchlistChange]
 ) -> list[watchlist_pb2.WatchlistChange]:
-    """Appends updates that are full; returns the changes that wait for the rest of theirs."""
     full, left = wire.filled(changes)
     if importing.proposal_id and full and not left:
-        left = full.pop()  # there must be one to say of that it is the last
+        left = full.pop()  # one must remain to be marked as last
     _append(tx, importing, [watchlist_pb2.WatchlistUpdate(changes=taken) for taken in full], complete=False)
     return left
 

@@ -1,4 +1,4 @@
-"""What becomes of findings: matches are kept once, reported where the settings say so, and decided by people."""
+"""Stores findings, reports matches as the settings say, and records decisions."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ ENTRY_AMENDED = "the entry was amended: it has no such name or number any more"
 
 @dataclass(frozen=True, slots=True)
 class KeepFindingsCommand:
-    """Keeps findings and moves the cursors with them; the result is the cursors as they are now.
+    """Stores findings and moves the cursors.
 
-    Findings that don't begin where the cursors are have no effect: they are of a search that was overtaken, e.g. by a
-    rebuild of the projections.
+    Findings from other cursors have no effect: the search was overtaken, e.g. by a rebuild of the projections.
     """
 
     lists: Lists
@@ -71,13 +70,13 @@ class KeepFindingsCommand:
         return dict(self.findings.after)
 
     def _existing(self, tx: Transaction) -> list[match_pb2.Match]:
-        """Findings but for those in records that were erased meanwhile."""
+        """Drops findings in erased records."""
         found = [(wire.place_of(match.source).source, match) for match in self.findings.matches]
         gone = erased(tx.conn, {source for source, _ in found})
         return [match for source, match in found if source not in gone]
 
     def _superseded(self, tx: Transaction, fresh: Mapping[bytes, match_pb2.Match]) -> dict[str, MatchRow]:
-        """Open matches that hold no longer, since the source or the entry doesn't have any more what was found."""
+        """Open matches that lost a matching writing."""
         ended: dict[str, MatchRow] = {}
         gone = {screened.source: screened.gone for screened in self.findings.screened}
         for row in matches.open_of_sources(tx.conn, gone):
@@ -90,7 +89,7 @@ class KeepFindingsCommand:
         return ended
 
     def _of_entry(self, tx: Transaction, row: MatchRow, fresh: Mapping[bytes, match_pb2.Match]) -> str:
-        """Why a match with an entry that has changed holds no longer; empty when it still does."""
+        """Why a match with a changed entry no longer holds; else empty."""
         listed = watchlists.find(tx.conn, row.publisher, row.list, [row.entry_id]).get(row.entry_id)
         if listed is None or listed.ended:
             return ENDED
@@ -102,12 +101,12 @@ class KeepFindingsCommand:
         return "" if wire.is_listed(hit.explanation.listed, content) else ENTRY_AMENDED
 
     def _reported(self, tx: Transaction, row: MatchRow) -> MatchRow:
-        """A new match, confirmed by the list's settings where these say so and the agreement allows it."""
+        """Confirms a new match if settings and agreement allow it."""
         rule = self.rules.get((row.publisher, row.list))
         if rule is None or row.match_class != watchlist_pb2.MATCH_CLASS_IDENTICAL:
             return row
         refusal = ""
-        for without_subject in (False, True):  # perhaps the agreement lets the entry be named, and the party not
+        for without_subject in (False, True):  # the agreement may allow the entry but not the party
             confirmation = match_pb2.MatchConfirmation(purpose=rule.purpose, without_subject=without_subject)
             try:
                 reported = _report(tx, self.lists, row, confirmation, actor=BY_ITSELF)
@@ -130,13 +129,12 @@ class KeepFindingsCommand:
 
 @dataclass(frozen=True, slots=True)
 class DecideMatchCommand(IdempotentCommand[match_pb2.DecideMatchResponse]):
-    """Somebody's decision on a match; the result is the response. A confirmation reports the hit.
+    """Records a decision on a match; a confirmation reports the hit.
 
     Raises:
         NotFoundError: there is no such match, or its entry has ended.
-        IllegalTransitionError: it was decided before, or holds no longer.
-        AgreementForbidsError, InvalidRequestError: the agreement doesn't let the hit go to the entry's owner.
-        RequestIdReusedError, UnavailableError, FeedBehindError.
+        IllegalTransitionError: it was decided or superseded before.
+        AgreementForbidsError, InvalidRequestError: the agreement forbids the report.
     """
 
     lists: Lists
@@ -193,7 +191,7 @@ def _report(
 
 
 def match_message(row: MatchRow) -> match_pb2.Match:
-    """A match as the contract has it."""
+    """Converts a row to a message."""
     message = wire.found_match(
         row.place,
         screening_pb2.ScreeningSubject.FromString(row.subject),
@@ -210,7 +208,7 @@ def match_message(row: MatchRow) -> match_pb2.Match:
 
 
 def _best(found: Iterable[match_pb2.Match]) -> dict[bytes, match_pb2.Match]:
-    """Findings by key: the best one, or else the first, where two parties of a source are written the same."""
+    """The best finding by key; the first among equally written parties."""
     best: dict[bytes, match_pb2.Match] = {}
     for match in found:
         before = best.setdefault(wire.match_key(match), match)
@@ -242,7 +240,7 @@ def _row(match: match_pb2.Match, key: bytes, match_id: str, now_ms: int) -> Matc
 
 
 def _refreshed(before: MatchRow, found: MatchRow) -> MatchRow:
-    """An open match that was found again: as it is now, and known since it was found first."""
+    """Updates a match found again; keeps its first time."""
     return replace(
         found,
         match_id=before.match_id,

@@ -1,4 +1,4 @@
-"""What own systems do with own watchlists: propose and decide, and what ends by itself."""
+"""Proposes and decides changes of own watchlists, and ends expired entries."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from gateway.watchlists.tables.lists import EntryRow
 from gateway.watchlists.tables.proposals import ProposalRow
 
 BY_ITSELF = "gateway"
-"""Actor of what the gateway decides by itself."""
+"""Actor of automatic decisions."""
 
 PENDING_STEPS = 8
-"""Updates that a request waits for before it asks its caller to come back."""
+"""Updates that a request applies before it asks to retry."""
 
 EXPIRE_LIMIT = 500
-"""Entries that end in one transaction."""
+"""Entries that expire in one transaction."""
 
 _RETRY_AFTER_S = 1.0
 
@@ -52,7 +52,7 @@ _Pb = watchlist_service_pb2
 
 
 class Lists:
-    """What the works below share: names, clock, policies, agreements. Thread-safe."""
+    """State shared by the commands: names, clock, policies, agreements. Thread-safe."""
 
     def __init__(
         self,
@@ -70,12 +70,12 @@ class Lists:
         self._clock = clock
         self._policies = policies
         self.importing: set[str] = set()
-        """Proposals whose import is under way: more parts may follow."""
+        """Proposals with an import under way: more parts may follow."""
         self.cut_off = True
-        """Whether an import may have ended before its proposal was complete; at a start that isn't known."""
+        """Whether an import may have been interrupted; unknown at start, so True."""
 
     def policy(self, list_name: str) -> ListPolicy:
-        """How a list is kept; one that the settings don't name needs four eyes."""
+        """Lists outside the settings need four eyes."""
         return self._policies(list_name) or DEFAULT_POLICY
 
     def new_id(self) -> str:
@@ -83,7 +83,7 @@ class Lists:
         return uuid7(self._clock(), random_bytes(UUID7_RANDOM_BYTES))
 
     def objections(self, content: watchlist_pb2.WatchlistContent, prefix: str) -> list[Violation]:
-        """What speaks against an entry beyond the contract's rules: partners, agreements, times, size."""
+        """Violations beyond the contract's: partners, agreements, times, size."""
         found = []
         if content.ByteSize() > wire.MAX_CONTENT_BYTES:
             text = f"has {content.ByteSize()} bytes; at most {wire.MAX_CONTENT_BYTES} are allowed"
@@ -126,18 +126,14 @@ class Lists:
         return []
 
     def decision(self, now_ms: int, actor: str, **decision: Message) -> EncodedEntry:
-        """A decision as an entry, e.g. `decision(now, actor, published=update)`."""
+        """Encodes a decision, e.g. `decision(now, actor, published=update)`."""
         ((name, body),) = decision.items()
         made = watchlist_pb2.ListDecision(decided_at=to_timestamp(now_ms), actor=actor)
         getattr(made, name).CopyFrom(body)
         return new_entry(wire.DECISION_TYPE, made, now_ms=now_ms)
 
     def check(self, request: _Pb.ProposeEntriesRequest) -> None:
-        """Everything about a proposal that needs no database.
-
-        Raises:
-            InvalidRequestError: with every violation.
-        """
+        """Checks all that needs no database; raises InvalidRequestError."""
         found = violations(request)
         if not request.entries and not request.withdrawals:
             found.append(Violation("entries", "proposal.empty", "give entries, withdrawals or both"))
@@ -159,11 +155,7 @@ def _ids(request: _Pb.ProposeEntriesRequest) -> list[str]:
 
 
 def apply_pending(tx: Transaction) -> None:
-    """Lets decided changes take effect, so that a request is judged by the present state.
-
-    Raises:
-        UnavailableError: a large change is under way.
-    """
+    """Applies decided changes before a request is checked; raises UnavailableError during a large change."""
     tx.seal()
     for _ in range(PENDING_STEPS):
         if not tx.project(MAX_STREAM_ITEMS):
@@ -174,11 +166,10 @@ def apply_pending(tx: Transaction) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ProposeCommand(IdempotentCommand[_Pb.ProposeEntriesResponse]):
-    """Changes of one list; the result is the response.
+    """Proposes or publishes changes of one list.
 
     Raises:
-        RevisionConflictError, NotFoundError: an entry isn't at the revision that its caller has seen.
-        RequestIdReusedError, UnavailableError, FeedBehindError.
+        RevisionConflictError, NotFoundError: the caller has seen another revision.
     """
 
     lists: Lists
@@ -253,7 +244,7 @@ def _conflict(list_name: str, entry_id: str, listed: int, given: int) -> Revisio
 def ended(
     row: EntryRow, end: watchlist_pb2.WatchlistEnd.ValueType, reason: str, now_ms: int
 ) -> watchlist_pb2.WatchlistChange:
-    """The end of an entry as a change."""
+    """The change that ends an entry."""
     return watchlist_pb2.WatchlistChange(
         ended=watchlist_pb2.WatchlistTombstone(
             list=row.list,
@@ -277,7 +268,7 @@ def append_parts(
     actor: str,
     complete: bool = True,
 ) -> None:
-    """Appends changes as parts of a proposal, or without one as decisions that take effect.
+    """Appends changes as parts of a proposal, or without one as effective decisions.
 
     Raises:
         FeedBehindError, FeedForkedError: the own feed must not be extended.
@@ -298,11 +289,11 @@ def append_parts(
 
 @dataclass(frozen=True, slots=True)
 class DecideCommand(IdempotentCommand[_Pb.DecideProposalResponse]):
-    """A second person's decision about a proposal; the result is the response.
+    """Records a second person's decision about a proposal.
 
     Raises:
-        NotFoundError, IllegalTransitionError, PermissionDeniedError: it isn't this person's to decide now.
-        RevisionConflictError: an entry has changed since it was proposed.
+        NotFoundError, IllegalTransitionError, PermissionDeniedError: this person can't decide it now.
+        RevisionConflictError: an entry has changed since.
     """
 
     lists: Lists
@@ -332,7 +323,7 @@ class DecideCommand(IdempotentCommand[_Pb.DecideProposalResponse]):
         return response
 
     def _require_current(self, tx: Transaction, row: ProposalRow) -> None:
-        """Of a proposal in one part every entry is compared; of a larger one each when its turn comes."""
+        """Entries of proposals in several parts are compared when applied."""
         parts = proposal_rows.parts_of(tx.conn, row.proposal_id)
         if len(parts) > 1:
             return
@@ -348,7 +339,7 @@ class DecideCommand(IdempotentCommand[_Pb.DecideProposalResponse]):
 
 @dataclass(frozen=True, slots=True)
 class ExpireListedCommand:
-    """Ends own entries whose validity is over; the result is how many."""
+    """Ends expired own entries; returns their number."""
 
     lists: Lists
     weight: int = 1

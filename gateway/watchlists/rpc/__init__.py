@@ -1,1 +1,1 @@
-"""Watchlists over gRPC, and the process that holds the screening index."""
+"""Serves watchlists over gRPC and runs the screening process."""

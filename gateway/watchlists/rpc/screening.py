@@ -1,4 +1,4 @@
-"""Screening in a process: runs it once there is a list, passes requests on, keeps the matches that it finds."""
+"""Runs the screening process once there is a list, and stores its matches."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ from gateway.watchlists.tables import matches
 log = logging.getLogger(__name__)
 
 FOLLOW, SCREEN = "follow", "screen"
-"""Handlers of the process. FOLLOW takes in changes of the lists and looks for matches; arguments: cursors, the time in
-milliseconds since 1970; result: Findings. SCREEN screens; arguments: a ScreenPartiesRequest, the lists that the caller
-may not see as `publisher/list`, and the time; result: a ScreenPartiesResponse."""
+"""Handlers of the process. FOLLOW reads list changes and searches for matches; arguments: cursors, the time in
+milliseconds since 1970; result: Findings. SCREEN screens; arguments: a ScreenPartiesRequest, hidden lists as
+`publisher/list`, and the time; result: a ScreenPartiesResponse.
+"""
 
 FOLLOW_TIMEOUT_S = 300.0
-"""Most seconds of one look for matches: its parts are bounded by a second each where the processor is free."""
+"""Timeout of FOLLOW in seconds: a part takes one."""
 
 SCREEN_TIMEOUT_S = 120.0
-"""Most seconds of one screening: a request of the largest size takes some seconds."""
+"""Timeout of SCREEN in seconds."""
 
 RETRY_S = 5.0
-"""Pause before a process that has ended is started again, in seconds."""
+"""Seconds before an ended process is restarted."""
 
 KEEP_RETRY_S = 1.0
-"""Pause before what couldn't be found or kept is looked for again, in seconds."""
+"""Seconds before a failed search or store is retried."""
 
 KEEP_EVERY_S = 1.0
-"""How often it is noted how far was looked while nothing is found, in seconds: alerts mostly name nobody on a list, and
-each commit costs the writer. What isn't noted at a crash is looked at again."""
+"""Seconds between storing cursors while nothing is found; a crash repeats the search since."""
 
 FOLLOW_PAUSE_S = 0.05
-"""Least time between two looks for matches when the one before found all there was, in seconds."""
+"""Least seconds between FOLLOW calls when nothing is left to find."""
 
 _RETRY_AFTER_S = 2.0
 
 Keep = Callable[[Findings], Awaitable[dict[str, int]]]
-"""Keeps findings and returns the cursors as they are then."""
+"""Stores findings and returns the cursors then in force."""
 
 
 class ScreeningProcess:
-    """The screening process of one node. Used in the event loop in which `run` runs."""
+    """The screening process of one node. For the event loop of `run` alone."""
 
     def __init__(
         self,
@@ -71,14 +71,12 @@ class ScreeningProcess:
         """Starts nothing.
 
         Args:
-            opener: opens the handlers in the process, given the URL of the database, the snapshot and the thresholds.
-            database: to see whether there are lists, and how far was looked.
-            database_url: for the process.
-            snapshot: where the index is kept between starts.
+            opener: opens the process's handlers, given the URL of the database, the snapshot and the thresholds.
+            snapshot: file of the index between starts.
             notifier: signals commits.
             thresholds: by list or `publisher/list`: scores for (compatible, strong).
-            keep: keeps findings.
-            clock: the time in milliseconds since 1970.
+            keep: stores findings.
+            clock: milliseconds since 1970.
         """
         self._database = database
         self._notifier = notifier
@@ -95,7 +93,7 @@ class ScreeningProcess:
         )
 
     async def run(self) -> None:
-        """Keeps the process up until it is cancelled; then has it save and end."""
+        """Runs the process until cancelled, then saves the index."""
         end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, self._moved)
         try:
             while True:
@@ -115,11 +113,10 @@ class ScreeningProcess:
             await asyncio.to_thread(self._process.stop)
 
     def _ended(self) -> None:
-        """Wakes the search, which then finds that the process has ended; called in a thread."""
+        """Wakes the search after the process ended; called in a thread."""
         self._loop.call_soon_threadsafe(self._moved.set)
 
     async def _find_matches(self) -> None:
-        """Has the process look for matches, and keeps these, while it runs."""
         while self._process.is_ready:
             try:
                 await self._follow()
@@ -130,7 +127,7 @@ class ScreeningProcess:
             await asyncio.sleep(KEEP_RETRY_S)
 
     async def _follow(self) -> None:
-        """Looks for matches and keeps them until something goes wrong."""
+        """Searches for matches and stores them until a failure."""
         loop = asyncio.get_running_loop()
         kept = cursors = await asyncio.to_thread(self._cursors)
         keep_at = loop.time()
@@ -171,17 +168,16 @@ class ScreeningProcess:
         hidden: Hidden = NOTHING_HIDDEN,
         caller: str,
     ) -> screening_pb2.ScreenPartiesResponse:
-        """Screens; the answers come in order.
+        """Screens subjects in order.
 
         Args:
-            subjects: who and what to look for.
-            max_hits: most hits for one subject; 0 for the usual number.
-            at_ms: the time, in milliseconds since 1970.
-            hidden: lists that the caller may not see: they don't count, as if they weren't here.
+            max_hits: per subject; 0 for the default.
+            at_ms: milliseconds since 1970.
+            hidden: lists to leave out.
             caller: callers are served in turn.
 
         Raises:
-            UnavailableError: the index is being loaded, or its process has just ended.
+            UnavailableError: the index is loading, or its process has just ended.
             GatewayError: the screening failed; the log says why.
         """
         if not self._process.is_ready:
@@ -197,10 +193,10 @@ class ScreeningProcess:
 
 
 class ListedAlertScreening:
-    """Screens what alerts name against the lists that a caller may see."""
+    """Screens alerts against the lists that a caller may see."""
 
     def __init__(self, process: ScreeningProcess, *, visibility: ListVisibility, clock: Callable[[], int]) -> None:
-        """Takes what it needs; `clock` gives the time in milliseconds since 1970."""
+        """`clock` gives milliseconds since 1970."""
         self._process = process
         self._visibility = visibility
         self._clock = clock
@@ -208,7 +204,7 @@ class ListedAlertScreening:
     async def screen_alert(
         self, content: alert_pb2.AlertContent, *, principal: Principal
     ) -> list[alert_service_pb2.AlertHit] | None:
-        """Hits on what an alert names; None while there can be no screening."""
+        """Hits on an alert's subjects; None while screening isn't available."""
         subjects = subjects_of(content)
         try:
             done = await self._process.screen(

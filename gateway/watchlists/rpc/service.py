@@ -1,4 +1,4 @@
-"""WatchlistService: what an authority's own systems do with watchlists, as gRPC handlers."""
+"""gRPC handlers of WatchlistService."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from gateway.watchlists.service.match_queries import MatchQueries
 from gateway.watchlists.service.queries import ListQueries
 
 _ASK_TIMEOUT_S = 10.0
-"""How long a partner has to say where it stands, in seconds."""
+"""Timeout for a partner to report its position, in seconds."""
 
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -73,11 +73,10 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self._clock = clock
 
     def _hidden(self) -> Hidden:
-        """Lists that the caller may not see."""
         return self._visibility.hidden_from(current_call().principal.roles)
 
     def _require_visible(self, list_name: str) -> None:
-        """Raises unless the caller may see an own list: the outcome of a change would disclose its content."""
+        """A change's outcome would disclose a hidden list's content."""
         if (self._lists.node, list_name) in self._hidden():
             raise PermissionDeniedError(f"list: {list_name} isn't open to this system's roles; see visible_to")
 
@@ -142,7 +141,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         return response
 
     async def _take_all_rows(self, importing: Import, requests: AsyncIterator[pb.ImportEntriesRequest]) -> None:
-        """While rows are being committed, the next are checked."""
+        """Checks the next rows while earlier ones are committed."""
         if not importing.opening.prune:
             await asyncio.to_thread(count_listed, self._database, importing)
         committing: asyncio.Future[Counts] | None = None
@@ -158,7 +157,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
                     (await committing).take(importing)
                 committing = self._writer.submit(ImportRowsCommand(importing, good)) if good else None
         finally:
-            if committing is not None:  # it is in the writer's queue, whatever became of the call
+            if committing is not None:  # already queued for the writer, even if the call has ended
                 (await committing).take(importing)
         if not ended:
             raise InvalidRequestError(
@@ -208,7 +207,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
                 yield response
 
     async def _full_state(self, hidden: Hidden) -> AsyncIterator[list[pb.PublishedChange]]:
-        """Everything that is listed. What changes meanwhile comes again as a change after the position."""
+        """Everything listed; a concurrent change comes again after the position."""
         after: tuple[str, str, str] | None = None
         while True:
             page = await asyncio.to_thread(self._queries.full_state, after, hidden=hidden)

@@ -1,1 +1,1 @@
-"""Pure rules of watchlists: policies, visibility, matches."""
+"""Rules of policies, visibility and matches."""

@@ -1,4 +1,4 @@
-"""A match's states and what may be decided about it; how the settings have matches reported."""
+"""States and decisions of matches, and automatic reports."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class SourceKind(StrEnum):
     ALERT = "alert"
     SHIPMENT = "shipment"
     SCREENED = "screened"
-    """Given by an own system to be screened, with a reference."""
+    """From an own system, with a reference."""
 
 
 class SourceKey(NamedTuple):
-    """One thing that names parties: its kind, the node that published it, its id there."""
+    """A source: kind, publishing node, id."""
 
     kind: SourceKind
     publisher: str
@@ -29,7 +29,7 @@ class SourceKey(NamedTuple):
 
 
 class MatchPlace(NamedTuple):
-    """Where one party stands: source, its revision, and the path of the party in its content."""
+    """A party's source, revision, and path in the content."""
 
     source: SourceKey
     revision: int = 0
@@ -37,7 +37,7 @@ class MatchPlace(NamedTuple):
 
 
 class EntryKey(NamedTuple):
-    """One entry of one list."""
+    """An entry of a list."""
 
     publisher: str
     list: str
@@ -45,17 +45,17 @@ class EntryKey(NamedTuple):
 
 
 class MatchStatus(StrEnum):
-    """What has become of a match."""
+    """Status of a match."""
 
     OPEN = "open"
     CONFIRMED = "confirmed"
     DISMISSED = "dismissed"
     SUPERSEDED = "superseded"
-    """It no longer held before anybody decided."""
+    """It stopped holding before a decision."""
 
 
 class MatchDecision(StrEnum):
-    """What somebody says of a match."""
+    """A person's decision on a match."""
 
     CONFIRM = "confirm"
     DISMISS = "dismiss"
@@ -68,15 +68,11 @@ DECISIONS: Mapping[tuple[MatchStatus, MatchDecision], MatchStatus] = MappingProx
         (MatchStatus.DISMISSED, MatchDecision.CONFIRM): MatchStatus.CONFIRMED,
     }
 )
-"""Decisions by status: a dismissed match may still be confirmed; the entry's owner answers a reported hit."""
+"""A dismissed match may be confirmed later; the entry's owner answers a reported hit."""
 
 
 def decided(status: MatchStatus, decision: MatchDecision) -> MatchStatus:
-    """The status after a decision.
-
-    Raises:
-        IllegalTransitionError: it can't be decided so.
-    """
+    """The status after a decision; raises IllegalTransitionError."""
     found = DECISIONS.get((status, decision))
     if found is None:
         text = f"the match is {status.value}: it can't be {decision.value}ed now"
@@ -86,18 +82,13 @@ def decided(status: MatchStatus, decision: MatchDecision) -> MatchStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReportRule:
-    """A list whose identical matches are reported without anybody's decision, and for which purpose."""
+    """A list with automatic reports of identical matches, and their purpose."""
 
     purpose: str
 
 
 def report_rules(node: str, identical: Mapping[str, str]) -> Mapping[tuple[str, str], ReportRule]:
-    """The rules from settings, by (publisher, list).
-
-    Args:
-        node: the own node's name.
-        identical: purpose by a list's name as the settings have it: that of an own list, or `publisher/list`.
-    """
+    """Rules by (publisher, list); `identical`: purpose by name of an own list, or by `publisher/list`."""
     found = {}
     for name, purpose in identical.items():
         publisher, slash, list_name = name.partition("/")

@@ -1,4 +1,4 @@
-"""The rules of watchlists that need nothing but themselves: list policies and what a proposal may become."""
+"""Rules of list policies and proposals."""
 
 from __future__ import annotations
 
@@ -10,27 +10,23 @@ from gateway.errors import IllegalTransitionError, PermissionDeniedError
 
 @dataclass(frozen=True, slots=True)
 class ListPolicy:
-    """How a list is kept.
-
-    Attributes:
-        four_eyes: changes take effect when a second person has approved them.
-    """
+    """Policy of a list; `four_eyes`: changes need a second person's approval."""
 
     four_eyes: bool = True
 
 
 WARN_BEFORE_MS = 14 * 24 * 3600 * 1000
-"""How long before the end of its validity an entry counts as ending soon, where the settings don't say otherwise."""
+"""Default warning time before an entry's end."""
 
 DEFAULT_POLICY = ListPolicy()
-"""Of a list that the settings don't name: unknown means no."""
+"""Policy of lists outside the settings: unknown means no."""
 
 
 _ABOUT = {"about": "proposal"}
 
 
 class ProposalState(StrEnum):
-    """Where a proposal stands."""
+    """State of a proposal."""
 
     OPEN = "open"
     """Parts may follow."""
@@ -44,7 +40,7 @@ def require_decidable(state: ProposalState, *, proposer: str, decider: str, appr
     """Raises unless this person may decide this proposal now.
 
     Raises:
-        IllegalTransitionError: it was decided before, or is to be approved before it is complete.
+        IllegalTransitionError: decided before, or incomplete.
         PermissionDeniedError: the proposer may not approve.
     """
     if state is ProposalState.OPEN and approve:

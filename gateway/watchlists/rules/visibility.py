@@ -1,7 +1,4 @@
-"""Which watchlists a caller may see: the rule of the settings' `visible_to`.
-
-Queries take the lists that their caller may not see, and treat them as if they weren't here.
-"""
+"""Decides which watchlists a caller may see; queries treat hidden ones as absent."""
 
 from __future__ import annotations
 
@@ -20,12 +17,12 @@ NOTHING_HIDDEN: Hidden = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class ListVisibility:
-    """Roles that may see a list, by (publisher, list); a list that isn't named is for everybody who may call."""
+    """Roles that may see a list, by (publisher, list); every caller may see others."""
 
     visible_to: Mapping[tuple[str, str], frozenset[Role]] = field(default_factory=lambda: MappingProxyType({}))
 
     def hidden_from(self, roles: frozenset[Role]) -> Hidden:
-        """Lists that a caller with these roles may not see."""
+        """Lists hidden from a caller with these roles."""
         return frozenset(key for key, allowed in self.visible_to.items() if allowed.isdisjoint(roles))
 
 
@@ -33,12 +30,9 @@ EVERYTHING_VISIBLE = ListVisibility()
 
 
 def visibility_of(node: str, visible_to: Mapping[str, frozenset[Role]]) -> ListVisibility:
-    """The rule from settings.
+    """Reads the settings' roles, by name of an own list or by `publisher/list`.
 
-    Args:
-        node: the own node's name.
-        visible_to: roles by a list's name as the settings have it: that of an own list, or `publisher/list`. An own
-            list that stands there in both ways is for those whom both admit.
+    An own list named both ways is visible to the roles in both.
     """
     found: dict[tuple[str, str], frozenset[Role]] = {}
     for name, roles in visible_to.items():

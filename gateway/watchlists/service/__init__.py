@@ -1,1 +1,1 @@
-"""Lists read, parties screened, matches found."""
+"""Reads lists, screens parties and finds matches."""

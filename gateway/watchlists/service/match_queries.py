@@ -1,4 +1,4 @@
-"""Reading matches: pages with filters, and changes from a position."""
+"""Reads pages and changes of matches."""
 
 from __future__ import annotations
 
@@ -51,11 +51,7 @@ class MatchQueries:
     def list(
         self, request: match_pb2.ListMatchesRequest, *, hidden: Hidden = NOTHING_HIDDEN
     ) -> match_pb2.ListMatchesResponse:
-        """A page of matches, newest first.
-
-        Raises:
-            InvalidRequestError: the filter or the page token isn't one.
-        """
+        """A page of matches, newest first; raises InvalidRequestError."""
         conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
         conditions += visible(hidden, table)
         token = decode_page_token(request.page_token, request.filter, 1)
@@ -68,7 +64,7 @@ class MatchQueries:
         return response
 
     def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> match_pb2.WatchMatchesResponse:
-        """Matches that are new or have changed after a position; the response's position says where to go on.
+        """Matches changed after a position, and the next position.
 
         Raises:
             PositionUnknownError: the position lies beyond the newest change.

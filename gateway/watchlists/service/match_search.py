@@ -1,13 +1,13 @@
 """Finds matches: new parties against all lists, and new entries against earlier parties.
 
-watchlists.commands.matches keeps the findings and moves the progress in one transaction. So every party is compared
-with every entry, wherever the process ends:
+watchlists.commands.matches stores findings and progress in one transaction. So every party is compared with every
+entry, wherever the process ends:
 
-* A party is remembered before it is sought, and an entry is compared with what is remembered after the index has it. So
-  of a party and an entry that come at the same time at least one finds the other.
-* The parties of before are read from the database when a process begins, while new ones are sought already. When all
-  are there, the changes after the lists' cursor are compared with them.
-* What was there before the first list is never sought: the first list is compared with it.
+* A party is remembered before it is queried, and an entry is indexed before it is compared. So of a party and an entry
+  that come at the same time at least one finds the other.
+* At start earlier parties are read from the database while new ones are already queried; then the changes after the
+  lists' cursor are compared with them.
+* Sources older than the first list aren't queried: the first list is compared with them.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from gateway.watchlists.tables.matches import LISTS
 log = logging.getLogger(__name__)
 
 FOLLOW_S = 1.0
-"""How long one step takes in changes of the lists, in seconds: new alerts wait so long while a long list comes."""
+"""Seconds per step to index list changes; delays new alerts."""
 
 REMEMBER_S = 1.0
-"""How long one step reads parties of before, in seconds: at a start new alerts wait so long at most for their turn."""
+"""Seconds per step to read earlier parties; delays new alerts at start."""
 
 BACKWARD_S = 1.0
-"""How long one step compares entries with parties of before, in seconds."""
+"""Seconds per step to compare entries with earlier parties."""
 
 EVENTS_AT_ONCE = 50
-"""Steps of alerts, or of what else is a source, whose parties are screened in one step."""
+"""Changes of sources screened in one step."""
 
 HITS_OF_A_PARTY = 20
-"""Entries that are matches of one party, the best ones: more than so many are only one very common name."""
+"""Most matches of one party: only a very common name has more."""
 
 
 class MatchSearch:
-    """The search of one process. Not thread-safe; its screener may be used by others meanwhile."""
+    """Not thread-safe, but other threads may use its screener."""
 
     def __init__(self, database: Database, screener: Screener, *, sources: Sequence[MatchSource] = SOURCES) -> None:
         """Reads nothing yet."""
@@ -59,11 +59,10 @@ class MatchSearch:
         self._compared = False
 
     def step(self, cursors: Mapping[str, int], *, at_ms: int) -> Findings:
-        """Does a bounded part of what there is to do.
+        """Does a bounded part of the search from the committed cursors.
 
         Args:
-            cursors: how far was looked, as last committed.
-            at_ms: the time, in milliseconds since 1970.
+            at_ms: milliseconds since 1970.
 
         Raises:
             StoreUnavailableError: the database can't be read; call again.
@@ -71,8 +70,8 @@ class MatchSearch:
         self._screener.follow(FOLLOW_S)
         heads = self._read_heads()
         if any(head < cursors.get(kind, 0) for kind, head in heads.items()):
-            return Findings(cursors, cursors)  # projections are built again, and not everything is there yet
-        anew = self._compared and LISTS not in cursors  # everything was projected again
+            return Findings(cursors, cursors)  # projections are being rebuilt and incomplete
+        anew = self._compared and LISTS not in cursors  # projections were rebuilt
         if self._heads is None or anew:
             self._heads, self._older = heads, chain.from_iterable(map(self._newest, self._sources))
             self._loaded = False
@@ -82,7 +81,7 @@ class MatchSearch:
         screened: list[ScreenedSource] = []
         for source in self._sources:
             for item in self._items(source, cursors, after):
-                if item.gone or item.revision > 1:  # a first revision leaves nothing behind that held before
+                if item.gone or item.revision > 1:  # a first revision supersedes nothing
                     screened.append(ScreenedSource(item.key, item.gone))
                 found += self._screen(item, at_ms)
         more = after != cursors
@@ -90,7 +89,7 @@ class MatchSearch:
             return Findings(cursors, after, found, screened, more=True)
         first = cursors.get(LISTS, 0)
         if not first and not self._screener.recent:
-            after[LISTS] = self._screener.position  # there is nobody with whom to compare
+            after[LISTS] = self._screener.position  # no parties to compare
             return Findings(cursors, after, found, screened, more=more)
         back = self._screener.compare_back(first, at_ms=at_ms, within_s=BACKWARD_S)
         after[LISTS] = back.position
@@ -103,7 +102,7 @@ class MatchSearch:
             return {source.kind: source.head(conn) for source in self._sources}
 
     def _newest(self, source: MatchSource) -> Iterator[SourceItem]:
-        """Items of before, of each kind of source as many as leave room for the others' parties."""
+        """Earlier items; the kinds of source share the room."""
         share = RECENT_PARTIES // len(self._sources)
         parties = 0
         for item in islice(source.newest(self._database), share):
@@ -113,7 +112,7 @@ class MatchSearch:
             yield item
 
     def _remember_older(self) -> bool:
-        """Remembers parties of before for a while; True when all that there is room for are remembered."""
+        """Remembers earlier parties for a while; True when done or full."""
         end = time.monotonic() + REMEMBER_S
         for item in self._older:
             if not self._screener.recent.remember_older(item.key, item.revision, parties_of(item.subjects)):

@@ -1,4 +1,4 @@
-"""Where parties come from that are screened unasked: alerts and recorded shipments, each a `MatchSource` in SOURCES."""
+"""Sources that are screened automatically: alerts and recorded shipments."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from gateway.watchlists.codec.subjects import subjects_of, subjects_of_shipment
 from gateway.watchlists.rules.matches import SourceKey, SourceKind
 
 NEWEST_AT_ONCE = 200
-"""Sources read in one transaction when the newest are read."""
+"""Newest sources read in one transaction."""
 
 _NAMING = frozenset({"published", "amended", "withdrawn"})
-"""Steps of an alert that change which parties it names."""
+"""Alert events that change which parties it names."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """A source as it is now: its revision and what it names, by path. `gone`: it is void and names nobody."""
+    """A source's current revision and subjects by path. `gone`: void, without any."""
 
     key: SourceKey
     revision: int
@@ -42,13 +42,13 @@ class SourceItem:
 
 @dataclass(frozen=True, slots=True)
 class MatchSource:
-    """One kind of source.
+    """A kind of source.
 
     Attributes:
         kind: also the name of its cursor.
         head: position up to which it can be read.
-        after: items that changed after a position, at most about so many, and the position after them.
-        newest: all items, the newest first, read in short transactions as they are taken.
+        after: items changed after a position, about `limit` at most, and the position after them.
+        newest: all items, newest first, read in short transactions.
     """
 
     kind: SourceKind
@@ -94,7 +94,7 @@ def _newest_alerts(database: Database) -> Iterator[SourceItem]:
             rows = alerts.list_page(conn, [named], before=before, limit=NEWEST_AT_ONCE)
         for row, payload in rows:
             item = _item([row], payload) if payload else None
-            if item is not None and item.key != last:  # the copies of one alert follow each other
+            if item is not None and item.key != last:  # copies of an alert are adjacent
                 last = item.key
                 yield item
         if len(rows) < NEWEST_AT_ONCE:
@@ -104,10 +104,10 @@ def _newest_alerts(database: Database) -> Iterator[SourceItem]:
 
 
 def _shipments_after(conn: Connection, position: int, limit: int) -> tuple[list[SourceItem], int]:
-    """Indexed records with an item after a position, each as it is now.
+    """Current records with an item after a position.
 
-    An addition counts where it names something that stood nowhere in the record before it: most tell of the container
-    and the lorry that the record has, and screening costs far more than seeing that.
+    An addition counts only if it names something new: most repeat the record's container and lorry, and screening costs
+    far more than this check.
     """
     head = record_progress.indexed(conn)
     logged = [row for row in shipments.log_after(conn, position, limit) if row.position <= head]
@@ -118,10 +118,10 @@ def _shipments_after(conn: Connection, position: int, limit: int) -> tuple[list[
 
 
 def _changes(logged: LogRow, record: CurrentRecord | None) -> bool:
-    """Whether an item of the log is what a record stands in, or names something else than the record before it did."""
+    """Whether a log item is the revision, or names something new."""
     if record is None or not logged.content:
         return False
-    if logged.kind == SHIPMENT or logged.position < record.position:  # the newest revision comes with what was added
+    if logged.kind == SHIPMENT or logged.position < record.position:  # the newest revision includes the additions
         return logged.position == record.position
     before, with_it = (with_additions_before(record, logged.position + more) for more in (0, 1))
     return bool(_named(with_it) - _named(before))
@@ -132,7 +132,7 @@ def _named(shipment: shipment_pb2.Shipment) -> set[bytes]:
 
 
 def _newest_shipments(database: Database) -> Iterator[SourceItem]:
-    """Records by their newest revisions, each with what was added to it."""
+    """Newest revisions of records with their additions."""
     with database.read() as conn:
         before = record_progress.indexed(conn) + 1
     while before > 1:
@@ -168,7 +168,7 @@ def _items(conn: Connection, records: Sequence[CurrentRecord]) -> list[SourceIte
 
 
 def erased(conn: Connection, sources: Collection[SourceKey]) -> set[SourceKey]:
-    """Of some sources the records whose time is over: a search that was under way may still know whom they named."""
+    """A search under way may still hold erased records' parties."""
     ids = [source.id for source in sources if source.kind is SourceKind.SHIPMENT]
     known = shipments.find(conn, ids) if ids else {}
     return {source for source in sources if source.kind is SourceKind.SHIPMENT and source.id not in known}
@@ -184,4 +184,4 @@ SHIPMENTS = MatchSource(
 )
 
 SOURCES = (ALERTS, SHIPMENTS)
-"""All kinds of sources of this version."""
+"""All kinds of source."""

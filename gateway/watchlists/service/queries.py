@@ -1,4 +1,4 @@
-"""Reading watchlists: one entry with where it is active, pages, changes from a position, a partner's copy compared."""
+"""Reads watchlists: entries, pages, changes, and comparison with a partner's copy."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from gateway.watchlists.tables.lists import CopyRow, EntryRow
 from gateway.watchlists.tables.schema import list_copies, list_entries, list_proposals
 
 MOST_MISSING = 1_000
-"""Changes that a comparison lists; of more it gives the number."""
+"""Most changes listed by a comparison; beyond that only counted."""
 
 _Pb = watchlist_service_pb2
 _KIND = "WATCHLIST_KIND_"
@@ -53,7 +53,7 @@ _COLUMNS = {"publisher": list_entries.c.publisher, "list": list_entries.c.list, 
 
 @dataclass(frozen=True, slots=True)
 class FullState:
-    """A page of the whole present state: its changes, and the key to go on after; None at the end."""
+    """A page of listed entries, and the next key; None at the end."""
 
     changes: list[_Pb.PublishedChange]
     after: tuple[str, str, str] | None
@@ -71,11 +71,7 @@ class ListQueries:
     def get(
         self, reference: watchlist_pb2.WatchlistReference, *, hidden: Hidden = NOTHING_HIDDEN
     ) -> _Pb.GetEntryResponse:
-        """One entry; of an own one, also when it has ended, where it is still active.
-
-        Raises:
-            NotFoundError: this node doesn't have it.
-        """
+        """An entry, also an ended own one, and where it is active; raises NotFoundError."""
         publisher, name, entry_id = reference.publisher, reference.list, reference.id
         with self._database.read() as conn:
             row = watchlists.find(conn, publisher, name, [entry_id]).get(entry_id)
@@ -89,11 +85,7 @@ class ListQueries:
         return response
 
     def list(self, request: _Pb.ListEntriesRequest, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.ListEntriesResponse:
-        """A page of entries by publisher, list and id.
-
-        Raises:
-            InvalidRequestError: the filter or the page token isn't one.
-        """
+        """A page of entries by publisher, list and id; raises InvalidRequestError."""
         conditions = [self._condition(term) for term in parse_filter(request.filter, _FIELDS)]
         conditions += visible(hidden, list_entries)
         token = decode_page_token(request.page_token, request.filter, 3)
@@ -118,11 +110,7 @@ class ListQueries:
     def proposals(
         self, request: _Pb.ListProposalsRequest, *, hidden: Hidden = NOTHING_HIDDEN
     ) -> _Pb.ListProposalsResponse:
-        """Proposals that wait for a decision, oldest first.
-
-        Raises:
-            InvalidRequestError: the page token isn't one.
-        """
+        """Undecided complete proposals, oldest first; raises InvalidRequestError."""
         token = decode_page_token(request.page_token, "", 1)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
@@ -153,14 +141,14 @@ class ListQueries:
         return {name for publisher, name in hidden if publisher == self._node}
 
     def position(self) -> int:
-        """Number of the newest change that the lists show."""
+        """Number of the last change that took effect."""
         with self._database.read() as conn:
             return list_progress.applied(conn)
 
     def changes(self, position: int, *, hidden: Hidden = NOTHING_HIDDEN) -> _Pb.WatchEntriesResponse:
-        """The next update after a position with changes that took effect; without any, at the newest, if there is none.
+        """The next effective update after a position, if any.
 
-        What was overtaken before its turn came is in no state of the list, so following it would lead to another list.
+        Overtaken changes are left out: applying them would give a different list.
 
         Raises:
             PositionUnknownError: the position lies beyond the newest change.
@@ -191,7 +179,7 @@ class ListQueries:
                 return _Pb.WatchEntriesResponse(changes=changes, position=position)
 
     def full_state(self, after: tuple[str, str, str] | None, *, hidden: Hidden = NOTHING_HIDDEN) -> FullState:
-        """The next page of everything that is listed."""
+        """The next page of everything listed."""
         with self._database.read() as conn:
             rows = watchlists.page(conn, visible(hidden, list_entries), after=after, limit=MAX_STREAM_ITEMS)
             entries, taken = _entries(conn, rows)
@@ -214,12 +202,12 @@ class ListQueries:
     def compare(
         self, partner: str, position: feed_pb2.FeedPosition, *, hidden: Hidden = NOTHING_HIDDEN
     ) -> _Pb.CompareCopyResponse:
-        """Whether a partner holds what was distributed to it.
+        """Compares a partner's copy with the entries distributed to it.
 
         Args:
             partner: its name.
-            position: where the partner says it stands in the own watchlist feed to it.
-            hidden: lists whose changes and entries are neither listed nor counted; size and root are the whole feed's.
+            position: its reported position in the own watchlist feed.
+            hidden: left out of changes and counts; size and root cover the whole feed.
         """
         unseen = self._own(hidden)
         origin = self.origin(partner)
@@ -249,7 +237,7 @@ class ListQueries:
 
 
 def visible(hidden: Hidden, table: Table) -> list[ColumnElement[bool]]:
-    """SQL conditions that leave out what is hidden, on a table with columns publisher and list."""
+    """SQL conditions that exclude hidden lists by publisher and list."""
     return [or_(table.c.publisher != publisher, table.c.list != name) for publisher, name in sorted(hidden)]
 
 
@@ -265,12 +253,12 @@ def _told_from(conn: Connection, feed: Feed, first: int) -> Iterator[watchlist_p
     for index in range(first, feed.size):
         try:
             yield from read_update(conn, feed.id, index).changes
-        except MalformedError:  # not an update: what this node made of the partner's entries
+        except MalformedError:  # not an update: effects of the partner's entries here
             continue
 
 
 def _entries(conn: Connection, rows: Sequence[EntryRow]) -> tuple[list[_Pb.ListedEntry], int]:
-    """Entries, as many as one message takes, and how many rows that are."""
+    """Entries that fit one message, and their rows."""
     by_publisher: dict[str, list[EntryRow]] = {}
     for row in rows:
         by_publisher.setdefault(row.publisher, []).append(row)

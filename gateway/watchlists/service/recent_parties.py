@@ -1,4 +1,4 @@
-"""Recent parties in memory, to compare a new list entry with them."""
+"""Keeps recent parties to compare new list entries with."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.rules.matches import MatchPlace, SourceKey
 
 RECENT_PARTIES = 100_000
-"""Parties that are remembered for entries yet to come: a day of a busy port, and some 100 MB."""
+"""A day of a busy port, and some 100 MB."""
 
 _PARTIES = "parties"
 
 
 class Party(NamedTuple):
-    """A party and what it is sought by."""
+    """A party and its queries."""
 
     subject: screening_pb2.ScreeningSubject
     sought: PartyQuery
 
 
 def parties_of(subjects: Mapping[str, screening_pb2.ScreeningSubject]) -> dict[str, Party]:
-    """Subjects with what they are sought by, which takes as long to find out as half a search."""
+    """Building the queries takes half as long as a search."""
     return {field: Party(subject, wire.sought_of(subject)) for field, subject in subjects.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class BackwardHit:
-    """A party of before that an entry may be about: where it stands, what it is, and the party's hit on the entry."""
+    """An earlier party, its location, and its hit on an entry."""
 
     place: MatchPlace
     subject: screening_pb2.ScreeningSubject
@@ -44,14 +44,10 @@ class BackwardHit:
 
 
 class RecentParties:
-    """Parties by source, the oldest source is forgotten first. Thread-safe."""
+    """Parties by source; the oldest source is dropped first. Thread-safe."""
 
     def __init__(self, most: int = RECENT_PARTIES) -> None:
-        """Remembers nobody.
-
-        Args:
-            most: parties that are remembered.
-        """
+        """Starts empty; keeps at most `most` parties."""
         self._most = most
         self._index = NameIndex()
         self._sources: OrderedDict[SourceKey, list[str]] = OrderedDict()
@@ -66,7 +62,7 @@ class RecentParties:
         return bool(self._parties)
 
     def remember(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> None:
-        """Remembers what a source names now, in the place of what it named before."""
+        """Replaces a source's parties."""
         with self._lock:
             self._forget(source)
             if parties:
@@ -75,10 +71,10 @@ class RecentParties:
                 self._forget(next(iter(self._sources)))
 
     def remember_older(self, source: SourceKey, revision: int, parties: Mapping[str, Party]) -> bool:
-        """Remembers a source older than all that are known; False when there is no room for more."""
+        """Adds a source older than all known; False when full."""
         with self._lock:
             if source in self._sources or not parties:
-                return True  # seen again since, or without parties
+                return True  # newer revision known, or no parties
             if len(self._parties) + len(parties) > self._most:
                 return False
             self._put(source, revision, parties)
@@ -103,7 +99,7 @@ class RecentParties:
             del self._parties[number]
 
     def hits(self, record: IndexEntry, limits: Callable[[str], Thresholds]) -> Iterator[BackwardHit]:
-        """Parties that an entry may be about, each once, by its best name."""
+        """Parties that an entry may be about, each by its best name."""
         of_list = limits(record.group)
         best: dict[str, Hit] = {}
         if not self._parties:
@@ -118,12 +114,12 @@ class RecentParties:
                     best[party] = turned
         for party, hit in best.items():
             known = self._parties.get(party)
-            if known is not None:  # not forgotten meanwhile
+            if known is not None:  # not dropped meanwhile
                 yield BackwardHit(known[0], screening_pb2.ScreeningSubject.FromString(known[1]), hit)
 
 
 def _turned(hit: Hit, record: IndexEntry, weak: bool, limits: Thresholds) -> Hit:
-    """A hit of an entry's name on a party, as a hit of the party on the entry."""
+    """Turns an entry's hit on a party around."""
     comparison = hit.comparison.turned()
     return Hit(
         hit.reference._replace(group=record.group, id=record.id),

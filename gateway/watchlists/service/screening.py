@@ -1,10 +1,9 @@
-"""Screens parties against all lists that this node holds, and entries against parties of before.
+"""Screens parties against all lists of this node, and entries against earlier parties.
 
-The index follows the projection: of each entry that a change names it takes what the projection says of it now. So a
-change that had no effect has none here, and one that is read twice changes nothing.
+The index takes the projected state of each changed entry. So a change without effect has none here either, and reading
+one twice is harmless.
 
-`start`, `follow`, `tidy` and `save` are for one thread at a time, and a lock holds them to it; `screen` is for any
-number of threads meanwhile.
+A lock keeps `start`, `follow`, `tidy` and `save` to one thread; any number may call `screen`.
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ from gateway.watchlists.tables.lists import ChangeRow, EntryRow
 log = logging.getLogger(__name__)
 
 CHANGES_AT_ONCE = 20
-"""Updates read in one go, each of at most 500 changes: the longest for which one read transaction stays open."""
+"""Updates, of at most 500 changes, read in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScreeningOutcome:
-    """What was found for each subject, in order, and the last change of the lists that was considered."""
+    """Hits by subject, in order, and the last list change considered."""
 
     found: list[SearchResult]
     position: int
@@ -53,8 +52,7 @@ class ScreeningOutcome:
 
 @dataclass(slots=True)
 class BackwardComparison:
-    """What comparing changes with the parties of before gave: up to which change, hits, and the entries that have ended
-    or were amended."""
+    """Last change compared, hits, and entries that ended or were amended."""
 
     position: int
     hits: list[BackwardHit]
@@ -77,13 +75,13 @@ class Screener:
         thresholds: Mapping[str, Thresholds],
         recent: RecentParties | None = None,
     ) -> None:
-        """Takes what it needs and reads nothing.
+        """Reads nothing.
 
         Args:
             database: holds the lists.
-            snapshot_path: where the snapshot of the index is kept; its folder exists.
-            thresholds: scores that count, by list as `publisher/list` or by the list's name alone.
-            recent: the parties of before.
+            snapshot_path: file of the index's snapshot; its folder exists.
+            thresholds: by `publisher/list` or list.
+            recent: earlier parties.
         """
         self._database = database
         self._path = snapshot_path
@@ -96,22 +94,18 @@ class Screener:
 
     @property
     def position(self) -> int:
-        """Number of the last change that the index shows."""
+        """Number of the last indexed change."""
         return self._seq
 
     @property
     def entries(self) -> int:
-        """Entries in the index."""
+        """Number of indexed entries."""
         return len(self._index)
 
     # Filling
 
     def start(self) -> bool:
-        """Takes up the snapshot, or builds the index anew, and then what has changed since; True for a snapshot.
-
-        Raises:
-            StoreUnavailableError: the database can't be read.
-        """
+        """Loads the snapshot (True) or builds the index, then reads newer changes; raises StoreUnavailableError."""
         with self._writing:
             taken = self._take_up()
             if not taken:
@@ -120,16 +114,10 @@ class Screener:
         return taken
 
     def follow(self, within_s: float = math.inf) -> int:
-        """Takes in what has changed.
-
-        Args:
-            within_s: seconds after which it ends although there is more.
-
-        Returns:
-            Number of changes that were taken in.
+        """Indexes new changes for at most `within_s` seconds; returns their number.
 
         Raises:
-            StoreUnavailableError: the database can't be read; what was taken in before stays.
+            StoreUnavailableError: indexed changes stay.
         """
         end, done = time.monotonic() + within_s, 0
         with self._writing:
@@ -150,12 +138,12 @@ class Screener:
                     return done
 
     def compare_back(self, after: int, *, at_ms: int, within_s: float) -> BackwardComparison:
-        """Compares entries that changed after a change, and are in the index, with the parties of before.
+        """Compares indexed entries with earlier parties.
 
         Args:
-            after: number of a change.
-            at_ms: entries that aren't valid at this time don't count.
-            within_s: seconds after which it ends although there is more.
+            after: number of the change to start after.
+            at_ms: entries not valid then are left out.
+            within_s: seconds after which it stops.
 
         Raises:
             StoreUnavailableError: the database can't be read.
@@ -164,7 +152,7 @@ class Screener:
         while done.position < self._seq:
             with self._database.read() as conn:
                 if list_progress.applied(conn) < self._seq:
-                    break  # the projection is being built again
+                    break  # the projection is being rebuilt
                 changes = watchlists.changes_after(conn, done.position, 1)
                 effects = [effect for change in changes for effect in _effects(conn, change)]
             for key, record in effects:
@@ -178,15 +166,15 @@ class Screener:
         return done
 
     def tidy(self) -> bool:
-        """Does a bounded step of the index's own upkeep; False when there is none to do. For idle moments."""
+        """Does a bounded step of index upkeep; False when none is due."""
         with self._writing:
             return self._index.tidy()
 
     def save(self) -> int:
-        """Writes a snapshot when something has changed since the last one; gives its size in bytes, 0 for none.
+        """Writes a changed index; returns its bytes or 0.
 
         Raises:
-            OSError: it can't be written; the one before is still there.
+            OSError: it can't be written; the previous one remains.
         """
         with self._writing:
             if self._seq == self._saved:
@@ -227,7 +215,7 @@ class Screener:
     def _next(self, conn: Connection) -> list[ChangeRow]:
         applied = list_progress.applied(conn)
         if applied < self._seq:
-            return []  # the projection is being built again: it will come back to where this index is
+            return []  # the projection is being rebuilt up to this position
         changes = watchlists.changes_after(conn, self._seq, CHANGES_AT_ONCE)
         return [change for change in changes if change.seq <= applied]
 
@@ -241,24 +229,24 @@ class Screener:
         at_ms: int,
         max_hits: int = MAX_HITS,
     ) -> ScreeningOutcome:
-        """Seeks each subject among the entries that count now.
+        """Screens each subject against valid entries.
 
         Args:
-            subjects: who and what to look for; those with a reference are remembered.
-            visible: whether the caller may see a list, given as `publisher/list`.
-            at_ms: the time, in milliseconds since 1970; entries not valid at it don't count.
-            max_hits: most hits for one subject.
+            subjects: those with a reference are remembered.
+            visible: whether the caller may see a `publisher/list`.
+            at_ms: milliseconds since 1970.
+            max_hits: per subject.
         """
         parties = [Party(subject, wire.sought_of(subject)) for subject in subjects]
         for party in parties:
-            if party.subject.reference:  # before the search: what comes to the lists from now on looks for it
+            if party.subject.reference:  # first, since entries indexed from now on are compared with it
                 self.recent.remember(SourceKey(SourceKind.SCREENED, "", party.subject.reference), 0, {"": party})
         return self.seek([party.sought for party in parties], visible=visible, at_ms=at_ms, max_hits=max_hits)
 
     def seek(
         self, wanted: Sequence[PartyQuery], *, visible: Visible = everybody, at_ms: int, max_hits: int = MAX_HITS
     ) -> ScreeningOutcome:
-        """Seeks what subjects are sought by; nobody is remembered."""
+        """Runs queries; remembers no party."""
         index, position = self._index, self._seq
         found = [
             index.search(sought, at_ms=at_ms, visible=visible, thresholds=self._limits, limit=max_hits or MAX_HITS)
@@ -272,13 +260,13 @@ class Screener:
 
 
 def _source(conn: Connection, seq: int) -> str:
-    """Names the history of changes by its change of that number: after a restore another one has it."""
+    """After a restore another change has this number."""
     changes = watchlists.changes_after(conn, seq - 1, 1) if seq else []
     return "".join(f"{change.origin} {change.idx} {change.committed_at}" for change in changes if change.seq == seq)
 
 
 def _effects(conn: Connection, change: ChangeRow) -> list[tuple[EntryKey, IndexEntry | None]]:
-    """What an update makes of the index: records that stand in it, None for what has ended in it."""
+    """Records to index, None for ended entries."""
     publisher = FeedOrigin.parse(change.origin).publisher
     changes = read_update(conn, change.feed_id, change.idx).changes
     rows = watchlists.find_all(conn, publisher, map(key_of, changes))

@@ -1,4 +1,4 @@
-"""Handles the calls of the screening process: screening, and the search for matches."""
+"""Handles screening calls and match searches in the screening process."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from gateway.watchlists.service.screening import Screener
 log = logging.getLogger(__name__)
 
 UPKEEP_S = 1.0
-"""How often the index is looked over for upkeep, in seconds."""
+"""Interval of index upkeep, in seconds."""
 
 STEP_PAUSE_S = 0.001
-"""Pause between steps of upkeep, in seconds, in which a search or a change of the lists gets its turn."""
+"""Seconds between upkeep steps, left to searches and list changes."""
 
 SAVE_EVERY_S = 600.0
-"""How often the snapshot is renewed when something has changed, in seconds."""
+"""Interval between snapshots of a changed index, in seconds."""
 
 
 class ScreeningWorker:
-    """Answers the node, and keeps the index in order."""
+    """Handles the node's calls and maintains the index."""
 
     def __init__(self, screener: Screener, search: MatchSearch) -> None:
         self._screener = screener
@@ -38,7 +38,7 @@ class ScreeningWorker:
     def screen(
         self, request: screening_pb2.ScreenPartiesRequest, hidden: frozenset[str], at_ms: int
     ) -> screening_pb2.ScreenPartiesResponse:
-        """Screens against all lists but the hidden ones, given as `publisher/list`."""
+        """Screens against all lists except hidden ones, given as `publisher/list`."""
         done = self._screener.screen(
             request.subjects,
             visible=lambda group: group not in hidden,
@@ -49,12 +49,12 @@ class ScreeningWorker:
         return screening_pb2.ScreenPartiesResponse(subjects=subjects, position=done.position)
 
     def follow(self, cursors: Mapping[str, int], at_ms: int) -> Findings:
-        """Takes in changes of the lists and looks for matches."""
+        """Indexes list changes and searches for matches."""
         return self._search.step(cursors, at_ms=at_ms)
 
     @contextmanager
     def upkeep(self) -> Iterator[None]:
-        """Merges parts of the index and saves it now and then; saves it at the end."""
+        """Merges and saves the index from time to time; saves it at the end."""
         thread = threading.Thread(target=self._keep_up, name="upkeep")
         thread.start()
         try:

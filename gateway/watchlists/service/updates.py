@@ -1,4 +1,4 @@
-"""Reads changes of lists from the entries in which they stand."""
+"""Reads list changes from feed entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.watchlists.tables.lists import EntryRow
 
 
 def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistUpdate:
-    """The changes in one entry of a feed; none when it was erased."""
+    """Changes in a feed's entry; empty if erased."""
     (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
     if not entry.payload:
         return watchlist_pb2.WatchlistUpdate()
@@ -23,7 +23,7 @@ def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.Wat
 
 
 def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, watchlist_pb2.WatchlistChange]:
-    """The newest change of entries of one publisher, each payload read once; erased ones are left out."""
+    """Newest changes of one publisher's entries, each payload read once; without erased ones."""
     places: dict[tuple[int, int], list[EntryRow]] = {}
     for row in rows:
         places.setdefault((row.feed_id, row.idx), []).append(row)

@@ -1,1 +1,1 @@
-"""Statements on watchlists as projected, and on matches."""
+"""Statements on projected watchlists, and on matches."""

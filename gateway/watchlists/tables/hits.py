@@ -14,7 +14,7 @@ from gateway.watchlists.tables.upsert import upsert, values_of
 
 @dataclass(frozen=True, slots=True)
 class HitRow:
-    """A hit on an entry and where it stands; `outcome` is a HitOutcome, 0 until the entry's owner has said so."""
+    """A hit and its feed position; `outcome` is a HitOutcome, 0 without."""
 
     hit_id: str
     reporter: str
@@ -38,20 +38,14 @@ def hit(conn: Connection, reporter: str, hit_id: str) -> HitRow | None:
 
 
 def put_hit(conn: Connection, row: HitRow) -> None:
-    """Writes a hit as it is now."""
+    """Writes the current state of a hit."""
     upsert(conn, list_hits, _HIT_COLUMNS, [values_of(row, _HIT_COLUMNS)])
 
 
 def hits_page(
     conn: Connection, conditions: Iterable[ColumnElement[bool]], *, before: tuple[str, str] | None, limit: int
 ) -> list[HitRow]:
-    """Hits, newest first.
-
-    Args:
-        conditions: SQL conditions on list_hits.
-        before: (hit id, reporter) of the last row of the page before, or None.
-        limit: most rows.
-    """
+    """Hits, newest first, after `before`: (hit id, reporter)."""
     key = (list_hits.c.hit_id, list_hits.c.reporter)
     query = select(list_hits).where(*conditions).order_by(*(column.desc() for column in key)).limit(limit)
     if before is not None:
@@ -60,7 +54,7 @@ def hits_page(
 
 
 def hits_by_list(conn: Connection) -> dict[tuple[str, str], dict[int, int]]:
-    """Number of hits by (publisher, list) and outcome."""
+    """Counts hits by (publisher, list) and outcome."""
     columns = (list_hits.c.publisher, list_hits.c.list, list_hits.c.outcome)
     counted: dict[tuple[str, str], dict[int, int]] = {}
     for publisher, name, outcome, number in conn.execute(select(*columns, func.count()).group_by(*columns)):

@@ -1,4 +1,4 @@
-"""Statements on watchlists: changes in order, entries, and the copies that partners have."""
+"""Statements on watchlists: ordered changes, entries, and partners' copies."""
 
 from __future__ import annotations
 
@@ -21,19 +21,16 @@ from gateway.watchlists.tables.schema import (
 from gateway.watchlists.tables.upsert import upsert
 
 _LOOKED_UP = (1, 16, 100, 500)
-"""How many ids one look-up takes: the least that suffices, whose unused places repeat the last id."""
+"""Sizes of look-ups; the smallest that suffices is padded with the last id."""
 
 
 ALL = "*"
-"""In place of ordinals: no change of an update had an effect."""
+"""Replaces ordinals when no change of an update had an effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """An update that takes effect as number `seq` in this node's order; it stands in entry `idx` of a feed.
-
-    `without_effect` names its changes that had none when their turn came, by ordinal: "0,7", or ALL.
-    """
+    """An update with local number `seq` in a feed's entry `idx`; `without_effect`: ordinals "0,7", or ALL."""
 
     seq: int
     origin: str
@@ -43,14 +40,14 @@ class ChangeRow:
     without_effect: str = ""
 
     def has_effect(self, ordinal: int) -> bool:
-        """Whether a change in it took effect; also true of one that hasn't had its turn."""
+        """Whether a change took or may take effect."""
         return self.without_effect != ALL and str(ordinal) not in self.without_effect.split(",")
 
 
 class EntryRow(NamedTuple):
-    """The newest revision of an entry and where it stands; `ended` is a WatchlistEnd, 0 while it is listed.
+    """An entry's newest revision and feed position; `ended` is a WatchlistEnd, 0 while listed.
 
-    A tuple in the order of the columns: a million of them are read and written one after another.
+    A tuple like the columns, since millions are read and written.
     """
 
     publisher: str
@@ -68,7 +65,7 @@ class EntryRow(NamedTuple):
 
 
 class EndingRow(NamedTuple):
-    """How many entries of a list end soon, and when the first of them does, in milliseconds since 1970."""
+    """A list's number of entries that end soon, and the first end in milliseconds since 1970."""
 
     list: str
     entries: int
@@ -76,7 +73,7 @@ class EndingRow(NamedTuple):
 
 
 class CopyRow(NamedTuple):
-    """The revision of an own entry that a partner has, and which entry carried it; in the order of the columns."""
+    """A partner's revision of an own entry and its feed position, like the columns."""
 
     partner: str
     list: str
@@ -137,7 +134,7 @@ def last_seq(conn: Connection) -> int:
 
 
 def add_changes(conn: Connection, places: Sequence[tuple[int, int]], *, committed_at: int) -> None:
-    """Gives updates, each (feed id, index), the next places in this node's order."""
+    """Appends updates, each (feed id, index), to the local order."""
     first = last_seq(conn) + 1
     if places:
         rows = [(first + at, feed_id, idx, committed_at, "") for at, (feed_id, idx) in enumerate(places)]
@@ -150,12 +147,12 @@ def changes_after(conn: Connection, seq: int, limit: int) -> list[ChangeRow]:
 
 
 def has_change(conn: Connection, feed_id: int, idx: int) -> bool:
-    """Whether an update in an entry has its place in the order."""
+    """Whether an entry's update has a place in the local order."""
     return bool(_HAS_CHANGE(conn, feed=feed_id, index=idx))
 
 
 def put_without_effect(conn: Connection, seq: int, ordinals: str) -> None:
-    """Notes which changes of an update had no effect: "0,7", or ALL."""
+    """Records which changes of an update had no effect: "0,7", or ALL."""
     conn.execute(update(list_changes).where(list_changes.c.seq == seq).values(without_effect=ordinals))
 
 
@@ -163,12 +160,12 @@ def put_without_effect(conn: Connection, seq: int, ordinals: str) -> None:
 
 
 def find(conn: Connection, publisher: str, list_name: str, ids: Collection[str]) -> dict[str, EntryRow]:
-    """Entries of one list by id, ended ones too; unknown ids are left out."""
+    """Entries of one list by id, including ended ones."""
     return {row.entry_id: row for row in map(EntryRow._make, _by_ids(conn, list_entries, publisher, list_name, ids))}
 
 
 def find_all(conn: Connection, publisher: str, keys: Iterable[ListKey]) -> dict[ListKey, EntryRow]:
-    """Entries of any lists of one publisher, ended ones too; unknown keys are left out."""
+    """Entries of one publisher by key, including ended ones."""
     return {
         ListKey(name, entry_id): row
         for name, ids in _by_list(keys).items()
@@ -188,13 +185,7 @@ def page(
     after: tuple[str, str, str] | None,
     limit: int,
 ) -> list[EntryRow]:
-    """Listed entries by publisher, list and id.
-
-    Args:
-        conditions: SQL conditions on list_entries.
-        after: key of the last row of the page before, or None.
-        limit: most rows.
-    """
+    """Listed entries by publisher, list and id, after the key `after`."""
     key = (list_entries.c.publisher, list_entries.c.list, list_entries.c.entry_id)
     query = select(list_entries).where(list_entries.c.ended == 0, *conditions).order_by(*key).limit(limit)
     if after is not None:
@@ -203,13 +194,13 @@ def page(
 
 
 def listed_after(conn: Connection, publisher: str, after: ListKey, *, limit: int) -> list[EntryRow]:
-    """Listed entries of one publisher by list and id, after one of them; all of them after `ListKey("", "")`."""
+    """A publisher's listed entries by list and id, after a key, `ListKey("", "")` for all."""
     rows = _LISTED_AFTER(conn, by=publisher, called=after.list, id=after.entry_id, most=limit)
     return [EntryRow._make(row) for row in rows]
 
 
 def ids_of(conn: Connection, publisher: str, list_name: str, *, after: str, limit: int) -> list[tuple[str, int]]:
-    """Ids and revisions of what a list holds, by id."""
+    """Ids and revisions of a list's entries, by id."""
     query = (
         select(list_entries.c.entry_id, list_entries.c.revision)
         .where(
@@ -225,20 +216,20 @@ def ids_of(conn: Connection, publisher: str, list_name: str, *, after: str, limi
 
 
 def count(conn: Connection, *conditions: ColumnElement[bool]) -> int:
-    """Number of listed entries."""
+    """Counts listed entries."""
     return int(conn.execute(select(func.count()).where(list_entries.c.ended == 0, *conditions)).scalar_one())
 
 
 def of_publisher(publisher: str) -> ColumnElement[bool]:
-    """Condition on list_entries beside one on valid_until, by whose index the rows are found.
+    """Condition that leaves the choice to valid_until's index.
 
-    A plain comparison would have SQLite, which keeps no statistics here, go through all entries of the publisher.
+    SQLite has no statistics here and with a plain comparison would read all entries of the publisher.
     """
     return list_entries.c.publisher.concat("") == publisher
 
 
 def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) -> list[EntryRow]:
-    """Listed entries whose validity ends before a time, the earliest first."""
+    """Listed entries whose validity ends before a time, earliest first."""
     query = (
         select(list_entries)
         .where(
@@ -254,7 +245,7 @@ def due_to_expire(conn: Connection, publisher: str, before_ms: int, limit: int) 
 
 
 def ending_by_list(conn: Connection, condition: ColumnElement[bool]) -> list[EndingRow]:
-    """Listed entries for which a condition on list_entries holds, by list."""
+    """Listed entries that fulfil a condition on list_entries, by list."""
     query = (
         select(list_entries.c.list, func.count(), func.min(list_entries.c.valid_until))
         .where(list_entries.c.ended == 0, condition)
@@ -265,7 +256,7 @@ def ending_by_list(conn: Connection, condition: ColumnElement[bool]) -> list[End
 
 
 def ending_first(conn: Connection, condition: ColumnElement[bool], list_name: str, limit: int) -> list[str]:
-    """Ids of the entries of one list for which it holds, those that end first."""
+    """Ids of one list's entries that fulfil a condition, earliest end first."""
     query = (
         select(list_entries.c.entry_id)
         .where(list_entries.c.ended == 0, list_entries.c.list == list_name, condition)
@@ -279,12 +270,12 @@ def ending_first(conn: Connection, condition: ColumnElement[bool], list_name: st
 
 
 def find_copies(conn: Connection, partner: str, list_name: str, ids: Collection[str]) -> dict[str, CopyRow]:
-    """A partner's copies of entries of one list, by id."""
+    """A partner's copies in one list, by id."""
     return {row.entry_id: row for row in map(CopyRow._make, _by_ids(conn, list_copies, partner, list_name, ids))}
 
 
 def find_all_copies(conn: Connection, partner: str, keys: Iterable[ListKey]) -> dict[ListKey, CopyRow]:
-    """A partner's copies of entries of any lists, by key."""
+    """A partner's copies by key."""
     return {
         ListKey(name, entry_id): row
         for name, ids in _by_list(keys).items()
@@ -293,7 +284,7 @@ def find_all_copies(conn: Connection, partner: str, keys: Iterable[ListKey]) -> 
 
 
 def copies_of(conn: Connection, list_name: str, entry_id: str) -> list[CopyRow]:
-    """The copies of one own entry, of each partner."""
+    """Partners' copies of an own entry."""
     return [CopyRow(*row) for row in _COPIES_OF(conn, called=list_name, id=entry_id)]
 
 
@@ -303,13 +294,13 @@ def put_copies(conn: Connection, rows: Sequence[CopyRow]) -> None:
 
 
 def active_copies(conn: Connection, partner: str, *conditions: ColumnElement[bool]) -> int:
-    """Number of own entries distributed to a partner and not ended."""
+    """Counts own entries distributed to a partner and not ended."""
     query = select(func.count()).where(list_copies.c.partner == partner, list_copies.c.ended == 0, *conditions)
     return int(conn.execute(query).scalar_one())
 
 
 def entries_by_list(conn: Connection) -> dict[tuple[str, str], int]:
-    """Number of listed entries by (publisher, list)."""
+    """Counts listed entries by (publisher, list)."""
     columns = (list_entries.c.publisher, list_entries.c.list)
     query = select(*columns, func.count()).where(list_entries.c.ended == 0).group_by(*columns)
     return {(publisher, name): number for publisher, name, number in conn.execute(query)}
@@ -323,7 +314,6 @@ def _by_list(keys: Iterable[ListKey]) -> dict[str, set[str]]:
 
 
 def _by_ids(conn: Connection, table: Table, holder: str, list_name: str, ids: Collection[str]) -> list[Row]:
-    """Rows of a table whose key is a node, a list and an entry's id."""
     ordered = sorted(ids)
     found: list[Row] = []
     for chunk in (ordered[at : at + _LOOKED_UP[-1]] for at in range(0, len(ordered), _LOOKED_UP[-1])):

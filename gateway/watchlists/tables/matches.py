@@ -1,4 +1,4 @@
-"""Statements on matches: what this gateway found by itself, and how far it has looked."""
+"""Statements on matches and search progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.watchlists.rules.matches import EntryKey, MatchPlace, MatchStatus, 
 from gateway.watchlists.tables.schema import match_progress, matches
 
 LISTS = "lists"
-"""Key of the position in the lists' changes that were compared with earlier parties."""
+"""Cursor of list changes compared with earlier parties."""
 
 _POSITION_COLUMNS = {
     SourceKind.ALERT.value: "alert_position",
@@ -26,7 +26,7 @@ _KEYS_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class MatchRow:
-    """A match as it is kept; times in milliseconds since 1970. `change` is given when it is written."""
+    """Times in milliseconds since 1970; `change` is set when it is written."""
 
     match_id: str
     key: bytes
@@ -57,18 +57,18 @@ class MatchRow:
 
     @property
     def place(self) -> MatchPlace:
-        """Where the party stands."""
+        """The party's location."""
         source = SourceKey(SourceKind(self.source), self.source_publisher, self.source_id)
         return MatchPlace(source, self.source_revision, self.field)
 
     @property
     def entry(self) -> EntryKey:
-        """The entry."""
+        """The entry's key."""
         return EntryKey(self.publisher, self.list, self.entry_id)
 
 
 class MatchProgress(NamedTuple):
-    """How far was looked, as in the table's columns; None where it never was."""
+    """Search progress, as in the columns; None before the first search."""
 
     alert_position: int | None = None
     shipment_position: int | None = None
@@ -88,7 +88,7 @@ _REPLACE = (
 
 
 def last_change(conn: Connection) -> int:
-    """Number of the newest change; 0 when there was none. No number is given twice, whatever is removed."""
+    """Number of the newest change, or 0. Numbers aren't reused after removals."""
     newest = conn.execute(select(func.max(matches.c.change))).scalar_one() or 0
     return max(newest, _PROGRESS.read(conn).last_number)
 
@@ -105,7 +105,7 @@ def write(conn: Connection, new: Sequence[MatchRow], changed: Sequence[MatchRow]
 
 def _kept(row: MatchRow) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in _NAMES}
-    for name in ("source_id", "field", "reason"):  # PostgreSQL keeps no NUL in a text
+    for name in ("source_id", "field", "reason"):  # PostgreSQL text can't hold NUL
         values[name] = values[name].replace("\0", "\N{REPLACEMENT CHARACTER}")
     return values
 
@@ -126,7 +126,7 @@ def by_keys(conn: Connection, keys: Collection[bytes]) -> dict[bytes, MatchRow]:
 
 
 def open_of_sources(conn: Connection, sources: Collection[SourceKey]) -> list[MatchRow]:
-    """Open matches of some sources."""
+    """Open matches of sources."""
     grouped: dict[tuple[str, str], list[str]] = {}
     for source in sources:
         grouped.setdefault((source.kind.value, source.publisher), []).append(source.id)
@@ -138,7 +138,7 @@ def open_of_sources(conn: Connection, sources: Collection[SourceKey]) -> list[Ma
 
 
 def open_of_entries(conn: Connection, entries: Collection[EntryKey]) -> list[MatchRow]:
-    """Open matches with some entries."""
+    """Open matches with entries."""
     grouped: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         grouped.setdefault((entry.publisher, entry.list), []).append(entry.id)
@@ -162,13 +162,7 @@ def _open_in(
 def page(
     conn: Connection, conditions: Iterable[ColumnElement[bool]], *, before: str | None, limit: int
 ) -> list[MatchRow]:
-    """Matches, newest first.
-
-    Args:
-        conditions: SQL conditions on matches.
-        before: id of the last match of the page before, or None.
-        limit: most rows.
-    """
+    """Matches, newest first, after the id `before`."""
     query = select(*_COLUMNS).where(*conditions).order_by(matches.c.match_id.desc()).limit(limit)
     if before is not None:
         query = query.where(matches.c.match_id < before)
@@ -176,13 +170,13 @@ def page(
 
 
 def changed_after(conn: Connection, change: int, *conditions: ColumnElement[bool], limit: int) -> list[MatchRow]:
-    """Matches by the number of their last change, those after a number."""
+    """Matches by last change, after a number."""
     query = select(*_COLUMNS).where(matches.c.change > change, *conditions).order_by(matches.c.change).limit(limit)
     return [_row(row) for row in conn.execute(query)]
 
 
 def by_list(conn: Connection) -> dict[tuple[str, str], dict[str, int]]:
-    """Number of matches by (publisher, list) and status."""
+    """Counts matches by (publisher, list) and status."""
     columns = (matches.c.publisher, matches.c.list, matches.c.status)
     counted: dict[tuple[str, str], dict[str, int]] = {}
     for publisher, name, status, number in conn.execute(select(*columns, func.count()).group_by(*columns)):
@@ -201,23 +195,23 @@ def _row(row: Iterable[Any]) -> MatchRow:
     return MatchRow(**values)
 
 
-# How far was looked
+# Search progress
 
 
 def positions(conn: Connection) -> dict[str, int]:
-    """Position in each kind of source, and that in the lists' changes; none of what was never looked at."""
+    """Cursors of sources and of list changes; none before the first search."""
     row = _PROGRESS.read(conn)._asdict()
     return {key: row[column] for key, column in _POSITION_COLUMNS.items() if row[column] is not None}
 
 
 def move_positions(conn: Connection, positions: Mapping[str, int]) -> None:
-    """Notes how far was looked."""
+    """Writes cursors."""
     if positions:
         _PROGRESS.write(conn, **{_POSITION_COLUMNS[key]: position for key, position in positions.items()})
 
 
 def forget_sources(conn: Connection, kind: SourceKind, ids: Sequence[str]) -> None:
-    """Removes what was found in sources whose time is over, decided or not: it names persons."""
+    """Removes matches of expired sources, even decided ones: they name persons."""
     last = last_change(conn)
     gone = conn.execute(delete(matches).where(matches.c.source == kind.value, matches.c.source_id.in_(ids)))
     if gone.rowcount:
@@ -225,5 +219,5 @@ def forget_sources(conn: Connection, kind: SourceKind, ids: Sequence[str]) -> No
 
 
 def look_at_all_lists_again(conn: Connection) -> None:
-    """For when the lists are projected anew: their changes may get other numbers."""
+    """A rebuild may renumber list changes."""
     _PROGRESS.write(conn, change_seq=None)

@@ -1,4 +1,4 @@
-"""How far changes of lists have taken effect, and what each partner was considered for."""
+"""Statements on progress of list changes and of their distribution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.watchlists.tables.schema import list_distribution, list_progress
 
 
 class ListProgress(NamedTuple):
-    """Number of the last change that took effect; time of the last warning, in milliseconds since 1970."""
+    """Last applied change; time of the last warning, in milliseconds since 1970."""
 
     applied: int = 0
     warned_at: int = 0
@@ -21,13 +21,12 @@ class ListProgress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DistributionRow:
-    """How far own lists are distributed to a partner.
+    """Progress of distribution to a partner.
 
     Attributes:
-        partner: its name.
-        considered: number of the last change considered for it; None before its first.
-        directory_version: version of the directory with which all entries were compared for it; 0: never.
-        sweep_steps: steps that comparing all entries has taken so far; 0 while that isn't under way.
+        considered: last change considered; None before the first.
+        directory_version: at the last completed sweep; 0: never.
+        sweep_steps: of the sweep under way; 0 for none.
     """
 
     partner: str
@@ -48,48 +47,48 @@ _MOVE = {
 
 
 def applied(conn: Connection) -> int:
-    """Number of the last change that the entries show."""
+    """Number of the last applied change."""
     return _PROGRESS.read(conn).applied
 
 
 def move_applied(conn: Connection, seq: int) -> None:
-    """Notes up to which change the entries are."""
+    """Sets the last applied change."""
     _PROGRESS.write(conn, applied=seq)
 
 
 def warned_at(conn: Connection) -> int:
-    """Time of the last warning of entries that end soon; 0 when there was none."""
+    """Time of the last warning; 0 for none."""
     return _PROGRESS.read(conn).warned_at
 
 
 def move_warned_at(conn: Connection, time_ms: int) -> None:
-    """Notes the time of a warning."""
+    """Sets the time of the last warning."""
     _PROGRESS.write(conn, warned_at=time_ms)
 
 
 def distribution(conn: Connection, partner: str) -> DistributionRow:
-    """How far own lists are distributed to a partner."""
+    """Progress of distribution to a partner."""
     row = _PARTNER(conn, of_partner=partner).one_or_none()
     return DistributionRow(partner) if row is None else DistributionRow(*row)
 
 
 def move_considered(conn: Connection, partner: str, seq: int) -> None:
-    """Notes up to which change a partner was considered for."""
+    """Sets the last change considered for a partner."""
     _move(conn, partner, "considered", seq)
 
 
 def move_directory_version(conn: Connection, partner: str, version: int) -> None:
-    """Notes with which version of the directory everything was compared for a partner."""
+    """Sets the directory version of a partner's last sweep."""
     _move(conn, partner, "directory_version", version)
 
 
 def move_sweep_steps(conn: Connection, partner: str, steps: int) -> None:
-    """Notes how many steps comparing everything for a partner has taken."""
+    """Sets the steps of a partner's sweep."""
     _move(conn, partner, "sweep_steps", steps)
 
 
 def of_projection(conn: Connection) -> tuple[int, tuple[DistributionRow, ...]]:
-    """All that moves while changes take effect and are distributed; the same when nothing has moved since."""
+    """Progress of applying and distributing, to detect idleness."""
     return applied(conn), tuple(DistributionRow(*row) for row in _PARTNERS(conn))
 
 

@@ -14,7 +14,7 @@ from gateway.watchlists.tables.upsert import upsert, values_of
 
 @dataclass(frozen=True, slots=True)
 class ProposalRow:
-    """A proposal; `state` is open (parts may follow), complete, approved or rejected."""
+    """`state`: open (parts may follow), complete, approved or rejected."""
 
     proposal_id: str
     list: str
@@ -42,12 +42,12 @@ def proposal(conn: Connection, proposal_id: str) -> ProposalRow | None:
 
 
 def put_proposal(conn: Connection, row: ProposalRow) -> None:
-    """Writes a proposal as it is now."""
+    """Writes the current state of a proposal."""
     upsert(conn, list_proposals, _PROPOSAL_COLUMNS, [values_of(row, _PROPOSAL_COLUMNS)])
 
 
 def waiting_proposals(conn: Connection, *conditions: ColumnElement[bool], after: str, limit: int) -> list[ProposalRow]:
-    """Complete proposals that nobody has decided, oldest first."""
+    """Complete, undecided proposals, oldest first."""
     query = (
         select(list_proposals)
         .where(list_proposals.c.state == "complete", list_proposals.c.proposal_id > after, *conditions)
@@ -58,16 +58,16 @@ def waiting_proposals(conn: Connection, *conditions: ColumnElement[bool], after:
 
 
 def open_proposals(conn: Connection) -> list[str]:
-    """Ids of proposals that aren't complete, oldest first."""
+    """Ids of incomplete proposals, oldest first."""
     query = select(list_proposals.c.proposal_id).where(list_proposals.c.state == "open")
     return list(conn.execute(query.order_by(list_proposals.c.proposal_id)).scalars())
 
 
 def add_part(conn: Connection, proposal_id: str, feed_id: int, idx: int) -> None:
-    """Notes where a part of a proposal stands."""
+    """Records the feed position of a proposal's part."""
     insert_rows(conn, list_parts, ("proposal_id", "idx", "feed_id"), [(proposal_id, idx, feed_id)])
 
 
 def parts_of(conn: Connection, proposal_id: str) -> list[tuple[int, int]]:
-    """Where the parts of a proposal stand: (feed id, index), in order."""
+    """Feed positions of a proposal's parts, in order: (feed id, index)."""
     return [(row[0], row[1]) for row in _PARTS(conn, id=proposal_id)]

@@ -11,10 +11,10 @@ list_changes = Table(
     "list_changes",
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # the entry with the update that takes effect here
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # of the update
     Column("idx", BigInteger, nullable=False),
     Column("committed_at", BigInteger, nullable=False),
-    Column("without_effect", Text, nullable=False),  # its changes that had none: "0,7", "*" for all of them
+    Column("without_effect", Text, nullable=False),  # ordinals, as "0,7"; "*" for all
 )
 
 list_entries = Table(
@@ -25,12 +25,12 @@ list_entries = Table(
     Column("entry_id", String(64), primary_key=True),
     Column("kind", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    Column("ended", Integer, nullable=False),  # WatchlistEnd; 0 while it is listed
-    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where its newest revision stands
+    Column("ended", Integer, nullable=False),  # WatchlistEnd; 0 while listed
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # of its newest revision
     Column("idx", BigInteger, nullable=False),
     Column("ordinal", Integer, nullable=False),
     Column("valid_until", BigInteger, nullable=False),  # 0: without end
-    Column("first_published_at", BigInteger, nullable=False),  # own entries: its first revision
+    Column("first_published_at", BigInteger, nullable=False),  # own entries: time of the first revision
     Column("digest", LargeBinary, nullable=False),  # own entries: SHA-256 of the content
     Index(
         "ix_list_entries_valid_until",
@@ -70,8 +70,8 @@ list_copies = Table(
     Column("list", String(64), primary_key=True),
     Column("entry_id", String(64), primary_key=True),
     Column("revision", BigInteger, nullable=False),
-    Column("ended", Integer, nullable=False),  # WatchlistEnd distributed; 0 while the partner has the entry
-    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where it was distributed last
+    Column("ended", Integer, nullable=False),  # WatchlistEnd distributed; 0 while active
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # of the last distribution
     Column("idx", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -80,12 +80,12 @@ list_hits = Table(
     "list_hits",
     metadata,
     Column("hit_id", String(36), primary_key=True),
-    Column("reporter", String(32), primary_key=True),  # node that reported it
-    Column("publisher", String(32), nullable=False),  # node whose entry matched
+    Column("reporter", String(32), primary_key=True),  # node
+    Column("publisher", String(32), nullable=False),  # owner of the entry
     Column("list", String(64), nullable=False),
     Column("entry_id", String(64), nullable=False),
-    Column("outcome", Integer, nullable=False),  # HitOutcome; 0 until the owner has said so
-    Column("feed_id", ForeignKey("feeds.id"), nullable=False),  # where the hit stands
+    Column("outcome", Integer, nullable=False),  # HitOutcome; 0 until the owner answers
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
     Column("idx", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -95,10 +95,8 @@ matches = Table(
     metadata,
     Column("match_id", String(36), primary_key=True),
     Column("change", BigInteger, nullable=False, unique=True),  # number of its last change, over all matches
-    Column(
-        "key", LargeBinary(32), nullable=False, unique=True
-    ),  # source, entry and the two writings: watchlists.codec.matches
-    Column("source", String(16), nullable=False),  # SourceKind
+    Column("key", LargeBinary(32), nullable=False, unique=True),
+    Column("source", String(16), nullable=False),
     Column("source_publisher", String(32), nullable=False),
     Column("source_id", String(128), nullable=False),
     Column("source_revision", BigInteger, nullable=False),
@@ -111,8 +109,8 @@ matches = Table(
     Column("hit", LargeBinary, nullable=False),  # serialised ScreeningHit
     Column("found_at", BigInteger, nullable=False),
     Column("backward", Integer, nullable=False),  # 1: the entry came after the source
-    Column("status", String(16), nullable=False),  # MatchStatus
-    Column("hit_id", String(36), nullable=False),  # of the hit that was reported; empty when none was
+    Column("status", String(16), nullable=False),
+    Column("hit_id", String(36), nullable=False),  # of the reported hit; empty for none
     Column("decided_by", String(256), nullable=False),
     Column("decided_at", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
@@ -122,24 +120,24 @@ matches = Table(
 
 list_progress = progress_table(
     "list_progress",
-    Column("applied", BigInteger, nullable=False),  # number of the last change that took effect
-    Column("warned_at", BigInteger, nullable=False),  # when entries that end soon were warned of last; 0: never
+    Column("applied", BigInteger, nullable=False),  # last effective change
+    Column("warned_at", BigInteger, nullable=False),  # of entries that end soon; 0: never
 )
 
 list_distribution = Table(
     "list_distribution",
     metadata,
     Column("partner", String(32), primary_key=True),
-    Column("considered", BigInteger),  # number of the last change considered for it; NULL before its first
-    Column("directory_version", BigInteger, nullable=False),  # with which all entries were compared; 0: never
-    Column("sweep_steps", BigInteger, nullable=False),  # of the comparison under way; 0 while there is none
+    Column("considered", BigInteger),  # last change considered for it; NULL before its first
+    Column("directory_version", BigInteger, nullable=False),  # of the last completed sweep; 0: never
+    Column("sweep_steps", BigInteger, nullable=False),  # of the sweep under way; 0 for none
     sqlite_with_rowid=False,
 )
 
 match_progress = progress_table(
     "match_progress",
-    Column("alert_position", BigInteger),  # up to which alerts were screened; NULL: they never were
+    Column("alert_position", BigInteger),  # up to which alerts were screened; NULL: never
     Column("shipment_position", BigInteger),  # likewise recorded shipments
-    Column("change_seq", BigInteger),  # changes of lists that were compared with earlier parties; NULL: none
-    Column("last_number", BigInteger, nullable=False),  # given to a change of a match, kept when that match is removed
+    Column("change_seq", BigInteger),  # list changes compared with earlier parties; NULL: none
+    Column("last_number", BigInteger, nullable=False),  # of changes of matches, including removed ones
 )

@@ -1,4 +1,4 @@
-"""Writes rows as they are now, whether they were there or not, many in one statement."""
+"""Inserts or updates many rows in one statement."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ROWS_PER_STATEMENT = 100
 
 
 def values_of(row: Any, columns: Sequence[str]) -> tuple[Any, ...]:
-    """The attributes of a row that columns are named after."""
+    """The row's attributes named like the columns."""
     return tuple([getattr(row, name) for name in columns])
 
 
 def upsert(conn: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Writes rows; `columns` names their values."""
+    """Inserts or updates rows; `columns` names their values."""
     for at in range(0, len(rows), _ROWS_PER_STATEMENT):
         chunk = rows[at : at + _ROWS_PER_STATEMENT]
         run(conn, _upsert_text(conn.dialect.name, table, columns, len(chunk)), tuple(chain.from_iterable(chunk)))
