@@ -71,7 +71,7 @@ def config(tmp_path: Path) -> Path:
     """The settings of a node with the earlier database, and with keys that sign nothing here."""
     data = tmp_path / "data"
     data.mkdir()
-    (data / "gateway.sqlite3").write_bytes(lzma.decompress((FILES / "hk.sqlite3.xz").read_bytes()))
+    (data / "gateway.sqlite3").write_bytes(lzma.decompress((FILES / "hk-database.xz").read_bytes()))
     for name in ("directory.note", "data/directory.accepted.note"):
         (tmp_path / name).write_bytes((FILES / "directory.note").read_bytes())
     create_signing_key(tmp_path / "log.pem", name=f"{FEDERATION}/hk")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.evidence.service.files import read_bundle
-from gateway.history.rpc import fanout as history_fanout
+from gateway.history.rpc.search_pages import SearchPosition, encode_positions
 from gateway.trust.rules.directory import FieldClass
 from gateway.v1 import evidence_service_pb2, history_pb2, options_pb2, shipment_pb2
 from gateway.v1 import history_service_pb2 as pb
@@ -255,7 +255,7 @@ def test_what_is_there_at_once_comes_in_one_message(three: Federation) -> None:
             assert message.end.count == 1
             # Where only nodes had more that are no partners any more, there is nothing left but the end.
             gone = search_request()
-            gone.page_token = history_fanout._token(gone, {"xx": history_fanout.Place(5, 5)})
+            gone.page_token = encode_positions(gone, {"xx": SearchPosition(5, 5)})
             (message,) = [one async for one in officer.stub.SearchShipments(gone)]
             assert (message.HasField("end"), message.end.next_page_token, len(message.answers)) == (True, "", 0)
 
