@@ -8,7 +8,7 @@ KEEPALIVE_TIME_MS = 2_000
 """Milliseconds of silence before a ping, to notice cut links before TCP."""
 
 KEEPALIVE_TIMEOUT_MS = 2_000
-"""Timeout of a ping in milliseconds: ten slow round trips across the border."""
+"""Ping timeout in milliseconds: ten slow round trips across the border."""
 
 INITIAL_BACKOFF_MS = 100
 """Milliseconds before the first reconnect."""

@@ -10,7 +10,7 @@ _CODE = re.compile(r"[0-9]{6}(?:[0-9]{2}){0,3}")
 
 
 def normalise_code(code: str) -> str:
-    """Raises MalformedError unless 6, 8, 10 or 12 digits remain."""
+    """A commodity code's digits; raises MalformedError unless 6, 8, 10 or 12."""
     digits = code.replace(".", "").replace(" ", "")
     if _CODE.fullmatch(digits) is None:
         raise MalformedError(f"commodity code {code[:40]!r} must have 6, 8, 10 or 12 digits")

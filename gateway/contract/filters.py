@@ -32,7 +32,6 @@ def parse_filter(text: str, fields: Mapping[str, Sequence[str]]) -> list[Term]:
 
     Args:
         text: e.g. `status = published AND priority = A`; empty for no condition.
-        fields: known fields with their operators.
 
     Raises:
         InvalidRequestError: bad syntax, an unknown field or operator.

@@ -29,7 +29,7 @@ _SPIFFE = "spiffe://"
 
 
 class Channel(StrEnum):
-    """Separate feeds keep urgent alerts from waiting behind a long list."""
+    """Content of a feed. Separate feeds keep urgent alerts from waiting behind a long list."""
 
     ALERTS = "alerts"
     WATCHLIST = "watchlist"
@@ -54,7 +54,7 @@ def uuid7(unix_ms: int, random: bytes) -> str:
         random: 10 bytes from a cryptographic source.
 
     Raises:
-        ValueError: an argument is out of range, a defect of the caller.
+        ValueError: an argument is out of range.
     """
     if not 0 <= unix_ms < 1 << 48:
         raise ValueError(f"unix_ms {unix_ms} doesn't fit into 48 bits")

@@ -1,4 +1,4 @@
-"""Writes canonical JSON, and reads documents, listing every problem with its path."""
+"""Writes canonical JSON; reads documents and lists all problems."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def dump_json(value: object) -> bytes:
 def parse_json(text: bytes, *, what: str, max_bytes: int) -> JsonValue:
     """Parses strict JSON: size capped first, UTF-8, no duplicate members, integers only, nesting bounded.
 
-    Raises:
-        TooLargeError: larger than `max_bytes`.
-        MalformedError: not strict JSON.
+    Raises TooLargeError or MalformedError.
     """
     if len(text) > max_bytes:
         raise TooLargeError(f"{what} has {len(text)} bytes, at most {max_bytes} are allowed")

@@ -1,4 +1,4 @@
-"""Limits on the wire, each with its unit and reason."""
+"""Limits on the wire, with reasons."""
 
 from __future__ import annotations
 

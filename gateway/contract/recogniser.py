@@ -1,7 +1,7 @@
 """Recognises valid messages in half the time of evaluating the contract's rules.
 
-protovalidate takes a microsecond or more for each nested message, and almost every message is valid. Those not
-recognised may be valid too: protovalidate decides (`validation.violations`). Tests compare the two.
+protovalidate takes a microsecond or more for each nested message, and almost every message is valid. A
+recognised message is valid; about others protovalidate decides (`validation.violations`). Tests compare the two.
 """
 
 from __future__ import annotations

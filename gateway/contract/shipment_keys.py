@@ -1,4 +1,4 @@
-"""Index keys of shipments and search criteria.
+"""Index keys of shipments and search criteria: equal values have equal keys.
 
 A key is a 62-bit hash: among a hundred million a false match has a chance of 1 in 10¹⁰.
 """

@@ -57,7 +57,7 @@ _HIDDEN_MESSAGE = {
 
 
 def to_status(error: GatewayError) -> Status:
-    """UNAUTHENTICATED and INTERNAL disclose only their reason code, and INTERNAL the log's `incident`."""
+    """UNAUTHENTICATED and INTERNAL disclose only their reason code; INTERNAL adds `incident`, its id in the log."""
     hidden = _HIDDEN_MESSAGE.get(error.kind)
     message = hidden or _shortened(error.message)
     metadata = {key: value[:MAX_METADATA_CHARS] for key, value in error.metadata.items() if _shown(key, hidden)}

@@ -226,7 +226,6 @@ class Node:
         )
 
     def _make_listeners(self, history: History, watchlists: Watchlists, started_at: int) -> list[Listener]:
-        """For partners and own systems."""
         streams: dict[FeedOrigin, LinkStatus] = {}
         exchange = ExchangeServicer(
             receiver=self._receiver,

@@ -92,7 +92,7 @@ class Upkeep:
 
 
 async def apply_held(held: HeldEntries) -> None:
-    """Applies entries held until an upgrade; may take long."""
+    """Applies entries held until an upgrade, beside other work since it may take long."""
     done = False
     while not done:
         try:

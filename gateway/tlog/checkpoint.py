@@ -1,6 +1,7 @@
 """Checkpoints: a log's signed tree head as a note (C2SP tlog-checkpoint).
 
-Callers check root and consistency, and that a log never signs two checkpoints that differ.
+Callers check the root over stored bytes, consistency with earlier checkpoints, and that a log never signs two that
+differ.
 """
 
 from __future__ import annotations
@@ -71,12 +72,7 @@ class VerifiedCheckpoint:
 
 
 def parse_checkpoint_body(body: bytes) -> Checkpoint:
-    """Parses a checkpoint's body without verifying it.
-
-    Raises:
-        TooLargeError: longer than MAX_BODY_BYTES.
-        MalformedError: not in canonical form.
-    """
+    """Parses a body without verifying it; raises TooLargeError or MalformedError."""
     _require_length(body)
     lines = body.split(b"\n")
     if lines.pop() or len(lines) < _LEAST_LINES:
@@ -93,7 +89,7 @@ def parse_checkpoint_body(body: bytes) -> Checkpoint:
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
     """Signs a checkpoint with one type 0x01 signature of its log.
 
-    The log must sign no other checkpoint of this size.
+    The caller ensures that the log signs no other of this size.
 
     Raises:
         MalformedError: the key isn't named as the log.

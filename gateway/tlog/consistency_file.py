@@ -55,12 +55,7 @@ class ConsistencyProof:
 
 
 def parse_consistency_file(data: bytes) -> ConsistencyProof:
-    """Parses a file without verifying it.
-
-    Raises:
-        TooLargeError: longer than MAX_FILE_BYTES.
-        MalformedError: not in canonical form.
-    """
+    """Parses a file without verifying it; raises TooLargeError or MalformedError."""
     _require_length(data)
     head, separator, checkpoint_note = data.partition(b"\n\n")
     first, *lines = head.split(b"\n")

@@ -22,7 +22,7 @@ MAX_NOTE_BYTES = 1 << 20
 """Largest note in bytes: several directories of some hundred keys."""
 
 MAX_SIGNATURES = 64
-"""Most signatures of a note; the specification requires at least 16."""
+"""Most signatures of a note; the specification requires at least 16, and each costs a verification."""
 
 MAX_TIMESTAMP = 2**63 - 1
 """Largest cosignature time in POSIX seconds (C2SP tlog-cosignature)."""
@@ -223,9 +223,7 @@ def parse_signature_line(line: bytes) -> NoteSignature:
 def add_signature(note: bytes, line: bytes) -> bytes:
     """Adds a signature line unless the note has it. Verifies nothing.
 
-    Raises:
-        MalformedError: not in canonical form.
-        TooLargeError: the note would exceed a limit of `parse_note`.
+    Raises MalformedError or TooLargeError.
     """
     signature = parse_signature_line(line)
     if signature in parse_note(note).signatures:

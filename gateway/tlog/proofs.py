@@ -51,8 +51,7 @@ def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: 
     Equal sizes need equal roots, an old size of 0 the empty root; both need an empty proof. Hashes have 32 bytes,
     and the proof is in the order of RFC 9162's PROOF.
 
-    Raises:
-        ProofInvalidError: the proof is invalid.
+    Raises ProofInvalidError.
     """
     _require_hashes(_CONSISTENCY, old_root, new_root, *proof)
     if not 0 <= old_size <= new_size:

@@ -42,7 +42,6 @@ class Findings:
         matches: only source, subject, hit and backward are set.
         screened: amended or void sources.
         changed: ended or amended entries.
-        more: more work is waiting.
     """
 
     before: Mapping[str, int]

@@ -142,7 +142,7 @@ class ListDistribution:
         return True
 
     def _sweep(self, tx: Transaction, distribution: DistributionRow) -> bool:
-        """Compares all entries after each change of the directory."""
+        """Compares all entries, at first and after each change of the directory."""
         directory, partner, considered = self._directory(), distribution.partner, distribution.considered
         sweep = self._sweeps.get(partner)
         if sweep is None or sweep.basis is not directory or sweep.step != distribution.sweep_steps:

@@ -37,7 +37,6 @@ class ListExpiry:
         """Sets warning times.
 
         Args:
-            node: the own node's name.
             clock: milliseconds since 1970.
             warn_before_ms: by list, in milliseconds; 0 for never. Others use WARN_BEFORE_MS.
         """

@@ -40,7 +40,6 @@ class Import:
 
     Attributes:
         proposal_id: of a list with four eyes; else empty.
-        rows: source rows so far.
         listed: entries at the start, to count vanished ones; 0 when their ids are looked up.
         present: source rows so far that were listed.
         seen: ids of all rows so far.

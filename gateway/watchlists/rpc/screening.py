@@ -30,10 +30,10 @@ milliseconds since 1970; result: Findings. SCREEN screens; arguments: a ScreenPa
 """
 
 FOLLOW_TIMEOUT_S = 300.0
-"""Timeout of FOLLOW in seconds: a part takes one."""
+"""Timeout of FOLLOW in seconds: each part takes at most one."""
 
 SCREEN_TIMEOUT_S = 120.0
-"""Timeout of SCREEN in seconds."""
+"""Timeout of SCREEN in seconds: the largest request takes some."""
 
 RETRY_S = 5.0
 """Seconds before an ended process is restarted."""
@@ -42,7 +42,7 @@ KEEP_RETRY_S = 1.0
 """Seconds before a failed search or store is retried."""
 
 KEEP_EVERY_S = 1.0
-"""Seconds between storing cursors while nothing is found; a crash repeats the search since."""
+"""Seconds between storing idle cursors: a commit costs the writer, and a crash repeats the search since."""
 
 FOLLOW_PAUSE_S = 0.05
 """Least seconds between FOLLOW calls when nothing is left to find."""

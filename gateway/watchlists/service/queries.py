@@ -205,7 +205,6 @@ class ListQueries:
         """Compares a partner's copy with the entries distributed to it.
 
         Args:
-            partner: its name.
             position: its reported position in the own watchlist feed.
             hidden: left out of changes and counts; size and root cover the whole feed.
         """

@@ -17,7 +17,7 @@ from gateway.watchlists.codec import screening as wire
 from gateway.watchlists.rules.matches import MatchPlace, SourceKey
 
 RECENT_PARTIES = 100_000
-"""A day of a busy port, and some 100 MB."""
+"""Most parties: a day of a busy port, and some 100 MB."""
 
 _PARTIES = "parties"
 

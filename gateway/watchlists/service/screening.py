@@ -78,10 +78,8 @@ class Screener:
         """Reads nothing.
 
         Args:
-            database: holds the lists.
             snapshot_path: file of the index's snapshot; its folder exists.
             thresholds: by `publisher/list` or list.
-            recent: earlier parties.
         """
         self._database = database
         self._path = snapshot_path
