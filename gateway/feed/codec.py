@@ -1,4 +1,4 @@
-"""Entries of a feed as bytes: made by a publisher, checked by a recipient, and what those of a channel hold."""
+"""Encodes and checks entries of a feed."""
 
 from __future__ import annotations
 
@@ -14,30 +14,28 @@ from gateway.errors import GatewayError, MalformedError, TooLargeError, Verifica
 from gateway.v1 import feed_pb2
 
 FORMAT = 1
-"""Version of the header format that this software writes and reads."""
+"""Version of the entry header."""
 
 _LEAF_PREFIX = b"\x00"
 
 _DISPOSITION = "disposition"
-"""The kind of event by which a recipient answers, in every channel between nodes."""
+"""Event kind of a recipient's answer, in every channel between nodes."""
 
 
 class UnknownKindError(GatewayError):
-    """The entry is of a type, kind or format that this version doesn't know."""
+    """This version doesn't know the entry's type, kind or format."""
 
     reason = "UNKNOWN_TYPE"
 
 
 @dataclass(frozen=True)
 class EntryFormat:
-    """What the entries of one channel hold: messages of one type, whose one oneof names the kinds of events.
+    """Message type of one channel's entries; its one oneof names the kinds of events.
 
     Attributes:
-        channel: the channel.
-        message: class of the payload's message.
-        items: most items in one message; entries that hold many are projected fewer at once.
+        items: most items in one message; fewer of such entries are projected at once.
         make_disposition: wraps a disposition in a message; None where the channel leads to no partner.
-        wants_answer: whether an event of a partner is answered when it was applied, too. One that wasn't always is.
+        wants_answer: whether applied events are answered too; refused ones always are.
     """
 
     channel: Channel
@@ -48,26 +46,25 @@ class EntryFormat:
 
     @property
     def type_name(self) -> str:
-        """The entries' EntryHeader.type."""
         return str(self.message.DESCRIPTOR.name)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of events that this software knows, in order."""
+        """Known kinds of events, in order."""
         (oneof,) = self.message.DESCRIPTOR.oneofs
         return tuple(sorted(field.name for field in oneof.fields))
 
     def kind_of(self, event: Message) -> str:
-        """The event's kind; empty when this software doesn't know it."""
+        """The event's kind; empty when unknown."""
         (oneof,) = self.message.DESCRIPTOR.oneofs
         return event.WhichOneof(oneof.name) or ""
 
     def parse(self, header: bytes, payload: bytes) -> Message | None:
-        """The event in an entry; None when it was erased.
+        """Parses an entry's event; None when it was erased.
 
         Raises:
-            UnknownKindError: a newer version may know what it is.
-            MalformedError: header or payload isn't what it says.
+            UnknownKindError: a newer version may know the type, kind or format.
+            MalformedError: header or payload is malformed.
         """
         parsed = parse_header(header)
         if parsed.format != FORMAT:
@@ -85,7 +82,6 @@ class EntryFormat:
         return event
 
     def disposition_of(self, event: Message) -> feed_pb2.Disposition | None:
-        """The disposition in an event, or None when it is another kind."""
         if self.make_disposition is None or self.kind_of(event) != _DISPOSITION:
             return None
         disposition: feed_pb2.Disposition = getattr(event, _DISPOSITION)
@@ -94,14 +90,14 @@ class EntryFormat:
 
 @dataclass(frozen=True, slots=True)
 class EncodedEntry:
-    """An entry as it is stored and sent.
+    """An entry as stored and sent.
 
     Attributes:
         header: canonical EntryHeader bytes; the leaf commits to these.
         salt: 32 random bytes, empty after erasure.
         payload: serialised message, empty after erasure.
         leaf: SHA-256(0x00 ‖ header), 32 bytes.
-        follows: entries of the reverse feed that come before this one, as the header says; 0 says nothing.
+        follows: entries of the reverse feed on which this one depends; 0 for none.
     """
 
     header: bytes
@@ -120,10 +116,10 @@ def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: i
 
     Args:
         type_name: message name without package, e.g. `AlertEvent`.
-        payload: its serialised form.
+        payload: serialised message.
         salt: 32 random bytes.
         recorded_at_ms: milliseconds since 1970.
-        follows: entries of the reverse feed that were applied before this one; 0 when it depends on none.
+        follows: entries of the reverse feed on which this one depends; 0 for none.
 
     Raises:
         TooLargeError: the payload exceeds MAX_PAYLOAD_BYTES.
@@ -141,9 +137,9 @@ def make_entry(type_name: str, payload: bytes, *, salt: bytes, recorded_at_ms: i
 
 
 def check_entry(entry: feed_pb2.Entry) -> EncodedEntry:
-    """Checks a received entry against its own header: canonical, within limits, payload and salt as committed.
+    """Checks a received entry against its header: canonical, within limits, salt and payload as committed.
 
-    An entry whose payload was erased (salt and payload empty) is accepted: its leaf still counts.
+    Accepts an entry with an erased payload (salt and payload empty): its leaf still counts.
 
     Raises:
         MalformedError: the header isn't canonical, the salt isn't 32 bytes long, or a limit is exceeded.
@@ -164,9 +160,9 @@ def check_entry(entry: feed_pb2.Entry) -> EncodedEntry:
 
 
 def parse_header(header: bytes) -> feed_pb2.EntryHeader:
-    """Parses a header and insists on its canonical form: what serialises to the same bytes again.
+    """Parses a header that must serialise to the same bytes again.
 
-    The format number is not judged: a newer one, which may have more fields, is stored and held.
+    Accepts any format number: entries of a newer format are stored and held.
 
     Raises:
         MalformedError: too long, not an EntryHeader, or not canonical.

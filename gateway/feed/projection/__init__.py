@@ -1,1 +1,1 @@
-"""The projector: reads feeds in local order and builds what officers see."""
+"""Builds projections from the entries of the local log."""

@@ -1,4 +1,4 @@
-"""Dispositions for partners' entries: runs of entries with one outcome, each answered once and in order."""
+"""Answers partners' entries with dispositions, one per run of entries with the same outcome."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _VALUES = {
 _NAMES = {value: name for name, value in _VALUES.items()}
 
 _MAX_FIELD_CHARS, _MAX_RULE_CHARS, _MAX_MESSAGE_CHARS, _MAX_VIOLATIONS = 512, 256, 1024, 200
-"""As in the contract's Disposition and FieldViolation."""
+"""Limits of the contract's Disposition and FieldViolation."""
 
 
 def outcome_name(value: feed_pb2.DispositionOutcome.ValueType) -> str:
-    """The name under which an outcome is stored; one that a newer version knows counts as held."""
+    """Stored name of an outcome; an outcome of a newer version counts as held."""
     return _NAMES.get(value, HELD)
 
 
@@ -48,13 +48,12 @@ class _Run:
 
 
 class Answers:
-    """What a page of entries is answered with."""
+    """Dispositions for a page of entries."""
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
 
     def add(self, entry: LoggedEntry, error: GatewayError | None) -> None:
-        """Notes the outcome of the next entry."""
         outcome = HELD if isinstance(error, UnknownKindError) else REJECTED if error else APPLIED
         if self._runs and error is None:
             last = self._runs[-1]
@@ -64,7 +63,6 @@ class Answers:
         self._runs.append(_Run(entry.feed, entry.index, 1, outcome, error))
 
     def extend(self, later: Answers) -> None:
-        """Appends those of the next entries."""
         for run in later._runs:
             last = self._runs[-1] if self._runs else None
             if (
@@ -77,14 +75,10 @@ class Answers:
                 self._runs.append(run)
 
     def send(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
-        """Answers a page of entries in own feeds.
+        """Answers a page of entries in own feeds, in the transaction that applied them.
 
-        What can't be answered now leaves a gap, and nothing after it is answered before a StateCommand has the gap
-        projected again. `disposed_size` moves in the same transaction: a crash before its commit leaves neither.
-
-        Args:
-            tx: the transaction in which the entries were applied.
-            entries: all entries of the page.
+        An unanswerable entry leaves a gap; nothing after it is answered before a StateCommand projects the gap again.
+        `disposed_size` moves in the same transaction: a crash before its commit leaves neither.
         """
         received: dict[int, list[LoggedEntry]] = {}
         for entry in entries:
@@ -104,7 +98,7 @@ class Answers:
                 feeds.set_disposed_size(tx.conn, feed_id, end)
 
     def _unsent(self) -> Iterator[_Run]:
-        """The parts of runs that weren't answered before, e.g. before a rebuild."""
+        """Parts of runs that weren't answered before, e.g. before a rebuild."""
         for run in self._runs:
             end, first = run.first + run.count, max(run.first, run.feed.disposed_size)
             if first < end:
@@ -112,12 +106,12 @@ class Answers:
 
 
 def can_answer(tx: Transaction, origin: FeedOrigin) -> bool:
-    """Whether entries of a partner's feed can be answered now."""
+    """Whether this node can answer entries of a partner's feed now."""
     return _extensible(tx, feeds.get(tx.conn, origin))
 
 
 def answer_applied(tx: Transaction, origin: FeedOrigin, index: int) -> None:
-    """Says in the own feed that a partner's entry which was held is applied now; raises as `Transaction.append`."""
+    """Answers a held entry as applied now; raises as `Transaction.append`."""
     feed = feeds.get(tx.conn, origin)
     tx.append(origin.reverse, _entry(tx, _Run(feed, index, 1, APPLIED, None)))
 

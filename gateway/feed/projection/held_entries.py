@@ -1,4 +1,4 @@
-"""After an upgrade: entries that were held because their kind wasn't known are applied, and answered once more."""
+"""Applies held entries of kinds that an upgrade has made known, and answers them again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class HeldEntries:
-    """Applies entries that were held and needn't be any more, once after an upgrade."""
+    """Applies held entries once after an upgrade."""
 
     def __init__(self, database: Database, writer: Writer, registry: Registry) -> None:
         self._database = database
@@ -28,11 +28,10 @@ class HeldEntries:
     def apply(self) -> bool:
         """Call it once the writer runs, and again while it returns False.
 
-        1. Nothing is due while the software knows the kinds of entries that it knew when this was done last.
-        2. Where entries are held, the projections are built again: each entry is applied in its place.
-        3. Each held entry that was applied is answered with APPLIED, and the kinds that are known are noted. While an
-           own feed for an answer can't be extended, all of this waits for the next call. A crash between 2 and 3: the
-           next start begins again at 1.
+        1. Stop unless the known kinds of entries have changed since the last time.
+        2. Rebuild the projections when entries are held, so that each entry is applied in its place.
+        3. Answer each held entry that was applied with APPLIED, and note the known kinds. While an own feed can't be
+           extended, everything waits for the next call. After a crash between 2 and 3 the next start begins at 1.
 
         Raises:
             StoreUnavailableError: the database can't be used; call again.

@@ -1,7 +1,4 @@
-"""Reads the local log from the projector's progress on and hands each entry to the projection of its channel.
-
-An entry at which this software itself fails holds up nothing else: it is marked as a defect and not applied.
-"""
+"""Applies entries of the local log to the projections of their channels."""
 
 from __future__ import annotations
 
@@ -30,11 +27,11 @@ from gateway.v1 import feed_pb2
 log = logging.getLogger(__name__)
 
 _OWN_TABLES = (dispositions_table, defects_table)
-"""Tables of the projector itself, emptied with the projections."""
+"""The projector's tables, emptied with the projections."""
 
 
 class _DefectError(GatewayError):
-    """This software failed at the entry. The message may be shown to a partner; `problem` is for the own operator."""
+    """A defect of this software. A partner may see the message; `problem` is for the operator."""
 
     def __init__(self, problem: str) -> None:
         super().__init__("the recipient's gateway has a defect; its operator has been told")
@@ -42,14 +39,15 @@ class _DefectError(GatewayError):
 
 
 class Projector:
-    """Projects the local log; implements the writer's EntryProjector. Used by the writer's thread alone."""
+    """Projects the local log; implements EntryProjector, in the writer's thread alone. Marks an entry at which the
+    software fails as a defect and goes on.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
 
     @property
     def formats(self) -> Mapping[Channel, EntryFormat]:
-        """What the entries of each channel hold."""
         return self.registry.formats
 
     @property
@@ -58,8 +56,7 @@ class Projector:
         return (*_OWN_TABLES, *self.registry.tables)
 
     def advance(self, tx: Transaction, limit: int) -> bool:
-        """Projects up to about `limit` entries after the progress; when there are none, lets one projection do other
-        work. True when more may be left."""
+        """Projects about `limit` entries; without entries, advances one projection. True when more may be left."""
         position = progress.lock(tx.conn)
         entries = self._read(tx, position, limit)
         if not entries:
@@ -70,9 +67,9 @@ class Projector:
         return journal.head_position(tx.conn) > entries[-1].position or any(map(self._makes_work, entries))
 
     def clear(self, conn: Connection) -> None:
-        """Empties all projections; they are built again from the first entry.
+        """Empties all projections; they are rebuilt from the first entry.
 
-        Progress and tables are one transaction: after a crash the projections are whole, or building them goes on.
+        Progress and tables are one transaction: after a crash the projections are whole, or the rebuild goes on.
         """
         progress.lock(conn)  # keeps other projectors out until the commit
         for table in _OWN_TABLES:
@@ -81,13 +78,13 @@ class Projector:
         progress.move(conn, 0)
 
     def _makes_work(self, entry: LoggedEntry) -> bool:
-        """Whether an entry may make work for `Projection.advance`; a disposition may free a feed that was full."""
+        """Whether an entry may make work for `Projection.advance`; a disposition may free a full feed."""
         channel = entry.feed.origin.channel
         answered = entry.event is None or self.formats[channel].disposition_of(entry.event) is not None
         return answered or self.registry.of_channel(channel).advances
 
     def _read(self, tx: Transaction, position: int, limit: int) -> list[LoggedEntry]:
-        """Entries after a position, fewer where each of them holds many items."""
+        """Entries after a position, fewer where each holds many items."""
         entries: list[LoggedEntry] = []
         for run in _runs(tx, position, limit):
             read = self._entries(tx, run, position, limit)
@@ -121,9 +118,9 @@ class Projector:
         return LoggedEntry(position, run.committed_at, feed, entry.index, event, error)
 
     def _projected(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> Answers:
-        """Applies entries; returns what they are answered with.
+        """Applies entries and returns their answers.
 
-        When something unforeseen is raised, the entries are applied one by one, so that only its cause is left out.
+        After an unforeseen error the entries are applied one by one, so that only its cause is left out.
         """
         try:
             with savepoint(tx.conn):
@@ -154,7 +151,6 @@ class Projector:
         return answers
 
     def _pages(self, entries: Sequence[LoggedEntry]) -> list[tuple[Projection, list[LoggedEntry]]]:
-        """The readable entries of each projection, in order."""
         pages: dict[int, tuple[Projection, list[LoggedEntry]]] = {}
         for entry in entries:
             projection = self.registry.of_channel(entry.feed.origin.channel)
@@ -164,7 +160,7 @@ class Projector:
         return list(pages.values())
 
     def _refusal(self, tx: Transaction, entry: LoggedEntry, event: Message) -> GatewayError | None:
-        """Applies an event; returns why it couldn't be."""
+        """Applies an event; returns the error that prevented it."""
         channel = entry.feed.origin.channel
         disposition = self.formats[channel].disposition_of(event)
         try:
@@ -185,14 +181,13 @@ class Projector:
             answers.add(entry, error)
 
     def _give_up(self, tx: Transaction, entry: LoggedEntry, defect: Exception) -> Answers:
-        """Marks an entry as not applied; returns what it is answered with."""
+        """Marks an entry as not applied and returns its answer."""
         answers = Answers()
         self._note(tx, entry, _defect(entry.feed, entry.index, defect), answers)
         return answers
 
     def _is_answered(self, entry: LoggedEntry, error: GatewayError | None) -> bool:
-        """Dispositions are never answered, so that no talk is endless; other entries when they weren't applied, and
-        when their format wants it."""
+        """Dispositions are never answered (no end); applied entries only when their format wants it."""
         if entry.event is None:  # unreadable, or erased at the end of its retention
             return error is not None
         entry_format = self.formats[entry.feed.origin.channel]

@@ -1,8 +1,7 @@
-"""Drops the projections and builds them again from the feeds.
+"""Rebuilds the projections from the feeds while the gateway runs.
 
-Runs as commands of the writer, each in its own transaction, so a running gateway goes on and shows less until the end.
-A crash between two of them: the next start of the gateway goes on from the progress in the database. Nothing is
-answered twice: each feed's `disposed_size` isn't a projection.
+Each command of the writer has its own transaction. After a crash between two, the next start goes on from the stored
+progress. Nothing is answered twice: `disposed_size` isn't a projection.
 """
 
 from __future__ import annotations
@@ -15,13 +14,14 @@ from gateway.feed.service.writer import PROJECTION_CHUNK, Writer
 from gateway.feed.tables import journal, progress
 
 ReportProgress = Callable[[int], None]
-"""Called with how many more entries were projected."""
+"""Called with the number of further entries projected."""
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """Entries that were projected, entries appended to own feeds (dispositions that couldn't be sent before), and
-    recorded items that were indexed again."""
+    """Numbers of entries projected, of dispositions appended that couldn't be sent before, and of records indexed
+    again.
+    """
 
     entries: int
     answers: int
@@ -36,7 +36,7 @@ class _Reached:
 
 
 class _ClearCommand:
-    """Empties all projections; the result is where the local log ends."""
+    """Empties all projections; the result is the local log's head."""
 
     weight = 1
 
@@ -46,7 +46,7 @@ class _ClearCommand:
 
 
 class _AdvanceCommand:
-    """Projects a chunk; the result is how far that is."""
+    """Projects a chunk; the result is the progress."""
 
     weight = PROJECTION_CHUNK
 
@@ -56,11 +56,7 @@ class _AdvanceCommand:
 
 
 def rebuild(writer: Writer, *, report_progress: ReportProgress) -> RebuildReport:
-    """Drops and rebuilds; returns when everything that was committed at the start is projected again.
-
-    Args:
-        writer: a running writer.
-        report_progress: called as it goes.
+    """Rebuilds the projections up to the local log's head at the start.
 
     Raises:
         StoreUnavailableError: the database can't be written; call again.

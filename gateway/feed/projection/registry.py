@@ -1,4 +1,4 @@
-"""What is projected: each projection names its channels and tables; node.projections lists them all."""
+"""Registers projections by channel; gateway.node.projections lists them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from gateway.feed.tables.feeds import Feed
 
 @dataclass(frozen=True, slots=True)
 class LoggedEntry:
-    """An entry of the local log on its way into a projection.
+    """An entry of the local log, as projections get it.
 
     Attributes:
         position: in the local log.
         committed_at: when it entered the local log, in milliseconds since 1970.
-        feed: its feed.
-        index: its index in the feed.
-        event: what it says; None when it was erased or can't be read.
+        event: None when it was erased or can't be read.
         error: why it can't be read.
     """
 
@@ -39,13 +37,12 @@ class LoggedEntry:
 
 
 class Projection(ABC):
-    """Tables that are built from entries, and can be emptied and built again.
+    """Tables that are built from entries and can be rebuilt.
 
-    Used in the writer's thread alone, in its transactions: tables, progress and dispositions move together or not at
-    all.
+    Used in the writer's thread and transactions alone: tables, progress and dispositions move together.
 
     Attributes:
-        formats: what the entries hold from which it is built, one for each of its channels.
+        formats: one per channel.
         tables: what `clear` empties, in an order that foreign keys allow.
     """
 
@@ -53,12 +50,12 @@ class Projection(ABC):
     tables: Sequence[Table] = ()
 
     def clear(self, conn: Connection) -> None:
-        """Empties the tables. A projection with progress of its own sets that back too."""
+        """Empties the tables; a projection with progress resets that too."""
         for table in self.tables:
             conn.execute(delete(table))
 
     def begin(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
-        """Reads what the next entries need, in few statements. Called before `apply` for each of them."""
+        """Reads what the next entries need in few statements, before `apply` for each."""
         return
 
     @abstractmethod
@@ -66,7 +63,7 @@ class Projection(ABC):
         """Applies one entry that has an event.
 
         Raises:
-            GatewayError: it isn't applied; a partner is answered with the reason. Nothing of it was written.
+            GatewayError: the entry isn't applied, and nothing of it was written; its partner gets the reason.
         """
 
     def finish(self, tx: Transaction) -> None:
@@ -74,7 +71,7 @@ class Projection(ABC):
         return
 
     def advance(self, tx: Transaction) -> bool:
-        """Does some work that isn't an entry's, when no entry is left to apply; True when there may be more."""
+        """Does work beyond entries when none is left to apply; True when more may be left."""
         return False
 
     @property
@@ -83,7 +80,7 @@ class Projection(ABC):
         return type(self).advance is not Projection.advance
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
-        """Whether an entry that was held before is applied by now."""
+        """Whether a formerly held entry has been applied."""
         return False
 
 
@@ -91,7 +88,7 @@ class Registry:
     """The projections of a node.
 
     Raises:
-        ValueError: two projections name one channel, or a channel has none; a defect of the list.
+        ValueError: two projections name one channel, or a channel has none.
     """
 
     def __init__(self, projections: Iterable[Projection]) -> None:
@@ -111,20 +108,17 @@ class Registry:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """All tables that are built from entries by a projection."""
         return tuple(table for projection in self.projections for table in projection.tables)
 
     @property
     def knowledge(self) -> bytes:
-        """SHA-256 of the kinds of entries that this software knows: what is of another kind is held."""
+        """SHA-256 of the known kinds of entries; entries of other kinds are held."""
         known = " ".join(f"{one.type_name} {','.join(one.kinds)}" for one in self.formats.values())
         return sha256(f"{FORMAT} {known}".encode()).digest()
 
     def of_channel(self, channel: Channel) -> Projection:
-        """The projection that is built from a channel's entries."""
         return self._by_channel[channel]
 
     def clear(self, conn: Connection) -> None:
-        """Empties all projections."""
         for projection in self.projections:
             projection.clear(conn)

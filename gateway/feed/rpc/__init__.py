@@ -1,1 +1,1 @@
-"""Feeds over gRPC: links, the exchange service, and the way to the writer."""
+"""Exchanges feeds with partners over gRPC."""

@@ -1,4 +1,4 @@
-"""Asks a publisher for its checkpoint and its consistency proof when a connection to it opens."""
+"""Audits a publisher when a connection to it opens."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
 log = logging.getLogger(__name__)
 
 ANSWER_S = 30.0
-"""Longest wait for each of the two answers, in seconds; an audit holds nothing else up."""
+"""Longest wait for each of the two answers, in seconds; an audit delays nothing else."""
 
 
 class PublisherAuditor:
-    """Runs audits over links' connections; the steps are those of feed.service.publisher_audit."""
+    """Runs the steps of feed.service.publisher_audit over links' connections."""
 
     def __init__(self, audit: PublisherAudit, writer: WriterClient) -> None:
         self._audit = audit
@@ -32,7 +32,7 @@ class PublisherAuditor:
 
     @asynccontextmanager
     async def during(self, stub: ExchangeServiceStub, origin: FeedOrigin) -> AsyncIterator[None]:
-        """Audits the publisher of a feed to this node beside the block, and stops with it."""
+        """Audits a publisher beside the block, and stops with it."""
         running = asyncio.create_task(self._run(stub, origin))
         try:
             yield
@@ -49,7 +49,7 @@ class PublisherAuditor:
             log.info("%s couldn't be audited: %s", origin, from_rpc_error(error).message)
 
     async def audit(self, stub: ExchangeServiceStub, origin: FeedOrigin) -> None:
-        """Audits once; the feed is in quarantine afterwards when the publisher has contradicted itself.
+        """Audits once; quarantines the feed when the publisher has contradicted itself.
 
         Raises:
             MalformedError: step 2.

@@ -1,4 +1,4 @@
-"""ExchangeService: what partner gateways do with each other, as gRPC handlers."""
+"""gRPC handlers of ExchangeService, for partner gateways."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1 import exchange_service_pb2_grpc, feed_pb2
 
 SMALL_BATCH = 10
-"""Entries whose hashing takes less than the way to another thread and back."""
+"""Entries that are hashed faster than handed to another thread."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 AnswerQuery: TypeAlias = Callable[[pb.QueryHistoryRequest], AsyncGenerator[pb.QueryHistoryResponse, None]]
-"""Answers a partner's question for shipment history."""
+"""Answers a partner's query for shipment history."""
 
 
 class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
@@ -90,7 +90,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
     @contextmanager
     def _connected(self, origin: FeedOrigin) -> Iterator[LinkStatus]:
-        """What operators see while a partner's stream is open; the newest stream of a feed is the one shown."""
+        """Shows a partner's open stream to operators; of one feed, the newest."""
         status = self._statuses[origin] = LinkStatus(connected=True, last_exchange_at=self._clock())
         try:
             yield status
@@ -138,7 +138,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
                 yield message
 
     def _party_of(self, origin_line: str) -> FeedOrigin:
-        """The feed, when the caller is its publisher or recipient and this node the other."""
+        """The feed, when its two nodes are the caller and this one."""
         peer = current_call().principal.node
         try:
             origin = FeedOrigin.parse(origin_line)

@@ -1,4 +1,4 @@
-"""Links: the connections that this node opens to carry feeds, kept up by themselves."""
+"""Keeps up the connections that this node opens to exchange feeds."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ MAX_BACKOFF_S = 0.8
 """Longest wait between attempts, in seconds: a link resumes within a second of its partner's return."""
 
 BLOCKED_BACKOFF_S = 2.0
-"""Wait when only people can help (suspended, quarantined, behind), in seconds."""
+"""Wait while the feed is suspended, quarantined or behind, which only people can change, in seconds."""
 
 _REFRESH_S = 1.0
-"""How often an open stream is compared with the credentials and the directory in force, in seconds."""
+"""Interval of comparing an open stream with the current credentials and directory, in seconds."""
 
 _NEEDS_PEOPLE = (
     FeedBehindError,
@@ -66,7 +66,7 @@ ResponseT = TypeVar("ResponseT")
 
 @dataclass(slots=True)
 class LinkStatus:
-    """What operators see of a link; `last_exchange_at` is in milliseconds since 1970, 0 for never."""
+    """A link as operators see it; `last_exchange_at` is in milliseconds since 1970, 0 for never."""
 
     connected: bool = False
     last_error: str = ""
@@ -74,9 +74,9 @@ class LinkStatus:
 
 
 class Link(ABC):
-    """One feed over connections that this node opens: pushes an own feed, or fetches a partner's.
+    """Pushes an own feed or fetches a partner's, over connections that this node opens.
 
-    `run` never ends by itself: whatever fails is written down and tried again.
+    `run` records every failure and tries again.
     """
 
     def __init__(self, origin: FeedOrigin, *, peers: Peers, partner: str, clock: Callable[[], int]) -> None:
@@ -88,11 +88,11 @@ class Link(ABC):
         self._kick = asyncio.Event()
 
     def kick(self) -> None:
-        """Begins anew at once: ends a wait or a stream, e.g. after an operator has suspended or resumed the link."""
+        """Ends a wait or a stream and begins anew, e.g. after an operator has suspended or resumed the link."""
         self._kick.set()
 
     async def run(self) -> None:
-        """Keeps the link up until it is cancelled."""
+        """Runs until cancelled."""
         backoff = FIRST_BACKOFF_S
         while True:
             self._kick.clear()
@@ -136,7 +136,7 @@ class Link(ABC):
 
     @abstractmethod
     async def _stream(self) -> None:
-        """Connects, opens and exchanges until something fails."""
+        """Connects and exchanges until something fails."""
 
     def _opened(self) -> None:
         if self.status.last_error:
@@ -216,7 +216,7 @@ class PushLink(Link):
 
 
 class PullLink(Link):
-    """Fetches a partner's feed from it."""
+    """Fetches a partner's feed."""
 
     def __init__(
         self,
@@ -268,7 +268,7 @@ class PullLink(Link):
 
 
 async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterator[feed_pb2.Batch]:
-    """What a recipient holds of an own feed from `first` on, for recovery."""
+    """Fetches an own feed back from its recipient, from `first` on, for recovery."""
     stub = await peers.stub(origin.recipient)
     call = stub.Fetch()
     try:
@@ -285,7 +285,7 @@ async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterat
 
 
 async def position_at(peers: Peers, origin: FeedOrigin, partner: str) -> feed_pb2.FeedPosition:
-    """Where a partner stands in a feed, by its own word."""
+    """A partner's position in a feed, as the partner claims it."""
     stub = await peers.stub(partner)
     try:
         response: pb.GetCheckpointResponse = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin.line))
@@ -295,6 +295,6 @@ async def position_at(peers: Peers, origin: FeedOrigin, partner: str) -> feed_pb
 
 
 async def _responses(call: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> AsyncIterator[ResponseT]:
-    """What comes on a stream. gRPC doesn't allow iterating over a call that is written to with `write`."""
+    """Messages of a stream; gRPC forbids iterating over a call that `write` is used on."""
     while (response := await call.read()) is not grpc.aio.EOF:
         yield cast("ResponseT", response)

@@ -1,4 +1,4 @@
-"""Sends a feed over one stream, whichever side opened it: reads batches, keeps to the window, takes receipts."""
+"""Sends a feed over one stream, whichever side opened it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.feed.tables.feeds import Feed
 from gateway.v1 import feed_pb2
 
 YIELD_S = 0.02
-"""How long a feed waits before it looks again whether a more urgent one has been sent, in seconds."""
+"""Interval at which a feed checks whether a more urgent one has been sent, in seconds."""
 
 Write = Callable[[feed_pb2.Batch], Awaitable[None]]
 
@@ -39,7 +39,7 @@ class FeedSender:
         receipts: AsyncIterator[feed_pb2.Receipt],
         on_progress: Callable[[Outbound], None] = lambda _: None,
     ) -> None:
-        """Sends from `position` on and goes on as the feed grows, until the receipts end or something fails."""
+        """Sends from `position` on as the feed grows, until the receipts end or something fails."""
         outbound = self._open[feed.origin] = Outbound(position=position, head=feed.size)
         wake = asyncio.Event()
         end_subscription = self._notifier.subscribe(feed.origin, wake)
@@ -76,7 +76,7 @@ class FeedSender:
             await write(batch)
 
     def _must_yield(self, origin: FeedOrigin) -> bool:
-        """A feed waits while a more urgent one to the same partner has something unsent."""
+        """Whether a more urgent feed to the same partner has unsent entries."""
         for channel in BETWEEN_NODES[: BETWEEN_NODES.index(origin.channel)]:
             urgent = replace(origin, channel=channel)
             outbound = self._open.get(urgent)

@@ -1,4 +1,4 @@
-"""Connects the event loop to the writer: commands go down, results and notifications of commits come up."""
+"""Connects the event loop to the writer's thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _END = object()
 
 
 class _Nothing:
-    """A command without effect, in whose commit deferred ones are run."""
+    """A command without effect; its commit carries deferred ones."""
 
     weight = 0
 
@@ -31,9 +31,9 @@ _NOTHING = _Nothing()
 
 
 class WriterClient:
-    """Hands commands to the writer and resolves their results in the loop, a whole group at once.
+    """Submits commands to the writer and resolves the results of a group at once in the loop.
 
-    Made and used in one event loop; only `_done` is called from the writer's thread.
+    Used in one event loop; only `_done` is called from the writer's thread.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -43,17 +43,17 @@ class WriterClient:
         self._scheduled = False
 
     def submit(self, command: Command, *, deferrable: bool = False) -> asyncio.Future[Any]:
-        """Queues a command; the future has its result after the commit. A deferrable one may share the next commit."""
+        """Queues a command; its future resolves after the commit. A deferrable one may share the next commit."""
         future: asyncio.Future[Any] = self._loop.create_future()
         self._writer.submit(command, lambda outcome: self._done(future, outcome), deferrable=deferrable)
         return future
 
     async def run(self, command: Command) -> Any:
-        """Runs a command and returns its result after the commit; raises its error."""
+        """Runs a command; returns its result after the commit, or raises its error."""
         return await self.submit(command)
 
     async def flush(self, futures: Collection[asyncio.Future[Any]]) -> None:
-        """Has deferred commands run now and waits for them; raises the first error."""
+        """Runs deferred commands now and waits for them; raises the first error."""
         if not all(future.done() for future in futures):
             await self.run(_NOTHING)
         await asyncio.gather(*futures)
@@ -77,11 +77,10 @@ class WriterClient:
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Waits for an event; whether it came in time.
+    """Waits for an event; True when it came in time.
 
-    Not `asyncio.wait_for`: in Python 3.11 that takes a cancellation that comes together with the event for the event
-    alone, so that a loop which should end waits on, and its node never stops. Source:
-    https://github.com/python/cpython/issues/86296
+    `asyncio.wait_for` in Python 3.11 loses a cancellation that comes together with the event, so that a loop and its
+    node never stop: https://github.com/python/cpython/issues/86296
     """
     try:
         async with asyncio.timeout(seconds):
@@ -92,11 +91,11 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
 
 
 UNHURRIED_S = 0.05
-"""How long entries that aren't urgent wait for more, in seconds: dispositions travel together."""
+"""How long entries that aren't urgent wait for more, in seconds."""
 
 
 class ChangeNotifier:
-    """Notifies tasks of the loop when feeds, projections or matches moved. Topics: an origin, PROJECTED, MATCHES."""
+    """Notifies tasks when feeds, projections or matches change. Topics: an origin, PROJECTED, MATCHES."""
 
     PROJECTED = "projected"
     MATCHES = "matches"
@@ -109,11 +108,11 @@ class ChangeNotifier:
         writer.on_commit(self._committed)
 
     def size(self, origin: FeedOrigin) -> int:
-        """Entries of an own feed after its newest commit by this process; 0 when there was none."""
+        """Size of an own feed after this process's newest commit to it; 0 before the first."""
         return self._sizes.get(origin, 0)
 
     def subscribe(self, topic: FeedOrigin | str, event: asyncio.Event) -> Callable[[], None]:
-        """Sets `event` whenever the topic moves; returns what ends that."""
+        """Sets `event` at each change of the topic; returns a function that unsubscribes."""
         self._waiting[topic].add(event)
         return lambda: self._waiting[topic].discard(event)
 
@@ -133,11 +132,11 @@ class ChangeNotifier:
             self._notify(self.PROJECTED)
 
     def projection_changed(self) -> None:
-        """Notifies of a projection that moved without a feed: records that are indexed now."""
+        """Notifies of a change of projections without a feed, i.e. records indexed."""
         self._notify(self.PROJECTED)
 
     def matches_changed(self) -> None:
-        """Notifies of a change of matches: they are in no feed, so a commit doesn't notify of them."""
+        """Notifies of a change of matches; they are in no feed."""
         self._notify(self.MATCHES)
 
     def _notify_later(self, origin: FeedOrigin) -> None:
@@ -150,7 +149,7 @@ class ChangeNotifier:
 
 
 HEARTBEAT_S = 15.0
-"""How often an idle watch sends its position, in seconds: shows the caller that it is alive."""
+"""How often an idle watch sends its position, in seconds, to show that it is alive."""
 
 
 class Changes(Protocol):
@@ -170,14 +169,14 @@ async def follow_changes(
     until_current: bool,
     topic: str = ChangeNotifier.PROJECTED,
 ) -> AsyncGenerator[ChangesT, None]:
-    """Changes from a position on, as they are projected; without any a sign of life now and then.
+    """Yields changes as they are projected, and a heartbeat while there are none.
 
     Args:
-        notifier: tells when to look again.
-        read: the changes after a position; called in a worker thread.
+        notifier: announces new changes.
+        read: changes after a position; called in a worker thread.
         position: where to begin.
-        until_current: end when everything known was given.
-        topic: what moves when there are new ones.
+        until_current: end after the last known change.
+        topic: to subscribe to.
     """
     loop, moved = asyncio.get_running_loop(), asyncio.Event()
     end_subscription = notifier.subscribe(topic, moved)
@@ -204,12 +203,12 @@ async def follow_changes(
 async def in_order(
     requests: AsyncIterator[RequestT], begin: Callable[[RequestT], Awaitable[Awaitable[ResultT]]], *, depth: int
 ) -> AsyncIterator[ResultT]:
-    """Handles requests as they come and yields the results in their order, `depth` at most under way.
+    """Handles requests concurrently and yields the results in order.
 
     Args:
-        requests: a stream; its end ends this one after the last result.
-        begin: starts the work for one request and returns what to await for its result.
-        depth: bounds memory, and through flow control the sender.
+        requests: a stream; after its end and the last result this one ends.
+        begin: starts a request's work; returns an awaitable of the result.
+        depth: most requests under way; bounds memory, and through flow control the sender.
     """
     queue: asyncio.Queue[Any] = asyncio.Queue(depth)
 
@@ -243,4 +242,4 @@ def forget(future: asyncio.Future[Any]) -> None:
 
 def _retrieve(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
-        future.exception()  # nobody waits for it any more; asyncio would complain that it was never looked at
+        future.exception()  # or asyncio would log that nobody retrieved it

@@ -1,1 +1,1 @@
-"""What happens to feeds: entries committed, sent, received and recovered."""
+"""Commits, sends, receives and recovers feeds."""

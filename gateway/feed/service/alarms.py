@@ -1,4 +1,4 @@
-"""Alarms: conditions that an operator should look at, kept while they last."""
+"""Keeps conditions that need an operator, while they last."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ FEED_WAITING = f"{FEED}_WAITING"
 FEED_DEFECT = f"{FEED}_DEFECT"
 CERTIFICATE = "CERTIFICATE_EXPIRES"
 ANSWER_WRONG = "ANSWER_WRONG"
-"""Stays until the node is started again: that a partner answers rightly now doesn't make up for it."""
+"""Stays until the node restarts: later right answers don't make up for a wrong one."""
 LIST_EXPIRES = "LIST_EXPIRES"
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A condition that lasts. `since` is in milliseconds since 1970."""
+    """A lasting condition; `since` is in milliseconds since 1970."""
 
     code: str
     subject: str
@@ -41,7 +41,7 @@ class Alarms:
         self._lasting: dict[tuple[str, str], Alarm] = {}
 
     def set(self, code: str, subject: str, message: str) -> None:
-        """Raises an alarm, or changes its message; logged when it is new."""
+        """Raises an alarm, or changes its message; logs it when new."""
         with self._lock:
             before = self._lasting.get((code, subject))
             since = before.since if before is not None else self._clock()
@@ -50,22 +50,21 @@ class Alarms:
             log.error("alarm %s: %s", code, message)
 
     def clear(self, code: str, subject: str) -> None:
-        """Ends an alarm."""
         with self._lock:
             ended = self._lasting.pop((code, subject), None)
         if ended is not None:
             log.warning("alarm %s has passed: %s", code, ended.message)
 
     def list(self) -> list[Alarm]:
-        """All alarms, the oldest first."""
+        """All alarms, oldest first."""
         with self._lock:
             return sorted(self._lasting.values(), key=lambda alarm: alarm.since)
 
     def compare_clocks(self, partner: str, their_time_ms: int) -> None:
-        """Notes when a time that a partner just stated lies in the future: one of the two clocks is wrong.
+        """Raises an alarm when a partner's stated time lies in the future: one of the two clocks is wrong.
 
-        Only the future tells: what lies in the past may have waited. If the partner's clock is the slow one, this
-        node's times lie in its future and the alarm rises there.
+        A past time proves nothing, since the message may have waited. If the partner's clock is slow, the alarm rises
+        there.
         """
         ahead = their_time_ms - self._clock()
         if ahead > MAX_CLOCK_SKEW_MS:

@@ -1,4 +1,4 @@
-"""Requests that are sent again: the same id with the same body has its effect once and gets the first answer again."""
+"""Answers repeated requests: one effect, and the first answer again."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 
 
 def digest_of(request: Message) -> bytes:
-    """SHA-256 of a request, to tell one that is sent again from a reused id."""
+    """SHA-256 of a request, to distinguish a repetition from a reused id."""
     return sha256(request.SerializeToString(deterministic=True)).digest()
 
 
 def repeated(
     before: AnsweredRequest, digest: bytes, response_type: type[ResponseT]
 ) -> ResponseT | RequestIdReusedError:
-    """The answer to a request that was answered before, or why it can't be the same request."""
+    """The stored answer, or an error when the request differs."""
     if before.digest != digest:
         return RequestIdReusedError(
             f"request_id {uuid.UUID(bytes=before.request_id)} was used before for another request",
@@ -36,13 +36,13 @@ def repeated(
 
 
 class IdempotentCommand(ABC, Generic[ResponseT]):
-    """A command that answers a request; sent again by the same caller, it gets the first answer and has no effect.
+    """A command whose request may be repeated by the same caller without a second effect.
 
-    The answer is stored in the transaction of the effect: after a crash before its commit the request has neither,
-    after a crash behind it the request has both, and sending it again is safe.
+    The answer is stored in the effect's transaction: a crash before its commit leaves neither, a crash after it both,
+    so repeating the request is safe.
 
     Attributes:
-        request: the request; its `request_id` is a UUID.
+        request: its `request_id` is a UUID.
         principal: the caller, to whom the id belongs.
     """
 
@@ -63,10 +63,10 @@ class IdempotentCommand(ABC, Generic[ResponseT]):
 
     @abstractmethod
     def answer(self, tx: Transaction) -> ResponseT:
-        """Does what a new request asks for; raises a GatewayError before any write."""
+        """Executes a new request; raises a GatewayError before any write."""
 
     def execute(self, tx: Transaction) -> ResponseT:
-        """The answer given before, or else the one given now.
+        """Returns the stored answer, or answers now.
 
         Raises:
             RequestIdReusedError: the id was used for another request.

@@ -1,11 +1,10 @@
-"""The local log: one order of all feeds' entries, in which an entry comes after its causal dependencies.
+"""Orders all feeds' entries so that each comes after its causal dependencies.
 
-Each entry says how many entries of the reverse feed its publisher had seen (`follows`). Normally these are here. After
-a restore the entries of two feeds come back over two connections, and an own step may come before the partner's alert
-that it is about. Both sides' alerts stay equal only when both local logs keep to the dependencies. So an entry that
-comes too early is stored and receipted, and stays pending: each feed has `size - journaled_size` pending entries, and
-the reverse feed's `awaited_size` says how far it must be for the next of them. Entries without dependencies, and feeds
-without pending entries, cost no look-up.
+Each entry says how many entries of the reverse feed its publisher had seen (`follows`). After a restore, entries of two
+feeds come over two connections, so a step may arrive before the alert that it concerns. Both sides' alerts stay equal
+only when both local logs respect the dependencies. An early entry is stored, receipted and pending: each feed has `size
+- journaled_size` pending entries, and the reverse feed's `awaited_size` is the size that frees the next one. Without
+dependencies or pending entries there is no look-up.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from gateway.feed.tables.feeds import Feed
 from gateway.tlog.merkle import Growth
 
 CHUNK = 1_000
-"""Pending entries that are read at once."""
+"""Pending entries read at once."""
 
 
 def append(
@@ -35,10 +34,10 @@ def append(
     *,
     now_ms: int,
 ) -> Feed:
-    """Writes entries of a partner; those that are ready enter the local log, and what was pending until they came.
+    """Stores a partner's entries; ready ones enter the local log, with pending ones that they free.
 
     Returns:
-        The feed as it is then; `waiting` says how many of its entries are pending.
+        The feed; `waiting` is the number of its pending entries.
 
     Raises:
         HeadMovedError: as `feeds.append`.
@@ -50,7 +49,7 @@ def append(
 
 
 def release_pending(conn: Connection, moved: Feed, *, now_ms: int) -> None:
-    """Lets entries of the reverse feed that this feed's move frees into the local log.
+    """Moves entries of the reverse feed that this feed frees into the local log.
 
     Call it whenever a feed has moved in the local log; it costs nothing while nothing is pending.
     """
@@ -60,12 +59,12 @@ def release_pending(conn: Connection, moved: Feed, *, now_ms: int) -> None:
 
 
 def force(conn: Connection, origin: FeedOrigin, *, now_ms: int) -> int:
-    """Lets all pending entries of a feed and its reverse feed into the local log, as their dependencies are lost.
+    """Moves all pending entries of a feed and its reverse feed into the local log, because dependencies are lost.
 
-    Entries whose dependencies neither feed has come first; the other dependencies are kept.
+    Entries whose dependencies are in neither feed come first; the other dependencies are kept.
 
     Returns:
-        How many entries waited.
+        Number of entries that were pending.
     """
     both = [found for one in (origin, origin.reverse) if (found := feeds.find(conn, one)) is not None]
     waited = sum(feed.waiting for feed in both)
@@ -84,12 +83,12 @@ def force(conn: Connection, origin: FeedOrigin, *, now_ms: int) -> int:
 
 
 def _release_order(waiting: Feed, counter: Feed) -> tuple[bool, str]:
-    """Sorts a feed whose dependencies are nowhere before one whose are pending; both sides choose alike."""
+    """Sorts a feed with lost dependencies before one with pending ones; both sides choose alike."""
     return counter.awaited_size <= counter.size, waiting.origin.line
 
 
 def _ready(conn: Connection, feed: Feed, new: Sequence[EncodedEntry]) -> int:
-    """How many of the new entries can enter now; notes until when the next one is pending."""
+    """Number of new entries that can enter now; records the size that the next one awaits."""
     most = max(entry.follows for entry in new)
     if not most or most <= feeds.journaled_size_of(conn, feed.origin.reverse):
         return len(new)
@@ -101,8 +100,7 @@ def _ready(conn: Connection, feed: Feed, new: Sequence[EncodedEntry]) -> int:
 
 
 def _release(conn: Connection, waiting: Feed, followed: Feed, *, limit: int, now_ms: int) -> Feed:
-    """Lets the entries of `waiting` that follow at most `limit` entries of `followed` in, up to the first that doesn't;
-    returns the feed as it is then."""
+    """Moves entries of `waiting` into the local log up to the first that follows more than `limit` entries."""
     awaited = 0
     while waiting.waiting and not awaited:
         first = waiting.journaled_size

@@ -1,4 +1,4 @@
-"""Makes entries for own feeds: a message, salted afresh."""
+"""Makes entries for own feeds, each with a fresh salt."""
 
 from __future__ import annotations
 
@@ -10,13 +10,7 @@ from gateway.feed.service.randomness import random_bytes
 
 
 def new_entry(type_name: str, message: Message, *, now_ms: int, follows: int = 0) -> EncodedEntry:
-    """A message as an entry with a fresh salt.
-
-    Args:
-        type_name: as in the contract's EntryHeader.
-        message: the payload.
-        now_ms: milliseconds since 1970.
-        follows: as in the contract's EntryHeader.
+    """Encodes a message as an entry; `type_name` and `follows` as in the contract's EntryHeader.
 
     Raises:
         TooLargeError: the payload exceeds MAX_PAYLOAD_BYTES.

@@ -1,13 +1,13 @@
-"""Audits a publisher: whether the checkpoint that it shows now agrees with what this node has stored of its feed.
+"""Compares a publisher's current checkpoint with the stored part of its feed.
 
 The numbers are those of docs/protocol.md, section 7 (GetCheckpoint, GetConsistencyProof). The receiver checks batches;
 this finds a publisher that shows another history than it sent, before it sends more.
 
-1. The size and root that this node holds, read first: an honest publisher holds as much or more.
-2. The publisher's checkpoint, signed by one of its log keys, of the size and root that it claims.
-3. A smaller size alone proves nothing (a restore from a backup); its root must be that of the entries held here.
-4. Equal sizes have equal roots; a larger tree comes with a consistency proof from the held size.
-5. What fails 3 or 4 puts the feed into quarantine, with both checkpoints and the proof as evidence.
+1. Read the size and root that this node holds first: an honest publisher holds as much or more.
+2. Verify that one of the publisher's log keys signed the checkpoint for the claimed size and root.
+3. A smaller size alone proves nothing (a restore from a backup); its root must match the entries held here.
+4. Equal sizes have equal roots; a larger tree needs a consistency proof from the held size.
+5. If 3 or 4 fails, quarantine the feed, with both checkpoints and the proof as evidence.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from gateway.v1 import feed_pb2
 
 @dataclass(frozen=True, slots=True)
 class HeldHead:
-    """What this node has stored of a partner's feed."""
+    """The stored head of a partner's feed."""
 
     head: Checkpoint
     note: bytes
 
 
 class PublisherAudit:
-    """Reads what is held, verifies what the publisher shows, and makes the command that quarantines. Thread-safe."""
+    """Steps of an audit. Thread-safe."""
 
     def __init__(self, database: Database, *, receiver: Receiver, trust: Callable[[], TrustedDirectory]) -> None:
         self._database = database
@@ -48,7 +48,7 @@ class PublisherAudit:
         self._trust = trust
 
     def held(self, origin: FeedOrigin) -> HeldHead | None:
-        """Step 1; None when nothing is stored or the feed is in quarantine already."""
+        """Step 1; None when nothing is stored or the feed is already in quarantine."""
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
         if feed is None or not feed.size or feed.state is FeedState.QUARANTINED:
@@ -56,10 +56,10 @@ class PublisherAudit:
         return HeldHead(Checkpoint(origin.line, feed.size, feed.tree.root), feed.checkpoint)
 
     def verify_shown(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> VerifiedCheckpoint:
-        """Step 2, with every key that the directory lists: an old checkpoint stands after its key has expired.
+        """Step 2, with every key in the directory: an old checkpoint outlives its key.
 
         Raises:
-            MalformedError: the publisher's signature isn't on what it claims, so that nothing is proved.
+            MalformedError: the publisher didn't sign its claim, so nothing is proved.
         """
         for verifier in self._trust().every_log_verifier(origin):
             try:
@@ -77,11 +77,7 @@ class PublisherAudit:
     ) -> QuarantineCommand | None:
         """Steps 3 and 4; the command for step 5 when one fails.
 
-        Args:
-            origin: the feed.
-            held: of step 1.
-            shown: of step 2.
-            hashes: consistency proof from the held size to the shown one; unused when that is smaller.
+        `hashes` prove consistency from the held size to the shown one; unused when that is smaller.
         """
         old, new = held.head, shown.checkpoint
         try:
@@ -101,7 +97,7 @@ class PublisherAudit:
 
 
 class QuarantineCommand:
-    """Step 5. The result is Refused; None when the feed is in quarantine already."""
+    """Step 5; the result is Refused, or None when the feed is already in quarantine."""
 
     weight = 1
 

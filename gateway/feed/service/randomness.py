@@ -1,7 +1,7 @@
-"""Randomness for salts and ids, drawn from the operating system a few kilobytes at a time.
+"""Draws random bytes for salts and ids in blocks.
 
-A draw for each salt cost eight percent of a busy gateway: the system call is quick, but it lets go of the interpreter
-lock and has to wait for it afterwards. Every byte is handed out once.
+One draw per salt cost 8 % of a busy gateway: the system call releases the interpreter lock and must get it back. Every
+byte is used once.
 """
 
 from __future__ import annotations
@@ -10,25 +10,24 @@ import os
 import threading
 
 _DRAW_BYTES = 8192
-"""Bytes drawn at once: some hundred alerts."""
+"""Bytes drawn at once, enough for some hundred alerts."""
 
 
 class Randomness:
-    """Bytes from the operating system's cryptographic generator; thread-safe."""
+    """Bytes from the system's cryptographic generator; thread-safe."""
 
     def __init__(self) -> None:
         self.forget()
-        # A forked child must not hand out the bytes that its parent does.
+        # A forked child must not return its parent's bytes.
         os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
-        """Throws away what was drawn."""
+        """Discards drawn bytes."""
         self._lock = threading.Lock()
         self._drawn = b""
         self._at = 0
 
     def __call__(self, count: int) -> bytes:
-        """`count` fresh random bytes."""
         if count > _DRAW_BYTES:
             return os.urandom(count)
         with self._lock:

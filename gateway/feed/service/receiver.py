@@ -1,17 +1,17 @@
-"""Receiving: what a recipient checks before it stores a batch, in one place and in this order.
+"""Checks and stores batches of partners.
 
-The numbers are those of the way of an alert (docs/protocol.md). Steps 1 to 4 happened at the publisher.
+The numbers are those of the way of an alert (docs/protocol.md). Steps 1 to 4 happen at the publisher.
 
-5. The caller is the right peer for this feed: (a) the feed's publisher is the caller's node and its recipient this one;
-   (b) the feed isn't suspended or in quarantine.
-6. The batch fits: (a) it is contiguous: it begins where the feed ends. A batch that was received before is receipted
-   again if it leads to the root that this node holds; if it doesn't, that is a fork. (b) Every entry is within its
-   limits, its header canonical, its payload as the header's digest says. (c) The checkpoint is signed by a key that the
-   directory gives the publisher for this feed now. (d) Its size and root equal those computed from the bytes received.
+5. The caller is the right peer: (a) it is the feed's publisher, and this node the recipient; (b) the feed isn't
+   suspended or in quarantine.
+6. The batch fits: (a) It begins where the feed ends. A repeated batch is receipted again if it leads to the root held
+   here; otherwise it is a fork. (b) Every entry is within limits, its header canonical, its payload as the header's
+   digest says. (c) A key that the directory now gives the publisher for this feed signed the checkpoint. (d) Its size
+   and root equal those computed from the bytes received.
 7. Entries, checkpoint and cosignature are committed in one transaction; the receipt leaves after the commit. Entries
-   that follow more of the reverse feed than this node has are stored and receipted, and wait (feed.service.local_log).
+   that follow more of the reverse feed than this node has stay pending (feed.service.local_log).
 
-Steps 8 (project) and 9 (the publisher keeps the receipt) follow in feed.projection.projector and feed.service.sender.
+Steps 8 (project) and 9 (the publisher keeps the receipt): feed.projection.projector, feed.service.sender.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A batch that was refused and left a trace: the feed is in quarantine now."""
+    """A refused batch that put its feed into quarantine."""
 
     error: MisbehaviourError
 
 
 class Receiver:
-    """Checks and stores batches of partners. Thread-safe; the writes happen in the writer's transactions."""
+    """Checks and stores batches. Thread-safe; writes in the writer's transactions."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Receiver:
         return origin
 
     def open_batch(self, peer: str, batch: feed_pb2.Batch) -> ReceiveCommand:
-        """Step 5a, and everything of step 6b that needs no database: done outside the writer's thread.
+        """Steps 5a and 6b, outside the writer's thread, since they need no database.
 
         Raises:
             PermissionDeniedError: step 5a.
@@ -125,11 +125,11 @@ class Receiver:
         raise error
 
     def receipt(self, note: bytes, now_ms: int) -> bytes:
-        """The cosignature line for a checkpoint whose entries are in the same transaction."""
+        """Cosigns a checkpoint whose entries are in the same transaction."""
         return cosign(note, self._cosigner, now_ms // 1000)
 
     def quarantine(self, tx: Transaction, feed: Feed, problem: str, evidence: Mapping[str, bytes]) -> Refused:
-        """Stops a feed and writes the evidence, by file name, where auditors find it."""
+        """Stops a feed and stores the evidence by file name."""
         stamp = datetime.fromtimestamp(tx.now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -212,7 +212,7 @@ class ReceiveCommand:
         root = known.root if known is not None else tree_root(end, StoredTiles(tx.conn, feed.id))
         if (claimed.size, claimed.root) != (end, root):
             return self._quarantine(tx, feed, held, f"another root than the one held is signed for size {end}")
-        if known is None:  # nothing that was receipted ended there: the sender has to ask where this node stands
+        if known is None:  # no receipted batch ended there: the sender must ask for this node's position
             raise self._out_of_sequence(feed)
         stored = feeds.read_headers(tx.conn, feed.id, self.batch.first_index, end)
         if stored != [entry.header for entry in self._entries]:
@@ -238,7 +238,7 @@ def require_moving(feed: Feed) -> None:
     """Step 5b.
 
     Raises:
-        QuarantinedError, LinkSuspendedError: the feed takes nothing now.
+        QuarantinedError, LinkSuspendedError: the feed accepts nothing now.
     """
     if feed.state is FeedState.QUARANTINED:
         raise QuarantinedError(f"{feed.origin} is in quarantine at its recipient: {feed.state_reason}")

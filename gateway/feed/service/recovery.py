@@ -1,7 +1,6 @@
-"""Recovery after a restore from an old backup: own entries come back from the partner that has them.
+"""Recovers own entries from partners after a restore from an old backup.
 
-Until a feed has been compared with its recipient, a restored database must not extend it: it would sign a second
-history.
+A restored feed must not grow before it is compared with its recipient: that would sign a second history.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ UNCOMPARED = "this database was restored and has not yet been compared with the 
 
 
 class RecoverCommand:
-    """Appends entries of the own feed that a recipient gave back; the result is the feed's new size.
+    """Appends own entries that a recipient returned; the result is the feed's new size.
 
-    1. The entries follow on what this node has.
+    1. The entries continue this node's feed.
     2. Every entry is canonical and matches its digest.
-    3. The checkpoint is signed by this node's own log key for this feed.
+    3. The checkpoint is signed by this node's log key for this feed.
     4. Its size and root equal those computed.
     """
 
@@ -53,7 +52,7 @@ class RecoverCommand:
         return len(self._entries)
 
     def execute(self, tx: Transaction) -> int:
-        tx.seal()  # if this feed is being extended, the batch doesn't follow on it any more
+        tx.seal()  # fails the check below if this feed is being extended
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
         if self._batch.origin != self._origin.line or self._batch.first_index != feed.size:  # 1
             raise SequenceError(f"{self._origin} ends at {feed.size}; entries from {self._batch.first_index} came back")
@@ -67,7 +66,7 @@ class RecoverCommand:
         return growth.tree.size
 
     def _note_answers(self, tx: Transaction) -> None:
-        """Dispositions sent before the restore count as sent, even if the entries that they answer aren't back."""
+        """Counts dispositions sent before the restore as sent, even for entries that aren't back."""
         entry_format = tx.formats[self._origin.channel]
         answered = max((_answered_by(entry, self._origin, entry_format) for entry in self._entries), default=0)
         if answered:
@@ -87,7 +86,7 @@ class RecoverCommand:
 
 
 def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFormat) -> int:
-    """Up to which entry of the reverse feed an own entry answers; 0 when it answers nothing."""
+    """Size of the reverse feed that an own entry answers up to; 0 when it answers nothing."""
     try:
         event = entry_format.parse(entry.header, entry.payload)
     except GatewayError:
@@ -101,9 +100,8 @@ def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFor
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """What the file beside the database says: the last start's token, and how many entries are known to be committed.
-
-    Of all feeds, with those that wait for their place in this node's order.
+    """Content of the file beside the database: the last start's token, and the number of committed entries in all
+    feeds, pending ones included.
     """
 
     start: int
@@ -111,7 +109,7 @@ class _Mark:
 
 
 def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
-    """Every feed that a node may publish, whether or not it has begun."""
+    """Every feed that a node may publish, begun or not."""
     partners = sorted(set(directory.nodes) - {node})
     return [
         FeedOrigin(directory.federation, node, partner, channel) for partner in partners for channel in BETWEEN_NODES
@@ -119,11 +117,11 @@ def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
 
 
 def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin], now_ms: int) -> bool:
-    """Marks this start in the database and in a file beside it; True when the database isn't the one of the file.
+    """Marks this start in the database and in a file beside it; True when they don't match.
 
-    It is when it was restored from a backup (or the file was lost). Then every own feed is blocked until its recipient
-    has been asked how much it holds, also one that the backup doesn't know. A database that is one start ahead was
-    killed between marking it and noting it.
+    Then the database was restored from a backup, or the file lost: every own feed, also one unknown to the backup, is
+    blocked until its recipient has stated its size. A database one start ahead of the file comes from a crash between
+    marking and noting.
 
     Args:
         database: with all tables.
@@ -154,10 +152,10 @@ def _continues(mark: _Mark | None, before: Sequence[int], entries: int) -> bool:
 
 
 def note_progress(database: Database, marker: Path) -> None:
-    """Notes beside the database how far it is, so that a backup taken since the last start shows as one when restored.
+    """Notes the database's progress beside it, so that a later restore is recognised.
 
-    To be called every second or so, and at a stop: a restore goes unnoticed at the start only when its backup was
-    taken after the last call (the comparison with the recipients finds it then, later).
+    Call it every second or so, and at a stop. A start misses a restore only of a backup taken after the last call; the
+    comparison with the recipients finds that later.
     """
     mark = _read(marker)
     with database.read() as conn:
