@@ -1,4 +1,4 @@
-"""Alert events: protobuf to the model's steps, and the facts about an alert that lists and checks need."""
+"""Reads alert events: parses protobuf and maps it to the model's steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVENT_TYPE = "AlertEvent"
 """EntryHeader.type of everything in an alerts feed."""
 
 PRIORITIES = {alert_pb2.PRIORITY_A: "A", alert_pb2.PRIORITY_B: "B", alert_pb2.PRIORITY_C: "C"}
-"""Contract value to the letter that officers know."""
+"""Contract value to the officers' letter."""
 
 _STATUS_VALUES = {
     AlertStatus.PUBLISHED: alert_pb2.ALERT_STATUS_PUBLISHED,
@@ -41,10 +41,10 @@ _ACTIONS = {
     "finding": Action.REPORT_FINDING,
     "closed": Action.CLOSE,
 }
-"""Name of the event in the contract's oneof to the action of the model."""
+"""Event name in the contract's oneof to the model's action."""
 
 KINDS = (*_ACTIONS, "disposition")
-"""Events that are known here, by their names in the contract's oneof."""
+"""Known events, by name in the contract's oneof."""
 
 _WHOLE_ALERT = (Action.PUBLISH, Action.AMEND)
 _ABOUT_QUESTIONS = (Action.ASK, Action.ANSWER)
@@ -54,7 +54,7 @@ _FIRST_REVISION = 1
 
 @dataclass(frozen=True, slots=True, order=True)
 class AlertKey:
-    """One recipient's copy of one alert; a life of its own."""
+    """One recipient's copy of one alert."""
 
     publisher: str
     alert_id: str
@@ -65,7 +65,7 @@ def parse_event(payload: bytes) -> alert_pb2.AlertEvent:
     """Parses the payload of an alerts feed.
 
     Raises:
-        MalformedError: it isn't a serialised AlertEvent.
+        MalformedError: not a serialised AlertEvent.
     """
     try:
         return alert_pb2.AlertEvent.FromString(payload)
@@ -74,23 +74,23 @@ def parse_event(payload: bytes) -> alert_pb2.AlertEvent:
 
 
 def disposition_of(event: alert_pb2.AlertEvent) -> feed_pb2.Disposition | None:
-    """The disposition that the event carries, or None when it is a step of an alert."""
+    """The event's disposition; None for a step of an alert."""
     return event.disposition if event.WhichOneof("event") == "disposition" else None
 
 
 @dataclass(frozen=True, slots=True)
 class AlertStep:
-    """An event of an alerts feed as the model sees it: which copy of which alert, and which step."""
+    """An event as a step on one copy of an alert."""
 
     key: AlertKey
     step: Step
 
 
 def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
-    """Reads an event of a feed; its alert's publisher decides whose side speaks.
+    """Reads an event of a feed; the alert's publisher decides which side acts.
 
     Raises:
-        MalformedError: an alert under another publisher's or recipient's name, or a step on a third party's alert.
+        MalformedError: another publisher's or recipient's name, or a step on a third party's alert.
     """
     name = event.WhichOneof("event") or ""
     action = _ACTIONS[name]
@@ -119,12 +119,12 @@ def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
 
 
 def key_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertKey:
-    """Which copy of which alert an event concerns; raises as `step_of` does."""
+    """The copy that an event concerns; raises as `step_of` does."""
     return step_of(event, origin).key
 
 
 def purpose_of(event: alert_pb2.AlertEvent) -> str | None:
-    """The purpose that an alert's text names; None for steps that carry none."""
+    """The purpose in an alert's text; None for steps without one."""
     match event.WhichOneof("event"):
         case "published":
             return event.published.content.purpose
@@ -135,7 +135,7 @@ def purpose_of(event: alert_pb2.AlertEvent) -> str | None:
 
 
 def alert_of(event: alert_pb2.AlertEvent) -> alert_pb2.Alert | None:
-    """The whole alert that the event carries, or None."""
+    """The event's whole alert, or None."""
     match event.WhichOneof("event"):
         case "published":
             return event.published
@@ -151,11 +151,11 @@ def status_value(status: AlertStatus) -> alert_pb2.AlertStatus.ValueType:
 
 
 MAX_NOTICES = 200
-"""Most notices on one alert, as the contract has it; whoever gets more of them wrong has been told enough."""
+"""Most notices on one alert, as in the contract."""
 
 
 def quality_notices(content: alert_pb2.AlertContent) -> list[alert_pb2.DataQualityNotice]:
-    """What the published algorithms say about the identifiers in an alert; never a reason to refuse it."""
+    """Notices on identifiers that published algorithms find wrong; never a reason to refuse an alert."""
     found: list[alert_pb2.DataQualityNotice] = []
     for field, scheme, value in _identifiers(content):
         notice = check_identifier(scheme, value) if len(found) < MAX_NOTICES else None

@@ -1,4 +1,4 @@
-"""Alerts as a projection: each recipient's copy of an alert, and every step of it, from the entries of alerts feeds."""
+"""Projects alerts feeds: each recipient's copy, and its steps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ALERT_ENTRIES = EntryFormat(
 
 @dataclass(slots=True)
 class _Page:
-    """What one page of entries gathers before it is written, so that writes are few and sorted."""
+    """Gathers a page's writes, so that they are few and sorted."""
 
     steps: dict[int, AlertStep] = field(default_factory=dict)
     known: dict[AlertKey, AlertRow] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class AlertProjection(Projection):
         self._page = _Page()
 
     def begin(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
-        """Looks all alerts of the page up at once."""
+        """Looks up all alerts of the page at once."""
         page = self._page = _Page()
         for entry in entries:
             event = cast("alert_pb2.AlertEvent", entry.event)
@@ -84,11 +84,11 @@ class AlertProjection(Projection):
         page.known = alerts.find(tx.conn, {step.key for step in page.steps.values()})
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
-        """Takes a step of an alert.
+        """Applies a step of an alert.
 
         Raises:
-            MalformedError, IllegalTransitionError, RevisionConflictError: it isn't a step that may follow.
-            AgreementForbidsError, InvalidRequestError: the agreement doesn't let it come here.
+            MalformedError, IllegalTransitionError, RevisionConflictError: the step may not follow.
+            AgreementForbidsError, InvalidRequestError: the agreement forbids it.
         """
         page, event = self._page, cast("alert_pb2.AlertEvent", entry.event)
         read = page.steps.get(entry.position) or wire.step_of(event, entry.feed.origin)
@@ -114,7 +114,6 @@ class AlertProjection(Projection):
         )
 
     def finish(self, tx: Transaction) -> None:
-        """Writes the page."""
         page = self._page
         alerts.add(tx.conn, sorted(page.new.values(), key=lambda row: (row.key.alert_id, row.key.publisher)))
         for row in page.changed.values():
@@ -122,7 +121,6 @@ class AlertProjection(Projection):
         alerts.add_events(tx.conn, page.events)
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
-        """Whether the entry is a step that was taken."""
         return alerts.has_event(conn, feed_id, index)
 
 

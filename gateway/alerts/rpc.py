@@ -1,4 +1,4 @@
-"""AlertService: what an authority's own systems do with alerts, as gRPC handlers."""
+"""gRPC handlers of AlertService, for an authority's systems."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from gateway.trust.rules.permissions import Principal
 from gateway.v1 import alert_pb2, alert_service_pb2, alert_service_pb2_grpc, feed_pb2
 
 STREAM_DEPTH = 4
-"""Messages of one PublishAlerts stream under way at once: hides the commit, bounds memory."""
+"""Messages of one PublishAlerts stream under way: hides the commit's delay, bounds memory."""
 
 READ_OWN_WRITES_S = 2.0
-"""How long GetAlert waits for projections before it says that there is no such alert, in seconds."""
+"""How long GetAlert waits for projections before it reports no such alert, in seconds."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ResponseT = TypeVar("ResponseT", bound=Message)
 
 
 class AlertScreening(Protocol):
-    """Screens what alerts name against the lists that a caller may see."""
+    """Screens an alert's content against the lists that a caller may see."""
 
     async def screen_alert(
         self, content: alert_pb2.AlertContent, *, principal: Principal
     ) -> list[alert_service_pb2.AlertHit] | None:
-        """Hits on what an alert names; None while there can be no screening."""
+        """Hits; None while screening is impossible."""
 
 
 class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
@@ -215,7 +215,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         return response
 
     async def _caught_up(self) -> None:
-        """Waits until what is committed now is projected: a caller may ask for what it has just published."""
+        """Waits for the projection of present commits: a caller may ask for an alert just published."""
         moved = asyncio.Event()
         end_subscription = self._notifier.subscribe(ChangeNotifier.PROJECTED, moved)
         try:

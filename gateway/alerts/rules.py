@@ -20,18 +20,15 @@
 
 P publisher, R recipient. In the open states both may ask and answer, and R may report a finding: the state stays.
 
-Terminal states have no way out; open questions stay unanswered. An alert to two recipients has two lives, and
-`overall_status` sums them up.
+Terminal states are final; open questions stay unanswered. Each copy has a state; `overall_status` sums up.
 
-Revisions. Publish makes revision 1, each amendment the next one. Withdraw, expire and close must name the current
-revision. The other steps name the revision that was read: an acknowledgement or flag of an older text is recorded and
-doesn't change the status.
+Revisions. Publish makes revision 1, each amendment the next. Withdraw, expire and close must name the current revision.
+Other steps name the revision read: acknowledging or flagging an older text is recorded and leaves the status.
 
-Two feeds. Both sides write their steps into feeds of their own, so steps cross: R acknowledges while the withdrawal is
-under way. A step about to be made is judged by TRANSITIONS alone. A step read from a feed (`recorded=True`) was judged
-by its maker, who may not have known the publisher's last step: CROSSINGS lists what may arrive late, and that never
-changes a terminal state. Every order that keeps each side's order, begins with the publication and puts answers after
-their questions leads both sides to an equal `AlertLife`.
+Two feeds. Each side writes its steps into a separate feed, so steps cross. TRANSITIONS alone allows a new step. A step
+read from a feed (`recorded=True`) may have been made before the publisher's last step arrived: CROSSINGS lists such
+steps; they never change a terminal state. Every order that keeps each side's order, begins with the publication and
+puts answers after their questions gives both sides an equal `AlertLife`.
 """
 
 from __future__ import annotations
@@ -60,7 +57,6 @@ class AlertStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing more can be done with the alert."""
         return self in (AlertStatus.WITHDRAWN, AlertStatus.EXPIRED, AlertStatus.CLOSED)
 
 
@@ -150,13 +146,11 @@ _SPEAKS_OF_THE_TEXT = (Action.ACKNOWLEDGE, Action.FLAG)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Question:
-    """A request for supplementary information; the side that didn't ask answers it.
+    """A request for supplementary information, for the other side to answer.
 
     Attributes:
-        asked_by: the asking side.
         question_id: UUID given by the asking side.
-        deadline_unix_ms: when the answer is due, milliseconds since 1970; a late answer still counts as one.
-        answered: whether an answer has been recorded.
+        deadline_unix_ms: milliseconds since 1970; late answers count.
     """
 
     asked_by: Side
@@ -165,20 +159,18 @@ class Question:
     answered: bool = False
 
     def is_overdue(self, now_unix_ms: int) -> bool:
-        """Whether the deadline has passed without an answer."""
         return not self.answered and now_unix_ms > self.deadline_unix_ms
 
 
 @dataclass(frozen=True, slots=True)
 class AlertLife:
-    """Where one alert stands between its publisher and one recipient.
+    """State of one alert between its publisher and one recipient.
 
     Attributes:
         revision: number of the current text, from 1.
-        status: where it stands.
-        acknowledged_revision: newest revision that the recipient has acknowledged; 0 while none.
-        valid_until_unix_ms: when the current text expires, milliseconds since 1970; None if it doesn't.
-        questions: all questions, in order of asking side and id, so that equal lives compare equal.
+        acknowledged_revision: newest acknowledged revision; 0 while none.
+        valid_until_unix_ms: milliseconds since 1970; None if it doesn't expire.
+        questions: in order of asking side and id, so that equal lives compare equal.
     """
 
     revision: int
@@ -188,33 +180,28 @@ class AlertLife:
     questions: tuple[Question, ...] = ()
 
     def question(self, asked_by: Side, question_id: str) -> Question | None:
-        """The question with this id that the given side asked."""
         return next((q for q in self.questions if (q.asked_by, q.question_id) == (asked_by, question_id)), None)
 
     def open_questions(self, to: Side) -> tuple[Question, ...]:
-        """Questions that the given side has yet to answer; none once the alert's status is terminal."""
+        """Questions that a side must answer; none in a terminal status."""
         if self.status.is_terminal:
             return ()
         return tuple(q for q in self.questions if q.asked_by is to.other and not q.answered)
 
     def is_due_to_expire(self, now_unix_ms: int) -> bool:
-        """Whether the publisher should let it expire now."""
         return not self.status.is_terminal and _has_passed(self.valid_until_unix_ms, now_unix_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing done with an alert.
+    """An action on an alert.
 
     Attributes:
-        action: what is done.
-        side: which side does it.
-        revision: for publish and amend the revision that the step makes (1, then the next); for all others the
-            revision that was read.
-        at_unix_ms: when, by the actor's clock, in milliseconds since 1970; only expire depends on it.
+        revision: for publish and amend the new revision; otherwise the one read.
+        at_unix_ms: by the actor's clock, in milliseconds since 1970; only expire depends on it.
         valid_until_unix_ms: publish and amend: when the text expires, or None.
-        question_id: ask and answer: which question.
-        deadline_unix_ms: ask: when the answer is due.
+        question_id: ask and answer.
+        deadline_unix_ms: ask.
     """
 
     action: Action
@@ -227,17 +214,16 @@ class Step:
 
 
 def advance(life: AlertLife | None, step: Step, *, recorded: bool = False) -> AlertLife:
-    """The life after a step; pure, and the same at the publisher and the recipient.
+    """Applies a step; the same at publisher and recipient.
 
     Args:
-        life: the life before, or None where no such alert exists yet.
-        step: what is done.
-        recorded: False to judge a step about to be made; True for a step read from a feed (see the module's text).
+        life: None before publication.
+        step: to apply.
+        recorded: True for a step read from a feed (see the module).
 
     Raises:
-        IllegalTransitionError: the tables don't list the step, or its question or time doesn't allow it; the message
-            says what is allowed now.
-        RevisionConflictError: the step names another revision than it must.
+        IllegalTransitionError: the tables, its question or its time forbid it; the message says what is allowed.
+        RevisionConflictError: the step names a wrong revision.
     """
     new_status = _next_status(life, step, recorded)
     if life is None:
@@ -262,15 +248,14 @@ def advance(life: AlertLife | None, step: Step, *, recorded: bool = False) -> Al
 
 
 def allowed_actions(status: AlertStatus | None, side: Side) -> tuple[Action, ...]:
-    """What a side may do now; `status` is None where no such alert exists yet."""
+    """Actions that a side may take now; `status` is None before publication."""
     return tuple(action for action in Action if (status, action, side) in TRANSITIONS)
 
 
 def overall_status(statuses: Iterable[AlertStatus]) -> AlertStatus | None:
-    """One status for an alert with several recipients: the one that most needs attention; None without recipients.
+    """The status that most needs attention among an alert's recipients; None without recipients.
 
-    Flagged comes first (somebody can't act), then published (somebody hasn't read it), acknowledged, and the terminal
-    ones only when all lives have ended: closed, expired, withdrawn.
+    Order: flagged, published, acknowledged; then closed, expired, withdrawn.
     """
     urgency = (_FLAGGED, _PUBLISHED, _ACKNOWLEDGED, _CLOSED, _EXPIRED, _WITHDRAWN)
     return min(statuses, key=urgency.index, default=None)

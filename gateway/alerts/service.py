@@ -1,4 +1,4 @@
-"""Reading alerts: one with its history, lists with filters, and changes from a position."""
+"""Reads alerts: one, lists, and changes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class AlertQueries:
         self._database = database
 
     def get(self, publisher: str, alert_id: str) -> alert_service_pb2.GetAlertResponse:
-        """One alert with its deliveries and history.
+        """One alert with deliveries and history.
 
         Raises:
             NotFoundError: this node doesn't have it.
@@ -69,7 +69,7 @@ class AlertQueries:
         )
 
     def who_asked(self, publisher: str, alert_id: str, question_id: str) -> str:
-        """Recipient of the copy that a question was asked about; empty when there is no such question."""
+        """Recipient of the copy with a question; empty when there is none."""
         with self._database.read() as conn:
             for row in alerts.copies(conn, publisher, alert_id):
                 if any(question.question_id == question_id for question in row.life.questions):
@@ -80,7 +80,7 @@ class AlertQueries:
         """A page of copies, newest first.
 
         Raises:
-            InvalidRequestError: the filter or the page token isn't one.
+            InvalidRequestError: malformed filter or page token.
         """
         conditions = [_condition(term) for term in parse_filter(request.filter, _FIELDS)]
         token = decode_page_token(request.page_token, request.filter, 3)
@@ -106,10 +106,10 @@ class AlertQueries:
             return progress.position(conn)
 
     def changes(self, position: int) -> alert_service_pb2.WatchAlertsResponse:
-        """Changes after a position, at most WATCH_PAGE; the response's position says where to go on.
+        """At most WATCH_PAGE changes after a position; the response's position continues.
 
         Raises:
-            PositionUnknownError: the position lies beyond the end of this node's log.
+            PositionUnknownError: beyond the end of this node's log.
         """
         with self._database.read() as conn:
             projected = progress.position(conn)

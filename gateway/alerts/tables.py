@@ -1,4 +1,4 @@
-"""Alerts as projected: each recipient's copy, and every step of it."""
+"""Stores projected alerts: copies and steps."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ _ALERT_COLUMNS = (
     "current_idx",
 )
 _SLOTS = tuple(f"id_{number}" for number in range(50))
-"""Parameters of one look-up of many alerts; unused ones repeat the last."""
+"""Parameters of a look-up of many alerts; unused ones repeat the last."""
 _BY_IDS = Prepared(select(alerts).where(or_(*(alerts.c.alert_id == bindparam(slot) for slot in _SLOTS))))
 _BY_ID = Prepared(select(alerts).where(alerts.c.alert_id == bindparam("alert")))
 _COPIES = Prepared(
@@ -115,7 +115,7 @@ _EVENT_COLUMNS = ("position", *_KEY_COLUMNS, "feed_id", "idx", "status", "commit
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """One recipient's copy of an alert as projected; times in milliseconds since 1970."""
+    """One recipient's copy of an alert; times in milliseconds since 1970."""
 
     key: AlertKey
     direction: str
@@ -131,7 +131,7 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class AlertEventRow:
-    """One step of one copy, at its position in this node's order."""
+    """One step of one copy, at its local-log position."""
 
     position: int
     key: AlertKey
@@ -142,7 +142,7 @@ class AlertEventRow:
 
 
 def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRow]:
-    """Copies by key; unknown keys are left out."""
+    """Copies by key, without unknown keys."""
     if not keys:
         return {}
     ids = sorted({key.alert_id for key in keys})
@@ -158,7 +158,7 @@ def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRo
 
 
 def copies(conn: Connection, publisher: str, alert_id: str) -> list[AlertRow]:
-    """All copies of one alert that this node knows, by recipient."""
+    """All copies of one alert, by recipient."""
     return [_alert(row) for row in _COPIES(conn, alert=alert_id, by=publisher)]
 
 
@@ -199,12 +199,12 @@ def has_event(conn: Connection, feed_id: int, idx: int) -> bool:
 
 
 def events_after(conn: Connection, position: int, limit: int) -> list[tuple[AlertEventRow, str, bytes]]:
-    """Events after a position in order, each with its feed's origin line and its payload (empty when erased)."""
+    """Events after a position in order, each with origin line and payload (empty when erased)."""
     return [_event(row) for row in _EVENTS_AFTER(conn, after=position, most=limit)]
 
 
 def events_of(conn: Connection, publisher: str, alert_id: str) -> list[tuple[AlertEventRow, str, bytes]]:
-    """All events of one alert, oldest first, each with its feed's origin line and its payload."""
+    """All events of one alert, oldest first, each with origin line and payload."""
     return [_event(row) for row in _EVENTS_OF(conn, alert=alert_id, by=publisher)]
 
 
@@ -215,12 +215,9 @@ def list_page(
     before: tuple[str, str, str] | None,
     limit: int,
 ) -> list[tuple[AlertRow, bytes]]:
-    """Copies, newest first, each with the payload of its current revision.
+    """Copies, newest first, each with its current payload.
 
-    Args:
-        conditions: SQL conditions on the alerts table.
-        before: (alert id, publisher, recipient) of the last row of the page before, or None.
-        limit: most rows.
+    `before` is (alert id, publisher, recipient) of the previous page's last row, or None.
     """
     key = (alerts.c.alert_id, alerts.c.publisher, alerts.c.recipient)
     query = (
@@ -236,7 +233,7 @@ def list_page(
 
 
 def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Collection[str] = ()) -> list[AlertKey]:
-    """Own copies that are open past their valid-until time, less those to some recipients."""
+    """Own open copies past their valid-until time, except to some recipients."""
     open_states = [status.value for status in AlertStatus if not status.is_terminal]
     rows = conn.execute(
         select(alerts.c.publisher, alerts.c.alert_id, alerts.c.recipient)
@@ -316,7 +313,7 @@ def _questions(text: str) -> tuple[Question, ...]:
 
 
 def current_payload(conn: Connection, publisher: str, alert_id: str) -> bytes | None:
-    """Payload of the current revision of any copy of an alert, or None when this node doesn't have it."""
+    """Payload of an alert's current revision, or None."""
     row = conn.execute(
         select(entries.c.payload)
         .join(alerts, (entries.c.feed_id == alerts.c.feed_id) & (entries.c.idx == alerts.c.current_idx))

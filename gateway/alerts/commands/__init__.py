@@ -1,1 +1,1 @@
-"""What own systems do with alerts, as commands of the writer."""
+"""Executes own systems' requests on alerts."""

@@ -1,4 +1,4 @@
-"""Whether content that comes from partners' alerts may be passed on to others."""
+"""Checks whether content of partners' alerts may be passed on."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from gateway.v1 import alert_pb2
 
 
 def require_onward_transfer(tx: Transaction, publisher: str, alert_id: str, recipients: Sequence[str]) -> None:
-    """Raises unless the alert that a new one is derived from may be passed on to these nodes.
+    """Raises unless the alert that a new one derives from may be passed on to these nodes.
 
-    An own alert may hold what partners told: then it is theirs to allow, however many own alerts lie between.
+    Content of partners keeps its owner's rule through any number of own alerts.
 
     Raises:
         NotFoundError: this node doesn't have that alert.

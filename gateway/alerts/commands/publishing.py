@@ -1,4 +1,4 @@
-"""Publishing: what an own system does with alerts becomes entries in feeds."""
+"""Publishes own systems' alerts into feeds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_pb2, alert_service_pb2
 
 MAX_VALIDITY_MS = 366 * 24 * 3600 * 1000
-"""Longest validity of an alert in milliseconds: what is older than a year deserves a fresh look and a new alert."""
+"""Longest validity of an alert in milliseconds; after a year a new review and alert are due."""
 
 VALID_UNTIL_RANGE = Violation(
     "content.valid_until", "valid_until.range", "must lie in the future, at most 366 days ahead"
@@ -38,20 +38,20 @@ VALID_UNTIL_RANGE = Violation(
 
 _Response = alert_service_pb2.PublishAlertResponse
 PublishResult: TypeAlias = alert_service_pb2.PublishAlertResponse | GatewayError
-"""What became of one alert: its response, or why it was refused."""
+"""An alert's response, or the error that refused it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedAlert:
-    """An alert that was judged by everything that needs no database.
+    """An alert after all checks that need no database.
 
     Attributes:
         request_id: 16 bytes.
-        digest: SHA-256 of the request, to tell a resent request from a reused id.
-        entries: one per recipient, ready to append; none when it is refused.
+        digest: SHA-256 of the request, to distinguish a repetition from a reused id.
+        entries: one per recipient; none when refused.
         derived_from: alerts whose onward-transfer rule must be checked.
-        refusal: why it may not be published now. Time and agreements change: the same request may have been accepted
-            before, and then it is answered as it was then.
+        refusal: why it may not be published now; a repeated request that was accepted before still gets its first
+            answer.
     """
 
     request_id: bytes
@@ -64,7 +64,7 @@ class PreparedAlert:
 
 
 class Publisher:
-    """Prepares what own systems publish. Thread-safe: holds no state but the directory's current version."""
+    """Prepares alerts for publication. Thread-safe."""
 
     def __init__(self, *, federation: str, node: str, directory: Callable[[], Directory], clock: Clock) -> None:
         self._federation = federation
@@ -78,8 +78,8 @@ class Publisher:
         """Steps 2 and 3 for a new alert.
 
         Raises:
-            InvalidRequestError: with every violation of the contract. What breaks the rules of today alone is a
-                `refusal` in the result: `PublishCommand` answers it, unless the request was accepted before.
+            InvalidRequestError: every violation of the contract. Violations of today's rules alone are a `refusal`,
+                since the request may have been accepted before.
         """
         now = self._clock()
         content = request.content
@@ -111,7 +111,7 @@ class Publisher:
     def _refusal(
         self, request: alert_service_pb2.PublishAlertRequest, late: Sequence[Violation], now: int
     ) -> GatewayError | None:
-        """Everything that speaks against it, for all recipients at once."""
+        """All objections, for all recipients at once."""
         found, forbidden = list(late), list[AgreementForbidsError]()
         for recipient in request.recipients:
             try:
@@ -131,7 +131,6 @@ class Publisher:
         return None
 
     def origin(self, recipient: str) -> FeedOrigin:
-        """The own alerts feed to a partner."""
         known = self._origins.get(recipient)
         if known is None:
             known = self._origins[recipient] = FeedOrigin(self._federation, self._node, recipient, Channel.ALERTS)
@@ -149,11 +148,10 @@ class Publisher:
         )
 
     def new_id(self) -> str:
-        """A new UUIDv7."""
         return uuid7(self._clock(), random_bytes(UUID7_RANDOM_BYTES))
 
     def entry(self, event: alert_pb2.AlertEvent, now: int, *, follows: int = 0) -> EncodedEntry:
-        """An event as an entry with a fresh salt; `follows` as in the contract's EntryHeader."""
+        """Encodes an event with a fresh salt; `follows` as in the contract's EntryHeader."""
         return new_entry(wire.EVENT_TYPE, event, now_ms=now, follows=follows)
 
     def _new_alert(
@@ -204,9 +202,9 @@ class Publisher:
 
 
 class PublishCommand:
-    """Step 4 for new alerts of one caller: one refused alert doesn't stop the others.
+    """Step 4 for one caller's new alerts: a refused alert doesn't stop the others.
 
-    The result is a list with one PublishAlertResponse or GatewayError per alert, in order.
+    The result lists one PublishAlertResponse or GatewayError per alert, in order.
     """
 
     def __init__(self, prepared: Sequence[PreparedAlert | GatewayError], *, principal: str) -> None:
@@ -231,7 +229,7 @@ class PublishCommand:
     def _unless_answered(
         self, tx: Transaction, checked: Sequence[PreparedAlert | GatewayError]
     ) -> list[PreparedAlert | PublishResult]:
-        """What is refused today may have been accepted before: then the answer is the one given then."""
+        """Replaces refusals by answers given before."""
         refused = {
             at: one
             for at, (one, result) in enumerate(zip(self._prepared, checked, strict=True))
@@ -246,7 +244,7 @@ class PublishCommand:
         return results
 
     def _remember_all(self, tx: Transaction, fresh: Sequence[PreparedAlert], responses: Sequence[_Response]) -> bool:
-        """The usual case: no id was ever seen before. One statement instead of a look-up per alert."""
+        """Stores all answers in one statement; False when an id isn't new."""
         if len({one.request_id for one in fresh}) < len(fresh):
             return False
         if not fresh:
@@ -297,11 +295,11 @@ class PublishCommand:
 
 
 class _SeenBeforeError(Exception):
-    """Takes a savepoint back: one of the ids isn't new."""
+    """Rolls back a savepoint: an id isn't new."""
 
 
 def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Response]:
-    """The answers, given that these are appended in this order and nothing comes between."""
+    """Responses, if these entries are appended next and in this order."""
     following: dict[FeedOrigin, int] = {}
     responses = []
     for one in fresh:

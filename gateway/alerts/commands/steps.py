@@ -1,4 +1,4 @@
-"""Steps on alerts that exist: judged by the present state, and expiry."""
+"""Steps on existing alerts, and expiry."""
 
 from __future__ import annotations
 
@@ -27,15 +27,14 @@ from gateway.v1 import alert_pb2
 
 @dataclass(frozen=True, slots=True)
 class StepRequest:
-    """A step on an existing alert, as an own system asks for it.
+    """An own system's request for a step on an existing alert.
 
     Attributes:
         request_id: UUID as text.
         message: the whole request, for its digest.
-        publisher, alert_id: the alert.
-        recipient: limits the step to one recipient's copy of an own alert; empty for all copies.
-        event: the event without time and actor; for an amendment a template whose recipient is filled in per copy.
-        response: the response's type; its `entries` are filled in.
+        recipient: limits the step to one copy of an own alert; empty for all.
+        event: without time and actor; for an amendment without recipient.
+        response: its `entries` are filled in.
     """
 
     request_id: str
@@ -48,7 +47,7 @@ class StepRequest:
 
 
 class StepCommand(IdempotentCommand[Message]):
-    """Steps 2 to 4 for a step on an existing alert: judged by the state at commit, so two callers can't both win."""
+    """Steps 2 to 4 for an existing alert, checked against the state at commit, so that only one of two callers wins."""
 
     weight = 1
 
@@ -118,7 +117,7 @@ class StepCommand(IdempotentCommand[Message]):
 
 
 def _require_amendable(tx: Transaction, content: alert_pb2.AlertContent, recipient: str) -> None:
-    """New content isn't held to less than that of a new alert; a reply-by that has passed since may stay."""
+    """Applies a new alert's rules to new content; a reply-by date may have passed."""
     if not tx.now_ms < to_ms(content.valid_until) <= tx.now_ms + MAX_VALIDITY_MS:
         raise InvalidRequestError([VALID_UNTIL_RANGE])
     for source in content.derived_from:
@@ -126,7 +125,7 @@ def _require_amendable(tx: Transaction, content: alert_pb2.AlertContent, recipie
 
 
 class ExpireCommand:
-    """Lets own alerts expire whose valid-until time has passed; where a feed is blocked they wait until it isn't."""
+    """Expires own alerts past their valid-until time; alerts in a blocked feed wait."""
 
     weight = 1
 
@@ -135,10 +134,10 @@ class ExpireCommand:
         self._limit = limit
 
     def execute(self, tx: Transaction) -> int:
-        """Appends the expiries; returns how many.
+        """Appends the expiries; returns their number.
 
-        Looks first at what is projected: usually nothing is due, and catching up on a backlog every second would undo
-        the projector's share.
+        Reads what is projected first: catching up each second when nothing is due would undo the projector's share of
+        time.
         """
         blocked = [feed.partner for feed in feeds.list_all(tx.conn) if feed.direction == "out" and not feed.extensible]
         if not alerts.due_to_expire(tx.conn, tx.now_ms, 1, except_to=blocked):
