@@ -1,4 +1,4 @@
-"""The typed client that a customs system imports to talk to its own gateway.
+"""The typed client of a customs system for its gateway.
 
     from gateway.client import AlertReference, GatewayClient
 
@@ -7,7 +7,7 @@
         async for change in client.watch(position=last_position):
             ...
 
-Errors are those of `gateway.errors`. Import `gateway` before gRPC: see `gateway.tls.floor`.
+Import `gateway` before gRPC: see `gateway.tls.floor`.
 """
 
 from gateway.client.alerts import GatewayClient

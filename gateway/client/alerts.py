@@ -1,4 +1,4 @@
-"""GatewayClient: alerts, and the other clients of one gateway."""
+"""Client for alerts, with the other clients of a gateway."""
 
 from __future__ import annotations
 
@@ -27,17 +27,13 @@ from gateway.v1.alert_pb2 import AlertContent, AlertFinding, AlertReference, Clo
 
 
 class GatewayClient:
-    """A customs system's client of its own gateway. For one event loop; calls may run concurrently.
+    """A customs system's client of its gateway, for one event loop; calls may run concurrently.
 
-    Example:
-        async with GatewayClient.connect("127.0.0.1:7444", ca=ca, certificate=certificate, key=key) as client:
-            published = await client.publish(content, ["hk"])
-            print(published.alert_id)
+    Methods raise errors of `gateway.errors`; InvalidRequestError lists all violations. A mutation that failed with
+    UnavailableError or DeadlineExceededError may have happened: repeated with the same `request_id` (a UUID; None makes
+    a UUIDv7), it happens once.
 
-    Every method raises an error of `gateway.errors`: InvalidRequestError with all violations at once,
-    PermissionDeniedError, NotFoundError, UnavailableError and so on. A mutation that failed with UnavailableError or
-    DeadlineExceededError may have happened: repeat it with the same `request_id` (a UUID; None makes a UUIDv7), and it
-    happens once.
+    Lists fetch `page_size` rows at a time, at most 1,000; `filter` is conditions joined by AND.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -61,20 +57,20 @@ class GatewayClient:
         """Makes a client; it connects at the first call.
 
         Args:
-            address: host:port of the own gateway's local port.
-            ca: the own CA's certificate, PEM.
+            address: host:port of the gateway's local port.
+            ca: the authority's CA certificate, PEM.
             certificate: this system's certificate, PEM. A replaced file is loaded.
             key: its private key, PEM, mode 0600.
-            timeout_s: seconds that a unary call may take with its retries.
+            timeout_s: seconds for a unary call with its retries.
 
         Raises:
-            ConfigurationError: certificate, key or CA can't be read, don't belong together or aren't valid now.
+            ConfigurationError: a file can't be read, they don't belong together, or one isn't valid now.
         """
         return cls(Connection(address, ca=Path(ca), certificate=Path(certificate), key=Path(key), timeout_s=timeout_s))
 
     @property
     def node_name(self) -> str:
-        """Name of the own node, as the certificate has it."""
+        """Name of the node, from the certificate."""
         return self._connection.node
 
     async def __aenter__(self) -> Self:
@@ -86,17 +82,16 @@ class GatewayClient:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection and every call on it."""
         await self._connection.close()
 
     async def publish(
         self, content: AlertContent, recipients: Sequence[str], *, request_id: str | None = None
     ) -> service.PublishAlertResponse:
-        """Publishes one alert; when this returns, it is durable.
+        """Publishes an alert; it is durable when this returns.
 
         Args:
-            content: what it says.
-            recipients: nodes it is for, e.g. `["hk", "mo"]`; none learns of the others.
+            content: the alert.
+            recipients: nodes, e.g. `["hk", "mo"]`; none learns of the others.
         """
         method = self._connection.stubs.alerts.PublishAlert
         request = new_alert(content, recipients, request_id)
@@ -109,9 +104,9 @@ class GatewayClient:
         batch: int = DEFAULT_BATCH,
         patience_s: float = DEFAULT_PATIENCE_S,
     ) -> AsyncGenerator[PublishOutcome, None]:
-        """Publishes many alerts over one stream; a refused one doesn't stop the rest.
+        """Publishes alerts over one stream; a refused alert doesn't stop the rest.
 
-        An interrupted stream is opened again, and what wasn't answered is sent again under the same request ids.
+        An interrupted stream is opened again; unanswered alerts are sent again under the same request ids.
 
         Example:
             async for outcome in client.publish_many(new_alert(content, ["hk"]) for content in contents):
@@ -119,12 +114,12 @@ class GatewayClient:
                     print(outcome.refused.message)
 
         Args:
-            alerts: made by `new_alert`; read as fast as the gateway takes them.
-            batch: most alerts in one message, at most 500.
-            patience_s: seconds without an answer after which a stream that keeps failing is given up.
+            alerts: made by `new_alert`; read at the gateway's pace.
+            batch: most alerts in a message, at most 500.
+            patience_s: seconds without an answer after which a failing stream is given up.
 
         Yields:
-            One outcome per alert, in their order.
+            One outcome per alert, in order.
         """
         return publish_stream(self._connection, alerts, batch=batch, patience_s=patience_s)
 
@@ -141,7 +136,7 @@ class GatewayClient:
     async def withdraw(
         self, alert_id: str, *, revision: int, reason: str, request_id: str | None = None
     ) -> service.WithdrawAlertResponse:
-        """Withdraws an own alert everywhere."""
+        """Withdraws an own alert for all recipients."""
         request = service.WithdrawAlertRequest(
             request_id=request_id or new_request_id(), alert_id=alert_id, revision=revision, reason=reason
         )
@@ -151,7 +146,7 @@ class GatewayClient:
     async def acknowledge(
         self, alert: AlertReference, *, revision: int, case_reference: str = "", request_id: str | None = None
     ) -> service.AcknowledgeAlertResponse:
-        """Acknowledges to the publisher that an officer has read its alert."""
+        """Tells the publisher that an officer has read its alert."""
         request = service.AcknowledgeAlertRequest(
             request_id=request_id or new_request_id(), alert=alert, revision=revision, case_reference=case_reference
         )
@@ -167,7 +162,7 @@ class GatewayClient:
         explanation: str,
         request_id: str | None = None,
     ) -> service.FlagAlertResponse:
-        """Reports to the publisher that its request can't be met, and why."""
+        """Tells the publisher that its request can't be met, and why."""
         request = service.FlagAlertRequest(
             request_id=request_id or new_request_id(),
             alert=alert,
@@ -192,8 +187,8 @@ class GatewayClient:
         Args:
             alert: own or a partner's.
             text: the question.
-            deadline: when the answer is needed, with its zone.
-            recipient: for an own alert: which recipient is asked.
+            deadline: with its time zone.
+            recipient: the node to ask; for an own alert only.
         """
         request = service.AskQuestionRequest(
             request_id=request_id or new_request_id(),
@@ -208,7 +203,6 @@ class GatewayClient:
     async def answer(
         self, alert: AlertReference, question_id: str, text: str, *, request_id: str | None = None
     ) -> service.AnswerQuestionResponse:
-        """Answers a question of the other side."""
         request = service.AnswerQuestionRequest(
             request_id=request_id or new_request_id(), alert=alert, question_id=question_id, text=text
         )
@@ -218,7 +212,7 @@ class GatewayClient:
     async def report_finding(
         self, finding: AlertFinding, *, request_id: str | None = None
     ) -> service.ReportFindingResponse:
-        """Reports what an inspection found; `finding.alert` names the partner's alert."""
+        """Reports the result of an inspection; `finding.alert` is the partner's alert."""
         request = service.ReportFindingRequest(request_id=request_id or new_request_id(), finding=finding)
         method = self._connection.stubs.alerts.ReportFinding
         return await self._connection.unary(method, request, service.ReportFindingResponse)
@@ -232,7 +226,6 @@ class GatewayClient:
         remarks: str = "",
         request_id: str | None = None,
     ) -> service.CloseAlertResponse:
-        """Closes an own alert."""
         request = service.CloseAlertRequest(
             request_id=request_id or new_request_id(),
             alert_id=alert_id,
@@ -244,14 +237,13 @@ class GatewayClient:
         return await self._connection.unary(method, request, service.CloseAlertResponse)
 
     async def get_alert(self, alert: AlertReference) -> service.GetAlertResponse:
-        """One alert, own or a partner's, with its deliveries and its whole history."""
+        """An alert, own or a partner's, with its deliveries and history."""
         method = self._connection.stubs.alerts.GetAlert
         return await self._connection.unary(method, service.GetAlertRequest(alert=alert), service.GetAlertResponse)
 
     async def list_alerts_page(
         self, *, filter: str = "", page_size: int = 0, page_token: str = ""
     ) -> service.ListAlertsResponse:
-        """One page of alerts, newest first."""
         request = service.ListAlertsRequest(page_size=page_size, page_token=page_token, filter=filter)
         method = self._connection.stubs.alerts.ListAlerts
         return await self._connection.unary(method, request, service.ListAlertsResponse)
@@ -259,12 +251,7 @@ class GatewayClient:
     def list_alerts(
         self, *, filter: str = "", page_size: int = PAGE_SIZE
     ) -> AsyncGenerator[service.AlertSummary, None]:
-        """Alerts, newest first, page after page.
-
-        Args:
-            filter: conditions joined by AND, e.g. `direction = in AND status = published AND priority = A`.
-            page_size: rows asked for at once, at most 1,000.
-        """
+        """Alerts, newest first; `filter` e.g. `direction = in AND status = published AND priority = A`."""
         return all_rows(
             lambda token: self.list_alerts_page(filter=filter, page_size=page_size, page_token=token),
             lambda page: page.alerts,
@@ -277,13 +264,13 @@ class GatewayClient:
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
     ) -> AsyncGenerator[service.AlertChange, None]:
-        """Every change after a position, without gap or double, and on as changes come; reconnects by itself.
+        """Every change after a position, once and in order, then new ones as they come; reconnects.
 
-        Keep `change.position` with what you made of the change, in one transaction, and begin there the next time.
+        Store `change.position` in one transaction with the effect of the change, and start there next time.
 
         Args:
-            position: changes after this one; 0 for everything.
-            until_current: end when everything there now has come, instead of waiting for more.
+            position: 0 for all changes.
+            until_current: end at the last present change instead of waiting for more.
             on_interruption: called for each interruption; the watch goes on.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Runs work with a client to its end, for a program without an event loop."""
+"""Runs asynchronous work with a client, for a program without an event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def run_blocking(connect: Callable[[], GatewayClient], work: Callable[[GatewayClient], Awaitable[T]]) -> T:
-    """What `work` returns; it gets a client, which is closed after it.
+    """Result of `work`, whose client is closed afterwards.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, after the work was cancelled and the client closed.

@@ -1,4 +1,4 @@
-"""Publishes many alerts over one stream, each once even when the stream breaks."""
+"""Publishes many alerts over one stream, each once even if the stream breaks."""
 
 from __future__ import annotations
 
@@ -21,41 +21,29 @@ from gateway.v1.alert_service_pb2 import (
 )
 
 DEFAULT_BATCH = 200
-"""Alerts in one message: past a hundred the cost per message no longer shows."""
+"""Alerts in a message; above a hundred the cost per message no longer shows."""
 
 
 def new_request_id() -> str:
-    """A new UUIDv7: ids made later sort later, which the gateway stores fastest."""
+    """A new UUIDv7; the gateway stores ids in ascending order fastest."""
     return uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(UUID7_RANDOM_BYTES))
 
 
 def new_alert(content: AlertContent, recipients: Iterable[str], request_id: str | None = None) -> PublishAlertRequest:
-    """A request to publish one alert.
-
-    Args:
-        content: what it says; copied.
-        recipients: nodes it is for, e.g. `["hk"]`.
-        request_id: a UUID; the same id never publishes twice. None makes a new one.
-    """
+    """A request to publish a copy of `content`; the same `request_id` (a UUID) never publishes twice."""
     return PublishAlertRequest(request_id=request_id or new_request_id(), recipients=recipients, content=content)
 
 
 @dataclass(frozen=True, slots=True)
 class PublishOutcome:
-    """The result of one alert: exactly one of `published` and `refused` is set.
-
-    Attributes:
-        request: the request, with its request id.
-        published: the gateway's answer; the alert is durable.
-        refused: why it was refused; nothing is stored.
-    """
+    """The result of one alert: either `published`, and durable, or `refused`, and not stored."""
 
     request: PublishAlertRequest
     published: PublishAlertResponse | None = None
     refused: GatewayError | None = None
 
     def result(self) -> PublishAlertResponse:
-        """The gateway's answer; raises `refused` when there is none."""
+        """The gateway's answer; raises `refused` if there is none."""
         if self.refused is not None:
             raise self.refused
         assert self.published is not None  # noqa: S101  # exactly one of them is set
@@ -103,5 +91,5 @@ def publish_stream(
     batch: int,
     patience_s: float,
 ) -> AsyncGenerator[PublishOutcome, None]:
-    """One run of `GatewayClient.publish_many`: results in the order of the alerts."""
+    """Implements `GatewayClient.publish_many`."""
     return WindowedStream(connection, _PublishMethod(), alerts, batch=batch, patience_s=patience_s).run()

@@ -1,7 +1,6 @@
-"""One connection to the own gateway: credentials, channel, retries, errors.
+"""Connects to the gateway: credentials, channel, retries and errors.
 
-gRPC retries unary calls that failed with UNAVAILABLE; mutations carry a request id. `resuming` and `windowed` open
-streams again.
+gRPC retries unary calls that failed with UNAVAILABLE; `resuming` and `windowed` open streams again.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ from gateway.v1 import (
 )
 
 DEFAULT_TIMEOUT_S = 30.0
-"""Seconds that a unary call may take with all its retries."""
+"""Seconds for a unary call with its retries."""
 
 MAX_ATTEMPTS = 5
-"""Most times that a unary call is sent; gRPC allows no more."""
+"""Most attempts of a unary call; gRPC allows no more."""
 
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 2.0
-"""Bounds of the pause before a retry in seconds; it doubles each time."""
+"""Bounds in seconds of the pause before a retry, which doubles each time."""
 
 CREDENTIALS_CHECK_S = 1.0
 """Seconds between checks of the credentials' files."""
@@ -96,7 +95,6 @@ class Stubs:
 
     @classmethod
     def on(cls, channel: grpc.aio.Channel) -> Stubs:
-        """The services' stubs on a channel."""
         return cls(
             channel,
             alert_service_pb2_grpc.AlertServiceStub(channel),
@@ -108,20 +106,20 @@ class Stubs:
 
 
 class Connection:
-    """A connection to the own gateway; for one event loop."""
+    """A connection to the gateway, for one event loop."""
 
     def __init__(
         self, address: str, *, ca: Path, certificate: Path, key: Path, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> None:
-        """Reads and checks the credentials; connects at the first call.
+        """Reads the credentials; connects at the first call.
 
         Raises:
-            ConfigurationError: the certificate, key or CA can't be read, don't belong together, or have expired.
+            ConfigurationError: a file can't be read, they don't belong together, or one isn't valid now.
         """
         self.address = address
         self.timeout_s = timeout_s
         identity = _identity(certificate)
-        # A gateway's certificate has this name whatever its host, and only the own CA may sign it.
+        # Gateway certificates carry this name on any host, and only the authority's CA may sign them.
         self._server_name = server_name(identity.trust_domain, identity.node)
         self.node = identity.node
         self._source = TlsSource(
@@ -146,15 +144,10 @@ class Connection:
         return self._stubs
 
     async def unary(self, method: Any, request: Message, response_type: type[ResponseT]) -> ResponseT:
-        """One call.
-
-        Args:
-            method: of the stubs.
-            request: its request.
-            response_type: for the type checker.
+        """Makes a unary call; `response_type` is for the type checker.
 
         Raises:
-            GatewayError: the gateway's error, or that none answers.
+            GatewayError: from the gateway, or because it doesn't answer.
         """
         try:
             response: ResponseT = await method(request, timeout=self.timeout_s)
@@ -163,14 +156,13 @@ class Connection:
         return response
 
     def error(self, error: grpc.aio.AioRpcError) -> GatewayError:
-        """The error of the tree for a failed call."""
+        """The error of `gateway.errors` for a failed call."""
         failure = from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())
         if type(failure) is UnavailableError and error.code() is grpc.StatusCode.UNAVAILABLE:
             return UnavailableError(f"no gateway answers at {self.address}: {failure.message}")
         return failure
 
     async def close(self) -> None:
-        """Ends the connection and every call on it."""
         if self._stubs is not None:
             await self._stubs.channel.close()
             self._stubs = None
@@ -201,22 +193,21 @@ class Connection:
 
 
 def is_transient(error: GatewayError) -> bool:
-    """Whether the same call may succeed when it is repeated."""
+    """Whether a repeated call may succeed."""
     return error.kind is Kind.UNAVAILABLE or error.retry_after_s is not None
 
 
 class Backoff:
-    """Pauses between attempts: doubling, with jitter, and back to the shortest after success."""
+    """Pauses between attempts: doubling, with jitter, shortest again after `reset`."""
 
     def __init__(self) -> None:
         self._failures = 0
 
     def reset(self) -> None:
-        """The last attempt succeeded."""
         self._failures = 0
 
     async def pause(self, error: GatewayError) -> None:
-        """Waits before the next attempt, at least as long as the gateway asked for."""
+        """Waits before the next attempt, at least as long as the gateway demands."""
         pause_s = min(FIRST_BACKOFF_S * 2**self._failures, LONGEST_BACKOFF_S)
         self._failures = min(self._failures + 1, 16)
         await asyncio.sleep(max(pause_s * random.uniform(0.8, 1.2), error.retry_after_s or 0.0))  # noqa: S311

@@ -1,7 +1,4 @@
-"""HistoryClient: records, searches and traces shipments, own and partners'.
-
-Reached as `client.history`.
-"""
+"""Client for shipment records: recording, search and tracing (`client.history`)."""
 
 from __future__ import annotations
 
@@ -24,27 +21,26 @@ from gateway.v1.shipment_pb2 import Shipment, ShipmentAddition
 from gateway.v1.trace_pb2 import RiskHit
 
 SEARCH_TIMEOUT_S = 60.0
-"""Seconds that one page of a search may take when the caller doesn't say."""
+"""Default seconds for one page of a search."""
 
 TRACE_TIMEOUT_S = 60.0
-"""Seconds that a trace may take when the caller doesn't say: it takes several rounds of queries."""
+"""Default seconds for a trace, which takes several rounds of queries."""
 
 Item = Shipment | ShipmentAddition
 
 RecordOrAnswer = HistoryRecord | NodeAnswer
-"""An item of a search: a record, or how a node's search ended."""
+"""A record, or how a node's search ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedBatch:
-    """The result of the items of one message, which are consecutive.
+    """The result of consecutive items, sent in one message.
 
     Attributes:
-        items: those of the caller, in their order.
-        position: of the last that was recorded, among all that the node has recorded; 0 when none was. Everything up to
-            it is durable.
-        recorded: how many were recorded, those that say nothing new among them.
-        refused: index in `items` to the reason; nothing of a refused item is stored.
+        items: the caller's, in order.
+        position: of the last recorded item in the node's log; everything up to it is durable. 0 if none was recorded.
+        recorded: number of recorded items, those that changed nothing included.
+        refused: reason by index in `items`; nothing of a refused item is stored.
     """
 
     items: Sequence[Item]
@@ -87,7 +83,7 @@ class _RecordMethod:
 
 
 class HistoryClient:
-    """HistoryService. Who may call what stands in the contract; errors are those of `GatewayClient`."""
+    """HistoryService. The contract says which roles may call a method; errors are as for `GatewayClient`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -101,24 +97,21 @@ class HistoryClient:
     ) -> AsyncGenerator[RecordedBatch, None]:
         """Records shipments, and events and inspections of recorded ones, over one stream.
 
-        A refused item doesn't stop the rest. An interrupted stream is opened again and unanswered items are sent again:
-        content, events and inspections that are stored already change nothing. If two contents of one record were on
-        the way, both may become revisions again, in order; the last one is the same. Records are indexed some seconds
-        after they are durable.
+        A refused item doesn't stop the rest. An interrupted stream is opened again and unanswered items are sent again;
+        items already stored change nothing, but two contents of one record on the way may both become revisions again,
+        in order. Records are indexed some seconds after they are durable.
 
         Args:
-            items: whole shipments (new ones, or the next revision of one) and additions; taken as fast as the gateway
-                takes them.
-            batch: items in one message, 1 to 500.
-            patience_s: seconds without an answer after which a stream that keeps failing is given up.
+            items: whole shipments (new, or the next revision) and additions; read at the gateway's pace.
+            batch: items in a message, 1 to 500.
+            patience_s: seconds without an answer after which a failing stream is given up.
 
         Yields:
-            One outcome per message, in the order of the items.
+            One outcome per message, in order.
 
         Raises:
-            ValueError: `batch` is out of its bounds.
-            GatewayError: a failure that isn't transient. Yielded items are recorded, the rest may be: record
-                it again.
+            ValueError: `batch` is out of bounds.
+            GatewayError: a failure that isn't transient. Items not yielded may be recorded: record them again.
         """
         wrapped = _wrapped_async(items) if isinstance(items, AsyncIterable) else map(_wrapped, items)
         stream = WindowedStream(self._connection, _RecordMethod(), wrapped, batch=batch, patience_s=patience_s)
@@ -127,10 +120,10 @@ class HistoryClient:
                 yield outcome
 
     async def get(self, record_id: str) -> service.GetShipmentResponse:
-        """An own record: its newest revision, all that was recorded of it, holds, and rules that fired.
+        """An own record: newest revision, events, inspections, holds and rules that fired.
 
         Raises:
-            NotFoundError: there is none; one that was recorded just now takes some seconds.
+            NotFoundError: there is none, or it isn't indexed yet (some seconds).
         """
         request = service.GetShipmentRequest(record_id=record_id)
         method = self._connection.stubs.history.GetShipment
@@ -148,20 +141,20 @@ class HistoryClient:
         partner_timeout_ms: int = 0,
         timeout_s: float = SEARCH_TIMEOUT_S,
     ) -> AsyncGenerator[RecordOrAnswer, None]:
-        """All matching records of the own node and its partners, page after page.
+        """Matching records of the node and its partners, page after page.
 
-        A node's NodeAnswer follows its last record of a page; all but the last are PARTIAL. Leave the loop early inside
+        A node's NodeAnswer follows its last record of a page and is PARTIAL until the last. Leave the loop early inside
         `contextlib.aclosing`, which ends the work at all nodes.
 
         Args:
             criteria: all given ones must hold.
-            grounds: purpose, legal basis and case; mandatory, checked and audited on both sides.
-            nodes: to query; empty: the own one and every partner.
+            grounds: purpose, legal basis and case; checked and audited on both sides.
+            nodes: to query; empty: the own node and every partner.
             mode: HIT answers only whether there is a match.
             order: within each node's page.
-            page_size: most records of one node in one page, up to 10,000; 0: as many as the gateway thinks fit.
-            partner_timeout_ms: most time for a partner in milliseconds, up to 60,000; 0: 10,000.
-            timeout_s: seconds that one page may take; passed on to the partners.
+            page_size: most records of one node in a page, up to 10,000; 0: the gateway's default.
+            partner_timeout_ms: milliseconds for a partner, up to 60,000; 0: 10,000.
+            timeout_s: seconds for one page; passed on to the partners.
         """
         token = ""
         while True:
@@ -199,7 +192,7 @@ class HistoryClient:
         partner_timeout_ms: int = 0,
         timeout_s: float = SEARCH_TIMEOUT_S,
     ) -> AsyncGenerator[RecordOrAnswer | service.SearchEnd, None]:
-        """One page of `search`; the last that comes is its SearchEnd, with the token of the next page."""
+        """One page of `search`; ends with its SearchEnd, which has the next page's token."""
         request = service.SearchShipmentsRequest(
             criteria=criteria,
             grounds=grounds,
@@ -238,13 +231,12 @@ class HistoryClient:
         """Reconstructs one consignment from any of its references, with discrepancies.
 
         Args:
-            criteria: where to begin: references, containers, seals, registrations or record ids.
-            grounds: as in `search`.
-            nodes: to query; empty: the own one and every partner.
-            partner_timeout_ms: most time for a partner's answer to one query, up to 60,000 milliseconds; 0: 5,000.
-            draft_alert: whether a draft alert is made of the discrepancies, if there are any.
-            draft_rules: rules whose discrepancies it is made of; none: all.
-            timeout_s: seconds that the trace may take.
+            criteria: references, containers, seals, registrations or record ids.
+            grounds, nodes: as in `search`.
+            partner_timeout_ms: milliseconds for a partner's answer to one query, up to 60,000; 0: 5,000.
+            draft_alert: draft an alert of any discrepancies.
+            draft_rules: rules whose discrepancies the draft includes; none: all.
+            timeout_s: seconds for the trace.
         """
         request = service.TraceConsignmentRequest(
             criteria=criteria,
@@ -265,37 +257,31 @@ class HistoryClient:
     async def risk_hits_page(
         self, *, filter: str = "", page_size: int = 0, page_token: str = ""
     ) -> service.ListRiskHitsResponse:
-        """One page of rules that fired on own records, newest first."""
         request = service.ListRiskHitsRequest(filter=filter, page_size=page_size, page_token=page_token)
         method = self._connection.stubs.history.ListRiskHits
         return await self._connection.unary(method, request, service.ListRiskHitsResponse)
 
     def risk_hits(self, *, filter: str = "", page_size: int = 100) -> AsyncGenerator[RiskHit, None]:
-        """Rules that fired on own records, newest first, page after page.
-
-        Args:
-            filter: conditions joined by AND on rule, severity and record, e.g. `rule = R05 AND severity = high`.
-            page_size: hits asked for at once, up to 1,000.
-        """
+        """Rules that fired on own records, newest first; `filter` e.g. `rule = R05 AND severity = high`."""
         return all_rows(
             lambda token: self.risk_hits_page(filter=filter, page_size=page_size, page_token=token),
             lambda page: page.hits,
         )
 
     async def rules(self) -> service.ListRulesResponse:
-        """The rules with their thresholds at this node, and the version of them all."""
+        """The node's rules with their thresholds, and the version of the rule set."""
         method = self._connection.stubs.history.ListRules
         return await self._connection.unary(method, service.ListRulesRequest(), service.ListRulesResponse)
 
     async def place_hold(
         self, criteria: SearchCriteria, *, reason: str, case_reference: str, request_id: str | None = None
     ) -> service.PlaceHoldResponse:
-        """Keeps records from being purged, whenever they were or are recorded.
+        """Keeps present and future records from being purged.
 
         Args:
-            criteria: which: references, containers, seals, registrations, party identifiers and record ids count.
+            criteria: references, containers, seals, registrations, party identifiers and record ids count.
             reason: with the order of the court or authority.
-            case_reference: the own authority's.
+            case_reference: the authority's.
         """
         request = service.PlaceHoldRequest(
             request_id=request_id or new_request_id(), criteria=criteria, reason=reason, case_reference=case_reference
@@ -304,13 +290,13 @@ class HistoryClient:
         return await self._connection.unary(method, request, service.PlaceHoldResponse)
 
     async def release_hold(self, hold_id: str, *, reason: str, request_id: str | None = None) -> None:
-        """Releases a hold: records without another hold are purged at their time."""
+        """Releases a hold; records without another hold are purged at their time."""
         request = service.ReleaseHoldRequest(request_id=request_id or new_request_id(), hold_id=hold_id, reason=reason)
         method = self._connection.stubs.history.ReleaseHold
         await self._connection.unary(method, request, service.ReleaseHoldResponse)
 
     async def holds(self, *, released: bool = False) -> Sequence[service.LegalHold]:
-        """Holds, newest first; `released`: released ones too."""
+        """Holds, newest first; `released` includes released ones."""
         method = self._connection.stubs.history.ListHolds
         request = service.ListHoldsRequest(released=released)
         return (await self._connection.unary(method, request, service.ListHoldsResponse)).holds

@@ -1,7 +1,4 @@
-"""NodeService and EvidenceService, for operators and auditors.
-
-Reached as `client.node` and `client.evidence`.
-"""
+"""Clients for operators and auditors (`client.node`, `client.evidence`)."""
 
 from __future__ import annotations
 
@@ -15,17 +12,16 @@ from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.directory_pb2 import DirectoryStatus
 
 PAGE_SIZE = 200
-"""Rows asked for at once when a list is read to its end."""
+"""Rows per request when a list is read to its end."""
 
 
 class NodeClient:
-    """NodeService; roles operator, and for reading supervisor or auditor."""
+    """NodeService; role operator, or for reading supervisor or auditor."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def status(self) -> node.GetNodeStatusResponse:
-        """Version, uptime, positions and alarms."""
         method = self._connection.stubs.node.GetNodeStatus
         return await self._connection.unary(method, node.GetNodeStatusRequest(), node.GetNodeStatusResponse)
 
@@ -35,13 +31,12 @@ class NodeClient:
         return list((await self._connection.unary(method, node.ListLinksRequest(), node.ListLinksResponse)).links)
 
     async def suspend_link(self, origin: str, *, reason: str) -> node.Link:
-        """Stops a feed's link until it is resumed; publishes still succeed."""
+        """Stops a feed's link until it is resumed; publishing still succeeds."""
         request = node.SuspendLinkRequest(origin=origin, reason=reason)
         method = self._connection.stubs.node.SuspendLink
         return (await self._connection.unary(method, request, node.SuspendLinkResponse)).link
 
     async def resume_link(self, origin: str) -> node.Link:
-        """Resumes a suspended link."""
         request = node.ResumeLinkRequest(origin=origin)
         method = self._connection.stubs.node.ResumeLink
         return (await self._connection.unary(method, request, node.ResumeLinkResponse)).link
@@ -53,13 +48,13 @@ class NodeClient:
         return (await self._connection.unary(method, request, node.ResolveQuarantineResponse)).link
 
     async def recover_feed(self, origin: str) -> node.RecoverFeedResponse:
-        """Fetches own entries back from the partner after a restore from an old backup."""
+        """Fetches own entries from the partner after a restore from an old backup."""
         request = node.RecoverFeedRequest(origin=origin)
         method = self._connection.stubs.node.RecoverFeed
         return await self._connection.unary(method, request, node.RecoverFeedResponse)
 
     async def certificates(self) -> list[node.CertificateStatus]:
-        """Own certificates and the partners' CAs, own first."""
+        """Own certificates, then the partners' CAs."""
         method = self._connection.stubs.node.ListCertificates
         response = await self._connection.unary(method, node.ListCertificatesRequest(), node.ListCertificatesResponse)
         return list(response.certificates)
@@ -70,7 +65,6 @@ class NodeClient:
         return list((await self._connection.unary(method, node.ListKeysRequest(), node.ListKeysResponse)).keys)
 
     async def directory(self) -> DirectoryStatus:
-        """The directory in force."""
         method = self._connection.stubs.node.GetDirectory
         response = await self._connection.unary(method, node.GetDirectoryRequest(), node.GetDirectoryResponse)
         return response.directory
@@ -83,20 +77,15 @@ class EvidenceClient:
         self._connection = connection
 
     async def export(self, alert: AlertReference, *, recipient: str = "") -> list[evidence.EvidenceFile]:
-        """Everything needed to prove one alert offline.
-
-        Args:
-            alert: own or a partner's.
-            recipient: for an own alert with several recipients: whose copy.
-        """
+        """Files that prove an alert offline; `recipient` chooses the copy of an own alert with several recipients."""
         return await self._export(evidence.ExportEvidenceRequest(alert=alert, recipient=recipient))
 
     async def export_answer(self, query_id: str, *, record_ids: Iterable[str] = ()) -> list[evidence.EvidenceFile]:
-        """Everything needed to prove offline what was answered to a question about shipments.
+        """Files that prove offline the answer to a question about shipments.
 
         Args:
             query_id: as a search gives it for each partner.
-            record_ids: records to put in, by their key at the partner; none: all.
+            record_ids: the partner's ids of the records to include; none: all.
         """
         return await self._export(evidence.ExportEvidenceRequest(query_id=query_id, record_ids=record_ids))
 
@@ -105,18 +94,13 @@ class EvidenceClient:
         return list((await self._connection.unary(method, request, evidence.ExportEvidenceResponse)).files)
 
     async def verify(self, files: Iterable[evidence.EvidenceFile]) -> evidence.VerifyEvidenceResponse:
-        """Verifies exported evidence with the node's directory; the steps say how far it got."""
+        """Verifies exported evidence with the node's directory; the result lists the steps."""
         request = evidence.VerifyEvidenceRequest(files=files)
         method = self._connection.stubs.evidence.VerifyEvidence
         return await self._connection.unary(method, request, evidence.VerifyEvidenceResponse)
 
     async def prove_consistency(self, origin: str, old_size: int) -> bytes:
-        """Proof that a feed still begins with the entries of an older checkpoint of it, with the checkpoint of now.
-
-        Args:
-            origin: the feed, own or a partner's.
-            old_size: entries of the older checkpoint.
-        """
+        """Proof that a feed's newest checkpoint extends its checkpoint of `old_size` entries."""
         request = evidence.ProveConsistencyRequest(origin=origin, old_size=old_size)
         method = self._connection.stubs.evidence.ProveConsistency
         return (await self._connection.unary(method, request, evidence.ProveConsistencyResponse)).proof
@@ -124,7 +108,6 @@ class EvidenceClient:
     async def audit_events_page(
         self, *, page_size: int = 0, page_token: str = "", filter: str = ""
     ) -> evidence.ListAuditEventsResponse:
-        """One page of the audit log, newest first."""
         request = evidence.ListAuditEventsRequest(page_size=page_size, page_token=page_token, filter=filter)
         method = self._connection.stubs.evidence.ListAuditEvents
         return await self._connection.unary(method, request, evidence.ListAuditEventsResponse)
@@ -132,7 +115,7 @@ class EvidenceClient:
     def audit_events(
         self, *, filter: str = "", page_size: int = PAGE_SIZE
     ) -> AsyncGenerator[evidence.AuditEvent, None]:
-        """The audit log, newest first, page after page; `filter` e.g. `result = deny`."""
+        """The audit log, newest first; `filter` e.g. `result = deny`."""
         return all_rows(
             lambda token: self.audit_events_page(page_size=page_size, page_token=token, filter=filter),
             lambda page: page.events,

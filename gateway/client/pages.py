@@ -18,12 +18,7 @@ class Page(Protocol):
 async def all_rows(
     get_page: Callable[[str], Awaitable[PageT]], rows: Callable[[PageT], Iterable[RowT]]
 ) -> AsyncGenerator[RowT, None]:
-    """All rows of a list in its order.
-
-    Args:
-        get_page: the page for a token, empty for the first.
-        rows: the rows of a page.
-    """
+    """All rows of a list in order; `get_page` takes a page token, empty for the first page."""
     token = ""
     while True:
         page = await get_page(token)

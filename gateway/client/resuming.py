@@ -1,4 +1,4 @@
-"""A stream that is opened again after a transient failure."""
+"""Opens a stream again after a transient failure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def resumed(
     until_end: bool,
     on_interruption: Callable[[GatewayError], None] | None,
 ) -> AsyncGenerator[ResponseT, None]:
-    """Responses of a stream and of those opened after it. Use it inside `contextlib.aclosing`, which cancels the call.
+    """Responses of a stream and its successors. Use it inside `contextlib.aclosing`, which cancels the call.
 
     Args:
         connection: to the gateway.

@@ -1,7 +1,4 @@
-"""ScreeningClient: screens parties against the lists, decides matches, reports and answers hits.
-
-Reached as `client.screening`.
-"""
+"""Client for screening parties and handling matches and hits (`client.screening`)."""
 
 from __future__ import annotations
 
@@ -45,24 +42,24 @@ from gateway.v1.watchlist_pb2 import HitOutcome
 
 @dataclass(frozen=True, slots=True)
 class WatchedMatches:
-    """Matches that are new or have changed. Keep what you made of them and `position` in one transaction."""
+    """New or changed matches. Store `position` in one transaction with their effect."""
 
     matches: Sequence[Match]
     position: int
 
 
 class ScreeningClient:
-    """The screening part of WatchlistService. Who may call what stands in the contract."""
+    """The screening part of WatchlistService. The contract says which roles may call a method."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def screen(self, subjects: Iterable[ScreeningSubject], *, max_hits: int = 0) -> Sequence[ScreenedSubject]:
-        """Screens up to 500 subjects; the answers come in their order.
+        """Screens up to 500 subjects; answers come in order.
 
         Args:
-            subjects: who and what to look for. One with a reference is remembered for entries yet to come.
-            max_hits: most hits for one subject; 0 for as many as the gateway thinks fit.
+            subjects: one with a reference is stored, and screened against later entries too.
+            max_hits: most hits for a subject; 0: the gateway's default.
         """
         request = ScreenPartiesRequest(subjects=subjects, max_hits=max_hits)
         method = self._connection.stubs.watchlist.ScreenParties
@@ -71,13 +68,7 @@ class ScreeningClient:
     async def screen_many(
         self, subjects: Iterable[ScreeningSubject], *, max_hits: int = 0, batch: int = 100
     ) -> AsyncGenerator[ScreenedSubject, None]:
-        """Screens any number over one stream; the answers come in their order, as they are found.
-
-        Args:
-            subjects: taken as the gateway takes them.
-            max_hits: as in `screen`.
-            batch: subjects in one message, at most 500.
-        """
+        """Screens any number of subjects over one stream, as `screen` does, with at most 500 in a `batch`."""
 
         async def messages() -> AsyncIterator[ScreenStreamRequest]:
             for chunk in _chunks(subjects, min(batch, MAX_STREAM_ITEMS)):
@@ -102,13 +93,13 @@ class ScreeningClient:
         case_reference: str = "",
         request_id: str | None = None,
     ) -> service.ReportHitResponse:
-        """Records a hit; one on a partner's entry is reported to its owner.
+        """Records a hit; one on a partner's entry is reported to the partner.
 
         Args:
-            hit: as screening gave it.
-            subject: the party, as far as its owner shall have it.
+            hit: from screening.
+            subject: the party, as far as the partner may learn it.
             purpose: a code of the agreements; needed for a partner's entry.
-            case_reference: of the own authority.
+            case_reference: the authority's.
         """
         request = service.ReportHitRequest(
             request_id=request_id or new_request_id(),
@@ -132,7 +123,7 @@ class ScreeningClient:
         remarks: str = "",
         request_id: str | None = None,
     ) -> service.AnswerHitResponse:
-        """Answers a hit on an own entry; the node that reported it is informed."""
+        """Answers a hit on an own entry; the reporting node is informed."""
         request = service.AnswerHitRequest(
             request_id=request_id or new_request_id(),
             reporter=reporter,
@@ -146,29 +137,25 @@ class ScreeningClient:
     async def hits_page(
         self, *, filter: str = "", page_size: int = 0, page_token: str = ""
     ) -> service.ListHitsResponse:
-        """One page of hits, newest first; `filter` e.g. `list = "un-sc" AND outcome = none`."""
         request = service.ListHitsRequest(filter=filter, page_size=page_size, page_token=page_token)
         method = self._connection.stubs.watchlist.ListHits
         return await self._connection.unary(method, request, service.ListHitsResponse)
 
     def hits(self, *, filter: str = "", page_size: int = 100) -> AsyncGenerator[service.ListedHit, None]:
-        """Hits, newest first, page after page."""
+        """Hits, newest first; `filter` e.g. `list = "un-sc" AND outcome = none`."""
         return all_rows(
             lambda token: self.hits_page(filter=filter, page_size=page_size, page_token=token), lambda page: page.hits
         )
 
     async def matches_page(self, *, filter: str = "", page_size: int = 0, page_token: str = "") -> ListMatchesResponse:
-        """One page of matches, newest first; `filter` e.g. `status = open AND class = identical`."""
         request = ListMatchesRequest(filter=filter, page_size=page_size, page_token=page_token)
         method = self._connection.stubs.watchlist.ListMatches
         return await self._connection.unary(method, request, ListMatchesResponse)
 
     def matches(self, *, filter: str = "", page_size: int = 100) -> AsyncGenerator[Match, None]:
-        """Matches that the gateway found, newest first, page after page.
+        """Matches, newest first; `filter` e.g. `status = open AND class = identical`.
 
-        Args:
-            filter: conditions joined by AND on status, class, source, source_id, publisher, list and id.
-            page_size: matches asked for at once, at most 1,000.
+        Filter fields: status, class, source, source_id, publisher, list and id.
         """
         return all_rows(
             lambda token: self.matches_page(filter=filter, page_size=page_size, page_token=token),
@@ -182,17 +169,10 @@ class ScreeningClient:
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
     ) -> AsyncGenerator[WatchedMatches, None]:
-        """Matches as they are found and as they change; reconnects by itself.
+        """Matches as they are found and change; reconnects.
 
-        Each comes as it is now: of one that changed twice since the position only the last state comes.
-
-        Args:
-            position: changes after this one; 0 for all matches.
-            until_current: end when everything there now has come, instead of waiting for more.
-            on_interruption: called for each interruption; the watch goes on.
-
-        Raises:
-            GatewayError: a failure that isn't transient, e.g. PermissionDeniedError or PositionUnknownError.
+        A match that changed twice since the position comes once, in its last state. Arguments and errors are as in
+        `GatewayClient.watch`.
         """
 
         def connect() -> grpc.aio.UnaryStreamCall[Any, WatchMatchesResponse]:
@@ -215,27 +195,27 @@ class ScreeningClient:
         without_subject: bool = False,
         request_id: str | None = None,
     ) -> DecideMatchResponse:
-        """Confirms a match; a hit is recorded, and on a partner's entry reported to its owner.
+        """Confirms a match, which records a hit; one on a partner's entry is reported to the partner.
 
         Args:
-            match_id: as the match has it.
+            match_id: of the match.
             purpose: a code of the agreements; needed for a partner's entry.
-            case_reference: of the own authority.
-            without_subject: report the entry without the party's names and identifiers.
+            case_reference: the authority's.
+            without_subject: report without the party's names and identifiers.
         """
         confirm = MatchConfirmation(purpose=purpose, case_reference=case_reference, without_subject=without_subject)
         request = DecideMatchRequest(request_id=request_id or new_request_id(), match_id=match_id, confirm=confirm)
         return await self._connection.unary(self._connection.stubs.watchlist.DecideMatch, request, DecideMatchResponse)
 
     async def dismiss(self, match_id: str, reason: str, *, request_id: str | None = None) -> DecideMatchResponse:
-        """Dismisses a match, with the reason; no other node is informed."""
+        """Dismisses a match; no other node is informed."""
         request = DecideMatchRequest(
             request_id=request_id or new_request_id(), match_id=match_id, dismiss=MatchDismissal(reason=reason)
         )
         return await self._connection.unary(self._connection.stubs.watchlist.DecideMatch, request, DecideMatchResponse)
 
     async def statistics(self) -> Sequence[service.ListStatistics]:
-        """Entries, hits and matches of each list: how many, confirmed, false, open, dismissed."""
+        """Counts of each list's entries, hits and matches: confirmed, false, open, dismissed."""
         method = self._connection.stubs.watchlist.GetListStatistics
         request = service.GetListStatisticsRequest()
         return (await self._connection.unary(method, request, service.GetListStatisticsResponse)).lists

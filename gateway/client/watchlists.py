@@ -1,7 +1,4 @@
-"""WatchlistClient: watchlists of the own authority, and copies of the partners'.
-
-Reached as `client.watchlist`.
-"""
+"""Client for own watchlists and copies of the partners' (`client.watchlist`)."""
 
 from __future__ import annotations
 
@@ -23,20 +20,20 @@ from gateway.v1 import watchlist_service_pb2 as service
 from gateway.v1.watchlist_pb2 import WatchlistReference
 
 PAGE_SIZE = 500
-"""Entries asked for at once when a list is read to its end."""
+"""Entries per request when a list is read to its end."""
 
 ImportRows = Iterable[service.ImportRow] | AsyncIterable[service.ImportRow]
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedChanges:
-    """Changes that belong together. Keep what you made of them and `position` in one transaction.
+    """Changes that belong together. Store `position` in one transaction with their effect.
 
     Attributes:
         changes: in order; may be empty where only the position moved.
-        position: where to go on the next time; 0 within the full state, which has no place to go on from.
-        full_state: these are part of the whole present state, as entered, and not what has just changed.
-        begins: the whole present state begins here: drop what you hold. It also begins anew when it was cut off.
+        position: where to continue; 0 within the full state, which can't be continued.
+        full_state: these are part of the whole present state, not recent changes.
+        begins: the full state begins, possibly again after an interruption: drop stored entries.
     """
 
     changes: Sequence[service.PublishedChange]
@@ -46,7 +43,7 @@ class WatchedChanges:
 
 
 class WatchlistClient:
-    """WatchlistService. Who may call what stands in the contract; errors are those of `GatewayClient`."""
+    """WatchlistService. The contract says which roles may call a method; errors are as for `GatewayClient`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -65,11 +62,11 @@ class WatchlistClient:
         Args:
             list_name: of the own list.
             entries: new ones (revision 0) and amendments (the revision that was read).
-            withdrawals: each with the revision that was read and its reason.
-            note: what it is for, in words.
+            withdrawals: each with its reason and the revision that was read.
+            note: purpose of the proposal.
 
         Returns:
-            Ids of the entries, and the proposal's; that is empty when the changes took effect at once.
+            Ids of the entries, and of the proposal; that is empty when the changes took effect at once.
         """
         request = service.ProposeEntriesRequest(
             request_id=request_id or new_request_id(),
@@ -84,7 +81,7 @@ class WatchlistClient:
     async def decide(
         self, proposal_id: str, *, approve: bool, remarks: str = "", request_id: str | None = None
     ) -> service.DecideProposalResponse:
-        """Approves or rejects a proposal of somebody else; `remarks` are mandatory for a no."""
+        """Approves or rejects another user's proposal; a rejection needs `remarks`."""
         request = service.DecideProposalRequest(
             request_id=request_id or new_request_id(), proposal_id=proposal_id, approve=approve, remarks=remarks
         )
@@ -92,13 +89,12 @@ class WatchlistClient:
         return await self._connection.unary(method, request, service.DecideProposalResponse)
 
     async def proposals_page(self, *, page_size: int = 0, page_token: str = "") -> service.ListProposalsResponse:
-        """One page of the proposals that wait for a decision, oldest first."""
         request = service.ListProposalsRequest(page_size=page_size, page_token=page_token)
         method = self._connection.stubs.watchlist.ListProposals
         return await self._connection.unary(method, request, service.ListProposalsResponse)
 
     def proposals(self, *, page_size: int = 50) -> AsyncGenerator[service.Proposal, None]:
-        """Proposals that wait for a decision, oldest first, page after page."""
+        """Proposals that wait for a decision, oldest first."""
         return all_rows(
             lambda token: self.proposals_page(page_size=page_size, page_token=token), lambda page: page.proposals
         )
@@ -112,20 +108,20 @@ class WatchlistClient:
         prune_reason: str = "",
         on_progress: Callable[[int], None] | None = None,
     ) -> service.ImportEntriesResponse:
-        """Brings an own list to the state of a source; rows that say the same as their entry produce nothing.
+        """Brings an own list to the state of a source; unchanged rows produce nothing.
 
-        An import that is cut off isn't repeated: import the source again. On a list with four eyes it is one proposal.
+        An interrupted import isn't repeated: import the source again. On a list with four eyes it is one proposal.
 
         Args:
             list_name: of the own list.
-            rows: of the source; taken as fast as the gateway takes them.
-            note: what it is for, in words.
+            rows: of the source; read at the gateway's pace.
+            note: purpose of the import.
             prune_reason: withdraws entries without a row, for this reason; empty: they stay and are counted. Give it
                 only with a complete source.
-            on_progress: called for each message sent, with the number of its rows.
+            on_progress: called for each message sent, with its number of rows.
 
         Returns:
-            What became of the rows, with those that were refused; the others went on.
+            Counts of the rows' results, and the refused rows; the others went on.
 
         Raises:
             TooLargeError: a row doesn't fit into a message.
@@ -157,7 +153,7 @@ class WatchlistClient:
             await call.done_writing()
 
     async def get(self, entry: WatchlistReference) -> service.GetEntryResponse:
-        """One entry of any node's list; of an own one also where it is active, still so after its end.
+        """An entry of any node's list; for an own one also where it is active, even after its end.
 
         `entry` of the response is absent when the entry has ended.
         """
@@ -167,18 +163,12 @@ class WatchlistClient:
     async def entries_page(
         self, *, filter: str = "", page_size: int = 0, page_token: str = ""
     ) -> service.ListEntriesResponse:
-        """One page of entries of own and partners' lists, by publisher, list and id."""
         request = service.ListEntriesRequest(page_size=page_size, page_token=page_token, filter=filter)
         method = self._connection.stubs.watchlist.ListEntries
         return await self._connection.unary(method, request, service.ListEntriesResponse)
 
     def entries(self, *, filter: str = "", page_size: int = PAGE_SIZE) -> AsyncGenerator[service.ListedEntry, None]:
-        """Entries of own and partners' lists, by publisher, list and id, page after page.
-
-        Args:
-            filter: conditions joined by AND on publisher, list, kind and id, e.g. `list = "un-sc" AND kind = person`.
-            page_size: entries asked for at once, at most 1,000.
-        """
+        """Entries of all lists, by publisher, list and id; `filter` on these and kind, e.g. `kind = person`."""
         return all_rows(
             lambda token: self.entries_page(filter=filter, page_size=page_size, page_token=token),
             lambda page: page.entries,
@@ -192,17 +182,14 @@ class WatchlistClient:
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
     ) -> AsyncGenerator[WatchedChanges, None]:
-        """Every change of any list after a position, without gap or double; reconnects by itself.
+        """Every change of any list after a position, once and in order; reconnects.
+
+        Errors and other arguments are as in `GatewayClient.watch`.
 
         Args:
-            position: changes after this one; 0 for everything that has ever changed.
-            full_state: begin with all that is listed now, then changes after that. A change made meanwhile may come
-                twice, with one revision.
-            until_current: end when everything there now has come, instead of waiting for more.
-            on_interruption: called for each interruption; the watch goes on.
-
-        Raises:
-            GatewayError: a failure that isn't transient, e.g. PermissionDeniedError or PositionUnknownError.
+            position: 0 for all changes ever.
+            full_state: start with all present entries, then later changes. A change made meanwhile may come twice, with
+                one revision.
         """
         state = _WatchState(position, full_state)
 
@@ -221,7 +208,7 @@ class WatchlistClient:
                     yield watched
 
     async def compare(self, partner: str) -> service.CompareCopyResponse:
-        """Compares a partner's copy of the own lists with what was distributed to it; queries the partner now."""
+        """Queries a partner and compares its copy of the own lists with what was distributed to it."""
         method = self._connection.stubs.watchlist.CompareCopy
         request = service.CompareCopyRequest(partner=partner)
         return await self._connection.unary(method, request, service.CompareCopyResponse)
@@ -236,11 +223,11 @@ class _WatchState:
         self._begins = full_state
 
     def connected(self) -> None:
-        """A full state that was cut off begins anew."""
+        # An interrupted full state begins anew.
         self._begins = self.in_full_state
 
     def take(self, response: service.WatchEntriesResponse) -> WatchedChanges | None:
-        """What a response says, or None when it only shows that the gateway is alive."""
+        """Changes of a response; None when it only shows that the gateway is alive."""
         moved = response.position > self.position
         if not (response.changes or moved or self._begins):
             return None
@@ -254,7 +241,7 @@ class _WatchState:
 
 
 async def _written(call: Any, message: service.ImportEntriesRequest) -> bool:
-    """Whether a message was sent; False if the gateway has ended the call, whose status says why."""
+    """Whether a message was sent; False if the gateway ended the call, whose status has the reason."""
     try:
         await call.write(message)
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -263,7 +250,7 @@ async def _written(call: Any, message: service.ImportEntriesRequest) -> bool:
 
 
 async def _messages(rows: ImportRows) -> AsyncIterator[service.ImportRows]:
-    """Rows in messages of at most MAX_STREAM_ITEMS and BATCH_BYTES."""
+    """Rows in messages of at most MAX_STREAM_ITEMS rows and BATCH_BYTES bytes."""
     message, size = service.ImportRows(), 0
     async for row in _rows(rows):
         row_size = row.ByteSize()

@@ -1,4 +1,4 @@
-"""Many items over one stream: in batches, with a window of unanswered ones, results in order."""
+"""Sends many items over one stream, in batches with a window of unanswered ones."""
 
 from __future__ import annotations
 
@@ -35,13 +35,9 @@ class StreamMethod(Protocol[RequestT_contra, OutcomeT]):
     noun: str
     """Name of an item in errors."""
 
-    def open(self, stubs: Stubs) -> Any:
-        """Opens the stream."""
-        ...
+    def open(self, stubs: Stubs) -> Any: ...
 
-    def message(self, items: Sequence[RequestT_contra]) -> Message:
-        """The request with these items."""
-        ...
+    def message(self, items: Sequence[RequestT_contra]) -> Message: ...
 
     def outcomes(
         self, items: Sequence[RequestT_contra], unsent: Mapping[int, GatewayError], response: Any | None
@@ -49,19 +45,19 @@ class StreamMethod(Protocol[RequestT_contra, OutcomeT]):
         """Results of a batch's items.
 
         Args:
-            items: all of the batch.
-            unsent: index to the reason why it wasn't sent.
-            response: the answer to the others; None if all are unsent.
+            items: of the batch.
+            unsent: reasons by index.
+            response: to the sent items; None if there are none.
 
         Raises:
-            MalformedError: the answer doesn't fit what was sent.
+            MalformedError: the response doesn't fit the items.
         """
         ...
 
 
 @dataclass(slots=True)
 class _Batch(Generic[ItemT]):
-    """Items of one message; those too large for a message are refused and not sent."""
+    """Items of one message; those too large for it are refused and not sent."""
 
     items: list[ItemT] = field(default_factory=list)
     refused: dict[int, GatewayError] = field(default_factory=dict)
@@ -142,7 +138,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
         finally:
             call.cancel()
             writer.cancel()
-            # It takes from the source: it must end before another one begins.
+            # The writer reads the source, so it must end before another begins.
             await asyncio.gather(writer, return_exceptions=True)
         for outcome in self._unsent():
             yield outcome
@@ -150,7 +146,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
             raise MalformedError(f"the gateway ended the stream with {len(self._unanswered)} messages unanswered")
 
     def _unsent(self) -> list[OutcomeT]:
-        """Outcomes of batches at the front of which nothing was sent."""
+        """Outcomes of the first batches, as far as nothing of them was sent."""
         outcomes: list[OutcomeT] = []
         while self._unanswered and not self._unanswered[0].sent:
             batch = self._unanswered.popleft()
@@ -168,7 +164,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
         await call.done_writing()
 
     async def _take_batch(self) -> _Batch[ItemT] | None:
-        """The next batch, now among the unanswered; None at the end. Cancelling takes nothing."""
+        """The next batch, moved to the unanswered; None at the end. Cancellation loses no item."""
         await self._window.acquire()
         try:
             batch = await self._next_batch()
@@ -182,7 +178,7 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
         return batch
 
     async def _next_batch(self) -> _Batch[ItemT]:
-        """The items that are ready, up to a batch: a slow source doesn't wait for a full one."""
+        """The items that are ready, up to a batch; a slow source doesn't delay them."""
         batch: _Batch[ItemT] = _Batch()
         item = self._carried or await self._waiting.get()
         self._carried = None
@@ -212,13 +208,13 @@ class WindowedStream(Generic[ItemT, OutcomeT]):
             else:
                 for item in self._items:
                     await self._waiting.put(item)
-        except Exception as error:  # the caller's; raised after the results of the items before it
+        except Exception as error:  # the source's; raised after the results of earlier items
             self._source_error = error
         await self._waiting.put(None)
 
 
 def item_error(item: ItemError) -> GatewayError:
-    """The error for which an item was refused."""
+    """The reason for which an item was refused."""
     info, bad = ErrorInfo(reason=item.reason, domain=DOMAIN), BadRequest()
     for violation in item.violations:
         bad.field_violations.add(field=violation.field, reason=violation.rule, description=violation.message)
