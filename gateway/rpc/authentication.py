@@ -1,18 +1,17 @@
-"""Authenticates a call: from its TLS state to a Principal, or to a reason for the audit log.
+"""Authenticates a call by its TLS certificate.
 
-The code carries the numbers of the steps, the audit log their words:
+The code carries the numbers of the steps, audit events their names:
 
-1. *connection*. It speaks TLS 1.3, should the floor not hold.
-2. *certificate*. There is exactly one peer certificate of the federation's form: P-256, one URI SAN, a canonical
-   SPIFFE id.
-3. *port*. The identity may use this port. Peer port: the gateway of *another* node that the directory names, while the
-   directory's grace lasts. Local port: a system of *this* node, which the settings name; its roles come from there.
-4. *trust*. The certificate is of this federation, was signed by a CA of the node that it names, and it and that CA are
-   valid now and not revoked. The handshake can't know this: on the peer port it trusts the CAs of all partners alike,
-   it checks no revocation, and a stream outlives it by hours.
+1. *connection*. It speaks TLS 1.3, in case the floor fails.
+2. *certificate*. Exactly one, of the federation's form: P-256, one URI SAN, a canonical SPIFFE id.
+3. *port*. Peer port: the gateway of *another* node in the directory, which hasn't outlived its grace period. Local
+   port: a system of *this* node in the settings, which give its roles.
+4. *trust*. The certificate is of this federation and signed by a CA of the node that it names; neither it nor the CA
+   is expired or revoked. The handshake can't ensure this: on the peer port it trusts all partners' CAs alike, it
+   checks no revocation, and a stream outlives it by hours.
 
-A certificate that passed is cached with the directory's version. Its validity is checked on every call, the rest again
-when the directory changes and after `REMEMBERED_S`.
+A certificate that passed is cached. Its validity is checked on every call; the rest when the directory changes and
+after `REMEMBERED_S`.
 """
 
 from __future__ import annotations
@@ -29,27 +28,27 @@ from gateway.trust.rules.directory import Directory, Validity
 from gateway.trust.rules.permissions import Principal, PrincipalKind, Role
 
 MAX_REMEMBERED = 4_096
-"""Most certificates remembered: more than a federation's gateways and a node's systems, about 8 MB."""
+"""Certificates in the cache, about 8 MB: more than a federation's gateways and a node's systems."""
 
 REMEMBERED_S = 60
-"""Seconds after which a remembered certificate is checked in full again, so that the end of its CA is noticed."""
+"""Seconds until a cached certificate is checked in full, which notices the end of its CA."""
 
 _TLS_VERSION, _PEER_CERTIFICATE = "ssl_tls_version", "x509_pem_cert"
 _TLS13 = [b"TLSv1.3"]
 
 
 class TlsContext(Protocol):
-    """The part of `grpc.aio.ServicerContext` that the sequence reads."""
+    """The part of `grpc.aio.ServicerContext` that authentication reads."""
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        """Properties of the connection, as gRPC names them."""
+        """Properties of the connection."""
 
 
 class Port(Protocol):
     """Decides which identities may use a listener; pure and immutable."""
 
     def admit(self, claimed: Identity, fingerprint: str, directory: Directory, now: datetime) -> Principal:
-        """The principal if the claim is true; raises UnauthenticatedError with the reason."""
+        """Raises UnauthenticatedError with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +71,7 @@ class PeerPort:
 
 @dataclass(frozen=True, slots=True)
 class LocalPort:
-    """Admits the own authority's systems, with the roles in the settings, also under an expired directory.
-
-    Operators need it to renew the directory.
-    """
+    """Admits systems in the settings, under an expired directory too, so that operators can renew it."""
 
     own_node: str
     systems: Mapping[str, frozenset[Role]] = field(hash=False)
@@ -102,7 +98,7 @@ class _CachedPrincipal:
 
 
 class Authenticator:
-    """Runs the sequence for one listener; for the event loop's thread."""
+    """Runs the steps for one listener, on the event loop's thread."""
 
     def __init__(self, *, port: Port, directory: Callable[[], Directory], clock: Callable[[], datetime]) -> None:
         self._port = port
@@ -112,11 +108,11 @@ class Authenticator:
         self._by_fingerprint: dict[str, _CachedPrincipal] = {}
 
     def authenticate(self, context: TlsContext) -> Principal:
-        """Who calls.
+        """Runs steps 1 to 4.
 
         Raises:
             UnauthenticatedError: a step fails. The message is for the audit log alone; `metadata["claimed"]` holds the
-                unverified identity where there was one.
+                unverified identity, if there is one.
         """
         properties = context.auth_context()
         versions = list(properties.get(_TLS_VERSION, ()))
@@ -128,7 +124,7 @@ class Authenticator:
         return self._principal_of(certificates[0])
 
     def recheck(self, principal: Principal) -> Principal:
-        """Runs steps 2 to 4 again for a caller with an open stream; its roles may have changed.
+        """Runs steps 2 to 4 again for an open stream; the roles may have changed.
 
         Raises:
             UnauthenticatedError: a step fails now.
@@ -192,7 +188,7 @@ def _trusted(pem: bytes, node: str, directory: Directory, now: datetime) -> Auth
             revoked_fingerprints=directory.revoked_certificates,
             now=now,
         )
-    except GatewayError as error:  # a CA that can't be read too: callers learn nothing of the configuration
+    except GatewayError as error:  # an unreadable CA too: callers learn nothing of the configuration
         raise UnauthenticatedError(f"trust: {error.message}") from error
 
 

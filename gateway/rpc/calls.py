@@ -1,4 +1,4 @@
-"""What a handler knows of its call: who calls, and what the audit log shall say of it."""
+"""Gives a handler its caller and the audit record of its call."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ class Call:
     """One authorised call.
 
     Attributes:
-        principal: who calls.
         method: full method name.
-        recorded: whether an audit event of the call exists.
-        purpose, case_reference, subject_ids, basis: what the call is about, as set by `concerns`, for all its events.
+        recorded: whether the call has an audit event.
+        purpose, case_reference, subject_ids, basis: defaults for all its events, set by `concerns`.
     """
 
     principal: Principal
@@ -33,7 +32,7 @@ class Call:
     basis: str = ""
 
     def concerns(self, *, purpose: str, case_reference: str, legal_basis: str, subject_ids: Iterable[str] = ()) -> None:
-        """Sets what the call is about, for events that don't say it themselves."""
+        """Sets defaults for the call's audit events."""
         self.purpose, self.case_reference = purpose, case_reference
         self.basis, self.subject_ids = f"legal basis: {legal_basis}", tuple(subject_ids)
 
@@ -48,10 +47,10 @@ class Call:
         detail: str = "",
         result: AuditResult = AuditResult.ALLOW,
     ) -> None:
-        """Records what this call does, before it is done.
+        """Records what this call does, before it happens.
 
-        A handler calls this before it gives a change to the writer: both are committed together. A stream may record
-        each of its messages. For a unary call without a record the interceptor records the bare call at its end.
+        A handler calls this before it passes a change to the writer, which commits both together. A stream may record
+        each message. The interceptor records a unary call without a record at its end.
 
         Raises:
             OverloadedError: the audit log is full; the call must not go on.
@@ -77,7 +76,7 @@ _CURRENT: ContextVar[Call] = ContextVar("gateway_call")
 
 
 def enter_call(call: Call) -> None:
-    """Makes `call` the current one of this task; gRPC runs each call in a task of its own."""
+    """Makes `call` the current one of this task; gRPC gives each call a task."""
     _CURRENT.set(call)
 
 
@@ -94,5 +93,5 @@ def current_call() -> Call:
 
 
 def current_principal() -> Principal:
-    """Who calls; raises as `current_call` does."""
+    """The caller; raises as `current_call` does."""
     return current_call().principal

@@ -11,13 +11,13 @@ from gateway.errors import UnavailableError
 ItemT = TypeVar("ItemT")
 
 MAX_CALLER_BYTES = 32 * 1024 * 1024
-"""Bytes that may wait for one caller: six messages of the largest size that a listener accepts."""
+"""Bytes that may wait for one caller: six of the largest messages that a listener accepts."""
 
 RETRY_AFTER_S = 2.0
 
 
 class FairQueue(Generic[ItemT]):
-    """One caller's items keep their order; after each item comes another caller's turn."""
+    """Keeps the order of a caller's items; after each item comes another caller's turn."""
 
     def __init__(self, max_caller_bytes: int = MAX_CALLER_BYTES) -> None:
         self._max_caller_bytes = max_caller_bytes
@@ -27,10 +27,10 @@ class FairQueue(Generic[ItemT]):
         self._closed = False
 
     def put(self, caller: str, item: ItemT, size: int) -> None:
-        """Adds an item of so many bytes.
+        """Adds an item of `size` bytes.
 
         Raises:
-            UnavailableError: too many bytes wait for this caller already, or the queue is closed.
+            UnavailableError: too many bytes wait for this caller, or the queue is closed.
         """
         with self._changed:
             if self._closed or (self._bytes[caller] and self._bytes[caller] + size > self._max_caller_bytes):
@@ -40,12 +40,12 @@ class FairQueue(Generic[ItemT]):
             self._changed.notify()
 
     def get(self, max_items: int = 1, max_bytes: int = 0, *, wait: bool = True) -> list[ItemT]:
-        """Removes and returns the next items; none once the queue is closed.
+        """Removes the next items; none once the queue is closed.
 
         Args:
             max_items: most items.
-            max_bytes: most bytes of them together.
-            wait: waits for an item, and takes one however large it is.
+            max_bytes: most bytes of all items.
+            wait: waits for an item, and takes one of any size.
         """
         with self._changed:
             while wait and not self._waiting and not self._closed:
@@ -59,7 +59,7 @@ class FairQueue(Generic[ItemT]):
             return taken
 
     def close(self) -> list[ItemT]:
-        """Ends the queue; returns what still waited."""
+        """Closes the queue and returns its items."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -74,7 +74,7 @@ class FairQueue(Generic[ItemT]):
         item, size = items.popleft()
         self._bytes[caller] -= size
         if items:
-            self._waiting[caller] = items  # again, behind the others
+            self._waiting[caller] = items  # behind the others
         else:
             del self._bytes[caller]
         return item

@@ -1,4 +1,4 @@
-"""Asks a partner's gateway once, over mutual TLS, whether it serves; for self-checks."""
+"""Checks over mutual TLS whether a partner's gateway serves."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ async def require_serving(
 
     Args:
         endpoint: host:port of its peer port.
-        material: the own credentials.
-        ca_pem: the CAs of that one node.
-        server_name: the name in its certificate, where it differs from the host.
-        timeout_s: seconds until the attempt is given up.
+        material: this node's credentials.
+        ca_pem: the CAs of that node alone.
+        server_name: the name in its certificate, if it differs from the host.
+        timeout_s: seconds for the attempt.
 
     Raises:
-        UnauthenticatedError: it refuses the own certificate.
+        UnauthenticatedError: it refuses this node's certificate.
         UnavailableError: nothing answers, its certificate isn't the node's, or it is stopping.
-        GatewayError: another error that it answered.
+        GatewayError: any other error that it answered.
     """
     credentials = channel_credentials(ca_pem, material.certificate_pem, material.key_pem)
     options = channel_options(server_name=server_name)

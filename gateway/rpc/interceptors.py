@@ -1,13 +1,13 @@
 """Authenticates, authorises and limits every call before its handler runs, and records the outcome.
 
-1. Authenticate: the certificate sequence (authentication). Refused: UNAUTHENTICATED and nothing more.
-2. Authorise: the permission table; a method without a row is denied, one that isn't served is UNIMPLEMENTED.
-3. Limits of this caller (limits): RESOURCE_EXHAUSTED with the time to wait.
-4. Parse the request; what isn't a message is refused as MALFORMED.
-5. The handler, with `current_call()` set. Streams repeat steps 1 and 2 every few seconds and end when they fail.
+1. Authenticate (authentication). Refused: UNAUTHENTICATED and nothing more.
+2. Authorise: the permission table; a method without a row is denied, an unknown one UNIMPLEMENTED.
+3. Limit the caller (limits): RESOURCE_EXHAUSTED with the time to wait.
+4. Parse the request, or refuse it as MALFORMED.
+5. Run the handler, with `current_call()` set. Streams repeat steps 1 and 2 every few seconds and end when they fail.
 
-Every outcome is an audit event. A refusal is recorded before it is answered, a stream when it opens, a unary call by
-its handler before its effect (`Call.record`) or, where it has none, before it is answered.
+Every outcome is an audit event. A refusal is recorded before it is answered; a stream when it opens; a unary call by
+its handler before its effect (`Call.record`), or else before it is answered.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ RECHECK_S = 5.0
 """Seconds between rechecks of an open stream: how long a revoked partner is still served."""
 
 UNKNOWN_METHOD = "(unknown)"
-"""Method in the audit event of a call that isn't served; the detail has its name."""
+"""Method in the audit event of an unknown one; the detail has its name."""
 
 UNRECORDED = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
-"""Methods whose permitted calls aren't recorded: supervision calls them all the time."""
+"""Methods without a record of permitted calls, since supervision calls them all the time."""
 
 _log = structlog.get_logger(__name__)
 
-# In quotes, since only the type stubs make gRPC's classes generic.
+# In quotes: gRPC's classes are generic in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
@@ -61,9 +61,8 @@ class CallPolicy:
         authenticator: step 1.
         permissions: step 2.
         limits: step 3.
-        audit: takes the events.
         clock: current time with zone.
-        monotonic_s: seconds of a clock that never goes back.
+        monotonic_s: monotonic clock in seconds.
     """
 
     authenticator: Authenticator
@@ -93,7 +92,7 @@ class CallPolicy:
         return Call(principal, method, self.audit, self.time_ms)
 
     def release(self, call: Call, *, streaming: bool) -> None:
-        """Counts the end of a call that `admit` let in."""
+        """Counts the end of an admitted call."""
         self.limits.leave(call.principal, streaming=streaming)
 
     def recheck(self, call: Call) -> None:
@@ -106,7 +105,6 @@ class CallPolicy:
         self.permissions.authorise(principal, call.method)
 
     def record_refusal(self, method: str, principal: Principal | None, error: GatewayError) -> None:
-        """Records that a call was refused, to whom and why."""
         who = principal.id if principal is not None else f"unverified:{error.metadata.get('claimed', '')}"
         self._record(who, method, AuditResult.DENY, error.reason, error.message)
 
@@ -134,7 +132,7 @@ class CallPolicy:
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):
-    """Runs the steps before all handlers of a server, of all four kinds."""
+    """Runs the steps before every handler of a server."""
 
     def __init__(self, policy: CallPolicy, *, recheck_s: float = RECHECK_S) -> None:
         self._policy = policy
@@ -149,13 +147,13 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         if wrapped is None:
             handler = await continuation(handler_call_details)
             if handler is None:
-                return self._unknown(method)  # not kept: callers choose these names
+                return self._unknown(method)  # not cached: callers choose these names
             wrapped = self._wrapped_handlers[method] = self._wrapped(method, handler)
         return wrapped
 
     def _wrapped(self, method: str, handler: Handler) -> Handler:
         function = _function(handler)
-        # A single request is parsed in step 4; those of a stream as its handler reads them.
+        # A single request is parsed in step 4, those of a stream when the handler reads them.
         parse = None if handler.request_streaming else handler.request_deserializer
         guarded = self._stream if handler.request_streaming or handler.response_streaming else self._unary
 
@@ -207,7 +205,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
 
     async def _fail(self, call: Call, context: Context, error: Exception) -> NoReturn:
         if isinstance(error, grpc.aio.BaseError) or context.done():
-            raise error  # the handler has ended the call itself, or the connection is gone
+            raise error  # the handler has ended the call, or the connection is gone
         failure = _as_gateway_error(call.method, error)
         self._policy.record_failure(call, failure)
         await abort_with(context, failure)
@@ -226,7 +224,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
 
 
 class _Recheck:
-    """Runs a check every few seconds while its block runs; the check's error ends the block."""
+    """Repeats a check every few seconds while its block runs; the check's error ends the block."""
 
     def __init__(self, check: Callable[[], None], interval_s: float) -> None:
         self._check = check
@@ -234,7 +232,7 @@ class _Recheck:
         self._error: GatewayError | None = None
 
     def __enter__(self) -> None:
-        self._task = cast("asyncio.Task[Any]", asyncio.current_task())  # gRPC runs each call in one
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())  # gRPC gives each call a task
         self._schedule()
 
     def _schedule(self) -> None:
@@ -253,16 +251,16 @@ class _Recheck:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._timer.cancel()
-        # Cancelled by this check alone and not also by the caller or the server.
+        # Cancelled by this check alone, not by the caller or the server too.
         if self._error is not None and isinstance(error, asyncio.CancelledError) and self._task.uncancel() == 0:
             raise self._error from None
 
 
 async def _result(running: Any, context: Context) -> Any:
-    """Awaits a handler, which is a coroutine or an asynchronous generator of responses."""
+    """Awaits a handler: a coroutine or an asynchronous generator of responses."""
     if not hasattr(running, "__aiter__"):
         return await running
-    async with aclosing(running):  # it ends with the call, not when it is collected
+    async with aclosing(running):  # ends it with the call, not at garbage collection
         async for response in running:
             await context.write(response)
     return None

@@ -1,4 +1,4 @@
-"""Limits of each caller: calls per second (token bucket), calls and streams at once."""
+"""Limits each caller's calls per second (token bucket), and concurrent calls and streams."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.errors import OverloadedError
 from gateway.trust.rules.permissions import Principal, PrincipalKind
 
 MIN_RETRY_AFTER_S = 0.1
-"""Shortest retry time in seconds, so that a flood doesn't come back at once."""
+"""Shortest retry time in seconds, so that a flood doesn't return at once."""
 
 _ROUNDING = 1e-6
 """Part of a token that may be missing: a caller that waits exactly the retry time must get in."""
@@ -23,10 +23,10 @@ class Limits:
     """Limits of one caller.
 
     Attributes:
-        calls_per_s: calls per second over time; a stream counts once.
+        calls_per_s: average; a stream counts once.
         burst: calls at once after a pause.
-        concurrent_calls: unary calls running at once.
-        concurrent_streams: streams open at once.
+        concurrent_calls: unary calls.
+        concurrent_streams: open streams.
     """
 
     calls_per_s: float
@@ -36,14 +36,14 @@ class Limits:
 
 
 SYSTEM_LIMITS = Limits(calls_per_s=20_000, burst=20_000, concurrent_calls=512, concurrent_streams=64)
-"""A customs system: more than one core can answer, so only a flood meets it."""
+"""A customs system: more than one core can answer, so that only a flood is limited."""
 
 PEER_LIMITS = Limits(calls_per_s=500, burst=1_000, concurrent_calls=64, concurrent_streams=32)
-"""A partner's gateway: two streams for each channel, and some hundred queries a second."""
+"""A partner's gateway: two streams per channel, and some hundred queries a second."""
 
 
 def default_limits(principal: Principal) -> Limits:
-    """The limits that apply unless the settings say otherwise."""
+    """Limits without a setting."""
     return PEER_LIMITS if principal.kind is PrincipalKind.PEER else SYSTEM_LIMITS
 
 
@@ -59,9 +59,9 @@ class _Usage:
 
 
 class CallerLimits:
-    """Counts what each caller uses; for one thread. Times are seconds of a monotonic clock.
+    """Counts each caller's use, on one thread. Times are seconds of a monotonic clock.
 
-    Memory grows with the authenticated callers, which the directory and the settings bound.
+    Memory grows with the authenticated callers, whom directory and settings bound.
     """
 
     def __init__(self, limits_of: Callable[[Principal], Limits] = default_limits) -> None:
@@ -85,7 +85,7 @@ class CallerLimits:
             usage.calls += 1
 
     def leave(self, principal: Principal, *, streaming: bool) -> None:
-        """Counts the end of a call that `enter` has counted."""
+        """Counts the end of an entered call."""
         usage = self._usages[principal.id]
         if streaming:
             usage.streams -= 1

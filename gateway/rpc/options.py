@@ -1,20 +1,20 @@
-"""gRPC options of a server, each with its reason."""
+"""gRPC options of a server."""
 
 from __future__ import annotations
 
 from gateway.contract.channel_options import Options, common_options
 
 MAX_STREAMS_PER_CONNECTION = 1_024
-"""Concurrent calls of one connection: what a busy customs system needs, and a bound on memory for one caller."""
+"""Concurrent calls of one connection: enough for a busy customs system, and a bound on memory per caller."""
 
 MIN_PING_INTERVAL_MS = 1_000
-"""Pings that a server accepts, half of what clients of this product send; a faster sender is disconnected."""
+"""A server's shortest interval of pings, half of this product's clients'; it disconnects faster senders."""
 
 CONNECTION_AGE_MS = 3_600_000
 """Milliseconds after which a server ends a connection (±10 %, by gRPC): bounds how long an old certificate serves."""
 
 CONNECTION_AGE_GRACE_MS = 30_000
-"""Milliseconds for running calls then; a stream resumes from its position on the next connection."""
+"""Milliseconds for running calls after that; streams resume on the next connection."""
 
 
 def server_options(*, connection_age_ms: int = CONNECTION_AGE_MS) -> Options:

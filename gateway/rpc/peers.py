@@ -1,4 +1,4 @@
-"""Channels to partners, made again when the directory or the TLS credentials change."""
+"""Channels to partners, renewed with the directory and the TLS credentials."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Peers:
         return sorted(set(self._directory().nodes) - {self._own})
 
     def basis(self) -> tuple[int, int]:
-        """Generation of the credentials and version of the directory that channels are made from now."""
+        """Credentials' generation and directory version for new channels."""
         return self._tls.generation, self._directory().version
 
     async def stub(self, partner: str) -> ExchangeServiceStub:
         """The partner's ExchangeService over a channel with the credentials in force.
 
         Raises:
-            DirectoryError: the directory doesn't say how to reach the partner.
+            DirectoryError: the directory lacks the partner's address.
         """
         basis = self.basis()
         made = self._channels.get(partner)
@@ -56,7 +56,6 @@ class Peers:
         return ExchangeServiceStub(made.channel)
 
     async def close(self) -> None:
-        """Closes all channels."""
         for made in self._channels.values():
             await made.channel.close()
         self._channels.clear()

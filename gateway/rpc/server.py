@@ -1,4 +1,4 @@
-"""Builds a listener: a gRPC server with credentials, interceptors, services, health and reflection."""
+"""Builds a gRPC server with credentials, interceptors, services, health and reflection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.rpc.options import CONNECTION_AGE_MS, server_options
 from gateway.rpc.tls_probe import require_tls13_only
 
 Register = Callable[[grpc.aio.Server], None]
-"""Adds one service's handlers to a server, e.g. `lambda s: add_AlertServiceServicer_to_server(servicer, s)`."""
+"""Adds one service's handlers to a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,9 @@ class Listener:
     """A server that is bound to its port.
 
     Attributes:
-        server: the gRPC server.
-        host, port: where it listens; the port that was chosen when 0 was asked for.
-        health: its health service; SERVING between `start` and `stop`.
-        services: full names of the services, as health knows them.
+        host, port: bound address; the chosen port if 0 was requested.
+        health: SERVING between `start` and `stop`.
+        services: full names, as in health checks.
     """
 
     server: grpc.aio.Server
@@ -37,7 +36,7 @@ class Listener:
     services: tuple[str, ...]
 
     async def start(self) -> None:
-        """Starts to serve, then checks from outside that the TLS floor holds.
+        """Starts serving, then checks from outside that the TLS floor holds.
 
         Raises:
             ConfigurationError: the port accepts less than TLS 1.3; the listener is stopped again.
@@ -75,12 +74,12 @@ def build_server(
         bind: `host:port`; port 0 chooses a free one.
         credentials: from `tls.server_credentials`.
         interceptors: `AuthInterceptor` first.
-        services: full service name, e.g. `gateway.v1.AlertService`, to the function that adds it.
+        services: by full name, e.g. `gateway.v1.AlertService`.
         reflect: whether to serve reflection.
-        connection_age_ms: milliseconds after which a connection is ended.
+        connection_age_ms: milliseconds until a connection is ended.
 
     Raises:
-        ConfigurationError: the address can't be bound, e.g. another process has it.
+        ConfigurationError: the address can't be bound, e.g. another process uses it.
     """
     server = grpc.aio.server(
         interceptors=list(interceptors), options=server_options(connection_age_ms=connection_age_ms)

@@ -1,4 +1,4 @@
-"""Which services each port has."""
+"""Assigns services to the two ports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.v1 import (
 
 
 def peer_services(*, exchange: exchange_service_pb2_grpc.ExchangeServiceServicer) -> Mapping[str, Register]:
-    """Services of the peer port, for `build_server`."""
+    """Services of the peer port."""
     return {
         "gateway.v1.ExchangeService": lambda server: exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(
             exchange, server
@@ -32,7 +32,7 @@ def local_services(
     node: node_service_pb2_grpc.NodeServiceServicer,
     watchlist: watchlist_service_pb2_grpc.WatchlistServiceServicer,
 ) -> Mapping[str, Register]:
-    """Services of the local port, for `build_server`."""
+    """Services of the local port."""
     return {
         "gateway.v1.AlertService": lambda server: alert_service_pb2_grpc.add_AlertServiceServicer_to_server(
             alert, server

@@ -1,4 +1,4 @@
-"""Ends a call with an error's status, and reads the error of a failed call."""
+"""Ends a call with an error's status, and reads a failed call's error."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ async def abort_with(context: grpc.aio.ServicerContext[object, object], error: G
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> GatewayError:
-    """The error of the tree that a call failed with."""
+    """The error of `gateway.errors` for a failed call."""
     return from_failed_call(error.code().value[0], error.details() or "", error.trailing_metadata() or ())

@@ -1,4 +1,4 @@
-"""gRPC credentials of servers and channels, made from TLS material."""
+"""Makes gRPC credentials of servers and channels from TLS material."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from gateway.tls.floor import require_floor
 
 
 def server_credentials(source: TlsSource) -> grpc.ServerCredentials:
-    """Server credentials that demand a client certificate and take those of `source` at each handshake.
+    """Server credentials that demand a client certificate and read `source` at each handshake.
 
-    Open connections keep the credentials they began with; their age is bounded (options).
+    Open connections keep their credentials; their age is bounded (options).
 
     Raises:
         ConfigurationError: the TLS floor isn't set.
@@ -38,13 +38,12 @@ def channel_credentials(ca: bytes, cert: bytes, key: bytes) -> grpc.ChannelCrede
     """Credentials for one channel; new credentials need a new channel.
 
     Args:
-        ca: PEM of the CAs of the one node to be reached, never of several: so the handshake proves which node
-            answers.
+        ca: PEM of the target node's CAs alone, so that the handshake proves which node answers.
         cert: own certificate, PEM.
         key: own private key, PEM.
 
     Raises:
-        ConfigurationError: the TLS floor isn't set, or `ca` holds something else than CA certificates.
+        ConfigurationError: the TLS floor isn't set, or `ca` holds anything but CA certificates.
     """
     require_floor()
     split_trust_anchors(ca)

@@ -1,6 +1,6 @@
 """Probes which TLS versions a port accepts: sends a ClientHello and looks for a ServerHello.
 
-A handshake wouldn't tell: a server that speaks TLS 1.2 and demands a client certificate ends it with an alert too.
+A whole handshake is ambiguous: a TLS 1.2 server that demands a client certificate ends it with an alert too.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ _ANSWER_BYTES = 6  # record header (5) and handshake type (RFC 8446 sections 5.1
 
 @dataclass(frozen=True, slots=True)
 class TlsVersions:
-    """Which versions a port accepts."""
+    """Versions that a port accepts."""
 
     tls12: bool
     tls13: bool
 
     @property
     def floor_holds(self) -> bool:
-        """Whether the port speaks TLS 1.3 and not TLS 1.2."""
+        """Whether the port accepts TLS 1.3 and refuses TLS 1.2."""
         return self.tls13 and not self.tls12
 
 
 def probe_tls_versions(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT_S) -> TlsVersions:
-    """Asks a port for TLS 1.2 and for TLS 1.3; blocks.
+    """Tries TLS 1.2 and TLS 1.3 on a port; blocks.
 
     Raises:
-        UnavailableError: nothing answers there.
+        UnavailableError: nothing answers.
     """
     return TlsVersions(
         tls12=_accepts(ssl.TLSVersion.TLSv1_2, host, port, timeout_s),
@@ -49,7 +49,7 @@ def require_tls13_only(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT
 
     Raises:
         ConfigurationError: the port accepts TLS 1.2, or doesn't speak TLS 1.3.
-        UnavailableError: nothing answers there.
+        UnavailableError: nothing answers.
     """
     versions = probe_tls_versions(host, port, timeout_s=timeout_s)
     if versions.tls12:
@@ -67,19 +67,19 @@ def _accepts(version: ssl.TLSVersion, host: str, port: int, timeout_s: float) ->
         try:
             connection.sendall(_client_hello(version))
             answer = _receive(connection, _ANSWER_BYTES)
-        except OSError:  # reset or silence in answer to the version
+        except OSError:  # reset or silence: the version is refused
             return False
     return len(answer) == _ANSWER_BYTES and answer[0] == _HANDSHAKE_RECORD and answer[5] == _SERVER_HELLO
 
 
 def _client_hello(version: ssl.TLSVersion) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Only the greeting is sent, so the server's certificate doesn't matter.
+    # Only a greeting is sent, so the server's certificate doesn't matter.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(["h2"])
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    with contextlib.suppress(ssl.SSLWantReadError):  # the greeting is written and the answer awaited
+    with contextlib.suppress(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing).do_handshake()
     return outgoing.read()
 

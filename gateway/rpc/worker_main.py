@@ -1,8 +1,8 @@
-"""What a worker process runs: it opens its handlers and answers calls until the node ends it or is gone.
+"""Main program of a worker process: opens its handlers and answers calls until the node stops it or is gone.
 
 `gateway.rpc.worker_process` starts it with its name and the descriptors of its pipes. The first pipe carries a function
-and its arguments, then nothing until the end. Each further pipe belongs to one handler: lists of pickled arguments in,
-lists of outcomes out.
+and its arguments, then nothing until the end. Each other pipe serves one handler: lists of pickled arguments in, lists
+of outcomes out.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 Handlers = Mapping[str, Callable[..., Any]]
 Opener = Callable[..., AbstractContextManager[Handlers]]
-"""Opens handlers in the worker process, and closes what they use at the end."""
+"""Opens handlers in the worker process, and closes their resources at the end."""
 
 Outcome = tuple[bool, Any]
-"""True with a result; False with violations of an invalid request, or with the text of another error."""
+"""True with a result; False with an invalid request's violations or another error's text."""
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _serve(name: str, handler: Callable[..., Any], pipe: Connection) -> None:
-    """Answers the calls of one handler, one after the other; calls that come together are answered together."""
+    """Answers one handler's calls in order, calls that arrive together together."""
     with suppress(EOFError, OSError):
         while True:
             calls: list[bytes] = pipe.recv()

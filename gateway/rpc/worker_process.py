@@ -1,7 +1,7 @@
-"""Runs handlers in a process of their own, so that long computations don't hold up the node.
+"""Runs handlers in a separate process, so that long computations don't hold up the node.
 
-The process imports nothing from the working directory, gets none of the node's settings from its environment, and ends
-when the node ends, however that happens. `gateway.rpc.worker_main` is what it runs.
+The process imports nothing from the working directory, gets no settings of the node from its environment, and ends
+with the node, even after a crash. It runs `gateway.rpc.worker_main`.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ from gateway.rpc.worker_main import Opener, Outcome
 log = logging.getLogger(__name__)
 
 END_S = 30.0
-"""Time in which a process has to end at a stop, in seconds; then it is killed."""
+"""Seconds for a process to end at a stop; then it is killed."""
 
 SETTINGS_PREFIX = "GATEWAY_"
-"""Environment variables that a worker process doesn't get: settings of the node, among them its passphrase."""
+"""Environment variables withheld from a worker process: the node's settings, its passphrase among them."""
 
 
 MAX_TOGETHER = 32
-"""Most calls that are passed together. Each exchange makes the node's threads wait for each other several times: one
-for each call took twice the processor time of a screening of one name."""
+"""Calls passed together: one exchange per call took twice the processor time of screening one name, since the node's
+threads wait for each other several times.
+"""
 
 MAX_TOGETHER_BYTES = 16 * 1024
-"""Most bytes of calls that are passed together; a larger call goes alone."""
+"""Bytes of calls passed together; a larger call goes alone."""
 
 MAX_PASSED = 2
-"""Most groups of calls in the pipe and in the process, which so needn't wait for the node between two of them."""
+"""Groups of calls in the pipe and in the process, which so needn't wait for the node between two groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,15 @@ class _RunningProcess:
         self.control = control
         self.lanes = lanes
         self.ready: Future[None] = Future()
-        self.ready.set_running_or_notify_cancel()  # many wait for it, so that none may cancel it
+        self.ready.set_running_or_notify_cancel()  # many wait for it, so none may cancel it
         self.ended = threading.Event()
 
 
 class WorkerProcess:
-    """A process that can be started again after it has ended. For threads.
+    """A process that can be started again after its end; for threads.
 
-    One thread for each handler passes calls, small ones together; the process is killed when an answer takes longer
-    than the handler's deadline.
+    One thread per handler passes calls, small ones together. An answer later than the handler's deadline kills the
+    process.
     """
 
     def __init__(
@@ -94,10 +95,10 @@ class WorkerProcess:
 
         Args:
             name: of the process, in messages and in the list of processes.
-            opener: a function of a module; called in the process with `arguments`, it opens the handlers.
-            arguments: anything that can be pickled.
-            deadlines_s: names of the handlers, each with the most seconds that a call may take.
-            on_end: called in a thread when the process has ended.
+            opener: a module's function, called in the process with `arguments`.
+            arguments: picklable.
+            deadlines_s: most seconds for a call, by handler.
+            on_end: called in a thread after the process has ended.
         """
         self.name = name
         self._opener = opener
@@ -109,13 +110,11 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int | None:
-        """Number of the running process."""
         run = self._run
         return None if run is None else run.process.pid
 
     @property
     def is_ready(self) -> bool:
-        """Whether it can be called."""
         run = self._run
         return run is not None and run.ready.done()
 
@@ -133,12 +132,11 @@ class WorkerProcess:
     def call(self, handler: str, *arguments: Any, caller: str) -> Future[Any]:
         """Calls a handler; callers are served in turn.
 
-        The future fails with InvalidRequestError where the handler refuses the arguments, with UnavailableError when
-        the process ends before it has answered, and with GatewayError for other errors of the handler; the log has
-        these.
+        The future fails with InvalidRequestError if the handler refuses the arguments, UnavailableError if the process
+        ends before the answer, and GatewayError for other errors, which are logged.
 
         Raises:
-            UnavailableError: the process isn't ready, or too much is waiting for this caller.
+            UnavailableError: the process isn't ready, or too much waits for this caller.
         """
         run = self._run
         if run is None or not run.ready.done():
@@ -180,7 +178,7 @@ class WorkerProcess:
         return _RunningProcess(process, control[0], lanes)
 
     def _supervise(self, run: _RunningProcess) -> None:
-        """Makes a process ready, waits until it has ended, and fails the calls that still wait."""
+        """Makes a process ready, waits for its end, then fails the remaining calls."""
         try:
             run.control.send((self._opener, self._arguments, tuple(run.lanes)))
             run.control.recv()
@@ -205,10 +203,10 @@ class WorkerProcess:
         run.ended.set()
 
     def _pass(self, run: _RunningProcess, lane: _Lane) -> None:
-        """Passes the calls of one handler until the process has ended.
+        """Passes one handler's calls until the process has ended.
 
-        While the process works on some calls, the next ones are on their way if they are small: these fit into the
-        pipe, so that the two ends never wait for each other to read.
+        Further small calls are sent while the process works: they fit into the pipe, so that the two ends never wait
+        for each other to read.
         """
         passed: deque[list[_Job]] = deque()
         try:
@@ -256,7 +254,7 @@ class WorkerProcess:
 
 
 def _pipe(deadline_s: float) -> tuple[Connection, socket.socket]:
-    """Both ends; at the own one, reading and writing fail with BlockingIOError after a deadline, 0 for none."""
+    """Both ends; at the node's, I/O fails with BlockingIOError after a deadline, 0 for none."""
     ours, theirs = socket.socketpair()
     time = struct.pack("@ll", int(deadline_s), int(deadline_s % 1 * 1_000_000))
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, time)
