@@ -1,1 +1,1 @@
-"""TLS for both ends of a connection: the floor, certificates, keys in files, credentials that change while in use."""
+"""TLS for both ends of a connection: the floor, certificates, key files, and credentials that change while in use."""

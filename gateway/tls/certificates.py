@@ -1,7 +1,7 @@
-"""Inspects and authenticates X.509 certificates of gateways, systems and their authorities.
+"""Inspects and authenticates X.509 certificates of gateways, systems and CAs.
 
 The peer port trusts the CAs of all partners, so the TLS handshake proves only that *some* partner's CA signed. Step 7
-holds each identity to the CA of the node that it names.
+binds each identity to the CAs of its node.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gateway.contract.ids import GatewayIdentity, SystemIdentity, parse_spiffe
 from gateway.errors import ConfigurationError, MalformedError, UnauthenticatedError
 
 MAX_CERTIFICATE_PEM_BYTES = 16 * 1024
-"""Longest certificate that is parsed; those of a federation have about 1 kB."""
+"""Longest certificate that is parsed, in bytes; a federation's have about 1 kB."""
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -43,13 +43,13 @@ class PeerCertificate:
 
     Attributes:
         identity: claimed, from the one URI SAN.
-        serial: serial number, positive, up to 20 octets.
-        fingerprint_sha256: SHA-256 of the DER, 64 lower-case hexadecimal digits, as in the directory's revocations.
+        serial: positive, up to 20 octets.
+        fingerprint_sha256: of the DER, lower-case hexadecimal, as in the directory's revocations.
         not_before: first second of validity, UTC.
         not_after: last second of validity, UTC.
-        issuer_key_id: key identifier of the issuer in hexadecimal as claimed; empty when absent.
+        issuer_key_id: claimed, hexadecimal; empty when absent.
         dns_names: DNS SANs in the certificate's order.
-        ip_addresses: IP SANs, in text.
+        ip_addresses: IP SANs.
         server_auth: whether the extended key usage allows a server.
     """
 
@@ -70,7 +70,7 @@ class AuthenticatedPeer:
 
     Attributes:
         certificate: its contents.
-        issuer_fingerprint: SHA-256 of the DER of the CA certificate that signed it, in hexadecimal.
+        issuer_fingerprint: SHA-256 of the signing CA certificate's DER, hexadecimal.
     """
 
     certificate: PeerCertificate
@@ -83,7 +83,7 @@ class AuthenticatedPeer:
 
 @dataclass(frozen=True, slots=True)
 class CaCertificate:
-    """The contents of a CA certificate: subject, fingerprint (hexadecimal SHA-256 of the DER) and validity in UTC."""
+    """The contents of a CA certificate; fingerprint is hexadecimal SHA-256 of the DER, times are UTC."""
 
     subject: str
     fingerprint_sha256: str
@@ -92,7 +92,7 @@ class CaCertificate:
 
 
 def inspect_certificate(pem: bytes) -> PeerCertificate:
-    """Reads a leaf certificate and checks its form, in this order:
+    """Reads a leaf certificate and checks its form in steps; `authenticate` has steps 6 to 9:
 
     1. At most `MAX_CERTIFICATE_PEM_BYTES`, exactly one certificate, well-formed, no unknown critical extension.
     2. ECDSA P-256 key; signed with ECDSA and SHA-256.
@@ -100,10 +100,8 @@ def inspect_certificate(pem: bytes) -> PeerCertificate:
     4. Exactly one URI SAN.
     5. The URI is the canonical SPIFFE id of a gateway or a system.
 
-    Steps 6 to 9 are `authenticate`'s.
-
     Raises:
-        UnauthenticatedError: which step fails and why; meant for the audit log, not for the caller.
+        UnauthenticatedError: names the failing step, for the audit log, not for the caller.
     """
     certificate = _parsed(pem)  # 1
     try:
@@ -136,19 +134,19 @@ def authenticate(
     """Authenticates a certificate: the steps of `inspect_certificate`, then:
 
     6. The identity is of this trust domain.
-    7. Signed by one of `ca_pems`, the CAs of the node that the identity names (never those of another).
+    7. Signed by one of `ca_pems`, the CAs of the identity's node and of no other.
     8. It and that CA are valid at `now`.
     9. Neither is among `revoked_fingerprints`.
 
     Args:
-        pem: the peer's certificate as TLS gave it.
+        pem: the peer's certificate from TLS.
         trust_domain: the federation's name.
         ca_pems: CA certificates of exactly one node.
-        revoked_fingerprints: hexadecimal SHA-256 fingerprints.
-        now: current time, with time zone.
+        revoked_fingerprints: hexadecimal SHA-256.
+        now: with time zone.
 
     Raises:
-        UnauthenticatedError: which step fails and why; meant for the audit log, not for the caller.
+        UnauthenticatedError: names the failing step, for the audit log, not for the caller.
         ConfigurationError: one of `ca_pems` isn't a CA certificate.
     """
     stated = inspect_certificate(pem)
@@ -171,7 +169,7 @@ def inspect_ca(pem: str | bytes) -> CaCertificate:
     """Reads a CA certificate: one, self-signed, P-256, CA:TRUE with path length 0, keyCertSign, canonical PEM.
 
     Raises:
-        ConfigurationError: it isn't one; the message says why.
+        ConfigurationError: with the reason.
     """
     ca = _parsed_ca(pem)
     return CaCertificate(
@@ -243,7 +241,7 @@ def _issuer(certificate: x509.Certificate, authorities: Iterable[x509.Certificat
         try:
             certificate.verify_directly_issued_by(authority)
         except (ValueError, TypeError, InvalidSignature):
-            continue  # another CA of the same node, e.g. during a change of CA
+            continue  # another CA of the node, e.g. during a change of CA
         return authority
     return None
 

@@ -1,4 +1,4 @@
-"""TLS credentials in files: read, validated, and taken over when they change."""
+"""Loads and validates TLS credentials from files, and reloads them when they change."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Clock = Callable[[], datetime]
 """Current time with time zone."""
 
 TrustAnchors = Callable[[], bytes]
-"""CA certificates in PEM whose holders may connect, as they are now; called for each handshake, from any thread."""
+"""Returns the present trusted CA certificates in PEM; called for each handshake, from any thread."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """Paths of a TLS certificate and its private key, and the passphrase of an encrypted key."""
+    """Paths of a TLS certificate and its private key, and the key's passphrase if encrypted."""
 
     certificate: Path
     key: Path
@@ -48,7 +48,7 @@ class TlsMaterial:
 
 
 def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: bytes, now: datetime) -> TlsMaterial:
-    """Reads and validates a node's or system's own TLS credentials.
+    """Reads and validates TLS credentials of a node or system.
 
     1. The certificate has the federation's form and names `identity`.
     2. It is valid at `now`.
@@ -56,7 +56,7 @@ def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: byt
     4. The trust anchors are one or more CA certificates.
 
     Raises:
-        ConfigurationError: which of these fails, and in which file.
+        ConfigurationError: names the failing step's file.
     """
     certificate_pem = _read(files.certificate)
     certificate = _own_certificate(files.certificate, certificate_pem, identity)  # 1
@@ -72,10 +72,10 @@ def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: byt
 
 
 def split_trust_anchors(pem: bytes) -> tuple[bytes, ...]:
-    """The CA certificates of a PEM file one by one, each checked.
+    """The CA certificates of a PEM file, each checked.
 
     Raises:
-        ConfigurationError: there is none, or one of them isn't a CA certificate of the federation's form.
+        ConfigurationError: there is none, or one isn't a CA certificate of the federation's form.
     """
     if len(pem) > MAX_PEM_BYTES:
         raise ConfigurationError(f"trust anchors: more than {MAX_PEM_BYTES} bytes")
@@ -91,8 +91,8 @@ def split_trust_anchors(pem: bytes) -> tuple[bytes, ...]:
 class TlsSource:
     """TLS credentials from files, reloaded when they change.
 
-    `current` may be called from any thread: gRPC calls it for each handshake. It compares times and sizes of the files,
-    and the trust anchors. An invalid change is logged once as an error, and the previous credentials stay in force: a
+    `current` may be called from any thread; gRPC calls it for each handshake. It compares trust anchors, and the files'
+    times and sizes. An invalid change is logged once as an error and the previous credentials stay in force: a
     half-written file must not cut a node off.
     """
 
@@ -119,7 +119,7 @@ class TlsSource:
         return self._generation
 
     def current(self) -> TlsMaterial:
-        """The credentials in force, after taking over a valid change."""
+        """The credentials in force, after a valid change was loaded."""
         with self._lock:
             try:
                 self._take_change()
@@ -173,7 +173,7 @@ class _FileState:
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
-    # The inode as well: a rename within one clock tick of the file system changes neither time nor, often, size.
+    # The inode as well: a rename within one clock tick of the file system may keep time and size.
     try:
         status = path.stat()
     except OSError as error:
@@ -182,7 +182,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 
 def anchors_from_file(path: Path) -> TrustAnchors:
-    """Trust anchors that are read from a file for each handshake."""
+    """Trust anchors read from a file for each handshake."""
     return lambda: _read(path)
 
 

@@ -1,8 +1,8 @@
-"""Sets the TLS floor, 1.3 or nothing, before gRPC is imported.
+"""Sets the minimum TLS version to 1.3 before gRPC is imported.
 
-gRPC for Python has no setting for a minimum TLS version. Its cipher suite list governs TLS 1.2 alone, so a list of one
-pre-shared-key suite, for which no key exists, leaves TLS 1.2 without a suite. gRPC reads the list from the environment
-at its import and never again (measured). `gateway` imports this module first.
+gRPC for Python has no setting for this. Its cipher suite list governs TLS 1.2 alone, so a list of one pre-shared-key
+suite, for which no key exists, leaves TLS 1.2 without a suite. gRPC reads the list from the environment at its import
+and never again (measured). `gateway` imports this module first.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def _set_floor() -> bool:
 
 
 FLOOR_SET = _set_floor()
-"""Whether the floor was set in time; no credentials can be made without it."""
+"""Whether the floor was set in time; without it no credentials can be made."""
 
 
 def require_floor() -> None:
     """Checks that the floor is set.
 
     Raises:
-        ConfigurationError: gRPC was imported before the gateway and without the floor in the environment.
+        ConfigurationError: gRPC was imported before the gateway, without the floor in the environment.
     """
     if not FLOOR_SET:
         raise ConfigurationError(

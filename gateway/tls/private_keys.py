@@ -1,4 +1,4 @@
-"""Private keys in files: PKCS#8 PEM, with or without a passphrase. No error shows key material."""
+"""Reads and writes private keys as PKCS#8 PEM; no error shows key material."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKeyT
     if encrypted and passphrase is None:
         raise ConfigurationError(f"{path} is encrypted: name its passphrase file or environment variable")
     if passphrase is not None and not encrypted:
-        # taking it would hide that a key which should be protected lies open
+        # accepting it would hide that a key meant to be protected lies open
         raise ConfigurationError(f"{path} isn't encrypted although a passphrase is given: make a new key with it")
     try:
         return serialization.load_pem_private_key(pem, passphrase)
@@ -40,16 +40,12 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKeyT
 
 
 def load_tls_key_pem(path: Path, passphrase: bytes | None = None) -> bytes:
-    """The TLS key of a gateway or system as unencrypted PEM, for the TLS stack; never write it to disk.
-
-    Raises:
-        ConfigurationError: missing, open to others, not ECDSA P-256, or the passphrase doesn't fit.
-    """
+    """The TLS key as unencrypted PEM for the TLS stack; never write it to disk. Raises as `load_ecdsa_key` does."""
     return private_key_pem(load_ecdsa_key(path, passphrase), None)
 
 
 def load_ecdsa_key(path: Path, passphrase: bytes | None) -> ec.EllipticCurvePrivateKey:
-    """The ECDSA P-256 key in a file; raises as `load_private_key` does, and when it is another kind of key."""
+    """Loads an ECDSA P-256 key; raises as `load_private_key` does, and for another kind of key."""
     private_key = load_private_key(path, passphrase)
     if not isinstance(private_key, ec.EllipticCurvePrivateKey) or not isinstance(private_key.curve, ec.SECP256R1):
         raise ConfigurationError(f"{path} isn't an ECDSA P-256 key; make one with `gateway pki request`")

@@ -1,4 +1,4 @@
-"""Files that hold secrets: private keys and passphrases."""
+"""Reads and writes files that hold private keys and passphrases."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from gateway.errors import ConfigurationError
 
 MAX_SECRET_FILE_BYTES = 64 * 1024
-"""A key or passphrase has a few hundred bytes; the cap keeps a wrong path from being read whole."""
+"""A key or passphrase has a few hundred bytes; the cap stops a wrong path from being read whole."""
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Creates a file with mode 0600 and makes it durable; a missing parent folder is made with mode 0700.
+    """Creates a file with mode 0600 and makes it durable; a missing parent folder gets mode 0700.
 
     Raises:
-        ConfigurationError: something is there already (a key is never overwritten), or the folder can't be written.
+        ConfigurationError: the path exists (a key is never overwritten), or the folder can't be written.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -43,9 +43,7 @@ def write_secret(path: Path, data: bytes) -> None:
 
 
 def read_secret(path: Path) -> bytes:
-    """Bytes of a secret file.
-
-    The open file is checked, not its path, so nothing can be swapped in between.
+    """Bytes of a secret file; the open file is checked, not its path, so nothing can be swapped in between.
 
     Raises:
         ConfigurationError: missing, not a regular file, too large, or readable or writable by group or others.
@@ -71,9 +69,7 @@ def read_secret(path: Path) -> bytes:
 def read_passphrase(
     *, file: Path | None = None, variable: str | None = None, environment: Mapping[str, str]
 ) -> bytes | None:
-    """The passphrase from a file or an environment variable; None when neither is named.
-
-    One newline at a file's end isn't part of the passphrase.
+    """The passphrase from a file, without one final newline, or an environment variable; None when neither is named.
 
     Raises:
         ConfigurationError: both are named, the named one is missing or empty, or the file is open to others.
