@@ -1,7 +1,4 @@
-"""The tree of errors: each class has a stable reason code, a canonical status and a way out for operators.
-
-Every reason that a caller can meet is in this file.
-"""
+"""The tree of errors: each class has a stable reason code, a canonical status and a way out for operators."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import ClassVar
 
 
 class Kind(Enum):
-    """Canonical status of an error; the values are the gRPC canonical code numbers."""
+    """gRPC's canonical status codes."""
 
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
@@ -32,7 +29,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule: the field's path in the message (`goods[0].net_mass_kg`), the rule's id and what is wrong."""
+    """One broken rule: the field's path in the message (`goods[0].net_mass_kg`), the rule's id and the problem."""
 
     field: str
     rule: str
@@ -45,9 +42,9 @@ class GatewayError(Exception):
     Attributes:
         reason: stable code in UPPER_SNAKE_CASE, part of the contract.
         kind: canonical status.
-        way_out: what an operator or caller can do about it; English, translated where it is shown.
-        ways_out: the same where `metadata["about"]` names something else than an alert.
-        metadata: facts that belong to this instance, string to string.
+        way_out: next step for an operator or caller; English, translated where it is shown.
+        ways_out: the same by `metadata["about"]`, for objects other than alerts.
+        metadata: facts of this instance.
         retry_after_s: seconds after which a retry makes sense, or None.
     """
 
@@ -68,7 +65,7 @@ class GatewayError(Exception):
 
 
 class InvalidRequestError(GatewayError):
-    """A request breaks rules of the contract; all violations are listed at once."""
+    """A request breaks rules of the contract; all violations are listed."""
 
     reason = "INVALID_REQUEST"
     kind = Kind.INVALID_ARGUMENT
@@ -88,14 +85,14 @@ class MalformedError(GatewayError):
 
 
 class TooLargeError(MalformedError):
-    """Input exceeds a limit; it was refused before parsing."""
+    """Input exceeds a limit and wasn't parsed."""
 
     reason = "TOO_LARGE"
     way_out = "Send less at once; the limits stand in docs/protocol.md."
 
 
 class DocumentInvalidError(MalformedError):
-    """A JSON document (directory, node card) breaks its format; all problems are listed with their paths."""
+    """A JSON document (directory, node card) breaks its format; all problems are listed."""
 
     reason = "DOCUMENT_INVALID"
     way_out = "Correct the listed members; docs/protocol.md has the format."
@@ -106,10 +103,7 @@ class DocumentInvalidError(MalformedError):
 
 
 class VerificationError(GatewayError):
-    """A signature, root, proof or digest doesn't verify.
-
-    `step` names the failing step of the documented verification sequence.
-    """
+    """A signature, root, proof or digest doesn't verify; `step` names the failing step of the documented sequence."""
 
     reason = "VERIFICATION_FAILED"
     kind = Kind.DATA_LOSS
@@ -121,7 +115,7 @@ class VerificationError(GatewayError):
 
 
 class SignatureInvalidError(VerificationError):
-    """No signature by a trusted key, or a trusted key's signature is wrong."""
+    """No trusted key signed, or its signature is wrong."""
 
     reason = "SIGNATURE_INVALID"
 
@@ -141,7 +135,7 @@ class TileMissingError(GatewayError):
 
 
 class UnauthenticatedError(GatewayError):
-    """The caller couldn't be identified; only the audit log has the reason."""
+    """The caller isn't identified; only the audit log has the reason."""
 
     reason = "UNAUTHENTICATED"
     kind = Kind.UNAUTHENTICATED
@@ -164,7 +158,7 @@ class AgreementForbidsError(PermissionDeniedError):
 
 
 class NotFoundError(GatewayError):
-    """There is no such thing, or none that this caller may see."""
+    """Doesn't exist, or this caller may not see it."""
 
     reason = "NOT_FOUND"
     kind = Kind.NOT_FOUND
@@ -203,7 +197,7 @@ class RevisionConflictError(GatewayError):
 
 
 class RequestIdReusedError(GatewayError):
-    """The same request id was used before with another body."""
+    """The request id was used with another body."""
 
     reason = "REQUEST_ID_REUSED"
     kind = Kind.ALREADY_EXISTS
@@ -211,7 +205,7 @@ class RequestIdReusedError(GatewayError):
 
 
 class OverloadedError(GatewayError):
-    """A per-principal limit or a queue is full."""
+    """A caller's limit or a queue is full."""
 
     reason = "OVERLOADED"
     kind = Kind.RESOURCE_EXHAUSTED
@@ -219,7 +213,7 @@ class OverloadedError(GatewayError):
 
 
 class StoreUnavailableError(GatewayError):
-    """The database can't be written: disk full, server gone, locked for too long."""
+    """The database can't be written: disk full, server gone, locked too long."""
 
     reason = "STORE_UNAVAILABLE"
     kind = Kind.UNAVAILABLE
@@ -227,7 +221,7 @@ class StoreUnavailableError(GatewayError):
 
 
 class FeedBehindError(GatewayError):
-    """The partner holds more of an own feed than this database: it is older than what was sent."""
+    """The partner holds more of an own feed than this database, which is older than what was sent."""
 
     reason = "FEED_BEHIND_PARTNER"
     kind = Kind.FAILED_PRECONDITION
@@ -237,7 +231,7 @@ class FeedBehindError(GatewayError):
 
 
 class FeedForkedError(GatewayError):
-    """Two different histories of one feed exist; neither is extended until an operator has decided."""
+    """Two histories of one feed exist; neither is extended until an operator decides."""
 
     reason = "FEED_FORKED"
     kind = Kind.FAILED_PRECONDITION
@@ -245,7 +239,7 @@ class FeedForkedError(GatewayError):
 
 
 class QuarantinedError(GatewayError):
-    """The link's feed is in quarantine after proof of misbehaviour."""
+    """The feed is in quarantine after proof of misbehaviour."""
 
     reason = "QUARANTINED"
     kind = Kind.FAILED_PRECONDITION
@@ -287,7 +281,7 @@ class UnavailableError(GatewayError):
 
 
 class DeadlineExceededError(GatewayError):
-    """The answer didn't come within the caller's deadline."""
+    """The answer missed the caller's deadline."""
 
     reason = "DEADLINE_EXCEEDED"
     kind = Kind.DEADLINE_EXCEEDED
@@ -303,7 +297,7 @@ class MethodUnknownError(GatewayError):
 
 
 class SequenceError(GatewayError):
-    """A batch doesn't begin where the recipient's feed ends: at `metadata["expected_index"]`."""
+    """A batch doesn't begin at the feed's end, `metadata["expected_index"]`."""
 
     reason = "OUT_OF_SEQUENCE"
     kind = Kind.FAILED_PRECONDITION
@@ -311,7 +305,7 @@ class SequenceError(GatewayError):
 
 
 class MisbehaviourError(GatewayError):
-    """A partner's batch proves misbehaviour: wrong root or signature, or it contradicts what was signed before."""
+    """A partner's batch proves misbehaviour: wrong root or signature, or a contradiction to what it signed before."""
 
     reason = "MISBEHAVIOUR"
     kind = Kind.DATA_LOSS
