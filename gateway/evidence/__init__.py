@@ -1,1 +1,1 @@
-"""Evidence: exported, verified offline; the whole database verified."""
+"""Exports evidence, verifies it offline, and verifies the whole database."""

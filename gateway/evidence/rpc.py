@@ -1,4 +1,4 @@
-"""gRPC handlers of EvidenceService: evidence and the audit log."""
+"""gRPC handlers for evidence and the audit log."""
 
 from __future__ import annotations
 

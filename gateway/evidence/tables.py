@@ -1,5 +1,7 @@
-"""Statements for verifying a database: raw rows in order, a bounded number at a time, read only. Bytes are cast, since
-SQLite accepts text in their place."""
+"""Statements for verifying a database: raw rows in order, a bounded number at a time, read only.
+
+Bytes are cast, since SQLite accepts text in their place.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from gateway.trust.tables import audit_events
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """A feed's raw row, with the reach of its entries and checkpoints; -1 and 0 for none."""
+    """A feed's raw row, with the end of its entries (-1 for none) and checkpoints (0 for none)."""
 
     id: int
     origin: str

@@ -1,7 +1,6 @@
-"""Files of a bundle about one answer on shipments, and their texts.
+"""Files and texts of a bundle about one answer on shipments.
 
-As for an alert, a bundle is a function of a few originals: rendering them again gives the same bytes in every version
-that knows the format.
+Rendering a bundle's originals again gives the same bytes in every version that knows the format.
 
     README.txt  manifest.json  directory.note  query.binpb  query.note  query.json  statement.note
     records/00017/  record.binpb  record.tlog-proof  record.json
@@ -35,7 +34,7 @@ FORMAT = "customs-gateway-answer/v1"
 QUERY, NOTE, QUERY_JSON, STATEMENT = "query.binpb", "query.note", "query.json", "statement.note"
 
 MAX_RECORDS = 1_000
-"""Most records in a bundle; of larger answers, name those that matter."""
+"""Most records in a bundle; larger answers need a choice of records."""
 
 _RECORD = re.compile(r"records/([0-9]{5})/(record\.binpb|record\.tlog-proof|record\.json)")
 _FILES = ("record.binpb", "record.tlog-proof", "record.json")
@@ -46,10 +45,10 @@ class AnswerParts:
     """A bundle's originals, unverified.
 
     Attributes:
-        directory_note: the directory that names the keys.
+        directory_note: the directory with the keys.
         query, note: the question and the asker's signature.
         statement: signed by the answerer.
-        records: of the answer, with proofs, by number from 0.
+        records: with proofs, by number from 0.
     """
 
     directory_note: bytes
@@ -89,7 +88,7 @@ class ClaimedAnswer:
 
 
 def is_answer(bundle: Bundle) -> bool:
-    """Whether a bundle is about an answer rather than an alert."""
+    """Whether a bundle is about an answer, not an alert."""
     return STATEMENT in bundle.files
 
 
@@ -97,7 +96,7 @@ def parts_of_answer(bundle: Bundle) -> AnswerParts:
     """Takes a bundle apart.
 
     Raises:
-        MalformedError: files are missing or unknown; all are named.
+        MalformedError: names missing and unknown files.
     """
     left = dict(bundle.files)
     singles = (README, MANIFEST, DIRECTORY, QUERY, NOTE, QUERY_JSON, STATEMENT)
@@ -158,7 +157,7 @@ def render_answer(parts: AnswerParts) -> Bundle:
 
 
 def told(claimed: ClaimedAnswer) -> str:
-    """Who answered whom what, in a sentence."""
+    """A sentence on question, answer and parties."""
     said, grounds = claimed.statement, claimed.query.grounds
     if said.hit is not None:
         what = "that it has such records" if said.hit else "that it has no such record"
@@ -182,7 +181,7 @@ def told(claimed: ClaimedAnswer) -> str:
 
 
 def said_of(claimed: ClaimedAnswer, record_id: str) -> str:
-    """Whether the answer had a record, in a sentence."""
+    """A sentence on whether the answer had a record."""
     said = claimed.statement
     of = f"the answer of {said.count} records"
     found = [one for one in claimed.records if one.record.shipment.record_id == record_id]
@@ -256,7 +255,7 @@ def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts) ->
 
 
 def _vkey(directory: Directory, node: str, name: str, note: bytes) -> str:
-    """The directory's verifier key for a note's signature; verified elsewhere."""
+    """The directory's key for a note's signature; verified elsewhere."""
     signatures = parse_note(note).signatures
     known = directory.nodes.get(node)
     keys = [] if known is None else [Verifier(name, record.public_key) for record in known.log_keys]

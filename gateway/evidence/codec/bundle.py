@@ -1,7 +1,7 @@
 """Files of a bundle of evidence about an alert, and its .zip form.
 
-A bundle is a function of a few originals (directory; header, salt, payload and proof of each entry). The rest is
-rendered from them (evidence.codec.bundle_text), so that a reader can render it again and compare.
+A bundle is a function of a few originals (directory; header, salt, payload and proof of each entry);
+evidence.codec.bundle_text renders the rest, so a reader can render it again and compare.
 
     README.txt  manifest.json  directory.note
     header.binpb  salt.bin  payload.binpb  alert.tlog-proof  alert.json
@@ -21,13 +21,12 @@ from types import MappingProxyType
 from gateway.errors import MalformedError, TooLargeError
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
-"""Largest file in bytes: a directory has at most 1 MiB, the text of a payload about as much."""
+"""Largest file in bytes: a directory has at most 1 MiB, a payload's text about as much."""
 
 MAX_EVENTS = 999
 """Most later events: three digits; a rich alert has some 400."""
 
 MAX_FILES = 8 + 5 * MAX_EVENTS
-"""Most files of a bundle."""
 
 MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 """Most bytes of a bundle, so that a stranger's can't fill memory."""
@@ -67,7 +66,7 @@ class EvidenceParts:
     """A bundle's originals, unverified.
 
     Attributes:
-        directory_note: the directory that names the keys.
+        directory_note: the directory with the keys.
         alert: the entry that published the alert.
         events: later entries about it, in the exporter's order.
     """
@@ -78,10 +77,10 @@ class EvidenceParts:
 
 
 class Bundle:
-    """Files in order of name, within the limits; `parts_of` checks whether they belong together.
+    """Files by name, within the limits; `parts_of` checks whether they belong together.
 
     Raises:
-        MalformedError: a name that no bundle has: absolute, with a step upwards, hidden, or in other characters.
+        MalformedError: a name is absolute, has a step upwards, is hidden or has other characters than bundles' names.
         TooLargeError: a limit is exceeded.
     """
 
@@ -99,7 +98,7 @@ class Bundle:
 
     @classmethod
     def of(cls, files: Iterable[tuple[str, bytes]]) -> Bundle:
-        """From names with contents; repeated names are refused."""
+        """Refuses repeated names."""
         found: dict[str, bytes] = {}
         for name, content in files:
             if name in found:
@@ -131,7 +130,7 @@ def alert_files(entry: EvidenceEntry, text: bytes) -> dict[str, bytes]:
 
 
 def event_folder(number: int, kind: str) -> str:
-    """Folder of a later event: number from 1, and kind."""
+    """Folder of a later event; `number` is from 1."""
     return f"events/{number:03}-{kind}"
 
 
@@ -144,7 +143,7 @@ def parts_of(bundle: Bundle) -> EvidenceParts:
     """Takes a bundle apart.
 
     Raises:
-        MalformedError: files are missing or unknown; all are named.
+        MalformedError: names missing and unknown files.
     """
     left = dict(bundle.files)
     missing = [name for name in (README, MANIFEST, DIRECTORY) if name not in left]
@@ -160,7 +159,7 @@ def parts_of(bundle: Bundle) -> EvidenceParts:
 
 
 def encode_zip(bundle: Bundle) -> bytes:
-    """The bundle as a .zip file, with the same bytes everywhere."""
+    """The bundle as a .zip file, the same bytes on every machine."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, content in bundle.files.items():
@@ -175,7 +174,7 @@ def decode_zip(data: bytes) -> Bundle:
 
     Raises:
         TooLargeError: larger than a limit.
-        MalformedError: not a .zip of a bundle in canonical form.
+        MalformedError: not a bundle's .zip in canonical form.
     """
     if len(data) > MAX_ZIP_BYTES:
         raise TooLargeError(f"the file has {len(data)} bytes; a bundle has at most {MAX_ZIP_BYTES}")

@@ -1,8 +1,7 @@
-"""Texts of a bundle, rendered from its originals: README.txt, manifest.json, entries as JSON.
+"""Renders a bundle's texts from its originals: README.txt, manifest.json, entries as JSON.
 
-The same originals give the same bytes in every version that knows the format: evidence is verified years later by
-rendering it again. So nothing here changes under the name `customs-gateway-evidence/v1`. Texts are claims until
-evidence.service.check has verified them.
+Evidence is verified years later by rendering it again and comparing bytes, so nothing here changes under the name
+`customs-gateway-evidence/v1`. Texts are claims until evidence.service.check has verified them.
 """
 
 from __future__ import annotations
@@ -56,13 +55,11 @@ class ClaimedEntry:
     Attributes:
         kind: name of the event in the contract.
         event: the payload.
-        origin: the feed, by the checkpoint.
-        index: number of the entry, by the proof.
+        origin: the feed in the checkpoint.
+        index: of the entry, in the proof.
         recorded_at: by the publisher's clock.
         received_at: by the recipient's clock, in whole seconds; None without a receipt.
         leaf: SHA-256(0x00 ‖ header), 32 bytes.
-        proof: the proof file.
-        checkpoint: its checkpoint.
     """
 
     kind: str
@@ -139,7 +136,7 @@ def _messages(field: FieldDescriptor, value: Any) -> Iterable[Message]:
 
 
 def _claimed_receipt(signatures: tuple[NoteSignature, ...]) -> datetime | None:
-    """The time on the second signature line, the recipient's cosignature in bundles."""
+    """Time on the second signature line, the recipient's cosignature."""
     if len(signatures) < _MOST_SIGNATURES:
         return None
     return _time(int.from_bytes(signatures[1].signature[:_TIMESTAMP_BYTES], "big") * 1000)
@@ -231,7 +228,7 @@ def _event_line(folder: str, claimed: ClaimedEntry) -> str:
 
 
 def _vkey(directory: Directory, claimed: ClaimedEntry, line: int) -> str:
-    """The directory's verifier key for a signature line; verified elsewhere."""
+    """The directory's key for a signature line; verified elsewhere."""
     origin = claimed.origin
     signatures = parse_note(claimed.proof.checkpoint_note).signatures
     publisher, recipient = directory.nodes.get(origin.publisher), directory.nodes.get(origin.recipient)

@@ -1,1 +1,1 @@
-"""Evidence exported and verified; the database verified."""
+"""Exports and verifies evidence, and verifies the database."""

@@ -1,18 +1,16 @@
-"""Verifies a bundle about an answer in numbered steps.
+"""Verifies a bundle about an answer in steps, from bundle and directory (or its pinned keys) alone.
 
-Needs the bundle and the directory (or its pinned keys): no network, database or clock.
-
-1. bundle: every file that must be there is, and no other; the manifest lists each with its SHA-256.
+1. bundle: no file is missing or unknown; the manifest has each one's SHA-256.
 2. directory: as for evidence of an alert.
 3. question: in canonical form, of this federation, between two of its nodes.
-4. note: the asker's log key, as the directory gives it for the time of asking, has signed the question's digest.
-5. statement: the answerer's log key, as the directory gives it for the time of answering, has signed it under the name
-   of the answer to this question; it is over this question's digest and doesn't contradict it.
-6. records: each is of the answerer, and its proof leads from its bytes to the root of that very statement, under the
-   number that its folder names.
-7. words: README, manifest and JSON are, byte for byte, what these originals render to.
+4. note: the asker's log key, by the directory for the time of asking, signed the question's digest.
+5. statement: the answerer's log key, by the directory for the time of answering, signed it under the name of the
+   answer to this question; it is over this question's digest and doesn't contradict it.
+6. records: each is of the answerer, and its proof leads from its bytes to that statement's root, under its folder's
+   number.
+7. words: README, manifest and JSON are the bytes that these originals render to.
 
-Both sides state their own times, which a thief of a key could backdate: a key must be valid at the stated time and not
+Both sides state their own times, which a key's thief could backdate: a key must be valid at the stated time and not
 revoked since.
 """
 
@@ -51,12 +49,12 @@ STEPS = {
     6: "records",
     7: "words",
 }
-"""Names by number, as above and in docs/protocol.md."""
+"""Names by number, as in docs/protocol.md."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAnswer:
-    """What a bundle proves.
+    """Facts that a bundle proves.
 
     Attributes:
         directory_version: of the directory whose keys were used.
@@ -68,11 +66,11 @@ class VerifiedAnswer:
 
     @property
     def told(self) -> str:
-        """Who answered whom what, in a sentence."""
+        """A sentence on question, answer and parties."""
         return told(self.answer)
 
     def said_of(self, record_id: str) -> str:
-        """Whether the answer had a record, in a sentence."""
+        """A sentence on whether the answer had a record."""
         return said_of(self.answer, record_id)
 
 
@@ -93,7 +91,7 @@ def examine_answer(
     Args:
         bundle: untrusted files.
         anchors: the authorities' directory keys that the verifier knows.
-        directory_note: a directory that the verifier trusts; judged by anchors too if given.
+        directory_note: a directory that the verifier trusts; `anchors`, if given, must have signed it.
 
     Raises:
         ConfigurationError: neither anchors nor a directory were given.

@@ -1,6 +1,6 @@
-"""Exports evidence of an answer: question, statement and records from the store.
+"""Exports evidence of an answer from the store: question, statement and records.
 
-What was changed in the store no longer leads to the signed root, and isn't exported.
+Changed data no longer leads to the signed root and isn't exported.
 """
 
 from __future__ import annotations
@@ -37,13 +37,8 @@ def export_answer(
 ) -> Bundle:
     """Makes the bundle of an answer and verifies it.
 
-    The asker has the records; the answerer has question and statement, which prove their number.
-
-    Args:
-        database: the node's.
-        trust: the accepted directory, which names the keys.
-        query_id: the question's.
-        record_ids: records to include; empty: all.
+    The asker has the records; the answerer has question and statement, which prove their number. `record_ids` are the
+    records to include, all if empty.
 
     Raises:
         NotFoundError: no such question, or the answer lacks the record.

@@ -27,17 +27,11 @@ CHUNK = 100
 """Answer ids read at once."""
 
 _JUDGED = {ASKED: ("complete", "partial"), ANSWERED: ("answered",)}
-"""Outcomes with a verified statement; failed ones are stored as they came."""
+"""Outcomes with a verified statement; failed ones are stored unverified."""
 
 
 def check_answers(database: Database, trust: TrustedDirectory, add: Callable[[str], None]) -> int:
-    """Verifies all answers and returns their number.
-
-    Args:
-        database: only read.
-        trust: names the keys.
-        add: called with each problem and its query id.
-    """
+    """Verifies all answers and returns their number; `add` gets each problem with its query id."""
     looked_at = 0
     for side in (ASKED, ANSWERED):
         after = ""

@@ -1,25 +1,22 @@
-"""Verifies a bundle of evidence about an alert in numbered steps.
+"""Verifies a bundle of evidence about an alert in steps, from bundle and directory (or its pinned keys) alone.
 
-Needs the bundle and the directory (or its pinned keys): no network, database or clock.
-
-1. bundle: every file that must be there is, and no other; the manifest lists each with its SHA-256.
-2. directory: the bundle's directory is undamaged and of the federation, and the keys come from one that the verifier
-   trusts: the directory that the verifier brought, else the bundle's own when the verifier's anchors have signed it.
+1. bundle: no file is missing or unknown; the manifest has each one's SHA-256.
+2. directory: the bundle's is undamaged and of the federation. Keys come from the verifier's directory, or else from the
+   bundle's if the verifier's anchors signed it.
 3. header: in canonical form, of a known format and type.
 4. payload: SHA-256(salt ‖ payload) is the digest in the header.
-5. leaf hash: SHA-256(0x00 ‖ header) is the one that the manifest names.
-6. checkpoint: its origin is the alert's feed, from its publisher to its recipient, and a log key that the directory
-   gives the publisher for that time has signed it. Nobody else has, but for the receipt.
+5. leaf hash: SHA-256(0x00 ‖ header) is the manifest's.
+6. checkpoint: its origin is the alert's feed, from its publisher to its recipient; a log key that the directory gives
+   the publisher for that time has signed it, and nothing else but the receipt.
 7. inclusion: the proof leads from the leaf hash to the checkpoint's root.
 8. receipt: the recipient's cosignature on that checkpoint verifies, by a receipts key of that time. Without one the
-   bundle doesn't show that the alert was received, and this step fails unless the verifier asked for origin alone.
-9. alert: the payload parses, publishes the alert that the manifest names, and belongs in that feed.
-10. events: each later entry passes 3 to 8 (a receipt may still be under way) and is about this alert, between these two
-    nodes.
-11. words: README, manifest and JSON are, byte for byte, what these originals render to.
+   bundle doesn't show that the alert was received, and this step fails unless only origin is to be proved.
+9. alert: the payload parses, publishes the manifest's alert, and belongs in that feed.
+10. events: each later entry passes 3 to 8 (a receipt may be missing yet) and is about this alert, between these nodes.
+11. words: README, manifest and JSON are the bytes that these originals render to.
 
-Times of keys. The recipient's cosignature is the only independent time: a log key counts if valid then, so evidence
-outlives later expiry and revocation. Without a receipt only the publisher's own time remains, which a thief could
+Times of keys: the recipient's cosignature is the only independent time. A log key counts if valid then, so evidence
+outlives later expiry and revocation. Without a receipt only the publisher's time remains, which a key's thief could
 backdate: the key must be valid then and not revoked since. A receipts key counts if valid at its own time. `revoked_at`
 is when a key was lost, not when that was noticed. An expired directory still proves the past.
 """
@@ -65,8 +62,8 @@ def verify(
     Args:
         bundle: untrusted files.
         anchors: the authorities' directory keys that the verifier knows.
-        directory_note: a directory that the verifier trusts; judged by anchors too if given.
-        require_receipt: False asks for origin alone; then `received_at` may be None.
+        directory_note: a directory that the verifier trusts; `anchors`, if given, must have signed it.
+        require_receipt: False proves origin alone; then `received_at` may be None.
 
     Raises:
         VerificationError: a step fails; `step` has its number and name.
@@ -144,7 +141,7 @@ def _complete(bundle: Bundle, found: list[str]) -> tuple[EvidenceParts, _Manifes
 
 
 def read_manifest(bundle: Bundle, format_name: str) -> tuple[ObjectReader, dict[str, str]]:
-    """The manifest's reader, to be finished, and its digests by file name.
+    """The manifest's reader, still to be finished, and its digests by file name.
 
     Raises:
         MalformedError: not canonical JSON.
@@ -160,7 +157,7 @@ def read_manifest(bundle: Bundle, format_name: str) -> tuple[ObjectReader, dict[
 
 
 def require_listed(bundle: Bundle, listed: Mapping[str, str]) -> None:
-    """Raises MalformedError unless files and digests are those of the manifest."""
+    """Raises MalformedError unless files and digests are the manifest's."""
     actual = {name: sha256(content).hexdigest() for name, content in bundle.files.items() if name != MANIFEST}
     changed = sorted(name for name in actual.keys() | listed.keys() if actual.get(name) != listed.get(name))
     if changed:
@@ -180,7 +177,7 @@ def trusted_directory(
     Raises:
         VerificationError, DirectoryError: none is trusted, or the bundle's contradicts it.
     """
-    own = unsafe_reopen(own_note)  # signed by the keys it names itself: undamaged, no more
+    own = unsafe_reopen(own_note)  # signed by keys that it names itself: undamaged, no more
     trust = unsafe_reopen(directory_note) if directory_note is not None else own
     if anchors is not None:
         trust = accept(trust.note, now=trust.directory.issued_at, anchors=anchors)

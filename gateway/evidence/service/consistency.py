@@ -1,8 +1,8 @@
-"""Proves that a feed of today still begins with what the checkpoint in an old bundle of evidence says.
+"""Proves that a feed still begins with the entries under a checkpoint in old evidence.
 
 1. evidence: the bundle verifies (`check`), with or without a receipt.
-2. keys: those that the trusted directory lists for the feed's publisher and that aren't revoked. Nothing states the
-   time of the newer checkpoint, so a revoked key doesn't count for it.
+2. keys: the trusted directory's for the feed's publisher, unrevoked. Nothing states the newer checkpoint's time, so a
+   revoked key doesn't count for it.
 3. checkpoint: one of these keys has signed the newer checkpoint of the same feed.
 4. consistency: the proof leads from the alert's checkpoint to the newer one.
 """
@@ -28,7 +28,7 @@ from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirecto
 
 @dataclass(frozen=True, slots=True)
 class VerifiedExtension:
-    """A feed that grew and nothing else: from the checkpoint in the evidence to a newer one."""
+    """A feed that only grew, from the checkpoint in the evidence to a newer one."""
 
     evidence: VerifiedEvidence
     newer: Checkpoint
@@ -44,7 +44,7 @@ def prove_consistency(database: Database, origin_line: str, old_size: int) -> Co
 
     Raises:
         InvalidRequestError: not the name of a feed, or more entries than it has here.
-        NotFoundError: this node has nothing of the feed.
+        NotFoundError: this node doesn't store the feed.
     """
     try:
         origin = FeedOrigin.parse(origin_line)
@@ -70,11 +70,11 @@ def verify_extension(
     anchors: RootOfTrust | None = None,
     directory_note: bytes | None = None,
 ) -> VerifiedExtension:
-    """Verifies by the steps of this module; needs no network, no database and no clock.
+    """Verifies by these steps, without network, database or clock.
 
     Args:
         bundle: evidence of an alert.
-        proof: what `prove_consistency` gave at the node, as bytes.
+        proof: the node's, from `prove_consistency`.
         anchors, directory_note: as for `check.verify`.
 
     Raises:

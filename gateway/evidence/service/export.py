@@ -32,13 +32,9 @@ class _EntryPlace:
 def export(
     database: Database, trust: TrustedDirectory, *, publisher: str, alert_id: str, recipient: str = ""
 ) -> Bundle:
-    """Makes the bundle of a recipient's copy of an alert and verifies it.
+    """Makes the bundle of a recipient's copy of an alert, own or a partner's, and verifies it.
 
-    Args:
-        database: the node's.
-        trust: the accepted directory, which names the keys.
-        publisher, alert_id: the alert, own or a partner's.
-        recipient: of the copy; may be empty if there is one.
+    `recipient` may be empty if there is one copy.
 
     Raises:
         NotFoundError: no such copy here.
@@ -77,7 +73,7 @@ def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> Al
 
 
 def _later(conn: Connection, row: AlertRow) -> list[_EntryPlace]:
-    """Later entries about the alert in local order: steps and dispositions."""
+    """Later steps and dispositions of the alert in local order."""
     events = [
         event
         for event, _, _ in alerts.events_of(conn, row.key.publisher, row.key.alert_id)

@@ -1,6 +1,6 @@
-"""Bundles on disk: a .zip file or a folder.
+"""Reads and writes bundles on disk: a .zip file or a folder.
 
-Untrusted bundles: links and special files are refused, and sizes are checked before contents are read.
+Bundles are untrusted: links and special files are refused, and sizes are checked before contents are read.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Verifies stored shipment records against the digests in the signed log of records.
 
-Steps 1 to 6 have verified the log's own entries and signatures.
+The log's own entries and signatures were verified in steps 1 to 6.
 
 * Positions in the log, and of stored items, have no gap.
 * Each item's content has the logged digest, or a later log entry says that it was erased.
-* Erased items are empty, and the erasing entry's digest covers the digests of what it names.
+* Erased items are empty, and the erasing entry's digest covers their digests.
 """
 
 from __future__ import annotations
@@ -31,14 +31,7 @@ Add = Callable[[int | None, str], None]
 
 
 def check_records(database: Database, feed_id: int, size: int, add: Add) -> int:
-    """Verifies what the first entries of a log of records say; returns the number of items.
-
-    Args:
-        database: only read.
-        feed_id: of the log of records.
-        size: log entries to verify.
-        add: called with each problem.
-    """
+    """Verifies the first `size` entries of a log of records; returns the number of items."""
     digests = bytearray()  # 32 bytes an item: 160 MB for five million
     erased: set[int] = set()
     for event in _events(database, feed_id, size, add):

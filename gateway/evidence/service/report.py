@@ -35,7 +35,7 @@ class StepStatus(StrEnum):
 
     PASSED = "passed"
     ABSENT = "absent"
-    """No receipt, and the verifier asked for origin alone."""
+    """No receipt, and none was required."""
     FAILED = "failed"
 
 
@@ -73,7 +73,7 @@ class VerifiedEntry:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEvidence:
-    """What a bundle proves.
+    """Facts that a bundle proves.
 
     Attributes:
         directory_version: of the directory whose keys were used.

@@ -3,14 +3,14 @@
 It only reads, a bounded number of rows per short transaction, so it can run beside a working gateway: committed rows
 never change, and later ones are ignored.
 
-For each feed, from its first entry to its head:
+For each feed:
 
 1. head: size, entries and checkpoints reach equally far.
 2. entries: none is missing; each header is canonical, and payload and salt are those that it commits to (or both were
    erased).
-3. tree: at every checkpoint the leaves lead to the signed root; otherwise the stored leaf hashes tell which entry was
-   changed. Every stored tile hash is the one computed.
-4. checkpoints: each says what its columns say, and a log key of the feed's publisher has signed it.
+3. tree: at every checkpoint the leaves lead to the signed root, or else stored leaf hashes tell which entry was
+   changed. Every stored tile hash is the computed one.
+4. checkpoints: each agrees with its columns, and a log key of the feed's publisher has signed it.
 5. receipts: each cosignature is the recipient's, of the time in its column.
 6. head: edge, newest checkpoint and receipted size are those computed.
 
@@ -19,8 +19,8 @@ For the whole database:
 7. journal: every entry has one position, and positions have no gap; entries at a feed's end have none while the first
    of them waits for more of the reverse feed.
 8. audit: the hash chain of audit events is whole.
-9. records: shipment records are what the log of records committed to (evidence.service.record_verification).
-10. answers: answers about shipments are what was signed (evidence.service.answer_verification).
+9. records: shipment records agree with the log of records (evidence.service.record_verification).
+10. answers: answers about shipments are those signed (evidence.service.answer_verification).
 
 A damaged row becomes a finding. Projections aren't verified: `gateway rebuild` makes them again.
 """
@@ -59,7 +59,7 @@ CHUNK = 1_000
 """Rows read at once."""
 
 MAX_SEGMENT = 100_000
-"""Most entries verified under one checkpoint; publishers may put a hundredth of it there. Bounds memory."""
+"""Most entries verified under one checkpoint, which bounds memory; publishers may put a hundredth of it there."""
 
 MAX_FINDINGS = 1_000
 """Most findings kept."""
@@ -79,7 +79,6 @@ class DatabaseFinding:
         place: the feed's origin, `journal`, `audit`, `records` or `answers`.
         index: entry, position or event; None if unknown.
         step: as above, e.g. `2 entries`.
-        problem: in words.
     """
 
     place: str
@@ -133,7 +132,7 @@ def verify_database(database: Database, trust: TrustedDirectory, *, progress: Pr
 
     Args:
         database: a node's; only read.
-        trust: names the keys, past ones included.
+        trust: has the keys, past ones included.
         progress: called on the way.
 
     Raises:
