@@ -1,6 +1,6 @@
-"""Opens the database and gives transactions; the only place that knows SQLite from PostgreSQL at this level.
+"""Opens the database and gives transactions, on SQLite or PostgreSQL.
 
-SQLite: WAL and synchronous=FULL, so a commit that returned survives a power cut; writers begin IMMEDIATE.
+SQLite: WAL and synchronous=FULL, so a returned commit survives a power cut; writers begin IMMEDIATE.
 """
 
 from __future__ import annotations
@@ -23,36 +23,33 @@ from gateway.db.statements import run
 from gateway.errors import ConfigurationError, StoreUnavailableError
 
 _BUSY_TIMEOUT_MS = 5000
-"""How long SQLite waits for another writer, e.g. a backup, in milliseconds."""
+"""How long SQLite waits for another writer, in milliseconds."""
 
 _WAL_PAUSE_S = 0.01
-"""Pause before another attempt to turn a new file to WAL, in seconds."""
+"""Pause between attempts to turn a new file to WAL, in seconds."""
 
 _RETRY_AFTER_S = 1.0
-"""What a caller is told to wait when the store can't be written, in seconds."""
+"""When callers should retry if the store can't be written, in seconds."""
 
 _PING_AFTER_S = 1.0
-"""Idle time after which a connection to PostgreSQL is tried before it is used, in seconds: at each use the trial would
-take as long as a statement."""
+"""Idle seconds after which a PostgreSQL connection is tested before use: a test costs as much as a statement."""
 
 _WRITE = "gateway_write"
 
 _ROWS_PER_STATEMENT = 100
-"""Rows in one INSERT. Python's sqlite3 lets go of the interpreter lock at every step of a statement and has to wait for
-it afterwards: row by row that is five hundred waits in a commit of five hundred alerts, each up to some milliseconds
-when other threads are busy. One statement of many rows waits once."""
+"""Rows in one INSERT: sqlite3 releases the interpreter lock at each step, and waits milliseconds under load."""
 
 _ROWS_FOR_ARRAYS = 10
 _ROWS_PER_ARRAY = 5_000
-"""From how many rows on PostgreSQL gets each column as one array, and how many rows at most: one statement of a few
-parameters is planned, instead of dozens of hundreds."""
+"""From this many rows on, PostgreSQL gets each column as one array, of at most this length: few parameters plan faster.
+"""
 
 
 class Database:
     """One database: reads in parallel, writes one transaction at a time on SQLite.
 
     Raises:
-        ConfigurationError: the URL isn't one of sqlite:///… or postgresql://…
+        ConfigurationError: the URL isn't sqlite:///… or postgresql://…
     """
 
     def __init__(self, url: str) -> None:
@@ -62,22 +59,17 @@ class Database:
 
     @property
     def dialect(self) -> str:
-        """`sqlite` or `postgresql`."""
         return self.engine.dialect.name
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent snapshot for reading.
-
-        Raises:
-            StoreUnavailableError: the database can't be reached.
-        """
+        """A consistent snapshot; raises StoreUnavailableError when the database can't be reached."""
         with _translated(), self._connection(self._readers) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def look(self) -> Iterator[Connection]:
-        """For one statement that reads: on PostgreSQL it needs no transaction around it, which is two statements more.
+        """For one reading statement, which needs no BEGIN and COMMIT on PostgreSQL.
 
         Raises:
             StoreUnavailableError: the database can't be reached.
@@ -91,7 +83,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits at the end of the block and rolls back when the block raises.
+        """A transaction: commits at the end of the block, rolls back if the block raises.
 
         Raises:
             StoreUnavailableError: the database can't be written; nothing was.
@@ -102,7 +94,7 @@ class Database:
                 yield connection
 
     def close(self) -> None:
-        """Closes all connections; one that is in use in another thread when that thread is done with it."""
+        """Closes all connections; those in use close when their thread is done."""
         self._closed = True
         self.engine.dispose()
         self._readers.dispose()
@@ -113,18 +105,16 @@ class Database:
             try:
                 yield connection
             finally:
-                if self._closed:  # nobody would close it in the pool any more
+                if self._closed:  # the pool would never close it
                     connection.detach()
 
 
 @contextmanager
 def savepoint(conn: Connection) -> Iterator[None]:
-    """What the block writes is undone when it raises, and the transaction goes on.
-
-    For the hot path: SQLAlchemy's own costs four times as much. Don't nest it in itself.
+    """Undoes the block's writes if it raises; SQLAlchemy's own costs four times as much. Not nestable.
 
     Raises:
-        StoreUnavailableError: the database failed, not the block; the transaction must end.
+        StoreUnavailableError: the database failed; the transaction must end.
     """
     with _translated():
         run(conn, "SAVEPOINT block", ())
@@ -145,17 +135,11 @@ def insert_rows(
     *,
     or_ignore: bool = False,
 ) -> int:
-    """Inserts many rows; the hot path, so plain tuples go straight to the driver (five times faster than through Core).
+    """Inserts at least one row and returns how many; tuples go straight to the driver, five times faster than Core.
 
     Args:
-        conn: in a write transaction.
-        table: where to.
         columns: names, in the order of the tuples' values.
-        rows: at least one.
-        or_ignore: leave out rows whose primary key exists.
-
-    Returns:
-        Number of rows inserted.
+        or_ignore: skip rows whose primary key exists.
     """
     inserted = 0
     if conn.dialect.name == "postgresql" and len(rows) >= _ROWS_FOR_ARRAYS:
@@ -212,9 +196,9 @@ def _engine(url: str) -> Engine:
         case "sqlite":
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Every transaction ends in `read` or `write`: nothing is left to reset when a connection goes back.
+            # `read` and `write` end every transaction: returned connections need no reset.
             connect_args = {"timeout": _BUSY_TIMEOUT_MS / 1000}
-            # The last one used comes first: its statements are compiled and its pages are at hand.
+            # The last connection used has compiled statements and warm pages.
             engine = create_engine(parsed, connect_args=connect_args, pool_reset_on_return=None, pool_use_lifo=True)
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
@@ -226,8 +210,7 @@ def _engine(url: str) -> Engine:
 
 
 def _readers(engine: Engine) -> Engine:
-    """For reading: on PostgreSQL connections whose transactions see one state throughout, which isn't its default; set
-    once for each instead of at each use."""
+    """Connections whose transactions see one state throughout, which isn't PostgreSQL's default."""
     if engine.dialect.name != "postgresql":
         return engine
     readers = _postgresql_engine(engine.url, isolation_level="REPEATABLE READ")
@@ -268,15 +251,14 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_wal(connection: sqlite3.Connection) -> None:
-    # Of those that turn a new file to WAL at once, each holds the read lock that another waits for: SQLite refuses all
-    # but one at once, without its busy timeout. A moment later the file is in WAL mode and there is nothing to do.
+    # When several processes turn a new file to WAL, SQLite refuses all but one without its busy timeout.
     deadline_s = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
     while True:
         try:
             connection.execute("PRAGMA journal_mode=wal")
             return
         except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the low byte; the rest says which kind
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest is a subcode
             if not busy or time.monotonic() >= deadline_s:
                 raise
         time.sleep(_WAL_PAUSE_S)

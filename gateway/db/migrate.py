@@ -1,7 +1,6 @@
-"""Brings a database to the schema of this version of the software, once at each start of a node.
+"""Migrates a database to this version's schema, once at each start of a node.
 
-The steps are in migrations/versions, each written out in full and independent of the packages' tables, which only say
-how things are now. `make migration` adds one.
+Steps in migrations/versions are independent of the packages' current tables. `make migration` adds one.
 """
 
 from __future__ import annotations
@@ -20,25 +19,23 @@ from gateway.db.schema import metadata
 from gateway.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
-logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it reports each look at the version
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it logs each look at the version
 
 _MIGRATION_LOCK = 0x736368656D61
-"""Key of the PostgreSQL advisory lock under which one process at a time migrates (`schema` in ASCII)."""
+"""Key of the PostgreSQL advisory lock for migrations (`schema` in ASCII)."""
 
 
 def upgrade(database: Database) -> None:
-    """Bring the database to this version's schema; does nothing when it is there already.
+    """Migrates the database to this version's schema.
 
-    1. A database at the newest known version is left alone; nothing is locked or written.
-    2. Otherwise take the migration lock: on SQLite the one writer's, on PostgreSQL an advisory one. Whoever starts at
-       the same time waits here.
-    3. Read the version again, since the other one may have done the work, and refuse one that isn't known.
+    1. A database at the newest version is left alone; nothing is locked or written.
+    2. Otherwise take the migration lock: SQLite's write lock, or an advisory one on PostgreSQL.
+    3. Read the version again, since another process may have migrated; refuse an unknown one.
     4. Run all missing migrations; they, the new version and the lock end with one transaction.
 
     Raises:
-        ConfigurationError: a newer version of the software has migrated the database, or its tables aren't by this
-            software; nothing was changed.
-        StoreUnavailableError: the database can't be reached or written, or another process holds the lock for too long.
+        ConfigurationError: the database is newer than this software or not its own; nothing was changed.
+        StoreUnavailableError: the database can't be reached or written, or the lock isn't released in time.
     """
     script = ScriptDirectory.from_config(_config())
     newest = script.get_current_head()
@@ -56,7 +53,7 @@ def upgrade(database: Database) -> None:
 
 
 def schema_version(conn: Connection) -> str | None:
-    """The version that the database says it has; None when it has none."""
+    """The database's version; None without one."""
     return MigrationContext.configure(conn).get_current_revision()
 
 

@@ -1,4 +1,4 @@
-"""Progress of a projection or a search: one row of named columns in a table of its own."""
+"""Keeps the progress of a projection or search as one row of named columns."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _ROW = 1
 
 
 def progress_table(name: str, *columns: Column[Any]) -> Table:
-    """A table for one row of these columns."""
+    """A table for one row."""
     return Table(name, metadata, Column("id", Integer, primary_key=True, autoincrement=False), *columns)
 
 
 class Progress(Generic[ValuesT]):
-    """The row of a progress table as a named tuple; before the first write it has the tuple's defaults."""
+    """The row of a progress table as a named tuple; the tuple's defaults before the first write."""
 
     def __init__(self, table: Table, values: Callable[..., ValuesT]) -> None:
         self._table = table
@@ -35,12 +35,11 @@ class Progress(Generic[ValuesT]):
         self._updates: dict[tuple[str, ...], Prepared] = {}
 
     def read(self, conn: Connection) -> ValuesT:
-        """The row."""
         row = self._read(conn).one_or_none()
         return self._values() if row is None else self._values(*row)
 
     def lock(self, conn: Connection) -> ValuesT:
-        """The row, kept from other writers until the transaction ends, where the database can do that.
+        """The row, locked until the transaction ends where the database can.
 
         Raises:
             IntegrityError: another writer has just made the row.
@@ -55,7 +54,7 @@ class Progress(Generic[ValuesT]):
         """Changes some columns.
 
         Raises:
-            IntegrityError: the row doesn't exist yet, and another writer has just made it.
+            IntegrityError: another writer has just made the row.
         """
         if changed:
             names = tuple(changed)

@@ -1,7 +1,7 @@
-"""Metadata that all tables share; each package declares its own tables, and gateway.node.projections imports all.
+"""Holds the metadata of all tables, which packages declare and gateway.node.projections imports.
 
-Every key on the hot path grows in order (feed and index, position, UUIDv7): random keys make SQLite ten times slower.
-Times are milliseconds since 1970.
+Keys on the hot path grow in order (feed and index, position, UUIDv7): random ones make SQLite ten times slower. Times
+are milliseconds since 1970.
 """
 
 from __future__ import annotations

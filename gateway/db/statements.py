@@ -1,7 +1,7 @@
-"""Statements that are written once with SQLAlchemy Core, compiled once per database, and go straight to the driver.
+"""Compiles SQLAlchemy Core statements once per database and runs them on the driver.
 
-Building a Core statement for each call costs ten times what SQLite needs to run it, and running a text through
-SQLAlchemy still three times; a lone alert takes some fifty.
+Building a statement costs ten times what SQLite needs to run it; running text through SQLAlchemy, three times. An alert
+takes some fifty.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
 
 Row = tuple[Any, ...]
-"""One row's values, in the order of the statement's columns."""
+"""In order of columns."""
 
 
 LONGEST_LIST = 500
-"""Most values in one IN list; both databases take more, but a text is compiled for each length."""
+"""Most values in one IN list; each length compiles a text."""
 
 
 def storable_text(text: str) -> str:
-    """A text as both databases keep it: PostgreSQL takes no NUL, so a replacement character stands for each."""
+    """Replaces NUL, which PostgreSQL refuses in text."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class Rows(Sequence[Row]):
-    """What a statement gave: its rows, all read."""
+    """All rows of a statement."""
 
     __slots__ = ("_rows", "rowcount")
 
@@ -47,34 +47,27 @@ class Rows(Sequence[Row]):
         return iter(self._rows)
 
     def one(self) -> Row:
-        """The first row; raises NoResultFound when there is none."""
+        """The first row; raises NoResultFound without one."""
         if not self._rows:
             raise NoResultFound("no row was found where one was required")
         return self._rows[0]
 
     def one_or_none(self) -> Row | None:
-        """The first row, or None."""
         return self._rows[0] if self._rows else None
 
     def scalar_one(self) -> Any:
-        """The first value of the first row; raises NoResultFound when there is none."""
+        """The first row's first value; raises NoResultFound without one."""
         return self.one()[0]
 
     def scalar_one_or_none(self) -> Any:
-        """The first value of the first row, or None."""
         return self._rows[0][0] if self._rows else None
 
 
 def run(conn: Connection, text: str, values: Sequence[Any] | dict[str, Any]) -> Rows:
-    """Runs the driver's own form of a statement inside the connection's transaction.
-
-    Args:
-        conn: in a transaction.
-        text: with the driver's own marks for parameters.
-        values: as the driver takes them.
+    """Runs driver SQL inside the connection's transaction.
 
     Raises:
-        DBAPIError: SQLAlchemy's class for the driver's error, as if it had run the statement.
+        DBAPIError: SQLAlchemy's class for the driver's error.
     """
     dbapi: Any = conn.connection.dbapi_connection
     cursor = dbapi.cursor()
@@ -95,13 +88,13 @@ def run(conn: Connection, text: str, values: Sequence[Any] | dict[str, Any]) -> 
 class _Compiled:
     text: str
     defaults: dict[str, Any]
-    order: tuple[str, ...] | None  # of positional parameters; None when the driver takes names
+    order: tuple[str, ...] | None  # of positional parameters; None for named ones
 
 
 class Prepared:
-    """One statement with named parameters (`bindparam`); thread-safe, since compiling twice does no harm.
+    """A statement with named parameters (`bindparam`). Thread-safe: compiling twice does no harm.
 
-    Values go to the driver as they are: integers, text and bytes. For a list (`IN`) see PreparedList.
+    Values are integers, text or bytes. For `IN` see PreparedList.
     """
 
     def __init__(self, statement: Executable) -> None:
@@ -109,7 +102,6 @@ class Prepared:
         self._compiled: dict[str, _Compiled] = {}
 
     def __call__(self, conn: Connection, **values: int | str | bytes | None) -> Rows:
-        """Runs the statement with these values for its parameters."""
         compiled = self._compiled.get(conn.dialect.name) or self._compile(conn.dialect)
         given = {**compiled.defaults, **values}
         order = compiled.order
@@ -123,9 +115,9 @@ class Prepared:
 
 
 class PreparedList:
-    """One statement with a list of values for `IN`, `bindparam("values", expanding=True)`; otherwise as Prepared.
+    """A statement with one list for `IN`, `bindparam("values", expanding=True)`.
 
-    A list of any length runs in parts of few different lengths, so that few texts are compiled.
+    Long lists run in parts of few different lengths, so that few texts are compiled.
     """
 
     def __init__(self, statement: Executable) -> None:
@@ -135,7 +127,7 @@ class PreparedList:
     def __call__(
         self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes
     ) -> Iterator[Row]:
-        """Runs the statement for each part of the values, in their order, and gives all rows."""
+        """Runs the statement for each part of the values, in order."""
         ordered: list[Any] = sorted(set(values))
         for at in range(0, len(ordered), LONGEST_LIST):
             part = ordered[at : at + LONGEST_LIST]
@@ -143,7 +135,7 @@ class PreparedList:
             padded = part + [part[-1]] * (length - len(part))
             compiled = self._compiled.get((conn.dialect.name, length)) or self._compile(conn.dialect, length)
             order = compiled.order
-            if order is not None and len(order) == length:  # nothing but the list: the hot path
+            if order is not None and len(order) == length:  # no other parameter: the hot path
                 yield from run(conn, compiled.text, padded)
                 continue
             listed = {f"values_{number}": value for number, value in enumerate(padded, 1)}
@@ -151,7 +143,7 @@ class PreparedList:
             yield from run(conn, compiled.text, given if order is None else [given[name] for name in order])
 
     def execute(self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes) -> None:
-        """The same for a statement that gives no rows."""
+        """For a statement without rows."""
         for _ in self(conn, values, **others):
             pass
 

@@ -1,1 +1,1 @@
-"""Trust: certificates, keys, the directory, agreements, disclosure, permissions and the audit log."""
+"""Manages certificates, keys, the directory, agreements, disclosure, permissions and the audit log."""

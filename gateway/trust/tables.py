@@ -1,4 +1,4 @@
-"""The table of audit events with its hash chain: append, verify, list."""
+"""Stores audit events with their hash chain."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from gateway.errors import InvalidRequestError, MalformedError, VerificationErro
 from gateway.trust.rules.audit import EMPTY_HEAD, MAX_TEXT_CHARS, AuditEntry, AuditHead, AuditResult, extend
 
 VERIFY_BATCH = 5_000
-"""Rows read at once while verifying."""
 
 _APPEND_LOCK = 0x6175646974
 """Key of PostgreSQL's advisory lock for the chain (`audit` in ASCII)."""
@@ -41,7 +40,7 @@ audit_events = Table(
     Column("method", String(MAX_TEXT_CHARS), nullable=False),
     Column("result", String(8), nullable=False),
     Column("reason", String(MAX_TEXT_CHARS), nullable=False),
-    Column("body", LargeBinary, nullable=False),  # canonical JSON; what the chain covers
+    Column("body", LargeBinary, nullable=False),  # canonical JSON, covered by the chain
     Column("hash", LargeBinary, nullable=False),  # SHA-256 of the previous row's hash and the body
 )
 
@@ -82,12 +81,9 @@ def read_head(conn: Connection) -> AuditHead:
 
 
 def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
-    """Appends events inside the caller's transaction.
+    """Appends events inside the caller's transaction and returns the new head.
 
-    SQLite has one writer; on PostgreSQL a lock until the end of the transaction keeps replicas from extending one head.
-
-    Returns:
-        The head after the last event.
+    SQLite has one writer; on PostgreSQL a lock until the transaction ends keeps replicas from extending one head.
     """
     if events and conn.dialect.name == "postgresql":
         conn.execute(select(func.pg_advisory_xact_lock(_APPEND_LOCK)))
@@ -103,15 +99,12 @@ def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
 
 
 def verify_chain(conn: Connection, *, trusted_head: AuditHead | None = None) -> AuditHead:
-    """Verifies every event of the chain.
+    """Verifies every event and returns the verified head.
 
     1. The sequence numbers start at 1 and have no gap.
     2. Each hash is SHA-256 of the previous hash and the body.
     3. Each body is canonical, and the search columns repeat it.
     4. The chain passes through `trusted_head`, an auditor's earlier head, if given.
-
-    Returns:
-        The verified head.
 
     Raises:
         VerificationError: a step fails; `metadata["seq"]` names the event.
@@ -130,12 +123,12 @@ def verify_chain(conn: Connection, *, trusted_head: AuditHead | None = None) -> 
 def list_events(
     conn: Connection, *, where: AuditFilter | None = None, before_seq: int | None = None, limit: int = 100
 ) -> tuple[StoredEvent, ...]:
-    """Up to `limit` matching events before `before_seq` (None: the newest), newest first.
+    """Up to `limit` events before `before_seq` (None: the newest), newest first.
 
     The last event's `seq` is the next page's `before_seq`; a shorter page is the last. Later events don't shift pages.
 
     Raises:
-        InvalidRequestError: `limit` isn't between 1 and `MAX_PAGE_SIZE`, or `before_seq` isn't positive.
+        InvalidRequestError: `limit` or `before_seq` is out of range.
         VerificationError: a stored body isn't an audit event.
     """
     _check_page(before_seq, limit)

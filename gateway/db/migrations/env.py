@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that gateway.db.migrate (or scripts/migration.py) opened, in its transaction."""
+"""Runs migrations in the transaction of gateway.db.migrate or scripts/migration.py."""
 
 from alembic import context
 

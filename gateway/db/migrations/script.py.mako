@@ -8,5 +8,5 @@ down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    """Bring the schema from `down_revision` to `revision`."""
+    """Apply this revision."""
     ${upgrades}

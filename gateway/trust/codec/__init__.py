@@ -1,1 +1,1 @@
-"""Directory, node card and permission table as text."""
+"""Reads and writes directory, node card and permission table."""

@@ -1,4 +1,4 @@
-"""The directory as canonical JSON."""
+"""Reads and writes the directory as canonical JSON."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MAX_AUTHORITIES = 64
 MAX_AGREEMENTS = 1024
 """All pairs of 32 nodes, or 170 for each pair of three."""
 MAX_KEYS_PER_NODE = 32
-"""Keys of one kind of a node, past ones included: they verify old evidence."""
+"""Keys of one kind of a node; past ones verify old evidence."""
 MAX_CAS_PER_NODE = 4
 """One, and a second during a change."""
 MAX_ENDPOINTS = 8
 MAX_REVOKED = 4096
-"""Revoked certificates; expired ones may be dropped."""
+"""Expired ones may be dropped."""
 MAX_LIST = 64
 """Message types or purposes of an agreement."""
 
@@ -62,7 +62,7 @@ PLAIN = (r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,2000}", "text without control cha
 
 
 def encode_directory(directory: Directory) -> bytes:
-    """The canonical text, after reading it back as the same directory.
+    """Encodes a directory and checks the round trip.
 
     Raises:
         DocumentInvalidError: all broken rules of the format.
@@ -75,7 +75,7 @@ def encode_directory(directory: Directory) -> bytes:
 
 
 def decode_directory(text: bytes) -> Directory:
-    """Parses a directory: size first, canonical, all problems listed.
+    """Parses a directory: size first, canonical.
 
     Raises:
         TooLargeError: more than `MAX_DIRECTORY_BYTES`.
@@ -92,7 +92,7 @@ def decode_directory(text: bytes) -> Directory:
 
 
 def key_record_json(record: KeyRecord) -> dict[str, JsonValue]:
-    """A key record's members."""
+    """A key record's JSON."""
     return {
         "public_key": base64.b64encode(record.public_key).decode(),
         "not_before": format_time(record.not_before),
@@ -102,7 +102,7 @@ def key_record_json(record: KeyRecord) -> dict[str, JsonValue]:
 
 
 def node_json(node: FederationNode) -> dict[str, JsonValue]:
-    """A node's members."""
+    """A node's JSON."""
     return {
         "authority": node.authority,
         "endpoints": list(node.endpoints),
@@ -115,7 +115,7 @@ def node_json(node: FederationNode) -> dict[str, JsonValue]:
 
 
 def read_node(reader: ObjectReader) -> FederationNode:
-    """Reads a node's members; problems go to the reader."""
+    """Reads a node."""
     node = FederationNode(
         authority=reader.text("authority", *NAME),
         endpoints=reader.texts("endpoints", *ENDPOINT, maximum=MAX_ENDPOINTS),
@@ -225,7 +225,7 @@ def _read_authority(reader: ObjectReader) -> Authority:
 
 
 def read_agreement(reader: ObjectReader) -> Agreement:
-    """Reads an agreement's members; problems go to the reader."""
+    """Reads an agreement."""
     classes = reader.text_set("field_classes", *FIELD_CLASS, maximum=MAX_LIST)
     agreement = Agreement(
         id=reader.text("id", *AGREEMENT_ID),

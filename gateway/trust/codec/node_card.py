@@ -1,4 +1,4 @@
-"""The node card as canonical JSON. A card is a claim: its digest is compared with the sender over another channel."""
+"""Reads and writes the node card, a claim whose digest is compared over another channel."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MAX_CARD_BYTES = 64 * 1024
 
 
 def encode_card(card: NodeCard) -> bytes:
-    """The canonical text, after reading it back as the same card.
+    """Encodes a card and checks the round trip.
 
     Raises:
         DocumentInvalidError: all broken rules of the format.
-        MalformedError: a part isn't in canonical form.
+        MalformedError: a part isn't canonical.
     """
     text = dump_json(
         {
@@ -37,7 +37,7 @@ def encode_card(card: NodeCard) -> bytes:
 
 
 def decode_card(text: bytes) -> NodeCard:
-    """Parses a card: size first, canonical, all problems listed.
+    """Parses a card: size first, canonical.
 
     Raises:
         TooLargeError: more than `MAX_CARD_BYTES`.
@@ -56,6 +56,6 @@ def decode_card(text: bytes) -> NodeCard:
 
 
 def card_digest(text: bytes) -> str:
-    """SHA-256 of the text in hexadecimal, in groups of eight."""
+    """SHA-256 in hexadecimal, in groups of eight."""
     digest = sha256(text).hexdigest()
     return " ".join(digest[start : start + 8] for start in range(0, len(digest), 8))

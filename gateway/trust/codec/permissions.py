@@ -1,4 +1,4 @@
-"""Reads the permission table strictly: a slip there would grant access."""
+"""Reads the permission table strictly, since a slip would grant access."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _METHOD = re.compile(r"/[A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*")
 
 
 def load_permissions() -> PermissionTable:
-    """The packaged table, `gateway/trust/codec/permissions.toml`.
+    """The packaged table.
 
     Raises:
-        ConfigurationError: missing, or breaks a rule of `parse_permissions`.
+        ConfigurationError: missing or wrong.
     """
     try:
         text = resources.files("gateway.trust.codec").joinpath(PERMISSIONS_FILE).read_text("utf-8")
@@ -30,7 +30,7 @@ def load_permissions() -> PermissionTable:
 def parse_permissions(text: str) -> PermissionTable:
     """Parses TOML with one table `methods`: full method name to `{ roles = [...], peers = true }`.
 
-    Each row names at least one role or peers. Unknown roles and keys are refused.
+    Each row names a role or peers. Unknown roles and keys are refused.
 
     Raises:
         ConfigurationError: not such a table; names the row.

@@ -1,1 +1,1 @@
-"""X.509 certificates, signing keys and the files that hold them."""
+"""Makes and loads X.509 certificates and signing keys."""

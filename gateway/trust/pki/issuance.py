@@ -1,7 +1,4 @@
-"""Makes CAs, keys with signing requests, and certificates.
-
-Times are parameters; keys and serial numbers come from the system's randomness.
-"""
+"""Makes CAs, keys with signing requests, and certificates."""
 
 from __future__ import annotations
 
@@ -24,27 +21,19 @@ from gateway.tls.private_keys import load_ecdsa_key, private_key_pem
 from gateway.tls.secret_files import write_secret
 
 CA_DAYS = 3650
-"""Validity of a CA in days: a change takes a directory version signed by all authorities."""
+"""Validity of a CA: a change takes a directory version signed by all authorities."""
 DEFAULT_LEAF_DAYS = 90
-"""Validity of a gateway's or system's certificate in days: short, since there is no online revocation."""
+"""Short, since there is no online revocation."""
 MAX_LEAF_DAYS = 398
-"""Longest validity in days: a year and time to renew, as the CA/Browser Forum had it."""
+"""A year and time to renew, once the CA/Browser Forum's limit."""
 BACKDATED = timedelta(minutes=5)
-"""Validity starts earlier by this, for partners with slow clocks."""
+"""Validity starts this much earlier, for slow clocks."""
 MAX_NAMES = 16
-"""Most DNS names and IP addresses in a certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A kind of certificate.
-
-    Attributes:
-        name: `gateway` or `system`, as on the command line.
-        identity: the kind of identity it carries.
-        usages: extended key usages.
-        server: whether it may carry DNS names and IP addresses.
-    """
+    """A kind of certificate: `name` as on the command line, and whether it may carry DNS names and IP addresses."""
 
     name: str
     identity: type[GatewayIdentity] | type[SystemIdentity]
@@ -59,13 +48,13 @@ SYSTEM = Profile("system", SystemIdentity, (ExtendedKeyUsageOID.CLIENT_AUTH,), s
 
 
 def profile_of(identity: Identity) -> Profile:
-    """`GATEWAY` or `SYSTEM`, by identity."""
+    """The profile of an identity."""
     return GATEWAY if isinstance(identity, GatewayIdentity) else SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedCertificate:
-    """A signing request with a verified signature: identity, DNS names and IP addresses."""
+    """A signing request with a verified signature."""
 
     identity: Identity
     dns_names: tuple[str, ...]
@@ -73,12 +62,7 @@ class RequestedCertificate:
 
 
 class CertificateAuthority:
-    """A node's CA with its key.
-
-    Attributes:
-        federation, node: from its subject; it signs for no other node.
-        certificate_pem: its certificate.
-    """
+    """A node's CA with its key; it signs for no other node."""
 
     __slots__ = ("_certificate", "_private_key", "certificate_pem", "federation", "node")
 
@@ -106,16 +90,13 @@ class CertificateAuthority:
         now: datetime,
         days: int = DEFAULT_LEAF_DAYS,
     ) -> bytes:
-        """Signs a request for exactly what the caller expects.
+        """Signs a request for exactly what the caller expects and returns the certificate in PEM.
 
         1. The request is well-formed, signed by its own key, ECDSA P-256.
         2. The identity is of this CA's federation and node.
         3. The request's identity and names are the expected ones.
         4. Only a gateway has DNS names and IP addresses.
         5. Validity is 1 to `MAX_LEAF_DAYS` days and ends before the CA's.
-
-        Returns:
-            The certificate in PEM.
 
         Raises:
             ConfigurationError: a step fails; says which and why.
@@ -180,13 +161,13 @@ def create_ca(
     days: int = CA_DAYS,
     passphrase: bytes | None = None,
 ) -> CertificateAuthority:
-    """Makes a node's CA: key in `key_path` (mode 0600), self-signed certificate with path length 0.
+    """Makes a node's CA: key in a new file (mode 0600), self-signed certificate with path length 0.
 
     Raises:
         ConfigurationError: the key exists or can't be written.
-        MalformedError: node or federation isn't a name.
+        MalformedError: wrong name of node or federation.
     """
-    GatewayIdentity(federation, node)  # refuses wrong names before anything is written
+    GatewayIdentity(federation, node)  # refuses wrong names before writing
     private_key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [
@@ -231,10 +212,7 @@ def create_request(
     ip_addresses: Sequence[str] = (),
     passphrase: bytes | None = None,
 ) -> bytes:
-    """Makes a TLS key (mode 0600) where it is used, and a signing request.
-
-    Returns:
-        The request in PEM; not secret.
+    """Makes a TLS key (mode 0600) where it is used, and a signing request in PEM.
 
     Raises:
         ConfigurationError: the key exists or can't be written, a wrong name, or a system with names.

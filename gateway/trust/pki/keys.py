@@ -1,4 +1,4 @@
-"""Ed25519 signing keys in files, with or without a passphrase. Neither `repr` nor errors show key material."""
+"""Keeps Ed25519 signing keys in files; neither `repr` nor errors show key material."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from gateway.tls.secret_files import write_secret
 
 
 class Ed25519Signer:
-    """A private key under a key name.
+    """A private key under a key name, e.g. a feed's origin.
 
     Attributes:
-        name: as in signed notes, e.g. a feed's origin.
         public_key: 32 bytes, RFC 8032 encoding.
     """
 
@@ -39,7 +38,7 @@ class Ed25519Signer:
 
 
 def create_signing_key(path: Path, *, name: str, passphrase: bytes | None = None) -> Ed25519Signer:
-    """Makes a key as PKCS#8 PEM with mode 0600, encrypted by a passphrase if given.
+    """Makes a key as PKCS#8 PEM with mode 0600, encrypted if a passphrase is given.
 
     Raises:
         ConfigurationError: the file exists or can't be written.

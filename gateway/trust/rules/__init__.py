@@ -1,1 +1,1 @@
-"""Directory, permissions, disclosure and audit chain as frozen values."""
+"""Defines directory, permissions, disclosure and audit chain as frozen values."""

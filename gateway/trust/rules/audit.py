@@ -1,8 +1,8 @@
-"""Audit events, their canonical bytes and their hash chain.
+"""Defines audit events, their canonical bytes and their hash chain.
 
-`hash_0` is 32 zero bytes, `hash_n = SHA-256(hash_{n-1} ‖ body_n)`; `body` is canonical JSON (RFC 8785: UTF-8, sorted
-keys, no white space, integers). A chain shows changes and losses, but not a cut-off tail: auditors keep heads (sequence
-number, hash) and compare later chains with them.
+`hash_0` is 32 zero bytes, `hash_n = SHA-256(hash_{n-1} ‖ body_n)`; `body` is canonical JSON (RFC 8785, integers only).
+A chain shows changes and gaps, but not a cut-off tail: auditors keep heads (sequence number, hash) to compare with
+later chains.
 """
 
 from __future__ import annotations
@@ -17,26 +17,21 @@ from typing import Any
 from gateway.errors import MalformedError, TooLargeError
 
 GENESIS_HASH = bytes(32)
-"""Chain value before the first event."""
 
 MAX_TEXT_CHARS = 512
-"""Longest text of a field in characters."""
 
 MAX_SUBJECT_IDS = 256
-"""Most subject ids of an event; `counts` has the number in a batch."""
 
 MAX_SUBJECT_ID_CHARS = 64
-"""Longest subject id in characters; a UUID has 36."""
+"""A UUID has 36."""
 
 MAX_COUNTS = 16
-"""Most named numbers of an event."""
 
 MAX_BODY_BYTES = 131_072
-"""Largest event in bytes. The limits above imply it (a character has at most six bytes in JSON), so size never prevents
-an event."""
+"""The limits above imply it (a character has at most six bytes in JSON), so no event is too large."""
 
 _quoted = json.encoder.encode_basestring
-"""A text as JSON, escaping only where needed."""
+"""JSON text, escaped only where needed."""
 
 _SAFE_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exact (RFC 8785)."""
@@ -52,19 +47,16 @@ class AuditResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A decision: caller, method, purpose, case, result.
+    """A decision.
 
     Attributes:
-        time_ms: milliseconds since 1970-01-01T00:00:00Z.
+        time_ms: since 1970-01-01T00:00:00Z.
         principal: the caller's id, or `unverified:` and its claim.
         method: full gRPC method name, or a local operation.
-        result: allow, deny or error.
-        reason: reason code of deny and error; usually empty for allow.
-        detail: a sentence for the auditor; may say more than the caller was told.
-        purpose: as in the request.
-        case_reference: as in the request.
+        reason: reason code; usually empty for allow.
+        detail: a sentence for the auditor; may say more than the caller's error.
         subject_ids: alerts, entries or links concerned.
-        counts: named numbers, e.g. `(("entries", 500),)`, in order of name.
+        counts: named numbers, e.g. `(("entries", 500),)`, sorted by name.
     """
 
     time_ms: int
@@ -80,7 +72,7 @@ class AuditEntry:
     _body: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def clipped(self) -> AuditEntry:
-        """The event with every field cut to its limit."""
+        """The event with fields cut to their limits."""
         if self._body or self._fits():
             return self
         return replace(
@@ -99,7 +91,7 @@ class AuditEntry:
         )
 
     def _fits(self) -> bool:
-        # Printable text has neither surrogates nor NUL: a sufficient test.
+        # Printable text has neither surrogates nor NUL.
         texts = self.principal, self.method, self.reason, self.detail, self.purpose, self.case_reference
         ids = *self.subject_ids, *[name for name, _ in self.counts]
         numbers = self.time_ms, *[number for _, number in self.counts]
@@ -114,11 +106,10 @@ class AuditEntry:
         )
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON of the clipped event."""
         return self.clipped().canonical()
 
     def canonical(self) -> bytes:
-        """The same for a clipped event, cached. Written by hand: a general encoder takes four times as long."""
+        """Canonical JSON of a clipped event, cached; a general encoder takes four times as long."""
         if not self._body:
             object.__setattr__(self, "_body", self._written())
         return self._body
@@ -154,13 +145,13 @@ class AuditEntry:
 
 
 AuditSink = Callable[[AuditEntry], None]
-"""Takes an event without blocking, from any thread. Raises OverloadedError when it can't: what can't be audited must
-not happen."""
+"""Takes an event without blocking, from any thread. Raises OverloadedError when it can't: unaudited calls must not run.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditHead:
-    """Sequence number of the last event (0 when empty) and chain value after it."""
+    """Sequence number of the last event (0 when empty) and its chain value."""
 
     seq: int
     hash: bytes
@@ -170,7 +161,7 @@ EMPTY_HEAD = AuditHead(0, GENESIS_HASH)
 
 
 def extend(head: AuditHead, body: bytes) -> AuditHead:
-    """The head after one more event."""
+    """The head after another event."""
     return AuditHead(head.seq + 1, hashlib.sha256(head.hash + body).digest())
 
 
@@ -200,5 +191,5 @@ def _clamped(number: int) -> int:
 
 
 def _text(value: str, limit: int = MAX_TEXT_CHARS) -> str:
-    # Callers may send lone surrogates, which UTF-8 can't carry, and NUL, which PostgreSQL's text can't.
+    # UTF-8 can't carry lone surrogates, nor PostgreSQL's text NUL.
     return value[:limit].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""The directory's content: federation, authorities, nodes with keys, agreements."""
+"""Defines the directory: federation, authorities, nodes with keys, agreements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.errors import DirectoryError
 
 
 class FieldClass(StrEnum):
-    """Classes of information in agreements; the contract's DisclosureClass without prefix."""
+    """Classes of information in agreements: DisclosureClass without prefix."""
 
     PERSONAL = "PERSONAL"
     COMMERCIAL = "COMMERCIAL"
@@ -24,29 +24,28 @@ class Validity(StrEnum):
 
     CURRENT = "current"
     GRACE = "grace"
-    """Expired within the declared grace period: the exchange goes on, with a warning."""
+    """Expired, but within the declared grace period: exchange goes on, with a warning."""
     EXPIRED = "expired"
 
 
 def directory_key_name(federation: str, authority: str) -> str:
-    """`<federation>/<authority>/directory`: name of an authority's directory key."""
+    """Name of an authority's directory key."""
     return f"{federation}/{authority}/directory"
 
 
 def receipts_key_name(federation: str, node: str) -> str:
-    """`<federation>/<node>/receipts`: name of a node's cosigning key."""
+    """Name of a node's cosigning key."""
     return f"{federation}/{node}/receipts"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A node's Ed25519 public key and the time in which its signatures count.
+    """A node's Ed25519 public key and when its signatures count.
 
     Attributes:
         public_key: 32 bytes, RFC 8032 encoding.
-        not_before: first time, UTC.
-        not_after: end, exclusive, UTC.
-        revoked_at: signatures from then on don't count; None if not revoked.
+        not_before, not_after: UTC, end exclusive.
+        revoked_at: signatures from then on don't count.
     """
 
     public_key: bytes
@@ -65,8 +64,7 @@ class Authority:
     """A customs authority.
 
     Attributes:
-        node: name of its node.
-        directory_key: verifier key (C2SP signed-note) named `<federation>/<authority>/directory`, Ed25519.
+        directory_key: Ed25519 verifier key (C2SP signed-note) named `<federation>/<authority>/directory`.
         display_names: by BCP 47 language tag, at least `en`.
     """
 
@@ -81,12 +79,11 @@ class FederationNode:
 
     Attributes:
         authority: its operator.
-        endpoints: `host:port` of its peer port, preferred first; none if it only connects outwards.
+        endpoints: `host:port`, preferred first; none if it only connects outwards.
         tls_ca_pems: its CA certificates; two during a change.
-        tls_server_name: expected in its certificate; None for the endpoint's host.
-        log_keys: keys that sign its feeds.
-        cosign_keys: keys that sign its receipts.
-        extensions: members unknown to this version of the format.
+        tls_server_name: None for the endpoint's host.
+        log_keys, cosign_keys: they sign its feeds and its receipts.
+        extensions: members unknown to this format version.
     """
 
     authority: str
@@ -103,11 +100,7 @@ class NodeCard:
     """A node's public material for the directory, from its operator.
 
     Attributes:
-        federation: the federation to join.
-        name: the node's name.
-        node: its entry.
-        directory_key: its authority's verifier key.
-        display_names: its authority's names by language tag, at least `en`.
+        directory_key, display_names: its authority's.
     """
 
     federation: str
@@ -121,19 +114,17 @@ class NodeCard:
 class Agreement:
     """What one node may send another, for which purposes, on which legal ground.
 
-    Several may apply to one type of message at once; each purpose is then in one of them alone, which decides. So
-    personal data may go for one purpose and not for another.
+    Several may apply to one message type; each purpose is in only one of them, which decides. So personal data may go
+    for one purpose and not for another.
 
     Attributes:
-        id: unique in the directory.
-        sender, recipient: node names.
         message_types: as in EntryHeader.type, e.g. `AlertEvent`.
         purposes: e.g. `export_control`; none: nothing may be sent.
         field_classes: classes that may be sent; other fields are removed.
         clause: agreed article and text.
         valid_from, valid_until: UTC, end exclusive.
         hit_reports: whether the recipient reports watchlist hits to the sender.
-        extensions: members unknown to this version of the format, e.g. modes of history queries.
+        extensions: members unknown to this format version, e.g. modes of history queries.
     """
 
     id: str
@@ -149,24 +140,22 @@ class Agreement:
     extensions: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
 
     def in_force(self, on: datetime) -> bool:
-        """Whether it is valid at this time."""
         return self.valid_from <= on < self.valid_until
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A version of the directory. For unknown names every answer is no.
+    """A version of the directory. It answers no for unknown names.
 
     Attributes:
         federation: a DNS name, and the SPIFFE trust domain.
         version: from 1 upwards.
         issued_at, expires_at: UTC.
         grace_days: days of exchange after `expires_at`.
-        threshold: number of authorities that must sign a version and its successor.
-        authorities, nodes: by name.
+        threshold: authorities that must sign a version and its successor.
         agreements: in order of id.
-        revoked_certificates: SHA-256 of the DER in hexadecimal, of leaves and CAs.
-        extensions: members unknown to this version of the format.
+        revoked_certificates: hexadecimal SHA-256 of the DER, of leaves and CAs.
+        extensions: members unknown to this format version.
     """
 
     federation: str
@@ -183,21 +172,15 @@ class Directory:
 
     @property
     def grace_ends_at(self) -> datetime:
-        """End of the grace period."""
         return self.expires_at + timedelta(days=self.grace_days)
 
     def validity(self, at: datetime) -> Validity:
-        """Current, in its grace period, or expired."""
         if at < self.expires_at:
             return Validity.CURRENT
         return Validity.GRACE if at < self.grace_ends_at else Validity.EXPIRED
 
     def node(self, name: str) -> FederationNode:
-        """A node by name.
-
-        Raises:
-            DirectoryError: unknown.
-        """
+        """A node by name; raises DirectoryError if unknown."""
         try:
             return self.nodes[name]
         except KeyError:
@@ -205,32 +188,31 @@ class Directory:
             raise DirectoryError(f"version {self.version} names no node {name!r}, only {known}") from None
 
     def log_keys(self, node: str, at: datetime) -> tuple[bytes, ...]:
-        """Public keys that count for the node's feeds at this time."""
+        """Public keys that count for the node's feeds."""
         return (
             tuple(key.public_key for key in self.nodes[node].log_keys if key.usable(at)) if node in self.nodes else ()
         )
 
     def cosign_keys(self, node: str, at: datetime) -> tuple[bytes, ...]:
-        """Public keys that count for the node's receipts at this time."""
+        """Public keys that count for the node's receipts."""
         return _usable(self.nodes[node].cosign_keys, at) if node in self.nodes else ()
 
     def tls_ca_pems(self, node: str) -> tuple[str, ...]:
-        """The node's CAs."""
         return self.nodes[node].tls_ca_pems if node in self.nodes else ()
 
     def is_revoked(self, fingerprint: str) -> bool:
-        """Whether a certificate (hexadecimal SHA-256 of its DER) is revoked."""
+        """By hexadecimal SHA-256 of the DER."""
         return fingerprint in self.revoked_certificates
 
     def partners(self, node: str, on: datetime) -> frozenset[str]:
-        """Nodes that this one exchanges with at this time."""
+        """Nodes that this one exchanges with."""
         in_force = [agreement for agreement in self.agreements if agreement.in_force(on)]
         return frozenset({agreement.recipient for agreement in in_force if agreement.sender == node}) | frozenset(
             {agreement.sender for agreement in in_force if agreement.recipient == node}
         )
 
     def agreements_on(self, sender: str, recipient: str, on: datetime, *, message_type: str) -> tuple[Agreement, ...]:
-        """Agreements under which `sender` may send this type of message to `recipient` at this time."""
+        """Agreements under which `sender` may send this message type to `recipient`."""
         return tuple(
             agreement
             for agreement in self.agreements
@@ -242,10 +224,9 @@ class Directory:
     def agreement(
         self, sender: str, recipient: str, on: datetime, *, message_type: str, purpose: str
     ) -> Agreement | None:
-        """The agreement under which `sender` may send this type of message to `recipient` at this time for this
-        purpose.
+        """The agreement for this direction, message type and purpose.
 
-        None if none names the purpose, or several do: then the result would depend on their order.
+        None if none names the purpose, or several do: the result would depend on their order.
         """
         possible = self.agreements_on(sender, recipient, on, message_type=message_type)
         found = [agreement for agreement in possible if purpose in agreement.purposes]
@@ -261,14 +242,14 @@ class Directory:
         purpose: str,
         field_classes: Collection[str] = (),
     ) -> bool:
-        """Whether this type of message with these classes of information may go from `sender` to `recipient` now."""
+        """Whether a message with these classes of information may be sent."""
         allowed = self.allowed_field_classes(sender, recipient, on, message_type=message_type, purpose=purpose)
         return allowed is not None and all(field_class in allowed for field_class in field_classes)
 
     def allowed_field_classes(
         self, sender: str, recipient: str, on: datetime, *, message_type: str, purpose: str
     ) -> frozenset[FieldClass] | None:
-        """Classes of information allowed for this purpose; None if nothing may be sent."""
+        """Classes of information that may be sent; None if nothing may."""
         agreement = self.agreement(sender, recipient, on, message_type=message_type, purpose=purpose)
         return agreement.field_classes if agreement is not None else None
 

@@ -1,5 +1,4 @@
-"""Rules across a directory's parts: known names, keys used once, agreements without contradiction. All violations are
-listed with paths."""
+"""Checks rules across a directory's parts: known names, keys used once, agreements without contradiction."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ MAX_VALIDITY_DAYS = 800
 
 
 def broken_rules(directory: Directory) -> tuple[Violation, ...]:
-    """All broken rules; empty for a sound directory."""
+    """All broken rules, with paths; empty for a sound directory."""
     return (*_times(directory), *_members(directory), *_keys(directory), *_agreements(directory))
 
 
@@ -53,7 +52,7 @@ def _members(directory: Directory) -> Iterator[Violation]:
 
 
 def _keys(directory: Directory) -> Iterator[Violation]:
-    """Each key has one use: otherwise one party's signature could count as another's, or as another kind."""
+    """Each key has one use, or a signature could count as another party's or another kind."""
     places = list(_key_places(directory))
     uses = Counter(key for _, key in places)
     for path, key in places:
@@ -84,7 +83,7 @@ def _key_places(directory: Directory) -> Iterator[tuple[str, str]]:
 
 
 def _material(record: KeyRecord) -> str:
-    # as a verifier key ends, to recognise a directory key
+    # the end of a verifier key, to recognise a directory key
     return b64encode(b"\x01" + record.public_key).decode()
 
 
@@ -107,7 +106,7 @@ def _agreements(directory: Directory) -> Iterator[Violation]:
 
 
 def _meet(first: Agreement, second: Agreement) -> bool:
-    """Whether both apply to a type of message between the same parties at one time."""
+    """Whether both apply to one message type between the same parties at one time."""
     return (
         (first.sender, first.recipient) == (second.sender, second.recipient)
         and first.valid_from < second.valid_until
@@ -119,7 +118,7 @@ def _meet(first: Agreement, second: Agreement) -> bool:
 def _contradictions(first: Agreement, second: Agreement, path: str) -> Iterator[Violation]:
     """Two agreements for the same direction, period and message type must not share a purpose.
 
-    One without purposes allows nothing. It must stand alone, or it could be read as allowing all other purposes.
+    One without purposes allows nothing and must stand alone, or it could be read as allowing all other purposes.
     """
     types = _listed(first.message_types & second.message_types)
     same = f"{first.id} covers the same parties, times and types {types}"

@@ -1,4 +1,4 @@
-"""Finds and removes fields by the disclosure classes that the contract marks them with."""
+"""Finds and removes fields by the contract's disclosure classes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,7 @@ _Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[_FieldUse]]
 
 
 def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str = "") -> list[Violation]:
-    """All set fields whose class isn't allowed.
-
-    Args:
-        message: any message of the contract.
-        allowed: classes in the agreement; fields without a class are always allowed.
-        prefix: put before each path.
-    """
+    """All set fields whose class isn't allowed; those without a class always are. `prefix` begins each path."""
     return [
         Violation(found.path, "disclosure", f"the agreement with this partner doesn't allow {found.field_class.value}")
         for found in _walk(message, prefix, allowed)
@@ -46,18 +40,13 @@ def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str
 
 
 def redact(message: Message, allowed: Collection[FieldClass]) -> list[history_pb2.WithheldField]:
-    """Removes fields whose class isn't allowed, and returns them.
+    """Removes fields whose class isn't allowed, in place, and returns them; those without a class stay.
 
-    A field goes whole and is named once, by its own path and class. List members keep their places, so paths stay
-    valid.
-
-    Args:
-        message: any message of the contract; changed in place.
-        allowed: classes in the agreement; fields without a class always stay.
+    A field goes whole, named once by its path and class. List members keep their places, so paths stay valid.
     """
     withheld = []
     for found in _walk(message, "", allowed):
-        # Clearing during the walk skips what lies below the field.
+        # Clearing during the walk would skip fields below.
         found.owner.ClearField(found.field)
         number = options_pb2.DisclosureClass.Value(_PREFIX + found.field_class.value)
         withheld.append(history_pb2.WithheldField(path=found.path, disclosure_class=number))

@@ -1,4 +1,4 @@
-"""Who may call what: roles, callers, and a permission table with deny by default."""
+"""Decides who may call what, with deny by default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.errors import PermissionDeniedError
 
 
 class Role(StrEnum):
-    """A local system's role; it may have several."""
+    """A role of a local system."""
 
     PUBLISHER = "publisher"
     OFFICER = "officer"
@@ -32,9 +32,8 @@ class Principal:
     """An authenticated caller.
 
     Attributes:
-        kind: a partner's gateway or an own system.
         node: e.g. `hk`; the partner's for a peer, else the own.
-        name: the system's name; empty for a peer.
+        name: of the system; empty for a peer.
         roles: from the node's settings; empty for a peer.
         certificate_fingerprint: SHA-256 of the certificate's DER, lower-case hex.
     """
@@ -47,19 +46,19 @@ class Principal:
 
     @property
     def id(self) -> str:
-        """Stable id: `gateway/<node>` or `system/<node>/<name>`, as in the SPIFFE path."""
+        """`gateway/<node>` or `system/<node>/<name>`, as in the SPIFFE path."""
         return f"gateway/{self.node}" if self.kind is PrincipalKind.PEER else f"system/{self.node}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Callers of a method: systems with any of `roles`, and partner gateways if `peers`. Empty means nobody."""
+    """Callers of a method: systems with any of `roles`, and partner gateways if `peers`. Empty admits nobody."""
 
     roles: frozenset[Role] = frozenset()
     peers: bool = False
 
     def admits(self, principal: Principal) -> bool:
-        """Whether the caller may call; roles never admit a peer, `peers` never a system."""
+        """Roles never admit a peer, `peers` never a system."""
         if principal.kind is PrincipalKind.PEER:
             return self.peers
         return not self.roles.isdisjoint(principal.roles)
@@ -82,11 +81,7 @@ class PermissionTable:
         return self._rows.get(method, NOBODY)
 
     def authorise(self, principal: Principal, method: str) -> None:
-        """Admits an authenticated caller or raises.
-
-        Raises:
-            PermissionDeniedError: no row admits it.
-        """
+        """Admits an authenticated caller or raises PermissionDeniedError."""
         permission = self._rows.get(method, NOBODY)
         if not permission.admits(principal):
             raise PermissionDeniedError(_refusal(principal, permission), metadata={"method": method})

@@ -1,1 +1,1 @@
-"""Directory versions accepted and drafted, agreements applied, audit events queued."""
+"""Accepts and drafts directory versions, applies agreements, queues audit events."""

@@ -12,24 +12,23 @@ from gateway.trust.rules.directory import Agreement, Directory, FieldClass
 from gateway.trust.rules.disclosure import undisclosable
 
 EVERY_CLASS = frozenset(FieldClass)
-"""Every class of information."""
 
 _REMEMBERED = 1000
-"""Most cached answers: some per pair of nodes and purpose."""
+"""Most cached results: some per pair of nodes and purpose."""
 
 _NAMED = 5
-"""Most agreements, and purposes of each, in a refusal: errors are cut off on the way."""
+"""Most agreements, and purposes of each, in a refusal: long errors are cut off."""
 
 _Question = tuple[str, str, str, str, int]
 _Answers = dict[_Question, frozenset[FieldClass] | None]
 
 
 class Agreements:
-    """Answers from the directory in force. Thread-safe: at worst one is computed twice."""
+    """Applies the directory in force. Thread-safe: at worst one result is computed twice."""
 
     def __init__(self, directory: Callable[[], Directory]) -> None:
         self._directory = directory
-        # One tuple, so that answers never mix with another version of the directory.
+        # One tuple, so that results never mix with another directory version.
         self._remembered: tuple[Directory | None, _Answers] = (None, {})
 
     def require(
@@ -43,19 +42,11 @@ class Agreements:
         message_type: str,
         prefix: str = "",
     ) -> None:
-        """Admits a message or raises.
-
-        Args:
-            message: to be sent, or received.
-            sender, recipient: node names.
-            purpose: of the message.
-            at_ms: milliseconds since 1970.
-            prefix: put before paths of fields.
-            message_type: as in EntryHeader.type.
+        """Admits a message to be sent, or received; `prefix` begins paths of fields.
 
         Raises:
             AgreementForbidsError: no agreement for this type, direction and purpose; names those for other purposes.
-            InvalidRequestError: fields whose class isn't allowed; all are listed.
+            InvalidRequestError: all fields whose class isn't allowed.
         """
         allowed = self._allowed((sender, recipient, purpose, message_type, at_ms // 1000))
         if allowed is None:
@@ -69,11 +60,9 @@ class Agreements:
             raise InvalidRequestError(forbidden)
 
     def unrestricted(self, *, sender: str, recipient: str, purpose: str, at_ms: int, message_type: str) -> bool:
-        """Whether `require` admits every message, so that fields needn't be checked."""
         return self._allowed((sender, recipient, purpose, message_type, at_ms // 1000)) == EVERY_CLASS
 
     def _instead(self, sender: str, recipient: str, message_type: str, second: int) -> str:
-        """Agreements for other purposes, in words."""
         at = datetime.fromtimestamp(second, UTC)
         others = self._directory().agreements_on(sender, recipient, at, message_type=message_type)
         return f" ({named_with_purposes(others)})" if others else ", nor for any other"

@@ -1,4 +1,4 @@
-"""A bounded queue of audit events from many threads to the writer's group commits."""
+"""Queues audit events from many threads for the writer's group commits."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ AUDIT_QUEUE_EVENTS = 65_536
 """Most waiting events: seconds of full load, about 50 MB."""
 
 DRAIN_EVENTS = 10_000
-"""Most events of a group commit, so that audit delays a publish by at most 50 ms."""
+"""Most events of a group commit, to delay a publish by at most 50 ms."""
 
 RETRY_AFTER_S = 1.0
-"""Seconds after which to try again when the queue was full."""
 
 REPEATED = "repeated"
-"""Count of a repeated denial."""
+"""Name of the count of repeated denials."""
 
 _Key = tuple[str, str, str]
 
@@ -29,10 +28,9 @@ class AuditQueue:
     """Events on the way to the writer. Thread-safe; no method blocks.
 
     Nothing is durable before the writer's commit: a call whose event doesn't fit is refused, and `drained` restores
-    what wasn't committed.
+    uncommitted events.
 
-    A flood of denials can't displace other events: equal ones become one with a count, and when the queue is full they
-    are only counted (`lost_denials`).
+    A flood of denials can't displace other events: equal ones become one with a count; a full queue only counts them.
     """
 
     def __init__(self, *, capacity: int = AUDIT_QUEUE_EVENTS) -> None:
@@ -47,12 +45,11 @@ class AuditQueue:
 
     @property
     def lost_denials(self) -> int:
-        """Denials dropped since the start; a metric."""
+        """A metric, counted since the start."""
         return self._lost_denials
 
     def record(self, event: AuditEntry) -> None:
-        """Takes an event, serialised on the calling thread, so that the writer only chains it; denials are left to the
-        writer.
+        """Queues an event, serialised on the calling thread; denials are left to the writer.
 
         Raises:
             OverloadedError: the queue is full and it isn't a denial; the call must stop.
@@ -80,25 +77,20 @@ class AuditQueue:
             self._events.append(event)
 
     def drain(self, limit: int = DRAIN_EVENTS) -> list[AuditEntry]:
-        """Removes up to `limit` events, oldest first."""
         with self._lock:
             taken, self._events = self._events[:limit], self._events[limit:]
             self._denials = {key: place - limit for key, place in self._denials.items() if place >= limit}
         return taken
 
     def restore(self, events: list[AuditEntry]) -> None:
-        """Puts uncommitted events back in front, beyond the capacity if need be."""
+        """Puts uncommitted events back in front, even beyond capacity."""
         with self._lock:
             self._events = events + self._events
             self._denials = {key: place + len(events) for key, place in self._denials.items()}
 
     @contextmanager
     def drained(self, limit: int = DRAIN_EVENTS) -> Iterator[list[AuditEntry]]:
-        """Removes events for a transaction, and restores them if the block raises.
-
-        Open the transaction inside, so that a failed commit counts:
-        `with queue.drained() as events, engine.begin() as conn: audit.append(conn, events)`.
-        """
+        """Puts uncommitted events back in front, even beyond capacity."""
         events = self.drain(limit)
         try:
             yield events

@@ -1,4 +1,4 @@
-"""Drafts of directory versions: from node cards, or from the previous version with one change. Pure."""
+"""Drafts directory versions, from node cards or from the previous version with one change."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from gateway.trust.rules.directory import (
 )
 
 DEFAULT_DAYS = 365
-"""Validity in days."""
 DEFAULT_GRACE_DAYS = 30
-"""Days of grace: time to collect offline signatures."""
+"""Time to collect offline signatures."""
 DRAFT_MESSAGE_TYPES = ("AlertEvent", "Disposition", "HistoryQuery", "HistoryRecord", "WatchlistEvent")
-"""Message types of drafted agreements: alerts, dispositions, history queries and records, watchlists."""
+"""Message types of drafted agreements."""
 PURPOSES = (
     "customs_fraud",
     "export_control",
@@ -32,12 +31,12 @@ PURPOSES = (
     "risk_assessment",
     "smuggling",
 )
-"""Default purposes of drafted agreements."""
+"""Purposes of drafted agreements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference between two versions; None stands for absent."""
+    """A difference between versions; None stands for absent."""
 
     path: str
     old: object
@@ -115,7 +114,7 @@ def next_version(
 ) -> Directory:
     """The next version, with new dates and newer cards.
 
-    Keys that a newer card omits stay, so that old signatures verify; revoke them to end that.
+    Keys that a newer card omits stay, to verify old signatures; revoke them to end that.
     """
     nodes, authorities = dict(previous.nodes), dict(previous.authorities)
     for card in cards:
@@ -135,10 +134,10 @@ def next_version(
 
 
 def revoke_certificate(previous: Directory, fingerprint: str, *, issued_at: datetime) -> Directory:
-    """The next version, with a certificate (hexadecimal SHA-256 of its DER) revoked.
+    """The next version, with a certificate revoked by hexadecimal SHA-256 of its DER.
 
     Raises:
-        ConfigurationError: revoked already.
+        ConfigurationError: already revoked.
     """
     if previous.is_revoked(fingerprint):
         raise ConfigurationError(f"certificate {fingerprint} is revoked already, by version {previous.version}")
@@ -176,7 +175,7 @@ def differences(old: Directory, new: Directory) -> tuple[Difference, ...]:
 
 
 def _successor(previous: Directory, issued_at: datetime) -> Directory:
-    # a revocation doesn't prolong validity, so that it needs no further thought
+    # a revocation must not prolong validity
     issued_at = min(issued_at.replace(microsecond=0), previous.expires_at - timedelta(seconds=1))
     return replace(previous, version=previous.version + 1, issued_at=issued_at)
 
@@ -192,7 +191,7 @@ def _with_past_keys(node: FederationNode, before: FederationNode | None) -> Fede
 
 
 def _merged(newer: tuple[KeyRecord, ...], older: tuple[KeyRecord, ...]) -> tuple[KeyRecord, ...]:
-    known = {record.public_key: record for record in older}  # a revocation outlives cards that don't know it
+    known = {record.public_key: record for record in older}  # a revocation outlives older cards
     kept = tuple(record for record in older if record.public_key not in {each.public_key for each in newer})
     return (
         tuple(

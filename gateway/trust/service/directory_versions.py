@@ -1,4 +1,4 @@
-"""Decides whether a directory version is trusted: a state machine without I/O.
+"""Decides whether to trust a directory version, as a state machine without I/O.
 
 Only `accept` and `unsafe_reopen` make a `TrustedDirectory`.
 """
@@ -16,20 +16,14 @@ from gateway.trust.codec.directory import decode_directory
 from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""A version issued later than this after now gets a warning: a clock is wrong."""
+"""Later issue times get a warning: a clock is wrong."""
 
 _TOKEN = object()
 
 
 @dataclass(frozen=True, slots=True)
 class RootOfTrust:
-    """Pinned directory keys that judge the first version.
-
-    Attributes:
-        federation: its name.
-        verifiers: the authorities' directory keys.
-        threshold: how many must have signed, at least 1.
-    """
+    """Pinned directory keys that verify the first version; `threshold` of them must have signed."""
 
     federation: str
     verifiers: tuple[Verifier, ...]
@@ -57,9 +51,6 @@ class TrustedDirectory:
     """A directory that passed `accept`.
 
     Attributes:
-        directory: its content.
-        note: the signed note.
-        text: the signed text.
         signed_by: key names of the signing authorities, in the note's order.
         warnings: sentences for operators, to be logged and shown.
     """
@@ -96,37 +87,34 @@ class TrustedDirectory:
         return self.directory.version
 
     def validity(self, at: datetime) -> Validity:
-        """Its validity now."""
         return self.directory.validity(at)
 
     def log_verifiers(self, origin: FeedOrigin, at: datetime) -> tuple[Verifier, ...]:
-        """Keys whose checkpoints of this feed count at this time; none if unknown."""
+        """Keys whose checkpoints of this feed count; none if unknown."""
         if origin.federation != self.federation:
             return ()
         return tuple(Verifier(origin.line, key) for key in self.directory.log_keys(origin.publisher, at))
 
     def every_log_verifier(self, origin: FeedOrigin) -> tuple[Verifier, ...]:
-        """All log keys listed for the feed's publisher, also past, future and revoked ones.
+        """All log keys of the feed's publisher, also past, future and revoked ones.
 
-        They show what a node signed once, and vouch for nothing.
+        They show what a node once signed; they don't authenticate new data.
         """
         records = self.directory.node(origin.publisher).log_keys
         return tuple(Verifier(origin.line, record.public_key) for record in records)
 
     def cosign_verifiers(self, node: str, at: datetime) -> tuple[Verifier, ...]:
-        """Keys whose receipts for this node count at this time; none if unknown."""
         name = receipts_key_name(self.federation, node)
         return tuple(Verifier(name, key, SignatureType.COSIGNATURE) for key in self.directory.cosign_keys(node, at))
 
     def directory_verifiers(self) -> tuple[Verifier, ...]:
-        """The authorities' directory keys."""
         return tuple(Verifier.from_vkey(each.directory_key) for each in self.directory.authorities.values())
 
 
 def accept(
     note: bytes, *, now: datetime, previous: TrustedDirectory | None = None, anchors: RootOfTrust | None = None
 ) -> TrustedDirectory:
-    """Judges a version, in this order (after The Update Framework 1.0, section 5.3):
+    """Verifies a version, in this order (after The Update Framework 1.0, section 5.3):
 
     1. Form: the size is capped, then the bytes are parsed as a signed note.
     2. Succession: the previous version's threshold of its authorities' keys has signed these bytes; for the first
@@ -139,9 +127,8 @@ def accept(
 
     Args:
         note: untrusted bytes.
-        now: current time, with zone.
-        previous: the version in force; its own expiry doesn't matter.
-        anchors: for the first version; ignored with a previous one.
+        previous: the version in force; it may have expired.
+        anchors: for the first version.
 
     Raises:
         DirectoryError: a step fails; `metadata["step"]` names it.
@@ -163,7 +150,7 @@ def accept(
 def unsafe_reopen(note: bytes) -> TrustedDirectory:
     """Reopens a version that this node accepted and kept, as the `previous` of the next.
 
-    Unsafe: only its own keys vouch for it; steps 2 and 4 to 6 are skipped. Never for bytes from elsewhere. Ask
+    Unsafe: only its own keys verify it; steps 2 and 4 to 6 are skipped. Never for bytes from elsewhere. Check
     `validity` before relying on it.
 
     Raises:

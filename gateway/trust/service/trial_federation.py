@@ -1,13 +1,13 @@
 """Makes a whole federation in one folder, for demos, tests and trials.
 
-Real authorities make their keys where they are used, with `gateway pki` and `gateway directory` (certs/README.md).
+Real authorities make keys where they are used, with `gateway pki` and `gateway directory` (certs/README.md).
 
     <root>/directory.note                     the directory, signed by all authorities
-    <root>/<node>/pki/ca.pem                  certificate of the node's CA
-    <root>/<node>/pki/gateway.pem|.key        the gateway's certificate and key, for both ports and its own links
+    <root>/<node>/pki/ca.pem                  the node's CA certificate
+    <root>/<node>/pki/gateway.pem|.key        the gateway's certificate and key, for both ports and outgoing links
     <root>/<node>/pki/systems/<name>.pem|.key certificates and keys of its local systems
     <root>/<node>/pki/keys/log.pem            Ed25519 key that signs the node's feeds
-    <root>/<node>/pki/keys/receipts.pem       Ed25519 key that cosigns what it received
+    <root>/<node>/pki/keys/receipts.pem       Ed25519 key that cosigns received checkpoints
     <root>/offline/<authority>/directory.pem  the authority's directory key; directory.vkey has the public part
     <root>/offline/<authority>/ca.key         key of the node's CA
 """
@@ -38,7 +38,6 @@ from gateway.trust.service.directory_drafts import DEFAULT_DAYS, DEFAULT_GRACE_D
 from gateway.trust.service.directory_versions import RootOfTrust
 
 SIGNING_KEY_DAYS = 3 * 365
-"""Validity of signing keys in days."""
 BACKDATED = timedelta(minutes=5)
 """Keys count this much earlier, for slow clocks."""
 FEDERATION = "gba.customs.example"
@@ -46,14 +45,11 @@ FEDERATION = "gba.customs.example"
 
 @dataclass(frozen=True, slots=True)
 class MemberSpec:
-    """A node to make.
+    """A node to make, with its local systems and their roles.
 
     Attributes:
         node: its name, and its authority's.
         host: DNS name or IP address for partners.
-        peer_port, local_port: ports for partners and own systems.
-        systems: local systems with their roles, which go into settings.
-        display_names: its authority's names by language tag.
     """
 
     node: str
@@ -91,22 +87,15 @@ class NodeFolder:
         return self.path / "pki" / "keys" / "receipts.pem"
 
     def system_certificate(self, name: str) -> Path:
-        """Certificate of a local system."""
         return self.path / "pki" / "systems" / f"{name}.pem"
 
     def system_key(self, name: str) -> Path:
-        """TLS key of a local system."""
         return self.path / "pki" / "systems" / f"{name}.key"
 
 
 @dataclass(frozen=True, slots=True)
 class FederationFolder:
-    """Paths in a federation's folder, and the keys to pin.
-
-    Attributes:
-        path: the root.
-        anchors: directory keys and threshold for settings.
-    """
+    """Paths in a federation's folder, and the keys to pin."""
 
     path: Path
     anchors: RootOfTrust
@@ -117,19 +106,15 @@ class FederationFolder:
 
     @property
     def anchor_vkeys(self) -> tuple[str, ...]:
-        """The anchors as text."""
         return tuple(verifier.to_vkey() for verifier in self.anchors.verifiers)
 
     def node(self, name: str) -> NodeFolder:
-        """A node's folder."""
         return NodeFolder(self.path / name)
 
     def directory_key(self, authority: str) -> Path:
-        """An authority's directory key."""
         return self.path / "offline" / authority / "directory.pem"
 
     def ca_key(self, authority: str) -> Path:
-        """The key of an authority's CA."""
         return self.path / "offline" / authority / "ca.key"
 
 
@@ -145,20 +130,16 @@ def create_federation(
     directory_days: int = DEFAULT_DAYS,
     grace_days: int = DEFAULT_GRACE_DAYS,
 ) -> FederationFolder:
-    """Makes keys, certificates and a signed directory for all members.
+    """Makes keys, certificates and a signed directory for all members; existing keys are never overwritten.
 
     Args:
-        root: the folder; existing keys are never overwritten.
-        members: the nodes.
-        federation: its name, a DNS name.
         now: start of validity, with zone.
         agreements: None lets everyone send alerts to everyone, for all purposes.
         threshold: authorities that must sign; None for all.
-        leaf_days, directory_days, grace_days: validity of certificates and directory.
 
     Raises:
         ConfigurationError: a federation exists, or the folder can't be written.
-        MalformedError: a name isn't one.
+        MalformedError: a wrong name.
         DocumentInvalidError: the directory breaks its rules.
     """
     if (root / "directory.note").exists():

@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Bring the schema from `down_revision` to `revision`."""
+    """Apply this revision."""
     op.create_table(
         "audit_events",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),

@@ -1,7 +1,7 @@
 """Typed progress instead of cursors.
 
-Every position that stood in `cursors` or `match_cursors` under a name gets a column of its own. What the software knew
-of kinds of entries was a shortened hash: it isn't taken over, and the next start looks at held entries once more.
+Each named position of `cursors` and `match_cursors` gets a column. Known kinds of entries were a shortened hash and
+aren't kept: the next start reads held entries again.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _COLUMNS = {
         "written_position": "findings_written",
     },
 }
-"""Of each table: its columns, and the names under which their values stood."""
+"""By table: columns, and the names of their values before."""
 
 _DEFAULTS = dict.fromkeys(("alert_position", "shipment_position", "change_seq"))
-"""Columns that are NULL without a position; the others are 0."""
+"""Columns that are NULL without a position; others are 0."""
 
 _PER_PARTNER = {"released:": "considered", "compared:": "directory_version", "swept:": "sweep_steps"}
 
 
 def upgrade() -> None:
-    """Bring the schema from `down_revision` to `revision`."""
+    """Apply this revision."""
     conn = op.get_bind()
     cursors = _positions(conn, "cursors")
     match_cursors = _positions(conn, "match_cursors")
