@@ -23,8 +23,13 @@ from tests.support.databases import (
 
 __all__ = ["database", "databases", "make_database", "make_empty_database", "postgres_server", "postgres_url"]
 
-# Tests expect the source language, also of the processes that they start.
+# What is printed is compared as in a plain terminal of the usual width in the source language, also from processes that
+# tests start.
 os.environ["LANGUAGE"] = "en"
+os.environ["COLUMNS"] = "80"
+for name in ("LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "LC_ALL"):
+    os.environ.pop(name, None)
+os.environ["LANG"] = "C.UTF-8"
 
 # How fast a machine makes examples, or takes one, says nothing about the product.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

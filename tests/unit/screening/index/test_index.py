@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,14 @@ def ids(index: NameIndex, *names: tuple[str, NameKind], **how: object) -> list[s
     return [hit.reference.id for hit in index.search(PartyQuery(names), **how).hits]  # type: ignore[arg-type]
 
 
+prepared = cache(prepare)
+"""Each name is compared with each other, and prepared once."""
+
+
 def exhaustive(records: list[IndexEntry], query: tuple[str, NameKind]) -> dict[str, MatchClass]:
-    name = prepare(*query)
+    name = prepared(*query)
     best = {
-        each.id: max((compare(name, prepare(n.text, n.kind)).match_class for n in each.names), default=MatchClass.NONE)
+        each.id: max((compare(name, prepared(n.text, n.kind)).match_class for n in each.names), default=MatchClass.NONE)
         for each in records
     }
     return {entry_id: found for entry_id, found in best.items() if found}
