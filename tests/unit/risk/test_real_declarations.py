@@ -33,9 +33,9 @@ def test_the_sentences_say_what_the_file_has(declarations: list[bench.Labelled])
     middle = bench.middle_unit_value(bench.in_dollars(declarations))
     for sentence in (
         f"{len(declarations):,} import declarations of 2021, of which {frauds:,} are labelled as fraud",
-        f"converted at {bench.WON:,.0f} won. That makes {middle:.2f} dollars a kilogram the middle of all goods",
+        f"converted at {bench.WON:,.0f} won. The median of all goods is then {middle:.2f} dollars a kilogram",
         f"of {sellers:,} sellers with a subheading {several} have more than one declaration, and none more than {most}",
-        "Nothing in the file joins two declarations",
+        "Nothing in the file links two declarations",
     ):
         assert sentence in text
     assert bench.joined(declarations) == 0

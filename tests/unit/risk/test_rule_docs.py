@@ -39,7 +39,7 @@ def test_every_rule_is_in_the_table_with_its_thresholds() -> None:
 
 
 def test_every_rule_is_explained() -> None:
-    text = PAGE.partition("\n## What each means, and what it can't see\n")[2].partition("\n## ")[0]
+    text = PAGE.partition("\n## Meaning and limits of each rule\n")[2].partition("\n## ")[0]
     for rule in load_rules():
         assert re.search(rf"\*\*{rule.id}[\s*]", text), rule.id
     assert "R10" in text
