@@ -27,13 +27,11 @@ from gateway.v1.alert_pb2 import AlertContent, AlertFinding, AlertReference, Clo
 
 
 class GatewayClient:
-    """A customs system's client of its gateway, for one event loop; calls may run concurrently.
+    """A customs system's client, for one event loop; calls may run concurrently.
 
-    Methods raise errors of `gateway.errors`; InvalidRequestError lists all violations. A mutation that failed with
-    UnavailableError or DeadlineExceededError may have happened: repeated with the same `request_id` (a UUID; None makes
-    a UUIDv7), it happens once.
-
-    Lists fetch `page_size` rows at a time, at most 1,000; `filter` is conditions joined by AND.
+    Methods raise errors of `gateway.errors`. A mutation that failed with UnavailableError or DeadlineExceededError may
+    have happened; repeated with the same `request_id` (a UUID; None makes a UUIDv7), it happens once. Lists fetch
+    `page_size` rows at a time, at most 1,000; `filter` joins conditions by AND.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -59,18 +57,18 @@ class GatewayClient:
         Args:
             address: host:port of the gateway's local port.
             ca: the authority's CA certificate, PEM.
-            certificate: this system's certificate, PEM. A replaced file is loaded.
-            key: its private key, PEM, mode 0600.
+            certificate: this system's, PEM; reloaded when replaced.
+            key: PEM, mode 0600.
             timeout_s: seconds for a unary call with its retries.
 
         Raises:
-            ConfigurationError: a file can't be read, they don't belong together, or one isn't valid now.
+            ConfigurationError: a file is unreadable or not valid now, or they don't belong together.
         """
         return cls(Connection(address, ca=Path(ca), certificate=Path(certificate), key=Path(key), timeout_s=timeout_s))
 
     @property
     def node_name(self) -> str:
-        """Name of the node, from the certificate."""
+        """Name in the node's certificate."""
         return self._connection.node
 
     async def __aenter__(self) -> Self:
@@ -87,12 +85,7 @@ class GatewayClient:
     async def publish(
         self, content: AlertContent, recipients: Sequence[str], *, request_id: str | None = None
     ) -> service.PublishAlertResponse:
-        """Publishes an alert; it is durable when this returns.
-
-        Args:
-            content: the alert.
-            recipients: nodes, e.g. `["hk", "mo"]`; none learns of the others.
-        """
+        """Publishes an alert, durable when this returns; no recipient (e.g. `["hk", "mo"]`) learns of the others."""
         method = self._connection.stubs.alerts.PublishAlert
         request = new_alert(content, recipients, request_id)
         return await self._connection.unary(method, request, service.PublishAlertResponse)
@@ -114,7 +107,7 @@ class GatewayClient:
                     print(outcome.refused.message)
 
         Args:
-            alerts: made by `new_alert`; read at the gateway's pace.
+            alerts: read at the gateway's pace.
             batch: most alerts in a message, at most 500.
             patience_s: seconds without an answer after which a failing stream is given up.
 
@@ -182,14 +175,7 @@ class GatewayClient:
         recipient: str = "",
         request_id: str | None = None,
     ) -> service.AskQuestionResponse:
-        """Asks the other side for supplementary information.
-
-        Args:
-            alert: own or a partner's.
-            text: the question.
-            deadline: with its time zone.
-            recipient: the node to ask; for an own alert only.
-        """
+        """Asks the other side for supplementary information; `recipient` is the node to ask, for an own alert only."""
         request = service.AskQuestionRequest(
             request_id=request_id or new_request_id(),
             alert=alert,
@@ -212,7 +198,7 @@ class GatewayClient:
     async def report_finding(
         self, finding: AlertFinding, *, request_id: str | None = None
     ) -> service.ReportFindingResponse:
-        """Reports the result of an inspection; `finding.alert` is the partner's alert."""
+        """Reports an inspection's result; `finding.alert` is the partner's alert."""
         request = service.ReportFindingRequest(request_id=request_id or new_request_id(), finding=finding)
         method = self._connection.stubs.alerts.ReportFinding
         return await self._connection.unary(method, request, service.ReportFindingResponse)
@@ -237,7 +223,7 @@ class GatewayClient:
         return await self._connection.unary(method, request, service.CloseAlertResponse)
 
     async def get_alert(self, alert: AlertReference) -> service.GetAlertResponse:
-        """An alert, own or a partner's, with its deliveries and history."""
+        """An alert with its deliveries and history."""
         method = self._connection.stubs.alerts.GetAlert
         return await self._connection.unary(method, service.GetAlertRequest(alert=alert), service.GetAlertResponse)
 
@@ -264,17 +250,17 @@ class GatewayClient:
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
     ) -> AsyncGenerator[service.AlertChange, None]:
-        """Every change after a position, once and in order, then new ones as they come; reconnects.
+        """Every change after a position (0 for all), once and in order, then new ones as they come; reconnects.
 
         Store `change.position` in one transaction with the effect of the change, and start there next time.
 
         Args:
-            position: 0 for all changes.
+            position: the last one processed.
             until_current: end at the last present change instead of waiting for more.
             on_interruption: called for each interruption; the watch goes on.
 
         Raises:
-            GatewayError: a failure that isn't transient, e.g. PermissionDeniedError or PositionUnknownError.
+            GatewayError: not transient, e.g. PermissionDeniedError or PositionUnknownError.
         """
 
         def connect() -> grpc.aio.UnaryStreamCall[Any, service.WatchAlertsResponse]:

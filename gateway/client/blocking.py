@@ -12,11 +12,7 @@ T = TypeVar("T")
 
 
 def run_blocking(connect: Callable[[], GatewayClient], work: Callable[[GatewayClient], Awaitable[T]]) -> T:
-    """Result of `work`, whose client is closed afterwards.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C, after the work was cancelled and the client closed.
-    """
+    """Result of `work`; on Ctrl-C raises KeyboardInterrupt once the client is closed."""
 
     async def connected_work() -> T:
         async with connect() as client:

@@ -30,20 +30,20 @@ def new_request_id() -> str:
 
 
 def new_alert(content: AlertContent, recipients: Iterable[str], request_id: str | None = None) -> PublishAlertRequest:
-    """A request to publish a copy of `content`; the same `request_id` (a UUID) never publishes twice."""
+    """A request with a copy of `content`; the same `request_id` (a UUID) never publishes twice."""
     return PublishAlertRequest(request_id=request_id or new_request_id(), recipients=recipients, content=content)
 
 
 @dataclass(frozen=True, slots=True)
 class PublishOutcome:
-    """The result of one alert: either `published`, and durable, or `refused`, and not stored."""
+    """An alert's result: `published`, and durable, or `refused`, and not stored."""
 
     request: PublishAlertRequest
     published: PublishAlertResponse | None = None
     refused: GatewayError | None = None
 
     def result(self) -> PublishAlertResponse:
-        """The gateway's answer; raises `refused` if there is none."""
+        """Raises `refused` if there is no answer."""
         if self.refused is not None:
             raise self.refused
         assert self.published is not None  # noqa: S101  # exactly one of them is set

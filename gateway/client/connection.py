@@ -1,7 +1,4 @@
-"""Connects to the gateway: credentials, channel, retries and errors.
-
-gRPC retries unary calls that failed with UNAVAILABLE; `resuming` and `windowed` open streams again.
-"""
+"""Connects to the gateway: credentials, channel, retries of unary calls and errors."""
 
 from __future__ import annotations
 
@@ -114,7 +111,7 @@ class Connection:
         """Reads the credentials; connects at the first call.
 
         Raises:
-            ConfigurationError: a file can't be read, they don't belong together, or one isn't valid now.
+            ConfigurationError: a file is unreadable or not valid now, or they don't belong together.
         """
         self.address = address
         self.timeout_s = timeout_s
@@ -144,11 +141,7 @@ class Connection:
         return self._stubs
 
     async def unary(self, method: Any, request: Message, response_type: type[ResponseT]) -> ResponseT:
-        """Makes a unary call; `response_type` is for the type checker.
-
-        Raises:
-            GatewayError: from the gateway, or because it doesn't answer.
-        """
+        """Makes a unary call; `response_type` is for the type checker. Raises GatewayError."""
         try:
             response: ResponseT = await method(request, timeout=self.timeout_s)
         except grpc.aio.AioRpcError as error:

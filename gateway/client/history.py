@@ -34,11 +34,11 @@ RecordOrAnswer = HistoryRecord | NodeAnswer
 
 @dataclass(frozen=True, slots=True)
 class RecordedBatch:
-    """The result of consecutive items, sent in one message.
+    """The result of one message's items.
 
     Attributes:
         items: the caller's, in order.
-        position: of the last recorded item in the node's log; everything up to it is durable. 0 if none was recorded.
+        position: of the last recorded item; everything up to it is durable. 0 if none was recorded.
         recorded: number of recorded items, those that changed nothing included.
         refused: reason by index in `items`; nothing of a refused item is stored.
     """
@@ -83,7 +83,7 @@ class _RecordMethod:
 
 
 class HistoryClient:
-    """HistoryService. The contract says which roles may call a method; errors are as for `GatewayClient`."""
+    """HistoryService. The contract names each method's roles."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -111,7 +111,7 @@ class HistoryClient:
 
         Raises:
             ValueError: `batch` is out of bounds.
-            GatewayError: a failure that isn't transient. Items not yielded may be recorded: record them again.
+            GatewayError: not transient. Items not yielded may be recorded: record them again.
         """
         wrapped = _wrapped_async(items) if isinstance(items, AsyncIterable) else map(_wrapped, items)
         stream = WindowedStream(self._connection, _RecordMethod(), wrapped, batch=batch, patience_s=patience_s)
@@ -149,11 +149,11 @@ class HistoryClient:
         Args:
             criteria: all given ones must hold.
             grounds: purpose, legal basis and case; checked and audited on both sides.
-            nodes: to query; empty: the own node and every partner.
+            nodes: empty: the own node and every partner.
             mode: HIT answers only whether there is a match.
             order: within each node's page.
             page_size: most records of one node in a page, up to 10,000; 0: the gateway's default.
-            partner_timeout_ms: milliseconds for a partner, up to 60,000; 0: 10,000.
+            partner_timeout_ms: milliseconds, up to 60,000; 0: 10,000.
             timeout_s: seconds for one page; passed on to the partners.
         """
         token = ""
@@ -228,14 +228,14 @@ class HistoryClient:
         draft_rules: Iterable[str] = (),
         timeout_s: float = TRACE_TIMEOUT_S,
     ) -> service.TraceConsignmentResponse:
-        """Reconstructs one consignment from any of its references, with discrepancies.
+        """Reconstructs a consignment from any of its references, with discrepancies.
 
         Args:
             criteria: references, containers, seals, registrations or record ids.
             grounds, nodes: as in `search`.
-            partner_timeout_ms: milliseconds for a partner's answer to one query, up to 60,000; 0: 5,000.
+            partner_timeout_ms: milliseconds for one query, up to 60,000; 0: 5,000.
             draft_alert: draft an alert of any discrepancies.
-            draft_rules: rules whose discrepancies the draft includes; none: all.
+            draft_rules: rules for the draft; none: all.
             timeout_s: seconds for the trace.
         """
         request = service.TraceConsignmentRequest(

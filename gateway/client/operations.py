@@ -42,7 +42,7 @@ class NodeClient:
         return (await self._connection.unary(method, request, node.ResumeLinkResponse)).link
 
     async def resolve_quarantine(self, origin: str, *, reason: str) -> node.Link:
-        """Ends the quarantine of a feed after its evidence was examined."""
+        """Ends a feed's quarantine after its evidence was examined."""
         request = node.ResolveQuarantineRequest(origin=origin, reason=reason)
         method = self._connection.stubs.node.ResolveQuarantine
         return (await self._connection.unary(method, request, node.ResolveQuarantineResponse)).link
@@ -81,12 +81,7 @@ class EvidenceClient:
         return await self._export(evidence.ExportEvidenceRequest(alert=alert, recipient=recipient))
 
     async def export_answer(self, query_id: str, *, record_ids: Iterable[str] = ()) -> list[evidence.EvidenceFile]:
-        """Files that prove offline the answer to a question about shipments.
-
-        Args:
-            query_id: as a search gives it for each partner.
-            record_ids: the partner's ids of the records to include; none: all.
-        """
+        """Files that prove offline the answer to a search's query; `record_ids` are the partner's, all if none."""
         return await self._export(evidence.ExportEvidenceRequest(query_id=query_id, record_ids=record_ids))
 
     async def _export(self, request: evidence.ExportEvidenceRequest) -> list[evidence.EvidenceFile]:
@@ -94,7 +89,7 @@ class EvidenceClient:
         return list((await self._connection.unary(method, request, evidence.ExportEvidenceResponse)).files)
 
     async def verify(self, files: Iterable[evidence.EvidenceFile]) -> evidence.VerifyEvidenceResponse:
-        """Verifies exported evidence with the node's directory; the result lists the steps."""
+        """Verifies exported evidence with the node's directory."""
         request = evidence.VerifyEvidenceRequest(files=files)
         method = self._connection.stubs.evidence.VerifyEvidence
         return await self._connection.unary(method, request, evidence.VerifyEvidenceResponse)

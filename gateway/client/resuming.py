@@ -30,7 +30,7 @@ async def resumed(
         on_interruption: called for each interruption.
 
     Raises:
-        GatewayError: a failure that isn't transient.
+        GatewayError: not transient.
     """
     backoff = Backoff()
     while True:

@@ -49,17 +49,15 @@ class WatchedMatches:
 
 
 class ScreeningClient:
-    """The screening part of WatchlistService. The contract says which roles may call a method."""
+    """The screening part of WatchlistService. The contract names each method's roles."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def screen(self, subjects: Iterable[ScreeningSubject], *, max_hits: int = 0) -> Sequence[ScreenedSubject]:
-        """Screens up to 500 subjects; answers come in order.
+        """Screens up to 500 subjects, in order; one with a reference is screened against later entries too.
 
-        Args:
-            subjects: one with a reference is stored, and screened against later entries too.
-            max_hits: most hits for a subject; 0: the gateway's default.
+        `max_hits` is per subject; 0: the gateway's default.
         """
         request = ScreenPartiesRequest(subjects=subjects, max_hits=max_hits)
         method = self._connection.stubs.watchlist.ScreenParties
@@ -68,7 +66,7 @@ class ScreeningClient:
     async def screen_many(
         self, subjects: Iterable[ScreeningSubject], *, max_hits: int = 0, batch: int = 100
     ) -> AsyncGenerator[ScreenedSubject, None]:
-        """Screens any number of subjects over one stream, as `screen` does, with at most 500 in a `batch`."""
+        """Screens any number of subjects over one stream, with at most 500 in a `batch`."""
 
         async def messages() -> AsyncIterator[ScreenStreamRequest]:
             for chunk in _chunks(subjects, min(batch, MAX_STREAM_ITEMS)):
@@ -169,10 +167,9 @@ class ScreeningClient:
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
     ) -> AsyncGenerator[WatchedMatches, None]:
-        """Matches as they are found and change; reconnects.
+        """New and changed matches; reconnects. Arguments and errors are as in `GatewayClient.watch`.
 
-        A match that changed twice since the position comes once, in its last state. Arguments and errors are as in
-        `GatewayClient.watch`.
+        A match that changed twice since the position comes once, in its last state.
         """
 
         def connect() -> grpc.aio.UnaryStreamCall[Any, WatchMatchesResponse]:
@@ -195,14 +192,7 @@ class ScreeningClient:
         without_subject: bool = False,
         request_id: str | None = None,
     ) -> DecideMatchResponse:
-        """Confirms a match, which records a hit; one on a partner's entry is reported to the partner.
-
-        Args:
-            match_id: of the match.
-            purpose: a code of the agreements; needed for a partner's entry.
-            case_reference: the authority's.
-            without_subject: report without the party's names and identifiers.
-        """
+        """Confirms a match and records a hit, as `report` does; `without_subject` omits the party."""
         confirm = MatchConfirmation(purpose=purpose, case_reference=case_reference, without_subject=without_subject)
         request = DecideMatchRequest(request_id=request_id or new_request_id(), match_id=match_id, confirm=confirm)
         return await self._connection.unary(self._connection.stubs.watchlist.DecideMatch, request, DecideMatchResponse)

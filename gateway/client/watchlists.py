@@ -30,7 +30,7 @@ class WatchedChanges:
     """Changes that belong together. Store `position` in one transaction with their effect.
 
     Attributes:
-        changes: in order; may be empty where only the position moved.
+        changes: in order; empty where only the position moved.
         position: where to continue; 0 within the full state, which can't be continued.
         full_state: these are part of the whole present state, not recent changes.
         begins: the full state begins, possibly again after an interruption: drop stored entries.
@@ -43,7 +43,7 @@ class WatchedChanges:
 
 
 class WatchlistClient:
-    """WatchlistService. The contract says which roles may call a method; errors are as for `GatewayClient`."""
+    """WatchlistService. The contract names each method's roles."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -57,16 +57,13 @@ class WatchlistClient:
         note: str = "",
         request_id: str | None = None,
     ) -> service.ProposeEntriesResponse:
-        """Proposes changes of an own list; on a list without four eyes they take effect at once.
+        """Proposes changes of an own list; without four eyes they take effect at once, and there is no proposal's id.
 
         Args:
             list_name: of the own list.
             entries: new ones (revision 0) and amendments (the revision that was read).
             withdrawals: each with its reason and the revision that was read.
-            note: purpose of the proposal.
-
-        Returns:
-            Ids of the entries, and of the proposal; that is empty when the changes took effect at once.
+            note: purpose.
         """
         request = service.ProposeEntriesRequest(
             request_id=request_id or new_request_id(),
@@ -114,14 +111,10 @@ class WatchlistClient:
 
         Args:
             list_name: of the own list.
-            rows: of the source; read at the gateway's pace.
-            note: purpose of the import.
-            prune_reason: withdraws entries without a row, for this reason; empty: they stay and are counted. Give it
-                only with a complete source.
+            rows: read at the gateway's pace; a refused row doesn't stop the rest.
+            note: purpose.
+            prune_reason: withdraws entries without a row, so the source must be complete; empty: they are counted.
             on_progress: called for each message sent, with its number of rows.
-
-        Returns:
-            Counts of the rows' results, and the refused rows; the others went on.
 
         Raises:
             TooLargeError: a row doesn't fit into a message.
@@ -153,10 +146,7 @@ class WatchlistClient:
             await call.done_writing()
 
     async def get(self, entry: WatchlistReference) -> service.GetEntryResponse:
-        """An entry of any node's list; for an own one also where it is active, even after its end.
-
-        `entry` of the response is absent when the entry has ended.
-        """
+        """An entry of any list, absent after its end; for an own one also where it is active, even then."""
         method = self._connection.stubs.watchlist.GetEntry
         return await self._connection.unary(method, service.GetEntryRequest(entry=entry), service.GetEntryResponse)
 
@@ -182,14 +172,9 @@ class WatchlistClient:
         until_current: bool = False,
         on_interruption: Callable[[GatewayError], None] | None = None,
     ) -> AsyncGenerator[WatchedChanges, None]:
-        """Every change of any list after a position, once and in order; reconnects.
+        """Every change of any list after a position; otherwise as `GatewayClient.watch`.
 
-        Errors and other arguments are as in `GatewayClient.watch`.
-
-        Args:
-            position: 0 for all changes ever.
-            full_state: start with all present entries, then later changes. A change made meanwhile may come twice, with
-                one revision.
+        With `full_state`, all present entries come first; a change made meanwhile may come twice, with one revision.
         """
         state = _WatchState(position, full_state)
 
@@ -208,7 +193,7 @@ class WatchlistClient:
                     yield watched
 
     async def compare(self, partner: str) -> service.CompareCopyResponse:
-        """Queries a partner and compares its copy of the own lists with what was distributed to it."""
+        """Compares a partner's copy of the own lists, queried now, with what was distributed."""
         method = self._connection.stubs.watchlist.CompareCopy
         request = service.CompareCopyRequest(partner=partner)
         return await self._connection.unary(method, request, service.CompareCopyResponse)
