@@ -48,7 +48,7 @@ class Port(Protocol):
     """Decides which identities may use a listener; pure and immutable."""
 
     def admit(self, claimed: Identity, fingerprint: str, directory: Directory, now: datetime) -> Principal:
-        """Raises UnauthenticatedError with the reason."""
+        """Raises UnauthenticatedError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ class Authenticator:
         """Runs steps 1 to 4.
 
         Raises:
-            UnauthenticatedError: a step fails. The message is for the audit log alone; `metadata["claimed"]` holds the
-                unverified identity, if there is one.
+            UnauthenticatedError: its message is for the audit log alone; `metadata["claimed"]` is unverified.
         """
         properties = context.auth_context()
         versions = list(properties.get(_TLS_VERSION, ()))
@@ -124,11 +123,7 @@ class Authenticator:
         return self._principal_of(certificates[0])
 
     def recheck(self, principal: Principal) -> Principal:
-        """Runs steps 2 to 4 again for an open stream; the roles may have changed.
-
-        Raises:
-            UnauthenticatedError: a step fails now.
-        """
+        """Runs steps 2 to 4 again for an open stream; the roles may have changed. Raises UnauthenticatedError."""
         remembered = self._by_fingerprint.get(principal.certificate_fingerprint)
         if remembered is None:
             raise UnauthenticatedError("certificate: the certificate is no longer remembered")

@@ -16,7 +16,6 @@ class Call:
     """One authorised call.
 
     Attributes:
-        method: full method name.
         recorded: whether the call has an audit event.
         purpose, case_reference, subject_ids, basis: defaults for all its events, set by `concerns`.
     """
@@ -81,11 +80,7 @@ def enter_call(call: Call) -> None:
 
 
 def current_call() -> Call:
-    """The call that runs in this task.
-
-    Raises:
-        UnauthenticatedError: outside an admitted call.
-    """
+    """The admitted call of this task. Raises UnauthenticatedError outside of one."""
     try:
         return _CURRENT.get()
     except LookupError as error:
@@ -93,5 +88,5 @@ def current_call() -> Call:
 
 
 def current_principal() -> Principal:
-    """The caller; raises as `current_call` does."""
+    """The caller of `current_call`."""
     return current_call().principal

@@ -40,13 +40,7 @@ class FairQueue(Generic[ItemT]):
             self._changed.notify()
 
     def get(self, max_items: int = 1, max_bytes: int = 0, *, wait: bool = True) -> list[ItemT]:
-        """Removes the next items; none once the queue is closed.
-
-        Args:
-            max_items: most items.
-            max_bytes: most bytes of all items.
-            wait: waits for an item, and takes one of any size.
-        """
+        """Removes the next items; none once closed. `wait` waits for an item and takes one of any size."""
         with self._changed:
             while wait and not self._waiting and not self._closed:
                 self._changed.wait()

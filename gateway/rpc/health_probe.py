@@ -27,16 +27,13 @@ async def require_serving(
     """Checks that the gateway at `endpoint` serves.
 
     Args:
-        endpoint: host:port of its peer port.
-        material: this node's credentials.
         ca_pem: the CAs of that node alone.
         server_name: the name in its certificate, if it differs from the host.
-        timeout_s: seconds for the attempt.
 
     Raises:
         UnauthenticatedError: it refuses this node's certificate.
         UnavailableError: nothing answers, its certificate isn't the node's, or it is stopping.
-        GatewayError: any other error that it answered.
+        GatewayError: any other answer.
     """
     credentials = channel_credentials(ca_pem, material.certificate_pem, material.key_pem)
     options = channel_options(server_name=server_name)

@@ -55,15 +55,7 @@ Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallPolicy:
-    """Steps 1 to 3 of a listener's calls, and their audit events.
-
-    Attributes:
-        authenticator: step 1.
-        permissions: step 2.
-        limits: step 3.
-        clock: current time with zone.
-        monotonic_s: monotonic clock in seconds.
-    """
+    """Steps 1 to 3 of a listener's calls, and their audit events. `clock` gives the time with its zone."""
 
     authenticator: Authenticator
     permissions: PermissionTable
@@ -78,8 +70,7 @@ class CallPolicy:
     def admit(self, method: str, context: Context, *, streaming: bool) -> Call:
         """Runs steps 1 to 3; `release` must follow when the call ends.
 
-        Raises:
-            GatewayError: a step refuses; the refusal is recorded.
+        Raises GatewayError, and records the refusal, if a step fails.
         """
         principal: Principal | None = None
         try:
@@ -92,15 +83,10 @@ class CallPolicy:
         return Call(principal, method, self.audit, self.time_ms)
 
     def release(self, call: Call, *, streaming: bool) -> None:
-        """Counts the end of an admitted call."""
         self.limits.leave(call.principal, streaming=streaming)
 
     def recheck(self, call: Call) -> None:
-        """Runs steps 1 and 2 again for an open stream.
-
-        Raises:
-            GatewayError: the caller may no longer do this.
-        """
+        """Runs steps 1 and 2 again for an open stream. Raises GatewayError."""
         principal = self.authenticator.recheck(call.principal)
         self.permissions.authorise(principal, call.method)
 
@@ -109,7 +95,6 @@ class CallPolicy:
         self._record(who, method, AuditResult.DENY, error.reason, error.message)
 
     def record_failure(self, call: Call, error: GatewayError) -> None:
-        """Records that a handler refused or failed."""
         denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED)
         result = AuditResult.DENY if denied else AuditResult.ERROR
         with self._or_logged(call.principal.id, call.method, error.reason):

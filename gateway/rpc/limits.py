@@ -20,14 +20,7 @@ BUSY_RETRY_AFTER_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of one caller.
-
-    Attributes:
-        calls_per_s: average; a stream counts once.
-        burst: calls at once after a pause.
-        concurrent_calls: unary calls.
-        concurrent_streams: open streams.
-    """
+    """Limits of one caller; a stream counts once in `calls_per_s`, and `burst` is calls at once after a pause."""
 
     calls_per_s: float
     burst: int
@@ -71,8 +64,7 @@ class CallerLimits:
     def enter(self, principal: Principal, *, streaming: bool, now_s: float) -> None:
         """Counts the start of a call; `leave` must follow when it ends.
 
-        Raises:
-            OverloadedError: a limit is reached, with the seconds to wait; nothing was counted.
+        Raises OverloadedError with the seconds to wait, and counts nothing, at a limit.
         """
         usage = self._usages.get(principal.id)
         if usage is None:
@@ -85,7 +77,6 @@ class CallerLimits:
             usage.calls += 1
 
     def leave(self, principal: Principal, *, streaming: bool) -> None:
-        """Counts the end of an entered call."""
         usage = self._usages[principal.id]
         if streaming:
             usage.streams -= 1

@@ -42,11 +42,7 @@ class Peers:
         return self._tls.generation, self._directory().version
 
     async def stub(self, partner: str) -> ExchangeServiceStub:
-        """The partner's ExchangeService over a channel with the credentials in force.
-
-        Raises:
-            DirectoryError: the directory lacks the partner's address.
-        """
+        """The partner's ExchangeService; raises DirectoryError if the directory lacks its address."""
         basis = self.basis()
         made = self._channels.get(partner)
         if made is None or made.basis != basis:

@@ -26,7 +26,6 @@ class Listener:
     Attributes:
         host, port: bound address; the chosen port if 0 was requested.
         health: SERVING between `start` and `stop`.
-        services: full names, as in health checks.
     """
 
     server: grpc.aio.Server
@@ -72,11 +71,8 @@ def build_server(
 
     Args:
         bind: `host:port`; port 0 chooses a free one.
-        credentials: from `tls.server_credentials`.
         interceptors: `AuthInterceptor` first.
         services: by full name, e.g. `gateway.v1.AlertService`.
-        reflect: whether to serve reflection.
-        connection_age_ms: milliseconds until a connection is ended.
 
     Raises:
         ConfigurationError: the address can't be bound, e.g. another process uses it.

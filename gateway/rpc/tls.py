@@ -39,8 +39,7 @@ def channel_credentials(ca: bytes, cert: bytes, key: bytes) -> grpc.ChannelCrede
 
     Args:
         ca: PEM of the target node's CAs alone, so that the handshake proves which node answers.
-        cert: own certificate, PEM.
-        key: own private key, PEM.
+        cert, key: own, PEM.
 
     Raises:
         ConfigurationError: the TLS floor isn't set, or `ca` holds anything but CA certificates.

@@ -33,11 +33,7 @@ class TlsVersions:
 
 
 def probe_tls_versions(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT_S) -> TlsVersions:
-    """Tries TLS 1.2 and TLS 1.3 on a port; blocks.
-
-    Raises:
-        UnavailableError: nothing answers.
-    """
+    """Tries TLS 1.2 and TLS 1.3 on a port; blocks. Raises UnavailableError if nothing answers."""
     return TlsVersions(
         tls12=_accepts(ssl.TLSVersion.TLSv1_2, host, port, timeout_s),
         tls13=_accepts(ssl.TLSVersion.TLSv1_3, host, port, timeout_s),
@@ -45,12 +41,7 @@ def probe_tls_versions(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT
 
 
 def require_tls13_only(host: str, port: int, *, timeout_s: float = PROBE_TIMEOUT_S) -> None:
-    """Checks that a listener speaks TLS 1.3 only.
-
-    Raises:
-        ConfigurationError: the port accepts TLS 1.2, or doesn't speak TLS 1.3.
-        UnavailableError: nothing answers.
-    """
+    """Raises ConfigurationError unless the port speaks TLS 1.3 only, UnavailableError if nothing answers."""
     versions = probe_tls_versions(host, port, timeout_s=timeout_s)
     if versions.tls12:
         raise ConfigurationError(f"{host}:{port} accepts TLS 1.2; this build of gRPC doesn't hold the TLS floor")
@@ -67,7 +58,7 @@ def _accepts(version: ssl.TLSVersion, host: str, port: int, timeout_s: float) ->
         try:
             connection.sendall(_client_hello(version))
             answer = _receive(connection, _ANSWER_BYTES)
-        except OSError:  # reset or silence: the version is refused
+        except OSError:  # reset or silence refuses the version
             return False
     return len(answer) == _ANSWER_BYTES and answer[0] == _HANDSHAKE_RECORD and answer[5] == _SERVER_HELLO
 

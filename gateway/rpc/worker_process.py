@@ -94,10 +94,9 @@ class WorkerProcess:
         """Starts nothing.
 
         Args:
-            name: of the process, in messages and in the list of processes.
-            opener: a module's function, called in the process with `arguments`.
-            arguments: picklable.
-            deadlines_s: most seconds for a call, by handler.
+            name: in messages and in the list of processes.
+            opener: a module's function, called in the process with the picklable `arguments`.
+            deadlines_s: seconds for a call, by handler.
             on_end: called in a thread after the process has ended.
         """
         self.name = name
@@ -119,10 +118,7 @@ class WorkerProcess:
         return run is not None and run.ready.done()
 
     def start(self) -> Future[None]:
-        """Starts the process unless it runs; the result comes when it can be called.
-
-        The future fails with UnavailableError when the process ends before.
-        """
+        """Starts the process unless it runs; the future fails with UnavailableError if it ends before it is ready."""
         with self._lock:
             if self._run is None:
                 self._run = run = self._launch()
@@ -135,8 +131,7 @@ class WorkerProcess:
         The future fails with InvalidRequestError if the handler refuses the arguments, UnavailableError if the process
         ends before the answer, and GatewayError for other errors, which are logged.
 
-        Raises:
-            UnavailableError: the process isn't ready, or too much waits for this caller.
+        Raises UnavailableError if the process isn't ready or too much waits for this caller.
         """
         run = self._run
         if run is None or not run.ready.done():
