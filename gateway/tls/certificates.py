@@ -49,7 +49,6 @@ class PeerCertificate:
         not_after: last second of validity, UTC.
         issuer_key_id: claimed, hexadecimal; empty when absent.
         dns_names: DNS SANs in the certificate's order.
-        ip_addresses: IP SANs.
         server_auth: whether the extended key usage allows a server.
     """
 
@@ -66,12 +65,7 @@ class PeerCertificate:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedPeer:
-    """A certificate that passed all steps.
-
-    Attributes:
-        certificate: its contents.
-        issuer_fingerprint: SHA-256 of the signing CA certificate's DER, hexadecimal.
-    """
+    """A certificate that passed all steps; `issuer_fingerprint` is the CA's, as in CaCertificate."""
 
     certificate: PeerCertificate
     issuer_fingerprint: str
@@ -101,7 +95,7 @@ def inspect_certificate(pem: bytes) -> PeerCertificate:
     5. The URI is the canonical SPIFFE id of a gateway or a system.
 
     Raises:
-        UnauthenticatedError: names the failing step, for the audit log, not for the caller.
+        UnauthenticatedError: for the audit log, not for the caller.
     """
     certificate = _parsed(pem)  # 1
     try:
@@ -139,14 +133,12 @@ def authenticate(
     9. Neither is among `revoked_fingerprints`.
 
     Args:
-        pem: the peer's certificate from TLS.
         trust_domain: the federation's name.
-        ca_pems: CA certificates of exactly one node.
+        ca_pems: of exactly one node.
         revoked_fingerprints: hexadecimal SHA-256.
-        now: with time zone.
 
     Raises:
-        UnauthenticatedError: names the failing step, for the audit log, not for the caller.
+        UnauthenticatedError: for the audit log, not for the caller.
         ConfigurationError: one of `ca_pems` isn't a CA certificate.
     """
     stated = inspect_certificate(pem)
@@ -168,8 +160,7 @@ def authenticate(
 def inspect_ca(pem: str | bytes) -> CaCertificate:
     """Reads a CA certificate: one, self-signed, P-256, CA:TRUE with path length 0, keyCertSign, canonical PEM.
 
-    Raises:
-        ConfigurationError: with the reason.
+    Raises ConfigurationError.
     """
     ca = _parsed_ca(pem)
     return CaCertificate(

@@ -55,8 +55,7 @@ def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: byt
     3. The key can be read and belongs to the certificate.
     4. The trust anchors are one or more CA certificates.
 
-    Raises:
-        ConfigurationError: names the failing step's file.
+    Raises ConfigurationError with the file.
     """
     certificate_pem = _read(files.certificate)
     certificate = _own_certificate(files.certificate, certificate_pem, identity)  # 1
@@ -72,11 +71,7 @@ def load_material(files: TlsFiles, *, identity: Identity, trust_anchors_pem: byt
 
 
 def split_trust_anchors(pem: bytes) -> tuple[bytes, ...]:
-    """The CA certificates of a PEM file, each checked.
-
-    Raises:
-        ConfigurationError: there is none, or one isn't a CA certificate of the federation's form.
-    """
+    """The CA certificates of a PEM file; raises ConfigurationError for none, or one not of the federation's form."""
     if len(pem) > MAX_PEM_BYTES:
         raise ConfigurationError(f"trust anchors: more than {MAX_PEM_BYTES} bytes")
     end = b"-----END CERTIFICATE-----"
@@ -97,11 +92,7 @@ class TlsSource:
     """
 
     def __init__(self, files: TlsFiles, *, identity: Identity, trust_anchors: TrustAnchors, clock: Clock) -> None:
-        """Loads for the first time.
-
-        Raises:
-            ConfigurationError: the credentials aren't valid.
-        """
+        """Loads for the first time; raises ConfigurationError if not valid."""
         self._files = files
         self._identity = identity
         self._trust_anchors = trust_anchors
@@ -119,7 +110,7 @@ class TlsSource:
         return self._generation
 
     def current(self) -> TlsMaterial:
-        """The credentials in force, after a valid change was loaded."""
+        """The credentials in force, reloaded if changed and valid."""
         with self._lock:
             try:
                 self._take_change()

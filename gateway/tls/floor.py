@@ -27,11 +27,7 @@ FLOOR_SET = _set_floor()
 
 
 def require_floor() -> None:
-    """Checks that the floor is set.
-
-    Raises:
-        ConfigurationError: gRPC was imported before the gateway, without the floor in the environment.
-    """
+    """Raises ConfigurationError if gRPC was imported before the gateway, without the floor in the environment."""
     if not FLOOR_SET:
         raise ConfigurationError(
             "gRPC was imported before the gateway, so it would accept TLS 1.2; import `gateway` first, or start the "
