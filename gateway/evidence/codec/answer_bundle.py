@@ -93,11 +93,7 @@ def is_answer(bundle: Bundle) -> bool:
 
 
 def parts_of_answer(bundle: Bundle) -> AnswerParts:
-    """Takes a bundle apart.
-
-    Raises:
-        MalformedError: names missing and unknown files.
-    """
+    """Takes a bundle apart; raises MalformedError that names missing and unknown files."""
     left = dict(bundle.files)
     singles = (README, MANIFEST, DIRECTORY, QUERY, NOTE, QUERY_JSON, STATEMENT)
     missing = [name for name in singles if name not in left]
@@ -116,11 +112,7 @@ def parts_of_answer(bundle: Bundle) -> AnswerParts:
 
 
 def read_answer(parts: AnswerParts) -> ClaimedAnswer:
-    """Parses the originals without verifying them.
-
-    Raises:
-        MalformedError, InvalidRequestError: one isn't in canonical form.
-    """
+    """Parses the originals without verifying them; raises MalformedError or InvalidRequestError if not canonical."""
     records = tuple(
         ClaimedRecord(index, parse_record(record), leaf_hash(record), parse_proof(proof))
         for index, (record, proof) in sorted(parts.records.items())

@@ -140,11 +140,7 @@ def event_files(folder: str, entry: EvidenceEntry, text: bytes) -> dict[str, byt
 
 
 def parts_of(bundle: Bundle) -> EvidenceParts:
-    """Takes a bundle apart.
-
-    Raises:
-        MalformedError: names missing and unknown files.
-    """
+    """Takes a bundle apart; raises MalformedError that names missing and unknown files."""
     left = dict(bundle.files)
     missing = [name for name in (README, MANIFEST, DIRECTORY) if name not in left]
     directory = left.get(DIRECTORY, b"")

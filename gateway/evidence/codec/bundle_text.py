@@ -54,7 +54,6 @@ class ClaimedEntry:
 
     Attributes:
         kind: name of the event in the contract.
-        event: the payload.
         origin: the feed in the checkpoint.
         index: of the entry, in the proof.
         recorded_at: by the publisher's clock.
@@ -74,11 +73,7 @@ class ClaimedEntry:
 
 
 def read_entry(entry: EvidenceEntry) -> ClaimedEntry:
-    """Parses an entry's originals without verifying them.
-
-    Raises:
-        MalformedError: one isn't in canonical form.
-    """
+    """Parses an entry's originals without verifying them; raises MalformedError if not canonical."""
     header = parse_header(entry.header)
     event = alerts.parse_event(entry.payload)
     proof = parse_proof(entry.proof)

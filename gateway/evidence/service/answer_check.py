@@ -54,12 +54,7 @@ STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAnswer:
-    """Facts that a bundle proves.
-
-    Attributes:
-        directory_version: of the directory whose keys were used.
-        answer: question, statement and records, verified.
-    """
+    """Facts that a bundle proves; `directory_version` is of the directory whose keys were used."""
 
     directory_version: int
     answer: ClaimedAnswer
@@ -88,13 +83,7 @@ def examine_answer(
 ) -> AnswerExamination:
     """Verifies a bundle and returns the steps.
 
-    Args:
-        bundle: untrusted files.
-        anchors: the authorities' directory keys that the verifier knows.
-        directory_note: a directory that the verifier trusts; `anchors`, if given, must have signed it.
-
-    Raises:
-        ConfigurationError: neither anchors nor a directory were given.
+    Arguments are as for `check.verify`. Raises ConfigurationError without anchors and directory.
     """
     if anchors is None and directory_note is None:
         raise ConfigurationError("evidence is judged by a directory or by anchors; give at least one of them")

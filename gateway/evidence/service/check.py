@@ -60,9 +60,8 @@ def verify(
     """Verifies a bundle by these steps.
 
     Args:
-        bundle: untrusted files.
         anchors: the authorities' directory keys that the verifier knows.
-        directory_note: a directory that the verifier trusts; `anchors`, if given, must have signed it.
+        directory_note: the verifier's directory; `anchors`, if given, must have signed it.
         require_receipt: False proves origin alone; then `received_at` may be None.
 
     Raises:
@@ -143,8 +142,7 @@ def _complete(bundle: Bundle, found: list[str]) -> tuple[EvidenceParts, _Manifes
 def read_manifest(bundle: Bundle, format_name: str) -> tuple[ObjectReader, dict[str, str]]:
     """The manifest's reader, still to be finished, and its digests by file name.
 
-    Raises:
-        MalformedError: not canonical JSON.
+    Raises MalformedError if not canonical JSON.
     """
     value = parse_canonical_json(bundle.files[MANIFEST], what=MANIFEST, max_bytes=MAX_FILE_BYTES)
     reader = ObjectReader(value)
@@ -168,11 +166,6 @@ def trusted_directory(
     own_note: bytes, anchors: RootOfTrust | None, directory_note: bytes | None, found: list[str]
 ) -> TrustedDirectory:
     """Step 2: the directory whose keys count.
-
-    Args:
-        own_note: the bundle's.
-        anchors, directory_note: the verifier's; at least one.
-        found: receives details.
 
     Raises:
         VerificationError, DirectoryError: none is trusted, or the bundle's contradicts it.

@@ -72,10 +72,7 @@ def verify_extension(
 ) -> VerifiedExtension:
     """Verifies by these steps, without network, database or clock.
 
-    Args:
-        bundle: evidence of an alert.
-        proof: the node's, from `prove_consistency`.
-        anchors, directory_note: as for `check.verify`.
+    `proof` is from `prove_consistency`; other arguments are as for `check.verify`.
 
     Raises:
         VerificationError: a step fails.

@@ -20,14 +20,7 @@ Add = Callable[[str, int | None, str, str], None]
 
 
 def check_journal(database: Database, rows: Sequence[FeedRow], head: int, add: Add) -> None:
-    """Step 7.
-
-    Args:
-        database: a node's; only read.
-        rows: all feeds.
-        head: last position to verify.
-        add: called with place, index, step and problem.
-    """
+    """Verifies all feeds' positions up to `head`."""
     expected = {row.id: 0 for row in rows}
     names = {row.id: row.origin for row in rows}
     position = 0
@@ -51,14 +44,7 @@ def check_journal(database: Database, rows: Sequence[FeedRow], head: int, add: A
 
 
 def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], add: Add) -> None:
-    """Verifies a feed's count of entries without a position.
-
-    Args:
-        database: a node's.
-        row: the feed.
-        reach: entries of each feed in the journal, by origin line.
-        add: called with each problem.
-    """
+    """Verifies a feed's count of entries without a position; `reach` counts the journal's entries by origin line."""
     covered = reach[row.origin]
     if covered != row.journaled_size:
         add(

@@ -55,7 +55,6 @@ class VerifiedEntry:
 
     Attributes:
         kind: name of the event in the contract, e.g. `published`.
-        event: the payload.
         origin, index: its feed and place.
         checkpoint: the signed tree head over it.
         recorded_at: by the publisher's clock.
@@ -78,7 +77,6 @@ class VerifiedEvidence:
     Attributes:
         directory_version: of the directory whose keys were used.
         alert: the entry that published it.
-        events: later entries in the bundle.
     """
 
     directory_version: int
@@ -87,7 +85,6 @@ class VerifiedEvidence:
 
     @property
     def key(self) -> AlertKey:
-        """Alert and recipient."""
         published = self.alert.event.published
         return AlertKey(published.publisher, published.id, published.recipient)
 

@@ -130,13 +130,7 @@ def work_in(database: Database) -> int:
 def verify_database(database: Database, trust: TrustedDirectory, *, progress: Progress) -> DatabaseReport:
     """Verifies everything by these steps.
 
-    Args:
-        database: a node's; only read.
-        trust: has the keys, past ones included.
-        progress: called on the way.
-
-    Raises:
-        StoreUnavailableError: the database can't be read.
+    `trust` has the keys, past ones included. Raises StoreUnavailableError if the database can't be read.
     """
     findings = _FindingList()
     with database.read() as conn:
