@@ -42,10 +42,16 @@ def parse_object(text: str, *, example: str) -> dict[str, Any]:
     try:
         document = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise MalformedError(f"the line is not JSON: {error}") from None
+        raise not_json(error, example=example) from None
     if not isinstance(document, dict):
         raise MalformedError(f"the line is not a JSON object like {example}")
     return document
+
+
+def not_json(error: Exception, *, example: str) -> MalformedError:
+    """The error of a line that `json.loads` refuses: what is wrong, at which character, and what a line is like."""
+    problem = f"{error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+    return MalformedError(f"the line is not JSON: {problem}; a line is an object like {example}")
 
 
 def read_message(document: Mapping[str, Any], kind: type[MessageT]) -> MessageT:

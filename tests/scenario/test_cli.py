@@ -150,7 +150,8 @@ def test_lines_that_arent_right_are_named_and_the_rest_goes_on(cn: Cli, hk: Cli,
     assert [each["line"] for each in result["problems"]] == [2]
     assert [(each["line"], each["violations"][0]["field"]) for each in result["refused"]] == [(3, "content.purpose")]
     told = cn.run("publisher", "alert", "publish", file, "--to", "hk", code=3).stderr
-    assert "Line 2: the line is not JSON" in told
+    assert "Line 2: the line is not JSON: Expecting property name" in told
+    assert 'at character 2; a line is an object like {"priority"' in told
     assert "Line 3: content.purpose" in told
     file.write_text("\n".join([good, good.replace("PRIORITY_A", "PRIORITY_B"), good]))
     corrected = cn.json("publisher", "alert", "publish", file, "--to", "hk")

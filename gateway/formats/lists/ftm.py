@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, BinaryIO
 
 from gateway.errors import ConfigurationError, MalformedError, TooLargeError, Violation
+from gateway.formats.json_messages import not_json
 from gateway.formats.lists.ftm_schema import (
     HOLDERS,
     IDENTIFIERS,
@@ -35,6 +36,7 @@ BORN = "Born "
 MAX_RELATED = 2_000_000
 """Most addresses, documents and sanctions in a file, which are held in memory."""
 
+_EXAMPLE = '{"id": "…", "schema": "Person", "properties": {…}}'
 _OF_SANCTION = ("authority", "provisions", "status", "duration", "country", "summary", "sourceUrl")
 _OF_DOCUMENT = ("country", "authority", "startDate", "endDate", "summary")
 _DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
@@ -294,12 +296,12 @@ def _document(line: bytes | None) -> Any:
     try:
         return json.loads(decoded(line).removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
-        raise MalformedError(f"the line is not JSON: {error}") from None
+        raise not_json(error, example=_EXAMPLE) from None
 
 
 def _entity(document: Any) -> Entity:
     if not isinstance(document, dict):
-        raise MalformedError('the line is not an entity like {"id": "…", "schema": "Person", "properties": {…}}')
+        raise MalformedError(f"the line is not an entity like {_EXAMPLE}")
     properties = document.get("properties", {})
     entity_id, schema, caption = (document.get(name) or "" for name in ("id", "schema", "caption"))
     if not all(isinstance(value, str) for value in (entity_id, schema, caption)) or not schema:

@@ -37,7 +37,10 @@ class TestJsonLines:
     @pytest.mark.parametrize(
         ("line", "said"),
         [
-            ("{", "not JSON"),
+            (
+                "{",
+                "not JSON: Expecting property name enclosed in double quotes at character 2; a line is an object like",
+            ),
             ("[]", "not a JSON object like"),
             ('{"record_id": "A", "record_id": "B"}', "twice"),
             ('{"record_id": "A", "colour": 1}', 'no field named "colour"'),
