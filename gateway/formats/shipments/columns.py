@@ -157,9 +157,7 @@ SHIPMENT: Mapping[str, Field] = MappingProxyType(
         "mode": _one("mode", _mode),
         "plates": _many("registrations", _registration),
         "vessel": _one("name"),
-        "imo": _one(
-            "registrations", lambda parts, _: goods_pb2.TransportMeans.Identifier(scheme="imo_ship", value=parts[0])
-        ),
+        "imo": _one("registrations", _imo_number),
         "voyage": _one("journey"),
         "route": _field(as_parts, many=True),
         "departed_at": _TIME,

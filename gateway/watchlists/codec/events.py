@@ -9,7 +9,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.errors import MalformedError, TooLargeError
+from gateway.errors import MalformedError
 from gateway.v1 import feed_pb2, watchlist_pb2
 
 EVENT_TYPE = "WatchlistEvent"
@@ -73,13 +73,6 @@ def key_of(change: watchlist_pb2.WatchlistChange) -> ListKey:
 def content_digest(content: watchlist_pb2.WatchlistContent) -> bytes:
     """SHA-256 of the content."""
     return sha256(content.SerializeToString(deterministic=True)).digest()
-
-
-def require_size(content: watchlist_pb2.WatchlistContent) -> None:
-    """Raises TooLargeError when one entry exceeds MAX_CONTENT_BYTES."""
-    size = content.ByteSize()
-    if size > MAX_CONTENT_BYTES:
-        raise TooLargeError(f"content: the entry has {size} bytes; at most {MAX_CONTENT_BYTES} are allowed")
 
 
 def updates(

@@ -246,7 +246,7 @@ def test_what_was_submitted_is_finished_at_a_stop_and_nothing_is_taken_after(nod
 
 
 def test_whoever_submits_while_it_stops_gets_an_answer(node: PaperNode) -> None:
-    """The caller has passed the door when the writer is told to stop."""
+    """The caller has passed the check for a stopped writer when the writer is stopped."""
     writer, hk = _writer(node), node.origin("hk")
     writer.start()
     weighing, stopping = threading.Event(), threading.Event()
@@ -273,7 +273,7 @@ def test_whoever_submits_while_it_stops_gets_an_answer(node: PaperNode) -> None:
     caller.start()
     assert weighing.wait(10)
     stopper.start()
-    stopper.join(0.2)  # time enough to shut the door, unless the caller holds it open
+    stopper.join(0.2)  # time enough to stop, unless the caller holds it up
     stopping.set()
     caller.join(10)
     outcome = future.result(5)
