@@ -1,2 +1,1 @@
-"""Whether two names may mean the same party, across scripts and romanisations, and why. Reads only
-`gateway.reference`."""
+"""Decides, with reasons, whether two names may mean the same party, across scripts and romanisations."""

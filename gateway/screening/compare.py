@@ -4,8 +4,6 @@
 2. Each variant of one name is compared with each of the other. Where both have a Han variant, Han decides: Latin
    variants that agree can't outvote different characters.
 3. The highest class wins, then the highest score.
-
-`evaluate` gives class and score and explains on demand; `compare` always explains.
 """
 
 from __future__ import annotations
@@ -52,7 +50,7 @@ _OTHER_KIND = NameEvaluation(MatchClass.NONE, 0.0, lambda: OTHER_KIND)
 def evaluate(
     query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS
 ) -> NameEvaluation:
-    """Evaluates two prepared names in the order above."""
+    """In the module's order."""
     if query.kind != candidate.kind:
         return _OTHER_KIND
     verdicts = _verdicts(query, candidate)
@@ -60,14 +58,14 @@ def evaluate(
 
 
 def compare(query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Comparison:
-    """Evaluates two prepared names and explains the result."""
+    """Evaluates two names and explains the result."""
     return evaluate(query, candidate, thresholds).explain()
 
 
 def compare_texts(
     query: str, candidate: str, kind: NameKind = NameKind.UNKNOWN, thresholds: Thresholds = DEFAULT_THRESHOLDS
 ) -> Comparison:
-    """Compares two texts. To compare one with many, prepare each once."""
+    """For one text with many, prepare each once."""
     return compare(prepare(query, kind), prepare(candidate, kind), thresholds)
 
 
@@ -87,7 +85,7 @@ Form = TypeVar("Form", PersonVariant, OrganisationVariant)
 def _each(
     rule: Callable[[Form, Form], Verdict | None], ours: tuple[Form, ...], theirs: tuple[Form, ...]
 ) -> list[Verdict | None]:
-    """Verdicts of all pairs of variants; of Han pairs alone where both names have Han."""
+    """Of Han variants alone where both names have them."""
     if len(ours) == len(theirs) == 1:
         return [rule(ours[0], theirs[0])]
     han_decides = _any_han(ours) and _any_han(theirs)

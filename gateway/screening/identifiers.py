@@ -1,6 +1,6 @@
-"""Compares identifiers: registrations, identity documents, IMO numbers, plates, containers.
+"""Compares registrations, identity documents, IMO numbers, plates and containers.
 
-Check digits are ignored: a wrong one never prevents a match. Equal value and scheme are identical. If one scheme is
+Check digits are ignored: a wrong one never prevents a match. Equal value and scheme are identical. If a scheme is
 unknown, an equal value counts from `MIN_VALUE_ALONE` characters on, a plate's at any length. Two known schemes that
 differ never match.
 """
@@ -15,10 +15,10 @@ from gateway.screening.result import Comparison, MatchClass, ScorePart, TokenMat
 from gateway.screening.text.normalisation import simplified, words
 
 MIN_VALUE_ALONE = 6
-"""Characters from which a value counts without its scheme; shorter serial numbers occur in every register."""
+"""Shorter serial numbers occur in every register."""
 
 PLATE = "plate"
-"""Scheme of a plate without a register; schemes with this ending belong to one register."""
+"""Plate without a register; schemes with this ending have one."""
 
 _KNOWN = frozenset(Scheme)
 _EQUAL = (ScorePart("identifier", 1.0, 1.0),)
@@ -26,13 +26,13 @@ _EQUAL = (ScorePart("identifier", 1.0, 1.0),)
 
 @lru_cache(maxsize=16_384)
 def normal(scheme: str, value: str) -> str:
-    """Letters and digits of a value, upper case, simplified, without the prefix IMO of a ship."""
+    """Letters and digits, upper case, simplified, without IMO."""
     text = "".join(words(simplified(value))).upper()
     return text.removeprefix("IMO") if scheme == Scheme.IMO_SHIP else text
 
 
 def identifier_keys(scheme: str, value: str) -> tuple[int, ...]:
-    """Index and query keys of an identifier; none without letters and digits."""
+    """Index and query keys; none without letters and digits."""
     text = normal(scheme, value)
     if not text:
         return ()
@@ -45,7 +45,7 @@ def _is_plate(scheme: str) -> bool:
 
 
 def compare_identifiers(query: tuple[str, str], candidate: tuple[str, str]) -> Comparison | None:
-    """Compares two (scheme, value); None where they differ."""
+    """None where (scheme, value) differ."""
     mine, yours = normal(*query), normal(*candidate)
     if mine != yours or not mine:
         return None

@@ -1,5 +1,4 @@
-"""Reads and compares names that aren't persons' or organisations': vessels, vehicles, containers, addresses,
-identifiers. Check digits are ignored."""
+"""Reads and compares names of vessels, vehicles, containers, addresses and identifiers; check digits are ignored."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ _HAN_ADDRESS = re.compile(r"[0-9]+|[a-z]+|[\u3400-\u9fff]")
 
 
 class PlainVariant(NamedTuple):
-    """A normalised name: tokens in order, and the text that must be equal for an identical match."""
+    """Tokens in order, and the text that must be equal for an identical match."""
 
     text: str
     kind: NameKind
@@ -83,7 +82,7 @@ def _address(text: str) -> tuple[str, ...]:
 
 
 def compare_plain(query: PlainVariant, candidate: PlainVariant) -> Verdict | None:
-    """Verdict on two names of one kind; None if nothing agrees."""
+    """None if nothing agrees."""
     if query.kind != candidate.kind or not query.exact or not candidate.exact:
         return None
     if query.exact == candidate.exact:

@@ -1,4 +1,4 @@
-"""Prepares a name for comparison: reads it once, in every way its kind allows."""
+"""Prepares a name for comparison by reading it once, in every way its kind allows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARTY_KINDS = (NameKind.PERSON, NameKind.ORGANISATION)
 
 
 class PreparedName(NamedTuple):
-    """A name read once and compared many times, with a variant for each script."""
+    """A name with a variant for each script."""
 
     text: str
     kind: NameKind

@@ -1,4 +1,4 @@
-"""The result of a comparison: class, score, variants, tokens with their rules, and parts of the score."""
+"""Defines the result of a comparison: class, score, variants, tokens with their rules, and parts of the score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.errors import MalformedError
 
 
 class NameKind(StrEnum):
-    """What a name names. `UNKNOWN`: undeclared, guessed from the name."""
+    """What a name names. `UNKNOWN` is guessed from the name."""
 
     PERSON = "person"
     ORGANISATION = "organisation"
@@ -63,7 +63,7 @@ DEFAULT_THRESHOLDS = Thresholds()
 
 
 class TokenMatch(NamedTuple):
-    """A token or run of tokens of each name, and the rule between them.
+    """Tokens of each name, and the rule between them.
 
     An empty side: no counterpart. `agreement` in [0, 1]: 1 full, 0 contrary.
     """
@@ -87,7 +87,7 @@ class ScorePart(NamedTuple):
 
 
 class VariantPair(NamedTuple):
-    """A compared pair of variants and its score."""
+    """A compared pair and its score."""
 
     query: str
     candidate: str
@@ -98,11 +98,10 @@ RawPart = tuple[str, float, float]
 """Name, unscaled weight, agreement."""
 
 Tokens = Callable[[], tuple[TokenMatch, ...]]
-"""Makes tokens on demand."""
 
 
 class Explanation(NamedTuple):
-    """Why a pair of variants has its score."""
+    """Why a pair has its score."""
 
     because: str
     parts: tuple[ScorePart, ...]
@@ -122,8 +121,8 @@ class Verdict(NamedTuple):
 class Comparison(NamedTuple):
     """Result of comparing two names.
 
-    `score` is the sum of the parts' contributions. `variants` lists compared pairs, the winner first. `because`
-    explains the class in a sentence.
+    `score` sums the parts' contributions. `variants` lists compared pairs, the winner first. `because` explains the
+    class in a sentence.
     """
 
     match_class: MatchClass
@@ -134,14 +133,13 @@ class Comparison(NamedTuple):
     parts: tuple[ScorePart, ...] = ()
 
     def turned(self) -> Comparison:
-        """The comparison with query and candidate exchanged."""
         return self._replace(
             variants=tuple(VariantPair(pair.candidate, pair.query, pair.score) for pair in self.variants),
             tokens=tuple(token._replace(query=token.candidate, candidate=token.query) for token in self.tokens),
         )
 
     def as_json(self) -> dict[str, Any]:
-        """JSON values: class in lower case, parts with contributions."""
+        """Class in lower case, parts with contributions."""
         return self._asdict() | {
             "match_class": self.match_class.name.lower(),
             "forms": [pair._asdict() for pair in self.variants],
@@ -152,7 +150,7 @@ class Comparison(NamedTuple):
 
 @lru_cache(maxsize=4_096)
 def weigh(parts: tuple[RawPart, ...]) -> tuple[ScorePart, ...]:
-    """Parts with weights scaled to sum to 1, without those of weight 0."""
+    """Weights scaled to sum to 1, without those of 0."""
     kept = [part for part in parts if part[1] > 0]
     total = sum([weight for _, weight, _ in kept])
     return tuple([ScorePart(name, round(weight / total, 6), agreement) for name, weight, agreement in kept])

@@ -1,1 +1,1 @@
-"""The index of names in memory."""
+"""Finds names by key in memory."""

@@ -1,7 +1,7 @@
-"""Columns of an index: arrays of numbers and bytes instead of an object for each entry.
+"""Stores an index as arrays of numbers and bytes instead of an object per entry.
 
-An entry has a row for each name, identifier and address; a row has index keys. A posting is a 64-bit number: 38 bits of
-key (`key_numbers`) above 26 bits of row. Sorted postings make a look-up one binary search and a merge linear.
+Each name, identifier and address of an entry is a row with index keys. A posting is a 64-bit number: 38 bits of key
+(`key_numbers`) above 26 bits of row. Sorted postings make a look-up one binary search and a merge linear.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from gateway.screening.result import NameKind
 ROW_BITS = 26
 ROW_MASK = (1 << ROW_BITS) - 1
 MAX_ROWS = 1 << ROW_BITS
-"""Rows of one run: 67 million. A million entries have about two."""
+"""67 million; a million entries have about two."""
 
 MAX_FENCE_BITS = 20
-"""Bits of the finest partition of postings: a million fences, made in a third of a second."""
+"""Finest partition of postings: a million fences, made in a third of a second."""
 
 _STRIDE = 64
 
 _PARTS = 256
-"""Partitions, by the key's first bits, in which new postings are gathered and sorted."""
+"""Partitions for sorting, by a key's first bits."""
 
 WEAK = 0x10
-"""Row flag beside the kind: a weak alias."""
+"""A weak alias, beside the kind."""
 
 _KINDS = tuple(NameKind)
 KIND_CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
 
 class EntryName(NamedTuple):
-    """A name of an entry."""
+    """A name."""
 
     text: str
     kind: NameKind
@@ -52,8 +52,8 @@ class EntryName(NamedTuple):
 class IndexEntry(NamedTuple):
     """An entry of a list.
 
-    `group` (the list) and `id` together are its reference. `kind` and `action` are small numbers returned with a hit.
-    Times are milliseconds since 1970, 0 for none.
+    `group` (the list) and `id` are its reference. `kind` and `action` are returned with a hit. Times are milliseconds
+    since 1970, 0 for none.
     """
 
     group: str
@@ -67,23 +67,23 @@ class IndexEntry(NamedTuple):
     identifiers: Sequence[tuple[str, str]]
 
     def counts_at(self, at_ms: int) -> bool:
-        """Whether it is valid at a time, by the rule of `hits.HitCollector`."""
+        """Whether it is valid, by the rule of `hits.HitCollector`."""
         return self.valid_from <= at_ms and not 0 < self.valid_until <= at_ms
 
 
 def reference_hash(group: str, entry_id: str) -> int:
-    """Hash of a reference, as wide as a key."""
+    """As wide as a key."""
     digest = blake2b(f"{group}\0{entry_id}".encode(), digest_size=5).digest()
     return int.from_bytes(digest, "big") >> (8 * len(digest) - KEY_BITS)
 
 
 NUMBERS = {
-    "text_ends": "I",  # of each row, in `texts`
+    "text_ends": "I",  # by row, in `texts`
     "row_entries": "I",
     "row_flags": "B",  # kind of name, and WEAK
-    "features": "Q",  # of each row: OrganisationFeatures.packed or person_features
-    "first_rows": "I",  # of each entry
-    "id_ends": "I",  # of each entry, in `ids`
+    "features": "Q",  # by row: OrganisationFeatures.packed or person_features
+    "first_rows": "I",  # by entry
+    "id_ends": "I",  # by entry, in `ids`
     "groups": "H",
     "revisions": "I",
     "kinds": "B",
@@ -91,11 +91,11 @@ NUMBERS = {
     "valid_from": "q",
     "valid_until": "q",
 }
-"""Columns with their types, in file order."""
+"""Columns in file order."""
 
 
 class EntryColumns:
-    """The rows and entries of one run. Append-only, except that entries can be marked dead."""
+    """Append-only, except that entries can be marked dead."""
 
     text_ends: array[int]
     row_entries: array[int]
@@ -130,7 +130,7 @@ class EntryColumns:
         return len(self.first_rows) - self.dead_count
 
     def add(self, record: IndexEntry, group: int) -> int:
-        """Appends an entry with its rows and returns its number.
+        """Appends an entry and returns its number.
 
         Raises:
             TooLargeError: the run is full.
@@ -162,7 +162,6 @@ class EntryColumns:
         self.row_entries.append(entry)
 
     def copy(self, other: EntryColumns, entry: int) -> int:
-        """Appends a living entry of another run and returns its number."""
         here = len(self.first_rows)
         self.ids += other._id(entry)
         self.dead.append(0)
@@ -184,35 +183,31 @@ class EntryColumns:
         return here
 
     def rows_of(self, entry: int) -> range:
-        """Row numbers of an entry."""
         following = entry + 1
         end = self.first_rows[following] if following < len(self.first_rows) else len(self.row_entries)
         return range(self.first_rows[entry], end)
 
     def text(self, row: int) -> str:
-        """A row's name, or scheme and value of an identifier, separated by a tab."""
+        """A name, or scheme and value of an identifier, separated by a tab."""
         start = self.text_ends[row - 1] if row else 0
         return self.texts[start : self.text_ends[row]].decode()
 
     def kind(self, row: int) -> NameKind:
-        """A row's kind of name."""
         return _KINDS[self.row_flags[row] & 0xF]
 
     def id(self, entry: int) -> str:
-        """An entry's id within its group."""
         return self._id(entry).decode()
 
     def _id(self, entry: int) -> bytearray:
         return self.ids[self.id_ends[entry - 1] if entry else 0 : self.id_ends[entry]]
 
     def kill(self, entry: int) -> None:
-        """Marks an entry as removed."""
         if not self.dead[entry]:
             self.dead[entry] = 1
             self.dead_count += 1
 
     def read(self, row: int) -> Iterable[int]:
-        """Reads a new row: stores its features and returns its index keys."""
+        """Stores a new row's features and returns its index keys."""
         kind = self.kind(row)
         if kind is NameKind.IDENTIFIER:
             return identifier_keys(*self.text(row).split("\t", 1))
@@ -223,7 +218,7 @@ class EntryColumns:
 
 
 class Postings:
-    """Sorted postings, with fences above them that shorten each binary search."""
+    """Sorted postings, with fences that shorten binary searches."""
 
     def __init__(self, values: array[int]) -> None:
         self.values = values
@@ -235,7 +230,6 @@ class Postings:
         return len(self.values)
 
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """Span of the postings of the keys from `first` to `last`."""
         low, highest = first << ROW_BITS, ((last + 1) << ROW_BITS) - 1
         values, fences, shift = self.values, self._fences, self._shift
         start, end = fences[low >> shift], fences[(highest >> shift) + 1]
@@ -247,7 +241,7 @@ class Postings:
         return start, bisect_right(values, highest, start, end)
 
     def spans(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Spans of key ranges (first, last); empty ones are omitted."""
+        """Of key ranges (first, last); empty spans are omitted."""
         fences, shift, found = self._fences, self._shift - ROW_BITS, []
         for first, last in ranges:
             if fences[first >> shift] != fences[(last >> shift) + 1] and (at := self.span(first, last))[0] < at[1]:
@@ -255,12 +249,11 @@ class Postings:
         return found
 
     def rows(self, start: int, end: int) -> list[int]:
-        """Rows of a span."""
         return [value & ROW_MASK for value in self.values[start:end]]
 
 
 def _fences(values: array[int], shift: int) -> Iterator[int]:
-    """Positions at which values with each prefix begin, and the end."""
+    """Where values with each prefix begin, and the end."""
     at, length = 0, len(values)
     for fence in range(1 << (KEY_BITS + ROW_BITS - shift)):
         wanted = fence << shift
@@ -271,19 +264,18 @@ def _fences(values: array[int], shift: int) -> Iterator[int]:
 
 
 class PostingsBuilder:
-    """Gathers postings in any order and sorts them partition by partition, which bounds memory."""
+    """Gathers postings and sorts them partition by partition, which bounds memory."""
 
     def __init__(self) -> None:
         self._parts = [array("Q") for _ in range(_PARTS)]
 
     def add(self, row: int, hashes: Iterable[int]) -> None:
-        """Adds a row under its keys."""
         parts = self._parts
         for key in hashes:
             parts[key >> (KEY_BITS - 8)].append(key << ROW_BITS | row)
 
     def finish(self, breathe: Callable[[], None] = lambda: None) -> Postings:
-        """Empties the builder into a sorted table; calls `breathe` between partitions."""
+        """Empties the builder; calls `breathe` between partitions."""
         values = array("Q")
         for number, part in enumerate(self._parts):
             self._parts[number] = array("Q")

@@ -17,7 +17,7 @@ from gateway.screening.prepared_name import PreparedName
 from gateway.screening.result import Comparison, MatchClass, NameKind, Thresholds
 
 WEAK_FACTOR = 0.9
-"""Factor on the score of a weak alias, whose class is compatible at most."""
+"""Factor on a weak alias's score; its class is compatible at most."""
 
 
 class EntryReference(NamedTuple):
@@ -28,7 +28,7 @@ class EntryReference(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """An entry that the party may be, the comparison, and the two texts compared."""
+    """An entry that the party may be, and the two texts compared."""
 
     reference: EntryReference
     revision: int
@@ -52,7 +52,7 @@ class SearchResult(NamedTuple):
 
 
 Visible = Callable[[str], bool]
-"""Whether a caller may see the entries of a group."""
+"""Whether a caller may see a group's entries."""
 
 Limits = Callable[[str], Thresholds]
 """Thresholds of a group."""
@@ -70,7 +70,7 @@ def _rank(best: _Best) -> _Rank:
 
 
 class HitCollector:
-    """Keeps the best comparison of each entry."""
+    """The best comparison of each entry."""
 
     def __init__(self, groups: Sequence[str], visible: Visible, thresholds: Limits, at_ms: int) -> None:
         self._groups = groups
@@ -81,7 +81,6 @@ class HitCollector:
         self._best: dict[tuple[int, int], _Best] = {}
 
     def identifiers(self, query: tuple[str, str], columns: EntryColumns, rows: Iterable[int]) -> None:
-        """Compares an identifier with those of rows."""
         wanted = KIND_CODES[NameKind.IDENTIFIER]
         for row in rows:
             if columns.row_flags[row] & 0xF == wanted and self._limits(columns, row) is not None:
@@ -92,7 +91,7 @@ class HitCollector:
                     self._keep((found.match_class, found.score), partial(_as_it_is, found), text, columns, row)
 
     def names(self, query: PreparedName, columns: EntryColumns, rows: Iterable[int], read: Read) -> None:
-        """Evaluates a name against rows; equal texts once."""
+        """Evaluates equal texts once."""
         wanted, kind, flags = KIND_CODES[query.kind], query.kind, columns.row_flags
         known: dict[tuple[str, int], NameEvaluation] = {}
         for row in rows:
@@ -113,7 +112,7 @@ class HitCollector:
                 self._keep((match_class, score), explain, query.text, columns, row)
 
     def _limits(self, columns: EntryColumns, row: int) -> Thresholds | None:
-        """Thresholds for a row's entry; None if it is dead, not valid or not visible."""
+        """None if a row's entry is dead, not valid or not visible."""
         entry = columns.row_entries[row]
         if columns.dead[entry]:
             return None
@@ -136,7 +135,6 @@ class HitCollector:
             self._best[key] = (rank, explain, query, columns, row)
 
     def result(self, limit: int) -> SearchResult:
-        """The best entries and their number."""
         best = heapq.nlargest(limit, self._best.values(), key=_rank)
         return SearchResult([self._hit(*one[1:]) for one in best], len(self._best))
 
@@ -168,6 +166,6 @@ def _weakened(explain: Callable[[], Comparison], limits: Thresholds) -> Comparis
 
 
 def weakened(found: Comparison, limits: Thresholds) -> Comparison:
-    """The comparison lowered for a weak alias."""
+    """Lowered for a weak alias."""
     because = f"{found.because}; a weak alias: compatible at most, and its score counts {WEAK_FACTOR}"
     return Comparison(*_weaker(found.score, limits), because, found.variants, found.tokens, found.parts)

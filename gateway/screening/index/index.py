@@ -7,11 +7,10 @@ For each name of the party:
 2. Dead, invalid and invisible entries are skipped, and rows whose features contradict the name's.
 3. The rest is read and evaluated. Each entry keeps its best comparison; the best entries are explained.
 
-Prepared names are cached, not stored: one takes a kilobyte.
+Prepared names are cached, not stored: each takes a kilobyte.
 
-One thread writes, any number search. A search sees an immutable tuple of runs. New entries go into a growing run, which
-is sorted when full; sorted runs of like size are merged step by step (`tidy`), so no change blocks for more than
-milliseconds.
+One thread writes, any number search an immutable tuple of runs. New entries go into a growing run, sorted when full;
+sorted runs of like size are merged step by step (`tidy`), so that no change blocks for more than milliseconds.
 """
 
 from __future__ import annotations
@@ -45,42 +44,41 @@ SURE = frozenset(
         KeyKind.IDENTIFIER,
     }
 )
-"""Kinds of keys shared only by names written (nearly) the same. Their candidates are always compared."""
+"""Kinds of keys shared only by (nearly) equal names, which are always compared."""
 
 MAX_SURE = 1_000
-"""Most candidates by `SURE` keys; more would all have one name."""
+"""More would all have one name."""
 
 MAX_CANDIDATES = 150
-"""Most other candidates of one name."""
 
 MAX_GATHERED = 3_000
-"""Most rows weighed per name; keys with more are too common to discriminate."""
+"""Most rows weighed per name; more common keys don't discriminate."""
 
 GROWING_ROWS = 8_192
-"""Size at which the growing run is sorted, in some tens of milliseconds."""
+"""Sorting takes some tens of milliseconds."""
 
 MERGE_RATIO = 4
-"""A run is merged with the next newer one unless it is this many times larger."""
+"""Runs are merged unless the older is this many times larger."""
 
 PREPARED_NAMES = 40_000
 """Cached names of entries: about 80 MB."""
 
 PREPARED_QUERIES = 8_192
-"""Cached names of parties: the same parties recur."""
+"""Cached names of parties, which recur."""
 
 GC_THRESHOLD = 50_000
-"""Allocations between cycle collections, for the owner of a searching process to set. Preparing a name makes some fifty
-objects and no cycles; Python's default of 700 cost a fifth of the time."""
+"""Allocations between cycle collections, for a searching process to set. A name makes some fifty objects and no cycles;
+Python's default of 700 cost a fifth of the time.
+"""
 
 MAX_HITS = 20
-"""Default number of entries returned for a party."""
 
 NO_FILTER_BELOW = max(HOPELESS_BELOW, HOPELESS_WORDS_BELOW)
-"""Lists with a threshold up to this get no prefilter."""
+"""Lower thresholds have no prefilter."""
 
 
 class PartyQuery(NamedTuple):
-    """Names and identifiers of a party. Identifiers are (scheme, value); an unknown scheme is empty."""
+    """Names and identifiers of a party, as (scheme, value); an unknown scheme is empty."""
 
     names: Sequence[tuple[str, NameKind]] = ()
     identifiers: Sequence[tuple[str, str]] = ()
@@ -106,7 +104,7 @@ class _PreparedQuery(NamedTuple):
 
 
 class NameIndex:
-    """Entries by name and identifier. One thread writes, any number read."""
+    """One thread writes, any number read."""
 
     def __init__(self, runs: Iterable[SortedRun] = (), groups: Sequence[str] = ()) -> None:
         self._growing = GrowingRun()
@@ -122,23 +120,22 @@ class NameIndex:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Groups by number, past ones included."""
+        """Past groups included."""
         return tuple(self._groups)
 
     @property
     def rows(self) -> int:
-        """Rows held, those of dead entries included until they are merged away."""
+        """Rows, including those of dead entries until a merge."""
         return sum(run.columns.rows for run in self._runs)
 
     def sorted_runs(self) -> tuple[SortedRun, ...]:
-        """Sorts the growing run and returns all runs, for a snapshot. Writing thread only."""
+        """All runs, sorted, for a snapshot. Writing thread only."""
         self._sort_growing()
         return tuple(run for run in self._runs if isinstance(run, SortedRun))
 
     # Writing
 
     def put(self, record: IndexEntry) -> None:
-        """Adds or replaces an entry."""
         group = self._group(record.group)
         before = self._holding(group, record.group, record.id)
         growing = self._growing
@@ -149,7 +146,6 @@ class NameIndex:
             self._sort_growing()
 
     def remove(self, group: str, entry_id: str) -> bool:
-        """Removes an entry; False if there is none."""
         number = self._group_numbers.get(group)
         held = [] if number is None else self._holding(number, group, entry_id)
         for columns, entry in held:
@@ -157,7 +153,7 @@ class NameIndex:
         return bool(held)
 
     def load(self, records: Iterable[IndexEntry]) -> None:
-        """Adds many new entries as one run, faster than `put`. Each reference must be new."""
+        """Adds many new entries as one run. Each reference must be new."""
         builder = RunBuilder()
         for record in records:
             builder.add(record, self._group(record.group))
@@ -165,7 +161,7 @@ class NameIndex:
         self._runs = (*self._runs[:-1], builder.finish(), self._runs[-1])
 
     def tidy(self) -> bool:
-        """Does one bounded merge step; False if there is none to do."""
+        """One bounded merge step; False if none is due."""
         if self._merging is None:
             pair = self._to_merge()
             if pair is None:
@@ -218,11 +214,9 @@ class NameIndex:
         """Entries that a party may be, best first.
 
         Args:
-            party: its names and identifiers.
             at_ms: skip entries not valid at this time; 0 skips none.
             visible: groups that the caller may see.
             thresholds: by group.
-            limit: most hits.
             most: candidates per name beyond those by `SURE` keys.
         """
         collector = HitCollector(self._groups, visible, thresholds, at_ms)
@@ -264,14 +258,13 @@ _SPECIAL = {
     KeyKind.CORE_LETTERS: _ANY_BUSINESS,
 }
 _GROUPS = [_SURE if kind in SURE else _SPECIAL.get(kind, _OTHER) for kind in KeyKind]
-"""Group of key kinds, by kind, whose candidates share a prefilter."""
+"""By kind of key: the group whose candidates share a prefilter."""
 
 
 _NO_FILTER = OrganisationFilter(None)
 
 
 def _candidates(runs: Sequence[Run], query: _PreparedQuery, most: int, any_may_pass: bool) -> Iterator[_Rows]:
-    """Rows to compare with a name, run by run."""
     plausible = (_NO_FILTER if any_may_pass else query.filter).plausible
     sifts = (
         (_OTHER, plausible),
@@ -314,7 +307,7 @@ def _weigh(
     plausible: Callable[[list[int], Sequence[int]], list[int]],
     weights: dict[int, float],
 ) -> dict[int, float]:
-    """Adds plausible rows to `weights`, by number and rarity of the keys they share with the name."""
+    """Weighs plausible rows by number and rarity of common keys."""
     gathered = 0
     for span in spans:
         count = span[1] - span[0]

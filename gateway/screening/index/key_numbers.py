@@ -1,7 +1,7 @@
-"""Numbers that stand for keys: 32 bits of hash, 5 of kind, 1 of side.
+"""Numbers keys: 32 bits of hash, 5 of kind, 1 of side.
 
-Two keys that differ only in their side are neighbours, so one look-up finds both. A collision (some dozens among ten
-million) costs one comparison.
+Keys that differ only in side are neighbours, so one look-up finds both. A collision (some dozens among ten million)
+costs one comparison.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from zlib import crc32
 KEY_BITS = 38
 HASH_MASK = (1 << 32) - 1
 OTHER_SIDE = 1
-"""Side bit: set for index keys of a Han variant, or of a Western name beside a given name."""
+"""Set for index keys of a Han variant, or of a Western name beside a given name."""
 
 FIRST, SECOND = 0x9E3779B1, 0x85EBCA77
 """Odd factors that make the order of parts count."""
 
 
 class KeyKind(IntEnum):
-    """What names with a common key have in common."""
+    """Why names share a key."""
 
     PERSON_HAN = 0
     PERSON_VARIANT = 1

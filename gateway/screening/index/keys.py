@@ -1,10 +1,9 @@
-"""Index keys of a name, under which it is stored, and query keys, under which similar names are found.
+"""Makes the index keys under which a name is stored, and the query keys that find similar names.
 
-Guarantee: if two names compare as compatible or better, one's query keys and the other's index keys have a key in
-common. So candidates with a common key suffice.
+Guarantee: if two names compare as compatible or better, one's query keys and the other's index keys share a key.
 
-The two sets differ where a rule needs two different sides: Han names agree by characters and never by sound, so a Han
-name looks for Latin ones alone by sound; a name with a full given name looks for names with initials by initials.
+The sets differ where a rule needs two different sides: Han names agree by characters and never by sound, so a Han name
+looks for Latin ones alone by sound; a name with a full given name looks for names with initials by initials.
 
 Keys of Chinese persons are Cantonese readings of surname and syllables, those of organisations the core's first two
 syllables: each romanisation leads to a few, Han characters to one or two. Other names have pairs of phonetic keys.
@@ -36,8 +35,7 @@ from gateway.screening.text.phonetic_key import phonetic_key
 from gateway.screening.text.sounds import SYLLABLES, RomanisationScheme, pivots
 
 MAX_KEY_WORDS = 5
-"""Words of a non-Chinese name that are paired. Enough for two names of up to nine words with two thirds in common: at
-most three of the five can be missing."""
+"""Enough for names of up to nine words with two thirds in common: at most three of five can be missing."""
 
 
 def index_keys(name: PreparedName) -> set[int]:
@@ -98,7 +96,7 @@ def _person_query_keys(variant: PersonVariant) -> set[int]:
 
 
 def _spelt(variant: PersonVariant) -> set[int]:
-    """Keys by spelling, equal on both sides."""
+    """Equal on both sides."""
     if variant.han:
         return {text_number(KeyKind.PERSON_HAN, variant.han), *_han_variants(variant)}
     found = {
@@ -111,7 +109,6 @@ def _spelt(variant: PersonVariant) -> set[int]:
 
 
 def _han_variants(variant: PersonVariant) -> Iterator[int]:
-    """The given name with each surname that may be meant."""
     for reading in variant.readings:
         given = "".join(reading.given)
         for surname in surname_pivots(reading.surname_mask | reading.maiden_mask):
@@ -119,7 +116,7 @@ def _han_variants(variant: PersonVariant) -> Iterator[int]:
 
 
 def _sounds(reading: NameReading) -> list[int]:
-    """Keys by sound: surname, first and last syllable."""
+    """Of surname, first and last syllable."""
     if not reading.given or not reading.given_masks[-1]:
         return []
     firsts = _firsts(reading) if len(reading.given) > 1 else (0,)
@@ -146,7 +143,7 @@ def _firsts(reading: NameReading) -> tuple[int, ...]:
 
 @cache
 def _by_letter() -> dict[str, tuple[int, ...]]:
-    """Cantonese syllables by first letter, for initials."""
+    """For initials."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for scheme in RomanisationScheme:
         for spelling, mask in SYLLABLES[scheme].items():

@@ -1,4 +1,4 @@
-"""Features of an organisation's name in 60 bits, by which implausible candidates are skipped unread:
+"""Packs features of an organisation's name into 60 bits, to skip implausible candidates unread.
 
 1. Unrelated places.
 2. In one script, words beside the core, one of them distinctive, and none in common.
@@ -34,7 +34,7 @@ HOPELESS_BELOW = max(
     _WHOLE / (_WHOLE + OTHER_PLACE_WEIGHT),
     (CORE_WEIGHT + PLACE_WEIGHT + LEGAL_WEIGHT) / (_WHOLE + PLACE_WEIGHT),
 )
-"""The highest score of a skipped pair: two names that differ only in their places."""
+"""The highest score of a skipped pair: names that differ only in places."""
 
 MAX_SYLLABLES = 15
 _LINES = 16
@@ -75,7 +75,7 @@ _WORDS_MASK = (1 << _WORDS) - 1
 
 
 def organisation_features(name: PreparedName) -> OrganisationFeatures:
-    """Features of a name; none unless it is an organisation."""
+    """No features unless it is an organisation."""
     variants = name.organisations
     if not variants:
         return NO_FEATURES
@@ -133,7 +133,7 @@ def _span(variant: OrganisationVariant) -> tuple[int, int]:
 
 @lru_cache(maxsize=32_768)
 def _syllables(word: str, scheme: RomanisationScheme) -> tuple[int, int]:
-    """Fewest and most syllables of a word in a scheme; `MAX_SYLLABLES` and 0 if it has none."""
+    """`MAX_SYLLABLES` and 0 for a word without syllables."""
     if not word:
         return 0, 0
     least, most = MAX_SYLLABLES, -1
@@ -148,7 +148,6 @@ def _syllables(word: str, scheme: RomanisationScheme) -> tuple[int, int]:
 
 @lru_cache(maxsize=512)
 def _elsewhere(place: int) -> bytes:
-    """For each place, whether it is unrelated."""
     if not place:
         return bytes(256)
     mine = frozenset({PLACES[place - 1]})
@@ -157,12 +156,12 @@ def _elsewhere(place: int) -> bytes:
 
 
 class OrganisationFilter:
-    """Skips implausible candidates of one name by their features; without a name, none."""
+    """Skips implausible candidates of one name; without a name, none."""
 
     def __init__(self, name: PreparedName | None) -> None:
         self._name = name
 
-    @cached_property  # made on first use; most names have no candidate
+    @cached_property  # most names have no candidate
     def _features(self) -> OrganisationFeatures:
         return NO_FEATURES if self._name is None else organisation_features(self._name)
 
@@ -174,7 +173,6 @@ class OrganisationFilter:
         return [row for row in rows if not (elsewhere[(mark := packed[row]) & 0xFF] or hopeless(mark))]
 
     def in_line(self, rows: list[int], packed: Sequence[int]) -> list[int]:
-        """Plausible rows with a common line of business."""
         mine = self._features.lines << _LINES_AT
         return self.plausible([row for row in rows if packed[row] & mine], packed) if mine else []
 
@@ -200,10 +198,7 @@ class OrganisationFilter:
         return begun < shortest and longest <= least
 
     def _may_align(self, packed: int) -> bool:
-        """Whether one core, or its beginning, may be the other.
-
-        A rest needs a counterpart: the other's line of business, or another rest with a common line of business.
-        """
+        """A rest needs a counterpart: the other's line of business, or another rest with a common line."""
         mine, script = self._features, packed >> 8 & 3
         if not script or not mine.script or script == mine.script:
             return True

@@ -1,4 +1,4 @@
-"""Features of a person's name in 60 bits, by which implausible candidates are skipped unread:
+"""Packs features of a person's name into 60 bits, to skip implausible candidates unread.
 
 1. Non-Chinese name: number of distinctive words, and a bit for each by spelling and phonetic key. The longer name must
    have all words of the shorter.
@@ -35,7 +35,6 @@ Rows = Callable[[list[int], Sequence[int]], list[int]]
 
 @cache
 def _ids() -> dict[str, int]:
-    """Number of each spelling of a syllable, from 1."""
     found = (
         spelling
         for pair in SOUND_PAIRS
@@ -46,7 +45,7 @@ def _ids() -> dict[str, int]:
 
 
 def person_features(name: PreparedName) -> int:
-    """Features of a person's name; 0 for none."""
+    """0 for none."""
     if len(name.persons) != 1:
         return _NOTHING
     variant = name.persons[0]
@@ -64,7 +63,7 @@ def _word_marks(variant: PersonVariant) -> int:
 
 
 def _bits(words: Sequence[str]) -> int:
-    """A bit for each word's spelling, and above them one for its phonetic key."""
+    """Spellings in the lower bits, phonetic keys above."""
     found, seen = 0, set[int]()
     for word in words:
         spelt, code = _bit(word)
@@ -104,7 +103,7 @@ def _ends(given: tuple[str, ...]) -> tuple[str, str]:
 
 @lru_cache(maxsize=4_096)
 def _schemes_by_id(mask: int) -> bytes:
-    """For each spelling, the schemes (bits) under which it has a sound of the mask; -1 is any sound."""
+    """Schemes (bits), by spelling, in which it has a sound of the mask; -1 is any sound."""
     if mask < 0:
         return bytes([_SCHEME_MASK]) * (1 << _ID_BITS)
     found = bytearray(1 << _ID_BITS)
@@ -118,7 +117,7 @@ def _schemes_by_id(mask: int) -> bytes:
 
 @cache
 def _spelt(sound: int) -> tuple[tuple[int, int], ...]:
-    """Spellings (numbers) of a sound, with their schemes (bits)."""
+    """Spelling numbers with schemes (bits)."""
     ids, found = _ids(), dict[int, int]()
     for scheme in RomanisationScheme:
         for spelling in spellings(SOUND_PAIRS[sound], scheme):
@@ -127,12 +126,12 @@ def _spelt(sound: int) -> tuple[tuple[int, int], ...]:
 
 
 class PersonFilter:
-    """Skips implausible candidates of one person by their features."""
+    """Skips implausible candidates of one person."""
 
     def __init__(self, name: PreparedName) -> None:
         self._variants = name.persons
 
-    @cached_property  # made on first use
+    @cached_property  # on first use
     def _words(self) -> tuple[int, int]:
         latin = [variant for variant in self._variants if not variant.han]
         words = telling(latin[0].words) if len(latin) == 1 else ()
@@ -140,7 +139,7 @@ class PersonFilter:
 
     @cached_property
     def _sounds(self) -> list[tuple[int, int]]:
-        """Sounds of first and last syllable of each reading; -1 (any) for an initial or none."""
+        """Of first and last syllable; -1 (any) for an initial or none."""
         found = {
             ((r.given_masks[0] or -1) if len(r.given) > 1 else -1, r.given_masks[-1] or -1)
             for variant in self._variants
@@ -156,7 +155,7 @@ class PersonFilter:
     def by_words(self, rows: list[int], packed: Sequence[int]) -> list[int]:
         """Rows with this name's words, or more, or fewer.
 
-        With one of three words left over, the other two must be spelt the same.
+        With one of three words left over, the other two must be equal.
         """
         count, both = self._words
         if not 0 < count < _MAX_COUNT:
@@ -176,7 +175,6 @@ class PersonFilter:
         return found
 
     def by_sound(self, rows: list[int], packed: Sequence[int]) -> list[int]:
-        """Rows whose given name may sound alike."""
         if not self._sounds:
             return rows
         return [row for row in rows if self._may_sound(packed[row])]

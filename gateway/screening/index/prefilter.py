@@ -11,14 +11,14 @@ from gateway.screening.text.sounds import SYLLABLES, sounds_of
 
 
 class CorePrefilter:
-    """Looks in listed names for the core of one organisation."""
+    """Looks in listed names for a core."""
 
     def __init__(self, name: PreparedName) -> None:
         self._variants = name.organisations
 
-    @cached_property  # made on first use
+    @cached_property  # on first use
     def _sounds(self) -> list[tuple[int, int]]:
-        """Sounds (masks) of the first two syllables of Latin cores, in each reading; 0 for none."""
+        """Masks of a Latin core's first two syllables; 0 for none."""
         found: set[tuple[int, int]] = set()
         for variant in self._variants:
             for first, second, schemes in () if variant.is_han else core_openings(variant.core):
@@ -28,7 +28,6 @@ class CorePrefilter:
         return list(found)
 
     def may_contain(self, text: str) -> bool:
-        """Whether a text may contain the core's first two syllables."""
         if not self._sounds or not has_han(text):
             return True
         masks = [sounds_of(character) for character in text]

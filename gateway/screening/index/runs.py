@@ -1,4 +1,4 @@
-"""Runs of an index: a growing one, sorted ones, and their stepwise merge."""
+"""Keeps an index in runs: a growing one, sorted ones, and their stepwise merge."""
 
 from __future__ import annotations
 
@@ -37,16 +37,14 @@ class SortedRun:
         self.references = references
 
     def spans(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Spans of key ranges, rarest first; empty ones are omitted."""
+        """Rarest first, without empty ones."""
         found = self.postings.spans(keys)
         return sorted(found, key=_length) if len(found) > 1 else found
 
     def rows(self, span: tuple[int, int]) -> list[int]:
-        """Rows of a span."""
         return self.postings.rows(*span)
 
     def entries_of(self, group: int, group_name: str, entry_id: str) -> list[int]:
-        """Living entries with a reference; at most one."""
         key = reference_hash(group_name, entry_id)
         return _living(self.columns, self.references.rows(*self.references.span(key, key)), group, entry_id)
 
@@ -60,7 +58,6 @@ class GrowingRun:
         self._entries: dict[int, list[int]] = {}
 
     def add(self, record: IndexEntry, group: int) -> None:
-        """Appends an entry."""
         columns = self.columns
         entry = columns.add(record, group)
         for row in columns.rows_of(entry):
@@ -76,15 +73,12 @@ class GrowingRun:
         return [(key, key + len(self._rows[key])) for key in held]
 
     def rows(self, span: tuple[int, int]) -> list[int]:
-        """Rows of a span."""
         return self._rows[span[0]][: span[1] - span[0]]
 
     def entries_of(self, group: int, group_name: str, entry_id: str) -> list[int]:
-        """Living entries with a reference; at most one."""
         return _living(self.columns, self._entries.get(reference_hash(group_name, entry_id), ()), group, entry_id)
 
     def sorted(self) -> SortedRun:
-        """The same entries, sorted."""
         rows = array("Q", sorted(key << ROW_BITS | row for key, of_key in self._rows.items() for row in of_key))
         entries = array(
             "Q", sorted(key << ROW_BITS | entry for key, of_key in self._entries.items() for entry in of_key)
@@ -96,7 +90,7 @@ Run = SortedRun | GrowingRun
 
 
 class RunBuilder:
-    """Makes a sorted run of many entries, faster than a growing one."""
+    """Faster than a growing run for many entries."""
 
     def __init__(self) -> None:
         self._columns = EntryColumns()
@@ -104,14 +98,12 @@ class RunBuilder:
         self._references = PostingsBuilder()
 
     def add(self, record: IndexEntry, group: int) -> None:
-        """Appends an entry with a new reference."""
         entry = self._columns.add(record, group)
         for row in self._columns.rows_of(entry):
             self._postings.add(row, self._columns.read(row))
         self._references.add(entry, (reference_hash(record.group, record.id),))
 
     def finish(self) -> SortedRun:
-        """The run."""
         return SortedRun(self._columns, self._postings.finish(), self._references.finish())
 
 
@@ -120,7 +112,7 @@ def _living(columns: EntryColumns, entries: Sequence[int], group: int, entry_id:
 
 
 def may_merge(older: SortedRun, newer: SortedRun) -> bool:
-    """Whether the rows of both fit into one run."""
+    """Whether both fit into one run."""
     return older.columns.rows + newer.columns.rows <= MAX_ROWS
 
 

@@ -1,9 +1,9 @@
 """Saves an index to a file and loads it, so that a start needn't read a million names.
 
 The file: `MAGIC` with the format's version; length of a JSON header, and the header; the columns of every run as in
-memory; a BLAKE2b digest of everything before. The header says up to which change (`seq`) of which history (`source`) it
-is true, and each column's length. A damaged file, or one of another format or of other rules (`RULES`), is refused; the
-caller compares `source`. The file is written aside, made durable and moved: a crash leaves the old one or the new one.
+memory; a BLAKE2b digest of all before. The header has each column's length and the last change (`seq`) of a history
+(`source`). A damaged file, or one of another format or other rules (`RULES`), is refused; the caller compares `source`.
+The file is written aside, made durable and moved: a crash leaves the old one or the new one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gateway.screening.index.runs import SortedRun
 
 MAGIC = b"gateway screening index 1\n"
 RULES = 5
-"""Raised whenever names are read or keyed differently."""
+"""Raise it whenever names are read or keyed differently."""
 
 _DIGEST_BYTES = 32
 _PIECE = 1 << 24
@@ -35,7 +35,7 @@ _FILE_NAMES = {"features": "marks"}
 
 
 class SnapshotUnusableError(GatewayError):
-    """The snapshot is missing, damaged, or of another format, version or source."""
+    """Reports a snapshot that is missing, damaged, or of another format, version or source."""
 
     reason = "SNAPSHOT_UNUSABLE"
     kind = Kind.DATA_LOSS
@@ -46,7 +46,7 @@ class SnapshotUnusableError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An index, its last change, and the history that this belongs to."""
+    """An index, its last change, and their history."""
 
     index: NameIndex
     seq: int
@@ -57,8 +57,6 @@ def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
     """Replaces the snapshot and returns its size in bytes. Writing thread only.
 
     Args:
-        path: the file.
-        index: what to save.
         source: names the history of changes.
         seq: the last change in the index.
 

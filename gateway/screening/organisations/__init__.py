@@ -1,1 +1,1 @@
-"""Organisations' names: read and compared."""
+"""Reads and compares organisations' names."""

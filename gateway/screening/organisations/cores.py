@@ -1,4 +1,4 @@
-"""How far two organisations' cores agree, and by which rule.
+"""Compares the cores of organisations' names.
 
 Cores recur, so agreements are cached. Tokens that explain them are made on demand.
 """
@@ -32,7 +32,7 @@ NEAR_ROMANISED = 0.7
 UNTRANSLATED_CORE = 0.72
 MIN_NEAR = 0.6
 MAX_REST_CHARACTERS = 4
-"""Most Han characters at a core's end that may be words beyond the vocabulary."""
+"""Final Han characters that may be words beyond the vocabulary."""
 MIN_ALIKE = 0.8
 
 _SCHEMES = (
@@ -45,7 +45,7 @@ _WHOLE_SCHEMES = (RomanisationScheme.MAINLAND, RomanisationScheme.HONG_KONG, Rom
 _ANY_SCHEME = sum(1 << scheme for scheme in _SCHEMES)
 
 _REMEMBERED = 8_192
-"""Cached pairs of cores: those of some hundred searches, a few megabytes."""
+"""Cached pairs of cores: some hundred searches, a few megabytes."""
 
 _Names = tuple[tuple[int, int, frozenset[str]], ...]
 
@@ -59,7 +59,7 @@ class CoreAgreement(NamedTuple):
 
 
 def compare_cores(query: OrganisationVariant, candidate: OrganisationVariant) -> CoreAgreement | None:
-    """How the cores of two variants agree; None if they don't, or one has none."""
+    """None if the cores don't agree, or one is missing."""
     if query.han and candidate.han:
         return CoreAgreement(1.0, partial(_same_han, query.core)) if query.core == candidate.core else None
     if query.han:
@@ -87,7 +87,7 @@ def _one_token(
 
 
 def _han_latin(han: OrganisationVariant, latin: OrganisationVariant) -> CoreAgreement | None:
-    """Han core against Latin words: romanised or translated throughout, as far as the vocabulary goes, or nearly."""
+    """Romanised or translated throughout, as far as the vocabulary goes, or nearly."""
     reached = _align_cores(han.core, han.names, latin.core, latin.names)
     if reached.whole is not None:
         tokens = partial(_align, han, latin, len(han.core), len(latin.core), reached.whole)
@@ -102,7 +102,7 @@ def _han_latin(han: OrganisationVariant, latin: OrganisationVariant) -> CoreAgre
 
 
 class _Beginning(NamedTuple):
-    """Units of a Han core and words of a Latin one that agree by a scheme; unknown words may follow."""
+    """Units and words that agree by a scheme; unknown words may follow."""
 
     units: int
     words: int
@@ -110,7 +110,7 @@ class _Beginning(NamedTuple):
 
 
 class _CoreAlignment(NamedTuple):
-    """How far cores agree. `whole`: the scheme by which they agree throughout; else `beginnings`."""
+    """`whole`: the scheme of full agreement; else `beginnings`."""
 
     whole: RomanisationScheme | None
     beginnings: tuple[_Beginning, ...]
@@ -120,11 +120,11 @@ class _CoreAlignment(NamedTuple):
 def _align_cores(
     han: tuple[str, ...], han_names: _Names, latin: tuple[str, ...], latin_names: _Names
 ) -> _CoreAlignment:
-    """Follows all schemes at once, unit by unit: a scheme reaches a position if it reached one before."""
+    """Follows all schemes at once: each reaches a position only from one that it reached."""
     letters = "".join(latin)
     meanings = _by_letter(latin, latin_names) if han_names and latin_names else {}
     ends: tuple[dict[int, int], ...] = ({0: _ANY_SCHEME}, *({} for _ in han))
-    """By units of the Han core: letters of the Latin one reached, with schemes as bits."""
+    """Letters reached, with schemes as bits, by units of the Han core."""
     for unit, character in enumerate(han):
         spelt, lengths = _spelt(character)
         following = ends[unit + 1]
@@ -149,7 +149,7 @@ def _align_cores(
 def _beginnings(
     ends: Sequence[dict[int, int]], offsets: Sequence[int], han_names: _Names, latin_names: _Names
 ) -> Iterator[_Beginning]:
-    """Beginnings that agree, longest first, without a word of known meaning behind."""
+    """Longest first, without a word of known meaning behind."""
     for units in range(len(ends) - 1, max(1, len(ends) - 2 - MAX_REST_CHARACTERS), -1):
         if not ends[units] or _is_known(han_names, units):
             continue
@@ -161,13 +161,13 @@ def _beginnings(
 
 
 def _is_known(names: _Names, end: int) -> bool:
-    """Whether a word of known meaning stands at or behind `end`."""
+    """At or behind `end`."""
     return any(stop > end for _, stop, _ in names)
 
 
 @cache
 def _spelt(character: str) -> tuple[dict[str, int], tuple[int, ...]]:
-    """Spellings of a unit with their schemes as bits, and their lengths."""
+    """Spellings with schemes as bits, and lengths."""
     found: dict[str, int] = {}
     for scheme in _SCHEMES:
         for spelling in spellings_of(character, scheme):
@@ -176,20 +176,20 @@ def _spelt(character: str) -> tuple[dict[str, int], tuple[int, ...]]:
 
 
 def _by_letter(latin: tuple[str, ...], names: _Names) -> dict[int, tuple[int, frozenset[str]]]:
-    """Translated stretches of a Latin core by first letter: ends and meanings."""
+    """Ends and meanings of translated stretches, by first letter."""
     offsets = _offsets(latin)
     return {offsets[start]: (offsets[end], concepts) for start, end, concepts in names}
 
 
 def _offsets(latin: tuple[str, ...]) -> list[int]:
-    """Offsets, in letters, of the words of a Latin core, and of its end."""
+    """In letters, of words and the end."""
     return [0, *accumulate(map(len, latin))]
 
 
 def _beyond_vocabulary(
     han: OrganisationVariant, latin: OrganisationVariant, beginnings: Sequence[_Beginning]
 ) -> CoreAgreement | None:
-    """Agreement at the beginning, with the rest taken for words beyond the vocabulary.
+    """Takes the rest for words beyond the vocabulary.
 
     The rest needs a counterpart in the other name: a rest or a line of business. Hang Seng and Hang Seng Foo Bank have
     none.
@@ -207,7 +207,7 @@ def _beyond_vocabulary(
 
 @lru_cache(maxsize=_REMEMBERED)
 def _are_near(han: tuple[str, ...], latin: tuple[str, ...]) -> bool:
-    """Whether Latin letters that aren't pinyin sound near a Han core's pinyin."""
+    """Compares pinyin, unless the Latin letters are pinyin."""
     spoken, letters = pinyin_letters(han), "".join(latin)
     code = phonetic_key(spoken)
     if code != phonetic_key(letters) or len(code) < MIN_SKELETON or is_syllables(letters, RomanisationScheme.MAINLAND):
@@ -248,7 +248,7 @@ class _Alignment(NamedTuple):
 def _align(
     han: OrganisationVariant, latin: OrganisationVariant, units: int, count: int, scheme: RomanisationScheme
 ) -> tuple[TokenMatch, ...]:
-    """Reads the first `count` Latin words as the first `units` of the Han core; `_align_cores` found that it fits."""
+    """Only for words that `_align_cores` found to fit."""
     letters, meanings = "".join(latin.core[:count]), _by_letter(latin.core, latin.names)
     return _Alignment(han, units, letters, meanings, scheme, set()).tokens(0, 0) or ()
 
@@ -262,7 +262,7 @@ def _syllable(unit: str, spelling: str, scheme: RomanisationScheme) -> TokenMatc
 def _latin_latin(
     mine: tuple[str, ...], my_names: _Names, yours: tuple[str, ...], your_names: _Names
 ) -> tuple[float, str] | None:
-    """Agreement of two Latin cores and its rule, or None."""
+    """Agreement and rule."""
     ours, theirs = "".join(mine), "".join(yours)
     if ours == theirs:
         return 1.0, "same Latin letters"
@@ -276,7 +276,7 @@ def _latin_latin(
 
 
 def _are_spelt_alike(one: str, other: str) -> bool:
-    """Whether two words are spelt nearly the same; syllables of one scheme never are."""
+    """Syllables of one scheme never are."""
     code = phonetic_key(one)
     if len(code) < MIN_SKELETON or code != phonetic_key(other) or syllabic(one) & syllabic(other):
         return False
@@ -284,7 +284,7 @@ def _are_spelt_alike(one: str, other: str) -> bool:
 
 
 def _same_meaning(mine: tuple[str, ...], my_names: _Names, yours: tuple[str, ...], your_names: _Names) -> bool:
-    """Whether both cores are translated words of pairwise equal meaning."""
+    """Whether both are translated words of equal meaning."""
     if len(my_names) != len(your_names) or not my_names:
         return False
     if any(sum(b - a for a, b, _ in names) != len(core) for core, names in ((mine, my_names), (yours, your_names))):
@@ -293,7 +293,7 @@ def _same_meaning(mine: tuple[str, ...], my_names: _Names, yours: tuple[str, ...
 
 
 def _one_han(mine: Sequence[str], yours: Sequence[str]) -> bool:
-    """Whether two romanisations may come from one Han core: by two schemes, or in single syllables."""
+    """By two schemes, or in single syllables."""
     if len(mine) != len(yours) or len(mine) < 2 or not ANY_SYLLABLE.get(mine[0], 0) & ANY_SYLLABLE.get(yours[0], 0):
         return False
     for one in _SCHEMES:

@@ -13,7 +13,7 @@ _AREA_SUFFIXES = ("特别行政区", "自治区", "省", "市", "区", "县")
 
 
 def read_han(han: str, beside: tuple[str, ...], leads: bool = True) -> tuple[OrganisationVariant, ...]:
-    """Variants of a canonical Han name, likeliest first; `beside` are Latin words at its head or end.
+    """Variants of a canonical Han name, likeliest first; `beside` are Latin words around it.
 
     A single character for a line of business may be part of the name (宝钛), and a word that leaves one character of
     core may be no word (东通信): both give further variants.
@@ -73,7 +73,6 @@ def _read(bodies: list[str], beside: tuple[str, ...], leads: bool, single: bool)
 
 
 def _has_single(reading: _Split) -> bool:
-    """Whether a single character was read as a word."""
     _, names, terms = reading
     return any(len(unit.text) == 1 for unit in terms) or any(end - start == 1 for start, end, _ in names)
 

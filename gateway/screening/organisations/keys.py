@@ -1,4 +1,4 @@
-"""Index and query keys of organisations: variants that the rules find compatible share one."""
+"""Makes index and query keys of organisations: variants that the rules find compatible share one."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from gateway.screening.text.sounds import (
 )
 
 MIN_SKELETON = 3
-"""Consonants that a core needs to be compared by phonetic key; fewer agree by chance."""
+"""Consonants of a core to compare by phonetic key; fewer agree by chance."""
 
 MAX_MEANINGS = 16
-"""Most keys of a core whose words have several meanings."""
+"""Most keys of a core with ambiguous words."""
 
 MAX_PREFIX_WORDS = 4
-"""First words of a Latin core that are read as syllables."""
+"""First words of a Latin core read as syllables."""
 
 
 @cache
 def spellings_of(character: str, scheme: RomanisationScheme) -> tuple[str, ...]:
-    """Spellings of a Han character in a scheme, longest first; a Latin word among Han characters is its own."""
+    """Longest first; a Latin word stays as it is."""
     if not has_han(character):
         return (character,)
     found: set[str] = set()
@@ -75,7 +75,7 @@ def syllabic(letters: str) -> int:
 
 
 def _endings(letters: str) -> list[int]:
-    """For each position in a word, the schemes (bits) by which the rest is syllables."""
+    """By position, for the rest of a word."""
     length = len(letters)
     found = [0] * length + [_ALL]
     for at in range(length - 1, -1, -1):
@@ -88,12 +88,12 @@ def _endings(letters: str) -> list[int]:
 
 
 def is_syllables(word: str, scheme: RomanisationScheme) -> bool:
-    """Whether a word, perhaps empty, is joined syllables of a scheme."""
+    """As `syllabic`, for one scheme."""
     return bool(syllabic(word) >> scheme & 1)
 
 
 class Opening(NamedTuple):
-    """The first two syllables of a word, the second perhaps empty, and the schemes (bits)."""
+    """First two syllables of a word, the second perhaps empty, and schemes (bits)."""
 
     first: str
     second: str
@@ -102,7 +102,7 @@ class Opening(NamedTuple):
 
 @lru_cache(maxsize=65_536)
 def openings(word: str) -> tuple[Opening, ...]:
-    """First two syllables in each way to read a word as syllables."""
+    """Of each reading of a word."""
     endings = _endings(word)
     if not endings[0]:
         return ()
@@ -131,11 +131,11 @@ def core_openings(core: Sequence[str]) -> Iterator[Opening]:
 
 
 OPENING_SCHEMES = (RomanisationScheme.MAINLAND, RomanisationScheme.CANTONESE)
-"""Schemes in which openings are read: the mixed one contains Hong Kong's and Macao's."""
+"""The mixed scheme contains Hong Kong's and Macao's."""
 
 
 def organisation_index_keys(variant: OrganisationVariant) -> set[int]:
-    """Index keys of a variant; those of Han variants on the other side."""
+    """Han variants' keys are on the other side."""
     if not variant.core:
         return _coreless_keys(variant)
     lines = _lines(variant)
@@ -158,7 +158,7 @@ def organisation_index_keys(variant: OrganisationVariant) -> set[int]:
 
 
 def organisation_query_keys(variant: OrganisationVariant) -> set[int]:
-    """Query keys of a variant: they reach whatever the rules may find compatible.
+    """Reaches all variants that the rules may find compatible.
 
     Han variants agree with each other by characters alone, so sounds look for Latin ones. Latin cores spelt alike are
     looked for only where not both are syllables of one scheme: those differ by a sound.
@@ -188,17 +188,17 @@ _SYLLABIC = tuple(
     if mask >> RomanisationScheme.CANTONESE & 1
     or not (mask >> RomanisationScheme.HONG_KONG & 1 or mask >> RomanisationScheme.MACAO & 1)
 )
-"""Sets of schemes (bits) whose syllables a word may be; Hong Kong's and Macao's are in the mixed scheme."""
+"""Sets of schemes (bits) of a word; the mixed scheme contains Hong Kong's and Macao's."""
 
 
 @cache
 def _apart(schemes: int) -> tuple[str, ...]:
-    """Prefixes of keys of alike spelling under which cores without these schemes are indexed."""
+    """Prefixes of alike-spelling keys for cores without these schemes."""
     return tuple(f"{other}:" for other in _SYLLABIC if not other & schemes) if schemes else ("",)
 
 
 def _translated(variant: OrganisationVariant) -> list[int]:
-    """Cores of translated words: one key for each choice of meanings."""
+    """A key for each choice of meanings."""
     if not variant.names or sum(b - a for a, b, _ in variant.names) != len(variant.core):
         return []
     choices = islice(product(*(sorted(span[2]) for span in variant.names)), MAX_MEANINGS)
@@ -206,12 +206,12 @@ def _translated(variant: OrganisationVariant) -> list[int]:
 
 
 def _lines(variant: OrganisationVariant) -> set[str]:
-    """Lines of business: in one script equal cores need one in common, or none on either side."""
+    """In one script equal cores need one in common, or none on either side."""
     return {c for unit in variant.terms if unit.term.weight == Weight.ACTIVITY for c in unit.term.concepts} or {""}
 
 
 def _written(variant: OrganisationVariant, lines: Iterable[str]) -> set[int]:
-    """Keys by spelling, with each line of business and without (for lists with a low threshold)."""
+    """With each line of business, and without (for low thresholds)."""
     letters = "".join(variant.core)
     if variant.is_han:
         whole, in_line, texts = KeyKind.CORE_HAN, KeyKind.HAN_IN_LINE, {letters}
@@ -231,7 +231,7 @@ def _meanings(variant: OrganisationVariant) -> list[int]:
 
 
 def _leading(variant: OrganisationVariant) -> list[int]:
-    """The first word, if Latin: it may head a Han name too (TCL科技)."""
+    """It may head a Han name too (TCL科技)."""
     word = variant.core[0]
     return [] if has_han(word) else [text_number(KeyKind.LEADING_WORD, word)]
 
@@ -262,7 +262,7 @@ def _syllable_hashes(mask: int) -> tuple[int, ...]:
 
 
 def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
-    """Cores of single-syllable words, as two romanisations of one Han core are."""
+    """As two romanisations of one Han core are."""
     if len(core) < 2:
         return []
     first, second = (ANY_SYLLABLE.get(word, 0) for word in core[:2])
@@ -273,7 +273,6 @@ def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
 
 
 def _pairs(kind: KeyKind, first: int, second: int | None, beside: int = 0) -> list[int]:
-    """Keys of one or two masks of sounds."""
     seconds = [beside] if second is None else [other * SECOND + beside for other in _syllable_hashes(second)]
     return numbers(kind, [one * FIRST + other for one in _syllable_hashes(first) for other in seconds])
 
@@ -283,7 +282,7 @@ def _may_open(core: Sequence[str]) -> bool:
 
 
 def _han_sounds(core: Sequence[str]) -> list[int]:
-    """Keys by sound of a Han core's beginning, for Latin queries."""
+    """For Latin queries."""
     if not _may_open(core):
         return []
     return _pairs(KeyKind.CORE_SOUNDS, sounds_of(core[0]), sounds_of(core[1]) if len(core) > 1 else None)
@@ -300,7 +299,7 @@ def _latin_sounds(core: Sequence[str]) -> list[int]:
 
 
 def _latin_spelt(core: Sequence[str]) -> list[int]:
-    """Keys by spelling of a Latin core's beginning, for Han queries."""
+    """For Han queries."""
     found = []
     for first, second, schemes in core_openings(core):
         begun = _hash(first) * FIRST + (_hash(second) * SECOND if second else 0)

@@ -17,7 +17,6 @@ from gateway.screening.text.normalisation import latin_letters, words
 from gateway.screening.text.sounds import splits
 
 MAX_WORDS = 24
-"""Words of a name that are read."""
 
 _ABBREVIATION = re.compile(r"\b(?:[a-z][./]){1,4}[a-z]\b\.?")
 _BRANCHES = frozenset({"branch", "sucursal", "filial", "subsidiary", "representative"})
@@ -27,7 +26,7 @@ _ANYWHERE_LEGAL = frozenset({"ltd", "limited", "lda", "limitada", "ltda", "inc",
 
 @lru_cache(maxsize=65_536)
 def latin_words(text: str) -> tuple[str, ...]:
-    """Words with abbreviations joined: S.A. → sa, H.K. → hk."""
+    """Words with abbreviations joined: S.A. → sa."""
     lowered = latin_letters(text)
     joined = _ABBREVIATION.sub(lambda match: re.sub(r"[./]", "", match.group()), lowered)
     return words(joined)[:MAX_WORDS]
@@ -62,12 +61,12 @@ def read_latin(text: str) -> tuple[OrganisationVariant, ...]:
 
 
 def is_syllabic(word: str) -> bool:
-    """Whether a word can be one or two syllables in some scheme."""
+    """One or two syllables in some scheme."""
     return bool(splits(word))
 
 
 class _NameParts(NamedTuple):
-    """Parts of a name. `is_ambiguous`: a word of known meaning may also be syllables."""
+    """`is_ambiguous`: a word of known meaning may also be syllables."""
 
     core: tuple[str, ...]
     names: tuple[tuple[int, int, frozenset[str]], ...]
@@ -77,8 +76,7 @@ class _NameParts(NamedTuple):
 
 
 def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_core: int = MAX_WORDS) -> _NameParts:
-    """Core, translated stretches, terms and places; `places_are_core`: so many places, then the next belongs to the
-    core."""
+    """After `places_are_core` places, the next belongs to the core."""
     core: list[str] = []
     names: list[tuple[int, int, frozenset[str]]] = []
     terms: list[Unit] = []
@@ -111,14 +109,14 @@ def _split(tokens: Sequence[str], ambiguous_are_core: bool = False, places_are_c
 
 
 def _is_acronym(word: str, tokens: Sequence[str]) -> bool:
-    """Whether a word is the initials of the others: Companhia de Electricidade de Macau – CEM."""
+    """Companhia de Electricidade de Macau – CEM."""
     if not 2 < len(word) <= len(tokens):
         return False
     return word == "".join(t[0] for t in tokens if t != word and t not in NOISE)
 
 
 def _legal(tokens: list[str]) -> tuple[list[str], frozenset[str], str]:
-    """Removes legal forms: all at the end, and unmistakable ones anywhere."""
+    """All at the end, and unmistakable ones anywhere."""
     legal: frozenset[str] = frozenset()
     found: list[str] = []
     while len(tokens) > 1 and (ending := LATIN_LEGAL_FORMS.ending(tokens)) is not None and ending[0] > 0:

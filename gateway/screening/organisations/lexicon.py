@@ -1,4 +1,4 @@
-"""Words of organisations' names by meaning, in Han, English and Portuguese: legal forms, places, lines of business."""
+"""Knows the words of organisations' names in Han, English and Portuguese: legal forms, places, lines of business."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ NOISE = frozenset(
     }
     | {"al", "el"}
 )
-"""Words without meaning in English or Portuguese; some are syllables too (Hong Da)."""
+"""English or Portuguese words without meaning; some are syllables too (Hong Da)."""
 
 _PLURALS = (("ies", "y"), ("oes", "ao"), ("s", ""))
 
 
 class Weight(IntEnum):
-    """What a word says about identity.
+    """How a word identifies a party.
 
-    `NONE`: nothing (集团, Holdings). `WEAK`: little (贸易, Technology). `ACTIVITY`: the line of business, which
+    `NONE`: not at all (集团, Holdings). `WEAK`: little (贸易, Technology). `ACTIVITY`: the line of business, which
     separates sister companies (银行, Properties). `NAME`: a translated word of the name proper (银河, Galaxy).
     """
 
@@ -67,7 +67,7 @@ class VocabularyTerm:
 
 
 class Phrases(Generic[T]):
-    """Word sequences; finds the longest at a position."""
+    """Word sequences by content."""
 
     def __init__(self, table: Mapping[tuple[str, ...], T]) -> None:
         self._table = dict(table)
@@ -75,7 +75,7 @@ class Phrases(Generic[T]):
         self._closing = _lengths(table, -1)
 
     def at(self, tokens: Sequence[str], start: int) -> tuple[int, T] | None:
-        """End and value of the longest phrase that begins at `start`, or None."""
+        """End and value of the longest phrase that begins at `start`."""
         left = len(tokens) - start
         for length in self._beginning.get(tokens[start], ()) if left > 0 else ():
             if length <= left and (found := self._table.get(tuple(tokens[start : start + length]))) is not None:
@@ -83,7 +83,7 @@ class Phrases(Generic[T]):
         return None
 
     def ending(self, tokens: Sequence[str], end: int = -1) -> tuple[int, T] | None:
-        """Start and value of the longest phrase that ends at `end` (-1: at the last token), or None."""
+        """Start and value of the longest phrase that ends at `end` (-1: at the last token)."""
         end = len(tokens) if end < 0 else end
         for length in self._closing.get(tokens[end - 1], ()) if end else ():
             if length <= end and (found := self._table.get(tuple(tokens[end - length : end]))) is not None:
@@ -92,7 +92,7 @@ class Phrases(Generic[T]):
 
 
 def _lengths(table: Iterable[tuple[str, ...]], place: int) -> dict[str, tuple[int, ...]]:
-    """Lengths of phrases, longest first, by first or last token."""
+    """Longest first, by first or last token."""
     found: defaultdict[str, set[int]] = defaultdict(set)
     for phrase in table:
         found[phrase[place]].add(len(phrase))
@@ -118,13 +118,13 @@ def _han(cell: str) -> list[tuple[str, ...]]:
 
 
 def _latin(cell: str) -> list[tuple[str, ...]]:
-    """Phrases of a cell without small words and plural endings, unless nothing would be left."""
+    """Without small words and plural endings, unless nothing would be left."""
     phrases = [words(writing) for writing in cell.split("|") if writing]
     return [tuple(folded(w) for w in phrase if w not in NOISE) or phrase for phrase in phrases]
 
 
 def _in_pinyin(writing: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """A Han word in pinyin: (maoyi,) and (mao, yi)."""
+    """(maoyi,) and (mao, yi)."""
     syllables = tuple((mandarin(character) or ("",))[0].replace("v", "u") for character in writing)
     return [("".join(syllables),), syllables]
 
@@ -173,7 +173,7 @@ PLACES = tuple(sorted(_WITHIN))
 
 
 def is_within(place: str, other: str) -> bool:
-    """Whether a place is the other or lies in it: Shenzhen in Guangdong."""
+    """Whether places are equal, or nested: Shenzhen in Guangdong."""
     while place:
         if place == other:
             return True

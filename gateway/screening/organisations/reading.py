@@ -10,11 +10,11 @@ from gateway.screening.persons.surnames import BY_HAN
 from gateway.screening.text.normalisation import has_han, latin_part
 
 MAX_PERSON_CHARACTERS = 4
-"""Most Han characters of a person's name, where nothing shows an organisation."""
+"""Most Han characters, unless something shows an organisation."""
 
 
 def read_organisation(text: str, han: str) -> tuple[OrganisationVariant, ...]:
-    """Variants of a name: its Han part, its Latin part, or both; `han` is the canonical Han part.
+    """Variants of a name: its Han part, its Latin part, or both; `han` is canonical.
 
     One or two Latin words without legal form belong to the Han name (TCL科技); more make a variant of their own.
     """
@@ -28,7 +28,7 @@ def read_organisation(text: str, han: str) -> tuple[OrganisationVariant, ...]:
 
 
 def looks_like_organisation(text: str, han: str) -> bool:
-    """Whether legal form, line of business or length show an organisation."""
+    """By legal form, line of business or length."""
     for variant in read_organisation(text, han)[:1]:
         if variant.legal or variant.branch or any(unit.term.weight <= Weight.ACTIVITY for unit in variant.terms):
             return True

@@ -34,7 +34,7 @@ CORELESS_ACTIVITY_WEIGHT = 0.6
 
 
 def compare_organisations(query: OrganisationVariant, candidate: OrganisationVariant) -> Verdict | None:
-    """Verdict on two variants; None if no rule connects them."""
+    """None if no rule connects the variants."""
     if query.han and query.han == candidate.han:
         return Verdict(query.text, candidate.text, 1.0, MatchClass.IDENTICAL, partial(same_han, query.han))
     if not query.core and not candidate.core:
@@ -102,7 +102,7 @@ def _place_tokens(query: OrganisationVariant, candidate: OrganisationVariant) ->
 
 @lru_cache(maxsize=8_192)
 def are_other_places(ours: frozenset[str], theirs: frozenset[str]) -> bool:
-    """Whether each side has a place unrelated to the other's."""
+    """Whether both have a place unrelated to the other's."""
     mine = [p for p in ours if not any(is_within(p, q) or is_within(q, p) for q in theirs)]
     yours = [q for q in theirs if not any(is_within(p, q) or is_within(q, p) for p in ours)]
     only_mine, only_yours = ours - theirs, theirs - ours

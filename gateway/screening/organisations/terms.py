@@ -1,4 +1,4 @@
-"""Which words of two organisations' names mean the same, and whether they share a line of business."""
+"""Pairs words of equal meaning in two organisations' names, and compares lines of business."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _any_weak(units: Sequence[Unit]) -> bool:
 
 
 def term_tokens(paired: TermPairs) -> list[TokenMatch]:
-    """Tokens of paired words, then of unpaired ones."""
+    """Tokens of paired, then of unpaired words."""
     tokens = paired_tokens(paired)
     tokens += [TokenMatch(unit.text, "", *_absent(unit)) for unit in paired.ours]
     return tokens + [TokenMatch("", unit.text, *_absent(unit)) for unit in paired.theirs]
@@ -93,7 +93,7 @@ def _absent(unit: Unit) -> tuple[str, float]:
 def _activity(
     pairs: Sequence[tuple[Unit, Unit]], ours: Sequence[Unit], theirs: Sequence[Unit], one_script: bool, rest: bool
 ) -> float | None:
-    """Agreement of the lines of business; None if neither name has one."""
+    """None if neither name has a line of business."""
     matched = sum(a.term.weight == Weight.ACTIVITY for a, _ in pairs)
     mine, yours = (sum(u.term.weight == Weight.ACTIVITY for u in side) for side in (ours, theirs))
     if one_script and is_other_business(ours, theirs):

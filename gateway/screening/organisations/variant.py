@@ -1,4 +1,4 @@
-"""The parts of an organisation's name."""
+"""Splits an organisation's name into parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OrganisationVariant(NamedTuple):
     """An organisation's name in one script, split.
 
     `core`: Han characters (and Latin words among them), or Latin words. `names`: stretches of the core with a meaning:
-    (first, end, concepts). `legal` is empty if none is given.
+    (first, end, concepts). `legal` may be empty.
     """
 
     text: str

@@ -1,1 +1,1 @@
-"""Persons' names: read and compared."""
+"""Reads and compares persons' names."""

@@ -1,5 +1,6 @@
-"""Western given names of Chinese people that could also be read as syllables. Other words that aren't syllables count
-as Western without being listed."""
+"""Lists Western given names of Chinese people that could be syllables; other words that aren't syllables are Western
+unlisted.
+"""
 
 from importlib import resources
 

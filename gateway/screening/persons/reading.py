@@ -1,7 +1,6 @@
 """Reads a person's name in every way the text allows: surname, given name, Western names.
 
-A Latin name rarely shows which part is the surname or which scheme was used; a comma, capitals and hyphens exclude some
-readings.
+A Latin name rarely shows surname or scheme; a comma, capitals and hyphens exclude some readings.
 """
 
 from __future__ import annotations
@@ -21,13 +20,11 @@ HAN = -1
 """Instead of a scheme: Han characters."""
 
 MAX_READINGS = 16
-"""Most readings of a name. Names have one to eight; random syllables could have hundreds."""
+"""Most readings of a name: names have one to eight, random syllables could have hundreds."""
 
 MAX_WORDS = 12
-"""Words of a Latin name that are read."""
 
 MAX_GIVEN = 2
-"""Characters of a given name."""
 
 MAX_AROUND = 6
 """Words read on each side of a surname."""
@@ -43,7 +40,7 @@ _SCHEMES: tuple[tuple[RomanisationScheme, frozenset[int]], ...] = (
         frozenset({RomanisationScheme.HONG_KONG, RomanisationScheme.MACAO, RomanisationScheme.CANTONESE}),
     ),
 )
-"""Schemes in order of trial, each with those whose full readings make it superfluous."""
+"""In order of trial, each with those whose full readings make it superfluous."""
 
 
 class NameReading(NamedTuple):
@@ -78,7 +75,7 @@ class PersonVariant(NamedTuple):
 
 
 def read_person(text: str, han: str) -> tuple[PersonVariant, ...]:
-    """Variants of a name: its Han part, its Latin part, or both; `han` is the canonical Han part.
+    """Variants of a name: its Han part, its Latin part, or both; `han` is canonical.
 
     A Western name beside a Han name (Jackie 陳港生) belongs to it; a whole Latin name is a variant of its own.
     """
@@ -137,7 +134,7 @@ def _latin_words(text: str) -> list[_Word]:
 
 
 def _marked(groups: list[str]) -> list[str]:
-    """Groups that capitals mark as surname: one or two among others."""
+    """One or two among others."""
     capitals = [g for g in groups if g.isupper() and max((len(word) for word, _ in _words_of(g)), default=0) > 1]
     return capitals if 0 < len(capitals) <= 2 and len(capitals) < len(groups) else groups
 
@@ -148,7 +145,7 @@ def _words_of(group: str) -> tuple[tuple[str, tuple[bool, ...]], ...]:
 
 
 def _kinds(word: str) -> tuple[bool, ...]:
-    """Whether a word may be a Western name, syllables, or both."""
+    """Western, syllables, or both."""
     can_be_syllables = len(word) == 1 or bool(splits(word))
     return (True, False) if word in WESTERN and can_be_syllables else (not can_be_syllables,)
 
@@ -193,7 +190,7 @@ class _Arrangement(NamedTuple):
 
 
 def _surname_spans(parts: Sequence[_Word]) -> Iterator[tuple[str, list[_Arrangement]]]:
-    """Words that may be a surname, with the arrangements of the others."""
+    """Possible surnames, with arrangements of the other words."""
     for start, first in enumerate(parts):
         if not first.may_be_surname:
             continue
@@ -222,7 +219,7 @@ def _arrangements(before: Sequence[_Word], after: Sequence[_Word]) -> list[_Arra
 
 
 def _rests(arrangements: Sequence[_Arrangement], scheme: RomanisationScheme) -> Iterator[_Rest]:
-    """Readings of the words around a surname: (maiden name, given syllables, Western names)."""
+    """(maiden name, given syllables, Western names)."""
     for western, chosen, are_behind in arrangements:
         if not chosen:
             if western:
@@ -244,7 +241,7 @@ def _married(chosen: Sequence[_Word], western: tuple[str, ...], scheme: Romanisa
 
 
 def _given(chosen: Sequence[_Word], scheme: RomanisationScheme) -> Iterator[tuple[str, ...]]:
-    """Given names of one word with one or two syllables, or of two words."""
+    """One word of one or two syllables, or two words."""
     if len(chosen) == 1:
         word = chosen[0].text
         spoken = [syllables for schemes, syllables in splits(word) if schemes >> scheme & 1]
@@ -265,7 +262,7 @@ def telling(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def sorted_words(variant: PersonVariant) -> tuple[str, ...]:
-    """Words of a Latin variant in alphabetical order."""
+    """Words of a Latin variant, sorted."""
     return tuple(sorted(variant.words))
 
 

@@ -19,7 +19,7 @@ WESTERN_WEIGHT = 0.3
 MARRIED_WEIGHT = 0.1
 """Counts where one name alone has a husband's surname."""
 WESTERN_ONLY_GIVEN_WEIGHT = 0.16
-"""Weight of a Chinese given name that one of two names with equal surname and Western name has alone."""
+"""Where one name alone has it, with equal surname and Western name."""
 
 ROMANISED = 0.95
 OTHER_SCHEME = 0.9
@@ -33,7 +33,7 @@ FUZZY = 0.9
 
 
 def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
-    """Verdict on two variants; None if no rule connects them."""
+    """None if no rule connects the variants."""
     if query.han and candidate.han:
         return _both_han(query, candidate)
     if not query.han and not candidate.han:
@@ -124,7 +124,7 @@ def _can_agree(one: NameReading, other: NameReading) -> bool:
 
 
 def _married_surname(one: NameReading, other: NameReading) -> bool:
-    """Whether one's maiden or husband's surname is the other's only surname."""
+    """By a maiden or husband's surname."""
     double, single = (one, other) if one.maiden_mask else (other, one)
     return bool((double.surname_mask | double.maiden_mask) & single.surname_mask)
 
@@ -147,7 +147,7 @@ def _agreement(one: NameReading, other: NameReading, mine: str, yours: str) -> f
 
 
 def _western(one: NameReading, other: NameReading) -> float:
-    """1 for a common Western name, 0.5 where one has none, 0 where they differ."""
+    """1: one in common, 0.5: one name has none, 0: they differ."""
     if not one.western or not other.western:
         return 0.5 if one.given and other.given else 0.0
     return 1.0 if any(_same_western(a, b) for a in one.western for b in other.western) else 0.0

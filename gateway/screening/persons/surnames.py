@@ -1,4 +1,4 @@
-"""Chinese surnames, compound ones included: Han to spellings and back.
+"""Maps Chinese surnames, compound ones included, from Han to spellings and back.
 
 Surnames are narrower than sounds: Ng is 吳 or 伍 alone.
 """
@@ -67,7 +67,7 @@ BY_SPELLING = _masks_by_spelling()
 """By scheme: joined lower-case spelling → mask of surnames."""
 
 ANY_SPELLING: dict[str, int] = {}
-"""Spelling in any scheme → mask; a married woman's surnames may follow two schemes."""
+"""Spelling → mask; a married woman's surnames may follow two schemes."""
 for _table in BY_SPELLING:
     for _spelling, _mask in _table.items():
         ANY_SPELLING[_spelling] = ANY_SPELLING.get(_spelling, 0) | _mask
@@ -80,5 +80,5 @@ for _bit, _entry in enumerate(SURNAMES):
 
 @lru_cache(maxsize=8_192)
 def surname_pivots(mask: int) -> tuple[str, ...]:
-    """Cantonese readings of a mask's surnames, sorted; one for homophones."""
+    """Sorted Cantonese readings; one for homophones."""
     return tuple(sorted({surname.key for bit, surname in enumerate(SURNAMES) if mask >> bit & 1}))

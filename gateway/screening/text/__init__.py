@@ -1,1 +1,1 @@
-"""Letters, sounds and romanisations, below the reading of names."""
+"""Handles letters, sounds and romanisations, below the reading of names."""

@@ -17,7 +17,7 @@ _NO_SOUND = frozenset("aeiouyh") | {"ou"}
 
 @lru_cache(maxsize=131_072)
 def phonetic_key(word: str) -> str:
-    """Phonetic key of a lower-case word: consonants, digits, `a` for a vowel at the beginning."""
+    """Consonants and digits of a lower-case word, `a` for a vowel at the beginning."""
     coded: list[str] = ["a"] if word[:1] in "aeiou" else []
     for part in _DIGRAPHS.findall(word) if word.isalpha() else word:
         code = "" if part in _NO_SOUND else _CODES.get(part, part)

@@ -1,4 +1,4 @@
-"""Spellings of a Chinese syllable in registers: mainland, Hong Kong, Macao, Wade-Giles.
+"""Spells Chinese syllables as registers do: mainland, Hong Kong, Macao, Wade-Giles.
 
 Sources. Hong Kong: practice of the registration of persons and of place names (unpublished, after Eitel and Dyer-Ball:
 no tones, no long a, no aspiration), with older spellings (Fook, Tse, Chow, Seng). Macao: the table of 1985 (Silabário
@@ -53,7 +53,7 @@ _MACAO_FINALS = {
 
 @cache
 def hong_kong(jyutping: str) -> frozenset[str]:
-    """Hong Kong spellings of a toneless Jyutping syllable: `zi` → chi, tsz, tse …"""
+    """Hong Kong spellings of toneless Jyutping: `zi` → chi, tsz, tse …"""
     initial, final = _split(_JYUTPING, jyutping)
     spellings = set()
     for onset in _HK_INITIALS.get(initial, (initial,)):
@@ -74,7 +74,7 @@ def hong_kong(jyutping: str) -> frozenset[str]:
 
 @cache
 def macao(jyutping: str) -> frozenset[str]:
-    """Macao spellings of a toneless Jyutping syllable: `joeng` → ieong."""
+    """Macao spellings of toneless Jyutping: `joeng` → ieong."""
     initial, final = _split(_JYUTPING, jyutping)
     rimes = _MACAO_FINALS.get(final, (final,))
     if initial == "j":
@@ -95,7 +95,7 @@ _MACAO_OVERRIDES = {
 
 @cache
 def mainland(pinyin: str) -> frozenset[str]:
-    """Mainland spellings of a toneless pinyin syllable with v for ü: `lv` → lu, lv, lyu."""
+    """Mainland spellings of toneless pinyin with v for ü: `lv` → lu, lv, lyu."""
     if "v" not in pinyin:
         return frozenset({pinyin})
     return frozenset({pinyin.replace("v", vowel) for vowel in ("u", "v", "yu")})
@@ -121,7 +121,7 @@ _WADE_GILES_FINALS = {
 
 @cache
 def wade_giles(pinyin: str) -> frozenset[str]:
-    """Wade-Giles spellings of a toneless pinyin syllable: `xu` → hsu."""
+    """Wade-Giles spellings of toneless pinyin: `xu` → hsu."""
     if pinyin in _WADE_GILES_WHOLE:
         return frozenset(_WADE_GILES_WHOLE[pinyin])
     initial, final = _split(_PINYIN, pinyin)

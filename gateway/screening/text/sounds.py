@@ -1,8 +1,8 @@
-"""Sounds of Han characters and romanised syllables as bit masks.
+"""Represents sounds of Han characters and romanised syllables as bit masks.
 
 A sound is a (Mandarin, Cantonese) pair of some character, e.g. (guo, gwok), and has a bit. A character's mask has its
 readings, a spelling's mask every sound spelt so in a scheme. Two tokens may be one character exactly if their masks
-share a bit: 國 & kuok, but not 何 & kuok. First readings of GB 2312 define the sounds, which leaves out readings not in
+share a bit: 國 & kuok, but not 何 & kuok. First readings of GB 2312 define the sounds, which omits readings not in
 names.
 """
 
@@ -38,7 +38,7 @@ SCHEME_NAMES = {
 }
 
 _MAX_READINGS = 3
-"""Readings per character and language; later ones are rare."""
+"""Later ones are rare."""
 
 
 _VOWEL = re.compile(r"[aeiou]|^t?sz$")
@@ -52,7 +52,7 @@ def _read_readings() -> dict[str, str]:
 
 
 _READINGS = _read_readings()
-"""Character → its Mandarin and Cantonese readings, separated by a comma."""
+"""Mandarin and Cantonese readings, separated by a comma."""
 
 
 @cache
@@ -91,7 +91,7 @@ SOUND_PAIRS: tuple[tuple[str, str], ...] = tuple(_SOUNDS)
 
 
 def spellings(pair: tuple[str, str], scheme: RomanisationScheme) -> frozenset[str]:
-    """Spellings of a sound (pinyin, Jyutping) in a scheme."""
+    """Spellings of a sound (pinyin, Jyutping)."""
     spoken, cantonese_reading = pair
     match scheme:
         case RomanisationScheme.MAINLAND:
@@ -147,7 +147,7 @@ def sounds_of(character: str) -> int:
 
 @lru_cache(maxsize=16_384)
 def pivots(mask: int) -> tuple[str, ...]:
-    """Cantonese pivots of a mask, sorted; masks that share a bit share one."""
+    """Sorted; masks that share a bit share one."""
     found = set()
     while mask:
         lowest = mask & -mask
@@ -158,7 +158,7 @@ def pivots(mask: int) -> tuple[str, ...]:
 
 @cache
 def pivot(jyutping: str) -> str:
-    """A Cantonese syllable without what Hong Kong and Macao don't write: aspiration, long a, initial ng."""
+    """A Cantonese syllable without aspiration, long a and initial ng, which Hong Kong and Macao don't write."""
     initial, rest = _ONSET.match(jyutping + "-").groups()  # type: ignore[union-attr]
     return _UNWRITTEN.get(initial, initial) + rest.rstrip("-").replace("aa", "a")
 
