@@ -1,1 +1,1 @@
-"""Risk rules as data: discrepancies in a shipment or a whole consignment. Entry point: `rule_engine.RuleEngine`."""
+"""Applies risk rules to a shipment or a whole consignment, with `rule_engine.RuleEngine`."""

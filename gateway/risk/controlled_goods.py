@@ -1,4 +1,4 @@
-"""Goods under export control on a date: data with effective intervals and suspensions."""
+"""Says which goods are under export control on a date."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.contract.commodity_codes import normalise_code
 from gateway.errors import MalformedError
 
 LIST_TERRITORY = "CN"
-"""Territory of the list's tariff; other territories' codes compare by six digits only."""
+"""Other territories' codes compare by six digits only."""
 
 
 class Confidence(IntEnum):
@@ -64,22 +64,17 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class ControlledGood:
-    """A line of the list: commodity code, substance, and when the control holds.
+    """A line of the list.
 
     Attributes:
         code: 6, 8 or 10 digits of the mainland's tariff.
         element: chemical symbol; empty for equipment.
-        substance: the controlled substance.
-        form: its forms, in words; may be empty.
+        form: the substance's forms; may be empty.
         control_code: number in the dual-use list, e.g. `1C117.d`; may be empty.
-        announcement: announcement of the control.
         announced: day of publication.
         effective: days on which it holds, suspensions apart.
-        suspensions: days on which it is suspended.
         suspended_by: announcement of the suspension.
-        confidence: how well the line was verified.
         title: the subheading in words.
-        note: remarks.
     """
 
     code: str
@@ -105,7 +100,6 @@ class ControlledGood:
         return self.code[:6]
 
     def status_on(self, on: date) -> ControlStatus:
-        """State of the control on a day."""
         if on < self.effective.first:
             return ControlStatus.NOT_YET
         if on not in self.effective:
@@ -123,7 +117,7 @@ class ControlledGoodMatch:
 
     @property
     def confidence(self) -> Confidence:
-        """The line's confidence, low at most if only the subheading matches a finer line."""
+        """Low at most if only the subheading matches a finer line."""
         if self.basis is MatchBasis.HS6 and len(self.good.code) > 6:
             return Confidence.LOW
         return self.good.confidence
@@ -149,11 +143,7 @@ class ControlledGoods:
         return len(self.goods)
 
     def codes(self, substance: str) -> list[str]:
-        """Codes of all lines on a substance, in force or not.
-
-        Args:
-            substance: symbol or words, in any case, e.g. `Sb`, `antimony ingot`.
-        """
+        """Codes of all lines on a substance, in force or not; its case doesn't matter."""
         wanted = substance.casefold().split()
         return sorted(
             {
@@ -170,7 +160,6 @@ class ControlledGoods:
 
         Args:
             code: 6, 8, 10 or 12 digits; dots and spaces don't matter.
-            on: day of the declaration or of the assessment.
             territory: ISO 3166-1 code of the tariff; may be empty.
 
         Raises:
@@ -191,7 +180,7 @@ def _words(text: str) -> list[str]:
 
 
 def _basis(declared: str, listed: str) -> MatchBasis | None:
-    """How two codes of one subheading match; None if they differ beyond six digits.
+    """None if the codes differ beyond six digits.
 
     A listed code of six digits covers all below it; a declared one of six may or may not be the listed good.
     """

@@ -34,7 +34,7 @@ COLUMNS = (
 """Required columns. `digits` and `hs6` repeat the code to catch typing errors."""
 
 MAX_LIST_BYTES = 16 << 20
-"""Largest list in bytes; known ones have less than one megabyte."""
+"""Known lists have less than a megabyte."""
 
 
 def reference_controlled_goods() -> ControlledGoods:
@@ -47,7 +47,7 @@ def load_controlled_goods(path: Path) -> ControlledGoods:
     """A user's list.
 
     Raises:
-        ConfigurationError: unreadable, or lines are wrong; names file, lines and columns.
+        ConfigurationError: unreadable or wrong; names file, lines and columns.
     """
     text = read_text(path, what="the list of controlled goods", most_bytes=MAX_LIST_BYTES)
     return parse_controlled_goods(text.splitlines(), source=str(path))

@@ -1,7 +1,4 @@
-"""From a declaration whose goods are on the control list to the alert about it.
-
-Pure.
-"""
+"""Makes alerts about declarations whose goods are on the control list."""
 
 from __future__ import annotations
 
@@ -26,17 +23,17 @@ RULE_ID = "R01"
 """Controlled code, no licence stated."""
 
 RULE_TYPOLOGY = "false_declaration"
-"""What the rule suspects."""
+"""The rule's suspicion."""
 
 TRADER_SCHEME = "trader_id"
-"""Scheme of parties' numbers when the file doesn't say whose numbers they are."""
+"""Scheme of parties' numbers when the file doesn't name one."""
 
 MAX_SUSPECTED_CODES = 8
-"""Codes that the contract lets one item have."""
+"""The contract's limit per item."""
 
 MAX_SUBSTANCE_CHARS = 128
 MAX_INPUT_CHARS = 400
-"""Longest value of a rule's input in characters: some subheadings meet dozens of listed goods."""
+"""Longest input value: some subheadings match dozens of listed goods."""
 
 UNKNOWN_COUNTRY = "ZZ"
 
@@ -56,14 +53,11 @@ _ROLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertTerms:
-    """What the sender decides for all alerts of a file.
+    """The sender's decisions for all alerts of a file.
 
     Attributes:
-        legal_basis: on which the information is given.
-        purpose: as the agreement names it.
-        case_reference: the sender's; empty: `declaration <number>` for each.
+        case_reference: empty: `declaration <number>` for each.
         valid_until: when the alerts expire, with zone.
-        priority, requested_action, classification, onward_transfer: the contract's values.
     """
 
     legal_basis: str
@@ -79,12 +73,9 @@ class AlertTerms:
 def declaration_alerts(
     rows: Iterable[DeclarationRow | Problem], goods: ControlledGoods, terms: AlertTerms, *, as_of: date | None = None
 ) -> Iterator[AlertLine | Problem]:
-    """Alerts for the rows whose goods are under control, and the problems of rows that can't be read.
+    """Alerts for controlled goods, and problems of rows that can't be read.
 
     Args:
-        rows: of `read_declarations`.
-        goods: the control list.
-        terms: what the sender decides.
         as_of: the day to assess all rows for; None: each row's own date.
     """
     version = list_version(goods)
@@ -104,10 +95,8 @@ def to_alert(
     """The alert about one declared item.
 
     Args:
-        row: the item.
-        matches: what it meets on the list, the surest first; at least one.
-        terms: what the sender decides.
-        on: the day it was assessed for.
+        matches: at least one, most reliable first.
+        on: the day of the assessment.
         version: of the list.
     """
     valid_until = Timestamp()
@@ -129,7 +118,7 @@ def to_alert(
 
 
 def list_version(goods: ControlledGoods) -> str:
-    """Version of a control list: the newest announcement in it, with its day."""
+    """The newest announcement in a control list, with its day."""
     newest = max(goods, key=lambda good: (good.announced, good.announcement))
     return f"{newest.announced.isoformat()} {newest.announcement}"[:64]
 
@@ -168,7 +157,7 @@ def _item(row: DeclarationRow, matches: Sequence[ControlledGoodMatch]) -> goods_
         scheme = "hs" if len(listed) == 6 else "tariff"
         item.suspected_codes.add(code=listed, scheme=scheme, territory="" if scheme == "hs" else "CN")
     elements = {match.good.element for match in matches}
-    if len(elements) == 1:  # a subheading that holds goods of several doesn't say which one this is
+    if len(elements) == 1:  # goods of several elements don't say which one this is
         item.element = elements.pop()
     if row.net_mass_kg is not None:
         item.net_mass_kg = float(_rounded(row.net_mass_kg, _GRAM))
@@ -252,6 +241,6 @@ def _shortened(text: str) -> str:
 
 
 def _source(row: DeclarationRow, on: date) -> bytes:
-    """Digest of what the row says and the day it was assessed for; where in the file it stands doesn't matter."""
+    """Digest of a row's content and the day of assessment, without its line."""
     said = [f"{field.name}={getattr(row, field.name)}" for field in fields(row) if field.name != "line"]
     return sha256("\x1f".join(["R01 declaration", on.isoformat(), *said]).encode()).digest()

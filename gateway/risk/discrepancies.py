@@ -1,4 +1,4 @@
-"""The discrepancy of a rule that fired: inputs as text, thresholds, sentence."""
+"""Makes the discrepancy of a rule that fired: inputs as text, thresholds, sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.risk.rule_file import PLACEHOLDER, SEVERITIES, Rule
 from gateway.v1 import trace_pb2
 
 MAX_INPUT_CHARS = 400
-"""Longest input in characters; the rest is cut."""
+"""Longer inputs are cut."""
 
 MAX_EXPLANATION_CHARS = 1024
 
@@ -20,7 +20,7 @@ DIGITS = 6
 """Significant digits of numbers."""
 
 WHOLE_FROM = 1000
-"""Numbers from here on are whole in sentences."""
+"""Larger numbers are whole in sentences."""
 
 
 def discrepancy(
@@ -35,9 +35,6 @@ def discrepancy(
     """Makes a discrepancy.
 
     Args:
-        rule: the rule.
-        severity: in words.
-        values: of the inputs; unknown ones are left out.
         measured: None for yes/no rules.
         legs: indexes of the records concerned.
         sequence: of the goods item; 0 for none.
@@ -85,7 +82,7 @@ def _number(value: float) -> str:
 
 
 def _spoken(value: float) -> str:
-    """A number in a sentence: whole from a thousand on, else three digits. Inputs have it exactly."""
+    """Whole from a thousand on, else three digits; inputs have the exact number."""
     if not math.isfinite(value) or abs(value) >= WHOLE_FROM:
         return _number(round(value)) if math.isfinite(value) else ""
     return format(Decimal(f"{value:.3g}").normalize() + 0, "f")

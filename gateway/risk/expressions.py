@@ -1,4 +1,4 @@
-"""Rule expressions in CEL (Common Expression Language), compiled once with types.
+"""Compiles rule expressions in CEL (Common Expression Language) with types.
 
 Beside CEL's standard functions and macros and the extensions `math` and `strings` there are: `log10(double)`;
 `most_within(list of double, double)`: most numbers within one span; `sum_within(list of double, list of double,
@@ -22,13 +22,13 @@ from gateway.errors import MalformedError
 from gateway.v1 import shipment_pb2, trace_pb2
 
 MAX_EXPRESSION_CHARS = 4096
-"""Longest expression in characters; packaged ones have under a thousand."""
+"""Packaged ones have under a thousand."""
 
 MAX_STEPS = 10_000
-"""The library's limit on loop steps of one evaluation; beyond it a rule has no value."""
+"""The library's limit on loop steps; beyond it a rule has no value."""
 
 CONTAINER = "gateway.v1"
-"""Package in which messages and enums are looked up."""
+"""Package of messages and enums."""
 
 _SIMPLE = {
     "double": cel.Type.DOUBLE,
@@ -63,11 +63,7 @@ class Expression:
         self.text = text
 
     def evaluate(self, facts: Facts) -> Value:
-        """Its value.
-
-        Raises:
-            EvaluationError: it has none.
-        """
+        """Its value; raises EvaluationError without one."""
         try:
             result = self._compiled.eval(facts.activation)
         except RuntimeError as error:  # more than MAX_STEPS, or a fact of an unknown type
@@ -78,7 +74,7 @@ class Expression:
 
 
 class Facts:
-    """Values of variables for many expressions of one language."""
+    """Values of a language's variables for many expressions."""
 
     __slots__ = ("activation",)
 
@@ -103,11 +99,7 @@ class Language:
         )
 
     def compile(self, text: str, gives: str = ANY) -> Expression:
-        """Compiles and checks an expression.
-
-        Args:
-            text: the expression.
-            gives: required type of the value: BOOL, NUMBER or ANY.
+        """Compiles and checks an expression; `gives` is the type required: BOOL, NUMBER or ANY.
 
         Raises:
             MalformedError: not CEL, unknown names, or another type.
@@ -166,5 +158,5 @@ def _log10(value: float) -> float:
 
 
 def _readable(message: str) -> str:
-    """The library's message without codes, excerpt and column (constants were filled in)."""
+    """The library's message without codes, excerpt and column."""
     return _POSITION.sub(r"line \1:", message.partition("\n")[0].removeprefix("INVALID_ARGUMENT: ERROR: "))

@@ -1,4 +1,4 @@
-"""A node's rules: loaded once, then applied to records and consignments. Thread-safe."""
+"""Loads a node's rules once and applies them to records and consignments."""
 
 from __future__ import annotations
 
@@ -43,12 +43,10 @@ def _ignore(_rule_id: str, _why: str) -> None:
 
 
 class RuleEngine:
-    """Rules, thresholds and reference tables.
+    """Rules, thresholds and reference tables. Thread-safe.
 
     Attributes:
-        rules: with the thresholds in force.
         version: twelve hexadecimal digits over rules, thresholds and tables.
-        controlled_goods_version: version of the control list.
     """
 
     def __init__(
@@ -82,7 +80,7 @@ class RuleEngine:
 
         Args:
             rules, controlled_goods, physical_data, terms: files; None: the packaged ones.
-            settings: thresholds, lists and switches by rule id.
+            settings: by rule id.
             failed: called when a rule can't be evaluated; others go on.
 
         Raises:
@@ -98,11 +96,11 @@ class RuleEngine:
         )
 
     def controlled_items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
-        """Control lines that a record's goods match on the local day of declaration."""
+        """Control lines matched on the local day of declaration."""
         return self._controls.items(shipment)
 
     def sibling_queries(self, shipment: shipment_pb2.Shipment) -> list[SeriesQuery]:
-        """Queries for siblings of a record before it is screened; nearly always none."""
+        """Queries for siblings before screening; nearly always none."""
         if not self._judges.about("series"):
             return []
         wanted = (
@@ -115,12 +113,7 @@ class RuleEngine:
     def screen(
         self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()
     ) -> list[trace_pb2.Discrepancy]:
-        """Discrepancies of a record, most severe first, without legs.
-
-        Args:
-            shipment: the record.
-            siblings: results of `sibling_queries`.
-        """
+        """Discrepancies of a record, most severe first, without legs."""
         found = [hit for case in self.cases(shipment, siblings) for hit in self._judges.judge(case)]
         for hit in found:
             hit.ClearField("legs")
@@ -157,7 +150,6 @@ class RuleEngine:
         A rule that needs what was withheld from a record skips that record.
 
         Args:
-            trace: legs with records, and nodes' answers.
             now: time for judging missing records.
             territories: ISO 3166-1 code by node; default is the node's name.
             siblings: by leg, results of `sibling_queries` at its node.
@@ -217,13 +209,13 @@ class RuleEngine:
 
 
 def _span_days(rules: Iterable[Rule]) -> float:
-    """The widest span of series among the rules."""
+    """The widest span of series."""
     spans = [rule.thresholds.get("days", SPAN_DAYS) for rule in rules if rule.enabled and rule.about == "series"]
     return max(spans, default=SPAN_DAYS)
 
 
 def _merged(found: Iterable[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
-    """Merges equal discrepancies of several records into one about all."""
+    """Merges equal discrepancies of several records."""
     by_sight: dict[bytes, trace_pb2.Discrepancy] = {}
     for each in found:
         sight = trace_pb2.Discrepancy()

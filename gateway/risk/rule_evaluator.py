@@ -1,4 +1,4 @@
-"""Rules compiled against the facts of their kind, and tried once before use."""
+"""Compiles rules against the facts of their kind, and tries them once before use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.risk.rule_file import Rule, bound, whole_condition
 from gateway.v1 import shipment_pb2, trace_pb2
 
 OnRuleFailure = Callable[[str, str], None]
-"""Called with a rule's id and the reason when it can't be evaluated."""
+"""Receives a rule's id and the reason when it can't be evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class CompiledRule:
     """A rule with compiled expressions."""
 
     rule: Rule
-    candidate: Expression | None  # over what is known before other records are looked for
+    candidate: Expression | None  # over facts known before the search for other records
     condition: Expression
     measured: Expression | None
     levels: tuple[tuple[str, Expression], ...]
@@ -66,26 +66,15 @@ class RuleEvaluator:
                 self._by_kind.setdefault(rule.about, []).append(compiled)
 
     def about(self, *kinds: str) -> bool:
-        """Whether a rule in force is about one of these kinds."""
         return any(kind in self._by_kind for kind in kinds)
 
     def takes(self, kind: str, known: Mapping[str, Any]) -> bool:
-        """Whether a rule in force wants a case of a kind whose records must be looked for.
-
-        Args:
-            kind: one of LOOKED_FOR.
-            known: the facts that LOOKED_FOR names.
-        """
+        """Whether a rule in force wants a case; `known` are the facts in LOOKED_FOR."""
         facts = Facts(self._before[kind], known)
         return any(self._takes(compiled, facts) for compiled in self._by_kind.get(kind, ()))
 
     def judge(self, case: Case, withheld: Callable[[Rule, Case], bool] | None = None) -> list[trace_pb2.Discrepancy]:
-        """Discrepancies of a case by all rules of its kind.
-
-        Args:
-            case: the case.
-            withheld: whether a rule needs what was withheld from a record.
-        """
+        """Discrepancies of a case; `withheld`: whether a rule needs withheld parts of a record."""
         rules = self._by_kind.get(case.kind)
         if not rules:
             return []
@@ -146,7 +135,7 @@ class RuleEvaluator:
 
 
 def specimen(kind: CaseKind) -> dict[str, Any]:
-    """Plausible facts of a kind, on which rules are tried when loaded."""
+    """Plausible facts of a kind, for trying rules."""
     return {
         name: _specimen_of_maps(name) if word == "maps" else _specimen(word) for name, word in kind.variables.items()
     }

@@ -1,4 +1,4 @@
-"""The rules file, its checks, and a node's own thresholds. `gateway/reference/risk_rules.toml` describes the format."""
+"""Reads and checks the rules file, described in `gateway/reference/risk_rules.toml`, and a node's thresholds."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from gateway.v1 import shipment_pb2, trace_pb2
 FILE = "risk_rules.toml"
 
 MAX_RULES_BYTES = 512 << 10
-"""Largest rules file in bytes; the packaged one has some 20 kilobytes."""
+"""The packaged one has some 20 kilobytes."""
 
 MAX_RULES = 200
-"""Most rules; one about goods costs microseconds per item of interest."""
+"""Each one costs microseconds per item of interest."""
 
 SEVERITIES: Mapping[str, trace_pb2.Severity.ValueType] = {
     "notice": trace_pb2.SEVERITY_NOTICE,
@@ -73,7 +73,6 @@ class Rule:
     """A rule with the thresholds in force.
 
     Attributes:
-        id, name, version, typology, confidence, source: identity and origin.
         about: kind of case.
         condition: CEL, true where it fires.
         candidate: CEL over a record, true if others are looked for; for kinds in LOOKED_FOR alone.
@@ -85,7 +84,6 @@ class Rule:
         thresholds, lists: constants of expressions, `t.name` and `lists.name`.
         reads: paths that it needs of the records concerned; if one is withheld the rule isn't evaluated.
         reads_of_all: the same for all records of a trace.
-        enabled: whether it is applied.
     """
 
     id: str

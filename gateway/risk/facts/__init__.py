@@ -1,1 +1,1 @@
-"""Facts for rules: goods items, shipments, pairs, series, consignments."""
+"""Finds facts for rules: goods items, shipments, pairs, series, consignments."""

@@ -1,4 +1,4 @@
-"""Facts about a whole consignment: where its records are and which way it went."""
+"""Finds facts about a consignment: where its records are and which way it went."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ class Leg:
 
     Attributes:
         index: in the trace.
-        shipment: the record.
         node: that recorded it; empty outside a trace.
-        territory: where it was recorded.
         at: declaration, seconds since 1970.
         controlled: six-digit codes of goods under control then.
     """
@@ -62,13 +60,7 @@ class Leg:
 
 
 def legs_of(trace: trace_pb2.Trace, controls: Controls, territories: Mapping[str, str]) -> list[Leg]:
-    """A trace's records in order of declaration.
-
-    Args:
-        trace: the trace.
-        controls: the control list.
-        territories: ISO 3166-1 code by node; default is the node's name.
-    """
+    """A trace's records in order of declaration; `territories` has ISO 3166-1 codes by node."""
     legs = [
         Leg(
             index,
@@ -84,13 +76,13 @@ def legs_of(trace: trace_pb2.Trace, controls: Controls, territories: Mapping[str
 
 
 def leg_alone(shipment: shipment_pb2.Shipment, controls: Controls) -> Leg:
-    """A record outside a trace as a leg."""
+    """A leg outside a trace."""
     at = shipment.declared_at.seconds
     return Leg(0, shipment, "", shipment.office.territory, at, controlled_hs6(shipment, controls))
 
 
 def controlled_hs6(shipment: shipment_pb2.Shipment, controls: Controls) -> frozenset[str]:
-    """Six-digit codes of a record's goods under control at its declaration."""
+    """Six-digit codes of goods under control at declaration."""
     met = {line.sequence for line in controls.items(shipment)}
     if not met:
         return frozenset()
@@ -99,7 +91,7 @@ def controlled_hs6(shipment: shipment_pb2.Shipment, controls: Controls) -> froze
 
 
 def node_territory(node: str, territories: Mapping[str, str]) -> str:
-    """Territory of a node."""
+    """Territory of a node, by default its name."""
     return territories.get(node, node.upper())
 
 
@@ -142,7 +134,7 @@ def missing_cases(
 
 
 def _told_all(answer: history_pb2.NodeAnswer) -> bool:
-    """Whether a node gave all its records. One that answers with hit or no hit hides some."""
+    """An answer of hit or no hit hides records."""
     return answer.status == history_pb2.ANSWER_STATUS_COMPLETE and not answer.hit
 
 
@@ -178,7 +170,7 @@ def destination_cases(legs: Sequence[Leg]) -> Iterator[Case]:
 
 
 def path_cases(legs: Sequence[Leg]) -> Iterator[Case]:
-    """The case of the consignment's way, if it left a territory."""
+    """If the consignment left a territory."""
     path: list[str] = []
     for leg in sorted(legs, key=lambda leg: _went_at(leg, legs)):
         came_from = leg.shipment.export_territory if leg.imports else ""
@@ -193,7 +185,7 @@ def path_cases(legs: Sequence[Leg]) -> Iterator[Case]:
 
 
 def _went_at(leg: Leg, legs: Sequence[Leg]) -> tuple[int, bool]:
-    """When a leg took its place on the way: an advance import comes after its export."""
+    """An advance import comes after its export."""
     ahead = [
         other.at
         for other in legs
@@ -211,17 +203,17 @@ def _go(path: list[str], territory: str) -> None:
 
 
 def hs6_of(shipment: shipment_pb2.Shipment) -> list[str]:
-    """Six-digit codes of a record's goods, in order, each once."""
+    """In order, without doubles."""
     return list(dict.fromkeys(code.code[:6] for item in shipment.goods for code in item.codes if len(code.code) >= 6))
 
 
 def net_kg(item: shipment_pb2.ShipmentGoods) -> float:
-    """Net mass of an item; NaN if unknown."""
+    """NaN if unknown."""
     return item.net_mass_kg if item.HasField("net_mass_kg") else NOT_KNOWN
 
 
 def by_hs6(shipment: shipment_pb2.Shipment, number: Callable[[shipment_pb2.ShipmentGoods], float]) -> dict[str, float]:
-    """Sum by subheading; NaN if a part is unknown."""
+    """NaN if a part is unknown."""
     sums: dict[str, float] = {}
     for item in shipment.goods:
         for hs6 in {code.code[:6] for code in item.codes if len(code.code) >= 6}:

@@ -1,4 +1,4 @@
-"""Goods items of a shipment under export control at its declaration."""
+"""Finds a shipment's goods under export control at its declaration."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from gateway.risk.controlled_goods import Confidence, ControlledGoodMatch, Contr
 from gateway.v1 import shipment_pb2, trace_pb2
 
 MAX_PER_ITEM = 8
-"""Most lines named for an item; some subheadings hold dozens."""
+"""Some subheadings hold dozens of lines."""
 
 MAX_DAYS_KEPT = 4096
-"""Most days whose controlled elements are cached."""
+"""Most cached days."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _SECONDS_A_DAY = 86_400
@@ -27,7 +27,7 @@ def local_day(at: Timestamp, utc_offset_minutes: int) -> date:
 
 
 class Controls:
-    """The control list applied to shipments. Caches controlled elements by day; thread-safe."""
+    """The control list applied to shipments. Thread-safe."""
 
     def __init__(self, goods: ControlledGoods) -> None:
         self.goods = goods
@@ -35,17 +35,17 @@ class Controls:
         self._elements: dict[date, frozenset[str]] = {}
 
     def items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
-        """Lines that the shipment's goods matched at its declaration, by item, most reliable first."""
+        """Matched lines at declaration, by item, most reliable first."""
         return [found for item in shipment.goods if self.lists(item) for found in self.of_item(item, shipment)]
 
     def lists(self, item: shipment_pb2.ShipmentGoods) -> bool:
-        """Whether a subheading of the item is listed: the cheap test."""
+        """Whether a subheading is listed: the cheap test."""
         return any(code.code[:6] in self._hs6 for code in item.codes)
 
     def of_item(
         self, item: shipment_pb2.ShipmentGoods, shipment: shipment_pb2.Shipment
     ) -> list[trace_pb2.ControlledItem]:
-        """Lines that an item matches, most reliable first, MAX_PER_ITEM at most.
+        """Lines that an item matches, most reliable first.
 
         Where six digits alone match, another declared element rules the line out; the line's own raises it to medium
         confidence.
@@ -69,7 +69,6 @@ class Controls:
         return list(reversed(distinct.values()))[:MAX_PER_ITEM]
 
     def elements_on(self, on: date) -> frozenset[str]:
-        """Elements under control on a day."""
         known = self._elements.get(on)
         if known is None:
             known = frozenset(

@@ -1,4 +1,4 @@
-"""Facts about goods items: declared substance, control, wording.
+"""Finds facts about goods items: declared substance, control, wording.
 
 An item is a case if its subheading is listed, its substance known, or its description vague; others cost two look-ups.
 """
@@ -19,16 +19,16 @@ from gateway.risk.facts.terms import GoodsTerms
 from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 
 _CONSIGNEES = (party_pb2.PARTY_ROLE_CONSIGNEE, party_pb2.PARTY_ROLE_IMPORTER, party_pb2.PARTY_ROLE_BUYER)
-"""Roles of the final consignee, first present one."""
+"""Roles of the final consignee; the first one present."""
 
 
 _FIRST_S, _LAST_S = -62_135_510_400, 253_402_214_399
-"""Range of dates in seconds since 1970: years 1 to 9999 without first and last day, which mean for ever."""
+"""Years 1 to 9999 in seconds since 1970, without the first and last day, which mean for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """Licences presented for a consignment, and the time of its export declaration, if known."""
+    """Licences of a consignment, and the time of its export declaration, if known."""
 
     licences: Sequence[shipment_pb2.Licence] = ()
     references: Sequence[str] = ()
@@ -47,8 +47,7 @@ class GoodsFacts:
         """A case for each item of interest.
 
         Args:
-            shipment: the record.
-            leg: its index in the trace.
+            leg: index in the trace.
             papers: of the consignment; None: the record's own.
         """
         frame: _Frame | None = None
@@ -110,7 +109,7 @@ class GoodsFacts:
 
 
 class _Frame:
-    """What all items of a record share."""
+    """Shared by all items of a record."""
 
     def __init__(self, shipment: shipment_pb2.Shipment, terms: GoodsTerms, papers: Papers | None) -> None:
         self.shipment = shipment
@@ -130,7 +129,7 @@ class _Frame:
 
 
 def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:
-    """Licences of some records, and their first export declaration."""
+    """Papers of some records."""
     exports = [each.declared_at for each in shipments if each.procedure == shipment_pb2.SHIPMENT_PROCEDURE_EXPORT]
     return Papers(
         licences=_distinct(licence for each in shipments for licence in each.licences),
@@ -145,7 +144,7 @@ def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:
 
 
 def _distinct(licences: Iterable[shipment_pb2.Licence]) -> list[shipment_pb2.Licence]:
-    """Each licence once; every record of a consignment presents it."""
+    """Every record of a consignment presents its licences again."""
     return list({licence.SerializeToString(deterministic=True): licence for licence in licences}.values())
 
 
@@ -165,20 +164,20 @@ def moment(at: Timestamp) -> datetime:
 
 
 def word(enum: Any, value: int, prefix: str) -> str:
-    """Name of an enum value, lower case, without prefix; empty for values of a newer contract."""
+    """An enum value's name, lower case, without prefix; empty for values of a newer contract."""
     known = enum.DESCRIPTOR.values_by_number.get(value)
     return known.name.removeprefix(prefix).lower() if known else ""
 
 
 def volume(item: shipment_pb2.ShipmentGoods) -> float:
-    """Cubic metres of an item's packages; NaN if one is unknown."""
+    """In cubic metres; NaN if a package's is unknown."""
     if not item.packages or not all(package.HasField("volume_m3") for package in item.packages):
         return NOT_KNOWN
     return sum(package.volume_m3 for package in item.packages)
 
 
 def value_usd(item: shipment_pb2.ShipmentGoods) -> float:
-    """Value in US dollars; NaN if not given in them."""
+    """NaN if not given in US dollars."""
     if item.HasField("value_usd"):
         return item.value_usd
     if item.HasField("customs_value") and item.customs_value.currency_code == "USD":
@@ -192,7 +191,7 @@ def amount(money: goods_pb2.Money) -> float:
 
 
 def _light(shipment: shipment_pb2.Shipment) -> shipment_pb2.Shipment:
-    """A record without its large parts: rules about an item get the item itself."""
+    """A record without large parts: rules about an item get the item itself."""
     light = shipment_pb2.Shipment()
     light.CopyFrom(shipment)
     light.ClearField("goods")

@@ -1,4 +1,4 @@
-"""Kinds of cases that rules can be about, with their facts.
+"""Defines kinds of cases that rules can be about, with their facts.
 
 Unknown numbers are NaN and unknown texts empty. Comparisons with NaN are false: write conditions that are true when
 something is wrong, and a missing fact never fires a rule.
@@ -18,7 +18,7 @@ CONTROLLED = "gateway.v1.ControlledItem"
 
 
 LOOKED_FOR: Mapping[str, tuple[str, ...]] = MappingProxyType({"series": ("hs6", "controlled", "kg", "usd")})
-"""Kinds that need other records, with the facts known before the search, over which `candidate` is evaluated."""
+"""Kinds that need other records, with the facts known before the search for `candidate`."""
 
 MAPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -54,10 +54,9 @@ class CaseKind:
 
 @dataclass(slots=True)
 class Case:
-    """What rules evaluate: facts of one kind and their subject.
+    """Facts of one kind for rules to evaluate.
 
     Attributes:
-        kind: name of its kind.
         facts: a value for every variable.
         legs: indexes of the records concerned.
         goods_sequence: of the goods item; 0 for none.
@@ -88,7 +87,7 @@ def _side(name: str) -> dict[str, str]:
 
 
 KINDS = _kinds(
-    # A goods item that is listed, of known substance, or vaguely described.
+    # Listed, of known substance, or vaguely described.
     CaseKind(
         "goods",
         "goods_item",
@@ -234,4 +233,3 @@ KINDS = _kinds(
         },
     ),
 )
-"""All kinds by name."""

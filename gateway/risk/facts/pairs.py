@@ -1,4 +1,4 @@
-"""Facts about pairs: export and import records that should agree, and imports exported again.
+"""Finds facts about pairs: export and import records that should agree, and imports exported again.
 
 Several exports and imports (part consignments, groupage) are compared together; a sum is known only if all parts are.
 """
@@ -23,7 +23,7 @@ _Keys = frozenset[tuple[str, ...]]
 
 @dataclass(slots=True)
 class _Group:
-    """Exports of one territory and imports of another that belong together."""
+    """Exports and imports that belong together."""
 
     exports: list[Leg]
     imports: list[Leg]
@@ -73,7 +73,7 @@ def _groups(legs: Sequence[Leg]) -> list[_Group]:
 
 
 def _mirrors(imported: Leg, legs: Sequence[Leg], keys: dict[int, _Keys]) -> list[Leg]:
-    """Exports that mirror an import: from the territory of last departure."""
+    """Exports from an import's territory of last departure."""
     origin = imported.shipment.export_territory
     found = [
         leg
@@ -91,7 +91,7 @@ _RANK = {"ucr": 0, "transport_document": 1, "previous_document": 2}
 
 
 def _keys(shipment: shipment_pb2.Shipment) -> _Keys:
-    """Values that link a record to its mirror; an import's previous document is an export's declaration number."""
+    """An import's previous document is an export's declaration number."""
     keys: set[tuple[str, ...]] = set()
     exports = shipment.procedure != shipment_pb2.SHIPMENT_PROCEDURE_IMPORT
     containers = [compact(Scheme.CONTAINER, equipment.id) for equipment in shipment.equipment]
@@ -132,7 +132,7 @@ def _net(shipment: shipment_pb2.Shipment) -> float:
 
 
 def _masses(exported: dict[str, object], imported: dict[str, object]) -> tuple[str, float, float]:
-    """Comparable masses: gross, else net, else net of one side with gross of the other."""
+    """Gross, else net, else net of one side with gross of the other."""
     for basis, ours, theirs in (("gross", "gross", "gross"), ("net", "net", "net")):
         masses = exported[f"exported.{ours}_kg"], imported[f"imported.{theirs}_kg"]
         if _known(masses):
@@ -149,7 +149,7 @@ def _known(masses: tuple[object, object]) -> TypeGuard[tuple[float, float]]:
 
 
 def _values(group: _Group) -> tuple[str, float, float]:
-    """Currency and values of both sides: US dollars if all are known, else one common currency."""
+    """US dollars if all are known, else one common currency."""
     dollars = _total(group.exports, _usd), _total(group.imports, _usd)
     if not math.isnan(dollars[0]) and not math.isnan(dollars[1]):
         return "USD", *dollars
@@ -212,7 +212,7 @@ def _destination(leg: Leg) -> str:
 def _quantities(
     imported: Leg, exported: Leg, kg_in: Mapping[str, float], kg_out: Mapping[str, float]
 ) -> Iterator[tuple[str, str, float, float, bool]]:
-    """Subheadings, masses and control on both sides of a re-export."""
+    """Subheadings, masses and control on both sides."""
     shared = [hs6 for hs6 in kg_in if hs6 in kg_out]
     for hs6 in shared:
         yield hs6, hs6, kg_in[hs6], kg_out[hs6], hs6 in imported.controlled and hs6 in exported.controlled

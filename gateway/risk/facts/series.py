@@ -1,4 +1,4 @@
-"""Facts about series: repeated exports of one exporter under one subheading at one node.
+"""Finds series: repeated exports of one exporter under one subheading at one node.
 
 The records belong to different consignments, so the caller looks for them (history.service.risk).
 """
@@ -18,19 +18,19 @@ from gateway.risk.facts.substances import NOT_KNOWN
 from gateway.v1 import history_pb2, party_pb2, shipment_pb2
 
 SPAN_DAYS = 30.0
-"""Default span of a series; rules set it by a threshold `days`."""
+"""Default; rules set it by a threshold `days`."""
 
 USUAL_DAYS = 360
-"""Days before a series that show the usual quantity: a year of 30-day months."""
+"""Span of the usual quantity before a series: a year of 30-day months."""
 
 USUAL_LEAST_DAYS = 60
-"""Least days before a series for a usual quantity: two months."""
+"""Fewer days show no usual quantity: two months."""
 
 MAX_EXPORTS = 200
-"""Most exports in a case, nearest in time; expressions go through all several times."""
+"""Most exports in a case, nearest in time; each costs every expression."""
 
 MAX_SUBHEADINGS = 8
-"""Most subheadings of a record with siblings; each costs a search."""
+"""Most subheadings to search siblings for."""
 
 NO_SIBLINGS: Mapping[int, Sequence[shipment_pb2.Shipment]] = {}
 
@@ -41,13 +41,12 @@ _Window = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class SeriesQuery:
-    """Which records may be in a series with an export.
+    """Criteria for records in a series with an export.
 
     Attributes:
         key_sets: at least one index key of each: the exporter's (identifiers, else names) and the subheading's.
-        procedures: of the records.
         around: declared from (inclusive) until (exclusive), milliseconds since 1970.
-        before: the same for earlier ones, which show what is usual; useless if nothing is around.
+        before: the same for earlier ones, which show what is usual.
     """
 
     key_sets: KeySets
@@ -58,7 +57,7 @@ class SeriesQuery:
 
 @dataclass(frozen=True, slots=True)
 class _Exporter:
-    """An exporter: keys of identifiers and names, and one of either as written."""
+    """Keys of an exporter's identifiers and names, and one of either as written."""
 
     identifiers: frozenset[int]
     names: frozenset[int]
@@ -96,8 +95,7 @@ def series_cases(
     """A case for each export and subheading with siblings; equal ones once.
 
     Args:
-        legs: records of a consignment, or one alone.
-        siblings: by leg, other records of its node: results of `series_query`. Those that don't belong are ignored.
+        siblings: by leg, results of `series_query`. Those that don't belong are ignored.
         span_days: longest span of a series.
     """
     cases: dict[tuple[Any, ...], Case] = {}
@@ -118,7 +116,7 @@ def series_cases(
 
 
 def before_looking(shipment: shipment_pb2.Shipment, controls: Controls) -> Iterator[dict[str, Any]]:
-    """Facts of each subheading of an export before siblings are looked for; `candidate` is evaluated over them.
+    """Facts of each subheading of an export before siblings are looked for, for `candidate`.
 
     It runs on every record, so it doesn't identify the exporter.
     """
@@ -130,7 +128,7 @@ def before_looking(shipment: shipment_pb2.Shipment, controls: Controls) -> Itera
 
 
 def series_query(shipment: shipment_pb2.Shipment, hs6: str, span_days: float) -> SeriesQuery | None:
-    """The query for an export's siblings; None without an exporter."""
+    """None without an exporter."""
     exporter = _exporter(shipment)
     if exporter is None:
         return None
@@ -172,7 +170,7 @@ def _case(own: _Export, hs6: str, controlled: bool, exports: Sequence[_Export], 
 
 
 def _usual(exports: Sequence[_Export], hs6: str, begin: int) -> float:
-    """Kilograms a day exported before a moment, since the first known export; NaN after a short time."""
+    """Kilograms a day before a moment, since the first known export; NaN after a short time."""
     before = [export for export in exports if export.at < begin]
     first = min((export.at for export in before), default=begin)
     if begin - first < USUAL_LEAST_DAYS * SECONDS_A_DAY:
@@ -181,7 +179,7 @@ def _usual(exports: Sequence[_Export], hs6: str, begin: int) -> float:
 
 
 def _identity(case: Case) -> tuple[Any, ...]:
-    """Identity of a case: alike exports would each give a case of one series."""
+    """Alike exports would each give a case of one series."""
     facts = case.facts
     return (
         facts["hs6"],
@@ -206,7 +204,7 @@ def _export(shipment: shipment_pb2.Shipment, leg: int | None) -> _Export | None:
 
 
 def _amounts(shipment: shipment_pb2.Shipment) -> dict[str, tuple[float, float]]:
-    """Kilograms and US dollars by subheading; NaN if a part is unknown."""
+    """NaN if a part is unknown."""
     sums: dict[str, tuple[float, float]] = {}
     for item in shipment.goods:
         item_kg, item_usd = net_kg(item), value_usd(item)
@@ -217,7 +215,7 @@ def _amounts(shipment: shipment_pb2.Shipment) -> dict[str, tuple[float, float]]:
 
 
 def _exporter(shipment: shipment_pb2.Shipment) -> _Exporter | None:
-    """The exporter, else the consignor, or None."""
+    """The exporter, else the consignor."""
     for role in _ROLES:
         for party in shipment.parties:
             if party.role == role and (found := _named(party)) is not None:

@@ -1,6 +1,6 @@
-"""Facts about records: route, identifiers, and masses and seals in sequence.
+"""Finds facts about records: route, identifiers, and masses and seals in sequence.
 
-Sequences go across several records: a container that leaves one territory sealed should arrive so in the next.
+Sequences go across records: a container that leaves one territory sealed should arrive so in the next.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _PUT_ON = {
 _TAKEN_OFF = frozenset({shipment_pb2.SHIPMENT_EVENT_KIND_SEAL_REMOVED, shipment_pb2.SHIPMENT_EVENT_KIND_E_LOCK_REMOVED})
 
 Record = tuple[int, shipment_pb2.Shipment]
-"""A record with its index in the trace; 0 outside one."""
+"""With its index in the trace; 0 outside one."""
 
 
 def route_cases(shipment: shipment_pb2.Shipment, controls: Controls, *, leg: int = 0) -> Iterator[Case]:
@@ -146,7 +146,7 @@ def _is_declared(mass: shipment_pb2.MeasuredMass) -> bool:
 
 
 def gross_kg(shipment: shipment_pb2.Shipment) -> float:
-    """Gross mass: declared, else the items' sum; NaN if unknown."""
+    """Declared, else the items' sum; NaN if unknown."""
     if shipment.HasField("gross_mass_kg"):
         return shipment.gross_mass_kg
     if shipment.goods and all(item.HasField("gross_mass_kg") for item in shipment.goods):
@@ -156,7 +156,7 @@ def gross_kg(shipment: shipment_pb2.Shipment) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _SealReading:
-    """Seals or a lock as seen or declared, and their kind if known."""
+    """Seals or a lock as seen or declared."""
 
     at: Timestamp
     what: str

@@ -1,7 +1,6 @@
-"""Density and price of substances, and which of them a goods item declares.
+"""Knows density and price of substances, and finds which of them a goods item declares.
 
-A code counts if the table says that it covers the substance as a whole; one that holds other goods too (`part`) counts
-only if the item's words or element confirm it.
+A code that holds other goods too (`part`) counts only if the item's words or element confirm the substance.
 """
 
 from __future__ import annotations
@@ -34,13 +33,14 @@ COLUMNS = (
 )
 """Required columns. `names`: words in any language, separated by `|`; `hs`: first digits of codes, separated by spaces;
 `covers`: whether such a code holds nothing else (`whole`) or more (`part`). Density in g/cm³, prices in US dollars per
-kilogram; both may be empty."""
+kilogram; both may be empty.
+"""
 
 ROLES = ("controlled", "cover", "other")
 """controlled: may be under export control; cover: declared instead; other: neither."""
 
 MAX_REMEMBERED = 4096
-"""Most texts whose substances are cached."""
+"""Most cached texts."""
 
 _CONFIDENCES = ("", "low", "medium", "high")
 _PREFIX = re.compile(r"[0-9]{2}|[0-9]{4}|[0-9]{6}")
@@ -55,16 +55,12 @@ class Substance:
     """A line of the table.
 
     Attributes:
-        name: for people.
-        formula: may be empty.
         elements: symbols that a control may name.
-        role: one of ROLES.
         prefixes: first digits of codes.
         whole: whether such a code holds nothing else.
-        names: words, lower case.
+        names: lower case.
         density: g/cm³, or NaN.
         price_low, price_high: US dollars per kilogram, or NaN.
-        price_confidence: of the prices; may be empty.
     """
 
     name: str
@@ -87,7 +83,7 @@ class Substance:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredSubstances:
-    """The substance that an item declares, or several that it may be."""
+    """Substances that an item may declare."""
 
     substances: tuple[Substance, ...]
 
@@ -101,12 +97,12 @@ class DeclaredSubstances:
 
     @property
     def densities(self) -> tuple[float, float]:
-        """Least and greatest density, g/cm³; NaN if one is unknown."""
+        """Least and greatest, g/cm³; NaN if one is unknown."""
         return _range([substance.density for substance in self.substances], self.substances)
 
     @property
     def prices(self) -> tuple[float, float]:
-        """Least and greatest price, US dollars per kilogram; NaN if one is unknown."""
+        """Least and greatest, US dollars per kilogram; NaN if one is unknown."""
         low, _ = _range([substance.price_low for substance in self.substances], self.substances)
         _, high = _range([substance.price_high for substance in self.substances], self.substances)
         return low, high
@@ -122,7 +118,6 @@ class DeclaredSubstances:
 
 
 UNKNOWN = DeclaredSubstances(())
-"""An item without a known substance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +143,12 @@ class Substances:
         object.__setattr__(self, "_suspects", lru_cache(MAX_REMEMBERED)(partial(_suspects, self.rows)))
 
     def has_code(self, code: str) -> bool:
-        """Whether the table has a code: the cheap test."""
+        """The cheap test."""
         known = self._by_prefix
         return code[:6] in known or code[:4] in known or code[:2] in known
 
     def under_code(self, code: str) -> tuple[Substance, ...]:
-        """Substances under a commodity code, by the longest prefix."""
+        """By the longest prefix of a commodity code."""
         for digits in (6, 4, 2):
             rows = self._by_prefix.get(code[:digits])
             if rows:
@@ -165,14 +160,7 @@ class Substances:
         return self._named(text) if text else ()
 
     def declared(self, codes: Iterable[str], *, substance: str, element: str, text: str) -> DeclaredSubstances:
-        """What an item declares.
-
-        Args:
-            codes: digits.
-            substance: may be empty.
-            element: chemical symbol; may be empty.
-            text: description.
-        """
+        """Substances that an item declares; `codes` are digits, texts may be empty."""
         found = list(dict.fromkeys(row for code in codes for row in self.under_code(code)))
         named = self.named(substance)
         if not found:
@@ -183,7 +171,7 @@ class Substances:
         return DeclaredSubstances(tuple(found)) if all(row.whole for row in found) else UNKNOWN
 
     def suspects(self, elements: frozenset[str]) -> tuple[Substance, ...]:
-        """Substances under control because of one of these elements."""
+        """Substances under control because of these elements."""
         return self._suspects(elements)
 
 
@@ -191,14 +179,14 @@ def load_substances(path: Path | None = None) -> Substances:
     """The table at a path, or the packaged one.
 
     Raises:
-        ConfigurationError: unreadable, or lines are wrong; names file, lines and columns.
+        ConfigurationError: unreadable or wrong; names file, lines and columns.
     """
     text, source = read_table(path, FILE, what="the table of physical data")
     return Substances(parse_table(text.splitlines(), COLUMNS, _row, source=source))
 
 
 def words_pattern(words: Iterable[str]) -> re.Pattern[str]:
-    """Matches any of some words, longest first; Latin ones as whole words."""
+    """Longest words first; Latin ones as whole words."""
     longest_first = sorted(words, key=len, reverse=True)
     return re.compile("|".join(_bounded(word) for word in longest_first) or r"(?!)")
 
@@ -219,7 +207,7 @@ def _suspects(rows: Sequence[Substance], elements: frozenset[str]) -> tuple[Subs
 
 
 def _narrowed(found: Sequence[Substance], named: Sequence[Substance], element: str) -> tuple[Substance, ...]:
-    """The code's substances narrowed by the item's words, else by its element."""
+    """By the item's words, else by its element."""
     by_words = tuple(row for row in found if row in named)
     if by_words or not element:
         return by_words

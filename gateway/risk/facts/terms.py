@@ -1,4 +1,4 @@
-"""Words in descriptions of goods and names of parties that rules use."""
+"""Finds words in descriptions of goods and names of parties that rules use."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ KINDS = ("vague", "filler", "forwarder")
 """vague: says nothing about goods; filler: says nothing beside another word; forwarder: in a forwarder's name."""
 
 MAX_VAGUE_CHARS = 120
-"""Longest description, in characters, that can be vague."""
+"""Longer descriptions aren't vague."""
 
 MAX_REMEMBERED = 4096
-"""Most descriptions whose wording is cached."""
+"""Most cached descriptions."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -63,7 +63,7 @@ class GoodsTerms:
         object.__setattr__(self, "_sure", sure)
 
     def wording(self, description: str) -> Wording:
-        """Wording of a description; empty if it is too long to be vague."""
+        """Empty for a description too long to be vague."""
         if not description or len(description) > MAX_VAGUE_CHARS:
             return Wording((), 0)
         return self._read(description)
@@ -78,7 +78,7 @@ def load_terms(path: Path | None = None) -> GoodsTerms:
     """The list at a path, or the packaged one.
 
     Raises:
-        ConfigurationError: unreadable, or lines are wrong; names file, lines and columns.
+        ConfigurationError: unreadable or wrong; names file, lines and columns.
     """
     text, source = read_table(path, FILE, what="the list of goods terms")
     return GoodsTerms(parse_table(text.splitlines(), COLUMNS, _row, source=source))

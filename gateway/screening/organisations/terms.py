@@ -16,7 +16,7 @@ UNTRANSLATED = 0.65
 
 
 class TermPairs(NamedTuple):
-    """Words of one meaning, and words of each name alone."""
+    """Words of one meaning, and unpaired words."""
 
     pairs: list[tuple[Unit, Unit]]
     ours: list[Unit]
