@@ -22,7 +22,7 @@ demo: setup ## Set everything up, then run three gateways on this machine with a
 	@$(BIN)/python -m demo $(ARGS)
 
 test: setup ## Set everything up, then run all tests
-	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --quiet $(ARGS)
 
 setup: $(INSTALLED) ## Make the environment: hash-pinned packages, generated code
 

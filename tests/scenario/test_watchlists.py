@@ -64,6 +64,29 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
 
 
 @pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Federation]:
+    """For a test whose feeds must hold nothing else."""
+    for made in with_logs(tmp_path, settings=WITHOUT_FOUR_EYES):
+        made.start()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def un_list(nodes: Federation, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """cn's list `un-sc`, of which ten entries were changed and one withdrawn; hk holds the same."""
+    file = tmp_path_factory.mktemp("un") / "consolidated.xml"
+    shutil.copyfile(shared_path(UN_LIST), file)
+    import_list = ("watchlist", "import", file, "--list", "un-sc", "--releasable-to", "hk", *LEGAL_BASIS)
+    cn = Cli(nodes, "cn")
+    cn.run("publisher", *import_list)
+    file.write_text(changed(file.read_text(encoding="utf-8"))[0], encoding="utf-8")
+    cn.run("publisher", *import_list, "--prune", "--reason", "Delisted by the committee")
+    shows(Cli(nodes, "hk"), ENTRIES - 1, "--list", "un-sc")
+    synced(nodes, 0)
+    return "un-sc"
+
+
+@pytest.fixture
 def network() -> Iterator[Network]:
     with Network() as made:
         yield made
@@ -77,11 +100,6 @@ def cn(nodes: Federation) -> Cli:
 @pytest.fixture
 def hk(nodes: Federation) -> Cli:
     return Cli(nodes, "hk")
-
-
-@pytest.fixture
-def mo(nodes: Federation) -> Cli:
-    return Cli(nodes, "mo")
 
 
 def feed_of(nodes: Federation, node: str, recipient: str = "hk") -> StoredFeed:
@@ -138,9 +156,8 @@ def changed(text: str) -> tuple[str, set[str]]:
     return text, {re.findall("<REFERENCE_NUMBER>(.*?)</REFERENCE_NUMBER>", block)[0].strip() for block in (*ten, gone)}
 
 
-def test_the_united_nations_list_is_synced_and_only_changes_travel(
-    nodes: Federation, cn: Cli, hk: Cli, mo: Cli, tmp_path: Path
-) -> None:
+def test_the_united_nations_list_is_synced_and_only_changes_travel(fresh: Federation, tmp_path: Path) -> None:
+    nodes, cn, hk, mo = fresh, Cli(fresh, "cn"), Cli(fresh, "hk"), Cli(fresh, "mo")
     file = tmp_path / "consolidated.xml"
     shutil.copyfile(shared_path(UN_LIST), file)
     command = ("watchlist", "import", file, "--list", "un-sc", "--releasable-to", "hk", *LEGAL_BASIS)
@@ -535,18 +552,20 @@ async def repeated(client: GatewayClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "ftm"])
-def test_an_export_that_is_imported_changes_nothing(cn: Cli, tmp_path: Path, kind: str) -> None:
+def test_an_export_that_is_imported_changes_nothing(cn: Cli, un_list: str, tmp_path: Path, kind: str) -> None:
     target = tmp_path / f"list.{kind}"
-    written = cn.json("officer", "watchlist", "export", "--list", "un-sc", "--format", kind, "--out", target)
-    options = ("--list", "un-sc", "--format", kind, "--releasable-to", "hk", *LEGAL_BASIS)
+    written = cn.json("officer", "watchlist", "export", "--list", un_list, "--format", kind, "--out", target)
+    options = ("--list", un_list, "--format", kind, "--releasable-to", "hk", *LEGAL_BASIS)
     back = cn.json("publisher", "watchlist", "import", target, *options)
     assert (back["new"], back["changed"], back["vanished"]) == (0, 0, 0)
     assert back["unchanged"] == written["written"] > 1_000
 
 
-def test_exports_of_a_partners_copy_and_in_formats_that_are_only_written(cn: Cli, hk: Cli, tmp_path: Path) -> None:
+def test_exports_of_a_partners_copy_and_in_formats_that_are_only_written(
+    cn: Cli, hk: Cli, un_list: str, tmp_path: Path
+) -> None:
     mine, theirs = tmp_path / "cn.csv", tmp_path / "hk.csv"
-    export = ("watchlist", "export", "--list", "un-sc", "--format")
+    export = ("watchlist", "export", "--list", un_list, "--format")
     cn.run("officer", *export, "csv", "--out", mine)
     hk.run("officer", *export, "csv", "--publisher", "cn", "--out", theirs)
     assert mine.read_bytes() == theirs.read_bytes()
