@@ -1,1 +1,1 @@
-"""The officers' screens (later issues); nothing else lives here."""
+"""The web console of officers and operators; nothing here yet."""
