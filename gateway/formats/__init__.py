@@ -1,1 +1,1 @@
-"""Files that people have: lists, shipments, declarations, alerts."""
+"""Reads and writes users' files: lists, shipments, declarations, alerts."""

@@ -1,8 +1,7 @@
-"""Messages of the contract from protobuf's JSON form, quickly.
+"""Reads the contract's messages from protobuf's JSON form, quickly.
 
-A generic JSON reader of protobuf takes longer for a message than everything else that is done with it, so the usual
-shapes are read here by tables made from the contract; whatever isn't usual is left to protobuf's reader, which also
-has the last word on what is wrong.
+Protobuf's reader takes longer than all other work on a message, so tables made from the contract read the usual shapes.
+Protobuf's reader takes the others, and decides on errors.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ _DIGITS = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 class _NotUsualError(Exception):
-    """Not one of the usual shapes: protobuf's own reader decides."""
+    """Protobuf's reader must decide on this shape."""
 
 
 def parse_object(text: str, *, example: str) -> dict[str, Any]:
     """A JSON object from a line.
 
     Raises:
-        MalformedError: it is none, or a member stands twice in it; the message shows the example.
+        MalformedError: none, or a member stands twice; the message shows the example.
     """
     try:
         document = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once)
@@ -49,7 +48,7 @@ def parse_object(text: str, *, example: str) -> dict[str, Any]:
 
 
 def not_json(error: Exception, *, example: str) -> MalformedError:
-    """The error of a line that `json.loads` refuses: what is wrong, at which character, and what a line is like."""
+    """The error of a line that `json.loads` refuses."""
     problem = f"{error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else error
     return MalformedError(f"the line is not JSON: {problem}; a line is an object like {example}")
 
@@ -58,7 +57,7 @@ def read_message(document: Mapping[str, Any], kind: type[MessageT]) -> MessageT:
     """A message from an object of `parse_object`.
 
     Raises:
-        MalformedError: it isn't one of this kind.
+        MalformedError: not of this kind.
     """
     try:
         return kind(**_message(kind.DESCRIPTOR)(document))
@@ -79,7 +78,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 @cache
 def _message(descriptor: Descriptor) -> _Convert:
-    """What makes of a JSON object the arguments of a message's constructor, which refuses most of what is wrong."""
+    """Turns a JSON object into arguments of a message's constructor, which refuses most errors."""
     fields: dict[str, tuple[str, _Convert]] = {}
     for field in descriptor.fields:
         fields[field.json_name] = fields[field.name] = (field.name, _field(field))
@@ -129,7 +128,7 @@ def _value(field: FieldDescriptor) -> _Convert:
 
 
 def _is_plain(descriptor: Descriptor) -> bool:
-    """Whether constructor and JSON say the same: single texts and enums whose names are spelled the same in both."""
+    """Whether constructor and JSON agree: single texts and enums spelled the same in both."""
     return all(
         field.name == field.json_name
         and not field.is_repeated
@@ -163,7 +162,7 @@ def _whole(value: Any) -> int:
 
 
 def _long(value: Any) -> int:
-    """JSON has 64-bit integers as text, since many readers' numbers aren't that precise."""
+    """JSON has 64-bit integers as text, since many readers' numbers are less precise."""
     if type(value) is str and _DIGITS.fullmatch(value):
         return int(value)
     return _whole(value)

@@ -1,4 +1,4 @@
-"""Ports, crossings and customs offices by code or name.
+"""Finds ports, crossings and customs offices by code or name.
 
 Traditional and simplified characters aren't folded: they tell the two sides of one crossing apart.
 """
@@ -17,22 +17,21 @@ _LOCODE = re.compile(r"\b[A-Z]{2}[A-Z2-9]{3}\b")
 
 
 def place_by_unlocode(code: str) -> Place | None:
-    """The place with this UN/LOCODE; None where the file doesn't have it."""
+    """The place with a UN/LOCODE, if known."""
     return _copy(_places()[0].get(code))
 
 
 def place_by_customs_office(code: str, territory: str = "") -> Place | None:
-    """The place with this code of a customs office.
+    """The place with a customs office's code.
 
     Args:
-        code: as the territory's customs write it.
-        territory: whose code it is, ISO 3166-1 alpha-2; empty: of any whose codes are known.
+        territory: whose code it is, ISO 3166-1 alpha-2; empty: any.
     """
     return _copy(_within(_places()[1].get(code), territory))
 
 
 def place_by_name(name: str, territory: str = "") -> Place | None:
-    """The place of this name; within a territory where one is given."""
+    """The place of a name, within a territory if given."""
     return _copy(_within(_places()[2].get(name.casefold()), territory))
 
 
@@ -70,7 +69,7 @@ def _places() -> tuple[Mapping[str, Place], Mapping[str, Place], Mapping[str, Pl
 
 
 def _port_of(row: Mapping[str, str]) -> str:
-    """UN/LOCODE of the port that a control point without its own belongs to, which its note gives."""
+    """UN/LOCODE in the note of a control point without its own."""
     return next((code for code in _LOCODE.findall(row["note"]) if code.startswith(row["territory"])), "")
 
 

@@ -1,4 +1,4 @@
-"""Codes of territories for the names that lists use, and names for codes."""
+"""Translates territories' names in lists to codes and back."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from functools import cache
 from importlib import resources
 
 MOST_CITY_CHARS = 128
-"""Longest city of an address in characters, as the contract has it."""
+"""As the contract has it."""
 
 _CODE = re.compile(r"[A-Z]{2}")
 _BESIDE_LETTERS = re.compile(r"[^\w]+")
 
 
 def territory_code(text: str) -> str | None:
-    """The code for a code or a name; letter case, points and commas don't matter. None: not known."""
+    """The code for a code or name; letter case, points and commas don't matter. None: unknown."""
     if _CODE.fullmatch(text):
         return text
     return _codes().get(_folded(text))
 
 
 def territory_name(code: str) -> str:
-    """The name for a code; a code that isn't known stays as it is."""
+    """The name for a code, or an unknown code itself."""
     row = _rows().get(code)
     return row["name"] if row else code
 
 
 def place_in(text: str) -> tuple[str, str]:
-    """A place in words as (what is before a territory's name at its end, that territory's code or empty)."""
+    """Splits a place into the text before a final territory's name, and its code or empty."""
     place, _, last = text.rpartition(", ")
     code = territory_code(last)
     return (place, code) if code else (text, "")

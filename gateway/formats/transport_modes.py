@@ -1,4 +1,4 @@
-"""Modes of transport as other systems write them: codes of UN/ECE Recommendation 19, and words."""
+"""Reads modes of transport from other systems: codes of UN/ECE Recommendation 19, and words."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _MODES: Mapping[str, goods_pb2.TransportMode.ValueType] = MappingProxyType(
         "inland_water": goods_pb2.TRANSPORT_MODE_INLAND_WATER,
     }
 )
-"""The first digit of one or two; words as a mapping's [values] may give them."""
+"""The first digit of one or two; words as in a mapping's [values]."""
 
 _SAYS_NOTHING = frozenset("069")
-"""Not specified, multimodal, not known: modes that say no single one."""
+"""Modes that say no single one: not specified, multimodal, not known."""
 
 
 def mode_of(coded: str) -> goods_pb2.TransportMode.ValueType | None:
-    """The mode for a code or word; NOT_KNOWN where the code itself says so, None where it isn't one."""
+    """The mode for a code or word; NOT_KNOWN if the code says so, None if unknown."""
     is_code = coded.isascii() and coded.isdigit() and len(coded) <= 2
     key = coded[:1] if is_code else coded.lower()
     if is_code and key in _SAYS_NOTHING:

@@ -1,1 +1,1 @@
-"""Alerts in CSV and JSON lines."""
+"""Reads alerts in CSV and JSON lines."""

@@ -1,4 +1,4 @@
-"""Alerts in JSON lines, and the request ids of alerts from files, which come from what their lines say."""
+"""Reads alerts in JSON lines, and makes request ids of alerts from their lines' content."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ class AlertLine:
 
     Attributes:
         line: from 1.
-        content: of the alert.
         source: digest of the line's content, 32 bytes.
     """
 
@@ -36,8 +35,8 @@ class AlertLine:
 class RequestIds:
     """Request ids for the lines of one file.
 
-    An id depends on a line's content, the recipients, and the number of equal lines before it, so a line that is
-    corrected or moved leaves all other ids as they were.
+    An id depends on a line's content, the recipients, and the number of equal lines before it, so correcting or moving
+    a line leaves other ids unchanged.
     """
 
     def __init__(self, recipients: Iterable[str]) -> None:
@@ -45,7 +44,7 @@ class RequestIds:
         self._seen: Counter[bytes] = Counter()
 
     def next(self, source: bytes) -> str:
-        """The id for the next line; UUID version 8 (RFC 9562 section 5.8) over SHA-256."""
+        """UUID version 8 (RFC 9562 section 5.8) over SHA-256."""
         earlier = self._seen[source]
         self._seen[source] += 1
         digest = sha256(_DOMAIN + source + earlier.to_bytes(8, "big") + self._recipients).digest()
@@ -53,7 +52,7 @@ class RequestIds:
 
 
 def read_json_lines(stream: BinaryIO) -> Iterator[AlertLine | Problem]:
-    """Alerts from JSON lines: on each line an AlertContent in protobuf's JSON form."""
+    """Alerts from JSON lines, each an AlertContent in protobuf's JSON form."""
     for number, line in numbered_lines(stream):
         if line is None or line.strip():
             yield _row(number, line)

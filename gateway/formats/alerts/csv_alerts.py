@@ -1,4 +1,4 @@
-"""Alerts from CSV: one alert a line, its main fields as columns.
+"""Reads alerts from CSV, one a line, with main fields as columns.
 
 Several goods, names in several scripts and a route need JSON lines. The contract's rules are checked on publishing.
 """
@@ -139,7 +139,8 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
     }
 )
 """Lists are joined by `;`. A code is HS digits, or a tariff's with its territory: `81101000@CN`. A party is a list of
-names and of identifiers `scheme:value`. Empty cells set nothing. Seals come after their container."""
+names and of identifiers `scheme:value`. Seals come after their container.
+"""
 
 ALERTS = Table(fields=COLUMNS, help=f"the columns are {', '.join(COLUMNS)}")
 
@@ -147,7 +148,7 @@ ALERTS = Table(fields=COLUMNS, help=f"the columns are {', '.join(COLUMNS)}")
 def read_alert_csv(
     stream: BinaryIO, dialect: Dialect | None = None, *, source: str = "the file"
 ) -> Iterator[AlertLine | Problem]:
-    """Alerts from a CSV file in its order; arguments and errors are those of `read_table`."""
+    """Alerts in the file's order; arguments and errors as `read_table`."""
     table = read_table(stream, ALERTS, dialect, source=source)
     columns = table.layout.columns(COLUMNS)
     return (row for line in table for row in _rows(line, columns))

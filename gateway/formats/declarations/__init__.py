@@ -1,1 +1,1 @@
-"""Customs declarations in CSV files of any shape."""
+"""Reads customs declarations in CSV files of any shape."""

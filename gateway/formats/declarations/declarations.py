@@ -20,14 +20,14 @@ from gateway.formats.tables.mapping import Family, MappingKind, TableMapping, Zo
 from gateway.formats.tables.table_file import read_table
 
 MAX_TEXT_CHARS = 512
-"""Longest text in a field in characters; goods descriptions are the longest (WCO: an..512)."""
+"""Longest text; goods descriptions are the longest (WCO: an..512)."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclarationRow:
-    """One item of a declaration; empty text and None: not said.
+    """One item of a declaration; empty or None where not stated.
 
     Attributes:
         line: from 1 for the header.
@@ -108,10 +108,9 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
         **dict.fromkeys(("goods_description", "container_number", "transport_document"), _TEXT),
     }
 )
-"""Fields that a mapping can fill."""
 
 REQUIRED = ("declaration_number", "date", "hs_code")
-"""Fields that every mapping must fill and every line must have."""
+"""Fields that every mapping and line must have."""
 
 DECLARATION_MAPPINGS = MappingKind(
     table=Table(fields=FIELDS, needed=REQUIRED),
@@ -126,7 +125,7 @@ DECLARATION_MAPPINGS = MappingKind(
 def read_declarations(
     stream: BinaryIO, mapping: TableMapping, dialect: Dialect | None = None, *, source: str = "the file"
 ) -> Iterator[DeclarationRow | Problem]:
-    """Rows and problems of a CSV file in its order; arguments and errors are those of `read_table`."""
+    """Rows and problems in the file's order; arguments and errors as `read_table`."""
     lines = read_table(stream, mapping, dialect, source=source)
     return (row for line in lines for row in _row(line))
 

@@ -1,4 +1,4 @@
-"""The columns of a watchlist in CSV: what a cell sets in an entry's content, and what an entry writes into a cell."""
+"""Maps a watchlist's CSV columns to an entry's content and back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from gateway.v1.goods_pb2 import CommodityCode
 from gateway.v1.watchlist_pb2 import WatchlistContent
 
 Members = Mapping[str, Any]
-"""What stands in the fields of a message."""
+"""Fields of a message."""
 
 _NAME_COLUMNS: Mapping[int, str] = MappingProxyType(
     {
@@ -45,17 +45,17 @@ _NAME_COLUMNS: Mapping[int, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListColumn(Column):
-    """A column that is written, too.
+    """A column that is also written.
 
     Attributes:
-        get: the cell for a content, in the gateway's own notation; empty where the content doesn't say.
+        get: the cell for a content, in the gateway's notation; empty if not stated.
     """
 
     get: Callable[[WatchlistContent], str]
 
 
 def enum_name(number: int, enum: Any, prefix: str) -> str:
-    """The name in small letters without prefix; empty for what isn't said."""
+    """The name in lower case without prefix; empty if unspecified."""
     name = str(enum.Name(number)) if number in enum.values() else str(number)
     return "" if name.endswith("_UNSPECIFIED") else name.removeprefix(prefix).lower()
 
@@ -149,7 +149,7 @@ def _birth_date(parts: list[str], form: Format) -> str:
 
 
 def _time(name: Any, *, days: int = 0) -> ListColumn:
-    """A time; where the file has days, the beginning of the day, or of one so many days later."""
+    """Days become the beginning of the day, or of one so many days later."""
 
     def read(parts: list[str], form: Format) -> Timestamp:
         if form.date == RFC3339:
@@ -183,7 +183,7 @@ COLUMNS: Mapping[str, ListColumn] = MappingProxyType(
         "purpose": _text("purpose"),
         "requested_action": _enum("requested_action", alert_pb2.RequestedAction, "REQUESTED_ACTION_"),
         "valid_from": _time("valid_from"),
-        "valid_until": _time("valid_until", days=1),  # until the end of the day that is named
+        "valid_until": _time("valid_until", days=1),  # until the end of the named day
         "classification": _enum("handling.classification", alert_pb2.Classification, "CLASSIFICATION_"),
         "onward_transfer": _enum("handling.onward_transfer", alert_pb2.OnwardTransfer, "ONWARD_TRANSFER_"),
         "onward_recipients": _list("handling.onward_recipients"),
@@ -192,19 +192,19 @@ COLUMNS: Mapping[str, ListColumn] = MappingProxyType(
         "remarks": _text("remarks"),
     }
 )
-"""What a column sets in a content, beside `list` and `id`."""
+"""Columns beside `list` and `id`."""
 
 ADDRESS_PARTS: Mapping[str, Field] = MappingProxyType(
     {"street": Field(many=True), "city": Field(many=True), "address_territory": Field(read=as_territory, many=True)}
 )
-"""Fields of a mapping that together make one address."""
+"""Fields of a mapping that make one address."""
 
 FIELDS: Mapping[str, Field] = MappingProxyType({"list": Field(), "id": Field(key=True), **COLUMNS, **ADDRESS_PARTS})
 """Fields that a file can fill."""
 
 
 def column_of(violation: Violation, content: WatchlistContent) -> str:
-    """The column that a broken rule is about."""
+    """The column of a broken rule."""
     path = violation.field
     if path.startswith("names["):
         kind = content.names[int(path[6 : path.index("]")])].kind

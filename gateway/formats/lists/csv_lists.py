@@ -1,4 +1,4 @@
-"""Watchlists in CSV: one entry a line, with the gateway's own columns or, by a mapping, with other people's."""
+"""Reads and writes watchlists in CSV, with own columns or by a mapping."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.v1.party_pb2 import Identifier
 from gateway.v1.watchlist_pb2 import ListedName, WatchlistContent, WatchlistEntry
 
 OWN_COLUMNS = ("list", "id", *COLUMNS)
-"""Every column of the gateway's own CSV, in the order in which it is written."""
+"""Columns of the gateway's CSV, in written order."""
 
 LISTS = Table(
     fields=FIELDS,
@@ -63,7 +63,7 @@ def read_csv(
     *,
     source: str = "the file",
 ) -> Iterator[Row]:
-    """Entries from a CSV file in its order; arguments and errors are those of `read_table`.
+    """Entries in the file's order; arguments and errors as `read_table`.
 
     Args:
         mapping: None: the columns are OWN_COLUMNS, in any order, `id` at least.
@@ -92,14 +92,14 @@ def _row(line: Line, columns: Sequence[FilledColumn], options: ListOptions) -> I
 
 
 def _put_address(content: WatchlistContent, line: Line) -> None:
-    """One address from the columns of its parts; constants and defaults of these alone make none."""
+    """Constants and defaults alone make no address."""
     if line.said(*ADDRESS_PARTS):
         street, city, territory = (", ".join(line.values(part)) for part in ADDRESS_PARTS)
         content.addresses.add(street=street, city=city, territory=territory)
 
 
 def write_csv(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Export:
-    """Writes entries with all of OWN_COLUMNS in UTF-8. Revisions and times of publication have no column."""
+    """Writes all of OWN_COLUMNS in UTF-8; revisions and times of publication have none."""
     tally = Tally()
     text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
     try:

@@ -1,4 +1,4 @@
-"""The account that writers of a watchlist give of what was written and what their format can't hold."""
+"""Reports written entries and what a format couldn't hold."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from gateway.v1.watchlist_pb2 import WatchlistContent
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An account of what was written.
+    """A report of what was written.
 
     Attributes:
-        written: entries written.
         left_out: field of WatchlistContent to the number of written entries that lost it, in part or whole.
-        not_written: ids of entries that the format can't hold at all, and why.
+        not_written: ids of entries that the format can't hold, with reasons.
     """
 
     written: int
@@ -29,7 +28,7 @@ class Export:
 
 
 class Tally:
-    """Counts while entries are written."""
+    """Counts written entries."""
 
     def __init__(self) -> None:
         self._written = 0
@@ -48,12 +47,7 @@ class Tally:
 
 
 def lost(content: WatchlistContent, carried: WatchlistContent) -> list[str]:
-    """Fields that a format doesn't carry whole.
-
-    Args:
-        content: of an entry.
-        carried: what the format's reader makes of what was written.
-    """
+    """Fields that a format loses, by comparison with `carried`, the content that its reader gets back."""
     before, after = WatchlistContent(), WatchlistContent()
     before.CopyFrom(content)
     after.CopyFrom(carried)

@@ -1,5 +1,4 @@
-"""Reads entities of FollowTheMoney from JSON lines, as OpenSanctions publishes them: one entity a line, flat or
-nested."""
+"""Reads FollowTheMoney entities from JSON lines, as OpenSanctions publishes them: one a line, flat or nested."""
 
 from __future__ import annotations
 
@@ -31,10 +30,10 @@ from gateway.v1.watchlist_pb2 import LISTED_NAME_KIND_PRIMARY, WATCHLIST_KIND_AD
 
 PROGRAMME = "Programme: "
 BORN = "Born "
-"""How a note begins that holds a period of birth: the format has exact dates only."""
+"""Begins a period of birth: the format has exact dates only."""
 
 MAX_RELATED = 2_000_000
-"""Most addresses, documents and sanctions in a file, which are held in memory."""
+"""Most related entities of a file; all are held in memory."""
 
 _EXAMPLE = '{"id": "…", "schema": "Person", "properties": {…}}'
 _OF_SANCTION = ("authority", "provisions", "status", "duration", "country", "summary", "sourceUrl")
@@ -46,7 +45,7 @@ Properties = Mapping[str, list[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """An entity; a value of a property is a text or, in nested files, an entity."""
+    """An entity; a property's value is a text or, in nested files, an entity."""
 
     id: str
     schema: str
@@ -54,7 +53,7 @@ class Entity:
     properties: Properties
 
     def texts(self, name: str) -> list[str]:
-        """Texts of a property, sorted: their order means nothing."""
+        """Sorted, since their order means nothing."""
         return sorted({each.strip() for each in self.properties.get(name, []) if isinstance(each, str)} - {""})
 
 
@@ -118,7 +117,7 @@ def _collected(stream: BinaryIO) -> RelatedEntities:
         try:
             entity = _entity(_document(line)) if line is None or line.strip() else None
         except MalformedError:
-            continue  # named when its line is read for its own sake
+            continue  # reported when the line itself is read
         if entity is None:
             continue
         related.referred.update(each for each in entity.properties.get("addressEntity", []) if isinstance(each, str))
@@ -198,7 +197,7 @@ def _territories(entity: Entity, content: WatchlistContent, remarks: list[str]) 
 
 
 def _birth_places(entity: Entity, content: WatchlistContent, remarks: list[str]) -> None:
-    """Places of birth with the country that they name, or else the only one that is said."""
+    """Places of birth with their named country, else the only one stated."""
     found = [place_in(text) for text in entity.texts("birthPlace")]
     codes = {code for _, code in found}
     said = {text: _code(text) for text in entity.texts("birthCountry")}
@@ -212,7 +211,7 @@ def _birth_places(entity: Entity, content: WatchlistContent, remarks: list[str])
 
 
 def _code(text: str) -> str:
-    """A territory's code from a country of FollowTheMoney, such as `gb`, `gb-sct` or a longer one."""
+    """A territory's code from a FollowTheMoney country, such as `gb`, `gb-sct` or longer."""
     code, hyphen, _ = text.partition("-")
     return territory_code(code.upper()) or "" if len(code) == 2 or hyphen else territory_code(text) or ""
 

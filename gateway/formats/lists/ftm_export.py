@@ -1,4 +1,4 @@
-"""Writes entries as entities of FollowTheMoney in JSON lines."""
+"""Writes entries as FollowTheMoney entities in JSON lines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _IDENTIFIERS: Mapping[int, tuple[str, ...]] = {
     WATCHLIST_KIND_VESSEL: ("imoNumber", "mmsi", "callSign", "registrationNumber"),
     WATCHLIST_KIND_VEHICLE: ("registrationNumber", "vin"),
 }
-"""Properties for identifiers that the schema of a kind has; others become an Identification."""
+"""Properties for identifiers in a kind's schema; others become an Identification."""
 
 _TERRITORY: Mapping[int, str] = {WATCHLIST_KIND_PERSON: "nationality", WATCHLIST_KIND_VESSEL: "flag"}
 _AIRCRAFT = {"aircraft_registration": "registrationNumber", "aircraft_serial_number": "serialNumber"}
@@ -51,7 +51,7 @@ _PROPERTIES = {kind: name for name, kind in reversed(list(NAMES.items())) if nam
 
 
 def write_ftm(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Export:
-    """Writes each entry as an entity, followed by its addresses, documents and sanction."""
+    """Writes each entry as an entity, then its addresses, documents and sanction."""
     tally = Tally()
     for entry in entries:
         entities = list(_entities(entry))
@@ -107,7 +107,7 @@ def _put_names(content: WatchlistContent, properties: dict[str, list[Any]]) -> s
 
 
 def _put_identifiers(content: WatchlistContent, schema: str, properties: dict[str, list[Any]]) -> list[Identifier]:
-    """Sets what the schema has properties for; gives the others, and those of which more is known than that says."""
+    """Sets the schema's properties; returns identifiers with no property or more details."""
     own = {IDENTIFIERS[name]: name for name in _IDENTIFIERS.get(content.kind, ())}
     if schema == "Vehicle":
         own = {"vehicle_plate": "registrationNumber", "vin": "vin"}

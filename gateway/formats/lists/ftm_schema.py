@@ -1,4 +1,4 @@
-"""The part of FollowTheMoney's model that a watchlist needs: schemata, and properties with their place in an entry.
+"""Maps the part of FollowTheMoney's model that a watchlist needs to an entry.
 
 Source: the FollowTheMoney model as OpenSanctions publishes it.
 """
@@ -35,13 +35,13 @@ KINDS: Mapping[str, WatchlistKind.ValueType] = MappingProxyType(
         "Address": WATCHLIST_KIND_ADDRESS,
     }
 )
-"""Schema to kind of entry; an Address is one where no other entity refers to it."""
+"""Schema to kind of entry; an Address is an entry if no other entity refers to it."""
 
 RELATED = frozenset({"Address", "Identification", "Passport", "Sanction"})
-"""Schemata that say something about another entity."""
+"""Schemata about another entity."""
 
 HOLDERS = ("holder", "entity")
-"""Properties of a related entity that name whom it is about."""
+"""Properties of a related entity that refer to its subject."""
 
 NAMES: Mapping[str, int] = MappingProxyType(
     {
@@ -52,7 +52,7 @@ NAMES: Mapping[str, int] = MappingProxyType(
         "abbreviation": LISTED_NAME_KIND_TRADE,
     }
 )
-"""Property to kind of name; the caption, or the first in the alphabet, is the primary one among `name`."""
+"""Property to kind of name; of several `name`, the caption or first in the alphabet is primary."""
 
 IDENTIFIERS: Mapping[str, str] = MappingProxyType(
     {
@@ -78,10 +78,10 @@ IDENTIFIERS: Mapping[str, str] = MappingProxyType(
         "vin": "vin",
     }
 )
-"""Property to scheme of identifier."""
+"""Property to scheme."""
 
 REGISTRATIONS: Mapping[str, str] = MappingProxyType({"Vehicle": "vehicle_plate", "Airplane": "aircraft_registration"})
-"""Schema to the scheme of its registrationNumber, where it isn't registration_number."""
+"""Schema to the scheme of its registrationNumber, unless registration_number."""
 
 TERRITORIES = ("nationality", "citizenship", "jurisdiction", "mainCountry", "flag", "country")
 """Properties that become territories."""
@@ -103,4 +103,4 @@ NOT_READ = frozenset(
         *("notes", "programId"),
     }
 )
-"""Properties that aren't put into words: in the entry elsewhere, parts of the name, or the source's own keeping."""
+"""Properties not put into words: in the entry elsewhere, parts of the name, or internal to the source."""

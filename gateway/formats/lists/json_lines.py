@@ -1,4 +1,4 @@
-"""Watchlists in JSON lines: on each line one entry in protobuf's JSON form of WatchlistEntry."""
+"""Reads and writes watchlists in JSON lines, each a WatchlistEntry in protobuf's JSON form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOT_CONTENT = ("revision", "publishedAt", "published_at", "firstPublishedAt", "
 
 
 def read_json_lines(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
-    """Entries from JSON lines in their order, without `revision`, `publishedAt` and `firstPublishedAt`."""
+    """Entries in order, without `revision`, `publishedAt` and `firstPublishedAt`."""
     for number, line in numbered_lines(stream):
         if line is None or line.strip():
             yield from _entry(number, line, options)
@@ -49,7 +49,7 @@ def _parsed(text: str) -> WatchlistEntry:
 
 
 def write_json_lines(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Export:
-    """Writes entries whole, one a line, in UTF-8."""
+    """Writes whole entries in UTF-8."""
     tally = Tally()
     for entry in entries:
         stream.write(MessageToJson(entry, indent=None, ensure_ascii=False).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""The normal form of an entry's content, so that a source that only reorders itself changes nothing."""
+"""Normalises an entry's content, so that a source's reordering changes nothing."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NameKey = tuple[int, str, str, str]
 
 
 def normalise(content: WatchlistContent) -> None:
-    """Brings a content into its normal form, in place.
+    """Normalises in place.
 
-    The first primary name leads, or else the first name of no kind; other primary names become aliases. All lists but
-    the route are sorted without doubles, and empty addresses go.
+    The first primary name leads, else the first name of no kind; other primary names become aliases. All lists but the
+    route are sorted without doubles, and empty addresses go.
     """
     _names(content.names)
     if len(content.identifiers) > 1:

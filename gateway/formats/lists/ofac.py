@@ -1,6 +1,6 @@
 """Reads OFAC's SDN list, and others in its form, from the CSV files sdn, alt and add.
 
-Format: OFAC's data specification for the comma-delimited files: no header, `-0-` for what isn't there, ent_num links.
+Format: OFAC's data specification for the comma-delimited files: no header, `-0-` for null, ent_num links.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ KINDS: Mapping[str, WatchlistKind.ValueType] = MappingProxyType(
 """SDN_Type to kind; entities have none."""
 
 PROGRAMME = "Sanctions programme: "
-"""How the reason begins; the programmes follow."""
+"""Begins the reason; the programmes follow."""
 
 MAX_RELATED = 2_000_000
-"""Most rows of alt and add, which are held in memory."""
+"""Most rows of alt and add; all are held in memory."""
 
 IN_WORDS = MappingProxyType(
     {
@@ -72,7 +72,7 @@ IN_WORDS = MappingProxyType(
         "Vess_owner": "Vessel owner",
     }
 )
-"""Columns of sdn that have no field, and how the remarks call them."""
+"""Columns of sdn without a field, and their names in remarks."""
 
 Record = Mapping[str, str]
 _END_OF_FILE = b"\x1a"
@@ -80,7 +80,7 @@ _END_OF_FILE = b"\x1a"
 
 @dataclass(slots=True)
 class RelatedRows:
-    """Rows of alt and add for one entry; `problem`: one can't be read, so the entry isn't known whole."""
+    """Rows of alt and add for one entry; `problem`: one can't be read, so the entry is incomplete."""
 
     names: list[Record] = field(default_factory=list)
     addresses: list[Record] = field(default_factory=list)
@@ -88,7 +88,7 @@ class RelatedRows:
 
 
 def read_ofac(sdn: BinaryIO, alt: BinaryIO | None, add: BinaryIO | None, options: ListOptions) -> Iterator[Row]:
-    """Entries in the order of sdn; a problem in alt or add names its file as the field.
+    """Entries in the order of sdn; a problem in alt or add has its file as the field.
 
     Memory grows with alt and add alone.
 
@@ -126,7 +126,7 @@ def _entry(number: int, record: Record, related: RelatedRows, options: ListOptio
 
 
 def content_of(record: Record, related: RelatedRows) -> WatchlistContent:
-    """The content of one entry's rows, without defaults."""
+    """Without defaults."""
     kind = KINDS[record["SDN_Type"].casefold()]
     content = WatchlistContent(kind=kind)
     is_person = kind == WATCHLIST_KIND_PERSON

@@ -1,7 +1,7 @@
-"""Facts in the remarks of OFAC's files.
+"""Finds facts in the remarks of OFAC's files.
 
 An item that says more than its field holds (when a passport was issued) fills the field and stays in the remarks too;
-one in no known form stays in the remarks alone.
+an item of unknown form stays there alone.
 
 Source: the remarks of the published SDN list and its data specification.
 """
@@ -41,7 +41,7 @@ SCHEMES: Mapping[str, str] = MappingProxyType(
         "C.R. No.": "commercial_registration_number",
     }
 )
-"""How an item begins, and the scheme of the identifier that follows."""
+"""An item's beginning, and the scheme of its identifier."""
 
 _IDENTIFIER = re.compile(
     rf"(?P<label>{'|'.join(sorted(map(re.escape, SCHEMES), key=len, reverse=True))})\s+"
@@ -60,7 +60,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def read_remarks(text: str, content: WatchlistContent) -> list[str]:
-    """Fills the fields of a content from remarks; gives the items that stay in words."""
+    """Fills fields from remarks; returns the items that stay."""
     kept = []
     for item in text.removesuffix(".").split("; "):
         stripped = item.strip()
@@ -70,7 +70,7 @@ def read_remarks(text: str, content: WatchlistContent) -> list[str]:
 
 
 def _takes(item: str, content: WatchlistContent) -> bool:
-    """Whether the item's facts stand in the content now and nothing of it is left."""
+    """Whether the content now has the item's facts and nothing is left."""
     if weak := _WEAK_ALIAS.fullmatch(item):
         content.names.add(text=weak["name"], script=script_of(weak["name"]), kind=LISTED_NAME_KIND_WEAK_ALIAS)
         return True
@@ -97,7 +97,7 @@ def _identifier(found: re.Match[str], content: WatchlistContent) -> bool:
 
 
 def _birth_place(text: str, content: WatchlistContent) -> bool:
-    """A place whose last part is a territory's name, or else a place in words."""
+    """A place whose last part is a territory's name, else in words."""
     city, code = place_in(text)
     if len(city) > MOST_CITY_CHARS:
         return False

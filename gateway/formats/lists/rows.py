@@ -1,4 +1,4 @@
-"""Rows of a watchlist as its readers give them."""
+"""Defines the rows that watchlist readers return."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from gateway.formats.lists.normal import normalise
 from gateway.v1.watchlist_pb2 import WatchlistContent
 
 MAX_ID_CHARS = 64
-"""Longest id of an entry in characters, as WatchlistEntry.id has it."""
+"""As WatchlistEntry.id has it."""
 
 DEFAULTABLE = ("kind", "reason", "legal_basis", "purpose", "requested_action", "handling", "releasable_to")
-"""Fields that the contract needs and many sources lack: what ListOptions.defaults is for."""
+"""Fields that the contract needs and many sources lack, for ListOptions.defaults."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """A complete entry in normal form that keeps the rules of the contract.
+    """A complete entry in normal form that keeps the contract's rules.
 
     Attributes:
         line: from 1; for XML that of the element's start.
         id: within the list.
-        content: of the entry.
     """
 
     line: int
@@ -39,9 +38,9 @@ class BadRow:
 
     Attributes:
         line: from 1.
-        id: of the entry, empty where it can't be read.
-        field: column, element or property; empty for the row as a whole.
-        reason: a sentence that names the field and, where there is one, the way out.
+        id: empty if it can't be read.
+        field: column, element or property; empty for the whole row.
+        reason: a sentence that names the field and, if there is one, the way out.
     """
 
     line: int
@@ -52,7 +51,7 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """Something readable that isn't an entry of a list, such as who owns whom."""
+    """A readable row that isn't an entry, such as an ownership."""
 
     line: int
     id: str
@@ -67,11 +66,11 @@ Label = Callable[[Violation, WatchlistContent], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListOptions:
-    """What the caller says about a file.
+    """The caller's facts about a file.
 
     Attributes:
         list: name of the list; rows that name another are bad. Empty: any.
-        defaults: for fields that a row leaves empty.
+        defaults: for empty fields.
     """
 
     list: str = ""
@@ -93,7 +92,7 @@ def finish(line: int, entry_id: str, content: WatchlistContent, options: ListOpt
 
 
 def with_defaults(content: WatchlistContent, defaults: WatchlistContent) -> WatchlistContent:
-    """The content, with the defaults where it says nothing."""
+    """The content, with defaults for empty fields."""
     whole = WatchlistContent()
     whole.CopyFrom(defaults)
     for descriptor, _ in defaults.ListFields():

@@ -1,4 +1,4 @@
-"""Records out of a stream of XML from somebody else, one after another, in bounded memory."""
+"""Reads records from untrusted XML in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from xml.parsers import expat
 from gateway.errors import MalformedError, TooLargeError
 
 CHUNK_BYTES = 64 << 10
-"""Bytes given to the parser at a time."""
+"""Bytes per parser call."""
 
 MAX_RECORD_CHARS = 1 << 20
-"""Most characters in the text of one record: fifty times the longest of the United Nations' list."""
+"""Most characters in a record: fifty times the longest of the United Nations' list."""
 
 MAX_RECORD_ELEMENTS = 10_000
-"""Most elements in one record: a person with every alias and document has a few hundred."""
+"""Most elements in a record: a person with every alias and document has a few hundred."""
 
 MAX_DEPTH = 16
-"""Deepest nesting of elements; records of the United Nations' list have six."""
+"""Deepest nesting; records of the United Nations' list have six."""
 
 MAX_MARKUP_BYTES = 1 << 20
-"""Longest tag, comment or declaration in bytes: expat holds one until it ends."""
+"""Longest tag, comment or declaration: expat holds one until it ends."""
 
 
 @dataclass(slots=True)
@@ -31,7 +31,6 @@ class XmlElement:
     """An element without its attributes.
 
     Attributes:
-        tag: its name.
         line: where it starts, from 1.
         text: its own text, stripped.
         below: its children, in order.
@@ -43,7 +42,7 @@ class XmlElement:
     below: list[XmlElement] = field(default_factory=list)
 
     def child(self, tag: str) -> str:
-        """Text of the first child of this name; empty where there is none."""
+        """Text of the first child of this name, or empty."""
         return next((each.text for each in self.below if each.tag == tag), "")
 
     def children(self, tag: str) -> Iterator[XmlElement]:
@@ -52,16 +51,16 @@ class XmlElement:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The rest of the file, or a record, that can't be read."""
+    """The rest of a file, or a record, that can't be read."""
 
     line: int
     reason: str
 
 
 def read_records(stream: BinaryIO, root: str, tags: Set[str]) -> Iterator[XmlElement | Broken]:
-    """The elements of these names, at any depth below the root.
+    """Elements of these names, at any depth below the root.
 
-    A file that ends early or isn't well-formed gives its records up to there, and then Broken.
+    A file that ends early or isn't well-formed gives its records up to there, then Broken.
 
     Raises:
         MalformedError: a document type declaration, or another root; nothing is used then.

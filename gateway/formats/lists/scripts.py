@@ -1,4 +1,4 @@
-"""The script of a name whose source doesn't say it, by ISO 15924."""
+"""Finds the script of a name by ISO 15924."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ _LETTERS = tuple(
 
 
 def script_of(text: str) -> str:
-    """The only script in a text; empty where it has several or none that is known.
+    """The only script in a text; empty if there are several or none known.
 
-    Chinese characters are Hani: which of Hans and Hant they are, a name of few characters doesn't always show. Together
-    with kana they are Jpan.
+    Chinese characters are Hani: a short name doesn't always show Hans or Hant. Together with kana they are Jpan.
     """
     if text.isascii():
         return "Latn" if _LETTERS[0][1].search(text) else ""

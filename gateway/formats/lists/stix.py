@@ -44,10 +44,10 @@ from gateway.v1.watchlist_pb2 import (
 )
 
 NAMESPACE = uuid.UUID("855a3881-f1bc-555b-82ca-05b996054d78")
-"""Namespace of the version 5 UUIDs made here: that of the URL `urn:customs-gateway:watchlist:stix`."""
+"""Namespace of version 5 UUIDs: that of the URL `urn:customs-gateway:watchlist:stix`."""
 
 EXTENSION = "extension-definition--6ce07a4d-7fee-5adb-9273-984446fac5c9"
-"""Id of the extension definition, the same in every bundle: "extension-definition" in NAMESPACE."""
+"""The same in every bundle: "extension-definition" in NAMESPACE."""
 
 EXTENSION_CREATED = "2026-11-24T00:00:00.000Z"
 
@@ -82,7 +82,7 @@ _SCHEMA = "protos/gateway/v1/watchlist.proto, message WatchlistContent, in proto
 
 
 def tlp_of(handling: Handling) -> str:
-    """The TLP colour of a handling, never wider: red where nothing is said."""
+    """The TLP colour of a handling, never wider: red if unspecified."""
     if handling.classification == CLASSIFICATION_OFFICIAL and handling.onward_transfer == ONWARD_TRANSFER_FEDERATION:
         return "green"
     if handling.classification in (CLASSIFICATION_OFFICIAL, CLASSIFICATION_RESTRICTED):
@@ -91,7 +91,7 @@ def tlp_of(handling: Handling) -> str:
 
 
 def object_id(kind: str, publisher: str, name: str, entry_id: str = "") -> str:
-    """The id of an object, the same in every export of an entry."""
+    """An object's id, the same in every export of an entry."""
     return f"{kind}--{uuid.uuid5(NAMESPACE, json.dumps([kind, publisher, name, entry_id], ensure_ascii=False))}"
 
 
@@ -99,9 +99,8 @@ def write_stix(stream: BinaryIO, publisher: str, entries: Iterable[WatchlistEntr
     """Writes a bundle, object by object.
 
     Args:
-        stream: opened in binary mode.
         publisher: node whose list it is, and creator of all objects.
-        entries: STIX's `created` is the publication of the first revision, or else of this one.
+        entries: STIX's `created` is the publication of the first revision, else of this one.
     """
     tally = Tally()
     digest = sha256()
@@ -237,7 +236,7 @@ def _name(entry: WatchlistEntry) -> str:
 
 
 def _location(entry: WatchlistEntry) -> dict[str, Any]:
-    """A location needs a country, region or coordinates; one whose territory isn't known says that with ZZ."""
+    """A location needs a country, region or coordinates: ZZ for an unknown territory."""
     address = next(iter(entry.content.addresses), None)
     said = {
         "name": _name(entry),
@@ -255,5 +254,5 @@ def _references(entry: WatchlistEntry) -> Iterator[dict[str, str]]:
 
 
 def _milliseconds(stamp: Timestamp) -> str:
-    """RFC 3339 in UTC with milliseconds, which STIX asks for at least in `created` and `modified`."""
+    """RFC 3339 in UTC with milliseconds, STIX's minimum for `created` and `modified`."""
     return stamp.ToDatetime(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

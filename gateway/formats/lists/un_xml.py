@@ -1,6 +1,6 @@
-"""Reads the United Nations Security Council's consolidated list from its XML.
+"""Reads the United Nations Security Council's consolidated list from XML.
 
-What has no field goes to the remarks; only NOT_READ is left out.
+Elements without a field go to the remarks; only NOT_READ is left out.
 
 Format: https://www.un.org/sc/resources/sc-sanctions.xsd.
 """
@@ -31,10 +31,10 @@ from gateway.v1.watchlist_pb2 import (
 ROOT = "CONSOLIDATED_LIST"
 NAME_PARTS = ("FIRST_NAME", "SECOND_NAME", "THIRD_NAME", "FOURTH_NAME")
 NOT_READ = ("DATAID", "VERSIONNUM", "LIST_TYPE", "LAST_DAY_UPDATED", "SORT_KEY", "SORT_KEY_LAST_MOD")
-"""Elements about the file and not about what is listed."""
+"""Elements about the file."""
 
 PROGRAMME = "United Nations Security Council list: "
-"""How the reason begins; the list's name and the designations follow."""
+"""Begins the reason; the list's name and the designations follow."""
 
 DESIGNATION = "; designation: "
 
@@ -82,7 +82,7 @@ _ELEMENTS = {
 
 
 def read_un_xml(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
-    """Entries of the consolidated list in its order; memory doesn't grow with the file.
+    """Entries in the file's order; memory doesn't grow with the file.
 
     Raises:
         MalformedError: another root element, or a document type declaration; nothing is used then.
@@ -102,7 +102,7 @@ def _element(violation: Violation, _: WatchlistContent) -> str:
 
 
 def content_of(record: XmlElement) -> WatchlistContent:
-    """The content of an INDIVIDUAL or ENTITY, without defaults."""
+    """Of an INDIVIDUAL or ENTITY, without defaults."""
     is_person = record.tag == "INDIVIDUAL"
     content = WatchlistContent(kind=WATCHLIST_KIND_PERSON if is_person else WATCHLIST_KIND_ORGANISATION)
     remarks = [_lines(record.child("COMMENTS1"))]
@@ -124,7 +124,7 @@ def content_of(record: XmlElement) -> WatchlistContent:
             _document(element, content, remarks)
         elif element.tag not in _HANDLED:
             _remark(element.tag, "; ".join(_all_texts(element)), remarks)
-    # sorted, so that the order of documents and aliases doesn't matter
+    # the order of documents and aliases means nothing
     content.remarks = "\n".join(filter(None, [remarks[0], *sorted(set(remarks[1:]))]))
     return content
 
@@ -152,7 +152,7 @@ def _alias(alias: XmlElement, content: WatchlistContent, remarks: list[str]) -> 
 
 
 def names_in(text: str) -> list[str]:
-    """The names in an alias, parted by `;` or by brackets with another script: "Jin Tiesan (金铁三)" is two names."""
+    """Names in an alias, separated by `;` or by brackets with another script: "Jin Tiesan (金铁三)" is two names."""
     if not text:
         return []
     brackets = _IN_BRACKETS.fullmatch(text)
@@ -267,7 +267,7 @@ def _document(element: XmlElement, content: WatchlistContent, remarks: list[str]
 
 
 def _expiry(note: str) -> tuple[str, str]:
-    """The expiry in a document's note, if there is exactly one, and the rest of the note."""
+    """The only expiry in a document's note, and the rest of the note."""
     found = list(_EXPIRES.finditer(note))
     if len(found) != 1:
         return "", note
@@ -282,7 +282,7 @@ def _expiry(note: str) -> tuple[str, str]:
 
 
 def scheme_of(kind: str) -> str:
-    """The scheme of identifier for a type of document."""
+    """The scheme for a type of document."""
     folded = kind.casefold()
     plain = unicodedata.normalize("NFKD", folded).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:48]
@@ -317,7 +317,7 @@ def _clean(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    """Lines without the space of the file's layout."""
+    """Lines without layout."""
     return "\n".join(filter(None, map(_clean, text.splitlines())))
 
 

@@ -1,1 +1,1 @@
-"""Shipments in files, as docs/shipment-formats.md describes them."""
+"""Reads shipments from files, as docs/shipment-formats.md describes them."""

@@ -1,4 +1,4 @@
-"""Makes of a line of a table what it says of its record."""
+"""Puts a table line's values into its record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 from gateway.v1.shipment_pb2 import Shipment
 
 Step = Callable[[Shipment, Line], None]
-"""Puts into a shipment what a line says in some fields."""
+"""Puts some fields of a line into a shipment."""
 
 _NANO = Decimal("0.000000001")
 _UNLOCODE = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
@@ -26,7 +26,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def steps_for(layout: Layout) -> Sequence[Step]:
-    """What reads the lines of a file: the steps for fields that it has."""
+    """The steps for a file's fields."""
     plain = layout.columns({name: column for name, column in SHIPMENT.items() if name not in MEANS})
     steps: list[Step] = [lambda made, line: line.fill(made, plain)]
     steps += [step for targets, step in _STEPS if layout.fills(*targets)]
@@ -120,7 +120,7 @@ def _put_totals(made: Shipment, line: Line) -> None:
 
 
 def _goods_step(layout: Layout) -> Step:
-    """What adds the goods item of a line, if the line itself says anything of one."""
+    """Adds a line's goods item, if it has one."""
     columns = layout.columns(GOODS)
 
     def put(made: Shipment, line: Line) -> None:
@@ -180,7 +180,7 @@ def _put_money(into: goods_pb2.Money, line: Line, target: str, currency_target: 
 
 
 def _event_step(layout: Layout) -> Step:
-    """What adds the event of a line, if the line itself says anything of one."""
+    """Adds a line's event, if it has one."""
     columns = layout.columns(EVENT)
 
     def put(made: Shipment, line: Line) -> None:
@@ -232,7 +232,7 @@ def _of_role(layout: Layout, name: str, role: int) -> Iterator[tuple[Source, dic
 
 
 def _place(line: Line, target: str, parts: list[str], territory: str = "") -> goods_pb2.Place:
-    """A place in the notation of its field; empty, and a problem, where it isn't known."""
+    """A place in its field's notation; empty, and a problem, if unknown."""
     kind = line.layout.places.get(target, "own")
     place = line.check(line.layout.label(target), parts[0], lambda text: _read_place(kind, parts, territory))
     return place or goods_pb2.Place()

@@ -1,4 +1,4 @@
-"""The columns of shipments in CSV: what each holds, and to which field of the contract it goes."""
+"""Defines the CSV columns of shipments and their fields in the contract."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from gateway.v1 import goods_pb2, party_pb2, shipment_pb2
 ROLES: Mapping[str, party_pb2.PartyRole.ValueType] = MappingProxyType(
     {name.removeprefix("PARTY_ROLE_").lower(): number for name, number in party_pb2.PartyRole.items() if number}
 )
-"""Words for what a party does, as columns begin with them."""
+"""Words for parties' roles, as columns begin."""
 
 PARTY_FIELDS = tuple(f"{role}_{part}" for role in ROLES for part in ("name", "id", "address"))
 
 PLACES = ("office", "route", "event_place")
 PLACE_KINDS = ("own", "unlocode", "customs_code", "name")
-"""How a cell names a place: UNLOCODE|territory|name|office, a UN/LOCODE, a customs office's code, or a name."""
+"""Notations of a place: UNLOCODE|territory|name|office, a UN/LOCODE, a customs office's code, or a name."""
 
 MOST_PARTS = 8
-"""Parts that one value may have; a licence has the most, six, and a container seven seals."""
+"""A licence has six, a container seven seals."""
 
 _MILLIGRAM = Decimal("0.000001")
 """Step to which kilograms and cubic metres are rounded: exports carry binary noise such as 73.72000000000001."""
@@ -62,7 +62,7 @@ def _field(read: Read = as_text, *, many: bool = False) -> Field:
 
 
 def rounded(value: Decimal) -> float:
-    """A mass in kilograms or a volume in cubic metres without binary noise."""
+    """Kilograms or cubic metres without binary noise."""
     return float(value.quantize(_MILLIGRAM, rounding=ROUND_HALF_EVEN))
 
 
@@ -178,10 +178,10 @@ SHIPMENT: Mapping[str, Field] = MappingProxyType(
         "retention_class": _one("retention_class"),
     }
 )
-"""Fields of a shipment as a whole."""
+"""Fields of a whole shipment."""
 
 MEANS = ("mode", "plates", "vessel", "imo", "voyage")
-"""Those of them that say what carries the shipment: their paths are those of TransportMeans."""
+"""Fields of the means of transport: their paths are those of TransportMeans."""
 
 GOODS: Mapping[str, Field] = MappingProxyType(
     {
@@ -206,7 +206,7 @@ GOODS: Mapping[str, Field] = MappingProxyType(
         "origin": _one("origin_territory", as_known_territory),
     }
 )
-"""Fields of a goods item; each line may have one."""
+"""Fields of a line's goods item."""
 
 EVENT: Mapping[str, Field] = MappingProxyType(
     {
@@ -221,12 +221,12 @@ EVENT: Mapping[str, Field] = MappingProxyType(
         "event_remarks": _one("remarks"),
     }
 )
-"""Fields of an event; each line may have one."""
+"""Fields of a line's event."""
 
 FIELDS: Mapping[str, Field] = MappingProxyType(
     {"record_id": Field(own=PARTED, parts=MOST_PARTS, key=True), **SHIPMENT, **GOODS, **EVENT}
 )
-"""Every field, in the order in which the documentation lists them."""
+"""All fields, in the documentation's order."""
 
 SHIPMENTS = Table(
     fields=FIELDS,

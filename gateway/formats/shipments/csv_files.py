@@ -1,4 +1,4 @@
-"""Shipments in CSV: a line for each goods item, container or event, with the gateway's own columns or by a mapping."""
+"""Reads shipments from CSV, a line for each goods item, container or event, with own columns or by a mapping."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.formats.tables.mapping import TableMapping
 from gateway.formats.tables.table_file import TableFile, read_table
 
 MAX_STRAYS = 1_000
-"""Lines in a row without a record id after which the record before them has ended."""
+"""Lines in a row without a record id after which the record ends."""
 
 
 def read_csv(
@@ -25,9 +25,9 @@ def read_csv(
     *,
     source: str = "the file",
 ) -> Iterator[Row]:
-    """Items from a CSV file in its order; arguments and errors are those of `read_table`.
+    """Items in the file's order; arguments and errors as `read_table`.
 
-    A record of which one line can't be used is left out whole: half of it would pass for all of it.
+    A record with an unusable line is left out whole: half of it would pass for all of it.
 
     Args:
         mapping: None: the columns are those of columns.FIELDS, in any order.
@@ -42,7 +42,7 @@ def _rows(table: TableFile) -> Iterator[Row]:
     for line in table:
         record_id = _record_id(line)
         if group is not None and record_id == group.record_id:
-            for stray in strays:  # between two lines of one record: it is one of its lines
+            for stray in strays:  # between lines of a record: part of it
                 group.unreadable(stray.problems)
             strays = []
         elif record_id:
@@ -53,7 +53,7 @@ def _rows(table: TableFile) -> Iterator[Row]:
             group = Group(line.layout, steps, record_id, line.number)
         else:
             strays.append(BadRecord(line.number, "", 1, tuple(line.problems)))
-            if len(strays) == MAX_STRAYS:  # a file of nothing else: don't hold it
+            if len(strays) == MAX_STRAYS:  # bounds memory
                 yield from [group.row()] if group is not None else []
                 yield from strays
                 group, strays = None, []
@@ -68,7 +68,7 @@ def _rows(table: TableFile) -> Iterator[Row]:
 
 
 def _record_id(line: Line) -> str:
-    """The record's id, also of a line that has too few or too many cells after it; empty where it has none."""
+    """The record's id, also if the line has a wrong number of cells; empty if none."""
     source = line.layout.sources["record_id"]
     record_id = "" if any(at >= len(line.cells) for at in source.at) else line.text("record_id")
     if not (record_id or line.problems):

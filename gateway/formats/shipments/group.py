@@ -1,4 +1,4 @@
-"""Brings the lines of one record together, and says which column a broken rule of the contract is about."""
+"""Groups the lines of a record, and finds the column of a broken rule."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from gateway.formats.tables.layout import Layout, Line, Problem
 from gateway.v1 import shipment_pb2
 
 MAX_LINES = 1_000
-"""Most lines of one record: the contract has room for 200 goods items and 64 containers."""
+"""Most lines of a record: the contract allows 200 goods items and 64 containers."""
 
 _ROLE_WORDS: Mapping[int, str] = {number: word for word, number in ROLES.items()}
 NEEDED = ("procedure", "declared_at")
-"""Fields that a record needs beside its id."""
+"""Mandatory fields beside the id."""
 
 _COLLECTED = ("references", "parties", "means", "masses", "licences", "events")
-"""Lists that are collected from the lines of a record, without doubles."""
+"""Lists collected from a record's lines, without doubles."""
 
 
 def _paths(columns: Mapping[str, Field], prefix: str = "") -> dict[str, str]:
@@ -58,21 +58,16 @@ _COLUMN_OF: Mapping[str, str] = MappingProxyType(
         "events.place": "event_place",
     }
 )
-"""Path in a shipment to the column that fills it, where their names differ."""
+"""Path in a shipment to its column, where the names differ."""
 
 _INDEX = re.compile(r"\[([0-9]+)\]")
 
 
 class Group:
-    """The lines of one record, one after another.
-
-    Attributes:
-        record_id: of all its lines.
-        lines: how many they are so far.
-    """
+    """Consecutive lines of one record."""
 
     def __init__(self, layout: Layout, steps: Sequence[Step], record_id: str, line: int) -> None:
-        """Begins a record with the number of its first line; `steps` are those of the layout."""
+        """Begins a record at a line; `steps` are those of the layout."""
         self.record_id = record_id
         self.lines = 0
         self._layout = layout
@@ -96,12 +91,12 @@ class Group:
         self._join(read, line.number)
 
     def unreadable(self, problems: Sequence[Problem]) -> None:
-        """Adds a line that is one of this record and can't be read."""
+        """Adds an unreadable line of this record."""
         if self._counted(problems[0].line):
             self._problems.extend(Problem(problem.line, "", problem.reason) for problem in problems)
 
     def _counted(self, line: int) -> bool:
-        """Counts a line; False for one too many, of which only the first is a problem."""
+        """Counts a line; False beyond the limit, reported once."""
         self.lines += 1
         if self.lines == MAX_LINES + 1:
             said = f"more than {MAX_LINES} lines have this record id; a record has at most 200 goods items"
@@ -109,7 +104,7 @@ class Group:
         return self.lines <= MAX_LINES
 
     def row(self) -> Row:
-        """The record, or everything that is wrong with it."""
+        """The record, or all its problems."""
         whole = self._whole
         fields = {descriptor.name for descriptor, _ in whole.ListFields()}
         if not self._problems and whole.events and fields <= {"record_id", "events"}:
@@ -123,7 +118,7 @@ class Group:
         return finish(self._line, whole, self._label, lines=self.lines)
 
     def _require(self, fields: set[str]) -> None:
-        """Notes what a record lacks, but for columns that have a problem already."""
+        """Notes missing fields, except in columns with a problem."""
         layout = self._layout
         named = {problem.field for problem in self._problems}
         for target in NEEDED:

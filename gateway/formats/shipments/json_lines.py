@@ -1,4 +1,4 @@
-"""Shipments in JSON lines: on each line one Shipment or ShipmentAddition in protobuf's JSON form."""
+"""Reads shipments from JSON lines, each a Shipment or ShipmentAddition in protobuf's JSON form."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _OF_ADDITION = frozenset({"recordId", "record_id", "events", "inspections"})
 
 
 def read_json_lines(stream: BinaryIO) -> Iterator[Row]:
-    """Items from JSON lines in their order.
+    """Items in order.
 
-    An object with the one member `shipment` or `addition`, as `gateway history show --json` gives, is what this holds.
+    An object with the one member `shipment` or `addition`, as `gateway history show --json` prints, is unwrapped.
     """
     for number, line in numbered_lines(stream):
         if line is None or line.strip():

@@ -1,4 +1,4 @@
-"""Rows of a file of shipments as its readers give them."""
+"""Defines the rows that shipment readers return."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from gateway.formats.tables.layout import Problem
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """An item that keeps the rules of the contract.
+    """An item that keeps the contract's rules.
 
     Attributes:
         line: its first line, from 1.
-        item: the shipment, or an addition to one.
         lines: how many it was made from.
     """
 
@@ -28,11 +27,11 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that can't be used, or a line of no known record.
+    """An unusable record, or a line of no known record.
 
     Attributes:
         line: its first line, from 1.
-        record_id: empty where it can't be read.
+        record_id: empty if it can't be read.
         lines: how many are left out with it.
         problems: at least one.
     """
@@ -50,7 +49,7 @@ Label = Callable[[Violation, RecordedItem], tuple[int, str]]
 
 
 def finish(line: int, item: RecordedItem, label: Label, *, lines: int = 1) -> Row:
-    """The item, or every rule of the contract that it breaks."""
+    """The item, or all rules of the contract that it breaks."""
     found = violations(item)
     if not found:
         return ItemRow(line, item, lines)

@@ -1,1 +1,1 @@
-"""The table engine: CSV lines, cells, and the mapping files that name their columns."""
+"""Reads CSV lines and cells, and the mapping files for their columns."""

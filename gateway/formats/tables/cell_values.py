@@ -1,7 +1,7 @@
 """Reads numbers, masses, times, days, enum values and territories from cells.
 
-The readers take the parts of a member and the format of the file, and raise MalformedError, whose message goes on from
-the column's name.
+Readers take a member's parts and the file's format. They raise MalformedError, whose message continues the column's
+name.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ MAX_DIGITS = 18
 """Most digits before and after the decimal point: exports have noise such as 73.72000000000001."""
 
 MASS_UNITS: Mapping[str, Decimal] = MappingProxyType({"g": Decimal("0.001"), "kg": Decimal(1), "t": Decimal(1000)})
-"""Kilograms in a unit of mass."""
+"""Kilograms per unit."""
 
 RFC3339 = "rfc3339"
-"""Format of times that carry their zone themselves."""
+"""Format of times with zone."""
 
 UNKNOWN_TERRITORY = "ZZ"
-"""Stands for an unknown territory (user-assigned in ISO 3166-1)."""
+"""An unknown territory (user-assigned in ISO 3166-1)."""
 
 _GROUPS = ("", ",", ".", " ", "'")
 _DATE_FORMAT = re.compile(r"(?:%[YmdHMS]|[^%])+")
@@ -45,7 +45,7 @@ class Format:
 
     Attributes:
         date: RFC3339, or of %Y %m %d %H %M %S.
-        zone: offset from UTC of times that don't carry theirs.
+        zone: offset from UTC of times without one.
         point: decimal point.
         group: thousands separator.
         mass_unit: g, kg or t.
@@ -58,7 +58,7 @@ class Format:
     mass_unit: str = "kg"
 
     def check(self) -> None:
-        """Raises ConfigurationError where dates or numbers can't be read so."""
+        """Raises ConfigurationError for an impossible format."""
         parts = [self.date.count(part) for part in ("%Y", "%m", "%d")]
         if self.date != RFC3339 and (_DATE_FORMAT.fullmatch(self.date) is None or parts != [1, 1, 1]):
             raise ConfigurationError(
@@ -103,7 +103,7 @@ def as_count(parts: list[str], form: Format) -> int:
 
 
 def as_day(parts: list[str], form: Format) -> date:
-    """A day; a time of day is read and left out."""
+    """A day; a time of day is ignored."""
     return _moment(parts[0], form.date).date()
 
 
@@ -120,7 +120,7 @@ def as_stamp(parts: list[str], form: Format) -> Timestamp:
 
 
 def read_time(text: str) -> tuple[Timestamp, int]:
-    """A time that carries its zone, and the zone's offset from UTC in minutes."""
+    """A time with zone, and its offset from UTC in minutes."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -147,13 +147,13 @@ def stamped(moment: datetime, zone: timedelta) -> tuple[Timestamp, int]:
 
 
 def as_enum(enum: Any, prefix: str) -> Callable[[list[str], Format], Any]:
-    """What reads a name of an enum in small letters without prefix."""
+    """A reader of an enum's lower-case names without prefix."""
     return lambda parts, _: enum_of(parts[0], enum, prefix)
 
 
 @lru_cache(maxsize=256)
 def enum_of(text: str, enum: Any, prefix: str) -> Any:
-    """An enum's number from its name in small letters without prefix."""
+    """An enum's number from its lower-case name without prefix."""
     name = prefix + text.upper().replace("-", "_").replace(" ", "_")
     if name in enum.keys() and not name.endswith("_UNSPECIFIED"):  # noqa: SIM118  enum wrappers aren't mappings
         return enum.Value(name)
@@ -178,7 +178,7 @@ def read_territory(text: str) -> str:
 
 
 def read_known_territory(text: str) -> str:
-    """The same, but empty for UNKNOWN_TERRITORY and an empty text."""
+    """As `read_territory`, but empty for UNKNOWN_TERRITORY and an empty text."""
     code = read_territory(text) if text else ""
     return "" if code == UNKNOWN_TERRITORY else code
 
@@ -189,13 +189,13 @@ def as_territory(parts: list[str], _: Format) -> str:
 
 
 def as_known_territory(parts: list[str], _: Format) -> str:
-    """A territory's code; empty for UNKNOWN_TERRITORY."""
+    """As `as_territory`, but empty for UNKNOWN_TERRITORY."""
     return read_known_territory(parts[0])
 
 
 @lru_cache(maxsize=4_096)
 def _moment(text: str, date_format: str) -> datetime:
-    """A day, or a day and a time of day, without zone."""
+    """A day, perhaps with time of day, without zone."""
     try:
         if not text.isascii() and date_format.isascii():
             raise ValueError

@@ -1,4 +1,4 @@
-"""Describes what columns can fill: how a cell is taken apart and read, and to which field of a message it goes."""
+"""Defines fields that columns can fill, and how cells are split and read."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from gateway.formats.tables.cell_values import Format
 from gateway.formats.tables.notation import TEXT, Notation, read_members, read_parts, unescaped
 
 Read = Callable[[list[str], Format], Any]
-"""Makes a value of a member's parts; raises MalformedError, whose message goes on from the column's name."""
+"""Makes a value of a member's parts; raises MalformedError, whose message continues the column's name."""
 
 
 def as_text(parts: list[str], _: Format) -> str:
-    """The first part as it stands."""
+    """The first part, unchanged."""
     return parts[0]
 
 
 def as_parts(parts: list[str], _: Format) -> list[str]:
-    """All parts as they stand."""
+    """All parts, unchanged."""
     return parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """What a column can fill.
+    """A field that a column can fill.
 
     Attributes:
-        read: makes a value of a member of a cell.
         own: notation of an own column.
         parts: most parts of a member.
         many: whether it can have several values.
@@ -45,7 +44,7 @@ class Field:
 
 
 Put = Callable[[Any, list[Any]], None]
-"""Sets values, at least one, in a message; raises MalformedError where they don't fit what is there."""
+"""Sets values, at least one, in a message; raises MalformedError where they conflict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,7 @@ class Column(Field):
 
 
 def reader(read: Read, notation: Notation, parts: int, form: Format) -> Callable[[str], Any]:
-    """What makes a value of one member."""
+    """A reader of one member."""
     if parts == 1 and not notation.parts:
         plain = unescaped if notation.escapes else str
         return plain if read is as_text else lambda member: read([plain(member)], form)
@@ -91,5 +90,5 @@ def reader(read: Read, notation: Notation, parts: int, form: Format) -> Callable
 
 
 def members_of(notation: Notation, *, many: bool) -> Callable[[str], list[str]] | None:
-    """What takes a cell apart into members; None: it is one."""
+    """A splitter of cells into members; None if the cell is one."""
     return (lambda text: read_members(text, notation)) if many and notation.members else None

@@ -1,4 +1,4 @@
-"""Where the fields of a table stand in a file, and the values and problems of its lines."""
+"""Locates a table's fields in a file, and holds its lines' values and problems."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gateway.formats.tables.lines import Dialect
 
 
 class Columns(Protocol):
-    """What the columns of a file mean: the gateway's own (Table), or other people's (TableMapping). Pure."""
+    """Meaning of a file's columns: the gateway's own (Table), or a mapping's (TableMapping). Pure."""
 
     def layout(self, header: Sequence[str], source: str) -> Layout:
-        """The layout of a file with this header; raises ConfigurationError where it isn't such a file."""
+        """The layout for a header; raises ConfigurationError if it doesn't fit."""
         ...
 
     def dialect(self, given: Dialect) -> Dialect:
-        """The dialect of a file by what is given of it."""
+        """The dialect of a file, completed."""
         ...
 
 
@@ -29,7 +29,6 @@ class Table:
     """One kind of table.
 
     Attributes:
-        fields: by name.
         needed: fields that every file has.
         help: the way out of a wrong header.
         mapped: fields without an own column.
@@ -46,10 +45,10 @@ class Table:
         return given
 
     def layout(self, header: Sequence[str], source: str) -> Layout:
-        """The layout for a header of own columns in any order.
+        """The layout for own columns in any order.
 
         Raises:
-            ConfigurationError: a column isn't known, stands twice, or is needed and isn't there.
+            ConfigurationError: an unknown, repeated or missing column.
         """
         unknown = [f"unknown column {name[:40]!r}" for name in header if name not in self.fields or name in self.mapped]
         twice = [f"column {name!r} twice" for name in header if header.count(name) > 1]
@@ -60,7 +59,6 @@ class Table:
         return Layout(table=self, width=len(header), sources=sources)
 
     def source(self, name: str, header: Sequence[str], label: str) -> Source:
-        """An own column."""
         spec = self.fields[name]
         read = reader(spec.read, spec.own, spec.parts, Format())
         return Source(label=label, at=(header.index(name),), members=members_of(spec.own, many=spec.many), read=read)
@@ -72,8 +70,8 @@ class Problem:
 
     Attributes:
         line: from 1.
-        field: the column as the file calls it; empty for the line as a whole.
-        reason: a sentence that names the column and, where there is one, the way out.
+        field: the file's column; empty for the whole line.
+        reason: a sentence that names the column and, if there is one, the way out.
     """
 
     line: int
@@ -83,15 +81,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the values of one field stand in a file.
+    """Source of a field's values in a file.
 
     Attributes:
         label: its name in problems.
         at: indexes of its columns.
-        members: takes a cell apart; None: it is one member.
-        read: makes a value of a member.
+        members: splits a cell; None: it is one member.
         fixed: values of every line.
-        default: values where the cells are empty.
+        default: values for empty cells.
         extra: role, scheme and the like from a mapping.
     """
 
@@ -105,7 +102,7 @@ class Source:
 
     @property
     def only(self) -> int:
-        """The index of its column where values come from nowhere else; -1 otherwise."""
+        """The index of the only column; -1 if there are other sources."""
         return self.at[0] if len(self.at) == 1 and not (self.fixed or self.default) else -1
 
 
@@ -114,9 +111,7 @@ class Layout:
     """How the lines of one file are read.
 
     Attributes:
-        table: the kind of file.
         width: cells in a line.
-        sources: by field.
         extras: columns with a role or a scheme, by the mapping's table.
         places: notation of places, by field.
     """
@@ -131,7 +126,7 @@ class Layout:
         return any(target in self.sources for target in targets)
 
     def columns(self, columns: Mapping[str, Field]) -> Sequence[FilledColumn]:
-        """The columns that are filled, for `Line.fill`."""
+        """The filled columns, for `Line.fill`."""
         fields = ((name, source, columns.get(name)) for name, source in self.sources.items())
         return [
             FilledColumn(name, source, field.setter(), source.only)
@@ -146,7 +141,7 @@ class Layout:
 
 
 class FilledColumn(NamedTuple):
-    """A column that a file fills; `only` is that of its source."""
+    """A column that a file fills; `only` as in its source."""
 
     name: str
     source: Source
@@ -159,11 +154,9 @@ class Line:
     """One line, read by field.
 
     Attributes:
-        layout: of the file.
         number: from 1.
         cells: as many as the header has, unless `problems` has something from the beginning.
         first: whether it is the first line of its record.
-        problems: what can't be read.
     """
 
     layout: Layout
@@ -187,7 +180,7 @@ class Line:
         return self._values(target, source) if source else []
 
     def values_of(self, source: Source, default: Sequence[Any] = ()) -> list[Any]:
-        """The values in the columns of a source; the default where these are empty."""
+        """The values in a source's columns; the default if these are empty."""
         values: list[Any] = []
         empty = True
         for at in source.at:
@@ -205,12 +198,12 @@ class Line:
         return list(default) if empty else values
 
     def value(self, target: str) -> Any:
-        """The first value of a field; None without one."""
+        """The first value of a field, if any."""
         values = self.values(target)
         return values[0] if values else None
 
     def text(self, target: str) -> str:
-        """The first value of a field of text; empty without one."""
+        """The first value of a text field, or empty."""
         return self.value(target) or ""
 
     def fill(self, message: Any, columns: Sequence[FilledColumn]) -> None:
@@ -227,7 +220,7 @@ class Line:
                     self.problem(source.label, str(error))
 
     def check(self, label: str, text: str, read: Callable[[str], Any]) -> Any:
-        """What `read` makes of a text; None, and a problem, where it raises MalformedError."""
+        """The value that `read` makes; None, and a problem, if it raises MalformedError."""
         try:
             return read(text)
         except MalformedError as error:
@@ -235,7 +228,7 @@ class Line:
             return None
 
     def problem(self, label: str, message: str) -> None:
-        """Notes a problem; the message goes on from the column's name."""
+        """Notes a problem; the message continues the column's name."""
         self.problems.append(Problem(self.number, label, f"{label}: {message}"))
 
     def _values(self, target: str, source: Source) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Lines and cells of files in bounded memory, in the encodings and delimiters that people use."""
+"""Reads lines and cells in bounded memory, in common encodings and delimiters."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from gateway.contract.limits import MAX_PAYLOAD_BYTES
 from gateway.errors import ConfigurationError, MalformedError
 
 MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
-"""Longest line in bytes; longer ones are skipped. Escapes and names make an entry longer than on the wire."""
+"""Longer lines are skipped. Escapes and names make an entry longer than on the wire."""
 
 SAMPLE_BYTES = 64 << 10
-"""Bytes by which an encoding is guessed, from the first line that isn't UTF-8."""
+"""Bytes to guess an encoding by, from the first line that isn't UTF-8."""
 
 ENCODINGS = ("utf-8", "gb18030", "big5", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1")
-"""Encodings of tables."""
 
 DELIMITERS = (",", ";", "\t")
-"""Delimiters that are found in a header; others have to be named."""
+"""Delimiters found in a header; others must be named."""
 
 _GUESSES = {"gb18030": "gb18030", "big5": "big5", "big5hkscs": "big5hkscs", "utf_8": "", "cp1252": ""}
-"""Answers of the library. Any bytes are text in cp1252, so it is never guessed."""
+"""The library's guesses. Any bytes are text in cp1252, so it is never guessed."""
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _READ_BYTES = 64 << 10
@@ -38,12 +37,10 @@ csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
 
 @dataclass(slots=True)
 class Dialect:
-    """Encoding and delimiter of a table; what is empty is found while the file is read, and noted here.
+    """Encoding and delimiter of a table; empty ones are found while reading, and set.
 
     Attributes:
-        encoding: one of ENCODINGS.
-        delimiter: between cells.
-        guess: the encoding, where it was guessed.
+        guess: the encoding, if guessed.
     """
 
     encoding: str = ""
@@ -51,7 +48,7 @@ class Dialect:
     guess: str = ""
 
     def check(self) -> None:
-        """Raises ConfigurationError for what isn't possible."""
+        """Raises ConfigurationError for impossible values."""
         if self.encoding:
             check_encoding(self.encoding)
         if self.delimiter:
@@ -59,13 +56,13 @@ class Dialect:
 
 
 def check_encoding(name: str) -> None:
-    """Raises ConfigurationError for an encoding that isn't known."""
+    """Raises ConfigurationError for an unknown encoding."""
     if name not in ENCODINGS:
         raise ConfigurationError(f"encoding {name!r} is unknown; use one of {', '.join(map(repr, ENCODINGS))}")
 
 
 def check_delimiter(text: str) -> None:
-    """Raises ConfigurationError for what can't part cells."""
+    """Raises ConfigurationError for an impossible delimiter."""
     if len(text) != 1 or text in '"\r\n' or ord(text) > 127:
         raise ConfigurationError(f"delimiter {text!r} must be one ASCII character other than a quote")
 
@@ -90,7 +87,7 @@ def decoded(line: bytes | None, encoding: str = "utf-8") -> str:
 
 
 def table_lines(stream: BinaryIO, dialect: Dialect) -> Iterator[tuple[int, str, str]]:
-    """Number from 1 of each line, its text, and why it can't be read."""
+    """Each line's number from 1, text, and why it can't be read."""
     first = stream.readline(MAX_LINE_BYTES + 1)
     way_out = "" if dialect.encoding else "; --encoding names the file's encoding"
     dialect.encoding = dialect.encoding or _marked(first)
@@ -114,7 +111,7 @@ def table_lines(stream: BinaryIO, dialect: Dialect) -> Iterator[tuple[int, str, 
 
 
 def cells(text: str, delimiter: str = ",") -> list[str]:
-    """The cells of a line; a record is one line, so that a stray quote spoils its own line only.
+    """The cells of a line; a record is one line, so that a stray quote spoils only that.
 
     Raises:
         MalformedError: not CSV.
@@ -126,12 +123,12 @@ def cells(text: str, delimiter: str = ",") -> list[str]:
 
 
 def find_delimiter(header: str) -> str:
-    """The delimiter that a header has most of; csv.Sniffer takes the comma of "Name, English;Type"."""
+    """A header's most frequent delimiter; csv.Sniffer takes the comma of "Name, English;Type"."""
     return max(DELIMITERS, key=header.count)
 
 
 def _lines(stream: BinaryIO, line: bytes) -> Iterator[bytes | None]:
-    """Lines, the first of which has been read already; None for one that is too long."""
+    """Lines after a first one already read; None for one that is too long."""
     while line:
         yield line if len(line) <= MAX_LINE_BYTES else None
         if len(line) > MAX_LINE_BYTES:
@@ -141,7 +138,7 @@ def _lines(stream: BinaryIO, line: bytes) -> Iterator[bytes | None]:
 
 
 def _wide_lines(stream: BinaryIO, start: bytes, encoding: str) -> Iterator[bytes | None]:
-    """The lines of a file in UTF-16 as UTF-8."""
+    """UTF-16 lines as UTF-8."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
     pending, too_long = "", False
     while start:
@@ -159,7 +156,7 @@ def _wide_lines(stream: BinaryIO, start: bytes, encoding: str) -> Iterator[bytes
 
 
 def _marked(first: bytes) -> str:
-    """The encoding by a byte order mark, or by the NUL beside an ASCII letter in UTF-16; empty without them."""
+    """The encoding by a byte order mark, or by the NUL beside an ASCII letter in UTF-16; else empty."""
     for mark, encoding in _MARKS:
         if first.startswith(mark):
             return encoding
@@ -176,7 +173,7 @@ def _sample(lines: Iterator[bytes | None]) -> Iterator[bytes | None]:
 
 
 def _guess(sample: bytes) -> str:
-    """The encoding of a sample; empty where most of it is UTF-8, or nothing fits."""
+    """The encoding of a sample; empty if most of it is UTF-8, or none fits."""
     foreign = [line for line in sample.splitlines() if not line.isascii()]
     if sum(map(_is_utf8, foreign)) * 2 > len(foreign):
         return ""

@@ -1,4 +1,4 @@
-"""Reads and checks mapping files (TOML), which say what other people's columns mean."""
+"""Reads and checks mapping files (TOML), which define other people's columns."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from gateway.formats.tables.mapping_files import (
 from gateway.formats.tables.notation import Notation
 
 MAX_MAPPING_BYTES = 256 << 10
-"""Largest mapping file in bytes; translation tables are its longest part."""
+"""Translation tables are its longest part."""
 
 _ZONE = re.compile(r"([+-])([0-9]{2}):([0-5][0-9])")
 _WIDEST_ZONE = timedelta(hours=14)
 
 
 class Family(StrEnum):
-    """What a mapping is for. Names of those that come along begin so, but for declarations."""
+    """A mapping's use. Names of packaged ones begin so, except for declarations."""
 
     DECLARATIONS = ""
     SHIPMENTS = "shipments"
@@ -56,8 +56,8 @@ class Extra:
     """A table [[…]] of columns that have a role or a scheme.
 
     Attributes:
-        keys: beside column and separator, with what reads them and raises MalformedError.
-        needed: keys that must be there.
+        keys: beside column and separator, with their readers, which raise MalformedError.
+        needed: mandatory keys.
     """
 
     keys: Mapping[str, Callable[[str], Any]]
@@ -78,17 +78,12 @@ class MappingKind:
     """One kind of mapping. Its methods raise ConfigurationError, which names file, key and way out.
 
     Attributes:
-        table: what it fills.
-        family: of those that come along.
-        default: the one of them that is read without a name.
+        family: of packaged ones.
+        default: the packaged one that is read without a name.
         record: what a line is, in errors.
         date: format of dates without one in the mapping.
         zone: whether it names their zone.
-        numbers: whether there are numbers and masses.
-        own_constants: whether constants and defaults have the notation of own columns, not that of the file.
-        extras: its tables [[…]].
-        places: fields that hold places.
-        place_kinds: notations of places.
+        own_constants: whether constants and defaults have the notation of own columns, not the file's.
     """
 
     table: Table
@@ -104,7 +99,7 @@ class MappingKind:
     place_kinds: tuple[str, ...] = ()
 
     def builtin(self, name: str = "") -> TableMapping:
-        """One that comes along, by its name without `.toml`."""
+        """A packaged mapping, by its name without `.toml`."""
         name = name or self.default
         folder = resources.files("gateway.reference").joinpath("mappings")
         known = {
@@ -117,16 +112,15 @@ class MappingKind:
         return self.parse(known[name].read_text("utf-8"), source=f"{name}.toml")
 
     def load(self, path: Path) -> TableMapping:
-        """One from a file."""
         return self.parse(read_text(path, what="the mapping", most_bytes=MAX_MAPPING_BYTES), source=str(path))
 
     def named(self, given: str) -> TableMapping:
-        """One by its file or its name."""
+        """By file or name."""
         path = Path(given)
         return self.load(path) if path.suffix or path.exists() else self.builtin(given)
 
     def parse(self, text: str, *, source: str) -> TableMapping:
-        """One from its text; `source` names it in errors."""
+        """`source` names the text in errors."""
         return parse_toml(text, self._checked, source=source)
 
     def _checked(self, document: dict[str, Any]) -> TableMapping:
@@ -199,12 +193,12 @@ class TableMapping:
     delimiter: str = ""
 
     def dialect(self, given: Dialect) -> Dialect:
-        """What is given, completed by what the mapping says."""
+        """The given dialect, completed by the mapping."""
         given.encoding, given.delimiter = given.encoding or self.encoding, given.delimiter or self.delimiter
         return given
 
     def layout(self, header: Sequence[str], source: str) -> Layout:
-        """The layout for a header; raises ConfigurationError where a column that is named isn't there, or twice."""
+        """The layout for a header; raises ConfigurationError if a named column is missing or repeated."""
         filled = {*self.columns, *self.constants, *self.defaults}
         return Layout(
             table=self.kind.table,
@@ -318,7 +312,7 @@ def _extra_source(column: ExtraColumn, place: int) -> Source:
 
 
 def _place(header: Sequence[str], source: str, column: str, target: str) -> int:
-    """Where a column stands in a header."""
+    """Index of a column in a header."""
     number = header.count(column)
     if number == 1:
         return header.index(column)
@@ -335,7 +329,7 @@ def _label(columns: Iterable[str]) -> str:
 
 
 def _notation(separator: str) -> Notation:
-    """Cells of other people have no parts and no escapes."""
+    """Other people's cells have no parts or escapes."""
     return Notation(separator, "", escapes=False)
 
 

@@ -1,4 +1,4 @@
-"""Reads files that operators write, whole within a limit, and checks TOML key by key."""
+"""Reads operators' files, whole within a limit, and checks TOML key by key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_text(path: Path, *, what: str, most_bytes: int) -> str:
     """The text of a file, UTF-8 with or without a byte order mark.
 
     Raises:
-        ConfigurationError: it can't be read or is larger; `what` says in the message what it should be.
+        ConfigurationError: it can't be read or is larger; the message names it by `what`.
     """
     try:
         with path.open("rb") as file:
@@ -30,7 +30,7 @@ def read_text(path: Path, *, what: str, most_bytes: int) -> str:
 
 
 def parse_toml(text: str, make: Callable[[dict[str, Any]], MadeT], *, source: str) -> MadeT:
-    """What `make` makes of a TOML document; `source` names it in errors.
+    """The result of `make` for a TOML document; `source` names it in errors.
 
     Raises:
         ConfigurationError: it isn't TOML, or `make` refuses it.
@@ -69,7 +69,7 @@ def columns_of(value: object, key: str) -> tuple[str, ...]:
 
 
 def table_of(parent: Mapping[str, Any], name: str, known: Iterable[str] | None, prefix: str = "") -> dict[str, Any]:
-    """A table, empty where there is none; `known` are its possible keys, None any."""
+    """A table, empty if missing; `known` are its possible keys, None any."""
     table = parent.get(name, {})
     if not isinstance(table, dict):
         raise ConfigurationError(f"{prefix}{name} must be a table [{prefix}{name}]")

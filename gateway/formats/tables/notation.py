@@ -1,7 +1,6 @@
-r"""How lists, names and addresses stand in one cell, and come back out of it unchanged.
+r"""Writes lists, names and addresses into one cell, and reads them back unchanged.
 
-The gateway's own columns have `;` between members, `|` between the parts of one, and `\` before what would otherwise
-separate.
+Own columns have `;` between members, `|` between the parts of one, and `\` before a literal separator.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ _FORMULA = ("=", "+", "-", "@")
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """How a cell is taken apart.
+    """How a cell is split.
 
     Attributes:
         members: between members; empty: the cell is one.
         parts: between the parts of a member; empty: it has one.
-        escapes: whether `\\` takes away the meaning of what follows.
+        escapes: whether `\\` makes the next character literal.
     """
 
     members: str = ";"
@@ -52,7 +51,7 @@ def read_members(text: str, notation: Notation = OWN) -> list[str]:
 
 
 def read_parts(member: str, most: int, notation: Notation = OWN) -> list[str]:
-    """The parts of a member, as many as asked for; those that aren't there are empty.
+    """`most` parts of a member; missing ones are empty.
 
     Raises:
         MalformedError: there are more.
@@ -117,7 +116,7 @@ def _escaped(text: str, special: re.Pattern[str]) -> str:
     if not text:
         return text
     written = special.sub(lambda found: _WRITTEN.get(found[0]) or _by_number(found[0]), text)
-    # Space at the edges would be stripped; beginning and end of a text without any keep it.
+    # Readers strip space at the edges, so it is escaped.
     if written[0].isspace():
         written = _by_number(written[0]) + written[1:]
     if written[-1].isspace():

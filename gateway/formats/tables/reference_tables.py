@@ -1,4 +1,4 @@
-"""Reference tables in CSV: read whole, every bad line named."""
+"""Reads reference tables in CSV whole, and names every bad line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.errors import ConfigurationError, MalformedError
 from gateway.formats.tables.mapping_files import read_text
 
 MAX_TABLE_BYTES = 4 << 20
-"""Largest table in bytes; the ones that come along have under 40 kilobytes."""
+"""Packaged ones have under 40 kilobytes."""
 
 MAX_PROBLEMS_SHOWN = 20
 """Most problems that one message lists."""
@@ -21,7 +21,7 @@ RowT = TypeVar("RowT")
 
 
 def read_table(path: Path | None, name: str, *, what: str) -> tuple[str, str]:
-    """Text and name of a table: the file at `path`, or without one what comes along under `name`.
+    """Text and name of the file at `path`, else of the packaged one.
 
     Raises:
         ConfigurationError: the file can't be read.
@@ -39,17 +39,16 @@ def parse_table(
     source: str,
     empty: str = "has no lines",
 ) -> tuple[RowT, ...]:
-    """The rows of a CSV file, each as `make` makes it.
+    """The rows of a CSV file.
 
     Args:
         lines: CSV with a header that names at least `columns`, in any order.
-        columns: what `make` reads.
-        make: raises MalformedError for a row that is wrong.
+        make: raises MalformedError for a wrong row.
         source: names the table in errors.
-        empty: what is said of one without rows.
+        empty: says in errors that there are no rows.
 
     Raises:
-        ConfigurationError: columns are missing, there are no rows, or rows are wrong: all of them are named at once.
+        ConfigurationError: missing columns, no rows, or wrong rows, all named.
     """
     reader = csv.DictReader(lines, strict=True)
     rows: list[RowT] = []

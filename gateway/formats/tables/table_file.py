@@ -1,4 +1,4 @@
-"""Reads a CSV file with a header, line by line, by the gateway's own columns or by a mapping."""
+"""Reads a CSV file with a header, line by line, by own columns or a mapping."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.formats.tables.lines import Dialect, cells, find_delimiter, table_l
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A CSV file whose header has been read, and its lines."""
+    """A CSV file after its header."""
 
     layout: Layout
     _lines: Iterator[Line]
@@ -23,16 +23,15 @@ class TableFile:
 
 
 def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, source: str) -> TableFile:
-    """Reads the header of a CSV file, and its lines when they are asked for; memory doesn't grow with the file.
+    """Reads the header of a CSV file, and its lines on demand; memory doesn't grow with the file.
 
     Args:
-        stream: opened in binary mode; the caller closes it.
-        columns: what its columns mean.
-        dialect: what is known of encoding and delimiter; what is found is noted in it.
+        stream: binary; the caller closes it.
+        dialect: known encoding and delimiter; found ones are set in it.
         source: names the file in errors.
 
     Raises:
-        ConfigurationError: at once: no header that can be read, columns that aren't known, missing or twice.
+        ConfigurationError: at once: an unreadable header; unknown, missing or repeated columns.
     """
     dialect = columns.dialect(dialect or Dialect())
     dialect.check()
@@ -64,7 +63,7 @@ def _lines(lines: Iterator[tuple[int, str, str]], layout: Layout, delimiter: str
 
 
 def _split(text: str, delimiter: str, width: int) -> tuple[list[str], str]:
-    """The cells of a line, and why they can't be used, empty where they can."""
+    """A line's cells, and why they can't be used."""
     try:
         found = cells(text, delimiter)
     except MalformedError as error:
