@@ -1,1 +1,1 @@
-"""The database: engine, transactions, prepared statements, schema and migrations."""
+"""Connects to the database: engine, transactions, prepared statements, schema and migrations."""

@@ -34,7 +34,7 @@ def upgrade(database: Database) -> None:
     4. Run all missing migrations; they, the new version and the lock end with one transaction.
 
     Raises:
-        ConfigurationError: the database is newer than this software or not its own; nothing was changed.
+        ConfigurationError: the database is newer than this software or foreign; nothing was changed.
         StoreUnavailableError: the database can't be reached or written, or the lock isn't released in time.
     """
     script = ScriptDirectory.from_config(_config())

@@ -32,7 +32,7 @@ class XmlElement:
 
     Attributes:
         line: where it starts, from 1.
-        text: its own text, stripped.
+        text: without children's, stripped.
         below: its children, in order.
     """
 

@@ -77,7 +77,7 @@ class PersonVariant(NamedTuple):
 def read_person(text: str, han: str) -> tuple[PersonVariant, ...]:
     """Variants of a name: its Han part, its Latin part, or both; `han` is canonical.
 
-    A Western name beside a Han name (Jackie 陳港生) belongs to it; a whole Latin name is a variant of its own.
+    A Western name beside a Han name (Jackie 陳港生) belongs to it; a whole Latin name is a separate variant.
     """
     latin = latin_part(text) if han else text
     written = words(latin)[:MAX_WORDS]
