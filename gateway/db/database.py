@@ -1,6 +1,6 @@
-"""Opens the database and gives transactions, on SQLite or PostgreSQL.
+"""Opens transactions on SQLite or PostgreSQL.
 
-SQLite: WAL and synchronous=FULL, so a returned commit survives a power cut; writers begin IMMEDIATE.
+SQLite runs with WAL and synchronous=FULL: a commit survives a power cut.
 """
 
 from __future__ import annotations
@@ -23,26 +23,24 @@ from gateway.db.statements import run
 from gateway.errors import ConfigurationError, StoreUnavailableError
 
 _BUSY_TIMEOUT_MS = 5000
-"""How long SQLite waits for another writer, in milliseconds."""
+"""SQLite's wait for another writer, in milliseconds."""
 
 _WAL_PAUSE_S = 0.01
-"""Pause between attempts to turn a new file to WAL, in seconds."""
+"""Pause between attempts to set WAL, in seconds."""
 
 _RETRY_AFTER_S = 1.0
-"""When callers should retry if the store can't be written, in seconds."""
 
 _PING_AFTER_S = 1.0
-"""Idle seconds after which a PostgreSQL connection is tested before use: a test costs as much as a statement."""
+"""Idle seconds after which a PostgreSQL connection is tested."""
 
 _WRITE = "gateway_write"
 
 _ROWS_PER_STATEMENT = 100
-"""Rows in one INSERT: sqlite3 releases the interpreter lock at each step, and waits milliseconds under load."""
+"""Rows in one INSERT: each makes sqlite3 release the interpreter lock."""
 
 _ROWS_FOR_ARRAYS = 10
 _ROWS_PER_ARRAY = 5_000
-"""From this many rows on, PostgreSQL gets each column as one array, of at most this length: few parameters plan faster.
-"""
+"""Fewest rows sent to PostgreSQL as one array per column, and most per array: few parameters plan faster."""
 
 
 class Database:
@@ -63,17 +61,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent snapshot; raises StoreUnavailableError when the database can't be reached."""
+        """A consistent snapshot; raises StoreUnavailableError."""
         with _translated(), self._connection(self._readers) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def look(self) -> Iterator[Connection]:
-        """For one reading statement, which needs no BEGIN and COMMIT on PostgreSQL.
-
-        Raises:
-            StoreUnavailableError: the database can't be reached.
-        """
+        """For one reading statement, without BEGIN and COMMIT on PostgreSQL; raises StoreUnavailableError."""
         if self.dialect != "postgresql":
             with self.read() as connection:
                 yield connection
@@ -83,10 +77,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction: commits at the end of the block, rolls back if the block raises.
+        """A transaction, rolled back if the block raises.
 
         Raises:
-            StoreUnavailableError: the database can't be written; nothing was.
+            StoreUnavailableError: nothing was written.
         """
         with _translated(), self._connection(self.engine) as connection:
             connection.execution_options(**{_WRITE: True})
@@ -94,7 +88,7 @@ class Database:
                 yield connection
 
     def close(self) -> None:
-        """Closes all connections; those in use close when their thread is done."""
+        """Closes connections, after use."""
         self._closed = True
         self.engine.dispose()
         self._readers.dispose()
@@ -105,16 +99,16 @@ class Database:
             try:
                 yield connection
             finally:
-                if self._closed:  # the pool would never close it
+                if self._closed:  # the pool won't close it
                     connection.detach()
 
 
 @contextmanager
 def savepoint(conn: Connection) -> Iterator[None]:
-    """Undoes the block's writes if it raises; SQLAlchemy's own costs four times as much. Not nestable.
+    """Undoes the block's writes if it raises, at a quarter of SQLAlchemy's cost. Not nestable.
 
     Raises:
-        StoreUnavailableError: the database failed; the transaction must end.
+        StoreUnavailableError: the transaction must end.
     """
     with _translated():
         run(conn, "SAVEPOINT block", ())
@@ -135,10 +129,9 @@ def insert_rows(
     *,
     or_ignore: bool = False,
 ) -> int:
-    """Inserts at least one row and returns how many; tuples go straight to the driver, five times faster than Core.
+    """Inserts one or more rows, five times faster than Core; returns their number.
 
     Args:
-        columns: names, in the order of the tuples' values.
         or_ignore: skip rows whose primary key exists.
     """
     inserted = 0
@@ -196,9 +189,9 @@ def _engine(url: str) -> Engine:
         case "sqlite":
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # `read` and `write` end every transaction: returned connections need no reset.
+            # `read` and `write` end every transaction: no reset is needed.
             connect_args = {"timeout": _BUSY_TIMEOUT_MS / 1000}
-            # The last connection used has compiled statements and warm pages.
+            # The last connection has warm caches.
             engine = create_engine(parsed, connect_args=connect_args, pool_reset_on_return=None, pool_use_lifo=True)
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
@@ -210,7 +203,7 @@ def _engine(url: str) -> Engine:
 
 
 def _readers(engine: Engine) -> Engine:
-    """Connections whose transactions see one state throughout, which isn't PostgreSQL's default."""
+    """Connections with snapshot reads, which aren't PostgreSQL's default."""
     if engine.dialect.name != "postgresql":
         return engine
     readers = _postgresql_engine(engine.url, isolation_level="REPEATABLE READ")
@@ -230,7 +223,7 @@ def _postgresql_engine(url: URL, **options: Any) -> Engine:
         try:
             engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:
-            raise DisconnectionError(str(error)) from error  # the pool makes a new one
+            raise DisconnectionError(str(error)) from error  # the pool reconnects
 
     event.listen(engine, "connect", used)
     event.listen(engine, "checkin", used)
@@ -243,7 +236,7 @@ def _only_read(connection: Any, _record: Any) -> None:
 
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # this module says BEGIN itself
+    connection.isolation_level = None  # no implicit BEGIN
     connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
     _begin_wal(connection)
     for pragma in ("synchronous=full", "foreign_keys=on", "cache_size=-32768"):
@@ -251,14 +244,14 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_wal(connection: sqlite3.Connection) -> None:
-    # When several processes turn a new file to WAL, SQLite refuses all but one without its busy timeout.
+    # SQLite ignores its busy timeout when several processes set WAL on a new file.
     deadline_s = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
     while True:
         try:
             connection.execute("PRAGMA journal_mode=wal")
             return
         except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest is a subcode
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
             if not busy or time.monotonic() >= deadline_s:
                 raise
         time.sleep(_WAL_PAUSE_S)

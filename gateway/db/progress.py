@@ -1,4 +1,4 @@
-"""Keeps the progress of a projection or search as one row of named columns."""
+"""Stores progress as one row of named columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from gateway.db.statements import Prepared
 ValuesT = TypeVar("ValuesT", bound=tuple[Any, ...])
 
 _ROW = 1
-"""Key of the only row."""
 
 
 def progress_table(name: str, *columns: Column[Any]) -> Table:
@@ -22,7 +21,7 @@ def progress_table(name: str, *columns: Column[Any]) -> Table:
 
 
 class Progress(Generic[ValuesT]):
-    """The row of a progress table as a named tuple; the tuple's defaults before the first write."""
+    """The row as a named tuple; its defaults before the first write."""
 
     def __init__(self, table: Table, values: Callable[..., ValuesT]) -> None:
         self._table = table
@@ -39,7 +38,7 @@ class Progress(Generic[ValuesT]):
         return self._values() if row is None else self._values(*row)
 
     def lock(self, conn: Connection) -> ValuesT:
-        """The row, locked until the transaction ends where the database can.
+        """The row, locked until the transaction ends (PostgreSQL).
 
         Raises:
             IntegrityError: another writer has just made the row.

@@ -1,7 +1,6 @@
-"""Holds the metadata of all tables, which packages declare and gateway.node.projections imports.
+"""Holds the metadata of all tables.
 
-Keys on the hot path grow in order (feed and index, position, UUIDv7): random ones make SQLite ten times slower. Times
-are milliseconds since 1970.
+Keys on the hot path grow in order: random ones make SQLite ten times slower. Times are milliseconds since 1970.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Compiles SQLAlchemy Core statements once per database and runs them on the driver.
 
-Building a statement costs ten times what SQLite needs to run it; running text through SQLAlchemy, three times. An alert
-takes some fifty.
+Building a statement takes ten times as long as running it on SQLite.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
 
 Row = tuple[Any, ...]
-"""In order of columns."""
+"""Values in column order."""
 
 
 LONGEST_LIST = 500
-"""Most values in one IN list; each length compiles a text."""
+"""Most values in one IN list; each length is compiled."""
 
 
 def storable_text(text: str) -> str:
@@ -47,7 +46,7 @@ class Rows(Sequence[Row]):
         return iter(self._rows)
 
     def one(self) -> Row:
-        """The first row; raises NoResultFound without one."""
+        """The first row; raises NoResultFound."""
         if not self._rows:
             raise NoResultFound("no row was found where one was required")
         return self._rows[0]
@@ -56,7 +55,7 @@ class Rows(Sequence[Row]):
         return self._rows[0] if self._rows else None
 
     def scalar_one(self) -> Any:
-        """The first row's first value; raises NoResultFound without one."""
+        """The first value; raises NoResultFound."""
         return self.one()[0]
 
     def scalar_one_or_none(self) -> Any:
@@ -64,11 +63,7 @@ class Rows(Sequence[Row]):
 
 
 def run(conn: Connection, text: str, values: Sequence[Any] | dict[str, Any]) -> Rows:
-    """Runs driver SQL inside the connection's transaction.
-
-    Raises:
-        DBAPIError: SQLAlchemy's class for the driver's error.
-    """
+    """Runs driver SQL in the transaction; raises SQLAlchemy's DBAPIError."""
     dbapi: Any = conn.connection.dbapi_connection
     cursor = dbapi.cursor()
     try:
@@ -88,14 +83,11 @@ def run(conn: Connection, text: str, values: Sequence[Any] | dict[str, Any]) -> 
 class _Compiled:
     text: str
     defaults: dict[str, Any]
-    order: tuple[str, ...] | None  # of positional parameters; None for named ones
+    order: tuple[str, ...] | None  # None for named parameters
 
 
 class Prepared:
-    """A statement with named parameters (`bindparam`). Thread-safe: compiling twice does no harm.
-
-    Values are integers, text or bytes. For `IN` see PreparedList.
-    """
+    """A statement with named parameters (`bindparam`). Thread-safe."""
 
     def __init__(self, statement: Executable) -> None:
         self._statement = statement
@@ -117,7 +109,7 @@ class Prepared:
 class PreparedList:
     """A statement with one list for `IN`, `bindparam("values", expanding=True)`.
 
-    Long lists run in parts of few different lengths, so that few texts are compiled.
+    Long lists run in parts of few lengths, so that few texts are compiled.
     """
 
     def __init__(self, statement: Executable) -> None:
@@ -127,7 +119,7 @@ class PreparedList:
     def __call__(
         self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes
     ) -> Iterator[Row]:
-        """Runs the statement for each part of the values, in order."""
+        """Rows for each part of the values, in order."""
         ordered: list[Any] = sorted(set(values))
         for at in range(0, len(ordered), LONGEST_LIST):
             part = ordered[at : at + LONGEST_LIST]
@@ -135,7 +127,7 @@ class PreparedList:
             padded = part + [part[-1]] * (length - len(part))
             compiled = self._compiled.get((conn.dialect.name, length)) or self._compile(conn.dialect, length)
             order = compiled.order
-            if order is not None and len(order) == length:  # no other parameter: the hot path
+            if order is not None and len(order) == length:  # hot path
                 yield from run(conn, compiled.text, padded)
                 continue
             listed = {f"values_{number}": value for number, value in enumerate(padded, 1)}
@@ -143,7 +135,7 @@ class PreparedList:
             yield from run(conn, compiled.text, given if order is None else [given[name] for name in order])
 
     def execute(self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes) -> None:
-        """For a statement without rows."""
+        """Runs a statement without rows."""
         for _ in self(conn, values, **others):
             pass
 

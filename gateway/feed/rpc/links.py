@@ -1,4 +1,4 @@
-"""Keeps up the connections that this node opens to exchange feeds."""
+"""Maintains this node's connections for the exchange of feeds."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ FIRST_BACKOFF_S = 0.05
 """Wait after the first failure, in seconds."""
 
 MAX_BACKOFF_S = 0.8
-"""Longest wait between attempts, in seconds: a link resumes within a second of its partner's return."""
+"""Longest wait, in seconds: links resume within a second."""
 
 BLOCKED_BACKOFF_S = 2.0
-"""Wait while the feed is suspended, quarantined or behind, which only people can change, in seconds."""
+"""Wait in states that only people can change, in seconds."""
 
 _REFRESH_S = 1.0
-"""Interval of comparing an open stream with the current credentials and directory, in seconds."""
+"""Interval of checks for new credentials or directory, in seconds."""
 
 _NEEDS_PEOPLE = (
     FeedBehindError,
@@ -66,7 +66,7 @@ ResponseT = TypeVar("ResponseT")
 
 @dataclass(slots=True)
 class LinkStatus:
-    """A link as operators see it; `last_exchange_at` is in milliseconds since 1970, 0 for never."""
+    """A link's status; `last_exchange_at` in milliseconds since 1970, 0 for never."""
 
     connected: bool = False
     last_error: str = ""
@@ -74,10 +74,7 @@ class LinkStatus:
 
 
 class Link(ABC):
-    """Pushes an own feed or fetches a partner's, over connections that this node opens.
-
-    `run` records every failure and tries again.
-    """
+    """Exchanges one feed; `run` records every failure and retries."""
 
     def __init__(self, origin: FeedOrigin, *, peers: Peers, partner: str, clock: Callable[[], int]) -> None:
         self.origin = origin
@@ -88,11 +85,10 @@ class Link(ABC):
         self._kick = asyncio.Event()
 
     def kick(self) -> None:
-        """Ends a wait or a stream and begins anew, e.g. after an operator has suspended or resumed the link."""
+        """Restarts the link at once, e.g. after a suspension."""
         self._kick.set()
 
     async def run(self) -> None:
-        """Runs until cancelled."""
         backoff = FIRST_BACKOFF_S
         while True:
             self._kick.clear()
@@ -118,7 +114,7 @@ class Link(ABC):
                 kicked = asyncio.create_task(self._kick.wait())
                 await asyncio.wait({streaming, kicked}, timeout=_REFRESH_S, return_when=asyncio.FIRST_COMPLETED)
                 kicked.cancel()
-                if streaming.cancelled():  # by the other link to this partner, which has made a new channel for both
+                if streaming.cancelled():  # the other link to this partner made a new channel
                     return
                 if streaming.done():
                     streaming.result()
@@ -136,7 +132,7 @@ class Link(ABC):
 
     @abstractmethod
     async def _stream(self) -> None:
-        """Connects and exchanges until something fails."""
+        """Connects and exchanges until a failure."""
 
     def _opened(self) -> None:
         if self.status.last_error:
@@ -268,7 +264,7 @@ class PullLink(Link):
 
 
 async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterator[feed_pb2.Batch]:
-    """Fetches an own feed back from its recipient, from `first` on, for recovery."""
+    """Fetches an own feed back from its recipient, from `first` on."""
     stub = await peers.stub(origin.recipient)
     call = stub.Fetch()
     try:
@@ -285,7 +281,7 @@ async def fetch_all(peers: Peers, origin: FeedOrigin, first: int) -> AsyncIterat
 
 
 async def position_at(peers: Peers, origin: FeedOrigin, partner: str) -> feed_pb2.FeedPosition:
-    """A partner's position in a feed, as the partner claims it."""
+    """A partner's claimed position in a feed."""
     stub = await peers.stub(partner)
     try:
         response: pb.GetCheckpointResponse = await stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin.line))
@@ -295,6 +291,6 @@ async def position_at(peers: Peers, origin: FeedOrigin, partner: str) -> feed_pb
 
 
 async def _responses(call: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> AsyncIterator[ResponseT]:
-    """Messages of a stream; gRPC forbids iterating over a call that `write` is used on."""
+    """Messages of a stream; gRPC forbids iteration together with `write`."""
     while (response := await call.read()) is not grpc.aio.EOF:
         yield cast("ResponseT", response)

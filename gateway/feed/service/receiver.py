@@ -1,17 +1,13 @@
 """Checks and stores batches of partners.
 
-The numbers are those of the way of an alert (docs/protocol.md). Steps 1 to 4 happen at the publisher.
+Steps as in docs/protocol.md:
 
-5. The caller is the right peer: (a) it is the feed's publisher, and this node the recipient; (b) the feed isn't
-   suspended or in quarantine.
-6. The batch fits: (a) It begins where the feed ends. A repeated batch is receipted again if it leads to the root held
-   here; otherwise it is a fork. (b) Every entry is within limits, its header canonical, its payload as the header's
-   digest says. (c) A key that the directory now gives the publisher for this feed signed the checkpoint. (d) Its size
-   and root equal those computed from the bytes received.
-7. Entries, checkpoint and cosignature are committed in one transaction; the receipt leaves after the commit. Entries
-   that follow more of the reverse feed than this node has stay pending (feed.service.local_log).
-
-Steps 8 (project) and 9 (the publisher keeps the receipt): feed.projection.projector, feed.service.sender.
+5. (a) The caller is the publisher, this node the recipient. (b) The feed isn't suspended or in quarantine.
+6. (a) The batch begins where the feed ends; a repeated one is receipted again, or a fork if it differs. (b) Entries are
+   within limits, headers canonical, payloads match digests. (c) A valid log key of the publisher signed the checkpoint.
+   (d) Its size and root equal those computed.
+7. Entries, checkpoint and cosignature are committed together; the receipt follows. Entries with missing dependencies
+   stay pending.
 """
 
 from __future__ import annotations
@@ -56,13 +52,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A refused batch that put its feed into quarantine."""
+    """Refusal of a batch that put its feed into quarantine."""
 
     error: MisbehaviourError
 
 
 class Receiver:
-    """Checks and stores batches. Thread-safe; writes in the writer's transactions."""
+    """Checks and stores batches. Thread-safe."""
 
     def __init__(
         self,
@@ -85,7 +81,7 @@ class Receiver:
         """Step 5a.
 
         Raises:
-            PermissionDeniedError: the caller isn't the publisher of a feed to this node.
+            PermissionDeniedError: the caller doesn't publish this feed here.
         """
         try:
             origin = FeedOrigin.parse(origin_line)
@@ -96,7 +92,7 @@ class Receiver:
         return origin
 
     def open_batch(self, peer: str, batch: feed_pb2.Batch) -> ReceiveCommand:
-        """Steps 5a and 6b, outside the writer's thread, since they need no database.
+        """Steps 5a and 6b, without database.
 
         Raises:
             PermissionDeniedError: step 5a.
@@ -111,7 +107,7 @@ class Receiver:
         """Step 6c.
 
         Raises:
-            SignatureInvalidError, MalformedError: no key of the publisher signed this checkpoint.
+            SignatureInvalidError, MalformedError: no valid key of the publisher signed it.
         """
         at = datetime.fromtimestamp(now_ms / 1000, UTC)
         error: GatewayError = SignatureInvalidError(
@@ -129,7 +125,7 @@ class Receiver:
         return cosign(note, self._cosigner, now_ms // 1000)
 
     def quarantine(self, tx: Transaction, feed: Feed, problem: str, evidence: Mapping[str, bytes]) -> Refused:
-        """Stops a feed and stores the evidence by file name."""
+        """Stops a feed and stores the evidence files."""
         stamp = datetime.fromtimestamp(tx.now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -144,7 +140,7 @@ class Receiver:
 
 
 class ReceiveCommand:
-    """Steps 5b to 7 for one batch. The result is a Receipt, or Refused when the batch proves misbehaviour."""
+    """Steps 5b to 7; the result is Refused if the batch proves misbehaviour."""
 
     def __init__(
         self, receiver: Receiver, origin: FeedOrigin, batch: feed_pb2.Batch, entries: Sequence[EncodedEntry]
@@ -199,7 +195,7 @@ class ReceiveCommand:
         return feed_pb2.Receipt(origin=self._origin.line, size=growth.tree.size, cosignature=line)
 
     def _received_before(self, tx: Transaction, feed: Feed) -> feed_pb2.Receipt | Refused:
-        """Step 6a for a batch that doesn't begin at the end: a repetition, a gap, or a fork."""
+        """Step 6a for a repetition, a gap or a fork."""
         end = self.batch.first_index + len(self._entries)
         if end > feed.size:
             raise self._out_of_sequence(feed)
@@ -212,7 +208,7 @@ class ReceiveCommand:
         root = known.root if known is not None else tree_root(end, StoredTiles(tx.conn, feed.id))
         if (claimed.size, claimed.root) != (end, root):
             return self._quarantine(tx, feed, held, f"another root than the one held is signed for size {end}")
-        if known is None:  # no receipted batch ended there: the sender must ask for this node's position
+        if known is None:  # no receipted batch ended there
             raise self._out_of_sequence(feed)
         stored = feeds.read_headers(tx.conn, feed.id, self.batch.first_index, end)
         if stored != [entry.header for entry in self._entries]:
@@ -238,7 +234,7 @@ def require_moving(feed: Feed) -> None:
     """Step 5b.
 
     Raises:
-        QuarantinedError, LinkSuspendedError: the feed accepts nothing now.
+        QuarantinedError, LinkSuspendedError: the feed accepts no batch.
     """
     if feed.state is FeedState.QUARANTINED:
         raise QuarantinedError(f"{feed.origin} is in quarantine at its recipient: {feed.state_reason}")

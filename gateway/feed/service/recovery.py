@@ -1,6 +1,6 @@
 """Recovers own entries from partners after a restore from an old backup.
 
-A restored feed must not grow before it is compared with its recipient: that would sign a second history.
+Restored feeds stay blocked until compared with recipients: growth would fork them.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ UNCOMPARED = "this database was restored and has not yet been compared with the 
 
 
 class RecoverCommand:
-    """Appends own entries that a recipient returned; the result is the feed's new size.
+    """Appends own entries from a recipient; the result is the new size.
 
-    1. The entries continue this node's feed.
-    2. Every entry is canonical and matches its digest.
-    3. The checkpoint is signed by this node's log key for this feed.
-    4. Its size and root equal those computed.
+    1. The entries continue the feed.
+    2. Entries are canonical and match digests.
+    3. This node's log key for the feed signed the checkpoint.
+    4. Its size and root are those computed.
     """
 
     def __init__(self, origin: FeedOrigin, batch: feed_pb2.Batch, trust: Callable[[], TrustedDirectory]) -> None:
@@ -52,7 +52,7 @@ class RecoverCommand:
         return len(self._entries)
 
     def execute(self, tx: Transaction) -> int:
-        tx.seal()  # fails the check below if this feed is being extended
+        tx.seal()  # step 1 fails if this feed is being extended
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
         if self._batch.origin != self._origin.line or self._batch.first_index != feed.size:  # 1
             raise SequenceError(f"{self._origin} ends at {feed.size}; entries from {self._batch.first_index} came back")
@@ -66,7 +66,7 @@ class RecoverCommand:
         return growth.tree.size
 
     def _note_answers(self, tx: Transaction) -> None:
-        """Counts dispositions sent before the restore as sent, even for entries that aren't back."""
+        """Counts earlier dispositions as sent, even for missing entries."""
         entry_format = tx.formats[self._origin.channel]
         answered = max((_answered_by(entry, self._origin, entry_format) for entry in self._entries), default=0)
         if answered:
@@ -86,7 +86,7 @@ class RecoverCommand:
 
 
 def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFormat) -> int:
-    """Size of the reverse feed that an own entry answers up to; 0 when it answers nothing."""
+    """End of the entries that an own entry answers; 0 for none."""
     try:
         event = entry_format.parse(entry.header, entry.payload)
     except GatewayError:
@@ -100,16 +100,14 @@ def _answered_by(entry: EncodedEntry, origin: FeedOrigin, entry_format: EntryFor
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """Content of the file beside the database: the last start's token, and the number of committed entries in all
-    feeds, pending ones included.
-    """
+    """Marker file: last start's token and number of entries."""
 
     start: int
     entries: int
 
 
 def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
-    """Every feed that a node may publish, begun or not."""
+    """All feeds that a node may publish."""
     partners = sorted(set(directory.nodes) - {node})
     return [
         FeedOrigin(directory.federation, node, partner, channel) for partner in partners for channel in BETWEEN_NODES
@@ -117,17 +115,11 @@ def own_feeds(directory: Directory, node: str) -> list[FeedOrigin]:
 
 
 def detect_restore(database: Database, marker: Path, *, own: Iterable[FeedOrigin], now_ms: int) -> bool:
-    """Marks this start in the database and in a file beside it; True when they don't match.
+    """Marks this start in the database and in the marker file; True if they didn't match.
 
-    Then the database was restored from a backup, or the file lost: every own feed, also one unknown to the backup, is
-    blocked until its recipient has stated its size. A database one start ahead of the file comes from a crash between
-    marking and noting.
-
-    Args:
-        database: with all tables.
-        marker: the file.
-        own: the feeds that this node may publish.
-        now_ms: milliseconds since 1970.
+    Then the database was restored or the file lost: every own feed, even if missing in the backup, is blocked until its
+    recipient has stated its size. A crash between the marks leaves the database one start ahead, which is accepted.
+    `now_ms` is in milliseconds since 1970.
     """
     mark = _read(marker)
     with database.write() as conn:
@@ -152,10 +144,9 @@ def _continues(mark: _Mark | None, before: Sequence[int], entries: int) -> bool:
 
 
 def note_progress(database: Database, marker: Path) -> None:
-    """Notes the database's progress beside it, so that a later restore is recognised.
+    """Updates the marker file; call it every second and at a stop.
 
-    Call it every second or so, and at a stop. A start misses a restore only of a backup taken after the last call; the
-    comparison with the recipients finds that later.
+    Only a backup newer than the last call is missed at a start; the recipients' positions reveal it.
     """
     mark = _read(marker)
     with database.read() as conn:

@@ -1,4 +1,4 @@
-"""The publisher's side of replication against the store: judge a position, read batches, keep receipts."""
+"""The publisher's side of replication: compares positions, reads batches and stores receipts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Outgoing:
-    """Reads feeds for partners and keeps what they receipt. Thread-safe."""
+    """Serves feeds to partners and stores their receipts. Thread-safe."""
 
     def __init__(
         self,
@@ -48,21 +48,19 @@ class Outgoing:
         self._clock = clock
 
     def feed(self, origin: FeedOrigin) -> Feed | None:
-        """The feed as it stands."""
         with self._database.read() as conn:
             return feeds.find(conn, origin)
 
     def size(self, origin: FeedOrigin) -> int:
-        """Number of entries in a feed."""
         with self._database.read() as conn:
             return feeds.size_of(conn, origin)
 
     def made(self, origin: FeedOrigin) -> Feed:
-        """The feed, made empty when it doesn't exist yet."""
+        """The feed, created if necessary."""
         return self.feed(origin) or self._made(origin)
 
     def position(self, origin: FeedOrigin) -> feed_pb2.FeedPosition:
-        """Where this node stands in a feed; size 0 when it has nothing of it."""
+        """This node's position in a feed; size 0 without entries."""
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
             if feed is None or feed.size == 0:
@@ -72,7 +70,7 @@ class Outgoing:
         return feed_pb2.FeedPosition(origin=origin.line, size=feed.size, root=feed.tree.root, cosigned_checkpoint=note)
 
     def consistency(self, origin: FeedOrigin, old_size: int, new_size: int) -> list[bytes]:
-        """RFC 9162 consistency proof between two sizes of a feed."""
+        """RFC 9162 consistency proof between two sizes."""
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
             if feed is None or new_size > feed.size:
@@ -81,10 +79,11 @@ class Outgoing:
             return consistency_proof(old_size, new_size, StoredTiles(conn, feed.id))
 
     def agree_on_position(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> Feed:
-        """Judges where a recipient stands; the start of every stream of batches.
+        """Compares a recipient's position with the own feed, before any batch is sent.
 
         Raises:
-            FeedBehindError, FeedForkedError: the own feed must not be extended; its state now says so.
+            FeedBehindError, FeedForkedError: the feed is now blocked.
+            MalformedError, SignatureInvalidError: the position isn't proven.
         """
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
@@ -113,12 +112,10 @@ class Outgoing:
         raise error
 
     def _require_own_signature(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:
-        """A recipient that claims to hold what this node doesn't shows this node's own signature on it.
-
-        Without that anybody who may receive the feed could stop it.
+        """Requires this node's signature on entries that it lacks: otherwise a recipient could stop the feed.
 
         Raises:
-            MalformedError: it doesn't; what is missing is named, and no state changes.
+            MalformedError: no such signature; the state stays.
         """
         claim = f"the position of {origin.recipient} in {origin} claims {position.size} entries that this node hasn't"
         for verifier in self._trust().every_log_verifier(origin):
@@ -132,10 +129,10 @@ class Outgoing:
         raise MalformedError(f"{claim}, and shows no checkpoint of them with this node's signature")
 
     def _take_receipt_of(self, origin: FeedOrigin, position: feed_pb2.FeedPosition) -> None:
-        """Keeps the receipt in a position: the one on the stream may have been lost in a crash.
+        """Stores the receipt in a position: a crash may have lost the stream's.
 
         Raises:
-            SignatureInvalidError, MalformedError: the position isn't cosigned as the recipient must.
+            SignatureInvalidError, MalformedError: the cosignature is wrong.
         """
         if not position.size:
             return
@@ -162,12 +159,12 @@ class Outgoing:
         return feed
 
     def read_batch(self, feed: Feed, first: int) -> feed_pb2.Batch | None:
-        """The next batch from `first` on, ending at a checkpoint; None when there is nothing more.
+        """The batch from `first` to a checkpoint, or None at the end.
 
-        Every checkpoint covers at most BATCH_ENTRIES and BATCH_BYTES, so taking fewer of them always helps.
+        A checkpoint adds at most BATCH_ENTRIES and BATCH_BYTES: fewer always fit.
         """
         most = limits.BATCH_ENTRIES
-        if first > MAX_TREE_SIZE - most:  # a partner's number, which no database could look for
+        if first > MAX_TREE_SIZE - most:  # a partner's number, beyond the database's range
             return None
         with self._database.read() as conn:
             while True:
@@ -187,10 +184,10 @@ class Outgoing:
         )
 
     def verify_receipt(self, origin: FeedOrigin, receipt: feed_pb2.Receipt) -> ReceiptCommand:
-        """Step 9: the recipient's cosignature is on the checkpoint that was sent, by a key that counts for it now.
+        """Step 9: a key of the recipient that is valid now cosigned the checkpoint that was sent.
 
         Raises:
-            SignatureInvalidError, MalformedError: it isn't.
+            SignatureInvalidError, MalformedError: it didn't.
         """
         with self._database.read() as conn:
             feed = feeds.find(conn, origin)
@@ -234,10 +231,9 @@ class _EnsureCommand:
 
 
 class StateCommand:
-    """Changes whether a feed may move; the result is the feed.
+    """Changes a feed's state.
 
-    An own feed stays behind as long as entries of it wait to get into this node's order: what is recorded now would be
-    judged without them.
+    An own feed with pending entries stays BEHIND: new ones would be evaluated without them.
     """
 
     weight = 1
@@ -262,7 +258,7 @@ class StateCommand:
 
 
 class SuspensionCommand:
-    """Suspends a feed, or with an empty reason ends its suspension; the result is the feed."""
+    """Suspends a feed, or resumes it if the reason is empty."""
 
     weight = 1
 
@@ -280,10 +276,9 @@ class SuspensionCommand:
 
 
 class ForceCommand:
-    """Puts what waits in an own feed and its reverse feed into this node's order, though what it follows is lost.
+    """Appends pending entries of an own feed and its reverse to the local log without their lost dependencies.
 
-    The result is how many entries waited. To be done only when both sides' positions have been compared and neither
-    has anything more to give.
+    The result is their number. Only after both sides' positions show that neither has more entries.
     """
 
     weight = 1
@@ -308,9 +303,9 @@ class ForceCommand:
 
 
 def _project_unanswered(tx: Transaction, feed: Feed) -> None:
-    """Has everything projected again when entries came from the partner while the own feed couldn't answer them.
+    """Starts a rebuild if partner entries came while the own feed was blocked.
 
-    Answers that came back may be about entries that both sides have lost: these don't count for what comes instead.
+    Answers to entries that both sides lost don't count.
     """
     answered = feeds.find(tx.conn, feed.origin.reverse)
     if answered is not None:
@@ -323,7 +318,7 @@ def _project_unanswered(tx: Transaction, feed: Feed) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptCommand:
-    """Keeps a verified receipt."""
+    """Stores a verified receipt."""
 
     feed_id: int
     size: int

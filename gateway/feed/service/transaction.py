@@ -1,4 +1,4 @@
-"""One transaction of the writer: commands append entries to own feeds and store those of partners through it."""
+"""A writer's transaction, in which commands append and store entries."""
 
 from __future__ import annotations
 
@@ -21,50 +21,50 @@ from gateway.tlog.merkle import Growth
 from gateway.tlog.note import Signer
 
 Clock = Callable[[], int]
-"""Gives the time in milliseconds since 1970."""
+"""Milliseconds since 1970."""
 
 _PROJECT_AT_ONCE = 1_000
-"""Entries projected in one step while a command waits for the present state."""
+"""Entries projected per step of `catch_up`."""
 
 
 class LogSigners(Protocol):
-    """Gives the signer of each own feed; thread-safe."""
+    """Signers of own feeds; thread-safe."""
 
     def for_feed(self, origin: FeedOrigin) -> Signer:
-        """The own log key under the feed's name."""
+        """The log key under the feed's name."""
 
 
 class EntryProjector(Protocol):
-    """Builds projections in the writer's transactions; used in the writer's thread alone."""
+    """Builds projections, in the writer's thread only."""
 
     @property
     def formats(self) -> Mapping[Channel, EntryFormat]:
-        """What the entries of each channel hold."""
+        """Entry format of each channel."""
 
     def advance(self, tx: Transaction, limit: int) -> bool:
         """Projects up to `limit` entries; True when more are left."""
 
     def clear(self, conn: Connection) -> None:
-        """Empties all projections; they are built again from the first entry."""
+        """Empties all projections for a rebuild."""
 
 
 class Command(Protocol):
-    """What the writer runs in a transaction, together with other commands.
+    """Work in a shared transaction.
 
-    `execute` checks everything first and writes after: a GatewayError is raised before any write.
+    `execute` raises a GatewayError only before any write.
     """
 
     @property
     def weight(self) -> int:
-        """How many items it holds."""
+        """Number of items."""
 
     def execute(self, tx: Transaction) -> Any:
-        """Does it and returns its result."""
+        """Returns the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryPosition:
-    """Where an entry lies."""
+    """An entry's feed and index."""
 
     origin: FeedOrigin
     index: int
@@ -72,22 +72,20 @@ class EntryPosition:
 
 @dataclass(slots=True)
 class _PendingEntries:
-    """Entries that are appended to a feed and not sealed yet."""
+    """Appended entries that aren't sealed yet."""
 
     feed: Feed
     entries: list[EncodedEntry] = field(default_factory=list)
 
 
 class Transaction:
-    """What the commands of one group share. Not thread-safe.
+    """Transaction of one group of commands. Not thread-safe.
 
     Attributes:
-        conn: the database's transaction.
-        now_ms: one time for all of it, in milliseconds since 1970.
-        own_node: this node's name.
-        touched: feeds that it moved.
-        urgent: own feeds with something to send at once.
-        sizes: of the own feeds that it moved, in entries.
+        now_ms: time of every write, in milliseconds since 1970.
+        touched: changed feeds.
+        urgent: own feeds to send at once.
+        sizes: entries in each changed own feed.
     """
 
     def __init__(
@@ -102,20 +100,17 @@ class Transaction:
         self._signers = signers
         self._projector = projector
         self._pending: dict[FeedOrigin, _PendingEntries] = {}
-        self._followed: set[FeedOrigin] = set()  # feeds for whose entries others wait
+        self._followed: set[FeedOrigin] = set()  # by pending entries
 
     @property
     def formats(self) -> Mapping[Channel, EntryFormat]:
-        """What the entries of each channel hold."""
         return self._projector.formats
 
     def append(self, origin: FeedOrigin, entry: EncodedEntry, *, urgent: bool = True) -> EntryPosition:
-        """Adds an entry to an own feed; it is written when the transaction is sealed.
+        """Adds an entry to an own feed; `seal` writes it.
 
         Args:
-            origin: the feed.
-            entry: what to add.
-            urgent: whether it is sent at once; otherwise it may wait a moment for more.
+            urgent: send at once.
 
         Raises:
             FeedBehindError, FeedForkedError: the feed must not be extended.
@@ -128,16 +123,16 @@ class Transaction:
         return EntryPosition(origin, pending.feed.size + len(pending.entries) - 1)
 
     def next_index(self, origin: FeedOrigin) -> int:
-        """Index that the next appended entry gets."""
+        """Index of the next appended entry."""
         pending = self._pending_of(origin)
         return pending.feed.size + len(pending.entries)
 
     def require_extensible(self, origin: FeedOrigin) -> None:
-        """Raises what `append` would raise, before anything is written."""
+        """Raises as `append`, before any write."""
         require_extensible(self._pending_of(origin).feed)
 
     def store(self, feed: Feed, entries: Sequence[EncodedEntry], growth: Growth, checkpoint: StoredCheckpoint) -> Feed:
-        """Writes entries that came from a partner; a causal dependency may keep them out of the local log for now."""
+        """Writes a partner's entries; causal dependencies may keep them pending."""
         stored = local_log.append(self.conn, feed, entries, growth, checkpoint, now_ms=self.now_ms)
         if stored.waiting:
             self._followed.add(feed.origin.reverse)
@@ -145,13 +140,9 @@ class Transaction:
         return stored
 
     def seal(self) -> bool:
-        """Writes what was appended, each chunk under a signed checkpoint of its own.
+        """Writes the appended entries, with one signed checkpoint per chunk; True if there were any.
 
-        Signing happens here, release after the commit: a crash between the two leaves no trace of the checkpoint, and
-        no partner has seen it, so the next one of that size may differ.
-
-        Returns:
-            Whether there was anything.
+        A crash before the commit loses the checkpoint, but no partner has seen it: the next one may differ.
         """
         sealed = False
         for origin, pending in self._pending.items():
@@ -161,23 +152,23 @@ class Transaction:
                 self.touched.add(origin)
                 sealed = True
         self._pending.clear()
-        while self._followed:  # what was stored after `pending` was read may wait for this feed
+        while self._followed:  # stored entries may depend on it
             local_log.release_pending(self.conn, feeds.get(self.conn, self._followed.pop()), now_ms=self.now_ms)
         return sealed
 
     def project(self, limit: int) -> bool:
-        """Projects up to `limit` entries and seals what that appended; True when more may be left."""
+        """Projects and seals; True when more may be left."""
         more = self._projector.advance(self, limit)
         return self.seal() or more
 
     def catch_up(self) -> None:
-        """Projects everything committed or appended so far, so that a command is judged by the present state."""
+        """Projects all entries, so that a command sees the current state."""
         self.seal()
         while self.project(_PROJECT_AT_ONCE):
             pass
 
     def clear_projections(self) -> None:
-        """Empties all projections; they are built again from the first entry."""
+        """Empties all projections for a rebuild."""
         self._projector.clear(self.conn)
 
     def _pending_of(self, origin: FeedOrigin) -> _PendingEntries:
@@ -198,7 +189,7 @@ class Transaction:
 
 
 def require_extensible(feed: Feed) -> None:
-    """Raises when an own feed must not be extended: the partner holds another or a longer history."""
+    """Raises FeedBehindError or FeedForkedError for a blocked own feed."""
     if feed.state is FeedState.BEHIND:
         raise FeedBehindError(f"feed {feed.origin}: {feed.state_reason}")
     if feed.state is FeedState.FORKED:
@@ -208,7 +199,7 @@ def require_extensible(feed: Feed) -> None:
 
 
 def waiting_reason(feed: Feed) -> str:
-    """Why an own feed with entries that wait mustn't be extended."""
+    """Why pending entries block an own feed."""
     return (
         f"recovered; {feed.waiting} own entries wait for entries of {feed.partner} that this node had seen: "
         "they come with the link"

@@ -1,9 +1,9 @@
 """Group commit: concurrent commands share one transaction, one signature per feed and one fsync.
 
-1. A command's result is given after its commit, never before.
-2. A command that raises a GatewayError has written nothing, and the others of its group go on.
-3. When the transaction fails, all commands of the group fail, and nothing is written.
-4. When a command raises anything else, the group is run again one by one, so that only that command fails.
+1. Results follow the commit.
+2. A command that raises a GatewayError has written nothing; its group continues.
+3. If the transaction fails, the whole group fails and nothing is written.
+4. After any other exception, commands run again singly, so that only the faulty one fails.
 """
 
 from __future__ import annotations
@@ -31,37 +31,35 @@ from gateway.trust.service.audit_queue import AuditQueue
 log = logging.getLogger(__name__)
 
 QUEUE_WEIGHT = 20_000
-"""Most items waiting for the writer: a second of full load; beyond it callers are asked to come back."""
+"""Most waiting items: a second of full load."""
 
 GROUP_WEIGHT = 1_000
-"""Most items in one transaction: bounds how long a lone alert waits behind a bulk load."""
+"""Most items in one transaction: bounds an alert's wait behind a bulk load."""
 
 PROJECTION_CHUNK = 500
-"""Entries projected at once: a fraction of a second in which publishing waits."""
+"""Entries projected at once: publishing waits a fraction of a second."""
 
 TURN_S = 0.1
-"""How long projecting goes on in one transaction while no command waits, in seconds: many chunks then share a commit. A
-command that comes waits for the chunk under way."""
+"""Longest projection transaction, in seconds; a waiting command ends it after a chunk."""
 
 PROJECTION_SHARE = 0.25
-"""Part of the writer's time that projecting gets while commands wait: durable first, shown a little later."""
+"""Projection's share of time while commands wait: durability first."""
 
 PROJECT_ALONG_WEIGHT = 100
-"""A group of at most so many items is projected in its own transaction: a lone alert then takes one commit, not two."""
+"""Largest group projected in its transaction: an alert then takes one commit, not two."""
 
 GATHER_S_EACH = 0.0003
 GATHER_S_MOST = 0.005
-"""How long the writer waits for a group to gather: as many commands as last time are likely to come again, each in
-about the time that a call takes. A lone command never waits."""
+"""Wait for a group, in seconds: per further command of the last group, and in all."""
 
 DEFER_S = 0.02
-"""How long a deferrable command is kept back, so that it shares the next group's commit, in seconds."""
+"""Longest delay of a deferrable command, in seconds."""
 
 PAGES_ALONG = 3
-"""Chunks projected with a group at most: the group itself, its dispositions, and a little more."""
+"""Most chunks projected with a group: its entries, dispositions, and reserve."""
 
 _IDLE_S = 0.1
-"""How often an idle writer writes audit events and looks for entries to project, in seconds."""
+"""Interval of an idle writer's checks, in seconds."""
 
 _RETRY_AFTER_S = 1.0
 _HEAD_RETRIES = 20
@@ -83,12 +81,12 @@ _Submission: TypeAlias = tuple[Command, Done]
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A transaction that is durable.
+    """A durable transaction.
 
     Attributes:
-        feeds: those that it moved.
-        urgent: own feeds with something new to send at once.
-        sizes: of the own feeds that it moved, in entries.
+        feeds: changed feeds.
+        urgent: own feeds to send at once.
+        sizes: entries in each changed own feed.
         projected: whether projections moved.
     """
 
@@ -99,7 +97,7 @@ class Commit:
 
 
 class Writer:
-    """Runs commands. `submit` and `run` may be called from any thread; everything else happens in the writer's own."""
+    """Runs commands in one thread. `submit` and `run` are thread-safe."""
 
     def __init__(
         self,
@@ -127,39 +125,37 @@ class Writer:
         self._stopping = False
         self._more_to_project = True
         self._turn_s = TURN_S
-        self._project_again_at = 0.0  # under load: when its share of time lets the projector run again
+        self._project_again_at = 0.0  # under load
         self._gather_s = 0.0
-        self._blocked_until = 0.0  # after a failure: when it is tried again
+        self._blocked_until = 0.0  # after a failure
 
     def start(self) -> None:
-        """Starts the writer's thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Finishes what was submitted and stops."""
+        """Runs submitted commands and stops."""
         with self._lock:
             self._stopping = True
             self._queue.put(None)
         self._thread.join()
 
     def on_commit(self, listener: Callable[[Commit], None]) -> None:
-        """Calls `listener` in the writer's thread after each commit; it must return at once."""
+        """Calls `listener` in the writer's thread; it must not block."""
         self._listeners.append(listener)
 
     def submit(self, command: Command, done: Done, *, deferrable: bool = False) -> None:
         """Queues a command.
 
         Args:
-            command: what to run.
-            done: called in the writer's thread with the outcome, after the commit or the failure.
-            deferrable: it may share the commit of the next command, or have its own a little later.
+            done: called in the writer's thread.
+            deferrable: may wait DEFER_S to share a commit.
 
         Raises:
-            OverloadedError: too much is waiting.
+            OverloadedError: the queue is full.
             StoreUnavailableError: the gateway is stopping.
         """
         weight = command.weight
-        with self._lock:  # nothing comes into the queue behind its end, where nobody would answer it
+        with self._lock:  # nothing is queued behind the end marker
             if self._stopping:
                 raise StoreUnavailableError("the gateway is stopping", retry_after_s=_RETRY_AFTER_S)
             if self._waiting_weight >= QUEUE_WEIGHT:
@@ -173,7 +169,7 @@ class Writer:
                 self._queue.put((command, done))
 
     def run(self, command: Command) -> Any:
-        """Runs a command and waits for its result; raises its error."""
+        """Waits for a command's result; raises its error."""
         future: Future[Any] = Future()
 
         def done(outcome: Outcome) -> None:
@@ -224,7 +220,6 @@ class Writer:
         return group, running
 
     def _wait_s(self) -> float:
-        """How long to wait for a command: not at all while there is something to project."""
         now = time.monotonic()
         wait_s = max(0.0, self._deferred_until - now) if self._deferred else _IDLE_S
         if self._more_to_project:
@@ -250,8 +245,7 @@ class Writer:
                     self._commit([submission])
                 return
             outcomes = [Outcome(error=error)] * len(group)
-        # A crash from here on: the group is durable and its callers have no answer. They send their requests again,
-        # with the same request ids, and get the answers that were stored.
+        # A crash here leaves a durable group without answers: callers resend the request ids and get stored answers.
         for (_, done), outcome in zip(group, outcomes, strict=True):
             done(outcome)
 
@@ -264,8 +258,8 @@ class Writer:
             return self._transact_once(commands, along=False)
 
     def _transact_once(self, commands: Sequence[Command], *, along: bool) -> list[Outcome]:
-        # A crash inside the block leaves the database as it was before: nothing was acknowledged, sent or signed for
-        # anybody to see. A failure puts the audit events back into their queue.
+        # A crash inside the block changes nothing, and nothing has left the process. A failure returns the audit events
+        # to their queue.
         with self._audit.drained() as events, self._database.write() as conn:
             tx = self._transaction(conn)
             outcomes = [_execute(command, tx) for command in commands]
@@ -274,19 +268,14 @@ class Writer:
             more = self._project_along(tx) if along else True
             if events:
                 audit.append(conn, events)
-        # A crash after the commit and before the announcement: links and streams read the database when they open
-        # again, and the projector goes on from its progress in the database.
+        # After a crash here, links, streams and projector resume from the database.
         if tx.touched:
             self._more_to_project = more
             self._announce(tx, projected=along)
         return outcomes
 
     def _project_along(self, tx: Transaction) -> bool:
-        """Projects the group's entries, and the dispositions that this appends, in the group's transaction.
-
-        Returns:
-            Whether more is left: a command may let many entries into the local log, or clear the projections.
-        """
+        """Projects the group's entries and dispositions; True when more are left."""
         try:
             for _ in range(PAGES_ALONG):
                 if not tx.project(PROJECTION_CHUNK):
@@ -307,14 +296,14 @@ class Writer:
                 log.error("projection waits for the database: %s", error)
             else:
                 log.exception("projection failed; it is tried again")
-            self._turn_s = 0.0  # chunk by chunk: what fails again takes nothing else back with it
+            self._turn_s = 0.0  # one chunk per commit
             self._blocked_until = time.monotonic() + _RETRY_AFTER_S
         ended = time.monotonic()
         self._project_again_at = ended + (ended - started) * (1 / PROJECTION_SHARE - 1)
 
     def _project_turn(self) -> None:
-        # Projections, their progress and the dispositions in own feeds are one transaction. A crash before its commit:
-        # the same entries are projected again, and nothing was said twice. After it: the next turn begins behind them.
+        # Projections, progress and dispositions share one transaction: a crash before its commit repeats it without
+        # duplicate dispositions.
         with self._database.write() as conn:
             tx = self._transaction(conn)
             until = time.monotonic() + self._turn_s
@@ -327,7 +316,7 @@ class Writer:
         self._announce(tx, projected=True)
 
     def _while_head_moves(self, attempt: Callable[[], ResultT]) -> ResultT:
-        """Tries again while other replicas move the head of a feed first."""
+        """Retries while other replicas move a feed's head first."""
         for _ in range(_HEAD_RETRIES):
             try:
                 return attempt()
@@ -347,7 +336,7 @@ class Writer:
 
 
 class _ProjectionFailedError(Exception):
-    """Takes the transaction back: its commands are run again without projecting."""
+    """Rolls back; the commands run again without projection."""
 
 
 def _execute(command: Command, tx: Transaction) -> Outcome:

@@ -1,4 +1,4 @@
-"""Statements on checkpoints: a publisher's signed tree heads and their recipients' cosignatures."""
+"""Statements on checkpoints and their cosignatures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _MOVE_RECEIPTED = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
-    """A checkpoint of a feed at one size; `cosignature` is empty and `receipted_at` 0 until it is receipted."""
+    """A feed's checkpoint; without a receipt `cosignature` is empty and `receipted_at` 0."""
 
     size: int
     root: bytes
@@ -54,12 +54,11 @@ class StoredCheckpoint:
 
     @property
     def cosigned_note(self) -> bytes:
-        """The publisher's note with the recipient's signature line."""
         return self.note + self.cosignature
 
 
 def add(conn: Connection, feed_id: int, checkpoint: StoredCheckpoint) -> None:
-    """Writes the checkpoint of a new size."""
+    """Writes a new checkpoint."""
     _ADD_CHECKPOINT(
         conn,
         feed_id=feed_id,
@@ -72,28 +71,28 @@ def add(conn: Connection, feed_id: int, checkpoint: StoredCheckpoint) -> None:
 
 
 def at(conn: Connection, feed_id: int, size: int) -> StoredCheckpoint | None:
-    """The checkpoint of exactly this size, or None."""
+    """The checkpoint of this size."""
     return _checkpoint(_CHECKPOINT(conn, feed=feed_id, at_size=size).one_or_none())
 
 
 def between(conn: Connection, feed_id: int, above: int, most: int) -> StoredCheckpoint | None:
-    """The largest checkpoint with above < size ≤ most; failing that the smallest one above, or None at the end."""
+    """The largest checkpoint with above < size ≤ most, else the next one above."""
     found = _LARGEST_CHECKPOINT(conn, feed=feed_id, above=above, most=most).one_or_none()
     return _checkpoint(found or _NEXT_CHECKPOINT(conn, feed=feed_id, above=above).one_or_none())
 
 
 def receipted_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoint | None:
-    """The smallest receipted checkpoint that covers the entry at `index`: when the recipient first had it."""
+    """The smallest receipted checkpoint that covers an entry."""
     return _checkpoint(_RECEIPTED_OVER(conn, feed=feed_id, above=index).one_or_none())
 
 
 def newest_receipted(conn: Connection, feed_id: int) -> StoredCheckpoint | None:
-    """The largest receipted checkpoint, or None."""
+    """The largest receipted checkpoint."""
     return _checkpoint(_NEWEST_RECEIPTED(conn, feed=feed_id).one_or_none())
 
 
 def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:
-    """Keeps a verified cosignature with its checkpoint and moves `receipted_size` up to it; the first one stays."""
+    """Stores a verified cosignature unless there is one, and raises `receipted_size`."""
     _ADD_RECEIPT(conn, feed=feed_id, at_size=size, cosignature=cosignature, receipted_at=receipted_at)
     _MOVE_RECEIPTED(conn, feed=feed_id, receipted_size=size)
 

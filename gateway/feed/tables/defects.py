@@ -1,4 +1,4 @@
-"""Statements on entries that a defect of this software keeps from being applied."""
+"""Statements on entries that weren't applied because of a software defect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OLDEST = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class DefectRow:
-    """An entry that wasn't applied because of a defect; noted in milliseconds since 1970."""
+    """A defect at an entry; `noted_at` in milliseconds since 1970."""
 
     origin: str
     idx: int
@@ -29,10 +29,10 @@ class DefectRow:
 
 
 def add(conn: Connection, feed_id: int, idx: int, problem: str, *, noted_at: int) -> None:
-    """Marks an entry as not applied."""
+    """Records a defect."""
     _ADD(conn, feed_id=feed_id, idx=idx, problem=storable_text(problem), noted_at=noted_at)
 
 
 def oldest(conn: Connection, limit: int) -> list[DefectRow]:
-    """Entries that are marked as not applied, oldest first."""
+    """Defects, oldest first."""
     return [DefectRow(*row) for row in _OLDEST(conn, most=limit)]

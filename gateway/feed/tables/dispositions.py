@@ -1,4 +1,4 @@
-"""Statements on dispositions: what recipients made of entries."""
+"""Statements on recipients' dispositions of entries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HELD_HERE = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class DispositionRow:
-    """What a recipient made of a run of entries in the feed `feed_id`, as the entry at `position` says."""
+    """A disposition of a run of entries, stated by the entry at `position`."""
 
     feed_id: int
     first_idx: int
@@ -48,7 +48,7 @@ class DispositionRow:
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """A partner's entry that this node has answered with HELD."""
+    """A partner's entry with the answer HELD."""
 
     origin: str
     feed_id: int
@@ -56,7 +56,7 @@ class HeldRow:
 
 
 def add(conn: Connection, row: DispositionRow) -> None:
-    """Writes a disposition; of two about the same run the later one counts."""
+    """Writes a disposition; it replaces an earlier one."""
     _DROP(conn, feed=row.feed_id, first=row.first_idx)
     _ADD(
         conn,
@@ -71,14 +71,14 @@ def add(conn: Connection, row: DispositionRow) -> None:
 
 
 def find(conn: Connection, feed_id: int, idx: int) -> DispositionRow | None:
-    """The recipient's disposition of an entry, or None while there is none."""
+    """The recipient's disposition of an entry."""
     row = _UP_TO(conn, feed=feed_id, index=idx).one_or_none()
     found = None if row is None else _row(row)
     return None if found is None or idx >= found.first_idx + found.count else found
 
 
 def held_here(conn: Connection) -> list[HeldRow]:
-    """Partners' entries whose last answer is HELD, by feed and index."""
+    """Held entries of partners, by feed and index."""
     return [HeldRow(*row) for row in _HELD_HERE(conn)]
 
 

@@ -1,4 +1,4 @@
-"""Statements on feeds, their entries, tiles, and checkpoints: the truth, together with the journal."""
+"""Statements on feeds and their entries."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ _ENTRIES = Prepared(
 
 
 class FeedState(StrEnum):
-    """Whether a feed may move; an operator's suspension comes on top of it."""
+    """State of a feed, apart from an operator's suspension."""
 
     ACTIVE = "active"
     QUARANTINED = "quarantined"
@@ -96,13 +96,11 @@ class Feed:
     """A feed as stored.
 
     Attributes:
-        journaled_size: entries that have their place in this node's order; the others wait for entries of the
-            reverse feed.
-        awaited_size: how far this feed must be in this node's order for the next waiting entry of the reverse feed;
-            0 when none waits.
-        receipted_size: entries with the recipient's receipt; unused for `in` feeds.
-        disposed_size: for `in` feeds the entries that were answered; unused for `out` feeds.
-        suspended_since: milliseconds since 1970; 0 when no operator has suspended the feed.
+        journaled_size: entries in the local log; the others wait for entries of the reverse feed.
+        awaited_size: journaled size that the next pending entry of the reverse feed needs; 0 for none.
+        receipted_size: `out` only: receipted entries.
+        disposed_size: `in` only: answered entries.
+        suspended_since: milliseconds since 1970; 0 for not suspended.
     """
 
     id: int
@@ -128,24 +126,22 @@ class Feed:
 
     @property
     def waiting(self) -> int:
-        """Entries that aren't in this node's order yet."""
+        """Number of pending entries."""
         return self.tree.size - self.journaled_size
 
     @property
     def suspended(self) -> bool:
-        """Whether an operator has suspended it."""
         return self.suspended_since > 0
 
     @property
     def extensible(self) -> bool:
-        """Whether the own history of this feed may go on: nobody holds another or a longer one, and all of it is in
-        this node's order."""
+        """Whether an own feed may grow: no partner has another or longer history, and no entry is pending."""
         return self.state not in (FeedState.BEHIND, FeedState.FORKED) and not self.waiting
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry at its index."""
+    """An entry and its index."""
 
     index: int
     header: bytes
@@ -154,7 +150,7 @@ class StoredEntry:
 
 
 def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
-    """The feed with this name, made empty when it doesn't exist yet; raises HeadMovedError as `append` does."""
+    """The feed, created if necessary; raises HeadMovedError as `append`."""
     found = find(conn, origin)
     if found is not None:
         return found
@@ -176,33 +172,33 @@ def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
 
 
 def find(conn: Connection, origin: FeedOrigin) -> Feed | None:
-    """The feed with this name, or None."""
+    """The feed, or None."""
     row = _BY_ORIGIN(conn, origin=origin.line).one_or_none()
     return None if row is None else _feed(row)
 
 
 def get(conn: Connection, origin: FeedOrigin) -> Feed:
-    """The feed with this name, which must exist."""
+    """The existing feed."""
     return _feed(_BY_ORIGIN(conn, origin=origin.line).one())
 
 
 def size_of(conn: Connection, origin: FeedOrigin) -> int:
-    """Number of entries in the feed with this name; 0 when it doesn't exist."""
+    """Number of entries; 0 without the feed."""
     return _SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
 
 
 def journaled_size_of(conn: Connection, origin: FeedOrigin) -> int:
-    """How far the feed with this name is in this node's order; 0 when it doesn't exist."""
+    """Number of entries in the local log; 0 without the feed."""
     return _JOURNALED_SIZE(conn, origin=origin.line).scalar_one_or_none() or 0
 
 
 def total_size(conn: Connection) -> int:
-    """Number of entries in all feeds; it never shrinks."""
+    """Entries in all feeds; never shrinks."""
     return int(_TOTAL_SIZE(conn).scalar_one())
 
 
 def get_by_id(conn: Connection, feed_id: int) -> Feed:
-    """The feed with this id, which must exist."""
+    """The existing feed with this id."""
     return _feed(_BY_ID(conn, feed=feed_id).one())
 
 
@@ -221,18 +217,14 @@ def append(
     committed_at: int,
     ready: int | None = None,
 ) -> Feed:
-    """Writes entries, tiles, checkpoint and journal, and moves the head.
+    """Writes entries, tiles, checkpoint and journal, and moves the head; returns the new state.
 
     Args:
-        conn, feed, new, growth, checkpoint: what is appended to what.
         committed_at: milliseconds since 1970.
-        ready: how many of the new entries take their place in this node's order now; None for all. The others wait.
-
-    Returns:
-        The feed as it is now.
+        ready: new entries that enter the local log now; None for all.
 
     Raises:
-        HeadMovedError: somebody else moved the head or the journal first; the transaction must be rolled back.
+        HeadMovedError: another writer moved the head or journal; roll back.
     """
     ready = len(new) if ready is None else ready
     journaled = feed.journaled_size + ready
@@ -262,7 +254,7 @@ def append(
 
 
 def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int) -> Feed:
-    """Gives the next `count` waiting entries their place in this node's order; returns the feed as it is then.
+    """Moves the next `count` pending entries into the local log; returns the new state.
 
     Raises:
         HeadMovedError: as `append`.
@@ -282,23 +274,23 @@ def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int)
 
 
 def set_awaited_size(conn: Connection, feed: Feed, size: int) -> Feed:
-    """Notes how far the feed must be for the next waiting entry of its reverse feed; 0 when none waits."""
+    """Sets `awaited_size`; returns the new state."""
     _SET_AWAITED(conn, feed=feed.id, awaited_size=size)
     return replace(feed, awaited_size=size)
 
 
 def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[StoredEntry]:
-    """Entries with first ≤ index < end, in order."""
+    """Entries with first ≤ index < end."""
     return [StoredEntry(*row) for row in _ENTRIES(conn, feed=feed_id, first=first, end=end)]
 
 
 def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[bytes]:
-    """Headers of the entries with first ≤ index < end, in order."""
+    """Headers with first ≤ index < end."""
     return [bytes(row[0]) for row in _HEADERS(conn, feed=feed_id, first=first, end=end)]
 
 
 def iterate_entries(conn: Connection, feed_id: int, chunk: int = 2000) -> Iterator[list[StoredEntry]]:
-    """All entries of a feed in order, `chunk` at a time."""
+    """All entries in order, `chunk` at a time."""
     first = 0
     while batch := read_entries(conn, feed_id, first, first + chunk):
         yield batch
@@ -306,19 +298,19 @@ def iterate_entries(conn: Connection, feed_id: int, chunk: int = 2000) -> Iterat
 
 
 def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:
-    """Notes up to which entry dispositions were sent, so that a rebuild sends none twice."""
+    """Sets the answered size, so that a rebuild answers nothing twice."""
     _SET_DISPOSED(conn, feed=feed_id, disposed_size=size)
 
 
 def set_state(
     conn: Connection, feed_id: int, state: FeedState, *, reason: str, since: int, evidence_path: str = ""
 ) -> None:
-    """Changes whether a feed may move; an operator's suspension stays."""
+    """Sets the state; an operator's suspension stays."""
     _SET_STATE(conn, feed=feed_id, new_state=state.value, reason=reason, since=since, evidence=evidence_path)
 
 
 def set_suspension(conn: Connection, feed_id: int, reason: str, *, since: int) -> None:
-    """Suspends a feed, or with `since` 0 ends its suspension; what else keeps it still stays."""
+    """Suspends a feed, or resumes it with `since` 0; the state stays."""
     _SET_SUSPENSION(conn, feed=feed_id, since=since, reason=reason)
 
 

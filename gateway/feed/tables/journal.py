@@ -1,4 +1,4 @@
-"""Statements on the journal: the order in which this node committed the entries of all feeds."""
+"""Statements on the journal, which stores the local log's order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ADD = Prepared(insert(journal))
 
 
 class HeadMovedError(GatewayError):
-    """Another writer moved the head first; the same work succeeds when it is done again."""
+    """Another writer moved the head first; a retry succeeds."""
 
     reason = "HEAD_MOVED"
     kind = Kind.ABORTED
@@ -40,7 +40,7 @@ class HeadMovedError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class JournalRun:
-    """Entries committed together: `count` entries of a feed from `first_index`, at positions from `first_position`."""
+    """Entries of one feed at consecutive positions."""
 
     first_position: int
     feed_id: int
@@ -50,10 +50,10 @@ class JournalRun:
 
 
 def add(conn: Connection, feed_id: int, first_index: int, count: int, *, committed_at: int) -> int:
-    """Gives entries the next positions and returns the first of them.
+    """Gives entries the next positions; returns the first.
 
     Raises:
-        HeadMovedError: another writer took them; the transaction must be rolled back.
+        HeadMovedError: another writer took them; roll back.
     """
     first_position = head_position(conn) + 1
     try:
@@ -71,12 +71,12 @@ def add(conn: Connection, feed_id: int, first_index: int, count: int, *, committ
 
 
 def head_position(conn: Connection) -> int:
-    """Position of the newest committed entry in this node's order; 0 when there is none."""
+    """Position of the local log's newest entry; 0 for none."""
     return _HEAD(conn).scalar_one_or_none() or 0
 
 
 def runs_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:
-    """Runs that hold positions greater than `position`, oldest first; the first may begin before it."""
+    """Runs that end after `position`, in order; the first may begin before it."""
     start = _START(conn, position=position + 1).scalar_one()
     if start is None:
         return []
@@ -85,5 +85,5 @@ def runs_after(conn: Connection, position: int, limit: int) -> list[JournalRun]:
 
 
 def size_at(conn: Connection, feed_id: int, position: int) -> int:
-    """Number of entries that a feed had when the entry at this position of the node's order was committed."""
+    """Number of a feed's entries up to a position of the local log."""
     return _SIZE_AT(conn, feed=feed_id, position=position).scalar_one_or_none() or 0

@@ -1,4 +1,4 @@
-"""How far the projector has come in the local log, and which kinds of entries the software knew then."""
+"""Stores the projector's position in the local log and the known kinds of entries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.feed.tables.schema import projector_progress
 
 
 class ProjectorProgress(NamedTuple):
-    """Position up to which entries are projected, and the digest of what was known; empty before it was noted."""
+    """Last projected position, and digest of the known kinds; empty at first."""
 
     position: int = 0
     knowledge: bytes = b""
@@ -23,15 +23,15 @@ _PROGRESS = Progress(projector_progress, ProjectorProgress)
 
 
 def position(conn: Connection) -> int:
-    """Position up to which entries are projected."""
+    """Last projected position."""
     return _PROGRESS.read(conn).position
 
 
 def lock(conn: Connection) -> int:
-    """The position, kept from other writers until the transaction ends.
+    """The position, locked until the transaction ends.
 
     Raises:
-        HeadMovedError: another writer has just made the row; do the transaction again.
+        HeadMovedError: another writer has just made the row; retry.
     """
     try:
         return _PROGRESS.lock(conn).position
@@ -40,15 +40,15 @@ def lock(conn: Connection) -> int:
 
 
 def move(conn: Connection, position: int) -> None:
-    """Notes up to which position entries are projected."""
+    """Sets the position."""
     _PROGRESS.write(conn, position=position)
 
 
 def knowledge(conn: Connection) -> bytes:
-    """Digest of the kinds of entries that the software knew when held entries were last looked at; empty: never."""
+    """Digest of the kinds known when held entries were last checked; empty for never."""
     return bytes(_PROGRESS.read(conn).knowledge)
 
 
 def note_knowledge(conn: Connection, digest: bytes) -> None:
-    """Notes which kinds of entries the software knows."""
+    """Sets the digest of the known kinds."""
     _PROGRESS.write(conn, knowledge=digest)

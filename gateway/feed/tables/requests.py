@@ -1,4 +1,4 @@
-"""Statements on client requests: what was answered to which request id, so that a resent one has no second effect."""
+"""Statements on answered requests, so that a resent one has no second effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COLUMNS = ("request_id", "principal", "digest", "response")
 
 @dataclass(frozen=True, slots=True)
 class AnsweredRequest:
-    """A request as it was answered. `request_id` has 16 bytes, `digest` is the SHA-256 of the request's body."""
+    """A request of 16 id bytes, with the SHA-256 of its body and its answer."""
 
     request_id: bytes
     principal: str
@@ -24,13 +24,13 @@ class AnsweredRequest:
 
 
 def remember(conn: Connection, answered: Sequence[AnsweredRequest]) -> bool:
-    """Keeps answers; True when every one of them is new, else an unknown part of them was kept: roll back."""
+    """Stores answers; False if not all were new: roll back, since some were stored."""
     rows = [(a.request_id, a.principal, a.digest, a.response) for a in answered]
     return insert_rows(conn, requests, _COLUMNS, rows, or_ignore=True) == len(rows)
 
 
 def find(conn: Connection, principal: str, request_ids: Iterable[bytes]) -> dict[bytes, AnsweredRequest]:
-    """Earlier answers to these request ids of one principal, by id."""
+    """Stored answers to a principal's requests, by id."""
     rows = conn.execute(
         select(requests).where(requests.c.principal == principal, requests.c.request_id.in_(list(request_ids)))
     )

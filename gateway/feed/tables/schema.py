@@ -1,4 +1,4 @@
-"""Tables of feeds, entries and the local log, and what became of entries."""
+"""Tables of feeds, entries, the local log and dispositions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ feeds = Table(
     Column("partner", String(32), nullable=False),
     Column("channel", String(16), nullable=False),
     Column("size", BigInteger, nullable=False, server_default="0"),
-    Column("journaled_size", BigInteger, nullable=False, server_default="0"),  # entries with a place in the journal
-    Column("awaited_size", BigInteger, nullable=False, server_default="0"),  # see feed.tables.feeds.Feed
+    Column("journaled_size", BigInteger, nullable=False, server_default="0"),  # entries in the journal
+    Column("awaited_size", BigInteger, nullable=False, server_default="0"),
     Column("edge", LargeBinary, nullable=False),  # tlog Tree.edge_bytes
     Column("checkpoint", LargeBinary, nullable=False),  # newest signed note; empty at size 0
-    Column("receipted_size", BigInteger, nullable=False, server_default="0"),  # out: the partner's newest receipt
-    Column("disposed_size", BigInteger, nullable=False, server_default="0"),  # in: dispositions were sent up to here
+    Column("receipted_size", BigInteger, nullable=False, server_default="0"),  # out
+    Column("disposed_size", BigInteger, nullable=False, server_default="0"),  # in: answered
     Column("state", String(16), nullable=False, server_default="active"),
     Column("state_reason", Text, nullable=False, server_default=""),
     Column("state_since", BigInteger, nullable=False, server_default="0"),
     Column("evidence_path", Text, nullable=False, server_default=""),
-    Column("suspended_since", BigInteger, nullable=False, server_default="0"),  # by an operator; 0 when it isn't
+    Column("suspended_since", BigInteger, nullable=False, server_default="0"),  # 0 for not suspended
     Column("suspension", Text, nullable=False, server_default=""),  # the operator's reason
 )
 
@@ -55,9 +55,9 @@ checkpoints = Table(
     Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
     Column("size", BigInteger, primary_key=True),
     Column("root", LargeBinary, nullable=False),
-    Column("note", LargeBinary, nullable=False),  # the publisher's signed note
-    Column("cosignature", LargeBinary, nullable=False),  # the recipient's signature line; empty until receipted
-    Column("receipted_at", BigInteger, nullable=False),  # the recipient's time in the cosignature; 0 until receipted
+    Column("note", LargeBinary, nullable=False),  # signed by the publisher
+    Column("cosignature", LargeBinary, nullable=False),  # the recipient's; empty until receipted
+    Column("receipted_at", BigInteger, nullable=False),  # time in the cosignature; 0 until receipted
 )
 
 journal = Table(
@@ -76,20 +76,20 @@ requests = Table(
     Column("request_id", LargeBinary(16), primary_key=True),
     Column("principal", String(160), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of the request
-    Column("response", LargeBinary, nullable=False),  # serialised response
+    Column("response", LargeBinary, nullable=False),  # serialised
     sqlite_with_rowid=False,
 )
 
 dispositions = Table(
     "dispositions",
     metadata,
-    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),  # the feed that holds the entries
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),  # of the entries
     Column("first_idx", BigInteger, primary_key=True),
     Column("count", BigInteger, nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("reason", String(64), nullable=False),
     Column("message", LargeBinary, nullable=False),  # serialised Disposition
-    Column("position", BigInteger, nullable=False),  # of the entry that says so, in this node's order
+    Column("position", BigInteger, nullable=False),  # of the stating entry in the local log
 )
 
 defects = Table(
@@ -103,12 +103,12 @@ defects = Table(
 
 projector_progress = progress_table(
     "projector_progress",
-    Column("position", BigInteger, nullable=False),  # in the local log, up to which entries are projected
-    Column("knowledge", LargeBinary(32), nullable=False),  # SHA-256 of the entry kinds that the software knew
+    Column("position", BigInteger, nullable=False),  # last one projected in the local log
+    Column("knowledge", LargeBinary(32), nullable=False),  # SHA-256 of the known entry kinds
 )
 
 node_starts = progress_table(
     "node_starts",
-    Column("token", BigInteger, nullable=False),  # random number of the last start
-    Column("token_before", BigInteger),  # of the one before; NULL after the first
+    Column("token", BigInteger, nullable=False),  # random, of the last start
+    Column("token_before", BigInteger),  # of the start before; NULL for none
 )

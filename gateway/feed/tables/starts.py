@@ -1,4 +1,4 @@
-"""Marks each start of a node in its database with a random number, by which a restored database is recognised."""
+"""Marks each start with a random number, to detect a restored database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TOKENS = select(node_starts.c.token, node_starts.c.token_before)
 
 
 def mark_start(conn: Connection, token: int) -> tuple[int, ...]:
-    """Writes this start's token; returns those of the last start and of the one before it, if there were any."""
+    """Writes this start's token; returns those of up to two starts before."""
     row = conn.execute(_TOKENS).one_or_none()
     tokens = () if row is None else tuple(known for known in row if known is not None)
     conn.execute(delete(node_starts))

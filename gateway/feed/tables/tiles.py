@@ -1,4 +1,4 @@
-"""Statements on tiles: a feed's Merkle hashes, 256 in a row."""
+"""Statements on tiles of 256 Merkle hashes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _EXTEND_TILE = Prepared(update(tiles).where(*_THIS_TILE).values(hashes=bindparam
 
 
 def extend(conn: Connection, feed_id: int, growth: Growth) -> None:
-    """Writes the hashes by which a tree has grown.
+    """Writes a tree's new hashes.
 
     Raises:
-        VerificationError: the tiles don't end where the growth begins.
+        VerificationError: the tiles don't end where it begins.
     """
     for write in growth.tiles:
         for tile, offset, hashes in split_by_tile(write):
@@ -45,7 +45,7 @@ def _extend_tile(conn: Connection, key: tuple[int, int, int], offset: int, hashe
 
 
 class StoredTiles:
-    """Reads a feed's Merkle hashes from its tiles; implements tlog's TileReader. Not safe across threads."""
+    """tlog's TileReader on the database. Not thread-safe."""
 
     def __init__(self, conn: Connection, feed_id: int) -> None:
         self._conn = conn
@@ -53,10 +53,10 @@ class StoredTiles:
         self._cache: dict[tuple[int, int], bytes] = {}
 
     def hashes(self, level: int, start: int, count: int) -> bytes:
-        """Concatenated node hashes number start … start + count - 1 of a tile level.
+        """Concatenated hashes start … start + count - 1 of a level.
 
         Raises:
-            VerificationError: they aren't there: the database was damaged.
+            VerificationError: the database was damaged.
         """
         found = bytearray()
         end = start + count
