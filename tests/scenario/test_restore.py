@@ -173,7 +173,7 @@ def test_what_two_restores_have_lost_holds_nothing_up_after_the_recovery(
                 return recovered.forced == 2
 
             await eventually(told, what="the recovery of what nobody has any more")
-            assert "without what they follow" in cn.log
+            assert "without their dependencies" in cn.log
 
             async def works_again() -> bool:
                 await risk.publish(alert(), ["hk"])

@@ -292,7 +292,7 @@ class ForceCommand:
         if forced:
             tx.touched.add(self._origin)
             log.critical(
-                "%d entries of %s and %s entered this node's order without what they follow: both sides have lost it; "
+                "%d entries of %s and %s entered the local log without their dependencies: both sides have lost them; "
                 "compare the alerts concerned with %s",
                 forced,
                 self._origin,

@@ -268,7 +268,7 @@ def journal_more(conn: Connection, feed: Feed, count: int, *, committed_at: int)
         journaled_size=journaled,
     )
     if moved.rowcount != 1:
-        raise HeadMovedError(f"feed {feed.origin} has moved in this node's order")
+        raise HeadMovedError(f"feed {feed.origin} has moved in the local log")
     journal.add(conn, feed.id, feed.journaled_size, count, committed_at=committed_at)
     return replace(feed, journaled_size=journaled)
 
