@@ -87,6 +87,10 @@ class Output:
         if not self.as_json:
             _terminal().print_line(_shown(text))
 
+    def interruption(self, error: GatewayError) -> None:
+        """Notes that a watch was interrupted and reconnects."""
+        self.note(_("Interrupted ({message}); reconnecting.", message=error.message))
+
     def note(self, text: object) -> None:
         """Prints a line for people on stderr."""
         if not self.as_json:

@@ -12,7 +12,6 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, reference, shown_time
 from gateway.cli.watchlist.values import hit_cells
 from gateway.contract.enum_words import word_of
-from gateway.errors import GatewayError
 from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
@@ -159,11 +158,8 @@ def watch(
     """
     output = Output(as_json)
 
-    def interrupted(error: GatewayError) -> None:
-        output.note(_("Interrupted ({message}); reconnecting.", message=error.message))
-
     async def work(client: GatewayClient) -> None:
-        async for change in client.watch(position, until_current=once, on_interruption=interrupted):
+        async for change in client.watch(position, until_current=once, on_interruption=output.interruption):
             if as_json:
                 output.json_line(as_dict(change))
             else:

@@ -13,7 +13,6 @@ from gateway.cli.values import as_dict
 from gateway.cli.watchlist.screen import explain
 from gateway.cli.watchlist.values import hit_cells
 from gateway.contract.enum_words import word_of
-from gateway.errors import GatewayError
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
@@ -91,11 +90,8 @@ def matches(
 
 
 def _watch(target: Target, output: Output, position: int, once: bool) -> None:
-    def interrupted(error: GatewayError) -> None:
-        output.note(_("Interrupted ({message}); reconnecting.", message=error.message))
-
     async def work(client: GatewayClient) -> None:
-        stream = client.screening.watch_matches(position, until_current=once, on_interruption=interrupted)
+        stream = client.screening.watch_matches(position, until_current=once, on_interruption=output.interruption)
         async with aclosing(stream) as watched:
             async for each in watched:
                 _show_changes(output, each)

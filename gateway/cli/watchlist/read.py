@@ -13,7 +13,6 @@ from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.cli.watchlist.values import called, change_row, content_facts, entry_reference, list_name
 from gateway.contract.enum_words import word_of, words
-from gateway.errors import GatewayError
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistKind
@@ -182,11 +181,10 @@ def watch(
     """
     output = Output(as_json)
 
-    def interrupted(error: GatewayError) -> None:
-        output.note(_("Interrupted ({message}); reconnecting.", message=error.message))
-
     async def work(client: GatewayClient) -> None:
-        stream = client.watchlist.watch(position, full_state=full, until_current=once, on_interruption=interrupted)
+        stream = client.watchlist.watch(
+            position, full_state=full, until_current=once, on_interruption=output.interruption
+        )
         async with aclosing(stream) as watched:
             async for each in watched:
                 _show_changes(output, each)
