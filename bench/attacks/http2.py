@@ -1,0 +1,178 @@
+"""An HTTP/2 client that does what the protocol forbids: frames as it is told, over TLS 1.3 with a real certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+from hpack import Encoder
+from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame
+
+from bench.attacks.attack import HOST, KeyPair, Target
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+CONNECT_S = 10.0
+"""Seconds for TCP and TLS, before a connection counts as refused."""
+
+_FRAME_HEADER = 9
+_PREFIX = 5  # gRPC: one byte for compression, four for the length
+
+
+class RefusedError(Exception):
+    """The node didn't take the connection, or ended it."""
+
+
+def tls_context(target: Target, pair: KeyPair | None) -> ssl.SSLContext:
+    """TLS 1.3 with ALPN h2, and a certificate unless None."""
+    context = ssl.create_default_context(cafile=str(target.ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_alpn_protocols(["h2"])
+    if pair is not None:
+        context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
+class HostileConnection:
+    """One connection. Nothing is sent but what the caller sends; everything that comes is read and counted.
+
+    Attributes:
+        received: frames by type, e.g. `HeadersFrame`.
+        resets: error codes of RST_STREAM by count.
+        settings: the node's settings by their numbers (RFC 9113 section 6.5.2).
+        goaway: error code and text of the node's GOAWAY.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, authority: str) -> None:
+        self._reader, self._writer, self._authority = reader, writer, authority
+        self._encoder = Encoder()
+        self._next_stream = 1
+        self._reading: asyncio.Task[None] | None = None
+        self.received: Counter[str] = Counter()
+        self.resets: Counter[int] = Counter()
+        self.settings: dict[int, int] = {}
+        self.goaway: tuple[int, bytes] | None = None
+        self.ended = asyncio.Event()
+
+    def read(self, *, pause_s: float = 0.0) -> None:
+        """Reads from now on, with a pause after each frame."""
+        self._reading = asyncio.create_task(self._read(pause_s))
+
+    async def send(self, *frames: Frame | bytes) -> None:
+        """Sends frames, or bytes that were prepared; raises RefusedError when the node has ended the connection."""
+        if self.ended.is_set():
+            raise RefusedError("the node has ended the connection")
+        try:
+            self._writer.write(b"".join(f if isinstance(f, bytes) else f.serialize() for f in frames))
+            await self._writer.drain()
+        except (OSError, ssl.SSLError) as error:
+            raise RefusedError(str(error)) from error
+
+    def new_stream(self) -> int:
+        number, self._next_stream = self._next_stream, self._next_stream + 2
+        return number
+
+    def block(self, path: str, extra: Iterable[tuple[str, str]] = ()) -> bytes:
+        """The header block of a gRPC call."""
+        return self._encoder.encode(
+            [
+                (":method", "POST"),
+                (":scheme", "https"),
+                (":path", path),
+                (":authority", self._authority),
+                ("content-type", "application/grpc"),
+                ("te", "trailers"),
+                *extra,
+            ]
+        )
+
+    def call(self, path: str, extra: Iterable[tuple[str, str]] = (), flags: Sequence[str] = ("END_HEADERS",)) -> Frame:
+        """HEADERS that open a call on a new stream."""
+        return HeadersFrame(self.new_stream(), self.block(path, extra), flags=list(flags))
+
+    async def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+        self._writer.transport.abort()
+
+    async def _read(self, pause_s: float) -> None:
+        try:
+            while True:
+                frame = await self._frame()
+                self.received[type(frame).__name__] += 1
+                if isinstance(frame, SettingsFrame):
+                    self.settings |= frame.settings
+                elif isinstance(frame, RstStreamFrame):
+                    self.resets[frame.error_code] += 1
+                elif isinstance(frame, GoAwayFrame):
+                    self.goaway = frame.error_code, frame.additional_data
+                if pause_s:
+                    await asyncio.sleep(pause_s)
+        except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.ended.set()
+
+    async def _frame(self) -> Frame:
+        frame, length = Frame.parse_frame_header(memoryview(await self._reader.readexactly(_FRAME_HEADER)))
+        frame.parse_body(memoryview(await self._reader.readexactly(length)))
+        return frame
+
+
+@asynccontextmanager
+async def connection(
+    target: Target,
+    port: int,
+    pair: KeyPair | None,
+    *,
+    settings: dict[int, int] | None = None,
+    greet: bool = True,
+    read: bool = True,
+    pause_s: float = 0.0,
+) -> AsyncIterator[HostileConnection]:
+    """A connection with preface and SETTINGS sent, closed at the end.
+
+    Args:
+        settings: of this client, by number.
+        greet: False sends nothing after the TLS handshake.
+        read: False leaves everything that comes in the socket.
+        pause_s: between two frames that are read.
+
+    Raises:
+        RefusedError: the node doesn't take it.
+    """
+    opening = asyncio.open_connection(
+        HOST, port, ssl=tls_context(target, pair), server_hostname=target.server_name, ssl_handshake_timeout=CONNECT_S
+    )
+    try:
+        reader, writer = await asyncio.wait_for(opening, CONNECT_S)
+    except (OSError, ssl.SSLError, TimeoutError) as error:
+        raise RefusedError(str(error)) from error
+    made = HostileConnection(reader, writer, target.server_name)
+    try:
+        if read:
+            made.read(pause_s=pause_s)
+        if greet:
+            await made.send(PREFACE, SettingsFrame(0, settings or {}))
+        yield made
+    finally:
+        with contextlib.suppress(OSError, ssl.SSLError):
+            await made.close()
+
+
+def message(content: bytes) -> bytes:
+    """A gRPC message with its prefix."""
+    return b"\x00" + len(content).to_bytes(_PREFIX - 1, "big") + content
+
+
+def data(stream: int, content: bytes, *, end: bool = False, most: int = 16_384) -> bytes:
+    """DATA frames with this content."""
+    parts = [content[start : start + most] for start in range(0, len(content), most)] or [b""]
+    return b"".join(
+        DataFrame(stream, part, flags=["END_STREAM"] if end and number == len(parts) - 1 else []).serialize()
+        for number, part in enumerate(parts)
+    )

@@ -1,0 +1,10 @@
+"""The attacks, by name."""
+
+from __future__ import annotations
+
+from bench.attacks import calls, connections, frames
+from bench.attacks.attack import Attack
+
+ATTACKS: dict[str, Attack] = {
+    attack.name: attack for module in (connections, frames, calls) for attack in module.ATTACKS
+}
