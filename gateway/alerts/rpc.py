@@ -96,9 +96,9 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self, request: alert_service_pb2.PublishAlertsRequest, actor: str
     ) -> list[PreparedAlert | GatewayError]:
         prepared: list[PreparedAlert | GatewayError] = []
-        for one in request.alerts:
+        for alert in request.alerts:
             try:
-                prepared.append(self._publisher.prepare(one, actor))
+                prepared.append(self._publisher.prepare(alert, actor))
             except GatewayError as error:
                 prepared.append(error)
         return prepared
@@ -288,9 +288,9 @@ def _record_bulk(
     request: alert_service_pb2.PublishAlertsRequest,
     prepared: list[PreparedAlert | GatewayError],
 ) -> None:
-    refused = sum(isinstance(one, GatewayError) or one.refusal is not None for one in prepared)
-    purposes = {one.content.purpose for one in request.alerts}
-    ids = [one.alert_id for one in prepared if isinstance(one, PreparedAlert)]
+    refused = sum(isinstance(alert, GatewayError) or alert.refusal is not None for alert in prepared)
+    purposes = {alert.content.purpose for alert in request.alerts}
+    ids = [alert.alert_id for alert in prepared if isinstance(alert, PreparedAlert)]
     call.record(
         purpose=",".join(sorted(purposes))[:64],
         subject_ids=[ids[0], ids[-1]] if ids else [],

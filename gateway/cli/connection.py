@@ -159,5 +159,5 @@ def connected(command: Callable[Concatenate[Target, P], R]) -> Callable[P, R]:
         for name, (annotation, default) in _OPTIONS.items()
     ]
     wrapped.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {each.name: each.annotation for each in (*own, *added)}
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
     return wrapped

@@ -143,7 +143,7 @@ def parse_message(data: bytes, kind: type[MessageT], source: str) -> MessageT:
 
 def recipients(given: list[str], option: str = "--to") -> list[str]:
     """Names of nodes from options with commas; InvalidRequestError for a wrong one, or none."""
-    names = list(dict.fromkeys(name.strip() for each in given for name in each.split(",") if name.strip()))
+    names = list(dict.fromkeys(name.strip() for text in given for name in text.split(",") if name.strip()))
     wrong = [name for name in names if not is_node_name(name)]
     if wrong or not names:
         found = _("{name!r} isn't the name of a node", name=wrong[0]) if wrong else _("name at least one node")

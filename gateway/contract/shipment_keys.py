@@ -47,7 +47,7 @@ def keys_of(shipment: shipment_pb2.Shipment) -> set[int]:
 
 def keys_of_addition(addition: shipment_pb2.ShipmentAddition) -> set[int]:
     """All keys of an addition, including its record's."""
-    places = (_place_keys(one.place) for one in addition.inspections)
+    places = (_place_keys(inspection.place) for inspection in addition.inspections)
     return {record_key(addition.record_id), *_event_keys(addition.events), *(key for keys in places for key in keys)}
 
 
@@ -63,8 +63,8 @@ def _own_keys(shipment: shipment_pb2.Shipment) -> Iterator[int]:
     for licence in shipment.licences:
         yield _reference(goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE, licence.number)
         yield _reference(_ANY, licence.number)
-    for one in shipment.equipment:
-        yield from _equipment_keys(one)
+    for unit in shipment.equipment:
+        yield from _equipment_keys(unit)
     for means in shipment.means:
         yield from _means_keys(means)
     yield from _party_keys(shipment.parties)
@@ -149,11 +149,14 @@ def key_sets(criteria: history_pb2.SearchCriteria, *, substance_codes: Sequence[
     """
     sets = [
         [record_key(value) for value in criteria.record_ids],
-        [_reference(one.kind, one.value) for one in criteria.references],
+        [_reference(reference.kind, reference.value) for reference in criteria.references],
         [_hashed(_CONTAINER, _compact(value)) for value in criteria.containers],
         [_hashed(_SEAL, _compact(value)) for value in criteria.seals],
         [_hashed(_REGISTRATION, _registration(value)) for value in criteria.registrations],
-        [_identifier(one.scheme, one.value) for one in criteria.party_identifiers],
+        [
+            _identifier(party_identifier.scheme, party_identifier.value)
+            for party_identifier in criteria.party_identifiers
+        ],
         list(_means(criteria.vessel, criteria.journey)),
         [_hashed(_CODE, normalise_prefix(code)) for code in criteria.commodity_codes],
         [key for one, codes in _with_codes(criteria.substances, substance_codes) for key in _substance(one, codes)],

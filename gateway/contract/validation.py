@@ -115,7 +115,7 @@ def _compile(
 
 
 def _under(prefix: str, found: Sequence[Violation]) -> Sequence[Violation]:
-    return [replace(one, field=(prefix + one.field).rstrip(".")) for one in found] if found else found
+    return [replace(violation, field=(prefix + violation.field).rstrip(".")) for violation in found] if found else found
 
 
 def _timestamp(message: Message) -> Sequence[Violation]:

@@ -101,14 +101,14 @@ def _message(descriptor: Descriptor) -> _Convert:
 
 
 def _field(field: FieldDescriptor) -> _Convert:
-    one = _value(field)
+    convert = _value(field)
     if not field.is_repeated:
-        return one
+        return convert
 
     def many(value: Any) -> list[Any]:
         if type(value) is not list or None in value:
             raise _NotUsualError
-        return value if one is _as_it_is else [one(each) for each in value]
+        return value if convert is _as_it_is else [convert(item) for item in value]
 
     return many
 

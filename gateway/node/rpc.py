@@ -89,10 +89,10 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         defects = [
             pb.Alarm(
                 code=FEED_DEFECT,
-                message=f"{one.origin}: entry {one.idx} isn't applied: {one.problem}",
-                since=to_timestamp(one.noted_at),
+                message=f"{defect.origin}: entry {defect.idx} isn't applied: {defect.problem}",
+                since=to_timestamp(defect.noted_at),
             )
-            for one in await asyncio.to_thread(self._defects)
+            for defect in await asyncio.to_thread(self._defects)
         ]
         blocked = [
             pb.Alarm(
@@ -170,16 +170,16 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         return pb.RecoverFeedResponse(recovered=size - before, size=size, waiting=waiting, forced=forced)
 
     async def _both(self, origin: FeedOrigin) -> list[Feed]:
-        found = await asyncio.to_thread(lambda: [self._outgoing.feed(one) for one in (origin, origin.reverse)])
+        found = await asyncio.to_thread(lambda: [self._outgoing.feed(way) for way in (origin, origin.reverse)])
         return [feed for feed in found if feed is not None]
 
     async def _nothing_more_comes(self, origin: FeedOrigin) -> bool:
         """Whether entries wait although this node holds all of the partner's in both feeds."""
         if not any(feed.waiting for feed in await self._both(origin)):
             return False
-        for one in (origin, origin.reverse):
-            theirs = await position_at(self._peers, one, origin.recipient)
-            if theirs.size > await asyncio.to_thread(self._outgoing.size, one):
+        for way in (origin, origin.reverse):
+            theirs = await position_at(self._peers, way, origin.recipient)
+            if theirs.size > await asyncio.to_thread(self._outgoing.size, way):
                 return False
         return True
 

@@ -69,7 +69,7 @@ def as_text(value: Any) -> str:
     elif isinstance(value, datetime):
         text = value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     elif isinstance(value, list | tuple):
-        text = ", ".join(as_text(each) for each in value)
+        text = ", ".join(as_text(part) for part in value)
     else:
         text = str(value)
     return text if len(text) <= MAX_INPUT_CHARS else text[: MAX_INPUT_CHARS - 1] + "…"

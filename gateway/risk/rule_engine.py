@@ -108,7 +108,7 @@ class RuleEngine:
             for known in before_looking(shipment, self._controls)
             if self._judges.takes("series", known)
         )
-        return [one for one in islice(wanted, MAX_SUBHEADINGS) if one is not None]
+        return [subheading for subheading in islice(wanted, MAX_SUBHEADINGS) if subheading is not None]
 
     def screen(
         self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()
@@ -217,13 +217,13 @@ def _span_days(rules: Iterable[Rule]) -> float:
 def _merged(found: Iterable[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
     """Merges equal discrepancies of several records."""
     by_sight: dict[bytes, trace_pb2.Discrepancy] = {}
-    for each in found:
+    for discrepancy in found:
         sight = trace_pb2.Discrepancy()
-        sight.CopyFrom(each)
+        sight.CopyFrom(discrepancy)
         sight.ClearField("legs")
-        known = by_sight.setdefault(sight.SerializeToString(deterministic=True), each)
-        if known is not each:
-            known.legs[:] = sorted({*known.legs, *each.legs})
+        known = by_sight.setdefault(sight.SerializeToString(deterministic=True), discrepancy)
+        if known is not discrepancy:
+            known.legs[:] = sorted({*known.legs, *discrepancy.legs})
     return list(by_sight.values())
 
 

@@ -89,7 +89,7 @@ def _each(
     if len(ours) == len(theirs) == 1:
         return [rule(ours[0], theirs[0])]
     han_decides = _any_han(ours) and _any_han(theirs)
-    return [rule(one, other) for one in ours for other in theirs if not han_decides or (one.han and other.han)]
+    return [rule(our, other) for our in ours for other in theirs if not han_decides or (our.han and other.han)]
 
 
 def _any_han(variants: tuple[PersonVariant, ...] | tuple[OrganisationVariant, ...]) -> bool:

@@ -84,7 +84,9 @@ def verify_cosignature(note: bytes, verifier: Verifier) -> VerifiedCosignature:
     _require_cosigner(verifier)  # 1
     verified = open_note(note, [verifier])  # 2
     checkpoint = parse_checkpoint_body(verified.text)  # 3
-    return max((_statement(each, checkpoint) for each in verified.signatures), key=lambda each: each.timestamp)
+    return max(
+        (_statement(signature, checkpoint) for signature in verified.signatures), key=lambda each: each.timestamp
+    )
 
 
 def verify_cosignature_line(note: bytes, line: bytes, verifier: Verifier) -> VerifiedCosignature:

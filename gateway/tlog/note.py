@@ -144,7 +144,7 @@ class UnverifiedNote:
 
     def encode(self) -> bytes:
         """Encodes the note byte for byte as parsed."""
-        return b"%b\n%b" % (self.unverified_text, b"".join(each.line() for each in self.signatures))
+        return b"%b\n%b" % (self.unverified_text, b"".join(signature.line() for signature in self.signatures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +255,7 @@ def open_note(note: bytes, verifiers: Iterable[Verifier], threshold: int = 1) ->
         for signature in unverified.signatures
         if (verifier := known.get((signature.name, signature.key_id)))  # 2
     )
-    signed = len({each.verifier.public_key for each in verified})
+    signed = len({signature.verifier.public_key for signature in verified})
     if signed < threshold:  # 4
         raise SignatureInvalidError(f"signed by {signed} known keys; {threshold} are needed", step="threshold")
     return VerifiedNote(unverified.unverified_text, verified)

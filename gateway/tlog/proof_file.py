@@ -48,7 +48,7 @@ class TlogProof:
     def __post_init__(self) -> None:
         if not 0 <= self.index < MAX_TREE_SIZE:
             raise MalformedError(f"no log has an entry {self.index}")
-        if len(self.hashes) > MAX_HASHES or any(len(each) != HASH_BYTES for each in self.hashes):
+        if len(self.hashes) > MAX_HASHES or any(len(digest) != HASH_BYTES for digest in self.hashes):
             raise MalformedError(f"an inclusion proof has at most {MAX_HASHES} hashes of {HASH_BYTES} bytes")
         if self.extra == b"":
             raise MalformedError("extra data is left out when there is none, never empty")
@@ -147,10 +147,10 @@ def verify_proof(
 def _verify_cosignatures(
     note: bytes, log_verifier: Verifier, cosigners: Sequence[Verifier], required: int
 ) -> tuple[VerifiedCosignature, ...]:
-    present = {(each.name, each.key_id) for each in parse_note(note).signatures}
-    signed = [each for each in cosigners if (each.name, each.key_id) in present]
-    cosignatures = tuple(verify_cosignature(note, each) for each in signed)
-    counted = len({each.public_key for each in signed} - {log_verifier.public_key})
+    present = {(signature.name, signature.key_id) for signature in parse_note(note).signatures}
+    signed = [cosigner for cosigner in cosigners if (cosigner.name, cosigner.key_id) in present]
+    cosignatures = tuple(verify_cosignature(note, cosigner) for cosigner in signed)
+    counted = len({cosigner.public_key for cosigner in signed} - {log_verifier.public_key})
     if counted < required:
         raise SignatureInvalidError(f"{counted} known cosigners signed; {required} are needed", step="cosignatures")
     return cosignatures

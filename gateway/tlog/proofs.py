@@ -100,5 +100,5 @@ def _walk_consistency(old_size: int, old_root: bytes, new_size: int, new_root: b
 
 
 def _require_hashes(step: str, *hashes: bytes) -> None:
-    if any(len(each) != HASH_BYTES for each in hashes):
+    if any(len(digest) != HASH_BYTES for digest in hashes):
         raise ProofInvalidError(f"a hash doesn't have {HASH_BYTES} bytes", step=step)

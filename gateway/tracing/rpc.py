@@ -75,8 +75,8 @@ class HistoryTracer:
             gathering, answers, asked = await self._rounds(call, request, positions, remaining_s, kept)
             await self._writer.flush(kept)  # the response must be provable later
         finally:
-            for one in kept:
-                forget(one)
+            for future in kept:
+                forget(future)
         return await asyncio.to_thread(self._whole, request, gathering, answers, asked)
 
     async def _rounds(
@@ -149,7 +149,7 @@ class HistoryTracer:
         response = pb.TraceConsignmentResponse(trace=trace)
         if request.draft_alert:
             wanted = set(request.draft_rules)
-            chosen = [one for one in trace.discrepancies if not wanted or one.rule_id in wanted]
+            chosen = [discrepancy for discrepancy in trace.discrepancies if not wanted or discrepancy.rule_id in wanted]
             draft = draft_alert(trace, chosen, request.grounds, self._node, now=now)
             if draft is not None:
                 response.draft.CopyFrom(draft)

@@ -118,8 +118,10 @@ class Publisher:
                 self._require_agreement(recipient, request.content, now)
             except InvalidRequestError as error:
                 found += (
-                    one if one.field == "recipients" else replace(one, message=f"{recipient}: {one.message}")
-                    for one in error.violations
+                    violation
+                    if violation.field == "recipients"
+                    else replace(violation, message=f"{recipient}: {violation.message}")
+                    for violation in error.violations
                 )
             except AgreementForbidsError as error:
                 forbidden.append(error)
@@ -216,14 +218,14 @@ class PublishCommand:
         return len(self._prepared)
 
     def execute(self, tx: Transaction) -> list[PublishResult]:
-        checked = self._unless_answered(tx, [self._checked(tx, one) for one in self._prepared])
-        fresh = [one for one in checked if isinstance(one, PreparedAlert)]
+        checked = self._unless_answered(tx, [self._checked(tx, prepared) for prepared in self._prepared])
+        fresh = [prepared for prepared in checked if isinstance(prepared, PreparedAlert)]
         responses = _responses(tx, fresh)
         if self._remember_all(tx, fresh, responses):
-            for one in fresh:
-                _append(tx, one)
+            for prepared in fresh:
+                _append(tx, prepared)
             following = iter(responses)
-            return [next(following) if isinstance(one, PreparedAlert) else one for one in checked]
+            return [next(following) if isinstance(prepared, PreparedAlert) else prepared for prepared in checked]
         return self._execute_one_by_one(tx, checked)
 
     def _unless_answered(
@@ -231,21 +233,21 @@ class PublishCommand:
     ) -> list[PreparedAlert | PublishResult]:
         """Replaces refusals by answers given before."""
         refused = {
-            at: one
-            for at, (one, result) in enumerate(zip(self._prepared, checked, strict=True))
-            if isinstance(one, PreparedAlert) and isinstance(result, GatewayError)
+            at: prepared
+            for at, (prepared, result) in enumerate(zip(self._prepared, checked, strict=True))
+            if isinstance(prepared, PreparedAlert) and isinstance(result, GatewayError)
         }
         results: list[PreparedAlert | PublishResult] = list(checked)
         if refused:
-            known = requests.find(tx.conn, self._principal, [one.request_id for one in refused.values()])
-            for at, one in refused.items():
-                if one.request_id in known:
-                    results[at] = repeated(known[one.request_id], one.digest, _Response)
+            known = requests.find(tx.conn, self._principal, [prepared.request_id for prepared in refused.values()])
+            for at, prepared in refused.items():
+                if prepared.request_id in known:
+                    results[at] = repeated(known[prepared.request_id], prepared.digest, _Response)
         return results
 
     def _remember_all(self, tx: Transaction, fresh: Sequence[PreparedAlert], responses: Sequence[_Response]) -> bool:
         """Stores all answers in one statement; False when an id isn't new."""
-        if len({one.request_id for one in fresh}) < len(fresh):
+        if len({prepared.request_id for prepared in fresh}) < len(fresh):
             return False
         if not fresh:
             return True
@@ -260,38 +262,38 @@ class PublishCommand:
     def _execute_one_by_one(
         self, tx: Transaction, checked: Sequence[PreparedAlert | PublishResult]
     ) -> list[PublishResult]:
-        ids = [one.request_id for one in checked if isinstance(one, PreparedAlert)]
+        ids = [prepared.request_id for prepared in checked if isinstance(prepared, PreparedAlert)]
         known = requests.find(tx.conn, self._principal, ids)
         results: list[PublishResult] = []
-        for one in checked:
-            if not isinstance(one, PreparedAlert):
-                results.append(one)
-            elif one.request_id in known:
-                results.append(repeated(known[one.request_id], one.digest, _Response))
+        for prepared in checked:
+            if not isinstance(prepared, PreparedAlert):
+                results.append(prepared)
+            elif prepared.request_id in known:
+                results.append(repeated(known[prepared.request_id], prepared.digest, _Response))
             else:
-                (response,) = _responses(tx, [one])
-                known[one.request_id] = self._answered(one, response)
-                requests.remember(tx.conn, [known[one.request_id]])
-                _append(tx, one)
+                (response,) = _responses(tx, [prepared])
+                known[prepared.request_id] = self._answered(prepared, response)
+                requests.remember(tx.conn, [known[prepared.request_id]])
+                _append(tx, prepared)
                 results.append(response)
         return results
 
-    def _answered(self, one: PreparedAlert, response: _Response) -> AnsweredRequest:
-        return AnsweredRequest(one.request_id, self._principal, one.digest, response.SerializeToString())
+    def _answered(self, prepared: PreparedAlert, response: _Response) -> AnsweredRequest:
+        return AnsweredRequest(prepared.request_id, self._principal, prepared.digest, response.SerializeToString())
 
-    def _checked(self, tx: Transaction, one: PreparedAlert | GatewayError) -> PreparedAlert | GatewayError:
-        if isinstance(one, GatewayError):
-            return one
-        if one.refusal is not None:
-            return one.refusal
+    def _checked(self, tx: Transaction, prepared: PreparedAlert | GatewayError) -> PreparedAlert | GatewayError:
+        if isinstance(prepared, GatewayError):
+            return prepared
+        if prepared.refusal is not None:
+            return prepared.refusal
         try:
-            for origin, _ in one.entries:
+            for origin, _ in prepared.entries:
                 tx.require_extensible(origin)
-            for publisher, alert_id in one.derived_from:
-                require_onward_transfer(tx, publisher, alert_id, [origin.recipient for origin, _ in one.entries])
+            for publisher, alert_id in prepared.derived_from:
+                require_onward_transfer(tx, publisher, alert_id, [origin.recipient for origin, _ in prepared.entries])
         except GatewayError as error:
             return error
-        return one
+        return prepared
 
 
 class _SeenBeforeError(Exception):
@@ -302,9 +304,9 @@ def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Respons
     """Responses, if these entries are appended next and in this order."""
     following: dict[FeedOrigin, int] = {}
     responses = []
-    for one in fresh:
-        response = _Response(alert_id=one.alert_id, revision=1, notices=one.notices)
-        for origin, _ in one.entries:
+    for prepared in fresh:
+        response = _Response(alert_id=prepared.alert_id, revision=1, notices=prepared.notices)
+        for origin, _ in prepared.entries:
             index = following[origin] if origin in following else tx.next_index(origin)
             response.entries.add(origin=origin.line, index=index)
             following[origin] = index + 1
@@ -312,6 +314,6 @@ def _responses(tx: Transaction, fresh: Sequence[PreparedAlert]) -> list[_Respons
     return responses
 
 
-def _append(tx: Transaction, one: PreparedAlert) -> None:
-    for origin, entry in one.entries:
+def _append(tx: Transaction, prepared: PreparedAlert) -> None:
+    for origin, entry in prepared.entries:
         tx.append(origin, entry)

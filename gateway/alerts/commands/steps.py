@@ -146,7 +146,7 @@ class ExpireCommand:
         keys = alerts.due_to_expire(tx.conn, tx.now_ms, self._limit, except_to=blocked)
         rows = alerts.find(tx.conn, keys)
         origins = {key.recipient: self._publisher.origin(key.recipient) for key in rows}
-        seen = {one: feeds.journaled_size_of(tx.conn, origin.reverse) for one, origin in origins.items()}
+        seen = {recipient: feeds.journaled_size_of(tx.conn, origin.reverse) for recipient, origin in origins.items()}
         for key, row in rows.items():
             event = alert_pb2.AlertEvent(occurred_at=to_timestamp(tx.now_ms), actor="gateway")
             event.expired.revision = row.life.revision

@@ -109,21 +109,21 @@ def show(
         marked("To", "Status", "Entry", "Receipted", "Their gateway", "Open questions"),
         [
             (
-                each.recipient,
-                word_of(AlertStatus, each.status),
-                f"{each.entry.origin}#{each.entry.index}",
-                shown_time(each, "receipted_at"),
-                word_of(DispositionOutcome, each.disposition),
-                list(each.open_question_ids) or None,
+                delivery.recipient,
+                word_of(AlertStatus, delivery.status),
+                f"{delivery.entry.origin}#{delivery.entry.index}",
+                shown_time(delivery, "receipted_at"),
+                word_of(DispositionOutcome, delivery.disposition),
+                list(delivery.open_question_ids) or None,
             )
-            for each in found.deliveries
+            for delivery in found.deliveries
         ],
     )
     if found.hits:
         output.table(
             _("On watchlists"),
             marked("Entry", "Class", "Score", "What", "Given", "Listed", "Asked for"),
-            [(*hit_cells(each.hit)[:3], each.field, *hit_cells(each.hit)[3:]) for each in found.hits],
+            [(*hit_cells(hit.hit)[:3], hit.field, *hit_cells(hit.hit)[3:]) for hit in found.hits],
         )
     elif not found.screened:
         output.note(_("Not compared with watchlists yet: the gateway is still loading them."))
@@ -217,16 +217,18 @@ def _content_facts(alert: Alert) -> Mapping[str, object]:
         N_("Classification"): word_of(Classification, content.handling.classification),
         N_("Onward transfer"): word_of(OnwardTransfer, content.handling.onward_transfer),
         N_("Caveat"): content.handling.caveat,
-        N_("References"): [f"{_kind(each.kind)} {each.value}" for each in content.subject.references],
-        N_("Equipment"): [each.id for each in content.subject.equipment],
-        N_("Means"): [r.value for each in content.subject.means for r in each.registrations],
-        N_("Parties"): [_party(each) for each in content.subject.parties],
-        N_("Goods"): [_goods(each) for each in content.goods],
-        N_("Rules"): [f"{each.rule_id}: {each.explanation}" for each in content.rule_hits],
-        N_("Evidence"): [f"{each.description} sha256:{each.sha256.hex()}" for each in content.evidence],
-        N_("Notices"): [f"{each.field}: {each.message}" for each in alert.notices],
+        N_("References"): [f"{_kind(document.kind)} {document.value}" for document in content.subject.references],
+        N_("Equipment"): [unit.id for unit in content.subject.equipment],
+        N_("Means"): [
+            registration.value for transport in content.subject.means for registration in transport.registrations
+        ],
+        N_("Parties"): [_party(party) for party in content.subject.parties],
+        N_("Goods"): [_goods(item) for item in content.goods],
+        N_("Rules"): [f"{rule_hit.rule_id}: {rule_hit.explanation}" for rule_hit in content.rule_hits],
+        N_("Evidence"): [f"{evidence.description} sha256:{evidence.sha256.hex()}" for evidence in content.evidence],
+        N_("Notices"): [f"{notice.field}: {notice.message}" for notice in alert.notices],
     }
-    facts |= {_("Text ({language})", language=each.language): each.text for each in content.narratives}
+    facts |= {_("Text ({language})", language=narrative.language): narrative.text for narrative in content.narratives}
     listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
     return {name: value for name, value in listed.items() if value not in (None, "")}
 
@@ -236,7 +238,9 @@ def _kind(kind: int) -> str:
 
 
 def _party(party: Any) -> str:
-    names = [name.text for name in party.names] + [f"{each.scheme} {each.value}" for each in party.identifiers]
+    names = [name.text for name in party.names] + [
+        f"{identifier.scheme} {identifier.value}" for identifier in party.identifiers
+    ]
     return f"{word_of(PartyRole, party.role)}: {', '.join(names)}"
 
 

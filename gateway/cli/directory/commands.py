@@ -154,7 +154,7 @@ def diff(
 def _require_named(signer: Ed25519Signer, directory: Directory, before: Directory | None) -> None:
     vkey = Verifier(signer.name, signer.public_key).to_vkey()
     versions = [version for version in (directory, before) if version is not None]
-    if not any(vkey == each.directory_key for version in versions for each in version.authorities.values()):
+    if not any(vkey == authority.directory_key for version in versions for authority in version.authorities.values()):
         raise ConfigurationError(
             _(
                 "--key: the directory names another key for {name}; for an outgoing key name the version in "

@@ -71,7 +71,7 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
     for index in unnamed:
         message = _("is missing; another agreement has this sender and recipient: give each an id")
         reader.problem(f"agreements[{index}].id", "terms.id", message)
-    agreements = tuple(read_agreement(each) for each in reader.objects("agreements", maximum=MAX_AGREEMENTS))
+    agreements = tuple(read_agreement(text) for text in reader.objects("agreements", maximum=MAX_AGREEMENTS))
     reader.close()
     reader.finish("terms")
     return tuple(sorted(agreements, key=lambda agreement: agreement.id))
@@ -79,7 +79,7 @@ def read_terms(data: bytes, *, valid_from: datetime, valid_until: datetime) -> t
 
 def anchors_from(given: Sequence[str], threshold: int | None) -> RootOfTrust:
     """Anchors from verifier keys or their files, of one federation; without a threshold all must sign."""
-    vkeys = [_vkey(each) for each in given]
+    vkeys = [_vkey(text) for text in given]
     federations = {vkey.partition("+")[0].rsplit("/", 2)[0] for vkey in vkeys}
     if len(federations) != 1:
         raise ConfigurationError(

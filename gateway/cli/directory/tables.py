@@ -45,8 +45,8 @@ def print_directory(output: Output, opened: OpenedDirectory, now: datetime) -> N
         _("Authorities"),
         marked("Name", "Node", "Called", "Directory key"),
         [
-            (name, each.node, list(each.display_names.values()), each.directory_key)
-            for name, each in sorted(directory.authorities.items())
+            (name, authority.node, list(authority.display_names.values()), authority.directory_key)
+            for name, authority in sorted(directory.authorities.items())
         ],
     )
     output.table(_("Nodes"), marked("Name", "Endpoints", "Server name", "CAs"), _node_rows(directory))

@@ -170,7 +170,7 @@ def _show(output: Output, examination: Examination) -> None:
         output.table(
             _("Said later"),
             marked("What", "By", "Recorded", "Received"),
-            [(each.kind, each.origin.publisher, each.recorded_at, each.received_at) for each in evidence.events],
+            [(event.kind, event.origin.publisher, event.recorded_at, event.received_at) for event in evidence.events],
         )
 
 
@@ -184,7 +184,7 @@ def _show_answer(output: Output, examination: AnswerExamination, record_ids: lis
     if evidence is None:
         return
     output.note(evidence.told)
-    asked = record_ids or [each.record.shipment.record_id for each in evidence.answer.records]
+    asked = record_ids or [record.record.shipment.record_id for record in evidence.answer.records]
     for record_id in asked:
         output.note(evidence.said_of(record_id))
 
@@ -212,7 +212,7 @@ def _answer_facts(evidence: VerifiedAnswer, record_ids: list[str]) -> dict[str, 
         "withheld": said.withheld,
         "hit": said.hit,
         "directory_version": evidence.directory_version,
-        "records": [each.record.shipment.record_id for each in answer.records],
+        "records": [record.record.shipment.record_id for record in answer.records],
         "said": {record_id: evidence.said_of(record_id) for record_id in record_ids},
     }
 

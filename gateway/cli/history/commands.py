@@ -56,15 +56,17 @@ def show(
         {**_about(found), **shipment_facts(shipment)},
     )
     columns = marked("Position", "Rev", "Recorded", "By", "What", "Digest")
-    output.table(_("Revisions"), columns, [_revision_cells(each) for each in found.revisions])
+    output.table(_("Revisions"), columns, [_revision_cells(revision) for revision in found.revisions])
     if shipment.events:
         columns_of_events = marked("When", "What", "Where", "Container", "Seal", "Means", "Source", "Remarks")
-        output.table(_("Events"), columns_of_events, [event_cells(each) for each in shipment.events])
+        output.table(_("Events"), columns_of_events, [event_cells(event) for event in shipment.events])
     if shipment.inspections:
         columns_of_findings = marked("When", "Result", "Where", "Methods", "Found", "Remarks")
-        output.table(_("Inspections"), columns_of_findings, [inspection_cells(each) for each in shipment.inspections])
+        output.table(
+            _("Inspections"), columns_of_findings, [inspection_cells(inspection) for inspection in shipment.inspections]
+        )
     if found.risk_hits:
-        output.table(_("Rules that fired"), _HIT_COLUMNS, [_hit_cells(each) for each in found.risk_hits])
+        output.table(_("Rules that fired"), _HIT_COLUMNS, [_hit_cells(risk_hit) for risk_hit in found.risk_hits])
 
 
 def _about(found: GetShipmentResponse) -> dict[str, object]:
@@ -141,7 +143,9 @@ def risks(
 
     found, more = target.run(work)
     output = Output(as_json)
-    output.table(_("Rules that fired"), _HIT_COLUMNS, map(_hit_cells, found), data=[as_dict(each) for each in found])
+    output.table(
+        _("Rules that fired"), _HIT_COLUMNS, map(_hit_cells, found), data=[as_dict(risk_hit) for risk_hit in found]
+    )
     if more:
         output.note(
             _(

@@ -104,7 +104,7 @@ def list_(
     """
     found = target.run(lambda client: client.history.holds(released=released))
     columns = marked("Hold", "Keeps", "Case", "Reason", "Placed", "By", "Released", "Why")
-    Output(as_json).table(_("Holds"), columns, [_cells(each) for each in found], data=[as_dict(each) for each in found])
+    Output(as_json).table(_("Holds"), columns, [_cells(hold) for hold in found], data=[as_dict(hold) for hold in found])
 
 
 def _cells(hold: LegalHold) -> tuple[object, ...]:

@@ -89,12 +89,12 @@ class RecordTally:
         found = [(problem.line, bad.record_id, problem.reason) for bad in self.bad for problem in bad.problems]
         for line, record_id, error in self.refused:
             reasons = (
-                [f"{one.field}: {one.message}" for one in error.violations]
+                [f"{violation.field}: {violation.message}" for violation in error.violations]
                 if isinstance(error, InvalidRequestError)
                 else [error.message]
             )
             found += [(line, record_id, reason) for reason in reasons or [error.message]]
-        return sorted(found, key=lambda each: each[0])
+        return sorted(found, key=lambda problem: problem[0])
 
 
 FileArgument = Annotated[Path, typer.Argument(help=_("The file; - for standard input."), show_default=False)]
@@ -222,7 +222,7 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
             "refused": [
                 {"line": line, "record_id": record_id, **error_facts(error)} for line, record_id, error in tally.refused
             ],
-            "bad": [_bad(each) for each in tally.bad],
+            "bad": [_bad(record) for record in tally.bad],
         }
         output.facts(_("Recorded") if tally.recorded or not left_out else _("Nothing recorded"), facts, data=data)
         if tally.recorded:
@@ -236,15 +236,15 @@ def _report(output: Output, tally: RecordTally, *, dry_run: bool) -> None:
         raise typer.Exit(EXIT_INCOMPLETE if taken else EXIT_FAILED)
 
 
-def _bad(each: BadRecord) -> dict[str, object]:
+def _bad(record: BadRecord) -> dict[str, object]:
     def facts(problem: Problem) -> dict[str, object]:
         return {"line": problem.line, "column": problem.field, "reason": problem.reason}
 
     return {
-        "line": each.line,
-        "record_id": each.record_id,
-        "lines": each.lines,
-        "problems": [facts(problem) for problem in each.problems],
+        "line": record.line,
+        "record_id": record.record_id,
+        "lines": record.lines,
+        "problems": [facts(problem) for problem in record.problems],
     }
 
 

@@ -70,13 +70,13 @@ class SearchResults:
     answers: dict[str, NodeAnswer] = field(default_factory=dict)
     more: bool = False
 
-    def take(self, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
-        if isinstance(each, HistoryRecord):
-            self.records.append(each)
-        elif isinstance(each, NodeAnswer):
-            self.answers[each.node] = _added(self.answers.get(each.node), each)
+    def take(self, item: HistoryRecord | NodeAnswer | SearchEnd) -> None:
+        if isinstance(item, HistoryRecord):
+            self.records.append(item)
+        elif isinstance(item, NodeAnswer):
+            self.answers[item.node] = _added(self.answers.get(item.node), item)
         else:
-            self.more = bool(each.next_page_token)
+            self.more = bool(item.next_page_token)
 
     @property
     def unanswered(self) -> list[NodeAnswer]:
@@ -182,15 +182,15 @@ async def _receive(client: GatewayClient, output: Output, results: SearchResults
             return
 
 
-def _print_received(output: Output, each: HistoryRecord | NodeAnswer | SearchEnd) -> None:
+def _print_received(output: Output, item: HistoryRecord | NodeAnswer | SearchEnd) -> None:
     """Prints everything for programs, answers for people."""
     if output.as_json:
-        name = "record" if isinstance(each, HistoryRecord) else "answer" if isinstance(each, NodeAnswer) else "end"
-        output.json_line({name: as_dict(each)})
-    elif isinstance(each, NodeAnswer) and each.status in ANSWERED:
-        output.note(answer_line(each))
-    if isinstance(each, NodeAnswer) and each.status not in ANSWERED:
-        output.warning(_("{each}; records of this node may be missing", each=answer_line(each)))
+        name = "record" if isinstance(item, HistoryRecord) else "answer" if isinstance(item, NodeAnswer) else "end"
+        output.json_line({name: as_dict(item)})
+    elif isinstance(item, NodeAnswer) and item.status in ANSWERED:
+        output.note(answer_line(item))
+    if isinstance(item, NodeAnswer) and item.status not in ANSWERED:
+        output.warning(_("{each}; records of this node may be missing", each=answer_line(item)))
 
 
 def _show(output: Output, found: SearchResults, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:
@@ -201,18 +201,18 @@ def _show(output: Output, found: SearchResults, *, sort: Sort, hit_only: bool, v
         records = _sorted(found.records, sort)
         if records:
             output.table(
-                _("Found: {count}", count=len(records)), RECORD_COLUMNS, [record_cells(each) for each in records]
+                _("Found: {count}", count=len(records)), RECORD_COLUMNS, [record_cells(record) for record in records]
             )
             _explain(output, records, verbose=verbose)
         else:
             output.line(_("Nothing found.") if not found.unanswered else _("Nothing found where it was answered."))
         output.table(_("Nodes"), NODE_COLUMNS, [node_cells(answer) for answer in found.answers.values()])
-    if found.more or any(each.status == AnswerStatus.ANSWER_STATUS_PARTIAL for each in found.answers.values()):
+    if found.more or any(answer.status == AnswerStatus.ANSWER_STATUS_PARTIAL for answer in found.answers.values()):
         output.note(_("There is more than these {limit} of a node; --limit 0 shows all.", limit=limit))
 
 
 def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> None:
-    withheld = sum(len(each.withheld) for each in records)
+    withheld = sum(len(record.withheld) for record in records)
     if withheld and not verbose:
         output.note(
             ngettext(
@@ -221,20 +221,20 @@ def _explain(output: Output, records: list[HistoryRecord], *, verbose: bool) -> 
                 withheld,
             )
         )
-    for each in records:
-        name = f"{each.node}/{each.shipment.record_id}"
-        if each.matched_revision:
+    for record in records:
+        name = f"{record.node}/{record.shipment.record_id}"
+        if record.matched_revision:
             output.note(
                 _(
                     "{name}: the criteria match revision {matched_revision}, not the newest.",
                     name=name,
-                    matched_revision=each.matched_revision,
+                    matched_revision=record.matched_revision,
                 )
             )
         if verbose:
-            for line in withheld_lines(each):
+            for line in withheld_lines(record):
                 output.line(_("{name}: withheld {line}", name=name, line=line))
-            for match in each.name_matches:
+            for match in record.name_matches:
                 output.line(f"{name}: {match.asked} ~ {match.recorded} ({match.score:.2f}): {match.because}")
 
 
@@ -243,7 +243,7 @@ def _sorted(records: list[HistoryRecord], sort: Sort) -> list[HistoryRecord]:
     if sort is Sort.RECORDED:
         return sorted(records, key=record_key, reverse=True)
     newest_first = sort is Sort.DECLARED
-    return sorted(records, key=lambda each: each.shipment.declared_at.ToNanoseconds(), reverse=newest_first)
+    return sorted(records, key=lambda item: item.shipment.declared_at.ToNanoseconds(), reverse=newest_first)
 
 
 def _hit(answer: NodeAnswer) -> bool | None:

@@ -331,7 +331,7 @@ def _answers(trace: Trace) -> Iterator[RenderableType]:
     for node, answers in answers_by_node(trace).items():
         last = answers[-1]
         in_trace = sum(leg.record.node == node for leg in trace.legs)
-        received = sum(each.count for each in answers)
+        received = sum(answer.count for answer in answers)
         counted = ngettext(
             "{number} record came, {in_trace} in the trace",
             "{number} records came, {in_trace} in the trace",

@@ -57,7 +57,7 @@ def record_cells(record: HistoryRecord) -> tuple[object, ...]:
         way(shipment),
         shortened("; ".join(_goods_in_short(item) for item in shipment.goods)),
         shortened("; ".join(filter(None, map(_name_of, shipment.parties)))),
-        [one.id for one in shipment.equipment] or None,
+        [unit.id for unit in shipment.equipment] or None,
         shown_time(record, "recorded_at"),
         len(record.withheld) or None,
     )
@@ -99,7 +99,7 @@ def answer_line(answer: NodeAnswer) -> str:
 
 def withheld_lines(record: HistoryRecord) -> list[str]:
     """Withheld fields of a record, by path and class."""
-    return [f"{each.path} ({label_of(DisclosureClass, each.disclosure_class)})" for each in record.withheld]
+    return [f"{field.path} ({label_of(DisclosureClass, field.disclosure_class)})" for field in record.withheld]
 
 
 def way(shipment: Shipment) -> str:
@@ -111,7 +111,7 @@ def way(shipment: Shipment) -> str:
             if name and stops[-1:] != [name]:
                 stops.append(name)
     if not stops:
-        stops = [each for each in (shipment.export_territory, shipment.destination_territory) if each]
+        stops = [territory for territory in (shipment.export_territory, shipment.destination_territory) if territory]
     return " → ".join(stops) or "—"
 
 
@@ -127,13 +127,15 @@ def place_in_full(place: Place) -> str:
 
 
 def _goods_in_short(item: ShipmentGoods) -> str:
-    code = max((one.code for one in item.codes), key=len, default="")
+    code = max((commodity.code for commodity in item.codes), key=len, default="")
     mass = f"{item.net_mass_kg:g} kg" if item.HasField("net_mass_kg") else ""
     return " ".join(filter(None, (code, item.description or item.substance, mass)))
 
 
 def _name_of(party: Party) -> str:
-    known = [name.text for name in party.names] or [f"{each.scheme} {each.value}" for each in party.identifiers]
+    known = [name.text for name in party.names] or [
+        f"{identifier.scheme} {identifier.value}" for identifier in party.identifiers
+    ]
     return f"{word_of(PartyRole, party.role)} {known[0]}" if known else ""
 
 
@@ -144,20 +146,20 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
         N_("Declared"): local(shipment, "declared_at", shipment.utc_offset_minutes),
         N_("Office"): place_in_full(shipment.office),
         N_("References"): [
-            f"{word_of(ShipmentReferenceKind, one.kind)} {one.value} {one.territory}".strip()
-            for one in shipment.references
+            f"{word_of(ShipmentReferenceKind, reference.kind)} {reference.value} {reference.territory}".strip()
+            for reference in shipment.references
         ],
         N_("Parties"): [_party(party) for party in shipment.parties],
         N_("Goods"): [_goods(item) for item in shipment.goods],
         N_("Equipment"): [
             ", ".join(
                 [
-                    one.id,
-                    *(_("seal {seal}", seal=seal) for seal in one.seals),
-                    *([_("e-lock {e_lock}", e_lock=one.e_lock)] if one.e_lock else []),
+                    unit.id,
+                    *(_("seal {seal}", seal=seal) for seal in unit.seals),
+                    *([_("e-lock {e_lock}", e_lock=unit.e_lock)] if unit.e_lock else []),
                 ]
             )
-            for one in shipment.equipment
+            for unit in shipment.equipment
         ],
         N_("Means"): [_means(means) for means in shipment.means],
         N_("Way"): way(shipment),
@@ -167,7 +169,8 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
             for mass in shipment.masses
         ],
         N_("Licences"): [
-            " ".join(filter(None, (one.number, one.type, one.authority, one.territory))) for one in shipment.licences
+            " ".join(filter(None, (licence.number, licence.type, licence.authority, licence.territory)))
+            for licence in shipment.licences
         ],
         N_("Packages"): shipment.package_count if shipment.HasField("package_count") else None,
         N_("Gross mass"): f"{shipment.gross_mass_kg:g} kg" if shipment.HasField("gross_mass_kg") else None,
@@ -208,8 +211,11 @@ def inspection_cells(inspection: ShipmentInspection) -> tuple[object, ...]:
 
 def criteria_lines(criteria: SearchCriteria) -> list[str]:
     """Criteria, a line for each."""
-    lines = [f"{word_of(ShipmentReferenceKind, one.kind)} {one.value}" for one in criteria.references]
-    lines += [" ".join(filter(None, (_("party"), one.scheme, one.value))) for one in criteria.party_identifiers]
+    lines = [f"{word_of(ShipmentReferenceKind, reference.kind)} {reference.value}" for reference in criteria.references]
+    lines += [
+        " ".join(filter(None, (_("party"), party_identifier.scheme, party_identifier.value)))
+        for party_identifier in criteria.party_identifiers
+    ]
     for name, values in (
         (_("record"), criteria.record_ids),
         (_("container"), criteria.containers),
@@ -227,8 +233,10 @@ def criteria_lines(criteria: SearchCriteria) -> list[str]:
 
 
 def _party(party: Party) -> str:
-    known = [name.text for name in party.names] + [f"{each.scheme} {each.value}" for each in party.identifiers]
-    where = [", ".join(filter(None, (one.street, one.city, one.territory))) for one in party.addresses]
+    known = [name.text for name in party.names] + [
+        f"{identifier.scheme} {identifier.value}" for identifier in party.identifiers
+    ]
+    where = [", ".join(filter(None, (address.street, address.city, address.territory))) for address in party.addresses]
     return f"{word_of(PartyRole, party.role)}: {'; '.join([*known, *where])}"
 
 
@@ -240,7 +248,7 @@ def _goods(item: ShipmentGoods) -> str:
         f"{item.purity_percent:g} %" if item.HasField("purity_percent") else "",
         _("{mass} kg net", mass=f"{item.net_mass_kg:g}") if item.HasField("net_mass_kg") else "",
         _("{mass} kg gross", mass=f"{item.gross_mass_kg:g}") if item.HasField("gross_mass_kg") else "",
-        ", ".join(f"{one.count} × {one.type or _('packages')}" for one in item.packages),
+        ", ".join(f"{package.count} × {package.type or _('packages')}" for package in item.packages),
         _money(item.customs_value),
         _("origin {territory}", territory=item.origin_territory) if item.origin_territory else "",
     ]
@@ -253,7 +261,12 @@ def _code(code: CommodityCode) -> str:
 
 def _means(means: TransportMeans) -> str:
     mode = word_of(TransportMode, means.mode).replace("_", " ")
-    known = [mode if mode != "—" else "", means.name, means.journey, *(one.value for one in means.registrations)]
+    known = [
+        mode if mode != "—" else "",
+        means.name,
+        means.journey,
+        *(registration.value for registration in means.registrations),
+    ]
     return ", ".join(part for part in known if part)
 
 

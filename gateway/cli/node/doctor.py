@@ -34,10 +34,10 @@ def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     output.table(
         _("Self-check"),
         marked("Check", "Result", "Found", "Way out"),
-        [(each.check, each.result, each.detail, _(each.way_out)) for each in findings],
+        [(finding.check, finding.result, finding.detail, _(finding.way_out)) for finding in findings],
         data=findings,
     )
-    failed = sum(each.result is Result.FAIL for each in findings)
+    failed = sum(finding.result is Result.FAIL for finding in findings)
     if failed:
         output.note(_("{failed} of {total} checks failed.", failed=failed, total=len(findings)))
         raise typer.Exit(EXIT_FAILED)

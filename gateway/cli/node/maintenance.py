@@ -54,7 +54,7 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
             output.table(
                 _("Wrong"),
                 marked("Where", "Entry", "Step", "What"),
-                [(each.place, each.index, each.step, each.problem) for each in report.findings],
+                [(finding.place, finding.index, finding.step, finding.problem) for finding in report.findings],
             )
         output.note(_("Keep this database as it is, restore the last backup that verifies, then `gateway recover`."))
         raise typer.Exit(EXIT_FAILED)

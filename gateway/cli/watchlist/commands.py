@@ -103,15 +103,15 @@ def withdraw(
         raise ConfigurationError(_("--revision is for one entry"))
 
     async def work(client: GatewayClient) -> tuple[str, ProposeEntriesResponse]:
-        named = [own_entry(each, client.node_name) for each in entries]
-        lists = {each.list for each in named}
+        named = [own_entry(entry, client.node_name) for entry in entries]
+        lists = {key.list for key in named}
         if len(lists) > 1:
             raise ConfigurationError(
                 _("entries of one list at a time; these are of {lists}", lists=", ".join(sorted(lists)))
             )
         withdrawals = [
-            ProposedWithdrawal(id=each.id, revision=revision or await _current(client, each), reason=reason)
-            for each in named
+            ProposedWithdrawal(id=key.id, revision=revision or await _current(client, key), reason=reason)
+            for key in named
         ]
         name = named[0].list
         return name, await client.watchlist.propose(name, withdrawals=withdrawals, note=note, request_id=request_id)
@@ -187,7 +187,7 @@ async def _current(client: GatewayClient, entry: WatchlistReference) -> int:
 
 def _print_response(as_json: bool, title: str, name: str, response: ProposeEntriesResponse) -> None:
     output = Output(as_json)
-    facts: dict[str, Any] = {N_("Entries"): "\n".join(f"{name}/{each}" for each in response.ids)}
+    facts: dict[str, Any] = {N_("Entries"): "\n".join(f"{name}/{entry_id}" for entry_id in response.ids)}
     if response.proposal_id:
         facts = {N_("Proposal"): response.proposal_id, **facts}
     output.facts(_("Proposed") if response.proposal_id else title, facts, data={"list": name, **as_dict(response)})

@@ -98,8 +98,8 @@ async def _fetch(client: GatewayClient, output: Output, spool: Spool, name: str,
     owner = publisher or client.node_name
     with output.progress(_("Reading")) as advance:
         async with aclosing(client.watchlist.entries(filter=filter_of(name, owner, ""))) as entries:
-            async for each in entries:
-                spool.add(each.entry)
+            async for entry in entries:
+                spool.add(entry.entry)
                 advance(1)
     return owner
 

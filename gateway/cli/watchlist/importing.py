@@ -286,7 +286,7 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
         "withdrawn": response.withdrawn,
         "vanished": response.vanished,
         "refused_count": response.refused_count,
-        "refused": [{"line": each.line, "id": each.id, **as_dict(each.error)} for each in response.refused],
+        "refused": [{"line": refusal.line, "id": refusal.id, **as_dict(refusal.error)} for refusal in response.refused],
         "problems": reading.bad,
         "skipped": reading.skipped,
         "not_pruned": held_back,

@@ -93,8 +93,8 @@ def _watch(target: Target, output: Output, position: int, once: bool) -> None:
     async def work(client: GatewayClient) -> None:
         stream = client.screening.watch_matches(position, until_current=once, on_interruption=output.interruption)
         async with aclosing(stream) as watched:
-            async for each in watched:
-                _show_changes(output, each)
+            async for message in watched:
+                _show_changes(output, message)
 
     try:
         target.run(work)

@@ -69,7 +69,9 @@ def list_(
     found, more = target.run(lambda client: _listed(client, filter_, limit))
     output = Output(as_json)
     columns = marked("Entry", "Rev", "Kind", "Name", "Releasable to", "Published", "Valid until")
-    output.table(_("Watchlists"), columns, [_entry_row(each) for each in found], data=[as_dict(each) for each in found])
+    output.table(
+        _("Watchlists"), columns, [_entry_row(listed) for listed in found], data=[as_dict(listed) for listed in found]
+    )
     if more:
         output.note(_("There are more than these {limit}; --limit 0 shows all, --list and --kind narrow.", limit=limit))
 
@@ -146,7 +148,7 @@ def proposals(target: Target, *, as_json: JsonOption = False) -> None:
     """
 
     async def work(client: GatewayClient) -> list[Proposal]:
-        return [each async for each in client.watchlist.proposals()]
+        return [proposal async for proposal in client.watchlist.proposals()]
 
     found = target.run(work)
     columns = marked("Proposal", "List", "By", "When", "Changes", "Note", "Begins with")
@@ -186,8 +188,8 @@ def watch(
             position, full_state=full, until_current=once, on_interruption=output.interruption
         )
         async with aclosing(stream) as watched:
-            async for each in watched:
-                _show_changes(output, each)
+            async for message in watched:
+                _show_changes(output, message)
 
     try:
         target.run(work)
@@ -215,9 +217,9 @@ def change_line(watched: WatchedChanges, change: PublishedChange) -> str:
     entry, what, revision, name = change_row(change.change)
     where = _("listed") if watched.full_state else f"{watched.position:>8}"
     return "  ".join(
-        each
-        for each in (where, f"{change.publisher}/{entry}", _("rev {revision}", revision=revision), what, name)
-        if each
+        cell
+        for cell in (where, f"{change.publisher}/{entry}", _("rev {revision}", revision=revision), what, name)
+        if cell
     )
 
 

@@ -279,14 +279,14 @@ def statistics(target: Target, *, as_json: JsonOption = False) -> None:
     columns = marked("List", "Entries", "Hits", "Confirmed", "False", "Open matches", "Dismissed")
     rows = [
         (
-            f"{one.publisher}/{one.list}",
-            one.entries,
-            one.hits,
-            one.confirmed,
-            one.false_hits,
-            one.open_matches,
-            one.dismissed_matches,
+            f"{listed.publisher}/{listed.list}",
+            listed.entries,
+            listed.hits,
+            listed.confirmed,
+            listed.false_hits,
+            listed.open_matches,
+            listed.dismissed_matches,
         )
-        for one in found
+        for listed in found
     ]
-    Output(as_json).table(_("Lists"), columns, rows, data=[as_dict(one) for one in found])
+    Output(as_json).table(_("Lists"), columns, rows, data=[as_dict(listed) for listed in found])

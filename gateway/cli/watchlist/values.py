@@ -84,10 +84,13 @@ def called(content: WatchlistContent) -> str:
     """The first name of an entry, or else its first identifier, address, code or route."""
     known = [
         *(name.text for name in content.names[:1]),
-        *(each.value for each in content.identifiers[:1]),
-        *(", ".join(filter(None, (each.street, each.city, each.territory))) for each in content.addresses[:1]),
-        *(each.code for each in content.commodities[:1]),
-        " → ".join(each.unlocode or each.name or each.territory for each in content.route),
+        *(identifier.value for identifier in content.identifiers[:1]),
+        *(
+            ", ".join(filter(None, (address.street, address.city, address.territory)))
+            for address in content.addresses[:1]
+        ),
+        *(commodity.code for commodity in content.commodities[:1]),
+        " → ".join(stop.unlocode or stop.name or stop.territory for stop in content.route),
     ]
     return shortened(next((text for text in known if text), ""))
 
@@ -112,14 +115,16 @@ def content_facts(content: WatchlistContent) -> Mapping[str, object]:
     """The content of an entry without empty values."""
     facts: dict[str, object] = {
         N_("Kind"): word_of(WatchlistKind, content.kind),
-        N_("Names"): [_name(each) for each in content.names],
-        N_("Identifiers"): [_identifier(each) for each in content.identifiers],
-        N_("Addresses"): [_address(each) for each in content.addresses],
+        N_("Names"): [_name(name) for name in content.names],
+        N_("Identifiers"): [_identifier(identifier) for identifier in content.identifiers],
+        N_("Addresses"): [_address(address) for address in content.addresses],
         N_("Born"): ", ".join([*content.birth_dates, *map(_period, content.birth_periods)]),
-        N_("Born in"): [_address(each) for each in content.birth_places],
+        N_("Born in"): [_address(birth_place) for birth_place in content.birth_places],
         N_("Territories"): ", ".join(content.territories),
-        N_("Commodities"): [f"{each.scheme} {each.code} {each.territory}".strip() for each in content.commodities],
-        N_("Route"): " → ".join(each.unlocode or each.name or each.territory for each in content.route),
+        N_("Commodities"): [
+            f"{commodity.scheme} {commodity.code} {commodity.territory}".strip() for commodity in content.commodities
+        ],
+        N_("Route"): " → ".join(stop.unlocode or stop.name or stop.territory for stop in content.route),
         N_("Reason"): content.reason,
         N_("Legal basis"): content.legal_basis,
         N_("Purpose"): content.purpose,
@@ -137,13 +142,17 @@ def content_facts(content: WatchlistContent) -> Mapping[str, object]:
     return {name: value for name, value in joined.items() if value not in (None, "")}
 
 
-def _identifier(each: Identifier) -> str:
-    more = ", ".join(filter(None, (each.territory, _("valid until {date}", date=each.expires) if each.expires else "")))
-    return f"{each.scheme} {each.value} ({more})" if more else f"{each.scheme} {each.value}"
+def _identifier(identifier: Identifier) -> str:
+    more = ", ".join(
+        filter(
+            None, (identifier.territory, _("valid until {date}", date=identifier.expires) if identifier.expires else "")
+        )
+    )
+    return f"{identifier.scheme} {identifier.value} ({more})" if more else f"{identifier.scheme} {identifier.value}"
 
 
-def _address(each: Address) -> str:
-    return ", ".join(filter(None, (each.street, each.city, each.territory)))
+def _address(address: Address) -> str:
+    return ", ".join(filter(None, (address.street, address.city, address.territory)))
 
 
 def _period(text: str) -> str:
@@ -155,5 +164,5 @@ def _period(text: str) -> str:
 
 def _name(name: Any) -> str:
     said = [word_of(ListedNameKind, name.kind), name.script, name.language]
-    known = ", ".join(each for each in said if each and each != "—")
+    known = ", ".join(date for date in said if date and date != "—")
     return f"{name.text} ({known})" if known else str(name.text)

@@ -138,10 +138,10 @@ def render_answer(parts: AnswerParts) -> Bundle:
         QUERY_JSON: _json(claimed.query),
         STATEMENT: parts.statement,
     }
-    for each in claimed.records:
-        folder = f"records/{each.index:05}"
-        record, proof = parts.records[each.index]
-        contents = record, proof, _json(each.record)
+    for claim in claimed.records:
+        folder = f"records/{claim.index:05}"
+        record, proof = parts.records[claim.index]
+        contents = record, proof, _json(claim.record)
         files |= {f"{folder}/{name}": content for name, content in zip(_FILES, contents, strict=True)}
     files[README] = _readme(directory, claimed, parts).encode()
     files[MANIFEST] = dump_json(_manifest(directory, claimed, files))
@@ -176,10 +176,10 @@ def said_of(claimed: ClaimedAnswer, record_id: str) -> str:
     """A sentence on whether the answer had a record."""
     said = claimed.statement
     of = f"the answer of {said.count} records"
-    found = [one for one in claimed.records if one.record.shipment.record_id == record_id]
+    found = [record for record in claimed.records if record.record.shipment.record_id == record_id]
     if found:
-        one = found[0]
-        return f"Record {record_id}, revision {one.record.revision}, was in {of}, as its number {one.index}."
+        first = found[0]
+        return f"Record {record_id}, revision {first.record.revision}, was in {of}, as its number {first.index}."
     if said.hit is not None:
         return f"Whether record {record_id} was meant can't be told: only hit or no hit was answered."
     if claimed.whole:
@@ -207,12 +207,12 @@ def _manifest(directory: Directory, claimed: ClaimedAnswer, files: dict[str, byt
         "count": said.count,
         "records": [
             {
-                "index": each.index,
-                "record_id": each.record.shipment.record_id,
-                "revision": each.record.revision,
-                "leaf_hash": each.leaf.hex(),
+                "index": record.index,
+                "record_id": record.record.shipment.record_id,
+                "revision": record.record.revision,
+                "leaf_hash": record.leaf.hex(),
             }
-            for each in claimed.records
+            for record in claimed.records
         ],
         "files": [
             {"name": name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
@@ -227,7 +227,7 @@ def _said(time: datetime) -> str:
 
 def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts) -> str:
     said = claimed.statement
-    records = "".join(f"  {said_of(claimed, each.record.shipment.record_id)}\n" for each in claimed.records)
+    records = "".join(f"  {said_of(claimed, record.record.shipment.record_id)}\n" for record in claimed.records)
     asked_by = question_origin(said.federation, said.asker, said.answerer)
     return _README.format(
         format=FORMAT,

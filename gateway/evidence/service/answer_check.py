@@ -165,16 +165,16 @@ def _keys(directory: Directory, node: str, at: datetime) -> list[bytes]:
 
 def _require_records(claimed: ClaimedAnswer, parts: AnswerParts) -> None:
     statement = claimed.statement
-    for each in claimed.records:
-        where = f"record {each.index:05}"
-        if each.record.node != statement.answerer:
-            raise VerificationError(f"{where} is of {each.record.node!r}, not of {statement.answerer}")
-        if each.proof.extra is not None:
+    for record in claimed.records:
+        where = f"record {record.index:05}"
+        if record.record.node != statement.answerer:
+            raise VerificationError(f"{where} is of {record.record.node!r}, not of {statement.answerer}")
+        if record.proof.extra is not None:
             raise MalformedError(f"{where}: its proof has extra data, which nothing authenticates; bundles have none")
-        if each.proof.index != each.index or each.proof.checkpoint_note != parts.statement:
+        if record.proof.index != record.index or record.proof.checkpoint_note != parts.statement:
             raise VerificationError(f"{where}: its proof is for another record or another statement")
         try:
-            verify_inclusion(each.leaf, each.index, statement.count, each.proof.hashes, statement.root)
+            verify_inclusion(record.leaf, record.index, statement.count, record.proof.hashes, statement.root)
         except VerificationError as error:
             raise VerificationError(f"{where} was not in this answer: {error.message}") from error
 

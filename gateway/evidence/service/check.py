@@ -348,11 +348,11 @@ def _require_alert(alert: VerifiedEntry, key: AlertKey) -> None:
 
 
 def _require_about(event: VerifiedEntry, alert: VerifiedEntry, before: Sequence[VerifiedEntry]) -> None:
-    if any((event.origin, event.index) == (each.origin, each.index) for each in (alert, *before)):
+    if any((event.origin, event.index) == (entry.origin, entry.index) for entry in (alert, *before)):
         raise MalformedError(f"entry {event.index} of {event.origin} is there twice")
     disposition = alerts.disposition_of(event.event)
     if disposition is not None:
-        texts = [each.index for each in (alert, *before) if each.origin == alert.origin]
+        texts = [entry.index for entry in (alert, *before) if entry.origin == alert.origin]
         said = range(disposition.index, disposition.index + disposition.count)
         back = (event.origin.publisher, event.origin.recipient) == (alert.origin.recipient, alert.origin.publisher)
         if back and disposition.origin == alert.origin.line and any(index in said for index in texts):

@@ -40,7 +40,7 @@ def check_journal(database: Database, rows: Sequence[FeedRow], head: int, add: A
             expected[run.feed_id] = run.first_index + run.count
             position = run.first_position + run.count - 1
     for row in rows:
-        _check_waiting(database, row, {names[each.id]: expected[each.id] for each in rows}, add)
+        _check_waiting(database, row, {names[waiting.id]: expected[waiting.id] for waiting in rows}, add)
 
 
 def _check_waiting(database: Database, row: FeedRow, reach: Mapping[str, int], add: Add) -> None:

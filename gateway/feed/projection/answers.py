@@ -133,11 +133,11 @@ def _entry(tx: Transaction, run: _Run) -> EncodedEntry:
         disposition.reason = run.error.reason
         disposition.violations.extend(
             feed_pb2.FieldViolation(
-                field=one.field[:_MAX_FIELD_CHARS],
-                rule=one.rule[:_MAX_RULE_CHARS],
-                message=one.message[:_MAX_MESSAGE_CHARS],
+                field=violation.field[:_MAX_FIELD_CHARS],
+                rule=violation.rule[:_MAX_RULE_CHARS],
+                message=violation.message[:_MAX_MESSAGE_CHARS],
             )
-            for one in _violations(run.error)[:_MAX_VIOLATIONS]
+            for violation in _violations(run.error)[:_MAX_VIOLATIONS]
         )
     entry_format = tx.formats[run.feed.origin.channel]
     assert entry_format.make_disposition is not None  # noqa: S101  the channel leads to partners

@@ -66,7 +66,7 @@ def force(conn: Connection, origin: FeedOrigin, *, now_ms: int) -> int:
     Returns:
         Number of entries that were pending.
     """
-    both = [found for one in (origin, origin.reverse) if (found := feeds.find(conn, one)) is not None]
+    both = [feed for way in (origin, origin.reverse) if (feed := feeds.find(conn, way)) is not None]
     waited = sum(feed.waiting for feed in both)
     while any(feed.waiting for feed in both):
         pairs = [(a, b) for a, b in (both, both[::-1]) if a.waiting]

@@ -117,12 +117,12 @@ def _commodity(parts: list[str], _: Format) -> Members:
 
 
 def _get_commodities(content: WatchlistContent) -> str:
-    return write_members(_written_code(each) for each in content.commodities)
+    return write_members(_written_code(commodity) for commodity in content.commodities)
 
 
-def _written_code(each: CommodityCode) -> str:
-    scheme = "" if each.scheme == _usual(each.territory) else f"{each.scheme}:"
-    return f"{scheme}{each.code}@{each.territory}" if each.territory else f"{scheme}{each.code}"
+def _written_code(commodity: CommodityCode) -> str:
+    scheme = "" if commodity.scheme == _usual(commodity.territory) else f"{commodity.scheme}:"
+    return f"{scheme}{commodity.code}@{commodity.territory}" if commodity.territory else f"{scheme}{commodity.code}"
 
 
 def _usual(territory: str) -> str:

@@ -54,7 +54,7 @@ class Entity:
 
     def texts(self, name: str) -> list[str]:
         """Sorted, since their order means nothing."""
-        return sorted({each.strip() for each in self.properties.get(name, []) if isinstance(each, str)} - {""})
+        return sorted({text.strip() for text in self.properties.get(name, []) if isinstance(text, str)} - {""})
 
 
 @dataclass(slots=True)
@@ -100,8 +100,8 @@ def _row(number: int, line: bytes | None, related: RelatedEntities, options: Lis
         return
     addresses = [
         found
-        for each in entity.properties.get("addressEntity", [])
-        if isinstance(each, str) and (found := related.by_id.get(each)) is not None
+        for entity_id in entity.properties.get("addressEntity", [])
+        if isinstance(entity_id, str) and (found := related.by_id.get(entity_id)) is not None
     ]
     try:
         content = content_of(entity, [*_nested(entity), *related.by_holder.get(entity.id, []), *addresses])
@@ -120,7 +120,9 @@ def _collected(stream: BinaryIO) -> RelatedEntities:
             continue  # reported when the line itself is read
         if entity is None:
             continue
-        related.referred.update(each for each in entity.properties.get("addressEntity", []) if isinstance(each, str))
+        related.referred.update(
+            entity_id for entity_id in entity.properties.get("addressEntity", []) if isinstance(entity_id, str)
+        )
         if entity.schema in RELATED:
             count += 1
             if count > MAX_RELATED:

@@ -58,8 +58,8 @@ def write_ftm(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Export:
         if not entities:
             tally.refused(entry.id, "the format has persons, organisations, vessels, vehicles and addresses only")
             continue
-        for each in entities:
-            stream.write(json.dumps(_document(each), ensure_ascii=False).encode() + b"\n")
+        for entity in entities:
+            stream.write(json.dumps(_document(entity), ensure_ascii=False).encode() + b"\n")
         tally.wrote(lost(entry.content, content_of(entities[0], entities[1:])))
     return tally.export()
 
@@ -77,16 +77,20 @@ def _entities(entry: WatchlistEntry) -> Iterator[Entity]:
     about: list[Entity] = []
     caption = _put_names(content, properties)
     others = _put_identifiers(content, schema, properties)
-    about += [_identification(entry.id, at, each) for at, each in enumerate(others, start=1)]
+    about += [_identification(entry.id, at, address) for at, address in enumerate(others, start=1)]
     if schema == "Address":
         _put_address(content, properties)
     else:
         properties[_TERRITORY.get(content.kind, "country")] = [code.lower() for code in content.territories]
         properties["birthDate"] = list(content.birth_dates)
-        properties["birthPlace"] = [_in_words(each) for each in content.birth_places if each.street or each.city]
-        properties["birthCountry"] = [each.territory.lower() for each in content.birth_places if each.territory]
+        properties["birthPlace"] = [
+            _in_words(birth_place) for birth_place in content.birth_places if birth_place.street or birth_place.city
+        ]
+        properties["birthCountry"] = [
+            birth_place.territory.lower() for birth_place in content.birth_places if birth_place.territory
+        ]
         addresses = [_address(entry.id, at, content) for at in range(len(content.addresses))]
-        properties["addressEntity"] = [each.id for each in addresses]
+        properties["addressEntity"] = [address.id for address in addresses]
         about += addresses
     notes = [*(f"{BORN}{period}" for period in content.birth_periods), content.remarks]
     properties["notes"] = list(filter(None, notes))
@@ -97,13 +101,13 @@ def _entities(entry: WatchlistEntry) -> Iterator[Entity]:
 
 def _put_names(content: WatchlistContent, properties: dict[str, list[Any]]) -> str:
     caption = ""
-    for each in content.names:
-        if each.kind == LISTED_NAME_KIND_PRIMARY:
-            caption = each.text
-            properties.setdefault("name", []).append(each.text)
+    for name in content.names:
+        if name.kind == LISTED_NAME_KIND_PRIMARY:
+            caption = name.text
+            properties.setdefault("name", []).append(name.text)
         else:
-            properties.setdefault(_PROPERTIES.get(each.kind, "alias"), []).append(each.text)
-    return caption or next((each.text for each in content.names), "")
+            properties.setdefault(_PROPERTIES.get(name.kind, "alias"), []).append(name.text)
+    return caption or next((name.text for name in content.names), "")
 
 
 def _put_identifiers(content: WatchlistContent, schema: str, properties: dict[str, list[Any]]) -> list[Identifier]:
@@ -114,17 +118,17 @@ def _put_identifiers(content: WatchlistContent, schema: str, properties: dict[st
     elif schema == "Airplane":
         own = _AIRCRAFT
     others = []
-    for each in content.identifiers:
-        if each.scheme in own and not each.territory and not each.expires:
-            properties.setdefault(own[each.scheme], []).append(each.value)
+    for identifier in content.identifiers:
+        if identifier.scheme in own and not identifier.territory and not identifier.expires:
+            properties.setdefault(own[identifier.scheme], []).append(identifier.value)
         else:
-            others.append(each)
+            others.append(identifier)
     return others
 
 
-def _identification(entry_id: str, at: int, each: Identifier) -> Entity:
-    said = {"holder": entry_id, "type": each.scheme, "number": each.value}
-    said |= {"country": each.territory.lower(), "endDate": each.expires}
+def _identification(entry_id: str, at: int, identifier: Identifier) -> Entity:
+    said = {"holder": entry_id, "type": identifier.scheme, "number": identifier.value}
+    said |= {"country": identifier.territory.lower(), "endDate": identifier.expires}
     properties: dict[str, list[Any]] = {name: [text] for name, text in said.items() if text}
     return Entity(f"{entry_id}-document-{at}", "Identification", "", properties)
 
@@ -137,13 +141,18 @@ def _address(entry_id: str, at: int, content: WatchlistContent) -> Entity:
 
 def _put_address(content: WatchlistContent, properties: dict[str, list[Any]], at: int = 0) -> None:
     if at < len(content.addresses):
-        each = content.addresses[at]
-        said = {"full": _in_words(each), "street": each.street, "city": each.city, "country": each.territory.lower()}
+        address = content.addresses[at]
+        said = {
+            "full": _in_words(address),
+            "street": address.street,
+            "city": address.city,
+            "country": address.territory.lower(),
+        }
         properties.update({name: [text] for name, text in said.items() if text})
 
 
-def _in_words(each: Address) -> str:
-    return ", ".join(filter(None, (each.street, each.city, territory_name(each.territory))))
+def _in_words(address: Address) -> str:
+    return ", ".join(filter(None, (address.street, address.city, territory_name(address.territory))))
 
 
 def _sanction(entry: WatchlistEntry) -> list[Entity]:

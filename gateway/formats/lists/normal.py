@@ -27,14 +27,17 @@ def normalise(content: WatchlistContent) -> None:
     """
     _names(content.names)
     if len(content.identifiers) > 1:
-        found = [(each.scheme, each.value, each.territory, each.expires) for each in content.identifiers]
+        found = [
+            (identifier.scheme, identifier.value, identifier.territory, identifier.expires)
+            for identifier in content.identifiers
+        ]
         _messages(content.identifiers, found, _identifier)
     for addresses in (content.addresses, content.birth_places):
         if addresses:
-            keys = [(each.street, each.city, each.territory) for each in addresses]
+            keys = [(address.street, address.city, address.territory) for address in addresses]
             _messages(addresses, keys, _address)
     if len(content.commodities) > 1:
-        codes = [(each.scheme, each.code, each.territory) for each in content.commodities]
+        codes = [(commodity.scheme, commodity.code, commodity.territory) for commodity in content.commodities]
         _messages(content.commodities, codes, _commodity)
     for texts in (content.birth_dates, content.birth_periods, content.territories, content.releasable_to):
         _texts(texts)
@@ -45,7 +48,7 @@ def normalise(content: WatchlistContent) -> None:
 def _names(names: Any) -> None:
     if len(names) == 1 and names[0].kind == LISTED_NAME_KIND_PRIMARY:
         return
-    keys: list[_NameKey] = [(each.kind, each.text, each.script, each.language) for each in names]
+    keys: list[_NameKey] = [(name.kind, name.text, name.script, name.language) for name in names]
     wanted = _in_order(keys)
     if wanted != keys:
         del names[:]

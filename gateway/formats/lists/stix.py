@@ -232,7 +232,7 @@ def _own_properties(entry: WatchlistEntry) -> dict[str, Any]:
 
 
 def _name(entry: WatchlistEntry) -> str:
-    return next((each.text for each in entry.content.names), entry.id)
+    return next((name.text for name in entry.content.names), entry.id)
 
 
 def _location(entry: WatchlistEntry) -> dict[str, Any]:

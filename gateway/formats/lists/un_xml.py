@@ -271,14 +271,14 @@ def _expiry(note: str) -> tuple[str, str]:
     found = list(_EXPIRES.finditer(note))
     if len(found) != 1:
         return "", note
-    (one,) = found
-    month = one["month"].casefold() if one["month"] else ""
+    (parts,) = found
+    month = parts["month"].casefold() if parts["month"] else ""
     if month and month not in _MONTHS:
         return "", note
-    text = one["iso"] or f"{one['year']}-{_MONTHS.index(month) + 1:02}-{int(one['day']):02}"
+    text = parts["iso"] or f"{parts['year']}-{_MONTHS.index(month) + 1:02}-{int(parts['day']):02}"
     if _day(text) is None:
         return "", note
-    return text, "" if one[0].strip() == note else note
+    return text, "" if parts[0].strip() == note else note
 
 
 def scheme_of(kind: str) -> str:

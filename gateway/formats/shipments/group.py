@@ -175,19 +175,19 @@ def _target_of(names: str) -> str:
 
 
 def _collect(into: Any, more: Any) -> None:
-    for one in more:
-        if one not in into:
-            into.append(one)
+    for item in more:
+        if item not in into:
+            into.append(item)
 
 
 def _collect_equipment(into: Any, more: Any) -> None:
-    known = {one.id: one for one in into}
-    for one in more:
-        same = known.get(one.id)
+    known = {item.id: item for item in into}
+    for item in more:
+        same = known.get(item.id)
         if same is None:
-            known[one.id] = one
-            into.append(one)
-            known[one.id] = into[-1]
+            known[item.id] = item
+            into.append(item)
+            known[item.id] = into[-1]
             continue
-        same.seals.extend(seal for seal in one.seals if seal not in same.seals)
-        same.e_lock = same.e_lock or one.e_lock
+        same.seals.extend(seal for seal in item.seals if seal not in same.seals)
+        same.e_lock = same.e_lock or item.e_lock

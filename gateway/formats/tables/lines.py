@@ -101,7 +101,7 @@ def table_lines(stream: BinaryIO, dialect: Dialect) -> Iterator[tuple[int, str, 
         if not (dialect.encoding or line is None or line.isascii()):
             if not _is_utf8(line):
                 queue.extend(_sample(lines))
-                dialect.guess = _guess(b"".join(each for each in (line, *queue) if each))
+                dialect.guess = _guess(b"".join(text for text in (line, *queue) if text))
             dialect.encoding = dialect.guess or "utf-8"
         try:
             yield number, decoded(line, "utf-8" if wide else dialect.encoding or "utf-8"), ""

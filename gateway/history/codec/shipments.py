@@ -79,13 +79,13 @@ def merged(shipment: shipment_pb2.Shipment, additions: Iterable[shipment_pb2.Shi
         _merge(shipment.events, addition.events)
         _merge(shipment.inspections, addition.inspections)
     shipment.events.sort(key=lambda event: (event.occurred_at.seconds, event.occurred_at.nanos))
-    shipment.inspections.sort(key=lambda one: (one.inspected_at.seconds, one.inspected_at.nanos))
+    shipment.inspections.sort(key=lambda item: (item.inspected_at.seconds, item.inspected_at.nanos))
 
 
 def _merge(into: Sequence[Message], more: Iterable[Message]) -> None:
-    known = {one.SerializeToString(deterministic=True) for one in into}
-    for one in more:
-        text = one.SerializeToString(deterministic=True)
+    known = {item.SerializeToString(deterministic=True) for item in into}
+    for item in more:
+        text = item.SerializeToString(deterministic=True)
         if text not in known:
             known.add(text)
-            into.append(one)  # type: ignore[attr-defined]  # a repeated field
+            into.append(item)  # type: ignore[attr-defined]  # a repeated field

@@ -126,7 +126,7 @@ def _has_unknown_fields(message: Message) -> bool:
     for field, value in message.ListFields():
         if field.message_type is not None:
             below = value if field.is_repeated else (value,)
-            if any(_has_unknown_fields(one) for one in below):
+            if any(_has_unknown_fields(child) for child in below):
                 return True
     return False
 

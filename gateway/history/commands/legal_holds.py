@@ -199,7 +199,7 @@ def holds_on(conn: Connection, logged: Sequence[LogRow]) -> list[str]:
     """Ids of the holds on a record with these items."""
     criteria = criteria_in_force(conn)
     items = [LoggedItem.of(row) for row in logged] if criteria else []
-    return [one.hold_id for one in criteria if one.match(items)]
+    return [criterion.hold_id for criterion in criteria if criterion.match(items)]
 
 
 def criteria_in_force(conn: Connection) -> list[HoldCriteria]:

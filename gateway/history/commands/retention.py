@@ -69,7 +69,7 @@ class PurgeCommand:
         due = _first(due, positions)
         criteria = criteria_in_force(tx.conn)
         items = _items(tx.conn, {row.record_id: positions[row.record_id] for row in due})
-        going = [row for row in due if not any(one.match(items[row.record_id]) for one in criteria)]
+        going = [row for row in due if not any(criterion.match(items[row.record_id]) for criterion in criteria)]
         for retention_class, rows in _by_class(going):
             self._erase(tx, retention_class, [row.record_id for row in rows], items)
         return PurgeResult(len(going), len(due) - len(going), (due[-1].delete_at, due[-1].record_id))
@@ -119,8 +119,11 @@ def _first(due: list[ShipmentRow], positions: Mapping[str, Sequence[int]]) -> li
 
 
 def _items(conn: Connection, positions: Mapping[str, Sequence[int]]) -> dict[str, list[LoggedItem]]:
-    logged = shipments.log_rows(conn, [one for of_record in positions.values() for one in of_record])
-    return {record_id: [LoggedItem.of(logged[one]) for one in of_record] for record_id, of_record in positions.items()}
+    logged = shipments.log_rows(conn, [position for of_record in positions.values() for position in of_record])
+    return {
+        record_id: [LoggedItem.of(logged[position]) for position in of_record]
+        for record_id, of_record in positions.items()
+    }
 
 
 def _forget_names(conn: Connection, items: Sequence[LoggedItem]) -> None:

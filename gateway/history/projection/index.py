@@ -105,5 +105,5 @@ def _date_additions(conn: Connection, moved: Sequence[ShipmentRow]) -> None:
     positions = positions_of(conn, dict.fromkeys(row.record_id for row in moved))
     added = shipments.of_kind(conn, [one for of_record in positions.values() for one in of_record], wire.ADDITION)
     for row in moved:
-        earlier = [one for one in positions[row.record_id] if one in added and one < row.position]
+        earlier = [position for position in positions[row.record_id] if position in added and position < row.position]
         shipments.date_additions(conn, earlier, *_as_of(row))

@@ -218,8 +218,8 @@ class _Exchange:
         future: asyncio.Future[None] = self._by.writer.submit(KeepAskedCommand(row), deferrable=patient)
         if wait:
             return future
-        for one in [*self._kept, future]:
-            forget(one)
+        for kept in [*self._kept, future]:
+            forget(kept)
         return None
 
 

@@ -72,9 +72,9 @@ class SiblingSearch:
         siblings: dict[str, shipment_pb2.Shipment] = {}
         for query in self._rules.sibling_queries(shipment):
             around = self._records(query.key_sets, RecordFilter(*query.around, query.procedures), MAX_AROUND)
-            if any(one.record_id != shipment.record_id for one in around):
+            if any(item.record_id != shipment.record_id for item in around):
                 before = self._records(query.key_sets, RecordFilter(*query.before, query.procedures), MAX_BEFORE)
-                siblings.update((one.record_id, one) for one in (*before, *around))
+                siblings.update((item.record_id, item) for item in (*before, *around))
         return list(siblings.values())
 
     def of_trace(self, trace: trace_pb2.Trace, node: str) -> dict[int, list[shipment_pb2.Shipment]]:

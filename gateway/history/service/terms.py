@@ -60,27 +60,29 @@ def _allowing(
 ) -> Agreement:
     """The agreement in one direction for the first type that has one."""
     purpose = query.grounds.purpose
-    for one in types:
-        agreement = directory.agreement(*way, at, message_type=one, purpose=purpose)
+    for message_type in types:
+        agreement = directory.agreement(*way, at, message_type=message_type, purpose=purpose)
         if agreement is not None:
             return agreement
     refusal = f"no agreement lets {way[0]} {to_do} {way[1]} about shipments"
     others = {
-        agreement.id: agreement for one in types for agreement in directory.agreements_on(*way, at, message_type=one)
+        agreement.id: agreement
+        for message_type in types
+        for agreement in directory.agreements_on(*way, at, message_type=message_type)
     }
     if others:
         listed = tuple(others.values())
         raise _denied(f"{refusal} for the purpose {purpose!r}", *way, listed, named_with_purposes(listed))
-    between = tuple(one for one in directory.agreements if (one.sender, one.recipient) == way and one.in_force(at))
+    between = tuple(item for item in directory.agreements if (item.sender, item.recipient) == way and item.in_force(at))
     raise _denied(refusal, *way, between, named(between))
 
 
 def _require_criteria(agreement: Agreement, query: history_pb2.HistoryQuery) -> None:
     forbidden = undisclosable(query.criteria, agreement.field_classes, "criteria.")
-    for number, one in enumerate(query.alternatives):
-        forbidden += undisclosable(one, agreement.field_classes, f"alternatives[{number}].")
+    for number, criteria in enumerate(query.alternatives):
+        forbidden += undisclosable(criteria, agreement.field_classes, f"alternatives[{number}].")
     if forbidden:
-        fields = ", ".join(one.field for one in forbidden[:10])
+        fields = ", ".join(violation.field for violation in forbidden[:10])
         classes = sorted(set(FieldClass) - agreement.field_classes)
         raise _denied(
             f"from {agreement.sender} to {agreement.recipient} nothing of class {' or '.join(classes)} may go for the "

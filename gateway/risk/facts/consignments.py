@@ -146,7 +146,7 @@ def _departed(leg: Leg) -> int:
 def mode(shipment: shipment_pb2.Shipment) -> str:
     """Last mode of transport in lower case; empty if unknown."""
     means = [*shipment.means, *(leg.means for leg in shipment.route)]
-    modes = [each.mode for each in means if each.mode != goods_pb2.TRANSPORT_MODE_UNSPECIFIED]
+    modes = [transport.mode for transport in means if transport.mode != goods_pb2.TRANSPORT_MODE_UNSPECIFIED]
     return word(goods_pb2.TransportMode, modes[-1], _MODE) if modes else ""
 
 

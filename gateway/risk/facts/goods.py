@@ -130,13 +130,15 @@ class _Frame:
 
 def papers_of(shipments: Sequence[shipment_pb2.Shipment]) -> Papers:
     """Papers of some records."""
-    exports = [each.declared_at for each in shipments if each.procedure == shipment_pb2.SHIPMENT_PROCEDURE_EXPORT]
+    exports = [
+        shipment.declared_at for shipment in shipments if shipment.procedure == shipment_pb2.SHIPMENT_PROCEDURE_EXPORT
+    ]
     return Papers(
-        licences=_distinct(licence for each in shipments for licence in each.licences),
+        licences=_distinct(licence for shipment in shipments for licence in shipment.licences),
         references=[
             reference.value
-            for each in shipments
-            for reference in each.references
+            for shipment in shipments
+            for reference in shipment.references
             if reference.kind == goods_pb2.SHIPMENT_REFERENCE_KIND_LICENCE
         ],
         exported_at=min(exports, key=lambda at: (at.seconds, at.nanos), default=None),

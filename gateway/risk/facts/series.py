@@ -103,8 +103,8 @@ def series_cases(
     for leg in legs:
         if leg.index not in known:
             continue
-        of_node = [known[one.index] for one in legs if one.node == leg.node and one.index in known]
-        others = [export for each in siblings.get(leg.index, ()) if (export := _export(each, None)) is not None]
+        of_node = [known[sibling.index] for sibling in legs if sibling.node == leg.node and sibling.index in known]
+        others = [export for sibling in siblings.get(leg.index, ()) if (export := _export(sibling, None)) is not None]
         by_id = {export.record_id: export for export in (*others, *of_node)}  # a leg stays one
         by_id[leg.shipment.record_id] = own = known[leg.index]
         same = [export for export in by_id.values() if own.exporter.is_same(export.exporter)]
@@ -224,12 +224,14 @@ def _exporter(shipment: shipment_pb2.Shipment) -> _Exporter | None:
 
 
 def _named(party: party_pb2.Party) -> _Exporter | None:
-    identifiers = [one for one in party.identifiers if one.value]
-    names = [one.text for one in party.names if one.text]
+    identifiers = [identifier for identifier in party.identifiers if identifier.value]
+    names = [name.text for name in party.names if name.text]
     if not identifiers and not names:
         return None
     criteria = history_pb2.SearchCriteria(
-        party_identifiers=[history_pb2.SearchIdentifier(scheme=one.scheme, value=one.value) for one in identifiers]
+        party_identifiers=[
+            history_pb2.SearchIdentifier(scheme=identifier.scheme, value=identifier.value) for identifier in identifiers
+        ]
     )
     return _Exporter(
         identifiers=frozenset(key for keys in key_sets(criteria) for key in keys),

@@ -204,9 +204,9 @@ def _changes(
     last: dict[str, _SealReading] = {}
     for sight in sights:
         known = [last[what] for what in (("seal", "lock") if sight.what == "either" else (sight.what,)) if what in last]
-        before = frozenset().union(*(each.seals for each in known))
+        before = frozenset().union(*(sighting.seals for sighting in known))
         if before and before != sight.seals:
-            since = max((each.at for each in known), key=_order)
+            since = max((sighting.at for sighting in known), key=_order)
             between = [
                 word(shipment_pb2.ShipmentEventKind, event.kind, _EVENT)
                 for event in events
@@ -220,7 +220,7 @@ def _changes(
                 "after.at": moment(sight.at),
                 "events": between,
             }
-            yield Case("seals", facts, _both(*{each.leg for each in known}, sight.leg))
+            yield Case("seals", facts, _both(*{sighting.leg for sighting in known}, sight.leg))
         if sight.what != "either":
             last[sight.what] = sight
 

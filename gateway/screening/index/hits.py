@@ -136,7 +136,7 @@ class HitCollector:
 
     def result(self, limit: int) -> SearchResult:
         best = heapq.nlargest(limit, self._best.values(), key=_rank)
-        return SearchResult([self._hit(*one[1:]) for one in best], len(self._best))
+        return SearchResult([self._hit(*hit[1:]) for hit in best], len(self._best))
 
     def _hit(self, explain: Callable[[], Comparison], query: str, columns: EntryColumns, row: int) -> Hit:
         entry = columns.row_entries[row]

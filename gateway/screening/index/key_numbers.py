@@ -59,7 +59,7 @@ def number(kind: KeyKind, hashed: int) -> int:
 def numbers(kind: KeyKind, hashed: Iterable[int]) -> list[int]:
     """Key numbers of hashes of one kind."""
     low = kind << 1
-    return [(each & HASH_MASK) << 6 | low for each in hashed]
+    return [(digest & HASH_MASK) << 6 | low for digest in hashed]
 
 
 def text_number(kind: KeyKind, text: str) -> int:

@@ -93,7 +93,7 @@ def _latin_marks(variant: PersonVariant, given: set[tuple[str, ...]]) -> int:
 def _han_marks(given: set[tuple[str, ...]]) -> int:
     if len(given) != 1:
         return _NOTHING
-    first, last = (ord(one) if one else 0 for one in _ends(next(iter(given))))
+    first, last = (ord(end) if end else 0 for end in _ends(next(iter(given))))
     return _NOTHING if max(first, last) > _CHARACTER_MASK else _HAN | last << 2 | first << 18
 
 

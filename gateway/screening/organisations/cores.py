@@ -296,9 +296,9 @@ def _one_han(mine: Sequence[str], yours: Sequence[str]) -> bool:
     """By two schemes, or in single syllables."""
     if len(mine) != len(yours) or len(mine) < 2 or not ANY_SYLLABLE.get(mine[0], 0) & ANY_SYLLABLE.get(yours[0], 0):
         return False
-    for one in _SCHEMES:
+    for scheme in _SCHEMES:
         for other in _SCHEMES:
             pairs = zip(mine, yours, strict=True)
-            if one != other and all(SYLLABLES[one].get(a, 0) & SYLLABLES[other].get(b, 0) for a, b in pairs):
+            if scheme != other and all(SYLLABLES[scheme].get(a, 0) & SYLLABLES[other].get(b, 0) for a, b in pairs):
                 return True
     return False

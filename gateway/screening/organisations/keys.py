@@ -274,7 +274,9 @@ def _single_syllables(core: Sequence[str], lines: Iterable[str]) -> list[int]:
 
 def _pairs(kind: KeyKind, first: int, second: int | None, beside: int = 0) -> list[int]:
     seconds = [beside] if second is None else [other * SECOND + beside for other in _syllable_hashes(second)]
-    return numbers(kind, [one * FIRST + other for one in _syllable_hashes(first) for other in seconds])
+    return numbers(
+        kind, [syllable_digest * FIRST + other for syllable_digest in _syllable_hashes(first) for other in seconds]
+    )
 
 
 def _may_open(core: Sequence[str]) -> bool:

@@ -51,15 +51,15 @@ def compare_persons(query: PersonVariant, candidate: PersonVariant) -> Verdict |
 def _both_han(query: PersonVariant, candidate: PersonVariant) -> Verdict | None:
     if query.han == candidate.han:
         return Verdict(query.text, candidate.text, 1.0, MatchClass.IDENTICAL, partial(same_han, query.han))
-    for one in query.readings:
+    for reading in query.readings:
         for other in candidate.readings:
-            if one.given != other.given:
+            if reading.given != other.given:
                 continue
-            if one.maiden == other.maiden and one.surname_mask & other.surname_mask:
-                explain = partial(_han_variant, one, other)
+            if reading.maiden == other.maiden and reading.surname_mask & other.surname_mask:
+                explain = partial(_han_variant, reading, other)
                 return Verdict(query.text, candidate.text, score_of(_VARIANT), MatchClass.STRONG, explain)
-            if (one.maiden == "") != (other.maiden == "") and _married_surname(one, other):
-                return _verdict(query, candidate, one, other)
+            if (reading.maiden == "") != (other.maiden == "") and _married_surname(reading, other):
+                return _verdict(query, candidate, reading, other)
     return None
 
 
@@ -96,14 +96,14 @@ def _best_readings(
     ours: tuple[NameReading, ...], theirs: tuple[NameReading, ...]
 ) -> tuple[NameReading, NameReading] | None:
     best, best_score = None, 0.0
-    for one in ours:
-        surname_mask = one.surname_mask | one.maiden_mask
+    for our in ours:
+        surname_mask = our.surname_mask | our.maiden_mask
         for other in theirs:
-            if surname_mask & (other.surname_mask | other.maiden_mask) and _can_agree(one, other):
-                parts = _parts(one, other)
+            if surname_mask & (other.surname_mask | other.maiden_mask) and _can_agree(our, other):
+                parts = _parts(our, other)
                 score = sum([weight * agreement for _, weight, agreement in parts]) / sum([part[1] for part in parts])
                 if score > best_score:
-                    best, best_score = (one, other), score
+                    best, best_score = (our, other), score
     return best
 
 

@@ -41,7 +41,7 @@ def render_html(trace: Trace, grounds: QueryGrounds | None = None, *, made_at: d
             verdict_kind=_verdict_kind(trace),
             incomplete_nodes=words.incomplete_nodes(trace),
             facts=_facts(trace, grounds, made_at),
-            discrepancies=[tables.discrepancy_cells(each) for each in trace.discrepancies],
+            discrepancies=[tables.discrepancy_cells(discrepancy) for discrepancy in trace.discrepancies],
             drawings=list(draw(picture_of(trace, MAX_LANES))) if trace.legs else [],
             legs=[tables.leg_cells(number, leg) for number, leg in enumerate(trace.legs, start=1)],
             links=[(number, link) for number, leg in enumerate(trace.legs, start=1) for link in leg.links],
@@ -88,7 +88,7 @@ def _harmless(value: Any) -> Any:
 
 
 def _verdict_kind(trace: Trace) -> str:
-    worst = max((each.severity for each in trace.discrepancies), default=None)
+    worst = max((discrepancy.severity for discrepancy in trace.discrepancies), default=None)
     return "fine" if worst is None else words.severity_kind(worst)
 
 

@@ -172,7 +172,7 @@ def _facts(shipment: shipment_pb2.Shipment) -> Iterator[str]:
     if means:
         yield _("by {means}", means=means)
     if shipment.licences:
-        numbers = ", ".join(each.number or _("(number withheld)") for each in shipment.licences)
+        numbers = ", ".join(licence.number or _("(number withheld)") for licence in shipment.licences)
         yield _("licence {numbers}", numbers=numbers)
 
 
@@ -203,7 +203,7 @@ def _party(shipment: shipment_pb2.Shipment, roles: Sequence[party_pb2.PartyRole.
         for party in shipment.parties:
             if party.role == role:
                 return next((name.text for name in party.names if name.text), "") or next(
-                    (each.value for each in party.identifiers if each.value), ""
+                    (identifier.value for identifier in party.identifiers if identifier.value), ""
                 )
     return ""
 
@@ -229,7 +229,7 @@ def _event_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[Row]
 def _only_container(trace: trace_pb2.Trace) -> str:
     named = {equipment.id for leg in trace.legs for equipment in leg.record.shipment.equipment}
     named |= {event.equipment_id for leg in trace.legs for event in leg.record.shipment.events if event.equipment_id}
-    if len({plain(each) for each in named}) != 1:
+    if len({plain(name) for name in named}) != 1:
         return ""
     of_events = {event.equipment_id for leg in trace.legs for event in leg.record.shipment.events if event.equipment_id}
     return of_events.pop() if len(of_events) == 1 else ""
@@ -264,5 +264,7 @@ def _crossing_rows(trace: trace_pb2.Trace, lanes: tuple[str, ...]) -> Iterator[R
 
 def _means(means: goods_pb2.TransportMeans) -> str:
     mode = label_of(goods_pb2.TransportMode, means.mode)
-    shown = ", ".join(filter(None, (means.name, means.journey, *(each.value for each in means.registrations))))
+    shown = ", ".join(
+        filter(None, (means.name, means.journey, *(registration.value for registration in means.registrations)))
+    )
     return " ".join(filter(None, ("" if mode == UNKNOWN else mode, shown)))

@@ -53,8 +53,8 @@ def leg_cells(number: int, leg: TraceLeg) -> Cells:
         "goods": list(_goods_lines(shipment)),
         "parties": list(_party_lines(shipment)),
         "references": [
-            f"{label_of(ShipmentReferenceKind, each.kind)}: {each.value or _('(withheld)')}"
-            for each in shipment.references
+            f"{label_of(ShipmentReferenceKind, reference.kind)}: {reference.value or _('(withheld)')}"
+            for reference in shipment.references
         ],
         "equipment": list(_equipment_lines(shipment)),
     }
@@ -68,10 +68,10 @@ def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
         "node": node,
         "is_whole": last.status == ANSWER_STATUS_COMPLETE,
         "status": words.answer_in_words(answers),
-        "records": sum(each.count for each in answers),
+        "records": sum(answer.count for answer in answers),
         "position": last.as_of_position or "",
         "answered_at": words.moment(answered_at) if answered_at else "",
-        "queries": [each.query_id for each in answers if each.query_id],
+        "queries": [answer.query_id for answer in answers if answer.query_id],
         "reason": last.reason,
     }
 
@@ -126,7 +126,9 @@ def _money(money: Money) -> str:
 def _party_lines(shipment: Shipment) -> Iterator[str]:
     for party in shipment.parties:
         names = " / ".join(name.text for name in party.names if name.text)
-        numbers = ", ".join(f"{each.scheme} {each.value}" for each in party.identifiers if each.value)
+        numbers = ", ".join(
+            f"{identifier.scheme} {identifier.value}" for identifier in party.identifiers if identifier.value
+        )
         known = ", ".join(filter(None, (names, numbers))) or _("(withheld)")
         yield f"{label_of(PartyRole, party.role)}: {known}"
 
@@ -134,4 +136,6 @@ def _party_lines(shipment: Shipment) -> Iterator[str]:
 def _equipment_lines(shipment: Shipment) -> Iterator[str]:
     yield from sealed_equipment(shipment)
     for means in shipment.means:
-        yield ", ".join(filter(None, (means.name, means.journey, *(each.value for each in means.registrations))))
+        yield ", ".join(
+            filter(None, (means.name, means.journey, *(registration.value for registration in means.registrations)))
+        )

@@ -190,7 +190,7 @@ def severities_in_words(trace: trace_pb2.Trace) -> str:
     total = len(trace.discrepancies)
     if not total:
         return _("No contradictions")
-    counted = Counter(each.severity for each in trace.discrepancies)
+    counted = Counter(discrepancy.severity for discrepancy in trace.discrepancies)
     parts = [
         _("{number} {severity}", number=counted[severity], severity=severity_word(kind))
         for severity, kind in SEVERITIES.items()

@@ -77,9 +77,11 @@ def draft_alert(
     if not discrepancies or not trace.legs:
         return None
     records = [leg.record for leg in trace.legs]
-    about = sorted({leg for each in discrepancies for leg in each.legs if leg < len(records)}) or range(len(records))
+    about = sorted({leg for discrepancy in discrepancies for leg in discrepancy.legs if leg < len(records)}) or range(
+        len(records)
+    )
     ordered = [records[index] for index in dict.fromkeys([*about, *range(len(records))])]
-    severity = max(each.severity for each in discrepancies)
+    severity = max(discrepancy.severity for discrepancy in discrepancies)
     priority = _PRIORITIES.get(severity, alert_pb2.PRIORITY_C)
     route = _route(records)
     content = alert_pb2.AlertContent(
@@ -88,7 +90,7 @@ def draft_alert(
         subject=_subject(ordered),
         goods=goods_of(trace, about, discrepancies),
         route=route,
-        rule_hits=[_hit(each) for each in discrepancies[:MAX_RULE_HITS]],
+        rule_hits=[_hit(discrepancy) for discrepancy in discrepancies[:MAX_RULE_HITS]],
         requested_action=_ACTIONS.get(priority, alert_pb2.REQUESTED_ACTION_INFORM),
         legal_basis=grounds.legal_basis,
         purpose=grounds.purpose,
@@ -112,7 +114,7 @@ def _cut_to_size(content: alert_pb2.AlertContent) -> list[str]:
     }
     shortened: dict[str, None] = {}
     while content.ByteSize() > MAX_DRAFT_BYTES:
-        path = max(long, key=lambda path: sum(each.ByteSize() for each in long[path]))
+        path = max(long, key=lambda path: sum(item.ByteSize() for item in long[path]))
         if len(long[path]) < 2:
             break
         del long[path][len(long[path]) // 2 :]
@@ -126,7 +128,7 @@ def typology_codes(typology: str) -> list[str]:
 
 
 def _typologies(discrepancies: Iterable[trace_pb2.Discrepancy]) -> list[str]:
-    codes = dict.fromkeys(code for each in discrepancies for code in typology_codes(each.typology))
+    codes = dict.fromkeys(code for discrepancy in discrepancies for code in typology_codes(discrepancy.typology))
     named = [code for code in codes if code != "other"]
     return named or ["other"]
 
@@ -184,42 +186,42 @@ def _subject(records: Sequence[HistoryRecord]) -> alert_pb2.Subject:
 
 def _first(found: Iterable[MessageT], limit: int, key: Callable[[MessageT], object]) -> list[MessageT]:
     distinct: dict[object, MessageT] = {}
-    for each in found:
-        distinct.setdefault(key(each), each)
+    for item in found:
+        distinct.setdefault(key(item), item)
     return list(distinct.values())[:limit]
 
 
 def _references(records: Sequence[HistoryRecord]) -> Iterator[goods_pb2.ShipmentReference]:
     for record in records:
-        yield from (each for each in record.shipment.references if each.value and each.kind)
+        yield from (reference for reference in record.shipment.references if reference.value and reference.kind)
 
 
 def _equipment(records: Sequence[HistoryRecord]) -> list[goods_pb2.Equipment]:
     merged: dict[str, goods_pb2.Equipment] = {}
     for record in records:
-        for each in record.shipment.equipment:
-            if each.id:
-                known = merged.setdefault(plain(each.id), goods_pb2.Equipment(id=each.id))
-                known.seals.extend(seal for seal in each.seals if seal not in known.seals)
-                known.e_lock = known.e_lock or each.e_lock
-    for each in merged.values():
-        del each.seals[MAX_SEALS:]
+        for unit in record.shipment.equipment:
+            if unit.id:
+                known = merged.setdefault(plain(unit.id), goods_pb2.Equipment(id=unit.id))
+                known.seals.extend(seal for seal in unit.seals if seal not in known.seals)
+                known.e_lock = known.e_lock or unit.e_lock
+    for unit in merged.values():
+        del unit.seals[MAX_SEALS:]
     return list(merged.values())[:MAX_EQUIPMENT]
 
 
 def _means(records: Sequence[HistoryRecord]) -> Iterator[goods_pb2.TransportMeans]:
     for record in records:
-        yield from (each for each in record.shipment.means if each.registrations or each.name)
+        yield from (transport for transport in record.shipment.means if transport.registrations or transport.name)
 
 
 def _parties(records: Sequence[HistoryRecord]) -> Iterator[party_pb2.Party]:
     """Parties without withheld parts: the contract refuses empty names and numbers."""
     for record in records:
-        for each in record.shipment.parties:
-            names = [name for name in each.names if name.text]
-            identifiers = [identifier for identifier in each.identifiers if identifier.value]
+        for party in record.shipment.parties:
+            names = [name for name in party.names if name.text]
+            identifiers = [identifier for identifier in party.identifiers if identifier.value]
             if names or identifiers:
-                yield party_pb2.Party(role=each.role, names=names, identifiers=identifiers, addresses=each.addresses)
+                yield party_pb2.Party(role=party.role, names=names, identifiers=identifiers, addresses=party.addresses)
 
 
 def _route(records: Sequence[HistoryRecord]) -> list[goods_pb2.RouteLeg]:

@@ -32,9 +32,14 @@ def goods_of(
     for index in legs:
         leg = trace.legs[index]
         for item in leg.record.shipment.goods:
-            about = [each for each in discrepancies if _is_about(each, index, item.sequence)]
+            about = [discrepancy for discrepancy in discrepancies if _is_about(discrepancy, index, item.sequence)]
             made = _item(item)
-            _suspect(made, item, about, [each for each in leg.controlled if each.sequence == item.sequence])
+            _suspect(
+                made,
+                item,
+                about,
+                [controlled_good for controlled_good in leg.controlled if controlled_good.sequence == item.sequence],
+            )
             found.setdefault(made.SerializeToString(deterministic=True), made)
     return list(found.values())[:MAX_ITEMS]
 
@@ -59,7 +64,7 @@ def _item(item: shipment_pb2.ShipmentGoods) -> goods_pb2.GoodsItem:
     if item.HasField("gross_mass_kg"):
         made.gross_mass_kg = item.gross_mass_kg
     if item.packages:
-        made.package_count = min(sum(each.count for each in item.packages), 0xFFFFFFFF)
+        made.package_count = min(sum(package.count for package in item.packages), 0xFFFFFFFF)
     if item.HasField("customs_value") and item.customs_value.currency_code:
         made.customs_value.CopyFrom(item.customs_value)
     return made
@@ -71,17 +76,19 @@ def _suspect(
     discrepancies: Sequence[trace_pb2.Discrepancy],
     controlled: Sequence[trace_pb2.ControlledItem],
 ) -> None:
-    said = [each.inputs[SUSPECTED_CODES] for each in discrepancies if SUSPECTED_CODES in each.inputs]
+    said = [
+        discrepancy.inputs[SUSPECTED_CODES] for discrepancy in discrepancies if SUSPECTED_CODES in discrepancy.inputs
+    ]
     codes = [code for text in said for code in _CODE.findall(text)]
-    codes += [each.code for each in controlled if _CODE.fullmatch(each.code)]
+    codes += [controlled_good.code for controlled_good in controlled if _CODE.fullmatch(controlled_good.code)]
     for code in list(dict.fromkeys(codes))[:MAX_CODES]:
         scheme = "hs" if len(code) <= 6 else "tariff"
         made.suspected_codes.add(code=code, scheme=scheme, territory="" if scheme == "hs" else "CN")
     substances = _suspects(discrepancies) or list(
-        dict.fromkeys(each.substance for each in controlled if each.substance)
+        dict.fromkeys(controlled_good.substance for controlled_good in controlled if controlled_good.substance)
     )
     elements = _all(discrepancies, SUSPECTED_ELEMENT) or list(
-        dict.fromkeys(each.element for each in controlled if each.element)
+        dict.fromkeys(controlled_good.element for controlled_good in controlled if controlled_good.element)
     )
     if substances:
         more = f" or {len(substances) - MAX_SUSPECTS} others" if len(substances) > MAX_SUSPECTS else ""
@@ -98,4 +105,6 @@ def _suspects(discrepancies: Sequence[trace_pb2.Discrepancy]) -> list[str]:
 
 
 def _all(discrepancies: Sequence[trace_pb2.Discrepancy], name: str) -> list[str]:
-    return list(dict.fromkeys(each.inputs[name] for each in discrepancies if each.inputs.get(name)))
+    return list(
+        dict.fromkeys(discrepancy.inputs[name] for discrepancy in discrepancies if discrepancy.inputs.get(name))
+    )

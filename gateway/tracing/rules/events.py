@@ -85,14 +85,14 @@ def _events(leg: int, record: HistoryRecord) -> Iterator[trace_pb2.TraceEvent]:
         )
 
     yield event("declared", shipment.declared_at, shipment.office, _declared(shipment))
-    for each in shipment.route:
-        start, by = getattr(each, "from"), _moved_by(each.means)
-        if each.HasField("departure"):
-            text = _joined("Left", place_name(start), f"for {place_name(each.to)}" if place_name(each.to) else "", by)
-            yield event("departed", each.departure, start, text, each.utc_offset_minutes)
-        if each.HasField("arrival"):
-            text = _joined("Came to", place_name(each.to) or "its end", by)
-            yield event("arrived", each.arrival, each.to, text, each.utc_offset_minutes)
+    for stop in shipment.route:
+        start, by = getattr(stop, "from"), _moved_by(stop.means)
+        if stop.HasField("departure"):
+            text = _joined("Left", place_name(start), f"for {place_name(stop.to)}" if place_name(stop.to) else "", by)
+            yield event("departed", stop.departure, start, text, stop.utc_offset_minutes)
+        if stop.HasField("arrival"):
+            text = _joined("Came to", place_name(stop.to) or "its end", by)
+            yield event("arrived", stop.arrival, stop.to, text, stop.utc_offset_minutes)
     for happened in shipment.events:
         kind = kind_word(happened.kind)
         yield event(kind, happened.occurred_at, happened.place, _happened(happened), happened.utc_offset_minutes)
@@ -127,13 +127,13 @@ def _declared(shipment: shipment_pb2.Shipment) -> str:
 
 
 def _item(item: shipment_pb2.ShipmentGoods) -> str:
-    code = max((each.code for each in item.codes), key=len, default="")
+    code = max((commodity.code for commodity in item.codes), key=len, default="")
     mass = f"{mass_in_words(item.net_mass_kg)} net" if item.HasField("net_mass_kg") else ""
     return ", ".join(filter(None, (_joined(code, item.description or item.substance), mass)))
 
 
 def _moved_by(means: goods_pb2.TransportMeans) -> str:
-    named = [means.name, means.journey, *(each.value for each in means.registrations)]
+    named = [means.name, means.journey, *(registration.value for registration in means.registrations)]
     shown = ", ".join(filter(None, named))
     return _joined(_MODES.get(means.mode, ""), f"({shown})" if shown else "")
 

@@ -117,10 +117,10 @@ def _weak(graph: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> 
     for record in records:
         for party in record.shipment.parties:
             if party.role in TRADERS:
-                for each in party.identifiers:
-                    if each.value:
-                        found = SearchIdentifier(scheme=each.scheme, value=each.value)
-                        identifiers.setdefault((each.scheme, plain(each.value)), found)
+                for identifier in party.identifiers:
+                    if identifier.value:
+                        found = SearchIdentifier(scheme=identifier.scheme, value=identifier.value)
+                        identifiers.setdefault((identifier.scheme, plain(identifier.value)), found)
     if identifiers:
         question = SearchCriteria(party_identifiers=list(identifiers.values())[:MAX_PARTIES])
         _limit(question, [span_of(record) for record in records], RULES[LinkKind.PARTY].window_s)

@@ -87,7 +87,7 @@ class LinkGraph:
 
 def build_link_graph(known: Sequence[TraceRecord]) -> LinkGraph:
     """Links records by their strong links."""
-    keys = [link_keys(each.record) for each in known]
+    keys = [link_keys(record.record) for record in known]
     groups: dict[tuple[str, str], list[_Named]] = {}
     for index, own in enumerate(keys):
         for key in own:
@@ -235,7 +235,7 @@ def _reason(record: HistoryRecord) -> str:
 
 def asked_values(question: SearchCriteria) -> list[str]:
     """References, containers and seals of a question."""
-    return [*(each.value for each in question.references), *question.containers, *question.seals]
+    return [*(reference.value for reference in question.references), *question.containers, *question.seals]
 
 
 def days_apart(gap_s: int) -> str:

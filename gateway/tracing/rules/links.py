@@ -187,7 +187,9 @@ def _named(record: HistoryRecord) -> Iterator[_Named]:
         yield LinkKind.CONTAINER, event.equipment_id, "", False
         yield LinkKind.E_LOCK if event.kind in _LOCK_EVENTS else LinkKind.SEAL, event.seal, "", False
     for means in _road_means(shipment):
-        yield from ((LinkKind.VEHICLE, each.value, each.scheme, False) for each in means.registrations)
+        yield from (
+            (LinkKind.VEHICLE, registration.value, registration.scheme, False) for registration in means.registrations
+        )
 
 
 def _road_means(shipment: shipment_pb2.Shipment) -> Iterator[goods_pb2.TransportMeans]:

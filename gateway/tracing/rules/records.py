@@ -68,7 +68,7 @@ def merge_hits(found: Iterable[RecordHit]) -> tuple[list[TraceRecord], bool]:
     known = newest_revisions(found)
     if len(known) <= MAX_RECORDS:
         return known, False
-    begin = max((each.order[0] for each in known if each.start), default=0)
+    begin = max((record.order[0] for record in known if record.start), default=0)
     nearest = sorted(known, key=lambda each: (not each.start, abs(each.order[0] - begin), each.order))
     return sorted(nearest[:MAX_RECORDS], key=lambda each: name_of(each.record)), True
 
@@ -81,8 +81,8 @@ def name_of(record: HistoryRecord) -> RecordName:
 def newest_revisions(found: Iterable[RecordHit]) -> list[TraceRecord]:
     """Each record's newest revision with the least withheld."""
     by_name: dict[RecordName, list[RecordHit]] = {}
-    for each in found:
-        by_name.setdefault(name_of(each.record), []).append(each)
+    for hit in found:
+        by_name.setdefault(name_of(hit.record), []).append(hit)
     return [_merged(by_name[name]) for name in sorted(by_name)]
 
 
@@ -91,9 +91,9 @@ def _merged(found: list[RecordHit]) -> TraceRecord:
         only = found[0]
         return TraceRecord(only.record, only.by is None, () if only.by is None else (only.by,), only.query_id)
     newest = max(found, key=lambda each: (_newness(each.record), each.query_id))
-    questions = {_bytes(each.by): each.by for each in found if each.by is not None}
+    questions = {_bytes(hit.by): hit.by for hit in found if hit.by is not None}
     by = tuple(questions[key] for key in sorted(questions))
-    return TraceRecord(newest.record, any(each.by is None for each in found), by, newest.query_id)
+    return TraceRecord(newest.record, any(hit.by is None for hit in found), by, newest.query_id)
 
 
 def _newness(record: HistoryRecord) -> tuple[int, int, int, bytes]:

@@ -82,7 +82,7 @@ def _by_vehicle(graph: LinkGraph, core: set[int], free: set[int]) -> Iterator[Re
 def _alike(known: Sequence[TraceRecord], core: set[int], free: Sequence[int]) -> Iterator[RecordLink]:
     features = [found for index, each in enumerate(known) if (found := _features(index, each)) is not None]
     by_mass = sorted(features, key=lambda each: each.mass_kg)
-    masses = [each.mass_kg for each in by_mass]
+    masses = [item.mass_kg for item in by_mass]
     wanted = set(free)
     for mine in features:
         if mine.index not in wanted:

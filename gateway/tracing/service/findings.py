@@ -218,7 +218,10 @@ class FindingSearch:
 def _missing(conn: Connection, finding: _ReportedFinding) -> Iterator[shipment_pb2.ShipmentAddition]:
     """A finding for each of its records without it."""
     inspected = inspection_of(finding.said)
-    records = {one.record_id: one.shipment for one in current_records(conn, _candidates(conn, finding))}
+    records = {
+        current_record.record_id: current_record.shipment
+        for current_record in current_records(conn, _candidates(conn, finding))
+    }
     for record_id in finding.inspection.meant(records)[:MOST_RECORDS]:
         if inspected not in records[record_id].inspections:
             yield shipment_pb2.ShipmentAddition(record_id=record_id, inspections=[inspected])
@@ -277,8 +280,10 @@ class KeepFindingsInRecordsCommand:
         reached = _FindingProgress.of(tx.conn)
         if not reached.is_whole or (reached.steps, reached.records) != self.reported.before:
             return False
-        known = shipments.find(tx.conn, list({one.record_id for one in self.reported.additions}))
-        additions = [checked(one) for one in self.reported.additions if one.record_id in known]  # not erased meanwhile
+        known = shipments.find(tx.conn, list({addition.record_id for addition in self.reported.additions}))
+        additions = [
+            checked(addition) for addition in self.reported.additions if addition.record_id in known
+        ]  # not erased meanwhile
         if additions:
             written = RecordCommand(self.origin, additions, ACTOR).execute(tx)
             PROGRESS.write(tx.conn, written_position=written)

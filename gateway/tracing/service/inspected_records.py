@@ -47,7 +47,7 @@ class Inspection:
         for key in link_keys(_record(self.subject, self.at)):
             if key.kind in DOCUMENTS | EQUIPMENT:
                 sets = [keys for criteria in _criteria(key) for keys in keys_wire.key_sets(criteria)]
-                yield RecordQuery([one for keys in sets for one in keys], _declared(key))
+                yield RecordQuery([number for numbers in sets for number in numbers], _declared(key))
 
     def meant(self, shipments: Mapping[str, shipment_pb2.Shipment]) -> list[str]:
         """Ids of the inspected records."""
@@ -69,7 +69,10 @@ class Inspection:
         named = _record(alert_pb2.Subject(equipment=[unit]), self.at)
         shared = {record_id: _shared(named, each) & EQUIPMENT for record_id, each in known.items()}
         found = {record_id: kinds for record_id, kinds in shared.items() if kinds}
-        ranked = [(self._rank(part, found, known), part) for part in _consignments({one: known[one] for one in found})]
+        ranked = [
+            (self._rank(part, found, known), part)
+            for part in _consignments({record_id: known[record_id] for record_id in found})
+        ]
         best = max((rank for rank, _ in ranked), default=None)
         return {record_id for rank, part in ranked if rank == best for record_id in part}
 

@@ -84,7 +84,9 @@ class AuditEntry:
             detail=_text(self.detail),
             purpose=_text(self.purpose),
             case_reference=_text(self.case_reference),
-            subject_ids=tuple(_text(one, MAX_SUBJECT_ID_CHARS) for one in self.subject_ids[:MAX_SUBJECT_IDS]),
+            subject_ids=tuple(
+                _text(subject_id, MAX_SUBJECT_ID_CHARS) for subject_id in self.subject_ids[:MAX_SUBJECT_IDS]
+            ),
             counts=tuple(
                 (_text(name, MAX_SUBJECT_ID_CHARS), _clamped(number)) for name, number in self.counts[:MAX_COUNTS]
             ),

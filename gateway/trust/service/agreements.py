@@ -83,12 +83,18 @@ class Agreements:
 
 def named(agreements: Sequence[Agreement]) -> str:
     """Agreements with their clauses."""
-    return _first([f"{one.id}: {one.clause}" for one in agreements], "; ")
+    return _first([f"{agreement.id}: {agreement.clause}" for agreement in agreements], "; ")
 
 
 def named_with_purposes(agreements: Sequence[Agreement]) -> str:
     """Agreements with purposes and clauses."""
-    return _first([f"{one.id} for {_first(sorted(one.purposes), ', ')}: {one.clause}" for one in agreements], "; ")
+    return _first(
+        [
+            f"{agreement.id} for {_first(sorted(agreement.purposes), ', ')}: {agreement.clause}"
+            for agreement in agreements
+        ],
+        "; ",
+    )
 
 
 def _first(words: Sequence[str], separator: str) -> str:

@@ -192,7 +192,7 @@ def _with_past_keys(node: FederationNode, before: FederationNode | None) -> Fede
 
 def _merged(newer: tuple[KeyRecord, ...], older: tuple[KeyRecord, ...]) -> tuple[KeyRecord, ...]:
     known = {record.public_key: record for record in older}  # a revocation outlives older cards
-    kept = tuple(record for record in older if record.public_key not in {each.public_key for each in newer})
+    kept = tuple(record for record in older if record.public_key not in {version.public_key for version in newer})
     return (
         tuple(
             replace(record, revoked_at=known[record.public_key].revoked_at) if record.public_key in known else record

@@ -108,7 +108,7 @@ class TrustedDirectory:
         return tuple(Verifier(name, key, SignatureType.COSIGNATURE) for key in self.directory.cosign_keys(node, at))
 
     def directory_verifiers(self) -> tuple[Verifier, ...]:
-        return tuple(Verifier.from_vkey(each.directory_key) for each in self.directory.authorities.values())
+        return tuple(Verifier.from_vkey(authority.directory_key) for authority in self.directory.authorities.values())
 
 
 def accept(
@@ -137,7 +137,7 @@ def accept(
     _parsed_note(note)  # 1
     text = _signed_text(note, judged_by, threshold, "2 succession")  # 2
     directory = _decoded(text)
-    own = [Verifier.from_vkey(each.directory_key) for each in directory.authorities.values()]
+    own = [Verifier.from_vkey(authority.directory_key) for authority in directory.authorities.values()]
     _signed_text(note, own, directory.threshold, "3 own threshold")  # 3
     signed_by = _only_known(note, [*own, *judged_by])
     if directory.federation != federation:  # 4
@@ -158,7 +158,7 @@ def unsafe_reopen(note: bytes) -> TrustedDirectory:
     """
     text = _parsed_note(note)
     directory = _decoded(text)
-    own = [Verifier.from_vkey(each.directory_key) for each in directory.authorities.values()]
+    own = [Verifier.from_vkey(authority.directory_key) for authority in directory.authorities.values()]
     _signed_text(note, own, directory.threshold, "3 own threshold")
     signed_by = tuple(signature.name for signature in parse_note(note).signatures)
     return TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=())

@@ -102,10 +102,10 @@ def is_listed(listed: str, content: watchlist_pb2.WatchlistContent) -> bool:
     text = _writing(listed)
     writings = {
         *(name.text for name in content.names),
-        *(f"{each.scheme}:{each.value}" for each in content.identifiers),
-        *(", ".join(filter(None, (each.street, each.city))) for each in content.addresses),
+        *(f"{identifier.scheme}:{identifier.value}" for identifier in content.identifiers),
+        *(", ".join(filter(None, (address.street, address.city))) for address in content.addresses),
     }
-    return text in writings or text.rpartition(" ")[2] in {each.code for each in content.commodities}
+    return text in writings or text.rpartition(" ")[2] in {commodity.code for commodity in content.commodities}
 
 
 def party_of(subject: screening_pb2.ScreeningSubject) -> party_pb2.Party | None:

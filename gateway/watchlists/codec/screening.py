@@ -62,12 +62,14 @@ def record_of(publisher: str, entry: watchlist_pb2.WatchlistEntry) -> IndexEntry
     names = [] if kind is None else [_listed(name, kind) for name in content.names]
     if kind is NameKind.ADDRESS:
         names += [EntryName(text, NameKind.ADDRESS) for text in map(address_text, content.addresses) if text]
-    identifiers = [(each.scheme, each.value) for each in content.identifiers]
+    identifiers = [(identifier.scheme, identifier.value) for identifier in content.identifiers]
     if kind in (NameKind.VEHICLE, NameKind.CONTAINER):
         scheme = PLATE if kind is NameKind.VEHICLE else UNKNOWN_SCHEME
         identifiers += [(scheme, name.text) for name in content.names]
     if content.kind == watchlist_pb2.WATCHLIST_KIND_COMMODITY:
-        identifiers += [(COMMODITY, code_text(each.code, each.territory)) for each in content.commodities]
+        identifiers += [
+            (COMMODITY, code_text(commodity.code, commodity.territory)) for commodity in content.commodities
+        ]
     return IndexEntry(
         group_of(publisher, entry.list),
         entry.id,
@@ -96,7 +98,7 @@ def sought_of(subject: screening_pb2.ScreeningSubject) -> PartyQuery:
     names = [(name.text, kind) for name in subject.names for kind in kinds_of(name.text, declared)]
     names += [(text, NameKind.VESSEL) for text in subject.vessels]
     names += [(text, NameKind.ADDRESS) for text in map(address_text, subject.addresses) if text]
-    identifiers = [(each.scheme, each.value) for each in subject.identifiers]
+    identifiers = [(identifier.scheme, identifier.value) for identifier in subject.identifiers]
     identifiers += [(PLATE, plate) for plate in subject.vehicles]
     identifiers += [(Scheme.CONTAINER.value, number) for number in subject.containers]
     identifiers += [
@@ -110,10 +112,10 @@ def code_text(code: str, territory: str) -> str:
     return f"{territory if len(code) > HS_DIGITS else 'HS'} {code}"
 
 
-def codes_of(each: goods_pb2.CommodityCode) -> Iterator[str]:
+def codes_of(commodity: goods_pb2.CommodityCode) -> Iterator[str]:
     """A code and every shorter code that covers it."""
-    for digits in range(LEAST_CODE_DIGITS, len(each.code) + 1):
-        yield code_text(each.code[:digits], each.territory)
+    for digits in range(LEAST_CODE_DIGITS, len(commodity.code) + 1):
+        yield code_text(commodity.code[:digits], commodity.territory)
 
 
 def kinds_of(text: str, declared: NameKind) -> tuple[NameKind, ...]:

@@ -42,7 +42,7 @@ def _events(
     events: Iterable[shipment_pb2.ShipmentEvent], path: str, named: Iterable[Subject]
 ) -> Iterator[tuple[str, Subject]]:
     """Containers and means that only events name; most repeat the shipment's."""
-    known = {_plain(value) for one in named for value in _values(one)}
+    known = {_plain(value) for name in named for value in _values(name)}
     for at, event in enumerate(events):
         subject = Subject()
         if _is_new(event.equipment_id, known):
@@ -108,7 +108,10 @@ def _means(means: Iterable[goods_pb2.TransportMeans], path: str) -> Iterator[tup
 
 def _of_means(means: goods_pb2.TransportMeans) -> Subject:
     return Subject(
-        identifiers=[party_pb2.Identifier(scheme=one.scheme, value=one.value) for one in means.registrations],
-        vehicles=[one.value for one in means.registrations if one.scheme.endswith("plate")],
+        identifiers=[
+            party_pb2.Identifier(scheme=registration.scheme, value=registration.value)
+            for registration in means.registrations
+        ],
+        vehicles=[registration.value for registration in means.registrations if registration.scheme.endswith("plate")],
         vessels=[means.name] if means.name else [],
     )

@@ -73,7 +73,7 @@ def _decided(conn: Connection, entry: StoredEntry) -> Counter[str]:
     if decision.WhichOneof("decision") == "approved":
         proposal = proposal_rows.proposal(conn, decision.approved.proposal_id)
         return Counter({proposal.list: proposal.changes} if proposal is not None else {})
-    return Counter(wire.key_of(one).list for one in decision.published.changes)
+    return Counter(wire.key_of(change).list for change in decision.published.changes)
 
 
 class DistributionState(Enum):

@@ -191,7 +191,7 @@ class FinishImportCommand:
         response.CopyFrom(importing.response)
         if not importing.opening.prune:
             refused = watchlists.find(tx.conn, importing.lists.node, importing.opening.list, importing.unsought)
-            present = importing.present + sum(not one.ended for one in refused.values())
+            present = importing.present + sum(not refusal.ended for refusal in refused.values())
             response.vanished = max(0, importing.listed - present)
         if importing.pending:
             response.proposal_id = importing.proposal_id

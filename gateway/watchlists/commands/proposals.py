@@ -151,7 +151,10 @@ class Lists:
 
 
 def _ids(request: _Pb.ProposeEntriesRequest) -> list[str]:
-    return [*(one.id for one in request.entries if one.id), *(one.id for one in request.withdrawals)]
+    return [
+        *(entry.id for entry in request.entries if entry.id),
+        *(withdrawal.id for withdrawal in request.withdrawals),
+    ]
 
 
 def apply_pending(tx: Transaction) -> None:
@@ -204,8 +207,8 @@ class ProposeCommand(IdempotentCommand[_Pb.ProposeEntriesResponse]):
         request = self.request
         known = watchlists.find(tx.conn, self.lists.node, request.list, set(_ids(request)))
         return [
-            *(self._entered(tx, one, known.get(one.id)) for one in request.entries),
-            *(self._ended(tx, one, known.get(one.id)) for one in request.withdrawals),
+            *(self._entered(tx, entry, known.get(entry.id)) for entry in request.entries),
+            *(self._ended(tx, withdrawal, known.get(withdrawal.id)) for withdrawal in request.withdrawals),
         ]
 
     def _entered(

@@ -182,7 +182,7 @@ class ScreeningProcess:
         """
         if not self._process.is_ready:
             if await self._is_empty():
-                nothing = [screening_pb2.ScreenedSubject(reference=one.reference) for one in subjects]
+                nothing = [screening_pb2.ScreenedSubject(reference=subject.reference) for subject in subjects]
                 return screening_pb2.ScreenPartiesResponse(subjects=nothing)
             raise UnavailableError("the screening index is being loaded", retry_after_s=_RETRY_AFTER_S)
         request = screening_pb2.ScreenPartiesRequest(subjects=subjects, max_hits=max_hits)

@@ -85,7 +85,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         self._require_visible(request.list)
         await asyncio.to_thread(self._lists.check, request)
         call.record(
-            purpose=",".join(sorted({one.content.purpose for one in request.entries}))[:64],
+            purpose=",".join(sorted({entry.content.purpose for entry in request.entries}))[:64],
             subject_ids=[request.list],
             counts={"entries": len(request.entries), "withdrawals": len(request.withdrawals)},
         )
@@ -222,7 +222,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
     ) -> screening_pb2.ScreenPartiesResponse:
         validate(request)
         done = await self._screened(request)
-        hits = sum(len(one.hits) for one in done.subjects)
+        hits = sum(len(subject.hits) for subject in done.subjects)
         current_call().record(counts={"subjects": len(done.subjects), "hits": hits})
         return done
 
@@ -234,7 +234,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
             validate(request)
             done = await self._screened(request)
             screened += len(done.subjects)
-            hits += sum(len(one.hits) for one in done.subjects)
+            hits += sum(len(subject.hits) for subject in done.subjects)
             yield screening_pb2.ScreenStreamResponse(subjects=done.subjects, position=done.position)
         current_call().record(counts={"subjects": screened, "hits": hits})
 

@@ -141,6 +141,6 @@ class MatchSearch:
         done = self._screener.seek(wanted, at_ms=at_ms, max_hits=HITS_OF_A_PARTY)
         return [
             found_match(MatchPlace(item.key, item.revision, field), party.subject, wire.hit_of(hit), backward=False)
-            for (field, party), each in zip(parties.items(), done.found, strict=True)
-            for hit in each.hits
+            for (field, party), match in zip(parties.items(), done.found, strict=True)
+            for hit in match.hits
         ]

@@ -184,8 +184,8 @@ class ListQueries:
             rows = watchlists.page(conn, visible(hidden, list_entries), after=after, limit=MAX_STREAM_ITEMS)
             entries, taken = _entries(conn, rows)
         changes = [
-            _Pb.PublishedChange(publisher=one.publisher, change=watchlist_pb2.WatchlistChange(entered=one.entry))
-            for one in entries
+            _Pb.PublishedChange(publisher=entry.publisher, change=watchlist_pb2.WatchlistChange(entered=entry.entry))
+            for entry in entries
         ]
         if taken == len(rows) < MAX_STREAM_ITEMS:
             return FullState(changes, None)

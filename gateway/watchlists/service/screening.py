@@ -269,11 +269,11 @@ def _effects(conn: Connection, change: ChangeRow) -> list[tuple[EntryKey, IndexE
     changes = read_update(conn, change.feed_id, change.idx).changes
     rows = watchlists.find_all(conn, publisher, map(key_of, changes))
     effects: list[tuple[EntryKey, IndexEntry | None]] = []
-    for ordinal, one in enumerate(changes):
-        key = key_of(one)
+    for ordinal, item in enumerate(changes):
+        key = key_of(item)
         row = rows.get(key)
         if row is not None and _stands_here(row, change, ordinal):
-            effects.append((EntryKey(publisher, key.list, key.entry_id), _record(publisher, one, row)))
+            effects.append((EntryKey(publisher, key.list, key.entry_id), _record(publisher, item, row)))
     return effects
 
 

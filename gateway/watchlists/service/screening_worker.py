@@ -45,7 +45,7 @@ class ScreeningWorker:
             at_ms=at_ms,
             max_hits=request.max_hits,
         )
-        subjects = answer((one.reference for one in request.subjects), done.found)
+        subjects = answer((subject.reference for subject in request.subjects), done.found)
         return screening_pb2.ScreenPartiesResponse(subjects=subjects, position=done.position)
 
     def follow(self, cursors: Mapping[str, int], at_ms: int) -> Findings:

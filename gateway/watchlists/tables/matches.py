@@ -78,7 +78,7 @@ class MatchProgress(NamedTuple):
 
 _PROGRESS = Progress(match_progress, MatchProgress)
 
-_NAMES = tuple(each.name for each in fields(MatchRow))
+_NAMES = tuple(field.name for field in fields(MatchRow))
 _COLUMNS = tuple(matches.c[name] for name in _NAMES)
 _REPLACE = (
     update(matches)
