@@ -148,6 +148,9 @@ class PermissionDeniedError(GatewayError):
     reason = "PERMISSION_DENIED"
     kind = Kind.PERMISSION_DENIED
     way_out = "Ask the operator which role or agreement allows this."
+    ways_out: ClassVar[Mapping[str, str]] = {
+        "onward_transfer": "Ask the alert's publisher with `gateway alert ask … --pass-on-to NODE`.",
+    }
 
 
 class AgreementForbidsError(PermissionDeniedError):

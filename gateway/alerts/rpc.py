@@ -172,7 +172,11 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         question_id = self._publisher.new_id()
         event = alert_pb2.AlertEvent(
             question=alert_pb2.AlertQuestion(
-                alert=request.alert, question_id=question_id, text=request.text, deadline=request.deadline
+                alert=request.alert,
+                question_id=question_id,
+                text=request.text,
+                deadline=request.deadline,
+                onward_recipients=request.onward_recipients,
             )
         )
         response = alert_service_pb2.AskQuestionResponse(question_id=question_id)
@@ -182,7 +186,9 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self, request: alert_service_pb2.AnswerQuestionRequest, context: Context
     ) -> alert_service_pb2.AnswerQuestionResponse:
         event = alert_pb2.AlertEvent(
-            answer=alert_pb2.AlertAnswer(alert=request.alert, question_id=request.question_id, text=request.text)
+            answer=alert_pb2.AlertAnswer(
+                alert=request.alert, question_id=request.question_id, text=request.text, consent=request.consent
+            )
         )
         recipient = await asyncio.to_thread(
             self._queries.who_asked, request.alert.publisher, request.alert.alert_id, request.question_id

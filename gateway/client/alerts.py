@@ -23,7 +23,7 @@ from gateway.client.watchlists import WatchlistClient
 from gateway.client.windowed import DEFAULT_PATIENCE_S
 from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.v1 import alert_service_pb2 as service
-from gateway.v1.alert_pb2 import AlertContent, AlertFinding, AlertReference, CloseOutcome, FlagReason
+from gateway.v1.alert_pb2 import AlertContent, AlertFinding, AlertReference, CloseOutcome, FlagReason, TransferConsent
 
 
 class GatewayClient:
@@ -173,24 +173,42 @@ class GatewayClient:
         *,
         deadline: datetime,
         recipient: str = "",
+        onward_recipients: Sequence[str] = (),
         request_id: str | None = None,
     ) -> service.AskQuestionResponse:
-        """Asks the other side for supplementary information; `recipient` is the node to ask, for an own alert only."""
+        """Asks the other side for supplementary information, or for consent to an onward transfer.
+
+        Args:
+            recipient: the node to ask, for an own alert only.
+            onward_recipients: nodes to which a partner's alert would be passed on; its publisher consents or refuses.
+        """
         request = service.AskQuestionRequest(
             request_id=request_id or new_request_id(),
             alert=alert,
             recipient=recipient,
             text=text,
             deadline=_timestamp("deadline", deadline),
+            onward_recipients=onward_recipients,
         )
         method = self._connection.stubs.alerts.AskQuestion
         return await self._connection.unary(method, request, service.AskQuestionResponse)
 
     async def answer(
-        self, alert: AlertReference, question_id: str, text: str, *, request_id: str | None = None
+        self,
+        alert: AlertReference,
+        question_id: str,
+        text: str,
+        *,
+        consent: TransferConsent.ValueType = TransferConsent.TRANSFER_CONSENT_UNSPECIFIED,
+        request_id: str | None = None,
     ) -> service.AnswerQuestionResponse:
+        """Answers a question of the other side; one with `onward_recipients` needs `consent`, granted or refused."""
         request = service.AnswerQuestionRequest(
-            request_id=request_id or new_request_id(), alert=alert, question_id=question_id, text=text
+            request_id=request_id or new_request_id(),
+            alert=alert,
+            question_id=question_id,
+            text=text,
+            consent=consent,
         )
         method = self._connection.stubs.alerts.AnswerQuestion
         return await self._connection.unary(method, request, service.AnswerQuestionResponse)

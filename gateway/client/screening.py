@@ -17,6 +17,7 @@ from gateway.client.resuming import resumed
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.errors import GatewayError
 from gateway.v1 import watchlist_service_pb2 as service
+from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.match_pb2 import (
     DecideMatchRequest,
     DecideMatchResponse,
@@ -89,6 +90,7 @@ class ScreeningClient:
         subject: Party | None = None,
         purpose: str = "",
         case_reference: str = "",
+        derived_from: Sequence[AlertReference] = (),
         request_id: str | None = None,
     ) -> service.ReportHitResponse:
         """Records a hit; one on a partner's entry is reported to the partner.
@@ -98,6 +100,7 @@ class ScreeningClient:
             subject: the party, as far as the partner may learn it.
             purpose: a code of the agreements; needed for a partner's entry.
             case_reference: the authority's.
+            derived_from: alerts in which the party was found; their handling must allow the report.
         """
         request = service.ReportHitRequest(
             request_id=request_id or new_request_id(),
@@ -108,6 +111,7 @@ class ScreeningClient:
             subject=subject,
             purpose=purpose,
             case_reference=case_reference,
+            derived_from=derived_from,
         )
         method = self._connection.stubs.watchlist.ReportHit
         return await self._connection.unary(method, request, service.ReportHitResponse)

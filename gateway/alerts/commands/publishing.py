@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -25,7 +25,7 @@ from gateway.feed.service.randomness import random_bytes
 from gateway.feed.service.transaction import Clock, Transaction
 from gateway.feed.tables import requests
 from gateway.feed.tables.requests import AnsweredRequest
-from gateway.trust.rules.directory import Directory
+from gateway.trust.rules.directory import Directory, FederationNode
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_pb2, alert_service_pb2
 
@@ -131,6 +131,11 @@ class Publisher:
         if forbidden:
             return AgreementForbidsError("; ".join(e.message for e in forbidden), metadata=forbidden[0].metadata)
         return None
+
+    @property
+    def nodes(self) -> Mapping[str, FederationNode]:
+        """Nodes of the directory, by name."""
+        return self._directory().nodes
 
     def origin(self, recipient: str) -> FeedOrigin:
         known = self._origins.get(recipient)

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from gateway.alerts import codec as wire
 from gateway.alerts import tables as alerts
-from gateway.alerts.commands.onward_transfer import require_onward_transfer
+from gateway.alerts.commands.onward_transfer import require_onward_transfer, require_valid_consent_step
 from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
 from gateway.alerts.rules import advance
 from gateway.alerts.tables import AlertRow
@@ -110,6 +110,7 @@ class StepCommand(IdempotentCommand[Message]):
         else:
             purpose = wire.purpose_of(event) or row.purpose
         advance(row.life, wire.step_of(event, origin).step)
+        require_valid_consent_step(tx, row, event, self._publisher.nodes)
         self._publisher.require_agreement(event, partner, purpose, tx.now_ms)
         tx.require_extensible(origin)
         seen = feeds.journaled_size_of(tx.conn, origin.reverse)  # all of it is projected: `row` says what is known

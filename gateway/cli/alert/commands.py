@@ -25,6 +25,7 @@ from gateway.v1.alert_pb2 import (
     EvidenceDigest,
     FindingResult,
     FlagReason,
+    TransferConsent,
 )
 
 if TYPE_CHECKING:
@@ -115,14 +116,24 @@ def ask(
     *,
     deadline: Annotated[str, typer.Option(help=_("When the answer is needed: a time with its zone, or 12h, 5d."))],
     recipient: Annotated[str, typer.Option("--to", help=_("For an own alert: which recipient is asked."))] = "",
+    pass_on_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pass-on-to", help=_("Ask whether the partner's alert may be passed on to this node; may be repeated.")
+        ),
+    ] = None,
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the other side of an alert for supplementary information. Role: officer, supervisor.
+    """Ask the other side of an alert for supplementary information, or for consent to an onward transfer.
+
+    With --pass-on-to the publisher's answer grants or refuses consent. Granted, it lets the alert's content go to these
+    nodes until the alert is amended. Role: officer, supervisor.
 
     \b
-    Example:
+    Examples:
       gateway alert ask cn/019bbf30-0000-7000-8000-000000000000 "Which seals were on it?" --deadline 12h
+      gateway alert ask mo/019bbf30-0000-7000-8000-000000000000 "May cn know?" --deadline 5d --pass-on-to cn
 
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
@@ -131,7 +142,14 @@ def ask(
 
     async def work(client: GatewayClient) -> Any:
         found = reference(alert, client.node_name)
-        return await client.ask(found, text, deadline=until, recipient=recipient, request_id=request_id)
+        return await client.ask(
+            found,
+            text,
+            deadline=until,
+            recipient=recipient,
+            onward_recipients=pass_on_to or (),
+            request_id=request_id,
+        )
 
     response = target.run(work)
     _done(as_json, _("Asked"), alert, response, {N_("Question"): response.question_id})
@@ -145,21 +163,33 @@ def answer(
     question: Annotated[str, typer.Argument(help=_("Id of the question, as `gateway alert show` has it."))],
     text: Annotated[str, typer.Argument(help=_("The answer."), show_default=False)],
     *,
+    consent: Annotated[
+        str,
+        typer.Option(
+            help=_("Of a question about an onward transfer: {choices}.", choices=_choices(TransferConsent)),
+        ),
+    ] = "",
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question of the other side. Role: officer, supervisor.
 
     \b
-    Example:
+    Examples:
       gateway alert answer 019bbf30-0000-7000-8000-000000000000 019bbf31-0000-7000-8000-000000000000 "Two: A1, A2"
+      gateway alert answer 019bbf30-0000-7000-8000-000000000000 019bbf31-0000-7000-8000-000000000000 "For the file"
+        --consent granted
 
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.
     """
+    decision = (
+        value_of(TransferConsent, consent, "--consent") if consent else TransferConsent.TRANSFER_CONSENT_UNSPECIFIED
+    )
 
     async def work(client: GatewayClient) -> Any:
-        return await client.answer(reference(alert, client.node_name), question, text, request_id=request_id)
+        named = reference(alert, client.node_name)
+        return await client.answer(named, question, text, consent=decision, request_id=request_id)
 
     _done(as_json, _("Answered"), alert, target.run(work))
 

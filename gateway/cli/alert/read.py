@@ -16,7 +16,9 @@ from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
     Alert,
+    AlertAnswer,
     AlertEvent,
+    AlertQuestion,
     AlertStatus,
     Classification,
     CloseOutcome,
@@ -25,6 +27,7 @@ from gateway.v1.alert_pb2 import (
     OnwardTransfer,
     Priority,
     RequestedAction,
+    TransferConsent,
 )
 from gateway.v1.alert_service_pb2 import AlertChange, AlertSummary, GetAlertResponse
 from gateway.v1.feed_pb2 import DispositionOutcome
@@ -268,6 +271,20 @@ def _change_row(change: AlertChange) -> tuple[Any, ...]:
     return change.position, shown_time(change, "committed_at"), change.recipient, what, event.actor, details
 
 
+def _question(question: AlertQuestion) -> str:
+    asked = f"{question.question_id} {question.text}"
+    if not question.onward_recipients:
+        return asked
+    return _("{asked} (pass on to {nodes}?)", asked=asked, nodes=", ".join(question.onward_recipients))
+
+
+def _answer(answer: AlertAnswer) -> str:
+    said = f"{answer.question_id} {answer.text}"
+    if not answer.consent:
+        return said
+    return _("{said} (consent {decision})", said=said, decision=word_of(TransferConsent, answer.consent))
+
+
 def _disposition(event: AlertEvent) -> str:
     return word_of(DispositionOutcome, event.disposition.outcome)
 
@@ -278,8 +295,8 @@ _DETAILS: Mapping[str, Any] = {
     "withdrawn": lambda event: event.withdrawn.reason,
     "acknowledged": lambda event: event.acknowledged.case_reference,
     "flagged": lambda event: f"{word_of(FlagReason, event.flagged.reason)}: {event.flagged.explanation}",
-    "question": lambda event: f"{event.question.question_id} {event.question.text}",
-    "answer": lambda event: f"{event.answer.question_id} {event.answer.text}",
+    "question": lambda event: _question(event.question),
+    "answer": lambda event: _answer(event.answer),
     "finding": lambda event: f"{word_of(FindingResult, event.finding.result)} {event.finding.remarks}",
     "closed": lambda event: f"{word_of(CloseOutcome, event.closed.outcome)} {event.closed.remarks}",
     "disposition": _disposition,

@@ -8,7 +8,7 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.values import as_dict, value_of
+from gateway.cli.values import as_dict, reference, value_of
 from gateway.cli.watchlist.values import entry_reference, hit_cells
 from gateway.contract.enum_words import word_of, words
 from gateway.errors import ConfigurationError
@@ -132,6 +132,10 @@ def report(
     purpose: Annotated[str, typer.Option(help=_("A code of the agreements, e.g. export_control."))],
     case_reference: Annotated[str, typer.Option("--case", help=_("Case reference."))] = "",
     kind: Annotated[str, typer.Option(help=_("organisation or person, where it is known."))] = "",
+    derived_from: Annotated[
+        list[str] | None,
+        typer.Option("--derived-from", help=_("Alert in which the party was found, PUBLISHER/ID; may be repeated.")),
+    ] = None,
     request_id: Annotated[
         str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once."))
     ] = None,
@@ -139,7 +143,8 @@ def report(
 ) -> None:
     """Report a hit on an entry; a partner that owns it receives the signed report.
 
-    The party is screened again; the report is the hit of that on this entry.
+    The party is screened again; the report is the hit of that on this entry. A party that a partner's alert named is
+    reported only as the alert's handling allows: say so with --derived-from.
 
     Role: publisher, officer, supervisor.
 
@@ -163,6 +168,7 @@ def report(
                     subject=Party(names=party),
                     purpose=purpose,
                     case_reference=case_reference,
+                    derived_from=[reference(alert, client.node_name) for alert in derived_from or ()],
                     request_id=request_id,
                 )
         raise ConfigurationError(

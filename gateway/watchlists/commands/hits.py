@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection
 
+from gateway.alerts.commands.onward_transfer import require_onward_transfer
 from gateway.contract.filters import Term, decode_page_token, encode_page_token, invalid_value, page_size, parse_filter
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.timestamps import to_timestamp
@@ -54,6 +55,7 @@ class ReportHitCommand(IdempotentCommand[_Pb.ReportHitResponse]):
     Raises:
         NotFoundError: there is no such entry.
         AgreementForbidsError, InvalidRequestError: the agreement forbids it.
+        PermissionDeniedError: an alert that it derives from may not be passed on.
     """
 
     lists: Lists
@@ -82,11 +84,18 @@ def report_hit(
     request: _Pb.ReportHitRequest,
     *,
     actor: str,
+    source_field: str = "derived_from",
 ) -> _Pb.ReportHitResponse:
     """Appends a hit to the feed to the entry's owner, or to the own lists feed.
 
+    That the entry was met already tells who an alert names, so a report without the party needs consent as well.
+
+    Args:
+        source_field: field of the caller's request that names the alerts it derives from, for messages.
+
     Raises, before it writes anything:
         AgreementForbidsError, InvalidRequestError: the agreement forbids it.
+        NotFoundError, PermissionDeniedError: an alert that it derives from isn't here, or may not be passed on.
         FeedBehindError, FeedForkedError: the feed must not be extended.
     """
     hit = _hit(lists.new_id(), request, tx.now_ms)
@@ -95,6 +104,8 @@ def report_hit(
         origin = lists.origin
         entry = lists.decision(tx.now_ms, actor, hit=hit)
     else:
+        for source in request.derived_from:
+            require_onward_transfer(tx, source.publisher, source.alert_id, [owner], field=source_field)
         agreements.require(
             hit,
             sender=tx.own_node,

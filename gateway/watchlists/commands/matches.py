@@ -10,13 +10,13 @@ from gateway.errors import GatewayError, NotFoundError, StoreUnavailableError
 from gateway.feed.service.idempotency import IdempotentCommand
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables.journal import HeadMovedError
-from gateway.v1 import match_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
+from gateway.v1 import alert_pb2, match_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import matches as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.codec.matches import Findings
 from gateway.watchlists.commands.hits import listed_entry, report_hit
 from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, apply_pending
-from gateway.watchlists.rules.matches import MatchDecision, MatchStatus, ReportRule, decided
+from gateway.watchlists.rules.matches import MatchDecision, MatchStatus, ReportRule, SourceKey, SourceKind, decided
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.match_sources import erased
 from gateway.watchlists.service.updates import read_changes
@@ -135,6 +135,7 @@ class DecideMatchCommand(IdempotentCommand[match_pb2.DecideMatchResponse]):
         NotFoundError: there is no such match, or its entry has ended.
         IllegalTransitionError: it was decided or superseded before.
         AgreementForbidsError, InvalidRequestError: the agreement forbids the report.
+        PermissionDeniedError: the publisher of the alert that names the party doesn't allow the report.
     """
 
     lists: Lists
@@ -186,8 +187,16 @@ def _report(
         subject=None if confirmation.without_subject else subject,
         purpose=confirmation.purpose,
         case_reference=confirmation.case_reference,
+        derived_from=_alerts_of(row.place.source),
     )
-    return report_hit(tx, lists, lists.agreements, entry, request, actor=actor)
+    return report_hit(tx, lists, lists.agreements, entry, request, actor=actor, source_field="")
+
+
+def _alerts_of(source: SourceKey) -> list[alert_pb2.AlertReference]:
+    """The alert that a match derives from; records and what own systems gave to be screened are own knowledge."""
+    if source.kind is not SourceKind.ALERT:
+        return []
+    return [alert_pb2.AlertReference(publisher=source.publisher, alert_id=source.id)]
 
 
 def match_message(row: MatchRow) -> match_pb2.Match:
