@@ -156,14 +156,14 @@ MAX_NOTICES = 200
 
 def quality_notices(content: alert_pb2.AlertContent) -> list[alert_pb2.DataQualityNotice]:
     """Notices on identifiers that published algorithms find wrong; never a reason to refuse an alert."""
-    found: list[alert_pb2.DataQualityNotice] = []
+    notices: list[alert_pb2.DataQualityNotice] = []
     for field, scheme, value in _identifiers(content):
-        notice = check_identifier(scheme, value) if len(found) < MAX_NOTICES else None
+        notice = check_identifier(scheme, value) if len(notices) < MAX_NOTICES else None
         if notice is not None:
-            found.append(
+            notices.append(
                 alert_pb2.DataQualityNotice(field=field, scheme=scheme, code=notice.code, message=notice.message)
             )
-    return found
+    return notices
 
 
 def _identifiers(content: alert_pb2.AlertContent) -> Iterator[tuple[str, str, str]]:

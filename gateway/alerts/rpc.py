@@ -307,11 +307,11 @@ def _record_bulk(
 def _item(result: PublishResult) -> alert_service_pb2.PublishResult:
     if not isinstance(result, GatewayError):
         return alert_service_pb2.PublishResult(published=result)
-    found = result.violations if isinstance(result, InvalidRequestError) else ()
+    violations = result.violations if isinstance(result, InvalidRequestError) else ()
     return alert_service_pb2.PublishResult(
         refused=alert_service_pb2.ItemError(
             reason=result.reason,
             message=result.message,
-            violations=[feed_pb2.FieldViolation(field=v.field, rule=v.rule, message=v.message) for v in found],
+            violations=[feed_pb2.FieldViolation(field=v.field, rule=v.rule, message=v.message) for v in violations],
         )
     )

@@ -118,8 +118,8 @@ class AlertQueries:
                     f"position {position} is beyond this gateway's last one, {projected}",
                     metadata={"position": str(position), "last": str(projected)},
                 )
-            found = alerts.events_after(conn, position, WATCH_PAGE)
-        changes = [_change(event, origin, body) for event, origin, body in found]
+            events = alerts.events_after(conn, position, WATCH_PAGE)
+        changes = [_change(event, origin, body) for event, origin, body in events]
         # Short of a full page everything projected was read: entries without a change needn't be looked at again.
         reached = changes[-1].position if len(changes) == WATCH_PAGE else max(projected, position)
         return alert_service_pb2.WatchAlertsResponse(changes=changes, position=reached)

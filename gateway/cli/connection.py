@@ -109,10 +109,10 @@ class Target:
         folder = settings.tls.ca.parent / "systems"
         if self.system:
             return folder / f"{self.system}.pem"
-        found = sorted(folder.glob("*.pem"))
-        if len(found) == 1:
-            return found[0]
-        names = [f"{path.stem} ({', '.join(settings.systems.get(path.stem, ())) or _('no role')})" for path in found]
+        files = sorted(folder.glob("*.pem"))
+        if len(files) == 1:
+            return files[0]
+        names = [f"{path.stem} ({', '.join(settings.systems.get(path.stem, ())) or _('no role')})" for path in files]
         there = (
             _("There are: {systems}", systems=listed(names)) if names else _("There is none in {folder}", folder=folder)
         )

@@ -93,16 +93,16 @@ def reference(text: str, own_node: str) -> AlertReference:
 
 def own_alert_id(text: str, own_node: str) -> str:
     """The id of an own alert; ConfigurationError for a partner's."""
-    found = reference(text, own_node)
-    if found.publisher != own_node:
+    key = reference(text, own_node)
+    if key.publisher != own_node:
         raise ConfigurationError(
             _(
                 "{text}: is an alert of {publisher}; only its publisher can do this",
                 text=text,
-                publisher=found.publisher,
+                publisher=key.publisher,
             )
         )
-    return found.alert_id
+    return key.alert_id
 
 
 def as_dict(message: Message) -> dict[str, Any]:
@@ -146,6 +146,6 @@ def recipients(given: list[str], option: str = "--to") -> list[str]:
     names = list(dict.fromkeys(name.strip() for text in given for name in text.split(",") if name.strip()))
     wrong = [name for name in names if not is_node_name(name)]
     if wrong or not names:
-        found = _("{name!r} isn't the name of a node", name=wrong[0]) if wrong else _("name at least one node")
-        raise InvalidRequestError([Violation(option, "node", found)])
+        problem = _("{name!r} isn't the name of a node", name=wrong[0]) if wrong else _("name at least one node")
+        raise InvalidRequestError([Violation(option, "node", problem)])
     return names

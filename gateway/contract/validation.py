@@ -29,28 +29,28 @@ def violations(message: Message, prefix: str = "") -> list[Violation]:
     """All violations, with field paths after `prefix`, e.g. `alerts[3].`."""
     if recognised(message):
         return []
-    found = [
+    notices = [
         Violation(prefix + _path(violation), violation.proto.rule_id, violation.proto.message)
         for violation in _validator().collect_violations(message)
     ]
     for rule in _own_rules(message.DESCRIPTOR):
-        found.extend(_under(prefix, rule(message)))
-    return found
+        notices.extend(_under(prefix, rule(message)))
+    return notices
 
 
 def validate(message: Message, prefix: str = "") -> None:
     """Raises InvalidRequestError with every violation."""
-    found = violations(message, prefix)
-    if found:
-        raise InvalidRequestError(found)
+    problems = violations(message, prefix)
+    if problems:
+        raise InvalidRequestError(problems)
 
 
 def impossible_times(message: Message, prefix: str = "") -> list[Violation]:
     """Impossible times and UTC offsets in a foreign message with fields removed, which may break other rules."""
-    found: list[Violation] = []
+    problems: list[Violation] = []
     for rule in _time_rules(message.DESCRIPTOR):
-        found.extend(_under(prefix, rule(message)))
-    return found
+        problems.extend(_under(prefix, rule(message)))
+    return problems
 
 
 @cache
@@ -114,8 +114,12 @@ def _compile(
             yield _below(field, rules)
 
 
-def _under(prefix: str, found: Sequence[Violation]) -> Sequence[Violation]:
-    return [replace(violation, field=(prefix + violation.field).rstrip(".")) for violation in found] if found else found
+def _under(prefix: str, problems: Sequence[Violation]) -> Sequence[Violation]:
+    return (
+        [replace(violation, field=(prefix + violation.field).rstrip(".")) for violation in problems]
+        if problems
+        else problems
+    )
 
 
 def _timestamp(message: Message) -> Sequence[Violation]:
@@ -155,18 +159,18 @@ def _below(field: FieldDescriptor, rules: tuple[_Rule, ...]) -> _Rule:
         if not message.HasField(name):
             return ()
         below = getattr(message, name)
-        found: list[Violation] = []
+        problems: list[Violation] = []
         for rule in rules:
             if broken := rule(below):
-                found.extend(_under(f"{name}.", broken))
-        return found
+                problems.extend(_under(f"{name}.", broken))
+        return problems
 
     def many(message: Message) -> Sequence[Violation]:
-        found: list[Violation] = []
+        problems: list[Violation] = []
         for index, below in enumerate(getattr(message, name)):
             for rule in rules:
                 if broken := rule(below):
-                    found.extend(_under(f"{name}[{index}].", broken))
-        return found
+                    problems.extend(_under(f"{name}[{index}].", broken))
+        return problems
 
     return many if field.is_repeated else one

@@ -46,10 +46,10 @@ def upgrade(database: Database) -> None:
         if conn.dialect.name == "postgresql":
             conn.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         _require_known(conn, script)
-        found = schema_version(conn)
+        version = schema_version(conn)
         command.upgrade(_config(connection=conn, target_metadata=metadata), "head")
-    if found != newest:
-        log.info("database: schema version %s, was %s", newest, found or "none")
+    if version != newest:
+        log.info("database: schema version %s, was %s", newest, version or "none")
 
 
 def schema_version(conn: Connection) -> str | None:

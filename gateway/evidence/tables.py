@@ -79,10 +79,10 @@ def entries_between(conn: Connection, feed_id: int, first: int, end: int) -> lis
 
 def tile(conn: Connection, feed_id: int, level: int, number: int) -> bytes:
     """A tile's hashes; empty if not stored."""
-    found = conn.execute(
+    rows = conn.execute(
         select(_bytes(tiles.c.hashes)).where(tiles.c.feed_id == feed_id, tiles.c.level == level, tiles.c.tile == number)
     ).scalar_one_or_none()
-    return b"" if found is None else bytes(found)
+    return b"" if rows is None else bytes(rows)
 
 
 def audit_length(conn: Connection) -> int:

@@ -178,13 +178,13 @@ class NodeChecks:
     def _own_port(self, name: str, bind: str) -> Iterator[Finding]:
         host, port = _dialled(bind)
         try:
-            found = probe_tls_versions(host, port)
+            versions = probe_tls_versions(host, port)
         except UnavailableError:
             way_out = "Nothing to do before `gateway serve`; if it should run, see its log."
             yield Finding(name, Result.WARN, f"nobody listens on {bind}", way_out)
             return
-        if not found.floor_holds:
-            raise ConfigurationError(f"{bind} accepts {_spoken(found.tls12, found.tls13)}; only TLS 1.3 may be")
+        if not versions.floor_holds:
+            raise ConfigurationError(f"{bind} accepts {_spoken(versions.tls12, versions.tls13)}; only TLS 1.3 may be")
         yield Finding(name, Result.OK, f"{bind} speaks TLS 1.3 alone")
 
     def _partners(self, name: str) -> Iterator[Finding]:
@@ -206,10 +206,10 @@ class NodeChecks:
         endpoint = how.endpoint or next(iter(node.endpoints), "")
         if not endpoint:
             raise DirectoryError(f"the directory gives no endpoint of {partner}, and the settings have none")
-        found = probe_tls_versions(*_dialled(endpoint))
+        versions = probe_tls_versions(*_dialled(endpoint))
         ca_pem = "".join(node.tls_ca_pems).encode()
         asyncio.run(require_serving(endpoint, material, ca_pem=ca_pem, server_name=node.tls_server_name))
-        if found.tls12:
+        if versions.tls12:
             yield Finding(
                 name,
                 Result.WARN,

@@ -170,8 +170,8 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         return pb.RecoverFeedResponse(recovered=size - before, size=size, waiting=waiting, forced=forced)
 
     async def _both(self, origin: FeedOrigin) -> list[Feed]:
-        found = await asyncio.to_thread(lambda: [self._outgoing.feed(way) for way in (origin, origin.reverse)])
-        return [feed for feed in found if feed is not None]
+        both = await asyncio.to_thread(lambda: [self._outgoing.feed(way) for way in (origin, origin.reverse)])
+        return [feed for feed in both if feed is not None]
 
     async def _nothing_more_comes(self, origin: FeedOrigin) -> bool:
         """Whether entries wait although this node holds all of the partner's in both feeds."""

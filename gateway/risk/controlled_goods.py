@@ -167,12 +167,12 @@ class ControlledGoods:
         """
         digits = normalise_code(code)
         declared = digits if territory == LIST_TERRITORY else digits[:6]
-        found = [
+        matches = [
             ControlledGoodMatch(good, basis)
             for good in self._by_hs6.get(digits[:6], ())
             if good.status_on(on) is ControlStatus.IN_FORCE and (basis := _basis(declared, good.code))
         ]
-        return sorted(found, key=lambda match: (-match.confidence, match.basis is MatchBasis.HS6, match.good.code))
+        return sorted(matches, key=lambda match: (-match.confidence, match.basis is MatchBasis.HS6, match.good.code))
 
 
 def _words(text: str) -> list[str]:

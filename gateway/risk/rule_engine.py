@@ -114,10 +114,10 @@ class RuleEngine:
         self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()
     ) -> list[trace_pb2.Discrepancy]:
         """Discrepancies of a record, most severe first, without legs."""
-        found = [hit for case in self.cases(shipment, siblings) for hit in self._judges.judge(case)]
-        for hit in found:
+        hits = [hit for case in self.cases(shipment, siblings) for hit in self._judges.judge(case)]
+        for hit in hits:
             hit.ClearField("legs")
-        return _most_severe_first(found)
+        return _most_severe_first(hits)
 
     def cases(self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()) -> Iterator[Case]:
         """The cases that `screen` evaluates, for tests and counts."""
@@ -214,10 +214,10 @@ def _span_days(rules: Iterable[Rule]) -> float:
     return max(spans, default=SPAN_DAYS)
 
 
-def _merged(found: Iterable[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
+def _merged(discrepancies: Iterable[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
     """Merges equal discrepancies of several records."""
     by_sight: dict[bytes, trace_pb2.Discrepancy] = {}
-    for discrepancy in found:
+    for discrepancy in discrepancies:
         sight = trace_pb2.Discrepancy()
         sight.CopyFrom(discrepancy)
         sight.ClearField("legs")
@@ -227,8 +227,8 @@ def _merged(found: Iterable[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepanc
     return list(by_sight.values())
 
 
-def _most_severe_first(found: list[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
-    return sorted(found, key=lambda hit: (-hit.severity, hit.rule_id, list(hit.legs), hit.goods_sequence))
+def _most_severe_first(discrepancies: list[trace_pb2.Discrepancy]) -> list[trace_pb2.Discrepancy]:
+    return sorted(discrepancies, key=lambda hit: (-hit.severity, hit.rule_id, list(hit.legs), hit.goods_sequence))
 
 
 def _withheld(record: history_pb2.HistoryRecord) -> frozenset[str]:

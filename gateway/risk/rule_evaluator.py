@@ -79,7 +79,7 @@ class RuleEvaluator:
         if not rules:
             return []
         facts = Facts(self._languages[case.kind], case.facts)
-        found: list[trace_pb2.Discrepancy] = []
+        discrepancies: list[trace_pb2.Discrepancy] = []
         for compiled in rules:
             if withheld is not None and withheld(compiled.rule, case):
                 continue
@@ -89,8 +89,8 @@ class RuleEvaluator:
                 self._failed(compiled.rule.id, str(error))
                 continue
             if hit is not None:
-                found.append(hit)
-        return found
+                discrepancies.append(hit)
+        return discrepancies
 
     def _takes(self, compiled: CompiledRule, facts: Facts) -> bool:
         try:

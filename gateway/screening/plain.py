@@ -64,12 +64,12 @@ def _plate(text: str) -> tuple[str, ...]:
 
 
 def _vessel(text: str) -> tuple[str, ...]:
-    found = list(words(simplified(text)))
-    if found[:2] in (["m", "v"], ["m", "t"], ["s", "s"], ["m", "s"], ["f", "v"]):
-        found = found[2:]
-    while len(found) > 1 and found[0] in _VESSEL_PREFIXES:
-        found = found[1:]
-    spelt = [word.translate(_HAN_NUMERALS) if has_han(word) else word for word in found]
+    parts = list(words(simplified(text)))
+    if parts[:2] in (["m", "v"], ["m", "t"], ["s", "s"], ["m", "s"], ["f", "v"]):
+        parts = parts[2:]
+    while len(parts) > 1 and parts[0] in _VESSEL_PREFIXES:
+        parts = parts[1:]
+    spelt = [word.translate(_HAN_NUMERALS) if has_han(word) else word for word in parts]
     tokens = [t for word in spelt for t in re.findall(r"[0-9]+|[^0-9]+", word.removesuffix("号"))]
     numbered = [tokens[0], *(_NUMBERS.get(t, t) for t in tokens[1:])] if tokens else []
     return tuple(t.lstrip("0") or "0" if t.isdigit() else t for t in numbered if t)

@@ -107,7 +107,7 @@ class ListProjection(Projection):
 
     def _require_allowed(self, update: watchlist_pb2.WatchlistUpdate, origin: FeedOrigin, *, at_ms: int) -> None:
         """Raises as `Agreements.require`, with all violations."""
-        found: list[Violation] = []
+        violations: list[Violation] = []
         unrestricted: dict[str, bool] = {}
         for at, change in enumerate(update.changes):
             if change.WhichOneof("change") != "entered":
@@ -135,9 +135,9 @@ class ListProjection(Projection):
                     message_type=wire.EVENT_TYPE,
                 )
             except InvalidRequestError as error:
-                found.extend(error.violations)
-        if found:
-            raise InvalidRequestError(found)
+                violations.extend(error.violations)
+        if violations:
+            raise InvalidRequestError(violations)
 
     def _take_update(
         self, tx: Transaction, feed: Feed, index: int, update: watchlist_pb2.WatchlistUpdate, *, committed_at: int

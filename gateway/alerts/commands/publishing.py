@@ -84,9 +84,9 @@ class Publisher:
         now = self._clock()
         content = request.content
         late = self._time_violations(content, now)
-        found = violations(request)
-        if found:
-            raise InvalidRequestError([*found, *late])
+        broken = violations(request)
+        if broken:
+            raise InvalidRequestError([*broken, *late])
         refusal = self._refusal(request, late, now)
         alert_id = self.new_id()
         notices = tuple(wire.quality_notices(content))
@@ -112,12 +112,12 @@ class Publisher:
         self, request: alert_service_pb2.PublishAlertRequest, late: Sequence[Violation], now: int
     ) -> GatewayError | None:
         """All objections, for all recipients at once."""
-        found, forbidden = list(late), list[AgreementForbidsError]()
+        broken, forbidden = list(late), list[AgreementForbidsError]()
         for recipient in request.recipients:
             try:
                 self._require_agreement(recipient, request.content, now)
             except InvalidRequestError as error:
-                found += (
+                broken += (
                     violation
                     if violation.field == "recipients"
                     else replace(violation, message=f"{recipient}: {violation.message}")
@@ -125,9 +125,9 @@ class Publisher:
                 )
             except AgreementForbidsError as error:
                 forbidden.append(error)
-        if found:
-            found += (Violation("recipients", "agreement", error.message) for error in forbidden)
-            return InvalidRequestError(found)
+        if broken:
+            broken += (Violation("recipients", "agreement", error.message) for error in forbidden)
+            return InvalidRequestError(broken)
         if forbidden:
             return AgreementForbidsError("; ".join(e.message for e in forbidden), metadata=forbidden[0].metadata)
         return None

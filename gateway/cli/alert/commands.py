@@ -68,9 +68,9 @@ def ack(
     """
 
     async def work(client: GatewayClient) -> Any:
-        found = reference(alert, client.node_name)
-        read = await _revision(client, found, revision)
-        return await client.acknowledge(found, revision=read, case_reference=case_reference, request_id=request_id)
+        key = reference(alert, client.node_name)
+        read = await _revision(client, key, revision)
+        return await client.acknowledge(key, revision=read, case_reference=case_reference, request_id=request_id)
 
     _done(as_json, _("Acknowledged"), alert, target.run(work))
 
@@ -100,9 +100,9 @@ def flag(
     why = value_of(FlagReason, reason, "--reason")
 
     async def work(client: GatewayClient) -> Any:
-        found = reference(alert, client.node_name)
-        read = await _revision(client, found, revision)
-        return await client.flag(found, revision=read, reason=why, explanation=explanation, request_id=request_id)
+        key = reference(alert, client.node_name)
+        read = await _revision(client, key, revision)
+        return await client.flag(key, revision=read, reason=why, explanation=explanation, request_id=request_id)
 
     _done(as_json, _("Flagged"), alert, target.run(work))
 
@@ -141,9 +141,9 @@ def ask(
     until = instant(deadline, "--deadline")
 
     async def work(client: GatewayClient) -> Any:
-        found = reference(alert, client.node_name)
+        key = reference(alert, client.node_name)
         return await client.ask(
-            found,
+            key,
             text,
             deadline=until,
             recipient=recipient,

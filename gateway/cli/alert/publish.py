@@ -152,7 +152,7 @@ def publish(
     file: FileArgument,
     *,
     to: ToOption,
-    format_: FormatOption = None,
+    file_format: FormatOption = None,
     request_id: RequestIdOption = None,
     dry_run: DryRunOption = False,
     encoding: EncodingOption = "",
@@ -190,7 +190,7 @@ def publish(
     \b
     Exit codes: 0 all published, 1 refused or unreachable, 2 wrong input, 3 some lines weren't published.
     """
-    nodes, output, kind = recipients(to), Output(as_json), _format(file, format_)
+    nodes, output, kind = recipients(to), Output(as_json), _format(file, file_format)
     if kind is AlertFormat.JSON and not dry_run:
         return _publish_one(target, output, read_message(file, AlertContent), nodes, request_id)
     if request_id and kind is not AlertFormat.JSON:
@@ -313,8 +313,8 @@ def _report(output: Output, tally: PublishTally, *, dry_run: bool) -> None:
 
 
 def _format(file: Path, given: AlertFormat | None) -> AlertFormat:
-    found = given or _BY_ENDING.get(file.suffix.lower())
-    if found is None:
+    file_format = given or _BY_ENDING.get(file.suffix.lower())
+    if file_format is None:
         raise ConfigurationError(
             _(
                 "{file}: its ending doesn't name a format; give --format {formats}",
@@ -322,7 +322,7 @@ def _format(file: Path, given: AlertFormat | None) -> AlertFormat:
                 formats=", ".join(AlertFormat),
             )
         )
-    return found
+    return file_format
 
 
 def _day(text: str) -> date:

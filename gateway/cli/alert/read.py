@@ -99,13 +99,14 @@ def show(
     async def work(client: GatewayClient) -> GetAlertResponse:
         return await client.get_alert(reference(alert, client.node_name))
 
-    found = target.run(work)
+    response = target.run(work)
     output = Output(as_json)
     if as_json:
-        output.json(as_dict(found))
+        output.json(as_dict(response))
         return
     output.facts(
-        _("Alert {publisher}/{id}", publisher=found.alert.publisher, id=found.alert.id), _content_facts(found.alert)
+        _("Alert {publisher}/{id}", publisher=response.alert.publisher, id=response.alert.id),
+        _content_facts(response.alert),
     )
     output.table(
         _("Deliveries"),
@@ -119,21 +120,21 @@ def show(
                 word_of(DispositionOutcome, delivery.disposition),
                 list(delivery.open_question_ids) or None,
             )
-            for delivery in found.deliveries
+            for delivery in response.deliveries
         ],
     )
-    if found.hits:
+    if response.hits:
         output.table(
             _("On watchlists"),
             marked("Entry", "Class", "Score", "What", "Given", "Listed", "Asked for"),
-            [(*hit_cells(hit.hit)[:3], hit.field, *hit_cells(hit.hit)[3:]) for hit in found.hits],
+            [(*hit_cells(hit.hit)[:3], hit.field, *hit_cells(hit.hit)[3:]) for hit in response.hits],
         )
-    elif not found.screened:
+    elif not response.screened:
         output.note(_("Not compared with watchlists yet: the gateway is still loading them."))
     output.table(
         _("History"),
         marked("Position", "When", "Copy", "What", "Who", "Details"),
-        [_change_row(change) for change in found.history],
+        [_change_row(change) for change in response.history],
     )
 
 
@@ -182,12 +183,12 @@ def change_line(change: AlertChange) -> str:
 
 
 async def _listed(client: GatewayClient, filter_: str, limit: int) -> tuple[list[AlertSummary], bool]:
-    found: list[AlertSummary] = []
+    summaries: list[AlertSummary] = []
     async for summary in client.list_alerts(filter=filter_, page_size=min(limit + 1, 500) if limit else 500):
-        if limit and len(found) == limit:
-            return found, True
-        found.append(summary)
-    return found, False
+        if limit and len(summaries) == limit:
+            return summaries, True
+        summaries.append(summary)
+    return summaries, False
 
 
 def _summary_row(summary: AlertSummary) -> tuple[object, ...]:

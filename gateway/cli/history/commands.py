@@ -45,18 +45,18 @@ def show(
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or no such record here.
     """
-    found = target.run(lambda client: client.history.get(record))
+    response = target.run(lambda client: client.history.get(record))
     output = Output(as_json)
     if as_json:
-        output.json(as_dict(found))
+        output.json(as_dict(response))
         return
-    shipment = found.record.shipment
+    shipment = response.record.shipment
     output.facts(
-        _("Record {node}/{record}", node=found.record.node, record=record),
-        {**_about(found), **shipment_facts(shipment)},
+        _("Record {node}/{record}", node=response.record.node, record=record),
+        {**_about(response), **shipment_facts(shipment)},
     )
     columns = marked("Position", "Rev", "Recorded", "By", "What", "Digest")
-    output.table(_("Revisions"), columns, [_revision_cells(revision) for revision in found.revisions])
+    output.table(_("Revisions"), columns, [_revision_cells(revision) for revision in response.revisions])
     if shipment.events:
         columns_of_events = marked("When", "What", "Where", "Container", "Seal", "Means", "Source", "Remarks")
         output.table(_("Events"), columns_of_events, [event_cells(event) for event in shipment.events])
@@ -65,17 +65,17 @@ def show(
         output.table(
             _("Inspections"), columns_of_findings, [inspection_cells(inspection) for inspection in shipment.inspections]
         )
-    if found.risk_hits:
-        output.table(_("Rules that fired"), _HIT_COLUMNS, [_hit_cells(risk_hit) for risk_hit in found.risk_hits])
+    if response.risk_hits:
+        output.table(_("Rules that fired"), _HIT_COLUMNS, [_hit_cells(risk_hit) for risk_hit in response.risk_hits])
 
 
-def _about(found: GetShipmentResponse) -> dict[str, object]:
-    held = _("never while held") if found.hold_ids else _("not known")
+def _about(response: GetShipmentResponse) -> dict[str, object]:
+    held = _("never while held") if response.hold_ids else _("not known")
     return {
-        N_("Revision"): found.record.revision,
-        N_("Recorded"): shown_time(found.record, "recorded_at"),
-        N_("May be purged after"): shown_time(found, "delete_after") or held,
-        N_("Held by"): "\n".join(found.hold_ids) or _("no hold"),
+        N_("Revision"): response.record.revision,
+        N_("Recorded"): shown_time(response.record, "recorded_at"),
+        N_("May be purged after"): shown_time(response, "delete_after") or held,
+        N_("Held by"): "\n".join(response.hold_ids) or _("no hold"),
     }
 
 
@@ -132,19 +132,22 @@ def risks(
     filter_ = filter_of(rule, severity, record)
 
     async def work(client: GatewayClient) -> tuple[list[RiskHit], bool]:
-        found: list[RiskHit] = []
+        risk_hits: list[RiskHit] = []
         page_size = min(limit + 1, 500) if limit else 500
         async with aclosing(client.history.risk_hits(filter=filter_, page_size=page_size)) as hits:
             async for hit in hits:
-                if limit and len(found) == limit:
-                    return found, True
-                found.append(hit)
-        return found, False
+                if limit and len(risk_hits) == limit:
+                    return risk_hits, True
+                risk_hits.append(hit)
+        return risk_hits, False
 
-    found, more = target.run(work)
+    risk_hits, more = target.run(work)
     output = Output(as_json)
     output.table(
-        _("Rules that fired"), _HIT_COLUMNS, map(_hit_cells, found), data=[as_dict(risk_hit) for risk_hit in found]
+        _("Rules that fired"),
+        _HIT_COLUMNS,
+        map(_hit_cells, risk_hits),
+        data=[as_dict(risk_hit) for risk_hit in risk_hits],
     )
     if more:
         output.note(
@@ -167,21 +170,21 @@ def filter_of(rule: str, severity: str, record: str) -> str:
 
 
 def _hit_cells(hit: RiskHit) -> tuple[object, ...]:
-    found = hit.discrepancy
+    discrepancy = hit.discrepancy
     return (
-        f"{found.rule_id} {found.name}",
-        word_of(Severity, found.severity),
+        f"{discrepancy.rule_id} {discrepancy.name}",
+        word_of(Severity, discrepancy.severity),
         hit.record_id,
         hit.revision,
         shown_time(hit, "found_at"),
-        _measured(found),
-        found.explanation or None,
+        _measured(discrepancy),
+        discrepancy.explanation or None,
     )
 
 
-def _measured(found: Discrepancy) -> str | None:
-    against = ", ".join(f"{name} {value}" for name, value in sorted(found.thresholds.items()))
-    measured = f"{found.measured:g}" if found.HasField("measured") else ""
+def _measured(discrepancy: Discrepancy) -> str | None:
+    against = ", ".join(f"{name} {value}" for name, value in sorted(discrepancy.thresholds.items()))
+    measured = f"{discrepancy.measured:g}" if discrepancy.HasField("measured") else ""
     if measured and against:
         return _("{measured} against {thresholds}", measured=measured, thresholds=against)
     return measured or against or None

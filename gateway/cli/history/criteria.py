@@ -228,8 +228,8 @@ def moment(text: str, option: str, *, end: bool = False) -> datetime:
 
 
 def _identifier(text: str) -> SearchIdentifier:
-    found = _SCHEMED.fullmatch(text)
-    return SearchIdentifier(scheme=found[1], value=found[2]) if found else SearchIdentifier(value=text)
+    match = _SCHEMED.fullmatch(text)
+    return SearchIdentifier(scheme=match[1], value=match[2]) if match else SearchIdentifier(value=text)
 
 
 def _code(text: str) -> str:

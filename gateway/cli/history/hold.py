@@ -102,9 +102,9 @@ def list_(
     \b
     Exit codes: 0 done, 1 refused or unreachable.
     """
-    found = target.run(lambda client: client.history.holds(released=released))
+    holds = target.run(lambda client: client.history.holds(released=released))
     columns = marked("Hold", "Keeps", "Case", "Reason", "Placed", "By", "Released", "Why")
-    Output(as_json).table(_("Holds"), columns, [_cells(hold) for hold in found], data=[as_dict(hold) for hold in found])
+    Output(as_json).table(_("Holds"), columns, [_cells(hold) for hold in holds], data=[as_dict(hold) for hold in holds])
 
 
 def _cells(hold: LegalHold) -> tuple[object, ...]:

@@ -115,7 +115,7 @@ def import_(
     target: Target,
     file: FileArgument,
     *,
-    format_: FormatOption = ShipmentFormat.AUTO,
+    file_format: FormatOption = ShipmentFormat.AUTO,
     mapping: MappingOption = "",
     encoding: EncodingOption = "",
     delimiter: DelimiterOption = "",
@@ -142,7 +142,7 @@ def import_(
     \b
     Exit codes: 0 all recorded, 1 refused or unreachable, 2 wrong input, 3 some records weren't recorded.
     """
-    output, kind = Output(as_json), _format(file, format_)
+    output, kind = Output(as_json), _format(file, file_format)
     columns, dialect = _mapping(mapping, kind), dialect_of(encoding, delimiter, is_table=kind is ShipmentFormat.CSV)
     with opened(file) as stream, guess_noted(output, dialect):
         rows = (
@@ -251,12 +251,12 @@ def _bad(record: BadRecord) -> dict[str, object]:
 def _format(file: Path, given: ShipmentFormat) -> ShipmentFormat:
     if given is not ShipmentFormat.AUTO:
         return given
-    found = _BY_ENDING.get(file.suffix.lower())
-    if found is None:
+    file_format = _BY_ENDING.get(file.suffix.lower())
+    if file_format is None:
         raise ConfigurationError(
             _("{file}: its ending doesn't name a format; give --format csv or --format jsonl", file=file)
         )
-    return found
+    return file_format
 
 
 def _mapping(given: str, kind: ShipmentFormat) -> TableMapping | None:

@@ -193,21 +193,21 @@ def _print_received(output: Output, item: HistoryRecord | NodeAnswer | SearchEnd
         output.warning(_("{each}; records of this node may be missing", each=answer_line(item)))
 
 
-def _show(output: Output, found: SearchResults, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:
+def _show(output: Output, results: SearchResults, *, sort: Sort, hit_only: bool, verbose: bool, limit: int) -> None:
     if hit_only:
-        rows = [(node, _hit(answer), *node_cells(answer)[1:]) for node, answer in found.answers.items()]
+        rows = [(node, _hit(answer), *node_cells(answer)[1:]) for node, answer in results.answers.items()]
         output.table(_("Is there anything"), (*marked("Node", "Hit"), *NODE_COLUMNS[1:]), rows)
     else:
-        records = _sorted(found.records, sort)
+        records = _sorted(results.records, sort)
         if records:
             output.table(
                 _("Found: {count}", count=len(records)), RECORD_COLUMNS, [record_cells(record) for record in records]
             )
             _explain(output, records, verbose=verbose)
         else:
-            output.line(_("Nothing found.") if not found.unanswered else _("Nothing found where it was answered."))
-        output.table(_("Nodes"), NODE_COLUMNS, [node_cells(answer) for answer in found.answers.values()])
-    if found.more or any(answer.status == AnswerStatus.ANSWER_STATUS_PARTIAL for answer in found.answers.values()):
+            output.line(_("Nothing found.") if not results.unanswered else _("Nothing found where it was answered."))
+        output.table(_("Nodes"), NODE_COLUMNS, [node_cells(answer) for answer in results.answers.values()])
+    if results.more or any(answer.status == AnswerStatus.ANSWER_STATUS_PARTIAL for answer in results.answers.values()):
         output.note(_("There is more than these {limit} of a node; --limit 0 shows all.", limit=limit))
 
 

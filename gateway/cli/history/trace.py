@@ -114,11 +114,11 @@ def trace(
 
 def unanswered(trace: Trace) -> list[NodeAnswer]:
     """The last incomplete answer of each node."""
-    found: dict[str, NodeAnswer] = {}
+    answers: dict[str, NodeAnswer] = {}
     for answer in trace.answers:
         if answer.status not in ANSWERED:
-            found[answer.node] = answer
-    return list(found.values())
+            answers[answer.node] = answer
+    return list(answers.values())
 
 
 def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds) -> None:

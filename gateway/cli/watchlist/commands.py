@@ -179,10 +179,10 @@ def _decide(
 
 
 async def _current(client: GatewayClient, entry: WatchlistReference) -> int:
-    found = await client.watchlist.get(entry)
-    if not found.HasField("entry"):
+    listed = await client.watchlist.get(entry)
+    if not listed.HasField("entry"):
         raise NotFoundError(_("entry {list}/{id} has ended before", list=entry.list, id=entry.id))
-    return found.entry.revision
+    return listed.entry.revision
 
 
 def _print_response(as_json: bool, title: str, name: str, response: ProposeEntriesResponse) -> None:

@@ -45,15 +45,17 @@ def diff(
     \b
     Exit codes: 0 identical, 1 refused or unreachable, 2 wrong input, 3 not identical.
     """
-    found = target.run(lambda client: client.watchlist.compare(partner))
+    comparison = target.run(lambda client: client.watchlist.compare(partner))
     output = Output(as_json)
     if as_json:
-        roots = {"own_root": found.own_root.hex(), "partner_root": found.partner_root.hex()}
-        output.json({"identical": found.identical, "verdict": verdict(partner, found), **as_dict(found), **roots})
+        roots = {"own_root": comparison.own_root.hex(), "partner_root": comparison.partner_root.hex()}
+        output.json(
+            {"identical": comparison.identical, "verdict": verdict(partner, comparison), **as_dict(comparison), **roots}
+        )
     else:
-        output.line(verdict(partner, found))
-        _show_missing(output, partner, found)
-    if not found.identical:
+        output.line(verdict(partner, comparison))
+        _show_missing(output, partner, comparison)
+    if not comparison.identical:
         raise typer.Exit(EXIT_DIFFERENT)
 
 
@@ -122,17 +124,17 @@ def _difference(partner: str, copy: CompareCopyResponse) -> str:
     return f"{lacks} {more}"
 
 
-def _show_missing(output: Output, partner: str, found: CompareCopyResponse) -> None:
-    if not found.missing:
+def _show_missing(output: Output, partner: str, comparison: CompareCopyResponse) -> None:
+    if not comparison.missing:
         return
-    rows = [change_row(change) for change in found.missing[:MOST_SHOWN]]
+    rows = [change_row(change) for change in comparison.missing[:MOST_SHOWN]]
     output.table(_("Not yet at {partner}", partner=partner), marked("Entry", "Change", "Rev", "Name or reason"), rows)
-    if found.missing_count > len(rows):
+    if comparison.missing_count > len(rows):
         output.note(
             _(
                 "and {missing_count} more; --json has the first {count}",
-                missing_count=found.missing_count - len(rows),
-                count=len(found.missing),
+                missing_count=comparison.missing_count - len(rows),
+                count=len(comparison.missing),
             )
         )
 

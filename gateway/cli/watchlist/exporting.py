@@ -60,7 +60,7 @@ def export(
     target: Target,
     *,
     list_: Annotated[str, typer.Option("--list", help=_("Name of the list, e.g. un-sc."))],
-    format_: Annotated[ExportFormat, typer.Option("--format", help=_("Format of the file."))],
+    file_format: Annotated[ExportFormat, typer.Option("--format", help=_("Format of the file."))],
     publisher: Annotated[str, typer.Option(help=_("Node whose list it is; the own one without it."))] = "",
     out: Annotated[Path, typer.Option("--out", help=_("File to write; standard output without it."))] = Path("-"),
     as_json: JsonOption = False,
@@ -90,7 +90,7 @@ def export(
         owner = target.run(lambda client: _fetch(client, output, spool, list_, publisher))
         if not spool.count:
             raise NotFoundError(_("there is no entry in list {list} of {owner} here", list=list_, owner=owner))
-        written = write_list(format_, out, _stdout if to_stdout else output_file, owner, spool)
+        written = write_list(file_format, out, _stdout if to_stdout else output_file, owner, spool)
     _report(output, out, written, to_stdout=to_stdout)
 
 

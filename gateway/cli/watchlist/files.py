@@ -63,8 +63,8 @@ _BY_ENDING = {
 
 def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
     """The format by the option, or by the file's ending."""
-    found = given or _BY_ENDING.get(file.suffix.lower())
-    if found is None:
+    file_format = given or _BY_ENDING.get(file.suffix.lower())
+    if file_format is None:
         raise ConfigurationError(
             _(
                 "{file}: its ending doesn't name a format; give --format {formats}",
@@ -72,7 +72,7 @@ def format_of(file: Path, given: ImportFormat | None) -> ImportFormat:
                 formats=", ".join(ImportFormat),
             )
         )
-    return found
+    return file_format
 
 
 def mapping_of(given: str, kind: ImportFormat) -> TableMapping | None:
@@ -134,8 +134,8 @@ def _ofac_paths(file: Path) -> list[Path]:
     """The three files in the folder, or beside sdn.csv."""
     folder = file if file.is_dir() else file.parent
     there = {path.name.lower(): path for path in folder.iterdir()} if folder.is_dir() else {}
-    found = [there.get(f"{name}.csv") for name in OFAC_FILES]
-    missing = [f"{name}.csv" for name, path in zip(OFAC_FILES, found, strict=True) if path is None]
+    paths = [there.get(f"{name}.csv") for name in OFAC_FILES]
+    missing = [f"{name}.csv" for name, path in zip(OFAC_FILES, paths, strict=True) if path is None]
     if missing:
         raise ConfigurationError(
             _(
@@ -144,7 +144,7 @@ def _ofac_paths(file: Path) -> list[Path]:
                 missing=", ".join(missing),
             )
         )
-    return [path for path in found if path is not None]
+    return [path for path in paths if path is not None]
 
 
 def write_list(

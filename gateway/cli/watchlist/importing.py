@@ -137,7 +137,7 @@ def import_(
     file: FileArgument,
     *,
     list_: ListOption,
-    format_: FormatOption = None,
+    file_format: FormatOption = None,
     mapping: MappingOption = "",
     encoding: EncodingOption = "",
     delimiter: DelimiterOption = "",
@@ -178,7 +178,7 @@ def import_(
     """
     if prune != bool(reason):
         raise ConfigurationError(_("--prune and --reason go together: vanished entries are withdrawn for a reason"))
-    output, kind_of_file = Output(as_json), _format(file, format_, legal_basis)
+    output, kind_of_file = Output(as_json), _format(file, file_format, legal_basis)
     defaults = WatchlistContent(legal_basis=legal_basis, reason=listed_for, purpose=purpose)
     defaults.MergeFrom(_values(kind, action, classification, onward_transfer, releasable_to or []))
     options = ListOptions(list=list_name(list_), defaults=defaults)
@@ -194,12 +194,12 @@ def import_(
 
 
 def _format(file: Path, given: ImportFormat | None, legal_basis: str) -> ImportFormat:
-    found = format_of(file, given)
-    if found in WITHOUT_LEGAL_BASIS and not legal_basis:
+    file_format = format_of(file, given)
+    if file_format in WITHOUT_LEGAL_BASIS and not legal_basis:
         raise ConfigurationError(
-            _("--legal-basis: name the legal basis of the listing; {format} has none", format=found)
+            _("--legal-basis: name the legal basis of the listing; {format} has none", format=file_format)
         )
-    return found
+    return file_format
 
 
 def _values(

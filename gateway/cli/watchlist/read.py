@@ -66,11 +66,14 @@ def list_(
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
     """
     filter_ = filter_of(name, publisher, kind, expiring=expiring)
-    found, more = target.run(lambda client: _listed(client, filter_, limit))
+    entries, more = target.run(lambda client: _listed(client, filter_, limit))
     output = Output(as_json)
     columns = marked("Entry", "Rev", "Kind", "Name", "Releasable to", "Published", "Valid until")
     output.table(
-        _("Watchlists"), columns, [_entry_row(listed) for listed in found], data=[as_dict(listed) for listed in found]
+        _("Watchlists"),
+        columns,
+        [_entry_row(listed) for listed in entries],
+        data=[as_dict(listed) for listed in entries],
     )
     if more:
         output.note(_("There are more than these {limit}; --limit 0 shows all, --list and --kind narrow.", limit=limit))
@@ -115,19 +118,19 @@ def show(
         title = f"{named.publisher}/{named.list}/{named.id}"
         return title, named.publisher == client.node_name, await client.watchlist.get(named)
 
-    title, own, found = target.run(work)
+    title, own, response = target.run(work)
     output = Output(as_json)
     if as_json:
-        output.json(as_dict(found))
+        output.json(as_dict(response))
         return
-    if found.HasField("entry"):
-        facts = {N_("Revision"): found.entry.revision, N_("Published"): shown_time(found.entry, "published_at")}
-        output.facts(_("Entry {title}", title=title), {**facts, **content_facts(found.entry.content)})
+    if response.HasField("entry"):
+        facts = {N_("Revision"): response.entry.revision, N_("Published"): shown_time(response.entry, "published_at")}
+        output.facts(_("Entry {title}", title=title), {**facts, **content_facts(response.entry.content)})
     else:
         output.line(_("Entry {title} has ended: it is in no list of this node any more.", title=title))
-    if own and found.copies:
+    if own and response.copies:
         columns = marked("Partner", "State", "Revision", "Sent", "Receipted", "Their gateway")
-        output.table(_("Where is it active"), columns, [_copy_row(copy) for copy in found.copies])
+        output.table(_("Where is it active"), columns, [_copy_row(copy) for copy in response.copies])
     elif own:
         output.note(_("No partner has it or had it."))
 
@@ -150,10 +153,10 @@ def proposals(target: Target, *, as_json: JsonOption = False) -> None:
     async def work(client: GatewayClient) -> list[Proposal]:
         return [proposal async for proposal in client.watchlist.proposals()]
 
-    found = target.run(work)
+    listed = target.run(work)
     columns = marked("Proposal", "List", "By", "When", "Changes", "Note", "Begins with")
     output = Output(as_json)
-    output.table(_("Proposals"), columns, [_proposal_row(p) for p in found], data=[as_dict(p) for p in found])
+    output.table(_("Proposals"), columns, [_proposal_row(p) for p in listed], data=[as_dict(p) for p in listed])
 
 
 @reports_errors

@@ -93,19 +93,19 @@ def _identifier(text: str) -> Identifier:
     return Identifier(scheme=scheme, value=value)
 
 
-def _show_found(output: Output, found: ScreenedSubject) -> None:
+def _show_found(output: Output, subject: ScreenedSubject) -> None:
     if output.as_json:
-        output.json(as_dict(found))
+        output.json(as_dict(subject))
         return
-    if not found.hits:
+    if not subject.hits:
         output.line(_("Nothing found."))
         return
     columns = marked("Entry", "Class", "Score", "Given", "Listed", "Asked for")
-    output.table(_("Found: {found}", found=found.found), columns, [hit_cells(hit) for hit in found.hits])
-    for hit in found.hits[:3]:
+    output.table(_("Found: {found}", found=subject.found), columns, [hit_cells(hit) for hit in subject.hits])
+    for hit in subject.hits[:3]:
         explain(output, hit)
-    if found.found > len(found.hits):
-        output.note(_("There are {found} more; --max-hits shows them.", found=found.found - len(found.hits)))
+    if subject.found > len(subject.hits):
+        output.note(_("There are {found} more; --max-hits shows them.", found=subject.found - len(subject.hits)))
 
 
 def explain(output: Output, hit: ScreeningHit) -> None:
@@ -281,7 +281,7 @@ def statistics(target: Target, *, as_json: JsonOption = False) -> None:
     async def work(client: GatewayClient) -> list[Any]:
         return list(await client.screening.statistics())
 
-    found = target.run(work)
+    lists = target.run(work)
     columns = marked("List", "Entries", "Hits", "Confirmed", "False", "Open matches", "Dismissed")
     rows = [
         (
@@ -293,6 +293,6 @@ def statistics(target: Target, *, as_json: JsonOption = False) -> None:
             listed.open_matches,
             listed.dismissed_matches,
         )
-        for listed in found
+        for listed in lists
     ]
-    Output(as_json).table(_("Lists"), columns, rows, data=[as_dict(listed) for listed in found])
+    Output(as_json).table(_("Lists"), columns, rows, data=[as_dict(listed) for listed in lists])

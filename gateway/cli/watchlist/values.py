@@ -47,16 +47,16 @@ def entry_reference(text: str, own_node: str) -> WatchlistReference:
 
 def own_entry(text: str, own_node: str) -> WatchlistReference:
     """An entry of an own list; ConfigurationError for a partner's."""
-    found = entry_reference(text, own_node)
-    if found.publisher != own_node:
+    key = entry_reference(text, own_node)
+    if key.publisher != own_node:
         raise ConfigurationError(
             _(
                 "{text}: is an entry of {publisher}; only its publisher can do this",
                 text=text,
-                publisher=found.publisher,
+                publisher=key.publisher,
             )
         )
-    return found
+    return key
 
 
 def hit_cells(hit: ScreeningHit) -> tuple[str, ...]:

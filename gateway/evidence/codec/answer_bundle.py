@@ -176,9 +176,9 @@ def said_of(claimed: ClaimedAnswer, record_id: str) -> str:
     """A sentence on whether the answer had a record."""
     said = claimed.statement
     of = f"the answer of {said.count} records"
-    found = [record for record in claimed.records if record.record.shipment.record_id == record_id]
-    if found:
-        first = found[0]
+    records = [record for record in claimed.records if record.record.shipment.record_id == record_id]
+    if records:
+        first = records[0]
         return f"Record {record_id}, revision {first.record.revision}, was in {of}, as its number {first.index}."
     if said.hit is not None:
         return f"Whether record {record_id} was meant can't be told: only hit or no hit was answered."

@@ -98,26 +98,26 @@ def examine_answer(
 def _evidence(
     run: StepRun, bundle: Bundle, anchors: RootOfTrust | None, directory_note: bytes | None
 ) -> VerifiedAnswer:
-    with run.step(1) as found:
+    with run.step(1) as facts:
         parts = _complete(bundle)
-        found.append(f"{len(bundle.files)} files")
-    with run.step(2) as found:
-        trust = trusted_directory(parts.directory_note, anchors, directory_note, found)
-    with run.step(3) as found:
+        facts.append(f"{len(bundle.files)} files")
+    with run.step(2) as facts:
+        trust = trusted_directory(parts.directory_note, anchors, directory_note, facts)
+    with run.step(3) as facts:
         claimed = read_answer(parts)
         query = claimed.query
         _require_parties(claimed, trust)
-        found.append(f"query {query.query_id}, from {query.asker} to {query.answerer}")
+        facts.append(f"query {query.query_id}, from {query.asker} to {query.answerer}")
     with run.step(4):
         _require_note(claimed, parts, trust)
-    with run.step(5) as found:
+    with run.step(5) as facts:
         keys = _keys(trust.directory, query.answerer, claimed.statement.answered_at)
         statement = verified_statement(parts.statement, query, keys)
         require_answer_to(statement, query, parts.query)
-        found.append(f"{statement.count} records, as of position {statement.as_of}")
-    with run.step(6) as found:
+        facts.append(f"{statement.count} records, as of position {statement.as_of}")
+    with run.step(6) as facts:
         _require_records(claimed, parts)
-        found.append(f"{len(claimed.records)} of {statement.count} records")
+        facts.append(f"{len(claimed.records)} of {statement.count} records")
     with run.step(7):
         _require_words(bundle, parts)
     return VerifiedAnswer(trust.version, claimed)

@@ -108,23 +108,23 @@ def _evidence(
     directory_note: bytes | None,
     require_receipt: bool,
 ) -> VerifiedEvidence:
-    with run.step(1) as found:
-        parts, manifest = _complete(bundle, found)
-    with run.step(2) as found:
-        trust = trusted_directory(parts.directory_note, anchors, directory_note, found)
+    with run.step(1) as facts:
+        parts, manifest = _complete(bundle, facts)
+    with run.step(2) as facts:
+        trust = trusted_directory(parts.directory_note, anchors, directory_note, facts)
     alert = _entry(run, parts.alert, manifest, trust, require_receipt)
-    with run.step(9) as found:
+    with run.step(9) as facts:
         _require_alert(alert, manifest.key)
-        found.append(f"{alert.event.published.id}, from {alert.origin.publisher} to {alert.origin.recipient}")
-    with run.step(10) as found:
+        facts.append(f"{alert.event.published.id}, from {alert.origin.publisher} to {alert.origin.recipient}")
+    with run.step(10) as facts:
         events = _events(parts, manifest, trust, alert)
-        found.append(f"{len(events)} later entries")
+        facts.append(f"{len(events)} later entries")
     with run.step(11):
         _require_words(bundle, parts)
     return VerifiedEvidence(trust.version, alert, events)
 
 
-def _complete(bundle: Bundle, found: list[str]) -> tuple[EvidenceParts, _Manifest]:
+def _complete(bundle: Bundle, facts: list[str]) -> tuple[EvidenceParts, _Manifest]:
     parts = parts_of(bundle)
     reader, listed = read_manifest(bundle, FORMAT)
     leaves = tuple(
@@ -135,7 +135,7 @@ def _complete(bundle: Bundle, found: list[str]) -> tuple[EvidenceParts, _Manifes
     key = AlertKey(*(alert.text(member, ".*", "text") for member in ("publisher", "id", "recipient")))
     reader.finish(MANIFEST)
     require_listed(bundle, listed)
-    found.append(f"{len(bundle.files)} files")
+    facts.append(f"{len(bundle.files)} files")
     return parts, _Manifest(leaves, key)
 
 
@@ -163,7 +163,7 @@ def require_listed(bundle: Bundle, listed: Mapping[str, str]) -> None:
 
 
 def trusted_directory(
-    own_note: bytes, anchors: RootOfTrust | None, directory_note: bytes | None, found: list[str]
+    own_note: bytes, anchors: RootOfTrust | None, directory_note: bytes | None, facts: list[str]
 ) -> TrustedDirectory:
     """Step 2: the directory whose keys count.
 
@@ -178,9 +178,9 @@ def trusted_directory(
         raise VerificationError(f"the bundle's directory is of {own.federation}, the trusted one of {trust.federation}")
     if own.version == trust.version and own.text != trust.text:
         raise VerificationError(f"there are two different versions {own.version} of the directory; one is forged")
-    found.append(f"{trust.federation}, version {trust.version}, signed by {', '.join(trust.signed_by)}")
+    facts.append(f"{trust.federation}, version {trust.version}, signed by {', '.join(trust.signed_by)}")
     if own.version != trust.version:
-        found.append(f"the bundle was made with version {own.version}")
+        facts.append(f"the bundle was made with version {own.version}")
     return trust
 
 
@@ -192,23 +192,23 @@ def _entry(
         digest = _header_digest(entry)
     with run.step(4):
         _require_digest(entry, digest)
-    with run.step(5) as found:
+    with run.step(5) as facts:
         leaf = _leaf(entry, manifest, 0)
-        found.append(leaf.hex())
-    with run.step(6) as found:
+        facts.append(leaf.hex())
+    with run.step(6) as facts:
         claimed = read_entry(entry)
         _verify_checkpoint(claimed, trust)
         _require_feed(claimed, manifest.key)
-        found.append(f"{claimed.origin}, {claimed.checkpoint.size} entries")
-    with run.step(7) as found:
+        facts.append(f"{claimed.origin}, {claimed.checkpoint.size} entries")
+    with run.step(7) as facts:
         _verify_inclusion(claimed, leaf)
-        found.append(f"entry {claimed.index}")
+        facts.append(f"entry {claimed.index}")
     if claimed.received_at is None and not require_receipt:
         run.absent(8, _no_receipt(claimed))
     else:
-        with run.step(8) as found:
+        with run.step(8) as facts:
             received_at = _verify_receipt(claimed, trust)
-            found.append(f"{claimed.origin.recipient} had it at {format_time(received_at)}")
+            facts.append(f"{claimed.origin.recipient} had it at {format_time(received_at)}")
     return _verified(claimed)
 
 

@@ -62,14 +62,14 @@ def export(
 
 def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> AlertRow:
     rows = alerts.copies(conn, publisher, alert_id)
-    found = [row for row in rows if recipient in ("", row.key.recipient)]
-    if not found:
+    copies = [row for row in rows if recipient in ("", row.key.recipient)]
+    if not copies:
         to = f" for {recipient}" if recipient else ""
         raise NotFoundError(f"there is no alert {publisher}/{alert_id}{to} here")
-    if len(found) > 1:
-        known = ", ".join(row.key.recipient for row in found)
+    if len(copies) > 1:
+        known = ", ".join(row.key.recipient for row in copies)
         raise InvalidRequestError([Violation("recipient", "recipient.required", f"name one of: {known}")])
-    return found[0]
+    return copies[0]
 
 
 def _later(conn: Connection, row: AlertRow) -> list[_EntryPlace]:

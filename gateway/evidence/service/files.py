@@ -80,8 +80,8 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _walk(folder: Path, prefix: str, depth: int) -> Iterator[tuple[str, Path]]:
-    with os.scandir(folder) as found:
-        for entry in found:
+    with os.scandir(folder) as entries:
+        for entry in entries:
             name = prefix + entry.name
             mode = entry.stat(follow_symlinks=False).st_mode
             if stat.S_ISREG(mode):

@@ -77,8 +77,8 @@ def at(conn: Connection, feed_id: int, size: int) -> StoredCheckpoint | None:
 
 def between(conn: Connection, feed_id: int, above: int, most: int) -> StoredCheckpoint | None:
     """The largest checkpoint with above < size ≤ most, else the next one above."""
-    found = _LARGEST_CHECKPOINT(conn, feed=feed_id, above=above, most=most).one_or_none()
-    return _checkpoint(found or _NEXT_CHECKPOINT(conn, feed=feed_id, above=above).one_or_none())
+    checkpoint = _LARGEST_CHECKPOINT(conn, feed=feed_id, above=above, most=most).one_or_none()
+    return _checkpoint(checkpoint or _NEXT_CHECKPOINT(conn, feed=feed_id, above=above).one_or_none())
 
 
 def receipted_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoint | None:

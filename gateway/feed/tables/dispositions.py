@@ -73,8 +73,8 @@ def add(conn: Connection, row: DispositionRow) -> None:
 def find(conn: Connection, feed_id: int, idx: int) -> DispositionRow | None:
     """The recipient's disposition of an entry."""
     row = _UP_TO(conn, feed=feed_id, index=idx).one_or_none()
-    found = None if row is None else _row(row)
-    return None if found is None or idx >= found.first_idx + found.count else found
+    disposition = None if row is None else _row(row)
+    return None if disposition is None or idx >= disposition.first_idx + disposition.count else disposition
 
 
 def held_here(conn: Connection) -> list[HeldRow]:

@@ -151,9 +151,9 @@ class StoredEntry:
 
 def ensure(conn: Connection, origin: FeedOrigin, own_node: str) -> Feed:
     """The feed, created if necessary; raises HeadMovedError as `append`."""
-    found = find(conn, origin)
-    if found is not None:
-        return found
+    feed = find(conn, origin)
+    if feed is not None:
+        return feed
     outgoing = origin.publisher == own_node
     try:
         conn.execute(

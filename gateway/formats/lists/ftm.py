@@ -200,14 +200,14 @@ def _territories(entity: Entity, content: WatchlistContent, remarks: list[str]) 
 
 def _birth_places(entity: Entity, content: WatchlistContent, remarks: list[str]) -> None:
     """Places of birth with their named country, else the only one stated."""
-    found = [place_in(text) for text in entity.texts("birthPlace")]
-    codes = {code for _, code in found}
+    places = [place_in(text) for text in entity.texts("birthPlace")]
+    codes = {code for _, code in places}
     said = {text: _code(text) for text in entity.texts("birthCountry")}
     remarks += [f"birthCountry: {text}" for text, code in said.items() if not code]
     others = {code for code in said.values() if code} - codes
-    if len(found) == len(others) == 1 and codes == {""}:
-        found, others = [(found[0][0], others.pop())], set()
-    for text, code in [*found, *(("", code) for code in sorted(others))]:
+    if len(places) == len(others) == 1 and codes == {""}:
+        places, others = [(places[0][0], others.pop())], set()
+    for text, code in [*places, *(("", code) for code in sorted(others))]:
         street, city = ("", text) if len(text) <= MOST_CITY_CHARS else (text, "")
         content.birth_places.add(street=street, city=city, territory=code)
 

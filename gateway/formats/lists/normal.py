@@ -27,11 +27,11 @@ def normalise(content: WatchlistContent) -> None:
     """
     _names(content.names)
     if len(content.identifiers) > 1:
-        found = [
+        identifier_keys = [
             (identifier.scheme, identifier.value, identifier.territory, identifier.expires)
             for identifier in content.identifiers
         ]
-        _messages(content.identifiers, found, _identifier)
+        _messages(content.identifiers, identifier_keys, _identifier)
     for addresses in (content.addresses, content.birth_places):
         if addresses:
             keys = [(address.street, address.city, address.territory) for address in addresses]

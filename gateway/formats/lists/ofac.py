@@ -200,11 +200,11 @@ def _records(stream: BinaryIO, columns: tuple[str, ...]) -> Iterator[tuple[int, 
         if line is not None and not line.strip(_END_OF_FILE + b" \t\r\n"):
             continue
         try:
-            found = [cell.strip() for cell in cells(decoded(line))]
+            values = [cell.strip() for cell in cells(decoded(line))]
         except MalformedError as error:
             yield number, f"\t{error.message}"
             continue
-        if len(found) != len(columns):
-            yield number, f"{found[0] if found else ''}\tthe line has {len(found)} columns, {len(columns)} are known"
+        if len(values) != len(columns):
+            yield number, f"{values[0] if values else ''}\tthe line has {len(values)} columns, {len(columns)} are known"
         else:
-            yield number, {column: "" if cell == NULL else cell for column, cell in zip(columns, found, strict=True)}
+            yield number, {column: "" if cell == NULL else cell for column, cell in zip(columns, values, strict=True)}

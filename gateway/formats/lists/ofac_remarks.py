@@ -87,12 +87,12 @@ def _takes(item: str, content: WatchlistContent) -> bool:
     return False
 
 
-def _identifier(found: re.Match[str], content: WatchlistContent) -> bool:
-    more = _MORE.fullmatch((found["more"] or "").rstrip())
+def _identifier(match: re.Match[str], content: WatchlistContent) -> bool:
+    more = _MORE.fullmatch((match["more"] or "").rstrip())
     country, expires = (more["country"], more["expires"]) if more else (None, None)
     code, until = territory_code(country or "") or "", _date(expires or "") or ""
-    value = found["value"].strip()
-    content.identifiers.add(scheme=SCHEMES[found["label"]], value=value, territory=code, expires=until)
+    value = match["value"].strip()
+    content.identifiers.add(scheme=SCHEMES[match["label"]], value=value, territory=code, expires=until)
     return more is not None and bool(code) == bool(country) and bool(until) == bool(expires) and not more["issued"]
 
 
@@ -118,17 +118,17 @@ def _birth(birth: re.Match[str], content: WatchlistContent) -> bool:
 
 
 def _date(text: str) -> str | None:
-    found = _DATE.fullmatch(text.strip())
-    if found is None or not int(found["year"]):
+    match = _DATE.fullmatch(text.strip())
+    if match is None or not int(match["year"]):
         return None
-    if found["month"] is None:
-        return found["year"]
-    if found["month"] not in _MONTHS:
+    if match["month"] is None:
+        return match["year"]
+    if match["month"] not in _MONTHS:
         return None
-    month = f"{found['year']}-{_MONTHS.index(found['month']) + 1:02}"
-    if found["day"] is None:
+    month = f"{match['year']}-{_MONTHS.index(match['month']) + 1:02}"
+    if match["day"] is None:
         return month
     try:
-        return date.fromisoformat(f"{month}-{int(found['day']):02}").isoformat()
+        return date.fromisoformat(f"{month}-{int(match['day']):02}").isoformat()
     except ValueError:
         return None

@@ -81,12 +81,12 @@ def finish(line: int, entry_id: str, content: WatchlistContent, options: ListOpt
     """The row, which takes the content over, or every reason why there is none."""
     whole = with_defaults(content, options.defaults)
     normalise(whole)
-    found = list(_id_problems(line, entry_id))
+    problems = list(_id_problems(line, entry_id))
     for violation in violations(whole):
         name = label(violation, whole)
-        found.append(BadRow(line, entry_id, name, f"{name}: {violation.message}{_way_out(violation)}"))
-    if found:
-        yield from found
+        problems.append(BadRow(line, entry_id, name, f"{name}: {violation.message}{_way_out(violation)}"))
+    if problems:
+        yield from problems
     else:
         yield ListRow(line, entry_id, whole)
 

@@ -268,10 +268,10 @@ def _document(element: XmlElement, content: WatchlistContent, remarks: list[str]
 
 def _expiry(note: str) -> tuple[str, str]:
     """The only expiry in a document's note, and the rest of the note."""
-    found = list(_EXPIRES.finditer(note))
-    if len(found) != 1:
+    matches = list(_EXPIRES.finditer(note))
+    if len(matches) != 1:
         return "", note
-    (parts,) = found
+    (parts,) = matches
     month = parts["month"].casefold() if parts["month"] else ""
     if month and month not in _MONTHS:
         return "", note
@@ -295,8 +295,8 @@ def _remark(label: str, text: str, remarks: list[str]) -> None:
 
 
 def _values(element: XmlElement) -> list[str]:
-    found = [_clean(value.text) for value in element.children("VALUE")] or [_clean(element.text)]
-    return [text for text in found if text]
+    values = [_clean(value.text) for value in element.children("VALUE")] or [_clean(element.text)]
+    return [text for text in values if text]
 
 
 def _all_texts(element: XmlElement) -> Iterator[str]:

@@ -168,11 +168,11 @@ class MappingKind:
             raise ConfigurationError('date.zone is missing: say in which zone the times are, "Z" or like "+08:00"')
         if zone in (None, "Z"):
             return timedelta()
-        found = _ZONE.fullmatch(zone or "")
-        offset = timedelta(hours=int(found[2]), minutes=int(found[3])) if found else timedelta.max
-        if found is None or offset > _WIDEST_ZONE:
+        match = _ZONE.fullmatch(zone or "")
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3])) if match else timedelta.max
+        if match is None or offset > _WIDEST_ZONE:
             raise ConfigurationError(f'date.zone {zone!r} isn\'t a zone: "Z" or like "+08:00"')
-        return -offset if found[1] == "-" else offset
+        return -offset if match[1] == "-" else offset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

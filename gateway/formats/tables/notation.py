@@ -102,7 +102,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 def unescaped(text: str) -> str:
     """A text without escapes."""
-    return _ESCAPE.sub(lambda found: _meant(found[1]), text) if "\\" in text else text
+    return _ESCAPE.sub(lambda match: _meant(match[1]), text) if "\\" in text else text
 
 
 def _meant(escape: str) -> str:
@@ -115,7 +115,7 @@ def _meant(escape: str) -> str:
 def _escaped(text: str, special: re.Pattern[str]) -> str:
     if not text:
         return text
-    written = special.sub(lambda found: _WRITTEN.get(found[0]) or _by_number(found[0]), text)
+    written = special.sub(lambda match: _WRITTEN.get(match[0]) or _by_number(match[0]), text)
     # Readers strip space at the edges, so it is escaped.
     if written[0].isspace():
         written = _by_number(written[0]) + written[1:]

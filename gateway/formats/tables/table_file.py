@@ -58,14 +58,14 @@ def read_table(stream: BinaryIO, columns: Columns, dialect: Dialect | None, *, s
 def _lines(lines: Iterator[tuple[int, str, str]], layout: Layout, delimiter: str) -> Iterator[Line]:
     for number, text, unreadable in lines:
         if unreadable or (text and not text.isspace()):
-            found, fault = ([], unreadable) if unreadable else _split(text, delimiter, layout.width)
-            yield Line(layout, number, found, problems=[Problem(number, "", fault)] if fault else [])
+            values, fault = ([], unreadable) if unreadable else _split(text, delimiter, layout.width)
+            yield Line(layout, number, values, problems=[Problem(number, "", fault)] if fault else [])
 
 
 def _split(text: str, delimiter: str, width: int) -> tuple[list[str], str]:
     """A line's cells, and why they can't be used."""
     try:
-        found = cells(text, delimiter)
+        values = cells(text, delimiter)
     except MalformedError as error:
         return [], error.message
-    return found, "" if len(found) == width else f"the line has {len(found)} columns, the header has {width}"
+    return values, "" if len(values) == width else f"the line has {len(values)} columns, the header has {width}"

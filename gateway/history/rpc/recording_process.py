@@ -44,8 +44,8 @@ class RecordChecks:
         if len(request.items) >= BULK_ITEMS:
             try:
                 if self.process.is_ready:
-                    found: CheckedItems = await asyncio.wrap_future(self.process.call(CHECK, request, caller=caller))
-                    return found
+                    checked: CheckedItems = await asyncio.wrap_future(self.process.call(CHECK, request, caller=caller))
+                    return checked
                 await asyncio.to_thread(self.process.start)
             except (OSError, GatewayError) as error:
                 log.warning("a large message is checked in the node: %s", error)

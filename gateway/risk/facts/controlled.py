@@ -36,7 +36,7 @@ class Controls:
 
     def items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
         """Matched lines at declaration, by item, most reliable first."""
-        return [found for item in shipment.goods if self.lists(item) for found in self.of_item(item, shipment)]
+        return [match for item in shipment.goods if self.lists(item) for match in self.of_item(item, shipment)]
 
     def lists(self, item: shipment_pb2.ShipmentGoods) -> bool:
         """Whether a subheading is listed: the cheap test."""
@@ -51,7 +51,7 @@ class Controls:
         confidence.
         """
         on = local_day(shipment.declared_at, shipment.utc_offset_minutes)
-        found = [
+        matches = [
             trace_pb2.ControlledItem(
                 sequence=item.sequence,
                 code=match.good.code,
@@ -64,8 +64,8 @@ class Controls:
             for match in self._matches(item, on)
             if match.basis is MatchBasis.NATIONAL or not item.element or match.good.element in (item.element, "")
         ]
-        found.sort(key=lambda line: -Confidence[line.confidence.upper()])
-        distinct = {(line.code, line.substance): line for line in reversed(found)}
+        matches.sort(key=lambda line: -Confidence[line.confidence.upper()])
+        distinct = {(line.code, line.substance): line for line in reversed(matches)}
         return list(reversed(distinct.values()))[:MAX_PER_ITEM]
 
     def elements_on(self, on: date) -> frozenset[str]:

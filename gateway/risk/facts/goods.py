@@ -153,9 +153,9 @@ def _distinct(licences: Iterable[shipment_pb2.Licence]) -> list[shipment_pb2.Lic
 def final_consignees(shipment: shipment_pb2.Shipment) -> list[party_pb2.Party]:
     """Parties to whom the goods finally go."""
     for role in _CONSIGNEES:
-        found = [party for party in shipment.parties if party.role == role]
-        if found:
-            return found
+        parties = [party for party in shipment.parties if party.role == role]
+        if parties:
+            return parties
     return []
 
 

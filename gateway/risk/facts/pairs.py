@@ -75,7 +75,7 @@ def _groups(legs: Sequence[Leg]) -> list[_Group]:
 def _mirrors(imported: Leg, legs: Sequence[Leg], keys: dict[int, _Keys]) -> list[Leg]:
     """Exports from an import's territory of last departure."""
     origin = imported.shipment.export_territory
-    found = [
+    pairs = [
         leg
         for leg in legs
         if leg.exports
@@ -84,7 +84,7 @@ def _mirrors(imported: Leg, legs: Sequence[Leg], keys: dict[int, _Keys]) -> list
         and origin in ("", leg.territory)
         and keys[leg.index] & keys[imported.index]
     ]
-    return [leg for leg in found if leg.territory == found[-1].territory]
+    return [leg for leg in pairs if leg.territory == pairs[-1].territory]
 
 
 _RANK = {"ucr": 0, "transport_document": 1, "previous_document": 2}

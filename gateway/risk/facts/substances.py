@@ -161,14 +161,14 @@ class Substances:
 
     def declared(self, codes: Iterable[str], *, substance: str, element: str, text: str) -> DeclaredSubstances:
         """Substances that an item declares; `codes` are digits, texts may be empty."""
-        found = list(dict.fromkeys(row for code in codes for row in self.under_code(code)))
+        substances = list(dict.fromkeys(row for code in codes for row in self.under_code(code)))
         named = self.named(substance)
-        if not found:
+        if not substances:
             return DeclaredSubstances(named) if named else UNKNOWN
-        narrowed = _narrowed(found, named or self.named(text), element)
+        narrowed = _narrowed(substances, named or self.named(text), element)
         if narrowed:
             return DeclaredSubstances(narrowed)
-        return DeclaredSubstances(tuple(found)) if all(row.whole for row in found) else UNKNOWN
+        return DeclaredSubstances(tuple(substances)) if all(row.whole for row in substances) else UNKNOWN
 
     def suspects(self, elements: frozenset[str]) -> tuple[Substance, ...]:
         """Substances under control because of these elements."""
@@ -206,12 +206,12 @@ def _suspects(rows: Sequence[Substance], elements: frozenset[str]) -> tuple[Subs
     return tuple(row for row in rows if row.role == "controlled" and row.elements & elements)
 
 
-def _narrowed(found: Sequence[Substance], named: Sequence[Substance], element: str) -> tuple[Substance, ...]:
+def _narrowed(substances: Sequence[Substance], named: Sequence[Substance], element: str) -> tuple[Substance, ...]:
     """By the item's words, else by its element."""
-    by_words = tuple(row for row in found if row in named)
+    by_words = tuple(row for row in substances if row in named)
     if by_words or not element:
         return by_words
-    return tuple(row for row in found if element in row.elements)
+    return tuple(row for row in substances if element in row.elements)
 
 
 def _range(values: Sequence[float], rows: Sequence[Substance]) -> tuple[float, float]:

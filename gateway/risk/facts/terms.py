@@ -70,8 +70,8 @@ class GoodsTerms:
 
     def forwarder(self, name: str) -> tuple[tuple[str, ...], bool]:
         """A forwarder's words in a party's name, and whether one is sure."""
-        found = tuple(dict.fromkeys(self._forwarder.findall(name.casefold())))
-        return found, any(term in self._sure for term in found)
+        terms = tuple(dict.fromkeys(self._forwarder.findall(name.casefold())))
+        return terms, any(term in self._sure for term in terms)
 
 
 def load_terms(path: Path | None = None) -> GoodsTerms:
@@ -85,14 +85,14 @@ def load_terms(path: Path | None = None) -> GoodsTerms:
 
 
 def _wording(vague: re.Pattern[str], filler: re.Pattern[str], description: str) -> Wording:
-    found: dict[str, None] = {}
+    terms: dict[str, None] = {}
 
     def take(match: re.Match[str]) -> str:
-        found[match.group()] = None
+        terms[match.group()] = None
         return " "
 
     rest = filler.sub(" ", vague.sub(take, description.casefold()))
-    return Wording(tuple(found), len(_WORD.findall(rest)))
+    return Wording(tuple(terms), len(_WORD.findall(rest)))
 
 
 def _row(row: Mapping[str, str]) -> GoodsTerm:

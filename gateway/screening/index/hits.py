@@ -85,10 +85,12 @@ class HitCollector:
         for row in rows:
             if columns.row_flags[row] & 0xF == wanted and self._limits(columns, row) is not None:
                 scheme, _, value = columns.text(row).partition("\t")
-                found = compare_identifiers(query, (scheme, value))
-                if found is not None:
+                comparison = compare_identifiers(query, (scheme, value))
+                if comparison is not None:
                     text = ":".join(query) if query[0] else query[1]
-                    self._keep((found.match_class, found.score), partial(_as_it_is, found), text, columns, row)
+                    self._keep(
+                        (comparison.match_class, comparison.score), partial(_as_it_is, comparison), text, columns, row
+                    )
 
     def names(self, query: PreparedName, columns: EntryColumns, rows: Iterable[int], read: Read) -> None:
         """Evaluates equal texts once."""
@@ -101,10 +103,10 @@ class HitCollector:
             if limits is None:
                 continue
             key = columns.text(row), id(limits)  # thresholds live as long as the search
-            found = known.get(key)
-            if found is None:
-                found = known[key] = evaluate(query, read(key[0], kind), limits)
-            match_class, score, explain = found
+            comparison = known.get(key)
+            if comparison is None:
+                comparison = known[key] = evaluate(query, read(key[0], kind), limits)
+            match_class, score, explain = comparison
             if match_class and flags[row] & WEAK:
                 match_class, score = _weaker(score, limits)
                 explain = partial(_weakened, explain, limits)
@@ -152,8 +154,8 @@ class HitCollector:
         )
 
 
-def _as_it_is(found: Comparison) -> Comparison:
-    return found
+def _as_it_is(comparison: Comparison) -> Comparison:
+    return comparison
 
 
 def _weaker(score: float, limits: Thresholds) -> _Rank:
@@ -165,7 +167,9 @@ def _weakened(explain: Callable[[], Comparison], limits: Thresholds) -> Comparis
     return weakened(explain(), limits)
 
 
-def weakened(found: Comparison, limits: Thresholds) -> Comparison:
+def weakened(comparison: Comparison, limits: Thresholds) -> Comparison:
     """Lowered for a weak alias."""
-    because = f"{found.because}; a weak alias: compatible at most, and its score counts {WEAK_FACTOR}"
-    return Comparison(*_weaker(found.score, limits), because, found.variants, found.tokens, found.parts)
+    because = f"{comparison.because}; a weak alias: compatible at most, and its score counts {WEAK_FACTOR}"
+    return Comparison(
+        *_weaker(comparison.score, limits), because, comparison.variants, comparison.tokens, comparison.parts
+    )

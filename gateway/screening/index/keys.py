@@ -42,24 +42,24 @@ def index_keys(name: PreparedName) -> set[int]:
     """Index keys; none without letters and digits."""
     if name.plain is not None:
         return _plain(name)
-    found: set[int] = set()
+    digests: set[int] = set()
     for person in name.persons:
-        found |= _person_index_keys(person)
+        digests |= _person_index_keys(person)
     for organisation in name.organisations:
-        found |= organisation_index_keys(organisation)
-    return found
+        digests |= organisation_index_keys(organisation)
+    return digests
 
 
 def query_keys(name: PreparedName) -> set[int]:
     """Query keys."""
     if name.plain is not None:
         return _plain(name)
-    found: set[int] = set()
+    digests: set[int] = set()
     for person in name.persons:
-        found |= _person_query_keys(person)
+        digests |= _person_query_keys(person)
     for organisation in name.organisations:
-        found |= organisation_query_keys(organisation)
-    return found
+        digests |= organisation_query_keys(organisation)
+    return digests
 
 
 def _plain(name: PreparedName) -> set[int]:
@@ -69,30 +69,30 @@ def _plain(name: PreparedName) -> set[int]:
 
 
 def _person_index_keys(variant: PersonVariant) -> set[int]:
-    found = _spelt(variant)
+    spellings = _spelt(variant)
     for reading in variant.readings:
         sounds = _sounds(reading)
-        found.update(on_other_side(sounds) if variant.han else sounds)
+        spellings.update(on_other_side(sounds) if variant.han else sounds)
         if reading.given and reading.scheme >= 0:
             kind = KeyKind.SPOKEN_INITIALS if reading.given_masks[-1] else KeyKind.WRITTEN_INITIALS
-            found.add(_initials(kind, reading))
+            spellings.add(_initials(kind, reading))
         western = _western(reading)
-        found.update(on_other_side(western) if reading.given else western)
-    return found
+        spellings.update(on_other_side(western) if reading.given else western)
+    return spellings
 
 
 def _person_query_keys(variant: PersonVariant) -> set[int]:
-    found = _spelt(variant)
+    spellings = _spelt(variant)
     for reading in variant.readings:
         sounds = _sounds(reading)
-        found.update(sounds if variant.han else on_both_sides(sounds))
+        spellings.update(sounds if variant.han else on_both_sides(sounds))
         if reading.given and reading.scheme >= 0:
-            found.add(_initials(KeyKind.WRITTEN_INITIALS, reading))
+            spellings.add(_initials(KeyKind.WRITTEN_INITIALS, reading))
             if not reading.given_masks[-1]:
-                found.add(_initials(KeyKind.SPOKEN_INITIALS, reading))
+                spellings.add(_initials(KeyKind.SPOKEN_INITIALS, reading))
         western = _western(reading)
-        found.update(western if reading.given else on_both_sides(western))
-    return found
+        spellings.update(western if reading.given else on_both_sides(western))
+    return spellings
 
 
 def _spelt(variant: PersonVariant) -> set[int]:

@@ -50,13 +50,13 @@ def spellings_of(character: str, scheme: RomanisationScheme) -> tuple[str, ...]:
     """Longest first; a Latin word stays as it is."""
     if not has_han(character):
         return (character,)
-    found: set[str] = set()
+    texts: set[str] = set()
     mask = sounds_of(character)
     while mask:
         lowest = mask & -mask
-        found |= spellings(SOUND_PAIRS[lowest.bit_length() - 1], scheme)
+        texts |= spellings(SOUND_PAIRS[lowest.bit_length() - 1], scheme)
         mask ^= lowest
-    return tuple(sorted(found, key=lambda s: (-len(s), s)))
+    return tuple(sorted(texts, key=lambda s: (-len(s), s)))
 
 
 @lru_cache(maxsize=65_536)
@@ -140,21 +140,21 @@ def organisation_index_keys(variant: OrganisationVariant) -> set[int]:
         return _coreless_keys(variant)
     lines = _lines(variant)
     if variant.is_han:
-        found = _written(variant, lines)
-        found |= on_other_side(
+        texts = _written(variant, lines)
+        texts |= on_other_side(
             [*_meanings(variant), *_leading(variant), *_near(pinyin_letters(variant.core)), *_han_sounds(variant.core)]
         )
-        return found
+        return texts
     letters = "".join(variant.core)
-    found = {*_written(variant, lines), *_meanings(variant), *_translated(variant), *_latin_spelt(variant.core)}
+    texts = {*_written(variant, lines), *_meanings(variant), *_translated(variant), *_latin_spelt(variant.core)}
     if variant.core[0] not in NOISE:
-        found.update(_leading(variant))
-    found.update(_single_syllables(variant.core, lines))
+        texts.update(_leading(variant))
+    texts.update(_single_syllables(variant.core, lines))
     schemes = syllabic(letters)
     if not schemes >> RomanisationScheme.MAINLAND & 1:
-        found.update(_near(letters))
-    found.update(_alike(letters, ("", f"{schemes}:"), lines))
-    return found
+        texts.update(_near(letters))
+    texts.update(_alike(letters, ("", f"{schemes}:"), lines))
+    return texts
 
 
 def organisation_query_keys(variant: OrganisationVariant) -> set[int]:
@@ -167,19 +167,19 @@ def organisation_query_keys(variant: OrganisationVariant) -> set[int]:
         return _coreless_keys(variant)
     lines = _lines(variant)
     if variant.is_han:
-        found = {*_written(variant, lines), *_meanings(variant), *_leading(variant)}
-        found.update(_near(pinyin_letters(variant.core)))
-        found.update(_han_spelt(variant.core))
-        return found
+        texts = {*_written(variant, lines), *_meanings(variant), *_leading(variant)}
+        texts.update(_near(pinyin_letters(variant.core)))
+        texts.update(_han_spelt(variant.core))
+        return texts
     letters = "".join(variant.core)
     schemes = syllabic(letters)
-    found = {*_written(variant, lines), *_translated(variant), *_single_syllables(variant.core, lines)}
+    texts = {*_written(variant, lines), *_translated(variant), *_single_syllables(variant.core, lines)}
     among_han = [*_meanings(variant), *_latin_sounds(variant.core), *_leading(variant)]
     if not schemes >> RomanisationScheme.MAINLAND & 1:
         among_han += _near(letters)
-    found.update([key | OTHER_SIDE for key in among_han])
-    found.update(_alike(letters, _apart(schemes), lines))
-    return found
+    texts.update([key | OTHER_SIDE for key in among_han])
+    texts.update(_alike(letters, _apart(schemes), lines))
+    return texts
 
 
 _SYLLABIC = tuple(
@@ -217,8 +217,8 @@ def _written(variant: OrganisationVariant, lines: Iterable[str]) -> set[int]:
         whole, in_line, texts = KeyKind.CORE_HAN, KeyKind.HAN_IN_LINE, {letters}
     else:
         whole, in_line, texts = KeyKind.CORE_LETTERS, KeyKind.LETTERS_IN_LINE, {letters, "".join(sorted(variant.core))}
-    found = {text_number(in_line, f"{text}/{line}") for text in texts for line in lines}
-    return found | {text_number(whole, text) for text in texts}
+    text_numbers = {text_number(in_line, f"{text}/{line}") for text in texts for line in lines}
+    return text_numbers | {text_number(whole, text) for text in texts}
 
 
 def _meanings(variant: OrganisationVariant) -> list[int]:

@@ -118,16 +118,20 @@ def _is_acronym(word: str, tokens: Sequence[str]) -> bool:
 def _legal(tokens: list[str]) -> tuple[list[str], frozenset[str], str]:
     """All at the end, and unmistakable ones anywhere."""
     legal: frozenset[str] = frozenset()
-    found: list[str] = []
+    legal_tokens: list[str] = []
     while len(tokens) > 1 and (ending := LATIN_LEGAL_FORMS.ending(tokens)) is not None and ending[0] > 0:
         start, classes = ending
         legal = legal & classes or classes if legal else classes
-        found = tokens[start:] + found
+        legal_tokens = tokens[start:] + legal_tokens
         tokens = tokens[:start]
     for position, token in enumerate(tokens[1:], 1):
         if token in _ANYWHERE_LEGAL:
             match = LATIN_LEGAL_FORMS.at(tokens, position)
             if match is not None:
                 end, classes = match
-                return tokens[:position] + tokens[end:], legal or classes, " ".join(found or tokens[position:end])
-    return tokens, legal, " ".join(found)
+                return (
+                    tokens[:position] + tokens[end:],
+                    legal or classes,
+                    " ".join(legal_tokens or tokens[position:end]),
+                )
+    return tokens, legal, " ".join(legal_tokens)

@@ -124,13 +124,13 @@ def _latin_words(text: str) -> list[_Word]:
     before_comma, comma, _ = text.partition(",")
     surname_words = frozenset(words(before_comma)) if comma else frozenset[str]()
     marked = _marked(groups)
-    found = []
+    kept = []
     for number, group in enumerate(groups):
         of_group = _words_of(group)
         for word, kinds in of_group:
             allowed = word in surname_words if surname_words else group in marked
-            found.append(_Word(word, number, len(of_group) == 1, allowed, kinds))
-    return found[:MAX_WORDS]
+            kept.append(_Word(word, number, len(of_group) == 1, allowed, kinds))
+    return kept[:MAX_WORDS]
 
 
 def _marked(groups: list[str]) -> list[str]:
@@ -206,7 +206,7 @@ def _surname_spans(parts: Sequence[_Word]) -> Iterator[tuple[str, list[_Arrangem
 def _arrangements(before: Sequence[_Word], after: Sequence[_Word]) -> list[_Arrangement]:
     if len(before) > MAX_AROUND or len(after) > MAX_AROUND:
         return []
-    found = []
+    arrangements = []
     for front in product(*(word.kinds for word in before)):
         for back in product(*(word.kinds for word in after)):
             western = tuple([w.text for w, is_western in zip(before, front, strict=True) if is_western])
@@ -214,8 +214,8 @@ def _arrangements(before: Sequence[_Word], after: Sequence[_Word]) -> list[_Arra
             leading = tuple([w for w, is_western in zip(before, front, strict=True) if not is_western])
             behind = tuple([w for w, is_western in zip(after, back, strict=True) if not is_western])
             if not (leading and behind):
-                found.append(_Arrangement(western, leading or behind, bool(behind)))
-    return found
+                arrangements.append(_Arrangement(western, leading or behind, bool(behind)))
+    return arrangements
 
 
 def _rests(arrangements: Sequence[_Arrangement], scheme: RomanisationScheme) -> Iterator[_Rest]:

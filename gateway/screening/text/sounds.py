@@ -148,12 +148,12 @@ def sounds_of(character: str) -> int:
 @lru_cache(maxsize=16_384)
 def pivots(mask: int) -> tuple[str, ...]:
     """Sorted; masks that share a bit share one."""
-    found = set()
+    masks = set()
     while mask:
         lowest = mask & -mask
-        found.add(pivot(SOUND_PAIRS[lowest.bit_length() - 1][1]))
+        masks.add(pivot(SOUND_PAIRS[lowest.bit_length() - 1][1]))
         mask ^= lowest
-    return tuple(sorted(found))
+    return tuple(sorted(masks))
 
 
 @cache

@@ -184,9 +184,9 @@ def _subject(records: Sequence[HistoryRecord]) -> alert_pb2.Subject:
     return subject
 
 
-def _first(found: Iterable[MessageT], limit: int, key: Callable[[MessageT], object]) -> list[MessageT]:
+def _first(messages: Iterable[MessageT], limit: int, key: Callable[[MessageT], object]) -> list[MessageT]:
     distinct: dict[object, MessageT] = {}
-    for item in found:
+    for item in messages:
         distinct.setdefault(key(item), item)
     return list(distinct.values())[:limit]
 

@@ -28,7 +28,7 @@ def goods_of(
     trace: trace_pb2.Trace, legs: Iterable[int], discrepancies: Sequence[trace_pb2.Discrepancy]
 ) -> list[goods_pb2.GoodsItem]:
     """Distinct goods of legs, with suspicions."""
-    found: dict[bytes, goods_pb2.GoodsItem] = {}
+    goods: dict[bytes, goods_pb2.GoodsItem] = {}
     for index in legs:
         leg = trace.legs[index]
         for item in leg.record.shipment.goods:
@@ -40,8 +40,8 @@ def goods_of(
                 about,
                 [controlled_good for controlled_good in leg.controlled if controlled_good.sequence == item.sequence],
             )
-            found.setdefault(made.SerializeToString(deterministic=True), made)
-    return list(found.values())[:MAX_ITEMS]
+            goods.setdefault(made.SerializeToString(deterministic=True), made)
+    return list(goods.values())[:MAX_ITEMS]
 
 
 def _is_about(discrepancy: trace_pb2.Discrepancy, leg: int, sequence: int) -> bool:

@@ -156,10 +156,10 @@ def _measured(mass: shipment_pb2.MeasuredMass) -> str:
 
 
 def _inspected(inspection: shipment_pb2.ShipmentInspection) -> str:
-    found = "; ".join(filter(None, map(_item, inspection.goods_found)))
+    goods = "; ".join(filter(None, map(_item, inspection.goods_found)))
     said = f"Inspected ({', '.join(inspection.methods)})" if inspection.methods else "Inspected"
     said = f"{said}: {_RESULTS.get(inspection.result, 'result not given')}"
-    said = f"{said}; found {found}" if found else said
+    said = f"{said}; found {goods}" if goods else said
     return f"{said}. {inspection.remarks}" if inspection.remarks else said
 
 

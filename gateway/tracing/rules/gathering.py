@@ -11,14 +11,14 @@ from gateway.tracing.rules.records import RecordHit, TraceRecord, merge_hits
 class Gathering:
     """Rebuilds the graph only after additions. Not thread-safe."""
 
-    def __init__(self, found: Iterable[RecordHit] = ()) -> None:
-        self._found = list(found)
+    def __init__(self, hits: Iterable[RecordHit] = ()) -> None:
+        self._found = list(hits)
         self._merged: tuple[list[TraceRecord], bool] | None = None
         self._graph: LinkGraph | None = None
 
-    def add(self, found: Iterable[RecordHit]) -> None:
+    def add(self, hits: Iterable[RecordHit]) -> None:
         before = len(self._found)
-        self._found.extend(found)
+        self._found.extend(hits)
         if len(self._found) > before:
             self._merged = self._graph = None
 

@@ -119,8 +119,8 @@ def _weak(graph: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> 
             if party.role in TRADERS:
                 for identifier in party.identifiers:
                     if identifier.value:
-                        found = SearchIdentifier(scheme=identifier.scheme, value=identifier.value)
-                        identifiers.setdefault((identifier.scheme, plain(identifier.value)), found)
+                        criterion = SearchIdentifier(scheme=identifier.scheme, value=identifier.value)
+                        identifiers.setdefault((identifier.scheme, plain(identifier.value)), criterion)
     if identifiers:
         question = SearchCriteria(party_identifiers=list(identifiers.values())[:MAX_PARTIES])
         _limit(question, [span_of(record) for record in records], RULES[LinkKind.PARTY].window_s)

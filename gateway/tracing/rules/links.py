@@ -119,14 +119,14 @@ def link_keys(record: HistoryRecord) -> list[LinkKey]:
     Vessels and flights don't: a thousand consignments share one.
     """
     span = span_of(record)
-    found: dict[tuple[LinkKind, str, str], LinkKey] = {}
+    keys: dict[tuple[LinkKind, str, str], LinkKey] = {}
     for kind, shown, realm, implied in _named(record):
-        if len(found) == MAX_KEYS:
+        if len(keys) == MAX_KEYS:
             break
         value = _NORMAL.get(kind, plain)(shown)
         if len(value) >= _SHORTEST.get(kind, 4):
-            found.setdefault((kind, value, realm), LinkKey(kind, value, shown, realm, span, implied))
-    return list(found.values())
+            keys.setdefault((kind, value, realm), LinkKey(kind, value, shown, realm, span, implied))
+    return list(keys.values())
 
 
 @lru_cache(maxsize=16_384)

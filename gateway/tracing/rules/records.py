@@ -63,9 +63,9 @@ class TraceRecord:
         return leg_order(self.record)
 
 
-def merge_hits(found: Iterable[RecordHit]) -> tuple[list[TraceRecord], bool]:
+def merge_hits(hits: Iterable[RecordHit]) -> tuple[list[TraceRecord], bool]:
     """Distinct records, and whether some were dropped: those far in time from the start."""
-    known = newest_revisions(found)
+    known = newest_revisions(hits)
     if len(known) <= MAX_RECORDS:
         return known, False
     begin = max((record.order[0] for record in known if record.start), default=0)
@@ -78,22 +78,22 @@ def name_of(record: HistoryRecord) -> RecordName:
     return record.node, record.shipment.record_id
 
 
-def newest_revisions(found: Iterable[RecordHit]) -> list[TraceRecord]:
+def newest_revisions(hits: Iterable[RecordHit]) -> list[TraceRecord]:
     """Each record's newest revision with the least withheld."""
     by_name: dict[RecordName, list[RecordHit]] = {}
-    for hit in found:
+    for hit in hits:
         by_name.setdefault(name_of(hit.record), []).append(hit)
     return [_merged(by_name[name]) for name in sorted(by_name)]
 
 
-def _merged(found: list[RecordHit]) -> TraceRecord:
-    if len(found) == 1:
-        only = found[0]
+def _merged(hits: list[RecordHit]) -> TraceRecord:
+    if len(hits) == 1:
+        only = hits[0]
         return TraceRecord(only.record, only.by is None, () if only.by is None else (only.by,), only.query_id)
-    newest = max(found, key=lambda each: (_newness(each.record), each.query_id))
-    questions = {_bytes(hit.by): hit.by for hit in found if hit.by is not None}
+    newest = max(hits, key=lambda each: (_newness(each.record), each.query_id))
+    questions = {_bytes(hit.by): hit.by for hit in hits if hit.by is not None}
     by = tuple(questions[key] for key in sorted(questions))
-    return TraceRecord(newest.record, any(hit.by is None for hit in found), by, newest.query_id)
+    return TraceRecord(newest.record, any(hit.by is None for hit in hits), by, newest.query_id)
 
 
 def _newness(record: HistoryRecord) -> tuple[int, int, int, bytes]:

@@ -57,14 +57,14 @@ def weak_links(graph: LinkGraph, core: set[int]) -> list[RecordLink]:
         return []
     taken = {slot_of(graph.known[index].record) for index in core}
     free = [index for index in outside if slot_of(graph.known[index].record) not in taken]
-    found = [*_alike(graph.known, core, free), *_by_vehicle(graph, core, set(free))]
+    edges = [*_alike(graph.known, core, free), *_by_vehicle(graph, core, set(free))]
     nearest: dict[tuple[str, int], RecordLink] = {}
-    for edge in found:
+    for edge in edges:
         slot = slot_of(graph.known[edge.other].record)
         if slot not in nearest or _rank(edge, graph.known) < _rank(nearest[slot], graph.known):
             nearest[slot] = edge
     chosen = {edge.other for edge in nearest.values()}
-    return [edge for edge in found if edge.other in chosen]
+    return [edge for edge in edges if edge.other in chosen]
 
 
 def _rank(edge: RecordLink, known: Sequence[TraceRecord]) -> tuple[object, ...]:
@@ -145,7 +145,7 @@ def _features(index: int, known: TraceRecord) -> _RecordFeatures | None:
 
 
 def _parties(shipment: shipment_pb2.Shipment) -> dict[str, str]:
-    found: dict[str, str] = {}
+    identifiers: dict[str, str] = {}
     for party in shipment.parties:
         if party.role not in TRADERS:
             continue
@@ -153,9 +153,9 @@ def _parties(shipment: shipment_pb2.Shipment) -> dict[str, str]:
         for identifier in party.identifiers:
             if identifier.value:
                 shown = f"{identifier.scheme} {identifier.value}"
-                found[f"{identifier.scheme}:{plain(identifier.value)}"] = f"{name} ({shown})" if name else shown
-        found.update({f"name:{plain(each.text)}": each.text for each in party.names if plain(each.text)})
-    return found
+                identifiers[f"{identifier.scheme}:{plain(identifier.value)}"] = f"{name} ({shown})" if name else shown
+        identifiers.update({f"name:{plain(each.text)}": each.text for each in party.names if plain(each.text)})
+    return identifiers
 
 
 def _goods(shipment: shipment_pb2.Shipment) -> dict[str, str]:
@@ -166,12 +166,12 @@ def _goods(shipment: shipment_pb2.Shipment) -> dict[str, str]:
 
 
 def _places(shipment: shipment_pb2.Shipment) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for place in (shipment.office, *(end for leg in shipment.route for end in (getattr(leg, "from"), leg.to))):
         key = _place_key(place)
         if key:
-            found[key] = place.name or place.unlocode or place.customs_office
-    return found
+            values[key] = place.name or place.unlocode or place.customs_office
+    return values
 
 
 def _place_key(place: goods_pb2.Place) -> str:

@@ -250,7 +250,7 @@ def inspection_of(finding: alert_pb2.AlertFinding) -> shipment_pb2.ShipmentInspe
     if finding.HasField("place"):
         inspection.place.CopyFrom(finding.place)
     for sequence, goods in enumerate(finding.goods_found, 1):
-        found = inspection.goods_found.add(
+        goods_item = inspection.goods_found.add(
             sequence=sequence,
             codes=goods.declared_codes,
             description=goods.description,
@@ -261,7 +261,7 @@ def inspection_of(finding: alert_pb2.AlertFinding) -> shipment_pb2.ShipmentInspe
         )
         for name in ("purity_percent", "net_mass_kg", "gross_mass_kg"):
             if goods.HasField(name):
-                setattr(found, name, getattr(goods, name))
+                setattr(goods_item, name, getattr(goods, name))
     return inspection
 
 

@@ -68,10 +68,10 @@ class Inspection:
         """Records in a container at the inspection."""
         named = _record(alert_pb2.Subject(equipment=[unit]), self.at)
         shared = {record_id: _shared(named, each) & EQUIPMENT for record_id, each in known.items()}
-        found = {record_id: kinds for record_id, kinds in shared.items() if kinds}
+        candidates = {record_id: kinds for record_id, kinds in shared.items() if kinds}
         ranked = [
-            (self._rank(part, found, known), part)
-            for part in _consignments({record_id: known[record_id] for record_id in found})
+            (self._rank(part, candidates, known), part)
+            for part in _consignments({record_id: known[record_id] for record_id in candidates})
         ]
         best = max((rank for rank, _ in ranked), default=None)
         return {record_id for rank, part in ranked if rank == best for record_id in part}

@@ -229,8 +229,8 @@ class Directory:
         None if none names the purpose, or several do: the result would depend on their order.
         """
         possible = self.agreements_on(sender, recipient, on, message_type=message_type)
-        found = [agreement for agreement in possible if purpose in agreement.purposes]
-        return found[0] if len(found) == 1 else None
+        allowing = [agreement for agreement in possible if purpose in agreement.purposes]
+        return allowing[0] if len(allowing) == 1 else None
 
     def allows(
         self,

@@ -34,8 +34,10 @@ _Walk = Callable[[Message, str, Collection[FieldClass]], Iterator[_FieldUse]]
 def undisclosable(message: Message, allowed: Collection[FieldClass], prefix: str = "") -> list[Violation]:
     """All set fields whose class isn't allowed; those without a class always are. `prefix` begins each path."""
     return [
-        Violation(found.path, "disclosure", f"the agreement with this partner doesn't allow {found.field_class.value}")
-        for found in _walk(message, prefix, allowed)
+        Violation(
+            violation.path, "disclosure", f"the agreement with this partner doesn't allow {violation.field_class.value}"
+        )
+        for violation in _walk(message, prefix, allowed)
     ]
 
 
@@ -45,11 +47,11 @@ def redact(message: Message, allowed: Collection[FieldClass]) -> list[history_pb
     A field goes whole, named once by its path and class. List members keep their places, so paths stay valid.
     """
     withheld = []
-    for found in _walk(message, "", allowed):
+    for violation in _walk(message, "", allowed):
         # Clearing during the walk would skip fields below.
-        found.owner.ClearField(found.field)
-        number = options_pb2.DisclosureClass.Value(_PREFIX + found.field_class.value)
-        withheld.append(history_pb2.WithheldField(path=found.path, disclosure_class=number))
+        violation.owner.ClearField(violation.field)
+        number = options_pb2.DisclosureClass.Value(_PREFIX + violation.field_class.value)
+        withheld.append(history_pb2.WithheldField(path=violation.path, disclosure_class=number))
     return withheld
 
 

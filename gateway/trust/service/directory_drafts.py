@@ -151,12 +151,12 @@ def revoke_key(previous: Directory, public_key: bytes, *, issued_at: datetime, s
         ConfigurationError: unknown key, or revoked from an earlier time.
     """
     since = since.replace(microsecond=0)
-    found = False
+    revoked = False
     nodes: dict[str, FederationNode] = {}
     for name, node in previous.nodes.items():
         for record in (*node.log_keys, *node.cosign_keys):
             if record.public_key == public_key:
-                found = True
+                revoked = True
                 if record.revoked_at is not None and record.revoked_at <= since:
                     raise ConfigurationError(f"this key of {name} is revoked already, from {record.revoked_at} on")
         nodes[name] = replace(
@@ -164,7 +164,7 @@ def revoke_key(previous: Directory, public_key: bytes, *, issued_at: datetime, s
             log_keys=_revoked(node.log_keys, public_key, since),
             cosign_keys=_revoked(node.cosign_keys, public_key, since),
         )
-    if not found:
+    if not revoked:
         raise ConfigurationError("no node of this directory has this log or cosigning key")
     return replace(_successor(previous, issued_at), nodes=nodes)
 

@@ -137,42 +137,42 @@ def sought_by(record: IndexEntry) -> Iterator[tuple[PartyQuery, bool]]:
         yield PartyQuery(weak), True
 
 
-def answer(references: Iterable[str], found: Sequence[SearchResult]) -> list[screening_pb2.ScreenedSubject]:
+def answer(references: Iterable[str], results: Sequence[SearchResult]) -> list[screening_pb2.ScreenedSubject]:
     """Results by subject."""
     return [
         screening_pb2.ScreenedSubject(reference=reference, hits=map(hit_of, each.hits), found=each.total)
-        for reference, each in zip(references, found, strict=True)
+        for reference, each in zip(references, results, strict=True)
     ]
 
 
 def hit_of(hit: Hit) -> screening_pb2.ScreeningHit:
     """One hit with its explanation."""
-    found = hit.comparison
+    comparison = hit.comparison
     return screening_pb2.ScreeningHit(
         entry=reference_of(*hit.reference),
         revision=hit.revision,
         kind=watchlist_pb2.WatchlistKind.ValueType(hit.kind),
-        match_class=CLASSES[found.match_class],
-        score=found.score,
+        match_class=CLASSES[comparison.match_class],
+        score=comparison.score,
         requested_action=hit.action,  # type: ignore[arg-type]  # a number that was an action before
         explanation=screening_pb2.MatchExplanation(
             given=hit.query,
             listed=hit.listed,
-            because=found.because,
+            because=comparison.because,
             weak_alias=hit.weak,
             forms=[
                 screening_pb2.FormComparison(given=form.query, listed=form.candidate, score=form.score)
-                for form in found.variants
+                for form in comparison.variants
             ],
             tokens=[
                 screening_pb2.TokenAgreement(
                     given=token.query, listed=token.candidate, rule=token.rule, agreement=token.agreement
                 )
-                for token in found.tokens
+                for token in comparison.tokens
             ],
             parts=[
                 screening_pb2.ScorePart(name=part.name, weight=part.weight, agreement=part.agreement)
-                for part in found.parts
+                for part in comparison.parts
             ],
         ),
     )

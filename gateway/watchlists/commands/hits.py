@@ -227,10 +227,10 @@ class HitQueries:
         """Counts entries, hits and matches of visible lists."""
         with self._database.read() as conn:
             entries, hits = watchlists.entries_by_list(conn), hit_rows.hits_by_list(conn)
-            found = matches.by_list(conn)
+            counts = matches.by_list(conn)
         response = _Pb.GetListStatisticsResponse()
-        for publisher, name in sorted((entries.keys() | hits.keys() | found.keys()) - hidden):
-            counted, matched = hits.get((publisher, name), {}), found.get((publisher, name), {})
+        for publisher, name in sorted((entries.keys() | hits.keys() | counts.keys()) - hidden):
+            counted, matched = hits.get((publisher, name), {}), counts.get((publisher, name), {})
             response.lists.add(
                 publisher=publisher,
                 list=name,

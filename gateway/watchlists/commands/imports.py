@@ -75,11 +75,11 @@ class Import:
         good = []
         for row in rows:
             self.rows += 1
-            found = [*violations(row), *self.lists.objections(row.content, "content.")]
+            problems = [*violations(row), *self.lists.objections(row.content, "content.")]
             if row.id in self.seen:
-                found.append(Violation("id", "import.unique", f"{row.id!r} stands in the source before"))
-            if found:
-                self._refuse(row, InvalidRequestError(found))
+                problems.append(Violation("id", "import.unique", f"{row.id!r} stands in the source before"))
+            if problems:
+                self._refuse(row, InvalidRequestError(problems))
                 continue
             self.seen.add(row.id)
             good.append((row, wire.content_digest(row.content)))
@@ -227,14 +227,14 @@ def count_listed(database: Database, importing: Import) -> None:
 
 def vanished(database: Database, importing: Import) -> list[str]:
     """Ids that the source no longer has, read page by page."""
-    found: list[str] = []
+    texts: list[str] = []
     after = ""
     while True:
         with database.read() as conn:
             ids = watchlists.ids_of(conn, importing.lists.node, importing.opening.list, after=after, limit=IDS_PAGE)
-        found.extend(entry_id for entry_id, _ in ids if entry_id not in importing.seen)
+        texts.extend(entry_id for entry_id, _ in ids if entry_id not in importing.seen)
         if len(ids) < IDS_PAGE:
-            return found
+            return texts
         after = ids[-1][0]
 
 

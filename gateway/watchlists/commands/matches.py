@@ -71,9 +71,9 @@ class KeepFindingsCommand:
 
     def _existing(self, tx: Transaction) -> list[match_pb2.Match]:
         """Drops findings in erased records."""
-        found = [(wire.place_of(match.source).source, match) for match in self.findings.matches]
-        gone = erased(tx.conn, {source for source, _ in found})
-        return [match for source, match in found if source not in gone]
+        by_source = [(wire.place_of(match.source).source, match) for match in self.findings.matches]
+        gone = erased(tx.conn, {source for source, _ in by_source})
+        return [match for source, match in by_source if source not in gone]
 
     def _superseded(self, tx: Transaction, fresh: Mapping[bytes, match_pb2.Match]) -> dict[str, MatchRow]:
         """Open matches that lost a matching writing."""
@@ -248,10 +248,10 @@ def _row(match: match_pb2.Match, key: bytes, match_id: str, now_ms: int) -> Matc
     )
 
 
-def _refreshed(before: MatchRow, found: MatchRow) -> MatchRow:
+def _refreshed(before: MatchRow, match: MatchRow) -> MatchRow:
     """Updates a match found again; keeps its first time."""
     return replace(
-        found,
+        match,
         match_id=before.match_id,
         found_at=before.found_at,
         backward=before.backward,

@@ -134,20 +134,20 @@ class Lists:
 
     def check(self, request: _Pb.ProposeEntriesRequest) -> None:
         """Checks all that needs no database; raises InvalidRequestError."""
-        found = violations(request)
+        problems = violations(request)
         if not request.entries and not request.withdrawals:
-            found.append(Violation("entries", "proposal.empty", "give entries, withdrawals or both"))
+            problems.append(Violation("entries", "proposal.empty", "give entries, withdrawals or both"))
         if len(request.entries) + len(request.withdrawals) > MAX_STREAM_ITEMS:
-            found.append(
+            problems.append(
                 Violation("entries", "proposal.size", f"at most {MAX_STREAM_ITEMS} changes at once; import more")
             )
         ids = _ids(request)
         if len(set(ids)) < len(ids):
-            found.append(Violation("entries", "proposal.unique", "each id at most once"))
+            problems.append(Violation("entries", "proposal.unique", "each id at most once"))
         for at, proposed in enumerate(request.entries):
-            found.extend(self.objections(proposed.content, f"entries[{at}].content."))
-        if found:
-            raise InvalidRequestError(found)
+            problems.extend(self.objections(proposed.content, f"entries[{at}].content."))
+        if problems:
+            raise InvalidRequestError(problems)
 
 
 def _ids(request: _Pb.ProposeEntriesRequest) -> list[str]:

@@ -77,25 +77,25 @@ class MatchSearch:
             self._loaded = False
         self._compared = LISTS in cursors
         after = dict(cursors)
-        found: list[match_pb2.Match] = []
+        matches: list[match_pb2.Match] = []
         screened: list[ScreenedSource] = []
         for source in self._sources:
             for item in self._items(source, cursors, after):
                 if item.gone or item.revision > 1:  # a first revision supersedes nothing
                     screened.append(ScreenedSource(item.key, item.gone))
-                found += self._screen(item, at_ms)
+                matches += self._screen(item, at_ms)
         more = after != cursors
         if not self._remember_older():
-            return Findings(cursors, after, found, screened, more=True)
+            return Findings(cursors, after, matches, screened, more=True)
         first = cursors.get(LISTS, 0)
         if not first and not self._screener.recent:
             after[LISTS] = self._screener.position  # no parties to compare
-            return Findings(cursors, after, found, screened, more=more)
+            return Findings(cursors, after, matches, screened, more=more)
         back = self._screener.compare_back(first, at_ms=at_ms, within_s=BACKWARD_S)
         after[LISTS] = back.position
-        found += [found_match(hit.place, hit.subject, wire.hit_of(hit.hit), backward=True) for hit in back.hits]
+        matches += [found_match(hit.place, hit.subject, wire.hit_of(hit.hit), backward=True) for hit in back.hits]
         more = more or back.position < self._screener.position
-        return Findings(cursors, after, found, screened, back.changed, more=more)
+        return Findings(cursors, after, matches, screened, back.changed, more=more)
 
     def _read_heads(self) -> dict[str, int]:
         with self._database.read() as conn:

@@ -261,11 +261,11 @@ def _entries(conn: Connection, rows: Sequence[EntryRow]) -> tuple[list[_Pb.Liste
     by_publisher: dict[str, list[EntryRow]] = {}
     for row in rows:
         by_publisher.setdefault(row.publisher, []).append(row)
-    found = {publisher: read_changes(conn, own) for publisher, own in by_publisher.items()}
+    changes = {publisher: read_changes(conn, own) for publisher, own in by_publisher.items()}
     listed: list[_Pb.ListedEntry] = []
     size = 0
     for taken, row in enumerate(rows):
-        change = found[row.publisher].get(ListKey(row.list, row.entry_id))
+        change = changes[row.publisher].get(ListKey(row.list, row.entry_id))
         if change is None:
             continue
         size += change.ByteSize()

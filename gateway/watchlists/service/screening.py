@@ -185,15 +185,15 @@ class Screener:
 
     def _take_up(self) -> bool:
         try:
-            found = snapshot.read(self._path)
+            index = snapshot.read(self._path)
         except SnapshotUnusableError as error:
             log.info("the screening index is built anew: %s", error.message)
             return False
         with self._database.read() as conn:
-            if found.seq > list_progress.applied(conn) or _source(conn, found.seq) != found.source:
+            if index.seq > list_progress.applied(conn) or _source(conn, index.seq) != index.source:
                 log.warning("the screening index is built anew: its snapshot is of another history than the database")
                 return False
-        self._index, self._seq, self._saved = found.index, found.seq, found.seq
+        self._index, self._seq, self._saved = index.index, index.seq, index.seq
         return True
 
     def _build(self) -> None:
@@ -246,15 +246,15 @@ class Screener:
     ) -> ScreeningOutcome:
         """Runs queries; remembers no party."""
         index, position = self._index, self._seq
-        found = [
+        results = [
             index.search(sought, at_ms=at_ms, visible=visible, thresholds=self._limits, limit=max_hits or MAX_HITS)
             for sought in wanted
         ]
-        return ScreeningOutcome(found, position)
+        return ScreeningOutcome(results, position)
 
     def _limits(self, group: str) -> Thresholds:
-        found = self._thresholds.get(group)
-        return found or self._thresholds.get(group.partition("/")[2], DEFAULT_THRESHOLDS)
+        thresholds = self._thresholds.get(group)
+        return thresholds or self._thresholds.get(group.partition("/")[2], DEFAULT_THRESHOLDS)
 
 
 def _source(conn: Connection, seq: int) -> str:

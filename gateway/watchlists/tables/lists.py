@@ -315,12 +315,12 @@ def _by_list(keys: Iterable[ListKey]) -> dict[str, set[str]]:
 
 def _by_ids(conn: Connection, table: Table, holder: str, list_name: str, ids: Collection[str]) -> list[Row]:
     ordered = sorted(ids)
-    found: list[Row] = []
+    rows: list[Row] = []
     for chunk in (ordered[at : at + _LOOKED_UP[-1]] for at in range(0, len(ordered), _LOOKED_UP[-1])):
         places = next(number for number in _LOOKED_UP if number >= len(chunk))
         text = _by_ids_text(conn.dialect.name, table, places)
-        found.extend(run(conn, text, (holder, list_name, *chunk, *chunk[-1:] * (places - len(chunk)))))
-    return found
+        rows.extend(run(conn, text, (holder, list_name, *chunk, *chunk[-1:] * (places - len(chunk)))))
+    return rows
 
 
 @cache

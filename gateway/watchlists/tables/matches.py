@@ -130,11 +130,11 @@ def open_of_sources(conn: Connection, sources: Collection[SourceKey]) -> list[Ma
     grouped: dict[tuple[str, str], list[str]] = {}
     for source in sources:
         grouped.setdefault((source.kind.value, source.publisher), []).append(source.id)
-    found = []
+    rows = []
     for (kind, publisher), ids in grouped.items():
         of_publisher = (matches.c.source == kind, matches.c.source_publisher == publisher)
-        found += _open_in(conn, matches.c.source_id, ids, of_publisher)
-    return found
+        rows += _open_in(conn, matches.c.source_id, ids, of_publisher)
+    return rows
 
 
 def open_of_entries(conn: Connection, entries: Collection[EntryKey]) -> list[MatchRow]:
@@ -142,21 +142,21 @@ def open_of_entries(conn: Connection, entries: Collection[EntryKey]) -> list[Mat
     grouped: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         grouped.setdefault((entry.publisher, entry.list), []).append(entry.id)
-    found = []
+    rows = []
     for (publisher, name), ids in grouped.items():
         of_list = (matches.c.publisher == publisher, matches.c.list == name)
-        found += _open_in(conn, matches.c.entry_id, ids, of_list)
-    return found
+        rows += _open_in(conn, matches.c.entry_id, ids, of_list)
+    return rows
 
 
 def _open_in(
     conn: Connection, column: Column[str], values: Sequence[str], conditions: tuple[ColumnElement[bool], ...]
 ) -> list[MatchRow]:
     is_open = matches.c.status == MatchStatus.OPEN.value
-    found = []
+    rows = []
     for at in range(0, len(values), _KEYS_AT_ONCE):
-        found += _rows(conn, *conditions, is_open, column.in_(values[at : at + _KEYS_AT_ONCE]))
-    return found
+        rows += _rows(conn, *conditions, is_open, column.in_(values[at : at + _KEYS_AT_ONCE]))
+    return rows
 
 
 def page(
