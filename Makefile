@@ -75,6 +75,10 @@ readings: setup ## Make the readings of Chinese characters again from the dictio
 	@$(BIN)/python scripts/readings.py >gateway/reference/readings.csv.new
 	@mv gateway/reference/readings.csv.new gateway/reference/readings.csv
 
+lookalikes: setup ## Make the characters that look like others again from Unicode's confusables
+	@$(BIN)/python scripts/lookalikes.py >gateway/reference/lookalikes.csv.new
+	@mv gateway/reference/lookalikes.csv.new gateway/reference/lookalikes.csv
+
 format: setup ## Format code and contract
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format --quiet

@@ -3,12 +3,13 @@
 1. Names of different kinds never match: a person isn't the company of that name.
 2. Each variant of one name is compared with each of the other. Where both have a Han variant, Han decides: Latin
    variants that agree can't outvote different characters.
-3. The highest class wins, then the highest score.
+3. What agrees only by look (`PreparedName.notes`) is strong at most.
+4. The highest class wins, then the highest score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -54,7 +55,7 @@ def evaluate(
     if query.kind != candidate.kind:
         return _OTHER_KIND
     verdicts = _verdicts(query, candidate)
-    return _conclude(verdicts, thresholds) if verdicts else _NO_RULE
+    return _conclude(verdicts, thresholds, query.notes, candidate.notes) if verdicts else _NO_RULE
 
 
 def compare(query: PreparedName, candidate: PreparedName, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Comparison:
@@ -70,8 +71,8 @@ def compare_texts(
 
 
 def _verdicts(query: PreparedName, candidate: PreparedName) -> list[Verdict]:
-    if query.plain is not None and candidate.plain is not None:
-        verdicts = [compare_plain(query.plain, candidate.plain)]
+    if query.plains:
+        verdicts = [compare_plain(mine, yours) for mine in query.plains for yours in candidate.plains]
     elif query.persons:
         verdicts = _each(compare_persons, query.persons, candidate.persons)
     else:
@@ -103,17 +104,33 @@ def _rank(ranked: _Ranked) -> tuple[MatchClass, float]:
     return ranked[:2]
 
 
-def _conclude(verdicts: Sequence[Verdict], thresholds: Thresholds) -> NameEvaluation:
+def _conclude(
+    verdicts: Sequence[Verdict], thresholds: Thresholds, notes: Mapping[str, str], listed_notes: Mapping[str, str]
+) -> NameEvaluation:
+    if notes or listed_notes:
+        verdicts = [_by_look(verdict, notes, listed_notes) for verdict in verdicts]
     ranked = [(class_of(verdict.score, verdict.ceiling, thresholds), verdict.score, verdict) for verdict in verdicts]
     if len(ranked) > 1:
         ranked.sort(key=_rank, reverse=True)
     match_class, score, _ = ranked[0]
-    return NameEvaluation(match_class, score, partial(_explain, ranked, thresholds))
+    return NameEvaluation(match_class, score, partial(_explain, ranked, thresholds, notes, listed_notes))
 
 
-def _explain(ranked: Sequence[_Ranked], thresholds: Thresholds) -> Comparison:
+def _by_look(verdict: Verdict, notes: Mapping[str, str], listed_notes: Mapping[str, str]) -> Verdict:
+    if notes.get(verdict.query) or listed_notes.get(verdict.candidate):
+        return verdict._replace(ceiling=min(verdict.ceiling, MatchClass.STRONG))
+    return verdict
+
+
+def _explain(
+    ranked: Sequence[_Ranked], thresholds: Thresholds, notes: Mapping[str, str], listed_notes: Mapping[str, str]
+) -> Comparison:
     match_class, score, winner = ranked[0]
     because, parts, tokens = winner.explain()
+    if note := notes.get(winner.query):
+        because += f"; in the name {note}"
+    if note := listed_notes.get(winner.candidate):
+        because += f"; in the listed name {note}"
     if not match_class:
         because = f"the score stays below {thresholds.compatible}"
     elif match_class < winner.ceiling:

@@ -12,7 +12,8 @@ from functools import lru_cache
 from gateway.contract.identifiers import Scheme
 from gateway.screening.index.key_numbers import KeyKind, text_number
 from gateway.screening.result import Comparison, MatchClass, ScorePart, TokenMatch, VariantPair
-from gateway.screening.text.normalisation import simplified, words
+from gateway.screening.text.lookalikes import LETTERS, letters_as_seen
+from gateway.screening.text.normalisation import clean, simplified, words
 
 MIN_VALUE_ALONE = 6
 """Shorter serial numbers occur in every register."""
@@ -26,8 +27,8 @@ _EQUAL = (ScorePart("identifier", 1.0, 1.0),)
 
 @lru_cache(maxsize=16_384)
 def normal(scheme: str, value: str) -> str:
-    """Letters and digits, upper case, simplified, without IMO."""
-    text = "".join(words(simplified(value))).upper()
+    """Letters and digits, upper case, simplified, in one script, without IMO."""
+    text = "".join(words(simplified(letters_as_seen(clean(value))))).upper()
     return text.removeprefix("IMO") if scheme == Scheme.IMO_SHIP else text
 
 
@@ -38,6 +39,10 @@ def identifier_keys(scheme: str, value: str) -> tuple[int, ...]:
         return ()
     of_scheme = f"{PLATE if _is_plate(scheme) else scheme}:{text}"
     return (text_number(KeyKind.IDENTIFIER, text if len(text) >= MIN_VALUE_ALONE else of_scheme),)
+
+
+def _looks_changed(value: str) -> bool:
+    return not value.isascii() and letters_as_seen(clean(value)) != clean(value)
 
 
 def _is_plate(scheme: str) -> bool:
@@ -57,6 +62,8 @@ def compare_identifiers(query: tuple[str, str], candidate: tuple[str, str]) -> C
         match_class, because = MatchClass.STRONG, "the same value; only one of the schemes is known"
     else:
         return None
+    if _looks_changed(query[1]) or _looks_changed(candidate[1]):
+        match_class, because = min(match_class, MatchClass.STRONG), f"{because}; {LETTERS}"
     token = TokenMatch(query[1], candidate[1], "same identifier", 1.0)
     forms = (VariantPair(":".join(query), ":".join(candidate), 1.0),)
     return Comparison(match_class, 1.0, because, forms, (token,), _EQUAL)

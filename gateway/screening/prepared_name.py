@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.screening.organisations.reading import looks_like_organisation, read_organisation
@@ -9,29 +11,74 @@ from gateway.screening.organisations.variant import OrganisationVariant
 from gateway.screening.persons.reading import PersonVariant, read_person
 from gateway.screening.plain import PlainVariant, read_plain
 from gateway.screening.result import NameKind
-from gateway.screening.text.normalisation import clean, han_part, has_han
+from gateway.screening.text.lookalikes import OVERRIDE, Spelling, spellings
+from gateway.screening.text.normalisation import clean, han_part, has_han, is_overridden
+
+_NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 PARTY_KINDS = (NameKind.PERSON, NameKind.ORGANISATION)
 
 
+_LEAST_LETTERS = {NameKind.PERSON: 1, NameKind.ORGANISATION: 2, NameKind.VESSEL: 2, NameKind.UNKNOWN: 2}
+"""Letters of a word whose digits may stand for letters: L1 is Li for a person, perhaps a firm's real name."""
+
+
 class PreparedName(NamedTuple):
-    """A name with a variant for each script."""
+    """A name with a variant for each script, as written and as it looks.
+
+    `notes`: for texts of variants that aren't as written, what was changed.
+    """
 
     text: str
     kind: NameKind
-    persons: tuple[PersonVariant, ...]
-    organisations: tuple[OrganisationVariant, ...]
-    plain: PlainVariant | None
+    persons: tuple[PersonVariant, ...] = ()
+    organisations: tuple[OrganisationVariant, ...] = ()
+    plains: tuple[PlainVariant, ...] = ()
+    notes: Mapping[str, str] = _NO_NOTES
 
 
 def prepare(text: str, kind: NameKind = NameKind.UNKNOWN) -> PreparedName:
     """Reads a name. An unknown kind is guessed: a legal form or line of business shows an organisation."""
     cleaned = clean(text)
-    if kind not in (*PARTY_KINDS, NameKind.UNKNOWN):
-        return PreparedName(text, kind, (), (), read_plain(cleaned, kind))
-    han = han_part(cleaned) if has_han(cleaned) else ""
+    ways = spellings(cleaned, least_letters=_LEAST_LETTERS.get(kind, 0))
     if kind == NameKind.UNKNOWN:
-        kind = NameKind.ORGANISATION if looks_like_organisation(cleaned, han) else NameKind.PERSON
+        is_organisation = any(looks_like_organisation(way.text, _han(way.text)) for way in ways)
+        kind = NameKind.ORGANISATION if is_organisation else NameKind.PERSON
+    name = _read(text, kind, cleaned)
+    if len(ways) > 1 or is_overridden(text):
+        return _with_spellings(name, ways)
+    return name
+
+
+def _read(text: str, kind: NameKind, cleaned: str) -> PreparedName:
     if kind == NameKind.PERSON:
-        return PreparedName(text, kind, read_person(cleaned, han), (), None)
-    return PreparedName(text, kind, (), read_organisation(cleaned, han), None)
+        return PreparedName(text, kind, persons=read_person(cleaned, _han(cleaned)))
+    if kind == NameKind.ORGANISATION:
+        return PreparedName(text, kind, organisations=read_organisation(cleaned, _han(cleaned)))
+    return PreparedName(text, kind, plains=(read_plain(cleaned, kind),))
+
+
+def _han(cleaned: str) -> str:
+    return han_part(cleaned) if has_han(cleaned) else ""
+
+
+def _texts(name: PreparedName) -> list[str]:
+    parties = [*(person.text for person in name.persons), *(firm.text for firm in name.organisations)]
+    return parties + [plain.text for plain in name.plains]
+
+
+def _with_spellings(name: PreparedName, ways: tuple[Spelling, ...]) -> PreparedName:
+    """Adds what the other spellings read, without repetition."""
+    order = OVERRIDE if is_overridden(name.text) else ""
+    notes: dict[str, str] = {}
+    read = [_read(name.text, name.kind, way.text) for way in ways]
+    for way, reading in zip(ways, read, strict=True):
+        note = "; ".join(filter(None, (order, way.note)))
+        for text in _texts(reading):
+            notes.setdefault(text, note)
+    return name._replace(
+        persons=tuple(dict.fromkeys(variant for reading in read for variant in reading.persons)),
+        organisations=tuple(dict.fromkeys(variant for reading in read for variant in reading.organisations)),
+        plains=tuple(dict.fromkeys(variant for reading in read for variant in reading.plains)),
+        notes=notes,
+    )

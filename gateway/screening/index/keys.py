@@ -40,7 +40,7 @@ MAX_KEY_WORDS = 5
 
 def index_keys(name: PreparedName) -> set[int]:
     """Index keys; none without letters and digits."""
-    if name.plain is not None:
+    if name.plains:
         return _plain(name)
     digests: set[int] = set()
     for person in name.persons:
@@ -52,7 +52,7 @@ def index_keys(name: PreparedName) -> set[int]:
 
 def query_keys(name: PreparedName) -> set[int]:
     """Query keys."""
-    if name.plain is not None:
+    if name.plains:
         return _plain(name)
     digests: set[int] = set()
     for person in name.persons:
@@ -63,9 +63,7 @@ def query_keys(name: PreparedName) -> set[int]:
 
 
 def _plain(name: PreparedName) -> set[int]:
-    if name.plain is None or not name.plain.exact:
-        return set()
-    return {text_number(KeyKind.PLAIN, key) for key in plain_keys(name.plain)}
+    return {text_number(KeyKind.PLAIN, key) for variant in name.plains if variant.exact for key in plain_keys(variant)}
 
 
 def _person_index_keys(variant: PersonVariant) -> set[int]:

@@ -26,6 +26,16 @@ _LETTERS = str.maketrans(
 _VARIANTS = str.maketrans("鉅媯峯綫裏祕証羣勣甦䴙於喆堃犇淼", "巨妫峰线里秘证群绩苏䴙于哲坤奔淼")
 """Variants that registers interchange and OpenCC keeps."""
 
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""Control characters but spaces, and Unicode's default ignorable ones."""
+_OPENING = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+_CLOSING = "\u202c\u2069"
+_AGAINST = {"\u202e": ("L",), "\u202d": ("R", "AL")}
+"""Directions of letters that an override shows reversed."""
+
 
 def has_han(text: str) -> bool:
     """Whether any character is Han."""
@@ -33,8 +43,51 @@ def has_han(text: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """NFKC, cut to `MAX_NAME_LENGTH`."""
-    return unicodedata.normalize("NFKC", text[:MAX_NAME_LENGTH])
+    """NFKC, as shown, cut to `MAX_NAME_LENGTH`."""
+    text = as_shown(text)
+    if len(text) > MAX_NAME_LENGTH:
+        text = " ".join(text.split())[:MAX_NAME_LENGTH]
+    return unicodedata.normalize("NFKC", text)
+
+
+def is_overridden(text: str) -> bool:
+    """Whether control characters override the order of letters."""
+    return not text.isascii() and ("\u202e" in text or "\u202d" in text)
+
+
+def as_shown(text: str) -> str:
+    """Letters in the order of display, without characters that show nothing."""
+    if text.isprintable() and not (not text.isascii() and _INVISIBLE.search(text)):
+        return text
+    if is_overridden(text):
+        text = _in_shown_order(text)
+    return _INVISIBLE.sub("", text)
+
+
+def _in_shown_order(text: str) -> str:
+    """Reverses what an override shows reversed. Arabic and Hebrew run from right to left anyhow."""
+    frames: list[tuple[str, list[str]]] = [("", [])]
+    for character in text:
+        if character in _OPENING:
+            frames.append((character, []))
+        elif character in _CLOSING:
+            if len(frames) > 1:
+                _close(frames)
+        elif unicodedata.combining(character) and frames[-1][1]:
+            frames[-1][1][-1] += character
+        else:
+            frames[-1][1].append(character)
+    while len(frames) > 1:
+        _close(frames)
+    return "".join(frames[0][1])
+
+
+def _close(frames: list[tuple[str, list[str]]]) -> None:
+    opening, pieces = frames.pop()
+    against = _AGAINST.get(opening, ())
+    if any(unicodedata.bidirectional(c) in against for piece in pieces for c in piece[:1]):
+        pieces.reverse()
+    frames[-1][1].append("".join(pieces))
 
 
 @lru_cache(maxsize=65_536)
