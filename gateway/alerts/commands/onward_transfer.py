@@ -1,5 +1,9 @@
 """Decides whether content of partners' alerts may be passed on: by their handling, or by consent that was asked for.
 
+1. The sources of an own alert are all that any of its revisions names: an amendment takes nothing back.
+2. Partners' alerts keep their publisher's current rule through any number of own alerts.
+3. An own alert that passes content on allows its recipient no more onward transfer than that rule does.
+
 A recipient asks with a question that names the nodes (`AlertQuestion.onward_recipients`); the alert's publisher decides
 in its answer (`AlertAnswer.consent`). Both are signed entries of the alert's two feeds, so nothing else is kept.
 """
@@ -7,6 +11,7 @@ in its answer (`AlertAnswer.consent`). Both are signed entries of the alert's tw
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from gateway.alerts import codec as wire
 from gateway.alerts import tables as alerts
@@ -20,14 +25,19 @@ _DERIVED_FROM = "content.derived_from"
 
 
 def require_onward_transfer(
-    tx: Transaction, publisher: str, alert_id: str, recipients: Sequence[str], *, field: str = _DERIVED_FROM
+    tx: Transaction,
+    publisher: str,
+    alert_id: str,
+    recipients: Sequence[str],
+    *,
+    field: str = _DERIVED_FROM,
+    handling: alert_pb2.Handling | None = None,
 ) -> None:
-    """Raises unless content of an alert may be passed on to these nodes.
-
-    Content of partners keeps its owner's rule through any number of own alerts.
+    """Raises unless content of an alert, which must be projected, may be passed on to these nodes.
 
     Args:
         field: of the request that names the alert, for the error's message; empty if no field does.
+        handling: of the alert that passes it on; None if it isn't an alert.
 
     Raises:
         NotFoundError: this node doesn't have that alert.
@@ -38,14 +48,25 @@ def require_onward_transfer(
         source = sources.pop()
         content = _current_content(tx, *source, field)
         if source[0] != tx.own_node:
-            refused = _refused_recipients(tx, *source, content.handling, recipients)
-            if refused:
-                raise _refusal(*source, refused[0], field)
+            _require_passing_on(tx, *source, content.handling, recipients, field=field, passed_on=handling)
             continue
-        for reference in content.derived_from:
-            if (reference.publisher, reference.alert_id) not in seen:
-                seen.add((reference.publisher, reference.alert_id))
-                sources.append((reference.publisher, reference.alert_id))
+        for named in _sources_of(tx, source[1]):
+            if named not in seen:
+                seen.add(named)
+                sources.append(named)
+
+
+def sources_in(content: alert_pb2.AlertContent) -> tuple[tuple[str, str], ...]:
+    """The alerts that a text names as its sources, as (publisher, id)."""
+    return tuple((reference.publisher, reference.alert_id) for reference in content.derived_from)
+
+
+def _sources_of(tx: Transaction, alert_id: str) -> Iterable[tuple[str, str]]:
+    """The sources of all revisions of an own alert."""
+    for _, event in _events(tx, tx.own_node, alert_id):
+        alert = wire.alert_of(event)
+        if alert is not None:
+            yield from sources_in(alert.content)
 
 
 def _current_content(tx: Transaction, publisher: str, alert_id: str, field: str) -> alert_pb2.AlertContent:
@@ -56,15 +77,42 @@ def _current_content(tx: Transaction, publisher: str, alert_id: str, field: str)
     return alert.content if alert is not None else alert_pb2.AlertContent()
 
 
-def _refused_recipients(
-    tx: Transaction, publisher: str, alert_id: str, handling: alert_pb2.Handling, recipients: Sequence[str]
-) -> list[str]:
-    """Nodes to which a partner's alert may be passed on neither by its handling nor by consent."""
-    unlisted = [node for node in recipients if not _handling_allows(handling, publisher, node)]
-    if not unlisted:
-        return []
-    consented = consented_recipients(_events(tx, publisher, alert_id), publisher=publisher, recipient=tx.own_node)
-    return [node for node in unlisted if node not in consented]
+def _require_passing_on(
+    tx: Transaction,
+    publisher: str,
+    alert_id: str,
+    rule: alert_pb2.Handling,
+    recipients: Sequence[str],
+    *,
+    field: str,
+    passed_on: alert_pb2.Handling | None,
+) -> None:
+    """Holds the recipients, and the handling that they get, to the rule of a partner's alert."""
+    third_nodes = [node for node in recipients if node != publisher]
+    if not third_nodes or rule.onward_transfer == alert_pb2.ONWARD_TRANSFER_FEDERATION:
+        return
+    allowed = {publisher}
+    if rule.onward_transfer == alert_pb2.ONWARD_TRANSFER_LISTED:
+        allowed.update(rule.onward_recipients)
+    if not allowed.issuperset(third_nodes):
+        events = _events(tx, publisher, alert_id)
+        allowed |= consented_recipients(events, publisher=publisher, recipient=tx.own_node)
+    for recipient in third_nodes:
+        if recipient not in allowed:
+            raise _refusal(publisher, alert_id, recipient, field)
+    if passed_on is not None and not _is_within(passed_on, allowed):
+        raise PermissionDeniedError(
+            f"content.handling.onward_transfer: it allows more than {publisher} does for alert {alert_id}, which this "
+            "one derives from; prohibit onward transfer, or list only nodes that it lists",
+            metadata={"about": "onward_transfer", "field": "content.handling.onward_transfer", "publisher": publisher},
+        )
+
+
+def _is_within(handling: alert_pb2.Handling, allowed: AbstractSet[str]) -> bool:
+    """Whether a handling lets content go on to no other nodes."""
+    if handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_LISTED:
+        return allowed >= set(handling.onward_recipients)
+    return handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_PROHIBITED
 
 
 def _refusal(publisher: str, alert_id: str, recipient: str, field: str) -> PermissionDeniedError:
@@ -77,13 +125,6 @@ def _refusal(publisher: str, alert_id: str, recipient: str, field: str) -> Permi
 
 def _prefix(field: str) -> str:
     return f"{field}: " if field else ""
-
-
-def _handling_allows(handling: alert_pb2.Handling, publisher: str, recipient: str) -> bool:
-    if recipient == publisher or handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_FEDERATION:
-        return True
-    listed = handling.onward_transfer == alert_pb2.ONWARD_TRANSFER_LISTED
-    return listed and recipient in handling.onward_recipients
 
 
 def consented_recipients(
@@ -135,7 +176,7 @@ def require_valid_consent_step(
         case "question" if event.question.onward_recipients:
             _require_third_nodes(tx, row, event.question.onward_recipients, partners)
         case "answer":
-            _require_decision(_asked_for_consent(tx, row, event.answer.question_id), event.answer.consent)
+            _require_decision(bool(_nodes_asked_for(tx, row, event.answer.question_id)), event.answer.consent)
 
 
 def _require_third_nodes(
@@ -151,10 +192,19 @@ def _require_third_nodes(
         raise InvalidRequestError([Violation("onward_recipients", "recipient.known", text)])
 
 
-def _asked_for_consent(tx: Transaction, row: AlertRow, question_id: str) -> bool:
+def nodes_granted(tx: Transaction, row: AlertRow, event: alert_pb2.AlertEvent) -> tuple[str, ...]:
+    """Nodes to which an answer consents that its alert goes on."""
+    if event.answer.consent != alert_pb2.TRANSFER_CONSENT_GRANTED:
+        return ()
+    return _nodes_asked_for(tx, row, event.answer.question_id)
+
+
+def _nodes_asked_for(tx: Transaction, row: AlertRow, question_id: str) -> tuple[str, ...]:
+    """Nodes that a question asks consent for."""
     events = _events(tx, row.key.publisher, row.key.alert_id)
     questions = (event.question for _, event in events if event.WhichOneof("event") == "question")
-    return any(question.question_id == question_id and question.onward_recipients for question in questions)
+    named = (question.onward_recipients for question in questions if question.question_id == question_id)
+    return tuple(next(named, ()))
 
 
 def _require_decision(asked: bool, consent: alert_pb2.TransferConsent.ValueType) -> None:

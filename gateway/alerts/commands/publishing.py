@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from gateway.alerts import codec as wire
-from gateway.alerts.commands.onward_transfer import require_onward_transfer
+from gateway.alerts.commands.onward_transfer import require_onward_transfer, sources_in
 from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7, uuid_bytes
 from gateway.contract.timestamps import to_ms, to_timestamp
 from gateway.contract.validation import violations
@@ -49,7 +49,8 @@ class PreparedAlert:
         request_id: 16 bytes.
         digest: SHA-256 of the request, to distinguish a repetition from a reused id.
         entries: one per recipient; none when refused.
-        derived_from: alerts whose onward-transfer rule must be checked.
+        derived_from: alerts whose onward-transfer rule must be checked, as (publisher, id).
+        handling: of the text.
         refusal: why it may not be published now; a repeated request that was accepted before still gets its first
             answer.
     """
@@ -60,6 +61,7 @@ class PreparedAlert:
     entries: tuple[tuple[FeedOrigin, EncodedEntry], ...]
     notices: tuple[alert_pb2.DataQualityNotice, ...]
     derived_from: tuple[tuple[str, str], ...]
+    handling: alert_pb2.Handling
     refusal: GatewayError | None = None
 
 
@@ -104,7 +106,8 @@ class Publisher:
                 for recipient in (request.recipients if refusal is None else ())
             ),
             notices=notices,
-            derived_from=tuple((r.publisher, r.alert_id) for r in content.derived_from),
+            derived_from=sources_in(content),
+            handling=content.handling,
             refusal=refusal,
         )
 
@@ -294,8 +297,11 @@ class PublishCommand:
         try:
             for origin, _ in prepared.entries:
                 tx.require_extensible(origin)
+            if prepared.derived_from:
+                tx.catch_up()  # so that the publisher's newest rule counts
+            recipients = [origin.recipient for origin, _ in prepared.entries]
             for publisher, alert_id in prepared.derived_from:
-                require_onward_transfer(tx, publisher, alert_id, [origin.recipient for origin, _ in prepared.entries])
+                require_onward_transfer(tx, publisher, alert_id, recipients, handling=prepared.handling)
         except GatewayError as error:
             return error
         return prepared

@@ -8,7 +8,12 @@ from google.protobuf.message import Message
 
 from gateway.alerts import codec as wire
 from gateway.alerts import tables as alerts
-from gateway.alerts.commands.onward_transfer import require_onward_transfer, require_valid_consent_step
+from gateway.alerts.commands.onward_transfer import (
+    nodes_granted,
+    require_onward_transfer,
+    require_valid_consent_step,
+    sources_in,
+)
 from gateway.alerts.commands.publishing import MAX_VALIDITY_MS, VALID_UNTIL_RANGE, Publisher
 from gateway.alerts.rules import advance
 from gateway.alerts.tables import AlertRow
@@ -104,7 +109,9 @@ class StepCommand(IdempotentCommand[Message]):
         if alert is not None:
             alert.recipient = partner
             alert.published_at.CopyFrom(to_timestamp(row.published_at))
-            _require_amendable(tx, alert.content, partner)
+            _require_validity(tx, alert.content)
+        if row.direction == "out" and event.WhichOneof("event") in _CARRYING_CONTENT:
+            _require_onward_transfer(tx, row, event)
         if event.WhichOneof("event") in ("withdrawn", "closed", "expired"):
             purpose = row.purpose
         else:
@@ -117,12 +124,24 @@ class StepCommand(IdempotentCommand[Message]):
         return origin, self._publisher.entry(event, tx.now_ms, follows=seen)
 
 
-def _require_amendable(tx: Transaction, content: alert_pb2.AlertContent, recipient: str) -> None:
-    """Applies a new alert's rules to new content; a reply-by date may have passed."""
+_CARRYING_CONTENT = frozenset({"amended", "question", "answer"})
+"""Steps on an own alert that may pass on more of what it derives from; a withdrawal must stay possible."""
+
+
+def _require_validity(tx: Transaction, content: alert_pb2.AlertContent) -> None:
+    """Applies a new alert's rule to new content; a reply-by date may have passed."""
     if not tx.now_ms < to_ms(content.valid_until) <= tx.now_ms + MAX_VALIDITY_MS:
         raise InvalidRequestError([VALID_UNTIL_RANGE])
-    for source in content.derived_from:
-        require_onward_transfer(tx, source.publisher, source.alert_id, [recipient])
+
+
+def _require_onward_transfer(tx: Transaction, row: AlertRow, event: alert_pb2.AlertEvent) -> None:
+    """Applies the rule of all that an own alert derives from, in any revision; consent can't go beyond it either."""
+    alert = wire.alert_of(event)
+    sources = [(row.key.publisher, row.key.alert_id), *(() if alert is None else sources_in(alert.content))]
+    recipients = (row.key.recipient, *nodes_granted(tx, row, event))
+    handling = None if alert is None else alert.content.handling
+    for publisher, alert_id in sources:
+        require_onward_transfer(tx, publisher, alert_id, recipients, handling=handling)
 
 
 class ExpireCommand:

@@ -323,6 +323,114 @@ def test_an_amendment_cant_bring_in_what_a_new_alert_couldnt(nodes: list[PaperNo
         cn.amend(alert_id, 2, derived_from=[source])
 
 
+def test_an_amendment_doesnt_take_a_source_back(nodes: list[PaperNode]) -> None:
+    cn = nodes[0]
+    source = _partners_alert(nodes, onward_transfer=alert_pb2.ONWARD_TRANSFER_PROHIBITED)
+    between = alert_pb2.AlertReference(
+        publisher="cn", alert_id=publish_one(cn, request(cn, "mo", derived_from=[source])).alert_id
+    )
+    cn.amend(between.alert_id, 2)
+    for settled in (False, True):  # also before the amendment is projected
+        with pytest.raises(PermissionDeniedError, match=source.alert_id):
+            publish_one(cn, request(cn, "hk", derived_from=[between]))
+        if not settled:
+            cn.settle()
+
+
+def test_a_source_of_an_earlier_revision_counts_for_later_ones(nodes: list[PaperNode]) -> None:
+    cn, _, mo = nodes
+    source = _partners_alert(nodes, onward_transfer=alert_pb2.ONWARD_TRANSFER_FEDERATION)
+    alert_id = publish_one(cn, request(cn, "hk", derived_from=[source])).alert_id
+    cn.amend(alert_id, 2)
+    mo.amend(source.alert_id, 2)  # prohibits it
+    exchange(cn, mo)
+    with pytest.raises(PermissionDeniedError, match=source.alert_id):
+        cn.amend(alert_id, 3)
+    question = alert_pb2.AlertQuestion(
+        question_id=str(uuid.uuid4()), text="Did the exporter of that alert call?", deadline=to_timestamp(cn.clock.now)
+    )
+    with pytest.raises(PermissionDeniedError, match=source.alert_id):
+        cn.step("cn", alert_id, question=question)
+    cn.step("cn", alert_id, withdrawn=alert_pb2.AlertWithdrawn(revision=2, reason="its source was restricted"))
+
+
+def test_an_answer_passes_on_no_more_than_its_alert_may(nodes: list[PaperNode]) -> None:
+    cn, hk, mo = nodes
+    source = _partners_alert(nodes, onward_transfer=alert_pb2.ONWARD_TRANSFER_FEDERATION)
+    alert_id = publish_one(cn, request(cn, "hk", derived_from=[source])).alert_id
+    exchange(cn, hk)
+    question = alert_pb2.AlertQuestion(
+        question_id=str(uuid.uuid4()), text="Who is the exporter?", deadline=to_timestamp(cn.clock.now)
+    )
+    hk.step("cn", alert_id, question=question)
+    mo.amend(source.alert_id, 2)  # prohibits it
+    exchange(cn, hk, mo)
+    with pytest.raises(PermissionDeniedError, match=source.alert_id):
+        cn.step("cn", alert_id, answer=alert_pb2.AlertAnswer(question_id=question.question_id, text="That one"))
+
+
+def test_consent_goes_no_further_than_that_of_the_source(tmp_path: Path, make_database: MakeDatabase) -> None:
+    members = ("cn", "hk", "mo", "sg")
+    with paper_nodes(tmp_path, make_database, members[:3], members=members) as nodes:
+        cn, hk, mo = nodes
+        source = _partners_alert(nodes, onward_transfer=LISTED, onward_recipients=["hk"])
+        alert_id = publish_one(cn, request(cn, "hk", derived_from=[source])).alert_id
+        exchange(cn, hk, mo)
+        question = alert_pb2.AlertQuestion(
+            question_id=str(uuid.uuid4()),
+            text="To sg too?",
+            deadline=to_timestamp(cn.clock.now),
+            onward_recipients=["sg"],
+        )
+        hk.step("cn", alert_id, question=question)
+        exchange(cn, hk)
+        granted = alert_pb2.AlertAnswer(
+            question_id=question.question_id, text="Yes", consent=alert_pb2.TRANSFER_CONSENT_GRANTED
+        )
+        with pytest.raises(PermissionDeniedError, match=source.alert_id):
+            cn.step("cn", alert_id, answer=granted)
+        refused = alert_pb2.AlertAnswer(
+            question_id=question.question_id, text="No", consent=alert_pb2.TRANSFER_CONSENT_REFUSED
+        )
+        cn.step("cn", alert_id, answer=refused)
+
+
+LISTED, FEDERATION_WIDE = alert_pb2.ONWARD_TRANSFER_LISTED, alert_pb2.ONWARD_TRANSFER_FEDERATION
+
+
+@pytest.mark.parametrize(
+    ("source_lists", "handling", "allowed"),
+    [
+        (["hk"], {"onward_transfer": alert_pb2.ONWARD_TRANSFER_PROHIBITED}, True),
+        (["hk"], {"onward_transfer": LISTED, "onward_recipients": ["mo"]}, True),  # back to its publisher
+        (["hk"], {"onward_transfer": LISTED, "onward_recipients": ["xx"]}, False),
+        (["hk", "xx"], {"onward_transfer": LISTED, "onward_recipients": ["xx"]}, True),
+        (["hk"], {"onward_transfer": FEDERATION_WIDE}, False),
+    ],
+)
+def test_who_passes_on_allows_no_more_than_the_publisher(
+    nodes: list[PaperNode], source_lists: list[str], handling: dict[str, Any], allowed: bool
+) -> None:
+    cn = nodes[0]
+    source = _partners_alert(nodes, onward_transfer=LISTED, onward_recipients=source_lists)
+    rule = alert_pb2.Handling(classification=alert_pb2.CLASSIFICATION_RESTRICTED, **handling)
+    alert_id = publish_one(cn, request(cn, "hk", derived_from=[source])).alert_id
+    cn.settle()
+
+    def publish_it() -> None:
+        publish_one(cn, request(cn, "hk", derived_from=[source], handling=rule))
+
+    def amend_it() -> None:
+        cn.amend(alert_id, 2, handling=rule)
+
+    for attempt in (publish_it, amend_it):
+        if allowed:
+            attempt()
+        else:
+            with pytest.raises(PermissionDeniedError, match="allows more than mo does"):
+                attempt()
+
+
 def test_what_it_derives_from_must_be_here(cn: PaperNode) -> None:
     unknown = alert_pb2.AlertReference(publisher="mo", alert_id=str(uuid.uuid4()))
     with pytest.raises(NotFoundError):
