@@ -70,6 +70,16 @@ def key_of(change: watchlist_pb2.WatchlistChange) -> ListKey:
     return ListKey(about.list, about.id)
 
 
+def copy_for(change: watchlist_pb2.WatchlistChange, recipient: str) -> watchlist_pb2.WatchlistChange:
+    """The change as a partner may see it: `releasable_to` names no other node. The same object if nothing differs."""
+    if list(change.entered.content.releasable_to) in ([], [recipient]):
+        return change
+    copy = watchlist_pb2.WatchlistChange()
+    copy.CopyFrom(change)
+    copy.entered.content.releasable_to[:] = [recipient]
+    return copy
+
+
 def content_digest(content: watchlist_pb2.WatchlistContent) -> bytes:
     """SHA-256 of the content."""
     return sha256(content.SerializeToString(deterministic=True)).digest()

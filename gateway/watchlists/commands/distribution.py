@@ -186,7 +186,7 @@ class ListDistribution:
         has = copy is not None and not copy.ended
         if not row.ended and newest is not None and self._may_have(newest.entered.content, partner, now_ms):
             current = copy is not None and has and copy.revision >= row.revision
-            return None if current else newest
+            return None if current else wire.copy_for(newest, partner)
         if not has:
             return None
         if row.ended and newest is not None:

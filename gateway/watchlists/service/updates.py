@@ -15,11 +15,20 @@ from gateway.watchlists.tables.lists import EntryRow
 
 
 def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.WatchlistUpdate:
-    """Changes in a feed's entry; empty if erased."""
+    """Changes in a feed's entry; empty if erased.
+
+    A partner's copy from a gateway that still names all recipients of an entry is shown with its own recipient alone.
+    """
     (entry,) = feeds.read_entries(conn, feed_id, index, index + 1)
     if not entry.payload:
         return watchlist_pb2.WatchlistUpdate()
-    return wire.update_in(parse_header(entry.header).type, entry.payload)
+    type_name = parse_header(entry.header).type
+    update = wire.update_in(type_name, entry.payload)
+    if type_name == wire.EVENT_TYPE and any(len(one.entered.content.releasable_to) > 1 for one in update.changes):
+        recipient = feeds.get_by_id(conn, feed_id).origin.recipient
+        copies = [wire.copy_for(change, recipient) for change in update.changes]
+        return watchlist_pb2.WatchlistUpdate(changes=copies, snapshot=update.snapshot)
+    return update
 
 
 def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, watchlist_pb2.WatchlistChange]:
