@@ -106,7 +106,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         waiting = [pb.Alarm(code=FEED_WAITING, message=message) for message in _waiting(all_feeds)]
         lasting = [
             pb.Alarm(code=alarm.code, message=alarm.message, since=to_timestamp(alarm.since))
-            for alarm in self._alarms.list()
+            for alarm in self._alarms.seen_by(current_call().principal.roles)
         ]
         return pb.GetNodeStatusResponse(
             node=self._node,

@@ -61,12 +61,12 @@ class Watchlists:
             clock=clock,
             policies=self._policy,
         )
-        self._expiry = ListExpiry(settings.node, clock, _warn_before_ms(settings))
+        visibility = _visibility(settings)
+        self._expiry = ListExpiry(settings.node, clock, _warn_before_ms(settings), visibility)
         identical = {
             name: kept.report_purpose for name, kept in settings.lists.items() if kept.report is ReportMode.IDENTICAL
         }
         self._report_rules = report_rules(settings.node, identical)
-        visibility = _visibility(settings)
         self.screening = ScreeningProcess(
             screening_handlers,
             database,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.v1.party_pb2 import Name
 from gateway.v1.screening_pb2 import ScreenedSubject, ScreeningSubject
 from gateway.v1.watchlist_pb2 import HIT_OUTCOME_FALSE, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import ImportRow, ProposedEntry, ProposedWithdrawal
+from gateway.watchlists.commands.expiry import UNNAMED
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, with_logs
 from tests.support.nodes import listed_content
@@ -46,8 +48,10 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
 async def _list(federation: Federation) -> None:
     """The same company on an open list and on a sealed one, an ended entry on that, and two proposals."""
     entries = [ProposedEntry(id="company", content=listed_content(COMPANY))]
+    ends_soon = listed_content(COMPANY, valid_until=datetime.now(UTC) + timedelta(days=3))
+    sealed = [ProposedEntry(id="company", content=ends_soon), ProposedEntry(id="gone", content=entries[0].content)]
     async with federation.client("cn", "publisher") as risk, federation.client("hk", "supervisor") as hk:
-        await risk.watchlist.propose("sealed", entries=[*entries, ProposedEntry(id="gone", content=entries[0].content)])
+        await risk.watchlist.propose("sealed", entries=sealed)
         await risk.watchlist.propose(
             "sealed", withdrawals=[ProposedWithdrawal(id="gone", revision=1, reason="A mistake")]
         )
@@ -220,6 +224,25 @@ def test_what_a_partner_lacks_of_a_hidden_list_is_not_told(nodes: Federation) ->
             assert (await supervisor.watchlist.compare("hk")).active == 2
 
     nodes.run(run())
+
+
+def test_the_alarm_of_a_hidden_list_names_it_to_its_roles_alone(nodes: Federation) -> None:
+    async def expiring(client: GatewayClient) -> str:
+        return " ".join(alarm.message for alarm in (await client.node.status()).alarms if alarm.code == "LIST_EXPIRES")
+
+    async def run() -> None:
+        async with nodes.client("cn", "operator") as operator, nodes.client("cn", "supervisor") as supervisor:
+
+            async def raised() -> bool:
+                return bool(await expiring(supervisor))
+
+            await eventually(raised, what="the alarm")
+            assert "entries of sealed whose validity ends within 14 days: 1" in await expiring(supervisor)
+            assert await expiring(operator) == UNNAMED
+
+    nodes.run(run())
+    assert UNNAMED in nodes["cn"].log
+    assert "sealed" not in nodes["cn"].log
 
 
 def test_the_command_line_shows_and_writes_nothing_of_it(nodes: Federation) -> None:

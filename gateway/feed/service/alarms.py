@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from gateway.contract.limits import MAX_CLOCK_SKEW_MS
+from gateway.trust.rules.permissions import Role
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,14 @@ LIST_EXPIRES = "LIST_EXPIRES"
 
 
 @dataclass(frozen=True, slots=True)
+class Restriction:
+    """Roles that may read an alarm's message, and the message for everybody else and for the log."""
+
+    roles: frozenset[Role]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """A lasting condition; `since` is in milliseconds since 1970."""
 
@@ -30,6 +39,17 @@ class Alarm:
     subject: str
     message: str
     since: int
+    restriction: Restriction | None = None
+
+    def message_for(self, roles: frozenset[Role]) -> str:
+        """What a caller with these roles may read."""
+        open_to_all = self.restriction is None or not roles.isdisjoint(self.restriction.roles)
+        return self.message if open_to_all else self.public_message
+
+    @property
+    def public_message(self) -> str:
+        """What everybody may read."""
+        return self.message if self.restriction is None else self.restriction.message
 
 
 class Alarms:
@@ -40,25 +60,36 @@ class Alarms:
         self._lock = threading.Lock()
         self._lasting: dict[tuple[str, str], Alarm] = {}
 
-    def set(self, code: str, subject: str, message: str) -> None:
+    def set(self, code: str, subject: str, message: str, *, restriction: Restriction | None = None) -> None:
         """Raises an alarm, or changes its message; logs it when new."""
         with self._lock:
             before = self._lasting.get((code, subject))
             since = before.since if before is not None else self._clock()
-            self._lasting[code, subject] = Alarm(code, subject, message, since)
+            alarm = self._lasting[code, subject] = Alarm(code, subject, message, since, restriction)
         if before is None:
-            log.error("alarm %s: %s", code, message)
+            log.error("alarm %s: %s", code, alarm.public_message)
 
     def clear(self, code: str, subject: str) -> None:
         with self._lock:
             ended = self._lasting.pop((code, subject), None)
         if ended is not None:
-            log.warning("alarm %s has passed: %s", code, ended.message)
+            log.warning("alarm %s has passed: %s", code, ended.public_message)
 
     def list(self) -> list[Alarm]:
         """All alarms, oldest first."""
         with self._lock:
             return sorted(self._lasting.values(), key=lambda alarm: alarm.since)
+
+    def seen_by(self, roles: frozenset[Role]) -> Sequence[Alarm]:
+        """All alarms, oldest first, with the messages that a caller with these roles may read.
+
+        Equal ones are one: their number would say what the restricted ones are about.
+        """
+        shown: dict[tuple[str, str], Alarm] = {}
+        for alarm in self.list():
+            message = alarm.message_for(roles)
+            shown.setdefault((alarm.code, message), replace(alarm, message=message, restriction=None))
+        return tuple(shown.values())
 
     def compare_clocks(self, partner: str, their_time_ms: int) -> None:
         """Raises an alarm when a partner's stated time lies in the future: one of the two clocks is wrong.

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, and_, false, or_
 
 from gateway.db.database import Database
-from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
+from gateway.feed.service.alarms import LIST_EXPIRES, Alarms, Restriction
 from gateway.feed.service.transaction import Clock, Transaction
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
+from gateway.trust.rules.permissions import Role
 from gateway.watchlists.commands.proposals import BY_ITSELF
 from gateway.watchlists.rules.policies import WARN_BEFORE_MS
+from gateway.watchlists.rules.visibility import EVERYTHING_VISIBLE, ListVisibility
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
 from gateway.watchlists.tables.lists import EndingRow
@@ -27,22 +29,33 @@ OPERATION = "watchlist/expiry"
 MOST_NAMED = 10
 """Most entries that a warning names; beyond that it gives the number."""
 
+UNNAMED = "entries of a list end soon; a system that may see it finds them with `gateway watchlist list --expiring`"
+"""What is said of a list with `visible_to` to those who may not see it, and in the log."""
+
 _DAY_MS = 24 * 3600 * 1000
 
 
 class ListExpiry:
     """Finds own entries that end soon. Thread-safe."""
 
-    def __init__(self, node: str, clock: Clock, warn_before_ms: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        node: str,
+        clock: Clock,
+        warn_before_ms: Mapping[str, int],
+        visibility: ListVisibility = EVERYTHING_VISIBLE,
+    ) -> None:
         """Sets warning times.
 
         Args:
             clock: milliseconds since 1970.
             warn_before_ms: by list, in milliseconds; 0 for never. Others use WARN_BEFORE_MS.
+            visibility: warnings name a list to its roles alone.
         """
         self._node = node
         self._clock = clock
         self._warn_before_ms = warn_before_ms
+        self._visibility = visibility
         self._raised: set[str] = set()
 
     def condition(self, *, since_ms: int | None = None) -> ColumnElement[bool]:
@@ -64,11 +77,17 @@ class ListExpiry:
         with database.read() as conn:
             ending = watchlists.ending_by_list(conn, self.condition())
         for row in ending:
-            alarms.set(LIST_EXPIRES, self._subject(row.list), self._sentence(row))
+            roles = self.roles_of(row.list)
+            restriction = None if roles is None else Restriction(roles, UNNAMED)
+            alarms.set(LIST_EXPIRES, self._subject(row.list), self._sentence(row), restriction=restriction)
         now = {row.list for row in ending}
         for name in self._raised - now:
             alarms.clear(LIST_EXPIRES, self._subject(name))
         self._raised = now
+
+    def roles_of(self, name: str) -> frozenset[Role] | None:
+        """Roles that may see an own list; None for one that every caller may see."""
+        return self._visibility.roles_of(self._node, name)
 
     def _subject(self, name: str) -> str:
         return f"{self._node}/{name}"
@@ -101,7 +120,10 @@ class WarnExpiringCommand:
             return 0
         for row in ending:
             ids = watchlists.ending_first(tx.conn, condition, row.list, MOST_NAMED)
-            log.warning("%d entries of %s end soon; first %s", row.entries, row.list, ", ".join(ids))
+            if self.expiry.roles_of(row.list) is None:
+                log.warning("%d entries of %s end soon; first %s", row.entries, row.list, ", ".join(ids))
+            else:
+                log.warning(UNNAMED)
             self.audit(
                 AuditEntry(
                     time_ms=tx.now_ms,

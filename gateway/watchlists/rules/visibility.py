@@ -25,6 +25,10 @@ class ListVisibility:
         """Lists hidden from a caller with these roles."""
         return frozenset(key for key, allowed in self.visible_to.items() if allowed.isdisjoint(roles))
 
+    def roles_of(self, publisher: str, list_name: str) -> frozenset[Role] | None:
+        """Roles that may see a list; None for one that every caller may see."""
+        return self.visible_to.get((publisher, list_name))
+
 
 EVERYTHING_VISIBLE = ListVisibility()
 

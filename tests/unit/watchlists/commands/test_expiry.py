@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,12 @@ from gateway.db.migrate import upgrade
 from gateway.errors import InvalidRequestError
 from gateway.feed.service.alarms import LIST_EXPIRES, Alarms
 from gateway.trust.rules.audit import AuditEntry
+from gateway.trust.rules.permissions import Role
 from gateway.v1 import watchlist_service_pb2 as pb
-from gateway.watchlists.commands.expiry import MOST_NAMED, ListExpiry, WarnExpiringCommand
+from gateway.watchlists.commands.expiry import MOST_NAMED, UNNAMED, ListExpiry, WarnExpiringCommand
 from gateway.watchlists.commands.proposals import ExpireListedCommand, ProposeCommand
 from gateway.watchlists.rules.policies import ListPolicy
+from gateway.watchlists.rules.visibility import visibility_of
 from gateway.watchlists.tables import lists as watchlists
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, listed_content, paper_nodes
@@ -98,6 +101,25 @@ def test_an_alarm_lasts_as_long_as_something_ends_soon(nodes: list[PaperNode]) -
     cn.writer.run(ExpireListedCommand(cn.lists))
     cn.settle()
     assert raised() == {}
+
+
+def test_a_list_is_named_to_its_roles_alone(nodes: list[PaperNode], caplog: pytest.LogCaptureFixture) -> None:
+    cn = nodes[0]
+    hidden = visibility_of("cn", {name: frozenset({Role.SUPERVISOR}) for name in ("minerals", "cn/vans")})
+    expiry, alarms = ListExpiry("cn", cn.clock, cn.warn_before_ms, hidden), Alarms(cn.clock)
+    expiry.watch(cn.database, alarms)
+    named = [alarm.message for alarm in alarms.seen_by(frozenset({Role.SUPERVISOR, Role.OPERATOR}))]
+    assert [message.partition(" whose")[0] for message in named] == ["entries of minerals", "entries of vans"]
+    for roles in ({Role.OPERATOR}, {Role.AUDITOR, Role.OFFICER}, set()):
+        assert [alarm.message for alarm in alarms.seen_by(frozenset(roles))] == [UNNAMED], "once for both"
+    cn.writer.run(WarnExpiringCommand(expiry, "cn", [].append))
+    cn.clock.forward(30 * DAY_MS)
+    cn.writer.run(ExpireListedCommand(cn.lists))
+    cn.settle()
+    expiry.watch(cn.database, alarms)
+    assert alarms.list() == []
+    assert UNNAMED in caplog.text
+    assert not {"minerals", "vans"} & set(re.findall(r"\w+", caplog.text))
 
 
 def test_each_entry_is_warned_of_once_and_named_in_the_audit_log(nodes: list[PaperNode]) -> None:
