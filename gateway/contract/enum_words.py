@@ -19,3 +19,8 @@ def words(enum: Any) -> Mapping[str, Any]:
 def word_of(enum: Any, value: int) -> str:
     """The word for an enum's value, or UNKNOWN."""
     return next((word for word, number in words(enum).items() if number == value), UNKNOWN)
+
+
+def choices(enum: Any) -> str:
+    """All words of an enum, for an option's help."""
+    return ", ".join(words(enum))

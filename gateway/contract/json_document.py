@@ -68,6 +68,11 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def format_time_ms(time: datetime) -> str:
+    """RFC 3339 in UTC, with milliseconds."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class ObjectReader:
     """Reads a JSON object; collects problems and returns placeholders.
 

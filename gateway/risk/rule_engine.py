@@ -62,7 +62,7 @@ class RuleEngine:
         self.controlled_goods_version = list_version(controls.goods)
         self._controls = controls
         self._goods = GoodsFacts(controls, substances, terms)
-        self._judges = RuleEvaluator(rules, failed)
+        self._evaluator = RuleEvaluator(rules, failed)
         self._span_days = _span_days(rules)
 
     @classmethod
@@ -101,12 +101,12 @@ class RuleEngine:
 
     def sibling_queries(self, shipment: shipment_pb2.Shipment) -> list[SeriesQuery]:
         """Queries for siblings before screening; nearly always none."""
-        if not self._judges.about("series"):
+        if not self._evaluator.about("series"):
             return []
         wanted = (
             series_query(shipment, known["hs6"], self._span_days)
             for known in before_looking(shipment, self._controls)
-            if self._judges.takes("series", known)
+            if self._evaluator.takes("series", known)
         )
         return [subheading for subheading in islice(wanted, MAX_SUBHEADINGS) if subheading is not None]
 
@@ -114,14 +114,14 @@ class RuleEngine:
         self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()
     ) -> list[trace_pb2.Discrepancy]:
         """Discrepancies of a record, most severe first, without legs."""
-        hits = [hit for case in self.cases(shipment, siblings) for hit in self._judges.judge(case)]
+        hits = [hit for case in self.cases(shipment, siblings) for hit in self._evaluator.evaluate(case)]
         for hit in hits:
             hit.ClearField("legs")
         return _most_severe_first(hits)
 
     def cases(self, shipment: shipment_pb2.Shipment, siblings: Sequence[shipment_pb2.Shipment] = ()) -> Iterator[Case]:
         """The cases that `screen` evaluates, for tests and counts."""
-        about = self._judges.about
+        about = self._evaluator.about
         if about("goods"):
             yield from self._goods.cases(shipment)
         if about("route"):
@@ -162,7 +162,7 @@ class RuleEngine:
             )
 
         cases = self.cases_of_trace(trace, now, territories=territories, siblings=siblings)
-        return _most_severe_first(_merged([hit for case in cases for hit in self._judges.judge(case, lacks)]))
+        return _most_severe_first(_merged([hit for case in cases for hit in self._evaluator.evaluate(case, lacks)]))
 
     def cases_of_trace(
         self,
@@ -187,7 +187,7 @@ class RuleEngine:
         yield from missing_cases(legs, trace, territories, now)
         yield from destination_cases(legs)
         yield from path_cases(legs)
-        if self._judges.about("series"):
+        if self._evaluator.about("series"):
             yield from series_cases(legs, siblings, span_days=self._span_days)
 
     def describe(self) -> list[history_service_pb2.RiskRule]:

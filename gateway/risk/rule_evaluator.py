@@ -30,7 +30,7 @@ class CompiledRule:
     levels: tuple[tuple[str, Expression], ...]
     inputs: Mapping[str, Expression]
 
-    def judge(self, facts: Facts, case: Case) -> trace_pb2.Discrepancy | None:
+    def evaluate(self, facts: Facts, case: Case) -> trace_pb2.Discrepancy | None:
         """The rule's discrepancy for a case; None where it doesn't fire.
 
         Raises:
@@ -73,7 +73,7 @@ class RuleEvaluator:
         facts = Facts(self._before[kind], known)
         return any(self._takes(compiled, facts) for compiled in self._by_kind.get(kind, ()))
 
-    def judge(self, case: Case, withheld: Callable[[Rule, Case], bool] | None = None) -> list[trace_pb2.Discrepancy]:
+    def evaluate(self, case: Case, withheld: Callable[[Rule, Case], bool] | None = None) -> list[trace_pb2.Discrepancy]:
         """Discrepancies of a case; `withheld`: whether a rule needs withheld parts of a record."""
         rules = self._by_kind.get(case.kind)
         if not rules:
@@ -84,7 +84,7 @@ class RuleEvaluator:
             if withheld is not None and withheld(compiled.rule, case):
                 continue
             try:
-                hit = compiled.judge(facts, case)
+                hit = compiled.evaluate(facts, case)
             except EvaluationError as error:
                 self._failed(compiled.rule.id, str(error))
                 continue

@@ -85,7 +85,7 @@ class ListProjection(Projection):
         """Own entries restore partners' copies."""
         super().clear(conn)
         list_progress.move_applied(conn, 0)
-        matches.look_at_all_lists_again(conn)
+        matches.restart_search(conn)
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
         """Raises MalformedError, AgreementForbidsError or InvalidRequestError."""

@@ -14,7 +14,7 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, entries, instant, own_alert_id, read_message, reference, timestamp, value_of
-from gateway.contract.enum_words import words
+from gateway.contract.enum_words import choices
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
@@ -40,10 +40,6 @@ RevisionOption = Annotated[
 RequestIdOption = Annotated[
     str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
 ]
-
-
-def _choices(enum: Any) -> str:
-    return ", ".join(words(enum))
 
 
 @reports_errors
@@ -81,7 +77,7 @@ def flag(
     target: Target,
     alert: AlertArgument,
     *,
-    reason: Annotated[str, typer.Option(help=_("Reason: {reasons}.", reasons=_choices(FlagReason)))],
+    reason: Annotated[str, typer.Option(help=_("Reason: {reasons}.", reasons=choices(FlagReason)))],
     explanation: Annotated[str, typer.Option(help=_("In words, for the publisher's officers."))],
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,
@@ -166,7 +162,7 @@ def answer(
     consent: Annotated[
         str,
         typer.Option(
-            help=_("Of a question about an onward transfer: {choices}.", choices=_choices(TransferConsent)),
+            help=_("Of a question about an onward transfer: {choices}.", choices=choices(TransferConsent)),
         ),
     ] = "",
     request_id: RequestIdOption = None,
@@ -200,7 +196,7 @@ def finding(
     target: Target,
     alert: AlertArgument,
     *,
-    result: Annotated[str, typer.Option(help=_("Result: {results}.", results=_choices(FindingResult)))],
+    result: Annotated[str, typer.Option(help=_("Result: {results}.", results=choices(FindingResult)))],
     inspected_at: Annotated[str, typer.Option(help=_("When, a time with its zone; now without it."))] = "",
     method: Annotated[
         list[str] | None, typer.Option(help=_("x_ray, physical, laboratory, document; may be repeated."))
@@ -253,7 +249,7 @@ def close(
     target: Target,
     alert: AlertArgument,
     *,
-    outcome: Annotated[str, typer.Option(help=_("Outcome: {outcomes}.", outcomes=_choices(CloseOutcome)))],
+    outcome: Annotated[str, typer.Option(help=_("Outcome: {outcomes}.", outcomes=choices(CloseOutcome)))],
     remarks: Annotated[str, typer.Option(help=_("In words."))] = "",
     revision: RevisionOption = None,
     request_id: RequestIdOption = None,

@@ -26,7 +26,7 @@ from gateway.cli.values import (
     recipients,
     value_of,
 )
-from gateway.contract.enum_words import words
+from gateway.contract.enum_words import choices
 from gateway.errors import ConfigurationError, GatewayError, RequestIdReusedError
 from gateway.formats.alerts.alert_lines import AlertLine, RequestIds, line_of, read_json_lines
 from gateway.formats.alerts.csv_alerts import read_alert_csv
@@ -103,10 +103,6 @@ class PublishTally:
             self.published.append({"line": line, "alert_id": outcome.result().alert_id})
 
 
-def _known(enum: object) -> str:
-    return ", ".join(words(enum))
-
-
 def _decided(*names: str, help: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=_("Declarations"))
 
@@ -130,10 +126,10 @@ GoodsListOption = Annotated[Path | None, _decided(help=_("Own list of controlled
 LegalBasisOption = Annotated[str, _decided(help=_("On which the information is given. Mandatory."))]
 PurposeOption = Annotated[str, _decided(help=_("As the agreement names it."))]
 CaseOption = Annotated[str, _decided("--case", help=_("Case reference for all; else each its declaration's number."))]
-PriorityOption = Annotated[str, _decided(help=f"{_known(Priority)}.")]
-ActionOption = Annotated[str, _decided(help=f"{_known(RequestedAction)}.")]
-ClassificationOption = Annotated[str, _decided(help=f"{_known(Classification)}.")]
-OnwardTransferOption = Annotated[str, _decided(help=f"{_known(OnwardTransfer)}.")]
+PriorityOption = Annotated[str, _decided(help=f"{choices(Priority)}.")]
+ActionOption = Annotated[str, _decided(help=f"{choices(RequestedAction)}.")]
+ClassificationOption = Annotated[str, _decided(help=f"{choices(Classification)}.")]
+OnwardTransferOption = Annotated[str, _decided(help=f"{choices(OnwardTransfer)}.")]
 ValidUntilOption = Annotated[
     str,
     _decided(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway.cli.clock import now
 from gateway.cli.directory.drafting import DirectoryFile, PassphraseFile, PassphraseVariable
 from gateway.cli.directory.files import OpenedDirectory, anchors_from, open_directory
 from gateway.cli.directory.tables import print_differences, print_directory
@@ -103,9 +103,9 @@ def verify(
             _("no anchors were given: the directory is signed by the keys that it names, and nobody vouches for those")
         )
     elif previous is not None:
-        trusted = accept(note, now=_now(), previous=unsafe_reopen(read_input(previous)))
+        trusted = accept(note, now=now(), previous=unsafe_reopen(read_input(previous)))
     else:
-        trusted = accept(note, now=_now(), anchors=anchors_from(anchor or [], threshold))
+        trusted = accept(note, now=now(), anchors=anchors_from(anchor or [], threshold))
     for warning in trusted.warnings:
         output.warning(warning)
     output.facts(
@@ -115,7 +115,7 @@ def verify(
             N_("Version"): trusted.version,
             N_("Signed by"): list(trusted.signed_by),
             N_("Threshold"): trusted.directory.threshold,
-            N_("Validity"): trusted.validity(_now()),
+            N_("Validity"): trusted.validity(now()),
             N_("Expires"): trusted.directory.expires_at,
             N_("Anchored"): bool(anchor or previous),
             N_("Warnings"): list(trusted.warnings),
@@ -131,7 +131,7 @@ def show(file: DirectoryFile, *, as_json: JsonOption = False) -> None:
     Example:
       gateway directory show directory.note
     """
-    print_directory(Output(as_json), open_directory(file), _now())
+    print_directory(Output(as_json), open_directory(file), now())
 
 
 @reports_errors
@@ -169,7 +169,7 @@ def _confirm(output: Output, directory: Directory, before: Directory | None) -> 
     if before is not None:
         print_differences(output, differences(before, directory))
     else:
-        print_directory(output, OpenedDirectory(directory, None, ()), _now())
+        print_directory(output, OpenedDirectory(directory, None, ()), now())
     if not output.confirm(
         _("Sign version {version} of {federation}?", version=directory.version, federation=directory.federation)
     ):
@@ -181,7 +181,3 @@ def _with_signature(opened: OpenedDirectory, signer: Ed25519Signer) -> bytes:
     if opened.note is None:
         return alone
     return add_signature(opened.note, alone[alone.rindex("\n\n— ".encode()) + 2 :])
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

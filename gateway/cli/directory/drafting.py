@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.clock import now
 from gateway.cli.directory.files import fingerprint_from, open_directory, public_key_from, read_terms
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
@@ -83,8 +84,8 @@ def card(
             endpoints=tuple(endpoint or ()),
             tls_ca_pems=(read_input(pki / "ca.pem").decode("ascii", "replace"),),
             tls_server_name=server_name(federation, node),
-            log_keys=(key_record(log.public_key, _now(), key_days),),
-            cosign_keys=(key_record(receipts.public_key, _now(), key_days),),
+            log_keys=(key_record(log.public_key, now(), key_days),),
+            cosign_keys=(key_record(receipts.public_key, now(), key_days),),
         ),
         directory_key=read_input(directory_key).decode("ascii", "replace").strip(),
         display_names=_names(name),
@@ -119,15 +120,15 @@ def draft(
     Example:
       gateway directory draft cn.card.json hk.card.json mo.card.json --threshold 2 --out directory.json
     """
-    now = _now()
+    made_at = now()
     read = _cards(cards)
     if terms is None:
         nodes = [each.name for each in read]
-        agreements = agreements_among(nodes, valid_from=now, valid_until=_after(now, days + grace_days))
+        agreements = agreements_among(nodes, valid_from=made_at, valid_until=_after(made_at, days + grace_days))
     else:
-        agreements = read_terms(read_input(terms), valid_from=now, valid_until=_after(now, days + grace_days))
+        agreements = read_terms(read_input(terms), valid_from=made_at, valid_until=_after(made_at, days + grace_days))
     made = draft_directory(
-        read, agreements=agreements, issued_at=now, threshold=threshold, days=days, grace_days=grace_days
+        read, agreements=agreements, issued_at=made_at, threshold=threshold, days=days, grace_days=grace_days
     )
     _write_draft(out, made, as_json)
 
@@ -151,10 +152,10 @@ def renew(
       gateway directory renew directory.note --card hk.card.json --out directory-2.json
     """
     previous = open_directory(file).directory
-    made = next_version(previous, issued_at=_now(), days=days, cards=_cards(card or []))
+    made = next_version(previous, issued_at=now(), days=days, cards=_cards(card or []))
     if terms is not None:
-        until = _after(_now(), days + made.grace_days)
-        agreements = read_terms(read_input(terms), valid_from=_now(), valid_until=until)
+        until = _after(now(), days + made.grace_days)
+        agreements = read_terms(read_input(terms), valid_from=now(), valid_until=until)
         made = replace(made, agreements=agreements)
     _write_draft(out, made, as_json)
 
@@ -185,10 +186,10 @@ def revoke(
     if (certificate is None) == (key is None):
         raise ConfigurationError(_("name either --certificate or --key"))
     if certificate is not None:
-        made = revoke_certificate(previous, fingerprint_from(certificate), issued_at=_now())
+        made = revoke_certificate(previous, fingerprint_from(certificate), issued_at=now())
     else:
-        from_then = since.replace(tzinfo=UTC) if since else _now()
-        made = revoke_key(previous, public_key_from(key or ""), issued_at=_now(), since=from_then)
+        from_then = since.replace(tzinfo=UTC) if since else now()
+        made = revoke_key(previous, public_key_from(key or ""), issued_at=now(), since=from_then)
     _write_draft(out, made, as_json)
 
 
@@ -224,7 +225,3 @@ def _names(pairs: list[str]) -> dict[str, str]:
 
 def _after(start: datetime, days: int) -> datetime:
     return start + timedelta(days=days)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

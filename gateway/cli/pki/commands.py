@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway.cli.clock import now
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, json_key, reports_errors
 from gateway.cli.pki.show import describe
@@ -78,7 +78,7 @@ def init_ca(
     passphrase = _passphrase(passphrase_file, passphrase_env)
     _require_free(out / "ca.pem")
     ca = create_ca(
-        node=node, federation=federation, key_path=out / "ca.key", now=_now(), days=days, passphrase=passphrase
+        node=node, federation=federation, key_path=out / "ca.key", now=now(), days=days, passphrase=passphrase
     )
     write_output(out / "ca.pem", ca.certificate_pem)
     stated = inspect_ca(ca.certificate_pem)
@@ -183,7 +183,7 @@ def issue(
         identity=expected,
         dns_names=asked.dns_names,
         ip_addresses=asked.ip_addresses,
-        now=_now(),
+        now=now(),
         days=days,
     )
     write_output(out, certificate, replace=True)
@@ -281,7 +281,7 @@ def show(
       gateway pki show pki/*.pem pki/keys/*.pem
     """
     passphrase = _passphrase(passphrase_file, passphrase_env)
-    described = [(path, describe(path, read_input(path), passphrase, _now())) for path in files]
+    described = [(path, describe(path, read_input(path), passphrase, now())) for path in files]
     output = Output(as_json)
     if as_json:
         output.json(
@@ -323,7 +323,3 @@ def _require_free(path: Path) -> None:
 
 def _passphrase(file: Path | None, variable: str | None) -> bytes | None:
     return read_passphrase(file=file, variable=variable, environment=os.environ)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -22,7 +22,7 @@ from gateway.cli.watchlist.files import (
     open_source,
 )
 from gateway.cli.watchlist.values import list_name
-from gateway.contract.enum_words import words
+from gateway.contract.enum_words import choices
 from gateway.errors import ConfigurationError
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
 from gateway.translation.messages import N_, ngettext
@@ -93,10 +93,6 @@ def _default(*names: str, help: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=_("Values that the file lacks"))
 
 
-def _known(enum: Any) -> str:
-    return ", ".join(words(enum))
-
-
 FileArgument = Annotated[
     Path, typer.Argument(help=_("The file; for ofac the folder with sdn.csv, alt.csv, add.csv; - for standard input."))
 ]
@@ -123,11 +119,11 @@ ReleasableOption = Annotated[
 ]
 LegalBasisOption = Annotated[str, _default(help=_("Law or agreement that the listing rests on."))]
 ListedForOption = Annotated[str, _default(help=_("Why they are listed."))]
-KindOption = Annotated[str, _default(help=f"{_known(WatchlistKind)}.")]
+KindOption = Annotated[str, _default(help=f"{choices(WatchlistKind)}.")]
 PurposeOption = Annotated[str, _default(help=_("As the agreement names it."))]
-ActionOption = Annotated[str, _default(help=f"{_known(RequestedAction)}.")]
-ClassificationOption = Annotated[str, _default(help=f"{_known(Classification)}.")]
-OnwardTransferOption = Annotated[str, _default(help=f"{_known(OnwardTransfer)}.")]
+ActionOption = Annotated[str, _default(help=f"{choices(RequestedAction)}.")]
+ClassificationOption = Annotated[str, _default(help=f"{choices(Classification)}.")]
+OnwardTransferOption = Annotated[str, _default(help=f"{choices(OnwardTransfer)}.")]
 
 
 @reports_errors

@@ -17,7 +17,7 @@ from hashlib import sha256
 from google.protobuf.json_format import Error, MessageToDict
 from google.protobuf.message import Message
 
-from gateway.contract.json_document import JsonValue, dump_json
+from gateway.contract.json_document import JsonValue, dump_json, format_time_ms
 from gateway.contract.timestamps import to_ms
 from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import DIRECTORY, MANIFEST, README, Bundle
@@ -167,8 +167,8 @@ def told(claimed: ClaimedAnswer) -> str:
             else "; these were all"
         )
     return (
-        f"{said.answerer} told {said.asker} on {_said(said.answered_at)}, asked under query {said.query_id} for "
-        f"{grounds.purpose} (legal basis {grounds.legal_basis}; case {grounds.case_reference}): {what}; {scope}."
+        f"{said.answerer} told {said.asker} on {format_time_ms(said.answered_at)}, asked under query {said.query_id} "
+        f"for {grounds.purpose} (legal basis {grounds.legal_basis}; case {grounds.case_reference}): {what}; {scope}."
     )
 
 
@@ -221,10 +221,6 @@ def _manifest(directory: Directory, claimed: ClaimedAnswer, files: dict[str, byt
     }
 
 
-def _said(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts) -> str:
     said = claimed.statement
     records = "".join(f"  {said_of(claimed, record.record.shipment.record_id)}\n" for record in claimed.records)
@@ -236,8 +232,8 @@ def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts) ->
         asker=said.asker,
         federation=directory.federation,
         version=directory.version,
-        asked=_said(claimed.asked_at),
-        answered=_said(said.answered_at),
+        asked=format_time_ms(claimed.asked_at),
+        answered=format_time_ms(said.answered_at),
         told=told(claimed),
         records=records or "  None.\n",
         held=f"{len(claimed.records)} of {said.count}",

@@ -19,7 +19,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.alerts import codec as alerts
 from gateway.contract.ids import FeedOrigin, is_uuid
-from gateway.contract.json_document import JsonValue, dump_json, format_time
+from gateway.contract.json_document import JsonValue, dump_json, format_time, format_time_ms
 from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import (
     DIRECTORY,
@@ -175,13 +175,9 @@ def _entry_json(folder: str, claimed: ClaimedEntry) -> dict[str, JsonValue]:
         "index": claimed.index,
         "leaf_hash": claimed.leaf.hex(),
         "checkpoint_size": claimed.checkpoint.size,
-        "recorded_at": _said(claimed.recorded_at),
+        "recorded_at": format_time_ms(claimed.recorded_at),
         "received_at": format_time(claimed.received_at) if claimed.received_at else None,
     }
-
-
-def _said(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _readme(directory: Directory, alert: ClaimedEntry, events: list[tuple[str, ClaimedEntry]]) -> str:
@@ -195,7 +191,7 @@ def _readme(directory: Directory, alert: ClaimedEntry, events: list[tuple[str, C
         version=directory.version,
         origin=origin.line,
         number=alert.index,
-        recorded=_said(alert.recorded_at),
+        recorded=format_time_ms(alert.recorded_at),
         receipt=_receipt_line(alert),
         proves=(_PROVES_BOTH if alert.received_at else _PROVES_ORIGIN).format(
             publisher=origin.publisher, recipient=origin.recipient
@@ -217,8 +213,8 @@ def _receipt_line(claimed: ClaimedEntry) -> str:
 def _event_line(folder: str, claimed: ClaimedEntry) -> str:
     received = format_time(claimed.received_at) if claimed.received_at else "no receipt"
     return (
-        f"  {folder.removeprefix('events/')}: said by {claimed.origin.publisher} at {_said(claimed.recorded_at)},"
-        f" received by {claimed.origin.recipient}: {received}\n"
+        f"  {folder.removeprefix('events/')}: said by {claimed.origin.publisher} at "
+        f"{format_time_ms(claimed.recorded_at)}, received by {claimed.origin.recipient}: {received}\n"
     )
 
 

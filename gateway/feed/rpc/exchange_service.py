@@ -16,7 +16,7 @@ from gateway.errors import GatewayError, InvalidRequestError, MalformedError, Pe
 from gateway.feed.rpc.links import LinkStatus
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import WriterClient, in_order
-from gateway.feed.service.receiver import Receiver, Refused, require_moving
+from gateway.feed.service.receiver import Receiver, Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.calls import current_call
 from gateway.v1 import exchange_service_pb2 as pb
@@ -75,7 +75,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self, peer: str, origin: FeedOrigin, requests: AsyncIterator[pb.ReplicateRequest]
     ) -> AsyncIterator[feed_pb2.Receipt]:
 
-        async def begin(request: pb.ReplicateRequest) -> Awaitable[feed_pb2.Receipt | Refused]:
+        async def begin(request: pb.ReplicateRequest) -> Awaitable[feed_pb2.Receipt | Refusal]:
             if request.WhichOneof("message") != "batch" or request.batch.origin != origin.line:
                 raise MalformedError(f"after the opening only batches of {origin} may follow")
             if len(request.batch.entries) <= SMALL_BATCH:
@@ -84,7 +84,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             return self._writer.submit(command)
 
         async for result in in_order(requests, begin, depth=WINDOW_BATCHES):
-            if isinstance(result, Refused):
+            if isinstance(result, Refusal):
                 raise result.error
             yield result
 

@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.feed.rpc.auditing import PublisherAuditor
 from gateway.feed.rpc.sending import FeedSender
 from gateway.feed.rpc.writer_client import WriterClient, in_order, set_within
-from gateway.feed.service.receiver import Receiver, Refused, require_moving
+from gateway.feed.service.receiver import Receiver, Refusal, require_moving
 from gateway.feed.service.sender import Outgoing
 from gateway.rpc.peers import Peers
 from gateway.rpc.status import from_rpc_error
@@ -242,14 +242,14 @@ class PullLink(Link):
             await call.write(pb.FetchRequest(open=opening))
             async with self._auditor.during(stub, self.origin):
                 async for receipt in in_order(self._batches(call), self._begin, depth=WINDOW_BATCHES):
-                    if isinstance(receipt, Refused):
+                    if isinstance(receipt, Refusal):
                         raise receipt.error
                     await call.write(pb.FetchRequest(receipt=receipt))
                     self._exchanged()
         finally:
             call.cancel()
 
-    async def _begin(self, batch: feed_pb2.Batch) -> asyncio.Future[feed_pb2.Receipt | Refused]:
+    async def _begin(self, batch: feed_pb2.Batch) -> asyncio.Future[feed_pb2.Receipt | Refusal]:
         command = await asyncio.to_thread(self._receiver.open_batch, self.partner, batch)
         return self._writer.submit(command)
 

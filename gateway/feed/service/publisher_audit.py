@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import GatewayError, MalformedError, ProofInvalidError
-from gateway.feed.service.receiver import Receiver, Refused
+from gateway.feed.service.receiver import Receiver, Refusal
 from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import FeedState
@@ -97,7 +97,7 @@ class PublisherAudit:
 
 
 class QuarantineCommand:
-    """Step 5; the result is Refused, or None when the feed is already in quarantine."""
+    """Step 5; the result is Refusal, or None when the feed is already in quarantine."""
 
     weight = 1
 
@@ -115,7 +115,7 @@ class QuarantineCommand:
         self._hashes = hashes
         self._problem = problem
 
-    def execute(self, tx: Transaction) -> Refused | None:
+    def execute(self, tx: Transaction) -> Refusal | None:
         feed = feeds.get(tx.conn, FeedOrigin.parse(self._held.head.origin))
         if feed.state is FeedState.QUARANTINED:
             return None

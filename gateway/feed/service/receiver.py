@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refusal:
     """Refusal of a batch that put its feed into quarantine."""
 
     error: MisbehaviourError
@@ -124,7 +124,7 @@ class Receiver:
         """Cosigns a checkpoint whose entries are in the same transaction."""
         return cosign(note, self._cosigner, now_ms // 1000)
 
-    def quarantine(self, tx: Transaction, feed: Feed, problem: str, evidence: Mapping[str, bytes]) -> Refused:
+    def quarantine(self, tx: Transaction, feed: Feed, problem: str, evidence: Mapping[str, bytes]) -> Refusal:
         """Stops a feed and stores the evidence files."""
         stamp = datetime.fromtimestamp(tx.now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
@@ -136,11 +136,11 @@ class Receiver:
             tx.conn, feed.id, FeedState.QUARANTINED, reason=problem, since=tx.now_ms, evidence_path=str(folder)
         )
         log.critical("feed %s is in quarantine: %s; evidence in %s", feed.origin, problem, folder)
-        return Refused(MisbehaviourError(f"{feed.origin}: {problem}", metadata={"origin": feed.origin.line}))
+        return Refusal(MisbehaviourError(f"{feed.origin}: {problem}", metadata={"origin": feed.origin.line}))
 
 
 class ReceiveCommand:
-    """Steps 5b to 7; the result is Refused if the batch proves misbehaviour."""
+    """Steps 5b to 7; the result is Refusal if the batch proves misbehaviour."""
 
     def __init__(
         self, receiver: Receiver, origin: FeedOrigin, batch: feed_pb2.Batch, entries: Sequence[EncodedEntry]
@@ -154,7 +154,7 @@ class ReceiveCommand:
     def weight(self) -> int:
         return len(self._entries)
 
-    def execute(self, tx: Transaction) -> feed_pb2.Receipt | Refused:
+    def execute(self, tx: Transaction) -> feed_pb2.Receipt | Refusal:
         feed = feeds.ensure(tx.conn, self._origin, tx.own_node)
         require_moving(feed)  # 5b
         if self.batch.first_index != feed.size:  # 6a
@@ -194,7 +194,7 @@ class ReceiveCommand:
             )
         return feed_pb2.Receipt(origin=self._origin.line, size=growth.tree.size, cosignature=line)
 
-    def _received_before(self, tx: Transaction, feed: Feed) -> feed_pb2.Receipt | Refused:
+    def _received_before(self, tx: Transaction, feed: Feed) -> feed_pb2.Receipt | Refusal:
         """Step 6a for a repetition, a gap or a fork."""
         end = self.batch.first_index + len(self._entries)
         if end > feed.size:
@@ -221,7 +221,7 @@ class ReceiveCommand:
             metadata={"expected_index": str(feed.size)},
         )
 
-    def _quarantine(self, tx: Transaction, feed: Feed, held: bytes, problem: str) -> Refused:
+    def _quarantine(self, tx: Transaction, feed: Feed, held: bytes, problem: str) -> Refusal:
         evidence = {
             "held.checkpoint": held,
             "received.checkpoint": self.batch.checkpoint,

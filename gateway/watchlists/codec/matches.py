@@ -52,7 +52,7 @@ class Findings:
     more: bool = field(default=False)
 
     @property
-    def says_something(self) -> bool:
+    def has_findings(self) -> bool:
         """Whether to store more than the cursors."""
         return bool(self.matches or self.screened or self.changed)
 

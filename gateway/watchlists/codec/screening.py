@@ -92,7 +92,7 @@ def address_text(address: party_pb2.Address) -> str:
     return ", ".join(filter(None, (address.street, address.city)))
 
 
-def sought_of(subject: screening_pb2.ScreeningSubject) -> PartyQuery:
+def party_query(subject: screening_pb2.ScreeningSubject) -> PartyQuery:
     """The query for a subject."""
     declared = NAME_KINDS.get(subject.kind, NameKind.UNKNOWN)
     names = [(name.text, kind) for name in subject.names for kind in kinds_of(name.text, declared)]

@@ -135,7 +135,7 @@ class ScreeningProcess:
             self._moved.clear()
             findings = await self._look(cursors)
             cursors = dict(findings.after)
-            if findings.says_something or (cursors != kept and loop.time() >= keep_at):
+            if findings.has_findings or (cursors != kept and loop.time() >= keep_at):
                 kept = cursors = await self._keep(replace(findings, before=kept))
                 keep_at = loop.time() + KEEP_EVERY_S
                 self._notifier.matches_changed()

@@ -235,7 +235,7 @@ class Screener:
             at_ms: milliseconds since 1970.
             max_hits: per subject.
         """
-        parties = [Party(subject, wire.sought_of(subject)) for subject in subjects]
+        parties = [Party(subject, wire.party_query(subject)) for subject in subjects]
         for party in parties:
             if party.subject.reference:  # first, since entries indexed from now on are compared with it
                 self.recent.remember(SourceKey(SourceKind.SCREENED, "", party.subject.reference), 0, {"": party})

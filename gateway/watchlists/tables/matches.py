@@ -218,6 +218,6 @@ def forget_sources(conn: Connection, kind: SourceKind, ids: Sequence[str]) -> No
         _PROGRESS.write(conn, last_number=last)
 
 
-def look_at_all_lists_again(conn: Connection) -> None:
+def restart_search(conn: Connection) -> None:
     """A rebuild may renumber list changes."""
     _PROGRESS.write(conn, change_seq=None)

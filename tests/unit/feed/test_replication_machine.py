@@ -54,7 +54,7 @@ from gateway.errors import (
 )
 from gateway.feed.codec import make_entry
 from gateway.feed.rules import Outbound
-from gateway.feed.service.receiver import Refused
+from gateway.feed.service.receiver import Refusal
 from gateway.feed.service.recovery import RecoverCommand
 from gateway.feed.service.sender import ForceCommand, StateCommand
 from gateway.feed.service.transaction import Transaction
@@ -299,7 +299,7 @@ class Replication(RuleBasedStateMachine):
         except (SequenceError, QuarantinedError):
             assert recipient.sizes() == before
             return
-        assert isinstance(result, Refused)
+        assert isinstance(result, Refusal)
         assert isinstance(result.error, MisbehaviourError)
         assert recipient.sizes() == before
         assert clean is FeedState.ACTIVE

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import MalformedError, QuarantinedError
 from gateway.feed.service.publisher_audit import PublisherAudit
-from gateway.feed.service.receiver import Refused
+from gateway.feed.service.receiver import Refusal
 from gateway.feed.tables.feeds import FeedState
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint
 from gateway.v1 import feed_pb2
@@ -31,9 +31,9 @@ class Scene:
         self.receive(self.entries[:HELD])
         self.audit = PublisherAudit(self.hk.database, receiver=self.hk.receiver, trust=lambda: self.hk.trust)
 
-    def receive(self, entries: Sequence[feed_pb2.Entry]) -> feed_pb2.Receipt | Refused:
+    def receive(self, entries: Sequence[feed_pb2.Entry]) -> feed_pb2.Receipt | Refusal:
         batch = self.cn.batch(*entries)
-        result: feed_pb2.Receipt | Refused = self.hk.writer.run(self.hk.receiver.open_batch("cn", batch))
+        result: feed_pb2.Receipt | Refusal = self.hk.writer.run(self.hk.receiver.open_batch("cn", batch))
         return result
 
     def leaves(self, entries: Sequence[feed_pb2.Entry]) -> list[bytes]:
@@ -44,7 +44,7 @@ class Scene:
         note = sign_checkpoint(Checkpoint(self.cn.origin.line, len(entries), root), self.cn.key)
         return feed_pb2.FeedPosition(origin=self.cn.origin.line, size=len(entries), root=root, cosigned_checkpoint=note)
 
-    def run(self, position: feed_pb2.FeedPosition, hashes: Sequence[bytes] = ()) -> Refused | None:
+    def run(self, position: feed_pb2.FeedPosition, hashes: Sequence[bytes] = ()) -> Refusal | None:
         """All steps, as the link takes them."""
         held = self.audit.held(self.cn.origin)
         assert held is not None

@@ -19,7 +19,7 @@ from gateway.errors import (
     TooLargeError,
     VerificationError,
 )
-from gateway.feed.service.receiver import Refused
+from gateway.feed.service.receiver import Refusal
 from gateway.feed.service.sender import SuspensionCommand
 from gateway.feed.tables import feeds
 from gateway.feed.tables.feeds import Feed, FeedState
@@ -47,10 +47,10 @@ def cn(nodes: list[PaperNode]) -> Author:
     return Author(nodes[0], "hk")
 
 
-def receive(node: PaperNode, batch: feed_pb2.Batch, peer: str = "cn") -> feed_pb2.Receipt | Refused:
+def receive(node: PaperNode, batch: feed_pb2.Batch, peer: str = "cn") -> feed_pb2.Receipt | Refusal:
     """As the transport does it: what arrives is bytes."""
     command = node.receiver.open_batch(peer, feed_pb2.Batch.FromString(batch.SerializeToString()))
-    result: feed_pb2.Receipt | Refused = node.writer.run(command)
+    result: feed_pb2.Receipt | Refusal = node.writer.run(command)
     return result
 
 
@@ -116,7 +116,7 @@ def test_5b_a_feed_in_quarantine_takes_nothing_and_others_go_on(
     receive(hk, cn.batch(*cn.alerts(1)))
     forged = cn.batch(*cn.alerts(1), keep=False)
     forged.checkpoint = b"no note"
-    assert isinstance(receive(hk, forged), Refused)
+    assert isinstance(receive(hk, forged), Refusal)
     with pytest.raises(QuarantinedError):
         receive(hk, cn.batch(*cn.alerts(1)))
     assert stored(hk, cn).size == 1
@@ -159,7 +159,7 @@ def test_6a_two_signed_checkpoints_of_one_size_are_a_fork_with_evidence(hk: Pape
     honest = cn.batch(*cn.alerts(1))
     receive(hk, honest)
     result = receive(hk, other)
-    assert isinstance(result, Refused)
+    assert isinstance(result, Refusal)
     assert isinstance(result.error, MisbehaviourError)
     feed = stored(hk, cn)
     assert (feed.state, feed.size, feed.tree.root) == (FeedState.QUARANTINED, 1, cn.tree.root)
@@ -178,7 +178,7 @@ def test_6a_a_repetition_with_an_unsigned_checkpoint_is_misbehaviour(hk: PaperNo
     receive(hk, batch)
     stranger = Author(hk, "cn").key.named(cn.origin.line)
     batch.checkpoint = sign_checkpoint(Checkpoint(cn.origin.line, 1, cn.tree.root), stranger)
-    assert isinstance(receive(hk, batch), Refused)
+    assert isinstance(receive(hk, batch), Refusal)
 
 
 def test_6a_a_repetition_of_other_entries_under_the_same_checkpoint_is_misbehaviour(hk: PaperNode, cn: Author) -> None:
@@ -188,7 +188,7 @@ def test_6a_a_repetition_of_other_entries_under_the_same_checkpoint_is_misbehavi
     swapped.CopyFrom(batch)
     del swapped.entries[:]
     swapped.entries.extend(reversed(batch.entries))
-    assert isinstance(receive(hk, swapped), Refused)
+    assert isinstance(receive(hk, swapped), Refusal)
 
 
 # 6b
@@ -265,7 +265,7 @@ def _quarantined(node: PaperNode, author: Author, batch: feed_pb2.Batch, reason:
     """Nothing of the batch is stored, and the feed is in quarantine with its evidence."""
     before = stored(node, author)
     result = receive(node, batch)
-    assert isinstance(result, Refused)
+    assert isinstance(result, Refusal)
     after = stored(node, author)
     assert reason in after.state_reason
     assert (after.size, after.tree, after.checkpoint) == (before.size, before.tree, before.checkpoint)

@@ -92,7 +92,7 @@ class Desk:
 
     def run(self) -> None:
         """Looks until there is nothing left to find."""
-        while (found := self.find()).says_something or found.before != found.after:
+        while (found := self.find()).has_findings or found.before != found.after:
             self.keep(found)
 
     def matches(self, text: str = "") -> list[match_pb2.Match]:

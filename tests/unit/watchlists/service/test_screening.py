@@ -311,7 +311,7 @@ class TestMessages:
             vessels=["Ocean Star"],
             containers=["MSKU1234565"],
         )
-        assert wire.sought_of(subject) == PartyQuery(
+        assert wire.party_query(subject) == PartyQuery(
             (
                 ("Leung Wai Tak", NameKind.PERSON),
                 ("Ocean Star", NameKind.VESSEL),
@@ -340,7 +340,7 @@ class TestMessages:
             entry.content.addresses.add(street=content["street"])
         index = NameIndex()
         index.put(wire.record_of("cn", entry))
-        hits = index.search(wire.sought_of(screening_pb2.ScreeningSubject(**subject))).hits  # type: ignore[arg-type]
+        hits = index.search(wire.party_query(screening_pb2.ScreeningSubject(**subject))).hits  # type: ignore[arg-type]
         assert [hit.reference.id for hit in hits] == ["a"]
 
     @pytest.mark.parametrize(
@@ -365,12 +365,12 @@ class TestMessages:
         index = NameIndex()
         index.put(wire.record_of("cn", entry))
         subject = screening_pb2.ScreeningSubject(commodities=[other])
-        assert [one.comparison.match_class for one in index.search(wire.sought_of(subject)).hits] == (
+        assert [one.comparison.match_class for one in index.search(wire.party_query(subject)).hits] == (
             [MatchClass.IDENTICAL] if hit else []
         )
         number = party_pb2.Identifier(scheme="hk_brn", value=given[0])
         subject = screening_pb2.ScreeningSubject(identifiers=[number])
-        assert index.search(wire.sought_of(subject)).hits == [], "a company's number is no commodity"
+        assert index.search(wire.party_query(subject)).hits == [], "a company's number is no commodity"
 
     def test_the_goods_of_an_alert_are_sought_by_their_codes(self) -> None:
         content = alert_pb2.AlertContent()
