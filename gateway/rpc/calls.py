@@ -85,8 +85,3 @@ def current_call() -> Call:
         return _CURRENT.get()
     except LookupError as error:
         raise UnauthenticatedError("there is no authenticated call here") from error
-
-
-def current_principal() -> Principal:
-    """The caller of `current_call`."""
-    return current_call().principal

@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gateway.contract.channel_options import channel_options
 from gateway.contract.ids import GatewayIdentity, SystemIdentity
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
-from gateway.rpc.calls import current_principal
+from gateway.rpc.calls import current_call
 from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
 from gateway.rpc.limits import CallerLimits, default_limits
 from gateway.rpc.server import Listener, build_server
@@ -185,7 +185,7 @@ Behaviour = Callable[[bytes], Awaitable[bytes]]
 
 
 async def echo(request: bytes) -> bytes:
-    return current_principal().id.encode() + b" " + request
+    return current_call().principal.id.encode() + b" " + request
 
 
 def _parsed(request: bytes) -> bytes:

@@ -32,9 +32,6 @@ _ADD_RECEIPT = Prepared(
     .where(_OF_FEED, checkpoints.c.size == bindparam("at_size"), checkpoints.c.receipted_at == 0)
     .values(cosignature=bindparam("cosignature"), receipted_at=bindparam("receipted_at"))
 )
-_NEWEST_RECEIPTED = Prepared(
-    select(checkpoints).where(_OF_FEED, checkpoints.c.receipted_at > 0).order_by(checkpoints.c.size.desc()).limit(1)
-)
 _MOVE_RECEIPTED = Prepared(
     update(feeds)
     .where(feeds.c.id == bindparam("feed"), feeds.c.receipted_size < bindparam("receipted_size"))
@@ -84,11 +81,6 @@ def between(conn: Connection, feed_id: int, above: int, most: int) -> StoredChec
 def receipted_over(conn: Connection, feed_id: int, index: int) -> StoredCheckpoint | None:
     """The smallest receipted checkpoint that covers an entry."""
     return _checkpoint(_RECEIPTED_OVER(conn, feed=feed_id, above=index).one_or_none())
-
-
-def newest_receipted(conn: Connection, feed_id: int) -> StoredCheckpoint | None:
-    """The largest receipted checkpoint."""
-    return _checkpoint(_NEWEST_RECEIPTED(conn, feed=feed_id).one_or_none())
 
 
 def record_receipt(conn: Connection, feed_id: int, size: int, cosignature: bytes, receipted_at: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -287,14 +287,6 @@ def read_entries(conn: Connection, feed_id: int, first: int, end: int) -> list[S
 def read_headers(conn: Connection, feed_id: int, first: int, end: int) -> list[bytes]:
     """Headers with first ≤ index < end."""
     return [bytes(row[0]) for row in _HEADERS(conn, feed=feed_id, first=first, end=end)]
-
-
-def iterate_entries(conn: Connection, feed_id: int, chunk: int = 2000) -> Iterator[list[StoredEntry]]:
-    """All entries in order, `chunk` at a time."""
-    first = 0
-    while batch := read_entries(conn, feed_id, first, first + chunk):
-        yield batch
-        first += len(batch)
 
 
 def set_disposed_size(conn: Connection, feed_id: int, size: int) -> None:

@@ -23,7 +23,7 @@ from gateway.errors import (
     UnauthenticatedError,
     Violation,
 )
-from gateway.rpc.calls import current_call, current_principal
+from gateway.rpc.calls import current_call
 from gateway.rpc.limits import Limits
 from gateway.rpc.server import build_server
 from gateway.rpc.status import from_rpc_error
@@ -339,9 +339,9 @@ def test_a_handler_that_would_block_the_loop_is_refused(federation: Federation, 
     at_node(federation, test)
 
 
-def test_outside_a_call_there_is_no_principal() -> None:
+def test_outside_a_call_there_is_no_call() -> None:
     with pytest.raises(UnauthenticatedError, match="no authenticated call"):
-        current_principal()
+        current_call()
 
 
 def test_a_port_in_use_is_refused_not_shared(federation: Federation) -> None:
