@@ -21,7 +21,9 @@ class Standing(Enum):
     """Both hold different entries at one size."""
 
 
-def judge_position(*, own_size: int, own_root_at_theirs: bytes | None, their_size: int, their_root: bytes) -> Standing:
+def compare_position(
+    *, own_size: int, own_root_at_theirs: bytes | None, their_size: int, their_root: bytes
+) -> Standing:
     """Compares a recipient's position with the own feed.
 
     Args:

@@ -39,4 +39,4 @@ def search_of(settings: HistorySettings, database: Database, node: str, *, names
 
 
 def _rule_failed(rule_id: str, why: str) -> None:
-    log.warning("rule %s couldn't judge: %s", rule_id, why)
+    log.warning("rule %s couldn't be evaluated: %s", rule_id, why)

@@ -148,7 +148,7 @@ def render_answer(parts: AnswerParts) -> Bundle:
     return Bundle(files)
 
 
-def told(claimed: ClaimedAnswer) -> str:
+def answer_text(claimed: ClaimedAnswer) -> str:
     """A sentence on question, answer and parties."""
     said, grounds = claimed.statement, claimed.query.grounds
     if said.hit is not None:
@@ -234,7 +234,7 @@ def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts) ->
         version=directory.version,
         asked=format_time_ms(claimed.asked_at),
         answered=format_time_ms(said.answered_at),
-        told=told(claimed),
+        told=answer_text(claimed),
         records=records or "  None.\n",
         held=f"{len(claimed.records)} of {said.count}",
         asker_key=_vkey(directory, said.asker, asked_by, parts.note),

@@ -24,11 +24,11 @@ from gateway.evidence.codec.answer_bundle import (
     FORMAT,
     AnswerParts,
     ClaimedAnswer,
+    answer_text,
     parts_of_answer,
     read_answer,
     render_answer,
     said_of,
-    told,
 )
 from gateway.evidence.codec.bundle import MANIFEST, Bundle
 from gateway.evidence.service.check import read_manifest, require_listed, trusted_directory
@@ -62,7 +62,7 @@ class VerifiedAnswer:
     @property
     def told(self) -> str:
         """A sentence on question, answer and parties."""
-        return told(self.answer)
+        return answer_text(self.answer)
 
     def said_of(self, record_id: str) -> str:
         """A sentence on whether the answer had a record."""

@@ -53,7 +53,7 @@ def _check(database: Database, trust: TrustedDirectory, side: int, query_id: str
     if row is None or row.outcome not in _JUDGED[side]:  # gone meanwhile, or nothing was signed
         return 0
     try:
-        _judge(row, trust, stored)
+        _verify_row(row, trust, stored)
     except DirectoryError as error:
         add(f"query {query_id}: it can't be judged: {error.message}")
     except GatewayError as error:
@@ -61,7 +61,7 @@ def _check(database: Database, trust: TrustedDirectory, side: int, query_id: str
     return 1
 
 
-def _judge(row: AnswerRow, trust: TrustedDirectory, stored: list[tuple[int, bytes]]) -> None:
+def _verify_row(row: AnswerRow, trust: TrustedDirectory, stored: list[tuple[int, bytes]]) -> None:
     query = parse_query(row.query)
     if query.query_id != row.query_id:
         raise VerificationError(f"the question is another one, {query.query_id}")

@@ -13,7 +13,7 @@ from gateway.contract import limits
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import FeedBehindError, FeedForkedError, GatewayError, MalformedError, SignatureInvalidError
-from gateway.feed.rules import Standing, judge_position
+from gateway.feed.rules import Standing, compare_position
 from gateway.feed.service import local_log
 from gateway.feed.service.transaction import Clock, Transaction, require_extensible, waiting_reason
 from gateway.feed.service.writer import Writer
@@ -90,7 +90,7 @@ class Outgoing:
             own_root = _root_at(conn, feed, position.size)
         if own_root != position.root:
             self._require_own_signature(origin, position)
-        standing = judge_position(
+        standing = compare_position(
             own_size=feed.size if feed else 0,
             own_root_at_theirs=own_root,
             their_size=position.size,

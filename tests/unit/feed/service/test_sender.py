@@ -19,7 +19,7 @@ from gateway.errors import (
     SignatureInvalidError,
     VerificationError,
 )
-from gateway.feed.rules import Outbound, Standing, judge_position
+from gateway.feed.rules import Outbound, Standing, compare_position
 from gateway.feed.service.alarms import CLOCK_SKEW, Alarms
 from gateway.feed.service.recovery import RecoverCommand, detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import StateCommand, SuspensionCommand
@@ -141,7 +141,7 @@ def test_whose_recipient_holds_other_entries_is_forked_and_publishes_nothing(cn:
 )
 def test_judgement(own: int, root_there: bytes | None, theirs: int, standing: Standing) -> None:
     their_root = EMPTY_ROOT if theirs == 0 else b"r"
-    judged = judge_position(own_size=own, own_root_at_theirs=root_there, their_size=theirs, their_root=their_root)
+    judged = compare_position(own_size=own, own_root_at_theirs=root_there, their_size=theirs, their_root=their_root)
     assert judged is standing
 
 
