@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -12,7 +11,8 @@ import typer
 from gateway import __version__
 from gateway.cli.groups import CommandGroup, CommandMap, Noun
 from gateway.cli.help import translated_help
-from gateway.cli.output import EXIT_FAILED
+from gateway.cli.output import EXIT_FAILED, print_error
+from gateway.logs import configure_warnings
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 
@@ -179,14 +179,15 @@ def root(
 
 def main() -> None:
     """The script `gateway`; a defect is printed as a sentence too."""
+    configure_warnings()
     try:
         app(prog_name="gateway")
     except Exception as error:  # a defect
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        defect = _("this is a defect of the gateway: {kind}: {error}", kind=type(error).__name__, error=error)
+        problem = _("this is a defect of the gateway: {kind}: {error}", kind=type(error).__name__, error=error)
         way_out = _("run the command again with {variable}=1 and report what it prints.", variable=DEBUG_VARIABLE)
-        sys.stderr.write(f"{_('Error: ')}{defect}\n{_('Way out: ')}{way_out}\n")
+        print_error(problem, way_out)
         raise SystemExit(EXIT_FAILED) from None
 
 

@@ -1,6 +1,6 @@
 """Prints results of commands: tables or JSON on stdout, notes and errors on stderr.
 
-People get their language, programs English. Foreign text has no markup and no control characters.
+People get their language, programs English. Foreign text has no markup and nothing that doesn't print.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.cli.help import translated_help
 from gateway.errors import ConfigurationError, DocumentInvalidError, GatewayError, InvalidRequestError, Kind
 from gateway.translation.messages import SOURCE, in_language, language, listed
 from gateway.translation.messages import gettext as _
-from gateway.translation.plain_text import printable
+from gateway.translation.plain_text import printable, printable_json, printable_line
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -79,13 +79,19 @@ class Output:
 
     def json_line(self, data: object) -> None:
         """Prints a JSON document on one line."""
-        sys.stdout.write(json.dumps(data, default=_jsonable, ensure_ascii=False, separators=(",", ":")) + "\n")
+        document = json.dumps(data, default=_jsonable, ensure_ascii=False, separators=(",", ":"))
+        sys.stdout.write(printable_json(document) + "\n")
         sys.stdout.flush()
 
     def line(self, text: object) -> None:
         """Prints a result for people on stdout."""
         if not self.as_json:
-            _terminal().print_line(_shown(text))
+            _terminal().print_line(_shown_line(text))
+
+    def drawing(self, text: str) -> None:
+        """Prints what a renderer has drawn of clean texts, colours included."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
     def interruption(self, error: GatewayError) -> None:
         """Notes that a watch was interrupted and reconnects."""
@@ -94,16 +100,16 @@ class Output:
     def note(self, text: object) -> None:
         """Prints a line for people on stderr."""
         if not self.as_json:
-            _terminal().print_line(_shown(text), stderr=True)
+            _terminal().print_line(_shown_line(text), stderr=True)
 
     def warning(self, text: object) -> None:
         """Prints a warning on stderr, with --json too."""
-        _terminal().print_line(_shown(text), label=_("Warning: "), style="bold yellow", stderr=True)
+        _terminal().print_line(_shown_line(text), label=_("Warning: "), style="bold yellow", stderr=True)
 
     def confirm(self, question: str) -> bool:
         """Asks yes or no on stderr; raises as `require_human`."""
         self.require_human()
-        return typer.confirm(printable(question), err=True)
+        return typer.confirm(printable_line(question), err=True)
 
     def require_human(self) -> None:
         """Raises ConfigurationError with --json."""
@@ -113,7 +119,7 @@ class Output:
     @contextmanager
     def progress(self, description: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
         """A progress bar on stderr; yields `advance(steps)`."""
-        with _terminal().progress_bar(description, total, silent=self.as_json) as advance:
+        with _terminal().progress_bar(_shown_line(description), total, silent=self.as_json) as advance:
             yield advance
 
     def track(self, items: Iterable[T], description: str, total: float | None = None) -> Iterator[T]:
@@ -149,13 +155,19 @@ def fail(error: GatewayError, *, as_json: bool = False) -> NoReturn:
     if as_json:
         sys.stderr.write(to_json({"error": error_facts(error)}) + "\n")
     else:
-        terminal = _terminal()
-        terminal.print_line(printable(error.message), label=_("Error: "), style="bold red", stderr=True)
-        if isinstance(error, (InvalidRequestError, DocumentInvalidError)) and len(error.violations) > 1:
-            for violation in error.violations:
-                terminal.print_line(printable(f"  {violation.field}: {violation.message}"), stderr=True)
-        terminal.print_line(printable(_(error.way_out)), label=_("Way out: "), stderr=True)
+        violations = error.violations if isinstance(error, (InvalidRequestError, DocumentInvalidError)) else ()
+        details = [f"  {each.field}: {each.message}" for each in violations] if len(violations) > 1 else []
+        print_error(error.message, _(error.way_out), details)
     raise typer.Exit(exit_code(error))
+
+
+def print_error(message: str, way_out: str, details: Iterable[str] = ()) -> None:
+    """Prints an error for people on stderr."""
+    terminal = _terminal()
+    terminal.print_line(printable_line(message), label=_("Error: "), style="bold red", stderr=True)
+    for line in details:
+        terminal.print_line(printable_line(line), stderr=True)
+    terminal.print_line(printable_line(way_out), label=_("Way out: "), stderr=True)
 
 
 def exit_code(error: GatewayError) -> int:
@@ -174,8 +186,8 @@ def error_facts(error: GatewayError) -> dict[str, object]:
 
 
 def to_json(data: object) -> str:
-    """Indented JSON; times in RFC 3339 UTC, bytes in hexadecimal."""
-    return json.dumps(data, default=_jsonable, ensure_ascii=False, indent=2)
+    """Indented JSON; times in RFC 3339 UTC, bytes in hexadecimal, what doesn't print as `\\uXXXX`."""
+    return printable_json(json.dumps(data, default=_jsonable, ensure_ascii=False, indent=2))
 
 
 class _FileProblem(GatewayError):
@@ -202,9 +214,19 @@ def json_key(column: str) -> str:
     return column.lower().replace(" ", "_").replace("-", "_")
 
 
+def stacked(texts: Iterable[str]) -> str:
+    """Texts for one cell, one a line; none can look like two."""
+    return "\n".join(map(printable_line, texts))
+
+
 def _shown(value: object) -> str:
-    """A value for a terminal, harmless."""
+    """A value for a cell, harmless; its newlines stay in the cell."""
     return printable(_text(value))
+
+
+def _shown_line(value: object) -> str:
+    """A value for a line, harmless; it can't begin another."""
+    return printable_line(_text(value))
 
 
 def _text(value: object) -> str:

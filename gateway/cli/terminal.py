@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
@@ -54,5 +55,5 @@ def progress_bar(description: str, total: float | None, *, silent: bool) -> Iter
     """A progress bar on stderr, moved by `advance(steps)`; silent without a terminal."""
     shown_on = console(stderr=True)
     with Progress(console=shown_on, transient=True, disable=silent or not shown_on.is_terminal) as progress:
-        task = progress.add_task(description, total=total)
+        task = progress.add_task(escape(description), total=total)
         yield lambda steps: progress.advance(task, steps)

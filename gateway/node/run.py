@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import signal
 import sys
 from collections.abc import Callable
 
-import structlog
-
+from gateway.logs import configure_logging
 from gateway.node.assembly import Node
 from gateway.node.settings import Settings
 
@@ -23,38 +21,6 @@ SWITCH_S = 0.0005
 """Seconds before a thread yields the interpreter. By default, 5 ms, calls wait behind a computing search or commit; a
 search at the own node took half again as long.
 """
-
-
-def configure_logging(settings: Settings) -> None:
-    """Logs one line per event on standard error, for people or as JSON."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                renderer,
-            ],
-        )
-    )
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
 
 
 async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _: None) -> None:
@@ -79,5 +45,5 @@ async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _:
 
 def run_node(settings: Settings) -> None:
     """Configures logging and serves."""
-    configure_logging(settings)
+    configure_logging(settings.log_format, settings.log_level)
     asyncio.run(serve(settings))

@@ -1,8 +1,8 @@
 """Main program of a worker process: opens its handlers and answers calls until the node stops it or is gone.
 
-`gateway.rpc.worker_process` starts it with its name and the descriptors of its pipes. The first pipe carries a function
-and its arguments, then nothing until the end. Each other pipe serves one handler: lists of pickled arguments in, lists
-of outcomes out.
+`gateway.rpc.worker_process` starts it with its name, the form and level of its log, and the descriptors of its pipes.
+The first pipe carries a function and its arguments, then nothing until the end. Each other pipe serves one handler:
+lists of pickled arguments in, lists of outcomes out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from gateway.errors import InvalidRequestError
+from gateway.logs import configure_logging
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +31,9 @@ Outcome = tuple[bool, Any]
 
 def main() -> None:
     """Serves the pipes named on the command line."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(message)s [%(name)s]"
-    )
-    control, *pipes = (Connection(int(descriptor)) for descriptor in sys.argv[2:])
+    _name, form, level, *descriptors = sys.argv[1:]
+    configure_logging(form, level)
+    control, *pipes = (Connection(int(descriptor)) for descriptor in descriptors)
     with suppress(EOFError, OSError):  # the node is gone
         opener, arguments, names = control.recv()
         with opener(*arguments) as handlers:

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+from gateway import logs
 from gateway.errors import GatewayError, InvalidRequestError, UnavailableError
 from gateway.rpc import worker_main
 from gateway.rpc.fair_queue import RETRY_AFTER_S, FairQueue
@@ -161,7 +162,7 @@ class WorkerProcess:
         descriptors = [theirs.fileno() for _, theirs in (control, *pipes)]
         process = subprocess.Popen(  # noqa: S603  this interpreter and a module of this package
             # -P: no imports from the working directory
-            [sys.executable, "-P", "-m", worker_main.__name__, self.name, *map(str, descriptors)],
+            [sys.executable, "-P", "-m", worker_main.__name__, self.name, *logs.configured(), *map(str, descriptors)],
             stdin=subprocess.DEVNULL,
             pass_fds=descriptors,
             env={name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIX)},

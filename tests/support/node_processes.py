@@ -137,11 +137,12 @@ def _fork(config: str, log: str) -> int:
 def _run_node(config: Path) -> None:
     import asyncio
 
-    from gateway.node.run import configure_logging, serve
+    from gateway.logs import configure_logging
+    from gateway.node.run import serve
     from gateway.node.settings import load_settings
 
     settings = load_settings(config)
-    configure_logging(settings)
+    configure_logging(settings.log_format, settings.log_level)
     asyncio.run(serve(settings))
 
 

@@ -153,13 +153,17 @@ class Partner:
 
 
 class _Recipient(exchange_service_pb2_grpc.ExchangeServiceServicer):
-    """Takes pushes at `position`, and shows `own_head` of its own feed with `proof` when it is asked."""
+    """Takes pushes at `position`, and shows `own_head` of its own feed with `proof` when it is asked.
+
+    With a `refusal` it answers each push with this text as its error, numbered.
+    """
 
     def __init__(self, position: feed_pb2.FeedPosition) -> None:
         self.position = position
         self.own_head = feed_pb2.FeedPosition()
         self.proof: list[bytes] = []
         self.opened = 0
+        self.refusal = ""
         self.asked: list[pb.GetConsistencyProofRequest] = []
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
@@ -173,6 +177,8 @@ class _Recipient(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
     async def Replicate(self, request_iterator: AsyncIterator[pb.ReplicateRequest], context: Any) -> Any:
         self.opened += 1
+        if self.refusal:
+            await context.abort(grpc.StatusCode.INTERNAL, f"no. {self.opened}{self.refusal}")
         yield pb.ReplicateResponse(position=self.position)
         async for _ in request_iterator:
             pass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.connection import Target, connected
-from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.output import JsonOption, Output, reports_errors, stacked
 from gateway.cli.values import as_dict, reference, shown_time
 from gateway.cli.watchlist.values import hit_cells
 from gateway.contract.enum_words import word_of
@@ -233,7 +233,7 @@ def _content_facts(alert: Alert) -> Mapping[str, object]:
         N_("Notices"): [f"{notice.field}: {notice.message}" for notice in alert.notices],
     }
     facts |= {_("Text ({language})", language=narrative.language): narrative.text for narrative in content.narratives}
-    listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
+    listed = {name: stacked(value) if isinstance(value, list) else value for name, value in facts.items()}
     return {name: value for name, value in listed.items() if value not in (None, "")}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from gateway.cli.directory.files import OpenedDirectory
-from gateway.cli.output import Output, to_json
+from gateway.cli.output import Output, stacked, to_json
 from gateway.contract.json_document import format_time
 from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
@@ -99,7 +99,7 @@ def _agreement_rows(directory: Directory, now: datetime) -> list[tuple[str, str]
     for agreement in directory.agreements:
         direction = f"{agreement.sender} → {agreement.recipient} ({agreement.id})"
         directions.setdefault(_terms(agreement, now), []).append(direction)
-    return [("\n".join(named), terms) for terms, named in directions.items()]
+    return [(stacked(named), terms) for terms, named in directions.items()]
 
 
 def _terms(agreement: Agreement, now: datetime) -> str:
@@ -113,7 +113,7 @@ def _terms(agreement: Agreement, now: datetime) -> str:
         _("Valid"): f"{period}, {_('in force') if agreement.in_force(now) else _('not in force')}",
         _("Clause"): agreement.clause,
     }
-    return "\n".join(f"{name}: {value}" for name, value in lines.items())
+    return stacked(f"{name}: {value}" for name, value in lines.items())
 
 
 def _keys(node: FederationNode) -> list[tuple[str, KeyRecord]]:

@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.history.values import event_cells, inspection_cells, shipment_facts
-from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.output import JsonOption, Output, reports_errors, stacked
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.contract.enum_words import word_of
 from gateway.errors import ConfigurationError
@@ -75,7 +75,7 @@ def _about(response: GetShipmentResponse) -> dict[str, object]:
         N_("Revision"): response.record.revision,
         N_("Recorded"): shown_time(response.record, "recorded_at"),
         N_("May be purged after"): shown_time(response, "delete_after") or held,
-        N_("Held by"): "\n".join(response.hold_ids) or _("no hold"),
+        N_("Held by"): stacked(response.hold_ids) or _("no hold"),
     }
 
 
@@ -225,5 +225,5 @@ def _rule_cells(rule: RiskRule) -> tuple[object, ...]:
         rule.scope.replace("_", " "),
         rule.typology,
         rule.confidence,
-        "\n".join(f"{name} {value:g}" for name, value in sorted(rule.thresholds.items())) or None,
+        stacked(f"{name} {value:g}" for name, value in sorted(rule.thresholds.items())) or None,
     )

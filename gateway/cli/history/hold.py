@@ -9,7 +9,7 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.history.criteria import EXACT, with_criteria
 from gateway.cli.history.values import criteria_lines
-from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.output import JsonOption, Output, reports_errors, stacked
 from gateway.cli.values import as_dict, shown_time
 from gateway.contract.ids import is_uuid
 from gateway.errors import ConfigurationError
@@ -110,7 +110,7 @@ def list_(
 def _cells(hold: LegalHold) -> tuple[object, ...]:
     return (
         hold.hold_id,
-        "\n".join(criteria_lines(hold.criteria)),
+        stacked(criteria_lines(hold.criteria)),
         hold.case_reference,
         hold.reason,
         shown_time(hold, "placed_at"),

@@ -22,6 +22,7 @@ from gateway.cli.values import as_dict, recipients
 from gateway.errors import ConfigurationError
 from gateway.translation.messages import LANGUAGES, environment_language, in_language, known_language
 from gateway.translation.messages import gettext as _
+from gateway.translation.plain_text import printable_json
 from gateway.v1.history_pb2 import NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.history_service_pb2 import TraceConsignmentResponse
 from gateway.v1.trace_pb2 import DraftAlert, Trace
@@ -129,8 +130,7 @@ def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 40)).columns
-    sys.stdout.write(render_terminal(found.trace, grounds, width=width, colour=colour))
-    sys.stdout.flush()
+    output.drawing(render_terminal(found.trace, grounds, width=width, colour=colour))
 
 
 def _report(trace: Trace, grounds: QueryGrounds, language: str) -> bytes:
@@ -154,4 +154,5 @@ def _write_draft(output: Output, found: TraceConsignmentResponse, path: Path, *,
 
 def draft_text(draft: DraftAlert) -> bytes:
     """The draft's content as a file that `gateway alert publish` reads."""
-    return (MessageToJson(draft.content, preserving_proto_field_name=True, ensure_ascii=False) + "\n").encode()
+    document = MessageToJson(draft.content, preserving_proto_field_name=True, ensure_ascii=False)
+    return (printable_json(document) + "\n").encode()

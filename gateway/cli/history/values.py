@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from gateway.cli.output import stacked
 from gateway.cli.values import shown_time
 from gateway.cli.watchlist.values import shortened
 from gateway.contract.enum_words import word_of
@@ -179,7 +180,7 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
         N_("Terms of delivery"): shipment.incoterms,
         N_("Retention class"): shipment.retention_class,
     }
-    listed = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
+    listed = {name: stacked(value) if isinstance(value, list) else value for name, value in facts.items()}
     return {name: value for name, value in listed.items() if value not in (None, "", "—")}
 
 

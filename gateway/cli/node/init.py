@@ -113,7 +113,8 @@ def init(
     read_settings(file)  # refuses wrong settings
     output = Output(as_json)
     output.facts(_("Node prepared"), {N_("Settings"): file, N_("Folders"): [str(out / folder) for folder in FOLDERS]})
-    output.note(_next_steps(node, federation, out, needs_anchors=not anchors))
+    for line in _next_steps(node, federation, out, needs_anchors=not anchors):
+        output.note(line)
 
 
 def settings_text(
@@ -217,7 +218,7 @@ def _partner(name: str) -> str:
     return name
 
 
-def _next_steps(node: str, federation: str, out: Path, *, needs_anchors: bool) -> str:
+def _next_steps(node: str, federation: str, out: Path, *, needs_anchors: bool) -> list[str]:
     who = f"--node {node} --federation {federation}"
     pki = out / "pki"
     issued = _(
@@ -243,4 +244,4 @@ def _next_steps(node: str, federation: str, out: Path, *, needs_anchors: bool) -
         (_("run"), f"gateway serve --config {out / SETTINGS_FILE}"),
     ]
     lines = [f"  {number}. {name + ':':<16} {step}" for number, (name, step) in enumerate(steps, 1)]
-    return "\n".join([_("Next:"), *lines])
+    return [_("Next:"), *lines]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.connection import Target, connected
-from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.output import JsonOption, Output, reports_errors, stacked
 from gateway.cli.values import as_dict, read_message
 from gateway.cli.watchlist.values import list_name, own_entry
 from gateway.contract.ids import is_uuid
@@ -187,7 +187,7 @@ async def _current(client: GatewayClient, entry: WatchlistReference) -> int:
 
 def _print_response(as_json: bool, title: str, name: str, response: ProposeEntriesResponse) -> None:
     output = Output(as_json)
-    facts: dict[str, Any] = {N_("Entries"): "\n".join(f"{name}/{entry_id}" for entry_id in response.ids)}
+    facts: dict[str, Any] = {N_("Entries"): stacked(f"{name}/{entry_id}" for entry_id in response.ids)}
     if response.proposal_id:
         facts = {N_("Proposal"): response.proposal_id, **facts}
     output.facts(_("Proposed") if response.proposal_id else title, facts, data={"list": name, **as_dict(response)})

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.cli.output import stacked
 from gateway.cli.values import shown_time
 from gateway.contract.enum_words import word_of
 from gateway.contract.ids import is_node_name
@@ -138,7 +139,7 @@ def content_facts(content: WatchlistContent) -> Mapping[str, object]:
         N_("Releasable to"): listed(content.releasable_to) or _("nobody"),
         N_("Remarks"): content.remarks,
     }
-    joined = {name: "\n".join(value) if isinstance(value, list) else value for name, value in facts.items()}
+    joined = {name: stacked(value) if isinstance(value, list) else value for name, value in facts.items()}
     return {name: value for name, value in joined.items() if value not in (None, "")}
 
 

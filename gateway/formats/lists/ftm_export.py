@@ -13,6 +13,7 @@ from gateway.formats.lists.export import Export, Tally, lost
 from gateway.formats.lists.ftm import BORN, PROGRAMME, Entity, content_of
 from gateway.formats.lists.ftm_schema import IDENTIFIERS, NAMES
 from gateway.formats.territories import territory_name
+from gateway.translation.plain_text import printable_json
 from gateway.v1.party_pb2 import Address, Identifier
 from gateway.v1.watchlist_pb2 import (
     LISTED_NAME_KIND_PRIMARY,
@@ -59,7 +60,7 @@ def write_ftm(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Export:
             tally.refused(entry.id, "the format has persons, organisations, vessels, vehicles and addresses only")
             continue
         for entity in entities:
-            stream.write(json.dumps(_document(entity), ensure_ascii=False).encode() + b"\n")
+            stream.write(printable_json(json.dumps(_document(entity), ensure_ascii=False)).encode() + b"\n")
         tally.wrote(lost(entry.content, content_of(entities[0], entities[1:])))
     return tally.export()
 

@@ -12,6 +12,7 @@ from gateway.formats.json_messages import parse_object, read_message
 from gateway.formats.lists.export import Export, Tally
 from gateway.formats.lists.rows import BadRow, ListOptions, Row, finish
 from gateway.formats.tables.lines import decoded, numbered_lines
+from gateway.translation.plain_text import printable_json
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
 
 _NOT_CONTENT = ("revision", "publishedAt", "published_at", "firstPublishedAt", "first_published_at")
@@ -52,6 +53,6 @@ def write_json_lines(stream: BinaryIO, entries: Iterable[WatchlistEntry]) -> Exp
     """Writes whole entries in UTF-8."""
     tally = Tally()
     for entry in entries:
-        stream.write(MessageToJson(entry, indent=None, ensure_ascii=False).encode() + b"\n")
+        stream.write(printable_json(MessageToJson(entry, indent=None, ensure_ascii=False)).encode() + b"\n")
         tally.wrote()
     return tally.export()

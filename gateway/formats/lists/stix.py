@@ -23,6 +23,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.formats.lists.columns import enum_name
 from gateway.formats.lists.export import Export, Tally
+from gateway.translation.plain_text import printable_json
 from gateway.v1.alert_pb2 import (
     CLASSIFICATION_OFFICIAL,
     CLASSIFICATION_RESTRICTED,
@@ -108,7 +109,7 @@ def write_stix(stream: BinaryIO, publisher: str, entries: Iterable[WatchlistEntr
     marked: set[str] = set()
     separator = b""
     for each in _objects(publisher, entries, marked, tally):
-        text = json.dumps(each, ensure_ascii=False).encode()
+        text = printable_json(json.dumps(each, ensure_ascii=False)).encode()
         digest.update(text)
         stream.write(separator + text)
         separator = b",\n"

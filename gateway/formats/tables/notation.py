@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.errors import MalformedError
+from gateway.translation.plain_text import UNPRINTABLE
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", ";": ";", "|": "|"}
 _WRITTEN = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", ";": "\\;", "|": "\\|"}
 _ESCAPE = re.compile(r"\\(u[0-9a-f]{4}|[nrt\\;|])")
-_IN_CELL = re.compile(r"[\\\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_IN_MEMBER = re.compile(r"[\\;|\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_FORMULA = ("=", "+", "-", "@")
-"""Starts of formulas in spreadsheets."""
+_IN_CELL = re.compile(rf"[\\{UNPRINTABLE}]")
+_IN_MEMBER = re.compile(rf"[\\;|{UNPRINTABLE}]")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""Starts of formulas in spreadsheets, which take full-width characters for the others. Tabs and returns are escaped."""
 
 
 @dataclass(frozen=True, slots=True)

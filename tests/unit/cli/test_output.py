@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+import ast
 import json
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import typer
+from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner
 
-from gateway.cli.output import JsonOption, Output, reports_errors, to_json
-from gateway.errors import ConfigurationError, InvalidRequestError, SignatureInvalidError, Violation
-from gateway.translation.plain_text import printable
+from gateway.cli import main
+from gateway.cli.alert.read import change_line
+from gateway.cli.output import JsonOption, Output, fail, print_error, reports_errors, stacked, to_json
+from gateway.errors import ConfigurationError, InvalidRequestError, SignatureInvalidError, UnavailableError, Violation
+from gateway.v1.alert_service_pb2 import AlertChange
+from tests.support.hostile_text import foreign_texts, is_harmless
+
+ROOT = Path(__file__).parents[3]
 
 app = typer.Typer()
 
@@ -94,11 +104,6 @@ def test_people_get_their_language_and_programs_english(monkeypatch: pytest.Monk
     assert [set(row) for row in json.loads(run("rows", "--json")[1])] == [{"name", "valid_until"}] * 2
 
 
-def test_foreign_text_cannot_control_the_terminal() -> None:
-    assert printable("a\x1b[2Jb\u202ec\n") == "a\\u{001b}[2Jb\\u{202e}c\n"
-    assert printable("镓 – gállio") == "镓 – gállio"
-
-
 def test_json_of_values() -> None:
     data = {"bytes": b"\x01\xff", "set": frozenset({"b", "a"})}
     assert json.loads(to_json(data)) == {
@@ -120,3 +125,102 @@ def test_progress_passes_items_through_and_lines_are_whole_json(capsys: pytest.C
     output.json_line({"a": [1, "镓"]})
     output.json_line({"b": None})
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [{"a": [1, "镓"]}, {"b": None}]
+
+
+# Foreign text
+
+ALLOWED_TO_PRINT = {"gateway/cli/output.py", "gateway/cli/terminal.py"}
+MAY_USE = {"gateway/cli/watchlist/exporting.py": {"sys.stdout.buffer"}, "gateway/cli/main.py": {"typer.echo"}}
+"""A list's file on standard output; the version, without the time to import more."""
+
+PRINTING = re.compile(
+    r"\b(print|typer\.echo|typer\.secho|click\.echo|click\.secho|sys\.stdout\.(write|buffer)|sys\.stderr\.write"
+    r"|Console|os\.write|typer\.confirm|typer\.prompt|sys\.__std\w+)$"
+)
+
+
+def prints(source: str) -> Iterator[str]:
+    """What a module prints with, by whatever means."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call | ast.Attribute):
+            used = ast.unparse(node.func if isinstance(node, ast.Call) else node)
+            if match := PRINTING.search(used):
+                yield match[0]
+
+
+@pytest.mark.drift
+@pytest.mark.parametrize(
+    "path", [p for p in sorted(ROOT.glob("gateway/**/*.py")) if "/v1/" not in str(p)], ids=lambda p: str(p.name)
+)
+def test_nothing_prints_around_the_functions_that_make_text_harmless(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    if name not in ALLOWED_TO_PRINT | {"gateway/cli/history/trace_terminal.py"}:
+        assert set(prints(path.read_text("utf-8"))) <= MAY_USE.get(name, set())
+
+
+@pytest.mark.drift
+@pytest.mark.parametrize("source", ["print(1)", "sys.stdout.write('x')", "typer.echo(x)", "rich.console.Console()"])
+def test_what_prints_is_found(source: str) -> None:
+    assert list(prints(source))
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    text = captured.out + captured.err
+    assert is_harmless(text, allowed="\n")
+    return text
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(foreign_texts)
+def test_whatever_a_partner_says_prints_harmlessly(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    output = Output()
+    capsys.readouterr()
+    for show in (output.line, output.note, output.warning):
+        show(text)
+        assert len(printed(capsys).splitlines()) == 1
+    output.interruption(UnavailableError(text))
+    assert len(printed(capsys).splitlines()) == 1
+    with pytest.raises(typer.Exit):
+        fail(InvalidRequestError([Violation(text, text, text), Violation(text, text, text)]))
+    assert len(printed(capsys).splitlines()) == 4
+    print_error(text, text)
+    assert len(printed(capsys).splitlines()) == 2
+    output.table(text, [text], [[text], [stacked([text, text])]])
+    output.facts(text, {text: text})
+    printed(capsys)
+    assert len(stacked([text, text]).splitlines() or [""]) <= 2
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(foreign_texts)
+def test_json_prints_and_keeps_its_value(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    output, value = Output(as_json=True), {"said": [text], text: text}
+    capsys.readouterr()
+    for show in (output.json, output.json_line, lambda data: output.facts(text, {}, data=data)):
+        show(value)
+        assert json.loads(printed(capsys)) == value
+    output.json_line(value)
+    assert len(printed(capsys).splitlines()) == 1
+    with pytest.raises(typer.Exit):
+        fail(UnavailableError(text, metadata={"said": text}), as_json=True)
+    assert json.loads(printed(capsys))["error"]["metadata"] == {"said": text}
+
+
+def test_a_change_of_an_alert_is_one_line_whatever_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    change = AlertChange(position=7)
+    change.event.question.text = "when?\n      8 2026-01-01 hk closed CASE-1 unfounded\x1b[2J"
+    change.event.question.question_id = "q\u2028"
+    Output().line(change_line(change))
+    assert len(printed(capsys).splitlines()) == 1
+
+
+def test_a_defect_is_told_in_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(**_: object) -> None:
+        raise RuntimeError("a\nError: forged\x1b[2J")
+
+    monkeypatch.setattr(main, "app", failing)
+    monkeypatch.setattr(main, "configure_warnings", lambda: None)
+    with pytest.raises(SystemExit):
+        main.main()
+    assert len(printed(capsys).splitlines()) == 2

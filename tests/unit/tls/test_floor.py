@@ -34,10 +34,13 @@ class Watch:
     def find_spec(self, name, path, target=None):
         if name == "grpc":
             print("floor at import:", os.environ.get("GRPC_SSL_CIPHER_SUITES"))
+            print("log at import:", os.environ.get("GRPC_VERBOSITY"), os.environ.get("GRPC_TRACE"))
 sys.meta_path.insert(0, Watch())
 """
-    seen = run(f"{watch}\nimport {module}\nimport grpc\n{CREDENTIALS}")
-    assert seen.splitlines() == ["floor at import: ECDHE-PSK-CHACHA20-POLY1305", "floor"]
+    code = f"{watch}\nimport {module}\nimport grpc\n{CREDENTIALS}"
+    expected = ["floor at import: ECDHE-PSK-CHACHA20-POLY1305", "log at import: NONE None", "floor"]
+    assert run(code).splitlines() == expected
+    assert run(code, GRPC_VERBOSITY="DEBUG", GRPC_TRACE="all").splitlines() == expected
 
 
 def test_grpc_imported_first_is_refused_with_the_way_out() -> None:

@@ -15,6 +15,7 @@ from gateway.formats.lists.csv_lists import LIST_MAPPINGS, OWN_COLUMNS, read_csv
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow
 from gateway.v1 import alert_pb2, watchlist_pb2
 from gateway.v1.watchlist_pb2 import WatchlistContent
+from tests.support.hostile_text import foreign_texts, is_harmless
 from tests.support.watchlists import OPTIONS, bad, contents, defaults, entry, good, ids
 
 FULL = {
@@ -109,12 +110,14 @@ def test_what_is_written_is_read_back_equal(entries: dict[str, WatchlistContent]
     assert good(read_csv(stream, ListOptions(list="own"))) == entries
 
 
-@given(contents())
-def test_a_cell_that_is_written_starts_no_formula(content: WatchlistContent) -> None:
+@given(contents(), st.sampled_from(["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"]), foreign_texts)
+def test_a_cell_that_is_written_starts_no_formula(content: WatchlistContent, start: str, text: str) -> None:
+    content.remarks = content.reason = content.names[0].text = f"{start}{text}"
     stream = io.BytesIO()
     write_csv(stream, [entry("A-1", content)])
     (_, cells) = csv.reader(io.StringIO(stream.getvalue().decode()))
-    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r＝＋－＠"))]
+    assert is_harmless("".join(c for cell in cells for c in cell if c < "\U00010000"))
 
 
 def test_defaults_stand_in_for_what_a_line_leaves_empty() -> None:

@@ -1,0 +1,179 @@
+r"""Writes the log of a process: one line per event, in which foreign text can't forge, hide or flood anything.
+
+1. A place in the code writes at most MAX_LINES lines in WINDOW_S; its next line counts the others.
+2. A value has at most MAX_VALUE_CHARS characters, a traceback MAX_TRACEBACK_CHARS.
+3. What doesn't print is escaped: in text as `\u{…}`, in JSON as `\uXXXX`. Each line of a traceback is marked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gateway.translation.plain_text import printable, printable_json, printable_line
+
+if TYPE_CHECKING:
+    import structlog
+
+MAX_LINES = 100
+"""Most lines in WINDOW_S from one place in the code: more than its links and callers write in a fault of all."""
+
+WINDOW_S = 10.0
+
+MAX_VALUE_CHARS = 4_096
+"""Longest value in a line, in characters: an error with its causes has some hundred."""
+
+MAX_TRACEBACK_CHARS = 32_768
+"""Longest traceback, in characters; its end is kept, where the error is."""
+
+TRACEBACK_MARK = "  | "
+"""Begins each line of a traceback in text: it can't look like an event."""
+
+
+_configured = ("text", "info")
+
+
+class FloodFilter(logging.Filter):
+    """Step 1. Places are bounded by the code; texts aren't in the key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._windows: dict[tuple[str, int, str, int], tuple[float, int]] = {}  # place → start, lines
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        place = record.name, record.levelno, record.pathname, record.lineno
+        with self._lock:
+            started, lines = self._windows.get(place, (record.created, 0))
+            if not 0 <= record.created - started < WINDOW_S:
+                if lines > MAX_LINES:
+                    record.unwritten = lines - MAX_LINES
+                started, lines = record.created, 0
+            self._windows[place] = started, lines + 1
+        return lines < MAX_LINES
+
+
+def configure_logging(form: str, level: str, *, stream: TextIO | None = None) -> None:
+    """Logs to standard error by default; `form`: `text` for people, `json` for collectors."""
+    import structlog  # noqa: PLC0415  # the command line goes without
+
+    global _configured  # noqa: PLW0603  logging has one configuration for each process too
+    _configured = form, level
+    stream = stream or sys.stderr
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    as_text = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    rendered: list[structlog.typing.Processor] = (
+        [structlog.processors.JSONRenderer(serializer=_json)] if form == "json" else [_escaped, as_text]
+    )
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(FloodFilter())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[
+                _with_count,
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _shortened,
+                *rendered,
+            ],
+        )
+    )
+    _take_over(handler, level)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def configured() -> tuple[str, str]:
+    """Form and level that `configure_logging` got, for a process that this one starts."""
+    return _configured
+
+
+def configure_warnings() -> None:
+    """Logs warnings and errors alone to standard error, for commands."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(FloodFilter())
+    handler.setFormatter(_LineFormatter())
+    _take_over(handler, "warning")
+
+
+class _LineFormatter(logging.Formatter):
+    """Level and text of an event on one line, without its traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        about = "" if error is None else f": {type(error).__name__}: {error}"
+        return printable_line(_cut(f"{record.levelname.lower()}: {record.getMessage()}{about}"))
+
+
+def _take_over(handler: logging.Handler, level: str) -> None:
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger(__name__).critical("uncaught error", exc_info=(kind, error, traceback))
+
+
+def _log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
+    if uncaught.exc_value is not None and not issubclass(uncaught.exc_type, SystemExit):
+        _log_uncaught(uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)
+
+
+def _with_count(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    unwritten = getattr(event.get("_record"), "unwritten", 0)
+    if unwritten:
+        event["unwritten"] = unwritten
+    return event
+
+
+def _shortened(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Step 2; all values become text, numbers, truth values or None."""
+    return {str(name): _short(name, value) for name, value in event.items()}
+
+
+def _short(name: str, value: object) -> object:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    if name in ("exception", "stack"):
+        return text if len(text) <= MAX_TRACEBACK_CHARS else f"…\n{text[-MAX_TRACEBACK_CHARS:]}"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    beyond = len(text) - MAX_VALUE_CHARS
+    return text if beyond <= 0 else f"{text[:MAX_VALUE_CHARS]}… ({beyond} more characters)"
+
+
+def _escaped(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Step 3 for text."""
+    return {printable_line(name): _printable(name, value) for name, value in event.items()}
+
+
+def _printable(name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if name in ("exception", "stack"):
+        return "\n".join(TRACEBACK_MARK + line for line in printable(value).split("\n"))
+    return printable_line(value)
+
+
+def _json(event: object, **_options: object) -> str:
+    """Step 3 for JSON."""
+    return printable_json(json.dumps(event, ensure_ascii=False))
