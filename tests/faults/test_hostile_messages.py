@@ -1,0 +1,145 @@
+"""Every method gets 32 hostile messages over real TLS: each ends with a clean status, and the node lives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+
+from gateway.contract.channel_options import channel_options
+from gateway.rpc.status import from_rpc_error
+from gateway.rpc.tls import channel_credentials
+from gateway.trust.codec.permissions import load_permissions
+from gateway.trust.service.trial_federation import FEDERATION
+from gateway.v1 import (
+    alert_service_pb2,
+    evidence_service_pb2,
+    exchange_service_pb2,
+    history_service_pb2,
+    node_service_pb2,
+    watchlist_service_pb2,
+)
+from tests.support.federation import Federation, NodeProcess, alert, origin
+from tests.support.hostile_messages import MUTATIONS, hostile_messages
+
+MODULES = (
+    alert_service_pb2,
+    evidence_service_pb2,
+    exchange_service_pb2,
+    history_service_pb2,
+    node_service_pb2,
+    watchlist_service_pb2,
+)
+AT_ONCE = 12
+OPEN_S = 0.5
+"""Seconds after which a stream that stays open, such as a watch, is left."""
+
+
+class Ending(NamedTuple):
+    """How a call ended: OK, or the status with the error's reason."""
+
+    method: str
+    mutation: str
+    code: grpc.StatusCode
+    reason: str
+
+
+def methods() -> Iterator[MethodDescriptor]:
+    for module in MODULES:
+        for service in module.DESCRIPTOR.services_by_name.values():
+            yield from service.methods
+
+
+def path_of(method: MethodDescriptor) -> str:
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+@asynccontextmanager
+async def channels(federation: Federation) -> AsyncIterator[dict[str, grpc.aio.Channel]]:
+    """A channel of bytes by role, and `peer`: hk's gateway."""
+    node = federation["cn"]
+    async with AsyncExitStack() as stack:
+        made = {role: _local(node, role) for role in ("publisher", "officer", "analyst", "supervisor")}
+        made |= {role: _local(node, role) for role in ("auditor", "operator")}
+        made["peer"] = _peer(federation)
+        for channel in made.values():
+            await stack.enter_async_context(channel)
+        yield made
+
+
+def _local(node: NodeProcess, role: str) -> grpc.aio.Channel:
+    options = channel_options(server_name=f"{node.name}.{FEDERATION}")
+    return grpc.aio.secure_channel(f"127.0.0.1:{node.local_port}", node.credentials(role), options=options)
+
+
+def _peer(federation: Federation) -> grpc.aio.Channel:
+    hk, cn = federation.folder.node("hk"), federation["cn"]
+    credentials = channel_credentials(cn.folder.ca.read_bytes(), hk.certificate.read_bytes(), hk.key.read_bytes())
+    options = channel_options(server_name=f"cn.{FEDERATION}")
+    return grpc.aio.secure_channel(f"127.0.0.1:{cn.peer_port}", credentials, options=options)
+
+
+def role_of(method: MethodDescriptor) -> str:
+    """Who may call it, so that the message gets as far as it can."""
+    permission = load_permissions()[path_of(method)]
+    return "peer" if permission.peers else min(role.value for role in permission.roles)
+
+
+async def end_of(channel: grpc.aio.Channel, method: MethodDescriptor, message: bytes) -> tuple[grpc.StatusCode, str]:
+    """Sends the message, reads what comes, and says how the call ended."""
+    call = channel.stream_stream(path_of(method))(timeout=60)
+    try:
+        await call.write(message)
+        await call.done_writing()
+        while await asyncio.wait_for(call.read(), 60 if not method.server_streaming else OPEN_S) is not grpc.aio.EOF:
+            pass
+    except TimeoutError:
+        call.cancel()
+        return grpc.StatusCode.OK, "still open"
+    except grpc.aio.AioRpcError:
+        pass
+    code = await call.code()
+    if code is grpc.StatusCode.OK:
+        return code, ""
+    error = grpc.aio.AioRpcError(
+        code, await call.initial_metadata(), await call.trailing_metadata(), await call.details()
+    )
+    return code, from_rpc_error(error).reason
+
+
+def test_hostile_messages_end_with_a_clean_status(federation: Federation, caplog: pytest.LogCaptureFixture) -> None:
+    """The status of each tells what was wrong; none is a defect of ours."""
+    caplog.set_level(logging.ERROR)
+
+    async def run() -> list[Ending]:
+        endings: list[Ending] = []
+        async with federation.inside("cn"), channels(federation) as by_role:
+            turns = asyncio.Semaphore(AT_ONCE)
+
+            async def attempt(method: MethodDescriptor, mutation: str, message: bytes) -> None:
+                async with turns:
+                    code, reason = await end_of(by_role[role_of(method)], method, message)
+                endings.append(Ending(path_of(method), mutation, code, reason))
+
+            for method in methods():
+                messages = hostile_messages(method.input_type)
+                await asyncio.gather(*(attempt(method, *message) for message in messages.items()))
+            async with federation.client("cn", "publisher") as risk:
+                await risk.publish(alert(), ["hk"])
+        return endings
+
+    endings = federation.run(run())
+    assert len(endings) == len(list(methods())) * len(MUTATIONS) >= 1_792
+    defects = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert [ending for ending in endings if ending.code in defects] == []
+    assert [ending for ending in endings if ending.code is not grpc.StatusCode.OK and not ending.reason] == []
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+    assert federation["cn"].feed(origin("cn", "hk")).size == 1, "the last alert, and nothing of all that before"
+    assert federation["cn"].feed(origin("hk", "cn")).size == 0
