@@ -2,8 +2,11 @@
 
 import io
 import os
+import struct
+import tracemalloc
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,83 @@ def test_a_zip_that_unpacks_to_more_than_it_has_is_refused_before_it_is_unpacked
         made.writestr("payload.binpb", bytes(MAX_FILE_BYTES * 20))
     with pytest.raises(TooLargeError):
         decode_zip(archive.getvalue())
+
+
+def local_header(name: bytes, content: bytes) -> bytes:
+    size = len(content)
+    return (
+        struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, zlib.crc32(content), size, size, len(name), 0) + name
+    )
+
+
+def zip_of(local: bytes, files: Iterable[tuple[bytes, int, int, int]], *, count: int | None = None) -> bytes:
+    """A .zip with this directory: name, CRC, size and place of each file."""
+    entries = [
+        struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 788, 20, 0, 0, 0, 33, crc, size, size, len(name), *[0] * 5, place)
+        + name
+        for name, crc, size, place in files
+    ]
+    directory = b"".join(entries)
+    number = len(entries) % 65_536 if count is None else count
+    return (
+        local + directory + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, number, number, len(directory), len(local), 0)
+    )
+
+
+def overlapping(count: int) -> bytes:
+    """A .zip bomb without compression: each file's bytes are the local headers and bytes of all later ones."""
+    local, files = bytes(MAX_FILE_BYTES - 40 * count), []
+    for number in reversed(range(count)):
+        name, content = b"f%04d" % number, local
+        local = local_header(name, content) + content
+        files.append((name, zlib.crc32(content), len(content), len(local)))
+    return zip_of(local, [(name, crc, size, len(local) - end) for name, crc, size, end in reversed(files)])
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Most bytes that the work held at once."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def refused(data: bytes) -> None:
+    with pytest.raises(MalformedError):
+        decode_zip(data)
+
+
+def test_files_of_a_zip_that_share_their_bytes_are_refused_before_they_are_read() -> None:
+    bomb = overlapping(120)
+    with zipfile.ZipFile(io.BytesIO(bomb)) as archive:
+        assert sum(member.file_size for member in archive.infolist()) > 240_000_000
+    assert len(bomb) < MAX_FILE_BYTES + 20_000
+    assert peak_of(lambda: refused(bomb)) < 4 * len(bomb)
+
+
+@pytest.mark.parametrize("count", [None, 1, 3])
+def test_a_zip_with_very_many_names_is_refused_before_they_are_read(count: int | None) -> None:
+    many = zip_of(local_header(b"000000", b""), [(b"%06d" % number, 0, 0, 0) for number in range(100_000)], count=count)
+    assert peak_of(lambda: refused(many)) < 1_000_000 + len(many)
+
+
+def test_a_folder_with_very_many_names_is_refused_before_it_is_listed(tmp_path: Path) -> None:
+    for number in range(MAX_FILES + 1_500):
+        (tmp_path / f"d{number}").mkdir()
+    with pytest.raises(TooLargeError):
+        read_bundle(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["case.zip", "case"])
+def test_a_planted_partial_file_is_not_written_through(tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"untouched")
+    (tmp_path / f".{name}.{os.getpid()}.partial").symlink_to(victim)
+    write_bundle(Bundle(FILES), tmp_path / name)
+    assert victim.read_bytes() == b"untouched"
+    assert read_bundle(tmp_path / name) == Bundle(FILES)
 
 
 def test_links_and_deep_folders_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Writes files so that neither a crash nor a link planted at their path does harm."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+OWNER_ONLY = 0o600
+"""Mode of files that nobody but the node's user reads."""
+
+BY_UMASK = 0o666
+"""Mode of files whose readers the user's umask decides on."""
+
+
+def create_file(path: Path, *, mode: int = BY_UMASK) -> BinaryIO:
+    """Opens a new file for writing, never through a link and never one that exists.
+
+    Raises:
+        FileExistsError: something has this name, be it a dangling link.
+        OSError: it can't be created.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    return os.fdopen(descriptor, "wb")
+
+
+@contextmanager
+def replacement(path: Path, *, mode: int = BY_UMASK) -> Iterator[BinaryIO]:
+    """A file to write piece by piece; it takes the place of `path` when the block has ended well.
+
+    A link at `path` is replaced, not followed. A crash leaves the old file, and perhaps a `.partial` one.
+    """
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        with create_file(partial, mode=mode) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = BY_UMASK) -> None:
+    """Writes a file as `replacement` does."""
+    with replacement(path, mode=mode) as file:
+        file.write(data)
