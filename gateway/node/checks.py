@@ -17,6 +17,7 @@ from gateway.contract.ids import GatewayIdentity
 from gateway.db.database import Database
 from gateway.errors import ConfigurationError, DirectoryError, GatewayError, UnavailableError
 from gateway.node.defaults import LinkMode
+from gateway.node.directory_store import KeptVersions, pinned_anchors
 from gateway.node.settings import LinkSettings, Settings
 from gateway.node.signing_keys import passphrase_of
 from gateway.node.upkeep import CERTIFICATE_WARNING
@@ -26,13 +27,7 @@ from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import Directory, Validity, receipts_key_name
-from gateway.trust.service.directory_versions import (
-    CLOCK_TOLERANCE,
-    RootOfTrust,
-    TrustedDirectory,
-    accept,
-    unsafe_reopen,
-)
+from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDirectory, accept
 
 FREE_SPACE_WARNING_BYTES = 1 << 30
 """Bytes of free disk space below which to warn: a million alerts."""
@@ -104,11 +99,8 @@ class NodeChecks:
 
     def _directory(self, name: str) -> Iterator[Finding]:
         settings = self._settings.directory
-        anchors = RootOfTrust.from_vkeys(
-            settings.anchors, federation=self._settings.federation, threshold=settings.threshold
-        )
-        kept = self._settings.data_dir / "directory.accepted.note"
-        previous = unsafe_reopen(_read(kept)) if kept.exists() else None
+        anchors = pinned_anchors(self._settings)
+        previous = KeptVersions(self._settings.data_dir).newest(anchors)
         trusted = accept(_read(settings.file), now=self._now, previous=previous, anchors=anchors)
         trusted.directory.node(self._settings.node)
         self._trusted = trusted

@@ -1,37 +1,89 @@
 """Reads, verifies, stores and replaces the node's directory.
 
-The data folder keeps the last accepted version: a restart can't be tricked into an older one.
+The data folder keeps every accepted version: a restart can't be tricked into an older one, and verifies the kept ones
+again from the pinned anchors, so that a planted one counts for nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import DirectoryError, GatewayError
 from gateway.feed.service.alarms import DIRECTORY, Alarms
+from gateway.files import OWNER_ONLY, replace_file
+from gateway.node.settings import Settings
 from gateway.trust.rules.directory import Directory, Validity
-from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, unsafe_reopen
+from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, reopen
 
 log = logging.getLogger(__name__)
 
 MAX_DIRECTORY_FILE_BYTES = 4 * 1024 * 1024
 """Largest directory file, in bytes."""
 
+KEPT_FOLDER = "directory"
+"""Folder in the data folder with the accepted versions, `000007.note` for version 7."""
+
+EARLIER_FILE = "directory.accepted.note"
+"""File of earlier releases in the data folder, with the newest version alone."""
+
+_NOTE = re.compile(r"[0-9]{6,}\.note")
+
+
+class KeptVersions:
+    """The accepted versions in a data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / KEPT_FOLDER
+        self._earlier = data_dir / EARLIER_FILE
+
+    def newest(self, anchors: RootOfTrust) -> TrustedDirectory | None:
+        """The newest version, verified from the anchors; None before the first.
+
+        Raises:
+            DirectoryError: a kept file can't be read, or doesn't verify.
+        """
+        files = self._files()
+        if not files:
+            return None
+        try:
+            return reopen([_read(file) for file in files], anchors=anchors)
+        except DirectoryError as error:
+            where = self._folder if files[0] != self._earlier else self._earlier
+            raise _unanchored(where, error) from error
+
+    def add(self, version: TrustedDirectory) -> None:
+        """Keeps an accepted version, unless it is kept: more signatures on it might not follow on the one before."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = self._folder / f"{version.version:06}.note"
+        if not file.exists():
+            replace_file(file, version.note, mode=OWNER_ONLY)
+        self._earlier.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        """The oldest first."""
+        kept = [path for path in self._folder.glob("*.note") if _NOTE.fullmatch(path.name)]
+        if not kept and self._earlier.exists():
+            return [self._earlier]
+        return sorted(kept, key=lambda path: int(path.stem))
+
 
 class DirectoryStore:
     """Holds the trusted directory. Reads are thread-safe."""
 
-    def __init__(self, file: Path, *, kept: Path, anchors: RootOfTrust, now: datetime) -> None:
+    def __init__(self, file: Path, *, kept: KeptVersions, anchors: RootOfTrust, now: datetime) -> None:
         """Raises DirectoryError for an unreadable or untrusted file; the node must not start."""
         self._file = file
         self._kept = kept
         self._anchors = anchors
         self._seen = _read(file)
-        previous = unsafe_reopen(_read(kept)) if kept.exists() else None
+        previous = kept.newest(anchors)
+        if previous is not None:
+            kept.add(previous)  # from an earlier release's file
         self._trusted = accept(self._seen, now=now, previous=previous, anchors=anchors)
-        self._keep()
+        kept.add(self._trusted)
 
     def trusted(self) -> TrustedDirectory:
         """The version in force."""
@@ -49,7 +101,7 @@ class DirectoryStore:
             if changed:
                 self._seen = note
                 self._trusted = accept(note, now=now, previous=self._trusted, anchors=self._anchors)
-                self._keep()
+                self._kept.add(self._trusted)
                 log.info("directory version %d is in force", self._trusted.version)
         except GatewayError as error:
             alarms.set(
@@ -73,11 +125,21 @@ class DirectoryStore:
             "get the next version signed",
         )
 
-    def _keep(self) -> None:
-        self._kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = self._kept.with_suffix(".new")
-        temporary.write_bytes(self._trusted.note)
-        temporary.replace(self._kept)
+
+def pinned_anchors(settings: Settings) -> RootOfTrust:
+    """The directory keys pinned in the settings; raises ConfigurationError."""
+    pinned = settings.directory
+    return RootOfTrust.from_vkeys(pinned.anchors, federation=settings.federation, threshold=pinned.threshold)
+
+
+def _unanchored(where: Path, error: DirectoryError) -> DirectoryError:
+    refused = DirectoryError(f"{where}: {error.message}", metadata=error.metadata)
+    refused.way_out = (
+        f"If nobody planted these versions, put every version that the federation signed since the anchors into "
+        f"{KEPT_FOLDER}/ of the data folder as 000001.note and so on; or get the present directory keys from the "
+        "authorities themselves and pin those as anchors."
+    )
+    return refused
 
 
 def _read(file: Path) -> bytes:

@@ -15,6 +15,7 @@ from gateway.cli.main import app
 from gateway.db.database import Database
 from gateway.db.migrate import schema_version, upgrade
 from gateway.trust.pki.keys import create_signing_key
+from gateway.trust.service.directory_versions import unsafe_reopen
 
 FILES = Path(__file__).parents[1] / "fixtures/first_release_candidate"
 NEWEST = max(path.name[:4] for path in (Path(__file__).parents[2] / "gateway/db/migrations/versions").glob("[0-9]*.py"))
@@ -55,8 +56,8 @@ receipts = "receipts.pem"
 
 [directory]
 file = "directory.note"
-anchors = []
-threshold = 3
+anchors = {anchors}
+threshold = {threshold}
 """
 
 
@@ -76,7 +77,9 @@ def config(tmp_path: Path) -> Path:
         (tmp_path / name).write_bytes((FILES / "directory.note").read_bytes())
     create_signing_key(tmp_path / "log.pem", name=f"{FEDERATION}/hk")
     file = tmp_path / "gateway.toml"
-    file.write_text(SETTINGS)
+    signers = unsafe_reopen((FILES / "directory.note").read_bytes()).directory
+    vkeys = [authority.directory_key for authority in signers.authorities.values()]
+    file.write_text(SETTINGS.format(anchors=json.dumps(vkeys), threshold=signers.threshold))
     return file
 
 

@@ -1,11 +1,11 @@
 """Decides whether to trust a directory version, as a state machine without I/O.
 
-Only `accept` and `unsafe_reopen` make a `TrustedDirectory`.
+Only `accept`, `reopen` and `unsafe_reopen` make a `TrustedDirectory`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -125,6 +125,8 @@ def accept(
     5. Version: greater than the previous one; equal only for the same text.
     6. Validity: not beyond the grace period. Within it the version is accepted with a warning.
 
+    The very bytes of the version in force were verified already; only step 6 is left.
+
     Args:
         note: untrusted bytes.
         previous: the version in force; it may have expired.
@@ -133,28 +135,72 @@ def accept(
     Raises:
         DirectoryError: a step fails; `metadata["step"]` names it.
     """
-    judged_by, threshold, federation = _judges(previous, anchors)
-    _parsed_note(note)  # 1
-    text = _signed_text(note, judged_by, threshold, "2 succession")  # 2
-    directory = _decoded(text)
-    own = [Verifier.from_vkey(authority.directory_key) for authority in directory.authorities.values()]
-    _signed_text(note, own, directory.threshold, "3 own threshold")  # 3
-    signed_by = _only_known(note, [*own, *judged_by])
-    if directory.federation != federation:  # 4
-        raise _refused("4 federation", f"it is for {directory.federation}, expected is {federation}")
-    _check_version(directory, text, previous)  # 5
+    if previous is not None and note == previous.note:
+        directory, text, signed_by = previous.directory, previous.text, previous.signed_by
+    else:
+        directory, text, signed_by = _verified(note, previous, anchors)  # 1 to 5
     warnings = _check_validity(directory, now)  # 6
     return TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=warnings)
 
 
-def unsafe_reopen(note: bytes) -> TrustedDirectory:
-    """Reopens a version that this node accepted and kept, as the `previous` of the next.
+def reopen(notes: Sequence[bytes], *, anchors: RootOfTrust) -> TrustedDirectory:
+    """Verifies the versions that a node accepted and kept; returns the newest, as the `previous` of the next.
 
-    Unsafe: only its own keys verify it; steps 2 and 4 to 6 are skipped. Never for bytes from elsewhere. Check
+    The bytes come from a folder that others may have written to. So the oldest version that the pinned anchors'
+    threshold has signed is verified by them, and every later one by the version before it: steps 1 to 5. Versions
+    before it, kept under earlier anchors, don't count. Kept versions may have expired: check `validity` before relying
+    on the result.
+
+    Args:
+        notes: untrusted bytes, the oldest version first.
+        anchors: the pinned keys.
+
+    Raises:
+        DirectoryError: none of the versions is signed by the anchors, or a later one doesn't follow on the one before.
+    """
+    trusted: TrustedDirectory | None = None
+    refusal: DirectoryError | None = None
+    for note in notes:
+        try:
+            directory, text, signed_by = _verified(note, trusted, anchors)
+        except DirectoryError as error:
+            if trusted is not None:
+                raise
+            refusal = error
+            continue
+        if trusted is not None and directory.version == trusted.version:
+            raise _refused("5 version", f"version {trusted.version} was kept twice")
+        trusted = TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=())
+    if trusted is None:
+        raise refusal or _refused("2 succession", "no version was kept")
+    return trusted
+
+
+def _verified(
+    note: bytes, previous: TrustedDirectory | None, anchors: RootOfTrust | None
+) -> tuple[Directory, bytes, tuple[str, ...]]:
+    """Steps 1 to 5 of `accept`; returns the directory, its text and who signed it."""
+    verifiers, threshold, federation = _succession(previous, anchors)
+    _parsed_note(note)  # 1
+    text = _signed_text(note, verifiers, threshold, "2 succession")  # 2
+    directory = _decoded(text)
+    own = [Verifier.from_vkey(authority.directory_key) for authority in directory.authorities.values()]
+    _signed_text(note, own, directory.threshold, "3 own threshold")  # 3
+    signed_by = _only_known(note, [*own, *verifiers])
+    if directory.federation != federation:  # 4
+        raise _refused("4 federation", f"it is for {directory.federation}, expected is {federation}")
+    _check_version(directory, text, previous)  # 5
+    return directory, text, signed_by
+
+
+def unsafe_reopen(note: bytes) -> TrustedDirectory:
+    """Opens a version that somebody vouches for, e.g. the user who named its file.
+
+    Unsafe: only its own keys verify it; steps 2 and 4 to 6 are skipped. What a node kept is opened by `reopen`. Check
     `validity` before relying on it.
 
     Raises:
-        DirectoryError: the kept bytes are damaged (steps 1 and 3).
+        DirectoryError: the bytes are damaged (steps 1 and 3).
     """
     text = _parsed_note(note)
     directory = _decoded(text)
@@ -164,7 +210,10 @@ def unsafe_reopen(note: bytes) -> TrustedDirectory:
     return TrustedDirectory(_TOKEN, directory=directory, note=note, text=text, signed_by=signed_by, warnings=())
 
 
-def _judges(previous: TrustedDirectory | None, anchors: RootOfTrust | None) -> tuple[tuple[Verifier, ...], int, str]:
+def _succession(
+    previous: TrustedDirectory | None, anchors: RootOfTrust | None
+) -> tuple[tuple[Verifier, ...], int, str]:
+    """Keys, threshold and federation that a version is verified by."""
     if previous is not None:
         return previous.directory_verifiers(), previous.directory.threshold, previous.federation
     if anchors is None:

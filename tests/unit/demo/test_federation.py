@@ -8,7 +8,7 @@ import pytest
 
 from demo.federation import AUTHORITIES, SYSTEMS, is_complete, make_federation, on_one_host
 from gateway.errors import ConfigurationError
-from gateway.node.directory_store import DirectoryStore
+from gateway.node.directory_store import DirectoryStore, KeptVersions
 from gateway.node.settings import load_settings
 from gateway.trust.service.directory_versions import RootOfTrust
 
@@ -34,7 +34,7 @@ def test_each_folder_has_all_that_its_node_needs_wherever_it_is_moved(tmp_path: 
         anchors = RootOfTrust.from_vkeys(
             settings.directory.anchors, federation=settings.federation, threshold=settings.directory.threshold
         )
-        store = DirectoryStore(settings.directory.file, kept=tmp_path / f"{node}.kept", anchors=anchors, now=NOW)
+        store = DirectoryStore(settings.directory.file, kept=KeptVersions(tmp_path / node), anchors=anchors, now=NOW)
         assert set(store.directory().nodes) == set(AUTHORITIES)
         assert store.directory().node(node).endpoints == (settings.peer_bind,)
 

@@ -19,6 +19,7 @@ from gateway.trust.service.directory_versions import (
     RootOfTrust,
     TrustedDirectory,
     accept,
+    reopen,
     unsafe_reopen,
 )
 from tests.support.directories import FEDERATION, NODES, NOW, anchors, authority_signer, card, directory, signed, signer
@@ -169,6 +170,53 @@ def test_reopening_refuses_damage_only() -> None:
     for damaged in (NOTE[:-1], NOTE.replace(b'"threshold": 2', b'"threshold": 1'), b""):
         with pytest.raises(DirectoryError):
             unsafe_reopen(damaged)
+
+
+def chain() -> list[bytes]:
+    """Three versions; all directory keys change with the second."""
+    two = rotated(second(), *NODES)
+    both = signed(two, [*signers(*NODES), *signers(*NODES, generation=1)])
+    return [NOTE, both, signed(replace(two, version=3), signers("cn", "hk", generation=1))]
+
+
+def test_kept_versions_are_verified_from_the_anchors_version_by_version() -> None:
+    kept = chain()
+    assert [reopen(kept[:count], anchors=anchors()).version for count in (1, 2, 3)] == [1, 2, 3]
+    with pytest.raises(DirectoryError) as caught:
+        reopen([kept[0], kept[2]], anchors=anchors())  # the change of keys is missing
+    assert caught.value.metadata["step"] == "2 succession"
+    with pytest.raises(DirectoryError):
+        reopen(kept[2:], anchors=anchors())
+    with pytest.raises(DirectoryError):
+        reopen([], anchors=anchors())
+
+
+def test_a_planted_version_counts_for_nothing() -> None:
+    theirs = rotated(replace(second(), version=9), *NODES)
+    planted = signed(theirs, signers(*NODES, generation=1))  # its threshold, with keys that it names itself
+    assert unsafe_reopen(planted).version == 9
+    for kept in ([planted], [NOTE, planted], [*chain()[:1], planted], [planted, NOTE, planted]):
+        with pytest.raises(DirectoryError) as caught:
+            reopen(kept, anchors=anchors())
+        assert caught.value.metadata["step"] == "2 succession"
+
+
+def test_keys_that_were_replaced_start_nothing_again() -> None:
+    stolen = signed(replace(rotated(second(), *NODES), version=4), [*signers(*NODES), *signers(*NODES, generation=1)])
+    assert reopen([stolen], anchors=anchors()).version == 4
+    thief = signed(replace(second(), version=4), signers(*NODES))  # the anchors' own keys, which version 2 replaced
+    with pytest.raises(DirectoryError):
+        reopen([*chain(), thief], anchors=anchors())
+
+
+def test_versions_under_earlier_anchors_do_not_hinder() -> None:
+    keys = signers(*NODES, generation=1)
+    renewed = RootOfTrust.from_vkeys(
+        [Verifier(key.name, key.public_key).to_vkey() for key in keys], federation=FEDERATION, threshold=2
+    )
+    assert reopen(chain(), anchors=renewed).version == 3
+    with pytest.raises(DirectoryError, match="kept twice"):
+        reopen([*chain(), chain()[2]], anchors=renewed)
 
 
 def test_verifiers_are_those_of_the_publisher_at_the_time() -> None:
