@@ -133,7 +133,7 @@ COMMANDS: Mapping[str, str | Noun] = {
     ),
     "audit": Noun(
         N_("The audit log: requests and decisions."),
-        {"list": "gateway.cli.node.commands:audit_list"},
+        {"list": "gateway.cli.node.commands:audit_list", "head": "gateway.cli.node.commands:audit_head"},
     ),
 }
 """Name to `module:function`, imported when called."""

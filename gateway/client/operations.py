@@ -100,6 +100,11 @@ class EvidenceClient:
         method = self._connection.stubs.evidence.ProveConsistency
         return (await self._connection.unary(method, request, evidence.ProveConsistencyResponse)).proof
 
+    async def audit_head(self) -> evidence.GetAuditHeadResponse:
+        """The newest signed head of the audit log; keep its file where the node's operators can't change it."""
+        method = self._connection.stubs.evidence.GetAuditHead
+        return await self._connection.unary(method, evidence.GetAuditHeadRequest(), evidence.GetAuditHeadResponse)
+
     async def audit_events_page(
         self, *, page_size: int = 0, page_token: str = "", filter: str = ""
     ) -> evidence.ListAuditEventsResponse:

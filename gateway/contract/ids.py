@@ -37,12 +37,14 @@ class Channel(StrEnum):
     """A node's own lists and decisions; publisher and recipient are the same."""
     RECORDS = "records"
     """Digests of recorded shipments; local too."""
+    AUDIT = "audit"
+    """Heads of the audit log's hash chain; local too."""
 
 
 BETWEEN_NODES = (Channel.ALERTS, Channel.WATCHLIST)
 """Channels between partners, most urgent first."""
 
-KEPT = (Channel.LISTS, Channel.RECORDS)
+KEPT = (Channel.LISTS, Channel.RECORDS, Channel.AUDIT)
 """Local channels."""
 
 
@@ -114,8 +116,8 @@ class FeedOrigin:
         object.__setattr__(self, "channel", _channel(self.channel))
         if (self.publisher == self.recipient) != (self.channel in KEPT):
             raise MalformedError(
-                f"a feed leads to another node, and a node's own lists and records to itself; {self.channel.value} of "
-                f"{self.publisher!r} can't lead to {self.recipient!r}"
+                f"a feed leads to another node, and a node's own lists, records and audit heads to itself; "
+                f"{self.channel.value} of {self.publisher!r} can't lead to {self.recipient!r}"
             )
 
     @property

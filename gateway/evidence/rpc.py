@@ -16,15 +16,18 @@ from gateway.contract.filters import (
     page_size,
     parse_filter,
 )
+from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import MAX_MESSAGE_BYTES
 from gateway.contract.timestamps import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
 from gateway.errors import InvalidRequestError, TooLargeError, Violation
 from gateway.evidence.codec.answer_bundle import is_answer
+from gateway.evidence.codec.audit_head import verify_head_file
 from gateway.evidence.codec.bundle import Bundle
 from gateway.evidence.service.answer_check import AnswerExamination, examine_answer
 from gateway.evidence.service.answer_export import export_answer
+from gateway.evidence.service.audit_heads import export_head
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.consistency import prove_consistency
 from gateway.evidence.service.export import export
@@ -48,9 +51,11 @@ _REPLY_MARGIN_BYTES = 64 * 1024
 class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
     """Handlers of EvidenceService."""
 
-    def __init__(self, *, database: Database, trust: Callable[[], TrustedDirectory]) -> None:
+    def __init__(self, *, database: Database, trust: Callable[[], TrustedDirectory], audit_feed: FeedOrigin) -> None:
+        """`audit_feed`: the node's feed of audit heads."""
         self._database = database
         self._trust = trust
+        self._audit_feed = audit_feed
 
     async def ExportEvidence(
         self, request: evidence_service_pb2.ExportEvidenceRequest, context: Context
@@ -121,6 +126,15 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         if len(events) == limit and events[-1].seq > 1:
             response.next_page_token = encode_page_token((str(events[-1].seq),), request.filter)
         return response
+
+    async def GetAuditHead(
+        self, request: evidence_service_pb2.GetAuditHeadRequest, context: Context
+    ) -> evidence_service_pb2.GetAuditHeadResponse:
+        file = await asyncio.to_thread(export_head, self._database, self._audit_feed)
+        signed = verify_head_file(file, self._trust(), self._audit_feed.publisher)
+        return evidence_service_pb2.GetAuditHeadResponse(
+            sequence=signed.head.seq, signed_at=to_timestamp(int(signed.signed_at.timestamp() * 1000)), file=file
+        )
 
     def _events(self, where: AuditFilter, before_seq: int | None, limit: int) -> Sequence[StoredEvent]:
         with self._database.read() as conn:

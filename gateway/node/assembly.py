@@ -17,7 +17,9 @@ from gateway.contract.ids import FeedOrigin, GatewayIdentity
 from gateway.db import migrate
 from gateway.db.database import Database
 from gateway.errors import GatewayError
+from gateway.evidence.codec.audit_head import audit_feed
 from gateway.evidence.rpc import EvidenceServicer
+from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE, AuditHeadSigner
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.projection.projector import Projector
 from gateway.feed.rpc.auditing import PublisherAuditor
@@ -31,14 +33,14 @@ from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writer import Writer
-from gateway.node.directory_store import DirectoryStore
+from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.history import History
 from gateway.node.links import Links
 from gateway.node.projections import registry
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import LogKey, load_listed_keys
-from gateway.node.upkeep import Upkeep, apply_held
+from gateway.node.upkeep import Upkeep, apply_held, sign_audit_heads, sign_last_audit_head
 from gateway.node.watchlists import Watchlists
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
 from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
@@ -50,7 +52,6 @@ from gateway.rpc.tls import server_credentials
 from gateway.tls.credentials import TlsFiles, TlsSource, anchors_from_file
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.service.audit_queue import AuditQueue
-from gateway.trust.service.directory_versions import RootOfTrust
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +76,8 @@ class Node:
         self._clock = clock
         self._directory = DirectoryStore(
             settings.directory.file,
-            kept=settings.data_dir / "directory.accepted.note",
-            anchors=RootOfTrust.from_vkeys(
-                settings.directory.anchors, federation=settings.federation, threshold=settings.directory.threshold
-            ),
+            kept=KeptVersions(settings.data_dir),
+            anchors=pinned_anchors(settings),
             now=self._now(),
         )
         self._log_key, receipts_key = load_listed_keys(settings, self._directory.directory(), self._now())
@@ -113,6 +112,16 @@ class Node:
             alarms=self.alarms,
         )
         self._outgoing = Outgoing(self.database, writer=self.writer, trust=self._directory.trusted, clock=clock)
+        self._audit_signer = AuditHeadSigner(
+            self.database,
+            writer=self.writer,
+            origin=audit_feed(settings.federation, settings.node),
+            kept=settings.data_dir / AUDIT_HEAD_FILE,
+            trust=self._directory.trusted,
+            record=self._audit.record,
+            alarms=self.alarms,
+            clock=clock,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
 
@@ -163,6 +172,7 @@ class Node:
         held = HeldEntries(self.database, self.writer, self._registry)
         self._tasks.append(asyncio.create_task(upkeep.run(), name="upkeep"))
         self._tasks.append(asyncio.create_task(apply_held(held), name="apply-held"))
+        self._tasks.append(asyncio.create_task(sign_audit_heads(self._audit_signer), name="audit-heads"))
         self._tasks.append(asyncio.create_task(watchlists.screening.run(), name="screening"))
         self._tasks.extend(history.tasks())
         log.info(
@@ -170,17 +180,20 @@ class Node:
         )
 
     async def stop(self) -> None:
-        """Stops listening, finishes accepted work, closes the database."""
+        """Stops listening, finishes accepted work, signs the audit log, closes the database."""
         tasks = [*self._tasks, *self._links.tasks]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._peers.close()
-        await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
-        await asyncio.to_thread(self.writer.stop)
-        with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
-            await asyncio.to_thread(note_progress, self.database, self._marker)
-        self.database.close()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._peers.close()
+            await asyncio.gather(*(listener.stop(STOP_GRACE_S) for listener in self._listeners))
+        finally:  # nobody is served any more; what failed before doesn't leave events unsigned
+            await sign_last_audit_head(self._audit_signer)
+            await asyncio.to_thread(self.writer.stop)
+            with contextlib.suppress(GatewayError, OSError):  # the previous marker is a second old
+                await asyncio.to_thread(note_progress, self.database, self._marker)
+            self.database.close()
 
     def _make_links(self) -> Links:
         audit = PublisherAudit(self.database, receiver=self._receiver, trust=self._directory.trusted)
@@ -247,7 +260,11 @@ class Node:
         )
         services = local_services(
             alert=alert,
-            evidence=EvidenceServicer(database=self.database, trust=self._directory.trusted),
+            evidence=EvidenceServicer(
+                database=self.database,
+                trust=self._directory.trusted,
+                audit_feed=audit_feed(self.settings.federation, self.settings.node),
+            ),
             history=history.servicer,
             node=self._make_node_servicer(streams, started_at),
             watchlist=watchlists.servicer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,10 +12,12 @@ from sqlalchemy.engine import make_url
 
 from gateway.db import migrate
 from gateway.db.database import Database
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, GatewayError
+from gateway.evidence.codec.audit_head import SignedAuditHead
 from gateway.evidence.codec.bundle import Bundle
 from gateway.evidence.service import verification
 from gateway.evidence.service.answer_export import export_answer
+from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE, read_head_file
 from gateway.evidence.service.export import export
 from gateway.evidence.service.verification import DatabaseReport, verify_database
 from gateway.feed.projection.projector import Projector
@@ -26,13 +28,13 @@ from gateway.feed.tables import journal
 from gateway.history.projection.rebuild import rebuild_records
 from gateway.history.tables import shipments
 from gateway.node.assembly import system_clock_ms
-from gateway.node.directory_store import DirectoryStore
+from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.history import retention_of
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import LogKey, load_log_key
 from gateway.trust.service.audit_queue import AuditQueue
-from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, unsafe_reopen
+from gateway.trust.service.directory_versions import TrustedDirectory
 
 
 class Maintenance:
@@ -47,9 +49,30 @@ class Maintenance:
         """Entries and audit events to verify."""
         return verification.work_in(self.database)
 
-    def verify(self, progress: verification.Progress) -> DatabaseReport:
-        """See evidence.service.verification."""
-        return verify_database(self.database, self.trust, progress=progress)
+    def verify(self, progress: verification.Progress, *, head_files: Sequence[Path] = ()) -> DatabaseReport:
+        """See evidence.service.verification.
+
+        Args:
+            progress: is called with numbers of further entries.
+            head_files: heads of the audit log that auditors kept; the one in the data folder counts too.
+
+        Raises:
+            ConfigurationError: a file isn't a signed head of this node's audit log.
+        """
+        node = self._settings.node
+        kept = [self._kept_head(path) for path in head_files]
+        own = self._settings.data_dir / AUDIT_HEAD_FILE
+        if own.exists():
+            kept.append(self._kept_head(own))
+        return verify_database(self.database, self.trust, node=node, progress=progress, kept_heads=kept)
+
+    def _kept_head(self, path: Path) -> SignedAuditHead:
+        try:
+            return read_head_file(path, self.trust, self._settings.node)
+        except OSError as error:
+            raise ConfigurationError(f"{path}: {error.strerror}") from error
+        except GatewayError as error:
+            raise ConfigurationError(f"{path} isn't a signed head of this node's audit log: {error.message}") from error
 
     def rebuild_work(self) -> int:
         """Entries and recorded items to project."""
@@ -116,10 +139,8 @@ def maintenance(settings: Settings) -> Iterator[Maintenance]:
 
 def _accepted_directory(settings: Settings) -> TrustedDirectory:
     """The last accepted directory; before the first start, verifies the file."""
-    kept = settings.data_dir / "directory.accepted.note"
-    if kept.exists():
-        return unsafe_reopen(kept.read_bytes())
-    anchors = RootOfTrust.from_vkeys(
-        settings.directory.anchors, federation=settings.federation, threshold=settings.directory.threshold
-    )
+    kept, anchors = KeptVersions(settings.data_dir), pinned_anchors(settings)
+    newest = kept.newest(anchors)
+    if newest is not None:
+        return newest
     return DirectoryStore(settings.directory.file, kept=kept, anchors=anchors, now=datetime.now(UTC)).trusted()

@@ -9,6 +9,7 @@ import gateway.tracing.tables
 import gateway.trust.tables  # noqa: F401  these declare tables that are no projections
 from gateway.alerts.projection import AlertProjection
 from gateway.db.schema import metadata
+from gateway.evidence.projection import AuditHeadProjection
 from gateway.feed.projection.registry import Registry
 from gateway.history.projection.records import RecordProjection
 from gateway.trust.rules.directory import Directory
@@ -28,5 +29,6 @@ def registry(*, federation: str, node: str, directory: Callable[[], Directory]) 
                 ListDistribution(federation=federation, node=node, directory=directory), directory=directory
             ),
             RecordProjection(),
+            AuditHeadProjection(),
         ]
     )

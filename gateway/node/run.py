@@ -38,9 +38,11 @@ async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _:
     gc.freeze()  # objects from the start live as long as the process
     gc.set_threshold(GC_THRESHOLD)
     sys.setswitchinterval(SWITCH_S)
-    ready(node)
-    await stopping.wait()
-    await node.stop()
+    try:
+        ready(node)
+        await stopping.wait()
+    finally:
+        await node.stop()
 
 
 def run_node(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.db.database import Database
 from gateway.errors import GatewayError
+from gateway.evidence.service.audit_heads import AuditHeadSigner
 from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import CERTIFICATE, Alarms
@@ -28,6 +29,9 @@ CERTIFICATE_WARNING = timedelta(days=14)
 
 REFRESH_S = 1.0
 """Seconds between checks of directory, certificates and alerts."""
+
+AUDIT_HEAD_S = 5.0
+"""Seconds between looks for audit events under no signed head."""
 
 HELD_RETRY_S = 10.0
 """Seconds before held entries are retried."""
@@ -103,3 +107,24 @@ async def apply_held(held: HeldEntries) -> None:
             log.exception("applying held entries failed; it is tried again")
         if not done:
             await asyncio.sleep(HELD_RETRY_S)
+
+
+async def sign_audit_heads(signer: AuditHeadSigner) -> None:
+    """Signs heads of the audit log beside other upkeep, which may take long."""
+    while True:
+        await _logged(signer.step)
+        await asyncio.sleep(AUDIT_HEAD_S)
+
+
+async def sign_last_audit_head(signer: AuditHeadSigner) -> None:
+    """Signs the audit log's head at a stop."""
+    await _logged(signer.finish)
+
+
+async def _logged(work: Callable[[], None]) -> None:
+    try:
+        await asyncio.to_thread(work)
+    except (GatewayError, OSError) as error:
+        log.error("the audit log's head wasn't signed: %s", error)
+    except Exception:
+        log.exception("signing the audit log's head failed; it is tried again")

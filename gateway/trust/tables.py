@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    bindparam,
     func,
     select,
 )
@@ -49,6 +50,8 @@ _COLUMNS = ("time", "principal", "method", "result", "reason")
 """Search columns; they repeat the body."""
 
 _HEAD = Prepared(select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1))
+
+_HASH_AT = Prepared(select(audit_events.c.hash).where(audit_events.c.seq == bindparam("event")))
 
 _Row = Row[Any]
 
@@ -98,26 +101,34 @@ def append(conn: Connection, events: Sequence[AuditEntry]) -> AuditHead:
     return head
 
 
-def verify_chain(conn: Connection, *, trusted_head: AuditHead | None = None) -> AuditHead:
+def verify_chain(conn: Connection, *, trusted_heads: Iterable[AuditHead] = ()) -> AuditHead:
     """Verifies every event and returns the verified head.
 
     1. The sequence numbers start at 1 and have no gap.
     2. Each hash is SHA-256 of the previous hash and the body.
     3. Each body is canonical, and the search columns repeat it.
-    4. The chain passes through `trusted_head`, an auditor's earlier head, if given.
+    4. The chain passes through every trusted head, signed by this node or kept by an auditor; they come in order.
 
     Raises:
-        VerificationError: a step fails; `metadata["seq"]` names the event.
+        VerificationError: a step fails; `metadata["seq"]` names the first event that doesn't fit.
     """
+    trusted = _TrustedHeads(trusted_heads)
     head = EMPTY_HEAD
-    _require_through(trusted_head, head)
+    trusted.compare(head)
     while rows := _rows_after(conn, head.seq, VERIFY_BATCH):
         for row in rows:
             head = _verified_next(head, row)
-            _require_through(trusted_head, head)
-    if trusted_head is not None and trusted_head.seq > head.seq:
-        raise _broken(head.seq + 1, "4. trusted head", f"the chain ends at {head.seq}, the head kept is later")
+            trusted.compare(head)
+    trusted.require_none_after(head)
     return head
+
+
+def hash_at(conn: Connection, seq: int) -> bytes | None:
+    """The unverified chain value after an event; None without the event."""
+    if seq == 0:
+        return EMPTY_HEAD.hash
+    stored = _HASH_AT(conn, event=seq).scalar_one_or_none()
+    return None if stored is None else bytes(stored)
 
 
 def list_events(
@@ -152,9 +163,35 @@ def _verified_next(head: AuditHead, row: _Row) -> AuditHead:
     return following
 
 
-def _require_through(trusted: AuditHead | None, head: AuditHead) -> None:
-    if trusted is not None and trusted.seq == head.seq and trusted.hash != head.hash:  # 4
-        raise _broken(head.seq, "4. trusted head", f"the chain up to {head.seq} isn't the one whose head was kept")
+class _TrustedHeads:
+    """Step 4: trusted heads, met one after the other."""
+
+    def __init__(self, heads: Iterable[AuditHead]) -> None:
+        self._heads = iter(heads)
+        self._next = next(self._heads, None)
+        self._vouched = 0  # last event under a head that fits
+
+    def compare(self, head: AuditHead) -> None:
+        while self._next is not None and self._next.seq <= head.seq:
+            if self._next != head:
+                raise self._not_under(self._next)
+            self._vouched = head.seq
+            self._next = next(self._heads, None)
+
+    def require_none_after(self, head: AuditHead) -> None:
+        if self._next is not None:
+            missing = f"{_events(head.seq + 1, self._next.seq)} missing: a trusted head covers {self._next.seq}"
+            raise _broken(head.seq + 1, "4. trusted head", missing)
+
+    def _not_under(self, trusted: AuditHead) -> VerificationError:
+        first = min(self._vouched + 1, trusted.seq)
+        return _broken(
+            first, "4. trusted head", f"{_events(first, trusted.seq)} not what the trusted head of {trusted.seq} covers"
+        )
+
+
+def _events(first: int, last: int) -> str:
+    return f"event {last} is" if first == last else f"events {first} to {last} are"
 
 
 def _event_of(row: _Row) -> AuditEntry:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.files import write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.translation.messages import N_, marked
@@ -103,4 +105,31 @@ def audit_list(
             for event in events
         ],
         data=[as_dict(event) for event in events],
+    )
+
+
+@reports_errors
+@connected
+def audit_head(
+    target: Target,
+    *,
+    out: Annotated[Path, typer.Option("--out", help=_("A new file for the signed head."))],
+    as_json: JsonOption = False,
+) -> None:
+    """Keep the newest signed head of the audit log, to prove later what the log was. Role: auditor, supervisor.
+
+    Keep the file where the node's operators can't change it; `gateway verify --head FILE` compares the log with it.
+
+    \b
+    Example:
+      gateway audit head --system auditors --out 2026-01-15.head
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
+    """
+    head = target.run(lambda client: client.evidence.audit_head())
+    write_output(out, head.file)
+    Output(as_json).facts(
+        _("Audit head"),
+        {N_("File"): out, N_("Events"): head.sequence, N_("Signed at"): shown_time(head, "signed_at")},
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
 from gateway.cli.connection import DEFAULT_CONFIG, ConfigOption, read_settings
@@ -9,16 +12,32 @@ from gateway.cli.output import EXIT_FAILED, JsonOption, Output, reports_errors
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 
+if TYPE_CHECKING:
+    from gateway.evidence.service.verification import DatabaseReport
+
 
 @reports_errors
-def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+def verify(
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    head: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help=_("Kept head of the audit log, from `gateway audit head`; may be repeated."),
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Verify this node's database: compute every digest, leaf, tile and root again, and check every signature.
 
-    Names the feed and the entry that is wrong. Reads only, and may run beside the gateway.
+    Names the feed and the entry, or the audit event, that is wrong. Reads only, and may run beside the gateway.
 
     \b
-    Example:
+    Examples:
       gateway verify --config /etc/gateway/gateway.toml
+      gateway verify --head 2026-01-15.head --head 2026-02-15.head
 
     \b
     Exit codes: 0 everything holds, 1 something is wrong, 2 settings aren't right or there is no database.
@@ -30,10 +49,10 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
         maintenance(read_settings(config)) as opened,
         output.progress(_("Verifying"), opened.verification_work()) as advance,
     ):
-        report = opened.verify(advance)
+        report = opened.verify(advance, head_files=head or [])
     if as_json:
-        facts = {"feeds": report.feeds, "audit_events": report.audit_events, "records": report.records}
-        facts["answers"] = report.answers
+        facts: dict[str, Any] = {"feeds": report.feeds, "audit_events": report.audit_events, "records": report.records}
+        facts.update(audit_coverage=report.audit_coverage, answers=report.answers)
         output.json({"sound": not report.findings, **facts, "findings": report.findings})
     else:
         output.table(
@@ -49,6 +68,7 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
                 answers=report.answers,
             )
         )
+        output.line(_audit_coverage(report))
     if report.findings:
         if not as_json:
             output.table(
@@ -59,6 +79,25 @@ def verify(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
         output.note(_("Keep this database as it is, restore the last backup that verifies, then `gateway recover`."))
         raise typer.Exit(EXIT_FAILED)
     output.line(_("Every root, signature, receipt and digest holds."))
+
+
+def _audit_coverage(report: DatabaseReport) -> str:
+    """From when on signed heads vouch for the audit log."""
+    coverage = report.audit_coverage
+    if coverage is None:
+        return _("No signed head vouches for the audit log.")
+    text = _(
+        "Signed heads vouch for audit events up to {signed}, from {since} UTC on.",
+        signed=coverage.signed,
+        since=f"{coverage.since:%Y-%m-%d %H:%M:%S}",
+    )
+    if coverage.recorded_before:
+        text += " " + _(
+            "Events 1 to {last} are older: a change before that time doesn't show.", last=coverage.recorded_before
+        )
+    if unsigned := report.audit_events - coverage.signed:
+        text += " " + _("No head covers the newest {count} yet.", count=unsigned)
+    return text
 
 
 @reports_errors

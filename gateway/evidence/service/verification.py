@@ -18,7 +18,8 @@ For the whole database:
 
 7. journal: every entry has one position, and positions have no gap; entries at a feed's end have none while the first
    of them waits for more of the reverse feed.
-8. audit: the hash chain of audit events is whole.
+8. audit: the hash chain of audit events is whole and passes through every signed head of it, the newest kept beside the
+   database and those that auditors kept (evidence.service.audit_verification).
 9. records: shipment records agree with the log of records (evidence.service.record_verification).
 10. answers: answers about shipments are those signed (evidence.service.answer_verification).
 
@@ -36,10 +37,13 @@ from typing import TypeVar
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.limits import SALT_BYTES
 from gateway.db.database import Database
-from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
+from gateway.errors import GatewayError, MalformedError, SignatureInvalidError
 from gateway.evidence import tables as inspection
+from gateway.evidence.codec.audit_head import SignedAuditHead, audit_feed
 from gateway.evidence.service.answer_verification import STEP as ANSWERS_STEP
 from gateway.evidence.service.answer_verification import check_answers
+from gateway.evidence.service.audit_verification import STEP as AUDIT_STEP
+from gateway.evidence.service.audit_verification import AuditCoverage, check_audit
 from gateway.evidence.service.journal_verification import check_journal
 from gateway.evidence.service.record_verification import STEP, check_records
 from gateway.evidence.tables import FeedRow
@@ -52,7 +56,6 @@ from gateway.tlog.cosignature import verify_cosignature_line
 from gateway.tlog.merkle import Growth, TileWrite, Tree, leaf_hash
 from gateway.tlog.note import Verifier
 from gateway.tlog.tiles import TILE_WIDTH, split_by_tile
-from gateway.trust import tables as audit
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 CHUNK = 1_000
@@ -99,13 +102,17 @@ class FeedSummary:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReport:
-    """Numbers verified and findings; without findings everything holds."""
+    """Numbers verified and findings; without findings everything holds.
+
+    `audit_coverage` is what signed heads vouch for; None if nothing.
+    """
 
     feeds: tuple[FeedSummary, ...]
     audit_events: int
     records: int
     findings: tuple[DatabaseFinding, ...]
     answers: int = 0
+    audit_coverage: AuditCoverage | None = None
 
 
 class _UnreadableError(Exception):
@@ -127,10 +134,23 @@ def work_in(database: Database) -> int:
         return sum(row.size for row in inspection.feed_rows(conn)) + inspection.audit_length(conn)
 
 
-def verify_database(database: Database, trust: TrustedDirectory, *, progress: Progress) -> DatabaseReport:
+def verify_database(
+    database: Database,
+    trust: TrustedDirectory,
+    *,
+    node: str,
+    progress: Progress,
+    kept_heads: Sequence[SignedAuditHead] = (),
+) -> DatabaseReport:
     """Verifies everything by these steps.
 
-    `trust` has the keys, past ones included. Raises StoreUnavailableError if the database can't be read.
+    Args:
+        trust: has the keys, past ones included.
+        node: whose database it is.
+        kept_heads: heads of the audit log from outside the database.
+
+    Raises:
+        StoreUnavailableError: the database can't be read.
     """
     findings = _FindingList()
     with database.read() as conn:
@@ -138,10 +158,20 @@ def verify_database(database: Database, trust: TrustedDirectory, *, progress: Pr
         head = journal.head_position(conn)
     summaries = tuple(_FeedCheck(database, row, trust, findings, progress).run() for row in rows)
     check_journal(database, rows, head, findings.add)
-    events = _check_audit(database, findings, progress)
+    events, coverage = check_audit(
+        database,
+        rows,
+        kept_heads,
+        lambda index, problem: findings.add("audit", index, AUDIT_STEP, problem),
+        federation=trust.federation,
+        node=node,
+    )
+    progress(events)
     records = sum(_check_records(database, row, findings) for row in rows)
     answers = _check_answers(database, trust, findings)
-    return DatabaseReport(summaries, events, records, tuple(findings.found), answers)
+    if any(finding.place == audit_feed(trust.federation, node).line for finding in findings.found):
+        coverage = None
+    return DatabaseReport(summaries, events, records, tuple(findings.found), answers, coverage)
 
 
 def _check_answers(database: Database, trust: TrustedDirectory, findings: _FindingList) -> int:
@@ -366,18 +396,3 @@ def _verified_by(verifiers: Sequence[Verifier], check: Callable[[Verifier], _Ver
         except GatewayError as refused:
             error = refused
     raise error
-
-
-def _check_audit(database: Database, findings: _FindingList, progress: Progress) -> int:
-    """Step 8."""
-    with database.read() as conn:
-        try:
-            length = audit.verify_chain(conn).seq
-        except VerificationError as error:
-            findings.add("audit", int(error.metadata["seq"]), "8 audit", error.message)
-            length = inspection.audit_length(conn)
-        except (TypeError, ValueError) as error:
-            findings.add("audit", None, "8 audit", f"an event can't be read: {error}")
-            length = inspection.audit_length(conn)
-    progress(length)
-    return length

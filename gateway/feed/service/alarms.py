@@ -21,6 +21,8 @@ CERTIFICATE = "CERTIFICATE_EXPIRES"
 ANSWER_WRONG = "ANSWER_WRONG"
 """Stays until the node restarts: later right answers don't make up for a wrong one."""
 LIST_EXPIRES = "LIST_EXPIRES"
+AUDIT_LOG = "AUDIT_LOG"
+"""Stays until the node restarts: the audit log isn't the one that was signed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,13 @@ class Writer:
         self.submit(command, done)
         return future.result()
 
+    def flush_audit(self) -> None:
+        """Commits the audit events that wait; raises StoreUnavailableError."""
+        while waiting := len(self._audit):
+            self.run(_Flush())
+            if len(self._audit) >= waiting:
+                return
+
     def _loop(self) -> None:
         running = True
         while running:
@@ -192,6 +199,14 @@ class Writer:
                 self._commit([])
             if self._may_project():
                 self._project()
+        self._commit_last_events()
+
+    def _commit_last_events(self) -> None:
+        """Commits the audit events that are left at a stop, as long as that succeeds."""
+        while waiting := len(self._audit):
+            self._commit([])
+            if len(self._audit) >= waiting:
+                return
 
     def _next_group(self) -> tuple[list[_Submission], bool]:
         group: list[_Submission] = []
@@ -333,6 +348,15 @@ class Writer:
         commit = Commit(frozenset(tx.touched), frozenset(tx.urgent), tx.sizes, projected)
         for listener in self._listeners:
             listener(commit)
+
+
+class _Flush:
+    """A command without effect; its commit carries audit events."""
+
+    weight = 1
+
+    def execute(self, tx: Transaction) -> None:
+        return
 
 
 class _ProjectionFailedError(Exception):

@@ -114,18 +114,21 @@ def test_a_cut_off_or_rewritten_chain_is_found_by_a_head_kept_elsewhere(database
     kept = written(database, 5)
     written(database, 2, first=6)
     with database.read() as conn:
-        assert verify_chain(conn, trusted_head=kept).seq == 7
-        assert verify_chain(conn, trusted_head=EMPTY_HEAD).seq == 7
+        assert verify_chain(conn, trusted_heads=[kept]).seq == 7
+        assert verify_chain(conn, trusted_heads=[EMPTY_HEAD, kept]).seq == 7
     with database.write() as conn:
         conn.execute(delete(audit_events).where(audit_events.c.seq >= 5))
     with database.read() as conn:
         assert verify_chain(conn).seq == 4  # on its own it can't know
-        with pytest.raises(VerificationError, match="ends at 4") as caught:
-            verify_chain(conn, trusted_head=kept)
+        with pytest.raises(VerificationError, match="event 5 is missing") as caught:
+            verify_chain(conn, trusted_heads=[kept])
     assert caught.value.metadata["seq"] == "5"
     written(database, 3, first=50)
-    with database.read() as conn, pytest.raises(VerificationError, match="isn't the one whose head was kept"):
-        verify_chain(conn, trusted_head=kept)
+    with (
+        database.read() as conn,
+        pytest.raises(VerificationError, match="events 1 to 5 are not what the trusted head of 5 covers"),
+    ):
+        verify_chain(conn, trusted_heads=[kept])
 
 
 def test_pages_cover_everything_once_while_events_come_in(database: Database) -> None:

@@ -264,7 +264,7 @@ def test_an_answer_that_never_was_has_no_evidence(told: Told) -> None:
 
 def looked_over(told: Told, node: str = "cn") -> list[DatabaseFinding]:
     at = told.pair.cn if node == "cn" else told.pair.hk
-    report = verify_database(at.database, at.trust, progress=lambda done: None)
+    report = verify_database(at.database, at.trust, node=at.name, progress=lambda done: None)
     assert report.answers == 1
     return list(report.findings)
 

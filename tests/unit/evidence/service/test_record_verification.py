@@ -26,7 +26,7 @@ def node(tmp_path: Path, make_database: MakeDatabase) -> Iterator[PaperNode]:
 
 
 def findings(node: PaperNode) -> list[tuple[str, int | None, str]]:
-    report = verify_database(node.database, node.trust, progress=lambda _: None)
+    report = verify_database(node.database, node.trust, node=node.name, progress=lambda _: None)
     assert report.records == 3
     return [(one.place, one.index, one.problem) for one in report.findings]
 

@@ -29,7 +29,7 @@ _BULK = 300
 
 
 def looked_over(node: PaperNode) -> DatabaseReport:
-    return verify_database(node.database, node.trust, progress=lambda _: None)
+    return verify_database(node.database, node.trust, node=node.name, progress=lambda _: None)
 
 
 def audit_event(number: int) -> AuditEntry:
@@ -82,7 +82,7 @@ def test_a_sound_database_has_no_findings_and_everything_was_looked_at(
             node.writer.run(_Nothing())
             done: list[int] = []
             total = work_in(node.database)
-            report = verify_database(node.database, node.trust, progress=done.append)
+            report = verify_database(node.database, node.trust, node=node.name, progress=done.append)
             assert report.findings == ()
             assert sum(done) == total
             assert report.audit_events == 1
@@ -247,7 +247,7 @@ def looked_over_damaged(node: PaperNode, damage: Damage) -> DatabaseReport:
     with node.database.write() as conn:
         savepoint = conn.begin_nested()
         damage(conn)
-        report = verify_database(_Through(conn), node.trust, progress=lambda _: None)  # type: ignore[arg-type]
+        report = verify_database(_Through(conn), node.trust, node=node.name, progress=lambda _: None)  # type: ignore[arg-type]
         savepoint.rollback()
     return report
 
@@ -330,9 +330,9 @@ def test_a_node_that_works_meanwhile_disturbs_nothing(tmp_path: Path, make_datab
                 cn.publish("hk")
                 deliver(cn, hk)
 
-        assert verify_database(cn.database, cn.trust, progress=work).findings == ()
+        assert verify_database(cn.database, cn.trust, node=cn.name, progress=work).findings == ()
         assert left < 5
-        assert verify_database(cn.database, cn.trust, progress=lambda _: None).findings == ()
+        assert verify_database(cn.database, cn.trust, node=cn.name, progress=lambda _: None).findings == ()
 
 
 def test_audit_events_are_counted(tmp_path: Path, make_database: MakeDatabase) -> None:
