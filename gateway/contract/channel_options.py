@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_MS = 1_000
 """Milliseconds for TCP and TLS; gRPC's 20 s would delay recovery from a partition."""
 
 MAX_METADATA_BYTES = 16_384
-"""Longest headers or trailers in bytes; rich errors stay below gRPC's default of 8,192."""
+"""Most bytes of an answer's headers or trailers; rich errors stay below gRPC's default of 8,192."""
 
 Options = list[tuple[str, int | str]]
 
@@ -29,6 +29,7 @@ def channel_options(*, server_name: str | None = None) -> Options:
     """`server_name`: the certificate's name if it differs from the dialled one."""
     options: Options = [
         *common_options(),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),  # also while a stream is idle
         ("grpc.initial_reconnect_backoff_ms", INITIAL_BACKOFF_MS),
@@ -47,7 +48,6 @@ def common_options() -> Options:
     return [
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         # gRPC's bandwidth pings wait 60 s and block keepalive meanwhile, so a cut link is noticed late (measured).

@@ -33,6 +33,7 @@ from gateway.feed.service.receiver import Receiver
 from gateway.feed.service.recovery import detect_restore, note_progress, own_feeds
 from gateway.feed.service.sender import Outgoing
 from gateway.feed.service.writer import Writer
+from gateway.node.capacity import CapacityMonitor, secure_descriptors
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.history import History
 from gateway.node.links import Links
@@ -45,6 +46,7 @@ from gateway.node.watchlists import Watchlists
 from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort, Port
 from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
 from gateway.rpc.limits import CallerLimits
+from gateway.rpc.options import LOCAL_STREAMS, PEER_STREAMS, PortLimits
 from gateway.rpc.peers import Peers
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.services import local_services, peer_services
@@ -72,6 +74,7 @@ class Node:
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], int] = system_clock_ms) -> None:
+        secure_descriptors(settings.connections)
         self.settings = settings
         self._clock = clock
         self._directory = DirectoryStore(
@@ -82,6 +85,9 @@ class Node:
         )
         self._log_key, receipts_key = load_listed_keys(settings, self._directory.directory(), self._now())
         self.alarms = Alarms(clock)
+        self._capacity = CapacityMonitor(
+            settings.connections, ports=lambda: (self.peer_port, self.local_port), alarms=self.alarms
+        )
         self._peer_tls, self._local_tls = self._tls_sources()
         self.database = Database(settings.effective_database_url)
         migrate.upgrade(self.database)
@@ -166,6 +172,7 @@ class Node:
             marker=self._marker,
             writer=self._writer,
             alarms=self.alarms,
+            capacity=self._capacity,
             tls=self._peer_tls,
             now=self._now,
         )
@@ -274,12 +281,14 @@ class Node:
             build_server(
                 bind=self.settings.peer_bind,
                 credentials=server_credentials(self._peer_tls),
+                limits=PortLimits(connections=self.settings.connections.peer, streams=PEER_STREAMS),
                 interceptors=[self._make_interceptor(PeerPort(self.settings.node))],
                 services=peer_services(exchange=exchange),
             ),
             build_server(
                 bind=self.settings.local_bind,
                 credentials=server_credentials(self._local_tls),
+                limits=PortLimits(connections=self.settings.connections.local, streams=LOCAL_STREAMS),
                 interceptors=[self._make_interceptor(LocalPort(self.settings.node, systems))],
                 services=services,
                 reflect=self.settings.reflection,
@@ -298,6 +307,7 @@ class Node:
             links=self._links.by_feed,
             partner_streams=streams,
             alarms=self.alarms,
+            capacity=self._capacity,
             trust=self._directory.trusted,
             tls=self._peer_tls,
             clock=self._clock,

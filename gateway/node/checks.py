@@ -16,6 +16,7 @@ from sqlalchemy import text
 from gateway.contract.ids import GatewayIdentity
 from gateway.db.database import Database
 from gateway.errors import ConfigurationError, DirectoryError, GatewayError, UnavailableError
+from gateway.node.capacity import needed_descriptors, secure_descriptors
 from gateway.node.defaults import LinkMode
 from gateway.node.directory_store import KeptVersions, pinned_anchors
 from gateway.node.settings import LinkSettings, Settings
@@ -74,6 +75,7 @@ class NodeChecks:
             ("Clock", self._clock),
             ("Database", self._database),
             ("Disk space", self._disk),
+            ("Open files", self._descriptors),
             ("Peer port", lambda name: self._own_port(name, self._settings.peer_bind)),
             ("Local port", lambda name: self._own_port(name, self._settings.local_bind)),
             ("Partners", self._partners),
@@ -166,6 +168,11 @@ class NodeChecks:
             yield Finding(name, Result.WARN, detail, "Free some: publishing stops when it is full.")
         else:
             yield Finding(name, Result.OK, detail)
+
+    def _descriptors(self, name: str) -> Iterator[Finding]:
+        secure_descriptors(self._settings.connections)
+        needed = needed_descriptors(self._settings.connections)
+        yield Finding(name, Result.OK, f"{needed:,} files and connections are needed and may be opened from here")
 
     def _own_port(self, name: str, bind: str) -> Iterator[Finding]:
         host, port = _dialled(bind)

@@ -25,6 +25,7 @@ from gateway.feed.tables.defects import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.history.tables import holds, shipments
 from gateway.history.tables import progress as record_progress
+from gateway.node.capacity import CapacityMonitor
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import SignatureType, Verifier
@@ -65,6 +66,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         links: Mapping[FeedOrigin, Link],
         partner_streams: Mapping[FeedOrigin, LinkStatus],
         alarms: Alarms,
+        capacity: CapacityMonitor,
         trust: Callable[[], TrustedDirectory],
         tls: TlsSource,
         clock: Callable[[], int],
@@ -79,6 +81,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         self._links = links
         self._partner_streams = partner_streams
         self._alarms = alarms
+        self._capacity = capacity
         self._trust = trust
         self._tls = tls
         self._clock = clock
@@ -117,6 +120,10 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             projected_position=projected,
             alarms=[*blocked, *waiting, *defects, *lasting],
             history=history,
+            resources=[
+                pb.ResourceUsage(name=usage.name, used=usage.used, limit=usage.limit)
+                for usage in await asyncio.to_thread(self._capacity.usage)
+            ],
         )
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:

@@ -77,6 +77,16 @@ class LinkSettings(_Section):
     )
 
 
+class ConnectionSettings(_Section):
+    """Connections that each port takes at once, those in the TLS handshake included.
+
+    Each needs a file descriptor; the defaults fit into the usual `ulimit -n` of 1,024 beside everything else.
+    """
+
+    peer: int = Field(default=256, ge=8, le=100_000, description="Most connections to the peer port at once.")
+    local: int = Field(default=384, ge=8, le=100_000, description="Most connections to the local port at once.")
+
+
 class ListSettings(_Section):
     """Policy of an own watchlist, and thresholds by name, or `publisher/list` for a partner's."""
 
@@ -177,6 +187,9 @@ class Settings(BaseSettings):
     )
     peer_bind: str = Field(default=f"0.0.0.0:{DEFAULT_PEER_PORT}", description="host:port for partner gateways.")
     local_bind: str = Field(default=f"127.0.0.1:{DEFAULT_LOCAL_PORT}", description="host:port for own systems.")
+    connections: ConnectionSettings = Field(
+        default=ConnectionSettings(), description="How many connections each port takes at once."
+    )
     tls: TlsSettings
     keys: KeySettings
     directory: DirectorySettings

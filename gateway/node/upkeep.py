@@ -17,6 +17,7 @@ from gateway.feed.projection.held_entries import HeldEntries
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import CERTIFICATE, Alarms
 from gateway.feed.service.recovery import note_progress
+from gateway.node.capacity import CapacityMonitor
 from gateway.node.directory_store import DirectoryStore
 from gateway.node.links import Links
 from gateway.node.watchlists import Watchlists
@@ -28,7 +29,7 @@ CERTIFICATE_WARNING = timedelta(days=14)
 """Warning time before a certificate expires."""
 
 REFRESH_S = 1.0
-"""Seconds between checks of directory, certificates and alerts."""
+"""Seconds between checks of directory, certificates, capacity and alerts."""
 
 AUDIT_HEAD_S = 5.0
 """Seconds between looks for audit events under no signed head."""
@@ -51,6 +52,7 @@ class Upkeep:
         marker: Path,
         writer: WriterClient,
         alarms: Alarms,
+        capacity: CapacityMonitor,
         tls: TlsSource,
         now: Callable[[], datetime],
     ) -> None:
@@ -63,6 +65,7 @@ class Upkeep:
         self._marker = marker
         self._writer = writer
         self._alarms = alarms
+        self._capacity = capacity
         self._tls = tls
         self._now = now
 
@@ -81,6 +84,7 @@ class Upkeep:
         if await asyncio.to_thread(self._directory.refresh, now=self._now(), alarms=self._alarms):
             self._links.open(self._now())
         self._watch_certificate()
+        await asyncio.to_thread(self._capacity.check)
         await self._writer.run(ExpireCommand(publisher=self._publisher))
         await asyncio.to_thread(note_progress, self._database, self._marker)
         await self._watchlists.keep_up()

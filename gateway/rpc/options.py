@@ -1,11 +1,25 @@
-"""gRPC options of a server."""
+"""gRPC options of a server: what a port takes before it knows who calls."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gateway.contract.channel_options import Options, common_options
 
-MAX_STREAMS_PER_CONNECTION = 1_024
-"""Concurrent calls of one connection: enough for a busy customs system, and a bound on memory per caller."""
+HANDSHAKE_TIMEOUT_MS = 3_000
+"""Milliseconds for TLS and the client's HTTP/2 greeting: ten slow round trips. A silent connection holds its place no
+longer than this."""
+
+SETTINGS_TIMEOUT_MS = 5_000
+"""Milliseconds until a client must have acknowledged this server's HTTP/2 settings. Until then gRPC applies none of
+them: a header block may have 16 MB instead of MAX_REQUEST_METADATA_BYTES."""
+
+MAX_REQUEST_METADATA_BYTES = 8_192
+"""Most bytes of a call's headers, each counted with 32 bytes more (RFC 9113 section 6.5.2): ten times those of this
+product's clients. gRPC refuses a longer block by itself."""
+
+MAX_IDLE_MS = 600_000
+"""Milliseconds after which a connection without calls is ended, so that it doesn't hold a place for nothing."""
 
 MIN_PING_INTERVAL_MS = 1_000
 """A server's shortest interval of pings, half of this product's clients'; it disconnects faster senders."""
@@ -17,12 +31,41 @@ CONNECTION_AGE_GRACE_MS = 30_000
 """Milliseconds for running calls after that; streams resume on the next connection."""
 
 
-def server_options(*, connection_age_ms: int = CONNECTION_AGE_MS) -> Options:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortLimits:
+    """What a port takes at once.
+
+    gRPC counts this before authentication, so it bounds what a stranger or a refused caller can make the process hold.
+
+    Attributes:
+        connections: TCP connections, those that are still in the handshake included. More are closed at once.
+        streams: calls of one connection, those whose request hasn't arrived yet included.
+    """
+
+    connections: int
+    streams: int
+
+
+PEER_STREAMS = 96
+"""Calls of one connection on the peer port: what a partner may have open, 64 calls and 32 streams (limits)."""
+
+LOCAL_STREAMS = 576
+"""Calls of one connection on the local port: what an own system may have open, 512 calls and 64 streams (limits)."""
+
+
+def server_options(limits: PortLimits, *, connection_age_ms: int = CONNECTION_AGE_MS) -> Options:
     """Options of a server."""
     return [
         *common_options(),
         ("grpc.so_reuseport", 0),  # a second process on the port must fail, not share it silently
-        ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
+        ("grpc.http2.settings_timeout", SETTINGS_TIMEOUT_MS),
+        ("grpc.max_allowed_incoming_connections", limits.connections),
+        ("grpc.max_concurrent_streams", limits.streams),
+        # Two equal limits: between a lower and a higher one gRPC refuses at random.
+        ("grpc.max_metadata_size", MAX_REQUEST_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_REQUEST_METADATA_BYTES),
+        ("grpc.max_connection_idle_ms", MAX_IDLE_MS),
         ("grpc.max_connection_age_ms", connection_age_ms),
         ("grpc.max_connection_age_grace_ms", CONNECTION_AGE_GRACE_MS),
         ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),

@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.errors import ConfigurationError
-from gateway.rpc.options import CONNECTION_AGE_MS, server_options
+from gateway.rpc.options import CONNECTION_AGE_MS, PortLimits, server_options
 from gateway.rpc.tls_probe import require_tls13_only
 
 Register = Callable[[grpc.aio.Server], None]
@@ -62,6 +62,7 @@ def build_server(
     *,
     bind: str,
     credentials: grpc.ServerCredentials,
+    limits: PortLimits,
     interceptors: Sequence[grpc.aio.ServerInterceptor],
     services: Mapping[str, Register],
     reflect: bool = False,
@@ -71,6 +72,7 @@ def build_server(
 
     Args:
         bind: `host:port`; port 0 chooses a free one.
+        limits: what the port takes before a caller is known.
         interceptors: `AuthInterceptor` first.
         services: by full name, e.g. `gateway.v1.AlertService`.
 
@@ -78,7 +80,7 @@ def build_server(
         ConfigurationError: the address can't be bound, e.g. another process uses it.
     """
     server = grpc.aio.server(
-        interceptors=list(interceptors), options=server_options(connection_age_ms=connection_age_ms)
+        interceptors=list(interceptors), options=server_options(limits, connection_age_ms=connection_age_ms)
     )
     for register in services.values():
         register(server)

@@ -17,6 +17,7 @@ from gateway.rpc import options
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.tls import channel_credentials, server_credentials
 from tests.support.listeners import (
+    LIMITS,
     SERVICE,
     Credentials,
     Federation,
@@ -141,6 +142,7 @@ def listener_at(node: RunningNode, port: int, connection_age_ms: int = options.C
     return build_server(
         bind=f"127.0.0.1:{port}",
         credentials=server_credentials(node.source),
+        limits=LIMITS,
         interceptors=[],
         services={SERVICE: UnguardedHandlers().register},
         connection_age_ms=connection_age_ms,

@@ -23,6 +23,7 @@ from gateway.rpc.authentication import Authenticator, LocalPort, PeerPort
 from gateway.rpc.calls import current_call
 from gateway.rpc.interceptors import AuthInterceptor, CallPolicy
 from gateway.rpc.limits import CallerLimits, default_limits
+from gateway.rpc.options import PortLimits
 from gateway.rpc.server import Listener, build_server
 from gateway.rpc.tls import channel_credentials, server_credentials
 from gateway.tls.certificates import Identity, inspect_certificate
@@ -41,6 +42,10 @@ SYSTEMS = {
     "harbour": frozenset({Role.OFFICER}),
     "nothing": frozenset[Role](),
 }
+
+
+LIMITS = PortLimits(connections=64, streams=96)
+"""What each port of a listener takes."""
 
 
 def now() -> datetime:
@@ -271,6 +276,7 @@ async def running_node(
     recheck_s: float = 0.05,
     own: Credentials | None = None,
     permissions: Mapping[str, Permission] = PERMISSIONS,
+    connections: PortLimits = LIMITS,
 ) -> AsyncIterator[RunningNode]:
     """Node cn with a peer and a local listener; everything is closed at the end."""
     own = own or federation.issue(gateway_of("cn"))
@@ -293,6 +299,7 @@ async def running_node(
         return build_server(
             bind="127.0.0.1:0",
             credentials=server_credentials(source),
+            limits=connections,
             interceptors=[AuthInterceptor(policy, recheck_s=recheck_s)],
             services={SERVICE: handlers.register},
         )

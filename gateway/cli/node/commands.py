@@ -18,6 +18,12 @@ from gateway.v1.evidence_service_pb2 import AuditEvent
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
+_RESOURCES = {
+    "descriptors": N_("Open files and connections"),
+    "peer_connections": N_("Connections of partners"),
+    "local_connections": N_("Connections of own systems"),
+}
+
 
 @reports_errors
 @connected
@@ -31,27 +37,29 @@ def status(target: Target, *, as_json: JsonOption = False) -> None:
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
     """
-    found = target.run(lambda client: client.node.status())
+    state = target.run(lambda client: client.node.status())
     output = Output(as_json)
     facts = {
-        N_("Node"): found.node,
-        N_("Federation"): found.federation,
-        N_("Version"): found.version,
-        N_("Running since"): shown_time(found, "started_at"),
-        N_("Position"): found.position,
-        N_("Projected"): found.projected_position,
+        N_("Node"): state.node,
+        N_("Federation"): state.federation,
+        N_("Version"): state.version,
+        N_("Running since"): shown_time(state, "started_at"),
+        N_("Position"): state.position,
+        N_("Projected"): state.projected_position,
     }
-    if found.history.recorded or found.history.holds:
+    if state.history.recorded or state.history.holds:
         facts[N_("Shipment records")] = _(
-            "{recorded}, indexed {indexed}", recorded=found.history.recorded, indexed=found.history.findable
+            "{recorded}, indexed {indexed}", recorded=state.history.recorded, indexed=state.history.findable
         )
-        facts[N_("Evaluated by rules")] = found.history.judged
-        facts[N_("Legal holds")] = found.history.holds
-    output.facts(_("Node"), facts, data=as_dict(found))
+        facts[N_("Evaluated by rules")] = state.history.judged
+        facts[N_("Legal holds")] = state.history.holds
+    for usage in state.resources:
+        facts[_RESOURCES.get(usage.name, usage.name)] = _("{used} of {limit}", used=usage.used, limit=usage.limit)
+    output.facts(_("Node"), facts, data=as_dict(state))
     if as_json:
         return
-    if found.alarms:
-        rows = [(alarm.code, alarm.message, shown_time(alarm, "since")) for alarm in found.alarms]
+    if state.alarms:
+        rows = [(alarm.code, alarm.message, shown_time(alarm, "since")) for alarm in state.alarms]
         output.table(_("Alarms"), marked("Alarm", "What", "Since"), rows)
     else:
         output.line(_("No alarms."))
@@ -80,12 +88,12 @@ def audit_list(
     """
 
     async def work(client: GatewayClient) -> list[AuditEvent]:
-        found: list[AuditEvent] = []
+        listed: list[AuditEvent] = []
         async for event in client.evidence.audit_events(filter=filter_):
-            if limit and len(found) == limit:
+            if limit and len(listed) == limit:
                 break
-            found.append(event)
-        return found
+            listed.append(event)
+        return listed
 
     events = target.run(work)
     Output(as_json).table(

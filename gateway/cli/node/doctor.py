@@ -14,7 +14,7 @@ from gateway.translation.messages import marked
 
 @reports_errors
 def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Check this node: certificates, directory, signing keys, clock, database, disk, ports, partners over TLS.
+    """Check this node: certificates, directory, signing keys, clock, database, disk, open files, ports, partners.
 
     Every check ends ok, warn (it works, look at it) or fail (it doesn't), with a way out. It may run beside the node,
     and before its first start.

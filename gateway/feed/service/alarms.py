@@ -23,6 +23,7 @@ ANSWER_WRONG = "ANSWER_WRONG"
 LIST_EXPIRES = "LIST_EXPIRES"
 AUDIT_LOG = "AUDIT_LOG"
 """Stays until the node restarts: the audit log isn't the one that was signed."""
+CAPACITY = "CAPACITY"
 
 
 @dataclass(frozen=True, slots=True)

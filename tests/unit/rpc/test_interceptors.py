@@ -32,7 +32,16 @@ from gateway.trust.rules.audit import AuditResult
 from gateway.trust.service.audit_queue import AuditQueue
 from gateway.v1.evidence_service_pb2 import ListAuditEventsRequest
 from tests.support import listeners
-from tests.support.listeners import SERVICE, Credentials, Federation, RunningNode, call, gateway_of, running_node
+from tests.support.listeners import (
+    LIMITS,
+    SERVICE,
+    Credentials,
+    Federation,
+    RunningNode,
+    call,
+    gateway_of,
+    running_node,
+)
 
 
 @pytest.fixture
@@ -350,6 +359,7 @@ def test_a_port_in_use_is_refused_not_shared(federation: Federation) -> None:
             build_server(
                 bind=f"127.0.0.1:{node.peer.port}",
                 credentials=server_credentials(node.source),
+                limits=LIMITS,
                 interceptors=[],
                 services={},
             )
