@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.errors import GatewayError, NotFoundError, StoreUnavailableError
@@ -59,9 +59,9 @@ class KeepFindingsCommand:
             row = _row(match, key, self.lists.new_id(), tx.now_ms)
             before = known.get(key)
             if before is None:
-                new.append(self._reported(tx, row))
+                new.append(self._reported(tx, row, fresh))
             elif before.state is MatchStatus.SUPERSEDED:
-                changed.append(self._reported(tx, replace(row, match_id=before.match_id)))
+                changed.append(self._reported(tx, replace(row, match_id=before.match_id), fresh))
             elif before.state is MatchStatus.OPEN and before.match_id not in ended:
                 refreshed = _refreshed(before, row)
                 changed += [refreshed] if refreshed != before else []
@@ -100,8 +100,8 @@ class KeepFindingsCommand:
         content = change.entered.content if change is not None else watchlist_pb2.WatchlistContent()
         return "" if wire.is_listed(hit.explanation.listed, content) else ENTRY_AMENDED
 
-    def _reported(self, tx: Transaction, row: MatchRow) -> MatchRow:
-        """Confirms a new match if settings and agreement allow it."""
+    def _reported(self, tx: Transaction, row: MatchRow, fresh: Mapping[bytes, match_pb2.Match]) -> MatchRow:
+        """Confirms a new match if settings, agreement and the source's handling allow it."""
         rule = self.rules.get((row.publisher, row.list))
         if rule is None or row.match_class != watchlist_pb2.MATCH_CLASS_IDENTICAL:
             return row
@@ -109,7 +109,8 @@ class KeepFindingsCommand:
         for without_subject in (False, True):  # the agreement may allow the entry but not the party
             confirmation = match_pb2.MatchConfirmation(purpose=rule.purpose, without_subject=without_subject)
             try:
-                reported = _report(tx, self.lists, row, confirmation, actor=BY_ITSELF)
+                sources = _sources_of(tx, row, fresh)
+                reported = _report(tx, self.lists, row, confirmation, sources, actor=BY_ITSELF)
             except (StoreUnavailableError, HeadMovedError):
                 raise
             except GatewayError as error:
@@ -165,7 +166,8 @@ class DecideMatchCommand(IdempotentCommand[match_pb2.DecideMatchResponse]):
         )
         response = match_pb2.DecideMatchResponse()
         if decision is MatchDecision.CONFIRM:
-            reported = _report(tx, self.lists, row, self.request.confirm, actor=self.actor)
+            sources = _alerts_among([row.place.source])
+            reported = _report(tx, self.lists, row, self.request.confirm, sources, actor=self.actor)
             row = replace(row, hit_id=reported.hit_id)
             response.entry.CopyFrom(reported.entry)
         matches.write(tx.conn, [], [row])
@@ -174,8 +176,15 @@ class DecideMatchCommand(IdempotentCommand[match_pb2.DecideMatchResponse]):
 
 
 def _report(
-    tx: Transaction, lists: Lists, row: MatchRow, confirmation: match_pb2.MatchConfirmation, *, actor: str
+    tx: Transaction,
+    lists: Lists,
+    row: MatchRow,
+    confirmation: match_pb2.MatchConfirmation,
+    sources: Sequence[alert_pb2.AlertReference],
+    *,
+    actor: str,
 ) -> watchlist_service_pb2.ReportHitResponse:
+    """Reports a match as a hit; raises as `report_hit` does."""
     hit = screening_pb2.ScreeningHit.FromString(row.hit)
     entry = listed_entry(tx.conn, hit.entry, NOTHING_HIDDEN)
     subject = wire.party_of(screening_pb2.ScreeningSubject.FromString(row.subject))
@@ -187,16 +196,33 @@ def _report(
         subject=None if confirmation.without_subject else subject,
         purpose=confirmation.purpose,
         case_reference=confirmation.case_reference,
-        derived_from=_alerts_of(row.place.source),
+        derived_from=sources,
     )
     return report_hit(tx, lists, lists.agreements, entry, request, actor=actor, source_field="")
 
 
-def _alerts_of(source: SourceKey) -> list[alert_pb2.AlertReference]:
-    """The alert that a match derives from; records and what own systems gave to be screened are own knowledge."""
-    if source.kind is not SourceKind.ALERT:
-        return []
-    return [alert_pb2.AlertReference(publisher=source.publisher, alert_id=source.id)]
+def _sources_of(
+    tx: Transaction, row: MatchRow, fresh: Mapping[bytes, match_pb2.Match]
+) -> list[alert_pb2.AlertReference]:
+    """Alerts that a match without a person's decision derives from.
+
+    A record is own knowledge. What an own system gave to be screened may come from an alert: then every alert counts in
+    which the same writing matched the same entry.
+    """
+    if row.place.source.kind is not SourceKind.SCREENED:
+        return _alerts_among([row.place.source])
+    given = screening_pb2.ScreeningHit.FromString(row.hit).explanation.given
+    same = [match for match in fresh.values() if wire.entry_of(match.hit) == row.entry]
+    same += [match_message(known) for known in matches.of_entry(tx.conn, row.entry, SourceKind.ALERT)]
+    return _alerts_among(wire.place_of(m.source).source for m in same if m.hit.explanation.given == given)
+
+
+def _alerts_among(sources: Iterable[SourceKey]) -> list[alert_pb2.AlertReference]:
+    return [
+        alert_pb2.AlertReference(publisher=source.publisher, alert_id=source.id)
+        for source in dict.fromkeys(sources)
+        if source.kind is SourceKind.ALERT
+    ]
 
 
 def match_message(row: MatchRow) -> match_pb2.Match:

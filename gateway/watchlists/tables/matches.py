@@ -149,6 +149,12 @@ def open_of_entries(conn: Connection, entries: Collection[EntryKey]) -> list[Mat
     return rows
 
 
+def of_entry(conn: Connection, entry: EntryKey, kind: SourceKind) -> list[MatchRow]:
+    """Matches of one kind of source with an entry, in any status."""
+    of_entry = (matches.c.publisher == entry.publisher, matches.c.list == entry.list, matches.c.entry_id == entry.id)
+    return _rows(conn, *of_entry, matches.c.source == kind.value)
+
+
 def _open_in(
     conn: Connection, column: Column[str], values: Sequence[str], conditions: tuple[ColumnElement[bool], ...]
 ) -> list[MatchRow]:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.contract.timestamps import to_timestamp
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
-from gateway.v1 import alert_pb2, match_pb2, party_pb2, watchlist_pb2
+from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import ReportHitCommand
 from gateway.watchlists.rules.policies import ListPolicy
@@ -21,6 +21,7 @@ from tests.unit.watchlists.commands.test_matches import HAN, LIST, RULES, Desk, 
 PROHIBITED = alert_pb2.Handling(
     classification=alert_pb2.CLASSIFICATION_RESTRICTED, onward_transfer=alert_pb2.ONWARD_TRANSFER_PROHIBITED
 )
+OTHER = "陳大文水果行"
 GRANTED, REFUSED = alert_pb2.TRANSFER_CONSENT_GRANTED, alert_pb2.TRANSFER_CONSENT_REFUSED
 CONFIRM = match_pb2.MatchConfirmation(purpose="export_control", case_reference="HK-1")
 
@@ -134,6 +135,35 @@ class TestAMatchOfAPartnersAlert:
         exchange(*nodes)
         assert hits(nodes[0]) == []
         assert [match.reason.partition(":")[0] for match in hk.matches()] == ["not reported", "not reported"]
+
+
+class TestAScreenedParty:
+    """What an own system screens may come from an alert."""
+
+    def meet(self, nodes: list[PaperNode], hk: Desk, name: str) -> None:
+        hk.rules = dict(RULES)
+        hk.run()
+        party = screening_pb2.ScreeningSubject(reference="D-17", names=[party_pb2.Name(text=name)])
+        hk.screener.screen([party], at_ms=hk.node.clock())
+        enter(nodes[0], "twin", name)
+        exchange(*nodes)
+        hk.run()
+        exchange(*nodes)
+
+    def test_that_an_alert_names_too_isnt_reported_by_itself(self, nodes: list[PaperNode], hk: Desk) -> None:
+        publish_from_mo(nodes)
+        self.meet(nodes, hk, HAN)
+        assert hits(nodes[0]) == []
+        (match,) = hk.matches("source = screened")
+        assert (match.status, match.reason[:12]) == (match_pb2.MATCH_STATUS_OPEN, "not reported")
+        hk.decide(match.match_id, confirm=CONFIRM)
+        exchange(*nodes)
+        assert hits(nodes[0]) == [("hk", "twin", [HAN], "HK-1")], "an officer decides"
+
+    def test_of_another_name_is(self, nodes: list[PaperNode], hk: Desk) -> None:
+        publish_from_mo(nodes)
+        self.meet(nodes, hk, OTHER)
+        assert hits(nodes[0]) == [("hk", "twin", [OTHER], "")]
 
 
 class TestConsent:
