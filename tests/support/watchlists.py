@@ -110,6 +110,7 @@ handlings = st.fixed_dictionaries(
         "caveat": st.just("") | texts,
     }
 )
+alerts = st.fixed_dictionaries({"publisher": st.sampled_from(["hk", "mo"]), "alert_id": st.uuids().map(str)})
 
 
 @st.composite
@@ -146,6 +147,7 @@ def contents(draw: st.DrawFn) -> WatchlistContent:
                     "requested_action": st.integers(1, 6),
                     "handling": handlings,
                     "releasable_to": nodes,
+                    "derived_from": st.lists(alerts, max_size=2),
                     "remarks": st.just("") | texts,
                 },
                 optional=optional,

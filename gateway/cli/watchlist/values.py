@@ -137,6 +137,7 @@ def content_facts(content: WatchlistContent) -> Mapping[str, object]:
         N_("Onward recipients"): ", ".join(content.handling.onward_recipients),
         N_("Caveat"): content.handling.caveat,
         N_("Releasable to"): listed(content.releasable_to) or _("nobody"),
+        N_("Derived from"): ", ".join(f"{alert.publisher}/{alert.alert_id}" for alert in content.derived_from),
         N_("Remarks"): content.remarks,
     }
     joined = {name: stacked(value) if isinstance(value, list) else value for name, value in facts.items()}

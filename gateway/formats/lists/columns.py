@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.errors import Violation
+from gateway.errors import MalformedError, Violation
 from gateway.formats.tables.cell_values import (
     RFC3339,
     Format,
@@ -106,6 +106,13 @@ def _place(parts: list[str], _: Format) -> Members:
     return {"unlocode": unlocode, "name": name, "customs_office": office, "territory": territory}
 
 
+def _alert(parts: list[str], _: Format) -> Members:
+    publisher, slash, alert_id = parts[0].partition("/")
+    if not slash:
+        raise MalformedError(f"{parts[0][:40]!r} doesn't name an alert as publisher/id")
+    return {"publisher": publisher, "alert_id": alert_id}
+
+
 def _territory(text: str) -> str:
     return read_territory(text) if text else ""
 
@@ -189,6 +196,7 @@ COLUMNS: Mapping[str, ListColumn] = MappingProxyType(
         "onward_recipients": _list("handling.onward_recipients"),
         "caveat": _text("handling.caveat"),
         "releasable_to": _list("releasable_to"),
+        "derived_from": _parted("derived_from", 1, _alert, lambda alert: (f"{alert.publisher}/{alert.alert_id}",)),
         "remarks": _text("remarks"),
     }
 )

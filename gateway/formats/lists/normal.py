@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gateway.v1.alert_pb2 import AlertReference
 from gateway.v1.goods_pb2 import CommodityCode
 from gateway.v1.party_pb2 import Address, Identifier
 from gateway.v1.watchlist_pb2 import (
@@ -39,6 +40,9 @@ def normalise(content: WatchlistContent) -> None:
     if len(content.commodities) > 1:
         codes = [(commodity.scheme, commodity.code, commodity.territory) for commodity in content.commodities]
         _messages(content.commodities, codes, _commodity)
+    if len(content.derived_from) > 1:
+        alerts = [(alert.publisher, alert.alert_id) for alert in content.derived_from]
+        _messages(content.derived_from, alerts, _alert)
     for texts in (content.birth_dates, content.birth_periods, content.territories, content.releasable_to):
         _texts(texts)
     if content.HasField("handling"):
@@ -86,6 +90,10 @@ def _identifier(key: _Key) -> Identifier:
 
 def _address(key: _Key) -> Address:
     return Address(street=key[0], city=key[1], territory=key[2])
+
+
+def _alert(key: _Key) -> AlertReference:
+    return AlertReference(publisher=key[0], alert_id=key[1])
 
 
 def _commodity(key: _Key) -> CommodityCode:

@@ -71,12 +71,17 @@ def key_of(change: watchlist_pb2.WatchlistChange) -> ListKey:
 
 
 def copy_for(change: watchlist_pb2.WatchlistChange, recipient: str) -> watchlist_pb2.WatchlistChange:
-    """The change as a partner may see it: `releasable_to` names no other node. The same object if nothing differs."""
-    if list(change.entered.content.releasable_to) in ([], [recipient]):
+    """The change as a partner may see it: it names no other recipient and no source.
+
+    The same object if nothing differs.
+    """
+    content = change.entered.content
+    if list(content.releasable_to) in ([], [recipient]) and not content.derived_from:
         return change
     copy = watchlist_pb2.WatchlistChange()
     copy.CopyFrom(change)
     copy.entered.content.releasable_to[:] = [recipient]
+    copy.entered.content.ClearField("derived_from")
     return copy
 
 

@@ -29,6 +29,7 @@ from gateway.trust.service.agreements import Agreements
 from gateway.v1 import watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.commands.entry_sources import may_go_to
 from gateway.watchlists.service.updates import read_changes, read_update
 from gateway.watchlists.tables import lists as watchlists
 from gateway.watchlists.tables import progress as list_progress
@@ -168,7 +169,7 @@ class ListDistribution:
         newest = read_changes(tx.conn, rows)
         changes = []
         for key, row in keyed:
-            change = self._difference(row, newest.get(key), copies.get(key), partner, tx.now_ms)
+            change = self._difference(tx, row, newest.get(key), copies.get(key), partner)
             if change is not None:
                 changes.append(change)
         for update in wire.updates(changes, snapshot=snapshot):
@@ -177,14 +178,14 @@ class ListDistribution:
 
     def _difference(
         self,
+        tx: Transaction,
         row: EntryRow,
         newest: watchlist_pb2.WatchlistChange | None,
         copy: CopyRow | None,
         partner: str,
-        now_ms: int,
     ) -> watchlist_pb2.WatchlistChange | None:
         has = copy is not None and not copy.ended
-        if not row.ended and newest is not None and self._may_have(newest.entered.content, partner, now_ms):
+        if not row.ended and newest is not None and self._may_have(tx, newest.entered.content, partner):
             current = copy is not None and has and copy.revision >= row.revision
             return None if current else wire.copy_for(newest, partner)
         if not has:
@@ -196,12 +197,12 @@ class ListDistribution:
             id=row.entry_id,
             revision=row.revision,
             end=watchlist_pb2.WATCHLIST_END_NOT_RELEASABLE,
-            ended_at=to_timestamp(now_ms),
+            ended_at=to_timestamp(tx.now_ms),
         )
         return watchlist_pb2.WatchlistChange(ended=tombstone)
 
-    def _may_have(self, content: watchlist_pb2.WatchlistContent, partner: str, now_ms: int) -> bool:
-        if partner not in content.releasable_to:
+    def _may_have(self, tx: Transaction, content: watchlist_pb2.WatchlistContent, partner: str) -> bool:
+        if partner not in content.releasable_to or not may_go_to(tx, content, partner):
             return False
         try:
             self._agreements.require(
@@ -209,7 +210,7 @@ class ListDistribution:
                 sender=self._node,
                 recipient=partner,
                 purpose=content.purpose,
-                at_ms=now_ms,
+                at_ms=tx.now_ms,
                 message_type=wire.EVENT_TYPE,
             )
         except GatewayError as error:

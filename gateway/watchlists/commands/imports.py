@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,6 +15,8 @@ from gateway.feed.service.transaction import Transaction
 from gateway.feed.tables import journal, progress
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import events as wire
+from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.commands.entry_sources import read_sources, source_violations
 from gateway.watchlists.commands.proposals import BY_ITSELF, Lists, append_parts, ended
 from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.tables import lists as watchlists
@@ -79,7 +81,7 @@ class Import:
             if row.id in self.seen:
                 problems.append(Violation("id", "import.unique", f"{row.id!r} stands in the source before"))
             if problems:
-                self._refuse(row, InvalidRequestError(problems))
+                self.refuse(row, InvalidRequestError(problems))
                 continue
             self.seen.add(row.id)
             good.append((row, wire.content_digest(row.content)))
@@ -91,7 +93,8 @@ class Import:
             text = f"{self.rows} rows came, {end.rows} were sent"
             raise InvalidRequestError([Violation("end.rows", "end.rows", text)])
 
-    def _refuse(self, row: _Pb.ImportRow, error: InvalidRequestError) -> None:
+    def refuse(self, row: _Pb.ImportRow, error: InvalidRequestError) -> None:
+        """Counts a refused row, and lists it among the first."""
         # A refused row's entry hasn't vanished from the source.
         if row.id not in self.seen:
             self.seen.add(row.id)
@@ -123,13 +126,27 @@ class ImportRowsCommand:
         counts = Counts()
         changes = list(importing.pending)
         now = to_timestamp(tx.now_ms)
-        for row, digest in self._rows:
+        for row, digest in self._accepted(tx, known, counts):
             change = _imported(importing.opening.list, row, digest, known.get(row.id), now=now, counts=counts)
             if change is not None:
                 changes.append(change)
         counts.present = sum(not one.ended for one in known.values())
         counts.left = _append_full(tx, importing, changes)
         return counts
+
+    def _accepted(
+        self, tx: Transaction, known: Mapping[str, EntryRow], counts: Counts
+    ) -> Iterator[tuple[_Pb.ImportRow, bytes]]:
+        """Rows whose sources allow their recipients; the others are refused."""
+        name = self._import.opening.list
+        changed = [known[row.id] for row, digest in self._rows if row.id in known and known[row.id].digest != digest]
+        before = read_sources(tx, changed)
+        for row, digest in self._rows:
+            objections = source_violations(tx, row.content, before.get(ListKey(name, row.id), ()), "content.")
+            if objections:
+                counts.refused.append((row, InvalidRequestError(objections)))
+            else:
+                yield row, digest
 
 
 @dataclass(slots=True)
@@ -141,9 +158,12 @@ class Counts:
     unchanged: int = 0
     present: int = 0
     left: list[watchlist_pb2.WatchlistChange] = field(default_factory=list)
+    refused: list[tuple[_Pb.ImportRow, InvalidRequestError]] = field(default_factory=list)
 
     def take(self, importing: Import) -> None:
         """Adds to the import's counts."""
+        for row, error in self.refused:
+            importing.refuse(row, error)
         importing.pending = self.left
         importing.present += self.present
         importing.response.added += self.added

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
@@ -28,6 +28,8 @@ from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import events as wire
+from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.commands.entry_sources import read_sources, source_violations
 from gateway.watchlists.rules.policies import DEFAULT_POLICY, ListPolicy, ProposalState, require_decidable
 from gateway.watchlists.rules.visibility import NOTHING_HIDDEN, Hidden
 from gateway.watchlists.service.updates import read_update
@@ -173,6 +175,7 @@ class ProposeCommand(IdempotentCommand[_Pb.ProposeEntriesResponse]):
 
     Raises:
         RevisionConflictError, NotFoundError: the caller has seen another revision.
+        InvalidRequestError: an alert that an entry derives from may not be passed on, or was left out.
     """
 
     lists: Lists
@@ -206,10 +209,26 @@ class ProposeCommand(IdempotentCommand[_Pb.ProposeEntriesResponse]):
     def _changes(self, tx: Transaction) -> list[watchlist_pb2.WatchlistChange]:
         request = self.request
         known = watchlists.find(tx.conn, self.lists.node, request.list, set(_ids(request)))
-        return [
+        changes = [
             *(self._entered(tx, entry, known.get(entry.id)) for entry in request.entries),
             *(self._ended(tx, withdrawal, known.get(withdrawal.id)) for withdrawal in request.withdrawals),
         ]
+        self._require_sources(tx, known)
+        return changes
+
+    def _require_sources(self, tx: Transaction, known: Mapping[str, EntryRow]) -> None:
+        """Raises InvalidRequestError unless each entry keeps its sources, and these allow its recipients."""
+        entries = self.request.entries
+        before = read_sources(tx, [known[entry.id] for entry in entries if entry.id in known])
+        violations = [
+            violation
+            for at, entry in enumerate(entries)
+            for violation in source_violations(
+                tx, entry.content, before.get(ListKey(self.request.list, entry.id), ()), f"entries[{at}].content."
+            )
+        ]
+        if violations:
+            raise InvalidRequestError(violations)
 
     def _entered(
         self, tx: Transaction, proposed: _Pb.ProposedEntry, row: EntryRow | None

@@ -47,6 +47,7 @@ FULL = {
     "onward_recipients": "mo",
     "caveat": "Don't tell the trader",
     "releasable_to": "mo;hk",
+    "derived_from": "mo/019bbf30-0000-7000-8000-000000000000",
     "remarks": "None",
 }
 
@@ -99,6 +100,7 @@ def test_every_column_is_read() -> None:
     assert content.handling.classification == alert_pb2.CLASSIFICATION_CONFIDENTIAL
     assert list(content.handling.onward_recipients) == ["mo"]
     assert list(content.releasable_to) == ["hk", "mo"]
+    assert [(alert.publisher, alert.alert_id[:8]) for alert in content.derived_from] == [("mo", "019bbf30")]
 
 
 @given(st.dictionaries(ids, contents(), min_size=1, max_size=4))

@@ -33,6 +33,7 @@ def test_order_without_meaning_does_not_change_the_digest(content: WatchlistCont
         ("birth_dates", list(content.birth_dates)),
         ("territories", list(content.territories)),
         ("releasable_to", list(content.releasable_to)),
+        ("derived_from", list(content.derived_from)),
     ):
         shuffle.shuffle(parts)
         del getattr(mixed, name)[:]

@@ -1,0 +1,62 @@
+"""Holds own entries to the handling of the alerts that they derive from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.alerts.commands.onward_transfer import require_onward_transfer
+from gateway.errors import GatewayError, StoreUnavailableError, Violation
+from gateway.feed.service.transaction import Transaction
+from gateway.v1 import alert_pb2, watchlist_pb2
+from gateway.watchlists.codec.events import ListKey
+from gateway.watchlists.service.updates import read_changes
+from gateway.watchlists.tables.lists import EntryRow
+
+_FIELD = "derived_from"
+
+
+def read_sources(tx: Transaction, rows: Sequence[EntryRow]) -> Mapping[ListKey, Sequence[alert_pb2.AlertReference]]:
+    """Alerts that listed entries derive from."""
+    changes = read_changes(tx.conn, [row for row in rows if not row.ended])
+    return {key: change.entered.content.derived_from for key, change in changes.items()}
+
+
+def source_violations(
+    tx: Transaction,
+    content: watchlist_pb2.WatchlistContent,
+    before: Sequence[alert_pb2.AlertReference],
+    prefix: str,
+) -> list[Violation]:
+    """Why an entry's new content may not have its sources and recipients.
+
+    Args:
+        before: sources of the revision that it amends; an amendment keeps them.
+        prefix: of fields, e.g. `entries[0].content.`.
+    """
+    dropped = [source for source in before if source not in content.derived_from]
+    violations = [
+        Violation(
+            f"{prefix}{_FIELD}",
+            "derived_from.kept",
+            f"an amendment keeps alert {source.publisher}/{source.alert_id}, from which the entry derives",
+        )
+        for source in dropped
+    ]
+    refusals = [_refusal(tx, source, content.releasable_to) for source in content.derived_from]
+    violations += [Violation(f"{prefix}{_FIELD}", error.reason, error.message) for error in refusals if error]
+    return violations
+
+
+def may_go_to(tx: Transaction, content: watchlist_pb2.WatchlistContent, partner: str) -> bool:
+    """Whether the publishers of an entry's sources let it go to a partner."""
+    return not any(_refusal(tx, source, [partner]) for source in content.derived_from)
+
+
+def _refusal(tx: Transaction, source: alert_pb2.AlertReference, recipients: Sequence[str]) -> GatewayError | None:
+    try:
+        require_onward_transfer(tx, source.publisher, source.alert_id, recipients, field="")
+    except StoreUnavailableError:
+        raise
+    except GatewayError as error:
+        return error
+    return None
