@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -274,6 +275,47 @@ def test_the_commands_show_decide_and_follow(nodes: Federation) -> None:
     hk.run("officer", "watchlist", "matches", "--filter", "colour = red", code=2)
     text = hk.run("officer", "watchlist", "statistics").stdout
     assert "Open matches" in text
+
+
+def test_what_only_a_partners_alert_held_is_reported_with_its_consent_alone(nodes: Federation) -> None:
+    """mo's alert to hk names what cn lists; hk's settings report identical matches; mo prohibits onward transfer."""
+    nodes.start("mo")
+    company = "示例镓业有限公司"
+
+    async def publish() -> tuple[str, str]:
+        await list_(nodes, "gallium", company, in_list="quick")
+        async with nodes.client("mo", "publisher") as mo, nodes.client("hk", "officer") as hk:
+            published = await mo.publish(naming(company), ["hk"])
+            (match,) = await matched(hk, f"source_id = {published.alert_id} AND id = gallium")
+            assert (match.status, match.hit_id) == (MATCH_STATUS_OPEN, "")
+            refusal = f"mo doesn't allow alert {published.alert_id} to be passed on to cn"
+            assert match.reason.startswith(f"not reported: {refusal}")
+            return published.alert_id, match.match_id
+
+    alert_id, match_id = nodes.run(publish())
+    cn, hk, mo = (Cli(nodes, name) for name in ("cn", "hk", "mo"))
+    assert f"{match_id}: not reported: mo doesn't allow" in hk.run("officer", "watchlist", "matches").output
+    confirm = ("watchlist", "confirm", match_id, "--purpose", "export_control", "--case", "HK-20")
+    refused = hk.run("officer", *confirm, code=1).output
+    assert "mo doesn't allow" in refused
+    assert "--pass-on-to" in refused
+    hk.run("officer", *confirm, "--without-party", code=1)
+    report = ("watchlist", "report", "cn/quick/gallium", company, "--purpose", "export_control")
+    hk.run("officer", *report, "--derived-from", f"mo/{alert_id}", code=1)
+
+    ask = ("alert", "ask", f"mo/{alert_id}", "May cn know?", "--deadline", "5d", "--pass-on-to", "cn")
+    question = hk.json("officer", *ask)["question_id"]
+    show = ("alert", "show", f"mo/{alert_id}")
+    mo.eventually("officer", *show, until=lambda shown: question in json.dumps(shown))
+    assert "pass on to cn?" in mo.run("officer", *show).stdout
+    mo.run("officer", "alert", "answer", f"mo/{alert_id}", question, "For this case", "--consent", "granted")
+    hk.eventually("officer", *show, until=lambda shown: "TRANSFER_CONSENT_GRANTED" in json.dumps(shown))
+    assert "consent granted" in hk.run("officer", *show).stdout
+
+    assert hk.json("officer", *confirm)["match"]["status"] == "MATCH_STATUS_CONFIRMED"
+    hits = ("watchlist", "hits", "--filter", 'list = "quick" AND id = "gallium"')
+    (listed,) = cn.eventually("officer", *hits, until=bool)
+    assert (listed["reporter"], listed["hit"]["subject"]["names"][0]["text"]) == ("hk", company)
 
 
 def test_what_the_agreement_forbids_stays_with_the_finder(nodes: Federation) -> None:

@@ -73,19 +73,24 @@ def matches(
         return
 
     async def work(client: GatewayClient) -> list[Match]:
-        found: list[Match] = []
+        taken: list[Match] = []
         async with aclosing(client.screening.matches(filter=filter_)) as stream:
             async for match in stream:
-                found.append(match)
-                if len(found) == limit:
+                taken.append(match)
+                if len(taken) == limit:
                     break
-        return found
+        return taken
 
-    found = target.run(work)
+    shown = target.run(work)
     columns = marked("Match", "Status", "Where", "Entry", "Class", "Score", "Given", "Listed", "Asked for")
-    output.table(_("Matches"), columns, [_row(match) for match in found], data=[as_dict(match) for match in found])
-    if why and not as_json:
-        for match in found:
+    output.table(_("Matches"), columns, [_row(match) for match in shown], data=[as_dict(match) for match in shown])
+    if as_json:
+        return
+    for match in shown:
+        if match.reason and (why or match.status == MatchStatus.MATCH_STATUS_OPEN):  # why it wasn't reported
+            output.note(f"{match.match_id}: {match.reason}")
+    if why:
+        for match in shown:
             explain(output, match.hit)
 
 
@@ -110,7 +115,7 @@ def _show_changes(output: Output, watched: WatchedMatches) -> None:
         entry, word, score, given, listed, asked = hit_cells(match.hit)
         status = word_of(MatchStatus, match.status)
         what = f"{given} ~ {listed}  {entry}  {word} {score}  {asked}"
-        output.line(f"{match.match_id}  {status}  {where(match)}  {what}")
+        output.line("  ".join(filter(None, (match.match_id, status, where(match), what, match.reason))))
 
 
 @reports_errors

@@ -42,21 +42,27 @@ def source_violations(
         )
         for source in dropped
     ]
-    refusals = [_refusal(tx, source, content.releasable_to) for source in content.derived_from]
-    violations += [Violation(f"{prefix}{_FIELD}", error.reason, error.message) for error in refusals if error]
-    return violations
+    refusals = _refusals(tx, content, content.releasable_to)
+    return [*violations, *(Violation(f"{prefix}{_FIELD}", error.reason, error.message) for error in refusals)]
 
 
 def may_go_to(tx: Transaction, content: watchlist_pb2.WatchlistContent, partner: str) -> bool:
     """Whether the publishers of an entry's sources let it go to a partner."""
-    return not any(_refusal(tx, source, [partner]) for source in content.derived_from)
+    return not _refusals(tx, content, [partner])
 
 
-def _refusal(tx: Transaction, source: alert_pb2.AlertReference, recipients: Sequence[str]) -> GatewayError | None:
-    try:
-        require_onward_transfer(tx, source.publisher, source.alert_id, recipients, field="")
-    except StoreUnavailableError:
-        raise
-    except GatewayError as error:
-        return error
-    return None
+def _refusals(
+    tx: Transaction, content: watchlist_pb2.WatchlistContent, recipients: Sequence[str]
+) -> list[GatewayError]:
+    """Why the content may not go to these nodes, for each source that doesn't allow it."""
+    refusals = []
+    for source in content.derived_from:
+        try:
+            require_onward_transfer(
+                tx, source.publisher, source.alert_id, recipients, field="", handling=content.handling
+            )
+        except StoreUnavailableError:
+            raise
+        except GatewayError as error:
+            refusals.append(error)
+    return refusals

@@ -57,6 +57,17 @@ def test_an_entry_goes_to_a_third_authority_with_consent_alone(
         assert list(node.list_queries.get(reference).entry.content.derived_from) == sources
 
 
+def test_an_entry_allows_no_more_onward_transfer_than_its_source(
+    nodes: list[PaperNode], source: alert_pb2.AlertReference
+) -> None:
+    hk = nodes[1]
+    consent(nodes, source)
+    wide = content(source, "cn")
+    wide.handling.onward_transfer = alert_pb2.ONWARD_TRANSFER_FEDERATION
+    with pytest.raises(InvalidRequestError, match="allows more than mo does"):
+        propose(hk, wide, ids=["A"])
+
+
 def test_an_amendment_keeps_what_the_entry_derives_from(
     nodes: list[PaperNode], source: alert_pb2.AlertReference
 ) -> None:
