@@ -239,28 +239,30 @@ class ListProjection(Projection):
         list_progress.move_applied(tx.conn, change.seq)
         return True
 
-    def _take_effect(self, tx: Transaction, change: ChangeRow) -> None:
-        origin = FeedOrigin.parse(change.origin)
-        update = read_update(tx.conn, change.feed_id, change.idx)
+    def _take_effect(self, tx: Transaction, place: ChangeRow) -> None:
+        origin = FeedOrigin.parse(place.origin)
+        update = read_update(tx.conn, place.feed_id, place.idx)
         own = origin.channel is Channel.LISTS
-        keyed = [(wire.key_of(one), one) for one in update.changes]
+        keyed = [(wire.key_of(change), change) for change in update.changes]
         # A partner's entry replaces any earlier revision; only its end needs the earlier row.
-        needed = (key for key, one in keyed if own or one.WhichOneof("change") == "ended")
+        needed = (key for key, change in keyed if own or change.WhichOneof("change") == "ended")
         known = watchlists.find_all(tx.conn, origin.publisher, needed)
         rows: dict[ListKey, EntryRow] = {}
         idle: list[str] = []
-        for ordinal, (key, one) in enumerate(keyed):
+        for ordinal, (key, change) in enumerate(keyed):
             before = rows.get(key) or known.get(key)
-            row = _row(origin.publisher, one, change, ordinal, before, own=own)
+            row = _row(origin.publisher, change, place, ordinal, before, own=own)
             if own and not _follows(row, before):
-                log.warning("a change of %s/%s was overtaken by another one and has no effect", key.list, key.entry_id)
+                # by its place: the list may be hidden from those who read the log
+                text = "change %d in entry %d of %s was overtaken by another one and has no effect"
+                log.warning(text, ordinal, place.idx, place.origin)
                 row = None
             if row is None:
                 idle.append(str(ordinal))
             else:
                 rows[key] = row
         if idle:
-            watchlists.put_without_effect(tx.conn, change.seq, ",".join(idle))
+            watchlists.put_without_effect(tx.conn, place.seq, ",".join(idle))
         watchlists.put(tx.conn, sorted(rows.values()))
 
 

@@ -238,16 +238,17 @@ def hits(
     """
 
     async def work(client: GatewayClient) -> list[ListedHit]:
-        found = []
+        reported = []
         async for hit in client.screening.hits(filter=filter_):
-            found.append(hit)
-            if len(found) == limit:
+            reported.append(hit)
+            if len(reported) == limit:
                 break
-        return found
+        return reported
 
-    found = target.run(work)
+    reported = target.run(work)
     columns = marked("Hit", "Entry", "Class", "Score", "Outcome", "Party")
-    Output(as_json).table(_("Hits"), columns, [_row_of(hit) for hit in found], data=[as_dict(hit) for hit in found])
+    rows = [_row_of(hit) for hit in reported]
+    Output(as_json).table(_("Hits"), columns, rows, data=[as_dict(hit) for hit in reported])
 
 
 def _row_of(listed: ListedHit) -> tuple[object, ...]:

@@ -57,7 +57,7 @@ def undistributed(conn: Connection, lists: FeedOrigin, partner: str) -> Counter[
         left.update({name: number for (publisher, name), number in listed if publisher == lists.publisher})
     for change in watchlists.changes_after(conn, considered, MAX_UNDISTRIBUTED):
         if change.origin == lists.line:
-            left.update(wire.key_of(one).list for one in read_update(conn, change.feed_id, change.idx).changes)
+            left.update(key.list for key in map(wire.key_of, read_update(conn, change.feed_id, change.idx).changes))
     feed = feeds.find(conn, lists)
     if feed is not None:
         first = journal.size_at(conn, feed.id, progress.position(conn))
@@ -136,7 +136,7 @@ class ListDistribution:
         change = following[0]
         if FeedOrigin.parse(change.origin).channel is Channel.LISTS:
             update = read_update(tx.conn, change.feed_id, change.idx)
-            keys = list(dict.fromkeys(wire.key_of(one) for one in update.changes))
+            keys = list(dict.fromkeys(map(wire.key_of, update.changes)))
             rows = watchlists.find_all(tx.conn, self._node, keys)
             self._distribute(tx, partner, [rows[key] for key in keys if key in rows], snapshot=False)
         list_progress.move_considered(tx.conn, partner, change.seq)

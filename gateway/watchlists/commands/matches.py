@@ -242,10 +242,10 @@ def match_message(row: MatchRow) -> match_pb2.Match:
     return message
 
 
-def _best(found: Iterable[match_pb2.Match]) -> dict[bytes, match_pb2.Match]:
+def _best(matches_found: Iterable[match_pb2.Match]) -> dict[bytes, match_pb2.Match]:
     """The best finding by key; the first among equally written parties."""
     best: dict[bytes, match_pb2.Match] = {}
-    for match in found:
+    for match in matches_found:
         before = best.setdefault(wire.match_key(match), match)
         if (match.hit.match_class, -match.hit.score) < (before.hit.match_class, -before.hit.score):
             best[wire.match_key(match)] = match

@@ -86,22 +86,22 @@ class Lists:
 
     def objections(self, content: watchlist_pb2.WatchlistContent, prefix: str) -> list[Violation]:
         """Violations beyond the contract's: partners, agreements, times, size."""
-        found = []
+        problems = []
         if content.ByteSize() > wire.MAX_CONTENT_BYTES:
             text = f"has {content.ByteSize()} bytes; at most {wire.MAX_CONTENT_BYTES} are allowed"
-            found.append(Violation(prefix.rstrip("."), "content.size", text))
+            problems.append(Violation(prefix.rstrip("."), "content.size", text))
         now = self._clock()
         if content.HasField("valid_until"):
             until = to_ms(content.valid_until)
             if until <= now or (content.HasField("valid_from") and until <= to_ms(content.valid_from)):
-                found.append(
+                problems.append(
                     Violation(
                         f"{prefix}valid_until", "valid_until.range", "must lie in the future and after valid_from"
                     )
                 )
         for partner in content.releasable_to:
-            found.extend(self._partner_objections(content, partner, prefix, now))
-        return found
+            problems.extend(self._partner_objections(content, partner, prefix, now))
+        return problems
 
     def _partner_objections(
         self, content: watchlist_pb2.WatchlistContent, partner: str, prefix: str, now: int

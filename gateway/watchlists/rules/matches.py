@@ -73,11 +73,11 @@ DECISIONS: Mapping[tuple[MatchStatus, MatchDecision], MatchStatus] = MappingProx
 
 def decided(status: MatchStatus, decision: MatchDecision) -> MatchStatus:
     """The status after a decision; raises IllegalTransitionError."""
-    found = DECISIONS.get((status, decision))
-    if found is None:
+    new_status = DECISIONS.get((status, decision))
+    if new_status is None:
         text = f"the match is {status.value}: it can't be {decision.value}ed now"
         raise IllegalTransitionError(text, metadata={"about": "match"})
-    return found
+    return new_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ class ReportRule:
 
 def report_rules(node: str, identical: Mapping[str, str]) -> Mapping[tuple[str, str], ReportRule]:
     """Rules by (publisher, list); `identical`: purpose by name of an own list, or by `publisher/list`."""
-    found = {}
+    rules = {}
     for name, purpose in identical.items():
         publisher, slash, list_name = name.partition("/")
-        found[(publisher, list_name) if slash else (node, name)] = ReportRule(purpose)
-    return found
+        rules[(publisher, list_name) if slash else (node, name)] = ReportRule(purpose)
+    return rules

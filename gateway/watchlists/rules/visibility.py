@@ -38,9 +38,9 @@ def visibility_of(node: str, visible_to: Mapping[str, frozenset[Role]]) -> ListV
 
     An own list named both ways is visible to the roles in both.
     """
-    found: dict[tuple[str, str], frozenset[Role]] = {}
+    roles_by_list: dict[tuple[str, str], frozenset[Role]] = {}
     for name, roles in visible_to.items():
         publisher, slash, list_name = name.partition("/")
         key = (publisher, list_name) if slash else (node, name)
-        found[key] = found.get(key, roles) & roles
-    return ListVisibility(found)
+        roles_by_list[key] = roles_by_list.get(key, roles) & roles
+    return ListVisibility(roles_by_list)

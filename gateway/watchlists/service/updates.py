@@ -24,7 +24,7 @@ def read_update(conn: Connection, feed_id: int, index: int) -> watchlist_pb2.Wat
         return watchlist_pb2.WatchlistUpdate()
     type_name = parse_header(entry.header).type
     update = wire.update_in(type_name, entry.payload)
-    if type_name == wire.EVENT_TYPE and any(len(one.entered.content.releasable_to) > 1 for one in update.changes):
+    if type_name == wire.EVENT_TYPE and any(len(change.entered.content.releasable_to) > 1 for change in update.changes):
         recipient = feeds.get_by_id(conn, feed_id).origin.recipient
         copies = [wire.copy_for(change, recipient) for change in update.changes]
         return watchlist_pb2.WatchlistUpdate(changes=copies, snapshot=update.snapshot)
@@ -36,10 +36,10 @@ def read_changes(conn: Connection, rows: Sequence[EntryRow]) -> dict[ListKey, wa
     places: dict[tuple[int, int], list[EntryRow]] = {}
     for row in rows:
         places.setdefault((row.feed_id, row.idx), []).append(row)
-    found = {}
+    changes = {}
     for (feed_id, index), at_place in places.items():
         update = read_update(conn, feed_id, index)
         for row in at_place:
             if row.ordinal < len(update.changes):
-                found[ListKey(row.list, row.entry_id)] = update.changes[row.ordinal]
-    return found
+                changes[ListKey(row.list, row.entry_id)] = update.changes[row.ordinal]
+    return changes
