@@ -34,7 +34,7 @@ from gateway.evidence.service.export import export
 from gateway.evidence.service.report import Examination, StepStatus
 from gateway.rpc.calls import current_call
 from gateway.trust import tables as audit
-from gateway.trust.rules.audit import AuditResult
+from gateway.trust.rules.audit import LAST_TIME_MS, AuditResult
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.trust.tables import AuditFilter, StoredEvent
 from gateway.v1 import evidence_service_pb2, evidence_service_pb2_grpc
@@ -171,12 +171,12 @@ def _filter(terms: Sequence[Term]) -> AuditFilter:
 
 def _event(stored: StoredEvent) -> evidence_service_pb2.AuditEvent:
     event = stored.event
-    details = {name: str(number) for name, number in event.counts}
+    details = {name: str(number) for name, number in event.counts if name != LAST_TIME_MS}
     if event.detail:
         details["detail"] = event.detail
     if event.subject_ids:
         details["subject_ids"] = ", ".join(event.subject_ids)
-    return evidence_service_pb2.AuditEvent(
+    listed = evidence_service_pb2.AuditEvent(
         sequence=stored.seq,
         time=to_timestamp(event.time_ms),
         principal=event.principal,
@@ -187,4 +187,8 @@ def _event(stored: StoredEvent) -> evidence_service_pb2.AuditEvent:
         reason=event.reason,
         details=details,
         hash=stored.hash,
+        occurrences=event.occurrences,
     )
+    if event.occurrences > 1:
+        listed.last_time.CopyFrom(to_timestamp(event.last_time_ms))
+    return listed

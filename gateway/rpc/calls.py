@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from hashlib import sha256
 
 from gateway.errors import UnauthenticatedError
 from gateway.trust.rules.audit import AuditEntry, AuditResult, AuditSink
 from gateway.trust.rules.permissions import Principal
+
+CONTENT_BYTES = "bytes"
+"""Count of an event of a refusal: the size of what was refused."""
 
 
 @dataclass(slots=True)
@@ -18,6 +22,7 @@ class Call:
     Attributes:
         recorded: whether the call has an audit event.
         purpose, case_reference, subject_ids, basis: defaults for all its events, set by `concerns`.
+        content_digest, content_bytes: SHA-256 in hexadecimal and size of what it brought; in events of its refusal.
     """
 
     principal: Principal
@@ -29,6 +34,12 @@ class Call:
     case_reference: str = ""
     subject_ids: tuple[str, ...] = ()
     basis: str = ""
+    content_digest: str = ""
+    content_bytes: int = 0
+
+    def brings(self, content: bytes) -> None:
+        """Keeps the digest of what is kept nowhere else if the call is refused."""
+        self.content_digest, self.content_bytes = sha256(content).hexdigest(), len(content)
 
     def concerns(self, *, purpose: str, case_reference: str, legal_basis: str, subject_ids: Iterable[str] = ()) -> None:
         """Sets defaults for the call's audit events."""
@@ -45,15 +56,23 @@ class Call:
         reason: str = "",
         detail: str = "",
         result: AuditResult = AuditResult.ALLOW,
+        repeatable: bool = False,
     ) -> None:
         """Records what this call does, before it happens.
 
         A handler calls this before it passes a change to the writer, which commits both together. A stream may record
         each message. The interceptor records a unary call without a record at its end.
 
+        Args:
+            repeatable: without effect, so that the audit log may merge equal ones.
+
         Raises:
             OverloadedError: the audit log is full; the call must not go on.
         """
+        numbers, subjects = dict(counts or {}), tuple(subject_ids) or self.subject_ids
+        if result is not AuditResult.ALLOW and self.content_digest:
+            numbers[CONTENT_BYTES] = self.content_bytes
+            subjects = (*subjects, self.content_digest)
         self.audit(
             AuditEntry(
                 time_ms=self.time_ms(),
@@ -64,8 +83,9 @@ class Call:
                 detail="; ".join(filter(None, (detail, self.basis))),
                 purpose=purpose or self.purpose,
                 case_reference=case_reference or self.case_reference,
-                subject_ids=tuple(subject_ids) or self.subject_ids,
-                counts=tuple(sorted((counts or {}).items())),
+                subject_ids=subjects,
+                counts=tuple(sorted(numbers.items())),
+                repeatable=repeatable,
             )
         )
         self.recorded = True

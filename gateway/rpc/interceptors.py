@@ -159,7 +159,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         try:
             response = await run()  # 5
             if not call.recorded and method not in UNRECORDED:
-                call.record()
+                call.record(repeatable=True)  # a handler records effects itself
             return response
         except Exception as error:
             await self._fail(call, context, error)
@@ -170,7 +170,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         call = await self._admitted(method, context, streaming=True)
         try:
             if method not in UNRECORDED:
-                call.record(reason="STREAM_OPENED")
+                call.record(reason="STREAM_OPENED", repeatable=True)
             with _Recheck(lambda: self._policy.recheck(call), self._recheck_s):
                 return await _result(run(), context)  # 5
         except Exception as error:

@@ -265,6 +265,7 @@ class RunningNode:
         return channel
 
     def events(self) -> list[AuditEntry]:
+        self.audit.flush()
         return self.audit.drain()
 
 

@@ -78,6 +78,8 @@ def audit_list(
 ) -> None:
     """List decisions of this node, newest first. Role: auditor, supervisor.
 
+    Equal calls without effect are one event with their number; of what was refused it has the SHA-256 and the size.
+
     \b
     Examples:
       gateway audit list --system auditors
@@ -98,11 +100,13 @@ def audit_list(
     events = target.run(work)
     Output(as_json).table(
         _("Audit log"),
-        marked("No.", "When", "Who", "What", "Result", "Reason", "Purpose", "Case"),
+        marked("No.", "When", "Times", "Last", "Who", "What", "Result", "Reason", "Purpose", "Case"),
         [
             (
                 event.sequence,
                 shown_time(event, "time"),
+                event.occurrences,
+                shown_time(event, "last_time") or None,
                 event.principal,
                 event.method.rpartition("/")[2],
                 event.result,

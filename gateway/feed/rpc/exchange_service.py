@@ -61,7 +61,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         if opening.WhichOneof("message") != "open":
             raise _not_opened()
         origin = self._receiver.require_right_peer(peer, opening.open.origin)
-        current_call().record(subject_ids=[origin.line])
+        current_call().record(subject_ids=[origin.line], repeatable=True)  # receipts and positions show effects
         feed = await asyncio.to_thread(self._outgoing.feed, origin)
         if feed is not None:
             require_moving(feed)
@@ -107,7 +107,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         if opening.WhichOneof("message") != "open":
             raise _not_opened()
         origin = self._party_of(opening.open.origin)
-        current_call().record(subject_ids=[origin.line])
+        current_call().record(subject_ids=[origin.line], repeatable=True)  # receipts and positions show effects
         yield pb.FetchResponse(position=await asyncio.to_thread(self._outgoing.position, origin))
         if opening.open.until_current or origin.recipient != current_call().principal.node:
             async for batch in self._stored(origin, opening.open.first_index):

@@ -182,7 +182,8 @@ class Writer:
         return future.result()
 
     def flush_audit(self) -> None:
-        """Commits the audit events that wait; raises StoreUnavailableError."""
+        """Commits the audit events that wait, merged ones too; raises StoreUnavailableError."""
+        self._audit.flush()
         while waiting := len(self._audit):
             self.run(_Flush())
             if len(self._audit) >= waiting:
@@ -203,6 +204,7 @@ class Writer:
 
     def _commit_last_events(self) -> None:
         """Commits the audit events that are left at a stop, as long as that succeeds."""
+        self._audit.flush()
         while waiting := len(self._audit):
             self._commit([])
             if len(self._audit) >= waiting:

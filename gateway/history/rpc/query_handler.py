@@ -37,6 +37,7 @@ class QueryHandler:
             GatewayError: see history.service.answers.
         """
         call = current_call()
+        call.brings(request.query)
         verified, begun = await asyncio.to_thread(self._begin, call.principal.node, request)
         grounds = verified.query.grounds
         call.concerns(

@@ -30,6 +30,11 @@ MAX_COUNTS = 16
 MAX_BODY_BYTES = 131_072
 """The limits above imply it (a character has at most six bytes in JSON), so no event is too large."""
 
+REPEATED = "repeated"
+LAST_TIME_MS = "last_time_ms"
+SUBJECTS_LEFT_OUT = "subjects_left_out"
+"""Counts of an event that stands for several: how many, the last one's time, subjects that didn't fit."""
+
 _quoted = json.encoder.encode_basestring
 """JSON text, escaped only where needed."""
 
@@ -57,6 +62,7 @@ class AuditEntry:
         detail: a sentence for the auditor; may say more than the caller's error.
         subject_ids: alerts, entries or links concerned.
         counts: named numbers, e.g. `(("entries", 500),)`, sorted by name.
+        repeatable: without effect, so that equal ones become one with a count; not stored. All but allow are.
     """
 
     time_ms: int
@@ -69,7 +75,34 @@ class AuditEntry:
     case_reference: str = ""
     subject_ids: tuple[str, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
+    repeatable: bool = field(default=False, compare=False)
     _body: bytes = field(default=b"", init=False, repr=False, compare=False)
+
+    @property
+    def occurrences(self) -> int:
+        """Number of equal events that this one stands for."""
+        return max(1, dict(self.counts).get(REPEATED, 1))
+
+    @property
+    def last_time_ms(self) -> int:
+        """Time of the last of them."""
+        return dict(self.counts).get(LAST_TIME_MS, self.time_ms)
+
+    def merged(self, later: AuditEntry) -> AuditEntry:
+        """One event for both: the first's texts, all subjects that fit, sums of counts, and the last's time.
+
+        Beyond MAX_SUBJECT_IDS subjects are left out; their number is a count.
+        """
+        counts, added = dict(self.counts), dict(later.counts)
+        counts[REPEATED], added[REPEATED] = self.occurrences, later.occurrences
+        subject_ids = self.subject_ids + tuple(each for each in later.subject_ids if each not in self.subject_ids)
+        if len(subject_ids) > MAX_SUBJECT_IDS:
+            added[SUBJECTS_LEFT_OUT] = added.get(SUBJECTS_LEFT_OUT, 0) + len(subject_ids) - MAX_SUBJECT_IDS
+        last = max(self.last_time_ms, later.last_time_ms)
+        for name, number in added.items():
+            counts[name] = counts.get(name, 0) + number
+        counts[LAST_TIME_MS] = last
+        return replace(self, subject_ids=subject_ids[:MAX_SUBJECT_IDS], counts=tuple(sorted(counts.items())))
 
     def clipped(self) -> AuditEntry:
         """The event with fields cut to their limits."""

@@ -223,7 +223,7 @@ class WatchlistServicer(watchlist_service_pb2_grpc.WatchlistServiceServicer):
         validate(request)
         done = await self._screened(request)
         hits = sum(len(subject.hits) for subject in done.subjects)
-        current_call().record(counts={"subjects": len(done.subjects), "hits": hits})
+        current_call().record(counts={"subjects": len(done.subjects), "hits": hits}, repeatable=True)
         return done
 
     async def ScreenStream(

@@ -39,6 +39,7 @@ from tests.support.listeners import (
     Federation,
     RunningNode,
     call,
+    echo,
     gateway_of,
     running_node,
 )
@@ -190,17 +191,43 @@ def test_what_cannot_be_recorded_is_not_answered(
     monkeypatch.setattr(listeners, "AuditQueue", lambda: AuditQueue(capacity=1))
 
     async def test(node: RunningNode) -> None:
+        async def change(request: bytes) -> bytes:
+            current_call().record(subject_ids=["x"])
+            changed.append(request)
+            return request
+
+        changed: list[bytes] = []
+        node.handlers.behaviour = change
         channel = node.channel(partner, node.peer)
-        assert await call(channel) == b"gateway/hk x"
-        with capture_logs() as logs:
-            refused = await failure(call(channel))
-            stream = await failure(channel.stream_stream(f"/{SERVICE}/Both")(iter([b"1"])).read())
+        assert await call(channel) == b"x"
+        refused = await failure(call(channel))
+        stream = await failure(channel.stream_stream(f"/{SERVICE}/Both")(iter([b"1"])).read())
         assert [type(one) for one in (refused, stream)] == [OverloadedError, OverloadedError]
         assert refused.retry_after_s == 1.0
-        assert node.handlers.handled == 2  # the stream's handler never ran
-        assert len(logs) == 2
-        node.events()
-        assert await call(channel) == b"gateway/hk x"
+        assert len(changed) == 1
+        node.handlers.behaviour = echo
+        assert await call(channel) == b"gateway/hk x"  # without effect: one of a series
+        events = node.events()
+        assert [one.result for one in events].count(AuditResult.ERROR) == 2
+        node.handlers.behaviour = change
+        assert await call(channel) == b"x"
+
+    at_node(federation, test)
+
+
+def test_equal_calls_without_effect_are_one_event_with_a_count(federation: Federation, partner: Credentials) -> None:
+    async def test(node: RunningNode) -> None:
+        channel = node.channel(partner, node.peer)
+        for _ in range(30):
+            await call(channel)
+        for _ in range(5):
+            stream = channel.stream_stream(f"/{SERVICE}/Both")(iter([b"1"]))
+            await stream.read()
+            stream.cancel()
+        events = node.events()
+        assert [(one.reason, one.occurrences) for one in events if one.method.endswith("Unary")] == [("", 1), ("", 29)]
+        opened = [(one.reason, one.occurrences) for one in events if one.method.endswith("Both")]
+        assert opened == [("STREAM_OPENED", 1), ("STREAM_OPENED", 4)]
 
     at_node(federation, test)
 

@@ -1,15 +1,52 @@
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import OverloadedError
-from gateway.trust.rules.audit import MAX_TEXT_CHARS, AuditEntry, AuditResult
-from gateway.trust.service.audit_queue import AuditQueue
+from gateway.trust.rules.audit import MAX_SUBJECT_IDS, MAX_TEXT_CHARS, AuditEntry, AuditResult
+from gateway.trust.service import audit_queue
+from gateway.trust.service.audit_queue import (
+    FIRST_PERIOD_S,
+    MAX_PERIOD_S,
+    MAX_SERIES,
+    MAX_UNVERIFIED,
+    AuditQueue,
+)
+
+DENY, ALLOW, ERROR = AuditResult.DENY, AuditResult.ALLOW, AuditResult.ERROR
 
 
-def event(number: int, result: AuditResult = AuditResult.ALLOW, reason: str = "", principal: str = "a") -> AuditEntry:
-    return AuditEntry(time_ms=number, principal=principal, method="/s/M", result=result, reason=reason)
+@dataclass
+class Monotonic:
+    """Seconds that only a test moves."""
+
+    now_s: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def event(
+    number: int,
+    result: AuditResult = ALLOW,
+    reason: str = "",
+    principal: str = "a",
+    *,
+    repeatable: bool = False,
+    subject_ids: tuple[str, ...] = (),
+) -> AuditEntry:
+    return AuditEntry(
+        time_ms=number,
+        principal=principal,
+        method="/s/M",
+        result=result,
+        reason=reason,
+        repeatable=repeatable,
+        subject_ids=subject_ids,
+    )
 
 
 def times(events: list[AuditEntry]) -> list[int]:
@@ -37,55 +74,139 @@ def test_a_full_queue_refuses_calls_with_a_retry_time() -> None:
     assert times(queue.drain()) == [3]
 
 
-def test_equal_denials_that_wait_together_become_one_with_a_count() -> None:
-    queue = AuditQueue(capacity=3)
+@pytest.mark.parametrize(("result", "repeatable"), [(DENY, False), (ERROR, False), (ALLOW, True)])
+def test_the_first_is_stored_at_once_and_equal_ones_become_one(result: AuditResult, repeatable: bool) -> None:
+    clock = Monotonic()
+    queue = AuditQueue(monotonic_s=clock)
     for number in range(1_000):
-        queue.record(event(number, AuditResult.DENY, "PERMISSION_DENIED"))
-    queue.record(event(1_000))
-    denial, call = queue.drain()
-    assert (denial.time_ms, denial.counts) == (0, (("repeated", 1_000),))
-    assert call.time_ms == 1_000
+        queue.record(event(number, result, "R", repeatable=repeatable))
+    (first,) = queue.drain()
+    assert (first.time_ms, first.occurrences, first.counts) == (0, 1, ())
+    assert len(queue) == 0
+    clock.now_s += FIRST_PERIOD_S
+    assert len(queue) == 1
+    (others,) = queue.drain()
+    assert (others.time_ms, others.last_time_ms, others.occurrences) == (1, 999, 999)
+    assert AuditEntry.from_bytes(others.to_bytes()) == others
 
 
-def test_denials_for_other_reasons_or_callers_stay_apart() -> None:
+def test_periods_double_while_a_series_goes_on_and_begin_anew_after_a_pause() -> None:
+    clock = Monotonic()
+    queue = AuditQueue(monotonic_s=clock)
+    stored = []
+    for second in range(24 * 3600):
+        clock.now_s += 1
+        queue.record(event(second, DENY, "R"))
+        stored += queue.drain()
+    assert len(stored) < 100
+    assert sum(one.occurrences for one in stored) > 24 * 3600 - MAX_PERIOD_S
+    assert stored == sorted(stored, key=lambda one: one.time_ms)
+    clock.now_s += 3 * MAX_PERIOD_S
+    queue.drain()
+    clock.now_s += 3 * MAX_PERIOD_S
+    queue.drain()
+    queue.record(event(1_000_000, DENY, "R"))
+    assert times(queue.drain()) == [1_000_000]
+
+
+def test_a_single_repeat_is_stored_as_it_came() -> None:
+    clock = Monotonic()
+    queue = AuditQueue(monotonic_s=clock)
+    queue.record(event(0, DENY, "R"))
+    queue.record(event(1, DENY, "R"))
+    clock.now_s += FIRST_PERIOD_S
+    assert [(one.time_ms, one.counts) for one in queue.drain()] == [(0, ()), (1, ())]
+
+
+def test_calls_with_an_effect_a_purpose_or_a_case_are_never_merged() -> None:
     queue = AuditQueue()
-    queue.record(event(0, AuditResult.DENY, "A"))
-    queue.record(event(1, AuditResult.DENY, "B"))
-    queue.record(event(2, AuditResult.DENY, "A", principal="b"))
-    assert times(queue.drain()) == [0, 1, 2]
+    for number in range(3):
+        queue.record(event(number))
+        queue.record(replace(event(number, repeatable=True), purpose="export_control"))
+        queue.record(replace(event(number, repeatable=True), case_reference="CASE-1"))
+    assert len(queue.drain()) == 9
 
 
-def test_denials_never_push_calls_out_and_are_counted_when_lost() -> None:
+def test_other_callers_results_reasons_and_subjects_stay_apart() -> None:
+    queue = AuditQueue()
+    queue.record(event(0, DENY, "A"))
+    queue.record(event(1, DENY, "B"))
+    queue.record(event(2, DENY, "A", principal="b"))
+    queue.record(event(3, ERROR, "A"))
+    queue.record(event(4, repeatable=True, subject_ids=("x",)))
+    queue.record(event(5, repeatable=True, subject_ids=("y",)))
+    assert times(queue.drain()) == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_was_refused_keeps_its_subjects_up_to_a_bound_and_the_sum_of_its_sizes() -> None:
+    queue = AuditQueue()
+    for number in range(1_001):
+        refused = event(number, DENY, "AGREEMENT_FORBIDS", subject_ids=(f"{number:064x}",))
+        queue.record(replace(refused, counts=(("bytes", 44_000),)))
+    queue.flush()
+    first, others = queue.drain()
+    assert first.subject_ids == (f"{0:064x}",)
+    assert others.subject_ids == tuple(f"{number:064x}" for number in range(1, MAX_SUBJECT_IDS + 1))
+    assert dict(others.counts) == {
+        "bytes": 44_000_000,
+        "last_time_ms": 1_000,
+        "repeated": 1_000,
+        "subjects_left_out": 1_000 - MAX_SUBJECT_IDS,
+    }
+
+
+def test_a_flood_without_effect_never_pushes_calls_out() -> None:
     queue = AuditQueue(capacity=1)
     queue.record(event(0))
-    queue.record(event(1, AuditResult.DENY, "A"))
-    assert queue.lost_denials == 1
+    for number in range(1, 10):
+        queue.record(event(number, DENY, "A"))
     assert times(queue.drain()) == [0]
+    queue.flush()
+    (denials,) = queue.drain()
+    assert (denials.time_ms, denials.occurrences) == (1, 9)
+    assert queue.lost_denials == 0
 
 
-def test_denials_still_find_each_other_after_a_partial_drain() -> None:
+def test_denials_are_counted_when_lost() -> None:
+    queue = AuditQueue(capacity=1)
+    for number in range(MAX_SERIES + 3):
+        queue.record(event(number, DENY, f"reason {number}"))
+    assert queue.lost_denials == 3
+
+
+def test_memory_is_bounded_whatever_names_strangers_claim() -> None:
     queue = AuditQueue()
-    queue.record(event(0))
-    queue.record(event(1, AuditResult.DENY, "A"))
-    queue.record(event(2, AuditResult.DENY, "B"))
-    assert times(queue.drain(2)) == [0, 1]
-    queue.record(event(3, AuditResult.DENY, "A"))
-    queue.record(event(4, AuditResult.DENY, "B"))
-    assert [(one.time_ms, one.counts) for one in queue.drain()] == [(2, (("repeated", 2),)), (3, ())]
+    for number in range(20_000):
+        queue.record(event(number, DENY, "UNAUTHENTICATED", principal=f"unverified:spiffe://{number}"))
+    queue.record(event(20_000, DENY, "PERMISSION_DENIED"))
+    assert len(queue._series) == MAX_UNVERIFIED + 2
+    queue.flush()
+    events = queue.drain()
+    assert len(events) == MAX_UNVERIFIED + 3
+    assert sum(one.occurrences for one in events) == 20_001
+
+
+def test_beyond_the_most_series_permitted_calls_are_stored_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_queue, "MAX_SERIES", 2)
+    queue = AuditQueue(capacity=10)
+    for number in range(4):
+        queue.record(event(number, repeatable=True, subject_ids=(str(number),)))
+    queue.record(event(4, repeatable=True, subject_ids=("3",)))
+    assert times(queue.drain()) == [0, 1, 2, 3, 4]
 
 
 def test_a_failed_transaction_gives_its_events_back_in_front() -> None:
     queue = AuditQueue()
     queue.record(event(0))
-    queue.record(event(1, AuditResult.DENY, "A"))
+    queue.record(event(1, DENY, "A"))
     with pytest.raises(OSError, match="disk full"), queue.drained(1) as taken:  # noqa: PT012  the block is what fails
         queue.record(event(2))
-        queue.record(event(3, AuditResult.DENY, "A"))
+        queue.record(event(3, DENY, "A"))
         assert times(taken) == [0]
         raise OSError("disk full")
-    events = queue.drain()
-    assert times(events) == [0, 1, 2]
-    assert events[1].counts == (("repeated", 2),)
+    assert times(queue.drain()) == [0, 1, 2]
+    queue.flush()
+    assert times(queue.drain()) == [3]
 
 
 def test_a_committed_transaction_keeps_its_events() -> None:
@@ -94,6 +215,30 @@ def test_a_committed_transaction_keeps_its_events() -> None:
     with queue.drained() as taken:
         assert times(taken) == [0]
     assert len(queue) == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.sampled_from([DENY, ALLOW, ERROR]), st.booleans(), st.integers(0, 3)))
+)
+def test_nothing_is_lost_and_effects_stand_alone(steps: list[tuple[int, AuditResult, bool, int]]) -> None:
+    clock, stored, recorded = Monotonic(), [], []
+    queue = AuditQueue(monotonic_s=clock)
+    for number, (seconds, result, repeatable, caller) in enumerate(steps):
+        clock.now_s += seconds
+        one = event(number, result, "R", principal=str(caller), repeatable=repeatable)
+        queue.record(one)
+        recorded.append(one)
+        if seconds % 2:
+            stored += queue.drain()
+    queue.flush()
+    stored += queue.drain()
+    for result in AuditResult:
+        for caller in range(4):
+            mine = [one for one in stored if (one.result, one.principal) == (result, str(caller))]
+            theirs = [one for one in recorded if (one.result, one.principal) == (result, str(caller))]
+            assert sum(one.occurrences for one in mine) == len(theirs)
+    effects = [one for one in recorded if one.result is ALLOW and not one.repeatable]
+    assert all(one in stored for one in effects)
 
 
 def test_many_threads_lose_nothing() -> None:
