@@ -110,6 +110,7 @@ def _terms(agreement: Agreement, now: datetime) -> str:
         _("Purposes"): listed(sorted(agreement.purposes)) or _("none"),
         _("Classes"): listed(sorted(agreement.field_classes)) or _("none"),
         _("Hits"): _("reported back") if agreement.hit_reports else _("not reported"),
+        _("Answers may be passed on to"): listed(sorted(agreement.onward_recipients)) or _("nobody"),
         _("Valid"): f"{period}, {_('in force') if agreement.in_force(now) else _('not in force')}",
         _("Clause"): agreement.clause,
     }

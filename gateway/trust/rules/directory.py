@@ -124,7 +124,7 @@ class Agreement:
         clause: agreed article and text.
         valid_from, valid_until: UTC, end exclusive.
         hit_reports: whether the recipient reports watchlist hits to the sender.
-        extensions: members unknown to this format version, e.g. modes of history queries.
+        extensions: members unknown to this format version; `onward_recipients` is read.
     """
 
     id: str
@@ -141,6 +141,17 @@ class Agreement:
 
     def in_force(self, on: datetime) -> bool:
         return self.valid_from <= on < self.valid_until
+
+    @property
+    def onward_recipients(self) -> frozenset[str]:
+        """Nodes to which the recipient may pass on answers that it got under this agreement.
+
+        A list of names in the extension `onward_recipients`; anything else means none.
+        """
+        names = self.extensions.get("onward_recipients")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return frozenset()
+        return frozenset(name for name in names if isinstance(name, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +242,20 @@ class Directory:
         possible = self.agreements_on(sender, recipient, on, message_type=message_type)
         allowing = [agreement for agreement in possible if purpose in agreement.purposes]
         return allowing[0] if len(allowing) == 1 else None
+
+    def may_pass_on(
+        self, source: str, holder: str, recipient: str, on: datetime, *, message_type: str, purpose: str
+    ) -> bool:
+        """Whether `holder` may pass on to `recipient` what `source` sent it for this purpose.
+
+        The source's agreement with the holder must list the recipient, and its agreement with the recipient must allow
+        each class that the holder gets: nobody gets through another what it can't get from the source.
+        """
+        received = self.agreement(source, holder, on, message_type=message_type, purpose=purpose)
+        direct = self.agreement(source, recipient, on, message_type=message_type, purpose=purpose)
+        if received is None or direct is None:
+            return False
+        return recipient in received.onward_recipients and direct.field_classes >= received.field_classes
 
     def allows(
         self,
