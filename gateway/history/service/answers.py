@@ -44,7 +44,7 @@ from gateway.tlog.note import Signer, Verifier
 from gateway.trust.rules.directory import FieldClass
 from gateway.trust.rules.disclosure import redact
 from gateway.trust.service.directory_versions import TrustedDirectory
-from gateway.v1 import history_pb2, options_pb2
+from gateway.v1 import history_pb2, options_pb2, shipment_pb2
 
 SignerFor = Callable[[str], Signer]
 """The node's log key under a name."""
@@ -188,6 +188,7 @@ class SignedAnswer:
 
     def _redacted(self, record: history_pb2.HistoryRecord) -> bytes:
         classes = self.terms.field_classes
+        forget_third_alerts(record.shipment, self.verified.query)
         withheld = redact(record.shipment, classes)
         if record.name_matches and FieldClass.PERSONAL not in classes:
             # Its reasons quote both names.
@@ -251,6 +252,13 @@ def answered_row(
         note=verified.note,
         statement=statement,
     )
+
+
+def forget_third_alerts(shipment: shipment_pb2.Shipment, query: history_pb2.HistoryQuery) -> None:
+    """Clears references to alerts of third nodes, in place; `withheld` would tell that there are any."""
+    for inspection in shipment.inspections:
+        if inspection.alert.publisher not in (query.asker, query.answerer):
+            inspection.ClearField("alert")
 
 
 def _require_time(query: history_pb2.HistoryQuery, now_ms: int) -> None:
