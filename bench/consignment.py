@@ -14,7 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.tracing.rules.assembly import assemble
 from gateway.tracing.rules.gathering import Gathering
-from gateway.tracing.rules.inquiry import next_criteria
+from gateway.tracing.rules.inquiry import next_questions
+from gateway.tracing.rules.onward_transfer import OnwardTransfer
 from gateway.tracing.rules.records import RecordHit
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2
 from gateway.v1.history_pb2 import SearchCriteria
@@ -100,7 +101,7 @@ def _put_together(found: Sequence[RecordHit]) -> Trace:
 
 
 def _ask_next(found: Sequence[RecordHit], asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
-    return next_criteria(Gathering(found), asked)
+    return next_questions(Gathering(found), {"own": asked}, ["own"], OnwardTransfer("own")).get("own", [])
 
 
 def main() -> None:

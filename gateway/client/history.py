@@ -230,12 +230,15 @@ class HistoryClient:
     ) -> service.TraceConsignmentResponse:
         """Reconstructs a consignment from any of its references, with discrepancies.
 
+        A partner is asked for nothing that another alone answered and doesn't let be passed on: `trace.onward_refusals`
+        counts these links. `drafts` has an alert for each group of recipients that may learn the same.
+
         Args:
             criteria: references, containers, seals, registrations or record ids.
             grounds, nodes: as in `search`.
             partner_timeout_ms: milliseconds for one query, up to 60,000; 0: 5,000.
-            draft_alert: draft an alert of any discrepancies.
-            draft_rules: rules for the draft; none: all.
+            draft_alert: draft alerts of any discrepancies.
+            draft_rules: rules for the drafts; none: all.
             timeout_s: seconds for the trace.
         """
         request = service.TraceConsignmentRequest(

@@ -31,6 +31,7 @@ from gateway.node.workers import history_handlers, recording_handlers
 from gateway.rpc.peers import Peers
 from gateway.tlog.note import Signer
 from gateway.tracing.rpc import HistoryTracer
+from gateway.tracing.service.draft_alerts import AlertDrafter, TraceExaminer
 from gateway.tracing.service.findings import FindingSearch, KeepFindingsInRecordsCommand
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.watchlists.rules.matches import SourceKind
@@ -77,6 +78,8 @@ class History:
             trust=trust,
             clock=clock,
         )
+        siblings = SiblingSearch(database, rules=self.rules)
+        examiner = TraceExaminer(node=node, rules=self.rules, siblings=siblings)
         self.servicer = HistoryServicer(
             origin=self._origin,
             search=self.search,
@@ -84,8 +87,9 @@ class History:
             trace=HistoryTracer(
                 node=node,
                 fanout=self.fanout,
-                rules=self.rules,
-                siblings=SiblingSearch(database, rules=self.rules),
+                examiner=examiner,
+                drafter=AlertDrafter(database, node=node, examiner=examiner),
+                trust=trust,
                 writer=writer,
                 clock=clock,
             ).trace,

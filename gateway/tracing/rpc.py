@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from gateway.feed.rpc.writer_client import WriterClient, forget
+from gateway.history.codec.signed_texts import RECORD_TYPE
 from gateway.history.rpc.fanout import HistoryFanout, NodeSearch
 from gateway.history.service.criteria import require_exact
-from gateway.history.service.risk import SiblingSearch
-from gateway.risk.rule_engine import RuleEngine
 from gateway.rpc.calls import Call
 from gateway.tracing.rules.assembly import assemble
-from gateway.tracing.rules.draft import draft_alert
 from gateway.tracing.rules.gathering import Gathering
-from gateway.tracing.rules.inquiry import next_criteria
+from gateway.tracing.rules.inquiry import MAX_QUESTIONS, is_exhausted, next_questions, onward_refusals
+from gateway.tracing.rules.onward_transfer import OnwardTransfer
 from gateway.tracing.rules.records import RecordHit
-from gateway.v1 import history_pb2
+from gateway.tracing.service.draft_alerts import AlertDrafter, TraceExaminer
+from gateway.trust.rules.directory import Directory
+from gateway.trust.service.directory_versions import TrustedDirectory
+from gateway.v1 import history_pb2, trace_pb2
 from gateway.v1 import history_service_pb2 as pb
 
 ROUNDS_LIMIT = 200
@@ -41,16 +43,18 @@ class HistoryTracer:
         *,
         node: str,
         fanout: HistoryFanout,
-        rules: RuleEngine,
-        siblings: SiblingSearch,
+        examiner: TraceExaminer,
+        drafter: AlertDrafter,
+        trust: Callable[[], TrustedDirectory],
         writer: WriterClient,
         clock: Callable[[], int],
     ) -> None:
         self._node = node
         self._writer = writer
         self._fanout = fanout
-        self._rules = rules
-        self._siblings = siblings
+        self._examiner = examiner
+        self._drafter = drafter
+        self._trust = trust
         self._clock = clock
 
     async def trace(
@@ -62,98 +66,138 @@ class HistoryTracer:
             InvalidRequestError: inexact criteria, or an unknown node.
         """
         _require_start(request.criteria)
-        positions = self._fanout.asked_nodes(request.nodes)
+        nodes = self._fanout.asked_nodes(request.nodes)
         call.concerns(
             purpose=request.grounds.purpose,
             case_reference=request.grounds.case_reference,
             legal_basis=request.grounds.legal_basis,
         )
         named = [field.name for field, _ in request.criteria.ListFields()]
-        call.record(reason="TRACE", subject_ids=sorted(positions), detail=f"criteria: {', '.join(named)}")
-        kept: list[asyncio.Future[None]] = []
+        call.record(reason="TRACE", subject_ids=sorted(nodes), detail=f"criteria: {', '.join(named)}")
+        inquiry = _Inquiry(nodes, self._onward(nodes, request.grounds), request)
         try:
-            gathering, answers, asked = await self._rounds(call, request, positions, remaining_s, kept)
-            await self._writer.flush(kept)  # the response must be provable later
+            await self._rounds(call, inquiry, remaining_s)
+            await self._writer.flush(inquiry.kept)  # the response must be provable later
         finally:
-            for future in kept:
+            for future in inquiry.kept:
                 forget(future)
-        return await asyncio.to_thread(self._whole, request, gathering, answers, asked)
+        response = await asyncio.to_thread(self._assembled, request, inquiry)
+        for refusal in response.trace.onward_refusals:
+            call.record(
+                reason="LINKS_NOT_FOLLOWED",
+                subject_ids=[refusal.source, refusal.recipient],
+                counts={"links": refusal.links},
+            )
+        return response
 
-    async def _rounds(
-        self,
-        call: Call,
-        request: pb.TraceConsignmentRequest,
-        nodes: Sequence[str],
-        remaining_s: float | None,
-        kept: list[asyncio.Future[None]],
-    ) -> tuple[Gathering, list[history_pb2.NodeAnswer], list[history_pb2.SearchCriteria]]:
-        """Asks all nodes all open questions at once, round by round.
+    def _onward(self, nodes: Sequence[str], grounds: history_pb2.QueryGrounds) -> OnwardTransfer:
+        now = datetime.fromtimestamp(self._clock() / 1000, UTC)
+        return onward_transfer(self._trust().directory, self._node, nodes, grounds.purpose, now)
 
-        `kept` gets the commits that make answers durable as evidence.
-        """
-        timeout_s = request.partner_timeout_ms / 1000 or PARTNER_TIMEOUT_S
+    async def _rounds(self, call: Call, inquiry: _Inquiry, remaining_s: float | None) -> None:
+        """Asks each node all its open questions at once, round by round."""
+        timeout_s = inquiry.request.partner_timeout_ms / 1000 or PARTNER_TIMEOUT_S
         ends_at = None if remaining_s is None else asyncio.get_running_loop().time() + remaining_s
-        asked: list[history_pb2.SearchCriteria] = []
-        gathering = Gathering()
-        answers: list[history_pb2.NodeAnswer] = []
-        questions, reached = [request.criteria], list(nodes)
-        while questions and reached:
+        questions = {node: [inquiry.request.criteria] for node in inquiry.reached}
+        for _ in range(MAX_QUESTIONS):
             left_s = timeout_s if ends_at is None else min(timeout_s, ends_at - asyncio.get_running_loop().time() - 0.1)
-            if left_s <= 0:
+            if not questions or left_s <= 0:
                 break
-            for_traders = bool(asked and questions[0].party_identifiers)
-            limit = TRADERS_LIMIT if for_traders else ROUNDS_LIMIT * len(questions)
-            wanted = _wanted(request, questions, limit=limit, whole=for_traders, timeout_s=left_s)
-            for records, answer in await self._ask(call, wanted, reached, kept):
-                cut = for_traders and answer.status == history_pb2.ANSWER_STATUS_PARTIAL
-                if cut:
-                    answer.status = history_pb2.ANSWER_STATUS_COMPLETE
-                elif answer.status in _PROVED:
-                    gathering.add(_found(records, questions if asked else (), answer.query_id))
-                answers.append(answer)
-            # A late node would delay every round.
-            reached = [answer.node for answer in answers[-len(reached) :] if answer.status in _PROVED]
-            asked.extend(questions)
-            questions = await asyncio.to_thread(next_criteria, gathering, asked)
-        return gathering, answers, asked
+            for node, answered in zip(questions, await self._ask(call, inquiry, questions, left_s), strict=True):
+                inquiry.take(node, questions[node], *answered)
+            questions = await asyncio.to_thread(inquiry.next_questions)
 
     async def _ask(
-        self, call: Call, wanted: NodeSearch, nodes: Sequence[str], kept: list[asyncio.Future[None]]
+        self,
+        call: Call,
+        inquiry: _Inquiry,
+        questions: Mapping[str, Sequence[history_pb2.SearchCriteria]],
+        timeout_s: float,
     ) -> list[tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]]:
         """Records and answers in the order of nodes."""
 
-        async def one(node: str) -> tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]:
+        async def ask(node: str) -> tuple[list[history_pb2.HistoryRecord], history_pb2.NodeAnswer]:
             messages: list[pb.SearchShipmentsResponse] = []
-            answer, _ = await self._fanout.ask(call, node, wanted, put=messages.append, kept=kept)
+            search = _search(inquiry.request, questions[node], is_first=not inquiry.asked[node], timeout_s=timeout_s)
+            answer, _ = await self._fanout.ask(call, node, search, put=messages.append, kept=inquiry.kept)
             return [record for message in messages for record in message.records.records], answer
 
         async with asyncio.TaskGroup() as asking:
-            tasks = [asking.create_task(one(node), name=f"ask {node}") for node in nodes]
+            tasks = [asking.create_task(ask(node), name=f"ask {node}") for node in questions]
         return [task.result() for task in tasks]
 
-    def _whole(
-        self,
-        request: pb.TraceConsignmentRequest,
-        gathering: Gathering,
-        answers: Sequence[history_pb2.NodeAnswer],
-        asked: Sequence[history_pb2.SearchCriteria],
-    ) -> pb.TraceConsignmentResponse:
-        trace = assemble(gathering, answers, asked)
-        for leg in trace.legs:
-            leg.controlled.extend(self._rules.controlled_items(leg.record.shipment))
+    def _assembled(self, request: pb.TraceConsignmentRequest, inquiry: _Inquiry) -> pb.TraceConsignmentResponse:
+        trace = assemble(inquiry.gathering, inquiry.answers, exhausted=inquiry.is_exhausted())
+        trace.onward_refusals.extend(inquiry.refusals())  # rules read them
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
-        siblings = self._siblings.of_trace(trace, self._node)
-        trace.discrepancies.extend(self._rules.examine(trace, now, siblings=siblings))
-        trace.rules_version = self._rules.version
-        trace.controlled_goods_version = self._rules.controlled_goods_version
+        self._examiner.examine(trace, now)
         response = pb.TraceConsignmentResponse(trace=trace)
         if request.draft_alert:
-            wanted = set(request.draft_rules)
-            chosen = [discrepancy for discrepancy in trace.discrepancies if not wanted or discrepancy.rule_id in wanted]
-            draft = draft_alert(trace, chosen, request.grounds, self._node, now=now)
-            if draft is not None:
-                response.draft.CopyFrom(draft)
+            directory = self._trust().directory
+            drafts = self._drafter.drafts(
+                trace, request, inquiry.gathering, inquiry.onward, directory=directory, now=now
+            )
+            response.drafts.extend(drafts)
+            if drafts:
+                response.draft.CopyFrom(drafts[0])
         return response
+
+
+class _Inquiry:
+    """The questions of a trace and what came of them."""
+
+    def __init__(self, nodes: Sequence[str], onward: OnwardTransfer, request: pb.TraceConsignmentRequest) -> None:
+        self.onward = onward
+        self.request = request
+        self.asked: dict[str, list[history_pb2.SearchCriteria]] = {node: [] for node in nodes}
+        self.reached = list(nodes)
+        self.gathering = Gathering()
+        self.answers: list[history_pb2.NodeAnswer] = []
+        self.kept: list[asyncio.Future[None]] = []
+        """Commits that make answers durable as evidence."""
+
+    def take(
+        self,
+        node: str,
+        questions: Sequence[history_pb2.SearchCriteria],
+        records: Sequence[history_pb2.HistoryRecord],
+        answer: history_pb2.NodeAnswer,
+    ) -> None:
+        """Keeps what a node answered to these questions."""
+        is_first = not self.asked[node]
+        if _for_traders(questions, is_first=is_first) and answer.status == history_pb2.ANSWER_STATUS_PARTIAL:
+            answer.status = history_pb2.ANSWER_STATUS_COMPLETE  # too many link to nothing without doubt
+        elif answer.status in _PROVED:
+            self.gathering.add(_hits(records, () if is_first else questions, answer.query_id))
+        self.answers.append(answer)
+        self.asked[node].extend(questions)
+        if answer.status not in _PROVED:
+            self.reached.remove(node)  # a late node would delay every round
+
+    def next_questions(self) -> dict[str, list[history_pb2.SearchCriteria]]:
+        return next_questions(self.gathering, self.asked, self.reached, self.onward)
+
+    def is_exhausted(self) -> bool:
+        return is_exhausted(self.gathering, self.asked, self.reached, self.onward)
+
+    def refusals(self) -> list[trace_pb2.OnwardRefusal]:
+        return onward_refusals(self.gathering, self.asked, self.reached, self.onward)
+
+
+def onward_transfer(directory: Directory, own: str, nodes: Iterable[str], purpose: str, at: datetime) -> OnwardTransfer:
+    """Who may learn what these nodes answer to a question for this purpose."""
+    partners = sorted(set(nodes) - {own})
+    return OnwardTransfer(
+        own,
+        {
+            source: frozenset(
+                recipient
+                for recipient in partners
+                if directory.may_pass_on(source, own, recipient, at, message_type=RECORD_TYPE, purpose=purpose)
+            )
+            for source in partners
+        },
+    )
 
 
 def _require_start(criteria: history_pb2.SearchCriteria) -> None:
@@ -165,28 +209,32 @@ def _require_start(criteria: history_pb2.SearchCriteria) -> None:
     )
 
 
-def _wanted(
+def _search(
     request: pb.TraceConsignmentRequest,
     questions: Sequence[history_pb2.SearchCriteria],
     *,
-    limit: int,
-    whole: bool,
+    is_first: bool,
     timeout_s: float,
 ) -> NodeSearch:
     first, *further = questions
+    for_traders = _for_traders(questions, is_first=is_first)
     return NodeSearch(
         first,
         request.grounds,
         history_pb2.ANSWER_MODE_RECORDS,
         alternatives=further,
-        limit=limit,
-        whole=whole,
+        limit=TRADERS_LIMIT if for_traders else ROUNDS_LIMIT * len(questions),
+        whole=for_traders,
         timeout_s=timeout_s,
         own_timeout_s=timeout_s,
     )
 
 
-def _found(
+def _for_traders(questions: Sequence[history_pb2.SearchCriteria], *, is_first: bool) -> bool:
+    return not is_first and bool(questions[0].party_identifiers)
+
+
+def _hits(
     records: Iterable[history_pb2.HistoryRecord], questions: Sequence[history_pb2.SearchCriteria], query_id: str
 ) -> Iterator[RecordHit]:
     """Records with each question they answer."""

@@ -94,6 +94,7 @@ def in_trouble() -> Trace:
         legs=[0, 1, 4],
     )
     trace.truncated = True
+    trace.onward_refusals.add(source="hk", recipient="mo", links=2, kinds=["seal", "ucr"])
     return trace
 
 

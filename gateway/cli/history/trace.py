@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -73,7 +74,8 @@ def trace(
     that was declared then, and takes in linked records of any time.
 
     The draft is the alert's content with subject, goods, route and rule hits; complete the fields that are named and
-    publish it with `gateway alert publish`.
+    publish it with `gateway alert publish`. Partners that may not learn the same get drafts of their own, in files named
+    like draft-mo.json.
 
     \b
     Examples:
@@ -87,10 +89,8 @@ def trace(
     3 not every node answered: the answers are shown.
     """
     output, tag = Output(as_json), known_language(language) if language else environment_language()
-    for path in (html, draft):
-        if path is not None and path.exists() and not replace:
-            raise ConfigurationError(_("{path} exists already: choose another file, or --replace it", path=path))
-    found = target.run(
+    _require_new([path for path in (html, draft) if path is not None], replace=replace)
+    response = target.run(
         lambda client: client.history.trace(
             criteria,
             grounds,
@@ -100,37 +100,43 @@ def trace(
             draft_rules=draft_rules or [],
         )
     )
-    _show(output, found, grounds)
+    _show(output, response, grounds)
     if html is not None:
-        write_output(html, _report(found.trace, grounds, tag), replace=replace)
+        write_output(html, _report(response.trace, grounds, tag), replace=replace)
         output.note(_("Written: {path}", path=html))
     if draft is not None:
-        _write_draft(output, found, draft, replace=replace)
-    missing = unanswered(found.trace)
+        _write_drafts(output, response, draft, replace=replace)
+    missing = unanswered(response.trace)
     for answer in missing:
         output.warning(_("{answer}; records of this node may be missing", answer=answer_line(answer)))
     if missing:
         raise typer.Exit(EXIT_PARTLY_ANSWERED)
 
 
+def _require_new(paths: Sequence[Path], *, replace: bool) -> None:
+    for path in paths:
+        if path.exists() and not replace:
+            raise ConfigurationError(_("{path} exists already: choose another file, or --replace it", path=path))
+
+
 def unanswered(trace: Trace) -> list[NodeAnswer]:
     """The last incomplete answer of each node."""
-    answers: dict[str, NodeAnswer] = {}
+    incomplete: dict[str, NodeAnswer] = {}
     for answer in trace.answers:
         if answer.status not in ANSWERED:
-            answers[answer.node] = answer
-    return list(answers.values())
+            incomplete[answer.node] = answer
+    return list(incomplete.values())
 
 
-def _show(output: Output, found: TraceConsignmentResponse, grounds: QueryGrounds) -> None:
+def _show(output: Output, response: TraceConsignmentResponse, grounds: QueryGrounds) -> None:
     if output.as_json:
-        output.json(as_dict(found))
+        output.json(as_dict(response))
         return
     from gateway.cli.history.trace_terminal import render_terminal  # noqa: PLC0415  # imports slowly
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = shutil.get_terminal_size((120, 40)).columns
-    output.drawing(render_terminal(found.trace, grounds, width=width, colour=colour))
+    output.drawing(render_terminal(response.trace, grounds, width=width, colour=colour))
 
 
 def _report(trace: Trace, grounds: QueryGrounds, language: str) -> bytes:
@@ -140,16 +146,26 @@ def _report(trace: Trace, grounds: QueryGrounds, language: str) -> bytes:
         return render_html(trace, grounds, made_at=datetime.now(UTC)).encode()
 
 
-def _write_draft(output: Output, found: TraceConsignmentResponse, path: Path, *, replace: bool) -> None:
-    if not found.HasField("draft"):
+def _write_drafts(output: Output, response: TraceConsignmentResponse, path: Path, *, replace: bool) -> None:
+    if not response.drafts:
         output.warning(_("no draft was written to {path}: there are no contradictions for it", path=path))
         return
-    write_output(path, draft_text(found.draft), replace=replace)
-    output.note(_("Written: {path}", path=path))
-    for field in found.draft.to_complete:
-        output.note(_("To complete before it is published: {field}", field=field))
-    to = ",".join(found.draft.recipients) or "NODE"
-    output.note(_("Then: gateway alert publish {path} --to {to}", path=path, to=to))
+    files = draft_files(path, response.drafts)
+    _require_new([file for file, _draft in files], replace=replace)
+    for file, draft in files:
+        write_output(file, draft_text(draft), replace=replace)
+        output.note(_("Written: {path}", path=file))
+        for field in draft.to_complete:
+            output.note(_("To complete before it is published: {field}", field=field))
+        to = ",".join(draft.recipients) or "NODE"
+        output.note(_("Then: gateway alert publish {path} --to {to}", path=file, to=to))
+
+
+def draft_files(path: Path, drafts: Sequence[DraftAlert]) -> list[tuple[Path, DraftAlert]]:
+    """A file for each draft: the path for the only one, else with the recipients in its name."""
+    if len(drafts) == 1:
+        return [(path, drafts[0])]
+    return [(path.with_stem("-".join([path.stem, *draft.recipients])), draft) for draft in drafts]
 
 
 def draft_text(draft: DraftAlert) -> bytes:

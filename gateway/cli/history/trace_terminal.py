@@ -25,6 +25,7 @@ from gateway.tracing.report.words import (
     incomplete_nodes,
     leg_name,
     moment,
+    refusals_in_words,
     rule_name,
     severities_in_words,
     severity_kind,
@@ -111,6 +112,8 @@ def _head(trace: Trace, grounds: QueryGrounds | None) -> Iterator[Text]:
     if missing:
         incomplete = _("Not answered whole by {nodes}: see below.", nodes=listed(missing))
         yield Text(clean(incomplete), style="bold yellow")
+    for refusal in refusals_in_words(trace):
+        yield Text(clean(refusal), style="bold yellow")
     if grounds is not None:
         asked = _(
             "Asked for {purpose} on {legal_basis}, case {case}",

@@ -109,9 +109,11 @@ def missing_cases(
 ) -> Iterator[Case]:
     """A case for each export to a partner's territory without a later record there."""
     answered: dict[str, bool] = {}
+    part_asked = {refusal.recipient for refusal in trace.onward_refusals}
     for answer in trace.answers:
         territory = node_territory(answer.node, territories)
-        answered[territory] = answered.get(territory, not trace.truncated) and _told_all(answer)
+        whole = not trace.truncated and answer.node not in part_asked
+        answered[territory] = answered.get(territory, whole) and _told_all(answer)
     for leg in legs:
         destination = leg.shipment.destination_territory
         if not leg.exports or destination not in answered or destination == leg.territory:

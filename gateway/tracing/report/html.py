@@ -40,6 +40,7 @@ def render_html(trace: Trace, grounds: QueryGrounds | None = None, *, made_at: d
             verdict=words.severities_in_words(trace),
             verdict_kind=_verdict_kind(trace),
             incomplete_nodes=words.incomplete_nodes(trace),
+            refusals=words.refusals_in_words(trace),
             facts=_facts(trace, grounds, made_at),
             discrepancies=[tables.discrepancy_cells(discrepancy) for discrepancy in trace.discrepancies],
             drawings=list(draw(picture_of(trace, MAX_LANES))) if trace.legs else [],

@@ -148,6 +148,21 @@ def _stays(trace: trace_pb2.Trace) -> list[str]:
     return stays
 
 
+def refusals_in_words(trace: trace_pb2.Trace) -> list[str]:
+    """`2 links not followed: cn doesn't release them to mo (seal, UCR)`."""
+    return [
+        ngettext(
+            "{number} link not followed: {source} doesn't release it to {recipient} ({kinds})",
+            "{number} links not followed: {source} doesn't release them to {recipient} ({kinds})",
+            refusal.links,
+            source=refusal.source,
+            recipient=refusal.recipient,
+            kinds=listed(link_kind(kind) for kind in refusal.kinds),
+        )
+        for refusal in trace.onward_refusals
+    ]
+
+
 def answers_by_node(trace: trace_pb2.Trace) -> dict[str, list[history_pb2.NodeAnswer]]:
     """Each node's answers, in order."""
     answers: dict[str, list[history_pb2.NodeAnswer]] = {}

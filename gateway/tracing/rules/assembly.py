@@ -15,13 +15,12 @@ from collections.abc import Iterable, Sequence
 
 from gateway.tracing.rules.events import events_of
 from gateway.tracing.rules.gathering import Gathering
-from gateway.tracing.rules.inquiry import is_exhausted
 from gateway.tracing.rules.link_graph import LinkGraph, RecordLink, in_order
 from gateway.tracing.rules.links import LinkKind
 from gateway.tracing.rules.records import TraceRecord
 from gateway.tracing.rules.sentences import because
 from gateway.tracing.rules.weak import weak_links
-from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, NodeAnswer, SearchCriteria
+from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, NodeAnswer
 from gateway.v1.trace_pb2 import Trace, TraceLeg, TraceLink
 
 MAX_LEGS = 300
@@ -34,11 +33,11 @@ MAX_LINKS = 12
 """Most links of a leg, the strongest."""
 
 
-def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], asked: Sequence[SearchCriteria] = ()) -> Trace:
+def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], *, exhausted: bool = True) -> Trace:
     """The consignment of the first question's newest record.
 
-    It is `truncated` if that question found further consignments, a node had more records than it gave, questions in
-    `asked` remain, or a limit was reached. `answers` are in the order of questions.
+    It is `truncated` if that question found further consignments, a node had more records than it gave, questions
+    remain (not `exhausted`), or a limit was reached. `answers` are in the order of questions.
     """
     graph = gathering.graph
     known = graph.known
@@ -59,7 +58,7 @@ def assemble(gathering: Gathering, answers: Iterable[NodeAnswer], asked: Sequenc
         or len(events) > MAX_EVENTS
         or len(legs) > MAX_LEGS
         or any(answer.status == ANSWER_STATUS_PARTIAL for answer in trace.answers)
-        or bool(asked and not is_exhausted(graph, core, asked))
+        or not exhausted
     )
     return trace
 

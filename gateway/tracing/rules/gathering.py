@@ -15,12 +15,14 @@ class Gathering:
         self._found = list(hits)
         self._merged: tuple[list[TraceRecord], bool] | None = None
         self._graph: LinkGraph | None = None
+        self._parts: dict[frozenset[str], LinkGraph] = {}
 
     def add(self, hits: Iterable[RecordHit]) -> None:
         before = len(self._found)
         self._found.extend(hits)
         if len(self._found) > before:
             self._merged = self._graph = None
+            self._parts = {}
 
     @property
     def graph(self) -> LinkGraph:
@@ -28,6 +30,13 @@ class Gathering:
             known, _ = self._merge()
             self._graph = build_link_graph(known)
         return self._graph
+
+    def graph_of(self, nodes: frozenset[str]) -> LinkGraph:
+        """The graph of these nodes' records alone, as if no other node had any."""
+        if nodes not in self._parts:
+            known, _ = self._merge()
+            self._parts[nodes] = build_link_graph([each for each in known if each.record.node in nodes])
+        return self._parts[nodes]
 
     @property
     def cut(self) -> bool:

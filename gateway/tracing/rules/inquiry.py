@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.tracing.rules.gathering import Gathering
-from gateway.tracing.rules.link_graph import LinkGraph, asked_values, in_order
+from gateway.tracing.rules.link_graph import asked_values, in_order
 from gateway.tracing.rules.links import DAY_S, RULES, LinkKey, LinkKind, plain
+from gateway.tracing.rules.onward_transfer import KeyedRecord, OnwardTransfer, disclosable
 from gateway.tracing.rules.records import OUTWARD, Span, span_of, territory_of
 from gateway.tracing.rules.weak import TRADERS
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria, SearchIdentifier, SearchReference
+from gateway.v1.trace_pb2 import OnwardRefusal
 
 MAX_QUESTIONS = 16
-"""Most questions of a trace: four rounds of four kinds, each to every node."""
+"""Most questions of a trace to one node: four rounds of four kinds."""
 
 MAX_VALUES = 100
 """The contract's limit on values in a question."""
@@ -39,20 +42,90 @@ _FIELDS = {
 }
 
 
-def next_criteria(gathering: Gathering, asked: Sequence[SearchCriteria]) -> list[SearchCriteria]:
-    """Questions for every node; none at the end or at the limit."""
-    if len(asked) >= MAX_QUESTIONS:
-        return []
+@dataclass(frozen=True, slots=True)
+class _OpenValue:
+    """A value to ask for, and when the records that know it were; None without such records."""
+
+    kind: LinkKind
+    shown: str
+    span: Span | None = None
+
+
+def next_questions(
+    gathering: Gathering,
+    asked: Mapping[str, Sequence[SearchCriteria]],
+    reached: Collection[str],
+    onward: OnwardTransfer,
+) -> dict[str, list[SearchCriteria]]:
+    """Further questions for each node that was reached; none at the end or at the limit.
+
+    `asked` are the questions so far for each node of the trace, first that of the caller.
+    """
+    questions = _open_questions(gathering, asked, reached, onward)
+    if not questions:
+        bases = {node: disclosable(gathering, onward, node, asked) for node in reached}
+        questions = {node: list(_weak(basis, asked[node])) for node, basis in bases.items()}
+    limited = {node: some[: MAX_QUESTIONS - len(asked[node])] for node, some in questions.items()}
+    return {node: some for node, some in limited.items() if some}
+
+
+def is_exhausted(
+    gathering: Gathering,
+    asked: Mapping[str, Sequence[SearchCriteria]],
+    reached: Collection[str],
+    onward: OnwardTransfer,
+) -> bool:
+    """Whether no strong value is left to ask."""
+    return not _open_questions(gathering, asked, reached, onward)
+
+
+def onward_refusals(
+    gathering: Gathering,
+    asked: Mapping[str, Sequence[SearchCriteria]],
+    reached: Collection[str],
+    onward: OnwardTransfer,
+) -> list[OnwardRefusal]:
+    """Links of the consignment that weren't followed at a node for their sources' sake."""
     graph = gathering.graph
     core, _ = graph.core()
-    strong = list(_strong(graph, core, _values(asked)))
-    questions = strong or list(_weak(graph, core, asked))
-    return questions[: MAX_QUESTIONS - len(asked)]
+    consignment = [KeyedRecord(graph.known[index], graph.keys[index]) for index in in_order(core, graph.known)]
+    refusals: list[OnwardRefusal] = []
+    for node in sorted(reached):
+        withheld = onward.withheld({keyed.record.record.node for keyed in consignment}, node)
+        if withheld:
+            basis = disclosable(gathering, onward, node, asked)
+            refusals += _refusals(node, withheld, _unasked(consignment, basis, asked[node]))
+    return refusals
 
 
-def is_exhausted(graph: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> bool:
-    """Whether no strong value is left to ask."""
-    return next(_strong(graph, core, _values(asked)), None) is None
+def _unasked(
+    consignment: Sequence[KeyedRecord], basis: Sequence[KeyedRecord], asked: Sequence[SearchCriteria]
+) -> dict[tuple[str, str], tuple[str, set[str]]]:
+    """Values that a node wasn't asked for, by what they are: their kind and the nodes that know them."""
+    known = {value for question in asked for value in _plain_values(question)}
+    known |= {plain(key.shown) for keyed in basis for key in keyed.keys}
+    unasked: dict[tuple[str, str], tuple[str, set[str]]] = {}
+    for keyed in consignment:
+        for key in keyed.keys:
+            asked_as, value = _FIELDS.get(key.kind), plain(key.shown)
+            if asked_as is not None and value not in known:
+                unasked.setdefault((asked_as, value), (key.kind, set()))[1].add(keyed.record.record.node)
+    if has_gap([keyed.record.record for keyed in consignment]) and not _asked_traders(asked):
+        told = _traders(basis)
+        for (scheme, value), (_, sources) in _traders(consignment).items():
+            if (scheme, value) not in told:
+                unasked[f"party {scheme}", value] = (LinkKind.PARTY, sources)
+    return unasked
+
+
+def _refusals(
+    node: str, withheld: Sequence[str], unasked: Mapping[tuple[str, str], tuple[str, set[str]]]
+) -> Iterator[OnwardRefusal]:
+    for source in withheld:
+        # A value that only other records say is linked by records of those that are withheld.
+        kinds = [kind for kind, sources in unasked.values() if source in sources or not sources & set(withheld)]
+        if kinds:
+            yield OnwardRefusal(source=source, recipient=node, links=len(kinds), kinds=sorted(set(kinds)))
 
 
 def has_gap(records: Sequence[HistoryRecord]) -> bool:
@@ -78,56 +151,100 @@ def _values(asked: Sequence[SearchCriteria]) -> set[str]:
     return values
 
 
+def _plain_values(question: SearchCriteria) -> set[str]:
+    return {plain(value) for value in (*asked_values(question), *question.record_ids)}
+
+
 def _is_open(question: SearchCriteria) -> bool:
     set_fields = [field.name for field, _ in question.ListFields()]
     return len(set_fields) == 1 and all(not reference.kind for reference in question.references)
 
 
-def _strong(graph: LinkGraph, core: set[int], asked: set[str]) -> Iterator[SearchCriteria]:
-    open_keys: dict[str, dict[str, LinkKey]] = {}
+def _open_questions(
+    gathering: Gathering,
+    asked: Mapping[str, Sequence[SearchCriteria]],
+    reached: Collection[str],
+    onward: OnwardTransfer,
+) -> dict[str, list[SearchCriteria]]:
+    """Questions for strong values, for the nodes that have any."""
+    graph = gathering.graph
+    core, _ = graph.core()
+    consignment = [key for index in in_order(core, graph.known) for key in graph.keys[index]]
+    questions: dict[str, list[SearchCriteria]] = {}
+    for node in reached:
+        basis = disclosable(gathering, onward, node, asked)
+        values = [_OpenValue(key.kind, key.shown, key.span) for keyed in basis for key in keyed.keys]
+        some = list(_strong([*values, *_of_caller(consignment, asked[node][0])], _values(asked[node])))
+        if some:
+            questions[node] = some
+    return questions
+
+
+def _of_caller(consignment: Iterable[LinkKey], first: SearchCriteria) -> Iterator[_OpenValue]:
+    """Values of the consignment that the caller gave, without the time at which others know them."""
+    given = {plain(value): value for value in (*asked_values(first), *first.record_ids)}
+    for key in consignment:
+        value = given.get(plain(key.shown))
+        if value is not None:
+            yield _OpenValue(key.kind, value)
+
+
+def _strong(values: Iterable[_OpenValue], asked: set[str]) -> Iterator[SearchCriteria]:
+    by_field: dict[str, dict[str, _OpenValue]] = {}
     spans: dict[str, list[Span]] = {}
-    for index in in_order(core, graph.known):
-        for key in graph.keys[index]:
-            field, value = _FIELDS.get(key.kind), plain(key.shown)
-            if field is None or value in asked:
-                continue
-            open_keys.setdefault(field, {}).setdefault(value, key)
-            spans.setdefault(field, []).append(key.span)
+    for value in values:
+        field, compared = _FIELDS.get(value.kind), plain(value.shown)
+        if field is None or compared in asked:
+            continue
+        by_field.setdefault(field, {}).setdefault(compared, value)
+        spans.setdefault(field, []).extend(() if value.span is None else (value.span,))
     for field in ("references", "containers", "seals", "locks"):
-        keys = list(open_keys.get(field, {}).values())[:MAX_VALUES]
-        if keys:
-            yield _question(field, keys, spans[field])
+        open_values = list(by_field.get(field, {}).values())[:MAX_VALUES]
+        if open_values:
+            yield _question(field, open_values, spans[field])
 
 
-def _question(field: str, keys: list[LinkKey], spans: list[Span]) -> SearchCriteria:
-    written = [key.shown for key in keys]
+def _question(field: str, values: Sequence[_OpenValue], spans: Sequence[Span]) -> SearchCriteria:
+    written = [value.shown for value in values]
     if field == "references":
         return SearchCriteria(references=[SearchReference(value=value) for value in written])
     question = SearchCriteria(containers=written) if field == "containers" else SearchCriteria(seals=written)
-    _limit(question, spans, RULES[keys[0].kind].window_s + DECLARED_LATE_S)
+    if spans:
+        _limit(question, spans, RULES[values[0].kind].window_s + DECLARED_LATE_S)
     return question
 
 
-def _weak(graph: LinkGraph, core: set[int], asked: Sequence[SearchCriteria]) -> Iterator[SearchCriteria]:
+def _weak(basis: Sequence[KeyedRecord], asked: Sequence[SearchCriteria]) -> Iterator[SearchCriteria]:
     """A question for the traders, only where the way has a gap: a large trader has thousands of records."""
-    records = [graph.known[index].record for index in in_order(core, graph.known)]
-    if any(question.party_identifiers for question in asked[1:]) or not has_gap(records):
+    records = [keyed.record.record for keyed in basis]
+    if _asked_traders(asked) or not has_gap(records):
         return
-    identifiers: dict[tuple[str, str], SearchIdentifier] = {}
-    for record in records:
-        for party in record.shipment.parties:
-            if party.role in TRADERS:
-                for identifier in party.identifiers:
-                    if identifier.value:
-                        criterion = SearchIdentifier(scheme=identifier.scheme, value=identifier.value)
-                        identifiers.setdefault((identifier.scheme, plain(identifier.value)), criterion)
+    identifiers = [identifier for identifier, _ in _traders(basis).values()]
     if identifiers:
-        question = SearchCriteria(party_identifiers=list(identifiers.values())[:MAX_PARTIES])
+        question = SearchCriteria(party_identifiers=identifiers[:MAX_PARTIES])
         _limit(question, [span_of(record) for record in records], RULES[LinkKind.PARTY].window_s)
         yield question
 
 
-def _limit(question: SearchCriteria, spans: list[Span], window_s: int) -> None:
+def _asked_traders(asked: Sequence[SearchCriteria]) -> bool:
+    return any(question.party_identifiers for question in asked[1:])
+
+
+def _traders(records: Iterable[KeyedRecord]) -> dict[tuple[str, str], tuple[SearchIdentifier, set[str]]]:
+    """Identifiers of traders, and the nodes that know them."""
+    traders: dict[tuple[str, str], tuple[SearchIdentifier, set[str]]] = {}
+    for keyed in records:
+        record = keyed.record.record
+        for party in record.shipment.parties:
+            for identifier in party.identifiers if party.role in TRADERS else ():
+                if identifier.value:
+                    made = SearchIdentifier(scheme=identifier.scheme, value=identifier.value)
+                    key = (identifier.scheme, plain(identifier.value))
+                    traders.setdefault(key, (made, set()))[1].add(record.node)
+    return traders
+
+
+def _limit(question: SearchCriteria, spans: Sequence[Span], window_s: int) -> None:
     first = max(min(span.first for span in spans) - window_s, _YEAR_1_S)
     last = min(max(span.last for span in spans) + window_s + 1, _YEAR_10000_S - 1)
     question.declared_from.CopyFrom(Timestamp(seconds=first))

@@ -12,38 +12,9 @@ from gateway.v1 import goods_pb2, history_pb2, shipment_pb2
 from gateway.v1.history_pb2 import HistoryRecord, SearchCriteria
 from tests.support import consignments as case
 from tests.support.gathered import assemble, next_criteria
+from tests.support.traced_federation import answer
 
 BY_UCR = SearchCriteria(references=[history_pb2.SearchReference(value="6CN91440300MA5EXMPLXX-0117")])
-
-
-def answer(question: SearchCriteria, records: Sequence[HistoryRecord]) -> list[HistoryRecord]:
-    """What the question finds, by a plain reading of the contract: references, containers, seals, parties, times."""
-    found = []
-    for each in records:
-        shipment = each.shipment
-        named = {
-            "references": [*(reference.value for reference in shipment.references), shipment.record_id],
-            "containers": [equipment.id for equipment in shipment.equipment],
-            "seals": [seal for one in shipment.equipment for seal in (*one.seals, one.e_lock)],
-            "party_identifiers": [one.value for party in shipment.parties for one in party.identifiers],
-        }
-        asked = {
-            "references": [reference.value for reference in question.references],
-            "containers": list(question.containers),
-            "seals": list(question.seals),
-            "party_identifiers": [one.value for one in question.party_identifiers],
-        }
-        hit = all(
-            {plain(value).upper() for value in values} & {plain(value).upper() for value in named[field]}
-            for field, values in asked.items()
-            if values
-        )
-        at = shipment.declared_at.seconds
-        early = question.HasField("declared_from") and at < question.declared_from.seconds
-        late = question.HasField("declared_until") and at >= question.declared_until.seconds
-        if hit and not early and not late:
-            found.append(each)
-    return found
 
 
 def traced(first: SearchCriteria, records: Sequence[HistoryRecord]) -> tuple[list[RecordHit], list[SearchCriteria]]:

@@ -1,0 +1,66 @@
+"""Takes from a trace what a draft alert for one recipient may be made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.tracing.rules.assembly import assemble
+from gateway.tracing.rules.gathering import Gathering
+from gateway.tracing.rules.link_graph import in_order
+from gateway.tracing.rules.onward_transfer import OnwardTransfer
+from gateway.tracing.rules.records import RecordHit, TraceRecord, name_of
+from gateway.v1.alert_pb2 import AlertReference
+from gateway.v1.history_pb2 import SearchCriteria
+from gateway.v1.trace_pb2 import Discrepancy, Trace
+
+
+def part_for(recipient: str, trace: Trace, gathering: Gathering, onward: OnwardTransfer) -> Trace:
+    """The trace as if nodes that don't let their answers be passed on to the recipient had no records.
+
+    Its records are linked by each other alone. Findings on a third authority's alert are left out: its recipients don't
+    learn of each other. With an empty recipient it has own records alone.
+    """
+    names = {name_of(leg.record) for leg in trace.legs if onward.permits(leg.record.node, recipient)}
+    known = [each for each in gathering.graph.known if name_of(each.record) in names]
+    answers = [answer for answer in trace.answers if onward.permits(answer.node, recipient)]
+    part = assemble(Gathering(_hits(known, onward.own)), answers)
+    del part.events[:]
+    for leg in part.legs:
+        shipment = leg.record.shipment
+        kept = [one for one in shipment.inspections if one.alert.publisher in ("", onward.own, recipient)]
+        del shipment.inspections[:]
+        shipment.inspections.extend(kept)
+    return part
+
+
+def _hits(known: list[TraceRecord], own: str) -> Iterator[RecordHit]:
+    """The part begins with the newest own record, or else with the newest."""
+    possible = [index for index, each in enumerate(known) if each.record.node == own] or range(len(known))
+    begins = in_order(possible, known)[-1:]
+    for index, each in enumerate(known):
+        if index in begins:
+            yield RecordHit(each.record, query_id=each.query_id)
+        yield from (RecordHit(each.record, question, each.query_id) for question in each.by)
+        if index not in begins and not each.by:
+            # Linked like one that a question found.
+            yield RecordHit(each.record, SearchCriteria(), each.query_id)
+
+
+def also_in(trace: Trace, part: Trace, discrepancies: list[Discrepancy]) -> list[Discrepancy]:
+    """Those discrepancies of a part that the whole trace has too: in a part a record may seem to be missing."""
+    of_trace = {(one.rule_id, name_of(trace.legs[leg].record)) for one in trace.discrepancies for leg in one.legs}
+    return [
+        one
+        for one in discrepancies
+        if any((one.rule_id, name_of(part.legs[leg].record)) in of_trace for leg in one.legs)
+    ]
+
+
+def alerts_named(part: Trace) -> list[AlertReference]:
+    """Distinct alerts whose findings are in the records."""
+    named: dict[tuple[str, str], AlertReference] = {}
+    for leg in part.legs:
+        for inspection in leg.record.shipment.inspections:
+            if inspection.alert.alert_id:
+                named.setdefault((inspection.alert.publisher, inspection.alert.alert_id), inspection.alert)
+    return list(named.values())
