@@ -74,8 +74,8 @@ def trace(
     that was declared then, and takes in linked records of any time.
 
     The draft is the alert's content with subject, goods, route and rule hits; complete the fields that are named and
-    publish it with `gateway alert publish`. Partners that may not learn the same get drafts of their own, in files named
-    like draft-mo.json.
+    publish it with `gateway alert publish`. Partners that may not learn the same get drafts of their own, in files
+    named like draft-mo.json.
 
     \b
     Examples:

@@ -35,7 +35,7 @@ from gateway.history.service.answers import KeepAnsweredCommand, answered_row
 from gateway.history.tables import answers
 from gateway.tlog.note import sign_note
 from gateway.trust.rules.directory import FieldClass
-from gateway.v1 import goods_pb2, history_pb2, options_pb2, shipment_pb2
+from gateway.v1 import alert_pb2, goods_pb2, history_pb2, options_pb2, shipment_pb2
 from tests.support import merkle_oracle
 from tests.support.answers import CONTAINER, KEEP_MS, Pair, one_pair, pairs
 from tests.support.databases import MakeDatabase
@@ -472,6 +472,25 @@ def test_7_what_may_not_be_told_is_left_out_and_listed(pair: Pair) -> None:
     assert first.shipment.parties[1].names[0].text == "Wang Tat Metals Limited"
     assert answered.statement.withheld == len(first.withheld) + len(second.withheld)
     assert b"antimony" not in b"".join(answered.records)
+
+
+def test_7_no_third_nodes_alert_is_named(pair: Pair) -> None:
+    """hk inspected on alerts of mo, of cn and of its own: mo's isn't told to cn, nor that there is one."""
+    ids = {publisher: uuid7(1_767_000_000_000, publisher.encode() * 5) for publisher in ("mo", "cn", "hk")}
+    inspections = [
+        shipment_pb2.ShipmentInspection(
+            result=alert_pb2.FINDING_RESULT_CONFIRMED,
+            inspected_at=to_timestamp(int(START.timestamp() * 1000)),
+            alert=alert_pb2.AlertReference(publisher=publisher, alert_id=alert_id),
+        )
+        for publisher, alert_id in ids.items()
+    ]
+    pair.record(shipment("HK-1", inspections=inspections))
+    (data,) = pair.ask().records
+    record = parse_record(data)
+    assert [one.alert.alert_id for one in record.shipment.inspections] == ["", ids["cn"], ids["hk"]]
+    assert not record.withheld
+    assert ids["mo"].encode() not in data
 
 
 def test_7_names_that_matched_go_with_their_reasons_where_allowed(pair: Pair) -> None:

@@ -131,7 +131,7 @@ def test_times_of_a_question_are_of_records_that_the_node_may_learn_of() -> None
 
 
 def test_a_guess_shows_nothing() -> None:
-    """mo puts a guess and decoys into records of other times: the decoys it is asked for don't follow from the guess."""
+    """mo puts a guess and decoys into records of other times, and is asked for the same decoys whatever the guess."""
 
     def asked_with(guess: str) -> TracedFederation:
         decoys = [of_mo(number, -24 * 60 * number, ucr=guess, document=f"DECOY-{number}") for number in (1, 2, 3)]
