@@ -105,7 +105,8 @@ class ListExpiry:
 class WarnExpiringCommand:
     """Logs and audits each entry that ends soon once; returns their number.
 
-    Entries published with less than the warning time left get no warning.
+    Entries published with less than the warning time left get no warning. Of a list that not every caller may see,
+    neither log nor audit log says more than that.
     """
 
     expiry: ListExpiry
@@ -119,8 +120,9 @@ class WarnExpiringCommand:
         if not ending:
             return 0
         for row in ending:
-            ids = watchlists.ending_first(tx.conn, condition, row.list, MOST_NAMED)
-            if self.expiry.roles_of(row.list) is None:
+            named = self.expiry.roles_of(row.list) is None
+            ids = watchlists.ending_first(tx.conn, condition, row.list, MOST_NAMED) if named else []
+            if named:
                 log.warning("%d entries of %s end soon; first %s", row.entries, row.list, ", ".join(ids))
             else:
                 log.warning(UNNAMED)
@@ -132,7 +134,7 @@ class WarnExpiringCommand:
                     result=AuditResult.ALLOW,
                     reason=LIST_EXPIRES,
                     subject_ids=tuple(f"{self.node}/{row.list}/{entry_id}" for entry_id in ids),
-                    counts=(("entries", row.entries),),
+                    counts=(("entries", row.entries),) if named else (),
                 )
             )
         list_progress.move_warned_at(tx.conn, tx.now_ms)

@@ -112,7 +112,9 @@ def test_a_list_is_named_to_its_roles_alone(nodes: list[PaperNode], caplog: pyte
     assert [message.partition(" whose")[0] for message in named] == ["entries of minerals", "entries of vans"]
     for roles in ({Role.OPERATOR}, {Role.AUDITOR, Role.OFFICER}, set()):
         assert [alarm.message for alarm in alarms.seen_by(frozenset(roles))] == [UNNAMED], "once for both"
-    cn.writer.run(WarnExpiringCommand(expiry, "cn", [].append))
+    events: list[AuditEntry] = []
+    cn.writer.run(WarnExpiringCommand(expiry, "cn", events.append))
+    assert [(event.reason, event.subject_ids, event.counts) for event in events] == [(LIST_EXPIRES, (), ())] * 2
     cn.clock.forward(30 * DAY_MS)
     cn.writer.run(ExpireListedCommand(cn.lists))
     cn.settle()
