@@ -312,7 +312,9 @@ def test_what_only_a_partners_alert_held_is_reported_with_its_consent_alone(node
     hk.eventually("officer", *show, until=lambda shown: "TRANSFER_CONSENT_GRANTED" in json.dumps(shown))
     assert "consent granted" in hk.run("officer", *show).stdout
 
-    assert hk.json("officer", *confirm)["match"]["status"] == "MATCH_STATUS_CONFIRMED"
+    reported = ("watchlist", "matches", "--filter", "id = gallium AND status = confirmed")
+    (match,) = hk.eventually("officer", *reported, until=bool)
+    assert (match["match_id"], match["decided_by"]) == (match_id, "gateway")
     hits = ("watchlist", "hits", "--filter", 'list = "quick" AND id = "gallium"')
     (listed,) = cn.eventually("officer", *hits, until=bool)
     assert (listed["reporter"], listed["hit"]["subject"]["names"][0]["text"]) == ("hk", company)

@@ -64,6 +64,8 @@ class KeepFindingsCommand:
                 changed.append(self._reported(tx, replace(row, match_id=before.match_id), fresh))
             elif before.state is MatchStatus.OPEN and before.match_id not in ended:
                 refreshed = _refreshed(before, row)
+                if before.reason:  # it couldn't be reported before; consent or an agreement may have come
+                    refreshed = self._reported(tx, replace(refreshed, reason=""), fresh)
                 changed += [refreshed] if refreshed != before else []
         matches.write(tx.conn, new, changed)
         matches.move_positions(tx.conn, self.findings.after)

@@ -19,7 +19,7 @@ from gateway.history.service.current_records import CurrentRecord, current_recor
 from gateway.history.tables import progress as record_progress
 from gateway.history.tables import shipments
 from gateway.history.tables.shipments import LogRow
-from gateway.v1 import screening_pb2, shipment_pb2
+from gateway.v1 import alert_pb2, screening_pb2, shipment_pb2
 from gateway.watchlists.codec.subjects import subjects_of, subjects_of_shipment
 from gateway.watchlists.rules.matches import SourceKey, SourceKind
 
@@ -63,11 +63,17 @@ def _alerts_after(conn: Connection, position: int, limit: int) -> tuple[list[Sou
     keys = {
         (event.key.publisher, event.key.alert_id): None
         for event, _, payload in events
-        if payload and wire.parse_event(payload).WhichOneof("event") in _NAMING
+        if payload and _changes_matches(wire.parse_event(payload))
     }
     reached = events[-1][0].position if len(events) == limit else max(projected, position)
     items = [_alert(conn, publisher, alert_id) for publisher, alert_id in keys]
     return [item for item in items if item is not None], reached
+
+
+def _changes_matches(event: alert_pb2.AlertEvent) -> bool:
+    """Whether an event changes which parties its alert names, or to whom they may be reported."""
+    consented = event.answer.consent == alert_pb2.TRANSFER_CONSENT_GRANTED
+    return event.WhichOneof("event") in _NAMING or consented
 
 
 def _alert(conn: Connection, publisher: str, alert_id: str) -> SourceItem | None:

@@ -182,6 +182,26 @@ class TestConsent:
         ]
         assert said.entry.origin.split("/")[1:] == ["mo", "hk", "alerts"], "signed in its publisher's feed"
 
+    @pytest.mark.parametrize("given", ["by an answer", "by the alert's handling"])
+    def test_lets_a_report_go_that_the_settings_ask_for(self, nodes: list[PaperNode], hk: Desk, given: str) -> None:
+        hk.rules = dict(RULES)
+        alert_id = publish_from_mo(nodes)
+        hk.run()
+        assert [match.reason[:12] for match in hk.matches("status = open")] == ["not reported"]
+        if given == "by an answer":
+            answer(nodes, alert_id, ask(nodes, alert_id, "cn"), GRANTED)
+        else:
+            handling = alert_pb2.Handling(
+                classification=PROHIBITED.classification, onward_transfer=alert_pb2.ONWARD_TRANSFER_FEDERATION
+            )
+            nodes[2].amend(alert_id, 2, subject=subject(HAN), handling=handling)
+            exchange(*nodes)
+        hk.run()
+        exchange(*nodes)
+        assert hits(nodes[0]) == [("hk", "company", [HAN], "")]
+        (match,) = hk.matches()
+        assert (match.status, match.reason) == (match_pb2.MATCH_STATUS_CONFIRMED, "")
+
     def test_counts_for_new_alerts_too(self, nodes: list[PaperNode]) -> None:
         alert_id = publish_from_mo(nodes)
         source = alert_pb2.AlertReference(publisher="mo", alert_id=alert_id)
