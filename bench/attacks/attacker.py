@@ -6,8 +6,8 @@ Prints a line when it begins, and at its end what it did, as JSON.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import os
 import resource
 import sys
 from collections import Counter
@@ -19,11 +19,12 @@ BEGUN = "begun"
 
 
 async def attack(attack: Attack, target: Target, size: int, seconds: float) -> Tally:
-    """Attacks for some seconds; returns what was done."""
+    """Attacks for some seconds; returns what was done. What the attack holds open stays so until the process ends."""
     tally: Tally = Counter()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await attack.run(target, size, tally)
+    running = asyncio.ensure_future(attack.run(target, size, tally))
+    await asyncio.wait({running}, timeout=seconds)
+    if running.done():
+        running.result()  # an attack goes on until it is cancelled, so this raises
     return tally
 
 
@@ -32,9 +33,13 @@ def main() -> None:
     target = Target.from_json(sys.stdin.read())
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print(BEGUN, flush=True)
-    tally = asyncio.run(attack(ATTACKS[name], target, int(size), float(seconds)))
-    print(json.dumps(tally), flush=True)
+
+    async def run() -> None:
+        print(BEGUN, flush=True)
+        print(json.dumps(await attack(ATTACKS[name], target, int(size), float(seconds))), flush=True)
+        os._exit(0)  # thousands of connections take long to close in order
+
+    asyncio.run(run())
 
 
 if __name__ == "__main__":

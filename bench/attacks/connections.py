@@ -87,9 +87,10 @@ async def _dripping(target: Target, hello: bytes, tally: Tally) -> None:
             writer.write(bytes([byte]))
             await writer.drain()
             with contextlib.suppress(TimeoutError):
-                if not await asyncio.wait_for(reader.read(4096), 1.0):
-                    tally["ended by the node"] += 1
-                    return
+                async with asyncio.timeout(1.0):
+                    await reader.read()  # until the node ends it
+                tally["ended by the node"] += 1
+                return
     finally:
         writer.transport.abort()
 

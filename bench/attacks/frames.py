@@ -149,7 +149,8 @@ async def goaway(target: Target, size: int, tally: Tally) -> None:
     async def leave(made: HostileConnection) -> None:
         await made.send(made.call(PATH), GoAwayFrame(0, 0))
         tally["goaways"] += 1
-        await asyncio.wait_for(made.ended.wait(), 1.0)
+        async with asyncio.timeout(1.0):
+            await made.ended.wait()
 
     await _on_each(target, size, tally, leave)
 

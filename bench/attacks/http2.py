@@ -8,6 +8,7 @@ import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 
 from hpack import Encoder
 from hyperframe.frame import (
@@ -36,6 +37,7 @@ class RefusedError(Exception):
     """The node didn't take the connection, or ended it."""
 
 
+@cache
 def tls_context(target: Target, pair: KeyPair | None) -> ssl.SSLContext:
     """TLS 1.3 with ALPN h2, and a certificate unless None."""
     context = ssl.create_default_context(cafile=str(target.ca))
@@ -77,11 +79,12 @@ class HostileConnection:
 
     async def send(self, *frames: Frame | bytes) -> None:
         """Sends frames, or bytes that were prepared; raises RefusedError when the node has ended the connection."""
-        if self.ended.is_set():
+        if self.ended.is_set() or self._writer.transport.is_closing():
             raise RefusedError("the node has ended the connection")
         try:
             self._writer.write(b"".join(f if isinstance(f, bytes) else f.serialize() for f in frames))
             await self._writer.drain()
+            await asyncio.sleep(0)  # drain doesn't wait while the socket takes everything
         except (OSError, ssl.SSLError) as error:
             raise RefusedError(str(error)) from error
 
@@ -162,11 +165,11 @@ async def connection(
     Raises:
         RefusedError: the node doesn't take it.
     """
-    opening = asyncio.open_connection(
-        HOST, port, ssl=tls_context(target, pair), server_hostname=target.server_name, ssl_handshake_timeout=CONNECT_S
-    )
     try:
-        reader, writer = await asyncio.wait_for(opening, CONNECT_S)
+        async with asyncio.timeout(CONNECT_S):
+            reader, writer = await asyncio.open_connection(
+                HOST, port, ssl=tls_context(target, pair), server_hostname=target.server_name
+            )
     except (OSError, ssl.SSLError, TimeoutError) as error:
         raise RefusedError(str(error)) from error
     made = HostileConnection(reader, writer, target.server_name, acknowledge=acknowledge)

@@ -54,6 +54,7 @@ from gateway.rpc.tls import server_credentials
 from gateway.tls.credentials import TlsFiles, TlsSource, anchors_from_file
 from gateway.trust.codec.permissions import load_permissions
 from gateway.trust.service.audit_queue import AuditQueue
+from gateway.trust.service.partner_anchors import PartnerAnchors
 
 log = logging.getLogger(__name__)
 
@@ -330,15 +331,14 @@ class Node:
         files = TlsFiles(certificate=tls.certificate, key=tls.key, passphrase=tls.passphrase())
         identity = GatewayIdentity(self.settings.federation, self.settings.node)
         return (
-            TlsSource(files, identity=identity, trust_anchors=self._partner_cas, clock=self._now),
+            TlsSource(
+                files,
+                identity=identity,
+                trust_anchors=PartnerAnchors(self._directory.directory, own=self.settings.node),
+                clock=self._now,
+            ),
             TlsSource(files, identity=identity, trust_anchors=anchors_from_file(tls.ca), clock=self._now),
         )
-
-    def _partner_cas(self) -> bytes:
-        nodes = self._directory.directory().nodes
-        return "".join(
-            pem for name in sorted(set(nodes) - {self.settings.node}) for pem in nodes[name].tls_ca_pems
-        ).encode()
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock() / 1000, UTC)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import socket
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import ConfigurationError
 from gateway.feed.service.alarms import CAPACITY, Alarms
 from gateway.node.settings import ConnectionSettings
+from gateway.rpc.sockets import connections_by_port, open_descriptors
 
 OTHER_DESCRIPTORS = 256
 """Descriptors beside the connections that come in: some 70 at rest, three for each of at most 36 threads with SQLite,
@@ -28,8 +26,6 @@ _WORDS = {
     PEER_CONNECTIONS: "connections to the peer port",
     LOCAL_CONNECTIONS: "connections to the local port",
 }
-
-_DESCRIPTOR_FOLDER = "/dev/fd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +78,14 @@ class CapacityMonitor:
 
     def usage(self) -> list[ResourceUsage]:
         """All resources. Some 5 µs for each descriptor."""
-        descriptors = _open_descriptors()
-        by_port = _incoming_connections(descriptors)
+        descriptors = open_descriptors()
+        by_port = connections_by_port(descriptors)
         peer, local = self._ports()
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return [
             ResourceUsage(DESCRIPTORS, len(descriptors), soft),
-            ResourceUsage(PEER_CONNECTIONS, by_port[peer], self._connections.peer),
-            ResourceUsage(LOCAL_CONNECTIONS, by_port[local], self._connections.local),
+            ResourceUsage(PEER_CONNECTIONS, by_port.get(peer, 0), self._connections.peer),
+            ResourceUsage(LOCAL_CONNECTIONS, by_port.get(local, 0), self._connections.local),
         ]
 
     def check(self) -> None:
@@ -105,32 +101,3 @@ class CapacityMonitor:
 
 def _allows(limit: int, needed: int) -> bool:
     return limit == resource.RLIM_INFINITY or limit >= needed
-
-
-def _open_descriptors() -> list[int]:
-    return [int(name) for name in os.listdir(_DESCRIPTOR_FOLDER)]
-
-
-def _incoming_connections(descriptors: list[int]) -> Mapping[int, int]:
-    """Connections by the port of this end; a descriptor that is closed meanwhile isn't counted."""
-    counts: Counter[int] = Counter()
-    for descriptor in descriptors:
-        if port := _connected_port(descriptor):
-            counts[port] += 1
-    return counts
-
-
-def _connected_port(descriptor: int) -> int:
-    """This end's port of a connected TCP socket; 0 for everything else."""
-    try:
-        connection = socket.socket(fileno=descriptor)
-    except OSError:  # a file, or closed meanwhile
-        return 0
-    try:
-        connection.getpeername()
-        address = connection.getsockname()
-        return address[1] if isinstance(address, tuple) else 0
-    except OSError:  # listens, or ended
-        return 0
-    finally:
-        connection.detach()  # it is gRPC's, so it must stay open

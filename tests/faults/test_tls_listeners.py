@@ -26,6 +26,7 @@ from gateway.rpc.server import Listener
 from gateway.rpc.status import from_rpc_error
 from gateway.rpc.tls import channel_credentials
 from gateway.rpc.tls_probe import TlsVersions, probe_tls_versions
+from gateway.tls.certificates import inspect_ca
 from gateway.trust.rules.audit import AuditResult
 from tests.support.listeners import (
     SERVICE,
@@ -363,6 +364,21 @@ def test_a_node_that_leaves_the_directory_is_out_and_a_new_ca_is_in(federation: 
         assert (await refused(leaving)).code() is grpc.StatusCode.UNAUTHENTICATED
         assert await call(node.channel(federation.issue(gateway_of("hk"), ca=new_ca), node.peer)) == b"gateway/hk x"
         assert (await refused(node.channel(old, node.peer))).code() is grpc.StatusCode.UNAVAILABLE
+
+    at_node(federation, test)
+
+
+def test_a_revoked_ca_is_refused_in_the_handshake(federation: Federation) -> None:
+    partner, other = federation.issue(gateway_of("hk")), federation.issue(gateway_of("mo"))
+    revoked = inspect_ca(federation.cas["hk"].certificate_pem).fingerprint_sha256
+
+    async def test(node: RunningNode) -> None:
+        await call(node.channel(partner, node.peer))
+        node.events()
+        federation.change(revoked_certificates=frozenset({revoked}))
+        assert (await refused(node.channel(partner, node.peer))).code() is grpc.StatusCode.UNAVAILABLE
+        assert node.events() == []  # no call came that far
+        assert await call(node.channel(other, node.peer)) == b"gateway/mo x"
 
     at_node(federation, test)
 

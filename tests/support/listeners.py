@@ -34,6 +34,7 @@ from gateway.trust.rules.audit import AuditEntry
 from gateway.trust.rules.directory import Authority, Directory, FederationNode
 from gateway.trust.rules.permissions import Permission, PermissionTable, Role
 from gateway.trust.service.audit_queue import AuditQueue
+from gateway.trust.service.partner_anchors import PartnerAnchors
 
 FEDERATION = "test.customs.example"
 SERVICE = "test.Handlers"
@@ -283,9 +284,6 @@ async def running_node(
     own = own or federation.issue(gateway_of("cn"))
     handlers, audit, clock = RecordingHandlers(), AuditQueue(), Clock()
 
-    def partners() -> bytes:
-        return "".join(ca for node in ("hk", "mo") for ca in federation.directory.tls_ca_pems(node)).encode()
-
     def own_ca() -> bytes:
         return "".join(federation.directory.tls_ca_pems("cn")).encode()
 
@@ -305,7 +303,12 @@ async def running_node(
             services={SERVICE: handlers.register},
         )
 
-    peer_source = TlsSource(own.files, identity=own.identity, trust_anchors=partners, clock=now)
+    peer_source = TlsSource(
+        own.files,
+        identity=own.identity,
+        trust_anchors=PartnerAnchors(lambda: federation.directory, own="cn"),
+        clock=now,
+    )
     local_source = TlsSource(own.files, identity=own.identity, trust_anchors=own_ca, clock=now)
     peer, local = listener(PeerPort("cn"), peer_source), listener(LocalPort("cn", SYSTEMS), local_source)
     await peer.start()
