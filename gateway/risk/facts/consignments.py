@@ -109,11 +109,10 @@ def missing_cases(
 ) -> Iterator[Case]:
     """A case for each export to a partner's territory without a later record there."""
     answered: dict[str, bool] = {}
-    part_asked = {refusal.recipient for refusal in trace.onward_refusals}
     for answer in trace.answers:
         territory = node_territory(answer.node, territories)
-        whole = not trace.truncated and answer.node not in part_asked
-        answered[territory] = answered.get(territory, whole) and _told_all(answer)
+        answered[territory] = answered.get(territory, not trace.truncated) and _told_all(answer)
+    unasked = {(refusal.source, node_territory(refusal.recipient, territories)) for refusal in trace.onward_refusals}
     for leg in legs:
         destination = leg.shipment.destination_territory
         if not leg.exports or destination not in answered or destination == leg.territory:
@@ -129,7 +128,7 @@ def missing_cases(
                 "destination": destination,
                 "mode": mode(leg.shipment),
                 "days": (now.timestamp() - _departed(leg)) / SECONDS_A_DAY,
-                "answered": answered[destination],
+                "answered": answered[destination] and (leg.node, destination) not in unasked,
                 "record": leg.shipment.record_id,
             }
             yield Case("missing", facts, (leg.index,))

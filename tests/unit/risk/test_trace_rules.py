@@ -257,6 +257,18 @@ def test_r08_needs_a_whole_answer_of_the_destination(rules: RuleEngine) -> None:
     assert "R08" not in examine(rules, ("cn", out))
 
 
+@pytest.mark.parametrize(
+    ("source", "recipient", "fires"), [("cn", "hk", False), ("cn", "mo", True), ("mo", "hk", True), ("hk", "cn", True)]
+)
+def test_a_node_that_was_not_asked_for_every_link_lacks_nothing(
+    rules: RuleEngine, source: str, recipient: str, fires: bool
+) -> None:
+    """cn's export to hk: only that hk wasn't asked for cn's links counts."""
+    asked = trace(("cn", exported(item("950300", description="toy cars"))))
+    asked.onward_refusals.add(source=source, recipient=recipient, links=1, kinds=["ucr"])
+    assert ("R08" in {found.rule_id for found in rules.examine(asked, NOW)}) is fires
+
+
 @pytest.mark.parametrize(("hit", "fires"), [(False, True), (True, False)])
 def test_r08_a_node_that_may_only_say_that_there_is_something_hasnt_said_that_nothing_is(
     rules: RuleEngine, hit: bool, fires: bool

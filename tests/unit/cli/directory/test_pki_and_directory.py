@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
 from gateway.tls.certificates import authenticate
+from gateway.trust.codec.directory import decode_directory
 from gateway.trust.service.directory_versions import accept, unsafe_reopen
 from gateway.trust.service.trial_federation import MemberSpec, create_federation
 
@@ -241,8 +242,8 @@ def test_renewing_takes_newer_cards_and_terms(world: Path, tmp_path: Path) -> No
 
 
 OPERATING = Path(__file__).parents[4] / "docs" / "operating.md"
-(PARTED,) = re.findall(r"```toml\n(\[\[agreements\]\].*?)```", OPERATING.read_text("utf-8"), flags=re.DOTALL)
-"""Terms for two purposes, as the documentation has them."""
+(PARTED, ONWARD) = re.findall(r"```toml\n(\[\[agreements\]\].*?)```", OPERATING.read_text("utf-8"), flags=re.DOTALL)
+"""Terms for two purposes, and such as let answers be passed on, as the documentation has them."""
 
 
 def drafting(world: Path, terms: Path, out: Path) -> tuple[object, ...]:
@@ -266,6 +267,18 @@ def test_a_direction_may_have_other_terms_for_other_purposes(world: Path, tmp_pa
     assert "PERSONAL" not in export
     assert "COMMERCIAL, INVESTIGATIVE, PERSONAL" in smuggling
     assert "article 5" in smuggling
+
+
+def test_terms_may_let_answers_be_passed_on(world: Path, tmp_path: Path) -> None:
+    terms, made = tmp_path / "terms.toml", tmp_path / "onward.json"
+    terms.write_text(ONWARD)
+    ok(*drafting(world, terms, made))
+    (agreement,) = decode_directory(made.read_bytes()).agreements
+    assert agreement.onward_recipients == {"mo"}
+    assert "Answers may be passed on to: mo" in run("directory", "show", made).stdout
+    terms.write_text(ONWARD.replace("onward_recipients", "onward_recipient"))
+    ok(*drafting(world, terms, tmp_path / "misspelt.json"))
+    assert "Answers may be passed on to: nobody" in run("directory", "show", tmp_path / "misspelt.json").stdout
 
 
 def test_terms_that_would_leave_open_which_agreement_counts_are_refused(world: Path, tmp_path: Path) -> None:

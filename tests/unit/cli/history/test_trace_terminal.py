@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from google.protobuf.json_format import Parse
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from gateway.cli.history.trace import draft_files
 from gateway.cli.history.trace_terminal import render_terminal
 from gateway.cli.output import to_json
 from gateway.cli.values import as_dict
@@ -178,6 +180,18 @@ def test_further_territories_share_a_lane_where_there_is_no_room() -> None:
     assert crossings == [1, 2, 3, 1]  # within the shared lane no arrow is drawn
     blocks = [row.what.number for row in shared.rows if isinstance(row.what, LegBlock)]
     assert blocks == [1, 2, 3, 4, 5]
+
+
+def test_links_that_were_not_followed_are_told() -> None:
+    text = " ".join(render_terminal(TRACES["trouble"], width=100, colour=False).split())
+    assert "2 links not followed: hk doesn't release them to mo (seal, UCR)" in text
+
+
+def test_each_draft_has_a_file_of_its_own() -> None:
+    drafts = [DraftAlert(recipients=["hk"]), DraftAlert(recipients=["cn", "mo"]), DraftAlert()]
+    files = [path.name for path, _ in draft_files(Path("out/draft.json"), drafts)]
+    assert files == ["draft-hk.json", "draft-cn-mo.json", "draft.json"]
+    assert draft_files(Path("draft.json"), drafts[:1]) == [(Path("draft.json"), drafts[0])]
 
 
 def test_json_is_the_message_in_the_contracts_names() -> None:

@@ -136,6 +136,7 @@ def test_the_report_holds_what_a_case_file_needs() -> None:
         "2026-01-17 09:30 +00",
         "4 contradictions: 1 high, 1 medium, 1 low, 1 notice",
         "Not answered whole by hk, vn.",
+        "2 links not followed: hk doesn't release them to mo (seal, UCR)",
         "019bbf30-0000-7000-8000-000000000002",
         "no agreement lists export_control for trace",
         "parties[0].names",

@@ -282,3 +282,33 @@ def test_a_sound_directory_has_one_answer_to_every_question(
             found = asked.agreement("cn", "hk", on, message_type=message_type, purpose=purpose)
             assert found == (named[0] if len(named) == 1 else None)
     assert sound == (broken_rules(asked) == ())
+
+
+def released(three: Directory, onward: object, **direct: object) -> bool:
+    """Whether hk may pass on to mo what cn answered, with this extension of cn's agreement with hk."""
+
+    def changed(agreement: Agreement) -> Agreement:
+        if agreement.id == "cn-hk":
+            return replace(agreement, extensions={"onward_recipients": onward})  # type: ignore[dict-item]
+        return replace(agreement, **direct) if agreement.id == "cn-mo" else agreement  # type: ignore[arg-type]
+
+    terms = replace(three, agreements=tuple(map(changed, three.agreements)))
+    return terms.may_pass_on("cn", "hk", "mo", LATER, message_type="HistoryRecord", purpose="export_control")
+
+
+def test_an_answer_may_be_passed_on_to_whom_its_agreement_lists(three: Directory) -> None:
+    assert released(three, ["mo"])
+    assert released(three, ["hk", "mo"])
+    assert not three.may_pass_on("cn", "hk", "mo", LATER, message_type="HistoryRecord", purpose="export_control")
+
+
+@pytest.mark.parametrize("onward", [[], ["hk"], "mo", ["mo", 1], {"mo": True}, True, None, [["mo"]], ["*"]])
+def test_an_extension_in_another_form_lists_nobody(three: Directory, onward: object) -> None:
+    assert not released(three, onward)
+
+
+def test_nobody_gets_through_another_what_the_source_does_not_give(three: Directory) -> None:
+    assert not released(three, ["mo"], message_types=frozenset({"HistoryHit"}))
+    assert not released(three, ["mo"], purposes=frozenset({"smuggling"}))
+    assert not released(three, ["mo"], field_classes=frozenset(FieldClass) - {FieldClass.PERSONAL})
+    assert not released(three, ["mo"], valid_until=LATER)
