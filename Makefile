@@ -1,5 +1,6 @@
 # Two commands for a newcomer: `make demo` and `make test`. Everything else is for those who change the product.
 .DEFAULT_GOAL := help
+MINUTES ?= 1
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ CODE := gateway $(wildcard demo bench)
 # What is given to the demo, to pytest or to the benchmark: make test ARGS='-k evidence'
 ARGS ?=
 
-.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings format migration lock bench attack clean
+.PHONY: help setup demo test check lint types contract drift conformance proto catalogues readings lookalikes format migration lock bench attack fuzz clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -97,6 +98,9 @@ bench: setup ## Measure the product beside its floors, in one run
 
 attack: setup ## Attack a node while others use it, and print how it held (bench/attacks)
 	@$(BIN)/python -m bench.attacks $(ARGS)
+
+fuzz: setup ## Fuzz every parser of foreign bytes, MINUTES for each; ARGS names targets (tests/fuzz)
+	@$(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(ARGS)
 
 clean: ## Remove the environment and everything that was generated
 	@rm -rf $(VENV) buf demo-run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,6 +14,9 @@ from hashlib import sha256
 from gateway.contract.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from gateway.errors import InvalidRequestError, Violation
 
+MAX_TOKEN_CHARS = 512
+"""Longest page token, as in the contract: a longer one could exhaust the stack, or the digits of an integer."""
+
 _TERM = re.compile(r'\s*([a-z_]+)\s*(<=|>=|!=|=|<|>)\s*("(?:[^"\\]|\\.)*"|[^\s"]+)\s*')
 _AND = re.compile(r"AND\s", re.ASCII)
 
@@ -98,6 +101,8 @@ def decode_page_token(token: str, filter_text: str, parts: int) -> tuple[str, ..
     """The token's key, None if empty; raises InvalidRequestError for another filter's token."""
     if not token:
         return None
+    if len(token) > MAX_TOKEN_CHARS:
+        raise _token_invalid()
     try:
         values = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError) as error:

@@ -11,6 +11,8 @@ from functools import lru_cache
 
 import opencc
 
+from gateway.translation.plain_text import UNPRINTABLE
+
 MAX_NAME_LENGTH = 512
 """Characters that are compared; registered company names stay below 300."""
 
@@ -26,11 +28,8 @@ _LETTERS = str.maketrans(
 _VARIANTS = str.maketrans("鉅媯峯綫裏祕証羣勣甦䴙於喆堃犇淼", "巨妫峰线里秘证群绩苏䴙于哲坤奔淼")
 """Variants that registers interchange and OpenCC keeps."""
 
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
-)
-"""Control characters but spaces, and Unicode's default ignorable ones."""
+_INVISIBLE = re.compile(f"(?!\\s)[{UNPRINTABLE}\ufe00-\ufe0f\U000e0000-\U000e0fff]")
+"""Characters that show nothing, without spaces, but with variation selectors."""
 _OPENING = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
 _CLOSING = "\u202c\u2069"
 _AGAINST = {"\u202e": ("L",), "\u202d": ("R", "AL")}

@@ -1,0 +1,174 @@
+"""Fuzzes every target for some minutes, one after the other: `make fuzz MINUTES=10`, `python -m tests.fuzz.run --help`.
+
+Each target is a process of its own at the lowest priority, with its corpus and seeds. Inputs that reach new code are
+shortened while they still do (libFuzzer's -reduce_inputs) and added to the corpus in the repository. An input that
+breaks a property is kept in tests/fuzz/findings; once its cause is mended, move it to the target's corpus, so that
+`make test` tries it again.
+
+Without atheris (other systems than Linux on x86-64) Hypothesis makes the inputs, unguided.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.fuzz import corpus
+from tests.fuzz.all_targets import TARGETS
+from tests.fuzz.target import Target
+
+FINDINGS = Path(__file__).parent / "findings"
+SLOWEST_S = 20
+"""An input that takes longer is a finding: no parser may hang."""
+
+MOST_MB = 2_048
+"""A process that takes more memory is a finding."""
+
+START_S = 120
+"""Seconds for importing and instrumenting, beyond the time of fuzzing."""
+
+MOST_KEPT = 64
+"""New inputs of one run that are kept for a target, the smallest first."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did for one target; `edges` and `features` are 0 without atheris."""
+
+    target: str
+    seconds: float
+    runs: int
+    edges: int
+    features: int
+    added: int
+    findings: tuple[Path, ...]
+
+
+def guided(target: Target, seconds: float) -> Outcome:
+    """Runs atheris, then keeps what reached new code."""
+    findings = FINDINGS / target.name
+    findings.mkdir(parents=True, exist_ok=True)
+    before = set(findings.iterdir())
+    with tempfile.TemporaryDirectory(prefix=f"fuzz-{target.name}-") as folder:
+        fresh, start = Path(folder, "fresh"), Path(folder, "start")
+        fresh.mkdir()
+        start.mkdir()
+        for number, data in enumerate(known(target)):
+            (start / str(number)).write_bytes(data)
+        began = time.monotonic()
+        arguments = [str(fresh), str(start), f"-max_total_time={int(seconds)}", f"-artifact_prefix={findings}/"]
+        output = atheris(target, arguments, seconds + START_S)
+        took = time.monotonic() - began
+        inputs = sorted((path.read_bytes() for path in fresh.iterdir()), key=lambda data: (len(data), data))
+    added = corpus.add(target.name, inputs[:MOST_KEPT])
+    new = tuple(sorted(set(findings.iterdir()) - before))
+    return Outcome(target.name, took, *figures(output), added, new)
+
+
+def atheris(target: Target, arguments: Sequence[str], seconds: float) -> str:
+    """What libFuzzer says; its process is ended if it hangs itself."""
+    limits = [f"-max_len={target.max_bytes}", f"-timeout={SLOWEST_S}", f"-rss_limit_mb={MOST_MB}"]
+    command = [sys.executable, "-m", "tests.fuzz.one", target.name, *arguments, *limits]
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                command, check=False, stdout=output, stderr=output, timeout=seconds, preexec_fn=_lowest_priority
+            )
+        output.seek(0)
+        return output.read()
+
+
+def _lowest_priority() -> None:
+    os.nice(19)
+
+
+def figures(output: str) -> tuple[int, int, int]:
+    """Executions, edges and features from libFuzzer's output."""
+    runs, edges, features = (
+        max(map(int, re.findall(pattern, output, re.MULTILINE)), default=0)
+        for pattern in (r"^#(\d+)\s", r"cov: (\d+)", r"ft: (\d+)")
+    )
+    return runs, edges, features
+
+
+def unguided(target: Target, seconds: float) -> Outcome:
+    """Lets Hypothesis change seeds and corpus until the time is over."""
+    from hypothesis import HealthCheck, given, seed, settings
+    from hypothesis import strategies as st
+
+    from tests.fuzz.mutate import mutated
+
+    began, runs, batch = time.monotonic(), 0, 0
+    inputs = known(target)
+    changed = st.builds(mutated, st.sampled_from(inputs), st.randoms(use_true_random=False))
+    while time.monotonic() - began < seconds:
+        batch += 1
+        last = b""
+
+        @seed(batch)
+        @settings(max_examples=500, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(changed | st.binary(max_size=min(target.max_bytes, 400)))
+        def holds(data: bytes) -> None:
+            nonlocal runs, last
+            runs, last = runs + 1, data[: target.max_bytes]
+            target(last)
+
+        try:
+            holds()
+        except Exception as error:  # whatever it is, it is the finding
+            path = FINDINGS / target.name / f"crash-{batch}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(last)
+            print(f"{target.name}: {error!r}", file=sys.stderr)
+            return Outcome(target.name, time.monotonic() - began, runs, 0, 0, 0, (path,))
+    return Outcome(target.name, time.monotonic() - began, runs, 0, 0, 0, ())
+
+
+def known(target: Target) -> list[bytes]:
+    """Seeds and corpus."""
+    return [*target.seeds(), *(path.read_bytes() for path in corpus.corpus_of(target.name))]
+
+
+HEADER = f"{'target':<20}{'minutes':>9}{'runs':>12}{'edges':>8}{'features':>10}{'added':>7}{'findings':>10}"
+
+
+def line(outcome: Outcome) -> str:
+    return (
+        f"{outcome.target:<20}{outcome.seconds / 60:>9.1f}{outcome.runs:>12,}{outcome.edges:>8,}{outcome.features:>10,}"
+        f"{outcome.added:>7}{len(outcome.findings):>10}"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Fuzz the parsers of foreign bytes.")
+    parser.add_argument("--minutes", type=float, default=1, help="for each target")
+    parser.add_argument("targets", nargs="*", help="default: all")
+    options = parser.parse_args()
+    if unknown := set(options.targets) - set(TARGETS):
+        parser.error(f"no targets: {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
+    chosen = [TARGETS[name] for name in options.targets or TARGETS]
+    fuzz = guided if find_spec("atheris") else unguided
+    print(f"{len(chosen)} targets, {options.minutes:g} minutes each\n{HEADER}", flush=True)
+    outcomes = []
+    for target in chosen:
+        outcomes.append(fuzz(target, options.minutes * 60))
+        print(line(outcomes[-1]), flush=True)
+    findings = [path for outcome in outcomes for path in outcome.findings]
+    print(f"{sum(outcome.runs for outcome in outcomes):,} runs, {len(findings)} findings")
+    for path in findings:
+        print(f"  {path}: python -m tests.fuzz.one {path.parent.name} {path}")
+    return bool(findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
