@@ -32,6 +32,7 @@ from gateway.v1 import feed_pb2, watchlist_pb2
 from gateway.watchlists.codec import events as wire
 from gateway.watchlists.codec.events import ListKey
 from gateway.watchlists.commands.distribution import DistributionState, ListDistribution
+from gateway.watchlists.commands.hits import read_hit
 from gateway.watchlists.rules.policies import ProposalState
 from gateway.watchlists.service.updates import read_update
 from gateway.watchlists.tables import hits as hit_rows
@@ -99,7 +100,7 @@ class ListProjection(Projection):
                 case "hit":
                     self._take_hit(tx, feed, index, event.hit, at_ms=at_ms)
                 case "outcome":
-                    self._take_outcome(tx, feed, event.outcome)
+                    self._take_outcome(tx, feed, event.outcome, at_ms=at_ms)
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
         """Whether the update has a place in the local order."""
@@ -180,11 +181,28 @@ class ListProjection(Projection):
         row = HitRow(hit.hit_id, origin.publisher, hit.entry.publisher, hit.entry.list, hit.entry.id, 0, feed.id, index)
         hit_rows.put_hit(tx.conn, row)
 
-    def _take_outcome(self, tx: Transaction, feed: Feed, outcome: watchlist_pb2.WatchlistHitOutcome) -> None:
-        """Records the outcome; raises MalformedError unless the entry is the publisher's."""
+    def _take_outcome(
+        self, tx: Transaction, feed: Feed, outcome: watchlist_pb2.WatchlistHitOutcome, *, at_ms: int
+    ) -> None:
+        """Records the outcome.
+
+        Raises:
+            MalformedError: the entry isn't the publisher's.
+            AgreementForbidsError, InvalidRequestError: the agreement forbids it.
+        """
         row = hit_rows.hit(tx.conn, feed.origin.recipient, outcome.hit_id)
         if row is None or row.publisher != feed.origin.publisher:
             raise MalformedError(f"there is no hit {outcome.hit_id} on an entry of {feed.origin.publisher}")
+        if feed.direction == "in":
+            self._agreements.require(
+                outcome,
+                sender=feed.origin.publisher,
+                recipient=feed.origin.recipient,
+                purpose=read_hit(tx.conn, row.feed_id, row.idx).purpose,
+                at_ms=at_ms,
+                prefix="outcome.",
+                message_type=wire.EVENT_TYPE,
+            )
         hit_rows.put_hit(tx.conn, replace(row, outcome=outcome.outcome))
 
     def _take_decision(
@@ -205,7 +223,7 @@ class ListProjection(Projection):
             case "hit":
                 self._take_hit(tx, feed, index, decision.hit, at_ms=committed_at)
             case "outcome":
-                self._take_outcome(tx, feed, decision.outcome)
+                self._take_outcome(tx, feed, decision.outcome, at_ms=committed_at)
 
     def advance(self, tx: Transaction) -> bool:
         """Applies one update, or distributes one to a partner; True for more."""

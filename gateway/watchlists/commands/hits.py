@@ -149,6 +149,7 @@ class AnswerHitCommand(IdempotentCommand[_Pb.AnswerHitResponse]):
     Raises:
         NotFoundError: there is no such hit.
         PermissionDeniedError: the entry isn't an own one.
+        AgreementForbidsError, InvalidRequestError: the agreement forbids the answer.
     """
 
     lists: Lists
@@ -175,6 +176,14 @@ class AnswerHitCommand(IdempotentCommand[_Pb.AnswerHitResponse]):
             origin = self.lists.origin
             entry = self.lists.decision(tx.now_ms, self.actor, outcome=outcome)
         else:
+            self.lists.agreements.require(
+                outcome,
+                sender=tx.own_node,
+                recipient=row.reporter,
+                purpose=read_hit(tx.conn, row.feed_id, row.idx).purpose,
+                at_ms=tx.now_ms,
+                message_type=wire.EVENT_TYPE,
+            )
             origin = FeedOrigin(self.lists.origin.federation, tx.own_node, row.reporter, Channel.WATCHLIST)
             event = watchlist_pb2.WatchlistEvent(occurred_at=to_timestamp(tx.now_ms), outcome=outcome)
             entry = _encoded(tx, origin, event)

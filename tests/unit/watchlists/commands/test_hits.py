@@ -132,6 +132,44 @@ def test_the_agreement_says_what_of_a_hit_may_go(nodes: list[PaperNode]) -> None
     assert hits(hk) == []
 
 
+def _narrow(node: PaperNode, agreement: str, classes: frozenset[FieldClass] | None) -> None:
+    """The agreement with other classes of fields, or without it."""
+    kept = [one for one in node.trust.directory.agreements if one.id != agreement or classes is not None]
+    changed = [replace(one, field_classes=classes) if one.id == agreement else one for one in kept]
+    node.trust = _version(node.trust, agreements=tuple(changed))
+
+
+def test_the_agreement_says_what_of_an_answer_may_go(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    hit_id = report(hk).hit_id
+    exchange(*nodes)
+    _narrow(cn, "cn-hk", frozenset({FieldClass.PERSONAL, FieldClass.COMMERCIAL}))
+    with pytest.raises(InvalidRequestError) as refused:
+        answer(cn, "hk", hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)
+    assert [violation.field for violation in refused.value.violations] == ["remarks"]
+    _narrow(cn, "cn-hk", None)
+    with pytest.raises(AgreementForbidsError):
+        answer(cn, "hk", hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)
+    assert hits(cn) == [("hk", hit_id, 0)]
+
+
+def test_an_answer_that_the_agreement_forbids_is_rejected(nodes: list[PaperNode]) -> None:
+    cn, hk, _ = nodes
+    hit_id = report(hk).hit_id
+    exchange(*nodes)
+    answer(cn, "hk", hit_id, watchlist_pb2.HIT_OUTCOME_FALSE)
+    _narrow(hk, "cn-hk", frozenset({FieldClass.PERSONAL, FieldClass.COMMERCIAL}))
+    exchange(*nodes)
+    assert hits(hk) == [("hk", hit_id, 0)]
+    origin = FeedOrigin(FEDERATION, "cn", "hk", Channel.WATCHLIST)
+    with hk.database.read() as conn:
+        feed = feeds.get(conn, origin)
+    with cn.database.read() as conn:
+        disposition = dispositions.find(conn, feeds.get(conn, origin).id, feed.size - 1)
+    assert disposition is not None
+    assert disposition.outcome == "rejected"
+
+
 @pytest.mark.parametrize("misdeed", ["another's entry", "unknown entry", "twice", "outcome on its own hit"])
 def test_what_a_partner_may_not_say_is_rejected(nodes: list[PaperNode], misdeed: str) -> None:
     cn, hk, _ = nodes
