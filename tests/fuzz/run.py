@@ -11,21 +11,19 @@ Without atheris (other systems than Linux on x86-64) Hypothesis makes the inputs
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import re
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from tests.fuzz import corpus
-from tests.fuzz.all_targets import TARGETS
-from tests.fuzz.target import Target
+from tests.fuzz.instrumented import GUIDED, fuzz
+from tests.fuzz.target import TARGETS, Target
 
 FINDINGS = Path(__file__).parent / "findings"
 SLOWEST_S = 20
@@ -34,8 +32,8 @@ SLOWEST_S = 20
 MOST_MB = 2_048
 """A process that takes more memory is a finding."""
 
-START_S = 120
-"""Seconds for importing and instrumenting, beyond the time of fuzzing."""
+GRACE_S = 60
+"""Seconds beyond the time of fuzzing after which a process hangs."""
 
 MOST_KEPT = 64
 """New inputs of one run that are kept for a target, the smallest first."""
@@ -60,36 +58,42 @@ def guided(target: Target, seconds: float) -> Outcome:
     findings.mkdir(parents=True, exist_ok=True)
     before = set(findings.iterdir())
     with tempfile.TemporaryDirectory(prefix=f"fuzz-{target.name}-") as folder:
-        fresh, start = Path(folder, "fresh"), Path(folder, "start")
+        fresh, start, output = (Path(folder, name) for name in ("fresh", "start", "output"))
         fresh.mkdir()
         start.mkdir()
         for number, data in enumerate(known(target)):
             (start / str(number)).write_bytes(data)
         began = time.monotonic()
-        arguments = [str(fresh), str(start), f"-max_total_time={int(seconds)}", f"-artifact_prefix={findings}/"]
-        output = atheris(target, arguments, seconds + START_S)
+        places = [str(fresh), str(start), f"-artifact_prefix={findings}/"]
+        limits = [f"-max_len={target.max_bytes}", f"-timeout={SLOWEST_S}", f"-rss_limit_mb={MOST_MB}"]
+        forked(target, [*places, *limits, f"-max_total_time={int(seconds)}"], output, seconds + GRACE_S)
         took = time.monotonic() - began
         inputs = sorted((path.read_bytes() for path in fresh.iterdir()), key=lambda data: (len(data), data))
+        said = output.read_text(encoding="utf-8", errors="replace")
     added = corpus.add(target.name, inputs[:MOST_KEPT])
     new = tuple(sorted(set(findings.iterdir()) - before))
-    return Outcome(target.name, took, *figures(output), added, new)
+    if new:
+        print(said[-4_000:], file=sys.stderr)
+    return Outcome(target.name, took, *figures(said), added, new)
 
 
-def atheris(target: Target, arguments: Sequence[str], seconds: float) -> str:
-    """What libFuzzer says; its process is ended if it hangs itself."""
-    limits = [f"-max_len={target.max_bytes}", f"-timeout={SLOWEST_S}", f"-rss_limit_mb={MOST_MB}"]
-    command = [sys.executable, "-m", "tests.fuzz.one", target.name, *arguments, *limits]
-    with tempfile.TemporaryFile("w+", errors="replace") as output:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                command, check=False, stdout=output, stderr=output, timeout=seconds, preexec_fn=_lowest_priority
-            )
-        output.seek(0)
-        return output.read()
-
-
-def _lowest_priority() -> None:
-    os.nice(19)
+def forked(target: Target, arguments: Sequence[str], output: Path, seconds: float) -> None:
+    """Lets a child fuzz, which has the instrumented modules already; a child that hangs is ended."""
+    child = os.fork()
+    if child == 0:
+        with output.open("wb") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        os.nice(19)
+        fuzz(target, arguments)
+        os._exit(0)
+    deadline = time.monotonic() + seconds
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return
+        time.sleep(0.2)
 
 
 def figures(output: str) -> tuple[int, int, int]:
@@ -157,16 +161,16 @@ def main() -> int:
     if unknown := set(options.targets) - set(TARGETS):
         parser.error(f"no targets: {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
     chosen = [TARGETS[name] for name in options.targets or TARGETS]
-    fuzz = guided if find_spec("atheris") else unguided
+    run = guided if GUIDED else unguided
     print(f"{len(chosen)} targets, {options.minutes:g} minutes each\n{HEADER}", flush=True)
     outcomes = []
     for target in chosen:
-        outcomes.append(fuzz(target, options.minutes * 60))
+        outcomes.append(run(target, options.minutes * 60))
         print(line(outcomes[-1]), flush=True)
     findings = [path for outcome in outcomes for path in outcome.findings]
     print(f"{sum(outcome.runs for outcome in outcomes):,} runs, {len(findings)} findings")
     for path in findings:
-        print(f"  {path}: python -m tests.fuzz.one {path.parent.name} {path}")
+        print(f"  {path}: python -m tests.fuzz.reproduce {path.parent.name} {path}")
     return bool(findings)
 
 
