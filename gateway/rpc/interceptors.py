@@ -42,7 +42,7 @@ RECHECK_S = 5.0
 UNKNOWN_METHOD = "(unknown)"
 """Method in the audit event of an unknown one; the detail has its name."""
 
-UNRECORDED = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
+UNRECORDED = frozenset(f"/grpc.health.v1.Health/{name}" for name in ("Check", "List", "Watch"))
 """Methods without a record of permitted calls, since supervision calls them all the time."""
 
 _log = structlog.get_logger(__name__)
@@ -131,7 +131,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         wrapped = self._wrapped_handlers.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
-            if handler is None:
+            if handler is None or not _is_asynchronous(handler):
                 return self._unknown(method)  # not cached: callers choose these names
             wrapped = self._wrapped_handlers[method] = self._wrapped(method, handler)
         return wrapped
@@ -204,6 +204,8 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             except GatewayError as error:
                 self._policy.record_refusal(UNKNOWN_METHOD, principal, error)
                 await abort_with(context, error)
+            except Exception as error:
+                await abort_with(context, _internal(UNKNOWN_METHOD, error))
 
         return grpc.stream_stream_rpc_method_handler(refuse)
 
@@ -267,9 +269,13 @@ def _internal(method: str, error: Exception) -> GatewayError:
 
 def _function(handler: Handler) -> Callable[[Any, Any], Any]:
     function = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
-        raise TypeError(f"handler {function!r} must be a coroutine function or an asynchronous generator function")
-    return function
+    return cast("Callable[[Any, Any], Any]", function)
+
+
+def _is_asynchronous(handler: Handler) -> bool:
+    """Whether a handler can be served; a library's placeholder for a method that it lacks can't."""
+    function = _function(handler)
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 _KINDS: dict[tuple[bool, bool], Callable[..., Handler]] = {

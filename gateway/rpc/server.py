@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.errors import ConfigurationError
+from gateway.rpc.health import HealthService
 from gateway.rpc.options import CONNECTION_AGE_MS, PortLimits, server_options
 from gateway.rpc.tls_probe import require_tls13_only
 
@@ -31,7 +32,7 @@ class Listener:
     server: grpc.aio.Server
     host: str
     port: int
-    health: health.aio.HealthServicer
+    health: HealthService
     services: tuple[str, ...]
 
     async def start(self) -> None:
@@ -84,7 +85,7 @@ def build_server(
     )
     for register in services.values():
         register(server)
-    checks = health.aio.HealthServicer()
+    checks = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     if reflect:
         reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)

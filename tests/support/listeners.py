@@ -199,7 +199,7 @@ def _parsed(request: bytes) -> bytes:
 
 
 class RecordingHandlers:
-    """Five methods of all kinds that do what `behaviour` does."""
+    """Methods of all kinds that do what `behaviour` does, and a blocking one."""
 
     def __init__(self) -> None:
         self.behaviour: Behaviour = echo
@@ -227,6 +227,10 @@ class RecordingHandlers:
         self.handled += 1
         await context.write(await self.behaviour(request))
 
+    def blocking(self, request: bytes, context: Any) -> bytes:
+        self.handled += 1
+        return request
+
     def register(self, server: grpc.aio.Server) -> None:
         def handler(kind: Any, function: Any) -> Any:
             return kind(function, request_deserializer=_parsed, response_serializer=None)
@@ -235,6 +239,7 @@ class RecordingHandlers:
             SERVICE,
             methods := {
                 "Unary": handler(grpc.unary_unary_rpc_method_handler, self.unary),
+                "Blocking": handler(grpc.unary_unary_rpc_method_handler, self.blocking),
                 "Unlisted": handler(grpc.unary_unary_rpc_method_handler, self.unary),
                 "ServerStream": handler(grpc.unary_stream_rpc_method_handler, self.server_stream),
                 "ClientStream": handler(grpc.stream_unary_rpc_method_handler, self.client_stream),

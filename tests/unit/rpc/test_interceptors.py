@@ -42,6 +42,7 @@ from tests.support.listeners import (
     echo,
     gateway_of,
     running_node,
+    system_of,
 )
 
 
@@ -359,18 +360,14 @@ def test_a_stream_lives_through_many_rechecks(federation: Federation, partner: C
     at_node(federation, test, recheck_s=0.01)
 
 
-def test_a_handler_that_would_block_the_loop_is_refused(federation: Federation, partner: Credentials) -> None:
+def test_a_handler_that_would_block_the_loop_is_not_served(federation: Federation, partner: Credentials) -> None:
     async def test(node: RunningNode) -> None:
-        def blocking(_request: bytes, _context: Any) -> bytes:
-            return b"never"
-
-        with pytest.raises(TypeError, match="must be a coroutine function"):
-            node_interceptor(node)._wrapped("/s/M", grpc.unary_unary_rpc_method_handler(blocking))
-
-    def node_interceptor(node: RunningNode) -> Any:
-        from gateway.rpc.interceptors import AuthInterceptor
-
-        return AuthInterceptor(policy=None)  # type: ignore[arg-type]  # wrapping needs no policy
+        error = await failure(call(node.channel(partner, node.peer), method="Blocking"))
+        assert error.reason == "METHOD_UNKNOWN"
+        stranger = federation.issue(system_of("cn", "stranger"))
+        error = await failure(call(node.channel(stranger, node.local), method="Blocking"))
+        assert error.reason == "UNAUTHENTICATED"
+        assert node.handlers.handled == 0
 
     at_node(federation, test)
 
