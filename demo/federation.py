@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from gateway.cli.node.init import SETTINGS_FILE, settings_text
 from gateway.errors import ConfigurationError
+from gateway.files import OWNER_ONLY, replace_file
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.trust.service.trial_federation import FEDERATION, FederationFolder, MemberSpec, create_federation
 
@@ -99,7 +100,7 @@ def make_federation(
             systems=dict(SYSTEMS),
             links={to: (LinkMode.PUSH.value, at) for (frm, to), at in detours.items() if frm == node},
         )
-        (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")  # last: with it the node is complete
+        replace_file(folder / SETTINGS_FILE, text.encode(), mode=OWNER_ONLY)  # last: with it the node is complete
     return made
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.errors import ConfigurationError, TooLargeError
+from gateway.files import BY_UMASK, replacement
 from gateway.translation.messages import gettext as _
 
 MAX_INPUT_BYTES = 1 << 20
@@ -30,28 +31,21 @@ def read_input(path: Path, max_bytes: int = MAX_INPUT_BYTES) -> bytes:
     return data
 
 
-def write_output(path: Path, data: bytes, *, replace: bool = False) -> None:
-    """Writes a file that isn't secret; raises as `output_file`."""
-    with output_file(path, replace=replace) as file:
+def write_output(path: Path, data: bytes, *, replace: bool = False, mode: int = BY_UMASK) -> None:
+    """Writes a file; raises as `output_file`."""
+    with output_file(path, replace=replace, mode=mode) as file:
         file.write(data)
 
 
 @contextmanager
-def output_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
+def output_file(path: Path, *, replace: bool = False, mode: int = BY_UMASK) -> Iterator[BinaryIO]:
     """A file to write piece by piece; it appears when the block has ended well.
 
     Raises:
         ConfigurationError: it exists, and `replace` isn't set.
     """
-    if path.exists() and not replace:
+    if os.path.lexists(path) and not replace:
         raise ConfigurationError(_("{path} exists already: choose another --out or move it away", path=path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacement(path, mode=mode) as file:
+        yield file

@@ -19,6 +19,7 @@ from gateway.errors import ConfigurationError, DirectoryError, GatewayError, Una
 from gateway.node.capacity import needed_descriptors, secure_descriptors
 from gateway.node.defaults import LinkMode
 from gateway.node.directory_store import KeptVersions, pinned_anchors
+from gateway.node.file_modes import shared_paths
 from gateway.node.settings import LinkSettings, Settings
 from gateway.node.signing_keys import passphrase_of
 from gateway.node.upkeep import CERTIFICATE_WARNING
@@ -58,8 +59,10 @@ class Finding:
 class NodeChecks:
     """All checks; later ones use earlier results."""
 
-    def __init__(self, settings: Settings, *, now: datetime) -> None:
+    def __init__(self, settings: Settings, *, config: Path, now: datetime) -> None:
+        """`config`: file of the settings."""
         self._settings = settings
+        self._config = config
         self._now = now
         self._material: TlsMaterial | None = None
         self._trusted: TrustedDirectory | None = None
@@ -74,6 +77,7 @@ class NodeChecks:
             ("Signing keys", self._signing_keys),
             ("Clock", self._clock),
             ("Database", self._database),
+            ("File permissions", self._file_modes),
             ("Disk space", self._disk),
             ("Open files", self._descriptors),
             ("Peer port", lambda name: self._own_port(name, self._settings.peer_bind)),
@@ -159,6 +163,14 @@ class NodeChecks:
         finally:
             database.close()
         yield Finding(name, Result.OK, f"{database.dialect}, can be written")
+
+    def _file_modes(self, name: str) -> Iterator[Finding]:
+        shared = list(shared_paths(self._settings, self._config))
+        for path in shared:
+            result, what = (Result.FAIL, "change") if path.writable else (Result.WARN, "read")
+            yield Finding(name, result, f"group or others may {what} {path}", f"Run `chmod go-rwx {path.path}`.")
+        if not shared:
+            yield Finding(name, Result.OK, "settings, data folder and database are this user's alone")
 
     def _disk(self, name: str) -> Iterator[Finding]:
         folder = self._settings.data_dir

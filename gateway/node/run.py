@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from gateway.logs import configure_logging
 from gateway.node.assembly import Node
+from gateway.node.file_modes import UMASK, shared_paths
 from gateway.node.settings import Settings
+from gateway.node.signing_keys import forget_passphrase
+
+log = logging.getLogger(__name__)
 
 GC_THRESHOLD = 20_000
 """Allocations between garbage collections. A batch of alerts makes ten thousand objects and no cycles: by default, 700,
@@ -30,6 +37,7 @@ async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _:
         ConfigurationError: it can't start; the message says why.
     """
     node = Node(settings)
+    forget_passphrase()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,7 +53,10 @@ async def serve(settings: Settings, *, ready: Callable[[Node], None] = lambda _:
         await node.stop()
 
 
-def run_node(settings: Settings) -> None:
-    """Configures logging and serves."""
+def run_node(settings: Settings, config: Path) -> None:
+    """Configures the process and serves; `config` is the file of the settings."""
     configure_logging(settings.log_format, settings.log_level)
+    os.umask(UMASK)
+    for shared in shared_paths(settings, config):
+        log.warning("group or others may %s %s; see `gateway doctor`", "change" if shared.writable else "read", shared)
     asyncio.run(serve(settings))

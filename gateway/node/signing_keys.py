@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from datetime import datetime
 
@@ -60,6 +61,22 @@ def load_listed_keys(settings: Settings, directory: Directory, now: datetime) ->
                 f"{what}: directory version {directory.version} doesn't list this key for {node} as valid now"
             )
     return log_key, receipts_key
+
+
+def forget_passphrase() -> None:
+    """Removes the passphrase from this process's environment, for its children and for who reads /proc.
+
+    The system shows the memory in which a process was given its environment, so that memory is overwritten too.
+    """
+    passphrase = os.environb.get(PASSPHRASE_VARIABLE.encode())
+    if passphrase is None:
+        return
+    getenv = ctypes.CDLL(None).getenv
+    getenv.restype = ctypes.c_void_p
+    place = getenv(PASSPHRASE_VARIABLE.encode())
+    if place:
+        ctypes.memset(place, 0, len(passphrase))
+    del os.environ[PASSPHRASE_VARIABLE]
 
 
 def passphrase_of(settings: Settings) -> bytes | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.errors import ConfigurationError
+from gateway.files import OWNER_ONLY, create_file
 
 MAX_SECRET_FILE_BYTES = 64 * 1024
 """A key or passphrase has a few hundred bytes; the cap stops a wrong path from being read whole."""
@@ -26,13 +27,13 @@ def write_secret(path: Path, data: bytes) -> None:
     except OSError as error:
         raise ConfigurationError(f"folder {path.parent} can't be made: {error.strerror}") from error
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        created = create_file(path, mode=OWNER_ONLY)
     except FileExistsError:
         raise ConfigurationError(f"{path} exists already and a key is never overwritten: move it away first") from None
     except OSError as error:
         raise ConfigurationError(f"{path} can't be created: {error.strerror}") from error
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with created as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -182,19 +182,28 @@ class NodeProcess:
         if wait:
             self.wait_ready()
 
-    def start_command(self, *, descriptors: int = 0) -> None:
+    def start_command(self, *, descriptors: int = 0, cwd: Path = _REPOSITORY, **environment: str) -> None:
         """Starts it as operators do: `gateway serve --config FILE`.
 
         Args:
             descriptors: most that it may open, as by `ulimit -n`; 0 leaves the limit as it is.
+            cwd: its working directory.
+            environment: further variables.
         """
         assert self.process is None, f"{self.name} runs already"
         self.started += 1
-        command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(self.config)]
+        command = [str(Path(sys.executable).with_name("gateway")), "serve", "--config", str(self.config)]
         if descriptors:
             command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=os.environ | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         self.wait_ready()
 
     def wait_ready(self) -> None:

@@ -14,7 +14,7 @@ from gateway.translation.messages import marked
 
 @reports_errors
 def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Check this node: certificates, directory, signing keys, clock, database, disk, open files, ports, partners.
+    """Check this node: certificates, directory, keys, clock, database, permissions, disk, open files, ports, partners.
 
     Every check ends ok, warn (it works, look at it) or fail (it doesn't), with a way out. It may run beside the node,
     and before its first start.
@@ -29,7 +29,7 @@ def doctor(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     from gateway.node.checks import NodeChecks, Result  # noqa: PLC0415  # imports slowly
 
     output = Output(as_json)
-    checks = NodeChecks(read_settings(config), now=datetime.now(UTC))
+    checks = NodeChecks(read_settings(config), config=config, now=datetime.now(UTC))
     findings = list(output.track(checks.run(), _("Checking")))
     output.table(
         _("Self-check"),

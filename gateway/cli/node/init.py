@@ -15,6 +15,7 @@ from gateway.cli.files import write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, is_node_name
 from gateway.errors import ConfigurationError
+from gateway.files import OWNER_ONLY
 from gateway.node.defaults import DEFAULT_LOCAL_PORT, DEFAULT_PEER_PORT, LinkMode
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -107,9 +108,10 @@ def init(
         fetch=[_partner(each) for each in fetch or []],
     )
     file = out / SETTINGS_FILE
-    write_output(file, text.encode())
+    write_output(file, text.encode(), mode=OWNER_ONLY)
     for folder in FOLDERS:
         (out / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        (out / folder).chmod(0o700)  # it may have been there
     read_settings(file)  # refuses wrong settings
     output = Output(as_json)
     output.facts(_("Node prepared"), {N_("Settings"): file, N_("Folders"): [str(out / folder) for folder in FOLDERS]})

@@ -23,4 +23,4 @@ def serve(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
     """
     from gateway.node.run import run_node  # noqa: PLC0415  # imports slowly
 
-    run_node(read_settings(config))
+    run_node(read_settings(config), config)

@@ -39,6 +39,7 @@ from gateway.feed.tables import checkpoints, feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.feed.tables.tiles import StoredTiles
+from gateway.files import OWNER_ONLY, replace_file
 from gateway.tlog.checkpoint import VerifiedCheckpoint, verify_checkpoint
 from gateway.tlog.cosignature import cosign
 from gateway.tlog.merkle import Growth
@@ -129,9 +130,8 @@ class Receiver:
         stamp = datetime.fromtimestamp(tx.now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S.%f")
         folder = self._evidence_root / f"{feed.origin.line.replace('/', '_')}-{stamp}"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name, content in evidence.items():
-            (folder / name).write_bytes(content)
-        (folder / "problem.txt").write_text(f"{feed.origin}\n{problem}\n", encoding="utf-8")
+        for name, content in {**evidence, "problem.txt": f"{feed.origin}\n{problem}\n".encode()}.items():
+            replace_file(folder / name, content, mode=OWNER_ONLY)
         feeds.set_state(
             tx.conn, feed.id, FeedState.QUARANTINED, reason=problem, since=tx.now_ms, evidence_path=str(folder)
         )

@@ -21,6 +21,7 @@ from gateway.feed.tables import feeds
 from gateway.feed.tables.checkpoints import StoredCheckpoint
 from gateway.feed.tables.feeds import FeedState
 from gateway.feed.tables.starts import mark_start
+from gateway.files import OWNER_ONLY, replace_file
 from gateway.tlog.checkpoint import Checkpoint, verify_checkpoint
 from gateway.tlog.merkle import MAX_TREE_SIZE
 from gateway.trust.rules.directory import Directory
@@ -165,6 +166,4 @@ def _read(marker: Path) -> _Mark | None:
 
 def _write(marker: Path, mark: _Mark) -> None:
     marker.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = marker.with_suffix(".new")
-    temporary.write_text(f"{mark.start} {mark.entries}\n", encoding="ascii")
-    temporary.replace(marker)
+    replace_file(marker, f"{mark.start} {mark.entries}\n".encode(), mode=OWNER_ONLY)

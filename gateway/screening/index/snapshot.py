@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.errors import GatewayError, Kind
+from gateway.files import OWNER_ONLY, replacement
 from gateway.screening.index.columns import NUMBERS, EntryColumns, Postings
 from gateway.screening.index.index import NameIndex
 from gateway.screening.index.runs import SortedRun
@@ -73,8 +74,7 @@ def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
         "runs": [{name: len(memoryview(part).cast("B")) for name, part in _parts(run)} for run in runs],
     }
     text = json.dumps(header, ensure_ascii=False).encode()
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
+    with replacement(path, mode=OWNER_ONLY) as file:
         digest = blake2b(digest_size=_DIGEST_BYTES)
         _put(file, digest, MAGIC + len(text).to_bytes(8, "big") + text)
         for run in runs:
@@ -82,9 +82,6 @@ def write(path: Path, index: NameIndex, *, source: str, seq: int) -> int:
                 _put(file, digest, memoryview(part).cast("B"))
         file.write(digest.digest())
         size = file.tell()
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

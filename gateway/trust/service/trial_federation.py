@@ -22,6 +22,7 @@ from pathlib import Path
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, server_name
 from gateway.errors import ConfigurationError
+from gateway.files import replace_file
 from gateway.tlog.note import Verifier, sign_note
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.issuance import DEFAULT_LEAF_DAYS, CertificateAuthority, create_ca, create_request
@@ -164,7 +165,7 @@ def create_federation(
         days=directory_days,
         grace_days=grace_days,
     )
-    (root / "directory.note").write_bytes(sign_note(encode_directory(directory), signers))
+    replace_file(root / "directory.note", sign_note(encode_directory(directory), signers))
     anchors = tuple(Verifier(signer.name, signer.public_key) for signer in signers)
     return FederationFolder(root, RootOfTrust(federation, anchors, directory.threshold))
 
@@ -184,8 +185,8 @@ def _create_member(
     receipts = create_signing_key(folder.receipts_key, name=receipts_key_name(federation, member.node))
     signer = create_signing_key(offline / "directory.pem", name=directory_key_name(federation, member.node))
     vkey = Verifier(signer.name, signer.public_key).to_vkey()
-    (offline / "directory.vkey").write_text(vkey + "\n", encoding="utf-8")
-    folder.ca.write_bytes(ca.certificate_pem)
+    replace_file(offline / "directory.vkey", f"{vkey}\n".encode())
+    replace_file(folder.ca, ca.certificate_pem)
     _issue_certificates(ca, folder, member, now, leaf_days)
     node = FederationNode(
         authority=member.node,
@@ -206,13 +207,15 @@ def _issue_certificates(
     dns_names, ip_addresses = [server_name(ca.federation, member.node), "localhost"], ["127.0.0.1", "::1"]
     _add_host(member.host, dns_names, ip_addresses)
     request = create_request(identity, key_path=folder.key, dns_names=dns_names, ip_addresses=ip_addresses)
-    folder.certificate.write_bytes(
-        ca.issue(request, identity=identity, dns_names=dns_names, ip_addresses=ip_addresses, now=now, days=leaf_days)
+    certificate = ca.issue(
+        request, identity=identity, dns_names=dns_names, ip_addresses=ip_addresses, now=now, days=leaf_days
     )
+    replace_file(folder.certificate, certificate)
     for name in member.systems:
         system = SystemIdentity(ca.federation, member.node, name)
         request = create_request(system, key_path=folder.system_key(name))
-        folder.system_certificate(name).write_bytes(ca.issue(request, identity=system, now=now, days=leaf_days))
+        certificate = ca.issue(request, identity=system, now=now, days=leaf_days)
+        replace_file(folder.system_certificate(name), certificate)
 
 
 def _add_host(host: str, dns_names: list[str], ip_addresses: list[str]) -> None:

@@ -1,0 +1,128 @@
+"""What a running node's processes show to others and take from them: environment, modules of a folder, files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from gateway.node.checks import NodeChecks, Result
+from gateway.node.file_modes import shared_paths
+from gateway.tls.private_keys import load_private_key, private_key_pem
+from gateway.tls.secret_files import write_secret
+from tests.support.federation import Federation, eventually, with_logs
+from tests.support.history_calls import calling
+from tests.support.shipments import shipment
+
+PASSPHRASE = "eleven-pale-herons-cross"
+PLANTED = (
+    "gateway",
+    "grpc",
+    "google",
+    "logging",
+    "json",
+    "structlog",
+    "sqlalchemy",
+    "numpy",
+    "sitecustomize",
+    "socket",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with modules that leave a mark when they are imported."""
+    made = tmp_path_factory.mktemp("planted")
+    for name in PLANTED:
+        (made / f"{name}.py").write_text(f"open({str(made / 'imported')!r}, 'a').write({name!r})\nraise ImportError\n")
+    return made
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Federation]:
+    """cn runs in that folder, with encrypted keys whose passphrase is in its environment, under a lenient umask."""
+    before = os.umask(0o022)
+    try:
+        for made in with_logs(tmp_path_factory.mktemp("process")):
+            for path in (made["cn"].folder.log_key, made["cn"].folder.receipts_key):
+                encrypted = private_key_pem(load_private_key(path, None), PASSPHRASE.encode())
+                path.unlink()
+                write_secret(path, encrypted)
+            made["cn"].start_command(cwd=folder, GATEWAY_PASSPHRASE=PASSPHRASE, GATEWAY_LOG_LEVEL="info")
+            yield made
+    finally:
+        os.umask(before)
+
+
+def started(nodes: Federation) -> list[int]:
+    """The node and its workers, among them the one that indexes a record which this makes."""
+
+    async def run() -> list[int]:
+        async with calling(nodes, "cn", "publisher") as publisher, nodes.client("cn", "operator") as operator:
+            recorded = await publisher.record(shipment(f"R-{uuid.uuid4().hex[:8]}"))
+            assert recorded
+
+            async def working() -> list[int]:
+                node = psutil.Process(nodes["cn"].pid)
+                history = (await operator.node.status()).history
+                assert history.findable == history.recorded
+                return [node.pid, *(child.pid for child in node.children(recursive=True))]
+
+            return await eventually(working, what="the index of what was recorded")
+
+    node, *workers = nodes.run(run())
+    assert workers
+    return [node, *workers]
+
+
+def environment(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+
+
+def test_no_process_shows_the_passphrase(nodes: Federation) -> None:
+    node, *workers = started(nodes)
+    assert PASSPHRASE not in "".join(environment(node))
+    for pid in workers:
+        assert [line for line in environment(pid) if line.startswith("GATEWAY_")] == []
+        assert PASSPHRASE not in "".join(environment(pid))
+
+
+def test_no_process_imports_from_its_folder(nodes: Federation, folder: Path) -> None:
+    started(nodes)
+    assert not (folder / "imported").exists()
+
+
+def test_what_the_node_made_is_its_users_alone(nodes: Federation) -> None:
+    started(nodes)
+    made = [path for path in nodes["cn"].data.rglob("*") if path.name != "log.txt"]
+    assert {path.name for path in made} >= {"gateway.sqlite3", "gateway.sqlite3-wal", "audit.head", "000001.note"}
+    for path in [nodes["cn"].data, *made]:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_files_that_others_may_read_or_change_are_told(nodes: Federation) -> None:
+    node = nodes["cn"]
+    node.config.chmod(0o600)
+    assert list(shared_paths(node.settings, node.config)) == []
+    for path, mode, result in (
+        (node.data, 0o755, Result.WARN),
+        (node.database, 0o640, Result.WARN),
+        (node.database.with_name("gateway.sqlite3-wal"), 0o604, Result.WARN),
+        (node.config, 0o660, Result.FAIL),
+        (node.config, 0o602, Result.FAIL),
+    ):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        checks = NodeChecks(node.settings, config=node.config, now=datetime.now(UTC))
+        (finding,) = checks._file_modes("File permissions")
+        assert (finding.result, str(path) in finding.detail) == (result, True)
+        assert finding.way_out == f"Run `chmod go-rwx {path}`."
+        path.chmod(before)
+    (finding,) = NodeChecks(node.settings, config=node.config, now=datetime.now(UTC))._file_modes("File permissions")
+    assert finding.result is Result.OK
