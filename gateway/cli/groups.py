@@ -83,10 +83,35 @@ def _group(name: str, noun: Noun) -> CommandGroup:
     )
 
 
+class OneValueCommand(TyperCommand):
+    """A command that refuses a second value for an option with one: the last would win, and the first be lost."""
+
+    def make_parser(self, ctx: Any) -> Any:
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_once(args: list[str]) -> Any:
+            values, rest, given = parse(args=args)
+            for option in given:
+                if _holds_one(option) and given.count(option) > 1:
+                    ctx.fail(gettext("{option} takes one value and was given twice", option=max(option.opts, key=len)))
+            return values, rest, given
+
+        parser.parse_args = parse_once  # type: ignore[method-assign]
+        return parser
+
+
+def _holds_one(parameter: Any) -> bool:
+    """Whether a parameter is an option whose second value would replace the first; a flag says the same twice."""
+    plain_flag = getattr(parameter, "is_flag", False) and not parameter.secondary_opts
+    repeatable = getattr(parameter, "multiple", False) or getattr(parameter, "count", False)
+    return parameter.param_type_name == "option" and not repeatable and not plain_flag
+
+
 def _command(name: str, target: str) -> TyperCommand:
     module, _, function = target.partition(":")
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    single.command(name)(getattr(import_module(module), function))
+    single.command(name, cls=OneValueCommand)(getattr(import_module(module), function))
     return cast(TyperCommand, typer.main.get_command(single))
 
 

@@ -14,6 +14,7 @@ from gateway.cli.clock import now
 from gateway.cli.directory.files import fingerprint_from, open_directory, public_key_from, read_terms
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.pairs import named_once
 from gateway.contract.ids import server_name
 from gateway.errors import ConfigurationError
 from gateway.tls.secret_files import read_passphrase
@@ -29,9 +30,8 @@ from gateway.trust.service.directory_drafts import (
     agreements_among,
     draft_directory,
     next_version,
-    revoke_certificate,
-    revoke_key,
 )
+from gateway.trust.service.directory_drafts import revoke as make_revocation
 from gateway.trust.service.trial_federation import key_record
 
 DirectoryFile = Annotated[Path, typer.Argument(metavar="FILE", help=_("A draft or a signed note."))]
@@ -88,7 +88,7 @@ def card(
             cosign_keys=(key_record(receipts.public_key, now(), key_days),),
         ),
         directory_key=read_input(directory_key).decode("ascii", "replace").strip(),
-        display_names=_names(name),
+        display_names=named_once("--name", map(_name, name)),
     )
     text = encode_card(made)
     write_output(out, text)
@@ -166,30 +166,37 @@ def revoke(
     *,
     out: OutFile,
     certificate: Annotated[
-        str | None, typer.Option(help=_("Certificate file, or its SHA-256 fingerprint in hexadecimal."))
+        list[str] | None,
+        typer.Option(help=_("Certificate file, or its SHA-256 fingerprint in hexadecimal; may be repeated.")),
     ] = None,
-    key: Annotated[str | None, typer.Option(help=_("Public part of a log or receipts key, in base64."))] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help=_("Public part of a log or receipts key, in base64; may be repeated."))
+    ] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(help=_("For a key: from this time (UTC) on its signatures don't count; else from now on.")),
+        typer.Option(help=_("For keys: from this time (UTC) on their signatures don't count; else from now on.")),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draft the next version with one certificate or signing key revoked; nothing else changes.
+    """Draft the next version with certificates and signing keys revoked; nothing else changes.
 
     \b
     Examples:
-      gateway directory revoke directory.note --certificate lost.pem --out directory-2.json
+      gateway directory revoke directory.note --certificate lost.pem --certificate old.pem --out directory-2.json
       gateway directory revoke directory.note --key "n4bQ…=" --since 2026-01-15T08:00:00 --out directory-2.json
     """
     previous = open_directory(file).directory
-    if (certificate is None) == (key is None):
-        raise ConfigurationError(_("name either --certificate or --key"))
-    if certificate is not None:
-        made = revoke_certificate(previous, fingerprint_from(certificate), issued_at=now())
-    else:
-        from_then = since.replace(tzinfo=UTC) if since else now()
-        made = revoke_key(previous, public_key_from(key or ""), issued_at=now(), since=from_then)
+    if not certificate and not key:
+        raise ConfigurationError(_("name at least one --certificate or --key"))
+    if since and not key:
+        raise ConfigurationError(_("--since is for keys; a certificate is revoked when the version is in force"))
+    made = make_revocation(
+        previous,
+        issued_at=now(),
+        since=since.replace(tzinfo=UTC) if since else now(),
+        fingerprints=dict.fromkeys(map(fingerprint_from, certificate or [])),
+        public_keys=dict.fromkeys(map(public_key_from, key or [])),
+    )
     _write_draft(out, made, as_json)
 
 
@@ -213,14 +220,11 @@ def _write_draft(out: Path, directory: Directory, as_json: bool) -> None:
     Output(as_json).note(_("Next: each authority examines and signs it, `gateway directory sign {out} …`", out=out))
 
 
-def _names(pairs: list[str]) -> dict[str, str]:
-    names = {}
-    for pair in pairs:
-        language, separator, name = pair.partition("=")
-        if not separator:
-            raise ConfigurationError(_("--name: {pair!r} isn't LANGUAGE=NAME, e.g. en=Example Customs", pair=pair))
-        names[language] = name
-    return names
+def _name(pair: str) -> tuple[str, str]:
+    language, separator, name = pair.partition("=")
+    if not separator:
+        raise ConfigurationError(_("--name: {pair!r} isn't LANGUAGE=NAME, e.g. en=Example Customs", pair=pair))
+    return language, name
 
 
 def _after(start: datetime, days: int) -> datetime:

@@ -13,6 +13,7 @@ from gateway.cli.connection import read_settings
 from gateway.cli.directory.files import anchors_from
 from gateway.cli.files import write_output
 from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.pairs import named_once
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, is_node_name
 from gateway.errors import ConfigurationError
 from gateway.files import OWNER_ONLY
@@ -103,9 +104,9 @@ def init(
         directory=directory,
         anchors=anchors,
         threshold=needed,
-        systems=dict(_system(federation, node, each) for each in system or []),
-        links=dict(_link(each) for each in link or []),
-        fetch=[_partner(each) for each in fetch or []],
+        systems=named_once("--system", (_system(federation, node, text) for text in system or [])),
+        links=named_once("--link", (_link(text) for text in link or [])),
+        fetch=[_partner(name) for name in fetch or []],
     )
     file = out / SETTINGS_FILE
     write_output(file, text.encode(), mode=OWNER_ONLY)

@@ -133,45 +133,69 @@ def next_version(
     )
 
 
-def revoke_certificate(previous: Directory, fingerprint: str, *, issued_at: datetime) -> Directory:
-    """The next version, with a certificate revoked by hexadecimal SHA-256 of its DER.
+def revoke(
+    previous: Directory,
+    *,
+    issued_at: datetime,
+    since: datetime,
+    fingerprints: Iterable[str] = (),
+    public_keys: Iterable[bytes] = (),
+) -> Directory:
+    """The next version, with certificates and signing keys revoked.
+
+    Args:
+        previous: the version in force.
+        issued_at: of the next one.
+        since: for keys: signatures from then on don't count.
+        fingerprints: of certificates, SHA-256 of their DER in hexadecimal.
+        public_keys: of log or cosigning keys.
 
     Raises:
-        ConfigurationError: already revoked.
+        ConfigurationError: one is unknown or revoked already, a key from an earlier time.
     """
-    if previous.is_revoked(fingerprint):
-        raise ConfigurationError(f"certificate {fingerprint} is revoked already, by version {previous.version}")
-    return replace(_successor(previous, issued_at), revoked_certificates=previous.revoked_certificates | {fingerprint})
+    revoked = previous
+    for fingerprint in fingerprints:
+        revoked = _without_certificate(revoked, fingerprint)
+    for public_key in public_keys:
+        revoked = _without_key(revoked, public_key, since.replace(microsecond=0))
+    return _successor(revoked, issued_at)
+
+
+def revoke_certificate(previous: Directory, fingerprint: str, *, issued_at: datetime) -> Directory:
+    """As `revoke`, for one certificate."""
+    return revoke(previous, issued_at=issued_at, since=issued_at, fingerprints=[fingerprint])
 
 
 def revoke_key(previous: Directory, public_key: bytes, *, issued_at: datetime, since: datetime) -> Directory:
-    """The next version, with a log or cosigning key revoked from `since` on.
-
-    Raises:
-        ConfigurationError: unknown key, or revoked from an earlier time.
-    """
-    since = since.replace(microsecond=0)
-    revoked = False
-    nodes: dict[str, FederationNode] = {}
-    for name, node in previous.nodes.items():
-        for record in (*node.log_keys, *node.cosign_keys):
-            if record.public_key == public_key:
-                revoked = True
-                if record.revoked_at is not None and record.revoked_at <= since:
-                    raise ConfigurationError(f"this key of {name} is revoked already, from {record.revoked_at} on")
-        nodes[name] = replace(
-            node,
-            log_keys=_revoked(node.log_keys, public_key, since),
-            cosign_keys=_revoked(node.cosign_keys, public_key, since),
-        )
-    if not revoked:
-        raise ConfigurationError("no node of this directory has this log or cosigning key")
-    return replace(_successor(previous, issued_at), nodes=nodes)
+    """As `revoke`, for one key."""
+    return revoke(previous, issued_at=issued_at, since=since, public_keys=[public_key])
 
 
 def differences(old: Directory, new: Directory) -> tuple[Difference, ...]:
     """All differences, with paths as in the text form."""
     return tuple(_differences("", old, new))
+
+
+def _without_certificate(directory: Directory, fingerprint: str) -> Directory:
+    if directory.is_revoked(fingerprint):
+        raise ConfigurationError(f"certificate {fingerprint} is revoked already, by version {directory.version}")
+    return replace(directory, revoked_certificates=directory.revoked_certificates | {fingerprint})
+
+
+def _without_key(directory: Directory, public_key: bytes, since: datetime) -> Directory:
+    nodes: dict[str, FederationNode] = {}
+    for name, node in directory.nodes.items():
+        for record in (*node.log_keys, *node.cosign_keys):
+            if record.public_key == public_key and record.revoked_at is not None and record.revoked_at <= since:
+                raise ConfigurationError(f"this key of {name} is revoked already, from {record.revoked_at} on")
+        nodes[name] = replace(
+            node,
+            log_keys=_revoked(node.log_keys, public_key, since),
+            cosign_keys=_revoked(node.cosign_keys, public_key, since),
+        )
+    if nodes == directory.nodes:
+        raise ConfigurationError("no node of this directory has this log or cosigning key")
+    return replace(directory, nodes=nodes)
 
 
 def _successor(previous: Directory, issued_at: datetime) -> Directory:

@@ -35,6 +35,14 @@ def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 COMMANDS = dict(walk(typer.main.get_command(app)))
 
+SINGLE = [
+    (path, max(option.opts, key=len))
+    for path, command in COMMANDS.items()
+    for option in command.params
+    if option.param_type_name == "option" and not option.multiple and not (option.is_flag and not option.secondary_opts)
+]
+"""Every option of every command that holds one value."""
+
 
 def problem(words: list[str], environment: Collection[str] = ()) -> str:
     """What is wrong with a command line; empty when it is one. Names of files need not exist.
@@ -207,3 +215,45 @@ def test_a_defect_is_a_sentence_with_a_way_out(
     monkeypatch.setenv("GATEWAY_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         main()
+
+
+def refusal_of(path: tuple[str, ...], *words: str) -> str:
+    """What is wrong with the words after a command, as its parser says."""
+    try:
+        COMMANDS[path].make_context(" ".join(path), list(words))
+    except Exception as error:
+        return str(getattr(error, "message", error))
+    return ""
+
+
+def test_a_second_value_for_an_option_with_one_is_refused_by_every_command() -> None:
+    """The last one would win, and nobody would know that the first was lost."""
+    assert len(SINGLE) > 100
+    accepted = [
+        (path, option)
+        for path, option in SINGLE
+        if refusal_of(path, option, "1", option, "2") != f"{option} takes one value and was given twice"
+    ]
+    assert accepted == []
+    result = run("directory", "show", "x", "--json")
+    assert "twice" not in result.stderr
+    result = run("evidence", "export", "x", "--out", "a.zip", "--out=b.zip")
+    assert (result.exit_code, "--out takes one value" in result.stderr) == (2, True)
+
+
+def test_a_flag_may_be_repeated_and_so_may_an_option_with_many_values() -> None:
+    words = ["--node", "cn", "--federation", "x.example", *["--json"] * 2, "--fetch", "hk", "--fetch", "mo"]
+    context = COMMANDS["init",].make_context("init", words)
+    assert context.params["fetch"] == ["hk", "mo"]
+
+
+@pytest.mark.parametrize(
+    ("option", "first", "second"),
+    [("--system", "desk=officer", "desk=publisher"), ("--link", "hk=pull", "hk=push")],
+)
+def test_a_name_is_given_one_value(tmp_path: Path, option: str, first: str, second: str) -> None:
+    arguments = ("init", "--node", "cn", "--federation", "x.example", "--out", str(tmp_path))
+    result = run(*arguments, option, first, option, second)
+    assert result.exit_code == 2
+    assert "twice" in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -198,7 +198,16 @@ def test_revoking_a_key_from_a_time_on(world: Path, tmp_path: Path) -> None:
     for wrong, problem in (("AAAA", "44 characters"), ("*", "44 characters")):
         arguments = ("directory", "revoke", world / "directory.note", "--key", wrong, "--out", tmp_path / "y")
         assert problem in refused(*arguments)
-    assert "either" in refused("directory", "revoke", world / "directory.note", "--out", tmp_path / "y")
+    assert "at least one" in refused("directory", "revoke", world / "directory.note", "--out", tmp_path / "y")
+    alone = ("--certificate", "cd" * 32, "--since", "2026-01-15T08:00:00")
+    assert "--since is for keys" in refused("directory", "revoke", world / "directory.note", *alone, "--out", "y")
+    several = [part for name in ("ab", "cd") for part in ("--certificate", name * 32)] + ["--key", key]
+    ok("directory", "revoke", world / "directory.note", *several, "--out", tmp_path / "several.json")
+    shown = ok("directory", "show", tmp_path / "several.json")["directory"]
+    assert (shown["version"], shown["revoked_certificates"]) == (2, ["ab" * 32, "cd" * 32])
+    assert [record["revoked_at"] is None for node in shown["nodes"].values() for record in node["log_keys"]].count(
+        False
+    ) == 1
     colons = ":".join(["AB"] * 32)
     ok("directory", "revoke", world / "directory.note", "--certificate", colons, "--out", tmp_path / "colons.json")
     assert ok("directory", "show", tmp_path / "colons.json")["directory"]["revoked_certificates"] == ["ab" * 32]

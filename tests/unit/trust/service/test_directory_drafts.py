@@ -14,6 +14,7 @@ from gateway.trust.service.directory_drafts import (
     differences,
     draft_directory,
     next_version,
+    revoke,
     revoke_certificate,
     revoke_key,
 )
@@ -89,6 +90,17 @@ def test_revoking_a_key() -> None:
     with pytest.raises(ConfigurationError, match="no node"):
         revoke_key(directory(), bytes(32), issued_at=LATER, since=LATER)
     assert decode_directory(encode_directory(earlier)) == earlier
+
+
+def test_several_are_revoked_by_one_version() -> None:
+    node = directory().nodes["hk"]
+    keys = [node.log_keys[0].public_key, node.cosign_keys[0].public_key]
+    made = revoke(directory(), issued_at=LATER, since=LATER, fingerprints=["ab" * 32, "cd" * 32], public_keys=keys)
+    assert made.version == 2
+    assert made.revoked_certificates == {"ab" * 32, "cd" * 32}
+    assert made.log_keys("hk", LATER) == made.cosign_keys("hk", LATER) == ()
+    with pytest.raises(ConfigurationError, match="no node"):
+        revoke(directory(), issued_at=LATER, since=LATER, public_keys=[*keys, bytes(32)])
 
 
 def test_revoking_in_an_expired_directory_is_still_a_sound_directory() -> None:
