@@ -97,13 +97,13 @@ def _spelt(variant: PersonVariant) -> set[int]:
     """Equal on both sides."""
     if variant.han:
         return {text_number(KeyKind.PERSON_HAN, variant.han), *_han_variants(variant)}
-    found = {
+    keys = {
         text_number(KeyKind.PERSON_LETTERS, " ".join(sorted_words(variant))),
         text_number(KeyKind.PERSON_LETTERS, joined(variant)),
     }
     if not variant.is_full:
-        found.update(_word_pairs(variant.words))
-    return found
+        keys.update(_word_pairs(variant.words))
+    return keys
 
 
 def _han_variants(variant: PersonVariant) -> Iterator[int]:
@@ -142,11 +142,11 @@ def _firsts(reading: NameReading) -> tuple[int, ...]:
 @cache
 def _by_letter() -> dict[str, tuple[int, ...]]:
     """For initials."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    by_letter: defaultdict[str, set[str]] = defaultdict(set)
     for scheme in RomanisationScheme:
         for spelling, mask in SYLLABLES[scheme].items():
-            found[spelling[:1]].update(pivots(mask))
-    return {letter: hashes(tuple(sorted(syllables))) for letter, syllables in found.items()}
+            by_letter[spelling[:1]].update(pivots(mask))
+    return {letter: hashes(tuple(sorted(syllables))) for letter, syllables in by_letter.items()}
 
 
 def _initials(kind: KeyKind, reading: NameReading) -> int:
@@ -163,6 +163,6 @@ def _western(reading: NameReading) -> list[int]:
 
 def _word_pairs(words: tuple[str, ...]) -> Iterable[int]:
     chosen = sorted((phonetic_key(w) or w for w in telling(words)), key=lambda s: (-len(s), s))[:MAX_KEY_WORDS]
-    for i, one in enumerate(chosen):
+    for i, word in enumerate(chosen):
         for other in chosen[i + 1 :]:
-            yield text_number(KeyKind.WORDS, f"{one}+{other}" if one < other else f"{other}+{one}")
+            yield text_number(KeyKind.WORDS, f"{word}+{other}" if word < other else f"{other}+{word}")

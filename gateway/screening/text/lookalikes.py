@@ -104,13 +104,13 @@ def spellings(text: str, *, least_letters: int) -> tuple[Spelling, ...]:
         least_letters: letters that a word needs for its digits to be read as letters too; 0: never, as on plates.
     """
     seen = letters_as_seen(text)
-    found = [Spelling(text, "")]
+    ways = [Spelling(text, "")]
     if seen != text:
-        found.append(Spelling(seen, LETTERS))
+        ways.append(Spelling(seen, LETTERS))
     if least_letters and _WITH_DIGIT.search(seen):
         note = DIGITS if seen == text else f"{LETTERS}; {DIGITS}"
-        found += [Spelling(spelling, note) for spelling in _without_digits(seen, least_letters) if spelling != seen]
-    return tuple(found[:MAX_SPELLINGS])
+        ways += [Spelling(spelling, note) for spelling in _without_digits(seen, least_letters) if spelling != seen]
+    return tuple(ways[:MAX_SPELLINGS])
 
 
 def _without_digits(text: str, least_letters: int) -> Iterator[str]:
@@ -123,8 +123,8 @@ def _without_digits(text: str, least_letters: int) -> Iterator[str]:
             at = word.end()
     parts.append(text[at:])
     if parts.count("1") > MAX_CHOICES:
-        for one in _DIGITS["1"]:
-            yield "".join(one if part == "1" else _DIGITS.get(part, part) for part in parts)
+        for letter in _DIGITS["1"]:
+            yield "".join(letter if part == "1" else _DIGITS.get(part, part) for part in parts)
     else:
         yield from map("".join, product(*(_DIGITS.get(part, (part,)) for part in parts)))
 

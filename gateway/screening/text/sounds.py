@@ -137,9 +137,9 @@ def sounds_of(character: str) -> int:
         cantonese(character)[:_MAX_READINGS] + cantonese(simplified(character))[:_MAX_READINGS]
     )
     mask = 0
-    for one in spoken:
-        for other in cantonese_readings:
-            bit = _SOUNDS.get((one, other))
+    for pinyin in spoken:
+        for jyutping in cantonese_readings:
+            bit = _SOUNDS.get((pinyin, jyutping))
             if bit is not None:
                 mask |= 1 << bit
     return mask
@@ -164,11 +164,11 @@ def pivot(jyutping: str) -> str:
 
 
 def _schemes_by_spelling() -> dict[str, int]:
-    found: defaultdict[str, int] = defaultdict(int)
+    schemes: defaultdict[str, int] = defaultdict(int)
     for scheme, table in SYLLABLES.items():
         for spelling in table:
-            found[spelling] |= 1 << scheme
-    return dict(found)
+            schemes[spelling] |= 1 << scheme
+    return dict(schemes)
 
 
 SCHEMES_OF = _schemes_by_spelling()
@@ -184,9 +184,9 @@ def splits(word: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
     The single syllable first, then the shortest first syllable.
     """
     whole = SCHEMES_OF.get(word, 0)
-    found: list[tuple[int, tuple[str, ...]]] = [(whole, (word,))] if whole else []
+    ways: list[tuple[int, tuple[str, ...]]] = [(whole, (word,))] if whole else []
     for cut in range(1, min(len(word), MAX_SYLLABLE + 1)):
         schemes = SCHEMES_OF.get(word[:cut], 0) & SCHEMES_OF.get(word[cut:], 0)
         if schemes:
-            found.append((schemes, (word[:cut], word[cut:])))
-    return tuple(found)
+            ways.append((schemes, (word[:cut], word[cut:])))
+    return tuple(ways)
