@@ -111,8 +111,7 @@ def _vessels(query: PlainVariant, candidate: PlainVariant) -> Verdict | None:
         return None
     tokens = []
     for mine, yours in zip(query.tokens, candidate.tokens, strict=True):
-        alike = mine == yours or (len(mine) > 3 and phonetic_key(mine) == phonetic_key(yours) and not mine.isdigit())
-        if not alike:
+        if mine != yours and not _sound_alike(mine, yours):
             return None
         tokens.append(
             TokenMatch(mine, yours, "same word" if mine == yours else "spelt alike", 1.0 if mine == yours else 0.85)
@@ -120,6 +119,12 @@ def _vessels(query: PlainVariant, candidate: PlainVariant) -> Verdict | None:
     raw = (("words", 1.0, sum(t.agreement for t in tokens) / len(tokens)),)
     explain = partial(Explanation, "spelt alike in Latin letters", weigh(raw), tuple(tokens))
     return Verdict(query.text, candidate.text, score_of(raw), MatchClass.COMPATIBLE, explain)
+
+
+def _sound_alike(mine: str, yours: str) -> bool:
+    if min(len(mine), len(yours)) <= 3 or mine.isdigit() or yours.isdigit():
+        return False
+    return phonetic_key(mine) == phonetic_key(yours)
 
 
 def _addresses(query: PlainVariant, candidate: PlainVariant) -> Verdict | None:
@@ -141,11 +146,12 @@ def _explain_address(words: tuple[str, ...], common: set[str], raw: tuple[RawPar
 
 
 def plain_keys(variant: PlainVariant) -> frozenset[str]:
-    """Keys that two compatible names share."""
+    """Keys that two compatible names share: one for equal letters, however parted, and those of similar ones."""
+    exact = f"{variant.kind.value}:{variant.exact}"
     if variant.kind == NameKind.ADDRESS:
-        return frozenset(
-            f"{variant.kind.value[0]}:{t}" for t in sorted(set(variant.tokens), key=lambda t: (-len(t), t))[:12]
-        )
+        longest = sorted(set(variant.tokens), key=lambda token: (-len(token), token))[:12]
+        return frozenset({exact, *(f"a:{token}" for token in longest)})
     if variant.kind == NameKind.VESSEL and not has_han(variant.exact):
-        return frozenset({"v:" + "".join(phonetic_key(t) if not t.isdigit() else t for t in variant.tokens)})
-    return frozenset({f"{variant.kind.value}:{variant.exact}"})
+        sounds = "".join(phonetic_key(token) if not token.isdigit() else token for token in variant.tokens)
+        return frozenset({exact, f"v:{sounds}"})
+    return frozenset({exact})

@@ -14,6 +14,8 @@ CASES = [
     (NameKind.VESSEL, "M.V. Hai Feng 08", "MV HAI FENG 8", MatchClass.COMPATIBLE),
     (NameKind.VESSEL, "Ocean Star II", "OCEAN STAR 2", MatchClass.COMPATIBLE),
     (NameKind.VESSEL, "Ocean Star II", "OCEAN STAR 3", MatchClass.NONE),
+    (NameKind.VESSEL, "SEA STAR", "MV Seastar", MatchClass.COMPATIBLE),
+    (NameKind.VESSEL, "Северная Звезда", "Красная Планета", MatchClass.NONE),
     (NameKind.VESSEL, "海豐八號", "海丰八号", MatchClass.IDENTICAL),
     (NameKind.VESSEL, "海豐8號", "海丰9号", MatchClass.NONE),
     (NameKind.VEHICLE, "粤Z·1234港", "粵Z 1234 港", MatchClass.IDENTICAL),
@@ -28,6 +30,7 @@ CASES = [
         MatchClass.COMPATIBLE,
     ),
     (NameKind.ADDRESS, "88 Nathan Road, Kowloon", "90 Nathan Road, Kowloon", MatchClass.NONE),
+    (NameKind.ADDRESS, "Sea View 12", "Seaview 12", MatchClass.COMPATIBLE),
     (NameKind.ADDRESS, "深圳市福田區深南大道1號", "深圳市福田区深南大道1号", MatchClass.IDENTICAL),
 ]
 
